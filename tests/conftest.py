@@ -1,0 +1,33 @@
+"""What every test may ask for: a real mongod, shared by the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.mongod import Mongod
+
+FIXTURES_WITH_MONGOD = {"mongod", "own_mongod"}
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """A running one-member replica set. Tests that stop or kill it take `own_mongod` instead."""
+    with Mongod(tmp_path_factory.mktemp("mongod")) as started:
+        yield started
+
+
+@pytest.fixture
+def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
+    """A running one-member replica set that the test may stop and kill."""
+    with Mongod(tmp_path / "mongod") as started:
+        yield started
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as `mongod` whatever uses one, so that `make check` can leave it out."""
+    for item in items:
+        if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
+            item.add_marker("mongod")
