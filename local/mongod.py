@@ -135,7 +135,7 @@ class Mongod:
             self._process = None
 
     def _refuse_a_second_one(self) -> None:
-        """Says in a sentence what mongod would say in fifty lines, and never takes a stranger on the port for our own."""
+        """Says in a sentence what mongod would say in fifty lines, and takes no stranger on the port for our own."""
         if pid := holder(self.directory):
             raise MongodError(
                 f"mongod {pid} of another run still holds {self.directory}: stop that run with Ctrl-C, or `kill {pid}`."

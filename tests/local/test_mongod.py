@@ -53,6 +53,6 @@ def test_a_stranger_on_the_port_is_not_taken_for_our_own(tmp_path: Path, mongod:
 
 
 def test_a_failed_start_shows_the_end_of_the_log(tmp_path: Path) -> None:
-    (tmp_path / "WiredTiger").write_text("no database")
+    (tmp_path / "storage.bson").write_text("no database")
     with pytest.raises(MongodError, match=r"mongod ended with status \d+\. The end of its log:\n.+"):
         Mongod(tmp_path).start()
