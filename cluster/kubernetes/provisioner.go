@@ -13,12 +13,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v11/controller"
-	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 )
 
 const provisionerName = "embedded/hostpath"
-
-func kubectlFailed(err error) { kubectlutil.CheckErr(err) }
 
 // hostPath makes each claim a directory of its own under root: what minikube's provisioner does for its own "standard".
 type hostPath struct{ root string }
@@ -60,7 +57,7 @@ func provision() int {
 		return 1
 	}
 	ctx := genericapiserver.SetupSignalContext()
-	controller.NewProvisionController(klog.FromContext(ctx), kubernetes.NewForConfigOrDie(config), provisionerName,
+	controller.NewProvisionController(ctx, kubernetes.NewForConfigOrDie(config), provisionerName,
 		hostPath{*root}, controller.LeaderElection(false)).Run(ctx)
 	return 0
 }

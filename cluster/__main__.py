@@ -1,0 +1,77 @@
+"""python -m cluster up | down | status | load ARCHIVE… | kubeconfig"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from cluster import cgroups, lifecycle
+from cluster.errors import ClusterError
+from cluster.instance import CHECKOUT, Instance
+
+MIB = 1 << 20
+
+
+def main() -> int:
+    options = _parse()
+    instance = _instance(options)
+    try:
+        return _carry_out(options.command, instance, options)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m cluster", description="A real Kubernetes in namespaces of its own.")
+    parser.add_argument("--name", default="demo", help="which instance (default: demo)")
+    parser.add_argument("--api-port", type=int, default=int(os.environ.get("API_PORT", 6443)), metavar="PORT")
+    parser.add_argument(
+        "--forward", action="append", default=[], metavar="PORT=NODEPORT",
+        help="a port of 127.0.0.1 and the port of the node that it leads to",
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start it, and wait until the node is Ready")
+    commands.add_parser("down", help="stop it; its data stay")
+    commands.add_parser("status", help="does it run, and how much memory it holds")
+    commands.add_parser("load", help="import image archives").add_argument("archives", nargs="+", type=Path)
+    commands.add_parser("kubeconfig", help="print where the kubeconfig is")
+    return parser.parse_args()
+
+
+def _instance(options: argparse.Namespace) -> Instance:
+    forwards = tuple((int(outside), int(inside)) for outside, inside in (pair.split("=") for pair in options.forward))
+    directory = CHECKOUT / (".cluster" if options.name == "demo" else f".cluster-{options.name}")
+    return Instance(options.name, directory, options.api_port, forwards)
+
+
+def _carry_out(command: str, instance: Instance, options: argparse.Namespace) -> int:
+    if command == "up":
+        lifecycle.up(instance, _timed())
+        print(f"kubeconfig {instance.kubeconfig}")
+    elif command == "down":
+        print("stopped; its data are kept" if lifecycle.down(instance) else "nothing was running")
+    elif command == "load":
+        for archive in options.archives:
+            lifecycle.load(instance, archive)
+    elif command == "kubeconfig":
+        print(instance.kubeconfig)
+    elif lifecycle.running_pid(instance) is None:
+        print("stopped")
+        return 3  # as init scripts say "not running"
+    else:
+        print(f"running, {cgroups.memory_bytes(instance.cgroup) // MIB} MiB of memory")
+    return 0
+
+
+def _timed() -> lifecycle.Say:
+    start = time.monotonic()
+    return lambda text: print(f"{time.monotonic() - start:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The instance's own subtree of the host's cgroups, version 1 or 2: the only trace outside its namespaces."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+NODE = "node"  # a leaf for the node's own programs: version 2 allows no processes beside child groups
+
+
+def version(root: Path = ROOT) -> int:
+    """2 where the unified hierarchy is all there is, else 1 (a hybrid host's controllers are still version 1's)."""
+    return 2 if (root / "cgroup.controllers").exists() else 1
+
+
+def make(name: str, root: Path = ROOT) -> None:
+    """Makes the subtree under every controller, with a leaf for the node's programs."""
+    if version(root) == 2:
+        _delegate(root)
+        (root / name / NODE).mkdir(parents=True, exist_ok=True)
+        _delegate(root / name)
+        return
+    for hierarchy in _hierarchies(root):
+        (hierarchy / name / NODE).mkdir(parents=True, exist_ok=True)
+        if hierarchy.name == "cpuset":  # an empty cpuset takes no process
+            for group in (hierarchy / name, hierarchy / name / NODE):
+                for setting in ("cpuset.cpus", "cpuset.mems"):
+                    (group / setting).write_text((hierarchy / setting).read_text())
+
+
+def enter(name: str, pid: int, root: Path = ROOT) -> None:
+    """Moves a process, and so whatever it starts, into the node's leaf."""
+    for hierarchy in _hierarchies(root):
+        (hierarchy / name / NODE / "cgroup.procs").write_text(str(pid))
+
+
+def remove(name: str, patience: float = 10.0, root: Path = ROOT) -> None:
+    """Removes the subtree; the kernel lets go of a group only some moments after its last process."""
+    deadline = time.monotonic() + patience
+    while True:
+        left = [hierarchy / name for hierarchy in _hierarchies(root) if (hierarchy / name).exists()]
+        for group in left:
+            for directory, _children, _files in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
+        if not left or time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+
+
+def memory_bytes(name: str, root: Path = ROOT) -> int:
+    """What the whole instance holds, in bytes, without the file cache that the kernel drops when asked."""
+    group = root / name if version(root) == 2 else root / "memory" / name
+    usage = int((group / ("memory.current" if version(root) == 2 else "memory.usage_in_bytes")).read_text())
+    statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return usage - int(statistics["inactive_file" if version(root) == 2 else "total_inactive_file"])
+
+
+def _hierarchies(root: Path) -> list[Path]:
+    if version(root) == 2:
+        return [root]
+    return [path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()]
+
+
+def _delegate(group: Path) -> None:
+    controllers = (group / "cgroup.controllers").read_text().split()
+    wanted = [c for c in controllers if c in {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"}]
+    (group / "cgroup.subtree_control").write_text(" ".join(f"+{c}" for c in wanted))

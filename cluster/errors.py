@@ -1,0 +1,23 @@
+"""What can go wrong, each in one sentence that says what to do next.
+
+ClusterError
+├── HostError      the machine lacks something: root, disk, memory, a port, a package
+├── BuildError     the Kubernetes binary could not be built
+└── StartError     a program of the node did not come up
+"""
+
+
+class ClusterError(Exception):
+    """The cluster cannot do what was asked; the message is for the person who asked."""
+
+
+class HostError(ClusterError):
+    """The machine lacks something that the cluster needs."""
+
+
+class BuildError(ClusterError):
+    """The Kubernetes binary could not be built."""
+
+
+class StartError(ClusterError):
+    """A program of the node did not come up."""

@@ -1,0 +1,34 @@
+"""Container images as archives: the pause image that every pod needs, and what the node already holds."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+
+def pause_image(binary: Path, archive: Path, name: str) -> None:
+    """Writes a docker-archive of one layer with one static program, which runs as nobody."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        _add(tar, "pause", binary.read_bytes(), mode=0o755)
+    digest = hashlib.sha256(layer.getvalue()).hexdigest()
+    config = json.dumps({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }).encode()  # fmt: skip
+    config_name = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]
+    partial = archive.with_suffix(".partial")
+    with tarfile.open(partial, mode="w") as tar:
+        _add(tar, config_name, config)
+        _add(tar, "layer.tar", layer.getvalue())
+        _add(tar, "manifest.json", json.dumps(manifest).encode())
+    partial.replace(archive)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), mode
+    tar.addfile(member, io.BytesIO(content))

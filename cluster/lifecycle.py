@@ -1,0 +1,266 @@
+"""From nothing to a Ready node, and back to nothing."""
+
+import contextlib
+import datetime as dt
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cluster import binary, cgroups, host, pki, programs
+from cluster.errors import ClusterError, StartError
+from cluster.instance import CHECKOUT, NODE_ADDRESS, Instance
+
+NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
+STOP_LIMIT = 25.0  # seconds; the node itself gives its programs half of that
+LOG_TAIL = 12  # lines
+
+Say = Callable[[str], None]
+
+
+def up(instance: Instance, say: Say) -> None:
+    """Brings the node to Ready; changes nothing where it already is. Prerequisites are installed, built and made."""
+    host.require_root()
+    with _exclusively(instance):
+        if _runs_as_wanted(instance):
+            say("the cluster is up already")
+            return
+        if running_pid(instance):
+            say("the cluster that runs is not the one wanted, or not well: stopping it")
+            _stop(instance)
+        _clear(instance)
+        host.require_room(instance.directory, building=binary.cached() is None)
+        # Bound before anything long begins, so that a taken port is known at once.
+        listeners = _listen(instance)
+        try:
+            prepare(instance, say)
+            _start(instance, listeners, say)
+        finally:
+            for listener in listeners.values():
+                listener.close()
+
+
+def prepare(instance: Instance, say: Say) -> None:
+    """Everything that can be made before the node starts: packages, the binary, certificates, configuration."""
+    host.install(host.missing_tools(host.TOOLS))
+    host.load_modules()
+    runtime = host.runtime()
+    instance.logs.mkdir(parents=True, exist_ok=True)
+    if binary.cached() is None:
+        say(f"building Kubernetes {binary.VERSION} from its modules (5 to 6 minutes, once)")
+    built = binary.build(instance.logs / "build.log")
+    _lay_out(instance, built, runtime)
+    pki.issue(instance.state / "pki", dt.datetime.now(dt.UTC))
+    text = pki.kubeconfig(instance.state / "pki", "admin", f"https://127.0.0.1:{instance.api_port}")
+    pki.write_private(instance.kubeconfig, text.encode())
+
+
+def down(instance: Instance) -> bool:
+    """Stops the node and everything in it; keeps its state. False where nothing ran."""
+    host.require_root()
+    with _exclusively(instance):
+        ran = running_pid(instance) is not None
+        _stop(instance)
+        _clear(instance)
+        return ran
+
+
+def load(instance: Instance, archive: Path) -> None:
+    """Imports an image archive into the node."""
+    host.require_root()
+    if not (pid := node_pid(instance)):
+        raise ClusterError("The cluster is not running: start it with `python -m cluster up`.")
+    enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
+    ctr = (*enter, str(programs.BIN / "ctr"), "--namespace", "k8s.io", "images", "import", "-")
+    with archive.open("rb") as content:
+        done = subprocess.run(ctr, stdin=content, capture_output=True, text=True)  # noqa: S603
+    if done.returncode != 0:
+        raise ClusterError(f"{archive} could not be imported: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def running_pid(instance: Instance) -> int | None:
+    """The process that holds the node's namespaces open, as the host sees it; None where it is gone."""
+    try:
+        record = json.loads(instance.record.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    # A process id alone may be another's by now: with the moment it started, it is ours or nobody's.
+    return record["pid"] if _started(record["pid"]) == record["started"] else None
+
+
+def node_pid(instance: Instance) -> int | None:
+    """The node's PID 1, as the host sees it."""
+    if not (pid := running_pid(instance)):
+        return None
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else None
+
+
+def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the built kubectl against this instance."""
+    command = (str(instance.kubectl), "--kubeconfig", str(instance.kubeconfig), *arguments)
+    return subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+
+
+def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
+    cgroups.make(instance.cgroup)
+    read_end, write_end = os.pipe()
+    pairs = [f"{listener.fileno()}={target}" for target, listener in listeners.items()]
+    command = (
+        "unshare", *NAMESPACES, "--fork", "--mount-proc", "--kill-child=SIGKILL",
+        sys.executable, "-m", "cluster.node", str(instance.state), str(instance.logs), str(write_end), *pairs,
+    )  # fmt: skip
+    with (instance.logs / "node.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603
+            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            pass_fds=(write_end, *(listener.fileno() for listener in listeners.values())),
+            preexec_fn=lambda: cgroups.enter(instance.cgroup, os.getpid()),
+        )  # fmt: skip
+    os.close(write_end)
+    record = {"pid": process.pid, "started": _started(process.pid), "wanted": _wanted(instance), "ready": False}
+    instance.record.write_text(json.dumps(record))
+    try:
+        with os.fdopen(read_end) as progress:
+            _follow(instance, progress, say)
+    except BaseException:
+        _stop(instance)
+        _clear(instance)
+        raise
+    instance.record.write_text(json.dumps(record | {"ready": True}))
+
+
+def _follow(instance: Instance, progress: Iterator[str], say: Say) -> None:
+    """Reads the node's progress until it is ready; raises with the end of the right log where it fails."""
+    for line in progress:
+        word, _, rest = line.strip().partition(" ")
+        if word == "ready":
+            return
+        if word == "failed":
+            program, _, _ = rest.partition(":")
+            raise StartError(f"{rest}\n{_tail(instance.logs, program)}")
+        say(rest)
+    raise StartError(f"The node ended before it was ready.\n{_tail(instance.logs, 'node')}")
+
+
+def _tail(logs: Path, program: str) -> str:
+    log = logs / f"{program}.log"
+    if not log.exists():
+        log = logs / "node.log"
+    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if log.exists() else []
+    return f"The end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _stop(instance: Instance) -> None:
+    holder = running_pid(instance)
+    if not holder:
+        return
+    if node := node_pid(instance):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(node, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_LIMIT
+    while running_pid(instance) and time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(holder, os.WNOHANG)  # it is our own child where a start failed
+        time.sleep(0.05)
+    if running_pid(instance):
+        os.kill(holder, signal.SIGKILL)
+        while running_pid(instance):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(holder, os.WNOHANG)
+            time.sleep(0.05)
+
+
+def _clear(instance: Instance) -> None:
+    """Removes what a node leaves outside its namespaces."""
+    cgroups.remove(instance.cgroup)
+    instance.record.unlink(missing_ok=True)
+
+
+def _runs_as_wanted(instance: Instance) -> bool:
+    if not running_pid(instance):
+        return False
+    record = json.loads(instance.record.read_text())
+    if not record["ready"] or record["wanted"] != _wanted(instance):
+        return False
+    return kubectl(instance, "get", "--raw", "/readyz", "--request-timeout=5s").returncode == 0
+
+
+def _wanted(instance: Instance) -> str:
+    """One hash of what the node is started from: another value means another node."""
+    parts = [binary.sources_hash(), repr(instance.listeners), repr(programs.control_plane()), repr(programs.workers())]
+    parts += [path.read_text() for path in sorted((Path(__file__).parent / "manifests").glob("*.yaml"))]
+    parts += programs.configuration(instance.cgroup, Path("cni")).values()
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _listen(instance: Instance) -> dict[str, socket.socket]:
+    """A listening socket on the host's loopback for each target on the node."""
+    variables = {6443: "API_PORT", 30500: "SERVICE_PORT", 30800: "DASHBOARD_PORT"}
+    listeners: dict[str, socket.socket] = {}
+    try:
+        for outside, inside in instance.listeners:
+            listeners[f"{NODE_ADDRESS}:{inside}"] = host.listen(outside, variables.get(inside, "another port"))
+    except ClusterError:
+        for listener in listeners.values():
+            listener.close()
+        raise
+    return listeners
+
+
+def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
+    """Puts programs and configuration where the node finds them."""
+    state = instance.state
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / "volumes").mkdir(mode=0o711, exist_ok=True)
+    for directory, names in (
+        (built, ("kube", "pause")),
+        (runtime / "usr/bin", ("containerd", "containerd-shim-runc-v2", "ctr")),
+        (runtime / "usr/sbin", ("runc",)),
+    ):
+        for name in names:
+            _place(directory / name, state / "bin" / name)
+    for plugin in ("bridge", "host-local", "loopback"):
+        _place(runtime / "usr/lib/cni" / plugin, state / "bin" / "cni" / plugin)
+    _place(built / "kube", instance.kubectl)
+    for name, text in programs.configuration(instance.cgroup, programs.BIN / "cni").items():
+        path = state / "config" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _place(source: Path, target: Path) -> None:
+    """A hard link where the file system allows it, else a copy: 150 MB are not to be copied for each instance."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:
+        shutil.copy2(source, partial)
+    partial.replace(target)
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in the kernel's clock ticks since boot; None for one that is gone or only waits to be reaped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+@contextlib.contextmanager
+def _exclusively(instance: Instance) -> Iterator[None]:
+    """One `up` or `down` an instance at a time; the lock ends with its process."""
+    instance.directory.mkdir(parents=True, exist_ok=True)
+    with (instance.directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
