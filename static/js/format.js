@@ -1,0 +1,126 @@
+// Figures as people read them. Pure: the moment comes in as an argument, and an absent figure is an em dash.
+
+const NONE = "—";
+const COUNT = new Intl.NumberFormat("en");
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// A duration in seconds, in its two largest units at most: "0.4 s", "12 s", "4 min", "2 h 05", "3 d".
+export function duration(seconds) {
+  if (seconds === null || Number.isNaN(seconds)) return NONE;
+  const s = Math.max(0, seconds);
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  return wholeDuration(s);
+}
+
+// The same without tenths: what a tile's age needs, and what does not flicker.
+export function wholeDuration(seconds) {
+  if (seconds === null || Number.isNaN(seconds)) return NONE;
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return `${Math.floor(s / 60)} min`;
+  if (s < 86_400) return `${Math.floor(s / 3_600)} h ${String(Math.floor((s % 3_600) / 60)).padStart(2, "0")}`;
+  return `${Math.floor(s / 86_400)} d`;
+}
+
+// Seconds from an RFC 3339 time to `at` (milliseconds since 1970).
+export function secondsSince(time, at) {
+  return time ? (at - Date.parse(time)) / 1_000 : null;
+}
+
+// The reader's own time of day, "14:02:11".
+export function clock(time) {
+  return time === null || time === undefined ? NONE : CLOCK.format(new Date(time));
+}
+
+export function count(n) {
+  return n === null || n === undefined ? NONE : COUNT.format(n);
+}
+
+// "1 pod", "3 pods".
+export function plural(n, noun) {
+  return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+// Thousandths of a core, as Kubernetes writes them: "88m", "1.2" cores.
+export function cpu(millicores) {
+  if (millicores === null || millicores === undefined) return NONE;
+  return millicores < 1_000 ? `${Math.round(millicores)}m` : trim(millicores / 1_000, 1);
+}
+
+// Memory and volumes, in the binary units that Kubernetes uses: "52 Mi".
+export function binary(bytes) {
+  if (bytes === null || bytes === undefined) return NONE;
+  return scaled(bytes, 1_024, ["B", "Ki", "Mi", "Gi", "Ti"]);
+}
+
+// Data, in decimal units: "3.1 MB".
+export function bytes(n) {
+  if (n === null || n === undefined) return NONE;
+  return scaled(n, 1_000, ["B", "kB", "MB", "GB", "TB"]);
+}
+
+// "52 / 256 Mi": both in the larger one's unit, which then is written once.
+export function share(used, whole, format) {
+  if (whole === null || whole === undefined) return format(used);
+  const [figure, unit] = format(used).split(" ");
+  const wholeText = format(whole);
+  return unit && unit === wholeText.split(" ")[1] ? `${figure} / ${wholeText}` : `${format(used)} / ${wholeText}`;
+}
+
+// Events a second: "0.4 /s", "176 /s".
+export function rate(perSecond) {
+  if (perSecond === null || perSecond === undefined) return NONE;
+  return `${perSecond < 10 ? trim(perSecond, 1) : count(Math.round(perSecond))} /s`;
+}
+
+// A pod's name without what it shares with its siblings: "flask-7c87d5-kt769" of "flask" is "kt769". A StatefulSet's stays whole.
+export function tail(name, owner) {
+  return owner && name.startsWith(`${owner}-`) && !/-\d+$/.test(name) ? name.slice(name.lastIndexOf("-") + 1) : name;
+}
+
+// "67439b2e…a1f0": the time and the counter's end tell two ids apart.
+export function shortId(id) {
+  return id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
+}
+
+// A document's row as one line of JSON. `text` is there when a JavaScript number could not hold what the document holds.
+export function line(row) {
+  return row.text ?? JSON.stringify(row.document);
+}
+
+// JSON text over several lines, without reading it: every number stays as it was written.
+export function indent(json) {
+  let out = "";
+  let depth = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    if (token === "{" || token === "[") out += token + newline(++depth);
+    else if (token === "}" || token === "]") out = close(out, token, --depth);
+    else if (token === ",") out += token + newline(depth);
+    else if (token === ":") out += ": ";
+    else out += token;
+  }
+  return out;
+}
+
+function close(out, token, depth) {
+  const inside = out.trimEnd();
+  return inside.endsWith("{") || inside.endsWith("[") ? inside + token : out + newline(depth) + token;
+}
+
+function newline(depth) {
+  return `\n${"  ".repeat(depth)}`;
+}
+
+function scaled(n, base, units) {
+  let size = n;
+  let unit = 0;
+  while (size >= base && unit < units.length - 1) {
+    size /= base;
+    unit += 1;
+  }
+  return `${unit > 0 && size < 10 ? trim(size, 1) : Math.round(size)} ${units[unit]}`;
+}
+
+function trim(n, digits) {
+  return String(Number(n.toFixed(digits)));
+}

@@ -1,0 +1,84 @@
+// Puts the parts together: one feed, one drawing a frame, each part in its own place on the page.
+
+import { io, render } from "./vendor.js";
+import { autoscaler } from "./autoscaler.js";
+import { banner, pills, where } from "./bar.js";
+import { documents } from "./documents.js";
+import { move } from "./motion.js";
+import { deployment, lineup } from "./pods.js";
+import { OPTIONS, connection, follow } from "./socket.js";
+import { sources } from "./sources.js";
+
+const BAR_EVERY_MS = 250; // how often the age of the last message is told
+
+const now = () => performance.now();
+const place = (id) => document.getElementById(id);
+
+const feed = follow(io(OPTIONS), { now, onChange: schedule, onDenied: () => location.assign("/login") });
+const views = { autoscaler, documents: documents(schedule), sources };
+const drawn = new Set();
+let tiles = "";
+let scheduled = false;
+
+setInterval(() => {
+  feed.check();
+  if (!document.hidden) drawBar();
+}, BAR_EVERY_MS);
+drawBar();
+
+// One drawing a frame however many messages came. A hidden tab gets no frame: it draws once, when it is looked at again.
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    draw();
+  });
+}
+
+function draw() {
+  drawBar();
+  if (feed.state === null) return;
+  const at = feed.serverTime();
+  guarded(() => drawTiles(feed.state, at));
+  for (const [id, view] of Object.entries(views)) guarded(() => paint(place(id), view(feed.state, at)));
+  document.title = title(feed.state);
+}
+
+function drawBar() {
+  paint(place("pills"), pills(feed, now()));
+  const words = banner(feed, now());
+  paint(place("banner"), words);
+  document.documentElement.classList.toggle("is-old", feed.state !== null && connection(feed, now()).state !== "live");
+  if (feed.state) paint(place("where"), where(feed.state));
+}
+
+function drawTiles(state, at) {
+  const container = place("deployment");
+  const paintTiles = () => paint(container, deployment(state, at));
+  const next = lineup(state);
+  if (next === tiles || !drawn.has(container)) paintTiles();
+  else move(container, paintTiles);
+  tiles = next;
+}
+
+// A part that fails to draw leaves the others standing; the failure goes where uncaught errors go.
+function guarded(drawPart) {
+  try {
+    drawPart();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+// The first drawing replaces what the server put there for the time before.
+function paint(container, content) {
+  if (!drawn.has(container)) container.replaceChildren();
+  drawn.add(container);
+  render(content, container);
+}
+
+function title({ about, deployment: ours, autoscaler: scaler }) {
+  const cpu = scaler?.cpu_percent == null ? null : `${Math.round(scaler.cpu_percent)} %`;
+  return [ours && `${ours.ready}/${ours.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
+}

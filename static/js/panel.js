@@ -1,0 +1,35 @@
+// A panel: its title, a line beside it, and a mark when what feeds it is not live.
+
+import { html, nothing } from "./vendor.js";
+import { clock } from "./format.js";
+import { icon } from "./icons.js";
+import { sourceStatus } from "./status.js";
+
+// `kinds` are the sources that feed the panel, by their names in state.sources.
+export function panel({ id, title, aside, state, kinds = [], body }) {
+  return html`<header class="panel-head">
+      <h2 id="${id}-title">${title}</h2>
+      <p class="panel-aside">${aside}</p>
+      ${mark(state.sources, kinds)}
+    </header>
+    ${body}`;
+}
+
+// Words in the place of a part that has nothing to show.
+export function empty(title, words, name = "ring") {
+  return html`<div class="empty">${icon(name)}<p><strong>${title}</strong><span>${words}</span></p></div>`;
+}
+
+// Whether a source may not be read at all, which a view then says instead of "there is none".
+export function forbidden(state, kind) {
+  return state.sources[kind]?.state === "forbidden";
+}
+
+function mark(sources, kinds) {
+  const kind = kinds.find((name) => sources[name] && sources[name].state !== "live");
+  if (!kind) return nothing;
+  const { word, tone, icon: name } = sourceStatus(sources[kind]);
+  return html`<p class="panel-mark" data-tone=${tone} title=${sources[kind].error ?? ""}>
+    ${icon(name)}${kind} ${word} since ${clock(sources[kind].since)}
+  </p>`;
+}

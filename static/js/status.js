@@ -1,0 +1,49 @@
+// What a state of the cluster is called on the page, and how it looks: {icon, word, tone}, tone being good, busy, warn, bad or off.
+// Pure, and the only place where Kubernetes' words become ours.
+
+const STARTING_FOR_S = 60; // a running pod younger than this that is not ready is starting; an older one has a problem
+const TROUBLE = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
+
+export function podStatus(pod, ageSeconds) {
+  if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };
+  if (pod.reason && TROUBLE.test(pod.reason)) return { icon: "cross", word: pod.reason, tone: "bad" };
+  if (pod.phase === "Failed") return { icon: "cross", word: "Failed", tone: "bad" };
+  if (pod.phase === "Succeeded") return { icon: "check", word: "Finished", tone: "off" };
+  if (pod.phase === "Pending") return { icon: "ring", word: pending(pod.reason), tone: "busy" };
+  if (pod.phase !== "Running") return { icon: "warning", word: pod.phase ?? "Unknown", tone: "warn" };
+  if (pod.ready) return { icon: "full", word: "Ready", tone: "good" };
+  if (ageSeconds < STARTING_FOR_S) return { icon: "half", word: "Starting", tone: "busy" };
+  return { icon: "warning", word: "Not ready", tone: "warn" };
+}
+
+export function serviceStatus(service) {
+  if (!service) return { icon: "cross", word: "No Service", tone: "bad" };
+  if (service.endpoints === 0) return { icon: "cross", word: "No endpoints", tone: "bad" };
+  return { icon: "full", word: service.endpoints === 1 ? "1 endpoint" : `${service.endpoints} endpoints`, tone: "good" };
+}
+
+export function claimStatus({ phase }) {
+  if (phase === "Bound") return { icon: "full", word: "Bound", tone: "good" };
+  if (phase === "Lost") return { icon: "cross", word: "Lost", tone: "bad" };
+  return { icon: "ring", word: phase, tone: "busy" };
+}
+
+export function sourceStatus({ state }) {
+  if (state === "live") return { icon: "full", word: "live", tone: "good" };
+  if (state === "connecting") return { icon: "half", word: "connecting", tone: "busy" };
+  if (state === "forbidden") return { icon: "cross", word: "not allowed", tone: "bad" };
+  return { icon: "warning", word: state, tone: "warn" };
+}
+
+// A condition is read by its sense: ScalingLimited is the one that is well when it is False.
+export function conditionStatus({ type, status }) {
+  const limits = type === "ScalingLimited";
+  if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
+  const word = status === "True" ? type : `not ${type}`;
+  if ((status === "True") !== limits) return { icon: "check", word, tone: "good" };
+  return limits ? { icon: "minus", word, tone: "busy" } : { icon: "cross", word, tone: "bad" };
+}
+
+function pending(reason) {
+  return !reason || reason === "ContainerCreating" || reason === "PodInitializing" ? "Starting" : reason;
+}

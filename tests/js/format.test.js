@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import * as format from "../../static/js/format.js";
+
+function table(subject, rows) {
+  for (const [input, expected] of rows) {
+    test(`${subject.name} of ${JSON.stringify(input)} is ${expected}`, () => assert.equal(subject(...[input].flat()), expected));
+  }
+}
+
+describe("durations", () => {
+  table(format.duration, [[0, "0.0 s"], [0.44, "0.4 s"], [9.9, "9.9 s"], [9.96, "9 s"], [59.9, "59 s"], [-2, "0.0 s"], [null, "—"]]);
+  table(format.wholeDuration, [[0.9, "0 s"], [60, "1 min"], [3_599, "59 min"], [7_500, "2 h 05"], [200_000, "2 d"], [Number.NaN, "—"]]);
+
+  test("an age is measured against the moment given", () => {
+    assert.equal(format.secondsSince("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:01:30Z")), 90);
+    assert.equal(format.secondsSince(null, 0), null);
+  });
+
+  test("a time of day is written hh:mm:ss", () => assert.match(format.clock(0), /^\d\d:\d\d:\d\d$/));
+});
+
+describe("quantities", () => {
+  table(format.cpu, [[88, "88m"], [0, "0m"], [1_250, "1.3"], [null, "—"]]);
+  table(format.binary, [[52 * 2 ** 20, "52 Mi"], [2 ** 30, "1 Gi"], [1.5 * 2 ** 30, "1.5 Gi"], [512, "512 B"], [null, "—"]]);
+  table(format.bytes, [[3_100_000, "3.1 MB"], [999, "999 B"], [12_345, "12 kB"], [null, "—"]]);
+  table(format.rate, [[0.44, "0.4 /s"], [0, "0 /s"], [175.6, "176 /s"], [null, "—"]]);
+  table(format.count, [[12_408, "12,408"], [null, "—"]]);
+  table(format.plural, [[[1, "pod"], "1 pod"], [[0, "pod"], "0 pods"], [[2, "viewer"], "2 viewers"]]);
+  table(format.share, [
+    [[52 * 2 ** 20, 256 * 2 ** 20, format.binary], "52 / 256 Mi"],
+    [[52 * 2 ** 20, 2 ** 30, format.binary], "52 Mi / 1 Gi"],
+    [[88, 100, format.cpu], "88m / 100m"],
+    [[88, null, format.cpu], "88m"],
+  ]);
+});
+
+describe("names", () => {
+  table(format.tail, [
+    [["flask-7c87d5c4-kt769", "flask"], "kt769"],
+    [["mongodb-0", "mongodb"], "mongodb-0"],
+    [["stranger-abc", "flask"], "stranger-abc"],
+    [["flask-a", undefined], "flask-a"],
+  ]);
+  table(format.shortId, [["67439b2e8d1f4c0012aaa1f0", "67439b2e…a1f0"], ["short", "short"]]);
+});
+
+describe("JSON", () => {
+  test("a document is one line, exact where the server sent its text", () => {
+    assert.equal(format.line({ document: { key: "value" } }), '{"key":"value"}');
+    assert.equal(format.line({ document: { n: 9007199254740992 }, text: '{"n":9007199254740993}' }), '{"n":9007199254740993}');
+  });
+
+  for (const value of [{}, [], { a: [] }, { a: { b: [1, "x, {y}: [z]", null, true] }, c: -1.5e-7 }, { quote: 'a"b\\', empty: "" }, "text", 3]) {
+    const json = JSON.stringify(value);
+    test(`${json} is indented as JSON.stringify would`, () => assert.equal(format.indent(json), JSON.stringify(value, null, 2)));
+  }
+
+  test("indenting keeps every number as it was written", () => {
+    assert.equal(format.indent('{"n":9007199254740993,"f":1.0}'), '{\n  "n": 9007199254740993,\n  "f": 1.0\n}');
+  });
+});
