@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.mongod import Mongod
+
+# A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 FIXTURES_WITH_MONGOD = {"mongod", "own_mongod"}
 

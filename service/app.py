@@ -1,0 +1,78 @@
+"""Puts the parts together. Nothing here starts a thread or opens a port: `server` does, and tests need not."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask, Response, g, request
+
+from service import documents, errors, health, logs, metrics, welcome
+from service.config import Config
+from service.health import Health
+from service.metrics import Metrics
+from service.store import Store
+
+PROOF_LIFETIME_SECONDS = 3600
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What whoever serves the application needs of it besides the routes."""
+
+    store: Store
+    health: Health
+    metrics: Metrics
+
+
+def create_app(config: Config | None = None, draining: Callable[[], bool] | None = None) -> Flask:
+    """The application; its parts are in `app.extensions["service"]`."""
+    config = config or Config.from_environment()
+    instruments = Metrics(config.version, multiprocess=config.workers > 1)
+    store = Store(
+        config.mongodb_uri, config.mongodb_database, config.request_deadline, instruments, pool=config.threads + 4
+    )
+    checks = Health(draining or config.drain_file.exists)
+
+    app = Flask(__name__, static_folder=None)
+    app.extensions["service"] = Parts(store, checks, instruments)
+    instruments.observe(app)
+    app.before_request(_identify)
+    app.after_request(_log)
+    app.after_request(_label)
+    app.register_blueprint(welcome.blueprint(config.version))
+    app.register_blueprint(documents.blueprint("data", store.collection("data")))
+    app.register_blueprint(documents.blueprint("proofs", store.collection("proofs", PROOF_LIFETIME_SECONDS)))
+    app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(metrics.blueprint(instruments.exposition))
+    errors.register(app)
+    return app
+
+
+def _identify() -> None:
+    """The client's request id if it gave a sound one, else a new one: logs, errors and the answer carry it."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _label(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _log(response: Response) -> Response:
+    logs.write(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        seconds=round(time.perf_counter() - g.began, 6),
+        request_id=g.request_id,
+    )
+    return response

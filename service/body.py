@@ -1,0 +1,54 @@
+"""A request's body, bounded in size and in time.
+
+gunicorn waits for a slow body as long as its client likes, with one thread of its few: the socket's timeout ends that.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import IO
+
+from flask import Request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
+
+LIMIT = 1024 * 1024  # bytes
+DRAIN_LIMIT = 64 * LIMIT  # what is read of a body that is refused anyway
+STALL_SECONDS = 10.0  # between two pieces of a body
+CHUNK = 64 * 1024
+
+
+def read_json(request: Request) -> bytes:
+    """The bytes of a body that says it is JSON."""
+    stream = request.environ["wsgi.input"]
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, socket.socket):
+        connection.settimeout(STALL_SECONDS)
+    try:
+        body = _read(stream, request.content_length)
+    except TimeoutError:
+        raise RequestTimeout(f"The body stalled for {STALL_SECONDS:.0f} seconds.") from None
+    except OSError:
+        raise BadRequest("The connection ended within the body.") from None
+    if not request.is_json:
+        raise UnsupportedMediaType("The Content-Type must be application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("The Content-Encoding must be identity.")
+    if request.content_length is not None and len(body) < request.content_length:
+        raise BadRequest("The body is shorter than its Content-Length.")
+    return body
+
+
+def _read(stream: IO[bytes], length: int | None) -> bytes:
+    """All of the body if it is small enough. Else it is read to its end first: a client that is still sending when the
+    connection closes would see a reset, and not the 413."""
+    left = DRAIN_LIMIT if length is None else min(length, DRAIN_LIMIT)
+    body = bytearray()
+    size = 0
+    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+        left -= len(chunk)
+        size += len(chunk)
+        if size <= LIMIT:
+            body += chunk
+    if size > LIMIT:
+        raise RequestEntityTooLarge(f"The body must not exceed {LIMIT:,} bytes.")
+    return bytes(body)

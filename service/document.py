@@ -1,0 +1,142 @@
+"""One document: from a request's bytes to what may be stored, checked. Pure: no clock, no database, no web.
+
+What is accepted comes back exactly as it was sent. Whatever could not (a number that would be rounded, a name given
+twice of which one would be lost, half a surrogate pair) is refused with the reason, before anything is stored.
+
+    Malformed           the body is no JSON object that can be kept: 400
+    └── BadId           its _id is not 24 hexadecimal digits: 422
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+Document = dict[str, Any]
+
+MAX_DEPTH = 100  # MongoDB's own limit for nesting
+INT64 = range(-(2**63), 2**63)
+
+_ID = re.compile(r"[0-9a-fA-F]{24}")
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")  # the shortest integer that can leave 64 bits
+
+
+class Malformed(Exception):
+    """The body can't become a document; the message says why."""
+
+
+class BadId(Malformed):
+    """The document's own _id is not one."""
+
+
+def decode(body: bytes) -> Document:
+    """The JSON object in `body`, or Malformed."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(_reason(error)) from None
+    if not isinstance(value, dict):
+        raise Malformed(f"The body must be a JSON object, not {_kind(value)}.")
+    names = _check(value)
+    # orjson rounds long integers to floats and keeps the last of equal names, both silently. Bodies that could hold
+    # either, and only those, are parsed a second time by the slower parser that reports both.
+    if _MANY_DIGITS.search(body) or body.count(b":") != names:
+        json.loads(body, parse_int=_int64, object_pairs_hook=_distinct)
+    return value
+
+
+def take_id(document: Document) -> str | None:
+    """Removes and returns the document's _id in lower case; None if it has none; BadId if it is not 24 hex digits."""
+    if "_id" not in document:
+        return None
+    value = document.pop("_id")
+    if not (isinstance(value, str) and is_id(value)):
+        raise BadId("_id must be a string of 24 hexadecimal digits.")
+    return value.lower()
+
+
+def is_id(text: str) -> bool:
+    """Whether this is the text of an ObjectId."""
+    return _ID.fullmatch(text) is not None
+
+
+def new_id(now_ns: int, random: bytes) -> str:
+    """A new ObjectId's hex: 4 bytes of seconds, 3 of their fraction, 5 of `random`.
+
+    The driver's own ids order only by whole seconds between processes; with a fraction, newest first also holds for
+    documents posted within one second through different pods.
+    """
+    seconds, rest = divmod(now_ns, 1_000_000_000)
+    fraction = (rest << 24) // 1_000_000_000
+    return f"{seconds & 0xFFFFFFFF:08x}{fraction:06x}{random[:5].hex():0>10}"
+
+
+def encode(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON of what was stored; `default` shows what JSON has no type for."""
+    return orjson.dumps(value, default, orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def canonical(document: Document, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Equal for equal documents: the order of names does not count, the difference of 1, 1.0 and true does."""
+    return orjson.dumps(document, default, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS)
+
+
+def _reason(error: orjson.JSONDecodeError) -> str:
+    if "depth limit" in error.msg or "allocate" in error.msg:  # orjson's words for nesting beyond what it follows
+        return f"The document is nested deeper than {MAX_DEPTH} levels."
+    return f"The body is not JSON: {error}."
+
+
+def _check(document: Document) -> int:
+    """Refuses what only a walk can see; returns how many names the document has, inner ones included."""
+    names = 0
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for container in level:
+            if isinstance(container, dict):
+                names += len(container)
+                for name in container:
+                    if "\0" in name:
+                        raise Malformed("A name holds a NUL character, which BSON can't store.")
+                values: Any = container.values()
+            else:
+                values = container
+            for value in values:
+                if isinstance(value, (dict, list)):
+                    inner.append(value)
+                elif type(value) is int and value not in INT64:
+                    raise Malformed(_beyond(str(value)))
+        if not inner:
+            return names
+        level = inner
+    raise Malformed(f"The document is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _int64(digits: str) -> int:
+    if len(digits) > 20 or int(digits) not in INT64:
+        raise Malformed(_beyond(digits))
+    return int(digits)
+
+
+def _beyond(digits: str) -> str:
+    shown = digits if len(digits) <= 40 else f"{digits[:37]}…"
+    return f"The integer {shown} does not fit in 64 bits with a sign, and would be stored rounded."
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> Document:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise Malformed(f"The name {twice!r} occurs twice in one object.")
+    return document
+
+
+def _kind(value: Any) -> str:
+    kinds = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return kinds.get(type(value), "null")

@@ -1,0 +1,76 @@
+"""Documents over HTTP: one blueprint for one collection, mounted at /data and at /proofs."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import BadRequest, NotFound
+
+from service import body, document
+from service.store import Collection, extended_json
+
+DEFAULT_LIMIT = 100
+MOST = 1000
+
+_LIMIT = re.compile(r"[0-9]{1,4}")
+
+
+def blueprint(name: str, collection: Collection) -> Blueprint:
+    """GET and POST /<name>, GET /<name>/<id>."""
+    routes = Blueprint(name, __name__, url_prefix=f"/{name}")
+
+    @routes.get("")
+    def newest() -> Response:
+        """The newest documents, and a Link to the next page."""
+        asked = _parameters("limit", "before")
+        limit = _limit(asked.get("limit"))
+        page = collection.newest(limit, asked.get("before"))
+        response = _json(page.documents)
+        if page.next:
+            query = urlencode({"limit": limit, "before": page.next})
+            response.headers["Link"] = f'</{name}?{query}>; rel="next"'
+        return response
+
+    @routes.post("")
+    def store() -> Response:
+        """Stores one: 201. The same one again under the client's own _id: 200."""
+        _parameters()
+        value = document.decode(body.read_json(request))
+        identity, created = collection.insert(value, document.take_id(value))
+        response = _json({"id": identity}, 201 if created else 200)
+        response.headers["Location"] = f"/{name}/{identity}"
+        return response
+
+    @routes.get("/<id>")
+    def one(id: str) -> Response:
+        _parameters()
+        found = collection.get(id) if document.is_id(id) else None
+        if found is None:
+            raise NotFound("There is no document with this id.")
+        return _json(found)
+
+    return routes
+
+
+def _parameters(*known: str) -> dict[str, str]:
+    """The query's parameters; one that is unknown or given twice is an error, and never ignored."""
+    for name, values in request.args.lists():
+        if name not in known:
+            raise BadRequest(f"The query parameter {name!r} is unknown here.")
+        if len(values) > 1:
+            raise BadRequest(f"The query parameter {name!r} is given twice.")
+    return request.args.to_dict()
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MOST):
+        raise BadRequest(f"limit must be a whole number from 1 to {MOST:,}.")
+    return int(text)
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(document.encode(value, extended_json), status, content_type="application/json")

@@ -1,0 +1,87 @@
+"""Every error as application/problem+json (RFC 9457), under its real status.
+
+Handlers for what the parts raise: werkzeug's HTTP errors (404, 405 and their like), the document's, the store's, and
+whatever else, which is a 500 and a trace in the log.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+from flask import Flask, Response, current_app, g
+from werkzeug.exceptions import HTTPException
+
+from service.document import BadId, Malformed
+from service.store import BadCursor, Conflict, Rejected, Reserved, StoreError, Unavailable, Unknown
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2  # about what a restart of MongoDB takes
+
+OUTCOME_NOT_APPLIED = "not-applied"
+OUTCOME_UNKNOWN = "unknown"
+
+_STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unknown: HTTPStatus.GATEWAY_TIMEOUT,
+    Conflict: HTTPStatus.CONFLICT,
+    Reserved: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BadCursor: HTTPStatus.BAD_REQUEST,
+    Rejected: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def problem(status: int, detail: str, outcome: str | None = None) -> Response:
+    """The answer that says what went wrong; `outcome` tells a writer what became of its document."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if outcome:
+        body["outcome"] = outcome
+    if request_id := g.get("request_id"):
+        body["request_id"] = request_id
+    return Response(orjson.dumps(body), status, content_type=CONTENT_TYPE)
+
+
+def register(app: Flask) -> None:
+    """Installs the handlers."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Malformed, _malformed)
+    app.register_error_handler(StoreError, _store)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _http(error: HTTPException) -> Response:
+    response = problem(error.code or 500, error.description or "")
+    for name, value in error.get_headers():  # Allow, Retry-After
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _malformed(error: Malformed) -> Response:
+    return problem(422 if isinstance(error, BadId) else 400, str(error))
+
+
+def _store(error: StoreError) -> Response:
+    status = _STORE_STATUS[type(error)]
+    if isinstance(error, Unavailable):
+        response = problem(status, "MongoDB did not answer in time. Nothing was applied.", OUTCOME_NOT_APPLIED)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif isinstance(error, Unknown):
+        detail = "MongoDB was sent the document and did not answer in time: it is stored, or not."
+        response = problem(status, f"{detail} Send it again with an _id of its own to be sure.", OUTCOME_UNKNOWN)
+    elif isinstance(error, Rejected):
+        response = problem(status, "MongoDB refused. The service's log says more.", OUTCOME_NOT_APPLIED)
+    else:
+        return problem(status, str(error))
+    current_app.logger.warning("%s: %s", type(error).__name__, error)
+    return response
+
+
+def _unforeseen(error: Exception) -> Response:
+    current_app.logger.exception("unforeseen", exc_info=error)
+    return problem(500, "This is the service's own fault; its log says more.")

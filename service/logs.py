@@ -1,0 +1,39 @@
+"""Logs as JSON lines on standard output: one a request, one an event, and whatever goes through `logging`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+
+def write(event: str, **fields: Any) -> None:
+    """One line, whole even between threads: a single write of it and its newline."""
+    line = {"time": _timestamp(time.time()), "event": event, **fields}
+    sys.stdout.write(orjson.dumps(line, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+class JsonFormatter(logging.Formatter):
+    """Gives the records of gunicorn and Flask the same shape as our own lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _timestamp(record.created),
+            "event": "log",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["trace"] = "".join(traceback.format_exception(*record.exc_info))
+        return orjson.dumps(line, default=str).decode()
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

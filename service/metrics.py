@@ -1,0 +1,113 @@
+"""What the service did, as Prometheus scrapes it.
+
+With several worker processes every one of them answers for all, through the files of prometheus_client's multiprocess
+mode, which `server` sets up before this module's imports.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+UNMATCHED = "unmatched"  # one label for all paths that are no route: a scanner must not grow the series
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
+COMMAND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+
+
+class Metrics:
+    """The instruments, and the page that shows them."""
+
+    def __init__(self, version: str, multiprocess: bool) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "http_requests_total", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self._durations = Histogram(
+            "http_request_duration_seconds",
+            "Time from a request's arrival in the application to its answer.",
+            ["method", "route"],
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "http_requests_in_flight", "Requests being answered.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._commands = Histogram(
+            "mongodb_command_duration_seconds",
+            "Time of a command sent to MongoDB, each try of its own.",
+            ["command", "outcome"],
+            buckets=COMMAND_BUCKETS,
+            registry=registry,
+        )
+        self._up = Gauge(
+            "mongodb_up", "Whether a primary is known to answer.", registry=registry, multiprocess_mode="livemax"
+        )
+        build = Gauge(
+            "service_build_info", "Constant 1.", ["version", "python"], registry=registry, multiprocess_mode="livemax"
+        )
+        build.labels(version, platform.python_version()).set(1)
+        self._expose = self._of_all_processes if multiprocess else self._of_this_process
+        if not multiprocess:  # in multiprocess mode a process would tell of itself alone
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+            GCCollector(registry=registry)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus reads."""
+        return self._expose()
+
+    def command(self, name: str, outcome: str, seconds: float) -> None:
+        self._commands.labels(name, outcome).observe(seconds)
+
+    def mongodb(self, up: bool) -> None:
+        self._up.set(up)
+
+    def observe(self, app: Flask) -> None:
+        """Counts and times the application's requests, by route and never by path."""
+        app.before_request(self._begin)
+        app.after_request(self._answered)
+        app.teardown_request(self._end)
+
+    def _begin(self) -> None:
+        g.began = time.perf_counter()
+        self._in_flight.inc()
+
+    def _answered(self, response: Response) -> Response:
+        method = request.method if request.method in METHODS else "other"
+        route = request.url_rule.rule if request.url_rule else UNMATCHED
+        self._requests.labels(method, route, str(response.status_code)).inc()
+        self._durations.labels(method, route).observe(time.perf_counter() - g.began)
+        return response
+
+    def _end(self, _: BaseException | None) -> None:
+        self._in_flight.dec()
+
+    def _of_this_process(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def _of_all_processes(self) -> bytes:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def blueprint(exposition: Callable[[], bytes]) -> Blueprint:
+    """GET /metrics."""
+    routes = Blueprint("metrics", __name__)
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(exposition(), content_type=CONTENT_TYPE)
+
+    return routes

@@ -1,0 +1,79 @@
+"""How the service is run. With the directory that holds service/ as the working directory:
+
+    gunicorn --config python:service.server
+
+This is gunicorn's configuration (its settings are the lower-case names below) and what starts with each worker: the
+thread that reaches MongoDB, and the probe port. Only the temporary directory and /dev/shm are written to.
+
+A pod's end: preStop leaves the marker (`touch /tmp/draining; sleep 5`), readiness ends, and answers say Connection:
+close while the endpoints are withdrawn; then SIGTERM, and what is in flight has graceful_timeout to finish.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from service.config import Config, ConfigError
+
+try:
+    _config = Config.from_environment()
+except ConfigError as error:
+    raise SystemExit(f"service: {error}") from None
+
+_metrics_directory = tempfile.mkdtemp(prefix="metrics-") if _config.workers > 1 else None
+_shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file must not wait for a disk
+
+wsgi_app = "service.app:create_app()"
+bind = f"{_config.host}:{_config.port}"
+worker_class = "gthread"
+workers = _config.workers
+threads = _config.threads
+keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
+graceful_timeout = 20  # seconds; with preStop's 5 below the pod's 30
+worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
+control_socket_disable = True
+# prometheus_client looks at this once, when a worker imports it.
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
+logconfig_dict = {
+    "formatters": {"generic": {"()": "service.logs.JsonFormatter"}},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}},
+}
+
+
+def on_starting(server: Any) -> None:
+    """A container restarted within its pod finds the marker of its own drain."""
+    _config.drain_file.unlink(missing_ok=True)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Starts what the application does beside answering requests."""
+    from service import probes  # in the worker only, after the fork
+
+    parts = worker.wsgi.extensions["service"]
+    parts.health.stop_when(lambda: not worker.alive)
+    threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()
+    if _config.probe_port:
+        probes.start(_config.host, _config.probe_port, probes.answers(parts.health, parts.metrics.exposition))
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """While the pod drains, tells clients to come back over a new connection, which another pod will take."""
+    if _config.drain_file.exists():
+        request.force_close()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A dead worker's gauges no longer count."""
+    if _metrics_directory:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid, _metrics_directory)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    if _metrics_directory:
+        shutil.rmtree(_metrics_directory, ignore_errors=True)

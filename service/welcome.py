@@ -1,0 +1,45 @@
+"""GET /: what this is, and where to go from here; JSON, or HTML for a browser.
+
+The answer is the same from every pod, to the byte: load generators such as ab count another length as a failure.
+"""
+
+from __future__ import annotations
+
+import orjson
+from flask import Blueprint, Response, request
+
+LINKS = {"documents": "/data", "metrics": "/metrics", "health": "/healthz", "readiness": "/readyz"}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Data service</title>
+<h1>Data service</h1>
+<p>Version {version}. It keeps JSON documents in MongoDB.</p>
+<ul>
+{links}
+</ul>
+<pre>curl -X POST -H "Content-Type: application/json" -d '{{"key":"value"}}' {root}data</pre>
+</html>
+"""
+
+
+def blueprint(version: str) -> Blueprint:
+    """GET /."""
+    routes = Blueprint("welcome", __name__)
+    as_json = orjson.dumps({"service": "flask-mongodb", "version": version, "links": LINKS})
+    links = "\n".join(f'<li><a href="{path}">{name}</a></li>' for name, path in LINKS.items())
+
+    @routes.get("/")
+    def welcome() -> Response:
+        offered = ["application/json", "text/html"]
+        if request.accept_mimetypes.best_match(offered) == "text/html":
+            response = Response(_PAGE.format(version=version, links=links, root="http://localhost:5000/"))
+            response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        else:
+            response = Response(as_json, content_type="application/json")
+        response.headers["Vary"] = "Accept"
+        return response
+
+    return routes

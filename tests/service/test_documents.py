@@ -1,0 +1,281 @@
+"""Documents over HTTP, on a real MongoDB."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import bson
+import orjson
+import pytest
+from bson import json_util
+from bson.objectid import ObjectId
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.collection import Collection
+
+from service import document
+
+Documents = Collection[dict[str, Any]]
+ID = "0123456789abcdef01234567"
+
+
+def test_what_was_posted_comes_back(client: FlaskClient) -> None:
+    answer = client.post("/data", json={"key": "value"})
+    assert answer.status_code == 201
+    identity = answer.get_json()["id"]
+    assert ObjectId.is_valid(identity)
+    assert answer.headers["Location"] == f"/data/{identity}"
+    assert client.get(f"/data/{identity}").get_json() == {"_id": identity, "key": "value"}
+    assert client.get("/data").get_json() == [{"_id": identity, "key": "value"}]
+
+
+def test_newest_come_first_even_within_one_second(client: FlaskClient) -> None:
+    for number in range(30):
+        client.post("/data", json={"number": number})
+    assert [each["number"] for each in client.get("/data").get_json()] == list(reversed(range(30)))
+
+
+def test_no_documents_are_an_empty_list(client: FlaskClient) -> None:
+    answer = client.get("/data")
+    assert (answer.status_code, answer.get_json(), answer.headers.get("Link")) == (200, [], None)
+
+
+def test_a_page_has_100_documents_unless_asked_otherwise(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"number": number} for number in range(1001)])
+    assert len(client.get("/data").get_json()) == 100
+    assert len(client.get("/data?limit=1").get_json()) == 1
+    assert len(client.get("/data?limit=1000").get_json()) == 1000
+
+
+def test_next_links_lead_through_every_document_once(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"number": number} for number in range(10)])
+    collection.insert_many([{"_id": foreign} for foreign in ("text", 5, 7.5, True, datetime.datetime(2020, 1, 1))])
+    assert len(_pages(client, "/data?limit=1")) == 15
+    pages = _pages(client, "/data?limit=4")
+    assert [len(page) for page in pages] == [4, 4, 4, 3]
+    seen = [each["_id"] for page in pages for each in page]
+    assert len(set(seen)) == 15
+    assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
+
+
+def test_a_full_last_page_has_no_next_link(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{} for _ in range(3)])
+    assert [len(page) for page in _pages(client, "/data?limit=3")] == [3]
+
+
+def test_a_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient, collection: Documents) -> None:
+    for _ in range(3):
+        collection.insert_one({"text": "x" * 9_000_000})
+    assert [len(page) for page in _pages(client, "/data")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=-1",
+        "limit=ten",
+        "limit=",
+        "limit=1.0",
+        "limit=%D9%A3",
+        "limit=1&limit=2",
+        "before=",
+        "before=1",
+        "before=xyz",
+        "before=~",
+        "before=~AAAA",
+        "before=~%F0%9F%98%80",
+        "before=0123456789abcdef0123456g",
+        "colour=red",
+        "Limit=1",
+    ],
+)
+def test_a_bad_query_is_refused_and_never_guessed_at(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/data?{query}")
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/data/short", f"/data/{ID}", "/data/" + "g" * 24, "/nowhere", "/data/"])
+def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    assert answer.get_json()["status"] == 404
+
+
+def test_the_same_document_again_under_its_own_id_is_200(client: FlaskClient, collection: Documents) -> None:
+    sent = {"_id": ID.upper(), "a": 1, "b": [1.5, True]}
+    assert client.post("/data", json=sent).status_code == 201
+    again = client.post("/data", data=json.dumps(dict(reversed(sent.items()))), content_type="application/json")
+    assert (again.status_code, again.get_json()) == (200, {"id": ID})
+    assert again.headers["Location"] == f"/data/{ID}"
+    assert collection.count_documents({}) == 1
+
+
+@pytest.mark.parametrize("other", [{"a": 2}, {"a": 1.0}, {"a": True}, {"a": 1, "b": 1}, {}])
+def test_a_different_document_under_a_taken_id_is_409(
+    client: FlaskClient, collection: Documents, other: dict[str, Any]
+) -> None:
+    client.post("/data", json={"_id": ID, "a": 1})
+    answer = client.post("/data", json={"_id": ID, **other})
+    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
+    assert collection.find_one() == {"_id": ObjectId(ID), "a": 1}
+
+
+@pytest.mark.parametrize("bad", [1, None, "short", {"$oid": ID}, ID + "\n"])
+def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, bad: object) -> None:
+    answer = client.post("/data", json={"_id": bad})
+    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert collection.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[1]", "application/json", 400),
+        (b'"text"', "application/json", 400),
+        (b'{"a":NaN}', "application/json", 400),
+        (b'{"a":18446744073709551616}', "application/json", 400),
+        (b'{"a":9223372036854775808}', "application/json", 400),
+        (b'{"a":"\\ud800"}', "application/json", 400),
+        (b'{"a\\u0000":1}', "application/json", 400),
+        (b'{"a":1,"a":2}', "application/json", 400),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "application/json", 400),
+        (b"", "application/json", 400),
+        (b'{"a":"' + b"x" * (1024 * 1024) + b'"}', "application/json", 413),
+        (b'{"a":1}', "text/plain", 415),
+        (b'{"a":1}', "application/x-www-form-urlencoded", 415),
+        (b'{"a":1}', None, 415),
+    ],
+)
+def test_a_bad_body_stores_nothing(
+    client: FlaskClient, collection: Documents, body: bytes, kind: str | None, status: int
+) -> None:
+    answer = client.post("/data", data=body, content_type=kind)
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
+    assert collection.count_documents({}) == 0
+
+
+def test_a_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
+    body = b'{"a":"' + b"x" * (1024 * 1024 - 8) + b'"}'
+    assert client.post("/data", data=body, content_type="application/json; charset=utf-8").status_code == 201
+
+
+NAMES = st.sampled_from(["", "$set", "a.b", "$ref", "$id", "$db", "$oid", "$date", "_id", "__proto__"]) | st.text().map(
+    lambda text: text.replace("\0", "")
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON))
+def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[str, Any]) -> None:
+    answer = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
+    assert answer.status_code == 201, answer.text
+    identity = answer.get_json()["id"]
+    back = orjson.loads(client.get(f"/data/{identity}").data)
+    assert back.pop("_id") == identity
+    assert document.canonical(back) == document.canonical(sent)
+    # And a retry is known as one, whatever the document holds.
+    retry = client.post("/data", data=orjson.dumps({"_id": identity, **sent}), content_type="application/json")
+    assert retry.status_code == 200, retry.text
+
+
+FOREIGN = {
+    "oid": ObjectId(ID),
+    "date": datetime.datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=datetime.UTC),
+    "decimal": bson.Decimal128("1.10"),
+    "binary": bson.Binary(b"\x00\x01", 0),
+    "uuid": bson.Binary(bytes(16), 4),
+    "regex": bson.Regex("^a", "i"),
+    "time": bson.Timestamp(1, 2),
+    "low": bson.MinKey(),
+    "code": bson.Code("x"),
+    "long": bson.Int64(2**53 + 1),
+    "nan": float("nan"),
+    "infinite": [float("-inf")],
+}
+
+
+def test_types_that_others_wrote_are_shown_as_relaxed_extended_json(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
+    shown = client.get(f"/data/{ID}").get_json()
+    assert client.get("/data").get_json() == [shown]
+    del shown["_id"]
+    assert shown == json.loads(json_util.dumps(FOREIGN, json_options=json_util.RELAXED_JSON_OPTIONS))
+    assert shown["date"] == {"$date": "2024-05-06T07:08:09.123Z"}
+    assert shown["decimal"] == {"$numberDecimal": "1.10"}
+
+
+@pytest.mark.parametrize("reference", [{"$ref": "a", "$id": 1}, {"$ref": "a", "$id": None, "$db": None, "b": {}}])
+def test_what_looks_like_a_reference_is_a_document_like_any(client: FlaskClient, reference: dict[str, Any]) -> None:
+    for sent in (reference, {"a": [reference]}):
+        identity = client.post("/data", json=sent).get_json()["id"]
+        assert client.get(f"/data/{identity}").get_json() == {"_id": identity, **sent}
+        assert client.get("/data?limit=1").get_json() == [{"_id": identity, **sent}]
+
+
+def test_a_date_beyond_pythons_years_is_shown_too(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_one({"_id": ObjectId(ID), "date": bson.DatetimeMS(2**60)})
+    assert client.get(f"/data/{ID}").get_json()["date"] == {"$date": {"$numberLong": str(2**60)}}
+
+
+def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, collection: Documents) -> None:
+    client.application.extensions["service"].store.reach()
+    identity = client.post("/proofs", json={"a": 1}).get_json()["id"]
+    assert client.get("/data").get_json() == []
+    assert client.get("/proofs").get_json() == [{"_id": identity, "a": 1}]
+    assert client.get(f"/proofs/{identity}").get_json() == {"_id": identity, "a": 1}
+    assert client.post("/proofs", json={"_id": identity, "a": 1}).status_code == 200
+    proofs = collection.database["proofs"]
+    [index] = [index for index in proofs.list_indexes() if "expireAfterSeconds" in index]
+    [field] = index["key"]
+    assert index["expireAfterSeconds"] == 3600
+    stored = proofs.find_one()
+    assert stored and isinstance(stored[field], datetime.datetime)
+    assert "expireAfterSeconds" not in str(list(collection.list_indexes()))
+    assert client.post("/proofs", json={field: 1}).status_code == 422
+    assert client.post("/data", json={field: 1}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/data"), ("POST", f"/data/{ID}"), ("DELETE", "/"), ("BREW", "/")]
+)
+def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(client: FlaskClient, method: str, path: str) -> None:
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
+    assert client.get("/nowhere", headers={"X-Request-Id": "abc"}).headers["X-Request-Id"] == "abc"
+    assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
+
+
+def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
+    answer = client.post("/data", json={})
+    assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+
+
+def _pages(client: FlaskClient, path: str | None) -> list[list[dict[str, Any]]]:
+    pages = []
+    while path:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        pages.append(answer.get_json())
+        link = answer.headers.get("Link")
+        path = link.partition(">")[0].removeprefix("<") if link else None
+    return pages
