@@ -1,0 +1,91 @@
+"""The dashboard: watches a deployment and shows it live.
+
+`create_app` builds everything and starts nothing; `start` starts the threads; `stop` ends them. No module keeps state.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+from flask import Flask
+
+from dashboard import auth, problems
+from dashboard.api import api
+from dashboard.cluster import Cluster, connection
+from dashboard.config import Config, read
+from dashboard.core.event import Emit
+from dashboard.core.snapshot import Targets
+from dashboard.fake import Fake
+from dashboard.hub import Hub
+from dashboard.mongo import Mongo
+from dashboard.pages import pages
+from dashboard.probe import Probe
+from dashboard.sockets import Sockets
+
+ROOT = Path(__file__).parent.parent  # holds templates/ and static/
+
+
+class Source(Protocol):
+    """Tells the hub what happens, from threads of its own between start and stop."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application, all parts joined. Without a configuration, the environment's; ConfigError if that is bad."""
+    config = config or read()
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
+    hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
+    problems.install(app)
+    auth.install(app, auth.Auth(config), config.session_key)
+    app.register_blueprint(pages)
+    app.register_blueprint(api)
+    app.extensions["hub"] = hub
+    app.extensions["sockets"] = Sockets(app, hub)
+    app.extensions["sources"] = _sources(config, hub.put)
+    return app
+
+
+def start(app: Flask) -> None:
+    """Starts the probes, the hub and the sources."""
+    config: Config = app.config["DASHBOARD"]
+    probe = app.extensions["probe"] = Probe(app.extensions["hub"], config.host, config.probe_port)
+    app.extensions["hub"].start(app.extensions["sockets"])
+    for source in app.extensions["sources"]:
+        source.start()
+    probe.start()
+
+
+def stop(app: Flask) -> None:
+    """Tells the probes, closes the pages' sockets, ends the threads."""
+    app.extensions["probe"].ready = False
+    app.extensions["sockets"].stop()
+    for source in app.extensions["sources"]:
+        source.stop()
+    app.extensions["hub"].stop()
+    app.extensions["probe"].stop()
+
+
+SOURCES = (*Cluster.sources, *Mongo.sources)
+
+
+def _targets(config: Config) -> Targets:
+    return Targets(
+        namespace=config.namespace,
+        cluster=config.cluster_name,
+        deployment=config.deployment,
+        statefulset=config.statefulset,
+        autoscaler=config.autoscaler,
+        service=config.service,
+    )
+
+
+def _sources(config: Config, emit: Emit) -> list[Source]:
+    if config.source == "fake":
+        return [Fake(_targets(config), emit)]
+    return [
+        Cluster(connection(config.kubeconfig), config.namespace, emit),
+        Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, emit),
+    ]

@@ -1,0 +1,24 @@
+"""`python -m dashboard`: the dashboard on this machine, by the same server as in a cluster.
+
+With DASHBOARD_SOURCE=fake it needs nothing else: missing tokens are made up, and the login link is printed.
+"""
+
+import os
+import sys
+
+from dashboard.config import ConfigError, mock, read
+
+
+def main() -> None:
+    """Becomes gunicorn."""
+    environment = mock()
+    try:
+        config = read(environment)
+    except ConfigError as error:
+        sys.exit(str(error))
+    print(f"dashboard http://{config.host}:{config.port}/login#{config.operator_token}", flush=True)
+    command = ["gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"]
+    os.execve(sys.executable, [sys.executable, "-m", *command], environment)  # noqa: S606 - its own server
+
+
+main()

@@ -1,0 +1,119 @@
+"""The environment, read once and nowhere else, into one typed value; a bad one is refused in one sentence.
+
+The secrets are refused when empty, short, well known or alike: a dashboard that anybody can enter must not start.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+SHORTEST_SECRET = 16  # characters
+FEWEST_CHARACTERS = 6  # different ones in a secret: "aaaaaaaaaaaaaaaa" is long, too
+_KNOWN = re.compile(  # what secrets in examples are made of
+    "admin|change|dashboard|default|example|key|me|operator|password|placeholder|replace|secret|session|token|viewer",
+    re.IGNORECASE,
+)
+
+
+class ConfigError(Exception):
+    """One sentence that says what is wrong with the environment, and what to do."""
+
+
+@dataclass(frozen=True)
+class Config:
+    operator_token: str = field(repr=False)
+    viewer_token: str = field(repr=False)
+    session_key: str = field(repr=False)
+    source: str = "cluster"  # cluster | fake
+    namespace: str = "flask-mongodb"
+    deployment: str = "flask"
+    statefulset: str = "mongodb"
+    autoscaler: str = "flask"
+    service_url: str = "http://flask:5000"
+    mongodb_uri: str = field(default="", repr=False)
+    mongodb_database: str = "flask_db"
+    mongodb_collection: str = "data"
+    cluster_name: str = "embedded"
+    kubeconfig: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    probe_port: int = 9090
+    viewers: int = 40  # at most so many pages at once; each costs four threads
+
+    @property
+    def service(self) -> str:
+        """The Service's name: the first label of the host in its URL."""
+        return (urlsplit(self.service_url).hostname or "").split(".")[0]
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration, or ConfigError."""
+    source = environ.get("DASHBOARD_SOURCE", "cluster")
+    if source not in ("cluster", "fake"):
+        raise ConfigError(f"DASHBOARD_SOURCE is {source!r}: it must be 'cluster' or 'fake'.")
+    if source == "cluster" and not environ.get("MONGODB_URI"):
+        raise ConfigError("MONGODB_URI is empty: set it to the database's address, mongodb://….")
+    operator, viewer = (_secret(environ, name) for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN"))
+    if operator == viewer:
+        raise ConfigError("OPERATOR_TOKEN and VIEWER_TOKEN are the same: each role needs a token of its own.")
+    return Config(
+        operator_token=operator,
+        viewer_token=viewer,
+        session_key=_secret(environ, "SESSION_KEY"),
+        source=source,
+        namespace=environ.get("NAMESPACE", Config.namespace),
+        deployment=environ.get("DEPLOYMENT", Config.deployment),
+        statefulset=environ.get("STATEFULSET", Config.statefulset),
+        autoscaler=environ.get("HPA", Config.autoscaler),
+        service_url=environ.get("SERVICE_URL", Config.service_url),
+        mongodb_uri=environ.get("MONGODB_URI", ""),
+        mongodb_database=environ.get("MONGODB_DATABASE", Config.mongodb_database),
+        mongodb_collection=environ.get("MONGODB_COLLECTION", Config.mongodb_collection),
+        cluster_name=environ.get("CLUSTER_NAME", Config.cluster_name),
+        kubeconfig=environ.get("KUBECONFIG") or None,
+        host=environ.get("HOST", Config.host),
+        port=_port(environ, "PORT", Config.port),
+        probe_port=_port(environ, "PROBE_PORT", Config.probe_port),
+        viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
+    )
+
+
+def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for work on the page: with the fake source, what secrets are missing are made up.
+
+    DASHBOARD_PORT is heard here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
+    `dashboard` Service's address.
+    """
+    filled = dict(environ)
+    if filled.get("DASHBOARD_SOURCE") == "fake":
+        for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN", "SESSION_KEY"):
+            filled[name] = filled.get(name) or secrets.token_urlsafe(24)
+    if filled.get("DASHBOARD_PORT", "").isdecimal():
+        filled.setdefault("PORT", filled["DASHBOARD_PORT"])
+    return filled
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise ConfigError(f"{name} is empty: set it to at least {SHORTEST_SECRET} random characters.")
+    if len(value) < SHORTEST_SECRET:
+        raise ConfigError(f"{name} is too short: it needs at least {SHORTEST_SECRET} random characters.")
+    unguessed = _KNOWN.sub("", value)
+    if len(set(unguessed)) < FEWEST_CHARACTERS or len(unguessed) < SHORTEST_SECRET // 2:
+        raise ConfigError(f"{name} is one that can be guessed: set it to random characters.")
+    return value
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    return _whole(environ, name, default, 1, 65535)
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise ConfigError(f"{name} is {text!r}: it must be a whole number from {lowest} to {highest}.")
+    return int(text)

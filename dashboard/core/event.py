@@ -1,0 +1,85 @@
+"""What the sources tell the hub: the only way in which anything comes into the state."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dashboard.core.objects import PodMetrics
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """`at` is when it was heard, RFC 3339 UTC: the core has no clock of its own."""
+
+    at: str
+
+
+class Listed(Told, frozen=True):
+    """All objects of a kind; what is not among them is gone."""
+
+    kind: str
+    objects: list[Any]
+
+
+class Changed(Told, frozen=True):
+    """An object that is new, or not as it was."""
+
+    kind: str
+    object: Any
+
+
+class Deleted(Told, frozen=True):
+    kind: str
+    uid: str
+
+
+class Sampled(Told, frozen=True):
+    """All pods' samples as metrics.k8s.io has them now."""
+
+    samples: list[PodMetrics]
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """A document as it is shown: extended JSON, without its `_id`, or a marker in its place when it is too large."""
+
+    id: str
+    document: dict[str, Any]
+    inserted: str | None
+    truncated: bool = False
+
+
+class Contents(Told, frozen=True):
+    """What the collection holds: its size and its newest documents."""
+
+    version: str
+    count: int
+    size_bytes: int
+    newest: list[Document]
+
+
+class Operations(Told, frozen=True):
+    """Reads and writes of documents that the database carried out, per second since the last time."""
+
+    per_second: float
+
+
+class MongoDown(Told, frozen=True):
+    error: str
+    forbidden: bool = False
+
+
+class Versioned(Told, frozen=True):
+    """The cluster's own version."""
+
+    kubernetes: str
+
+
+class Heard(Told, frozen=True):
+    """How a source does: `live`, `stale`, `connecting` or `forbidden`, and what went wrong, if anything did."""
+
+    source: str
+    state: str
+    error: str | None = None
+
+
+Emit = Callable[[Told], None]

@@ -1,0 +1,55 @@
+"""Kubernetes quantities ("250m", "1Gi", "12345678n") as whole millicores and bytes."""
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+
+_SUFFIXES = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "P": Decimal(10**15),
+    "E": Decimal(10**18),
+    "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40),
+    "Pi": Decimal(2**50),
+    "Ei": Decimal(2**60),
+}
+
+
+class QuantityError(ValueError):
+    """The text is no Kubernetes quantity."""
+
+
+def millicores(text: str) -> int:
+    """CPU in thousandths of a core, rounded up as Kubernetes itself rounds."""
+    return _whole(_parse(text) * 1000)
+
+
+def whole_bytes(text: str) -> int:
+    """Memory or storage in bytes, rounded up as Kubernetes itself rounds."""
+    return _whole(_parse(text))
+
+
+def _parse(text: str) -> Decimal:
+    """The exact value: a decimal number with a suffix, or with an exponent (`1e3`, `1E3`)."""
+    number = text.rstrip("numkKMGTPEi")
+    suffix = text[len(number) :]
+    if suffix not in _SUFFIXES or number != number.strip() or "_" in number:
+        raise QuantityError(f"not a quantity: {text!r}")
+    try:
+        value = Decimal(number)
+    except InvalidOperation:
+        raise QuantityError(f"not a quantity: {text!r}") from None
+    if not value.is_finite():
+        raise QuantityError(f"not a quantity: {text!r}")
+    return value * _SUFFIXES[suffix]
+
+
+def _whole(value: Decimal) -> int:
+    return int(value.to_integral_value(rounding=ROUND_CEILING))

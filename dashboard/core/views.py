@@ -1,0 +1,145 @@
+"""How one object looks in the state: plain JSON values, numbers in the units that their names say."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Metric, Pod, PodMetrics, Workload
+from dashboard.core.quantity import millicores, whole_bytes
+
+Json = dict[str, Any]
+
+
+def pod(pod: Pod, sample: PodMetrics | None) -> Json:
+    """A pod, with its sample if that one is its own: a replaced pod of the same name has none yet."""
+    meta = pod.metadata
+    cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
+    running = _long_running(pod)
+    return {
+        "name": meta.name,
+        "uid": meta.uid,
+        "app": _app(pod),
+        "phase": "Terminating" if meta.deletion_timestamp else pod.status.phase,
+        "ready": any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ()),
+        "restarts": sum(status.restart_count for status in _statuses(pod)),
+        "created": meta.creation_timestamp or "",
+        "node": pod.spec.node_name,
+        "cpu_millicores": cpu,
+        "memory_bytes": memory,
+        "cpu_request_millicores": _request(running, "cpu"),
+        "cpu_limit_millicores": _limit(running, "cpu"),
+        "memory_request_bytes": _request(running, "memory"),
+        "memory_limit_bytes": _limit(running, "memory"),
+        "ip": pod.status.pod_ip,
+        "reason": _reason(pod),
+    }
+
+
+def workload(workload: Workload) -> Json:
+    """A Deployment or a StatefulSet."""
+    return {
+        "name": workload.metadata.name,
+        "desired": workload.spec.replicas,
+        "ready": workload.status.ready_replicas,
+        "updated": workload.status.updated_replicas,
+    }
+
+
+def autoscaler(autoscaler: Autoscaler) -> Json:
+    """A HorizontalPodAutoscaler that scales on CPU, in percent of what the pods request."""
+    target = _cpu(autoscaler.spec.metrics)
+    current = _cpu(autoscaler.status.current_metrics)
+    return {
+        "min": autoscaler.spec.min_replicas,
+        "max": autoscaler.spec.max_replicas,
+        "current": autoscaler.status.current_replicas,
+        "desired": autoscaler.status.desired_replicas,
+        "cpu_percent": current.current.average_utilization if current else None,
+        "target_percent": target.target.average_utilization if target else None,
+        "conditions": [
+            {"id": c.type, "type": c.type, "status": c.status, "reason": c.reason, "message": c.message}
+            for c in autoscaler.status.conditions or ()
+        ],
+    }
+
+
+def claim(claim: Claim) -> Json:
+    """A PersistentVolumeClaim and the volume that it is bound to."""
+    storage = (claim.status.capacity or {}).get("storage")
+    return {
+        "name": claim.metadata.name,
+        "uid": claim.metadata.uid,
+        "phase": claim.status.phase,
+        "capacity_bytes": whole_bytes(storage) if storage else None,
+        "volume": claim.spec.volume_name or None,
+    }
+
+
+def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
+    """How many addresses take the service's requests. An address may be in two slices while they are rebalanced."""
+    return len(
+        {
+            address
+            for one in slices
+            if (one.metadata.labels or {}).get("kubernetes.io/service-name") == service
+            for endpoint in one.endpoints or ()
+            if endpoint.conditions.ready is not False
+            for address in endpoint.addresses or ()
+        }
+    )
+
+
+def _app(pod: Pod) -> str:
+    labels = pod.metadata.labels or {}
+    return labels.get("app.kubernetes.io/name") or labels.get("app") or ""
+
+
+def _usage(sample: PodMetrics) -> tuple[int, int]:
+    usages = [container.usage or {} for container in sample.containers or ()]
+    return (
+        sum(millicores(usage.get("cpu", "0")) for usage in usages),
+        sum(whole_bytes(usage.get("memory", "0")) for usage in usages),
+    )
+
+
+def _long_running(pod: Pod) -> Sequence[Container]:
+    """The containers whose requests add up while the pod runs: its own and its sidecars, not its initialisers."""
+    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
+    return [*(pod.spec.containers or ()), *sidecars]
+
+
+def _request(containers: Sequence[Container], resource: str) -> int | None:
+    """The sum of what is requested, null where no container requests any."""
+    requests = [(one.resources.requests or {}).get(resource) for one in containers]
+    return sum(_amount(resource, request) for request in requests if request) if any(requests) else None
+
+
+def _limit(containers: Sequence[Container], resource: str) -> int | None:
+    """The sum of the limits, null where one container has none: then the pod has no limit either."""
+    limits = [(one.resources.limits or {}).get(resource) for one in containers]
+    return sum(_amount(resource, limit) for limit in limits if limit) if limits and all(limits) else None
+
+
+def _amount(resource: str, text: str) -> int:
+    return millicores(text) if resource == "cpu" else whole_bytes(text)
+
+
+def _statuses(pod: Pod) -> Iterable[Any]:
+    return chain(pod.status.container_statuses or (), pod.status.init_container_statuses or ())
+
+
+def _reason(pod: Pod) -> str | None:
+    """Why the pod is not well, in Kubernetes' own word: Evicted, CrashLoopBackOff, OOMKilled, Unschedulable …"""
+    if pod.status.reason:
+        return pod.status.reason
+    states = [status.state for status in _statuses(pod)]
+    waiting = [state.waiting.reason for state in states if state.waiting and state.waiting.reason]
+    # An initialiser that ended well is "Completed", and no news.
+    ended = [s.terminated.reason for s in states if s.terminated and s.terminated.reason not in ("", "Completed")]
+    pending = [c.reason for c in pod.status.conditions or () if c.type == "PodScheduled" and c.status == "False"]
+    return next((reason for reason in [*ended, *waiting, *pending] if reason), None)
+
+
+def _cpu(metrics: list[Metric] | None) -> Any:
+    found = (m.resource for m in metrics or () if m.type == "Resource" and m.resource and m.resource.name == "cpu")
+    return next(found, None)

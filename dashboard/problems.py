@@ -1,0 +1,39 @@
+"""Errors as application/problem+json (RFC 9457), with the real status."""
+
+import logging
+
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+log = logging.getLogger(__name__)
+
+
+def problem(status: int, detail: str, **headers: str) -> Response:
+    """A problem as a response. Headers are named with underscores: Retry_After."""
+    body = {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
+    response = Response(json.dumps(body), status, content_type="application/problem+json")
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answers every error, the framework's own included, with a problem."""
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Keeps what the error adds to the response, such as a 405's Allow; an abort with a response is that response."""
+    if isinstance(error.response, Response):
+        return error.response
+    response = problem(error.code or 500, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() != "content-type":
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("request failed", exc_info=error)
+    return problem(500, "The dashboard failed at this request; its log says why.")
