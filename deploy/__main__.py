@@ -1,0 +1,109 @@
+"""python -m deploy demo | secrets | images | login | down"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from cluster.errors import ClusterError
+from cluster.instance import CHECKOUT
+from deploy import images, rollout, secrets, target
+
+
+def main() -> int:
+    options = _parse()
+    try:
+        COMMANDS[options.command](options)
+        return 0
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def demo(options: argparse.Namespace) -> None:
+    """From a fresh machine to a running deployment."""
+    say = _timed(options.since)
+    where = target.named(options.cluster, options.name)
+    where.check()
+    secrets.ensure()
+    with _Beside("images", options) as building:
+        where.up(say)
+        building.wait()
+    references = where.load(images.wanted(), say)
+    say("applying the manifests")
+    rollout.apply(where.kubectl(), where.overlay, references, CHECKOUT / f".cluster-{where.name}-manifests")
+    rollout.wait(where.kubectl(), say)
+    where.reach(say)
+    say("all Ready")
+    print(f"service http://127.0.0.1:{target.service_port()}")
+    login(options)
+
+
+def login(_options: argparse.Namespace) -> None:
+    """The token is in the fragment, which no server and no log sees."""
+    print(f"dashboard http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
+
+
+def build_images(options: argparse.Namespace) -> None:
+    say = _timed(options.since)
+    images.build(say)
+    if options.push:
+        if not options.registry:
+            raise ClusterError("PUSH=1 needs the registry to push to: give REGISTRY=host/path.")
+        images.push(options.registry, say)
+
+
+def down(options: argparse.Namespace) -> None:
+    target.named(options.cluster, options.name).down()
+    print("stopped; data, certificates, secrets and images are kept (`make clean` deletes them)")
+
+
+def make_secrets(_options: argparse.Namespace) -> None:
+    secrets.ensure()
+    print(f"secrets are in {secrets.DIRECTORY.relative_to(CHECKOUT)}")
+
+
+COMMANDS = {"demo": demo, "secrets": make_secrets, "images": build_images, "login": login, "down": down}
+
+
+class _Beside:
+    """A command of this module as a process beside: the images are built while Kubernetes is."""
+
+    def __init__(self, command: str, options: argparse.Namespace) -> None:
+        self.command = (sys.executable, "-m", "deploy", "--since", str(options.since), command)
+
+    def __enter__(self) -> "_Beside":
+        self.process = subprocess.Popen(self.command, cwd=CHECKOUT)
+        return self
+
+    def wait(self) -> None:
+        if self.process.wait() != 0:
+            raise ClusterError("The images were not built; the reason is above.")
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploys this checkout.")
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--cluster", default=os.environ.get("CLUSTER") or "embedded")
+    parser.add_argument("--name", default="demo", help="which embedded instance")
+    parser.add_argument("--since", type=float, default=time.time(), help="when this began, for the elapsed times")
+    parser.add_argument("--registry", default=os.environ.get("REGISTRY", ""))
+    parser.add_argument("--push", action="store_true", default=os.environ.get("PUSH") == "1")
+    return parser.parse_args()
+
+
+def _timed(since: float) -> target.Say:
+    return lambda text: print(f"{time.time() - since:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
