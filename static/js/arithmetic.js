@@ -1,7 +1,7 @@
 // The autoscaler's own arithmetic, in figures and in words. Pure.
 // Source: the HorizontalPodAutoscaler's algorithm, ceil(current × value / target), unless the ratio is within the tolerance.
 
-import { plural } from "./format.js";
+import { percent, plural } from "./format.js";
 
 const TOLERANCE = 0.1; // the controller's default, which autoscaling/v2 objects inherit
 
@@ -9,23 +9,24 @@ const TOLERANCE = 0.1; // the controller's default, which autoscaling/v2 objects
 export function explain({ current, desired, min, max, cpu_percent: cpu, target_percent: target }) {
   const low = Math.ceil(target * (1 - TOLERANCE) - 1e-9);
   const high = Math.floor(target * (1 + TOLERANCE) + 1e-9);
+  const margin = percent(TOLERANCE * 100);
   const told = (formula, sentence) => ({ formula, sentence, low, high });
   if (!current) return told(null, "No pods to measure: the autoscaler leaves a Deployment of zero alone.");
   if (cpu === null || cpu === undefined) {
     return told(null, "No CPU figure yet. A new pod is first measured after about half a minute; until then nothing changes.");
   }
-  const use = `${plural(current, "pod")} ${current === 1 ? "uses" : "use"} ${cpu} % of what ${current === 1 ? "it requests" : "they request"}`;
+  const use = `${plural(current, "pod")} ${current === 1 ? "uses" : "use"} ${percent(cpu)} of what ${current === 1 ? "it requests" : "they request"}`;
   if (cpu >= low && cpu <= high) {
     return told(
       `|${cpu} / ${target} − 1| = ${distance(cpu, target)} ≤ ${TOLERANCE}`,
-      `${use}: within the 10 % tolerance of the ${target} % target (${low} to ${high} %), so nothing changes.`,
+      `${use}: within the ${margin} tolerance of the ${percent(target)} target (${low} to ${percent(high)}), so nothing changes.`,
     );
   }
   const wanted = Math.ceil((current * cpu) / target);
   const allowed = Math.min(max, Math.max(min, wanted));
   const words = cpu > high
-    ? `${use}: over the ${target} % target and past the 10 % tolerance (${low} to ${high} % changes nothing).`
-    : `${use}: under the ${target} % target and its 10 % tolerance (${low} to ${high} %).`;
+    ? `${use}: over the ${percent(target)} target and past the ${margin} tolerance (${low} to ${percent(high)} changes nothing).`
+    : `${use}: under the ${percent(target)} target and its ${margin} tolerance (${low} to ${percent(high)}).`;
   const next = consequence({ current, desired, min, max, cpu, wanted, allowed });
   return told(formula(current, cpu, target, wanted, allowed, min), `${words} ${next}`);
 }
@@ -45,7 +46,7 @@ function consequence({ current, desired, min, max, cpu, wanted, allowed }) {
   const expected = Math.round((current * cpu) / allowed);
   if (allowed > current) {
     const more = allowed - current === 1 ? "One more pod brings" : `${allowed - current} more pods bring`;
-    return `${more} it to about ${expected} %.`;
+    return `${more} it to about ${percent(expected)}.`;
   }
   if (desired >= current) return `${plural(allowed, "pod")} would do, once the load has stayed this low for the stabilization window.`;
   return `It goes down to ${plural(desired, "pod")}.`;

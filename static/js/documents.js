@@ -27,7 +27,7 @@ export function documents(redraw) {
     return panel({
       id: "documents",
       title: "Mongo contents",
-      aside: mongo ? `${count(mongo.count)} documents · ${bytes(mongo.size_bytes)} · ${rate(mongo.ops_per_second)} operations` : "",
+      aside: mongo ? `${count(mongo.count)} documents · ${bytes(mongo.size_bytes)} · ${rate(mongo.ops_per_second, "operations")}` : "",
       state,
       kinds: ["mongo"],
       body: newest.length + kept.length === 0 ? absent(mongo) : table(newest, kept, arrivals, at),

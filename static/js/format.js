@@ -67,10 +67,15 @@ export function share(used, whole, format) {
   return unit && unit === wholeText.split(" ")[1] ? `${figure} / ${wholeText}` : `${format(used)} / ${wholeText}`;
 }
 
-// Events a second: "0.4 /s", "176 /s".
-export function rate(perSecond) {
+// Events a second: "0.4 /s", "176 inserts/s".
+export function rate(perSecond, noun = "") {
   if (perSecond === null || perSecond === undefined) return NONE;
-  return `${perSecond < 10 ? trim(perSecond, 1) : count(Math.round(perSecond))} /s`;
+  return `${perSecond < 10 ? trim(perSecond, 1) : count(Math.round(perSecond))} ${noun}/s`;
+}
+
+// "84 %", never broken over two lines.
+export function percent(n) {
+  return n === null || n === undefined ? NONE : `${Math.round(n)}\u00a0%`;
 }
 
 // A pod's name without what it shares with its siblings: "flask-7c87d5-kt769" of "flask" is "kt769". A StatefulSet's stays whole.

@@ -4,6 +4,7 @@ import { io, render } from "./vendor.js";
 import { autoscaler } from "./autoscaler.js";
 import { banner, pills, where } from "./bar.js";
 import { documents } from "./documents.js";
+import { percent } from "./format.js";
 import { move } from "./motion.js";
 import { deployment, lineup } from "./pods.js";
 import { OPTIONS, connection, follow } from "./socket.js";
@@ -79,6 +80,6 @@ function paint(container, content) {
 }
 
 function title({ about, deployment: ours, autoscaler: scaler }) {
-  const cpu = scaler?.cpu_percent == null ? null : `${Math.round(scaler.cpu_percent)} %`;
+  const cpu = scaler?.cpu_percent == null ? null : percent(scaler.cpu_percent);
   return [ours && `${ours.ready}/${ours.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
 }

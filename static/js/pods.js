@@ -7,8 +7,8 @@ import { empty, forbidden, panel } from "./panel.js";
 import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
-const CPU = { name: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
-const MEMORY = { name: "memory", format: binary, against: "limit" }; // what a container is killed at
+const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
+const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
 
 export function deployment(state, at) {
   const { members, database, others } = groups(state);
@@ -131,7 +131,7 @@ function podTile(pod, at, { owner, mongo }) {
 
 function databaseFacts(mongo) {
   return html`<dl class="facts">
-    ${mongo.state === "down" ? fact("mongod", "no answer") : fact(`mongod ${mongo.version ?? ""}`, `${rate(mongo.ops_per_second)} ops`)}
+    ${mongo.state === "down" ? fact("mongod", "no answer") : fact(`v${mongo.version ?? "?"}`, rate(mongo.ops_per_second, "ops"))}
   </dl>`;
 }
 
@@ -166,10 +166,10 @@ function companions(others, at) {
 }
 
 // A bar against the limit, with the request marked on it; the figure against what counts.
-function usage({ name, format, against }, used, request, limit) {
+function usage({ name, word, format, against }, used, request, limit) {
   const whole = limit ?? request ?? null;
   const measure = against === "request" ? (request ?? limit) : (limit ?? request);
-  const title = `${name}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;
+  const title = `${word}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;
   return html`<div class="usage" title=${title}>
     <span class="usage-name">${name}</span>
     <span class="usage-figure">${used === null ? html`<span class="quiet">no sample</span>` : share(used, measure, format)}</span>

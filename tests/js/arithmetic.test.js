@@ -3,7 +3,10 @@ import { describe, test } from "node:test";
 
 import { explain } from "../../static/js/arithmetic.js";
 
-const told = (change) => explain({ current: 3, desired: 3, min: 2, max: 5, cpu_percent: 84, target_percent: 70, ...change });
+function told(change) {
+  const { formula, sentence } = explain({ current: 3, desired: 3, min: 2, max: 5, cpu_percent: 84, target_percent: 70, ...change });
+  return { formula, sentence: sentence.replaceAll("\u00a0", " ") };
+}
 
 describe("the autoscaler's arithmetic", () => {
   test("over the target it takes ceil(n × cpu / target) pods", () => {

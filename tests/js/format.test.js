@@ -25,7 +25,8 @@ describe("quantities", () => {
   table(format.cpu, [[88, "88m"], [0, "0m"], [1_250, "1.3"], [null, "—"]]);
   table(format.binary, [[52 * 2 ** 20, "52 Mi"], [2 ** 30, "1 Gi"], [1.5 * 2 ** 30, "1.5 Gi"], [512, "512 B"], [null, "—"]]);
   table(format.bytes, [[3_100_000, "3.1 MB"], [999, "999 B"], [12_345, "12 kB"], [null, "—"]]);
-  table(format.rate, [[0.44, "0.4 /s"], [0, "0 /s"], [175.6, "176 /s"], [null, "—"]]);
+  table(format.rate, [[0.44, "0.4 /s"], [0, "0 /s"], [175.6, "176 /s"], [[352, "ops"], "352 ops/s"], [null, "—"]]);
+  table(format.percent, [[84.4, "84\u00a0%"], [null, "—"]]);
   table(format.count, [[12_408, "12,408"], [null, "—"]]);
   table(format.plural, [[[1, "pod"], "1 pod"], [[0, "pod"], "0 pods"], [[2, "viewer"], "2 viewers"]]);
   table(format.share, [
