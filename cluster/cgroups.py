@@ -60,7 +60,9 @@ def memory_bytes(name: str, root: Path = ROOT) -> int:
 def _hierarchies(root: Path) -> list[Path]:
     if version(root) == 2:
         return [root]
-    return [path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()]
+    return [
+        path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
+    ]
 
 
 def _delegate(group: Path) -> None:

@@ -18,14 +18,16 @@ MEMORY = 4 * GIB
 
 # Installed: plain tools. {command: Debian package}
 TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nft": "nftables", "conntrack": "conntrack", "socat": "socat"}
-# Only unpacked beside the cluster's own programs, so that no service starts and a Docker's own containerd is never replaced.
+# Only unpacked beside the cluster's own programs: no service starts, and a Docker's own containerd is never replaced.
 RUNTIME = {"containerd": "usr/bin", "runc": "usr/sbin", "containernetworking-plugins": "usr/lib/cni"}
 MODULES = ("br_netfilter", "overlay", "nf_conntrack", "veth", "bridge")
 
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise HostError("The embedded cluster needs root (namespaces, mounts, cgroups): run it as root, or name another with CLUSTER=minikube.")
+        raise HostError(
+            "The embedded cluster needs root (namespaces, mounts, cgroups): run it as root, or use CLUSTER=minikube."
+        )
 
 
 def require_room(directory: Path, building: bool) -> None:
@@ -34,9 +36,14 @@ def require_room(directory: Path, building: bool) -> None:
     for place in (directory, cache_directory()):
         place.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(place).free) < wanted:
-            raise HostError(f"{place} has {free / GIB:.1f} GB free and {wanted / GIB:.0f} GB are needed: free some, or put the checkout (XDG_CACHE_HOME for the cache) on a larger disk.")
+            raise HostError(
+                f"{place} has {free / GIB:.1f} GB free and {wanted / GIB:.0f} GB are needed: free some, "
+                "or put the checkout (for the cache, XDG_CACHE_HOME) on a larger disk."
+            )
     if (memory := memory_total()) < MEMORY * 0.95:
-        raise HostError(f"The machine has {memory / GIB:.1f} GB of memory and {MEMORY / GIB:.0f} GB are needed: use a larger one.")
+        raise HostError(
+            f"The machine has {memory / GIB:.1f} GB of memory and {MEMORY / GIB:.0f} GB are needed: use a larger one."
+        )
 
 
 def memory_total(meminfo: Path = Path("/proc/meminfo")) -> int:
@@ -53,7 +60,9 @@ def listen(port: int, variable: str) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
         listener.close()
-        raise HostError(f"Port {port} of 127.0.0.1 is taken ({error.strerror}): stop what listens there, or choose another with {variable}=.") from None
+        raise HostError(
+        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
+        ) from None
     listener.listen(1024)
     return listener
 
@@ -64,7 +73,7 @@ def install(packages: Iterable[str]) -> None:
     if not packages:
         return
     if not shutil.which("apt-get"):
-        raise HostError(f"These packages are missing: {', '.join(packages)}; install them with this system's package manager.")
+        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what this system calls them.")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # A run that was interrupted in the middle of an install leaves dpkg wanting this.
     subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)
@@ -83,7 +92,9 @@ def apt_update() -> None:
 
 def missing_tools(tools: dict[str, str]) -> list[str]:
     """The packages of those commands that the machine does not have."""
-    return [package for command, package in tools.items() if not shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin")]
+    return [
+        package for command, package in tools.items() if not shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    ]
 
 
 def runtime() -> Path:

@@ -1,4 +1,4 @@
-"""One embedded cluster: its name, its ports on the host's loopback and its directories. Several can run side by side."""
+"""One embedded cluster: its name, its ports on the host's loopback, its directories. Several run side by side."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ API_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
 API_PORT = 6443
 
-# Inside the node's mount namespace every instance sees the same short paths (a socket's path may have 107 bytes at most).
+# Inside the node's mount namespace every instance has the same short paths: a socket's may have 107 bytes at most.
 NODE_STATE = Path("/run/node")
 
 

@@ -119,7 +119,9 @@ def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def _on_node(instance: Instance, program: str, *arguments: str, stdin: IO[bytes] | None = None) -> subprocess.CompletedProcess[bytes]:
+def _on_node(
+    instance: Instance, program: str, *arguments: str, stdin: IO[bytes] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Runs one of the node's own programs inside it."""
     if not (pid := node_pid(instance)):
         raise ClusterError("The cluster is not running: start it with `python -m cluster up`.")
@@ -267,7 +269,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def started(pid: int) -> str | None:
-    """When a process started, in the kernel's clock ticks since boot; None for one that is gone or only waits to be reaped."""
+    """When a process started, in clock ticks since boot; None for one that is gone or only waits to be reaped."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

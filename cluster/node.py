@@ -1,4 +1,4 @@
-"""PID 1 of the node's namespaces: sets them up, starts every program in order, restarts what dies, reaps, and stops it all.
+"""PID 1 of the node's namespaces: sets them up, starts the programs in order, restarts what dies, and stops it all.
 
 Started by `cluster up` through unshare. It tells its progress, a line a step, on the descriptor it was given:
 "step <words>", then "ready" or "failed <program>: <words>". When it ends, the kernel ends everything in its namespaces.
@@ -119,7 +119,7 @@ class Node:
         return died
 
     def shut_down(self) -> None:
-        """As a machine does: everything is asked to end, pods too; what has not after STOP_LIMIT is killed with the namespace."""
+        """As a machine does: all are asked to end, pods too; what has not after STOP_LIMIT dies with the namespace."""
         self.running.clear()
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGTERM)
@@ -200,7 +200,14 @@ def _node_ready() -> bool:
 
 
 def _kubectl(*arguments: str, input: str = "") -> bool:
-    kubectl = (str(BIN / "kube"), "kubectl", "--kubeconfig", str(PKI / "admin.kubeconfig"), "--cache-dir", "/run/kubectl")
+    kubectl = (
+        str(BIN / "kube"),
+        "kubectl",
+        "--kubeconfig",
+        str(PKI / "admin.kubeconfig"),
+        "--cache-dir",
+        "/run/kubectl",
+    )
     return _quietly(*kubectl, *arguments, input=input)
 
 

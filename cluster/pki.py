@@ -23,9 +23,21 @@ AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
 # name: (authority, common name, organization, names and addresses it serves under)
 CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-    "apiserver": ("ca", "kube-apiserver", "", (
-        "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-        "localhost", "127.0.0.1", API_ADDRESS, NODE_ADDRESS)),
+    "apiserver": (
+        "ca",
+        "kube-apiserver",
+        "",
+        (
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "localhost",
+            "127.0.0.1",
+            API_ADDRESS,
+            NODE_ADDRESS,
+        ),
+    ),
     "apiserver-kubelet-client": ("ca", "kube-apiserver-kubelet-client", "", ()),
     "apiserver-etcd-client": ("etcd-ca", "kube-apiserver-etcd-client", "", ()),
     "front-proxy-client": ("front-proxy-ca", "front-proxy-client", "", ()),
@@ -42,13 +54,21 @@ CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "provisioner": ("ca", "system:provisioner", "", ()),
 }
 
+# Those that are clients of the API server.
 KUBECONFIGS = (
-    "admin", "kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "metrics-server", "provisioner",
-)  # fmt: skip
+    "admin",
+    "kubelet",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "coredns",
+    "metrics-server",
+    "provisioner",
+)
 
 
 def issue(directory: Path, now: dt.datetime) -> None:
-    """Makes whatever of the authorities, certificates, kubeconfigs and the service-account key is missing or runs out soon.
+    """Makes what is missing or runs out soon: authorities, certificates, kubeconfigs, the service accounts' key.
 
     An authority that runs out takes everything it signed with it, so that no chain is left broken.
     """
@@ -71,19 +91,20 @@ def issue(directory: Path, now: dt.datetime) -> None:
 
 
 def kubeconfig(directory: Path, name: str, server: str, seen_at: Path | None = None) -> str:
-    """A kubeconfig (JSON is YAML) for one identity: by file name where the files are `seen_at`, else with everything inside."""
+    """A kubeconfig (JSON is YAML) for one identity: by file names below `seen_at`, or else with everything inside."""
 
     def part(key: str, path: str) -> dict[str, str]:
         if seen_at:
             return {key: str(seen_at / path)}
         return {f"{key}-data": base64.b64encode((directory / path).read_bytes()).decode()}
 
+    context = {"cluster": "embedded", "user": name, "namespace": "flask-mongodb"}
     user = part("client-certificate", f"{name}.crt") | part("client-key", f"{name}.key")
     return json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "embedded",
         "clusters": [{"name": "embedded", "cluster": {"server": server} | part("certificate-authority", "ca.crt")}],
         "users": [{"name": name, "user": user}],
-        "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": name, "namespace": "flask-mongodb"}}],
+        "contexts": [{"name": "embedded", "context": context}],
     }, indent=1)  # fmt: skip
 
 

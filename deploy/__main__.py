@@ -1,13 +1,14 @@
-"""python -m deploy demo | secrets | images | login | down"""
+"""python -m deploy demo | secrets | images | login | down | clean"""
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
 
 from cluster.errors import ClusterError
-from cluster.instance import CHECKOUT
+from cluster.instance import CHECKOUT, cache_directory
 from deploy import images, rollout, secrets, target
 
 
@@ -62,12 +63,20 @@ def down(options: argparse.Namespace) -> None:
     print("stopped; data, certificates, secrets and images are kept (`make clean` deletes them)")
 
 
+def clean(options: argparse.Namespace) -> None:
+    """Deletes what `down` keeps: the cluster's state, the secrets, and the caches that every checkout shares."""
+    target.named(options.cluster, options.name).down()
+    for directory in (*CHECKOUT.glob(".cluster*"), secrets.DIRECTORY, cache_directory()):
+        shutil.rmtree(directory, ignore_errors=True)
+    print("data, certificates, secrets, images and caches are deleted")
+
+
 def make_secrets(_options: argparse.Namespace) -> None:
     secrets.ensure()
     print(f"secrets are in {secrets.DIRECTORY.relative_to(CHECKOUT)}")
 
 
-COMMANDS = {"demo": demo, "secrets": make_secrets, "images": build_images, "login": login, "down": down}
+COMMANDS = {"demo": demo, "secrets": make_secrets, "images": build_images, "login": login, "down": down, "clean": clean}
 
 
 class _Beside:

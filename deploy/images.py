@@ -1,4 +1,4 @@
-"""The images, as docker-archives named by the hash of what they are made from; built by docker where it runs, else buildah.
+"""The images, as docker-archives named by the hash of their sources; built by docker where it runs, else buildah.
 
 Where no image registry answers, stand-ins take the base images' place: Debian's own Python, and a mongod from a wheel.
 """
@@ -102,7 +102,17 @@ class Docker:
     """Builds through a Docker engine."""
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
-        _run("docker", "build", "--quiet", "--file", str(dockerfile), "--tag", image.reference, *_flags(arguments), str(context))
+        _run(
+            "docker",
+            "build",
+            "--quiet",
+            "--file",
+            str(dockerfile),
+            "--tag",
+            image.reference,
+            *_flags(arguments),
+            str(context),
+        )
         partial = image.archive.with_suffix(".partial")
         _run("docker", "save", "--output", str(partial), image.reference)
         partial.rename(image.archive)
@@ -121,7 +131,15 @@ class Buildah:
 
     def __init__(self) -> None:
         store = cache_directory() / "buildah"
-        self.command = ("buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver", "overlay")
+        self.command = (
+            "buildah",
+            "--root",
+            str(store / "root"),
+            "--runroot",
+            str(store / "run"),
+            "--storage-driver",
+            "overlay",
+        )
         _run(*self.command, "rm", "--all")  # what an interrupted build left
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
@@ -153,7 +171,15 @@ class Buildah:
         with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
             root = Path(directory) / "root.tar"
             excludes = [f"--dpkgopt=path-exclude={path}" for path in UNSHIPPED]
-            _run("mmdebstrap", "--quiet", "--variant=essential", f"--include={STAND_IN_PACKAGES}", *excludes, "trixie", str(root))
+            _run(
+                "mmdebstrap",
+                "--quiet",
+                "--variant=essential",
+                f"--include={STAND_IN_PACKAGES}",
+                *excludes,
+                "trixie",
+                str(root),
+            )
             (Path(directory) / "Dockerfile").write_text("FROM scratch\nADD root.tar /\n")
             _run(*self.command, "bud", "--quiet", "--tag", reference, directory)
 
@@ -192,7 +218,9 @@ def _hash(name: str) -> str:
 
 
 def _forget_old(image: Image) -> None:
-    siblings = sorted(image.archive.parent.glob(f"{image.archive.name.split('@')[0]}@*.tar"), key=lambda p: p.stat().st_mtime)
+    siblings = sorted(
+        image.archive.parent.glob(f"{image.archive.name.split('@')[0]}@*.tar"), key=lambda p: p.stat().st_mtime
+    )
     for archive in siblings[:-KEPT]:
         archive.unlink()
 
@@ -228,7 +256,9 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         tail = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise ClusterError(f"`{' '.join(command[:1])} …` failed ({done.returncode}); mend what it says and run it again:\n{tail}")
+        raise ClusterError(
+            f"`{' '.join(command[:1])} …` failed ({done.returncode}); mend what it says and run it again:\n{tail}"
+        )
 
 
 def _succeeds(*command: str) -> bool:

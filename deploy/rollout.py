@@ -67,7 +67,9 @@ def _reasons(kubectl: tuple[str, ...]) -> str:
         for container in pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", []):
             state = container["state"].get("waiting") or container["state"].get("terminated")
             if state and state.get("reason") not in (None, "Completed", "PodInitializing"):
-                lines.append(f"  {pod['metadata']['name']}/{container['name']}: {state['reason']} {state.get('message', '')}")
+                lines.append(
+                    f"  {pod['metadata']['name']}/{container['name']}: {state['reason']} {state.get('message', '')}"
+                )
     lines.append(f"Look closer with: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods")
     return "\n".join(lines)
 

@@ -116,9 +116,13 @@ class External:
     def check(self) -> None:
         for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
             if not shutil.which(command):
-                raise ClusterError(f"CLUSTER={self.name} needs the command {command}: install it, or leave CLUSTER away for the embedded cluster.")
+                raise ClusterError(
+                    f"CLUSTER={self.name} needs the command {command}: install it, or leave CLUSTER away (embedded)."
+                )
         if self.name == "current" and not os.environ.get("REGISTRY"):
-            raise ClusterError("CLUSTER=current needs a registry that its nodes can pull from: give REGISTRY=host/path.")
+            raise ClusterError(
+                "CLUSTER=current needs a registry that its nodes can pull from: give REGISTRY=host/path."
+            )
 
     def up(self, say: Say) -> None:
         if self.name == "minikube":
@@ -129,7 +133,9 @@ class External:
             say("creating the kind cluster flask-mongodb")
             _call("kind", "create", "cluster", "--name", "flask-mongodb")
         if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "apiservice", "v1beta1.metrics.k8s.io"):
-            raise ClusterError("The cluster has no metrics-server, and without it no autoscaling: install it and run this again.")
+            raise ClusterError(
+                "The cluster has no metrics-server, and without it no autoscaling: install it and run this again."
+            )
 
     def load(self, images: list[Image], say: Say) -> dict[str, str]:
         references = {}
@@ -157,7 +163,14 @@ class External:
         self.down()
         for name, outside, inside in (("flask", service_port(), 5000), ("dashboard", dashboard_port(), 8080)):
             host.listen(outside, f"{'SERVICE' if name == 'flask' else 'DASHBOARD'}_PORT").close()
-            command = (*self.kubectl(), "--namespace", "flask-mongodb", "port-forward", f"service/{name}", f"{outside}:{inside}")
+            command = (
+                *self.kubectl(),
+                "--namespace",
+                "flask-mongodb",
+                "port-forward",
+                f"service/{name}",
+                f"{outside}:{inside}",
+            )
             process = subprocess.Popen(
                 (sys.executable, "-m", "deploy.keep", *command), cwd=CHECKOUT, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -189,5 +202,3 @@ def _call(*command: str) -> str:
 
 def _succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True).returncode == 0
-
-
