@@ -98,6 +98,7 @@ class Store:
 
     def __init__(self, uri: str, database: str, deadline: float, observer: Observer, pool: int = 32) -> None:
         self.deadline = deadline
+        self._observer = observer
         self.attempts = _Attempts()
         self._collections: list[Collection] = []
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
@@ -130,6 +131,7 @@ class Store:
         try:
             with pymongo.timeout(REACH_SECONDS):
                 self._client.admin.command("ping")
+                self._observer.mongodb(True)  # the driver's own event of this comes up to a second later
                 for each in self._collections:
                     each.prepare()
         except PyMongoError as error:
@@ -268,8 +270,8 @@ def _reason(error: PyMongoError) -> str:
 def _decode(batch: bytes) -> list[Document]:
     """The documents of one answer, as they were stored.
 
-    The driver takes {"$ref": …, "$id": …} for a reference and drops parts of it, even a whole document if it decodes the
-    answer itself; so answers come raw, and those with such a name are taken apart level by level.
+    The driver takes {"$ref": …, "$id": …} for a reference and drops parts of it, even a whole document when it decodes
+    the answer itself; so answers come raw, and those with such a name are taken apart level by level.
     """
     if b"$ref\0" in batch:
         return [_plain(each) for each in bson.decode_all(batch, _RAW_CODEC)]

@@ -14,7 +14,7 @@ from local.mongod import Mongod
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
-FIXTURES_WITH_MONGOD = {"mongod", "own_mongod"}
+FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
 
 
 @pytest.fixture(scope="session")

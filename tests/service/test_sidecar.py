@@ -1,0 +1,207 @@
+"""The sidecar, as its own process, on mongods that a key file guards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from local.mongod import Mongod, free_port
+
+ROOT = Path(__file__).parents[2]
+PASSWORDS = {name: f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
+
+
+class Beside:
+    """A running sidecar and what it logged."""
+
+    def __init__(self, mongod: Mongod, log: Path, **environment: str) -> None:
+        self._log = log
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "MONGOD_PORT": str(mongod.port),
+            "MEMBERS": f"localhost:{mongod.port}",
+            "POD_NAME": "mongodb-0",
+            **{f"MONGODB_{name.upper()}_PASSWORD": password for name, password in PASSWORDS.items()},
+            **environment,
+        }
+
+    def __enter__(self) -> Beside:
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(5)
+
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self._log.read_text().splitlines()]
+
+    def settle(self, times: int = 1) -> list[str]:
+        give_up = time.monotonic() + 20
+        while self.events().count("settled") < times:
+            assert time.monotonic() < give_up and self.process.poll() is None, self._log.read_text()
+            time.sleep(0.05)
+        return self.events()
+
+
+@pytest.fixture
+def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
+    """A new pod's mongod: a key file, no replica set, no users."""
+    with Mongod(tmp_path / "guarded", auth=True) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def opened(port: int, user: str, password: str | None = None) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](
+        "127.0.0.1",
+        port,
+        directConnection=True,
+        username=user,
+        password=password or PASSWORDS[user],
+        serverSelectionTimeoutMS=3000,
+    ) as client:
+        yield client
+
+
+def test_a_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+        events = sidecar.settle()
+    assert [event for event in events if event != "waiting"] == [
+        "initiated",
+        "created user",
+        "created user",
+        "created user",
+        "settled",
+    ]
+    assert not [password for password in PASSWORDS.values() if password in (tmp_path / "log").read_text()]
+    with opened(guarded_mongod.port, "service") as service:
+        service.flask_db.data.insert_one({})
+        with pytest.raises(OperationFailure):
+            service.other.data.insert_one({})
+    with opened(guarded_mongod.port, "dashboard") as dashboard:
+        assert dashboard.flask_db.data.count_documents({}) == 1
+        assert dashboard.admin.command("serverStatus")["ok"] == 1
+        with dashboard.flask_db.data.watch():
+            pass
+        with pytest.raises(OperationFailure):
+            dashboard.flask_db.data.insert_one({})
+    with opened(guarded_mongod.port, "admin") as admin:
+        assert [each["host"] for each in _config(admin)["members"]] == [f"localhost:{guarded_mongod.port}"]
+    with (
+        MongoClient[dict[str, Any]]("127.0.0.1", guarded_mongod.port, directConnection=True) as anyone,
+        pytest.raises(OperationFailure),
+    ):
+        anyone.flask_db.data.find_one()
+
+
+def test_what_is_right_is_left_alone_and_what_is_not_is_put_right(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    with Beside(guarded_mongod, tmp_path / "first") as sidecar:
+        sidecar.settle()
+    with Beside(guarded_mongod, tmp_path / "second") as sidecar:
+        assert sidecar.settle() == ["settled"]
+    with Beside(guarded_mongod, tmp_path / "third", MONGODB_SERVICE_PASSWORD="another-hush-0123456789") as sidecar:
+        assert sidecar.settle() == ["updated user", "settled"]
+    with opened(guarded_mongod.port, "service", "another-hush-0123456789") as service:
+        service.flask_db.data.insert_one({})
+    with Beside(guarded_mongod, tmp_path / "fourth", MONGODB_ADMIN_PASSWORD="wrong-hush-0123456789") as sidecar:
+        _wait(lambda: sidecar.events() == ["waiting"])
+        assert "MONGODB_ADMIN_PASSWORD does not open" in (tmp_path / "fourth").read_text()
+
+
+def test_it_waits_for_mongod_and_settles_again_after_a_restart(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    guarded_mongod.terminate()
+    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+        _wait(lambda: sidecar.events() == ["waiting"])
+        guarded_mongod.start()
+        sidecar.settle()
+        guarded_mongod.kill()
+        guarded_mongod.start()
+        sidecar.settle(2)
+
+
+def test_a_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    with Beside(guarded_mongod, tmp_path / "first") as sidecar:
+        sidecar.settle()
+    with opened(guarded_mongod.port, "service") as service:
+        service.flask_db.data.insert_one({"kept": True})
+    guarded_mongod.terminate()
+    with (
+        Mongod(guarded_mongod.directory, free_port(), auth=True) as moved,
+        Beside(moved, tmp_path / "second") as sidecar,
+    ):
+        assert "restored" in sidecar.settle()
+        with opened(moved.port, "service") as service:
+            assert service.flask_db.data.count_documents({"kept": True}) == 1
+
+
+def test_a_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    with Beside(guarded_mongod, tmp_path / "alone") as sidecar:
+        sidecar.settle()
+    (tmp_path / "second").mkdir()
+    key = tmp_path / "second" / "key"
+    key.write_text((guarded_mongod.directory / "key").read_text())
+    key.chmod(0o400)
+    with Mongod(tmp_path / "second", auth=True) as second:
+        members = f"localhost:{guarded_mongod.port},localhost:{second.port}"
+        with (
+            Beside(second, tmp_path / "log-1", MEMBERS=members, POD_NAME="mongodb-1") as newcomer,
+            Beside(guarded_mongod, tmp_path / "log-0", MEMBERS=members) as first,
+        ):
+            assert "added member" in first.settle()
+            newcomer.settle()
+            with opened(guarded_mongod.port, "admin") as admin:
+                _wait(lambda: sorted(_states(admin)) == ["PRIMARY", "SECONDARY"])
+        for each in (guarded_mongod, second):
+            each.kill()  # asked to end, each would wait 15 s for the other to take over
+
+
+def test_sigterm_ends_it_at_once(guarded_mongod: Mongod, tmp_path: Path) -> None:
+    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+        sidecar.settle()
+        began = time.monotonic()
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert sidecar.process.wait(5) == 0
+        assert time.monotonic() - began < 0.5
+
+
+def test_a_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "sidecar: MONGODB_ADMIN_PASSWORD is not set, and there is no default for it.\n"
+
+
+def _config(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
+    config: dict[str, Any] = client.admin.command("replSetGetConfig")["config"]
+    return config
+
+
+def _states(client: MongoClient[dict[str, Any]]) -> list[str]:
+    return [member["stateStr"] for member in client.admin.command("replSetGetStatus")["members"]]
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(PyMongoError):
+            if condition():
+                return
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
