@@ -11,6 +11,7 @@ export function explain({ current, desired, min, max, cpu_percent: cpu, target_p
   const high = Math.floor(target * (1 + TOLERANCE) + 1e-9);
   const margin = percent(TOLERANCE * 100);
   const told = (formula, sentence) => ({ formula, sentence, low, high });
+  if (target === null) return told(null, "This autoscaler has no CPU target: it scales on something else.");
   if (!current) return told(null, "No pods to measure: the autoscaler leaves a Deployment of zero alone.");
   if (cpu === null || cpu === undefined) {
     return told(null, "No CPU figure yet. A new pod is first measured after about half a minute; until then nothing changes.");

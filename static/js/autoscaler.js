@@ -2,11 +2,12 @@
 
 import { html, nothing, repeat } from "./vendor.js";
 import { explain } from "./arithmetic.js";
-import { count } from "./format.js";
+import { count, percent } from "./format.js";
 import { icon } from "./icons.js";
-import { empty, forbidden, panel } from "./panel.js";
+import { absent, panel } from "./panel.js";
 import { conditionStatus } from "./status.js";
 
+const KIND = "horizontalpodautoscalers";
 const SCALE_AT_LEAST = 140; // percent at the gauge's right end, more when the figure is larger
 
 export function autoscaler(state) {
@@ -14,17 +15,13 @@ export function autoscaler(state) {
   return panel({
     id: "autoscaler",
     title: "Autoscaler",
-    aside: found ? `CPU target ${found.target_percent} % · ${found.min} to ${found.max} pods` : "",
+    aside: found ? `CPU target ${percent(found.target_percent)} · ${found.min} to ${found.max} pods` : "",
     state,
-    kinds: ["autoscalers", "metrics"],
-    body: found ? figures(state, found) : absent(state),
+    kinds: [KIND, "metrics"],
+    body: found
+      ? figures(state, found)
+      : absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods stays as the Deployment says."),
   });
-}
-
-function absent(state) {
-  return forbidden(state, "autoscalers")
-    ? empty("The autoscaler may not be read", "The dashboard's Role does not allow it.", "cross")
-    : empty("No HorizontalPodAutoscaler", "The number of pods stays as the Deployment says.");
 }
 
 function figures({ deployment }, found) {
@@ -43,7 +40,7 @@ function figures({ deployment }, found) {
         <div data-changing=${found.desired !== ready ? "" : nothing}><dt>desired</dt><dd>${count(found.desired)}</dd></div>
         <div data-level=${level(cpu, low, high)}><dt>CPU</dt><dd>${cpu === null ? "—" : html`${Math.round(cpu)}<small> %</small>`}</dd></div>
       </dl>
-      ${slots(ready ?? found.current, found)} ${gauge(cpu, found.target_percent, low, high)}
+      ${slots(ready ?? found.current, found)} ${found.target_percent === null ? nothing : gauge(cpu, found.target_percent, low, high)}
       ${formula ? html`<p class="formula">${formula}</p>` : nothing}
       <p class="explanation">${sentence}</p>
     </div>

@@ -28,7 +28,7 @@ export function pills(feed, now) {
 // What stands across the page while it cannot be trusted to be now; nothing while it is live.
 export function banner(feed, now) {
   const { state: word } = connection(feed, now);
-  if (feed.refusal) return html`The dashboard turned this page away: ${feed.refusal}. Trying again every two seconds.`;
+  if (feed.refusal) return html`The dashboard turned this page away: ${feed.refusal} It is tried again every few seconds.`;
   if (feed.state === null || word === "live") return nothing;
   const since = clock(feed.serverTime(feed.heard));
   return word === "stale"
@@ -51,5 +51,6 @@ function freshness({ sources }, at) {
     return html`<a class="pill" href="#sources" data-tone="warn">${icon("warning")}<span>${words}</span></a>`;
   }
   if (!sources.metrics) return nothing;
-  return html`<a class="pill" href="#sources">metrics · ${wholeDuration(secondsSince(sources.metrics.as_of, at))} old</a>`;
+  const age = secondsSince(sources.metrics.as_of, at);
+  return html`<a class="pill" href="#sources">metrics · ${age === null ? "none yet" : `${wholeDuration(age)} old`}</a>`;
 }

@@ -9,8 +9,8 @@ const NEW_FOR_MS = 4_000; // a row is highlighted this long after it was first s
 const LINE_LENGTH = 400; // more of a document would not fit a line on any screen
 
 // The view keeps two things between renders: when each row was first seen, and the rows a reader holds open, which stay although
-// newer ones push them out. `redraw()` is called when a reader opens or closes one.
-export function documents(redraw) {
+// newer ones push them out. `collection` is its name; `redraw()` is called when a reader opens or closes one.
+export function documents({ collection }, redraw) {
   let seen = null; // null until the first list: what was there before the page opened is not new
   const open = new Map();
 
@@ -27,7 +27,7 @@ export function documents(redraw) {
     return panel({
       id: "documents",
       title: "Mongo contents",
-      aside: mongo ? `${count(mongo.count)} documents · ${bytes(mongo.size_bytes)} · ${rate(mongo.ops_per_second, "operations")}` : "",
+      aside: mongo ? `${collection} · ${count(mongo.count)} documents · ${bytes(mongo.size_bytes)} · ${rate(mongo.ops_per_second, "operations")}` : "",
       state,
       kinds: ["mongo"],
       body: newest.length + kept.length === 0 ? absent(mongo) : table(newest, kept, arrivals, at),

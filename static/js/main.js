@@ -6,7 +6,8 @@ import { banner, pills, where } from "./bar.js";
 import { documents } from "./documents.js";
 import { percent } from "./format.js";
 import { move } from "./motion.js";
-import { deployment, lineup } from "./pods.js";
+import { deployment as deploymentOf, lineup } from "./pods.js";
+import { asker } from "./refusal.js";
 import { OPTIONS, connection, follow } from "./socket.js";
 import { sources } from "./sources.js";
 
@@ -15,8 +16,10 @@ const BAR_EVERY_MS = 250; // how often the age of the last message is told
 const now = () => performance.now();
 const place = (id) => document.getElementById(id);
 
-const feed = follow(io(OPTIONS), { now, onChange: schedule, onDenied: () => location.assign("/login") });
-const views = { autoscaler, documents: documents(schedule), sources };
+const names = place("main").dataset; // what is watched: deployment, statefulset, collection
+const feed = follow(io(OPTIONS), { now, onChange: schedule, why: asker(now) });
+const deployment = deploymentOf(names);
+const views = { autoscaler, documents: documents(names, schedule), sources };
 const drawn = new Set();
 let tiles = "";
 let scheduled = false;

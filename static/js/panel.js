@@ -20,9 +20,11 @@ export function empty(title, words, name = "ring") {
   return html`<div class="empty">${icon(name)}<p><strong>${title}</strong><span>${words}</span></p></div>`;
 }
 
-// Whether a source may not be read at all, which a view then says instead of "there is none".
-export function forbidden(state, kind) {
-  return state.sources[kind]?.state === "forbidden";
+// The same for what a source has not shown: that it may not be read, or was not yet, is not that there is none.
+export function absent({ sources }, kind, title, words, name) {
+  if (sources[kind]?.state === "forbidden") return empty("Not allowed to look", `The dashboard's Role does not let it read ${kind}.`, "cross");
+  if (sources[kind] && sources[kind].as_of === null) return empty("Not known yet", `Waiting for the first list of ${kind}.`, "half");
+  return empty(title, words, name);
 }
 
 function mark(sources, kinds) {

@@ -3,29 +3,16 @@
 import { guard, html, nothing, repeat } from "./vendor.js";
 import { binary, count, cpu, plural, rate, secondsSince, share, tail, wholeDuration } from "./format.js";
 import { icon, status } from "./icons.js";
-import { empty, forbidden, panel } from "./panel.js";
+import { absent, panel } from "./panel.js";
 import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
 const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
 const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
 
-export function deployment(state, at) {
-  const { members, database, others } = groups(state);
-  return panel({
-    id: "deployment",
-    title: "The deployment as it stands",
-    aside: summary(state),
-    state,
-    kinds: ["pods", "deployments", "statefulsets", "endpointslices", "claims"],
-    body: html`<div class="flow">
-        ${stage("service", "Service", service(state))} ${arrow()}
-        ${stage("pods", memberCaption(state, members), pods(state, members, at))} ${arrow()}
-        ${stage("database", "Database", databaseTiles(state, database, at))} ${arrow()}
-        ${stage("volumes", state.claims.length === 1 ? "Volume" : "Volumes", claims(state))}
-      </div>
-      ${others.length ? companions(others, at) : nothing}`,
-  });
+// `names` are those of the Deployment and the StatefulSet that are watched.
+export function deployment(names) {
+  return (state, at) => view(names, state, at);
 }
 
 // The identities of all tiles in order: when these change, tiles enter, leave or move.
@@ -33,24 +20,34 @@ export function lineup(state) {
   return [...state.pods, ...state.claims].map(({ uid }) => uid).join(" ");
 }
 
-function groups({ pods: all, deployment: ours, statefulset }) {
-  const belongs = (owner, fallback) => (pod) => pod.app === (owner?.name ?? fallback);
-  const member = belongs(ours, "flask");
-  const ofDatabase = belongs(statefulset, "mongodb");
-  return {
-    members: all.filter(member),
-    database: all.filter(ofDatabase),
-    others: all.filter((pod) => !member(pod) && !ofDatabase(pod)),
-  };
+function view(names, state, at) {
+  const { members, database, others } = groups(names, state);
+  return panel({
+    id: "deployment",
+    title: "The deployment as it stands",
+    aside: summary(state),
+    state,
+    kinds: ["pods", "deployments", "statefulsets", "endpointslices", "persistentvolumeclaims"],
+    body: html`<div class="flow">
+        ${stage("service", "Service", service(state))} ${arrow()}
+        ${stage("pods", `Pods of ${names.deployment}`, pods(names, state, members, at))} ${arrow()}
+        ${stage("database", "Database", databaseTiles(names, state, database, at))} ${arrow()}
+        ${stage("volumes", state.claims.length === 1 ? "Volume" : "Volumes", claims(state))}
+      </div>
+      ${others.length ? companions(others, at) : nothing}`,
+  });
+}
+
+function groups(names, { pods: all }) {
+  const groupOf = ({ app }) => (app === names.deployment ? "members" : app === names.statefulset ? "database" : "others");
+  const found = { members: [], database: [], others: [] };
+  for (const pod of all) found[groupOf(pod)].push(pod);
+  return found;
 }
 
 function summary({ deployment: ours, statefulset }) {
   const part = (kind, owner) => owner && `${kind} ${owner.name} ${owner.ready} of ${owner.desired} ready`;
   return [part("Deployment", ours), part("StatefulSet", statefulset)].filter(Boolean).join(" · ");
-}
-
-function memberCaption({ deployment: ours }, members) {
-  return `Pods of ${ours?.name ?? members[0]?.app ?? "the Deployment"}`;
 }
 
 function stage(name, caption, content) {
@@ -64,9 +61,11 @@ function arrow() {
   return html`<span class="flow-arrow">${icon("arrow")}</span>`;
 }
 
-function service({ service: found, deployment: ours }) {
+function service(state) {
+  const { service: found, deployment: ours } = state;
+  if (!found) return absent(state, "endpointslices", "No Service", "Nothing leads to the pods.", "cross");
   return html`<article class="tile">
-    <header class="tile-head"><h3 title=${found?.name ?? ""}>${found?.name ?? "none"}</h3></header>
+    <header class="tile-head"><h3 title=${found.name}>${found.name}</h3></header>
     <div class="tile-line">${status(serviceStatus(found))}</div>
     <dl class="facts">
       ${ours ? html`${fact("desired", count(ours.desired))} ${fact("ready", count(ours.ready))} ${fact("updated", count(ours.updated))}` : nothing}
@@ -75,30 +74,26 @@ function service({ service: found, deployment: ours }) {
 }
 
 // One tile a pod, and up to the autoscaler's max a faint place for each that may still come.
-function pods(state, members, at) {
-  if (members.length === 0 && forbidden(state, "pods")) {
-    return empty("Pods may not be read", "The dashboard's Role does not allow it.", "cross");
-  }
-  const places = Math.max(members.length, state.autoscaler?.max ?? 0, 1);
-  const owner = state.deployment?.name;
+function pods(names, state, members, at) {
+  if (members.length === 0) return absent(state, "pods", "No pods", "Nothing answers behind the Service.");
+  const places = Math.max(members.length, state.autoscaler?.max ?? 0);
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${members.length > 40 ? "" : nothing}>
-    ${members.length === 0 ? empty("No pods", "Nothing answers behind the Service.") : nothing}
-    ${repeat(members, ({ uid }) => uid, (pod) => podTile(pod, at, { owner }))}
+    ${repeat(members, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: names.deployment }))}
     ${repeat(
-      Array.from({ length: places - Math.max(members.length, 1) }, (_, index) => index),
+      Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
       () => html`<div class="vacancy" aria-hidden="true"></div>`,
     )}
   </div>`;
 }
 
-function databaseTiles(state, database, at) {
+function databaseTiles(names, state, database, at) {
   if (database.length === 0) {
-    return empty("No database pod", state.mongo ? "Its successor is on the way." : "Nothing was found.", "warning");
+    return absent(state, "pods", "No database pod", state.statefulset?.desired ? "Its successor is on the way." : "None is wanted.", "warning");
   }
   const { mongo } = state;
   return html`<div class="stack">
-    ${repeat(database, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: state.statefulset?.name, mongo }))}
+    ${repeat(database, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: names.statefulset, mongo }))}
   </div>`;
 }
 
@@ -137,9 +132,7 @@ function databaseFacts(mongo) {
 
 function claims(state) {
   if (state.claims.length === 0) {
-    return forbidden(state, "claims")
-      ? empty("Claims may not be read", "The dashboard's Role does not allow it.", "cross")
-      : empty("No volume claim", "What Mongo stores goes with its pod.", "warning");
+    return absent(state, "persistentvolumeclaims", "No volume claim", "What Mongo stores goes with its pod.", "warning");
   }
   return html`<div class="stack">
     ${repeat(state.claims, ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>

@@ -21,8 +21,8 @@ export const OPTIONS = {
 // Follows `socket`. Returns the feed: `state` (null until the first snapshot), `heard` (when the last message came, by `now`),
 // `changed` (when the state last changed), `serverTime()` and `check()`, to be called a few times a second.
 // `now()` counts milliseconds and never steps back. `onChange()` follows every message and every change of the connection;
-// `onDenied()` says that the session is no longer good.
-export function follow(socket, { now, onChange, onDenied, later = setTimeout }) {
+// `why()` finds out what a failed attempt met: a sentence when the server is there and refuses, else null.
+export function follow(socket, { now, onChange, why, later = setTimeout }) {
   const feed = { state: null, epoch: null, seq: 0, connected: false, refusal: null, heard: null, changed: null, serverTime, check };
   let offset = 0; // the server's clock less ours
   let acknowledged = { seq: null, at: -Infinity };
@@ -42,13 +42,13 @@ export function follow(socket, { now, onChange, onDenied, later = setTimeout }) 
     onChange();
   });
 
-  socket.on("connect_error", (error) => {
+  socket.on("connect_error", async () => {
     feed.connected = false;
-    if (!socket.active) {
-      feed.refusal = error.message;
-      if (/unauthori[sz]ed|sign in|session/i.test(error.message)) onDenied();
-      else retry();
-    }
+    if (!socket.active) retry();
+    onChange();
+    const refusal = await why();
+    if (feed.connected || refusal === feed.refusal) return;
+    feed.refusal = refusal;
     onChange();
   });
 

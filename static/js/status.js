@@ -17,7 +17,6 @@ export function podStatus(pod, ageSeconds) {
 }
 
 export function serviceStatus(service) {
-  if (!service) return { icon: "cross", word: "No Service", tone: "bad" };
   if (service.endpoints === 0) return { icon: "cross", word: "No endpoints", tone: "bad" };
   return { icon: "full", word: service.endpoints === 1 ? "1 endpoint" : `${service.endpoints} endpoints`, tone: "good" };
 }

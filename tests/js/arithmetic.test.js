@@ -56,5 +56,9 @@ describe("the autoscaler's arithmetic", () => {
     assert.match(told({ cpu_percent: null }).sentence, /No CPU figure yet/);
   });
 
+  test("without a CPU target there is none either", () => {
+    assert.equal(told({ target_percent: null }).formula, null);
+  });
+
   test("a Deployment of zero is left alone", () => assert.match(told({ current: 0 }).sentence, /zero/));
 });
