@@ -61,7 +61,8 @@ def listen(port: int, variable: str) -> socket.socket:
     except OSError as error:
         listener.close()
         raise HostError(
-        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
+            f"Port {port} of 127.0.0.1 is taken ({error.strerror}): "
+            f"stop what listens there, or choose another with {variable}=."
         ) from None
     listener.listen(1024)
     return listener
@@ -73,7 +74,7 @@ def install(packages: Iterable[str]) -> None:
     if not packages:
         return
     if not shutil.which("apt-get"):
-        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what this system calls them.")
+        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # A run that was interrupted in the middle of an install leaves dpkg wanting this.
     subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)

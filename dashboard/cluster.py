@@ -139,6 +139,7 @@ class Api:
     def __init__(self, configuration: Configuration) -> None:
         self._client = ApiClient(configuration)
         self._streaming: urllib3.BaseHTTPResponse | None = None
+        self._interrupted = False
 
     def get(self, path: str, **query: str | int) -> bytes:
         response = self._request(path, query)
@@ -147,11 +148,13 @@ class Api:
 
     def lines(self, path: str, **query: str | int) -> Generator[bytes]:
         """A watch's lines, each as soon as it is here. The request is made at once, and its refusal raised here."""
-        return self._lines(self._request(path, query))
+        self._streaming = self._request(path, query)
+        if self._interrupted:  # before there was anything to interrupt
+            self.interrupt()
+        return self._lines(self._streaming)
 
     def _lines(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         """read1 gives what has come and waits for nothing more; urllib3's stream() and readline() would."""
-        self._streaming = response
         rest = bytearray()
         try:
             with _named_errors():
@@ -167,7 +170,8 @@ class Api:
             response.close()
 
     def interrupt(self) -> None:
-        """Ends a read that waits in another thread."""
+        """Ends a read that waits in another thread, and every later one."""
+        self._interrupted = True
         if streaming := self._streaming:
             with contextlib.suppress(Exception):  # it may be closed at this very moment
                 streaming.shutdown()

@@ -40,7 +40,7 @@ def _parse(text: str) -> Decimal:
     """The exact value: a decimal number with a suffix, or with an exponent (`1e3`, `1E3`)."""
     number = text.rstrip("numkKMGTPEi")
     suffix = text[len(number) :]
-    if suffix not in _SUFFIXES or number != number.strip() or "_" in number:
+    if suffix not in _SUFFIXES or not number.isascii() or number != number.strip() or "_" in number:
         raise QuantityError(f"not a quantity: {text!r}")
     try:
         value = Decimal(number)

@@ -1,0 +1,67 @@
+"""The cases are shared with the page's own state.js: tests/js runs them there."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.core.diff import diff, patch
+
+CASES = json.loads((Path(__file__).parents[2] / "cases" / "patches.json").read_text())
+
+KEYS = st.sampled_from(["a", "b", "uid", "id", "l", "__proto__", "", "0", "ключ"])
+IDENTITIES = st.sampled_from(["1", "2", "3", "0", "a"])
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, 1.0]) | st.sampled_from(["", "1", "x"])
+
+
+def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects, lists, and above all lists of objects with identities, whole or nearly so."""
+    objects = st.dictionaries(KEYS, children, max_size=4)
+    with_uid = st.builds(lambda uid, rest: {**rest, "uid": uid}, IDENTITIES, objects)
+    with_id = st.builds(lambda id_, rest: {**rest, "id": id_}, IDENTITIES, objects)
+    lists = [st.lists(element, max_size=5) for element in (children, with_uid, with_id, with_uid | with_id)]
+    return st.one_of(objects, *lists)
+
+
+STATES = st.recursive(SCALARS, _containers, max_leaves=25)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_shared_cases_hold(case: dict[str, Any]) -> None:
+    assert json.dumps(diff(case["old"], case["new"])) == json.dumps(case["changes"])
+    assert same(patch(case["old"], case["changes"]), case["new"])
+
+
+@given(STATES, STATES)
+def test_a_patched_old_state_is_the_new_one(old: Any, new: Any) -> None:
+    before = copy.deepcopy(old)
+    changes = json.loads(json.dumps(diff(old, new)))  # as they arrive
+    assert same(patch(old, changes), new)
+    assert same(old, before), "the old state was changed in place"
+
+
+@given(STATES)
+def test_a_state_does_not_differ_from_its_copy(state: Any) -> None:
+    assert diff(state, copy.deepcopy(state)) == []
+
+
+def test_an_unknown_change_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a change"):
+        patch({}, [["move", ["a"], ["b"]]])
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON, where true is not 1 but 1 is 1.0."""
+    return tagged(one) == tagged(other)
+
+
+def tagged(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: tagged(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [tagged(item) for item in value]
+    return (isinstance(value, bool), value)

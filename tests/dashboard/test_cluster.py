@@ -1,0 +1,177 @@
+"""cluster.py against an HTTP server that replays what API servers are known to do."""
+
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Heard, StubApi
+from kubernetes.client import Configuration
+
+from dashboard import cluster
+from dashboard.cluster import Cluster, connection, pause
+from dashboard.config import ConfigError
+from dashboard.core import event
+from dashboard.core.snapshot import Snapshot, Targets
+
+TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
+
+
+@pytest.fixture
+def watching(api: StubApi, heard: Heard) -> Iterator[Cluster]:
+    """Starts with the test's first look at it, when the streams are chosen."""
+    configuration = Configuration(host=api.url)
+    started = Cluster(configuration, "flask-mongodb", heard)
+    yield started
+    started.stop()
+
+
+def pods(heard: Heard) -> list[tuple[str, str, bool]]:
+    """The pods as the page would show them now: uid, phase, ready."""
+    snapshot = Snapshot(TARGETS, (*cluster.SOURCES, "mongo"), "")
+    for told in list(heard):
+        snapshot.apply(told)
+    return [(pod["uid"], pod["phase"], pod["ready"]) for pod in snapshot.state(0)["pods"]]
+
+
+def source(heard: Heard, name: str = "pods") -> tuple[str, str | None]:
+    snapshot = Snapshot(TARGETS, (*cluster.SOURCES, "mongo"), "")
+    for told in list(heard):
+        snapshot.apply(told)
+    found = snapshot.state(0)["sources"][name]
+    return found["state"], found["error"]
+
+
+def test_a_replaced_pod_of_the_same_name_is_shown_as_another(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    api.play("replaced")
+    watching.start()
+    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    phases = [told.object.metadata.uid for told in heard.of(event.Changed, "pods")]
+    assert phases == ["pod-1", "pod-1", "pod-2", "pod-2", "pod-2"]
+
+
+@pytest.mark.parametrize("stream", ["gone-as-status", "gone-as-event"])
+def test_a_410_lists_anew_and_leaves_no_ghosts(stream: str, api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play(stream)
+    watching.start()
+    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    api.wait_for_watch(path)
+    assert source(heard) == ("live", None)
+    assert len(heard.of(event.Listed, "pods")) == 2
+
+
+def test_a_dropped_connection_goes_on_from_the_last_whole_line(
+    api: StubApi, heard: Heard, watching: Cluster
+) -> None:
+    path = api.play("dropped")
+    watching.start()
+    heard.wait(lambda heard: [p.object.status.container_statuses[0].restart_count for p in heard.of(event.Changed)] == [1, 2])
+    assert len(heard.of(event.Listed, "pods")) == 1, "a list would not have been needed"
+    watches = [query["resourceVersion"] for query in api.asked(path) if query.get("watch")]
+    assert watches == ["100", "101"]
+    stale = [told for told in heard.of(event.Heard) if told.source == "pods" and told.state == "stale"]
+    assert stale and stale[0].error
+    assert source(heard) == ("live", None)
+
+
+def test_a_bookmark_moves_the_version_on(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play("bookmarks")
+    watching.start()
+    api.wait_for_watch(path)
+    watches = [query for query in api.asked(path) if query.get("watch")]
+    assert [query["resourceVersion"] for query in watches] == ["100", "200"]
+    assert all(query["allowWatchBookmarks"] == "true" for query in watches)
+
+
+def test_a_list_that_breaks_off_starts_again_and_comes_as_one(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play("paged")
+    watching.start()
+    api.wait_for_watch(path)
+    (listed,) = heard.of(event.Listed, "pods")
+    assert [pod.metadata.uid for pod in listed.objects] == ["pod-1", "pod-2"]
+
+
+def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play("forbidden")
+    watching.start()
+    heard.wait(lambda heard: source(heard)[0] == "forbidden")
+    assert 'cannot list resource "pods"' in str(source(heard)[1])
+    heard.wait(lambda heard: source(heard) == ("live", None))
+    times = [at for at, asked, _ in api.requests if asked == path]
+    assert min(after - before for before, after in zip(times[:2], times[1:3], strict=True)) >= 1
+
+
+def test_a_steady_410_is_not_hammered(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play("steady-410")
+    watching.start()
+    time.sleep(2.5)
+    assert 4 <= len(api.asked(path)) <= 8, "at once, once more, then with growing pauses"
+
+
+def test_a_garbled_line_lists_anew(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    api.play("garbled")
+    watching.start()
+    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    assert any(told.error and "can't be read" in told.error for told in heard.of(event.Heard))
+
+
+def test_an_api_server_that_is_away_leaves_the_source_connecting(heard: Heard) -> None:
+    away = Cluster(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+    away.start()
+    heard.wait(lambda heard: len([told for told in heard.of(event.Heard) if told.source == "pods"]) >= 1)
+    assert source(heard)[0] == "connecting"
+    away.stop()
+
+
+def test_an_event_is_heard_within_50_ms_of_its_line(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    path = api.play("replaced")
+    watching.start()
+    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    stream = api.wait_for_watch(path)
+    line = json.loads((Path(__file__).parents[1] / "streams" / "replaced.json").read_text())["exchanges"][1]["lines"][-1]
+    latencies = []
+    for number in range(20):
+        line["object"]["metadata"]["resourceVersion"] = str(1000 + number)
+        before, written = len(heard), time.monotonic()
+        stream.line(json.dumps(line))
+        heard.wait(lambda heard, before=before: any(isinstance(told, event.Changed) for told in heard[before:]))
+        latencies.append(next(at for told, at in zip(heard[before:], heard.at[before:], strict=True) if isinstance(told, event.Changed)) - written)
+    assert statistics.median(latencies) < 0.02
+    assert max(latencies) < 0.05
+
+
+def test_metrics_carry_their_own_time_and_the_version_is_told(api: StubApi, heard: Heard, watching: Cluster) -> None:
+    usage = {"cpu": "12345678n", "memory": "64Mi"}
+    sample = {"metadata": {"name": "mongodb-0"}, "timestamp": "2026-11-24T12:01:00Z", "window": "15s"}
+    api.metrics = [{**sample, "containers": [{"name": "mongod", "usage": usage}]}]
+    api.play("replaced")
+    watching.start()
+    heard.wait(lambda heard: heard.of(event.Sampled) and heard.of(event.Versioned))
+    assert heard.of(event.Versioned)[0].kubernetes == "v1.36.3"
+    assert heard.of(event.Sampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
+
+
+def test_it_stops_at_once_while_it_waits_for_news(api: StubApi, heard: Heard) -> None:
+    started = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
+    path = api.play("bookmarks")
+    started.start()
+    api.wait_for_watch(path)
+    began = time.monotonic()
+    started.stop()
+    assert time.monotonic() - began < 1
+
+
+def test_pauses_grow_to_five_seconds_and_are_never_under_one_after_a_failure() -> None:
+    assert all(0 <= pause(0) <= 0.1 for _ in range(100))
+    for failures in range(1, 40):
+        assert 1 <= pause(failures) <= 5
+    assert pause(40) >= 3.75
+
+
+def test_without_a_cluster_one_sentence_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="set KUBECONFIG"):
+        connection(None)
+    with pytest.raises(ConfigError, match="can't be found"):
+        connection(str(tmp_path / "none"))
