@@ -1,0 +1,84 @@
+"""A whole deployment for tests: an embedded cluster of its own, beside any demo, with ports and directories of its own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from cluster.instance import CHECKOUT
+from deploy import secrets
+
+NAME = "test"
+DIRECTORY = CHECKOUT / f".cluster-{NAME}"
+
+
+class Deployment:
+    """What `make demo` makes, under another name."""
+
+    def __init__(self) -> None:
+        self.service_port, self.dashboard_port, self.api_port = _free_ports(3)
+        self.http = urllib3.PoolManager(timeout=30, retries=False)
+
+    @property
+    def service(self) -> str:
+        return f"http://127.0.0.1:{self.service_port}"
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://127.0.0.1:{self.dashboard_port}"
+
+    @property
+    def login_link(self) -> str:
+        return f"{self.dashboard}/login#{secrets.operator_token()}"
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {secrets.operator_token()}"}
+
+    def deploy(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command of deploy/ for this deployment."""
+        ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
+        return subprocess.run(
+            (sys.executable, "-m", "deploy", "--name", NAME, command), cwd=CHECKOUT, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
+        )  # fmt: skip
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        command = (str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(DIRECTORY / "kubeconfig"), *arguments)
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def get(self, *what: str) -> Any:
+        """An object or a list, as the API has it."""
+        return json.loads(self.kubectl("get", *what, "--output", "json"))
+
+    def state(self) -> Any:
+        """The dashboard's state."""
+        return self.http.request("GET", f"{self.dashboard}/api/state", headers=self.authorization).json()
+
+    def remove(self) -> None:
+        self.deploy("down")
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+
+
+def traces(name: str) -> list[Path]:
+    """The cgroups that an instance left behind."""
+    return [path for path in Path("/sys/fs/cgroup").glob(f"**/flask-mongodb-{name}-*") if path.is_dir()]
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for each in held:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports

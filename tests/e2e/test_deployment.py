@@ -1,0 +1,99 @@
+"""What someone who stood the deployment up looks at first."""
+
+import subprocess
+import time
+
+import pytest
+
+from cluster.instance import CHECKOUT
+from tests.e2e.deployment import Deployment
+
+pytestmark = pytest.mark.cluster
+
+FIRST_METRICS = 150.0  # seconds: two scrapes of metrics-server, then the autoscaler's own round
+
+
+def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deployment) -> None:
+    deadline = time.monotonic() + FIRST_METRICS
+    while "currentMetrics" not in (status := deployment.get("hpa", "flask")["status"]) or not status["currentMetrics"]:
+        assert time.monotonic() < deadline, deployment.kubectl("describe", "hpa", "flask")
+        time.sleep(1)
+    assert status["currentMetrics"][0]["resource"]["current"]["averageUtilization"] >= 0
+    assert deployment.get("deployment", "flask")["status"]["readyReplicas"] == 2
+    assert deployment.get("statefulset", "mongodb")["status"]["readyReplicas"] == 1
+    assert deployment.get("pvc", "data-mongodb-0")["status"]["phase"] == "Bound"
+
+
+def test_the_briefs_own_commands_work(deployment: Deployment) -> None:
+    post = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"key":"value"}']
+    posted = subprocess.run([*post, f"{deployment.service}/data"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["curl", "-sS", f"{deployment.service}/data"], capture_output=True, text=True, check=True).stdout
+    assert posted.startswith('{"id":"')
+    assert '"key":"value"' in listed
+    ab = subprocess.run(["ab", "-n", "1000", "-c", "100", f"{deployment.service}/"], capture_output=True, text=True)
+    assert "Complete requests:      1000" in ab.stdout, ab.stderr
+    assert "Failed requests:        0" in ab.stdout
+
+
+def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
+    def pods() -> dict[str, list[int]]:
+        return {
+            pod["metadata"]["uid"]: [container["restartCount"] for container in pod["status"]["containerStatuses"]]
+            for pod in deployment.get("pods")["items"]
+        }
+
+    before = pods()
+    done = deployment.deploy("demo")
+    assert done.returncode == 0, done.stdout
+    assert pods() == before
+    last = done.stdout.splitlines()[-2:]
+    assert last == [f"service {deployment.service}", f"dashboard {deployment.login_link}"]
+
+
+def test_the_other_overlays_pass_the_servers_own_checks(deployment: Deployment) -> None:
+    for overlay in (CHECKOUT / "k8s" / "overlays").iterdir():
+        said = deployment.kubectl("apply", "--dry-run=server", "--kustomize", str(overlay))
+        assert "statefulset.apps/mongodb" in said
+        assert "Warning" not in said
+
+
+def test_prometheus_finds_the_services_figures(deployment: Deployment) -> None:
+    text = deployment.http.request("GET", f"{deployment.service}/metrics").data.decode()
+    assert "mongodb_up 1.0" in text
+    assert 'http_requests_total{method="GET"' in text
+
+
+def test_nobody_without_a_name_is_served_by_the_api(deployment: Deployment) -> None:
+    said = subprocess.run(
+        ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", f"https://127.0.0.1:{deployment.api_port}/api"],
+        capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert said == "401"
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "answer"),
+    [
+        ("watch", "pods", "yes"),
+        ("list", "pods.metrics.k8s.io", "yes"),
+        ("get", "secrets", "no"),
+        ("create", "pods/exec", "no"),
+        ("patch", "deployments", "no"),
+        ("delete", "pods", "no"),
+        ("list", "nodes", "no"),
+    ],
+)
+def test_the_dashboard_may_do_what_it_needs_and_no_more(
+    deployment: Deployment, verb: str, resource: str, answer: str
+) -> None:
+    account = "system:serviceaccount:flask-mongodb:dashboard"
+    said = deployment.kubectl("auth", "can-i", verb, resource, "--as", account, check=False)
+    assert said.splitlines()[-1].startswith(answer)
+
+
+def test_every_pod_meets_the_restricted_standard_and_carries_no_token_it_does_not_use(deployment: Deployment) -> None:
+    labels = deployment.get("namespace", "flask-mongodb")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    for pod in deployment.get("pods")["items"]:
+        mounts = [volume for volume in pod["spec"]["volumes"] if volume["name"].startswith("kube-api-access")]
+        assert bool(mounts) == (pod["metadata"]["labels"]["app.kubernetes.io/name"] == "dashboard")

@@ -1,0 +1,59 @@
+"""What a person sees on the page while the cluster changes, without a reload."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.deployment import Deployment
+
+pytestmark = [pytest.mark.cluster, pytest.mark.browser]
+
+
+def test_a_deleted_pod_goes_and_its_successor_comes(page: Page, deployment: Deployment) -> None:
+    names = _flask_pods(deployment)
+    for name in names:
+        expect(page.locator(f'[data-pod="{name}"]')).to_have_attribute("data-phase", "Running")
+    deployment.kubectl("delete", "pod", names[0], "--wait=false")
+    expect(page.locator(f'[data-pod="{names[0]}"]')).to_have_count(0, timeout=60_000)
+    successor = next(name for name in _flask_pods(deployment) if name not in names)
+    expect(page.locator(f'[data-pod="{successor}"]')).to_have_attribute("data-phase", "Running", timeout=60_000)
+
+
+def test_a_posted_document_appears_as_text(page: Page, deployment: Deployment) -> None:
+    document = {"note": "<script>document.title='owned'</script>", "n": 1}
+    title = page.title()
+    posted = deployment.http.request("POST", f"{deployment.service}/data", json=document).json()["id"]
+    row = page.locator(f'[data-document="{posted}"]')
+    expect(row).to_contain_text("<script>")
+    assert page.title() == title
+
+
+def test_the_autoscaler_shows_what_the_cluster_says(page: Page, deployment: Deployment) -> None:
+    panel = page.locator("[data-autoscaler]")
+    expect(panel).to_have_attribute("data-current", "2")
+    expect(panel).to_have_attribute("data-desired", "2")
+    expect(panel).not_to_have_attribute("data-cpu", "", timeout=150_000)
+    scale = deployment.get("hpa", "flask")
+    assert scale["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
+
+
+def test_the_state_for_scripts_is_the_pages(page: Page, deployment: Deployment) -> None:
+    state = deployment.state()
+    for pod in state["pods"]:
+        if pod["app"] in ("flask", "mongodb"):
+            expect(page.locator(f'[data-pod="{pod["name"]}"]')).to_have_attribute("data-phase", pod["phase"])
+    assert state["autoscaler"]["target_percent"] == 70
+    assert state["mongo"]["version"]
+
+
+def test_without_a_session_there_is_only_the_login(page: Page, deployment: Deployment) -> None:
+    answer = deployment.http.request("GET", f"{deployment.dashboard}/api/state")
+    assert answer.status == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    page.context.clear_cookies()
+    page.goto(deployment.dashboard)
+    assert page.url.startswith(f"{deployment.dashboard}/login")
+
+
+def _flask_pods(deployment: Deployment) -> list[str]:
+    pods = deployment.get("pods", "--selector", "app.kubernetes.io/name=flask")["items"]
+    return sorted(pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"])

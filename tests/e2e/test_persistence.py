@@ -1,0 +1,64 @@
+"""Documents that were acknowledged are there, whatever happens to the database's pod."""
+
+import threading
+
+import pytest
+import urllib3
+
+from tests.e2e.deployment import Deployment
+
+pytestmark = pytest.mark.cluster
+
+WRITERS = 4
+
+
+def test_the_database_pod_is_deleted_under_writers_and_no_post_fails(deployment: Deployment) -> None:
+    before = deployment.get("pod", "mongodb-0")["metadata"]["uid"]
+    volume = deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]
+    stop = threading.Event()
+    statuses: list[int] = []
+    acknowledged: list[str] = []
+
+    def write() -> None:
+        http = urllib3.PoolManager(timeout=60, retries=False)
+        while not stop.is_set():
+            answer = http.request("POST", f"{deployment.service}/proofs", json={"payload": "x" * 100})
+            statuses.append(answer.status)
+            if answer.status == 201:
+                acknowledged.append(answer.json()["id"])
+
+    writers = [threading.Thread(target=write) for _ in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    try:
+        while len(acknowledged) < 200:
+            assert any(writer.is_alive() for writer in writers)
+        deployment.kubectl("delete", "pod", "mongodb-0")
+        deployment.kubectl("wait", "--for=create", "pod/mongodb-0", "--timeout=60s")
+        deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=120s")
+        after_restart = len(acknowledged)
+        while len(acknowledged) < after_restart + 200:
+            assert any(writer.is_alive() for writer in writers)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+    assert set(statuses) == {201}
+    assert deployment.get("pod", "mongodb-0")["metadata"]["uid"] != before
+    assert deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"] == volume
+    assert set(acknowledged) <= _all_proofs(deployment)
+
+
+def _all_proofs(deployment: Deployment) -> set[str]:
+    found: set[str] = set()
+    url: str | None = f"{deployment.service}/proofs?limit=1000"
+    while url:
+        answer = deployment.http.request("GET", url)
+        found |= {document["_id"] for document in answer.json()}
+        link = answer.headers.get("Link")
+        url = None
+        if link:
+            target = link.split(">")[0].removeprefix("<")
+            url = target if target.startswith("http") else f"{deployment.service}{target}"
+    return found
