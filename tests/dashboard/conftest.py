@@ -1,21 +1,14 @@
 """A Kubernetes API that replays streams, a mongod that may be killed, and the app as gunicorn serves it."""
 
-import json
 import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
 
 import pytest
 
 from dashboard.config import Config
-from dashboard.core import event
 from local.mongod import Mongod
+from tests.dashboard.stubs import Heard, StubApi
 
-STREAMS = Path(__file__).parents[1] / "streams"
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
 VIEWER = "Vi4-hd6Ys1Mj0Qc7Gp2E"
 
@@ -34,132 +27,9 @@ def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
         yield started
 
 
-class Heard(list[event.Told]):
-    """The events that a source emitted, in order, to be waited for."""
-
-    def __init__(self) -> None:
-        self._more = threading.Condition()
-        self.at: list[float] = []
-
-    def __call__(self, told: event.Told) -> None:
-        with self._more:
-            self.append(told)
-            self.at.append(time.monotonic())
-            self._more.notify_all()
-
-    def of(self, type_: type[Any], *kinds: str) -> list[Any]:
-        return [told for told in self if isinstance(told, type_) and (not kinds or getattr(told, "kind", "") in kinds)]
-
-    def wait(self, condition: Callable[["Heard"], Any], seconds: float = 5) -> Any:
-        with self._more:
-            assert self._more.wait_for(lambda: condition(self), seconds), f"not heard within {seconds} s: {self!r}"
-            return condition(self)
-
-
 @pytest.fixture
 def heard() -> Heard:
     return Heard()
-
-
-class StubApi(ThreadingHTTPServer):
-    """Answers as an API server does: what is scripted for a path in order, elsewhere empty lists and quiet watches."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), StubHandler)
-        self.requests: list[tuple[float, str, dict[str, str]]] = []
-        self.scripts: dict[str, list[dict[str, Any]]] = {}
-        self.metrics: list[dict[str, Any]] = []
-        self.metrics_status = 200
-        self.over = threading.Event()
-        self.open: dict[str, StubHandler] = {}  # path → the watch that is held open
-        self.opened = threading.Condition()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def play(self, name: str) -> str:
-        stream = json.loads((STREAMS / f"{name}.json").read_text())
-        self.scripts[stream["path"]] = list(stream["exchanges"])
-        return str(stream["path"])
-
-    def asked(self, path: str) -> list[dict[str, str]]:
-        return [query for _, asked, query in self.requests if asked == path]
-
-    def wait_for_watch(self, path: str) -> "StubHandler":
-        with self.opened:
-            assert self.opened.wait_for(lambda: path in self.open, 5), f"no watch of {path}"
-            return self.open[path]
-
-
-class StubHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: StubApi
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        self.server.requests.append((time.monotonic(), url.path, query))
-        if exchange := self._next(url.path, query):
-            self._exchange(url.path, exchange)
-        elif url.path == "/version":
-            self._answer(200, {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"})
-        elif url.path.startswith("/apis/metrics.k8s.io/"):
-            items = {"kind": "PodMetricsList", "metadata": {}, "items": self.server.metrics}
-            self._answer(self.server.metrics_status, items)
-        elif query.get("watch"):
-            self._exchange(url.path, {"lines": [], "then": "hold"})
-        else:
-            self._answer(200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": None})
-
-    def _next(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
-        script = self.server.scripts.get(path)
-        if not script:
-            return None
-        for exchange in list(script):
-            fits = all(query.get(name) == value for name, value in exchange["query"].items())
-            if fits and ("continue" in query) == ("continue" in exchange["query"]):
-                if not exchange.get("repeat"):
-                    script.remove(exchange)
-                return exchange
-        return None
-
-    def _exchange(self, path: str, exchange: dict[str, Any]) -> None:
-        if "body" in exchange:
-            return self._answer(exchange["status"], exchange["body"])
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for line in exchange["lines"]:
-            self.line(line if isinstance(line, str) else json.dumps(line))
-        self.close_connection = True
-        if exchange["then"] == "drop":
-            self.wfile.write(b'40\r\n{"type":"MODIFIED","obj')
-        elif exchange["then"] == "end":
-            self.wfile.write(b"0\r\n\r\n")
-        else:
-            with self.server.opened:
-                self.server.open[path] = self
-                self.server.opened.notify_all()
-            self.server.over.wait(60)
-
-    def line(self, text: str) -> None:
-        data = text.encode() + b"\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def _answer(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """The requests are recorded instead."""
 
 
 @pytest.fixture

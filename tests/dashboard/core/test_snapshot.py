@@ -1,0 +1,249 @@
+"""The state, on literals as the API sends them."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from dashboard.core import event, objects
+from dashboard.core.diff import diff, patch
+from dashboard.core.snapshot import Snapshot, Targets
+
+T0, T1, T2 = "2026-11-24T12:00:00Z", "2026-11-24T12:00:10Z", "2026-11-24T12:00:20Z"
+TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
+KINDS = (*list(objects.KINDS)[:6], "metrics", "mongo")
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return Snapshot(TARGETS, KINDS, T0)
+
+
+def parsed(kind: str, text: dict[str, Any]) -> Any:
+    return msgspec.json.decode(json.dumps(text), type=objects.KINDS[kind])
+
+
+def pod(uid: str = "u1", name: str = "mongodb-0", created: str = T0, **more: Any) -> Any:
+    meta = {"name": name, "uid": uid, "creationTimestamp": created, **more.pop("metadata", {})}
+    return parsed("pods", {"metadata": meta, **more})
+
+
+def changed(kind: str, text: dict[str, Any], at: str = T1) -> event.Changed:
+    return event.Changed(at=at, kind=kind, object=parsed(kind, text))
+
+
+def only_pod(snapshot: Snapshot) -> dict[str, Any]:
+    (found,) = snapshot.state(0)["pods"]
+    return dict(found)
+
+
+def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects.PodMetrics:
+    usage = {"cpu": cpu, "memory": "64Mi"}
+    return objects.PodMetrics(objects.Meta(name=name), at, "15s", [objects.ContainerMetrics("c", usage)])
+
+
+def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
+    assert snapshot.state(2) == {
+        "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
+        "mongo": None,
+        "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
+        "about": {"namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "viewers": 2},
+    }  # fmt: skip
+
+
+def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
+    resources = {"requests": {"cpu": "100m", "memory": "96Mi"}, "limits": {"cpu": "400m", "memory": "256Mi"}}
+    sidecar = {"name": "sidecar", "resources": {**resources, "limits": {"memory": "64Mi"}}}
+    snapshot.apply(
+        event.Listed(
+            at=T1,
+            kind="pods",
+            objects=[
+                pod(
+                    metadata={"labels": {"app.kubernetes.io/name": "mongodb"}},
+                    spec={
+                        "nodeName": "node",
+                        "containers": [{"name": "a", "resources": resources}, sidecar],
+                        "initContainers": [
+                            {"name": "once", "resources": {"requests": {"cpu": "9"}}},
+                            {"name": "mesh", "restartPolicy": "Always", "resources": {"requests": {"cpu": "50m"}}},
+                        ],
+                    },
+                    status={
+                        "phase": "Running",
+                        "podIP": "10.0.0.7",
+                        "conditions": [{"type": "Ready", "status": "True"}],
+                        "containerStatuses": [{"name": "a", "restartCount": 2}, {"name": "sidecar", "restartCount": 1}],
+                    },
+                )
+            ],
+        )
+    )
+    assert only_pod(snapshot) == {
+        "name": "mongodb-0", "uid": "u1", "app": "mongodb", "phase": "Running", "ready": True, "restarts": 3,
+        "created": T0, "node": "node", "cpu_millicores": None, "memory_bytes": None, "cpu_request_millicores": 250,
+        "cpu_limit_millicores": None, "memory_request_bytes": 192 * 2**20, "memory_limit_bytes": None,
+        "ip": "10.0.0.7", "reason": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"phase": "Failed", "reason": "Evicted"}, "Evicted"),
+        ({"containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "ErrImagePull"}}}]}, "ErrImagePull"),
+        ({"containerStatuses": [{"name": "a", "state": {"terminated": {"reason": "OOMKilled"}}}]}, "OOMKilled"),
+        ({"initContainerStatuses": [{"name": "a", "state": {"terminated": {"reason": "Completed"}}}]}, None),
+        ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}, "Unschedulable"),
+        ({"conditions": None, "containerStatuses": None}, None),
+    ],
+)
+def test_a_pod_says_in_kubernetes_words_what_ails_it(
+    snapshot: Snapshot, status: dict[str, Any], reason: str | None
+) -> None:
+    snapshot.apply(event.Changed(at=T1, kind="pods", object=pod(status=status)))
+    assert only_pod(snapshot)["reason"] == reason
+
+
+def test_a_pod_on_its_way_out_is_terminating_whatever_its_phase(snapshot: Snapshot) -> None:
+    going = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
+    snapshot.apply(event.Changed(at=T1, kind="pods", object=going))
+    assert only_pod(snapshot)["phase"] == "Terminating"
+
+
+def test_a_replaced_pod_of_the_same_name_is_another_one(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("old")]))
+    snapshot.apply(event.Sampled(at=T1, samples=[sample(T1)]))
+    before = snapshot.state(0)
+    snapshot.apply(event.Changed(at=T2, kind="pods", object=pod("new", created=T2)))
+    assert [pod["uid"] for pod in snapshot.state(0)["pods"]] == ["old", "new"]
+    snapshot.apply(event.Deleted(at=T2, kind="pods", uid="old"))
+    assert only_pod(snapshot)["uid"] == "new"
+    assert only_pod(snapshot)["cpu_millicores"] is None, "the sample was the old pod's"
+    kinds = [change[:2] for change in diff(before["pods"], snapshot.state(0)["pods"])]
+    assert kinds == [["remove", ["old"]], ["insert", []]]
+
+
+def test_pods_are_ordered_by_creation_then_name(snapshot: Snapshot) -> None:
+    made = [pod("1", "b", T1), pod("2", "a", T1), pod("3", "z", T0)]
+    snapshot.apply(event.Listed(at=T1, kind="pods", objects=made))
+    assert [pod["name"] for pod in snapshot.state(0)["pods"]] == ["z", "a", "b"]
+
+
+def test_a_list_removes_ghosts(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    snapshot.apply(event.Listed(at=T1, kind="pods", objects=[pod("2", "b")]))
+    assert only_pod(snapshot)["uid"] == "2"
+
+
+def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod()]))
+    snapshot.apply(event.Sampled(at=T1, samples=[sample(T1)]))
+    assert (only_pod(snapshot)["cpu_millicores"], only_pod(snapshot)["memory_bytes"]) == (124, 64 * 2**20)
+    before = snapshot.state(0)
+    snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
+    assert diff(before, snapshot.state(0)) == []
+    assert before["sources"]["metrics"]["as_of"] == T1
+    snapshot.apply(event.Sampled(at=T2, samples=[]))
+    assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
+
+
+def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    before = snapshot.state(0)["pods"]
+    snapshot.apply(event.Changed(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
+    after = snapshot.state(0)["pods"]
+    assert after[0] is before[0] and after[1] is not before[1]
+
+
+def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> None:
+    cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
+    current = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}
+    condition = {"type": "AbleToScale", "status": "True", "reason": "Ready", "message": "fine"}
+    hpa: dict[str, Any] = {
+        "metadata": {"name": "flask", "uid": "h"},
+        "spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": [cpu]},
+        "status": {"currentReplicas": 2, "desiredReplicas": 4, "currentMetrics": [current], "conditions": [condition]},
+    }
+    snapshot.apply(changed("horizontalpodautoscalers", hpa))
+    assert snapshot.state(0)["autoscaler"] == {
+        "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
+        "conditions": [{"id": "AbleToScale", **condition}],
+    }  # fmt: skip
+    hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
+    snapshot.apply(changed("horizontalpodautoscalers", hpa))
+    assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None
+
+
+def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
+    for name in ("other", "flask"):
+        snapshot.apply(
+            changed("deployments", {"metadata": {"name": name, "uid": name}, "spec": {"replicas": 3},
+                                    "status": {"readyReplicas": 1, "updatedReplicas": 2}})
+        )  # fmt: skip
+    assert snapshot.state(0)["deployment"] == {"name": "flask", "desired": 3, "ready": 1, "updated": 2}
+    assert snapshot.state(0)["statefulset"] is None
+
+
+def test_a_claim_tells_its_capacity_once_it_is_bound(snapshot: Snapshot) -> None:
+    claim: dict[str, Any] = {"metadata": {"name": "data", "uid": "c"}, "spec": {}, "status": {"phase": "Pending"}}
+    snapshot.apply(changed("persistentvolumeclaims", claim))
+    claim["spec"], claim["status"] = {"volumeName": "pvc-1"}, {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    before = snapshot.state(0)["claims"]
+    snapshot.apply(changed("persistentvolumeclaims", claim))
+    assert before == [{"name": "data", "uid": "c", "phase": "Pending", "capacity_bytes": None, "volume": None}]
+    bound = {"name": "data", "uid": "c", "phase": "Bound", "capacity_bytes": 2**30, "volume": "pvc-1"}
+    assert snapshot.state(0)["claims"] == [bound]
+
+
+def test_endpoints_are_counted_once_ready_and_of_the_service(snapshot: Snapshot) -> None:
+    ours = {"kubernetes.io/service-name": "flask"}
+    slices = [
+        {"metadata": {"uid": "1", "labels": ours}, "endpoints": [
+            {"addresses": ["10.0.0.1"], "conditions": {"ready": True}}, {"addresses": ["10.0.0.2"], "conditions": {}},
+            {"addresses": ["10.0.0.3"], "conditions": {"ready": False}}]},
+        {"metadata": {"uid": "2", "labels": ours}, "endpoints": [{"addresses": ["10.0.0.1"]}]},
+        {"metadata": {"uid": "3", "labels": ours}, "endpoints": None},
+        {"metadata": {"uid": "4"}, "endpoints": [{"addresses": ["10.0.0.9"]}]},
+    ]  # fmt: skip
+    listed = [parsed("endpointslices", one) for one in slices]
+    snapshot.apply(event.Listed(at=T1, kind="endpointslices", objects=listed))
+    assert snapshot.state(0)["service"] == {"name": "flask", "endpoints": 2}
+
+
+def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Snapshot) -> None:
+    snapshot.apply(event.MongoDown(at=T0, error="away"))
+    assert snapshot.state(0)["mongo"] == {
+        "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
+        "newest": [],
+    }  # fmt: skip
+    assert snapshot.state(0)["sources"]["mongo"]["state"] == "connecting"
+    document = event.Document(id="1", document={"key": "value"}, inserted=T0)
+    snapshot.apply(event.Contents(at=T1, version="7.0.1", count=1, size_bytes=40, newest=[document]))
+    snapshot.apply(event.Operations(at=T1, per_second=2.5))
+    assert snapshot.state(0)["mongo"] == {
+        "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
+        "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False}],
+    }  # fmt: skip
+    for at in (T2, "2026-11-24T12:00:30Z"):
+        snapshot.apply(event.MongoDown(at=at, error="away"))
+    mongo, source = snapshot.state(0)["mongo"], snapshot.state(0)["sources"]["mongo"]
+    assert (mongo["state"], mongo["since"], mongo["count"], mongo["ops_per_second"]) == ("down", T2, 1, None)
+    assert source == {"state": "stale", "as_of": T1, "since": T2, "error": "away"}
+
+
+def test_states_patch_into_each_other(snapshot: Snapshot) -> None:
+    before = snapshot.state(0)
+    snapshot.apply(event.Listed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    snapshot.apply(event.Versioned(at=T1, kubernetes="v1.36.3"))
+    after = snapshot.state(3)
+    assert patch(before, diff(before, after)) == after
+
+
+def test_an_event_of_the_api_is_read() -> None:
+    text = {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u"},
+            "type": "Warning", "reason": "Unhealthy", "message": "Readiness probe failed", "count": 3,
+            "lastTimestamp": T1, "eventTime": None}  # fmt: skip
+    read = parsed("events", text)
+    assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
