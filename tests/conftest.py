@@ -20,15 +20,20 @@ FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     """A running one-member replica set. Tests that stop or kill it take `own_mongod` instead."""
-    with Mongod(tmp_path_factory.mktemp("mongod")) as started:
-        yield started
+    yield from _running(Mongod(tmp_path_factory.mktemp("mongod")))
 
 
 @pytest.fixture
 def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
     """A running one-member replica set that the test may stop and kill."""
-    with Mongod(tmp_path / "mongod") as started:
-        yield started
+    yield from _running(Mongod(tmp_path / "mongod"))
+
+
+def _running(mongod: Mongod) -> Iterator[Mongod]:
+    """Killed at the end: its data is thrown away, and an orderly end takes a second."""
+    mongod.start()
+    yield mongod
+    mongod.kill()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -62,8 +62,10 @@ class Beside:
 @pytest.fixture
 def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
     """A new pod's mongod: a key file, no replica set, no users."""
-    with Mongod(tmp_path / "guarded", auth=True) as started:
-        yield started
+    mongod = Mongod(tmp_path / "guarded", auth=True)
+    mongod.start()
+    yield mongod
+    mongod.kill()
 
 
 @contextlib.contextmanager
@@ -167,8 +169,7 @@ def test_a_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_pa
             newcomer.settle()
             with opened(guarded_mongod.port, "admin") as admin:
                 _wait(lambda: sorted(_states(admin)) == ["PRIMARY", "SECONDARY"])
-        for each in (guarded_mongod, second):
-            each.kill()  # asked to end, each would wait 15 s for the other to take over
+        second.kill()  # asked to end, it would wait 15 s for the other to take over
 
 
 def test_sigterm_ends_it_at_once(guarded_mongod: Mongod, tmp_path: Path) -> None:

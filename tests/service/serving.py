@@ -1,0 +1,89 @@
+"""gunicorn as a pod runs it, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+
+from local.mongod import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+class Served:
+    """gunicorn with the service's own configuration, on ports of its own."""
+
+    def __init__(self, directory: Path, uri: str, **environment: str) -> None:
+        self.port, self.probe_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.probes = f"http://127.0.0.1:{self.probe_port}"
+        self.drain_file = directory / "draining"
+        self.log = directory / f"gunicorn-{self.port}.log"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(directory),
+            "MONGODB_URI": uri,
+            "PORT": str(self.port),
+            "PROBE_PORT": str(self.probe_port),
+            "DRAIN_FILE": str(self.drain_file),
+            "REQUEST_DEADLINE_SECONDS": "15",
+            **environment,
+        }
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)  # at once, and not as a pod ends
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def wait_ready(self) -> Self:
+        wait_until(lambda: self._probe("/readyz") == 200, 15, lambda: self.log.read_text())
+        return self
+
+    def wait_alive(self) -> Self:
+        wait_until(lambda: self._probe("/healthz") == 200, 15, lambda: self.log.read_text())
+        return self
+
+    def workers(self) -> list[int]:
+        """The pids of gunicorn's workers."""
+        main = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+
+    def metric(self, series: str, address: str | None = None) -> float | None:
+        """A series' value by the probe port's /metrics, or by another address's."""
+        lines = requests.get(f"{address or self.probes}/metrics", timeout=5).text.splitlines()
+        return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} ")), None)
+
+    def _probe(self, path: str) -> int | None:
+        try:
+            return requests.get(self.probes + path, timeout=2).status_code
+        except requests.ConnectionError:
+            return None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
+    """Polls until the condition holds; fails with the explanation if it doesn't in time."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, f"not within {seconds} s. {explain()}"
+        time.sleep(0.02)

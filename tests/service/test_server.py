@@ -1,0 +1,295 @@
+"""The service as a pod runs it: gunicorn, its probe port, its drain, and MongoDB going away and coming back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from bson.objectid import ObjectId
+from pymongo import MongoClient
+
+from local.mongod import Mongod, free_port
+from tests.service.serving import ROOT, Served, wait_until
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def paused(own_mongod: Mongod) -> Iterator[Mongod]:
+    """A mongod that the test may stop with SIGSTOP: it is let go at the end."""
+    yield own_mongod
+    if own_mongod.pid:
+        os.kill(own_mongod.pid, signal.SIGCONT)
+
+
+def test_a_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
+    assert paused.pid
+    with Served(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
+        served.wait_ready()
+        os.kill(paused.pid, signal.SIGSTOP)
+        answer = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=20)
+        wait_until(lambda: served.metric("http_requests_in_flight") == 1, 5)
+        served.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: requests.get(f"{served.probes}/readyz", timeout=2).status_code == 503, 5)
+        os.kill(paused.pid, signal.SIGCONT)
+        assert answer.result().status_code == 201
+        assert served.process.wait(10) == 0
+
+
+def test_the_drain_marker_ends_readiness_and_kept_connections(served: Served) -> None:
+    with requests.Session() as session:
+        assert session.get(f"{served.url}/").headers["Connection"] == "keep-alive"
+        served.drain_file.touch()
+        answer = session.get(f"{served.url}/data")
+        assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
+    for address in (served.url, served.probes):
+        assert requests.get(f"{address}/healthz", timeout=2).status_code == 200
+        answer = requests.get(f"{address}/readyz", timeout=2)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+
+
+def test_a_container_restarted_in_its_pod_forgets_the_drain(mongod: Mongod, tmp_path: Path) -> None:
+    (tmp_path / "draining").touch()
+    with Served(tmp_path, mongod.uri) as served:
+        served.wait_ready()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, chunked: bool) -> None:
+    pieces = [b"x" * MEBIBYTE] * 8
+    with requests.Session() as session:
+        for _ in range(2):
+            answer = session.post(
+                f"{served.url}/data",
+                data=iter(pieces) if chunked else b"".join(pieces),
+                headers={"Content-Type": "application/json"},
+                timeout=10,
+            )
+            assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
+        assert session.get(f"{served.url}/data", timeout=5).json() == []
+
+
+def test_a_chunked_body_is_a_body(served: Served) -> None:
+    answer = requests.post(
+        f"{served.url}/data", data=iter([b'{"a":', b"1}"]), headers={"Content-Type": "application/json"}, timeout=5
+    )
+    assert answer.status_code == 201
+
+
+def test_probes_are_answered_while_every_thread_waits_for_mongodb(own_mongod: Mongod, tmp_path: Path) -> None:
+    with Served(tmp_path, own_mongod.uri, THREADS="2") as served, ThreadPoolExecutor() as pool:
+        served.wait_ready()
+        own_mongod.kill()
+        answers = [
+            pool.submit(requests.post, f"{served.url}/data", json={"number": n}, timeout=20) for n in range(4)
+        ]
+        wait_until(lambda: served.metric("http_requests_in_flight") == 2, 5)
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert requests.get(f"{served.probes}{path}", timeout=1).status_code == 200
+        own_mongod.start()
+        assert [answer.result().status_code for answer in answers] == [201] * 4
+        assert len(requests.get(f"{served.url}/data", timeout=5).json()) == 4
+
+
+def test_no_post_fails_and_none_is_lost_while_mongod_is_killed_and_restarted(
+    own_mongod: Mongod, tmp_path: Path
+) -> None:
+    acknowledged: list[str] = []
+    statuses: set[int] = set()
+    stop = threading.Event()
+
+    def write() -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                answer = session.post(f"{served.url}/data", json={"text": "kept"}, timeout=20)
+                statuses.add(answer.status_code)
+                acknowledged.append(answer.json()["id"])
+                time.sleep(0.005)
+
+    with Served(tmp_path, own_mongod.uri) as served, ThreadPoolExecutor() as pool:
+        served.wait_ready()
+        writers = [pool.submit(write) for _ in range(4)]
+        for end in (own_mongod.kill, own_mongod.terminate):
+            before = len(acknowledged)
+            wait_until(lambda: len(acknowledged) > before + 50, 10)  # noqa: B023 - used within the turn
+            end()
+            own_mongod.start()
+        before = len(acknowledged)
+        wait_until(lambda: len(acknowledged) > before + 50, 10)
+        stop.set()
+        for writer in writers:
+            writer.result()
+        assert statuses == {201}
+        with MongoClient[dict[str, Any]](own_mongod.uri) as client:
+            stored = {str(each["_id"]) for each in client.flask_db.data.find({}, {"_id": 1})}
+        assert stored == set(acknowledged)
+
+
+def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
+    own_mongod: Mongod, tmp_path: Path
+) -> None:
+    with Served(tmp_path, own_mongod.uri, REQUEST_DEADLINE_SECONDS="0.6") as served:
+        served.wait_ready()
+        wait_until(lambda: served.metric("mongodb_up") == 1, 3)
+        own_mongod.kill()
+        for ask in (
+            lambda: requests.post(f"{served.url}/data", json={"a": 1}, timeout=5),
+            lambda: requests.get(f"{served.url}/data", timeout=5),
+        ):
+            began = time.monotonic()
+            answer = ask()
+            assert 0.5 < time.monotonic() - began < 3
+            assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+            assert answer.headers["Retry-After"].isdigit()
+            assert answer.json()["outcome"] == "not-applied"
+        for address in (served.url, served.probes):
+            for path in ("/healthz", "/readyz"):
+                assert requests.get(address + path, timeout=2).status_code == 200
+        wait_until(lambda: served.metric("mongodb_up") == 0, 5)
+        own_mongod.start()
+        wait_until(lambda: requests.get(f"{served.url}/data", timeout=5).status_code == 200, 5)
+        assert requests.get(f"{served.url}/data", timeout=5).json() == []
+
+
+def test_a_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
+    assert paused.pid
+    identity = str(ObjectId())
+    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+        served.wait_ready()
+        requests.post(f"{served.url}/data", json={}, timeout=5)
+        os.kill(paused.pid, signal.SIGSTOP)
+        answer = requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=5)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (504, "application/problem+json")
+        assert answer.json()["outcome"] == "unknown"
+        os.kill(paused.pid, signal.SIGCONT)
+        # The advice of the answer: under an _id of its own, the document may be sent again until it is known.
+        wait_until(
+            lambda: requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=5).ok, 10
+        )
+        found = requests.get(f"{served.url}/data", timeout=5).json()
+        assert [each for each in found if each["_id"] == identity] == [{"_id": identity, "a": 1}]
+
+
+def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_path: Path) -> None:
+    database = f"retried_{ObjectId()}"
+    with (
+        Interceptor(mongod.port) as interceptor,
+        Served(
+            tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
+        ) as served,
+    ):
+        served.wait_ready()
+        requests.post(f"{served.url}/data", json={}, timeout=5)
+        for sent in ({"a": 1}, {"_id": str(ObjectId()), "a": 1}):
+            interceptor.armed.set()
+            assert requests.post(f"{served.url}/data", json=sent, timeout=10).status_code == 201
+            assert not interceptor.armed.is_set()
+        assert len(requests.get(f"{served.url}/data", timeout=5).json()) == 3
+
+
+def test_the_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
+    mongod = Mongod(tmp_path / "mongod", free_port())
+    try:
+        with Served(tmp_path, mongod.uri) as served:
+            served.wait_alive()
+            assert requests.get(f"{served.probes}/readyz", timeout=2).status_code == 503
+            assert requests.get(f"{served.url}/", timeout=2).status_code == 200
+            mongod.start()
+            served.wait_ready()
+            with MongoClient[dict[str, Any]](mongod.uri) as client:
+                wait_until(lambda: len(client.flask_db.proofs.index_information()) == 2, 5)
+    finally:
+        mongod.terminate()
+
+
+def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> None:
+    with Served(tmp_path, mongod.uri, WEB_CONCURRENCY="2", MONGODB_DATABASE=f"two_{ObjectId()}") as served:
+        served.wait_ready()
+        for _ in range(40):
+            assert requests.get(f"{served.url}/data?limit=1", timeout=5).status_code == 200
+        series = 'http_requests_total{method="GET",route="/data",status="200"}'
+        for _ in range(6):
+            for address in (served.probes, served.url):
+                assert served.metric(series, address) == 40
+        wait_until(lambda: served.metric("mongodb_up") == 1, 3)
+        directory = next(tmp_path.glob("metrics-*"))
+        assert len(list(directory.glob("counter_*.db"))) == 2
+    assert not directory.exists()
+
+
+def test_nothing_is_written_outside_the_temporary_directory(served: Served, tmp_path: Path) -> None:
+    requests.post(f"{served.url}/data", json={}, timeout=5)
+    opened = set()
+    for process in [served.process.pid, *served.workers()]:
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            target = os.readlink(link)
+            flags = int(Path(f"/proc/{process}/fdinfo/{link.name}").read_text().split("flags:")[1].split()[0], 8)
+            if target.startswith("/") and flags & (os.O_WRONLY | os.O_RDWR):
+                opened.add("/dev" if target.startswith("/dev/") else target)
+    assert opened <= {"/dev", str(served.log)}
+
+
+def test_a_missing_uri_ends_it_with_one_sentence() -> None:
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=20
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "service: MONGODB_URI is not set, and there is no default for it.\n"
+
+
+class Interceptor:
+    """Stands between the service and mongod; armed, it lets one insert through and cuts the line before its answer."""
+
+    def __init__(self, target: int) -> None:
+        self.armed = threading.Event()
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Interceptor:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            cut = threading.Event()
+            for source, sink, requests_flow in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._pump, args=[source, sink, cut, requests_flow], daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, cut: threading.Event, requests_flow: bool) -> None:
+        with source, sink:
+            try:
+                while data := source.recv(65536):
+                    if requests_flow and b"\x02insert\0" in data and self.armed.is_set():
+                        self.armed.clear()
+                        cut.set()
+                    if cut.is_set() and not requests_flow:
+                        break  # mongod has answered, so the insert is stored
+                    sink.sendall(data)
+            except OSError:
+                pass
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
