@@ -1,7 +1,7 @@
 // The page's first line: what is watched, and whether what one sees is now.
 
 import { html, nothing } from "./vendor.js";
-import { clock, duration, plural, secondsSince, wholeDuration } from "./format.js";
+import { clock, duration, kindName, plural, secondsSince, wholeDuration } from "./format.js";
 import { icon } from "./icons.js";
 import { connection } from "./socket.js";
 
@@ -47,7 +47,7 @@ function freshness({ sources }, at) {
   const broken = Object.entries(sources).filter(([, source]) => source.state !== "live");
   if (broken.length > 0) {
     const [kind, source] = broken[0];
-    const words = broken.length === 1 ? `${kind} ${source.state}` : `${broken.length} sources not live`;
+    const words = broken.length === 1 ? `${kindName(kind)} ${source.state}` : `${broken.length} sources not live`;
     return html`<a class="pill" href="#sources" data-tone="warn">${icon("warning")}<span>${words}</span></a>`;
   }
   if (!sources.metrics) return nothing;

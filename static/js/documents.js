@@ -1,7 +1,7 @@
 // What Mongo holds: its size, and the newest documents as they arrive. A document is text here, whatever it contains.
 
 import { guard, html, nothing, repeat } from "./vendor.js";
-import { bytes, clock, count, duration, indent, line, rate, secondsSince, shortId, wholeDuration } from "./format.js";
+import { bytes, clock, duration, indent, line, plural, rate, secondsSince, shortId, wholeDuration } from "./format.js";
 import { icon } from "./icons.js";
 import { empty, panel } from "./panel.js";
 
@@ -27,7 +27,7 @@ export function documents({ collection }, redraw) {
     return panel({
       id: "documents",
       title: "Mongo contents",
-      aside: mongo ? `${collection} · ${count(mongo.count)} documents · ${bytes(mongo.size_bytes)} · ${rate(mongo.ops_per_second, "operations")}` : "",
+      aside: mongo ? summary(collection, mongo) : "",
       state,
       kinds: ["mongo"],
       body: newest.length + kept.length === 0 ? absent(mongo) : table(newest, kept, arrivals, at),
@@ -94,11 +94,18 @@ function whole(row) {
     <pre tabindex="0" aria-label="JSON of ${row.id}">${indent(line(row))}</pre>`;
 }
 
+function summary(collection, { count: documents, size_bytes: size, ops_per_second: operations }) {
+  const parts = [collection];
+  if (documents !== null) parts.push(plural(documents, "document"), bytes(size));
+  if (operations !== null) parts.push(rate(operations, "operations"));
+  return parts.join(" · ");
+}
+
 function absent(mongo) {
   if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
   if (mongo.state === "down") return empty("Mongo does not answer", "What it holds appears here once it is back.", "warning");
-  return html`${empty("No documents yet", "The first one posted appears here at once:")}
-    <pre class="example" tabindex="0">curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' http://localhost:5000/data</pre>`;
+  const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' http://localhost:5000/data`;
+  return empty("No documents yet", html`The first one posted appears here at once: <code class="example">${example}</code>`);
 }
 
 function ago(time, at) {

@@ -78,9 +78,17 @@ export function percent(n) {
   return n === null || n === undefined ? NONE : `${Math.round(n)}\u00a0%`;
 }
 
-// A pod's name without what it shares with its siblings: "flask-7c87d5-kt769" of "flask" is "kt769". A StatefulSet's stays whole.
+// A pod's name without what it shares with its siblings: "flask-7c87d5-kt769" of "flask" is "kt769". A StatefulSet's, which has
+// an ordinal only, stays whole.
 export function tail(name, owner) {
-  return owner && name.startsWith(`${owner}-`) && !/-\d+$/.test(name) ? name.slice(name.lastIndexOf("-") + 1) : name;
+  const own = name.startsWith(`${owner}-`) ? name.slice(owner.length + 1) : "";
+  return own.includes("-") ? own.slice(own.lastIndexOf("-") + 1) : name;
+}
+
+// A source's kind as the page calls it; Kubernetes' plural where ours would say no more.
+export function kindName(kind) {
+  const names = { horizontalpodautoscalers: "autoscalers", persistentvolumeclaims: "volume claims", endpointslices: "endpoints" };
+  return names[kind] ?? kind;
 }
 
 // "67439b2e…a1f0": the time and the counter's end tell two ids apart.

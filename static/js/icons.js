@@ -1,6 +1,6 @@
 // Small signs, told apart by shape as well as by colour. All are decoration: a word always stands beside them.
 
-import { html, svg } from "./vendor.js";
+import { html, nothing, svg } from "./vendor.js";
 
 const SHAPES = {
   full: svg`<circle cx="8" cy="8" r="6" fill="currentColor" />`,
@@ -24,5 +24,5 @@ export function icon(name) {
 
 // A state as icon, word and colour together. `tone` is good, busy, warn, bad or off.
 export function status({ icon: name, word, tone, title }) {
-  return html`<span class="status" data-tone=${tone} title=${title ?? ""}>${icon(name)}<span>${word}</span></span>`;
+  return html`<span class="status" data-tone=${tone} title=${title ?? nothing}>${icon(name)}<span>${word}</span></span>`;
 }

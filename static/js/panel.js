@@ -1,7 +1,7 @@
 // A panel: its title, a line beside it, and a mark when what feeds it is not live.
 
 import { html, nothing } from "./vendor.js";
-import { clock } from "./format.js";
+import { clock, kindName } from "./format.js";
 import { icon } from "./icons.js";
 import { sourceStatus } from "./status.js";
 
@@ -22,8 +22,8 @@ export function empty(title, words, name = "ring") {
 
 // The same for what a source has not shown: that it may not be read, or was not yet, is not that there is none.
 export function absent({ sources }, kind, title, words, name) {
-  if (sources[kind]?.state === "forbidden") return empty("Not allowed to look", `The dashboard's Role does not let it read ${kind}.`, "cross");
-  if (sources[kind] && sources[kind].as_of === null) return empty("Not known yet", `Waiting for the first list of ${kind}.`, "half");
+  if (sources[kind]?.state === "forbidden") return empty("Not allowed to look", `The dashboard's Role does not let it read ${kindName(kind)}.`, "cross");
+  if (sources[kind] && sources[kind].as_of === null) return empty("Not known yet", `Waiting for the first list of ${kindName(kind)}.`, "half");
   return empty(title, words, name);
 }
 
@@ -31,7 +31,7 @@ function mark(sources, kinds) {
   const kind = kinds.find((name) => sources[name] && sources[name].state !== "live");
   if (!kind) return nothing;
   const { word, tone, icon: name } = sourceStatus(sources[kind]);
-  return html`<p class="panel-mark" data-tone=${tone} title=${sources[kind].error ?? ""}>
-    ${icon(name)}${kind} ${word} since ${clock(sources[kind].since)}
+  return html`<p class="panel-mark" data-tone=${tone} title=${sources[kind].error ?? nothing}>
+    ${icon(name)}${kindName(kind)} ${word} since ${clock(sources[kind].since)}
   </p>`;
 }

@@ -7,6 +7,7 @@ import { absent, panel } from "./panel.js";
 import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
+const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame of their own
 const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
 const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
 
@@ -77,7 +78,8 @@ function service(state) {
 function pods(names, state, members, at) {
   if (members.length === 0) return absent(state, "pods", "No pods", "Nothing answers behind the Service.");
   const places = Math.max(members.length, state.autoscaler?.max ?? 0);
-  return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${members.length > 40 ? "" : nothing}>
+  const crowded = places > CROWDED;
+  return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
     ${repeat(members, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: names.deployment }))}
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),

@@ -1,7 +1,7 @@
 // Where the page's knowledge comes from, and how fresh each part of it is.
 
 import { html, nothing, repeat } from "./vendor.js";
-import { clock, secondsSince, wholeDuration } from "./format.js";
+import { clock, kindName, secondsSince, wholeDuration } from "./format.js";
 import { status } from "./icons.js";
 import { panel } from "./panel.js";
 import { sourceStatus } from "./status.js";
@@ -22,7 +22,7 @@ export function sources(state, at) {
 
 function row(kind, source, at) {
   return html`<li data-source=${kind} data-tone=${sourceStatus(source).tone}>
-    <span class="source-kind">${kind}</span>
+    <span class="source-kind" title=${kind}>${kindName(kind)}</span>
     ${status(sourceStatus(source))}
     <span class="source-age" title="last word at ${clock(source.as_of)}, ${source.state} since ${clock(source.since)}">
       ${source.state === "live" ? wholeDuration(secondsSince(source.as_of, at)) : `since ${clock(source.since)}`}

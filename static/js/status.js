@@ -6,7 +6,7 @@ const TROUBLE = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
 export function podStatus(pod, ageSeconds) {
   if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };
-  if (pod.reason && TROUBLE.test(pod.reason)) return { icon: "cross", word: pod.reason, tone: "bad" };
+  if (pod.reason && TROUBLE.test(pod.reason)) return { icon: "cross", word: pod.reason.replace(/^CrashLoopBackOff$/, "CrashLoop"), tone: "bad" };
   if (pod.phase === "Failed") return { icon: "cross", word: "Failed", tone: "bad" };
   if (pod.phase === "Succeeded") return { icon: "check", word: "Finished", tone: "off" };
   if (pod.phase === "Pending") return { icon: "ring", word: pending(pod.reason), tone: "busy" };

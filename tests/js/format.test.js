@@ -40,10 +40,12 @@ describe("quantities", () => {
 describe("names", () => {
   table(format.tail, [
     [["flask-7c87d5c4-kt769", "flask"], "kt769"],
+    [["flask-7c87d5c4-24567", "flask"], "24567"],
     [["mongodb-0", "mongodb"], "mongodb-0"],
     [["stranger-abc", "flask"], "stranger-abc"],
     [["flask-a", undefined], "flask-a"],
   ]);
+  table(format.kindName, [["horizontalpodautoscalers", "autoscalers"], ["pods", "pods"]]);
   table(format.shortId, [["67439b2e8d1f4c0012aaa1f0", "67439b2e…a1f0"], ["short", "short"]]);
 });
 

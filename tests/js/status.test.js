@@ -12,7 +12,7 @@ describe("a pod is called", () => {
     ["Not ready later", { ready: false }, 61, "Not ready", "warn"],
     ["Starting while its container is made", { phase: "Pending", ready: false, reason: "ContainerCreating" }, 1, "Starting", "busy"],
     ["by its reason while it waits", { phase: "Pending", ready: false, reason: "Unschedulable" }, 1, "Unschedulable", "busy"],
-    ["by its reason in trouble", { ready: false, reason: "CrashLoopBackOff" }, 1, "CrashLoopBackOff", "bad"],
+    ["by its reason in trouble", { ready: false, reason: "CrashLoopBackOff" }, 1, "CrashLoop", "bad"],
     ["Terminating whatever else it is", { phase: "Terminating", reason: "Error" }, 1, "Terminating", "off"],
     ["Failed", { phase: "Failed", ready: false }, 1, "Failed", "bad"],
     ["Unknown", { phase: "Unknown", ready: false }, 1, "Unknown", "warn"],
