@@ -5,11 +5,8 @@ const field = form.elements.namedItem("token");
 const button = form.querySelector("button");
 const message = document.getElementById("message");
 
-const linked = decodeURIComponent(location.hash.slice(1));
-if (linked) {
-  history.replaceState(null, "", location.pathname); // out of the address bar and the history at once
-  signIn(linked);
-}
+followLink();
+addEventListener("hashchange", followLink); // a link opened while this page already stands loads nothing anew
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -18,10 +15,17 @@ form.addEventListener("submit", (event) => {
   else tell("Paste the token, or the whole login link.");
 });
 
+function followLink() {
+  const token = location.hash.slice(1); // as it stands: tokens need no escaping
+  if (!token) return;
+  history.replaceState(null, "", location.pathname); // out of the address bar and the history at once
+  signIn(token);
+}
+
 // Someone may paste the whole link.
 function tokenIn(text) {
   const trimmed = text.trim();
-  return trimmed.includes("#") ? decodeURIComponent(trimmed.slice(trimmed.indexOf("#") + 1)) : trimmed;
+  return trimmed.includes("#") ? trimmed.slice(trimmed.indexOf("#") + 1) : trimmed;
 }
 
 async function signIn(token) {
