@@ -4,20 +4,40 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from dashboard import create_app
 from dashboard.config import Config
 from local.mongod import Mongod
-from tests.dashboard.stubs import Heard, StubApi
-
-OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
-VIEWER = "Vi4-hd6Ys1Mj0Qc7Gp2E"
+from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Heard, Served, StubApi
 
 
 @pytest.fixture
 def config() -> Config:
-    return Config(
-        operator_token=OPERATOR, viewer_token=VIEWER, session_key="Se8-ua5Fk2Wb9Rx3Nz6H", source="fake", viewers=5
-    )
+    return Config(OPERATOR, VIEWER, SESSION_KEY, source="fake", viewers=5)
+
+
+@pytest.fixture
+def app(config: Config) -> Flask:
+    """Everything joined, nothing started."""
+    return create_app(config)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    dashboard = Served(viewers=4)
+    try:
+        dashboard.wait_until_ready()
+        yield dashboard
+    finally:
+        dashboard.process.terminate()
+        dashboard.process.wait(15)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,27 @@
-"""What stands in for the outside: an ear for a source's events, and a Kubernetes API that replays streams."""
+"""An ear for a source's events, a Kubernetes API that replays streams, and the dashboard as its container runs it."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 from dashboard.core import event
+from local.mongod import free_port
 
-STREAMS = Path(__file__).parents[1] / "streams"
+OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
+VIEWER = "Vi4-hd6Ys1Mj0Qc7Gp2E"
+SESSION_KEY = "Se8-ua5Fk2Wb9Rx3Nz6H"
+ROOT = Path(__file__).parents[2]
+STREAMS = ROOT / "tests" / "streams"
 
 
 class Heard(list[event.Told]):
@@ -135,3 +145,36 @@ class StubHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """The requests are recorded instead."""
+
+
+class Served:
+    """The dashboard as its container runs it, on the fake source, and where to find it."""
+
+    def __init__(self, viewers: int) -> None:
+        self.port, self.probe_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "DASHBOARD_SOURCE": "fake",
+                "OPERATOR_TOKEN": OPERATOR,
+                "VIEWER_TOKEN": VIEWER,
+                "SESSION_KEY": SESSION_KEY,
+                "PORT": str(self.port),
+                "PROBE_PORT": str(self.probe_port),
+                "MAX_VIEWERS": str(viewers),
+            },
+        )
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                with urlopen(f"http://127.0.0.1:{self.probe_port}/readyz") as answer:
+                    assert answer.status == 200
+                    return
+            except URLError:
+                time.sleep(0.05)
+        raise AssertionError("the dashboard is not ready within 20 s")

@@ -1,0 +1,210 @@
+"""The wire, as a page meets it: a real Socket.IO client, and the dashboard as its container runs it."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import orjson
+import socketio
+
+from dashboard.core.diff import patch
+from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
+
+BEARER = {"Authorization": f"Bearer {VIEWER}"}
+
+
+class Page:
+    """Follows the wire as the browser's state.js does, and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.client = socketio.Client(reconnection=False)
+        self.got: list[tuple[str, dict[str, Any]]] = []
+        self.state: dict[str, Any] = {"about": {"viewers": 0}}
+        self.seq = -1
+        self._more = threading.Condition()
+        for name in ("snapshot", "patch", "tick"):
+            self.client.on(name, lambda message, name=name: self._take(name, message))
+
+    def _take(self, name: str, message: dict[str, Any]) -> None:
+        with self._more:
+            self.got.append((name, message))
+            if name == "snapshot":
+                self.state, self.seq = message["state"], message["seq"]
+            elif name == "patch":
+                assert message["seq"] == self.seq + 1
+                self.state, self.seq = patch(self.state, message["changes"]), message["seq"]
+            self._more.notify_all()
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        return [message for got, message in self.got if got == name]
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 5) -> None:
+        with self._more:
+            assert self._more.wait_for(condition, seconds), [name for name, _ in self.got]
+
+
+@contextmanager
+def page(served: Served, headers: dict[str, str] | None = None) -> Iterator[Page]:
+    opened = Page()
+    opened.client.connect(served.url, headers or BEARER, transports=["websocket"], wait_timeout=5)
+    try:
+        yield opened
+    finally:
+        opened.client.disconnect()
+
+
+def get(url: str, **headers: str) -> tuple[int, bytes]:
+    try:
+        with urlopen(Request(url, headers=headers), timeout=5) as answer:  # noqa: S310
+            return answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def upgrade(served: Served, query: str = "EIO=4&transport=websocket", **headers: str) -> str:
+    """The status line of a WebSocket handshake."""
+    lines = {
+        "Host": f"127.0.0.1:{served.port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **headers,
+    }
+    request = f"GET /socket.io/?{query} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), 5) as connection:
+        connection.sendall(request.encode())
+        return connection.recv(4096).split(b"\r\n")[0].decode()
+
+
+def session_cookie(served: Served) -> str:
+    body = orjson.dumps({"token": VIEWER})
+    request = Request(f"{served.url}/login", body, {"Content-Type": "application/json"})  # noqa: S310
+    with urlopen(request, timeout=5) as answer:  # noqa: S310
+        return str(answer.headers["Set-Cookie"].partition(";")[0])
+
+
+def test_a_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) -> None:
+    with page(served) as opened:
+        opened.wait(lambda: len(opened.of("patch")) >= 5 and len(opened.of("tick")) >= 2)
+        names = [name for name, _ in opened.got]
+        assert names[0] == "snapshot" and names.count("snapshot") == 1
+        first = opened.of("snapshot")[0]
+        assert first["state"]["epoch"] == first["epoch"] and first["state"]["seq"] == first["seq"]
+        assert all(one["changes"] and one["epoch"] == first["epoch"] for one in opened.of("patch"))
+        status, body = get(f"{served.url}/api/state", **BEARER)
+        state = orjson.loads(body)
+        opened.wait(lambda: opened.seq >= state["seq"])
+        assert status == 200 and state["epoch"] == first["epoch"]
+        assert state.keys() == first["state"].keys()
+        ticks = opened.of("tick")
+        assert {"epoch", "seq", "as_of"} == ticks[0].keys()
+
+
+def test_a_page_counts_itself_among_the_viewers(served: Served) -> None:
+    with page(served) as one, page(served) as other:
+        one.wait(lambda: one.state["about"]["viewers"] == 2)
+        other.wait(lambda: other.state["about"]["viewers"] == 2)
+    with page(served) as again:
+        again.wait(lambda: again.state["about"]["viewers"] == 1)
+
+
+def test_a_snapshot_is_given_when_asked_for(served: Served) -> None:
+    with page(served) as opened:
+        opened.wait(lambda: opened.of("snapshot"))
+        time.sleep(0.3)
+        opened.client.emit("snapshot")
+        opened.wait(lambda: len(opened.of("snapshot")) == 2)
+        opened.client.emit("seen", {"seq": opened.seq})
+
+
+def test_nonsense_from_a_page_harms_nobody(served: Served) -> None:
+    with page(served) as opened:
+        for message in (None, 7, "x", [], {}, {"seq": "1"}, {"seq": None}, {"seq": -(2**62)}):
+            opened.client.emit("seen", message)
+            opened.client.emit("snapshot", message)
+            opened.client.emit("no such event", message)
+        before = len(opened.of("tick"))
+        opened.wait(lambda: len(opened.of("tick")) > before)
+
+
+def test_a_stranger_is_refused_before_the_upgrade(served: Served) -> None:
+    origin = {"Origin": served.url}
+    cookie = {"Cookie": session_cookie(served)}
+    assert upgrade(served, **origin) == "HTTP/1.1 401 UNAUTHORIZED"
+    assert upgrade(served, **origin, Cookie="dashboard=forged") == "HTTP/1.1 401 UNAUTHORIZED"
+    assert upgrade(served, Authorization="Bearer wrong") == "HTTP/1.1 401 UNAUTHORIZED"
+    assert upgrade(served, **cookie, Origin="http://evil.example") == "HTTP/1.1 403 FORBIDDEN"
+    spoofed = {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
+    assert upgrade(served, **cookie, **spoofed) == "HTTP/1.1 403 FORBIDDEN"
+    assert upgrade(served, **cookie) == "HTTP/1.1 403 FORBIDDEN", "a browser always names its origin"
+    assert upgrade(served, **cookie, **origin).startswith("HTTP/1.1 101 ")
+
+
+def test_polling_is_not_spoken(served: Served) -> None:
+    status, _ = get(f"{served.url}/socket.io/?EIO=4&transport=polling", **BEARER)
+    assert status == 400
+
+
+def test_a_signed_in_browser_follows_by_its_cookie(served: Served) -> None:
+    # The client names this origin by itself, as a browser does.
+    with page(served, {"Cookie": session_cookie(served)}) as opened:
+        opened.wait(lambda: opened.of("snapshot"))
+
+
+def test_a_page_over_the_cap_is_refused_and_probes_are_answered_meanwhile(served: Served) -> None:
+    end = time.monotonic() + 5
+    while b'"viewers":0' not in get(f"{served.url}/api/state", **BEARER)[1]:  # those of the tests before
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    with page(served), page(served), page(served), page(served):
+        assert upgrade(served, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+        assert get(f"{served.url}/api/state", **BEARER)[0] == 200
+        began = time.monotonic()
+        assert get(f"http://127.0.0.1:{served.probe_port}/healthz") == (200, b"ok\n")
+        assert time.monotonic() - began < 0.5
+
+
+def test_metrics_tell_of_sources_viewers_and_patches(served: Served) -> None:
+    with page(served) as opened:
+        opened.wait(lambda: opened.of("patch"))
+        status, body = get(f"http://127.0.0.1:{served.probe_port}/metrics")
+    lines = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
+    assert status == 200
+    assert float(lines["dashboard_viewers"]) == 1
+    assert float(lines["dashboard_patches_total"]) > 0
+    assert float(lines['dashboard_source_last_event_age_seconds{source="mongo"}']) < 10
+    assert float(lines['dashboard_source_live{source="pods"}']) == 1
+    assert float(lines["process_resident_memory_bytes"]) < 200 * 2**20
+    assert get(f"http://127.0.0.1:{served.probe_port}/nothing")[0] == 404
+
+
+def test_sigterm_ends_open_pages_and_the_server_within_seconds() -> None:
+    served = Served(viewers=2)
+    served.wait_until_ready()
+    gone = threading.Event()
+    with page(served) as opened:
+        opened.client.on("disconnect", lambda *_: gone.set())
+        opened.wait(lambda: opened.of("snapshot"))
+        began = time.monotonic()
+        served.process.terminate()
+        assert gone.wait(3)
+        assert served.process.wait(5) == 0
+        assert time.monotonic() - began < 4
+
+
+def test_a_bad_environment_is_one_sentence_and_a_failure() -> None:
+    command = [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env={"DASHBOARD_SOURCE": "fake", "OPERATOR_TOKEN": OPERATOR}, capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "VIEWER_TOKEN is empty: set it to at least 16 random characters.\n"
