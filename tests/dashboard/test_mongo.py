@@ -10,6 +10,7 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 from pymongo import MongoClient
 
+from dashboard import mongo
 from dashboard.core import event
 from dashboard.mongo import NEWEST_DOCUMENTS, Mongo, plain, shown
 from local.mongod import Mongod
@@ -24,7 +25,10 @@ def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[A
 
 
 @pytest.fixture
-def watching(own_mongod: Mongod, collection: Any, heard: Heard) -> Iterator[Mongo]:
+def watching(
+    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mongo]:
+    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # what stop has to wait for
     started = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
     started.start()
     heard.wait(lambda heard: heard.of(event.Contents))
@@ -102,7 +106,7 @@ def test_it_is_back_within_3_s_of_the_database(
     heard.wait(lambda heard: keys(heard) == ["before"])
     getattr(own_mongod, end)()
     heard.wait(lambda heard: isinstance(heard[-1], event.MongoDown), 2)
-    time.sleep(1)
+    time.sleep(0.5)
     assert isinstance(heard[-1], event.MongoDown)
     own_mongod.start()
     back, before = time.monotonic(), len(heard)
