@@ -102,17 +102,14 @@ class Mongod:
         """Starts it and waits until it takes writes (with `auth`: until it answers)."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._refuse_a_second_one()
-        self._process = subprocess.Popen(  # noqa: S603 - the command line is this module's own
-            [*_dies_with_parent(), *self._command()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            [*dies_with_parent(), *self._command()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,  # a Ctrl-C is its starter's to handle, in its own order
         )
         try:
-            with MongoClient[dict[str, Any]](
-                "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000
-            ) as client:
-                self._wait(client, lambda hello: True)
-                if not self.auth:
-                    self._form_replica_set(client)
-                    self._wait(client, lambda hello: bool(hello.get("isWritablePrimary")))
+            come_up(self.port, self._check, form=not self.auth)
         except BaseException:
             self.kill()
             raise
@@ -161,35 +158,9 @@ class Mongod:
             path.chmod(0o400)  # mongod refuses one that its group can read
         return path
 
-    def _form_replica_set(self, client: MongoClient[dict[str, Any]]) -> None:
-        """Initiates it once; after a start on another port, moves the one member there."""
-        member = f"127.0.0.1:{self.port}"
-        try:
-            config = client.admin.command("replSetGetConfig")["config"]
-        except OperationFailure as failure:
-            if failure.code != NOT_YET_INITIALIZED:
-                raise
-            config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
-            client.admin.command("replSetInitiate", config)
-            return
-        if [each["host"] for each in config["members"]] != [member]:
-            config["members"] = [{"_id": 0, "host": member}]
-            config["version"] += 1
-            client.admin.command("replSetReconfig", config, force=True)
-
-    def _wait(self, client: MongoClient[dict[str, Any]], enough: Callable[[dict[str, Any]], bool]) -> None:
-        """Asks until the answer is enough; a mongod that ended or stays silent is an error with its last words."""
-        give_up = time.monotonic() + START_SECONDS
-        while time.monotonic() < give_up:
-            if self._process and self._process.poll() is not None:
-                raise MongodError(f"mongod ended with status {self._process.returncode}. {self._last_words()}")
-            try:
-                if enough(client.admin.command("hello")):
-                    return
-            except PyMongoError:
-                pass  # not listening yet
-            time.sleep(0.02)
-        raise MongodError(f"mongod was not ready within {START_SECONDS:.0f} s. {self._last_words()}")
+    def _check(self) -> None:
+        if self._process and self._process.poll() is not None:
+            raise MongodError(f"mongod ended with status {self._process.returncode}. {self._last_words()}")
 
     def _last_words(self) -> str:
         try:
@@ -197,6 +168,51 @@ class Mongod:
         except OSError:
             return "It left no log."
         return "The end of its log:\n" + "\n".join(lines[-5:])
+
+
+def come_up(port: int, check: Callable[[], None], form: bool = True) -> None:
+    """Waits for a mongod to answer on 127.0.0.1, makes it a replica set of one, and waits until it takes writes.
+
+    `check` is called between tries and raises MongodError when there is nothing to wait for any more.
+    """
+    with MongoClient[dict[str, Any]](
+        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000
+    ) as client:
+        _wait(client, check, lambda hello: True)
+        if form:
+            _form_replica_set(client, f"127.0.0.1:{port}")
+            _wait(client, check, lambda hello: bool(hello.get("isWritablePrimary")))
+
+
+def _wait(
+    client: MongoClient[dict[str, Any]], check: Callable[[], None], enough: Callable[[dict[str, Any]], bool]
+) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up:
+        check()
+        try:
+            if enough(client.admin.command("hello")):
+                return
+        except PyMongoError:
+            pass  # not listening yet
+        time.sleep(0.02)
+    raise MongodError(f"mongod was not ready within {START_SECONDS:.0f} s.")
+
+
+def _form_replica_set(client: MongoClient[dict[str, Any]], member: str) -> None:
+    """Initiates it once; after a start on another port, moves the one member there."""
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as failure:
+        if failure.code != NOT_YET_INITIALIZED:
+            raise
+        config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
+        client.admin.command("replSetInitiate", config)
+        return
+    if [each["host"] for each in config["members"]] != [member]:
+        config["members"] = [{"_id": 0, "host": member}]
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)
 
 
 def holder(directory: Path) -> int | None:
@@ -209,7 +225,7 @@ def holder(directory: Path) -> int | None:
     return pid if str(directory).encode() in command else None
 
 
-def _dies_with_parent() -> list[str]:
-    """A prefix that ends mongod when its starter is killed outright, where util-linux has it."""
+def dies_with_parent() -> list[str]:
+    """A prefix that ends a program when its starter is killed outright, where util-linux has it."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

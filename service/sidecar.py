@@ -30,7 +30,8 @@ Roles = list[dict[str, str]]
 
 BUSY_SECONDS = 0.5  # between turns until all is as it should be
 IDLE_SECONDS = 3.0
-TIMEOUT_MS = 2000
+TIMEOUT_MS = 1000  # to connect; mongod is beside
+ANSWER_MS = 10_000  # initiating and making users wait for the disk
 
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
@@ -186,7 +187,7 @@ class Sidecar:
             appname="sidecar",
             serverSelectionTimeoutMS=TIMEOUT_MS,
             connectTimeoutMS=TIMEOUT_MS,
-            socketTimeoutMS=5 * TIMEOUT_MS,
+            socketTimeoutMS=ANSWER_MS,
             maxPoolSize=1,
             **credentials,
         )

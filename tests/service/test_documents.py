@@ -179,7 +179,7 @@ SCALARS = (
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON))
 def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[str, Any]) -> None:
     answer = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
