@@ -1,6 +1,6 @@
 """The data service: JSON documents in, the same documents out, from MongoDB, with what it did in /metrics.
 
-app       create_app: puts the parts together            server    gunicorn's settings; how to run it
+app       create_app: puts the parts together            server    gunicorn's settings: how to run it; worker
 config    the only reader of the environment             document  pure: check and shape one document
 store     MongoDB; raises its own errors                 documents the blueprint, at /data and /proofs
 body      a request's bytes, bounded                     errors    every error as application/problem+json

@@ -1,11 +1,7 @@
-"""A request's body, bounded in size and in time.
-
-gunicorn waits for a slow body as long as its client likes, with one thread of its few: the socket's timeout ends that.
-"""
+"""A request's body, bounded in size; `worker` bounds it in time."""
 
 from __future__ import annotations
 
-import socket
 from typing import IO
 
 from flask import Request
@@ -13,20 +9,15 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeou
 
 LIMIT = 1024 * 1024  # bytes
 DRAIN_LIMIT = 64 * LIMIT  # what is read of a body that is refused anyway
-STALL_SECONDS = 10.0  # between two pieces of a body
 CHUNK = 64 * 1024
 
 
 def read_json(request: Request) -> bytes:
     """The bytes of a body that says it is JSON."""
-    stream = request.environ["wsgi.input"]
-    connection = request.environ.get("gunicorn.socket")
-    if isinstance(connection, socket.socket):
-        connection.settimeout(STALL_SECONDS)
     try:
-        body = _read(stream, request.content_length)
-    except TimeoutError:
-        raise RequestTimeout(f"The body stalled for {STALL_SECONDS:.0f} seconds.") from None
+        body = _read(request.environ["wsgi.input"], request.content_length)
+    except BlockingIOError:  # the kernel's word for a read that timed out
+        raise RequestTimeout("The body stalled.") from None
     except OSError:
         raise BadRequest("The connection ended within the body.") from None
     if not request.is_json:

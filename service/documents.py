@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
 from service import body, document
-from service.store import Collection, extended_json
+from service.store import Collection
 
 DEFAULT_LIMIT = 100
 MOST = 1000
@@ -27,7 +27,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         asked = _parameters("limit", "before")
         limit = _limit(asked.get("limit"))
         page = collection.newest(limit, asked.get("before"))
-        response = _json(page.documents)
+        response = _json(page.json)
         if page.next:
             query = urlencode({"limit": limit, "before": page.next})
             response.headers["Link"] = f'</{name}?{query}>; rel="next"'
@@ -39,7 +39,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         _parameters()
         value = document.decode(body.read_json(request))
         identity, created = collection.insert(value, document.take_id(value))
-        response = _json({"id": identity}, 201 if created else 200)
+        response = _json(b'{"id":"%b"}' % identity.encode(), 201 if created else 200)
         response.headers["Location"] = f"/{name}/{identity}"
         return response
 
@@ -72,5 +72,5 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _json(value: object, status: int = 200) -> Response:
-    return Response(document.encode(value, extended_json), status, content_type="application/json")
+def _json(value: bytes, status: int = 200) -> Response:
+    return Response(value, status, content_type="application/json")

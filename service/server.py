@@ -11,6 +11,7 @@ close while the endpoints are withdrawn; then SIGTERM, and what is in flight has
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import tempfile
 import threading
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from service.config import Config, ConfigError
+
+MMAP_THRESHOLD = 256 * 1024  # bytes; larger pieces are mapped one by one
+ARENAS = 2
 
 try:
     _config = Config.from_environment()
@@ -29,7 +33,7 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file mu
 
 wsgi_app = "service.app:create_app()"
 bind = f"{_config.host}:{_config.port}"
-worker_class = "gthread"
+worker_class = "service.worker.Worker"
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
@@ -44,6 +48,16 @@ logconfig_dict = {
 }
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Gives the memory of large bodies and pages back to the system: glibc would keep most of it, in an arena a thread.
+
+    Without this, one client that reads a page of 5 MB takes the process from 40 to 200 MB for good.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(-3, MMAP_THRESHOLD)  # M_MMAP_THRESHOLD
+        mallopt(-8, ARENAS)  # M_ARENA_MAX
+
+
 def on_starting(server: Any) -> None:
     """A container restarted within its pod finds the marker of its own drain."""
     _config.drain_file.unlink(missing_ok=True)
@@ -52,7 +66,9 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Starts what the application does beside answering requests."""
     from service import probes  # in the worker only, after the fork
+    from service.worker import limit_stalls
 
+    limit_stalls(worker.sockets, _config.request_deadline)
     parts = worker.wsgi.extensions["service"]
     parts.health.stop_when(lambda: not worker.alive)
     threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()

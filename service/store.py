@@ -41,6 +41,7 @@ from service import document as documents
 from service.document import Document
 
 REACH_SECONDS = 2.0  # one try to reach MongoDB before the first request
+CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, three times over while it is turned into JSON
 CONNECT_MS = 2000  # a replaced pod's old address swallows packets: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # how soon a member that vanished without a word is noticed
 MARK = "_expires_from"  # where a collection whose documents expire keeps their date; never shown
@@ -87,9 +88,9 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Documents, newest first, and where the next page starts (None at the end)."""
+    """A JSON array of documents, newest first, and where the next page starts (None at the end)."""
 
-    documents: list[Document]
+    json: bytes
     next: str | None
 
 
@@ -100,6 +101,7 @@ class Store:
         self.deadline = deadline
         self._observer = observer
         self.attempts = _Attempts()
+        self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
         self._collections: list[Collection] = []
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
             uri,
@@ -142,7 +144,7 @@ class Store:
 
 
 class Collection:
-    """Documents of one kind. Ids are the hexadecimal text of ObjectIds, outside of here."""
+    """Documents of one kind. Outside of here, ids are the hexadecimal text of ObjectIds, and what is read is JSON."""
 
     def __init__(self, store: Store, collection: Any, lifetime: int | None) -> None:
         self._store = store
@@ -168,11 +170,11 @@ class Collection:
         with pymongo.timeout(self._store.deadline):
             return identity, self._insert(record, document)
 
-    def get(self, identity: str) -> Document | None:
+    def get(self, identity: str) -> bytes | None:
         """The document with this id."""
         with pymongo.timeout(self._store.deadline), _reading():
             found = self._one(ObjectId(identity))
-        return _shown(found) if found else None
+        return documents.encode(_shown(found), extended_json) if found else None
 
     def newest(self, limit: int, before: str | None) -> Page:
         """Up to `limit` documents by descending _id, those under `before` only.
@@ -183,7 +185,7 @@ class Collection:
         if before is not None:
             # max() and not $lt: $lt would leave out whatever _id is of another type.
             bounds = {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
-        with pymongo.timeout(self._store.deadline), _reading():
+        with self._turn() as remaining, pymongo.timeout(remaining), _reading():
             cursor = self._collection.find_raw_batches(
                 projection=self._projection,
                 sort=[("_id", -1)],
@@ -194,9 +196,20 @@ class Collection:
             with cursor:
                 found = _decode(next(cursor, b""))
                 more = len(found) > limit or cursor.alive
-        del found[limit:]
-        following = _cursor(found[-1]["_id"]) if more and found else None
-        return Page([_shown(each) for each in found], following)
+            del found[limit:]
+            following = _cursor(found[-1]["_id"]) if more and found else None
+            return Page(documents.encode([_shown(each) for each in found], extended_json), following)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[float]:
+        """Waits until few enough pages are being made, or for the whole deadline; gives what is left of it."""
+        began = time.monotonic()
+        if not self._store.pages.acquire(timeout=self._store.deadline):
+            raise Unavailable("Too many pages were asked for at once.")
+        try:
+            yield max(self._store.deadline - (time.monotonic() - began), 0.001)
+        finally:
+            self._store.pages.release()
 
     def _insert(self, record: Document, document: Document) -> bool:
         attempts = self._store.attempts

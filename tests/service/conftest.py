@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,8 +50,8 @@ def collection(outside: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any
     return outside[DATABASE]["data"]
 
 
-@pytest.fixture
-def served(mongod: Mongod, tmp_path: Path) -> Iterator[Served]:
-    """gunicorn, ready, on the session's MongoDB."""
-    with Served(tmp_path, mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
+@pytest.fixture(scope="session")
+def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """gunicorn, ready, on the session's MongoDB; shared by the tests that leave it as they found it."""
+    with Served(tmp_path_factory.mktemp("served"), mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
         yield started.wait_ready()

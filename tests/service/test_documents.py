@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from typing import Any
@@ -16,7 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 
+from local.mongod import Mongod
 from service import document
+from service.app import create_app
+from service.config import Config
+from service.store import CONCURRENT_PAGES
 
 Documents = Collection[dict[str, Any]]
 ID = "0123456789abcdef01234567"
@@ -59,6 +64,17 @@ def test_next_links_lead_through_every_document_once(client: FlaskClient, collec
     seen = [each["_id"] for page in pages for each in page]
     assert len(set(seen)) == 15
     assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
+
+
+def test_a_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> None:
+    app = create_app(Config(mongod.uri, request_deadline=0.2))
+    store = app.extensions["service"].store
+    with contextlib.ExitStack() as others:
+        for _ in range(CONCURRENT_PAGES):
+            others.enter_context(store.pages)
+        assert app.test_client().get("/data").status_code == 503
+    assert app.test_client().get("/data").status_code == 200
+    store.close()
 
 
 def test_a_full_last_page_has_no_next_link(client: FlaskClient, collection: Documents) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -34,6 +35,13 @@ def paused(own_mongod: Mongod) -> Iterator[Mongod]:
         os.kill(own_mongod.pid, signal.SIGCONT)
 
 
+@pytest.fixture
+def undrained(served: Served) -> Iterator[None]:
+    """Takes the drain's marker away again."""
+    yield
+    served.drain_file.unlink()
+
+
 def test_a_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
     with Served(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
@@ -48,7 +56,7 @@ def test_a_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_pat
         assert served.process.wait(10) == 0
 
 
-def test_the_drain_marker_ends_readiness_and_kept_connections(served: Served) -> None:
+def test_the_drain_marker_ends_readiness_and_kept_connections(served: Served, undrained: None) -> None:
     with requests.Session() as session:
         assert session.get(f"{served.url}/").headers["Connection"] == "keep-alive"
         served.drain_file.touch()
@@ -78,7 +86,39 @@ def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served,
                 timeout=10,
             )
             assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
-        assert session.get(f"{served.url}/data", timeout=5).json() == []
+        assert session.get(f"{served.url}/data?limit=1", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /data?before=" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 9000, 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno header", 400),
+        (b"nonsense", 400),
+    ],
+)
+def test_what_is_no_http_is_a_problem_too(served: Served, request_line: bytes, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
+        connection.sendall(request_line + b"\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["status"] == status
+
+
+def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Path) -> None:
+    with Served(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
+        served.wait_ready()
+        for start in (b"GET / HTT", b"POST /data HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+            with socket.create_connection(("127.0.0.1", served.port), timeout=5) as stalled:
+                stalled.sendall(start)
+                assert requests.get(served.url, timeout=3).status_code == 200
+                answer = stalled.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_chunked_body_is_a_body(served: Served) -> None:
@@ -226,10 +266,12 @@ def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> Non
         wait_until(lambda: served.metric("mongodb_up") == 1, 3)
         directory = next(tmp_path.glob("metrics-*"))
         assert len(list(directory.glob("counter_*.db"))) == 2
+        served.process.terminate()
+        served.process.wait(10)
     assert not directory.exists()
 
 
-def test_nothing_is_written_outside_the_temporary_directory(served: Served, tmp_path: Path) -> None:
+def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> None:
     requests.post(f"{served.url}/data", json={}, timeout=5)
     opened = set()
     for process in [served.process.pid, *served.workers()]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from local.mongod import Mongod, free_port
 
@@ -127,7 +128,7 @@ def test_what_is_right_is_left_alone_and_what_is_not_is_put_right(guarded_mongod
 
 
 def test_it_waits_for_mongod_and_settles_again_after_a_restart(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    guarded_mongod.terminate()
+    guarded_mongod.kill()
     with Beside(guarded_mongod, tmp_path / "log") as sidecar:
         _wait(lambda: sidecar.events() == ["waiting"])
         guarded_mongod.start()
@@ -141,8 +142,8 @@ def test_a_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongo
     with Beside(guarded_mongod, tmp_path / "first") as sidecar:
         sidecar.settle()
     with opened(guarded_mongod.port, "service") as service:
-        service.flask_db.data.insert_one({"kept": True})
-    guarded_mongod.terminate()
+        service.flask_db.data.with_options(write_concern=WriteConcern("majority")).insert_one({"kept": True})
+    guarded_mongod.kill()
     with (
         Mongod(guarded_mongod.directory, free_port(), auth=True) as moved,
         Beside(moved, tmp_path / "second") as sidecar,
