@@ -83,6 +83,8 @@ def down(instance: Instance) -> bool:
 def load(instance: Instance, archive: Path) -> None:
     """Imports an image archive into the node."""
     host.require_root()
+    if not archive.exists():
+        raise ClusterError(f"{archive} is not there: was a source changed during the build? Run it again.")
     with archive.open("rb") as content:
         done = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "import", "-", stdin=content)
     if done.returncode != 0:

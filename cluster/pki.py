@@ -131,6 +131,7 @@ def _issue_authority(directory: Path, name: str, now: dt.datetime) -> None:
         _builder(subject, subject, key.public_key(), now, 10 * LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     _save(directory, name, key, certificate)
@@ -154,6 +155,9 @@ def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        # Python from 3.13 on refuses a chain without these two.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
     if serves:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(n) for n in serves]), critical=False)

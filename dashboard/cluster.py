@@ -27,6 +27,8 @@ from dashboard.config import ConfigError
 from dashboard.core import event, objects
 from dashboard.core.event import Emit
 
+ERROR_LENGTH = 200  # characters of a foreign error that are passed on
+
 PATHS = {
     "pods": "/api/v1/namespaces/{}/pods",
     "deployments": "/apis/apps/v1/namespaces/{}/deployments",
@@ -361,4 +363,5 @@ def _named_errors() -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-        raise Unreachable(f"the API server can't be reached: {type(error).__name__}") from error
+        reason = getattr(error, "reason", None) or error  # the client hides the cause there
+        raise Unreachable(f"the API server can't be reached: {str(reason)[:ERROR_LENGTH]}") from error

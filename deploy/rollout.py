@@ -33,6 +33,7 @@ def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], direct
 
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Waits until every Deployment and StatefulSet of the namespace is as its latest spec says."""
+    _unblock(kubectl, say)
     deadline = time.monotonic() + limit
     said = ""
     while True:
@@ -60,6 +61,22 @@ def unready(item: dict[str, Any]) -> str | None:
     return None if done else f"{item['metadata']['name']} {ready}/{desired}"
 
 
+def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
+    """Deletes pods of a StatefulSet that can hold up their own mending.
+
+    A StatefulSet replaces a pod only once it is Ready: one that an earlier, broken template made would wait for ever.
+    """
+    for item in _get(kubectl, "statefulsets"):
+        selector = ",".join(f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items())
+        for pod in _get(kubectl, "pods", "--selector", selector):
+            old = pod["metadata"]["labels"].get("controller-revision-hash") != item["status"].get("updateRevision")
+            ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+            if old and not ready:
+                name = pod["metadata"]["name"]
+                say(f"replacing {name}, which an earlier manifest left broken")
+                subprocess.run((*kubectl, "--namespace", NAMESPACE, "delete", "pod", name), capture_output=True)
+
+
 def _reasons(kubectl: tuple[str, ...]) -> str:
     """Why pods are not Ready, in the cluster's own words."""
     lines = []
@@ -74,8 +91,8 @@ def _reasons(kubectl: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _get(kubectl: tuple[str, ...], kinds: str) -> list[dict[str, Any]]:
-    command = (*kubectl, "--namespace", NAMESPACE, "get", kinds, "--output", "json")
+def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
+    command = (*kubectl, "--namespace", NAMESPACE, "get", *what, "--output", "json")
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterError(f"The cluster does not answer: {done.stderr.strip()}")
