@@ -1,4 +1,4 @@
-"""A whole deployment for tests: an embedded cluster of its own, beside any demo, with ports and directories of its own."""
+"""A whole deployment for tests, on an embedded cluster of its own: other ports and directories than any demo's."""
 
 import json
 import os
@@ -45,8 +45,8 @@ class Deployment:
         """Runs a command of deploy/ for this deployment."""
         ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
         return subprocess.run(
-            (sys.executable, "-m", "deploy", "--name", NAME, command), cwd=CHECKOUT, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            (sys.executable, "-m", "deploy", "--name", NAME, command), cwd=CHECKOUT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
         )  # fmt: skip
 

@@ -26,8 +26,8 @@ def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deplo
 
 def test_the_briefs_own_commands_work(deployment: Deployment) -> None:
     post = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"key":"value"}']
-    posted = subprocess.run([*post, f"{deployment.service}/data"], capture_output=True, text=True, check=True).stdout
-    listed = subprocess.run(["curl", "-sS", f"{deployment.service}/data"], capture_output=True, text=True, check=True).stdout
+    posted = subprocess.check_output([*post, f"{deployment.service}/data"], text=True)
+    listed = subprocess.check_output(["curl", "-sS", f"{deployment.service}/data"], text=True)
     assert posted.startswith('{"id":"')
     assert '"key":"value"' in listed
     ab = subprocess.run(["ab", "-n", "1000", "-c", "100", f"{deployment.service}/"], capture_output=True, text=True)
