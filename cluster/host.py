@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cluster.errors import HostError
@@ -20,6 +20,7 @@ MEMORY = 4 * GIB
 TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nft": "nftables", "conntrack": "conntrack", "socat": "socat"}
 # Only unpacked beside the cluster's own programs: no service starts, and a Docker's own containerd is never replaced.
 RUNTIME = {"containerd": "usr/bin", "runc": "usr/sbin", "containernetworking-plugins": "usr/lib/cni"}
+LOCK = ("-o", "DPkg::Lock::Timeout=120")  # seconds to wait for another apt, such as the system's own updates
 MODULES = ("br_netfilter", "overlay", "nf_conntrack", "veth", "bridge")
 
 
@@ -68,17 +69,20 @@ def listen(port: int, variable: str) -> socket.socket:
     return listener
 
 
-def install(packages: Iterable[str]) -> None:
+def install(packages: Iterable[str], say: Callable[[str], None]) -> None:
     """Installs Debian packages without removing any; does nothing where there are none to install."""
     packages = sorted(set(packages))
     if not packages:
         return
     if not shutil.which("apt-get"):
         raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
+    if os.geteuid() != 0:
+        raise HostError(f"Installing {', '.join(packages)} needs root: run it as root, or install them first.")
+    say(f"installing {' '.join(packages)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # A run that was interrupted in the middle of an install leaves dpkg wanting this.
     subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)
-    command = ("apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *packages)
+    command = ("apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *LOCK, *packages)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         apt_update()

@@ -59,7 +59,7 @@ def check(instance: Instance) -> None:
 
 def prepare(instance: Instance, say: Say) -> None:
     """Everything that can be made before the node starts: packages, the binary, certificates, configuration."""
-    host.install(host.missing_tools(host.TOOLS))
+    host.install(host.missing_tools(host.TOOLS), say)
     host.load_modules()
     runtime = host.runtime()
     instance.logs.mkdir(parents=True, exist_ok=True)

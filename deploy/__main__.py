@@ -31,6 +31,8 @@ def demo(options: argparse.Namespace) -> None:
     where = target.named(options.cluster, options.name)
     where.check()
     secrets.ensure()
+    # All packages before the two long builds: apt serves one at a time.
+    where.install([] if not images.missing() else images.tools(), say)
     with _Beside("images", options) as building:
         where.up(say)
         building.wait()

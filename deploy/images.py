@@ -60,7 +60,7 @@ def build(say: Say) -> None:
     """Builds what is missing."""
     if not (todo := missing()):
         return
-    host.install(tools())
+    host.install(tools(), say)
     builder = Docker() if docker_answers() else Buildah()
     for image in todo:
         image.archive.parent.mkdir(parents=True, exist_ok=True)

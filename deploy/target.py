@@ -30,6 +30,9 @@ class Target(Protocol):
     def check(self) -> None:
         """Raises at once where something is missing that cannot be installed."""
 
+    def install(self, packages: list[str], say: Say) -> None:
+        """Installs these Debian packages and what the cluster itself needs of them."""
+
     def up(self, say: Say) -> None:
         """Makes sure that the cluster runs and has metrics."""
 
@@ -84,6 +87,9 @@ class Embedded:
         host.require_root()
         lifecycle.check(self.instance)
 
+    def install(self, packages: list[str], say: Say) -> None:
+        host.install([*packages, *host.missing_tools(host.TOOLS)], say)
+
     def up(self, say: Say) -> None:
         lifecycle.up(self.instance, say)
 
@@ -123,6 +129,9 @@ class External:
             raise ClusterError(
                 "CLUSTER=current needs a registry that its nodes can pull from: give REGISTRY=host/path."
             )
+
+    def install(self, packages: list[str], say: Say) -> None:
+        host.install(packages, say)
 
     def up(self, say: Say) -> None:
         if self.name == "minikube":
