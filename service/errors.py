@@ -18,8 +18,8 @@ from service.store import BadCursor, Conflict, Rejected, Reserved, StoreError, U
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2  # about what a restart of MongoDB takes
 
-OUTCOME_NOT_APPLIED = "not-applied"
-OUTCOME_UNKNOWN = "unknown"
+NOT_APPLIED = "not-applied"
+UNKNOWN = "unknown"
 
 _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -31,16 +31,15 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
 }
 
 
-def problem(status: int, detail: str, outcome: str | None = None) -> Response:
-    """The answer that says what went wrong; `outcome` tells a writer what became of its document."""
+def problem(status: int, detail: str, **members: str) -> Response:
+    """The answer that says what went wrong; further members tell a writer what became of its document."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
     }
-    if outcome:
-        body["outcome"] = outcome
+    body |= members
     if request_id := g.get("request_id"):
         body["request_id"] = request_id
     return Response(orjson.dumps(body), status, content_type=CONTENT_TYPE)
@@ -69,13 +68,14 @@ def _malformed(error: Malformed) -> Response:
 def _store(error: StoreError) -> Response:
     status = _STORE_STATUS[type(error)]
     if isinstance(error, Unavailable):
-        response = problem(status, "MongoDB did not answer in time. Nothing was applied.", OUTCOME_NOT_APPLIED)
+        response = problem(status, "MongoDB did not answer in time. Nothing was applied.", outcome=NOT_APPLIED)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif isinstance(error, Unknown):
         detail = "MongoDB was sent the document and did not answer in time: it is stored, or not."
-        response = problem(status, f"{detail} Send it again with an _id of its own to be sure.", OUTCOME_UNKNOWN)
+        advice = f"To be sure, send it again with the _id {error.identity}."
+        response = problem(status, f"{detail} {advice}", outcome=UNKNOWN, id=error.identity)
     elif isinstance(error, Rejected):
-        response = problem(status, "MongoDB refused. The service's log says more.", OUTCOME_NOT_APPLIED)
+        response = problem(status, "MongoDB refused. The service's log says more.", outcome=NOT_APPLIED)
     else:
         return problem(status, str(error))
     current_app.logger.warning("%s: %s", type(error).__name__, error)

@@ -59,7 +59,11 @@ class Unavailable(StoreError):
 
 
 class Unknown(StoreError):
-    """MongoDB was asked and did not answer in time."""
+    """MongoDB was asked and did not answer in time. If the document is stored, then under this id."""
+
+    def __init__(self, reason: str, identity: str) -> None:
+        super().__init__(reason)
+        self.identity = identity
 
 
 class Conflict(StoreError):
@@ -221,7 +225,7 @@ class Collection:
             # After a retry of the driver's own, the document in the way may be what its first attempt stored.
             retried = attempts.inserts > 1
         except PyMongoError as error:
-            raise _outcome(error, attempts.inserts) from error
+            raise _outcome(error, attempts.inserts, str(record["_id"])) from error
         if self._same(record["_id"], document):
             return retried
         raise Conflict(f"Another document has the _id {record['_id']}.")
@@ -231,7 +235,7 @@ class Collection:
         try:
             found = self._one(identity)
         except PyMongoError as error:
-            raise Unknown(_reason(error)) from error
+            raise Unknown(_reason(error), str(identity)) from error
         if not found:
             return False
         del found["_id"]
@@ -255,13 +259,13 @@ def _reading() -> Iterator[None]:
         raise (Rejected if _is_refusal(error) else Unavailable)(_reason(error)) from error
 
 
-def _outcome(error: PyMongoError, inserts: int) -> StoreError:
+def _outcome(error: PyMongoError, inserts: int, identity: str) -> StoreError:
     """What an error says about the document, given how often the insert was sent."""
     if inserts == 0:
         return Unavailable(_reason(error))
     if inserts == 1 and _is_refusal(error):
         return Rejected(_reason(error))
-    return Unknown(_reason(error))
+    return Unknown(_reason(error), identity)
 
 
 def _is_refusal(error: PyMongoError) -> bool:

@@ -205,16 +205,15 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
 
 def test_a_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    identity = str(ObjectId())
     with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         requests.post(f"{served.url}/data", json={}, timeout=5)
         os.kill(paused.pid, signal.SIGSTOP)
-        answer = requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=5)
+        answer = requests.post(f"{served.url}/data", json={"a": 1}, timeout=5)
         assert (answer.status_code, answer.headers["Content-Type"]) == (504, "application/problem+json")
         assert answer.json()["outcome"] == "unknown"
         os.kill(paused.pid, signal.SIGCONT)
-        # The advice of the answer: under an _id of its own, the document may be sent again until it is known.
+        identity = answer.json()["id"]  # under which the document may be sent again until its fate is known
         wait_until(
             lambda: requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=5).ok, 10
         )
@@ -276,10 +275,12 @@ def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> N
     opened = set()
     for process in [served.process.pid, *served.workers()]:
         for link in Path(f"/proc/{process}/fd").iterdir():
-            target = os.readlink(link)
-            flags = int(Path(f"/proc/{process}/fdinfo/{link.name}").read_text().split("flags:")[1].split()[0], 8)
-            if target.startswith("/") and flags & (os.O_WRONLY | os.O_RDWR):
-                opened.add("/dev" if target.startswith("/dev/") else target)
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                target = os.readlink(link)
+                information = Path(f"/proc/{process}/fdinfo/{link.name}").read_text()
+                flags = int(information.split("flags:")[1].split()[0], 8)
+                if target.startswith("/") and flags & (os.O_WRONLY | os.O_RDWR):
+                    opened.add("/dev" if target.startswith("/dev/") else target)
     assert opened <= {"/dev", str(served.log)}
 
 
