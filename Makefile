@@ -12,7 +12,7 @@ demo: .venv/tools ## from a fresh machine to a running deployment, with its addr
 	@$(DEPLOY) demo
 
 .PHONY: test
-test: .venv/tests ## everything: lint, types, unit, real MongoDB, real cluster, real browser
+test: .venv/tools .venv/tests ## everything: lint, types, unit, real MongoDB, real cluster, real browser
 	@tests/run
 
 .PHONY: check
@@ -20,11 +20,11 @@ check: .venv/tests ## lint, types, unit tests: under 30 s
 	@tests/check
 
 .PHONY: local
-local: .venv/tools ## the service alone on 127.0.0.1:5000, without Kubernetes
+local: .venv/local ## the service alone on 127.0.0.1:5000, without Kubernetes
 	@$(PYTHON) -m local
 
 .PHONY: mock
-mock: .venv/tests ## the dashboard on a seeded fake cluster, for work on the page
+mock: .venv/mock ## the dashboard on a seeded fake cluster, for work on the page
 	@DASHBOARD_SOURCE=fake $(PYTHON) -m dashboard
 
 .PHONY: images
@@ -58,13 +58,13 @@ requirements: ## pin the newest versions of everything
 
 .PHONY: help
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Two installs, so that a demo waits for no test tool.
-.venv/tools: requirements.txt pyproject.toml deploy/venv
-	@deploy/venv $(BEGAN) cluster local
-	@touch $@
-
-.venv/tests: .venv/tools
-	@deploy/venv $(BEGAN) test
+# An install for each use, so that a demo waits for no test tool.
+.venv/tools: PACKAGES = cluster local
+.venv/local: PACKAGES = service local
+.venv/mock: PACKAGES = dashboard
+.venv/tests: PACKAGES = test
+.venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml deploy/venv
+	@deploy/venv $(BEGAN) $(PACKAGES)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
             item.add_marker("mongod")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves out, and names, what cannot run here; what was asked for by name fails instead."""
+    if item.get_closest_marker("cluster") and os.geteuid() != 0:
+        reason = "the embedded cluster needs root: run the tests as root"
+        if _asked_for(item):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+def _asked_for(item: pytest.Item) -> bool:
+    """Whether the command line names this test, its file or directory, or its marker alone."""
+    named = [
+        argument.split("::")[0]
+        for argument in item.config.args
+        if argument not in ("tests", str(item.config.rootpath / "tests"))
+    ]
+    by_path = any(item.path.is_relative_to(item.config.invocation_params.dir / name) for name in named)
+    return by_path or item.config.getoption("markexpr") == "cluster"

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -14,15 +13,14 @@ import urllib3
 from cluster.instance import CHECKOUT
 from deploy import secrets
 
-NAME = "test"
-DIRECTORY = CHECKOUT / f".cluster-{NAME}"
-
 
 class Deployment:
     """What `make demo` makes, under another name."""
 
-    def __init__(self) -> None:
-        self.service_port, self.dashboard_port, self.api_port = _free_ports(3)
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
+        self.directory = CHECKOUT / f".cluster-{name}"
+        self.service_port, self.dashboard_port, self.api_port = free_ports(3)
         self.http = urllib3.PoolManager(timeout=30, retries=False)
 
     @property
@@ -45,13 +43,18 @@ class Deployment:
         """Runs a command of deploy/ for this deployment."""
         ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
         return subprocess.run(
-            (sys.executable, "-m", "deploy", "--name", NAME, command), cwd=CHECKOUT, text=True,
+            (sys.executable, "-m", "deploy", "--name", self.name, command), cwd=CHECKOUT, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
         )  # fmt: skip
 
     def kubectl(self, *arguments: str, check: bool = True) -> str:
-        command = (str(DIRECTORY / "bin" / "kubectl"), "--kubeconfig", str(DIRECTORY / "kubeconfig"), *arguments)
+        command = (
+            str(self.directory / "bin" / "kubectl"),
+            "--kubeconfig",
+            str(self.directory / "kubeconfig"),
+            *arguments,
+        )
         done = subprocess.run(command, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
@@ -66,15 +69,10 @@ class Deployment:
 
     def remove(self) -> None:
         self.deploy("down")
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def traces(name: str) -> list[Path]:
-    """The cgroups that an instance left behind."""
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/flask-mongodb-{name}-*") if path.is_dir()]
-
-
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     held = [socket.socket() for _ in range(count)]
     for each in held:
         each.bind(("127.0.0.1", 0))
