@@ -37,11 +37,15 @@ def demo(options: argparse.Namespace) -> None:
         where.up(say)
         building.wait()
     references = where.load(where.images(), say)
+    first = not rollout.deployed(where.kubectl())
     say("applying the manifests")
     rollout.apply(where.kubectl(), where.overlay, references, CHECKOUT / f".cluster-{where.name}-manifests")
+    rollout.raise_to_minimum(where.kubectl())
     rollout.wait(where.kubectl(), say)
-    where.reach(say)
     say("all Ready")
+    if first:
+        rollout.wait_for_figure(where.kubectl(), say)
+    where.reach(say)
     print(f"service http://127.0.0.1:{target.service_port()}")
     login(options)
 

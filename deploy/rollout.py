@@ -31,6 +31,36 @@ def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], direct
         raise ClusterError(f"The manifests could not be applied:\n{done.stderr.strip()}")
 
 
+def deployed(kubectl: tuple[str, ...]) -> bool:
+    """Was it ever applied to this cluster?"""
+    return _succeeds(*kubectl, "--namespace", NAMESPACE, "get", "hpa", "flask")
+
+
+def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
+    """Gives each autoscaled Deployment its least number of pods at once.
+
+    The manifests name no number, since the autoscaler owns it; a new Deployment would wait for its next round with one.
+    """
+    for scaler in _get(kubectl, "hpa"):
+        name, minimum = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
+        current = next(item for item in _get(kubectl, "deployments") if item["metadata"]["name"] == name)
+        if current["spec"]["replicas"] < minimum:
+            _succeeds(*kubectl, "--namespace", NAMESPACE, "scale", f"deployment/{name}", f"--replicas={minimum}")
+
+
+def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) -> None:
+    """Waits for the autoscaler's first CPU figure: two samples of the metrics, then its own next round."""
+    say("waiting for the autoscaler's first CPU figure (half a minute)")
+    deadline = time.monotonic() + limit
+    while not all(item.get("status", {}).get("currentMetrics") for item in _get(kubectl, "hpa")):
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"The autoscaler has no CPU figure after {limit:.0f} s: see what it says with "
+                f"{' '.join(kubectl)} --namespace {NAMESPACE} describe hpa"
+            )
+        time.sleep(POLL)
+
+
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Waits until every Deployment and StatefulSet of the namespace is as its latest spec says."""
     _unblock(kubectl, say)
@@ -74,7 +104,7 @@ def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
             if old and not ready:
                 name = pod["metadata"]["name"]
                 say(f"replacing {name}, which an earlier manifest left broken")
-                subprocess.run((*kubectl, "--namespace", NAMESPACE, "delete", "pod", name), capture_output=True)
+                _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
 
 
 def _reasons(kubectl: tuple[str, ...]) -> str:
@@ -98,6 +128,10 @@ def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
         raise ClusterError(f"The cluster does not answer: {done.stderr.strip()}")
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     return items
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _image(name: str, reference: str) -> dict[str, str]:
