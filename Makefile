@@ -27,6 +27,10 @@ local: .venv/local ## the service alone on 127.0.0.1:5000, without Kubernetes
 mock: .venv/mock ## the dashboard on a seeded fake cluster, for work on the page
 	@DASHBOARD_SOURCE=fake $(PYTHON) -m dashboard
 
+.PHONY: bench
+bench: .venv/tests demo ## measure, each figure beside a peer, into bench/RESULTS.md
+	@$(PYTHON) -m bench
+
 .PHONY: images
 images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pushes them
 	@$(DEPLOY) images

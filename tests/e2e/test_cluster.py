@@ -1,13 +1,14 @@
 """The embedded cluster itself: a failed start says why, and an end leaves nothing."""
 
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cluster import cgroups, lifecycle
-from cluster.errors import StartError
 from cluster.instance import CHECKOUT, Instance
 from tests.e2e.deployment import Deployment, free_ports
 
@@ -16,34 +17,49 @@ pytestmark = pytest.mark.cluster
 
 def test_a_failed_start_names_the_program_and_shows_the_end_of_its_log(deployment: Deployment) -> None:
     # The deployment's fixture has made what any instance needs; this one's etcd finds a file where its data belong.
-    instance = Instance("broken", CHECKOUT / ".cluster-broken", *free_ports(1))
-    shutil.rmtree(instance.directory, ignore_errors=True)
+    instance = a_new_instance("broken")
     instance.state.mkdir(parents=True)
     (instance.state / "etcd").write_text("not a directory")
-    with pytest.raises(StartError) as failure:
-        lifecycle.up(instance, lambda _: None)
-    assert str(failure.value).startswith("etcd: ")
-    assert "/etcd.log:\n" in str(failure.value)
+    done = cluster(instance, "up")
+    assert done.returncode == 1
+    assert "\netcd: it ended during the start\nThe end of " in done.stdout
     assert lifecycle.running_pid(instance) is None
     assert traces_of(instance) == []
     shutil.rmtree(instance.directory)
 
 
 def test_two_instances_run_side_by_side_and_one_ends_without_a_trace(deployment: Deployment) -> None:
-    instance = Instance("second", CHECKOUT / ".cluster-second", *free_ports(1))
-    shutil.rmtree(instance.directory, ignore_errors=True)
-    lifecycle.up(instance, lambda _: None)
+    instance = a_new_instance("second")
+    assert cluster(instance, "up").returncode == 0
     try:
         assert lifecycle.kubectl(instance, "get", "nodes", "--output", "name").stdout == "node/embedded\n"
+        assert cluster(instance, "status").stdout.startswith("running, ")
         processes = processes_in(instance)
         assert processes
     finally:
-        lifecycle.down(instance)
+        assert cluster(instance, "down").returncode == 0
     assert traces_of(instance) == []
-    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in processes if lifecycle.started(int(pid))]
     assert str(instance.directory) not in Path("/proc/mounts").read_text()
     assert "eth0-peer" not in subprocess.check_output(["ip", "link"], text=True)
+    assert cluster(instance, "status").returncode == 3
     assert deployment.get("nodes")["items"], "the other one is not disturbed"
+    shutil.rmtree(instance.directory)
+
+
+def test_an_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: Deployment) -> None:
+    instance = a_new_instance("interrupted")
+    with subprocess.Popen(command(instance, "up"), cwd=CHECKOUT, text=True, stdout=subprocess.PIPE) as started:
+        for line in started.stdout or ():
+            if "API server" in line:
+                started.send_signal(signal.SIGINT)
+    assert started.returncode == 130
+    assert lifecycle.running_pid(instance) is None
+    assert traces_of(instance) == []
+    try:
+        assert cluster(instance, "up").returncode == 0
+    finally:
+        cluster(instance, "down")
     shutil.rmtree(instance.directory)
 
 
@@ -54,6 +70,23 @@ def test_a_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith(f"Port {deployment.service_port} of 127.0.0.1 is taken (Address already in use): ")
     assert "SERVICE_PORT=" in done.stdout
+
+
+def a_new_instance(name: str) -> Instance:
+    instance = Instance(name, CHECKOUT / f".cluster-{name}", *free_ports(1))
+    cluster(instance, "down")
+    shutil.rmtree(instance.directory, ignore_errors=True)
+    return instance
+
+
+def cluster(instance: Instance, verb: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(instance, verb), cwd=CHECKOUT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def command(instance: Instance, verb: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "cluster", "--name", instance.name, f"--api-port={instance.api_port}", verb)
 
 
 def processes_in(instance: Instance) -> list[str]:

@@ -1,0 +1,137 @@
+"""How long after the API server's own watch event a change is on the screen, beside a page that polls every 5 s.
+
+Needs a running `make demo`. Deletes one flask pod a round (its successor's tile is measured too) and posts a document.
+All clocks are this machine's: the watch and the POST here, the browser's Date.now() for the page.
+"""
+
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+import urllib3
+from kubernetes import client, config
+from playwright.sync_api import Page, sync_playwright
+
+from cluster.instance import CHECKOUT
+from deploy import secrets, target
+from tests.e2e.conftest import CHROMIUM, CHROMIUM_FLAGS
+
+NAMESPACE = "flask-mongodb"
+ROUNDS = 10
+POLL_MILLISECONDS = 5000
+LIMIT = 60.0  # seconds for one change to arrive
+
+# Notes when an element with data-pod or data-document comes or goes: on the page itself, and as the poller sees it.
+OBSERVE = """
+() => {
+  window.seen = {};
+  const note = (what, when) => { window.seen[what] ??= when; };
+  const keys = (node) => node.nodeType !== 1 ? [] : [node, ...node.querySelectorAll('[data-pod],[data-document]')]
+    .map((e) => e.dataset.pod ?? e.dataset.document).filter(Boolean);
+  new MutationObserver((records) => {
+    const now = Date.now();
+    for (const record of records) {
+      record.addedNodes.forEach((node) => keys(node).forEach((key) => note(`page + ${key}`, now)));
+      record.removedNodes.forEach((node) => keys(node).forEach((key) => note(`page - ${key}`, now)));
+    }
+  }).observe(document.body, {childList: true, subtree: true});
+  let before;
+  setInterval(async () => {
+    const state = await (await fetch('/api/state')).json();
+    const now = Date.now();
+    const names = new Set([...state.pods.map((p) => p.name), ...(state.mongo?.newest ?? []).map((d) => d.id)]);
+    for (const name of names) note(`poll + ${name}`, now);
+    for (const name of before ?? []) if (!names.has(name)) note(`poll - ${name}`, now);
+    before = names;
+  }, POLL);
+}
+""".replace("POLL)", f"{POLL_MILLISECONDS})")
+
+Rows = dict[str, dict[str, list[float]]]
+
+
+def measure(say: Callable[[str], None]) -> Rows:
+    """{what changed: {"page" | "poll": milliseconds, one a round}}"""
+    config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))
+    api = client.CoreV1Api()
+    events = _watch()
+    rows: Rows = {what: {"page": [], "poll": []} for what in ("pod deleted", "successor created", "document posted")}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
+        page.wait_for_selector('[data-connection="live"]')
+        page.evaluate(OBSERVE)
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}")
+            _a_document(page, rows["document posted"])
+            _a_pod(page, api, events, rows)
+        browser.close()
+    return rows
+
+
+def report(rows: Rows) -> str:
+    lines = [
+        "| from the watch event (POST: from its answer) to the screen | p50 | worst | a page that polls every 5 s, p50 | ratio |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for what, samples in rows.items():
+        page, poll = statistics.median(samples["page"]), statistics.median(samples["poll"])
+        ratio = f"{poll / max(page, 1):.0f}"
+        lines.append(f"| {what} | {page:.0f} ms | {max(samples['page']):.0f} ms | {poll:.0f} ms | {ratio} |")
+    return "\n".join(lines)
+
+
+def _a_document(page: Page, samples: dict[str, list[float]]) -> None:
+    answer = urllib3.request("POST", f"http://127.0.0.1:{target.service_port()}/data", json={"bench": "page"})
+    answered = time.time() * 1000
+    _collect(page, f"+ {answer.json()['id']}", answered, samples)
+
+
+def _a_pod(page: Page, api: client.CoreV1Api, events: dict[str, float], rows: Rows) -> None:
+    pods = api.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=flask").items
+    known = {pod.metadata.name for pod in pods}
+    victim = next(pod.metadata.name for pod in pods if pod.metadata.deletion_timestamp is None)
+    api.delete_namespaced_pod(victim, NAMESPACE)
+    deadline = time.monotonic() + LIMIT
+    while f"DELETED {victim}" not in events or not (successors := _added(events) - known):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{victim} was not replaced within {LIMIT:.0f} s")
+        page.wait_for_timeout(50)
+    (successor,) = successors
+    _collect(page, f"+ {successor}", events[f"ADDED {successor}"], rows["successor created"])
+    _collect(page, f"- {victim}", events[f"DELETED {victim}"], rows["pod deleted"])
+    while not _is_ready(api, successor):
+        page.wait_for_timeout(200)
+
+
+def _collect(page: Page, what: str, began: float, samples: dict[str, list[float]]) -> None:
+    for source, milliseconds in samples.items():
+        page.wait_for_function("(what) => window.seen[what]", arg=f"{source} {what}", timeout=LIMIT * 1000)
+        milliseconds.append(page.evaluate("(what) => window.seen[what]", f"{source} {what}") - began)
+
+
+def _watch() -> dict[str, float]:
+    """Fills {"<event type> <pod>": milliseconds since the epoch} from a thread, as the lines come in."""
+    events: dict[str, float] = {}
+    api = client.CoreV1Api(client.ApiClient())
+    response = api.list_namespaced_pod(NAMESPACE, watch=True, _preload_content=False)
+
+    def read() -> None:
+        for line in response:
+            event = json.loads(line)
+            events.setdefault(f"{event['type']} {event['object']['metadata']['name']}", time.time() * 1000)
+
+    threading.Thread(target=read, daemon=True).start()
+    return events
+
+
+def _added(events: dict[str, float]) -> set[str]:
+    return {key.removeprefix("ADDED ") for key in list(events) if key.startswith("ADDED flask-")}
+
+
+def _is_ready(api: client.CoreV1Api, name: str) -> bool:
+    conditions = api.read_namespaced_pod(name, NAMESPACE).status.conditions or []
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
