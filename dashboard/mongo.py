@@ -231,20 +231,22 @@ def shown(row: Mapping[str, Any]) -> event.Document:
         document = {key: plain(value) for key, value in root.items() if key != "_id"}
         size = len(orjson.dumps(document))
     truncated = document is None or size > LARGEST_SHOWN_BYTES
+    exact = document is None or truncated or not _rounds(document)
     return event.Document(
         id=str(id_) if is_object_id else orjson.dumps(plain(id_)).decode(),
         document={"…": f"{size} bytes, too large to show"} if document is None or truncated else document,
         inserted=rfc3339(id_.generation_time) if is_object_id else None,
         truncated=truncated,
+        text=None if exact else orjson.dumps(document).decode(),
     )
 
 
 def plain(value: Any) -> Any:
-    """The value as relaxed extended JSON, with integers that a browser could not hold as {"$numberLong": …}."""
+    """The value as relaxed extended JSON: what came in as JSON is shown as it came."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) <= LARGEST_SAFE_INTEGER else {"$numberLong": str(int(value))}
+        return int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$numberDouble": _not_finite(value)}
     if isinstance(value, dict):
@@ -252,6 +254,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return orjson.loads(json_util.dumps(value, json_options=json_util.RELAXED_JSON_OPTIONS))
+
+
+def _rounds(value: Any) -> bool:
+    """Would a browser read another number than is written, or write 1.0 as 1?"""
+    if isinstance(value, dict):
+        return any(_rounds(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_rounds(item) for item in value)
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and abs(value) > LARGEST_SAFE_INTEGER
 
 
 def _not_finite(value: float) -> str:

@@ -46,6 +46,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     document: dict[str, Any]
     inserted: str | None
     truncated: bool = False
+    text: str | None = None  # its exact JSON, where a browser's numbers could not hold it
 
 
 class Contents(Told, frozen=True):

@@ -148,8 +148,17 @@ def test_what_json_cannot_hold_is_extended_json() -> None:
         "date": {"$date": "2026-11-24T12:00:00.500Z"}, "decimal": {"$numberDecimal": "1.10"},
         "binary": {"$binary": {"base64": "AAE=", "subType": "00"}}, "id": {"$oid": "a" * 24},
         "nan": {"$numberDouble": "NaN"}, "infinite": [{"$numberDouble": "Infinity"}, {"$numberDouble": "-Infinity"}],
-        "long": {"$numberLong": "9007199254740992"}, "safe": 5, "nested": {"$odd.key": None},
+        "long": 9007199254740992, "safe": 5, "nested": {"$odd.key": None},
     }  # fmt: skip
+
+
+def test_numbers_that_a_browser_would_round_come_as_text_too() -> None:
+    def text(**document: Any) -> str | None:
+        return shown({"_id": 1, "size": 30, "root": {"_id": 1} | document}).text
+
+    assert text(n=2**53 + 1, exact=True) == '{"n":9007199254740993,"exact":true}'
+    assert text(list=[{"whole": 1.0}]) == '{"list":[{"whole":1.0}]}'
+    assert text(n=2**53 - 1, half=0.5, flag=True) is None
 
 
 @pytest.mark.parametrize(("id_", "expected"), [("a" * 24, f'"{"a" * 24}"'), (7, "7"), ({"a": 1}, '{"a":1}')])
