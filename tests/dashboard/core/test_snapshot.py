@@ -224,7 +224,7 @@ def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Sna
     snapshot.apply(event.Operations(at=T1, per_second=2.5))
     assert snapshot.state(0)["mongo"] == {
         "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
-        "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False}],
+        "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
     }  # fmt: skip
     for at in (T2, "2026-11-24T12:00:30Z"):
         snapshot.apply(event.MongoDown(at=at, error="away"))
