@@ -98,7 +98,6 @@ def test_a_storm_is_coalesced(hub: Hub, outlet: Kept) -> None:
         time.sleep(0.005)
     until(lambda: orjson.loads(hub.state())["pods"][0]["restarts"] == put)
     patches = outlet.of("patch")
-    assert put > 1000
     assert len(patches) < put / 10
     assert [one["seq"] for one in patches] == list(range(1, len(patches) + 1))
     assert all(one["changes"] for one in patches)
