@@ -52,7 +52,7 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
     """Waits for the autoscaler's first CPU figure: two samples of the metrics, then its own next round."""
     say("waiting for the autoscaler's first CPU figure (half a minute)")
     deadline = time.monotonic() + limit
-    while not all(item.get("status", {}).get("currentMetrics") for item in _get(kubectl, "hpa")):
+    while any(cpu_percent(item) is None for item in _get(kubectl, "hpa")):
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"The autoscaler has no CPU figure after {limit:.0f} s: see what it says with "
@@ -75,6 +75,16 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
         if time.monotonic() > deadline:
             raise ClusterError(f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.\n{_reasons(kubectl)}")
         time.sleep(POLL)
+
+
+def cpu_percent(scaler: dict[str, Any]) -> int | None:
+    """What an autoscaler knows of its pods' CPU; None for what kubectl shows as <unknown>. Pure."""
+    for metric in scaler.get("status", {}).get("currentMetrics") or []:
+        # Without samples the list holds an entry that says nothing.
+        percent: int | None = metric.get("resource", {}).get("current", {}).get("averageUtilization")
+        if percent is not None:
+            return percent
+    return None
 
 
 def unready(item: dict[str, Any]) -> str | None:

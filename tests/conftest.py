@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def _running(mongod: Mongod) -> Iterator[Mongod]:
     mongod.start()
     yield mongod
     mongod.kill()
+
+
+def pytest_configure() -> None:
+    """Lets Ctrl-C reach what the tests start: a shell's background job ignores it, and so would every child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deploy.rollout import unready
+from deploy.rollout import cpu_percent, unready
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -42,3 +42,18 @@ def test_a_deployment_waits_for_its_new_pods_and_the_old_ones_end(status: dict[s
 )
 def test_a_statefulset_waits_for_its_latest_revision(status: dict[str, Any], expected: str | None) -> None:
     assert unready(workload("StatefulSet", 1, observedGeneration=3, **status)) == expected
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (None, None),
+        ([], None),
+        ([{"type": ""}], None),
+        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 0}}}], 0),
+        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}], 133),
+    ],
+)
+def test_an_autoscaler_without_samples_knows_no_figure(metrics: list[Any] | None, expected: int | None) -> None:
+    assert cpu_percent({"status": {"currentMetrics": metrics}}) == expected
+    assert cpu_percent({}) is None
