@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from types import FrameType
+from typing import NamedTuple
 
 from cluster import programs
 from cluster.errors import StartError
@@ -119,16 +120,25 @@ class Node:
         return died
 
     def shut_down(self) -> None:
-        """As a machine does: all are asked to end, pods too; what has not after STOP_LIMIT dies with the namespace."""
-        # The API server keeps no state, and asked to end it would wait for an etcd that is gone.
-        stateless = [pid for pid, program in self.running.items() if program.name == "kube-apiserver"]
-        self.running.clear()
-        with contextlib.suppress(ProcessLookupError):
-            for pid in stateless:
-                os.kill(pid, signal.SIGKILL)
-            os.kill(-1, signal.SIGTERM)
+        """As a machine does it: the pods are asked to end while their logs are still read, then the programs.
+
+        What has not ended after STOP_LIMIT dies with the namespace.
+        """
         deadline = time.monotonic() + STOP_LIMIT
-        while _at_work() and time.monotonic() < deadline:
+        programs_by_name = {program.name: pid for pid, program in self.running.items()}
+        self.running.clear()
+        # The kubelet would start again what ends; the API server, without state, would wait for an etcd that is gone.
+        for name in ("kubelet", "kube-apiserver"):
+            if name in programs_by_name:
+                os.kill(programs_by_name[name], signal.SIGKILL)
+        for process in _pods():
+            _ask_to_end(process.pid)
+        self._wait_for_end_of(_pods, deadline)
+        _ask_to_end(-1)
+        self._wait_for_end_of(_programs, deadline)
+
+    def _wait_for_end_of(self, processes: Callable[[], list["Process"]], deadline: float) -> None:
+        while processes() and time.monotonic() < deadline:
             self.reap()
             time.sleep(0.05)
 
@@ -172,15 +182,39 @@ def _network() -> None:
             path.write_text("1")
 
 
-def _at_work() -> bool:
-    """Does anything run but PID 1 and containerd's shims, which outlive their containers and hold nothing?"""
+class Process(NamedTuple):
+    """One process of the node's namespace that is not merely waiting to be reaped."""
+
+    pid: int
+    parent: int
+    name: str
+
+
+def _pods() -> list[Process]:
+    """Whatever runs in containers: everything that PID 1 is not itself the parent of."""
+    return [process for process in _processes() if process.parent != 1]
+
+
+def _programs() -> list[Process]:
+    """All but containerd's shims, which outlive their containers and hold nothing."""
+    return [process for process in _processes() if not process.name.startswith("containerd-shim")]
+
+
+def _processes() -> list[Process]:
+    found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it ended meanwhile
             pid, _, rest = status.read_text().partition(" (")
-            name, _, state = rest.rpartition(") ")
-            if pid != "1" and state[0] != "Z" and not name.startswith("containerd-shim"):
-                return True
-    return False
+            name, _, fields = rest.rpartition(") ")
+            state, parent, *_ = fields.split()
+            if pid != "1" and state != "Z":
+                found.append(Process(int(pid), int(parent), name))
+    return found
+
+
+def _ask_to_end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 def _api_answers() -> bool:

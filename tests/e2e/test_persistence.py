@@ -50,6 +50,18 @@ def test_the_database_pod_is_deleted_under_writers_and_no_post_fails(deployment:
     assert set(acknowledged) <= _all_proofs(deployment)
 
 
+def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents(deployment: Deployment) -> None:
+    kept = deployment.http.request("POST", f"{deployment.service}/data", json={"kept": True}).json()["id"]
+    assert deployment.deploy("down").returncode == 0
+    logs = sorted(
+        deployment.directory.glob("state/pod-logs/*_mongodb-0_*/mongod/*.log"), key=lambda p: p.stat().st_mtime
+    )
+    assert '"msg":"Shutting down","attr":{"exitCode":0}' in logs[-1].read_text()
+    done = deployment.deploy("demo")
+    assert done.returncode == 0, done.stdout
+    assert deployment.http.request("GET", f"{deployment.service}/data/{kept}").json()["kept"] is True
+
+
 def _all_proofs(deployment: Deployment) -> set[str]:
     found: set[str] = set()
     url: str | None = f"{deployment.service}/proofs?limit=1000"
