@@ -39,7 +39,7 @@ def demo(options: argparse.Namespace) -> None:
     references = where.load(where.images(), say)
     first = not rollout.deployed(where.kubectl())
     say("applying the manifests")
-    rollout.apply(where.kubectl(), where.overlay, references, CHECKOUT / f".cluster-{where.name}-manifests")
+    rollout.apply(where.kubectl(), where.overlay, references, where.directory / "manifests")
     rollout.raise_to_minimum(where.kubectl())
     rollout.wait(where.kubectl(), say)
     say("all Ready")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from cluster import host, lifecycle
@@ -27,6 +28,7 @@ Say = Callable[[str], None]
 class Target(Protocol):
     name: str
     overlay: str
+    directory: Path  # for what is generated on the way
 
     def check(self) -> None:
         """Raises at once where something is missing that cannot be installed."""
@@ -85,6 +87,7 @@ class Embedded:
     def __init__(self, instance_name: str) -> None:
         directory = CHECKOUT / (".cluster" if instance_name == "demo" else f".cluster-{instance_name}")
         forwards = ((service_port(), SERVICE_NODE_PORT), (dashboard_port(), DASHBOARD_NODE_PORT))
+        self.directory = directory
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 
     def check(self) -> None:
@@ -124,7 +127,8 @@ class External:
     def __init__(self, name: str) -> None:
         self.name = name
         self.overlay = name if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "minikube"
-        self.record = CHECKOUT / ".cluster" / f"forwards-{name}.json"
+        self.directory = CHECKOUT / f".cluster-{name}"
+        self.record = self.directory / "forwards.json"
 
     def check(self) -> None:
         for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
