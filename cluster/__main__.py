@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from cluster.errors import ClusterError
 from cluster.instance import CHECKOUT, Instance
 
 MIB = 1 << 20
+DEMO_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
 
 
 def main() -> int:
@@ -20,6 +22,9 @@ def main() -> int:
         return _carry_out(options.command, instance, options)
     except ClusterError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{error}: mend that and run it again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; run it again to go on.", file=sys.stderr)
@@ -31,9 +36,9 @@ def _parse() -> argparse.Namespace:
         prog="python -m cluster", description="A real Kubernetes in namespaces of its own."
     )
     parser.add_argument("--name", default="demo", help="which instance (default: demo)")
-    parser.add_argument("--api-port", type=int, default=int(os.environ.get("API_PORT", 6443)), metavar="PORT")
+    parser.add_argument("--api-port", type=int, default=os.environ.get("API_PORT") or "6443", metavar="PORT")
     parser.add_argument(
-        "--forward", action="append", default=[], metavar="PORT=NODEPORT",
+        "--forward", type=_forward, action="append", default=[], metavar="PORT=NODEPORT",
         help="a port of 127.0.0.1 and the port of the node that it leads to",
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
@@ -45,8 +50,15 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _forward(text: str) -> tuple[int, int]:
+    outside, inside = text.split("=")
+    return int(outside), int(inside)
+
+
 def _instance(options: argparse.Namespace) -> Instance:
-    forwards = tuple((int(outside), int(inside)) for outside, inside in (pair.split("=") for pair in options.forward))
+    forwards = tuple(options.forward)
+    if options.name == "demo" and not forwards:  # as `make demo` has them
+        forwards = tuple((int(os.environ.get(name) or port), inside) for name, port, inside in DEMO_FORWARDS)
     directory = CHECKOUT / (".cluster" if options.name == "demo" else f".cluster-{options.name}")
     return Instance(options.name, directory, options.api_port, forwards)
 

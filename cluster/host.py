@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster.errors import HostError
 from cluster.instance import cache_directory
+from cluster.lock import exclusively
 
 GIB = 1 << 30
 DISK_FOR_BUILD = 10 * GIB
@@ -98,15 +99,22 @@ def apt_update() -> None:
 def missing_tools(tools: dict[str, str]) -> list[str]:
     """The packages of those commands that the machine does not have."""
     return [
-        package for command, package in tools.items() if not shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        package
+        for command, package in tools.items()
+        if not shutil.which(command, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     ]
 
 
 def runtime() -> Path:
     """A cached directory with containerd, runc and the CNI plugins, unpacked from Debian's packages."""
     directory = cache_directory() / "runtime"
-    if (directory / "complete").exists():
-        return directory
+    with exclusively(cache_directory() / "runtime.lock"):
+        if not (directory / "complete").exists():
+            _unpack_runtime(directory)
+    return directory
+
+
+def _unpack_runtime(directory: Path) -> None:
     partial = cache_directory() / "runtime.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -124,7 +132,6 @@ def runtime() -> Path:
     (partial / "complete").touch()
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
-    return directory
 
 
 def load_modules() -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import json
 import os
@@ -14,11 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cluster import binary, cgroups, host, pki, programs
-from cluster.errors import ClusterError, StartError
+from cluster.errors import ClusterError, HostError, StartError
 from cluster.instance import CHECKOUT, NODE_ADDRESS, Instance
+from cluster.lock import exclusively
 
 NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 STOP_LIMIT = 25.0  # seconds; the node itself gives its programs half of that
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 def up(instance: Instance, say: Say) -> None:
     """Brings the node to Ready; changes nothing where it already is. Prerequisites are installed, built and made."""
     host.require_root()
-    with _exclusively(instance):
+    with exclusively(instance.directory / "lock"):
         if _runs_as_wanted(instance):
             say("the cluster is up already")
             return
@@ -51,6 +51,8 @@ def up(instance: Instance, say: Say) -> None:
 
 def check(instance: Instance) -> None:
     """Raises at once for what no waiting mends: too little room, a port that is taken."""
+    if CHECKOUT.is_relative_to("/run") or CHECKOUT.is_relative_to("/var/log"):
+        raise HostError(f"The node hides {CHECKOUT} behind a directory of its own: move the checkout elsewhere.")
     host.require_room(instance.directory, building=binary.cached() is None)
     if running_pid(instance) is None:
         for listener in _listen(instance).values():
@@ -73,7 +75,7 @@ def prepare(instance: Instance, say: Say) -> None:
 def down(instance: Instance) -> bool:
     """Stops the node and everything in it; keeps its state. False where nothing ran."""
     host.require_root()
-    with _exclusively(instance):
+    with exclusively(instance.directory / "lock"):
         ran = running_pid(instance) is not None
         _stop(instance)
         _clear(instance)
@@ -111,7 +113,10 @@ def node_pid(instance: Instance) -> int | None:
     """The node's PID 1, as the host sees it."""
     if not (pid := running_pid(instance)):
         return None
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return None  # it ended meanwhile
     return int(children[0]) if children else None
 
 
@@ -126,13 +131,14 @@ def _on_node(
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs one of the node's own programs inside it."""
     if not (pid := node_pid(instance)):
-        raise ClusterError("The cluster is not running: start it with `python -m cluster up`.")
+        raise ClusterError("The cluster is not running: start it with `make demo`.")
     enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
     command = (*enter, str(programs.BIN / program), *arguments)
     return subprocess.run(command, stdin=stdin, capture_output=True)
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
+    wanted = _wanted(instance)
     cgroups.make(instance.cgroup)
     read_end, write_end = os.pipe()
     pairs = [f"{listener.fileno()}={target}" for target, listener in listeners.items()]
@@ -146,17 +152,22 @@ def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) ->
             pass_fds=(write_end, *(listener.fileno() for listener in listeners.values())),
             preexec_fn=lambda: cgroups.enter(instance.cgroup, os.getpid()),
         )  # fmt: skip
-    os.close(write_end)
-    record = {"pid": process.pid, "started": started(process.pid), "wanted": _wanted(instance), "ready": False}
-    instance.record.write_text(json.dumps(record))
     try:
+        os.close(write_end)
+        record = {"pid": process.pid, "started": started(process.pid), "wanted": wanted, "ready": False}
+        _write_record(instance, record)
         with os.fdopen(read_end) as progress:
             _follow(instance, progress, say)
     except BaseException:
         _stop(instance)
         _clear(instance)
         raise
-    instance.record.write_text(json.dumps(record | {"ready": True}))
+    _write_record(instance, record | {"ready": True})
+
+
+def _write_record(instance: Instance, record: dict[str, Any]) -> None:
+    """Whole or not at all: without its record a node cannot be found again."""
+    pki.write_private(instance.record, json.dumps(record).encode())
 
 
 def _follow(instance: Instance, progress: Iterator[str], say: Say) -> None:
@@ -184,11 +195,12 @@ def _stop(instance: Instance) -> None:
     holder = running_pid(instance)
     if not holder:
         return
-    if node := node_pid(instance):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(node, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while running_pid(instance) and time.monotonic() < deadline:
+        # Again and again: a node that is only just starting does not listen yet.
+        if node := node_pid(instance):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(node, signal.SIGTERM)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(holder, os.WNOHANG)  # it is our own child where a start failed
         time.sleep(0.05)
@@ -218,7 +230,8 @@ def _runs_as_wanted(instance: Instance) -> bool:
 def _wanted(instance: Instance) -> str:
     """One hash of what the node is started from: another value means another node."""
     parts = [binary.sources_hash(), repr(instance.listeners), repr(programs.control_plane()), repr(programs.workers())]
-    parts += [path.read_text() for path in sorted((Path(__file__).parent / "manifests").glob("*.yaml"))]
+    here = Path(__file__).parent
+    parts += [path.read_text() for path in (here / "node.py", here / "pki.py", *sorted(here.glob("manifests/*.yaml")))]
     parts += programs.configuration(instance.cgroup, Path("cni")).values()
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -277,12 +290,3 @@ def started(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else fields[19]
-
-
-@contextlib.contextmanager
-def _exclusively(instance: Instance) -> Iterator[None]:
-    """One `up` or `down` an instance at a time; the lock ends with its process."""
-    instance.directory.mkdir(parents=True, exist_ok=True)
-    with (instance.directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -195,7 +195,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 def _save(directory: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
     write_private(directory / f"{name}.key", _pem(key))
-    (directory / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write_private(directory / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _issue_service_account_key(directory: Path) -> None:

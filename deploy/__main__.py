@@ -3,9 +3,11 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.instance import CHECKOUT, cache_directory
@@ -14,11 +16,15 @@ from deploy import images, rollout, secrets, target
 
 def main() -> int:
     options = _parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it started ends with it
     try:
         COMMANDS[options.command](options)
         return 0
     except ClusterError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{error}: mend that and run it again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; run it again to go on.", file=sys.stderr)
@@ -70,16 +76,24 @@ def down(options: argparse.Namespace) -> None:
 
 
 def clean(options: argparse.Namespace) -> None:
-    """Deletes what `down` keeps: the cluster's state, the secrets, and the caches that every checkout shares."""
-    where = target.named(options.cluster, options.name)
-    where.down()
-    if where.name != "embedded":
-        # Its database stays where it is, and remembers the passwords: the secrets must stay as well.
-        print(f"stopped; what runs on {where.name} is deleted with kubectl delete namespace {rollout.NAMESPACE}")
-        return
-    for directory in (*CHECKOUT.glob(".cluster*"), secrets.DIRECTORY, cache_directory()):
-        shutil.rmtree(directory, ignore_errors=True)
-    print("data, certificates, secrets, images and caches are deleted")
+    """Deletes what `down` keeps: every embedded cluster's state, the secrets, and the caches that checkouts share."""
+    external = [each for each in map(target.External, target.EXTERNAL) if each.directory.exists()]
+    for each in external:
+        each.down()
+    doomed = [cache_directory()]
+    for directory in CHECKOUT.glob(".cluster*"):
+        if directory not in [each.directory for each in external]:
+            target.Embedded(directory.name.removeprefix(".cluster").removeprefix("-") or "demo").down()
+            doomed.append(directory)
+    if external:
+        # Their databases stay where they are, and remember the passwords: the secrets must stay as well.
+        names = ", ".join(each.name for each in external)
+        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
+    else:
+        doomed.append(secrets.DIRECTORY)
+    for directory in filter(Path.exists, doomed):
+        shutil.rmtree(directory)
+    print("data, certificates, images and caches are deleted")
 
 
 def make_secrets(_options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from cluster import host
 from cluster.errors import ClusterError
 from cluster.instance import CHECKOUT, cache_directory
+from cluster.lock import exclusively
 
 PYTHON_IMAGE = "python:3.13-slim-trixie"
 MONGO_IMAGE = "mongo:7.0"
@@ -27,6 +28,7 @@ MONGO_STAND_IN = "localhost/mongod-stand-in:6.0.5"
 STAND_IN_PACKAGES = "ca-certificates,python3-venv,python3-pip,libcurl4t64"
 UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 VERSION = "0.1.0"  # the tag that k8s/base names
+BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}  # {command: Debian package}
 KEPT = 3  # archives of each image: going back to an earlier commit then builds nothing
 
 # What goes into an image besides its Dockerfile.
@@ -66,8 +68,12 @@ def missing(images: list[Image]) -> list[Image]:
 
 def build(images: list[Image], say: Say) -> None:
     """Builds what is missing of these."""
-    if not (todo := missing(images)):
-        return
+    with exclusively(cache_directory() / "images.lock"):
+        if todo := missing(images):
+            _build(todo, say)
+
+
+def _build(todo: list[Image], say: Say) -> None:
     host.install(tools(), say)
     builder = Docker() if docker_answers() else Buildah()
     for image in todo:
@@ -93,8 +99,9 @@ def push(registry: str, say: Say) -> None:
 
 def tools() -> list[str]:
     """The Debian packages that building still lacks."""
-    without_engine = {"buildah": "buildah", "newuidmap": "uidmap"}
-    return host.missing_tools({"mmdebstrap": "mmdebstrap"} | ({} if docker_answers() else without_engine))
+    if docker_answers():
+        return []
+    return host.missing_tools({"buildah": "buildah", "newuidmap": "uidmap"} | BOOTSTRAP)
 
 
 @cache
@@ -195,6 +202,7 @@ class Buildah:
 def _bootstrapped(say: Say) -> Iterator[Path]:
     """The root file system of the stand-in for the base images, as an archive in a directory of its own."""
     say("no image registry answers: a base image from Debian's packages stands in")
+    host.install(host.missing_tools(BOOTSTRAP), say)
     with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
         root = Path(directory) / "root.tar"
         excludes = [f"--dpkgopt=path-exclude={path}" for path in UNSHIPPED]
@@ -268,6 +276,7 @@ def _place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+    target.chmod(0o755)  # whatever its owner's umask made of it
 
 
 def _run(*command: str) -> None:

@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], directory: Path) -> None:
     """Applies an overlay with these references for its images."""
     directory.mkdir(parents=True, exist_ok=True)
-    base = os.path.relpath(CHECKOUT / "k8s" / "overlays" / overlay, directory.resolve())
+    base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
         "images": [_image(name, reference) for name, reference in images.items()],
@@ -63,10 +63,10 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
 
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Waits until every Deployment and StatefulSet of the namespace is as its latest spec says."""
-    _unblock(kubectl, say)
     deadline = time.monotonic() + limit
     said = ""
     while True:
+        _unblock(kubectl, say)
         waiting = [line for item in _get(kubectl, "deployments,statefulsets") if (line := unready(item))]
         if not waiting:
             return
@@ -111,9 +111,9 @@ def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
         for pod in _get(kubectl, "pods", "--selector", selector):
             old = pod["metadata"]["labels"].get("controller-revision-hash") != item["status"].get("updateRevision")
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-            if old and not ready:
+            if old and not ready and "deletionTimestamp" not in pod["metadata"]:
                 name = pod["metadata"]["name"]
-                say(f"replacing {name}, which an earlier manifest left broken")
+                say(f"replacing {name}, which is of an earlier manifest and not Ready")
                 _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
 
 

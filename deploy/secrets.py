@@ -4,6 +4,7 @@ import base64
 import secrets
 from pathlib import Path
 
+from cluster.errors import ClusterError
 from cluster.instance import CHECKOUT
 from cluster.pki import write_private
 
@@ -24,7 +25,10 @@ def ensure(directory: Path = DIRECTORY) -> None:
 
 def operator_token(directory: Path = DIRECTORY) -> str:
     """The token that the login link carries."""
-    lines = (directory / "dashboard-auth.env").read_text().splitlines()
+    try:
+        lines = (directory / "dashboard-auth.env").read_text().splitlines()
+    except FileNotFoundError:
+        raise ClusterError("There are no secrets yet: `make demo` or `make secrets` makes them.") from None
     return dict(line.split("=", 1) for line in lines)["operator-token"]
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -22,12 +23,14 @@ from deploy.images import Image
 SERVICE_NODE_PORT = 30500
 DASHBOARD_NODE_PORT = 30800
 
+EXTERNAL = ("minikube", "kind", "current")
+
 Say = Callable[[str], None]
 
 
 class Target(Protocol):
     name: str
-    overlay: str
+    overlay: str  # its kustomization, below k8s/
     directory: Path  # for what is generated on the way
 
     def check(self) -> None:
@@ -59,7 +62,7 @@ def named(name: str, instance_name: str = "demo") -> Target:
     """The target called `name`; its ports come from SERVICE_PORT, DASHBOARD_PORT and API_PORT."""
     if name == "embedded":
         return Embedded(instance_name)
-    if name in ("minikube", "kind", "current"):
+    if name in EXTERNAL:
         return External(name)
     raise ClusterError(f"CLUSTER={name} is not known: use embedded, minikube, kind or current.")
 
@@ -82,7 +85,8 @@ def dashboard_port() -> int:
 class Embedded:
     """The Kubernetes of cluster/, on this machine, in namespaces of its own."""
 
-    name = overlay = "embedded"
+    name = "embedded"
+    overlay = "overlays/embedded"
 
     def __init__(self, instance_name: str) -> None:
         directory = CHECKOUT / (".cluster" if instance_name == "demo" else f".cluster-{instance_name}")
@@ -126,7 +130,7 @@ class External:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.overlay = name if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "minikube"
+        self.overlay = f"overlays/{name}" if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "base"
         self.directory = CHECKOUT / f".cluster-{name}"
         self.record = self.directory / "forwards.json"
 
@@ -203,6 +207,8 @@ class External:
         for pid, started in self._remembered():
             if lifecycle.started(pid) == started:
                 os.killpg(pid, signal.SIGTERM)
+                while lifecycle.started(pid) == started:
+                    time.sleep(0.05)  # until it has let go of its port
         self.record.unlink(missing_ok=True)
 
     def _remember(self, pid: int) -> None:
