@@ -17,6 +17,7 @@ DEMO_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
 
 def main() -> int:
     options = _parse()
+    os.umask(0o022)  # what containers are made of is read by other users; keys set modes of their own
     instance = _instance(options)
     try:
         return _carry_out(options.command, instance, options)

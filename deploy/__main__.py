@@ -16,6 +16,7 @@ from deploy import images, rollout, secrets, target
 
 def main() -> int:
     options = _parse()
+    os.umask(0o022)  # images and containers are read by other users than their maker; secrets set modes of their own
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it started ends with it
     try:
         COMMANDS[options.command](options)
