@@ -13,13 +13,13 @@ from dashboard import auth, problems
 from dashboard.api import api
 from dashboard.cluster import Cluster, connection
 from dashboard.config import Config, read
-from dashboard.core.event import Emit
 from dashboard.core.snapshot import Targets
 from dashboard.fake import Fake
 from dashboard.hub import Hub
 from dashboard.mongo import Mongo
 from dashboard.pages import pages
 from dashboard.probe import Probe
+from dashboard.scrape import Scrape
 from dashboard.sockets import Sockets
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
@@ -44,7 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(api)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
-    app.extensions["sources"] = _sources(config, hub.put)
+    app.extensions["sources"] = _sources(config, hub)
     return app
 
 
@@ -68,7 +68,7 @@ def stop(app: Flask) -> None:
     app.extensions["probe"].stop()
 
 
-SOURCES = (*Cluster.sources, *Mongo.sources)
+SOURCES = (*Cluster.sources, *Mongo.sources, *Scrape.sources)
 
 
 def _targets(config: Config) -> Targets:
@@ -82,10 +82,11 @@ def _targets(config: Config) -> Targets:
     )
 
 
-def _sources(config: Config, emit: Emit) -> list[Source]:
+def _sources(config: Config, hub: Hub) -> list[Source]:
     if config.source == "fake":
-        return [Fake(_targets(config), emit)]
+        return [Fake(_targets(config), hub.put)]
     return [
-        Cluster(connection(config.kubeconfig), config.namespace, emit),
-        Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, emit),
+        Cluster(connection(config.kubeconfig), config.namespace, hub.put),
+        Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
+        Scrape(hub.pods, config.deployment, config.metrics_port, hub.put),
     ]

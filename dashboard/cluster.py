@@ -35,6 +35,7 @@ PATHS = {
     "statefulsets": "/apis/apps/v1/namespaces/{}/statefulsets",
     "horizontalpodautoscalers": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
     "persistentvolumeclaims": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "events": "/api/v1/namespaces/{}/events",
     "endpointslices": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
 }
 METRICS_PATH = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"

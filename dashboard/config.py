@@ -33,6 +33,7 @@ class Config:
     statefulset: str = "mongodb"
     autoscaler: str = "flask"
     service_url: str = "http://flask:5000"
+    metrics_port: int = 9090  # of the service's pods
     mongodb_uri: str = field(default="", repr=False)
     mongodb_database: str = "flask_db"
     mongodb_collection: str = "data"
@@ -69,6 +70,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         statefulset=environ.get("STATEFULSET", Config.statefulset),
         autoscaler=environ.get("HPA", Config.autoscaler),
         service_url=environ.get("SERVICE_URL", Config.service_url),
+        metrics_port=_port(environ, "METRICS_PORT", Config.metrics_port),
         mongodb_uri=environ.get("MONGODB_URI", ""),
         mongodb_database=environ.get("MONGODB_DATABASE", Config.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", Config.mongodb_collection),

@@ -1,4 +1,4 @@
-"""The only loop and the only lock: queue → apply → diff → publish.
+"""The only loop and the only lock: queue → apply → diff → timeline → publish.
 
 Sources put events in from threads of their own; the hub's thread alone changes the state. The first change after a
 quiet time goes out at once, later ones together, every PUBLISH_SECONDS at most. Nothing grows without bound: sources
@@ -22,6 +22,7 @@ from dashboard.clock import now
 from dashboard.core import event
 from dashboard.core.diff import diff
 from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.timeline import Timeline
 
 PUBLISH_SECONDS = 0.1
 TICK_SECONDS = 1.0
@@ -97,11 +98,12 @@ class Hub:
         self.counts = Counts()
         self._cap = viewers
         self._snapshot = Snapshot(targets, sources, now())
+        self._timeline = Timeline()
         self._inbox: queue.Queue[event.Told | None] = queue.Queue(QUEUE_EVENTS)
         # Guards what follows. Taken again by the same thread when a message finds its page gone, which then leaves.
         self._lock = threading.RLock()
         self._seq = 0
-        self._state = self._snapshot.state(0)
+        self._state = self._snapshot.state(0) | {"timeline": self._timeline.entries()}
         self._viewers: dict[str, Viewer] = {}
         self._outlet: Outlet | None = None
         self._stopped = threading.Event()
@@ -148,6 +150,17 @@ class Hub:
         with self._lock:
             seq, state = self._seq, self._state
         return orjson.dumps({"epoch": self.epoch, "seq": seq, "as_of": now()} | state)
+
+    def history(self, since: float) -> bytes:
+        """The charted figures after `since` (seconds since 1970) as JSON, with `epoch` and `as_of`."""
+        with self._lock:
+            history = self._snapshot.history.since(since)
+        return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
+
+    def pods(self) -> list[dict[str, Any]]:
+        """The pods as they stand in the state."""
+        pods: list[dict[str, Any]] = self._state["pods"]
+        return pods
 
     # Called from the viewers' threads
 
@@ -223,13 +236,17 @@ class Hub:
         self.counts.events[source] += 1
         self.counts.event_at[source] = time.monotonic()
         try:
-            self._snapshot.apply(told)
+            with self._lock:  # whoever asks for the history must not meet it half written
+                self._snapshot.apply(told)
+            self._timeline.tell(told)
         except Exception:  # one malformed object must not stop the page for all
             log.exception("could not apply an event of %s", source)
 
     def _publish(self) -> None:
         with self._lock:
             state = self._snapshot.state(len(self._viewers))
+            self._timeline.compare(self._state, state, now())
+            state["timeline"] = self._timeline.entries()
             changes = diff(self._state, state)
             if not changes:
                 return
@@ -255,10 +272,12 @@ class Hub:
                 self._outlet.unfollow(viewer)
 
     def _tick(self) -> None:
-        """Tells everybody the time and the last seq, laggards too: that is how they notice, and ask."""
-        message = orjson.dumps({"epoch": self.epoch, "seq": self._seq, "as_of": now()})
+        """Tells everybody the time, the last seq and the charts' new points; laggards too: so they notice, and ask."""
         at = time.monotonic()
         with self._lock:
+            points = self._snapshot.history.take()
+            told = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | ({"points": points} if points else {})
+            message = orjson.dumps(told)
             if self._outlet:
                 self._outlet.tick(message)
             for viewer, sent in list(self._viewers.items()):
@@ -301,6 +320,8 @@ def source_of(told: event.Told) -> str:
             return source
         case event.Listed(kind=kind) | event.Changed(kind=kind) | event.Deleted(kind=kind):
             return kind
-        case event.Contents() | event.Operations() | event.MongoDown():
+        case event.Contents() | event.Operations() | event.Volume() | event.MongoDown():
             return "mongo"
+        case event.Scraped():
+            return "traffic"
     return "metrics"

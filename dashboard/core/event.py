@@ -58,6 +58,13 @@ class Contents(Told, frozen=True):
     newest: list[Document]
 
 
+class Volume(Told, frozen=True):
+    """The file system that the database stores on."""
+
+    used_bytes: int
+    total_bytes: int
+
+
 class Operations(Told, frozen=True):
     """Reads and writes of documents that the database carried out, per second since the last time."""
 
@@ -67,6 +74,20 @@ class Operations(Told, frozen=True):
 class MongoDown(Told, frozen=True):
     error: str
     forbidden: bool = False
+
+
+class Counters(msgspec.Struct, frozen=True, gc=False):
+    """What one pod of the service has counted since it started, probes and scrapes left out."""
+
+    requests: float
+    errors: float  # answered with 5xx
+    buckets: tuple[tuple[float, float], ...]  # (upper bound in seconds, requests that took at most so long), ascending
+
+
+class Scraped(Told, frozen=True):
+    """The counters of the service's pods, by pod name: those that answered at this moment."""
+
+    pods: dict[str, Counters]
 
 
 class Versioned(Told, frozen=True):

@@ -1,7 +1,8 @@
-"""The state that the page shows, built from what the sources tell.
+"""The state that the page shows, and its past, built from what the sources tell.
 
 `Snapshot.apply` takes an event in, `Snapshot.state` gives the whole state as plain JSON values. Views of pods are made
 anew only when their pod changed, and shared between states otherwise, so that `diff` need not look into them.
+`Snapshot.history` has the figures that are charted.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +11,10 @@ from typing import Any
 import msgspec
 
 from dashboard.core import event, objects, views
+from dashboard.core.autoscaler import Reckoning
+from dashboard.core.history import History
+from dashboard.core.moment import seconds
+from dashboard.core.traffic import Rates, Traffic
 
 Json = dict[str, Any]
 
@@ -27,10 +32,16 @@ class Targets(msgspec.Struct, frozen=True):
 
 class Snapshot:
     def __init__(self, targets: Targets, sources: Iterable[str], at: str) -> None:
+        self.history = History()
         self._targets = targets
         self._objects: dict[str, dict[str, Any]] = {}  # kind → uid → object; a kind is absent until it was listed
         self._samples: dict[str, objects.PodMetrics] = {}  # pod name → sample
         self._pods: dict[str, Json] = {}  # uid → view
+        self._sorted: list[Json] | None = None  # the views in the order of the state, until one changes
+        self._traffic = Traffic()
+        self._rates: Rates | None = None
+        self._reckoning = Reckoning()
+        self._autoscaler: Json | None = None
         self._mongo: Json | None = None
         self._kubernetes_version: str | None = None
         self._sources: dict[str, Json] = {
@@ -40,6 +51,8 @@ class Snapshot:
     def apply(self, told: event.Told) -> None:
         """Takes in one event. Events that say nothing new leave the state equal."""
         match told:
+            case event.Listed(kind="events") | event.Changed(kind="events") | event.Deleted(kind="events"):
+                self._hear("events", "live", told.at)  # the timeline keeps them
             case event.Listed():
                 self._list(told)
             case event.Changed():
@@ -52,6 +65,10 @@ class Snapshot:
                 self._contents(told)
             case event.Operations():
                 self._operations(told)
+            case event.Volume():
+                self._volume(told)
+            case event.Scraped():
+                self._scrape(told)
             case event.MongoDown():
                 self._mongo_down(told)
             case event.Versioned():
@@ -62,12 +79,13 @@ class Snapshot:
     def state(self, viewers: int) -> Json:
         """The state as the wire has it, but for `epoch`, `seq` and `as_of`, which the messages themselves carry."""
         return {
-            "pods": sorted(self._pods.values(), key=lambda pod: (pod["created"], pod["name"])),
-            "autoscaler": self._named("horizontalpodautoscalers", self._targets.autoscaler, views.autoscaler),
+            "pods": self._in_order(),
+            "autoscaler": self._autoscaler,
             "deployment": self._named("deployments", self._targets.deployment, views.workload),
             "statefulset": self._named("statefulsets", self._targets.statefulset, views.workload),
             "claims": sorted(map(views.claim, self._all("persistentvolumeclaims")), key=lambda claim: claim["name"]),
             "service": self._service(),
+            "traffic": views.traffic(self._rates),
             "mongo": self._mongo,
             "sources": dict(self._sources),
             "about": {
@@ -83,20 +101,28 @@ class Snapshot:
         self._objects[told.kind] = {listed.metadata.uid: listed for listed in told.objects}
         if told.kind == "pods":
             self._pods = {pod.metadata.uid: self._view(pod) for pod in told.objects}
-        self._hear(told.kind, "live", told.at)
+        self._moved(told.kind, told.at)
 
     def _change(self, told: event.Changed) -> None:
         uid = told.object.metadata.uid
         self._objects.setdefault(told.kind, {})[uid] = told.object
         if told.kind == "pods":
             self._pods[uid] = self._view(told.object)
-        self._hear(told.kind, "live", told.at)
+        self._moved(told.kind, told.at)
 
     def _delete(self, told: event.Deleted) -> None:
         self._objects.get(told.kind, {}).pop(told.uid, None)
         if told.kind == "pods":
             self._pods.pop(told.uid, None)
-        self._hear(told.kind, "live", told.at)
+        self._moved(told.kind, told.at)
+
+    def _moved(self, kind: str, at: str) -> None:
+        """What follows from objects of a kind having changed."""
+        self._hear(kind, "live", at)
+        if kind == "pods":
+            self._sorted = None
+        if kind in ("pods", "horizontalpodautoscalers", "deployments"):
+            self._reckon(at)
 
     def _sample(self, told: event.Sampled) -> None:
         """Each poll has all samples: a pod that is not in it has no current one. The age shown is the sample's own."""
@@ -105,8 +131,57 @@ class Snapshot:
             name = pod.metadata.name
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
+                self._sorted = None
         newest = max((sample.timestamp for sample in told.samples), default=None)
         self._hear("metrics", "live", told.at, as_of=newest)
+        self._record_samples()
+        self._reckon(told.at)
+
+    def _record_samples(self) -> None:
+        """A sample counts once, at its own time: the history leaves out what it has already."""
+        members = self._members()
+        sampled = [pod for pod in members if pod["cpu_millicores"] is not None and pod["cpu_request_millicores"]]
+        if sampled:
+            used = sum(pod["cpu_millicores"] for pod in sampled)
+            requested = sum(pod["cpu_request_millicores"] for pod in sampled)
+            at = max(seconds(self._samples[pod["name"]].timestamp) for pod in sampled)
+            self.history.add("cpu", at, round(100 * used / requested, 1))
+        self.history.add_pods(
+            {
+                pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
+                for pod in self._pods.values()
+                if pod["cpu_millicores"] is not None
+            }
+        )
+
+    def _scrape(self, told: event.Scraped) -> None:
+        """A pod that does not answer has no rate; the figures of the others stand."""
+        at = seconds(told.at)
+        self._rates = rates = self._traffic.rates(at, told.pods)
+        if rates:
+            self.history.add(
+                "traffic", at, rates.requests_per_second, rates.errors_per_second, rates.p50_ms, rates.p99_ms
+            )
+        by_pod = rates.by_pod if rates else {}
+        for uid, pod in self._pods.items():
+            if pod["requests_per_second"] != (rate := by_pod.get(pod["name"])):
+                self._pods[uid] = pod | {"requests_per_second": rate}
+                self._sorted = None
+        self._hear("traffic", "live", told.at)
+
+    def _reckon(self, at: str) -> None:
+        """The autoscaler's view, with its arithmetic; and how many pods there are, where that changed."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        if autoscaler is None:
+            self._autoscaler = None
+        else:
+            members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
+            reckoning = self._reckoning.reckon(autoscaler, members, self._samples, seconds(at))
+            self._autoscaler = views.autoscaler(autoscaler) | {"reckoning": reckoning}
+        deployment = self._find("deployments", self._targets.deployment)
+        if deployment:
+            desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
+            self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
 
     def _contents(self, told: event.Contents) -> None:
         previous = self._mongo or {}
@@ -118,6 +193,7 @@ class Snapshot:
             "count": told.count,
             "size_bytes": told.size_bytes,
             "ops_per_second": previous.get("ops_per_second"),
+            "volume": previous.get("volume"),
             "newest": [msgspec.structs.asdict(document) for document in told.newest],
         }
         self._hear("mongo", "live", told.at)
@@ -127,9 +203,13 @@ class Snapshot:
             self._mongo = self._mongo | {"ops_per_second": told.per_second}
         self._hear("mongo", "live", told.at)
 
+    def _volume(self, told: event.Volume) -> None:
+        if self._mongo:
+            self._mongo = self._mongo | {"volume": {"used_bytes": told.used_bytes, "total_bytes": told.total_bytes}}
+
     def _mongo_down(self, told: event.MongoDown) -> None:
         """What was last seen stays on the page, marked as down."""
-        previous = self._mongo or {"version": None, "count": None, "size_bytes": None, "newest": []}
+        previous = self._mongo or {"version": None, "count": None, "size_bytes": None, "volume": None, "newest": []}
         was_down = previous.get("state") == "down"
         since = previous["since"] if was_down else told.at
         self._mongo = previous | {"state": "down", "since": since, "ops_per_second": None}
@@ -144,13 +224,28 @@ class Snapshot:
         self._sources[source] = {"state": state, "as_of": of, "since": since, "error": error}
 
     def _view(self, pod: objects.Pod) -> Json:
-        return views.pod(pod, self._samples.get(pod.metadata.name))
+        name = pod.metadata.name
+        return views.pod(pod, self._samples.get(name), self._rates.by_pod.get(name) if self._rates else None)
+
+    def _in_order(self) -> list[Json]:
+        """The pods' views by age: the same list while none changed."""
+        if self._sorted is None:
+            self._sorted = sorted(self._pods.values(), key=lambda pod: (pod["created"], pod["name"]))
+        return self._sorted
+
+    def _members(self) -> list[Json]:
+        """The views of the pods that the autoscaler counts."""
+        return [pod for pod in self._pods.values() if pod["app"] == self._targets.deployment]
 
     def _all(self, kind: str) -> Iterable[Any]:
         return self._objects.get(kind, {}).values()
 
+    def _find(self, kind: str, name: str) -> Any:
+        return next((found for found in self._all(kind) if found.metadata.name == name), None)
+
     def _named(self, kind: str, name: str, view: Callable[[Any], Json]) -> Json | None:
-        return next((view(found) for found in self._all(kind) if found.metadata.name == name), None)
+        found = self._find(kind, name)
+        return view(found) if found else None
 
     def _service(self) -> Json | None:
         """Null until the slices were listed once: no endpoints and no knowledge are different things."""

@@ -6,11 +6,12 @@ from typing import Any
 
 from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Metric, Pod, PodMetrics, Workload
 from dashboard.core.quantity import millicores, whole_bytes
+from dashboard.core.traffic import Rates
 
 Json = dict[str, Any]
 
 
-def pod(pod: Pod, sample: PodMetrics | None) -> Json:
+def pod(pod: Pod, sample: PodMetrics | None, requests_per_second: float | None = None) -> Json:
     """A pod, with its sample if that one is its own: a replaced pod of the same name has none yet."""
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
@@ -18,7 +19,7 @@ def pod(pod: Pod, sample: PodMetrics | None) -> Json:
     return {
         "name": meta.name,
         "uid": meta.uid,
-        "app": _app(pod),
+        "app": app(pod),
         "phase": "Terminating" if meta.deletion_timestamp else pod.status.phase,
         "ready": any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ()),
         "restarts": sum(status.restart_count for status in _statuses(pod)),
@@ -26,6 +27,7 @@ def pod(pod: Pod, sample: PodMetrics | None) -> Json:
         "node": pod.spec.node_name,
         "cpu_millicores": cpu,
         "memory_bytes": memory,
+        "requests_per_second": requests_per_second,
         "cpu_request_millicores": _request(running, "cpu"),
         "cpu_limit_millicores": _limit(running, "cpu"),
         "memory_request_bytes": _request(running, "memory"),
@@ -63,6 +65,18 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
     }
 
 
+def traffic(rates: Rates | None) -> Json | None:
+    """What the service answers, all its pods together."""
+    if rates is None:
+        return None
+    return {
+        "requests_per_second": rates.requests_per_second,
+        "errors_per_second": rates.errors_per_second,
+        "p50_ms": rates.p50_ms,
+        "p99_ms": rates.p99_ms,
+    }
+
+
 def claim(claim: Claim) -> Json:
     """A PersistentVolumeClaim and the volume that it is bound to."""
     storage = (claim.status.capacity or {}).get("storage")
@@ -89,7 +103,8 @@ def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
     )
 
 
-def _app(pod: Pod) -> str:
+def app(pod: Pod) -> str:
+    """What the pod says that it is."""
     labels = pod.metadata.labels or {}
     return labels.get("app.kubernetes.io/name") or labels.get("app") or ""
 

@@ -1,25 +1,41 @@
 // Puts the parts together: one feed, one drawing a frame, each part in its own place on the page.
 
 import { io, render } from "./vendor.js";
+import { actions } from "./actions.js";
 import { autoscaler } from "./autoscaler.js";
 import { banner, pills, where } from "./bar.js";
+import { clock as clockOf } from "./clock.js";
+import { demos } from "./demos.js";
 import { documents } from "./documents.js";
+import { drawer as drawerOf } from "./drawer.js";
 import { percent } from "./format.js";
+import { history as historyOf } from "./history.js";
 import { move } from "./motion.js";
 import { deployment as deploymentOf, lineup } from "./pods.js";
 import { asker } from "./refusal.js";
 import { OPTIONS, connection, follow } from "./socket.js";
 import { sources } from "./sources.js";
+import { timeline } from "./timeline.js";
 
 const BAR_EVERY_MS = 250; // how often the age of the last message is told
 
 const now = () => performance.now();
 const place = (id) => document.getElementById(id);
 
-const names = place("main").dataset; // what is watched: deployment, statefulset, collection
-const feed = follow(io(OPTIONS), { now, onChange: schedule, why: asker(now) });
-const deployment = deploymentOf(names);
-const views = { autoscaler, documents: documents(names, schedule), sources };
+const names = place("main").dataset; // what is watched: deployment, statefulset, collection; and the reader's role
+const history = historyOf(schedule);
+const feed = follow(io(OPTIONS), { now, onChange: schedule, onSnapshot: history.load, onPoints: history.merge, why: asker(now) });
+const drawer = drawerOf(place("drawer"), names, schedule);
+const deployment = deploymentOf(names, history, drawer.open);
+const clock = clockOf(place("clock"), history, schedule);
+const views = {
+  autoscaler,
+  demos: demos(names),
+  actions: actions(names),
+  documents: documents(names, schedule),
+  timeline: timeline(schedule),
+  sources,
+};
 const drawn = new Set();
 let tiles = "";
 let scheduled = false;
@@ -46,6 +62,8 @@ function draw() {
   const at = feed.serverTime();
   guarded(() => drawTiles(feed.state, at));
   for (const [id, view] of Object.entries(views)) guarded(() => paint(place(id), view(feed.state, at)));
+  guarded(() => clock.draw(feed.state, at));
+  guarded(() => drawer.draw(feed.state, at));
   document.title = title(feed.state);
 }
 

@@ -11,8 +11,9 @@ const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame 
 const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
 const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
 
-// `names` are those of the Deployment and the StatefulSet that are watched.
-export function deployment(names) {
+// `names` are those of the Deployment and the StatefulSet that are watched; `history` has the pods' sparklines; `open(uid, from)`
+// opens a pod's drawer, from the element that the focus goes back to.
+export function deployment(names, history, open) {
   return (state, at) => view(names, state, at);
 }
 

@@ -21,8 +21,9 @@ export const OPTIONS = {
 // Follows `socket`. Returns the feed: `state` (null until the first snapshot), `heard` (when the last message came, by `now`),
 // `changed` (when the state last changed), `serverTime()` and `check()`, to be called a few times a second.
 // `now()` counts milliseconds and never steps back. `onChange()` follows every message and every change of the connection;
+// `onSnapshot(epoch)` every snapshot, `onPoints(points)` the charts' new points that came with a tick;
 // `why()` finds out what a failed attempt met: a sentence when the server is there and refuses, else null.
-export function follow(socket, { now, onChange, why, later = setTimeout }) {
+export function follow(socket, { now, onChange, onSnapshot = ignore, onPoints = ignore, why, later = setTimeout }) {
   const feed = { state: null, epoch: null, seq: 0, connected: false, refusal: null, heard: null, changed: null, serverTime, check };
   let offset = 0; // the server's clock less ours
   let acknowledged = { seq: null, at: -Infinity };
@@ -56,6 +57,7 @@ export function follow(socket, { now, onChange, why, later = setTimeout }) {
     Object.assign(feed, { epoch, seq, state, changed: now() });
     asked = -Infinity;
     hear(state.as_of);
+    onSnapshot(epoch);
   });
 
   socket.on("patch", ({ epoch, seq, changes }) => {
@@ -65,8 +67,9 @@ export function follow(socket, { now, onChange, why, later = setTimeout }) {
     hear(null);
   });
 
-  socket.on("tick", ({ epoch, seq, as_of: asOf }) => {
+  socket.on("tick", ({ epoch, seq, as_of: asOf, points }) => {
     if (epoch !== feed.epoch || seq > feed.seq) ask();
+    if (points) onPoints(points);
     hear(asOf);
     acknowledge();
   });
@@ -116,6 +119,8 @@ export function follow(socket, { now, onChange, why, later = setTimeout }) {
 
   return feed;
 }
+
+function ignore() {}
 
 // The connection in the page's three words, with `age` (milliseconds since the last message; null before the first).
 export function connection(feed, now) {

@@ -8,7 +8,8 @@ import pytest
 from dashboard import SOURCES
 from dashboard.core import event
 from dashboard.core.snapshot import Snapshot, Targets
-from dashboard.fake import CYCLE_STEPS, Fake, Story
+from dashboard.fake import Fake
+from dashboard.fake.story import CYCLE_STEPS, Story
 from tests.dashboard.stubs import Heard
 
 TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")

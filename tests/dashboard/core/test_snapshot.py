@@ -46,7 +46,7 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
 def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
     assert snapshot.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
-        "mongo": None,
+        "traffic": None, "mongo": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
         "about": {"namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "viewers": 2},
     }  # fmt: skip
@@ -84,7 +84,7 @@ def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
         "name": "mongodb-0", "uid": "u1", "app": "mongodb", "phase": "Running", "ready": True, "restarts": 3,
         "created": T0, "node": "node", "cpu_millicores": None, "memory_bytes": None, "cpu_request_millicores": 250,
         "cpu_limit_millicores": None, "memory_request_bytes": 192 * 2**20, "memory_limit_bytes": None,
-        "ip": "10.0.0.7", "reason": None,
+        "ip": "10.0.0.7", "reason": None, "requests_per_second": None,
     }  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     assert snapshot.state(0)["autoscaler"] == {
         "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
-        "conditions": [{"id": "AbleToScale", **condition}],
+        "conditions": [{"id": "AbleToScale", **condition}], "reckoning": None,
     }  # fmt: skip
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
@@ -216,7 +216,7 @@ def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Sna
     snapshot.apply(event.MongoDown(at=T0, error="away"))
     assert snapshot.state(0)["mongo"] == {
         "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
-        "newest": [],
+        "volume": None, "newest": [],
     }  # fmt: skip
     assert snapshot.state(0)["sources"]["mongo"]["state"] == "connecting"
     document = event.Document(id="1", document={"key": "value"}, inserted=T0)
@@ -224,7 +224,7 @@ def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Sna
     snapshot.apply(event.Operations(at=T1, per_second=2.5))
     assert snapshot.state(0)["mongo"] == {
         "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
-        "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
+        "volume": None, "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
     }  # fmt: skip
     for at in (T2, "2026-11-24T12:00:30Z"):
         snapshot.apply(event.MongoDown(at=at, error="away"))

@@ -1,21 +1,17 @@
-"""A cluster and a database that are not there, for work on the page: the same events from a seeded story.
+"""A seeded story of a deployment, for work on the page: the same events as the real sources tell.
 
-`Story` makes the events and knows no clock, so that a seed tells the same story each time; `Fake` plays it in real
-time.
+A story knows no clock, so that a seed tells the same one each time.
 """
 
 import random
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard.clock import rfc3339
 from dashboard.core import event, objects
-from dashboard.core.event import Emit
 from dashboard.core.snapshot import Targets
 
-SEED = 7
 STEP_SECONDS = 0.5
 START_STEPS = 6  # from a pod's creation until it is ready
 SAMPLE_STEPS = 10
@@ -23,30 +19,6 @@ CYCLE_STEPS = 240  # load rises and falls once
 KILL_STEPS = 160  # the database's pod is replaced
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "juniper")
 MEBI = 2**20
-
-
-class Fake:
-    """Plays the story. `start` and `stop` are the real sources'."""
-
-    def __init__(self, targets: Targets, emit: Emit, seed: int = SEED) -> None:
-        self._story = Story(targets, seed, datetime.now(UTC))
-        self._emit = emit
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._play, name="fake", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(5)
-
-    def _play(self) -> None:
-        for told in self._story.opening():
-            self._emit(told)
-        while not self._stopped.wait(STEP_SECONDS):
-            for told in self._story.step():
-                self._emit(told)
 
 
 class Story:
@@ -80,6 +52,8 @@ class Story:
         yield event.Versioned(at=self._at(), kubernetes="v0.0.0-fake")
         yield self._listed("pods", [self._grown(name) for name in self._pods])
         yield self._listed("persistentvolumeclaims", [self._claim()])
+        yield self._listed("events", [])
+        yield event.Scraped(at=self._at(), pods={})
         yield from self._workloads(event.Listed)
         yield self._sampled()
         yield self._contents()

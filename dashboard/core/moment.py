@@ -1,0 +1,13 @@
+"""Moments: the wire writes them as RFC 3339, arithmetic wants seconds. The core reads no clock, it only converts."""
+
+from datetime import UTC, datetime
+
+
+def seconds(moment: str) -> float:
+    """Seconds since 1970 of an RFC 3339 time."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def rfc3339(seconds: float) -> str:
+    """UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Documents through the data service."""

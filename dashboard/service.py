@@ -1,0 +1,3 @@
+"""The data service, over HTTP."""
+
+import urllib3  # noqa: F401
