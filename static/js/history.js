@@ -3,6 +3,8 @@
 export function history(redraw) {
   return {
     load() {},
+    table() {},
+    pod() {},
     merge(points) {
       redraw(points);
     },

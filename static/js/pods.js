@@ -4,9 +4,11 @@ import { guard, html, nothing, repeat } from "./vendor.js";
 import { binary, count, cpu, plural, rate, secondsSince, share, tail, wholeDuration } from "./format.js";
 import { icon, status } from "./icons.js";
 import { absent, panel } from "./panel.js";
+import { sparkline } from "./sparkline.js";
 import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
+const SPARK_SECONDS = 900;
 const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame of their own
 const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
 const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
@@ -14,7 +16,7 @@ const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "
 // `names` are those of the Deployment and the StatefulSet that are watched; `history` has the pods' sparklines; `open(uid, from)`
 // opens a pod's drawer, from the element that the focus goes back to.
 export function deployment(names, history, open) {
-  return (state, at) => view(names, state, at);
+  return (state, at) => view({ names, history, open }, state, at);
 }
 
 // The identities of all tiles in order: when these change, tiles enter, leave or move.
@@ -22,7 +24,8 @@ export function lineup(state) {
   return [...state.pods, ...state.claims].map(({ uid }) => uid).join(" ");
 }
 
-function view(names, state, at) {
+function view(page, state, at) {
+  const { names } = page;
   const { members, database, others } = groups(names, state);
   return panel({
     id: "deployment",
@@ -32,11 +35,11 @@ function view(names, state, at) {
     kinds: ["pods", "deployments", "statefulsets", "endpointslices", "persistentvolumeclaims"],
     body: html`<div class="flow">
         ${stage("service", "Service", service(state))} ${arrow()}
-        ${stage("pods", `Pods of ${names.deployment}`, pods(names, state, members, at))} ${arrow()}
-        ${stage("database", "Database", databaseTiles(names, state, database, at))} ${arrow()}
+        ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, at))} ${arrow()}
+        ${stage("database", "Database", databaseTiles(page, state, database, at))} ${arrow()}
         ${stage("volumes", state.claims.length === 1 ? "Volume" : "Volumes", claims(state))}
       </div>
-      ${others.length ? companions(others, at) : nothing}`,
+      ${others.length ? companions(page, others, at) : nothing}`,
   });
 }
 
@@ -64,24 +67,26 @@ function arrow() {
 }
 
 function service(state) {
-  const { service: found, deployment: ours } = state;
+  const { service: found, traffic } = state;
   if (!found) return absent(state, "endpointslices", "No Service", "Nothing leads to the pods.", "cross");
   return html`<article class="tile">
     <header class="tile-head"><h3 title=${found.name}>${found.name}</h3></header>
     <div class="tile-line">${status(serviceStatus(found))}</div>
     <dl class="facts">
-      ${ours ? html`${fact("desired", count(ours.desired))} ${fact("ready", count(ours.ready))} ${fact("updated", count(ours.updated))}` : nothing}
+      ${fact("requests", rate(traffic?.requests_per_second))}
+      ${fact("p50 · p99", traffic?.p99_ms == null ? "—" : `${milliseconds(traffic.p50_ms)} · ${milliseconds(traffic.p99_ms)} ms`)}
+      ${fact("errors", traffic?.errors_per_second ? html`<strong data-tone="bad">${rate(traffic.errors_per_second)}</strong>` : traffic ? "none" : "—")}
     </dl>
   </article>`;
 }
 
 // One tile a pod, and up to the autoscaler's max a faint place for each that may still come.
-function pods(names, state, members, at) {
+function pods(page, state, members, at) {
   if (members.length === 0) return absent(state, "pods", "No pods", "Nothing answers behind the Service.");
   const places = Math.max(members.length, state.autoscaler?.max ?? 0);
   const crowded = places > CROWDED;
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
-    ${repeat(members, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: names.deployment }))}
+    ${repeat(members, ({ uid }) => uid, (pod) => podTile(page, pod, at, { owner: page.names.deployment, spark: !crowded }))}
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
@@ -90,29 +95,32 @@ function pods(names, state, members, at) {
   </div>`;
 }
 
-function databaseTiles(names, state, database, at) {
+function databaseTiles(page, state, database, at) {
   if (database.length === 0) {
     return absent(state, "pods", "No database pod", state.statefulset?.desired ? "Its successor is on the way." : "None is wanted.", "warning");
   }
   const { mongo } = state;
   return html`<div class="stack">
-    ${repeat(database, ({ uid }) => uid, (pod) => podTile(pod, at, { owner: names.statefulset, mongo }))}
+    ${repeat(database, ({ uid }) => uid, (pod) => podTile(page, pod, at, { owner: page.names.statefulset, spark: true, mongo }))}
   </div>`;
 }
 
-function podTile(pod, at, { owner, mongo }) {
+// A tile opens its pod's drawer: by its name, which is a button, or anywhere.
+function podTile({ history, open }, pod, at, { owner, spark, mongo }) {
   const seconds = secondsSince(pod.created, at);
   const age = wholeDuration(seconds);
   const state = podStatus(pod, seconds);
-  return guard([pod, age, state.word, mongo?.state, mongo?.version, mongo?.ops_per_second], () => html`<article
+  const points = spark ? history.pod(pod.uid) : undefined;
+  return guard([pod, age, state.word, points?.at.at(-1), mongo?.state, mongo?.version, mongo?.ops_per_second], () => html`<article
     class="tile"
     data-moves
     data-pod=${pod.name}
     data-phase=${pod.phase}
     data-tone=${state.tone}
+    @click=${({ currentTarget }) => open(pod.uid, currentTarget.querySelector(".tile-open"))}
   >
     <header class="tile-head">
-      <h3 title=${pod.name}>${tail(pod.name, owner)}</h3>
+      <h3 title=${pod.name}>${opener(tail(pod.name, owner), pod.name)}</h3>
       <span class="tile-side" title="age">${age}</span>
     </header>
     <div class="tile-line">
@@ -121,10 +129,18 @@ function podTile(pod, at, { owner, mongo }) {
         ${icon("restart")}<span>${count(pod.restarts)}</span><span class="unseen">${pod.restarts === 1 ? "restart" : "restarts"}</span>
       </span>
     </div>
-    ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores)}
+    ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores, points && sparkline(points, { at, seconds: SPARK_SECONDS }))}
     ${usage(MEMORY, pod.memory_bytes, pod.memory_request_bytes, pod.memory_limit_bytes)}
-    ${mongo ? databaseFacts(mongo) : nothing}
+    ${mongo ? databaseFacts(mongo) : traffic(pod)}
   </article>`);
+}
+
+function opener(words, name) {
+  return html`<button type="button" class="tile-open" aria-haspopup="dialog" aria-label="Details of ${name}">${words}</button>`;
+}
+
+function traffic({ requests_per_second: requests }) {
+  return html`<dl class="facts">${fact("requests", rate(requests))}</dl>`;
 }
 
 function databaseFacts(mongo) {
@@ -142,19 +158,26 @@ function claims(state) {
       <header class="tile-head"><h3 title=${claim.name}>${claim.name}</h3></header>
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">
-        ${fact("capacity", binary(claim.capacity_bytes))}
+        ${fact("capacity", binary(claim.capacity_bytes))} ${state.mongo?.volume ? disk(state.mongo.volume) : nothing}
         <div class="fact-wide"><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
       </dl>
     </article>`)}
   </div>`;
 }
 
+// How full the file system under the database is: a claim's capacity bounds nothing on many a storage class.
+function disk({ used_bytes: used, total_bytes: total }) {
+  const full = used >= total * NEARLY_FULL;
+  return html`<div><dt>disk used</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>
+    <span class="meter" data-full=${full ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
+}
+
 // What else runs in the namespace, the dashboard itself among it: a line each.
-function companions(others, at) {
+function companions({ open }, others, at) {
   return html`<ul class="companions" aria-label="Also in the namespace">
     <li class="quiet" aria-hidden="true">also here</li>
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>
-      <span class="companion-name" title=${pod.name}>${pod.name}</span>
+      <span class="companion-name" title=${pod.name} @click=${({ target }) => open(pod.uid, target)}>${opener(pod.name, pod.name)}</span>
       ${status(podStatus(pod, secondsSince(pod.created, at)))}
       <span class="quiet">${cpu(pod.cpu_millicores)} · ${binary(pod.memory_bytes)}</span>
     </li>`)}
@@ -162,12 +185,12 @@ function companions(others, at) {
 }
 
 // A bar against the limit, with the request marked on it; the figure against what counts.
-function usage({ name, word, format, against }, used, request, limit) {
+function usage({ name, word, format, against }, used, request, limit, spark = nothing) {
   const whole = limit ?? request ?? null;
   const measure = against === "request" ? (request ?? limit) : (limit ?? request);
   const title = `${word}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;
   return html`<div class="usage" title=${title}>
-    <span class="usage-name">${name}</span>
+    <span class="usage-name">${name}</span>${spark}
     <span class="usage-figure">${used === null ? html`<span class="quiet">no sample</span>` : share(used, measure, format)}</span>
     <span class="meter" data-full=${whole && used >= whole * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, request, whole)}></span>
   </div>`;
@@ -177,6 +200,10 @@ function meterStyle(used, request, whole) {
   const part = (n) => (whole && n !== null ? Math.min(1, n / whole) : 0);
   const mark = request !== null && request < whole ? part(request) : -1; // a mark at the bar's end would say nothing
   return `--part: ${part(used).toFixed(4)}; --mark: ${mark.toFixed(4)}`;
+}
+
+function milliseconds(ms) {
+  return ms < 9.95 ? ms.toFixed(1) : count(Math.round(ms));
 }
 
 function fact(name, value) {
