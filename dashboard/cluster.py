@@ -81,7 +81,12 @@ class Unreachable(ClusterError):
 
 
 class Refused(ClusterError):
-    pass
+    """`status` is the HTTP status, `words` the API's own message, which may be empty."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"{status}: {words}" if words else f"status {status}")
+        self.status = status
+        self.words = words
 
 
 class Forbidden(Refused):
@@ -116,8 +121,6 @@ class Cluster:
     sources = SOURCES
 
     def __init__(self, configuration: Configuration, namespace: str, emit: Emit) -> None:
-        configuration.retries = False  # urllib3 would try three times more, at once
-        configuration.socket_options = SOCKET_OPTIONS
         self._stopped = threading.Event()
         self._loops: list[Watching | Polling] = [
             *(Watching(kind, Api(configuration), namespace, emit, self._stopped) for kind in PATHS),
@@ -139,8 +142,11 @@ class Cluster:
 class Api:
     """GET on the API server, for one thread: an ApiClient is not to be shared."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, read_seconds: float = READ_SECONDS) -> None:
+        configuration.retries = False  # urllib3 would try three times more, at once
+        configuration.socket_options = SOCKET_OPTIONS
         self._client = ApiClient(configuration)
+        self._read_seconds = read_seconds
         self._streaming: urllib3.BaseHTTPResponse | None = None
         self._interrupted = False
 
@@ -155,6 +161,31 @@ class Api:
         if self._interrupted:  # before there was anything to interrupt
             self.interrupt()
         return self._lines(self._streaming)
+
+    def pieces(self, path: str, **query: str | int) -> Generator[bytes]:
+        """A body as it comes, however long it is silent: a log may be, and a dead peer is noticed by SOCKET_OPTIONS.
+
+        Only the answer's beginning has a deadline. The request is made at once, and its refusal raised here.
+        """
+        self._streaming = response = self._request(path, query)
+        if connected := getattr(response.connection, "sock", None):
+            connected.settimeout(None)
+        if self._interrupted:
+            self.interrupt()
+        return self._pieces(response)
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
+        try:
+            with _named_errors():
+                while data := response.read1():
+                    yield data
+        finally:
+            self._streaming = None
+            response.close()
+
+    def close(self) -> None:
+        """Lets go of the connections that are kept for the next request."""
+        self._client.close()  # type: ignore[no-untyped-call]
 
     def _lines(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         """read1 gives what has come and waits for nothing more; urllib3's stream() and readline() would."""
@@ -188,7 +219,7 @@ class Api:
             auth_settings=["BearerToken"],
         )
         with _named_errors():
-            answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
+            answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, self._read_seconds))
             response: urllib3.BaseHTTPResponse = answer.response
             if response.status != 200:
                 raise _refusal(response.status, response.read())
@@ -355,7 +386,7 @@ def _refusal(status: int, body: bytes) -> Refused:
     except msgspec.DecodeError:
         message = ""
     kind = Gone if status == 410 else Forbidden if status in (401, 403) else Refused
-    return kind(f"{status}: {message}" if message else f"status {status}")
+    return kind(status, message)
 
 
 @contextlib.contextmanager
