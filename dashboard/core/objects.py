@@ -21,6 +21,7 @@ class Meta(Object, frozen=True):
     resource_version: str = ""
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
     labels: dict[str, str] | None = None
 
 
@@ -29,6 +30,7 @@ class Condition(Object, frozen=True):
     status: str
     reason: str = ""
     message: str = ""
+    last_transition_time: str | None = None
 
 
 # Pods
@@ -49,6 +51,7 @@ class PodSpec(Object, frozen=True):
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     node_name: str | None = None
+    resources: Resources | None = None  # of the pod as a whole
 
 
 class StateReason(Object, frozen=True):
@@ -70,6 +73,7 @@ class PodStatus(Object, frozen=True):
     phase: str = "Pending"
     reason: str | None = None
     pod_ip: str | None = msgspec.field(default=None, name="podIP")
+    start_time: str | None = None
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
@@ -108,6 +112,7 @@ class MetricValue(Object, frozen=True):
 
 class ResourceMetric(Object, frozen=True):
     name: str = ""
+    container: str = ""  # of a ContainerResource: the one that is measured
     target: MetricValue = MetricValue()
     current: MetricValue = MetricValue()
 
@@ -117,12 +122,34 @@ class Metric(Object, frozen=True):
 
     type: str = ""
     resource: ResourceMetric | None = None
+    container_resource: ResourceMetric | None = None
+
+
+class ScalingPolicy(Object, frozen=True):
+    """How many pods, or how many percent of them, may come or go in a period."""
+
+    type: str
+    value: int
+    period_seconds: int
+
+
+class ScalingRules(Object, frozen=True):
+    stabilization_window_seconds: int | None = None
+    select_policy: str | None = None
+    policies: list[ScalingPolicy] | None = None
+    tolerance: str | None = None
+
+
+class Behavior(Object, frozen=True):
+    scale_up: ScalingRules | None = None
+    scale_down: ScalingRules | None = None
 
 
 class AutoscalerSpec(Object, frozen=True):
     min_replicas: int = 1
     max_replicas: int = 1
     metrics: list[Metric] | None = None
+    behavior: Behavior | None = None
 
 
 class AutoscalerStatus(Object, frozen=True):
@@ -130,6 +157,7 @@ class AutoscalerStatus(Object, frozen=True):
     desired_replicas: int = 0
     current_metrics: list[Metric] | None = None
     conditions: list[Condition] | None = None
+    last_scale_time: str | None = None
 
 
 class Autoscaler(Object, frozen=True):
@@ -180,6 +208,14 @@ class Regarding(Object, frozen=True):
     kind: str = ""
     name: str = ""
     uid: str = ""
+    field_path: str = ""  # of a container, "spec.containers{name}"
+
+
+class Series(Object, frozen=True):
+    """How often an event of the newer way happened, and when last."""
+
+    count: int = 1
+    last_observed_time: str | None = None
 
 
 class KubernetesEvent(Object, frozen=True):
@@ -193,6 +229,7 @@ class KubernetesEvent(Object, frozen=True):
     count: int | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
+    series: Series | None = None
 
 
 # metrics.k8s.io
