@@ -1,13 +1,26 @@
 """The HTTP API for scripts: what the page sees, as JSON."""
 
+import gzip
 import math
+import time
+from collections.abc import Callable, Hashable
 
 from flask import Blueprint, Response, abort, current_app, request
+from flask.blueprints import BlueprintSetupState
 
+from dashboard.answers import Answers
 from dashboard.auth import require
 from dashboard.hub import Hub
 
+PACK_OVER_BYTES = 4 << 10
+PACK_LEVEL = 1  # a fifth larger than by the usual level, in a seventh of its time
+
 api = Blueprint("api", __name__, url_prefix="/api")
+
+
+@api.record_once
+def _prepare(setup: BlueprintSetupState) -> None:
+    setup.app.extensions["answers"] = Answers()
 
 
 @api.get("/state")
@@ -23,7 +36,21 @@ def state() -> Response:
 def history() -> Response:
     """The charted figures after ?since= (seconds since 1970; all without it)."""
     hub: Hub = current_app.extensions["hub"]
-    return Response(hub.history(_since(request.args.get("since", "0"))), content_type="application/json")
+    since = _since(request.args.get("since", "0"))
+    moment = (since, hub.taken_in(), int(time.monotonic()))  # the second is for `as_of`, which no point moves
+    return _packed(moment, lambda: hub.history(since))
+
+
+def _packed(moment: Hashable, make: Callable[[], bytes]) -> Response:
+    """JSON that is the same for all who ask at this moment, as gzip for whoever takes it where that is worth it."""
+    answers: Answers = current_app.extensions["answers"]
+    body = answers.get(moment, make)
+    response = Response(body, content_type="application/json")
+    response.vary.add("Accept-Encoding")
+    if len(body) > PACK_OVER_BYTES and request.accept_encodings.quality("gzip") > 0:
+        response.data = answers.get((moment, "gzip"), lambda: gzip.compress(body, PACK_LEVEL, mtime=0))
+        response.content_encoding = "gzip"
+    return response
 
 
 def _since(text: str) -> float:

@@ -157,6 +157,10 @@ class Hub:
             history = self._snapshot.history.since(since)
         return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
 
+    def taken_in(self) -> int:
+        """How many points the history has taken in: while it is the same, it tells the same."""
+        return self._snapshot.history.taken_in
+
     def pods(self) -> list[dict[str, Any]]:
         """The pods as they stand in the state."""
         pods: list[dict[str, Any]] = self._state["pods"]
