@@ -33,14 +33,14 @@ class BadId(Malformed):
     """The document's own _id is not one."""
 
 
-def decode(body: bytes) -> Document:
-    """The JSON object in `body`, or Malformed."""
+def decode(body: bytes, called: str = "body") -> Document:
+    """The JSON object in `body`, or Malformed, whose message calls the text by this name."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Malformed(_reason(error)) from None
+        raise Malformed(_reason(error, called)) from None
     if not isinstance(value, dict):
-        raise Malformed(f"The body must be a JSON object, not {_kind(value)}.")
+        raise Malformed(f"The {called} must be a JSON object, not {_kind(value)}.")
     names = _check(value)
     # orjson rounds long integers to floats and keeps the last of equal names, both silently. Bodies that could hold
     # either, and only those, are parsed a second time by the slower parser that reports both.
@@ -85,10 +85,10 @@ def canonical(document: Document, default: Callable[[Any], Any] | None = None) -
     return orjson.dumps(document, default, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS)
 
 
-def _reason(error: orjson.JSONDecodeError) -> str:
+def _reason(error: orjson.JSONDecodeError, called: str) -> str:
     if "depth limit" in error.msg or "allocate" in error.msg:  # orjson's words for nesting beyond what it follows
         return f"The document is nested deeper than {MAX_DEPTH} levels."
-    return f"The body is not JSON: {error}."
+    return f"The {called} is not JSON: {error}."
 
 
 def _check(document: Document) -> int:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from service import body, document
+from service import body, document, filter
 from service.store import Collection
 
 DEFAULT_LIMIT = 100
@@ -23,13 +23,14 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
 
     @routes.get("")
     def newest() -> Response:
-        """The newest documents, and a Link to the next page."""
-        asked = _parameters("limit", "before")
+        """The newest documents that meet the filter, and a Link to the next page of them."""
+        asked = _parameters("limit", "before", "filter")
         limit = _limit(asked.get("limit"))
-        page = collection.newest(limit, asked.get("before"))
+        condition = filter.parse(asked["filter"]) if "filter" in asked else None
+        page = collection.newest(limit, asked.get("before"), condition)
         response = _json(page.json)
         if page.next:
-            query = urlencode({"limit": limit, "before": page.next})
+            query = urlencode({**asked, "limit": limit, "before": page.next})
             response.headers["Link"] = f'</{name}?{query}>; rel="next"'
         return response
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, g
 from werkzeug.exceptions import HTTPException
 
 from service.document import BadId, Malformed
-from service.store import BadCursor, Conflict, Rejected, Reserved, StoreError, Unavailable, Unknown
+from service.store import BadCursor, Conflict, Rejected, Reserved, StoreError, Unavailable, Unfinished, Unknown
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2  # about what a restart of MongoDB takes
@@ -27,6 +27,7 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     Conflict: HTTPStatus.CONFLICT,
     Reserved: HTTPStatus.UNPROCESSABLE_ENTITY,
     BadCursor: HTTPStatus.BAD_REQUEST,
+    Unfinished: HTTPStatus.GATEWAY_TIMEOUT,
     Rejected: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -74,6 +75,9 @@ def _store(error: StoreError) -> Response:
         detail = "MongoDB was sent the document and did not answer in time: it is stored, or not."
         advice = f"To be sure, send it again with the _id {error.identity}."
         response = problem(status, f"{detail} {advice}", outcome=UNKNOWN, id=error.identity)
+    elif isinstance(error, Unfinished):
+        detail = "MongoDB did not find that many documents in time. A filter with bounds for _id has fewer to look at."
+        response = problem(status, detail)
     elif isinstance(error, Rejected):
         response = problem(status, "MongoDB refused. The service's log says more.", outcome=NOT_APPLIED)
     else:

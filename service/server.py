@@ -37,6 +37,7 @@ worker_class = "service.worker.Worker"
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
+limit_request_line = 8190  # bytes, the most that gunicorn takes: a filter's quotes and braces are three each in a URL
 graceful_timeout = 20  # seconds; with preStop's 5 below the pod's 30
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True

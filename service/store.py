@@ -10,6 +10,7 @@ never called a failure:
     ├── Conflict      another document has this _id
     ├── Reserved      the document uses a name that this collection keeps for itself
     ├── BadCursor     the paging position is not one
+    ├── Unfinished    MongoDB looked for documents until the deadline, and was told to stop
     └── Rejected      MongoDB answered no; not applied
 """
 
@@ -35,13 +36,23 @@ from bson.errors import BSONError
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import monitoring
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteConcernError
+from pymongo.errors import (
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 
 from service import document as documents
+from service import filter as filters
 from service.document import Document
+from service.filter import Filter
 
 REACH_SECONDS = 2.0  # one try to reach MongoDB before the first request
 CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, three times over while it is turned into JSON
+CONCURRENT_SEARCHES = 2  # of those pages: a filter may read the whole collection, and leaves the others their places
 CONNECT_MS = 2000  # a replaced pod's old address swallows packets: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # how soon a member that vanished without a word is noticed
 MARK = "_expires_from"  # where a collection whose documents expire keeps their date; never shown
@@ -78,6 +89,10 @@ class BadCursor(StoreError):
     """The paging position is neither an id nor one that a page gave."""
 
 
+class Unfinished(StoreError):
+    """The deadline came before as many documents were found as were asked for."""
+
+
 class Rejected(StoreError):
     """MongoDB answered that it won't."""
 
@@ -106,6 +121,7 @@ class Store:
         self._observer = observer
         self.attempts = _Attempts()
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
+        self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self._collections: list[Collection] = []
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
             uri,
@@ -180,17 +196,20 @@ class Collection:
             found = self._one(ObjectId(identity))
         return documents.encode(_shown(found), extended_json) if found else None
 
-    def newest(self, limit: int, before: str | None) -> Page:
-        """Up to `limit` documents by descending _id, those under `before` only.
+    def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
+        """Up to `limit` documents by descending _id, those under `before` and that meet the condition only.
 
-        One command, one answer: a page ends early where MongoDB's answer would exceed its 16 MB.
+        One command, one answer: a page ends early where MongoDB's answer would exceed its 16 MB. MongoDB itself ends
+        the command at the deadline, so that nothing goes on looking for an answer that nobody waits for.
         """
         bounds: dict[str, Any] = {}
         if before is not None:
             # max() and not $lt: $lt would leave out whatever _id is of another type.
             bounds = {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
-        with self._turn() as remaining, pymongo.timeout(remaining), _reading():
+        searching = bool(condition)
+        with self._turn(searching) as remaining, pymongo.timeout(remaining), _reading(searching):
             cursor = self._collection.find_raw_batches(
+                filters.with_ids(condition or {}, ObjectId),
                 projection=self._projection,
                 sort=[("_id", -1)],
                 limit=limit + 1,  # the one too many tells that there is a next page
@@ -205,15 +224,15 @@ class Collection:
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[float]:
+    def _turn(self, searching: bool) -> Iterator[float]:
         """Waits until few enough pages are being made, or for the whole deadline; gives what is left of it."""
-        began = time.monotonic()
-        if not self._store.pages.acquire(timeout=self._store.deadline):
-            raise Unavailable("Too many pages were asked for at once.")
-        try:
-            yield max(self._store.deadline - (time.monotonic() - began), 0.001)
-        finally:
-            self._store.pages.release()
+        end = time.monotonic() + self._store.deadline
+        with contextlib.ExitStack() as turns:
+            for turn in (self._store.searches, self._store.pages) if searching else (self._store.pages,):
+                if not turn.acquire(timeout=max(end - time.monotonic(), 0)):
+                    raise Unavailable("Too many pages were asked for at once.")
+                turns.callback(turn.release)
+            yield max(end - time.monotonic(), 0.001)
 
     def _insert(self, record: Document, document: Document) -> bool:
         attempts = self._store.attempts
@@ -252,10 +271,12 @@ def extended_json(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _reading() -> Iterator[None]:
+def _reading(searching: bool = False) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
+        if searching and isinstance(error, (ExecutionTimeout, NetworkTimeout)):  # whichever clock was first
+            raise Unfinished(_reason(error)) from error
         raise (Rejected if _is_refusal(error) else Unavailable)(_reason(error)) from error
 
 

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import bson
 import orjson
@@ -21,7 +22,9 @@ from local.mongod import Mongod
 from service import document
 from service.app import create_app
 from service.config import Config
-from service.store import CONCURRENT_PAGES
+from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES
+from tests.service.serving import wait_until
+from tests.service.test_filter import INJECTIONS
 
 Documents = Collection[dict[str, Any]]
 ID = "0123456789abcdef01234567"
@@ -108,11 +111,158 @@ def test_a_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient,
         "before=0123456789abcdef0123456g",
         "colour=red",
         "Limit=1",
+        "filter=",
+        "filter=x",
+        "filter=[]",
+        "filter=%7B%22a%22:18446744073709551616%7D",
+        "filter={}&filter={}",
+        "filter=" + quote('{"a":"' + "x" * 4096 + '"}'),
     ],
 )
 def test_a_bad_query_is_refused_and_never_guessed_at(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/data?{query}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+FILTERED = [
+    {"n": 1, "word": "one", "inner": {"list": [1, 2]}},
+    {"n": 2, "word": "two", "inner": {"list": [2, 3]}},
+    {"n": 3.5, "word": None, "price in $": 1},
+    {"word": "four", "big": 2**53 + 1},
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, [3, 2, 1, 0]),
+        ({"n": 1}, [0]),
+        ({"n": 1.0}, [0]),
+        ({"n": {"$eq": 2}}, [1]),
+        ({"n": {"$ne": 2}}, [3, 2, 0]),
+        ({"n": {"$gt": 1, "$lte": 3.5}}, [2, 1]),
+        ({"n": {"$gte": 2}}, [2, 1]),
+        ({"n": {"$lt": 2}}, [0]),
+        ({"n": {"$not": {"$lt": 2}}}, [3, 2, 1]),
+        ({"n": {"$not": {"$not": {"$lt": 2}}}}, [0]),
+        ({"n": {"$exists": False}}, [3]),
+        ({"word": None}, [2]),
+        ({"word": {"$in": ["one", "four", None]}}, [3, 2, 0]),
+        ({"word": {"$nin": ["one"]}, "n": {"$exists": True}}, [2, 1]),
+        ({"inner.list": 2}, [1, 0]),
+        ({"inner.list.1": 2}, [0]),
+        ({"inner": {"list": [2, 3]}}, [1]),
+        ({"price in $": 1}, [2]),
+        ({"big": 2**53 + 1}, [3]),
+        ({"big": 2**53}, []),
+        ({"$or": [{"n": 1}, {"$and": [{"word": "four"}, {"n": None}]}]}, [3, 0]),
+        ({"word": "one' || '1'=='1"}, []),
+    ],
+)
+def test_a_filter_leaves_the_documents_that_meet_it(
+    client: FlaskClient, collection: Documents, asked: dict[str, Any], found: list[int]
+) -> None:
+    collection.insert_many([{"place": place, **each} for place, each in enumerate(FILTERED)])
+    answer = client.get("/data", query_string={"filter": json.dumps(asked)})
+    assert answer.status_code == 200, answer.text
+    assert [each["place"] for each in answer.get_json()] == found
+
+
+def test_ids_are_filtered_as_they_are_shown(client: FlaskClient) -> None:
+    first, second, third = (client.post("/data", json={}).get_json()["id"] for _ in range(3))
+
+    def found(condition: object) -> list[str]:
+        answer = client.get("/data", query_string={"filter": json.dumps({"_id": condition})})
+        return [each["_id"] for each in answer.get_json()]
+
+    assert found(second) == found(second.upper()) == [second]
+    assert found({"$in": [third, first, "other"]}) == [third, first]
+    assert found({"$gt": first, "$lt": third}) == [second]
+    assert found({"$not": {"$nin": [first]}}) == [first]
+    assert found({"$ne": first}) == [third, second]
+
+
+def test_a_filter_holds_through_all_pages(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"_id": foreign, "even": True} for foreign in ("text", 5, 7.5)])
+    collection.insert_many([{"number": number, "even": number % 2 == 0} for number in range(20)])
+    query = urlencode({"filter": '{"even": true, "a&b": {"$exists": false}}', "limit": 3})
+    pages = _pages(client, f"/data?{query}")
+    assert [len(page) for page in pages] == [3, 3, 3, 3, 1]
+    found = [each for page in pages for each in page]
+    assert [each.get("number") for each in found] == [*range(18, -1, -2), None, None, None]
+    assert len({each["_id"] for each in found}) == 13
+
+
+def test_a_filter_and_a_position_go_together(client: FlaskClient) -> None:
+    ids = [client.post("/data", json={"n": number}).get_json()["id"] for number in range(4)]
+    query = {"filter": json.dumps({"_id": {"$gte": ids[1]}}), "before": ids[3]}
+    assert [each["n"] for each in client.get("/data", query_string=query).get_json()] == [2, 1]
+
+
+@pytest.mark.parametrize("path", ["/data", "/proofs"])
+@pytest.mark.parametrize(("text", "named"), INJECTIONS)
+def test_an_injected_operator_is_refused_by_name(client: FlaskClient, path: str, text: str, named: str) -> None:
+    answer = client.get(path, query_string={"filter": text})
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert f'"{named}"' in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize("query", ["filter[$ne]=1", "filter[a][$gt]=", "filter.a=1", "a[$ne]=1"])
+def test_a_filter_in_brackets_is_no_parameter(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/data?{query}").status_code == 400
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=9)
+FIELDS = st.sampled_from(["", ".", "a.", ".a", "a..b", "a.0", "_id", "_id.a", "a$b", "__proto__"]) | st.text(max_size=9)
+MATCHED = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner), max_leaves=5)
+OPERATORS = st.recursive(
+    st.dictionaries(st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]), MATCHED, min_size=1)
+    | st.fixed_dictionaries({"$in": st.lists(MATCHED)})
+    | st.fixed_dictionaries({"$nin": st.lists(MATCHED), "$exists": st.booleans()}),
+    lambda inner: st.fixed_dictionaries({"$not": inner}),
+    max_leaves=3,
+)
+FILTERS = st.recursive(
+    st.dictionaries(FIELDS, OPERATORS | MATCHED, max_size=4),
+    lambda inner: st.fixed_dictionaries({"$and": st.lists(inner)}) | st.fixed_dictionaries({"$or": st.lists(inner)}),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(FILTERS)
+def test_whatever_filter_is_let_through_is_answered(client: FlaskClient, asked: dict[str, Any]) -> None:
+    answer = client.get("/data", query_string={"filter": json.dumps(asked)})
+    assert answer.status_code in (200, 400), answer.text
+
+
+def test_a_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collection: Documents) -> None:
+    for _ in range(9):
+        collection.insert_many([{"list": [*range(1000)]} for _ in range(1000)])
+    app = create_app(Config(mongod.uri, collection.database.name, request_deadline=0.5))
+    try:
+        impatient = app.test_client()
+        wait_until(lambda: impatient.get("/data?limit=1").status_code == 200, 30)
+        slow = {"$or": [{"list": {"$in": [*range(start, start + 100)]}} for start in range(1000, 1700, 100)]}
+        answer = impatient.get("/data", query_string={"filter": orjson.dumps(slow)})
+        assert (answer.status_code, answer.content_type) == (504, "application/problem+json")
+        assert "in time" in answer.get_json()["detail"] and "outcome" not in answer.get_json()
+        wait_until(lambda: not _searches(collection), 30)
+    finally:
+        app.extensions["service"].store.close()
+        collection.drop()
+
+
+def test_searches_leave_other_pages_their_places(mongod: Mongod) -> None:
+    app = create_app(Config(mongod.uri, request_deadline=0.2))
+    store = app.extensions["service"].store
+    with contextlib.ExitStack() as others:
+        for _ in range(CONCURRENT_SEARCHES):
+            others.enter_context(store.searches)
+        assert app.test_client().get('/data?filter={"a":1}').status_code == 503
+        assert app.test_client().get("/data").status_code == 200
+    assert app.test_client().get('/data?filter={"a":1}').status_code == 200
+    store.close()
 
 
 @pytest.mark.parametrize("path", ["/data/short", f"/data/{ID}", "/data/" + "g" * 24, "/nowhere", "/data/"])
@@ -284,6 +434,12 @@ def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: 
     monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
     answer = client.post("/data", json={})
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+
+
+def _searches(collection: Documents) -> list[Any]:
+    """What MongoDB still looks for in this collection."""
+    operations = collection.database.client.admin.aggregate([{"$currentOp": {}}])
+    return [each for each in operations if each.get("ns") == collection.full_name and each["op"] == "query"]
 
 
 def _pages(client: FlaskClient, path: str | None) -> list[list[dict[str, Any]]]:

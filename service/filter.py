@@ -1,0 +1,181 @@
+"""A filter of documents: from a query's text to what may be asked of MongoDB, checked. Pure: no database, no web.
+
+A filter is a JSON object in MongoDB's own form, of which this much is understood:
+
+    filter      {"<field>": value, …}                  the field equals the value; a.b is the field b inside of a
+                {"<field>": {"<operator>": …}, …}      $eq $ne $gt $gte $lt $lte: a value    $in $nin: a list of values
+                                                       $exists: true or false                $not: {"<operator>": …}
+                {"$and": [filter, …]}, {"$or": [filter, …]}
+
+Any other name that starts with $ is refused wherever it stands, even inside of values: among MongoDB's operators are
+some that run code ($where, $function), and some of which one can keep it busy for minutes ($regex).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from service import document
+from service.document import Malformed
+
+Filter = dict[str, Any]
+
+MAX_BYTES = 4096
+MAX_DEPTH = 10  # of objects and lists, values included
+MAX_CONDITIONS = 50
+MAX_LIST = 100  # elements of one list
+
+VALUE_OPERATORS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
+LIST_OPERATORS = frozenset({"$in", "$nin"})
+FIELD_OPERATORS = VALUE_OPERATORS | LIST_OPERATORS | {"$exists", "$not"}
+JOINING = frozenset({"$and", "$or"})
+
+
+class BadFilter(Malformed):
+    """The text is no filter, or none that is answered; the message says why."""
+
+
+def parse(text: str) -> Filter:
+    """The filter that the text says, or Malformed."""
+    body = text.encode("utf-8", "surrogatepass")
+    if len(body) > MAX_BYTES:
+        raise BadFilter(f"The filter must not exceed {MAX_BYTES:,} bytes.")
+    found = document.decode(body, "filter")
+    conditions = _filter(found, 1)
+    if conditions > MAX_CONDITIONS:
+        raise BadFilter(f"The filter has {conditions} conditions, and at most {MAX_CONDITIONS} are answered.")
+    return found
+
+
+def with_ids(found: Filter, identity: Callable[[str], Any]) -> Filter:
+    """The filter with `identity` made of each 24 hexadecimal digits that _id is compared with: what a document's _id
+    is shown as, and not what it is stored as."""
+    made: Filter = {}
+    for name, value in found.items():
+        if name in JOINING:
+            made[name] = [with_ids(each, identity) for each in value]
+        elif name == "_id":
+            made[name] = _with_ids(value, identity)
+        else:
+            made[name] = value
+    return made
+
+
+def _with_ids(value: Any, identity: Callable[[str], Any]) -> Any:
+    """`value` is what _id is to be: a value, or operators."""
+    if isinstance(value, str) and document.is_id(value):
+        return identity(value)
+    if not (isinstance(value, dict) and _has_operators(value)):
+        return value
+    return {
+        operator: [_with_ids(each, identity) for each in given]
+        if operator in LIST_OPERATORS
+        else _with_ids(given, identity)
+        for operator, given in value.items()
+    }
+
+
+def _filter(found: Any, depth: int) -> int:
+    """Refuses what is no filter; returns the number of its conditions."""
+    _bound(depth)
+    conditions = 0
+    for name, value in found.items():
+        if name in JOINING:
+            conditions += _joined(name, value, depth)
+        elif name in FIELD_OPERATORS:
+            raise BadFilter(f'{name} belongs inside of a field: {{"<field>": {{"{name}": …}}}}.')
+        else:
+            _field(name)
+            conditions += _condition(value, depth + 1)
+    return conditions
+
+
+def _joined(operator: str, filters: Any, depth: int) -> int:
+    if not isinstance(filters, list) or not filters or not all(isinstance(each, dict) for each in filters):
+        raise BadFilter(f'{operator} takes a list of filters: {{"{operator}": [{{…}}, {{…}}]}}.')
+    _short(filters)
+    return sum(_filter(each, depth + 2) for each in filters) + 1
+
+
+def _condition(value: Any, depth: int) -> int:
+    """What one field is to be."""
+    if isinstance(value, dict) and _has_operators(value):
+        return _operators(value, depth)
+    _value(value, depth)
+    return 1
+
+
+def _operators(given: dict[str, Any], depth: int) -> int:
+    _bound(depth)
+    conditions = 0
+    for name, value in given.items():
+        if name in JOINING:
+            raise BadFilter(f'{name} joins whole filters, and stands outside of a field: {{"{name}": [{{…}}, {{…}}]}}.')
+        if not name.startswith("$"):
+            raise BadFilter(f"{_quoted(name)} and operators stand side by side in one field.")
+        if name not in FIELD_OPERATORS:
+            raise _unknown(name)
+        conditions += _operator(name, value, depth + 1)
+    return conditions
+
+
+def _operator(name: str, value: Any, depth: int) -> int:
+    if name == "$exists" and not isinstance(value, bool):
+        raise BadFilter("$exists takes true or false.")
+    if name in LIST_OPERATORS and not isinstance(value, list):
+        raise BadFilter(f"{name} takes a list of values.")
+    if name == "$not":
+        if not (isinstance(value, dict) and _has_operators(value)):
+            raise BadFilter('$not takes operators: {"$not": {"$gt": 5}}.')
+        return _operators(value, depth)
+    _value(value, depth)
+    return 1
+
+
+def _value(value: Any, depth: int) -> None:
+    """What a field is compared with: data, in which no name starts with $."""
+    if isinstance(value, dict):
+        _bound(depth)
+        for name, inner in value.items():
+            if name.startswith("$"):
+                if name in FIELD_OPERATORS:
+                    raise BadFilter(f'{name} stands inside of a value. A field of a field is named "outer.inner".')
+                raise _unknown(name)
+            _value(inner, depth + 1)
+    elif isinstance(value, list):
+        _bound(depth)
+        _short(value)
+        for inner in value:
+            _value(inner, depth + 1)
+
+
+def _field(name: str) -> None:
+    if name.startswith("$"):
+        raise _unknown(name)
+    for part in name.split("."):
+        if part.startswith("$"):
+            raise BadFilter(f"No part of a field's name may start with $: {_quoted(name)}.")
+
+
+def _has_operators(value: dict[str, Any]) -> bool:
+    return any(name.startswith("$") for name in value)
+
+
+def _bound(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise BadFilter(f"The filter is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _short(values: list[Any]) -> None:
+    if len(values) > MAX_LIST:
+        raise BadFilter(f"A list in the filter has {len(values)} elements, and at most {MAX_LIST} are answered.")
+
+
+def _unknown(name: str) -> BadFilter:
+    known = ", ".join(sorted(FIELD_OPERATORS | JOINING))
+    return BadFilter(f"The operator {_quoted(name)} is not allowed in a filter; these are: {known}.")
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if len(name) <= 60 else f'"{name[:57]}…"'
