@@ -4,6 +4,8 @@
 """
 
 import secrets
+import time
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,16 +13,22 @@ from flask import Flask
 
 from dashboard import auth, problems
 from dashboard.api import api
-from dashboard.cluster import Cluster, connection
+from dashboard.apiserver import Api, connection
+from dashboard.cluster import Cluster
 from dashboard.config import Config, read
+from dashboard.core.inspection import Inspector
 from dashboard.core.snapshot import Targets
 from dashboard.fake import Fake
+from dashboard.fake.inspector import FakeInspector
 from dashboard.hub import Hub
+from dashboard.inspector import Inspector as ClusterInspector
 from dashboard.mongo import Mongo
 from dashboard.pages import pages
+from dashboard.pods import Looks, pods
 from dashboard.probe import Probe
 from dashboard.scrape import Scrape
 from dashboard.sockets import Sockets
+from dashboard.tails import Tails
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
 
@@ -42,9 +50,13 @@ def create_app(config: Config | None = None) -> Flask:
     auth.install(app, auth.Auth(config), config.session_key)
     app.register_blueprint(pages)
     app.register_blueprint(api)
+    app.register_blueprint(pods)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
     app.extensions["sources"] = _sources(config, hub)
+    app.extensions["inspector"] = _inspector(config)
+    app.extensions["looks"] = Looks()
+    app.extensions["tails"] = Tails()
     return app
 
 
@@ -62,6 +74,7 @@ def stop(app: Flask) -> None:
     """Tells the probes, closes the pages' sockets, ends the threads."""
     app.extensions["probe"].ready = False
     app.extensions["sockets"].stop()
+    app.extensions["tails"].stop()
     for source in app.extensions["sources"]:
         source.stop()
     app.extensions["hub"].stop()
@@ -90,3 +103,9 @@ def _sources(config: Config, hub: Hub) -> list[Source]:
         Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
         Scrape(hub.pods, config.deployment, config.metrics_port, hub.put),
     ]
+
+
+def _inspector(config: Config) -> Inspector:
+    if config.source == "fake":
+        return FakeInspector(_targets(config), time.time)
+    return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
