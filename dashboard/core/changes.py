@@ -194,10 +194,11 @@ def _active(autoscaler: Json) -> Json | None:
 
 
 def _replicas(before: Json, after: Json, at: str) -> Iterator[News]:
-    """Scaling by hand. A Deployment with an autoscaler only follows what was told of that one."""
+    """Scaling by hand. A Deployment with an autoscaler, or that may have one, only follows what is told of that."""
+    scaler = after["autoscaler"] or after["sources"].get("horizontalpodautoscalers", {}).get("state") == "connecting"
     for key, kind in (("deployment", "Deployment"), ("statefulset", "StatefulSet")):
         was, now = before[key], after[key]
-        if not was or not now or was["desired"] == now["desired"] or (key == "deployment" and after["autoscaler"]):
+        if not was or not now or was["desired"] == now["desired"] or (key == "deployment" and scaler):
             continue
         step = f"{was['desired']} → {now['desired']}"
         about = {"kind": kind, "name": now["name"], "uid": ""}
