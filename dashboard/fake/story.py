@@ -1,296 +1,329 @@
 """A seeded story of a deployment, for work on the page: the same events as the real sources tell.
 
-A story knows no clock, so that a seed tells the same one each time.
+A cycle of four minutes: quiet, then load; CPU rises, the autoscaler adds pods; the database's pod is killed and comes
+back; the load stops, pods go; a container runs out of memory, a source fails for a while. Then again, with other times.
+The story has no clock: the moments come in with its steps, so that a seed tells the same one each time.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from dashboard.clock import rfc3339
-from dashboard.core import event, objects
+from dashboard.core import event
 from dashboard.core.snapshot import Targets
+from dashboard.fake.contents import Contents
+from dashboard.fake.happenings import Happenings, Regarding
+from dashboard.fake.load import COUNTED_PODS, Load
+from dashboard.fake.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
+from dashboard.fake.meter import Meter
+from dashboard.fake.moments import STEP_SECONDS, Moments
+from dashboard.fake.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, Pod, Pods
+from dashboard.fake.scaler import Scaler
 
-STEP_SECONDS = 0.5
-START_STEPS = 6  # from a pod's creation until it is ready
-SAMPLE_STEPS = 10
-CYCLE_STEPS = 240  # load rises and falls once
-KILL_STEPS = 160  # the database's pod is replaced
-WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "juniper")
-MEBI = 2**20
+CYCLE_SECONDS = 240
+PAST_SECONDS = 3_600  # told on opening: whole cycles, that it may end in quiet
+SHORT_PAST_SECONDS = 480  # with so many pods that an hour of them would take too long
+CROWD = 50
+POLL_SECONDS = 5  # of the plot, between two looks at the metrics
+VOLUME_SECONDS = 10  # of the plot, between two looks at the file system
+INSERTION = 0.25  # of a document, with each step
+SECOND = timedelta(seconds=1)
+FAILURES = (  # a source, what it is while it fails, and its words
+    ("metrics", "stale", "503: the server is currently unable to handle the request (get pods.metrics.k8s.io)"),
+    ("endpointslices", "forbidden", '403: endpointslices.discovery.k8s.io is forbidden: User "dashboard" cannot list'),
+    ("traffic", "stale", "no pod of the service answers"),
+    ("statefulsets", "stale", "the API server can't be reached: [Errno 104] Connection reset by peer"),
+)
+
+Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens then
 
 
 class Story:
-    """Pods under a load that comes and goes, an autoscaler that follows it, a database that is killed at times."""
+    """`opening` first, then `step` after `step`, each every STEP_SECONDS of the plot; both give what is told."""
 
-    def __init__(self, targets: Targets, seed: int, started: datetime) -> None:
+    def __init__(self, targets: Targets, seed: int, *, pods: int = 2, churn: int = 0, speed: float = 1.0) -> None:
         self._targets = targets
         self._random = random.Random(seed)  # noqa: S311 - a story, no secret
-        self._started = started
-        self._steps = 0
+        self._churn = churn
+        self._told: list[event.Told] = []
+        self._lost: tuple[str, str, str] | None = None  # the source that fails
         self._uids = 0
-        self._pods: dict[str, tuple[objects.Pod, int]] = {}  # name → pod, the step of its creation
-        self._documents: list[event.Document] = []
-        self._count = 0
-        self._percent = 40
+        self._moments = moments = Moments(datetime.min.replace(tzinfo=UTC))
+        self._happenings = Happenings(moments, self._tell, self._uid)
+        self._pods = Pods(targets.namespace, moments, self._random, self._happenings, self._tell, self._uid)
+        self._load = Load(moments, self._random, pods)
+        self._meter = Meter(moments, self._random, self._load)
+        self._scaler = Scaler(moments, pods, speed)
+        self._contents = Contents(moments, self._random)
         self._claim_uid = self._uid()
+        self._cycle = -1.0
+        self._scenes: list[Scene] = []  # that are still to come in this cycle
+        self._database_up = False
+        self._figures_at = datetime.min.replace(tzinfo=UTC)
+        self._since = ""  # when everything was first made
+        self._written: dict[str, Json] = {}  # kind → as told last
 
-    def opening(self) -> Iterator[event.Told]:
-        """What a first list of everything tells."""
-        self._steps = -START_STEPS
-        for name, app in (
-            (f"{self._targets.deployment}-5d9c7b6f4-{self._suffix()}", self._targets.deployment),
-            (f"{self._targets.deployment}-5d9c7b6f4-{self._suffix()}", self._targets.deployment),
-            (self._database, self._targets.statefulset),
-            (f"dashboard-7c4f9d8b5-{self._suffix()}", "dashboard"),
-        ):
-            self._create(name, app)
-        self._steps = 0
-        for _ in range(8):
-            self._insert()
-        yield event.Versioned(at=self._at(), kubernetes="v0.0.0-fake")
-        yield self._listed("pods", [self._grown(name) for name in self._pods])
-        yield self._listed("persistentvolumeclaims", [self._claim()])
-        yield self._listed("events", [])
-        yield event.Scraped(at=self._at(), pods={})
-        yield from self._workloads(event.Listed)
-        yield self._sampled()
-        yield self._contents()
+    # What is told
 
-    def step(self) -> Iterator[event.Told]:
-        """What happens in the next half second."""
-        self._steps += 1
-        yield from self._grow()
-        if self._steps % KILL_STEPS == 60:
-            yield from self._kill()
-        if self._steps % SAMPLE_STEPS == 0:
-            yield from self._load()
-        if self._database_ready():
-            if self._random.random() < 0.25:
-                self._insert()
-                yield self._contents()
-            if self._steps % 2 == 0:
-                yield event.Operations(at=self._at(), per_second=round(self._percent * self._random.uniform(2, 3), 1))
+    def opening(self, at: datetime) -> list[event.Told]:
+        """What first lists tell at a moment, and the figures of the hour before it."""
+        past = self._past(at)
+        version = event.Versioned(at=self._moments.told, kubernetes="v1.36.3-fake")
+        steps = [told for told in past if isinstance(told, event.Changed) and told.kind == "deployments"]
+        claim_ = decoded("persistentvolumeclaims", claim(f"data-{self._database}", self._claim_uid, self._since))
+        figures = [told for told in past if isinstance(told, event.Scraped | event.Sampled)]
+        return [
+            version,
+            *steps,
+            self._pods.listed(),
+            event.Listed(at=self._moments.told, kind="persistentvolumeclaims", objects=[claim_]),
+            *map(self._listed, ("deployments", "statefulsets", "endpointslices")),
+            self._happenings.listed(),
+            *figures,
+            self._listed("horizontalpodautoscalers"),
+            self._contents.contents(),
+            self._contents.volume(),
+            event.Operations(at=self._moments.told, per_second=self._operations()),
+        ]
+
+    def step(self, at: datetime) -> list[event.Told]:
+        """What happens until `at`."""
+        self._moments.step(at)
+        self._told = []
+        self._play()
+        self._live()
+        return [told for told in self._told if not self._is_lost(told)]
+
+    def insert(self, document: dict[str, object]) -> str:
+        """Stores a reader's own document, which is told with the next step."""
+        return self._contents.insert(document)
+
+    def _tell(self, told: event.Told) -> None:
+        self._told.append(told)
+
+    def _past(self, at: datetime) -> list[event.Told]:
+        """Plays what came before, from the first pods on, and gives what was told of it."""
+        seconds = PAST_SECONDS if self._scaler.desired <= CROWD else SHORT_PAST_SECONDS
+        start = at - timedelta(seconds=seconds)
+        self._found(start)
+        past: list[event.Told] = []
+        for step in range(1, int(seconds / STEP_SECONDS) + 1):
+            past += self.step(start + timedelta(seconds=step * STEP_SECONDS))
+        self._contents.open()
+        return past
+
+    def _found(self, start: datetime) -> None:
+        """The first pods, made a while before the start, so that they are ready by then."""
+        self._moments.at = start - timedelta(seconds=30)
+        self._figures_at = start
+        self._since = self._moments.stamp
+        for _ in range(self._scaler.desired):
+            self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
+        self._pods.create(self._database, self._targets.statefulset, DATABASE)
+        self._pods.create(self._pods.new_name("dashboard"), "dashboard", DASHBOARD)
+        self._pods.create(_longest_name(), "companion", COMPANION)
+        while not all(pod.ready for pod in self._pods):
+            self._moments.plot += STEP_SECONDS
+            self._pods.step()
+        self._moments.plot = 0.0
+        self._moments.at = start
+        self._database_up = True
+
+    # The plot
+
+    def _play(self) -> None:
+        """The scenes that are due, and a new cycle's when the last one is over."""
+        cycle, second = divmod(self._moments.plot, CYCLE_SECONDS)
+        if cycle != self._cycle:
+            self._cycle, self._scenes = cycle, self._new_cycle()
+        while self._scenes and self._scenes[0][0] <= second:
+            _, happen = self._scenes.pop(0)
+            happen()
+
+    def _new_cycle(self) -> list[Scene]:
+        drawn = self._random.uniform
+        begin = drawn(14, 20)
+        failure = drawn(211, 215)
+        peak = drawn(295, 325)
+        scenes: list[Scene] = [
+            (begin, lambda: self._load.begin(peak)),
+            (begin + drawn(72, 80), self._kill_database),
+            (begin + drawn(94, 100), self._load.end),
+            (drawn(4, 8), self._run_out_of_memory),
+            (failure, self._lose_a_source),
+            (failure + drawn(10, 16), self._find_it_again),
+            (drawn(226, 232), self._replace_companion),
+        ]
+        return sorted(scenes, key=lambda scene: scene[0])
+
+    def _kill_database(self) -> None:
+        if database := self._pods.named(self._database):
+            self._pods.end(database, by_owner=False)
+
+    def _run_out_of_memory(self) -> None:
+        oldest = self._pods.of(self._targets.deployment)[0]
+        self._pods.run_out_of_memory(oldest)
+        self._load.forget(oldest.uid)
+        self._load.fail(4)
+
+    def _lose_a_source(self) -> None:
+        self._lost = self._random.choice(FAILURES)
+        source, state, error = self._lost
+        self._tell(event.Heard(at=self._moments.told, source=source, state=state, error=error))
+
+    def _find_it_again(self) -> None:
+        if not self._lost:
+            return
+        (source, _, _), self._lost = self._lost, None
+        if source in self._objects():
+            self._tell(self._listed(source))
+
+    def _replace_companion(self) -> None:
+        for pod in self._pods.of("companion"):
+            self._pods.end(pod)
+
+    # Life
+
+    def _live(self) -> None:
+        self._follow(self._pods.step())
+        self._churn_some()
+        self._tell_database()
+        self._load.step([pod.uid for pod in self._pods if pod.ready and pod.kind is SERVICE], self._database_up)
+        self._meter.step(self._pods)
+        self._scale()
+        self._tell_objects()
+        self._tell_figures()
+
+    def _follow(self, moved: list[Pod]) -> None:
+        """What owners do about pods that are gone."""
+        for pod in moved:
+            if pod.stage != "gone":
+                continue
+            self._load.forget(pod.uid)
+            if pod.kind in (DATABASE, COMPANION):  # back under its name
+                self._pods.create(pod.name, pod.app, pod.kind)
+
+    def _churn_some(self) -> None:
+        if not self._churn:
+            return
+        pods = self._pods.of(self._targets.deployment)
+        for _ in range(int(self._churn * self._moments.elapsed + self._random.random())):
+            self._pods.flap(self._random.choice(pods))
+
+    def _scale(self) -> None:
+        """The autoscaler decides, and the Deployment follows: by new pods, or without its newest ones."""
+        pods = self._pods.of(self._targets.deployment)
+        before = self._scaler.desired
+        if not self._scaler.step([self._meter.cpu(pod.uid) for pod in pods]):
+            return
+        self._note_scale(before, self._scaler.desired)
+        for _ in range(self._scaler.desired - len(pods)):
+            self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
+        for pod in pods[self._scaler.desired :]:
+            self._pods.end(pod)
+
+    def _note_scale(self, before: int, desired: int) -> None:
+        name, set_ = self._targets.deployment, f"{self._targets.deployment}-{HASH}"
+        self._happenings.note(
+            Regarding(
+                "HorizontalPodAutoscaler", self._targets.autoscaler, f"uid-{self._targets.autoscaler}-autoscaler"
+            ),
+            "SuccessfulRescale",
+            f"New size: {desired}; reason: {self._scaler.reason}",
+            "horizontal-pod-autoscaler",
+        )
+        self._happenings.note(
+            Regarding("Deployment", name, f"uid-{name}"),
+            "ScalingReplicaSet",
+            f"Scaled {'up' if desired > before else 'down'} replica set {set_} from {before} to {desired}",
+            "deployment-controller",
+        )
+
+    # What follows from it
+
+    def _tell_database(self) -> None:
+        database = self._pods.named(self._database)
+        was_up, self._database_up = self._database_up, database is not None and database.ready
+        if not self._database_up:
+            if was_up:
+                self._tell(event.MongoDown(at=self._moments.told, error="the database has no primary"))
+            elif self._moments.plot % 2 == 0:
+                error = "the database can't be reached: ServerSelectionTimeoutError"
+                self._tell(event.MongoDown(at=self._moments.told, error=error))
+            return
+        if self._random.random() < INSERTION:
+            self._contents.insert()
+        if self._contents.take_change() or not was_up:
+            self._tell(self._contents.contents())
+        if self._moments.plot % VOLUME_SECONDS == 0:
+            self._tell(self._contents.volume())
+
+    def _tell_objects(self) -> None:
+        """Those that are not as they were told last."""
+        for kind, written in self._objects().items():
+            if self._written.get(kind) != written:
+                self._written[kind] = written
+                self._tell(event.Changed(at=self._moments.told, kind=kind, object=decoded(kind, written)))
+
+    def _listed(self, kind: str) -> event.Listed:
+        return event.Listed(at=self._moments.told, kind=kind, objects=[decoded(kind, self._objects()[kind])])
+
+    def _objects(self) -> dict[str, Json]:
+        """One of each kind: the Deployment, the StatefulSet, the autoscaler, the Service's endpoints."""
+        members = [pod for pod in self._pods if pod.kind is SERVICE]
+        ready = sum(pod.ready for pod in members)
+        addresses = [(pod.address, pod.ready) for pod in members if pod.stage not in ("pending", "creating")]
+        deployment, statefulset, autoscaler = (
+            self._targets.deployment, self._targets.statefulset, self._targets.autoscaler,
+        )  # fmt: skip
+        return {
+            "deployments": workload(deployment, self._since, self._scaler.desired, ready),
+            "statefulsets": workload(statefulset, self._since, 1, int(self._database_up)),
+            "horizontalpodautoscalers": self._scaler.written(autoscaler, deployment, self._since),
+            "endpointslices": endpoint_slice(self._targets.service, self._since, addresses),
+        }
+
+    def _tell_figures(self) -> None:
+        """The pods' counters and the database's each second of the day, the samples every few of the plot."""
+        if self._moments.plot % POLL_SECONDS == 0:
+            self._tell(self._meter.sampled(self._pods))
+        if self._moments.at < self._figures_at:
+            return
+        self._figures_at = max(self._figures_at + SECOND, self._moments.at - SECOND)
+        members = [
+            pod for pod in self._pods if pod.kind is SERVICE and pod.stage in ("running", "ready", "unready", "ending")
+        ]
+        counters = {pod.name: self._load.counters(pod.uid) for pod in members[:COUNTED_PODS]}
+        self._tell(event.Scraped(at=self._moments.told, pods=counters))
+        if self._database_up:
+            self._tell(event.Operations(at=self._moments.told, per_second=self._operations()))
+
+    def _operations(self) -> float:
+        return round(self._load.rate * self._random.uniform(1.6, 1.9) + self._random.uniform(0, 2), 1)
+
+    def _is_lost(self, told: event.Told) -> bool:
+        """Whether it comes from the source that fails."""
+        if self._lost is None or isinstance(told, event.Heard):
+            return False
+        source = self._lost[0]
+        match told:
+            case event.Sampled():
+                return source == "metrics"
+            case event.Scraped():
+                return source == "traffic"
+        return getattr(told, "kind", None) == source
 
     @property
     def _database(self) -> str:
         return f"{self._targets.statefulset}-0"
 
-    def _database_ready(self) -> bool:
-        return self._ready(self._database)
-
-    def _grow(self) -> Iterator[event.Told]:
-        """Pods that started become ready, and those that were told to go are gone."""
-        for name in list(self._pods):
-            pod, born = self._pods[name]
-            age = self._steps - born
-            if pod.metadata.deletion_timestamp:
-                if age >= START_STEPS:
-                    yield from self._remove(name)
-            elif age in (2, START_STEPS):
-                yield self._changed("pods", self._grown(name))
-                yield from self._workloads(event.Changed)
-                if name == self._database and age == START_STEPS:
-                    yield self._contents()
-
-    def _kill(self) -> Iterator[event.Told]:
-        yield from self._end(self._database)
-        yield event.MongoDown(at=self._at(), error="the database has no primary")
-
-    def _remove(self, name: str) -> Iterator[event.Told]:
-        pod, _ = self._pods.pop(name)
-        yield event.Deleted(at=self._at(), kind="pods", uid=pod.metadata.uid)
-        if name == self._database:  # a StatefulSet's pod comes back under its name
-            yield self._changed("pods", self._create(name, self._targets.statefulset))
-        yield from self._workloads(event.Changed)
-
-    def _load(self) -> Iterator[event.Told]:
-        """A new sample: the load has moved on, and the autoscaler draws its conclusion."""
-        rising = self._steps % CYCLE_STEPS < CYCLE_STEPS // 2
-        replicas = self._replicas()
-        total = (240 if rising else 60) * self._random.uniform(0.85, 1.15)
-        self._percent = round(total / max(1, len(replicas)))
-        yield self._sampled()
-        desired = self._desired()
-        for _ in range(desired - len(replicas)):
-            name = f"{self._targets.deployment}-5d9c7b6f4-{self._suffix()}"
-            yield self._changed("pods", self._create(name, self._targets.deployment))
-        for name in replicas[desired:][:1]:
-            yield from self._end(name)
-        yield from self._workloads(event.Changed)
-
-    def _desired(self) -> int:
-        return min(5, max(2, -(-len(self._replicas()) * self._percent // 70)))
-
-    def _replicas(self) -> list[str]:
-        """The Deployment's pods, oldest first, without those on their way out."""
-        return [
-            name
-            for name, (pod, _) in self._pods.items()
-            if name.startswith(f"{self._targets.deployment}-") and not pod.metadata.deletion_timestamp
-        ]
-
-    def _end(self, name: str) -> Iterator[event.Told]:
-        if name in self._pods:
-            pod = self._grown(name, ending=True)
-            self._pods[name] = (pod, self._steps)
-            yield self._changed("pods", pod)
-
-    def _create(self, name: str, app: str) -> objects.Pod:
-        pod = objects.Pod(
-            metadata=objects.Meta(
-                name=name,
-                uid=self._uid(),
-                creation_timestamp=self._at(),
-                labels={"app.kubernetes.io/name": app},
-            ),
-            spec=objects.PodSpec(
-                containers=[
-                    objects.Container(
-                        name=app,
-                        resources=objects.Resources(
-                            requests={"cpu": "100m", "memory": "96Mi"}, limits={"cpu": "400m", "memory": "256Mi"}
-                        ),
-                    )
-                ],
-                node_name="node",
-            ),
-        )
-        self._pods[name] = (pod, self._steps)
-        return pod
-
-    def _grown(self, name: str, *, ending: bool = False) -> objects.Pod:
-        """The pod as old as it is now."""
-        pod, born = self._pods[name]
-        age = self._steps - born
-        ready = age >= START_STEPS and not ending
-        waiting = objects.ContainerState(waiting=objects.StateReason("ContainerCreating"))
-        return objects.Pod(
-            metadata=objects.Meta(
-                name=name,
-                uid=pod.metadata.uid,
-                creation_timestamp=pod.metadata.creation_timestamp,
-                deletion_timestamp=self._at() if ending else None,
-                labels=pod.metadata.labels,
-            ),
-            spec=pod.spec,
-            status=objects.PodStatus(
-                phase="Running" if age >= 2 else "Pending",
-                pod_ip=f"10.0.0.{int(pod.metadata.uid[-3:]) % 250 + 1}" if age >= 2 else None,
-                conditions=[objects.Condition(type="Ready", status=str(ready))],
-                container_statuses=[
-                    objects.ContainerStatus(
-                        name="main", state=objects.ContainerState() if age >= 2 else waiting
-                    )
-                ],
-            ),
-        )
-
-    def _ready(self, name: str) -> bool:
-        pod, born = self._pods.get(name, (None, 0))
-        return pod is not None and not pod.metadata.deletion_timestamp and self._steps - born >= START_STEPS
-
-    def _workloads(self, told: Any) -> Iterator[event.Told]:
-        """The Deployment, the StatefulSet, the autoscaler and the Service's endpoints, as they follow from the pods."""
-        ready = [name for name in self._replicas() if self._ready(name)]
-        desired = self._desired()
-        yield self._one(told, "deployments", self._workload(self._targets.deployment, desired, len(ready)))
-        database = int(self._database_ready())
-        yield self._one(told, "statefulsets", self._workload(self._targets.statefulset, 1, database))
-        yield self._one(told, "horizontalpodautoscalers", self._autoscaler(desired))
-        yield self._one(told, "endpointslices", self._endpoints(len(ready)))
-
-    def _workload(self, name: str, desired: int, ready: int) -> objects.Workload:
-        return objects.Workload(
-            metadata=objects.Meta(name=name, uid=f"uid-{name}"),
-            spec=objects.ReplicasSpec(desired),
-            status=objects.ReplicasStatus(ready_replicas=ready, updated_replicas=desired),
-        )
-
-    def _autoscaler(self, desired: int) -> objects.Autoscaler:
-        cpu = objects.ResourceMetric(
-            name="cpu", target=objects.MetricValue(70), current=objects.MetricValue(self._percent)
-        )
-        metric = objects.Metric(type="Resource", resource=cpu)
-        return objects.Autoscaler(
-            metadata=objects.Meta(name=self._targets.autoscaler, uid="uid-autoscaler"),
-            spec=objects.AutoscalerSpec(min_replicas=2, max_replicas=5, metrics=[metric]),
-            status=objects.AutoscalerStatus(
-                current_replicas=len(self._replicas()),
-                desired_replicas=desired,
-                current_metrics=[metric],
-                conditions=[
-                    objects.Condition("AbleToScale", "True", "ReadyForNewScale", "recommended size matches"),
-                    objects.Condition("ScalingActive", "True", "ValidMetricFound", "able to calculate from cpu"),
-                ],
-            ),
-        )
-
-    def _endpoints(self, ready: int) -> objects.EndpointSlice:
-        return objects.EndpointSlice(
-            metadata=objects.Meta(
-                name="slice", uid="uid-slice", labels={"kubernetes.io/service-name": self._targets.service}
-            ),
-            endpoints=[objects.Endpoint(addresses=[f"10.0.0.{index}"]) for index in range(ready)],
-        )
-
-    def _claim(self) -> objects.Claim:
-        return objects.Claim(
-            metadata=objects.Meta(name=f"data-{self._database}", uid=self._claim_uid),
-            spec=objects.ClaimSpec(volume_name="pvc-fake"),
-            status=objects.ClaimStatus(phase="Bound", capacity={"storage": "1Gi"}),
-        )
-
-    def _sampled(self) -> event.Sampled:
-        return event.Sampled(
-            at=self._at(), samples=[self._sample(name) for name in self._pods if self._ready(name)]
-        )
-
-    def _sample(self, name: str) -> objects.PodMetrics:
-        busy = name in self._replicas()
-        cpu = self._percent * self._random.uniform(0.9, 1.1) if busy else self._random.uniform(10, 40)
-        memory = self._random.uniform(60, 110) * MEBI
-        return objects.PodMetrics(
-            metadata=objects.Meta(name=name),
-            timestamp=self._at(),
-            window="15s",
-            containers=[objects.ContainerMetrics("main", {"cpu": f"{cpu:.0f}m", "memory": str(int(memory))})],
-        )
-
-    def _insert(self) -> None:
-        self._count += 1
-        key = self._random.choice(WORDS)
-        document: dict[str, Any] = {"key": key, "value": self._random.randint(0, 999)}
-        if self._count % 9 == 0:
-            document["tags"] = self._random.sample(WORDS, 3)
-        self._documents.insert(0, event.Document(id=f"{self._count:024x}", document=document, inserted=self._at()))
-        del self._documents[20:]
-
-    def _contents(self) -> event.Contents:
-        return event.Contents(
-            at=self._at(),
-            version="0.0.0-fake",
-            count=self._count,
-            size_bytes=self._count * 61,
-            newest=list(self._documents),
-        )
-
-    def _listed(self, kind: str, listed: list[Any]) -> event.Listed:
-        return event.Listed(at=self._at(), kind=kind, objects=listed)
-
-    def _changed(self, kind: str, changed: Any) -> event.Changed:
-        return event.Changed(at=self._at(), kind=kind, object=changed)
-
-    def _one(self, told: Any, kind: str, one: Any) -> event.Told:
-        return self._listed(kind, [one]) if told is event.Listed else self._changed(kind, one)
-
-    def _at(self) -> str:
-        return rfc3339(self._started + timedelta(seconds=self._steps * STEP_SECONDS))
-
     def _uid(self) -> str:
+        """Shaped as Kubernetes', and told apart by a number."""
         self._uids += 1
-        return f"fake-{self._random.getrandbits(48):012x}-{self._uids:03d}"
+        drawn = f"{self._random.getrandbits(80):020x}"
+        return f"{self._uids:08x}-{drawn[:4]}-4{drawn[4:7]}-a{drawn[7:10]}-00{drawn[10:]}"
 
-    def _suffix(self) -> str:
-        return "".join(self._random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
+
+def _longest_name() -> str:
+    """As long as the API allows, in labels of 63 characters at most."""
+    return ".".join(["companion-with-the-longest-name-that-the-api-allows-for-a-pod-xyz"[:63]] * 4)[:LONGEST_NAME]

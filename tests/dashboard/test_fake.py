@@ -1,6 +1,6 @@
 """The fake tells a story that the real sources could have told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,64 +9,148 @@ from dashboard import SOURCES
 from dashboard.core import event
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.fake import Fake
-from dashboard.fake.story import CYCLE_STEPS, Story
+from dashboard.fake.moments import STEP_SECONDS
+from dashboard.fake.pods import LONGEST_NAME
+from dashboard.fake.story import CYCLE_SECONDS, PAST_SECONDS, Story
 from tests.dashboard.stubs import Heard
 
 TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+STEP = timedelta(seconds=STEP_SECONDS)
+
+
+class Reading:
+    """A story as it was told: its events, the state after each step, and the charted figures."""
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        story, snapshot = Story(TARGETS, 7, **options), Snapshot(TARGETS, SOURCES, "")
+        self.opening = story.opening(START)
+        self.told = list(self.opening)
+        for told in self.opening:
+            snapshot.apply(told)
+        self.states = [snapshot.state(0)]
+        for step in range(1, int(seconds / STEP_SECONDS) + 1):
+            for told in story.step(START + step * STEP):
+                self.told.append(told)
+                snapshot.apply(told)
+            self.states.append(snapshot.state(0))
+        self.history = snapshot.history.since(0)["tables"]
+
+    def happenings(self, reason: str) -> list[Any]:
+        """Kubernetes' own Events of a reason, the listed ones too."""
+        told = [one for one in self.told if getattr(one, "kind", None) == "events"]
+        listed = [each for one in told if isinstance(one, event.Listed) for each in one.objects]
+        changed = [one.object for one in told if isinstance(one, event.Changed)]
+        return [each for each in (*listed, *changed) if each.reason == reason]
 
 
 @pytest.fixture(scope="module")
-def states() -> list[dict[str, Any]]:
-    """The state at every step of two cycles."""
-    story, snapshot = Story(TARGETS, 7, START), Snapshot(TARGETS, SOURCES, "")
-    for told in story.opening():
-        snapshot.apply(told)
-    states = [snapshot.state(0)]
-    for _ in range(2 * CYCLE_STEPS):
-        for told in story.step():
-            snapshot.apply(told)
-        states.append(snapshot.state(0))
-    return states
+def reading() -> Reading:
+    """Two cycles after the opening."""
+    return Reading(2 * CYCLE_SECONDS)
 
 
-def test_it_opens_with_everything_in_place(states: list[dict[str, Any]]) -> None:
-    state = states[0]
-    assert [pod["ready"] for pod in state["pods"]] == [True] * 4
+def test_it_opens_with_everything_in_place(reading: Reading) -> None:
+    state = reading.states[0]
+    assert [pod["ready"] for pod in state["pods"]] == [True] * 5
     assert state["deployment"]["ready"] == state["autoscaler"]["current"] == state["service"]["endpoints"] == 2
-    assert state["mongo"]["state"] == "up" and len(state["mongo"]["newest"]) == 8
+    assert state["mongo"]["state"] == "up" and len(state["mongo"]["newest"]) == 20
+    assert state["mongo"]["volume"]["used_bytes"] < state["mongo"]["volume"]["total_bytes"]
     assert all(source["state"] == "live" for source in state["sources"].values())
     assert state["claims"][0]["phase"] == "Bound"
 
 
-def test_replicas_follow_the_load_up_and_down(states: list[dict[str, Any]]) -> None:
-    desired = [state["autoscaler"]["desired"] for state in states]
-    assert min(desired) == 2 and max(desired) >= 4
-    peak = desired.index(max(desired))
-    assert 2 in desired[peak:]
+def test_it_opens_with_an_hour_behind_it(reading: Reading) -> None:
+    start = START.timestamp()
+    traffic, cpu, replicas = (reading.history[name] for name in ("traffic", "cpu", "replicas"))
+    before = [at for at in traffic["at"] if at <= start]
+    assert len(before) > 0.95 * PAST_SECONDS and before[0] < start - PAST_SECONDS + 10
+    assert len([at for at in cpu["at"] if at <= start]) > 200
+    desired = [desired for at, desired in zip(replicas["at"], replicas["desired"], strict=True) if at <= start]
+    assert max(desired) == 5 and desired[-1] == 2
+    (events,) = [told for told in reading.opening if isinstance(told, event.Listed) and told.kind == "events"]
+    assert len(events.objects) > 200
 
 
-def test_the_database_s_pod_is_replaced_under_its_name(states: list[dict[str, Any]]) -> None:
-    uids = {pod["uid"] for state in states for pod in state["pods"] if pod["name"] == "mongodb-0"}
-    assert len(uids) >= 3
-    assert {state["mongo"]["state"] for state in states} == {"up", "down"}
+def test_replicas_follow_the_load_up_and_down(reading: Reading) -> None:
+    desired = [state["autoscaler"]["desired"] for state in reading.states]
+    peak = desired.index(5)
+    assert 2 in desired[:peak] and 2 in desired[peak:]
+    assert max(state["deployment"]["ready"] for state in reading.states) == 5
+    assert max(state["autoscaler"]["cpu_percent"] for state in reading.states) > 100
+    assert {"SuccessfulRescale", "ScalingReplicaSet"} <= {
+        each.reason for reason in ("SuccessfulRescale", "ScalingReplicaSet") for each in reading.happenings(reason)
+    }
 
 
-def test_documents_arrive_newest_first(states: list[dict[str, Any]]) -> None:
-    newest = states[-1]["mongo"]["newest"]
-    assert states[-1]["mongo"]["count"] > 50 and len(newest) == 20
+def test_a_new_pod_has_no_sample_at_first_and_an_old_one_has_its_own_moments(reading: Reading) -> None:
+    flask = [pod for state in reading.states for pod in state["pods"] if pod["app"] == "flask"]
+    assert any(pod["ready"] and pod["cpu_millicores"] is None for pod in flask)
+    sampled = [told for told in reading.told if isinstance(told, event.Sampled)]
+    assert any(len({sample.timestamp for sample in told.samples}) > 2 for told in sampled)
+
+
+def test_the_database_s_pod_is_replaced_under_its_name_on_the_same_claim(reading: Reading) -> None:
+    uids = {pod["uid"] for state in reading.states for pod in state["pods"] if pod["name"] == "mongodb-0"}
+    assert len(uids) == 3
+    assert {state["mongo"]["state"] for state in reading.states} == {"up", "down"}
+    assert len({claim["uid"] for state in reading.states for claim in state["claims"]}) == 1
+
+
+def test_requests_that_waited_for_the_database_are_answered_late(reading: Reading) -> None:
+    slowest = max(figure for figure in reading.history["traffic"]["p99_ms"] if figure is not None)
+    assert slowest > 1_000
+
+
+def test_a_container_is_killed_for_its_memory_and_started_again(reading: Reading) -> None:
+    assert "OOMKilled" in {pod["reason"] for state in reading.states for pod in state["pods"]}
+    assert max(pod["restarts"] for pod in reading.states[-1]["pods"]) >= 2
+    assert max(each.count for each in reading.happenings("Started")) >= 2
+
+
+def test_a_source_fails_for_a_while_and_is_live_again(reading: Reading) -> None:
+    failed = [
+        {name for name, source in state["sources"].items() if name != "mongo" and source["state"] != "live"}
+        for state in reading.states
+    ]
+    assert [len(names) for names in failed].count(1) > 20
+    assert failed[-1] == set()
+
+
+def test_documents_arrive_newest_first(reading: Reading) -> None:
+    newest = reading.states[-1]["mongo"]["newest"]
+    assert reading.states[-1]["mongo"]["count"] > 100 and len(newest) == 20
     assert [one["id"] for one in newest] == sorted((one["id"] for one in newest), reverse=True)
 
 
-def test_no_pod_is_ever_twice_there(states: list[dict[str, Any]]) -> None:
-    for state in states:
+def test_what_is_hard_to_show_is_there_from_the_start(reading: Reading) -> None:
+    state = reading.states[0]
+    assert max(len(pod["name"]) for pod in state["pods"]) == LONGEST_NAME
+    newest = state["mongo"]["newest"]
+    assert any("<script>" in str(one["document"]) for one in newest)
+    assert any(one["truncated"] for one in newest)
+    assert any(str(one["document"]).count("{") > 40 for one in newest)
+    assert any("\u202e" in one["document"].get("rtl", "") for one in newest)
+    assert any(one["text"] and str(2**63 - 1) in one["text"] for one in newest)
+
+
+def test_no_pod_is_ever_twice_there(reading: Reading) -> None:
+    for state in reading.states:
         assert len({pod["uid"] for pod in state["pods"]}) == len({pod["name"] for pod in state["pods"]})
+
+
+def test_many_pods_churn(reading: Reading) -> None:
+    crowd = Reading(10, pods=200, churn=20)
+    assert len([pod for pod in crowd.states[0]["pods"] if pod["app"] == "flask"]) == 200
+    changed = [told for told in crowd.told[len(crowd.opening) :] if getattr(told, "kind", "") == "pods"]
+    assert len(changed) > 100
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:
     def told(seed: int) -> list[event.Told]:
-        story = Story(TARGETS, seed, START)
-        return [*story.opening(), *(one for _ in range(100) for one in story.step())]
+        story = Story(TARGETS, seed)
+        opening = story.opening(START)
+        return [*opening, *(one for step in range(1, 100) for one in story.step(START + step * STEP))]
 
     assert told(1) == told(1)
     assert told(1) != told(2)
@@ -75,5 +159,5 @@ def test_a_seed_tells_the_same_story_each_time() -> None:
 def test_it_plays_in_real_time_and_stops(heard: Heard) -> None:
     fake = Fake(TARGETS, heard)
     fake.start()
-    heard.wait(lambda heard: heard.of(event.Operations))
+    heard.wait(lambda heard: len(heard.of(event.Operations)) > 1)
     fake.stop()

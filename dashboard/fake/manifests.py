@@ -1,0 +1,82 @@
+"""Kubernetes' objects as its API writes them, decoded by the very types that read the real ones.
+
+What is left out here is what those types take for absent, and a field that they learn to read is read here, too.
+"""
+
+from typing import Any
+
+import msgspec
+
+from dashboard.core import objects
+
+Json = dict[str, Any]
+
+NODE = "node"
+HASH = "5d9c7b6f4"  # of a Deployment's pod template: the middle of its pods' names
+BEHAVIOR = {  # as k8s/base has it
+    "scaleUp": {
+        "stabilizationWindowSeconds": 0,
+        "selectPolicy": "Max",
+        "policies": [
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+        ],
+    },
+    "scaleDown": {
+        "stabilizationWindowSeconds": 60,
+        "selectPolicy": "Max",
+        "policies": [{"type": "Percent", "value": 50, "periodSeconds": 15}],
+    },
+}
+
+
+def decoded(kind: str, written: Json) -> Any:
+    """The object as a source tells it."""
+    return msgspec.convert(written, objects.KINDS[kind])
+
+
+def sample(name: str, container: str, timestamp: str, cpu: float, memory: float) -> objects.PodMetrics:
+    """One of metrics.k8s.io, of `cpu` millicores and `memory` bytes."""
+    usage = {"cpu": f"{int(cpu * 1_000_000)}n", "memory": f"{int(memory / 1024)}Ki"}
+    written = {
+        "metadata": {"name": name, "creationTimestamp": timestamp},
+        "timestamp": timestamp,
+        "window": "15.012s",
+        "containers": [{"name": container, "usage": usage}],
+    }
+    return msgspec.convert(written, objects.PodMetrics)
+
+
+def metadata(name: str, uid: str, created: str, **labels: str) -> Json:
+    return {"name": name, "uid": uid, "creationTimestamp": created, "labels": labels}
+
+
+def workload(name: str, created: str, desired: int, ready: int) -> Json:
+    """A Deployment or a StatefulSet."""
+    return {
+        "metadata": metadata(name, f"uid-{name}", created),
+        "spec": {"replicas": desired},
+        "status": {"replicas": desired, "readyReplicas": ready, "updatedReplicas": desired},
+    }
+
+
+def claim(name: str, uid: str, created: str) -> Json:
+    return {
+        "metadata": metadata(name, uid, created),
+        "spec": {"volumeName": f"pvc-{uid}"},
+        "status": {"phase": "Bound", "capacity": {"storage": "2Gi"}},
+    }
+
+
+def endpoint_slice(service: str, created: str, addresses: list[tuple[str, bool]]) -> Json:
+    """The addresses behind a Service, each with whether it is ready."""
+    return {
+        "metadata": metadata(
+            f"{service}-x7k2p", f"uid-{service}-slice", created, **{"kubernetes.io/service-name": service}
+        ),
+        "addressType": "IPv4",
+        "endpoints": [
+            {"addresses": [address], "conditions": {"ready": ready, "serving": ready, "terminating": False}}
+            for address, ready in addresses
+        ],
+    }
