@@ -1,6 +1,5 @@
 """A Kubernetes API that replays streams, a mongod that may be killed, and the app as gunicorn serves it."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -54,11 +53,6 @@ def heard() -> Heard:
 
 @pytest.fixture
 def api() -> Iterator[StubApi]:
-    server = StubApi()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+    server = StubApi().start()
     yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.stop()

@@ -1,12 +1,15 @@
 """An ear for a source's events, a Kubernetes API that replays streams, and the dashboard as its container runs it."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -45,19 +48,56 @@ class Heard(list[event.Told]):
 
 
 class StubApi(ThreadingHTTPServer):
-    """Answers as an API server does: what is scripted for a path in order, elsewhere empty lists and quiet watches."""
+    """Answers as an API server does: what is scripted for a path in order, elsewhere empty lists and quiet watches.
+
+    While `refusal` is set, it answers everything with that; while it is `hung`, it takes requests and answers none.
+    """
 
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), StubHandler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), StubHandler)
         self.requests: list[tuple[float, str, dict[str, str]]] = []
         self.scripts: dict[str, list[dict[str, Any]]] = {}
         self.metrics: list[dict[str, Any]] = []
         self.metrics_status = 200
+        self.refusal: tuple[int, dict[str, str]] | None = None  # status and headers
+        self.refused_paths = ("/",)  # how the paths begin that the refusal is for
+        self.token: str | None = None  # the only one that is let in
+        self.answering = threading.Event()
+        self.answering.set()
         self.over = threading.Event()
         self.open: dict[str, StubHandler] = {}  # path → the watch that is held open
         self.opened = threading.Condition()
+        self.connections: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def start(self) -> "StubApi":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """As a process that is killed: every connection ends with it."""
+        self.over.set()
+        self.answering.set()
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves in the middle is what these tests are about."""
 
     @property
     def url(self) -> str:
@@ -71,9 +111,12 @@ class StubApi(ThreadingHTTPServer):
     def asked(self, path: str) -> list[dict[str, str]]:
         return [query for _, asked, query in self.requests if asked == path]
 
+    def times(self, path: str) -> list[float]:
+        return [at for at, asked, _ in self.requests if asked == path]
+
     def wait_for_watch(self, path: str) -> "StubHandler":
         with self.opened:
-            assert self.opened.wait_for(lambda: path in self.open, 5), f"no watch of {path}"
+            assert self.opened.wait_for(lambda: path in self.open, 30), f"no watch of {path}"
             return self.open[path]
 
 
@@ -85,7 +128,12 @@ class StubHandler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         self.server.requests.append((time.monotonic(), url.path, query))
-        if exchange := self._next(url.path, query):
+        self.server.answering.wait(120)
+        if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
+            self._refuse(401, {})
+        elif self.server.refusal and url.path.startswith(self.server.refused_paths):
+            self._refuse(*self.server.refusal)
+        elif exchange := self._next(url.path, query):
             self._exchange(url.path, exchange)
         elif url.path == "/version":
             self._answer(200, {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"})
@@ -127,15 +175,27 @@ class StubHandler(BaseHTTPRequestHandler):
             with self.server.opened:
                 self.server.open[path] = self
                 self.server.opened.notify_all()
-            self.server.over.wait(60)
+            self.server.over.wait(120)
+            self._leave(path)
+
+    def _leave(self, path: str) -> None:
+        with self.server.opened:
+            if self.server.open.get(path) is self:
+                del self.server.open[path]
 
     def line(self, text: str) -> None:
         data = text.encode() + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
-    def _answer(self, status: int, body: Any) -> None:
+    def _refuse(self, status: int, headers: dict[str, str]) -> None:
+        words = {"kind": "Status", "status": "Failure", "message": HTTPStatus(status).phrase, "code": status}
+        self._answer(status, words, headers)
+
+    def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from kubernetes.client import Configuration
 
 from dashboard import cluster
-from dashboard.cluster import Cluster, connection, pause
+from dashboard.apiserver import Configuration, Refused, connection
+from dashboard.cluster import Cluster, is_earlier, pause
 from dashboard.config import ConfigError
 from dashboard.core import event
 from dashboard.core.snapshot import Snapshot, Targets
@@ -30,8 +30,8 @@ def watching(api: StubApi, heard: Heard) -> Iterator[Cluster]:
 
 @pytest.fixture
 def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For streams that end after moments where real ones last a minute: no round is too short to be a good one."""
-    monkeypatch.setattr(cluster, "HEALTHY_SECONDS", 0.0)
+    """For streams that end after moments where real ones last half a minute: no request has a price."""
+    monkeypatch.setattr(cluster, "REQUEST_SECONDS", (0.0, 0.0))
 
 
 def pods(heard: Heard) -> list[tuple[str, str, bool]]:
@@ -116,11 +116,13 @@ def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, hear
     assert min(after - before for before, after in pairwise(times[:3])) >= 1
 
 
-def test_a_steady_410_is_not_hammered(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_steady_410_is_not_hammered_and_each_list_is_shown(api: StubApi, heard: Heard, watching: Cluster) -> None:
     path = api.play("steady-410")
     watching.start()
-    time.sleep(2.5)
-    assert 4 <= len(api.asked(path)) <= 8, "at once, once more, then with growing pauses"
+    heard.wait(lambda heard: len(heard.of(event.Listed, "pods")) == 3)
+    times = api.times(path)
+    assert len(times) <= times[-1] - times[0] + 2, "a list and a watch, and then no more than one a second"
+    assert source(heard) == ("live", None)
 
 
 @pytest.mark.usefixtures("unpaced")
@@ -174,11 +176,25 @@ def test_it_stops_at_once_while_it_waits_for_news(api: StubApi, heard: Heard) ->
     assert time.monotonic() - began < 30, "it waited for the watch's own end"
 
 
-def test_pauses_grow_to_five_seconds_and_are_never_under_one_after_a_failure() -> None:
-    assert all(0 <= pause(0) <= 0.1 for _ in range(100))
-    for failures in range(1, 40):
-        assert 1 <= pause(failures) <= 5
-    assert pause(40) >= 3.75
+def test_each_request_of_a_round_costs_a_second_and_a_long_round_has_paid() -> None:
+    for asked in (1, 2, 3):
+        assert all(asked <= pause(asked, 0.0) <= asked * 1.25 for _ in range(100))
+    assert all(0.5 <= pause(1, 0.5) <= 0.75 for _ in range(100))
+    assert all(0 <= pause(1, 30.0) <= 0.1 for _ in range(100))
+
+
+def test_a_servers_wish_to_be_left_alone_is_heeded_for_a_while() -> None:
+    assert pause(1, 0.0, Refused(429, "", wait=2.0)) == 2.0
+    assert pause(1, 0.0, Refused(503, "", wait=3600.0)) == cluster.LONGEST_WAIT_SECONDS
+    assert pause(1, 0.0, Refused(429, "", wait=1.0)) >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "earlier"),
+    [("9", "10", True), ("10", "9", False), ("10", "10", False), ("", "10", False), ("abc", "abd", False)],
+)
+def test_versions_are_compared_as_numbers_and_only_where_they_are(version: str, than: str, earlier: bool) -> None:
+    assert is_earlier(version, than) is earlier
 
 
 def test_without_a_cluster_one_sentence_says_so(tmp_path: Path) -> None:
