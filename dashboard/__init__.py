@@ -16,10 +16,13 @@ from dashboard.api import api
 from dashboard.apiserver import Api, connection
 from dashboard.cluster import Cluster
 from dashboard.config import Config, read
+from dashboard.core.documents import Service
 from dashboard.core.inspection import Inspector
 from dashboard.core.snapshot import Targets
+from dashboard.documents import documents
 from dashboard.fake import Fake
 from dashboard.fake.inspector import FakeInspector
+from dashboard.fake.service import FakeService
 from dashboard.hub import Hub
 from dashboard.inspector import Inspector as ClusterInspector
 from dashboard.mongo import Mongo
@@ -27,6 +30,7 @@ from dashboard.pages import pages
 from dashboard.pods import Looks, pods
 from dashboard.probe import Probe
 from dashboard.scrape import Scrape
+from dashboard.service import Service as ServiceClient
 from dashboard.sockets import Sockets
 from dashboard.tails import Tails
 
@@ -51,10 +55,12 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(pods)
+    app.register_blueprint(documents)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
     app.extensions["sources"] = _sources(config, hub)
     app.extensions["inspector"] = _inspector(config)
+    app.extensions["service"] = _service(config)
     app.extensions["looks"] = Looks()
     app.extensions["tails"] = Tails()
     return app
@@ -63,9 +69,11 @@ def create_app(config: Config | None = None) -> Flask:
 def start(app: Flask) -> None:
     """Starts the probes, the hub and the sources."""
     config: Config = app.config["DASHBOARD"]
-    probe = app.extensions["probe"] = Probe(app.extensions["hub"], config.host, config.probe_port)
+    sources: list[Source] = app.extensions["sources"]
+    asked = next((source.requests for source in sources if isinstance(source, Cluster)), None)
+    probe = app.extensions["probe"] = Probe(app.extensions["hub"], config.host, config.probe_port, asked)
     app.extensions["hub"].start(app.extensions["sockets"])
-    for source in app.extensions["sources"]:
+    for source in sources:
         source.start()
     probe.start()
 
@@ -97,7 +105,7 @@ def _targets(config: Config) -> Targets:
 
 def _sources(config: Config, hub: Hub) -> list[Source]:
     if config.source == "fake":
-        return [Fake(_targets(config), hub.put)]
+        return [_fake(config, hub)]
     return [
         Cluster(connection(config.kubeconfig), config.namespace, hub.put),
         Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
@@ -105,7 +113,22 @@ def _sources(config: Config, hub: Hub) -> list[Source]:
     ]
 
 
+def _fake(config: Config, hub: Hub) -> Fake:
+    return Fake(
+        _targets(config),
+        hub.put,
+        config.fake_seed,
+        speed=config.fake_speed,
+        pods=config.fake_pods,
+        churn=config.fake_churn,
+    )
+
+
 def _inspector(config: Config) -> Inspector:
     if config.source == "fake":
         return FakeInspector(_targets(config), time.time)
     return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
+
+
+def _service(config: Config) -> Service:
+    return FakeService() if config.source == "fake" else ServiceClient(config.service_url)

@@ -1,6 +1,8 @@
 """`python -m dashboard`: the dashboard on this machine, by the same server as in a cluster.
 
 With DASHBOARD_SOURCE=fake it needs nothing else: missing tokens are made up, and the login link is printed.
+FAKE_SEED tells another story, FAKE_SPEED tells it so many times as fast; FAKE_PODS makes a crowd of pods, of which
+FAKE_CHURN change each second.
 """
 
 import os

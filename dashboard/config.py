@@ -43,6 +43,10 @@ class Config:
     port: int = 8080
     probe_port: int = 9090
     viewers: int = 40  # at most so many pages at once; each costs four threads
+    fake_seed: int = 7
+    fake_speed: int = 1  # times as fast as four minutes for the story
+    fake_pods: int = 2  # of the service, at rest
+    fake_churn: int = 0  # of them that change each second
 
     @property
     def service(self) -> str:
@@ -80,6 +84,10 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         port=_port(environ, "PORT", Config.port),
         probe_port=_port(environ, "PROBE_PORT", Config.probe_port),
         viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
+        fake_seed=_whole(environ, "FAKE_SEED", Config.fake_seed, 0, 2**32),
+        fake_speed=_whole(environ, "FAKE_SPEED", Config.fake_speed, 1, 60),
+        fake_pods=_whole(environ, "FAKE_PODS", Config.fake_pods, 2, 5000),
+        fake_churn=_whole(environ, "FAKE_CHURN", Config.fake_churn, 0, 5000),
     )
 
 

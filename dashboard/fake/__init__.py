@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
-from dashboard.core.event import Emit
+from dashboard.core.event import Emit, Told
 from dashboard.core.snapshot import Targets
 from dashboard.fake.moments import STEP_SECONDS
 from dashboard.fake.story import Story
@@ -20,6 +22,7 @@ class Fake:
     ) -> None:
         self._story = Story(targets, seed, pods=pods, churn=churn, speed=speed)
         self._emit = emit
+        self._lock = threading.Lock()  # a reader's document comes between two steps
         self._every = STEP_SECONDS / speed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="fake", daemon=True)
@@ -31,12 +34,21 @@ class Fake:
         self._stopped.set()
         self._thread.join(5)
 
+    def insert(self, document: dict[str, Any]) -> str:
+        """Stores a reader's own document; its id. It is told with the next step."""
+        with self._lock:
+            return self._story.insert(document)
+
     def _play(self) -> None:
         """On a beat that a slow step does not shift; one that is far behind, as after a sleep, goes on from now."""
-        for told in self._story.opening(datetime.now(UTC)):
-            self._emit(told)
+        self._tell(self._story.opening)
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            for told in self._story.step(datetime.now(UTC)):
-                self._emit(told)
+            self._tell(self._story.step)
             due = max(due + self._every, time.monotonic() - self._every)
+
+    def _tell(self, part: Callable[[datetime], list[Told]]) -> None:
+        with self._lock:
+            events = part(datetime.now(UTC))
+        for told in events:
+            self._emit(told)

@@ -18,6 +18,7 @@ class Regarding:
     kind: str
     name: str
     uid: str
+    container: str | None = None
 
 
 class Happenings:
@@ -47,7 +48,12 @@ class Happenings:
         uid = self._uid()
         written: Json = {
             "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": self._moments.stamp},
-            "involvedObject": {"kind": about.kind, "name": about.name, "uid": about.uid},
+            "involvedObject": {
+                "kind": about.kind,
+                "name": about.name,
+                "uid": about.uid,
+                "fieldPath": f"spec.containers{{{about.container}}}" if about.container else "",
+            },
             "type": "Warning" if warning else "Normal",
             "reason": reason,
             "message": message,

@@ -39,7 +39,7 @@ DATABASE = Kind(
     init={"prepare": _SMALL},
 )
 DASHBOARD = Kind("ReplicaSet", {"dashboard": _resources("100m", "96Mi", "500m", "256Mi")})
-COMPANION = Kind("Job", {"main": {}})  # requests nothing, and has no limits
+COMPANION = Kind("Job", {"companion": {}})  # requests nothing, and has no limits
 
 
 @dataclass
@@ -66,9 +66,8 @@ class Pod:
     def ready(self) -> bool:
         return self.stage == "ready"
 
-    @property
-    def regarding(self) -> Regarding:
-        return Regarding("Pod", self.name, self.uid)
+    def regarding(self, container: str | None = None) -> Regarding:
+        return Regarding("Pod", self.name, self.uid, container)
 
     @property
     def owner(self) -> Regarding:
@@ -181,10 +180,10 @@ class Pods:
 
     def _note(self, pod: Pod, stage: str) -> None:
         """Kubernetes' own words about it."""
-        note, about = self._happenings.note, pod.regarding
+        note, about = self._happenings.note, pod.regarding(pod.main)
         if stage == "creating":
             assigned = f"Successfully assigned {self._namespace}/{pod.name} to {NODE}"
-            note(about, "Scheduled", assigned, "default-scheduler")
+            note(pod.regarding(), "Scheduled", assigned, "default-scheduler")
         elif stage == "running":
             note(about, "Pulled", "Container image already present on machine and can be accessed by the pod")
             note(about, "Created", "Container created")
@@ -194,7 +193,7 @@ class Pods:
                 note(about, "Unhealthy", refused, warning=True)
         elif stage == "ending":
             for container in pod.kind.containers:
-                note(about, "Killing", f"Stopping container {container}")
+                note(pod.regarding(container), "Killing", f"Stopping container {container}")
 
     def _changed(self, pod: Pod) -> None:
         self._tell(event.Changed(at=self._moments.told, kind="pods", object=decoded("pods", written(pod))))

@@ -43,7 +43,15 @@ def test_no_secret_is_shown_by_its_repr() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "http"), ("PORT", "0"), ("PROBE_PORT", "70000"), ("MAX_VIEWERS", "-1"), ("DASHBOARD_SOURCE", "real")],
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PROBE_PORT", "70000"),
+        ("MAX_VIEWERS", "-1"),
+        ("DASHBOARD_SOURCE", "real"),
+        ("FAKE_SPEED", "0"),
+        ("FAKE_PODS", "many"),
+    ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
