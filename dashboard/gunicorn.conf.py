@@ -31,7 +31,7 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - memory, and not a name that anybody 
 control_socket_disable = True
 graceful_timeout = 5
 keepalive = 20
-limit_request_line = 4094
+limit_request_line = 8190  # a filter of documents may be long
 proc_name = "dashboard"
 
 

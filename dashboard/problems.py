@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457), with the real status."""
 
 import logging
+from collections.abc import Mapping
 
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
@@ -9,9 +10,10 @@ from werkzeug.http import HTTP_STATUS_CODES
 log = logging.getLogger(__name__)
 
 
-def problem(status: int, detail: str, **headers: str) -> Response:
-    """A problem as a response. Headers are named with underscores: Retry_After."""
+def problem(status: int, detail: str, members: Mapping[str, object] | None = None, **headers: str) -> Response:
+    """A problem as a response, with further members. Headers are named with underscores: Retry_After."""
     body = {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
+    body |= members or {}
     response = Response(json.dumps(body), status, content_type="application/problem+json")
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
     return response
