@@ -36,6 +36,11 @@ def whole_bytes(text: str) -> int:
     return _whole(_parse(text))
 
 
+def number(text: str) -> float:
+    """A quantity that is a plain number, as a tolerance is: "50m" is 0.05."""
+    return float(_parse(text))
+
+
 def _parse(text: str) -> Decimal:
     """The exact value: a decimal number with a suffix, or with an exponent (`1e3`, `1E3`)."""
     number = text.rstrip("numkKMGTPEi")
