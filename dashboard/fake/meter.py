@@ -10,6 +10,7 @@ from dashboard.fake.moments import Moments
 from dashboard.fake.pods import DATABASE, SERVICE, Pod, Pods
 
 WINDOW_SECONDS = 15.0
+FIRST_SECONDS = 18.0  # from a container's start to its first sample: a whole window as a ready pod
 MEBI = 2**20
 
 
@@ -38,7 +39,7 @@ class Meter:
         now = self._moments.plot
         for uid, pod in running.items():
             if not (reading := self._readings.get(uid)):
-                due = now + WINDOW_SECONDS + self._random.uniform(0, 6)
+                due = now + FIRST_SECONDS + self._random.uniform(0, 6)
                 memory = self._random.uniform(50, 70) * MEBI
                 self._readings[uid] = Reading(due, self._load.work, now, memory)
             elif now >= reading.due:

@@ -1,6 +1,6 @@
 """When it is in the story: the moment that it is played at, and how far the plot has come."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dashboard.clock import rfc3339
 
@@ -28,4 +28,7 @@ class Moments:
     @property
     def stamp(self) -> str:
         """As Kubernetes writes it into objects: whole seconds."""
-        return self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.stamp_in(0)
+
+    def stamp_in(self, seconds: float) -> str:
+        return (self.at + timedelta(seconds=seconds)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from dashboard.core import event
 from dashboard.fake.happenings import Happenings, Regarding
@@ -11,6 +10,7 @@ from dashboard.fake.manifests import HASH, NODE, Json, decoded, metadata
 from dashboard.fake.moments import Moments
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of Kubernetes' random names
+GRACE_SECONDS = 30
 LONGEST_NAME = 253  # characters of an object's name
 
 
@@ -54,7 +54,9 @@ class Pod:
     address: str
     stage: str = "pending"
     restarts: int = 0
-    deleted: str | None = None
+    started: str = ""  # its containers, the last time
+    turned: str = ""  # when it became ready or unready
+    deleted: str | None = None  # when it is to be gone, whatever it does
     ahead: list[tuple[float, str]] = field(default_factory=list)  # what it will be, and when in the plot
 
     @property
@@ -150,7 +152,7 @@ class Pods:
     def flap(self, pod: Pod) -> None:
         """Its readiness is lost, or comes back."""
         if pod.stage in ("ready", "unready"):
-            pod.stage = "unready" if pod.ready else "ready"
+            self._turn(pod, "unready" if pod.ready else "ready")
             self._changed(pod)
 
     def step(self) -> list[Pod]:
@@ -168,15 +170,22 @@ class Pods:
     def _enter(self, pod: Pod, stage: str) -> None:
         if pod.stage == "killed":
             pod.restarts += 1
-        pod.stage = stage
+        self._turn(pod, stage)
         if stage == "gone":
             del self._pods[pod.uid]
             self._tell(event.Deleted(at=self._moments.told, kind="pods", uid=pod.uid))
             return
+        if stage == "running":
+            pod.started = self._moments.stamp
         if stage == "ending":
-            pod.deleted = self._moments.stamp
+            pod.deleted = self._moments.stamp_in(GRACE_SECONDS)
         self._note(pod, stage)
         self._changed(pod)
+
+    def _turn(self, pod: Pod, stage: str) -> None:
+        was_ready, pod.stage = pod.ready, stage
+        if pod.ready != was_ready or stage == "running":
+            pod.turned = self._moments.stamp
 
     def _note(self, pod: Pod, stage: str) -> None:
         """Kubernetes' own words about it."""
@@ -203,9 +212,10 @@ def written(pod: Pod) -> Json:
     """The pod as the API server has it at its stage."""
     meta = metadata(pod.name, pod.uid, pod.created, **{"app.kubernetes.io/name": pod.app})
     if pod.deleted:
-        meta |= {"deletionTimestamp": pod.deleted, "deletionGracePeriodSeconds": 30}
+        meta |= {"deletionTimestamp": pod.deleted, "deletionGracePeriodSeconds": GRACE_SECONDS}
     started = pod.stage not in ("pending", "creating")
-    ready = "True" if pod.ready else "False"
+    ready = {"status": str(pod.ready), "lastTransitionTime": pod.turned or pod.created}
+    first = {"lastTransitionTime": pod.created}
     unscheduled = pod.stage == "pending"
     return {
         "metadata": meta,
@@ -217,11 +227,12 @@ def written(pod: Pod) -> Json:
         "status": {
             "phase": "Running" if started else "Pending",
             "podIP": pod.address if started else None,
+            "startTime": None if unscheduled else pod.created,
             "conditions": [
-                {"type": "Initialized", "status": "True" if started else "False"},
-                {"type": "Ready", "status": ready},
-                {"type": "ContainersReady", "status": ready},
-                {"type": "PodScheduled", "status": str(not unscheduled)},
+                {"type": "Initialized", "status": str(started)} | first,
+                {"type": "Ready"} | ready,
+                {"type": "ContainersReady"} | ready,
+                {"type": "PodScheduled", "status": str(not unscheduled)} | first,
             ],
             "containerStatuses": None if unscheduled else [_status(pod, name) for name in pod.kind.containers],
             "initContainerStatuses": None if unscheduled else [_initial(pod, name) for name in pod.kind.init],
@@ -248,12 +259,12 @@ def _state(pod: Pod, main: bool) -> Json:
         return {"waiting": {"reason": "PodInitializing" if pod.kind.init else "ContainerCreating"}}
     if pod.stage == "killed" and main:
         return {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-    return {"running": {"startedAt": pod.created}}
+    return {"running": {"startedAt": pod.started}}
 
 
 def _initial(pod: Pod, name: str) -> Json:
     done = pod.stage != "creating"
-    state: dict[str, Any] = (
+    state: Json = (
         {"terminated": {"exitCode": 0, "reason": "Completed"}} if done else {"running": {"startedAt": pod.created}}
     )
     return {"name": name, "ready": done, "restartCount": 0, "state": state}

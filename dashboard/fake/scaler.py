@@ -41,7 +41,7 @@ class Scaler:
         self._current = len(used)
         if not known:
             return False
-        self._percent = round(100 * sum(known) / (REQUEST * len(known)))
+        self._percent = int(100 * sum(known) / (REQUEST * len(known)))
         before, self.desired = self.desired, self._decide(known, len(used))
         if self.desired == before:
             return False
@@ -103,11 +103,11 @@ class Scaler:
         return self._limit(stabilized)
 
     def _wanted(self, known: list[float], pods: int) -> int:
-        """A pod without a sample counts as idle where more are wanted, and as on target where fewer are."""
+        """A pod without a sample counts as idle where more are wanted, and as busy where fewer are."""
         ratio = sum(known) / (REQUEST * len(known)) * 100 / TARGET_PERCENT
         missing = pods - len(known)
         if missing:
-            assumed = 0.0 if ratio > 1 else missing * REQUEST * TARGET_PERCENT / 100
+            assumed = 0.0 if ratio > 1 else missing * REQUEST
             again = (sum(known) + assumed) / (REQUEST * pods) * 100 / TARGET_PERCENT
             if abs(again - 1) <= TOLERANCE or (again > 1) != (ratio > 1):
                 return self.desired
