@@ -35,18 +35,47 @@ class Changes:
         self._unreachable: float | None = None  # since when the Service has no endpoints
 
     def between(self, before: Json, after: Json, at: str) -> Iterator[News]:
-        """The news that make `after` of `before`, at `at` unless the state knows better."""
-        if before["pods"] is not after["pods"] and _listed(before, "pods"):
-            yield from self._pods(before["pods"], after, at)
+        """The news that make `after` of `before`, causes first; at `at` unless the state knows better."""
         if before["autoscaler"] is not after["autoscaler"] and _listed(before, "horizontalpodautoscalers"):
             yield from self._autoscaler(before["autoscaler"], after["autoscaler"], at)
         yield from _replicas(before, after, at)
+        if before["pods"] is not after["pods"] and _listed(before, "pods"):
+            yield from self._pods(before["pods"], after, at)
         yield from self._endpoints(before["service"], after["service"], at)
         if before["claims"] != after["claims"] and _listed(before, "persistentvolumeclaims"):
             yield from _claims(before["claims"], after["claims"], at)
         if before["mongo"] is not after["mongo"] and before["mongo"] and after["mongo"]:
             yield from _mongo(before["mongo"], after["mongo"], after["sources"].get("mongo") or {})
         yield from self._sources(after["sources"], at)
+
+    # The autoscaler
+
+    def _autoscaler(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+        if was is None or now is None:
+            if now:
+                yield News(at, "off", f"Autoscaler created: {now['min']} to {now['max']} pods")
+            elif was:
+                yield News(at, "warn", "Autoscaler deleted")
+            return
+        if was["desired"] != now["desired"]:
+            yield News(at, *_scaled(was["desired"], now), None, f"{was['desired']} → {now['desired']}")
+        if (was["min"], was["max"]) != (now["min"], now["max"]):
+            ranges = (f"{one['min']} to {one['max']}" for one in (was, now))
+            yield News(at, "off", f"Autoscaler's range changed: {' pods → '.join(ranges)} pods")
+        yield from self._activity(_active(was), _active(now), at)
+
+    def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+        """Whether it can scale at all: it can't without figures."""
+        if was is None or now is None or (was["status"] == "True") == (now["status"] == "True"):
+            return
+        if now["status"] == "True":
+            after = "" if self._idle is None else f" after {span(seconds(at) - self._idle)}"
+            self._idle = None
+            yield News(at, "good", f"Autoscaler can scale again{after}")
+        else:
+            self._idle = seconds(at)
+            why = ": ".join(filter(None, (plain(now["reason"], 60), plain(now["message"], REASON_LENGTH))))
+            yield News(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
 
     # Pods
 
@@ -116,35 +145,6 @@ class Changes:
         elif was["ready"] and not pod["ready"]:
             self._waiting[uid] = (now, True)
             yield news("warn", f"not ready{_because(pod)}", "not ready")
-
-    # The autoscaler
-
-    def _autoscaler(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
-        if was is None or now is None:
-            if now:
-                yield News(at, "off", f"Autoscaler created: {now['min']} to {now['max']} pods")
-            elif was:
-                yield News(at, "warn", "Autoscaler deleted")
-            return
-        if was["desired"] != now["desired"]:
-            yield News(at, *_scaled(was["desired"], now), None, f"{was['desired']} → {now['desired']}")
-        if (was["min"], was["max"]) != (now["min"], now["max"]):
-            ranges = (f"{one['min']} to {one['max']}" for one in (was, now))
-            yield News(at, "off", f"Autoscaler's range changed: {' pods → '.join(ranges)} pods")
-        yield from self._activity(_active(was), _active(now), at)
-
-    def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
-        """Whether it can scale at all: it can't without figures."""
-        if was is None or now is None or (was["status"] == "True") == (now["status"] == "True"):
-            return
-        if now["status"] == "True":
-            after = "" if self._idle is None else f" after {span(seconds(at) - self._idle)}"
-            self._idle = None
-            yield News(at, "good", f"Autoscaler can scale again{after}")
-        else:
-            self._idle = seconds(at)
-            why = ": ".join(filter(None, (plain(now["reason"], 60), plain(now["message"], REASON_LENGTH))))
-            yield News(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
 
     # The Service, and where the state comes from
 

@@ -13,6 +13,7 @@ from dashboard.core.objects import KubernetesEvent, Regarding
 ENTRIES = 200
 ASSURED = ENTRIES // 2  # for Kubernetes' Events, and as many for the rest: neither pushes the other out
 MESSAGE_LENGTH = 240
+WORD_LENGTH = 100  # of a message: a name in it, or an address
 REASON_LENGTH = 60
 NAME_LENGTH = 253  # the longest that Kubernetes allows
 
@@ -141,7 +142,8 @@ def _text(happened: KubernetesEvent, count: int) -> str:
     """Reason and object as `kubectl get events` has them, then the message: "Unhealthy mongodb-0/mongod: Startup …"."""
     of = happened.involved_object
     # The kubelet repeats there which pod it speaks of.
-    message = plain(happened.message.partition(f" in pod {of.name}_")[0], MESSAGE_LENGTH)
+    message = happened.message[: 4 * MESSAGE_LENGTH].partition(f" in pod {of.name}_")[0]
+    message = plain(" ".join(shorten(word, WORD_LENGTH) for word in message.split()), MESSAGE_LENGTH)
     subject = " ".join(filter(None, (plain(happened.reason, REASON_LENGTH), _subject(of))))
     times = f"({count}\N{MULTIPLICATION SIGN})" if count > 1 else ""
     return " ".join(filter(None, (": ".join(filter(None, (subject, message))), times)))

@@ -11,7 +11,7 @@ const HUSH_MS = 1_000; // after a reader's own choice, so that rows which only c
 const FRESH_MS = 5_000; // a row is highlighted as it enters, unless its entry is older
 const ICONS = { good: "check", busy: "half", warn: "warning", bad: "cross", off: "minus" };
 const SPOKEN = { warn: "Warning: ", bad: "Problem: " }; // what sign and colour say, for who hears the page
-const TAGS = { event: "Kubernetes", action: "action" };
+const KINDS = { event: ["K8s", "Kubernetes event"], action: ["action", "somebody's action"] };
 
 // The view keeps the reader's choice between renders; `redraw()` is called when it changes.
 export function timeline(redraw) {
@@ -100,10 +100,15 @@ function row(entry, at) {
     <time datetime=${entry.at} title=${fullMoment(entry.at)}>${moment(entry.at, at)}</time>
     ${icon(ICONS[tone] ?? "minus")}
     <p title=${about ? `${about.kind} ${about.name}` : nothing}>
-      <span class="unseen">${SPOKEN[tone] ?? ""}</span><span class="entry-text">${text}</span>
-      ${TAGS[kind] ? html`<span class="tag">${TAGS[kind]}</span>` : nothing}
+      ${origin(kind)}<span class="unseen">${SPOKEN[tone] ?? ""}</span><span class="entry-text">${text}</span>
     </p>
   </li>`);
+}
+
+// Whose word it is; a change is the page's own.
+function origin(kind) {
+  const [word, title] = KINDS[kind] ?? [];
+  return word ? html`<abbr class="entry-kind" title=${title}>${word}</abbr> ` : nothing;
 }
 
 function nothingFound(state, { filter, text }, choose) {
