@@ -4,3 +4,15 @@ export { html, nothing, render, svg } from "../vendor/lit-html-3.3.3/lit-html.js
 export { guard } from "../vendor/lit-html-3.3.3/directives/guard.js";
 export { repeat } from "../vendor/lit-html-3.3.3/directives/repeat.js";
 export { io } from "../vendor/socket.io-client-4.8.4/dist/socket.io.esm.min.js";
+
+// uPlot, once it is there. Its module is not minified, and twice as large as its script, which makes a global; as a script it also
+// comes after all that the page can show without charts.
+export function uPlot() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("../vendor/uplot-1.6.32/dist/uPlot.iife.min.js", import.meta.url);
+    script.onload = () => resolve(globalThis.uPlot);
+    script.onerror = () => reject(new Error("uPlot did not load."));
+    document.head.append(script);
+  });
+}

@@ -29,5 +29,7 @@ keep() {
 
 fetch lit-html 3.3.3 7a5f0cea32b6a37457067ad21d7dd92abb0df33115eb7a521314ced70609cfb427746619f37e777b66b93cf5fea877b66866b27e7721426900a2369601110e20
 fetch socket.io-client 4.8.4 ef08ca02f55760e26c6e65209166e784f0f86c5a64aab511d3ef973a3a46166a83aaca95d4223ddd54eb69e1312f1a63c44aab5a016849166ed628632d67e400
+fetch uplot 1.6.32 2883159c6ebccefbb95d751b0b82d010f9e1c0ec41b8bc96d401eda66e882935c89a46cb824332fa369b8cb8122cc6ac36e186cd09bf7a9ded3a4c93c6989023
 keep lit-html 3.3.3 lit-html.js directive.js directive-helpers.js directives/repeat.js directives/guard.js
 keep socket.io-client 4.8.4 dist/socket.io.esm.min.js
+keep uplot 1.6.32 dist/uPlot.iife.min.js
