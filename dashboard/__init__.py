@@ -11,7 +11,7 @@ from typing import Protocol
 
 from flask import Flask
 
-from dashboard import auth, problems
+from dashboard import auth, packing, problems
 from dashboard.api import api
 from dashboard.apiserver import Api, connection
 from dashboard.cluster import Cluster
@@ -22,7 +22,6 @@ from dashboard.core.snapshot import Targets
 from dashboard.documents import documents
 from dashboard.fake import Fake
 from dashboard.fake.inspector import FakeInspector
-from dashboard.fake.service import FakeService
 from dashboard.hub import Hub
 from dashboard.inspector import Inspector as ClusterInspector
 from dashboard.mongo import Mongo
@@ -52,15 +51,16 @@ def create_app(config: Config | None = None) -> Flask:
     hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
     auth.install(app, auth.Auth(config), config.session_key)
+    packing.install(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(pods)
     app.register_blueprint(documents)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
-    app.extensions["sources"] = _sources(config, hub)
+    app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["inspector"] = _inspector(config)
-    app.extensions["service"] = _service(config)
+    app.extensions["service"] = _service(config, sources)
     app.extensions["looks"] = Looks()
     app.extensions["tails"] = Tails()
     return app
@@ -130,5 +130,7 @@ def _inspector(config: Config) -> Inspector:
     return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
 
 
-def _service(config: Config) -> Service:
-    return FakeService() if config.source == "fake" else ServiceClient(config.service_url)
+def _service(config: Config, sources: list[Source]) -> Service:
+    """The fake's documents are the ones that its story shows."""
+    fake = next((source for source in sources if isinstance(source, Fake)), None)
+    return fake.service if fake else ServiceClient(config.service_url)

@@ -40,7 +40,6 @@ from dashboard.apiserver import (
     Refused,
     Requests,
     Unreachable,
-    connection,
     refusal,
 )
 from dashboard.clock import now
@@ -67,8 +66,6 @@ PULSE_SECONDS = 5.0
 PULSE_ANSWER_SECONDS = 3.0
 REQUEST_SECONDS = (1.0, 1.25)  # that a request of a failed round costs; jitter, lest all kinds come at once
 LONGEST_WAIT_SECONDS = 2.5  # that a server's Retry-After is heeded: the page is to be back within three
-
-__all__ = ["Api", "Cluster", "ClusterError", "Forbidden", "Refused", "connection"]
 
 log = logging.getLogger(__name__)
 

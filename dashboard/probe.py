@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from dashboard.apiserver import Requests
 from dashboard.hub import Hub
 
 
@@ -18,12 +19,14 @@ class Probe(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, hub: Hub, host: str, port: int) -> None:
+    def __init__(self, hub: Hub, host: str, port: int, requests: Requests | None = None) -> None:
         super().__init__((host, port), Handler)
         self.hub = hub
         self.ready = True
         self.registry = CollectorRegistry()
         self.registry.register(HubCollector(hub))
+        if requests:
+            self.registry.register(RequestsCollector(requests))
         ProcessCollector(registry=self.registry)
 
     def start(self) -> None:
@@ -97,3 +100,21 @@ class HubCollector(Collector):
         if contents and contents["count"] is not None:
             yield GaugeMetricFamily("dashboard_mongodb_documents", "Documents in the collection.", contents["count"])
             yield GaugeMetricFamily("dashboard_mongodb_size_bytes", "Their size.", contents["size_bytes"])
+
+
+class RequestsCollector(Collector):
+    """What the API server is asked: a watch a kind and a few requests a minute, however many pages are open."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+    def collect(self) -> Iterator[Metric]:
+        asked = CounterMetricFamily(
+            "dashboard_api_requests", "Requests to the Kubernetes API.", labels=["kind", "outcome"]
+        )
+        for labels, count in list(self._requests.outcomes.items()):
+            asked.add_metric(labels, count)
+        watches = GaugeMetricFamily("dashboard_api_watches", "Watches that are open.", labels=["kind"])
+        for kind, count in list(self._requests.watches.items()):
+            watches.add_metric([kind], count)
+        yield from (asked, watches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,30 @@ def _running(mongod: Mongod) -> Iterator[Mongod]:
     mongod.start()
     yield mongod
     mongod.kill()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
+    """Notes how many seconds something took, and were promised, for the table at the end of the run.
+
+    The promise is no limit of the test: a machine that is busy must not fail it. Five times as long does.
+    """
+
+    def measure(what: str, seconds: float, promised: float) -> None:
+        request.node.user_properties.append(("measured", [what, seconds, promised]))
+        assert seconds <= 5 * promised, f"{what}: {seconds:.1f} s instead of {promised:g} s"
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what was measured."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    rows = [value for report in reports for name, value in report.user_properties if name == "measured"]
+    if rows:
+        terminalreporter.write_sep("-", "measured")
+    for what, seconds, promised in rows:
+        terminalreporter.write_line(f"{seconds:7.2f} s  of {promised:g} s  {what}")
 
 
 def pytest_configure() -> None:

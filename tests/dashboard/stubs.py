@@ -26,6 +26,8 @@ SESSION_KEY = "Se8-ua5Fk2Wb9Rx3Nz6H"
 ROOT = Path(__file__).parents[2]
 STREAMS = ROOT / "tests" / "streams"
 
+Measured = Callable[[str, float, float], None]  # what, seconds, promised: the fixture `measured`
+
 
 class Heard(list[event.Told]):
     """The events that a source emitted, in order, to be waited for."""
@@ -42,9 +44,12 @@ class Heard(list[event.Told]):
         return [told for told in self if isinstance(told, type_) and (not kinds or getattr(told, "kind", "") in kinds)]
 
     def wait(self, condition: Callable[["Heard"], Any], seconds: float = 30) -> Any:
+        end = time.monotonic() + seconds
         with self._more:
-            assert self._more.wait_for(lambda: condition(self), seconds), f"not heard within {seconds} s: {self!r}"
-            return condition(self)
+            while not (found := condition(self)):
+                assert time.monotonic() < end, f"not heard within {seconds} s: {self!r}"
+                self._more.wait(0.1)  # it may wait for something that is not told as well
+            return found
 
 
 class StubApi(ThreadingHTTPServer):
@@ -67,7 +72,6 @@ class StubApi(ThreadingHTTPServer):
         self.token: str | None = None  # the only one that is let in
         self.answering = threading.Event()
         self.answering.set()
-        self.over = threading.Event()
         self.open: dict[str, StubHandler] = {}  # path → the watch that is held open
         self.opened = threading.Condition()
         self.connections: set[socket.socket] = set()
@@ -79,14 +83,20 @@ class StubApi(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """As a process that is killed: every connection ends with it."""
-        self.over.set()
         self.answering.set()
         self.shutdown()
-        self.server_close()
+        self.socket.close()
+        self.end_watches()
         for connection in list(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+
+    def end_watches(self) -> None:
+        """As a server does whose time for them is up."""
+        with self.opened:
+            for handler in self.open.values():
+                handler.ended.set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
@@ -123,6 +133,10 @@ class StubApi(ThreadingHTTPServer):
 class StubHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: StubApi
+
+    def setup(self) -> None:
+        super().setup()
+        self.ended = threading.Event()  # the watch that it holds
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -175,13 +189,16 @@ class StubHandler(BaseHTTPRequestHandler):
             with self.server.opened:
                 self.server.open[path] = self
                 self.server.opened.notify_all()
-            self.server.over.wait(120)
-            self._leave(path)
+            self._hold(path)
 
-    def _leave(self, path: str) -> None:
+    def _hold(self, path: str) -> None:
+        """Until the server ends, or its watches, or the client goes."""
+        self.ended.wait(120)
         with self.server.opened:
             if self.server.open.get(path) is self:
                 del self.server.open[path]
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"0\r\n\r\n")
 
     def line(self, text: str) -> None:
         data = text.encode() + b"\n"
