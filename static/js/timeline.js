@@ -38,7 +38,7 @@ export function timeline(redraw) {
     return panel({
       id: "timeline",
       title: "What happened",
-      aside: found === entries || found.length === entries.length ? "newest first" : `${count(found.length)} of ${count(entries.length)}`,
+      aside: summary(found.length, entries.length),
       state,
       kinds: ["events"],
       // An idle list costs this comparison: the entries are the same object until one comes.
@@ -50,6 +50,11 @@ export function timeline(redraw) {
       ),
     });
   };
+}
+
+function summary(found, all) {
+  if (all === 0) return "";
+  return found === all ? "newest first" : `${count(found)} of ${count(all)}`;
 }
 
 function controls(offered, { filter, text }, choose) {
