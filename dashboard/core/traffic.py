@@ -7,6 +7,8 @@ import msgspec
 
 from dashboard.core.event import Counters
 
+REMEMBERED_SECONDS = 60.0  # a pod that was not heard for longer starts anew
+
 Buckets = tuple[tuple[float, float], ...]
 
 
@@ -21,28 +23,32 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Traffic:
-    """Remembers the previous scrape."""
+    """Remembers what each pod had counted when it was last heard."""
 
     def __init__(self) -> None:
-        self._previous: tuple[float, dict[str, Counters]] | None = None
+        self._heard: dict[str, tuple[float, Counters]] = {}
+        self._began = False
 
     def rates(self, at: float, pods: dict[str, Counters]) -> Rates | None:
-        """The rates since the previous scrape; None for the first. `at` is in seconds.
+        """The rates since each pod was last heard; None for the first scrape. `at` is in seconds.
 
-        A pod seen for the first time has no rate yet. One whose counters fell was restarted, and counts from zero.
+        A pod seen for the first time has no rate yet. One whose counters fell was restarted, and counts from zero. One
+        that missed a scrape has its requests spread over the time since, and none is counted twice or lost.
         """
-        previous, self._previous = self._previous, (at, pods)
-        if previous is None or at <= previous[0]:
+        began, self._began = self._began, True
+        before = {name: heard for name, heard in self._heard.items() if 0 < at - heard[0] <= REMEMBERED_SECONDS}
+        self._heard = before | {name: (at, counted) for name, counted in pods.items()}
+        if not began:
             return None
-        elapsed = at - previous[0]
-        grown = {name: _growth(previous[1][name], now) for name, now in pods.items() if name in previous[1]}
+        spans = {name: at - before[name][0] for name in pods if name in before}
+        grown = {name: _growth(before[name][1], pods[name]) for name in spans}
         latencies = _together([each.buckets for each in grown.values()])
         return Rates(
-            requests_per_second=round(sum(each.requests for each in grown.values()) / elapsed, 1),
-            errors_per_second=round(sum(each.errors for each in grown.values()) / elapsed, 1),
+            requests_per_second=round(sum(each.requests / spans[name] for name, each in grown.items()), 1),
+            errors_per_second=round(sum(each.errors / spans[name] for name, each in grown.items()), 1),
             p50_ms=_milliseconds(quantile(0.5, latencies)),
             p99_ms=_milliseconds(quantile(0.99, latencies)),
-            by_pod={name: round(each.requests / elapsed, 1) for name, each in grown.items()},
+            by_pod={name: round(each.requests / spans[name], 1) for name, each in grown.items()},
         )
 
 
@@ -63,14 +69,12 @@ def quantile(q: float, buckets: Buckets) -> float | None:
 
 
 def _growth(before: Counters, now: Counters) -> Counters:
-    if now.requests < before.requests:
-        return now
     counted = dict(before.buckets)
-    return Counters(
-        now.requests - before.requests,
-        now.errors - before.errors,
-        tuple((bound, count - counted.get(bound, 0)) for bound, count in now.buckets),
-    )
+    buckets = tuple((bound, count - counted.get(bound, 0)) for bound, count in now.buckets)
+    requests, errors = now.requests - before.requests, now.errors - before.errors
+    if requests < 0 or errors < 0 or any(count < 0 for _, count in buckets):
+        return now
+    return Counters(requests, errors, buckets)
 
 
 def _together(all_buckets: list[Buckets]) -> Buckets:

@@ -1,0 +1,114 @@
+"""Rates and percentiles from counters, on literals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.core.event import Counters
+from dashboard.core.traffic import REMEMBERED_SECONDS, Buckets, Rates, Traffic, quantile
+
+INF = float("inf")
+
+
+def counted(requests: float, errors: float = 0, buckets: Buckets = ()) -> Counters:
+    return Counters(requests, errors, buckets)
+
+
+def after(traffic: Traffic, at: float, **pods: Counters) -> Rates:
+    rates = traffic.rates(at, pods)
+    assert rates is not None
+    return rates
+
+
+def test_rates_are_over_the_time_between_two_scrapes() -> None:
+    traffic = Traffic()
+    assert traffic.rates(10, {"a": counted(100, 1), "b": counted(50)}) is None
+    rates = after(traffic, 12, a=counted(120, 2), b=counted(51))
+    assert (rates.requests_per_second, rates.errors_per_second) == (10.5, 0.5)
+    assert rates.by_pod == {"a": 10.0, "b": 0.5}
+
+
+def test_a_pod_that_is_new_has_no_rate_yet_and_changes_nobodys() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {"a": counted(100)})
+    rates = after(traffic, 11, a=counted(110), b=counted(5000))
+    assert (rates.requests_per_second, rates.by_pod) == (10.0, {"a": 10.0})
+    assert after(traffic, 12, a=counted(120), b=counted(5001)).by_pod == {"a": 10.0, "b": 1.0}
+
+
+def test_a_pod_whose_counters_fell_was_restarted_and_counts_from_zero() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {"a": counted(100, 5, ((0.1, 100), (INF, 100)))})
+    rates = after(traffic, 11, a=counted(7, 1, ((0.1, 3), (INF, 7))))
+    assert (rates.requests_per_second, rates.errors_per_second) == (7.0, 1.0)
+    assert rates.p50_ms == 100.0
+
+
+def test_a_pod_that_missed_scrapes_loses_no_request_and_makes_no_peak() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {"a": counted(100), "b": counted(100)})
+    assert after(traffic, 11, a=counted(110)).by_pod == {"a": 10.0}
+    assert after(traffic, 12, a=counted(120)).by_pod == {"a": 10.0}
+    assert after(traffic, 13, a=counted(130), b=counted(130)).by_pod == {"a": 10.0, "b": 10.0}
+
+
+def test_a_pod_that_was_away_for_long_starts_anew() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {"a": counted(100)})
+    assert after(traffic, 10 + REMEMBERED_SECONDS + 1, a=counted(5000)).by_pod == {}
+
+
+def test_pods_that_are_gone_are_forgotten() -> None:
+    traffic = Traffic()
+    for number in range(500):
+        traffic.rates(number, {f"pod-{number}": counted(1)})
+    assert len(traffic._heard) <= REMEMBERED_SECONDS + 1
+
+
+def test_a_moment_that_comes_twice_gives_no_rate() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {"a": counted(100)})
+    assert after(traffic, 10, a=counted(200)).requests_per_second == 0
+
+
+def test_without_pods_there_is_no_traffic_and_no_latency() -> None:
+    traffic = Traffic()
+    traffic.rates(10, {})
+    assert after(traffic, 11) == Rates(0.0, 0.0, None, None, {})
+
+
+def test_latencies_are_of_all_pods_together() -> None:
+    traffic = Traffic()
+    none: Buckets = ((0.1, 0), (1.0, 0), (INF, 0))
+    traffic.rates(10, {"a": counted(0, 0, none), "b": counted(0, 0, none)})
+    fast, slow = ((0.1, 90), (1.0, 90), (INF, 90)), ((0.1, 0), (1.0, 10), (INF, 10))
+    rates = after(traffic, 11, a=counted(90, 0, fast), b=counted(10, 0, slow))
+    assert rates.p50_ms == pytest.approx(55.56, abs=0.01)
+    assert rates.p99_ms == pytest.approx(910.0)
+
+
+@pytest.mark.parametrize(
+    ("q", "buckets", "expected"),
+    [
+        (0.5, (), None),
+        (0.5, ((0.1, 0), (INF, 0)), None),
+        (0.5, ((0.1, 10), (INF, 10)), 0.05),
+        (1.0, ((0.1, 10), (INF, 10)), 0.1),
+        (0.5, ((0.1, 0), (0.2, 10), (INF, 10)), 0.15),
+        (0.99, ((0.1, 10), (0.5, 10), (INF, 20)), 0.5),
+        (0.0, ((0.1, 10), (INF, 10)), 0.0),
+    ],
+)
+def test_quantiles_are_interpolated_within_the_bucket(q: float, buckets: Buckets, expected: float | None) -> None:
+    assert quantile(q, buckets) == (expected if expected is None else pytest.approx(expected))
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=8), st.floats(0.01, 1))
+def test_a_quantile_lies_within_its_bounds(counts: list[int], q: float) -> None:
+    total, buckets = 0, []
+    for number, count in enumerate(counts, 1):
+        total += count
+        buckets.append((number / 10, float(total)))
+    found = quantile(q, (*buckets, (INF, float(total))))
+    assert (found is None) == (total == 0)
+    assert found is None or 0 <= found <= len(counts) / 10
