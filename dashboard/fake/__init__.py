@@ -9,6 +9,7 @@ from typing import Any
 from dashboard.core.event import Emit, Told
 from dashboard.core.snapshot import Targets
 from dashboard.fake.moments import STEP_SECONDS
+from dashboard.fake.service import FakeService
 from dashboard.fake.story import Story
 
 SEED = 7
@@ -20,7 +21,8 @@ class Fake:
     def __init__(
         self, targets: Targets, emit: Emit, seed: int = SEED, *, speed: int = 1, pods: int = 2, churn: int = 0
     ) -> None:
-        self._story = Story(targets, seed, pods=pods, churn=churn, speed=speed)
+        self.service = FakeService(self._insert)
+        self._story = Story(targets, seed, self.service.keep, pods=pods, churn=churn, speed=speed)
         self._emit = emit
         self._lock = threading.Lock()  # a reader's document comes between two steps
         self._every = STEP_SECONDS / speed
@@ -34,10 +36,10 @@ class Fake:
         self._stopped.set()
         self._thread.join(5)
 
-    def insert(self, document: dict[str, Any]) -> str:
-        """Stores a reader's own document; its id. It is told with the next step."""
+    def _insert(self, id_: str, document: dict[str, Any]) -> None:
+        """Takes in a reader's own document. It is told with the next step."""
         with self._lock:
-            return self._story.insert(document)
+            self._story.insert(id_, document)
 
     def _play(self) -> None:
         """On a beat that a slow step does not shift; one that is far behind, as after a sleep, goes on from now."""

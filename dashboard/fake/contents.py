@@ -1,6 +1,7 @@
 """The collection: documents that come in, odd ones among them, and what the database tells of it."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,11 +15,16 @@ ODD_EVERY = 10  # one document of so many is an odd one
 FILE_SYSTEM_BYTES = 40 * 2**30
 VERSION = "7.0.0-fake"
 
+Keep = Callable[[str, dict[str, Any]], None]
+
 
 class Contents:
-    def __init__(self, moments: Moments, random: random.Random) -> None:
+    """The newest documents; `keep` is given them all."""
+
+    def __init__(self, moments: Moments, random: random.Random, keep: Keep = lambda id_, document: None) -> None:
         self._moments = moments
         self._random = random
+        self._keep = keep
         self._newest: list[event.Document] = []
         self._count = 0
         self._bytes = 0
@@ -29,16 +35,18 @@ class Contents:
         for number in range(NEWEST):
             self.insert(ODD[number // 3] if number % 3 == 2 else None)
 
-    def insert(self, document: dict[str, Any] | None = None) -> str:
-        """Takes in a document, or makes one up; its id."""
+    def insert(self, document: dict[str, Any] | None = None, id_: str | None = None) -> None:
+        """Takes in a document, or makes one up."""
         self._count += 1
-        id_ = f"{int(self._moments.at.timestamp()):08x}fa0e00{self._count:010x}"
-        made = document or self._made_up()
+        id_given = id_ is not None  # a reader's own, of which nothing is known
+        id_ = id_ or f"{int(self._moments.at.timestamp()):08x}fa0e00{self._count:010x}"
+        made = self._made_up() if document is None else document
+        self._keep(id_, made)
         text, truncated = None, False
         size = len(orjson.dumps(made))
         if size > 4096:  # as mongo.py shows what is too large
             made, truncated = {"…": f"{size} bytes, too large to show"}, True
-        elif "exact" in made:
+        elif id_given or "exact" in made:
             text = orjson.dumps(made).decode()
         shown = event.Document(
             id=id_, document=made, inserted=self._moments.stamp.replace("Z", ".000Z"), truncated=truncated, text=text
@@ -46,7 +54,6 @@ class Contents:
         self._newest = [shown, *self._newest[: NEWEST - 1]]
         self._bytes += size + 22
         self._changed = True
-        return id_
 
     def take_change(self) -> bool:
         """Whether anything came in since this was asked last."""

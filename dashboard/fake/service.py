@@ -34,7 +34,7 @@ class FakeService:
     """Takes documents from readers and from the story, which is told of the readers' by `tell`."""
 
     def __init__(self, tell: Callable[[str, Json], None] = lambda id_, document: None) -> None:
-        self.tell = tell
+        self._tell = tell
         self._documents: dict[str, Json] = {}
         self._lock = threading.Lock()
 
@@ -78,7 +78,7 @@ class FakeService:
                 return _problem(Refused(409, f"Another document has the _id {id_}."))
             return Answer(200, orjson.dumps({"id": id_}), id=id_)
         self.keep(id_, document)
-        self.tell(id_, document)
+        self._tell(id_, document)
         return Answer(201, orjson.dumps({"id": id_}), id=id_)
 
 
@@ -215,7 +215,8 @@ def _object(text: bytes, called: str) -> Json:
 def _take_id(document: Json) -> str:
     """The document's own _id, taken out of it; or a new one."""
     if "_id" not in document:
-        return f"{int(time.time()):08x}{secrets.token_hex(8)}"
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        return f"{seconds:08x}{(rest << 24) // 1_000_000_000:06x}{secrets.token_hex(5)}"
     id_ = document.pop("_id")
     if not (isinstance(id_, str) and _ID.fullmatch(id_)):
         raise Refused(422, "_id must be a string of 24 hexadecimal digits.")

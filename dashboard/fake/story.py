@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.core import event
 from dashboard.core.snapshot import Targets
-from dashboard.fake.contents import Contents
+from dashboard.fake.contents import Contents, Keep
 from dashboard.fake.happenings import Happenings, Regarding
 from dashboard.fake.load import COUNTED_PODS, Load
 from dashboard.fake.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
@@ -41,7 +41,16 @@ Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens th
 class Story:
     """`opening` first, then `step` after `step`, each every STEP_SECONDS of the plot; both give what is told."""
 
-    def __init__(self, targets: Targets, seed: int, *, pods: int = 2, churn: int = 0, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        targets: Targets,
+        seed: int,
+        keep: Keep = lambda id_, document: None,
+        *,
+        pods: int = 2,
+        churn: int = 0,
+        speed: float = 1.0,
+    ) -> None:
         self._targets = targets
         self._random = random.Random(seed)  # noqa: S311 - a story, no secret
         self._churn = churn
@@ -54,7 +63,7 @@ class Story:
         self._load = Load(moments, self._random, pods)
         self._meter = Meter(moments, self._random, self._load)
         self._scaler = Scaler(moments, pods, speed)
-        self._contents = Contents(moments, self._random)
+        self._contents = Contents(moments, self._random, keep)
         self._claim_uid = self._uid()
         self._cycle = -1.0
         self._scenes: list[Scene] = []  # that are still to come in this cycle
@@ -94,9 +103,9 @@ class Story:
         self._live()
         return [told for told in self._told if not self._is_lost(told)]
 
-    def insert(self, document: dict[str, object]) -> str:
-        """Stores a reader's own document, which is told with the next step."""
-        return self._contents.insert(document)
+    def insert(self, id_: str, document: dict[str, object]) -> None:
+        """Takes in a reader's own document, which is told with the next step."""
+        self._contents.insert(document, id_)
 
     def _tell(self, told: event.Told) -> None:
         self._told.append(told)

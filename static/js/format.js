@@ -101,29 +101,6 @@ export function line(row) {
   return row.text ?? JSON.stringify(row.document);
 }
 
-// JSON text over several lines, without reading it: every number stays as it was written.
-export function indent(json) {
-  let out = "";
-  let depth = 0;
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
-    if (token === "{" || token === "[") out += token + newline(++depth);
-    else if (token === "}" || token === "]") out = close(out, token, --depth);
-    else if (token === ",") out += token + newline(depth);
-    else if (token === ":") out += ": ";
-    else out += token;
-  }
-  return out;
-}
-
-function close(out, token, depth) {
-  const inside = out.trimEnd();
-  return inside.endsWith("{") || inside.endsWith("[") ? inside + token : out + newline(depth) + token;
-}
-
-function newline(depth) {
-  return `\n${"  ".repeat(depth)}`;
-}
-
 function scaled(n, base, units) {
   let size = n;
   let unit = 0;

@@ -54,13 +54,4 @@ describe("JSON", () => {
     assert.equal(format.line({ document: { key: "value" } }), '{"key":"value"}');
     assert.equal(format.line({ document: { n: 9007199254740992 }, text: '{"n":9007199254740993}' }), '{"n":9007199254740993}');
   });
-
-  for (const value of [{}, [], { a: [] }, { a: { b: [1, "x, {y}: [z]", null, true] }, c: -1.5e-7 }, { quote: 'a"b\\', empty: "" }, "text", 3]) {
-    const json = JSON.stringify(value);
-    test(`${json} is indented as JSON.stringify would`, () => assert.equal(format.indent(json), JSON.stringify(value, null, 2)));
-  }
-
-  test("indenting keeps every number as it was written", () => {
-    assert.equal(format.indent('{"n":9007199254740993,"f":1.0}'), '{\n  "n": 9007199254740993,\n  "f": 1.0\n}');
-  });
 });
