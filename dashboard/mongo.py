@@ -29,6 +29,7 @@ LARGEST_SHOWN_BYTES = 4096  # of a document's JSON
 LARGEST_FETCHED_BYTES = 32 << 10  # of its BSON, which for small numbers is several times its JSON
 READ_SECONDS = 0.1  # at least between two reads
 OPERATIONS_SECONDS = 1.0
+VOLUME_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 SELECTION_MS = 2000
 HEARTBEAT_MS = 1000
@@ -54,10 +55,15 @@ class Mongo:
         self._emit = emit
         self._stopped = threading.Event()
         self._bell = threading.Event()
+        self._known = threading.Event()  # the contents were told once
         self._client: MongoClient[dict[str, Any]] | None = None
         self._threads = [
             threading.Thread(target=run, name=name, daemon=True)
-            for run, name in ((self._listen, "mongo changes"), (self._read_on, "mongo reads"))
+            for run, name in (
+                (self._listen, "mongo changes"),
+                (self._read_on, "mongo reads"),
+                (self._measure, "mongo volume"),
+            )
         ]
         self._operations = Operations()
         self._version = ""
@@ -79,6 +85,7 @@ class Mongo:
     def stop(self) -> None:
         self._stopped.set()
         self._bell.set()
+        self._known.set()
         if self._client:
             self._client.close()
         for thread in self._threads:
@@ -121,6 +128,7 @@ class Mongo:
                 if rang := self._bell.is_set():
                     self._bell.clear()  # before the read: what changes during it rings again
                     self._emit(self._contents())
+                    self._known.set()
                 if (rate := self._operations.per_second(self._status)) is not None:
                     self._emit(event.Operations(at=now(), per_second=rate))
             except Exception as error:
@@ -132,6 +140,20 @@ class Mongo:
             if rang:
                 self._stopped.wait(max(0.0, READ_SECONDS - (time.monotonic() - began)))
             self._bell.wait(self._operations.due())
+
+    def _measure(self) -> None:
+        """Tells how full the volume is, as soon as the contents are told. A thread of its own, for it asks the file
+        system, and a slow one must not keep the reads waiting. Whether the database answers is theirs to say."""
+        self._known.wait()
+        while not self._stopped.is_set():
+            try:
+                self._emit(self._volume())
+            except PyMongoError as error:
+                log.info("could not measure the volume: %s", error)
+            except Exception:
+                if not self._stopped.is_set():  # a closed client raises what it likes
+                    log.exception("could not measure the volume")
+            self._stopped.wait(VOLUME_SECONDS)
 
     def _fail(self, error: Exception) -> None:
         """Says so, and has the next round read: what came meanwhile is not known."""
@@ -159,6 +181,10 @@ class Mongo:
             size_bytes=int(stats["size"]),
             newest=[shown(row) for row in rows],
         )
+
+    def _volume(self) -> event.Volume:
+        stats = self._collection.database.command("dbStats")
+        return event.Volume(at=now(), used_bytes=int(stats["fsUsedSize"]), total_bytes=int(stats["fsTotalSize"]))
 
     def _status(self) -> Mapping[str, Any]:
         """serverStatus without its long sections. The version may have changed while the database was away."""

@@ -92,6 +92,19 @@ def test_operations_are_counted_and_our_own_reads_are_not(watching: Mongo, colle
     heard.wait(lambda heard: any(told.per_second > 100 for told in heard.of(event.Operations)))
 
 
+def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
+    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
+    measuring = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    measuring.start()
+    told = heard.wait(lambda heard: heard.of(event.Volume)[2:])[0]
+    measuring.stop()
+    assert 0 < told.used_bytes < told.total_bytes
+    kinds = [type(each) for each in heard]
+    assert kinds.index(event.Contents) < kinds.index(event.Volume)
+
+
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_it_is_back_with_the_database(
     end: str, own_mongod: Mongod, watching: Mongo, collection: Any, heard: Heard
