@@ -15,6 +15,10 @@ demo: .venv/tools ## from a fresh machine to a running deployment, with its addr
 test: .venv/tools .venv/tests ## everything: lint, types, unit, real MongoDB, real cluster, real browser
 	@tests/run
 
+.PHONY: soak
+soak: .venv/tests ## faults that last a minute, and how soon the page is right again after each
+	@tests/run -m soak
+
 .PHONY: check
 check: .venv/tests ## lint, types, unit tests: under 30 s
 	@tests/check

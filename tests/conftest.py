@@ -68,8 +68,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as `mongod` whatever uses one, so that `make check` can leave it out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks as `mongod` whatever uses one, so that `make check` can leave it out; leaves out what lasts minutes."""
+    if "soak" not in config.getoption("markexpr"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
     for item in items:
         if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
             item.add_marker("mongod")
@@ -93,4 +96,4 @@ def _asked_for(item: pytest.Item) -> bool:
         if argument not in ("tests", str(item.config.rootpath / "tests"))
     ]
     by_path = any(item.path.is_relative_to(item.config.invocation_params.dir / name) for name in named)
-    return by_path or item.config.getoption("markexpr") == "cluster"
+    return by_path or item.config.getoption("markexpr") in ("cluster", "soak")

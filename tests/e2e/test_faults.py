@@ -1,0 +1,255 @@
+"""What the page says while something is broken, and how soon it is right again. The longer cases are `make soak`."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.cluster import SOURCES
+from tests.e2e.deployment import Deployment
+from tests.e2e.faults import PAGE_PORT, PROBE_PORT, Faults, until
+
+pytestmark = pytest.mark.cluster
+
+Measured = Callable[[str, float, float], None]
+
+WATCHED = tuple(name for name in SOURCES if name != "metrics")
+EVERYTHING = (*SOURCES, "mongo", "traffic")
+SETTLED = 180.0  # seconds until all sources are live at first
+NOTICED = 90.0  # seconds, generously: metrics-server is asked through the API server, which is patient
+BACK = 3.0  # seconds from the cause's end to the page being right, as promised
+CPU_BACK = 45.0  # the same for what metrics-server measures, each 15 s
+SHORT, LONG = 12.0, 60.0  # seconds that a fault lasts
+
+lasting = pytest.mark.parametrize(
+    "seconds", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.soak)]
+)
+
+
+@pytest.fixture
+def faults(deployment: Deployment) -> Faults:
+    until(lambda: all_live(deployment, EVERYTHING), SETTLED)
+    return Faults(deployment)
+
+
+def states(deployment: Deployment) -> dict[str, str]:
+    with contextlib.suppress(Exception):  # the page's own port may be what is cut
+        return {name: source["state"] for name, source in deployment.state()["sources"].items()}
+    return {}
+
+
+def all_live(deployment: Deployment, names: tuple[str, ...]) -> bool:
+    found = states(deployment)
+    return all(found.get(name) == "live" for name in names)
+
+
+def none_live(deployment: Deployment, names: tuple[str, ...]) -> bool:
+    found = states(deployment)
+    return bool(found) and not any(found[name] == "live" for name in names)
+
+
+@contextlib.contextmanager
+def observed(
+    deployment: Deployment, faults: Faults, measured: Measured, what: str, seconds: float, broken: tuple[str, ...]
+) -> Iterator[None]:
+    """In a fault: the broken sources say so, since when and why, the others stay live, and nobody is hammered."""
+    began, before = time.monotonic(), faults.requests()
+    moment = deployment.state()["as_of"]
+    yield_until = began + seconds
+    noticed = until(lambda: none_live(deployment, broken), NOTICED)
+    measured(f"{what}: noticed", noticed, 45)
+    told = deployment.state()
+    for name in broken:
+        source = told["sources"][name]
+        assert source["since"] >= moment and source["error"], source
+    assert told["pods"], "what was known stays"
+    yield
+    time.sleep(max(0.0, yield_until - time.monotonic()))
+    lasted, after = time.monotonic() - began, faults.requests()
+    for kind in after:
+        assert after[kind] - before.get(kind, 0) <= lasted + 3, f"{kind} is hammered"
+    for name in set(EVERYTHING) - set(broken):
+        assert states(deployment)[name] == "live", name
+
+
+def assert_no_ghosts(deployment: Deployment) -> None:
+    """The pods on the page are the cluster's."""
+
+    def same() -> bool:
+        shown = {pod["uid"] for pod in deployment.state()["pods"]}
+        return shown == {pod["metadata"]["uid"] for pod in deployment.get("pods")["items"]}
+
+    until(same, 30)
+
+
+@lasting
+def test_the_network_is_cut(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+    (name, *_) = flask_pods(deployment)
+    what = f"network cut for {seconds:.0f} s"
+    with faults.network_cut(PAGE_PORT, PROBE_PORT), observed(deployment, faults, measured, what, seconds, EVERYTHING):
+        deployment.kubectl("delete", "pod", name, "--wait=false")  # unseen
+    measured(what, until(lambda: all_live(deployment, (*WATCHED, "mongo", "traffic")), 60), BACK)
+    assert_no_ghosts(deployment)
+    measured(f"{what}: metrics", until(lambda: all_live(deployment, ("metrics",)), 225), CPU_BACK)
+
+
+@lasting
+def test_the_api_server_stands_still(
+    seconds: float, deployment: Deployment, faults: Faults, measured: Measured
+) -> None:
+    what = f"API server stopped for {seconds:.0f} s"
+    with faults.standing_still("kube-apiserver"):
+        noticed = until(lambda: none_live(deployment, SOURCES), NOTICED)
+        measured(f"{what}: noticed", noticed, 45)
+        time.sleep(max(0.0, seconds - noticed))
+    measured(what, until(lambda: all_live(deployment, WATCHED), 60), BACK)
+    assert_no_ghosts(deployment)
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
+def test_the_api_server_is_restarted(times: int, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+    before = deployment.state()
+    for _ in range(times):
+        moment = deployment.state()["as_of"]
+        with faults.api_server_killed():
+            noticed = until(lambda: none_live(deployment, WATCHED), NOTICED)
+            measured("API server restarted: noticed", noticed, 3)
+            told = deployment.state()["sources"]["pods"]
+            assert told["since"] >= moment and "can't be reached" in told["error"]
+        measured("API server restarted", until(lambda: all_live(deployment, WATCHED), 60), BACK)
+        assert_no_ghosts(deployment)
+    assert {pod["uid"] for pod in deployment.state()["pods"]} == {pod["uid"] for pod in before["pods"]}
+
+
+@lasting
+def test_metrics_server_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+    what = f"metrics-server gone for {seconds:.0f} s"
+    with faults.metrics_server_gone(), observed(deployment, faults, measured, what, seconds, ("metrics",)):
+        pass
+    measured(what, until(lambda: all_live(deployment, ("metrics",)), 225), CPU_BACK)
+
+
+@lasting
+def test_metrics_server_stands_still(
+    seconds: float, deployment: Deployment, faults: Faults, measured: Measured
+) -> None:
+    what = f"metrics-server stopped for {seconds:.0f} s"
+    with (
+        faults.standing_still("metrics-server"),
+        observed(deployment, faults, measured, what, seconds, ("metrics",)),
+    ):
+        pass
+    measured(what, until(lambda: all_live(deployment, ("metrics",)), 225), CPU_BACK)
+
+
+@lasting
+def test_the_database_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+    count = deployment.state()["mongo"]["count"]
+    what = f"MongoDB gone for {seconds:.0f} s"
+    with faults.database_gone(), observed(deployment, faults, measured, what, seconds, ("mongo",)):
+        told = deployment.state()["mongo"]
+        assert (told["state"], told["count"]) == ("down", count), "what was known stays"
+    measured(what, until(lambda: deployment.state()["mongo"]["state"] == "up", 60), BACK)
+    assert deployment.state()["mongo"]["count"] >= count
+
+
+@pytest.mark.soak
+def test_the_role_is_taken_away_and_given_back(deployment: Deployment, faults: Faults, measured: Measured) -> None:
+    what = "watch of pods answered 403"
+    with faults.role_without("pods"), observed(deployment, faults, measured, what, LONG, ("pods", "metrics")):
+        told = deployment.state()["sources"]["pods"]
+        assert told["state"] == "forbidden" and 'cannot watch resource "pods"' in told["error"]
+    measured(what, until(lambda: all_live(deployment, WATCHED), 60), BACK)
+    assert_no_ghosts(deployment)
+
+
+@lasting
+@pytest.mark.browser
+def test_the_page_itself_is_cut_off(
+    seconds: float, page: Page, deployment: Deployment, faults: Faults, measured: Measured
+) -> None:
+    what = f"page cut off for {seconds:.0f} s"
+    with faults.network_cut(PROBE_PORT):
+        began = time.monotonic()
+        expect(page.locator("[data-connection]")).not_to_have_attribute("data-connection", "live", timeout=30_000)
+        measured(f"{what}: noticed", time.monotonic() - began, 5)
+        expect(page.locator("#banner")).to_contain_text("how it stood")
+        page.wait_for_timeout(max(0.0, seconds - (time.monotonic() - began)) * 1000)
+    mended = time.monotonic()
+    expect(page.locator('[data-connection="live"]')).to_be_visible(timeout=30_000)
+    measured(what, time.monotonic() - mended, BACK)
+
+
+@pytest.mark.browser
+def test_the_page_says_what_is_stale_and_since_when(page: Page, deployment: Deployment, faults: Faults) -> None:
+    with faults.network_cut(PAGE_PORT, PROBE_PORT):
+        until(lambda: none_live(deployment, EVERYTHING), NOTICED)
+        source = page.locator('[data-source="pods"]')
+        expect(source).to_contain_text("stale")
+        expect(source.locator(".source-age")).to_contain_text("since ")
+        expect(source.locator(".source-error")).to_contain_text("the API server can't be reached")
+        for panel in ("deployment", "documents"):
+            expect(page.locator(f"#{panel} .panel-mark")).to_contain_text("since ")
+        expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "live")
+        page.reload()  # whoever comes now is told the same
+        expect(page.locator('[data-source="pods"]')).to_contain_text("stale")
+    expect(page.locator('[data-source="pods"]')).to_contain_text("live", timeout=15_000)
+    expect(page.locator("#deployment .panel-mark")).to_have_count(0, timeout=15_000)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1440, 360])
+def test_what_is_hostile_is_shown_as_text_within_the_page(page: Page, deployment: Deployment, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    title = page.title()
+    markup = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
+    nested: Any = markup
+    for _ in range(90):
+        nested = {"in": nested}
+    documents = [{"note": markup, markup: 1}, {"long": "x" * 200_000}, {"deep": nested}, {"word": "w" * 3_000}]
+    posted = [
+        deployment.http.request("POST", f"{deployment.service}/data", json=document).json()["id"]
+        for document in documents
+    ]
+    name = pod_that_never_runs(deployment)
+    try:
+        expect(page.locator(f'[data-pod="{name}"]')).to_be_visible(timeout=15_000)
+        for id_ in posted:
+            expect(page.locator(f'[data-document="{id_}"]')).to_be_visible(timeout=15_000)
+        expect(page.locator(f'[data-document="{posted[0]}"]')).to_contain_text("<script>")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        assert page.locator("#main img[src=x], #main script").count() == 0
+        assert page.title().split(" · ")[-1] == title.split(" · ")[-1]
+    finally:
+        deployment.kubectl("delete", "pod", name, "--wait=false")
+    expect(page.locator(f'[data-pod="{name}"]')).to_have_count(0, timeout=30_000)
+
+
+def pod_that_never_runs(deployment: Deployment) -> str:
+    """A name of 253 characters, and no node that would take it."""
+    name = "n" * 253
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "flask-not"}},
+        "spec": {
+            "nodeSelector": {"no": "such-node"},
+            "automountServiceAccountToken": False,
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "c", "image": "localhost/none:1", "securityContext": security}],
+        },
+    }
+    path = deployment.directory / "long-name.json"
+    path.write_text(json.dumps(pod))
+    deployment.kubectl("apply", "--filename", str(path))
+    return name
+
+
+def flask_pods(deployment: Deployment) -> list[str]:
+    pods = deployment.get("pods", "--selector", "app.kubernetes.io/name=flask")["items"]
+    return sorted(pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
