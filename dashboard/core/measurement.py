@@ -1,12 +1,18 @@
 """What counts of a pod and of its sample for an autoscaler, read once and in plain numbers."""
 
 import math
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dashboard.core.moment import seconds
 from dashboard.core.objects import Pod, PodMetrics
 from dashboard.core.quantity import millicores
+
+Read = TypeVar("Read")
+Made = TypeVar("Made")
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
@@ -35,6 +41,48 @@ class Reading(Struct, frozen=True):
     window: float
 
 
+class Scene(Struct, frozen=True):
+    """The pods and their samples at a moment."""
+
+    members: list[Member]
+    readings: dict[str, Reading]
+    at: float
+
+    def before(self, moment: float) -> "Scene":
+        """As if what came from the moment on had not come yet, and what went had not gone."""
+        return Scene(
+            [_before(one, moment) for one in self.members if one.created < moment], self.readings, self.at
+        )
+
+
+class Kept(Generic[Read, Made]):
+    """What was made of each object, as long as the object stays: most calls find nearly all as they were."""
+
+    def __init__(self, make: Callable[[Read], Made]) -> None:
+        self._make = make
+        self._kept: dict[str, tuple[Read, Made]] = {}
+
+    def of(self, objects: Iterable[tuple[str, Read]]) -> dict[str, Made]:
+        before, self._kept = self._kept, {}
+        for key, one in objects:
+            found = before.get(key)
+            self._kept[key] = found if found and found[0] is one else (one, self._make(one))
+        return {key: made for key, (_, made) in self._kept.items()}
+
+
+class Scenery:
+    """Reads pods and samples as far as they changed, for a metric of whole pods, or of one container."""
+
+    def __init__(self, container: str = "") -> None:
+        self._members = Kept[Pod, Member](lambda pod: member(pod, container))
+        self._readings = Kept[PodMetrics, Reading | None](lambda sample: reading(sample, container))
+
+    def scene(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> Scene:
+        members = list(self._members.of((pod.metadata.uid, pod) for pod in pods).values())
+        found = self._readings.of((one.name, samples[one.name]) for one in members if one.name in samples)
+        return Scene(members, {name: read for name, read in found.items() if read}, at)
+
+
 def member(pod: Pod, container: str = "") -> Member:
     """For a metric of the whole pod, or of one container."""
     ready = next((one for one in pod.status.conditions or () if one.type == "Ready"), None)
@@ -59,6 +107,14 @@ def reading(sample: PodMetrics, container: str = "") -> Reading | None:
         return None
     used = sum(millicores(usage) for usage in usages if usage)
     return Reading(used, seconds(sample.timestamp), _span(sample.window))
+
+
+def _before(one: Member, moment: float) -> Member:
+    if one.leaving is None or one.leaving < moment:
+        return one
+    if one.ready == "False" and one.ready_since >= moment:  # because it leaves
+        return replace(one, leaving=None, ready="True", ready_since=-math.inf)
+    return replace(one, leaving=None)
 
 
 def _request(pod: Pod, container: str) -> int | None:

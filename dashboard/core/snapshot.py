@@ -172,13 +172,14 @@ class Snapshot:
     def _reckon(self, at: str) -> None:
         """The autoscaler's view, with its arithmetic; and how many pods there are, where that changed."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        deployment = self._find("deployments", self._targets.deployment)
         if autoscaler is None:
             self._autoscaler = None
         else:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
-            reckoning = self._reckoning.reckon(autoscaler, members, self._samples, seconds(at))
+            asked = deployment.spec.replicas if deployment else None
+            reckoning = self._reckoning.reckon(autoscaler, members, self._samples, seconds(at), asked)
             self._autoscaler = views.autoscaler(autoscaler) | {"reckoning": reckoning}
-        deployment = self._find("deployments", self._targets.deployment)
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)

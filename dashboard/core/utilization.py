@@ -78,10 +78,10 @@ def figures(members: Iterable[Member], readings: dict[str, Reading], at: float) 
         else:
             measured, used, requested = measured + 1, used + found.used, requested + request
     if measured == 0:
-        raise Unmeasurable("No pod has a CPU figure yet: a new one has its first about half a minute after it is ready.")
+        raise Unmeasurable("No pod has a CPU figure yet: a new one has it about half a minute after it is ready.")
     bare = next((one.name for one in members if one.request is None), None)
     if bare or not requested:
-        raise Unmeasurable(f"A container of {bare or 'the pods'} requests no CPU: there is nothing to be a percentage of.")
+        raise Unmeasurable(f"A container of {bare or 'the pods'} requests no CPU, which the percentage would be of.")
     return Figures(measured, used, requested, tuple(missing), tuple(unready), ignored)
 
 

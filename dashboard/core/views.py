@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Metric, Pod, PodMetrics, Workload
+from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
 from dashboard.core.quantity import millicores, whole_bytes
+from dashboard.core.task import cpu_metric
 from dashboard.core.traffic import Rates
 
 Json = dict[str, Any]
@@ -49,8 +50,8 @@ def workload(workload: Workload) -> Json:
 
 def autoscaler(autoscaler: Autoscaler) -> Json:
     """A HorizontalPodAutoscaler that scales on CPU, in percent of what the pods request."""
-    target = _cpu(autoscaler.spec.metrics)
-    current = _cpu(autoscaler.status.current_metrics)
+    target = cpu_metric(autoscaler.spec.metrics)
+    current = cpu_metric(autoscaler.status.current_metrics)
     return {
         "min": autoscaler.spec.min_replicas,
         "max": autoscaler.spec.max_replicas,
@@ -58,9 +59,17 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
         "desired": autoscaler.status.desired_replicas,
         "cpu_percent": current.current.average_utilization if current else None,
         "target_percent": target.target.average_utilization if target else None,
+        "last_scaled": autoscaler.status.last_scale_time,
         "conditions": [
-            {"id": c.type, "type": c.type, "status": c.status, "reason": c.reason, "message": c.message}
-            for c in autoscaler.status.conditions or ()
+            {
+                "id": condition.type,
+                "type": condition.type,
+                "status": condition.status,
+                "since": condition.last_transition_time,
+                "reason": condition.reason,
+                "message": condition.message,
+            }
+            for condition in autoscaler.status.conditions or ()
         ],
     }
 
@@ -153,8 +162,3 @@ def _reason(pod: Pod) -> str | None:
     ended = [s.terminated.reason for s in states if s.terminated and s.terminated.reason not in ("", "Completed")]
     pending = [c.reason for c in pod.status.conditions or () if c.type == "PodScheduled" and c.status == "False"]
     return next((reason for reason in [*ended, *waiting, *pending] if reason), None)
-
-
-def _cpu(metrics: list[Metric] | None) -> Any:
-    found = (m.resource for m in metrics or () if m.type == "Resource" and m.resource and m.resource.name == "cpu")
-    return next(found, None)

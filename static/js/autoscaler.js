@@ -1,8 +1,8 @@
-// The autoscaler: its figures, large enough to read across a room, and why it does what it does.
+// The autoscaler: its figures, large enough to read across a room, and why it does what it does. The arithmetic and its words
+// come with the state; here they are only put in their places.
 
 import { html, nothing, repeat } from "./vendor.js";
-import { explain } from "./arithmetic.js";
-import { count, percent } from "./format.js";
+import { clock, count, percent, secondsSince, wholeDuration } from "./format.js";
 import { icon } from "./icons.js";
 import { absent, panel } from "./panel.js";
 import { conditionStatus } from "./status.js";
@@ -10,41 +10,42 @@ import { conditionStatus } from "./status.js";
 const KIND = "horizontalpodautoscalers";
 const SCALE_AT_LEAST = 140; // percent at the gauge's right end, more when the figure is larger
 
-export function autoscaler(state) {
+export function autoscaler(state, at) {
   const { autoscaler: found } = state;
   return panel({
     id: "autoscaler",
     title: "Autoscaler",
-    aside: found ? `CPU target ${percent(found.target_percent)} · ${found.min} to ${found.max} pods` : "",
+    aside: found ? aside(found) : "",
     state,
     kinds: [KIND, "metrics"],
     body: found
-      ? figures(state, found)
+      ? [figures(state, found, at), conditions(found.conditions, at)]
       : absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods stays as the Deployment says."),
   });
 }
 
-function figures({ deployment }, found) {
-  const { formula, sentence, low, high } = explain(found);
+function aside({ target_percent: target, min, max }) {
+  return `${target === null ? "no CPU target" : `CPU target ${percent(target)}`} · ${min} to ${max} pods`;
+}
+
+function figures({ deployment, sources }, found, at) {
+  const { cpu_percent: cpu, desired, reckoning: told } = found;
   const ready = deployment?.ready ?? null;
-  const cpu = found.cpu_percent;
   return html`<div
-      class="scaler"
-      data-autoscaler
-      data-current=${found.current}
-      data-desired=${found.desired}
-      data-cpu=${cpu === null ? "" : Math.round(cpu)}
-    >
-      <dl class="figures">
-        <div><dt>ready</dt><dd>${count(ready)}</dd></div>
-        <div data-changing=${found.desired !== ready ? "" : nothing}><dt>desired</dt><dd>${count(found.desired)}</dd></div>
-        <div data-level=${level(cpu, low, high)}><dt>CPU</dt><dd>${cpu === null ? "—" : html`${Math.round(cpu)}<small> %</small>`}</dd></div>
-      </dl>
-      ${slots(ready ?? found.current, found)} ${found.target_percent === null ? nothing : gauge(cpu, found.target_percent, low, high)}
-      ${formula ? html`<p class="formula">${formula}</p>` : nothing}
-      <p class="explanation">${sentence}</p>
-    </div>
-    ${conditions(found.conditions)}`;
+    class="scaler"
+    data-autoscaler
+    data-current=${found.current}
+    data-desired=${desired}
+    data-cpu=${cpu === null ? "" : Math.round(cpu)}
+  >
+    <dl class="figures">
+      <div><dt>ready</dt><dd>${count(ready)}</dd></div>
+      <div data-changing=${desired !== ready ? "" : nothing}><dt>desired</dt><dd>${count(desired)}</dd></div>
+      <div data-level=${level(cpu, told)}><dt>CPU</dt><dd>${cpu === null ? "—" : html`${Math.round(cpu)}<small> %</small>`}</dd></div>
+    </dl>
+    ${slots(ready ?? found.current, found)} ${told ? gauge(cpu, told) : nothing}
+    ${told ? reasoning(found, told, sources, at) : html`<p class="sentence">It has no target for CPU: it scales on something else.</p>`}
+  </div>`;
 }
 
 // One mark a pod up to max: ready, asked for, or free.
@@ -59,22 +60,76 @@ function slots(ready, { desired, min, max }) {
 }
 
 // The CPU figure on a line: the target marked, and the band around it in which nothing changes.
-function gauge(cpu, target, low, high) {
+function gauge(cpu, { target, low, high }) {
   const end = Math.max(SCALE_AT_LEAST, Math.ceil((cpu ?? 0) / 20) * 20);
-  const at = (percent) => (percent / end).toFixed(4);
-  const places = `--part: ${at(cpu ?? 0)}; --target: ${at(target)}; --low: ${at(low)}; --high: ${at(high)}`;
-  return html`<div class="gauge" data-level=${level(cpu, low, high)} .style=${places} aria-hidden="true">
+  const part = (percent) => (percent / end).toFixed(4);
+  const places = `--part: ${part(cpu ?? 0)}; --target: ${part(target)}; --low: ${part(low)}; --high: ${part(high)}`;
+  return html`<div class="gauge" data-level=${level(cpu, { low, high })} .style=${places} aria-hidden="true">
     <span class="gauge-track"></span>
     <span class="gauge-scale"><span>0</span><span class="gauge-target">${target} %</span><span>${end} %</span></span>
   </div>`;
 }
 
-function level(cpu, low, high) {
-  if (cpu === null) return "none";
-  return cpu > high ? "over" : cpu < low ? "under" : "within";
+function level(cpu, told) {
+  if (cpu === null || !told) return "none";
+  return cpu > told.high ? "over" : cpu < told.low ? "under" : "within";
 }
 
-function conditions(list) {
+function reasoning(found, told, sources, at) {
+  const [measure, verdict] = told.formula ? told.sentence.split(told.formula).map(trimmed) : [told.sentence, ""];
+  return html`<div class="reasoning">
+      <p class="sentence">${unbroken(measure)}${told.formula ? formula(told.formula) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>
+      <p class="next">${unbroken(told.next ?? "")} ${countdown(told, at)}</p>
+      ${told.notes.map((note) => html`<p class="note">${unbroken(note)}</p>`)}
+      ${told.measured === null && sources.metrics?.state === "forbidden" ? html`<p class="note">The dashboard's Role does not let it read the pods' samples.</p>` : nothing}
+      <p class="source">${source(found, told)}</p>
+    </div>
+    <dl class="terms">
+      <div><dt>Goes down</dt><dd>${unbroken(told.condition)}</dd></div>
+      <div><dt>Last scaled</dt><dd>${lastScaled(found, told.last, at)}</dd></div>
+      <div>
+        <dt>Rules</dt>
+        <dd>
+          up ${unbroken(told.rules.up)}; down ${unbroken(told.rules.down)}; ${tolerance(told.tolerance)}
+        </dd>
+      </div>
+    </dl>`;
+}
+
+// Its steps are broken between lines before anything else is.
+function formula(text) {
+  return html`<code class="formula">${text.split(/(?<= → )/).map((step) => html`<span>${step}</span>`)}</code>`;
+}
+
+// Whose figure the sentence goes by. The large one is always the controller's own, of its last look.
+function source({ cpu_percent: cpu }, { percent: used, newest }) {
+  if (used === null) return "";
+  if (used === cpu) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
+  return `by the newest samples; the controller saw ${percent(cpu)} at its last look`;
+}
+
+// "2 pods go in 41 s if CPU stays at or under 56 %". It ticks, so it is in no live region.
+function countdown({ until, then, provided }, at) {
+  if (!until) return nothing;
+  const left = -secondsSince(until, at);
+  const when = left > 0 ? `in ${wholeDuration(Math.ceil(left))}` : "any moment now";
+  return html`<strong class="countdown">${then} <time datetime=${until}>${when}</time>${provided ? ` ${unbroken(provided)}` : ""}.</strong>`;
+}
+
+function lastScaled({ last_scaled: moment }, last, at) {
+  if (!moment) return "not yet";
+  const time = html`<time datetime=${moment}>${clock(moment)}</time>, ${wholeDuration(secondsSince(moment, at))} ago`;
+  if (!last) return time;
+  const reckoned = last.expected === null ? nothing : last.expected === last.to ? ", as reckoned" : `, where ${last.expected} were reckoned`;
+  return html`${time}: ${last.from} → ${last.to}${reckoned}${last.formula ? html`, ${formula(last.formula)}` : nothing}`;
+}
+
+function tolerance({ down, up }) {
+  const margin = (ratio) => percent(ratio * 100);
+  return up === down ? `${margin(up)} tolerance` : `tolerance ${margin(up)} up, ${margin(down)} down`;
+}
+
+function conditions(list, at) {
   if (list.length === 0) return nothing;
   return html`<ul class="conditions" aria-label="Conditions">
     ${repeat(list, ({ id }) => id, (condition) => {
@@ -82,8 +137,19 @@ function conditions(list) {
       return html`<li data-tone=${tone}>
         <span class="condition-name">${icon(name)}${word}</span>
         <span class="condition-reason">${condition.reason}</span>
+        ${condition.since ? html`<time class="condition-age" datetime=${condition.since} title="since ${clock(condition.since)}">${wholeDuration(secondsSince(condition.since, at))}</time>` : nothing}
         <span class="condition-message">${condition.message}</span>
       </li>`;
     })}
   </ul>`;
+}
+
+// Without what joined it to the formula, which has a line of its own.
+function trimmed(part) {
+  return part.replace(/^, | → $/g, "");
+}
+
+// A figure and its percent sign stay on one line.
+function unbroken(text) {
+  return text.replaceAll(" %", "\u00a0%");
 }

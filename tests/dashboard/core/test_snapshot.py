@@ -161,15 +161,24 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
     current = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}
     condition = {"type": "AbleToScale", "status": "True", "reason": "Ready", "message": "fine"}
+    since = {"lastTransitionTime": T0}
     hpa: dict[str, Any] = {
         "metadata": {"name": "flask", "uid": "h"},
         "spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": [cpu]},
-        "status": {"currentReplicas": 2, "desiredReplicas": 4, "currentMetrics": [current], "conditions": [condition]},
+        "status": {
+            "currentReplicas": 2,
+            "desiredReplicas": 4,
+            "currentMetrics": [current],
+            "conditions": [condition | since],
+            "lastScaleTime": T0,
+        },
     }
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    assert snapshot.state(0)["autoscaler"] == {
+    found = snapshot.state(0)["autoscaler"]
+    assert found["reckoning"]["sentence"] == "No pod is ready, so there is nothing to measure."
+    assert found | {"reckoning": None} == {
         "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
-        "conditions": [{"id": "AbleToScale", **condition}], "reckoning": None,
+        "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
     }  # fmt: skip
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
@@ -224,7 +233,8 @@ def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Sna
     snapshot.apply(event.Operations(at=T1, per_second=2.5))
     assert snapshot.state(0)["mongo"] == {
         "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
-        "volume": None, "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
+        "volume": None,
+        "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
     }  # fmt: skip
     for at in (T2, "2026-11-24T12:00:30Z"):
         snapshot.apply(event.MongoDown(at=at, error="away"))
