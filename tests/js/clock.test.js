@@ -1,0 +1,370 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { align, extent, rowAt } from "../../static/js/align.js";
+import { columnsOf } from "../../static/js/columns.js";
+import { step } from "../../static/js/cursor.js";
+import { labels, marksIn, marksNear } from "../../static/js/marks.js";
+import { notes, recordedSince } from "../../static/js/notes.js";
+import { PLOTS } from "../../static/js/plots.js";
+import { range, roundEnd, splits, tick } from "../../static/js/scales.js";
+import { rowSeconds, sentence, table, valuesAt } from "../../static/js/words.js";
+
+const SPAN = { from: 100, to: 200, now: 200 };
+const source = (at, value, more = {}) => ({ columns: { at, value }, fill: ["value"], ...more });
+const [LOAD, CPU, PODS] = PLOTS;
+
+// A history that holds what it is given.
+function past(tables = {}) {
+  const empty = { traffic: columnsOf(["requests", "errors", "p50_ms", "p99_ms"]), load: columnsOf(["offered", "achieved", "errors", "p50_ms", "p99_ms"]) };
+  const all = { ...empty, cpu: columnsOf(["percent"]), replicas: columnsOf(["desired", "ready"]), ...tables };
+  return { table: (name) => all[name] };
+}
+
+describe("aligned figures", () => {
+  test("have a row for both edges, and one point from before the window", () => {
+    const [at, values] = align([source([50, 90, 110, 150, 250], [1, 2, 3, 4, 5])], [null], SPAN);
+    assert.deepEqual(at, [90, 100, 110, 150, 200]);
+    assert.deepEqual(values, [2, undefined, 3, 4, undefined]);
+  });
+
+  test("of two tables keep each its own moments", () => {
+    const two = [
+      { columns: { at: [110, 120], a: [1, 2] }, fill: ["a", null] },
+      { columns: { at: [115, 120], b: [3, 4] }, fill: [null, "b"] },
+    ];
+    assert.deepEqual(align(two, [null, null], SPAN), [
+      [100, 110, 115, 120, 200],
+      [undefined, 1, undefined, 2, undefined],
+      [undefined, undefined, 3, 4, undefined],
+    ]);
+  });
+
+  test("have a gap where points are too far apart, through the other table's moments too", () => {
+    const two = [
+      { columns: { at: [110, 140], a: [1, 2] }, fill: ["a", null], hole: 5 },
+      { columns: { at: [111, 114, 141], b: [3, 4, 5] }, fill: [null, "b"] },
+    ];
+    const [at, a] = align(two, [null, null], SPAN);
+    assert.deepEqual(at, [100, 110, 110.001, 111, 114, 140, 141, 200]);
+    assert.deepEqual(a, [undefined, 1, null, null, null, 2, undefined, undefined]);
+  });
+
+  test("have a gap where the figure was null, from the point before to the point after", () => {
+    const two = [
+      { columns: { at: [110, 120, 130], a: [1, null, 2] }, fill: ["a", null] },
+      { columns: { at: [115, 125], b: [3, 4] }, fill: [null, "b"] },
+    ];
+    const [, a] = align(two, [null, null], SPAN);
+    assert.deepEqual(a, [undefined, 1, null, null, null, 2, undefined]);
+  });
+
+  test("have no gaps between the minutes of before the last hour", () => {
+    const [, values] = align([source([1_000, 1_060, 1_120, 9_000, 9_020], [1, 2, 3, 4, 5], { hole: 5 })], [null], { from: 900, to: 9_100, now: 9_100 });
+    assert.deepEqual(values.filter((value) => value !== undefined), [1, 2, 3, null, 4, null, 5]);
+  });
+
+  test("that hold go on to the end, and not from a gap", () => {
+    const [at, values] = align([source([50, 150], [2, 3], { hold: true })], [null], SPAN);
+    assert.deepEqual([at.at(-1), values.at(-1)], [200, 3]);
+    assert.equal(align([source([50, 150], [2, null], { hold: true })], [null], SPAN)[1].at(-1), null);
+    assert.equal(align([source([50], [2], { hold: true })], [null], SPAN)[1].at(-1), 2);
+  });
+
+  test("that are fixed stand at both edges, and nothing at all leaves just those", () => {
+    assert.deepEqual(align([source([], [])], [70], SPAN), [[100, 200], [70, 70]]);
+  });
+
+  test("prefer one table where it has points", () => {
+    const columns = { at: [150], a: [9] };
+    const two = [
+      { columns, fill: ["a"] },
+      { columns: { at: [120, 149.5, 151, 160], b: [1, 2, 3, 4] }, fill: ["b"], unless: { columns, figures: [0] } },
+    ];
+    assert.deepEqual(align(two, [null], SPAN)[1].filter((value) => value !== undefined), [1, 9, 4]);
+  });
+
+  test("are condensed to grains at round moments, and the newest not at all", () => {
+    const at = Array.from({ length: 101 }, (_, index) => 100 + index);
+    const data = (to) => align([source(at, at.map((moment) => moment % 10), { condense: ["mean"], hole: 5 })], [null], { from: 100, to, now: to, grain: 10 });
+    const [moments, values] = data(200);
+    assert.deepEqual([moments[0], values[0]], [100, undefined]); // the edge
+    assert.deepEqual([moments[1], values[1]], [104.5, 4.5]);
+    assert.ok(moments.length < 25);
+    assert.deepEqual(values.slice(-5), [6, 7, 8, 9, 0]);
+    assert.deepEqual(data(193)[0].slice(0, 5), moments.slice(0, 5)); // no point changes its company
+  });
+
+  test("condensed keep the most where that is asked for, and gaps", () => {
+    const points = source([100.5, 101, 102, 120, 121, 122], [1, 9, 2, null, null, null], { condense: ["most"], hole: 5 });
+    const [, values] = align([points], [null], { ...SPAN, grain: 10 });
+    assert.deepEqual(values, [undefined, 9, null, null, null]);
+  });
+
+  test("of an hour of seconds are few enough to draw", () => {
+    const at = Array.from({ length: 3_600 }, (_, index) => index);
+    const [moments] = align([source(at, at, { condense: ["mean"], hole: 5 })], [null], { from: 0, to: 3_600, now: 3_600, grain: 10 });
+    assert.ok(moments.length < 400);
+  });
+});
+
+describe("the figure of a moment", () => {
+  const data = [[100, 110, 120, 130, 140], [undefined, 1, undefined, null, 2]];
+
+  test("is the nearest, if it is near", () => {
+    assert.equal(rowAt(data, 1, 111, { within: 5 }), 1);
+    assert.equal(rowAt(data, 1, 117, { within: 5 }), null);
+    assert.equal(rowAt(data, 1, 139, { within: 5 }), 4);
+    assert.equal(rowAt(data, 1, 300, { within: 5 }), null);
+    assert.equal(rowAt([[100], [undefined]], 1, 100, { within: 5 }), null);
+  });
+
+  test("is none in a gap", () => assert.equal(rowAt(data, 1, 129, { within: 50 }), null));
+
+  test("of steps is the last one before", () => {
+    assert.equal(rowAt(data, 1, 129, { within: Infinity, steps: true }), 1);
+    assert.equal(rowAt(data, 1, 131, { within: Infinity, steps: true }), null);
+    assert.equal(rowAt(data, 1, 105, { within: Infinity, steps: true }), null);
+  });
+
+  test("may be further away where points are a minute apart", () => {
+    const traffic = { at: [1_000, 1_060], requests: [5, 7], errors: [0, 0], p50_ms: [1, 1], p99_ms: [2, 2] };
+    const span = { from: 900, to: 9_000, now: 9_000 };
+    const found = valuesAt(LOAD, LOAD.data(past({ traffic }), {}, span), 1_040, span.to);
+    assert.deepEqual(found[0], { value: 7, at: 1_060 });
+  });
+
+  test("is bounded to the window where extents are told", () => {
+    const values = [[90, 110, 120, 210], [50, 3, 1, 99]];
+    assert.deepEqual(extent(values, 1, SPAN), { least: 1, most: 3, last: 1, at: 120 });
+    assert.equal(extent(values, 1, { from: 300, to: 400 }), null);
+  });
+});
+
+describe("a chart's sentence", () => {
+  const state = { autoscaler: { target_percent: 70, max: 5 } };
+  const told = (plot, tables, of = state) => sentence(plot, plot.data(past(tables), of, SPAN), SPAN, "5 minutes").replaceAll("\u00a0", " ");
+
+  test("tells now, the extent and the target", () => {
+    assert.equal(
+      told(CPU, { cpu: { at: [120, 150, 190], percent: [3, 213, 84] } }),
+      "CPU of requests, the last 5 minutes: target 70 %; used now 84 %, between 3 % and 213 %.",
+    );
+  });
+
+  test("tells that nothing was recorded", () => {
+    assert.equal(told(LOAD, {}), "Load: nothing recorded in the last 5 minutes.");
+    assert.equal(told(CPU, {}), "CPU of requests, the last 5 minutes: target 70 %.");
+  });
+
+  test("does not call now what is long ago", () => {
+    const traffic = { at: [110, 111], requests: [5, 7], errors: [0, 0], p50_ms: [null, null], p99_ms: [null, null] };
+    assert.equal(told(LOAD, { traffic }), "Load, the last 5 minutes: served last 7 /s, between 5 /s and 7 /s; errors last 0 /s throughout.");
+  });
+
+  test("tells pods that changed before the window and stay", () => {
+    assert.equal(told(PODS, { replicas: { at: [10], desired: [3], ready: [2] } }), "Pods, the last 5 minutes: ready now 2 throughout; desired now 3 throughout.");
+  });
+});
+
+describe("the table", () => {
+  const state = { autoscaler: null };
+  const made = (tables, span, marks = []) => {
+    const now = { ...span, now: span.to };
+    return table(PLOTS.map((plot) => ({ plot, data: plot.data(past(tables), state, now) })), marks, span);
+  };
+
+  test("has about sixty rows whatever the range", () => {
+    for (const span of [300, 900, 3_600, 43_200]) assert.ok(span / rowSeconds(span) <= 60 && span / rowSeconds(span) >= 40);
+    const at = Array.from({ length: 300 }, (_, index) => 1_000 + index);
+    const traffic = { at, requests: at.map(() => 5), errors: at.map(() => 0), p50_ms: at.map(() => 1), p99_ms: at.map(() => 2) };
+    assert.equal(made({ traffic }, { from: 1_000, to: 1_300 }).rows.length, 60);
+  });
+
+  test("has means, the highest p99, the last number of pods, newest first", () => {
+    const traffic = { at: [100, 101, 102, 106], requests: [1, 2, 6, 4], errors: [0, 0, 3, 0], p50_ms: [1, null, 3, 5], p99_ms: [9, 50, 10, 8] };
+    const replicas = { at: [90, 103], desired: [2, 4], ready: [2, 2] };
+    const { step: seconds, rows } = made({ traffic, replicas }, { from: 100, to: 400 });
+    assert.equal(seconds, 5);
+    const [load, , pods] = rows.at(-1).values;
+    assert.deepEqual([rows.at(-1).at, load], [100, [3, null, null, 1, 2, 50]]);
+    assert.deepEqual(pods, [2, 4]);
+    assert.ok(rows[0].at > rows[1].at);
+    assert.deepEqual(rows.at(-2).values[2], [2, 4]); // they stay
+  });
+
+  test("leaves out rows of nothing but has a row for what happened", () => {
+    const { rows } = made({}, { from: 100, to: 400 }, [{ at: 222, tone: "bad", text: "mongod down" }]);
+    assert.deepEqual(rows.map(({ at, marks }) => [at, marks.length]), [[220, 1]]);
+  });
+});
+
+describe("marks", () => {
+  const entry = (id, seconds, mark = "label", tone = "off") => ({ id, at: new Date(seconds * 1_000).toISOString(), mark, tone, text: `text ${id}` });
+  const spread = (...seconds) => seconds.map((at, index) => ({ id: String(index), at, label: "12345", tone: "off" }));
+  const room = { x: (at) => at, measure: (words) => words.length * 6, width: 400, rows: 2, gap: 4 };
+
+  test("are the timeline's entries with a mark in the window, oldest first", () => {
+    const found = marksIn([entry("d", 250), entry("c", 180, "2 → 3", "busy"), entry("b", 150, null), entry("a", 101)], SPAN);
+    assert.deepEqual(found.map(({ id, at, label, tone }) => [id, at, label, tone]), [["a", 101, "label", "off"], ["c", 180, "2 → 3", "busy"]]);
+    assert.deepEqual(marksIn(undefined, SPAN), []);
+  });
+
+  test("are bounded, the newest kept", () => {
+    const many = Array.from({ length: 200 }, (_, index) => entry(String(index), 100 + index / 2));
+    const found = marksIn(many, SPAN);
+    assert.ok(found.length <= 80 && found.at(-1).id === "199");
+  });
+
+  test("have labels that never overlap, each beside its line", () => {
+    const marks = spread(...Array.from({ length: 30 }, (_, index) => index * 13));
+    const placed = labels(marks, room);
+    assert.ok(placed.length >= 16);
+    for (const [index, { at, left, row, side }] of placed.entries()) {
+      assert.ok(left >= 0 && left + 34 <= room.width);
+      assert.equal(side === "right" ? left : left + 34, at);
+      for (const other of placed.slice(index + 1)) assert.ok(other.row !== row || Math.abs(other.left - left) >= 34);
+    }
+  });
+
+  test("have their labels to the left where there is no room to the right", () => {
+    assert.deepEqual(labels(spread(395), room).map(({ left, side }) => [left, side]), [[361, "left"]]);
+  });
+
+  test("that tell of trouble keep their labels before others", () => {
+    const marks = spread(100, 101, 102, 103, 104, 105);
+    marks[0].tone = "bad";
+    assert.ok(labels(marks, room).some(({ id }) => id === "0"));
+    assert.ok(labels(marks, { ...room, width: 20 }).length === 0);
+  });
+
+  test("near a moment are told", () => assert.deepEqual(marksNear(spread(100, 110), 109, 2).map(({ at }) => at), [110]));
+});
+
+describe("scales", () => {
+  test("end at a round figure of which the half is round too", () => {
+    for (const [most, end] of [[0, 1], [1, 1], [3, 4], [9, 10], [11, 20], [41, 50], [51, 80], [341, 400], [999, 1_000], [12_345, 20_000]]) {
+      assert.equal(roundEnd(most), end);
+    }
+  });
+
+  test("of latencies go by magnitudes, from no more than a millisecond", () => {
+    assert.deepEqual(range("ms", { low: 4, most: 100 }), [1, 100]);
+    assert.deepEqual(range("ms", { low: 0.4, most: 9_500 }), [0.1, 10_000]);
+    assert.deepEqual(range("ms", { low: 0, most: 100 }), [0.1, 100]);
+    assert.deepEqual(range("ms", { low: Infinity, most: 100 }), [1, 100]);
+    assert.deepEqual(splits("ms", [1, 100]), [1, 10, 100]);
+    assert.deepEqual(splits("ms", [0.1, 10_000]).length, 3);
+  });
+
+  test("of everything else begin at zero and hold the most there is", () => {
+    assert.deepEqual(range("rate", { low: 100, most: 180 }), [0, 200]);
+    assert.deepEqual(range("percent", { low: 3, most: 213 }), [0, 400]);
+    assert.deepEqual(splits("percent", [0, 400]), [0, 200, 400]);
+    assert.ok(range("pods", { low: 2, most: 5 })[1] > 5);
+  });
+
+  test("of pods have whole numbers only", () => {
+    assert.deepEqual(splits("pods", [0, 5.4]), [0, 2, 4]);
+    assert.deepEqual(splits("pods", [0, 2.2]), [0, 1, 2]);
+    assert.deepEqual(splits("pods", [0, 1]), [0, 1]);
+    assert.ok(splits("pods", range("pods", { low: 0, most: 1_000 })).length <= 6);
+  });
+
+  test("say their unit", () => {
+    assert.deepEqual(
+      [tick("rate", 200), tick("rate", 20_000), tick("ms", 0.1), tick("ms", 100), tick("ms", 10_000), tick("percent", 100), tick("pods", 3)],
+      ["200/s", "20k/s", "0.1 ms", "100 ms", "10 s", "100 %", "3"],
+    );
+  });
+});
+
+describe("the cursor's keys", () => {
+  const move = (key, moment, shift = false) => step(key, shift, moment, { from: 100, to: 200 });
+
+  test("move it, by leaps with shift or page keys", () => {
+    assert.equal(move("ArrowLeft", null), 199);
+    assert.equal(move("ArrowRight", 150), 151);
+    assert.equal(move("ArrowLeft", 150, true), 140);
+    assert.equal(move("PageUp", 150), 160);
+    assert.equal(move("PageDown", 150), 140);
+    assert.equal(move("Home", 150), 100);
+  });
+
+  test("stop at the oldest, and at the newest go back to now", () => {
+    assert.equal(move("ArrowLeft", 100), 100);
+    assert.equal(move("ArrowRight", 199.5), null);
+    assert.equal(move("End", 150), null);
+    assert.equal(move("Escape", 150), null);
+  });
+
+  test("are no others", () => assert.equal(move("Tab", 150), undefined));
+});
+
+describe("a chart without lines", () => {
+  const live = { traffic: { state: "live" }, metrics: { state: "live" } };
+  const told = (tables, { sources = live, failed = false } = {}) => {
+    const state = { sources, autoscaler: { target_percent: 70 } };
+    const history = past(tables);
+    const all = PLOTS.map((plot) => ({ plot, data: plot.data(history, state, SPAN) }));
+    return notes(history, state, { all, span: SPAN }, "5 minutes", failed);
+  };
+
+  test("says why, each in its own words", () => {
+    const [load, cpu, pods] = told({});
+    assert.match(load, /No requests measured yet/);
+    assert.match(cpu, /No CPU sample yet/);
+    assert.match(pods, /No Deployment/);
+  });
+
+  test("says that it may not look", () => {
+    assert.match(told({}, { sources: { metrics: { state: "forbidden" } } })[1], /does not let it read metrics/);
+    assert.match(told({}, { sources: {} })[0], /were not reached/);
+  });
+
+  test("says that the window is empty when there is a past", () => {
+    const cpu = { at: [], percent: [] };
+    const traffic = { at: [1, 2], requests: [1, 1], errors: [0, 0], p50_ms: [1, 1], p99_ms: [1, 1] };
+    const [load] = told({ traffic, cpu });
+    assert.equal(load, null); // its last point leads into the window
+    assert.match(told({ traffic: { ...traffic, at: [301, 302] } })[0], /No figures of requests in the last 5 minutes/);
+  });
+
+  test("says nothing when it has lines, and where the figures are when it could not be loaded", () => {
+    const tables = { cpu: { at: [150], percent: [84] } };
+    assert.equal(told(tables)[1], null);
+    assert.match(told(tables, { failed: true })[1], /The table has their figures/);
+  });
+
+  test("knows since when there is a record", () => {
+    assert.equal(recordedSince(past()), Infinity);
+    assert.equal(recordedSince(past({ cpu: { at: [150], percent: [1] }, replicas: { at: [120], desired: [1], ready: [1] } })), 120);
+  });
+});
+
+describe("a pod's sparkline", async () => {
+  globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // all that lit-html wants of a page to be loaded
+  const { path } = await import("../../static/js/sparkline.js");
+  const of = (points, more = {}) => path(points, { end: 1_000, seconds: 900, request: null, limit: null, ...more });
+
+  test("is nothing for less than two samples in its time", () => {
+    assert.equal(of(undefined), null);
+    assert.equal(of({ at: [990], cpu_millicores: [5] }), null);
+    assert.equal(of({ at: [10, 990], cpu_millicores: [5, 5] }), null);
+  });
+
+  test("goes from the left edge to the right, and up with the figure", () => {
+    assert.equal(of({ at: [100, 190, 280], cpu_millicores: [0, 50, 100] }).d, "M0.0 15.0L10.0 8.0L20.0 1.0");
+  });
+
+  test("has a gap where samples are missing", () => {
+    assert.equal(of({ at: [100, 190, 900, 990], cpu_millicores: [1, 1, 1, 1] }).d.match(/M/g).length, 2);
+  });
+
+  test("marks the request, and the top is what is largest but no more than the limit", () => {
+    const points = { at: [900, 990], cpu_millicores: [50, 50] };
+    assert.equal(of(points, { request: 100 }).request, "1.0");
+    assert.equal(of({ ...points, cpu_millicores: [400, 400] }, { request: 100, limit: 200 }).request, "8.0");
+    assert.equal(of(points).request, null);
+  });
+});
