@@ -1,6 +1,8 @@
-"""What goes wrong between the dashboard and the API server: it is said, waited out without hammering, and mended."""
+"""What goes wrong between the dashboard and its sources: it is said, waited out without hammering, and mended."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +11,15 @@ from typing import Any
 
 import pytest
 from kubernetes.config import incluster_config
+from pymongo import MongoClient
 
 from dashboard import cluster
 from dashboard.apiserver import LARGEST_LINE, Configuration, connection
 from dashboard.cluster import METRICS_PATH, PATHS, Cluster
 from dashboard.core import event
 from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.mongo import Mongo
+from local.mongod import Mongod
 from tests.dashboard.stubs import Heard, Measured, StubApi
 
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
@@ -299,6 +304,44 @@ def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: 
     heard.wait(all_are("forbidden", "metrics"))
     assert asked.outcomes["pods", "forbidden"] >= 1
     assert asked.watches == dict.fromkeys(PATHS, 0)
+
+
+@pytest.mark.parametrize("fault", ["stopped", "killed"])
+def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
+    fault: str, own_mongod: Mongod, heard: Heard, measured: Measured
+) -> None:
+    """Stopped, its kernel still takes connections; killed, it refuses them."""
+
+    def mongo() -> dict[str, Any]:
+        found: dict[str, Any] = state(heard)["mongo"]
+        return found
+
+    with MongoClient[dict[str, Any]](own_mongod.uri) as client:
+        client["faults"][fault].insert_many([{"key": number} for number in range(3)])
+        watching = Mongo(own_mongod.uri, "faults", fault, heard)
+        watching.start()
+        try:
+            heard.wait(lambda heard: heard.of(event.Contents) and mongo()["state"] == "up")
+            began, moment = time.monotonic(), heard[-1].at
+            pid = own_mongod.pid
+            assert pid
+            os.kill(pid, signal.SIGSTOP) if fault == "stopped" else own_mongod.kill()
+            heard.wait(lambda heard: mongo()["state"] == "down")
+            measured(f"MongoDB {fault}: noticed", time.monotonic() - began, 5)
+            down = mongo()
+            assert down["since"] >= moment and (down["count"], down["ops_per_second"]) == (3, None)
+            time.sleep(3)
+            assert mongo()["since"] == down["since"] and state(heard)["sources"]["mongo"]["state"] == "stale"
+            os.kill(pid, signal.SIGCONT) if fault == "stopped" else own_mongod.start()
+            mended = time.monotonic()
+            heard.wait(lambda heard: mongo()["state"] == "up")
+            measured(f"MongoDB {fault}", time.monotonic() - mended, 3)
+            client["faults"][fault].insert_one({"key": "after"})
+            heard.wait(lambda heard: mongo()["count"] == 4)
+        finally:
+            if own_mongod.pid:
+                os.kill(own_mongod.pid, signal.SIGCONT)
+            watching.stop()
 
 
 def _send(handler: Any, line: str) -> None:
