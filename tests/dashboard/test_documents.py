@@ -1,6 +1,7 @@
 """Documents on their way through the dashboard: who may, what passes, and what is said when the service is away."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -141,6 +142,19 @@ def test_a_document_may_have_a_mebibyte_and_no_more(client: FlaskClient, service
     assert problem(post(client, b"x" * (LARGEST_DOCUMENT + 1), **AS_OPERATOR)) == 413
     assert [len(body) for body, _ in service.asked] == [LARGEST_DOCUMENT]
     assert problem(client.post("/login", data={"token": "x" * 100_000}, headers=ORIGIN)) == 413
+
+
+def test_no_part_of_a_body_is_taken_for_the_whole(client: FlaskClient, service: Recorder) -> None:
+    def streamed(size: int, **environ: Any) -> TestResponse:
+        sent = {"wsgi.input_terminated": True, "CONTENT_TYPE": JSON, **environ}
+        body = BytesIO(b" " * size)
+        return client.post("/api/documents", input_stream=body, environ_overrides=sent, headers=AS_OPERATOR)
+
+    assert problem(streamed(2 * LARGEST_DOCUMENT)) == 413
+    assert problem(streamed(10, CONTENT_LENGTH="20")) == 400
+    assert service.asked == []
+    assert streamed(LARGEST_DOCUMENT).status_code == 200
+    assert service.asked == [(b" " * LARGEST_DOCUMENT, JSON)]
 
 
 @pytest.mark.parametrize(
