@@ -1,26 +1,55 @@
-"""python -m bench: measures, and writes bench/RESULTS.md. Absolute times belong to the machine that it names."""
+"""python -m bench [part …]: measures all parts, or those named, and writes bench/RESULTS.md.
+
+Absolute times belong to the machine that the file names. The parts that were not measured keep what was written of them.
+"""
 
 import datetime as dt
 import os
 import platform
+import re
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from bench import page
+from bench import churn, page, viewers, weight
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+PARTS: dict[str, tuple[str, Any]] = {
+    "page": ("The page follows the cluster", page),
+    "churn": ("A thousand pods", churn),
+    "viewers": ("A hundred viewers", viewers),
+    "weight": ("What the page weighs", weight),
+}
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - PARTS.keys()
+    if unknown:
+        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}.")
+    began = time.monotonic()
+    machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
+    sections = _written()
+    for name in names or PARTS:
+        title, part = PARTS[name]
+        print(f"{time.monotonic() - began:6.1f} s  {title}", flush=True)
+        found = part.measure(lambda text: print(f"{time.monotonic() - began:6.1f} s    {text}", flush=True))
+        sections[title] = f"{part.report(found)}\n\nMeasured on {dt.date.today()}: {machine}.\n"
+        _write(sections)
+        print(sections[title], flush=True)
+
+
+def _written() -> dict[str, str]:
+    """The sections of the last time, by title."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return {title: body.strip() + "\n" for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _write(sections: dict[str, str]) -> None:
+    written = [f"## {title}\n\n{sections[title]}" for title, _ in PARTS.values() if title in sections]
+    RESULTS.write_text("\n".join(["# Results\n\nWritten by `make bench`.\n", *written]))
+
 
 if __name__ == "__main__":
-    began = time.monotonic()
-    rows = page.measure(lambda text: print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True))
-    machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
-    text = f"""# Results
-
-Written by `make bench` on {dt.date.today()}: {machine}. {page.ROUNDS} rounds.
-
-## The page follows the cluster
-
-{page.report(rows)}
-"""
-    RESULTS.write_text(text)
-    print(text)
+    main(sys.argv[1:])

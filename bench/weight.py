@@ -1,0 +1,150 @@
+"""What the page weighs and costs in a browser: bytes, first paint, long tasks, and an hour's growth.
+
+Bytes and first paint are of a running `make demo`; the rest is of `make mock`, with more pods or a faster story than a
+cluster could give.
+"""
+
+import gzip
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Page, Response, sync_playwright
+
+from bench.churn import signed_in
+from bench.crowd import Say
+from deploy import target
+from tests.dashboard.stubs import OPERATOR, Served
+from tests.e2e.conftest import CHROMIUM, CHROMIUM_FLAGS
+
+LOADS = 10
+TILES = 100
+TASK_SECONDS = 60.0
+SPEED = 20.0  # the mock's hour in three minutes
+HOUR_SECONDS = 3600 / SPEED
+SETTLE_SECONDS = 20.0
+
+FIRST_TILE = """
+new Promise((resolve) => {
+  const look = () => document.querySelector('[data-pod]')
+    ? requestAnimationFrame(() => resolve(performance.now())) : requestAnimationFrame(look);
+  look();
+})
+"""
+PATCHES = """
+() => {
+  window.tasks = [];
+  window.changed = 0;
+  new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({duration}) => duration)))
+    .observe({type: 'longtask'});
+  new MutationObserver((all) => window.changed += all.length)
+    .observe(document.querySelector('#deployment'), {childList: true, subtree: true, characterData: true, attributes: true});
+}
+"""
+
+
+@dataclass
+class Result:
+    sizes: dict[str, int] = field(default_factory=dict)  # path → gzipped bytes
+    first_tile: list[float] = field(default_factory=list)  # milliseconds since navigation
+    first_paint: list[float] = field(default_factory=list)
+    tasks: list[float] = field(default_factory=list)  # milliseconds of each task over 50
+    mutations: int = 0
+    heap: list[int] = field(default_factory=list)  # bytes after a collection: settled, and at the end
+
+
+def measure(say: Say) -> Result:
+    result = Result()
+    with sync_playwright() as playwright:
+        say(f"{LOADS} loads of the demo's page")
+        _load(signed_in(playwright), result)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        say(f"{TILES} tiles that change, {TASK_SECONDS:.0f} s")
+        with _mock(FAKE_PODS=str(TILES), FAKE_CHURN=str(TILES)) as url:
+            _tasks(_open(browser, url), result)
+        say(f"an hour of the mock's story in {HOUR_SECONDS:.0f} s")
+        with _mock(FAKE_SPEED=str(SPEED)) as url:
+            _grow(_open(browser, url), result)
+        browser.close()
+    return result
+
+
+def report(result: Result) -> str:
+    total = sum(result.sizes.values())
+    growth = (result.heap[1] - result.heap[0]) / 2**20
+    longest = max(result.tasks, default=0)
+    return "\n".join(
+        [
+            "| the page | measured | bound |",
+            "| --- | --- | --- |",
+            f"| all that a first visit loads, gzipped | {total / 1000:.0f} KB in {len(result.sizes)} files | 150 KB |",
+            f"| first contentful paint, p50 of {LOADS} | {statistics.median(result.first_paint):.0f} ms | |",
+            f"| first useful paint (a pod's tile), p50 of {LOADS}, worst | {statistics.median(result.first_tile):.0f} ms, "
+            f"{max(result.first_tile):.0f} ms | 1 s |",
+            f"| main-thread tasks over 50 ms while {TILES} tiles change each second | {len(result.tasks)} in "
+            f"{TASK_SECONDS:.0f} s, longest {longest:.0f} ms ({result.mutations:,} mutations) | none |",
+            f"| heap's growth in an hour of the mock's story, {SPEED:.0f} times as fast | {growth:+.1f} MiB "
+            f"(from {result.heap[0] / 2**20:.1f}) | 20 MiB |",
+        ]
+    )
+
+
+def _load(page: Page, result: Result) -> None:
+    """The last load is the one that is weighed: every file is asked for anew, for the cache is off."""
+    address = f"http://127.0.0.1:{target.dashboard_port()}/"
+    page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    answers: list[Response] = []
+    page.on("response", answers.append)
+    for _ in range(LOADS):
+        answers.clear()
+        page.goto(address, wait_until="commit")
+        result.first_tile.append(page.evaluate(FIRST_TILE))
+        page.wait_for_load_state("load")
+        result.first_paint.append(
+            page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN")
+        )
+    for answer in answers:
+        if answer.ok and "/api/" not in answer.url:  # figures are not the page
+            result.sizes[answer.url] = len(gzip.compress(answer.body()))
+    page.context.browser.close()  # type: ignore[union-attr]
+
+
+def _tasks(page: Page, result: Result) -> None:
+    page.wait_for_timeout(5000)
+    page.evaluate(PATCHES)
+    page.wait_for_timeout(TASK_SECONDS * 1000)
+    result.tasks = page.evaluate("() => window.tasks")
+    result.mutations = page.evaluate("() => window.changed")
+    page.context.close()
+
+
+def _grow(page: Page, result: Result) -> None:
+    page.wait_for_timeout(SETTLE_SECONDS * 1000)
+    session = page.context.new_cdp_session(page)
+    for seconds in (0.0, HOUR_SECONDS):
+        page.wait_for_timeout(seconds * 1000)
+        session.send("HeapProfiler.collectGarbage")
+        result.heap.append(session.send("Runtime.getHeapUsage")["usedSize"])
+    page.context.close()
+
+
+def _open(browser: Any, url: str) -> Page:
+    page: Page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.goto(f"{url}/login#{OPERATOR}")
+    page.wait_for_selector('[data-connection="live"]')
+    return page
+
+
+@contextmanager
+def _mock(**environment: str) -> Iterator[str]:
+    served = Served(viewers=4, **environment)
+    try:
+        served.wait_until_ready()
+        yield served.url
+    finally:
+        served.process.terminate()
+        served.process.wait(15)
+        time.sleep(0.2)

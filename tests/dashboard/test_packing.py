@@ -1,0 +1,36 @@
+"""The page's files come gzipped to those who take it."""
+
+import gzip
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+PATH = "/static/js/main.js"
+
+
+def get(client: FlaskClient, **headers: Any) -> TestResponse:
+    """The answer, read whole and closed."""
+    with client.get(PATH, headers={name.replace("_", "-"): value for name, value in headers.items()}) as answer:
+        answer.get_data()
+        return answer
+
+
+def test_a_file_is_packed_for_whoever_takes_it(client: FlaskClient) -> None:
+    plain = get(client)
+    for _ in range(2):
+        packed = get(client, Accept_Encoding="gzip, br")
+        assert packed.headers["Content-Encoding"] == "gzip" and packed.headers["Vary"] == "Accept-Encoding"
+        assert gzip.decompress(packed.data) == plain.data and len(packed.data) < len(plain.data)
+        assert int(packed.headers["Content-Length"]) == len(packed.data)
+    assert "Content-Encoding" not in plain.headers
+
+
+def test_a_file_that_the_browser_has_is_not_sent_again(client: FlaskClient) -> None:
+    first = get(client, Accept_Encoding="gzip")
+    again = get(client, Accept_Encoding="gzip", If_None_Match=first.headers["ETag"])
+    assert again.status_code == 304 and not again.data
+
+
+def test_who_refuses_gzip_gets_the_file_as_it_is(client: FlaskClient) -> None:
+    assert "Content-Encoding" not in get(client, Accept_Encoding="gzip;q=0, identity").headers
