@@ -30,11 +30,6 @@ class Contents:
         self._bytes = 0
         self._changed = False
 
-    def open(self) -> None:
-        """Fills the list, with all odd ones among the others."""
-        for number in range(NEWEST):
-            self.insert(ODD[number // 3] if number % 3 == 2 else None)
-
     def insert(self, document: dict[str, Any] | None = None, id_: str | None = None) -> None:
         """Takes in a document, or makes one up."""
         self._count += 1

@@ -3,7 +3,7 @@
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dashboard.core.event import Counters
 from dashboard.fake.moments import STEP_SECONDS, Moments
@@ -18,6 +18,7 @@ CPU_OF_A_REQUEST = 0.95  # millicores at one a second
 CPU_LIMIT = 400.0
 FAST_SECONDS = 0.004  # the median latency of an idle service
 TAIL = 3.2  # how steep the latencies' distribution is: the 99th percentile is some four times the median
+DRAWN = 12  # latencies of a pod's requests in a step, at most
 WAITING = 32  # requests at most that wait for the database at once
 
 
@@ -60,10 +61,8 @@ class Load:
         for uid in ready[:COUNTED_PODS]:
             due = share * self._moments.elapsed
             counts = self._counts.setdefault(uid, [0.0] * (2 + len(BOUNDS)))
-            for _ in range(self._whole(due if database else due * 0.2)):
-                self._count(counts, self._latency(median))
-            for _ in range(self._whole(late / len(ready))):
-                self._count(counts, self._waits * self._random.uniform(0.3, 1.1))
+            self._count(counts, self._whole(due if database else due * 0.2), lambda: self._latency(median))
+            self._count(counts, self._whole(late / len(ready)), lambda: self._waits * self._random.uniform(0.3, 1.1))
         if database:
             self._waits = 0.0
 
@@ -95,12 +94,15 @@ class Load:
         late, self._waiting = self._waiting, 0.0
         return late
 
-    def _count(self, counts: list[float], seconds: float) -> None:
-        counts[0] += 1
-        if self._failing:
-            self._failing -= 1
-            counts[1] += 1
-        counts[2 + bisect_left(BOUNDS, seconds)] += 1
+    def _count(self, counts: list[float], requests: int, seconds: Callable[[], float]) -> None:
+        """So many requests, which took what `seconds` draws: some at once, where there are many."""
+        failed = min(requests, self._failing)
+        self._failing -= failed
+        counts[0] += requests
+        counts[1] += failed
+        alike = 1 + requests // DRAWN
+        for left in range(requests, 0, -alike):
+            counts[2 + bisect_left(BOUNDS, seconds())] += min(alike, left)
 
     def _latency(self, median: float) -> float:
         drawn = self._random.uniform(0.001, 0.999)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.core import event
 from dashboard.core.snapshot import Targets
-from dashboard.fake.contents import Contents, Keep
+from dashboard.fake.contents import ODD, Contents, Keep
 from dashboard.fake.happenings import Happenings, Regarding
 from dashboard.fake.load import COUNTED_PODS, Load
 from dashboard.fake.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
@@ -28,6 +28,7 @@ POLL_SECONDS = 5  # of the plot, between two looks at the metrics
 VOLUME_SECONDS = 10  # of the plot, between two looks at the file system
 INSERTION = 0.25  # of a document, with each step
 SECOND = timedelta(seconds=1)
+ODD_STEPS = 6  # between two odd documents: the last ones of the past, so that each of them can be seen at first
 FAILURES = (  # a source, what it is while it fails, and its words
     ("metrics", "stale", "503: the server is currently unable to handle the request (get pods.metrics.k8s.io)"),
     ("endpointslices", "forbidden", '403: endpointslices.discovery.k8s.io is forbidden: User "dashboard" cannot list'),
@@ -116,9 +117,10 @@ class Story:
         start = at - timedelta(seconds=seconds)
         self._found(start)
         past: list[event.Told] = []
-        for step in range(1, int(seconds / STEP_SECONDS) + 1):
-            past += self.step(start + timedelta(seconds=step * STEP_SECONDS))
-        self._contents.open()
+        for left in reversed(range(int(seconds / STEP_SECONDS))):
+            past += self.step(at - timedelta(seconds=left * STEP_SECONDS))
+            if left < ODD_STEPS * len(ODD) and left % ODD_STEPS == 0:
+                self._contents.insert(ODD[left // ODD_STEPS])
         return past
 
     def _found(self, start: datetime) -> None:
@@ -158,7 +160,7 @@ class Story:
             (begin, lambda: self._load.begin(peak)),
             (begin + drawn(72, 80), self._kill_database),
             (begin + drawn(94, 100), self._load.end),
-            (drawn(4, 8), self._run_out_of_memory),
+            *([(drawn(4, 8), self._run_out_of_memory)] if self._cycle % 3 == 0 else ()),
             (failure, self._lose_a_source),
             (failure + drawn(10, 16), self._find_it_again),
             (drawn(226, 232), self._replace_companion),
@@ -170,9 +172,9 @@ class Story:
             self._pods.end(database, by_owner=False)
 
     def _run_out_of_memory(self) -> None:
-        oldest = self._pods.of(self._targets.deployment)[0]
-        self._pods.run_out_of_memory(oldest)
-        self._load.forget(oldest.uid)
+        unlucky = self._random.choice(self._pods.of(self._targets.deployment))
+        self._pods.run_out_of_memory(unlucky)
+        self._load.forget(unlucky.uid)
         self._load.fail(4)
 
     def _lose_a_source(self) -> None:

@@ -1,0 +1,79 @@
+"""The page says when what it shows is old, and is live again by itself."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+
+pytestmark = pytest.mark.browser
+
+REFUSED = "WebSocket connection to|ERR_CONNECTION_REFUSED"  # the browser's own words while nobody listens
+
+
+def connection(page: Page) -> Any:
+    return page.locator("[data-connection]")
+
+
+def history(page: Page) -> Any:
+    return page.evaluate("async () => (await fetch('/api/history?since=0')).json()")
+
+
+def test_a_restarted_dashboard_is_followed_again(visit: Visit, own: Mock) -> None:
+    page = visit(at=own, bears=REFUSED)
+    own.stop()
+    expect(connection(page)).to_have_attribute("data-connection", "reconnecting")
+    expect(page.locator("#banner")).to_contain_text("The connection was lost")
+    expect(page.locator("[data-pod]").first).to_be_visible()
+    own.start()
+    expect(connection(page)).to_have_attribute("data-connection", "live", timeout=20_000)
+    expect(page.locator("#banner")).to_be_empty()
+
+
+def test_a_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> None:
+    page = visit(at=own, bears=REFUSED)
+    own.hold()
+    expect(connection(page)).to_have_attribute("data-connection", "stale", timeout=10_000)
+    expect(connection(page)).to_contain_text("stale since")
+    expect(page.locator("#banner")).to_contain_text("No word from the dashboard since")
+    own.go_on()
+    expect(connection(page)).to_have_attribute("data-connection", "live", timeout=20_000)
+    expect(page.locator("#banner")).to_be_empty()
+
+
+def test_a_reload_and_a_second_viewer_see_the_same_past(visit: Visit) -> None:
+    page = visit()
+    first = history(page)
+    page.reload()
+    page.wait_for_selector("[data-pod]")
+    other = visit(role="viewer")
+    expect(page.get_by_role("banner")).to_contain_text("2 viewers")
+    for later in (history(page), history(other)):
+        for name, table in first["tables"].items():
+            known = len(table["at"])
+            assert {column: values[:known] for column, values in later["tables"][name].items()} == table
+        assert later["epoch"] == first["epoch"]
+
+
+def test_a_hidden_tab_draws_nothing_and_is_up_to_date_when_it_is_looked_at_again(visit: Visit, quick: Mock) -> None:
+    page = visit(at=quick)
+    session = page.context.new_cdp_session(page)
+    page.evaluate(
+        """() => {
+            globalThis.changes = 0;
+            new MutationObserver((all) => (globalThis.changes += all.length)).observe(document.body,
+                {subtree: true, childList: true, attributes: true, characterData: true});
+        }"""
+    )
+    other = page.context.new_page()
+    other.bring_to_front()
+    session.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    assert page.evaluate("document.hidden")
+    page.evaluate("globalThis.changes = 0")
+    other.wait_for_timeout(2_000)
+    assert page.evaluate("globalThis.changes") == 0
+    page.bring_to_front()
+    other.wait_for_timeout(1_000)
+    assert page.evaluate("globalThis.changes") > 0

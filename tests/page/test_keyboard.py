@@ -1,0 +1,57 @@
+"""All can be done with the keyboard alone."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Visit
+
+pytestmark = pytest.mark.browser
+
+FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']"
+MARK = "() => document.activeElement?.setAttribute('data-reached', '')"
+MISSED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
+    .filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"], [data-reached]'))
+    .filter((element) => !element.closest('dialog, [data-document], .document-detail'))
+    .map((element) => element.outerHTML.slice(0, 100))"""
+
+
+def test_the_skip_link_comes_first_and_leads_to_the_deployment(visit: Visit) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the deployment")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_tab_reaches_everything(visit: Visit) -> None:
+    page = visit()
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        page.evaluate(MARK)
+        if page.evaluate("document.activeElement === document.body"):
+            break
+    assert page.evaluate(MISSED) == []
+
+
+def test_what_has_the_focus_can_be_seen_to_have_it(visit: Visit) -> None:
+    page = visit()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert outline(page) != "none"
+
+
+def outline(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
+
+
+def test_a_document_opens_and_closes_by_enter(visit: Visit) -> None:
+    page = visit()
+    row = page.locator("[data-document]").first
+    newest = row.get_attribute("data-document")
+    toggle = page.locator(f'[data-document="{newest}"]').get_by_role("button")
+    toggle.press("Enter")
+    expect(page.locator(f"#document-{newest}")).to_be_visible()
+    toggle.press("Enter")
+    expect(page.locator(f"#document-{newest}")).to_have_count(0)

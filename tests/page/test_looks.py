@@ -1,0 +1,57 @@
+"""Dark and light, narrow and wide, still and moving."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.axe import violations
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = [360, 768, 1440, 2560]
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit(reduced_motion="reduce", bypass_csp=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_scrolls_sideways(width: int, visit: Visit) -> None:
+    page = visit(width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("scrollTo(10_000, 0)")
+    assert page.evaluate("scrollX") == 0
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        found |= {f"{width} px": violations(page)}
+    assert found == {f"{width} px": [] for width in WIDTHS}
+
+
+def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
+    colours = {}
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        colours[scheme] = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert colours["dark"] != colours["light"]
+
+
+def test_nothing_moves_for_those_who_asked_for_that(page: Page) -> None:
+    page.wait_for_timeout(3_000)
+    assert page.evaluate("document.getAnimations().filter(({playState}) => playState === 'running').length") == 0
+
+
+def test_the_login_page_has_nothing_for_axe_either(page: Page, mock: Mock) -> None:
+    page.context.clear_cookies()
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{mock.url}/login")
+        expect(page.get_by_role("button")).to_be_visible()
+        assert violations(page) == []

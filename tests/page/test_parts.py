@@ -1,0 +1,95 @@
+"""Every part of the page is there, and shows what the state says."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+
+pytestmark = pytest.mark.browser
+
+PANELS = ["deployment", "clock", "autoscaler", "actions", "documents", "timeline", "sources"]
+
+
+def state(page: Page) -> Any:
+    return page.evaluate("async () => (await fetch('/api/state')).json()")
+
+
+def test_every_panel_has_its_heading_and_something_to_show(visit: Visit) -> None:
+    page = visit()
+    for panel in PANELS:
+        section = page.locator(f"#{panel}")
+        expect(section.get_by_role("heading", level=2).first).to_be_visible()
+        expect(section.locator(".loading")).to_have_count(0)
+    expect(page.locator("#demos [data-demo]")).to_have_count(2)
+
+
+def test_the_bar_tells_where_one_is_and_how_fresh_it_is(visit: Visit) -> None:
+    page = visit()
+    bar = page.get_by_role("banner")
+    expect(bar.get_by_role("heading")).to_have_text("flask-mongodb")
+    expect(bar).to_contain_text("Deployment flask")
+    expect(bar).to_contain_text("Kubernetes 1.36.3-fake")
+    expect(bar.locator("[data-connection]")).to_have_text(re.compile(r"live · \d\.\d s"))
+    expect(bar).to_contain_text("1 viewer")
+    expect(bar).to_contain_text("operator")
+
+
+def test_there_is_a_tile_for_each_pod_that_says_how_it_is(visit: Visit) -> None:
+    page = visit()
+    for pod in state(page)["pods"]:
+        tile = page.locator(f'[data-pod="{pod["name"]}"]')
+        expect(tile).to_have_count(1)
+        if pod["phase"] == "Running" and pod["ready"]:
+            expect(tile).to_have_attribute("data-phase", "Running")
+    expect(page.locator("#deployment")).to_contain_text("2 Gi")
+
+
+def test_the_autoscaler_shows_its_figures_and_its_arithmetic(visit: Visit) -> None:
+    page = visit()
+    panel = page.locator("[data-autoscaler]")
+    expect(panel).to_have_attribute("data-current", re.compile(r"^[2-5]$"))
+    expect(panel).to_have_attribute("data-desired", re.compile(r"^[2-5]$"))
+    expect(panel).to_have_attribute("data-cpu", re.compile(r"^\d+$"))
+    expect(panel).to_contain_text("ceil(")
+
+
+def test_documents_arrive_and_open(visit: Visit) -> None:
+    page = visit()
+    rows = page.locator("[data-document]")
+    expect(rows.first).to_be_visible()
+    newest = rows.first.get_attribute("data-document")
+    expect(rows.first).not_to_have_attribute("data-document", str(newest), timeout=20_000)
+    row = page.locator(f'[data-document="{newest}"]')
+    row.get_by_role("button").click()
+    expect(page.locator(f"#document-{newest} pre")).to_contain_text("{")
+
+
+def test_the_timeline_tells_what_happened_and_can_be_searched(visit: Visit) -> None:
+    page = visit()
+    timeline = page.locator("#timeline")
+    expect(timeline).to_contain_text("SuccessfulRescale")
+    timeline.get_by_role("searchbox").fill("no such thing happened")
+    expect(timeline).not_to_contain_text("SuccessfulRescale")
+
+
+def test_every_source_says_how_it_does(visit: Visit) -> None:
+    page = visit()
+    expect(page.locator("#sources")).to_contain_text("traffic")
+    expect(page.locator("#sources")).to_contain_text("endpoints")
+
+
+def test_the_whole_story_is_shown_without_a_complaint(visit: Visit, quick: Mock) -> None:
+    """Pods come and go, the database is down and back, a source fails: all of it in one page's life."""
+    page = visit(at=quick)
+    panel = page.locator("[data-autoscaler]")
+    expect(panel).to_have_attribute("data-desired", "5", timeout=60_000)
+    expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=30_000)
+    expect(page.locator('[data-pod="mongodb-0"]')).to_have_attribute("data-phase", "Terminating", timeout=60_000)
+    expect(page.locator('[data-pod="mongodb-0"]')).to_have_attribute("data-phase", "Running", timeout=60_000)
+    expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)
+    expect(page.locator(".stage-pods [data-pod]")).to_have_count(2, timeout=30_000)
+    expect(page.locator("#sources [data-tone=warn], #sources [data-tone=bad]").first).to_be_visible(timeout=60_000)

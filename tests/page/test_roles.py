@@ -1,0 +1,33 @@
+"""A viewer looks, an operator does; nobody is shown a button that does nothing."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Visit
+from tests.page.mock import TOKENS, Mock
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_viewer_sees_all_parts_and_no_dead_button(visit: Visit) -> None:
+    page = visit(role="viewer")
+    expect(page.get_by_role("banner")).to_contain_text("viewer")
+    expect(page.locator("main button:disabled")).to_have_count(0)
+    expect(page.locator("main form[method=post], main [data-operator]")).to_have_count(0)
+    for panel in ("deployment", "autoscaler", "documents", "timeline", "sources"):
+        expect(page.locator(f"#{panel} h2").first).to_be_visible()
+
+
+@pytest.mark.parametrize("role", TOKENS)
+def test_the_login_link_leads_in_and_the_button_out(role: str, visit: Visit, mock: Mock) -> None:
+    page = visit(role=role)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    page.goto(f"{mock.url}/login#{TOKENS[role]}")
+    page.wait_for_selector('[data-connection="live"]')
+    assert TOKENS[role] not in page.url
+    assert _role(page) == role
+
+
+def _role(page: Page) -> str | None:
+    return page.locator("#main").get_attribute("data-role")

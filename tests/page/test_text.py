@@ -1,0 +1,41 @@
+"""What comes from the cluster or from Mongo is text, whatever it looks like."""
+
+import pytest
+from playwright.sync_api import expect
+
+from dashboard.fake.contents import ODD
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+
+pytestmark = pytest.mark.browser
+
+MARKUP = {"note": "<script>document.title='owned'</script>", "image": "<img src=x onerror=alert(1)>"}
+
+
+def test_markup_in_a_document_is_shown_and_not_run(visit: Visit, mock: Mock) -> None:
+    page = visit()
+    posted = mock.post(MARKUP)
+    row = page.locator(f'[data-document="{posted}"]')
+    expect(row).to_contain_text("document.title='owned'")
+    row.get_by_role("button").click()
+    expect(page.locator(f"#document-{posted} pre")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.title() != "owned"
+    assert page.locator("#documents img, #documents script").count() == 0
+
+
+@pytest.mark.parametrize("document", ODD, ids=lambda document: "-".join(document)[:20] or "empty")
+def test_an_odd_document_opens(document: dict[str, object], visit: Visit, mock: Mock) -> None:
+    page = visit(width=360)
+    posted = mock.post(document)
+    page.locator(f'[data-document="{posted}"]').get_by_role("button").click()
+    expect(page.locator(f"#document-{posted}")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("({}).polluted") is None
+
+
+def test_the_longest_name_stays_in_its_place(visit: Visit) -> None:
+    page = visit(width=360)
+    name = max((str(one.get_attribute("data-pod")) for one in page.locator("[data-pod]").all()), key=len)
+    assert len(name) == 253
+    box = page.locator(f'[data-pod="{name}"]').bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360
