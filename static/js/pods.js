@@ -10,8 +10,8 @@ import { claimStatus, podStatus, serviceStatus } from "./status.js";
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
 const SPARK_SECONDS = 900;
 const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame of their own
-const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
-const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
+export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
+export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
 
 // `names` are those of the Deployment and the StatefulSet that are watched; `history` has the pods' sparklines; `open(uid, from)`
 // opens a pod's drawer, from the element that the focus goes back to.
@@ -185,7 +185,7 @@ function companions({ open }, others, at) {
 }
 
 // A bar against the limit, with the request marked on it; the figure against what counts.
-function usage({ name, word, format, against }, used, request, limit, spark = nothing) {
+export function usage({ name, word, format, against }, used, request, limit, spark = nothing) {
   const whole = limit ?? request ?? null;
   const measure = against === "request" ? (request ?? limit) : (limit ?? request);
   const title = `${word}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;

@@ -43,6 +43,32 @@ export function conditionStatus({ type, status }) {
   return limits ? { icon: "minus", word, tone: "busy" } : { icon: "cross", word, tone: "bad" };
 }
 
+const ILL_WHEN_TRUE = new Set(["DisruptionTarget", "PodResizePending"]);
+
+// A pod's condition. One that a finished pod no longer meets is no failure.
+export function podConditionStatus({ type, status, reason }) {
+  if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
+  const word = status === "True" ? type : `not ${type}`;
+  if ((status === "True") !== ILL_WHEN_TRUE.has(type)) return { icon: "check", word, tone: "good" };
+  if (status === "True") return { icon: "cross", word, tone: "bad" };
+  return reason === "PodCompleted" ? { icon: "minus", word, tone: "off" } : { icon: "half", word, tone: "warn" };
+}
+
+// A container by its state and by whether it is ready, which only one that runs for long is expected to be.
+export function containerStatus({ kind, state, ready }) {
+  if (state === null) return { icon: "ring", word: "Not started", tone: "off" };
+  if (state.word === "waiting") {
+    const broken = state.reason && TROUBLE.test(state.reason);
+    return { icon: broken ? "cross" : "ring", word: state.reason ?? "Waiting", tone: broken ? "bad" : "busy" };
+  }
+  if (state.word === "terminated") {
+    if (state.exit_code === 0) return { icon: "check", word: state.reason ?? "Completed", tone: "off" };
+    return { icon: "cross", word: `${state.reason ?? "Ended"}, exit code ${state.exit_code}`, tone: "bad" };
+  }
+  if (ready || kind === "init" || kind === "debug") return { icon: "full", word: ready ? "Running, ready" : "Running", tone: "good" };
+  return { icon: "half", word: "Running, not ready", tone: "busy" };
+}
+
 function pending(reason) {
   return !reason || reason === "ContainerCreating" || reason === "PodInitializing" ? "Starting" : reason;
 }
