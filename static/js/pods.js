@@ -74,7 +74,7 @@ function service(state) {
     <div class="tile-line">${status(serviceStatus(found))}</div>
     <dl class="facts">
       ${fact("requests", rate(traffic?.requests_per_second))}
-      ${fact("p50 · p99", traffic?.p99_ms == null ? "—" : `${milliseconds(traffic.p50_ms)} · ${milliseconds(traffic.p99_ms)} ms`)}
+      ${fact("p50", milliseconds(traffic?.p50_ms))} ${fact("p99", milliseconds(traffic?.p99_ms))}
       ${fact("errors", traffic?.errors_per_second ? html`<strong data-tone="bad">${rate(traffic.errors_per_second)}</strong>` : traffic ? "none" : "—")}
     </dl>
   </article>`;
@@ -168,7 +168,7 @@ function claims(state) {
 // How full the file system under the database is: a claim's capacity bounds nothing on many a storage class.
 function disk({ used_bytes: used, total_bytes: total }) {
   const full = used >= total * NEARLY_FULL;
-  return html`<div><dt>disk used</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>
+  return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>
     <span class="meter" data-full=${full ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
 }
 
@@ -203,7 +203,8 @@ function meterStyle(used, request, whole) {
 }
 
 function milliseconds(ms) {
-  return ms < 9.95 ? ms.toFixed(1) : count(Math.round(ms));
+  if (ms === null || ms === undefined) return "—";
+  return `${ms < 9.95 ? ms.toFixed(1) : count(Math.round(ms))} ms`;
 }
 
 function fact(name, value) {
