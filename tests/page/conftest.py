@@ -45,7 +45,7 @@ def own() -> Iterator[Mock]:
 
 @pytest.fixture
 def visit(browser: Browser, mock: Mock) -> Iterator[Visit]:
-    """Opens a page, signed in and live. Whatever it complains of fails the test, but for what the pattern `bears` finds."""
+    """Opens a page, signed in and live. What it complains of fails the test, but for what the pattern `bears` finds."""
     visited: list[tuple[BrowserContext, list[str], str]] = []
 
     def open_page(

@@ -17,12 +17,13 @@ def page(visit: Visit) -> Page:
     return visit(reduced_motion="reduce", bypass_csp=True)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_scrolls_sideways(width: int, visit: Visit) -> None:
-    page = visit(width=width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate("scrollTo(10_000, 0)")
-    assert page.evaluate("scrollX") == 0
+def test_nothing_scrolls_sideways(page: Page) -> None:
+    widths = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        widths[width] = page.evaluate("document.documentElement.scrollWidth")
+    assert widths == {width: width for width in WIDTHS}
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -44,7 +45,7 @@ def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
 
 
 def test_nothing_moves_for_those_who_asked_for_that(page: Page) -> None:
-    page.wait_for_timeout(3_000)
+    page.wait_for_timeout(1_000)
     assert page.evaluate("document.getAnimations().filter(({playState}) => playState === 'running').length") == 0
 
 
