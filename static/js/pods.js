@@ -158,18 +158,22 @@ function claims(state) {
       <header class="tile-head"><h3 title=${claim.name}>${claim.name}</h3></header>
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">
-        ${fact("capacity", binary(claim.capacity_bytes))} ${state.mongo?.volume ? disk(state.mongo.volume) : nothing}
+        ${fact("capacity", binary(claim.capacity_bytes))}
         <div class="fact-wide"><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
+        ${state.mongo?.volume ? disk(state.mongo.volume) : nothing}
       </dl>
+      ${state.mongo?.volume ? diskMeter(state.mongo.volume) : nothing}
     </article>`)}
   </div>`;
 }
 
 // How full the file system under the database is: a claim's capacity bounds nothing on many a storage class.
 function disk({ used_bytes: used, total_bytes: total }) {
-  const full = used >= total * NEARLY_FULL;
-  return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>
-    <span class="meter" data-full=${full ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
+  return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>`;
+}
+
+function diskMeter({ used_bytes: used, total_bytes: total }) {
+  return html`<span class="meter" data-full=${used >= total * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
 }
 
 // What else runs in the namespace, the dashboard itself among it: a line each.
