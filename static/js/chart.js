@@ -2,7 +2,6 @@
 
 import { range, splits, tick } from "./scales.js";
 
-const TICKS_WIDTH_REM = 2.9;
 const AXIS_HEIGHT_REM = 1.35;
 const TIME_STEPS_S = [10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
 const LEAST_TICK_SPACE_REM = 5;
@@ -10,7 +9,7 @@ const LEAST_SPIKE_PX = 5; // one error among thousands of requests is seen too
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const TIME_WITH_SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-// A chart of `plot`'s figures in `element`, with the swatches of its key to take the lines' looks from. `layout`: {rem, left, right,
+// A chart of `plot`'s figures in `element`, with the swatches of its key to take the lines' looks from. `layout`: {rem, left, ticks (an axis' width), right,
 // names (whether the lines' names stand at their ends), time (whether it has the time axis), gap (rem above that)}.
 // Made anew when the looks or the layout change; only data and size change in place.
 export function chart(UPlot, plot, element, swatches, layout) {
@@ -39,11 +38,10 @@ export function chart(UPlot, plot, element, swatches, layout) {
 
   // The first axis is as wide as the others', so that all charts share one time axis.
   function valueAxis(scale, order, count) {
-    const width = layout.rem * TICKS_WIDTH_REM;
     return {
       scale,
       side: 3,
-      size: order === count - 1 ? layout.left - width * order : width,
+      size: order === count - 1 ? layout.left - layout.ticks * order : layout.ticks,
       gap: 5,
       font: looks.font,
       stroke: scale === "ms" ? looks.p99.stroke : looks.text,

@@ -26,7 +26,8 @@ const LEAST_GRAIN_S = 2;
 const WIDE_REM = 36; // from here on lines have their names at their ends
 const LABEL_ROWS = 2;
 const LABEL_ROW_REM = 1.15;
-const TICKS_REM = 5.8;
+const RECORDED_REM = 10; // of room for the words that say since when
+const TICKS_REM = 2.9;
 const NAMES_REM = 4.1;
 
 // Draws into `container` what `history` has. `redraw()` asks for a call of draw.
@@ -125,7 +126,9 @@ export function clock(container, history, redraw) {
 
   function fit() {
     const next = layoutOf();
-    if (charts && JSON.stringify(next) !== JSON.stringify(layout)) remake();
+    const isNew = layout && ["rem", "names"].some((name) => next[name] !== layout[name]);
+    layout = next;
+    if (isNew) remake();
     charts?.forEach((each) => each.fit());
     draw();
   }
@@ -134,7 +137,9 @@ export function clock(container, history, redraw) {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     const width = container.querySelector(".clock-stack").clientWidth;
     const names = width >= WIDE_REM * rem;
-    return { rem, width, names, left: TICKS_REM * rem, right: (names ? NAMES_REM : 0.9) * rem, gap: LABEL_ROWS * LABEL_ROW_REM };
+    const ticks = Math.round(TICKS_REM * rem); // whole pixels, as uPlot would make them
+    const tops = [...container.querySelectorAll(".chart-place")].map((element) => element.offsetTop + element.parentElement.offsetTop);
+    return { rem, width, tops, names, left: 2 * ticks, ticks, right: Math.round((names ? NAMES_REM : 0.9) * rem), gap: LABEL_ROWS * LABEL_ROW_REM };
   }
 
   // Everything but the canvases.
@@ -167,7 +172,7 @@ export function clock(container, history, redraw) {
 
   function momentWords() {
     const moment = cursorMoment();
-    if (moment === null) return html`<b>now</b> ${timeOfDay(view.known.to * 1_000)}`;
+    if (moment === null) return html`<b>${isOld() ? "as of" : "now"}</b> ${timeOfDay(view.known.to * 1_000)}`;
     const near = marksNear(view.marks, moment, NEAR_PX * secondsPerPixel());
     return html`<b>${timeOfDay(moment * 1_000)}</b> ${near.map(({ tone, text }) => html`<span class="clock-happened" data-tone=${tone}>${text}</span>`)}`;
   }
@@ -221,12 +226,12 @@ export function clock(container, history, redraw) {
     const since = recordedSince(history);
     const start = since > view.span.from ? xOf(Math.min(since, view.known.to)) : 0;
     const end = isOld() ? xOf(view.known.to) : width;
-    return html`${start > 1 ? shade("before", 0, start, since === Infinity ? "" : `recorded since ${timeOfDay(since * 1_000)}`) : nothing}
+    return html`${start > 1 ? shade("before", 0, start, since === Infinity || start < RECORDED_REM * layout.rem ? "" : `recorded since ${timeOfDay(since * 1_000)}`) : nothing}
     ${end < width - 1 ? shade("after", end, width, `no word since ${timeOfDay(heard * 1_000)}`) : nothing}`;
   }
 
   function shade(kind, start, end, words) {
-    return html`<p class="shade" data-kind=${kind} .style=${`--x: ${start.toFixed(1)}px; --width: ${(end - start).toFixed(1)}px`}><span>${words}</span></p>`;
+    return html`<p class="shade" data-kind=${kind} .style=${`--x: ${start.toFixed(1)}px; --width: ${(end - start).toFixed(1)}px`}>${words ? html`<span>${words}</span>` : nothing}</p>`;
   }
 
   function line({ at, tone }) {
@@ -240,7 +245,7 @@ export function clock(container, history, redraw) {
       data-tone=${tone}
       data-side=${side}
       title="${timeOfDay(at * 1_000)} ${text}"
-      aria-label="${timeOfDay(at * 1_000)} ${text}"
+      aria-label="${words}: ${timeOfDay(at * 1_000)} ${text}"
       .style=${`--x: ${left.toFixed(1)}px; --row: ${row}`}
       @pointerenter=${() => look({ moment: at })}
       @pointerleave=${() => look(null)}
@@ -266,9 +271,8 @@ export function clock(container, history, redraw) {
         if (found && charts && !each.fixed) dots.push({ id: each.id, place, at: charts[place].place(each, found.value, found.at) });
       }),
     );
-    const tops = [...container.querySelectorAll(".chart-place")].map((element) => element.offsetTop + element.parentElement.offsetTop);
     return html`<i class="cursor-line" .style=${`--x: ${xOf(moment).toFixed(1)}px`}></i>
-      ${dots.map(({ id, place, at: [x, y] }) => html`<i class="dot" data-figure=${id} .style=${`--x: ${x.toFixed(1)}px; --y: ${(tops[place] + y).toFixed(1)}px`}></i>`)}`;
+      ${dots.map(({ id, place, at: [x, y] }) => html`<i class="dot" data-figure=${id} .style=${`--x: ${x.toFixed(1)}px; --y: ${(layout.tops[place] + y).toFixed(1)}px`}></i>`)}`;
   }
 
   function figures() {

@@ -1,6 +1,6 @@
 // The charted figures, past and new, by their own moments: merging the same point twice changes nothing.
 
-import { append, columnsOf, lastMoment, thin, trim, weave } from "./columns.js";
+import { append, columnsOf, indexAfter, lastMoment, thin, trim, weave } from "./columns.js";
 import { request } from "./request.js";
 
 export const TABLES = {
@@ -28,6 +28,7 @@ export function history(redraw, { ask = fetched, later = setTimeout, random = Ma
   let complete = -Infinity; // up to this moment nothing is missing
   let loading = false;
   let again = false;
+  let severed = null; // table → up to which moment it is another dashboard's, until the new one has told its past
   let wake = null; // ends the pause before the next attempt
 
   const past = { revision: 0, load, merge, table: (name) => tables[name], pod: (uid) => pods.get(uid), prune };
@@ -63,6 +64,7 @@ export function history(redraw, { ask = fetched, later = setTimeout, random = Ma
     const known = [...pods.keys()];
     const answer = await ask(complete > 0 ? complete - LATE_SECONDS : 0);
     if (answer.epoch !== epoch) throw new Error("another one answered than the one that is followed");
+    if (severed) replace(answer);
     for (const uid of known) if (!Object.hasOwn(answer.pods, uid)) pods.delete(uid);
     take(answer, weave);
     if (!again) complete = newest();
@@ -88,15 +90,26 @@ export function history(redraw, { ask = fetched, later = setTimeout, random = Ma
     }
   }
 
-  // A dashboard that was started anew knows nothing of the time before: what this page still knows stays, and no line leads
+  // A dashboard that was started anew may know nothing of the time before: what this page still knows stays, and no line leads
   // from there to here.
   function sever() {
     const end = newest();
     for (const [name, columns] of Object.entries(tables)) {
-      const { at } = columns;
-      if (at.length === 0) continue;
+      if (columns.at.length === 0) continue;
       append(columns, { at: [(STEPS.has(name) ? end : lastMoment(columns)) + INSTANT_SECONDS] });
     }
+    severed = Object.fromEntries(Object.entries(tables).map(([name, columns]) => [name, lastMoment(columns)]));
+  }
+
+  // Where both know the same time, the new one's word stands, and not a mixture.
+  function replace(answer) {
+    for (const [name, columns] of Object.entries(tables)) {
+      const from = answer.tables[name]?.at[0] ?? Infinity;
+      const first = columns.at.findIndex((moment) => moment >= from);
+      const excess = indexAfter(columns.at, severed[name]) - first;
+      if (first >= 0 && excess > 0) for (const column of Object.values(columns)) column.splice(first, excess);
+    }
+    severed = null;
   }
 
   // Forgets the pods that are not among these.

@@ -160,6 +160,18 @@ describe("the history", () => {
     assert.deepEqual(past.table("replicas").desired, [2, null, 3]);
   });
 
+  test("believes a new dashboard where it knows the same time, and mixes nothing", async () => {
+    past.load("e");
+    await server.answer({ cpu: cpu(1, 2, 3, 4) });
+    past.load("f");
+    past.merge(points("cpu", 7));
+    await server.answer({ cpu: { at: [T0 + 2.5, T0 + 6], percent: [25, 60] } }, { epoch: "f" });
+    assert.deepEqual(moments(), [1, 2, 2.5, 6, 7]);
+    past.load("f");
+    await server.answer({ cpu: { at: [T0 + 2.6], percent: [0] } }, { epoch: "f" });
+    assert.deepEqual(moments(), [1, 2, 2.5, 2.6, 6, 7]); // only once
+  });
+
   test("believes no answer of another dashboard than the one whose snapshot it has", async () => {
     past.load("e");
     await server.answer({ cpu: cpu(1) }, { epoch: "f" });
