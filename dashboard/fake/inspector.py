@@ -12,6 +12,7 @@ from dashboard.clock import rfc3339
 from dashboard.core.inspection import Asked, Json, Log, Missing, Waiting
 from dashboard.core.moment import seconds
 from dashboard.core.snapshot import Targets
+from dashboard.fake.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, Kind
 
 LINE_SECONDS = 0.4  # a line of a log
 PREVIOUS_LINES = 240  # that a container wrote before it was restarted
@@ -30,8 +31,7 @@ class FakeInspector:
         self._clock = clock
 
     def pod(self, view: Json) -> Json:
-        database = view["app"] == self._targets.statefulset
-        names = ["mongod", "sidecar"] if database else [view["app"] or "main"]
+        kind = self._kind(view)
         return {
             "kind": "Pod",
             "apiVersion": "v1",
@@ -43,12 +43,12 @@ class FakeInspector:
                 "resourceVersion": str(1000 + view["restarts"]),
                 "creationTimestamp": view["created"],
                 "labels": {"app.kubernetes.io/name": view["app"]},
-                "ownerReferences": [self._owner(view)],
+                "ownerReferences": [self._owner(kind, view)],
                 "managedFields": [{"manager": "kubelet", "operation": "Update"}],
             },
             "spec": {
-                "initContainers": [self._container("prepare")] if database else None,
-                "containers": [self._container(name) for name in names],
+                "initContainers": [self._container(*one) for one in kind.init.items()] or None,
+                "containers": [self._container(*one) for one in kind.containers.items()],
                 "restartPolicy": "Always",
                 "serviceAccountName": "default",
                 "nodeName": view["node"],
@@ -58,9 +58,12 @@ class FakeInspector:
                 "phase": "Running" if view["phase"] == "Terminating" else view["phase"],
                 "conditions": self._conditions(view),
                 "podIP": view["ip"],
-                "qosClass": "Burstable",
-                "initContainerStatuses": [self._prepared(view)] if database else None,
-                "containerStatuses": [self._status(name, view) for name in names],
+                "qosClass": "Burstable" if any(kind.containers.values()) else "BestEffort",
+                "initContainerStatuses": [self._prepared(name, view) for name in kind.init] or None,
+                "containerStatuses": [
+                    self._status(name, view, restarts=0 if index else view["restarts"])
+                    for index, name in enumerate(kind.containers)
+                ],
             },
         }
 
@@ -89,29 +92,25 @@ class FakeInspector:
         ]
 
     def log(self, view: Json, asked: Asked) -> Log:
-        if asked.previous and not view["restarts"]:
+        if asked.previous and not (view["restarts"] and asked.container == next(iter(self._kind(view).containers))):
             raise Missing(f"There is no log of a {asked.container} before this one: it was not restarted.")
         if asked.container != "prepare" and view["phase"] == "Pending":
-            raise Waiting(f"The container {asked.container} has not started: ContainerCreating.")
+            raise Waiting(f"The container {asked.container} has not started: {view['reason'] or 'ContainerCreating'}.")
         return FakeLog(view, asked, self._clock)
 
-    def _owner(self, view: Json) -> Json:
-        database = view["app"] == self._targets.statefulset
-        kind, name = ("StatefulSet", view["app"]) if database else ("ReplicaSet", view["name"].rpartition("-")[0])
-        return {"apiVersion": "apps/v1", "kind": kind, "name": name, "controller": True}
+    def _kind(self, view: Json) -> Kind:
+        known = {self._targets.deployment: SERVICE, self._targets.statefulset: DATABASE, "dashboard": DASHBOARD}
+        return known.get(view["app"], COMPANION)
 
-    def _container(self, name: str) -> Json:
-        container: Json = {
-            "name": name,
-            "image": f"flask-mongodb-{'mongod' if name == 'mongod' else 'service'}:fake",
-            "resources": {
-                "requests": {"cpu": "100m", "memory": "96Mi"},
-                "limits": {"cpu": "400m", "memory": "256Mi"},
-            },
-        }
+    def _owner(self, kind: Kind, view: Json) -> Json:
+        name = view["app"] if kind.owner == "StatefulSet" else view["name"].rpartition("-")[0]
+        return {"apiVersion": "apps/v1", "kind": kind.owner, "name": name, "controller": True}
+
+    def _container(self, name: str, resources: Json) -> Json:
+        container: Json = {"name": name, "image": f"flask-mongodb-{name}:fake", "resources": resources}
         if name == "prepare":
             return container | {"command": ["sh", "-ec", PREPARE]}
-        if name == self._targets.deployment:
+        if name == "flask":
             container |= {
                 "ports": [{"name": "http", "containerPort": 5000, "protocol": "TCP"}],
                 "readinessProbe": {"httpGet": {"path": "/readyz", "port": "probes"}, "periodSeconds": 2},
@@ -124,21 +123,21 @@ class FakeInspector:
             }
         return container
 
-    def _status(self, name: str, view: Json) -> Json:
+    def _status(self, name: str, view: Json, restarts: int) -> Json:
         started = view["phase"] != "Pending"
         waiting = {"waiting": {"reason": view["reason"] or "ContainerCreating"}}
         killed = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": self._at(view, 20)}
         return {
             "name": name,
             "ready": view["ready"],
-            "restartCount": view["restarts"],
+            "restartCount": restarts,
             "state": {"running": {"startedAt": self._at(view, 1)}} if started else waiting,
-            "lastState": {"terminated": killed} if view["restarts"] else {},
+            "lastState": {"terminated": killed} if restarts else {},
         }
 
-    def _prepared(self, view: Json) -> Json:
+    def _prepared(self, name: str, view: Json) -> Json:
         ended = {"reason": "Completed", "exitCode": 0, "finishedAt": self._at(view, 0.8)}
-        return {"name": "prepare", "ready": True, "restartCount": 0, "state": {"terminated": ended}, "lastState": {}}
+        return {"name": name, "ready": True, "restartCount": 0, "state": {"terminated": ended}, "lastState": {}}
 
     def _conditions(self, view: Json) -> list[Json]:
         ready, started = str(view["ready"]), str(view["phase"] != "Pending")

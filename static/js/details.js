@@ -20,9 +20,9 @@ export function overview(pod, details, at) {
       </div>
     </section>
     <dl class="drawer-facts">
-      ${fact("Requests", rate(pod.requests_per_second))} ${fact("Address", details.ip)} ${fact("Node", details.node)}
+      ${pod.requests_per_second === null ? nothing : fact("Requests", rate(pod.requests_per_second))} ${fact("Address", details.ip)} ${fact("Node", details.node)}
       ${fact("Owner", details.owner)} ${fact("Service account", details.service_account)} ${fact("Quality of service", details.qos)}
-      ${fact("Created", since(details.created, at))}
+      ${fact("Age", since(details.created, at))}
     </dl>
     <section class="drawer-part" aria-labelledby="drawer-containers">
       <h3 id="drawer-containers">Containers</h3>
@@ -39,9 +39,8 @@ export function events({ events: told }, at) {
   return html`<ol class="drawer-events">
     ${repeat(told, ({ id }) => id, (event) => html`<li>
       ${status({ icon: event.type === "Normal" ? "check" : "warning", word: event.reason, tone: event.type === "Normal" ? "off" : "warn" })}
-      <span class="quiet">${since(event.at, at)} ago${event.count > 1 ? ` · ${count(event.count)} times` : ""}</span>
+      <span class="quiet">${since(event.at, at)} ago${event.count > 1 ? ` · ${count(event.count)} times` : ""}${event.from ? ` · ${event.from}` : ""}</span>
       <p>${event.message}</p>
-      ${event.from ? html`<p class="quiet">${event.from}</p>` : nothing}
     </li>`)}
   </ol>`;
 }

@@ -182,18 +182,18 @@ export function logView(redraw) {
         <label class="log-field log-filter"><span>Filter</span>
           <input type="search" placeholder="text to find" autocomplete="off" spellcheck="false" .value=${choice.filter} @input=${filter}>
         </label>
-        ${check("Previous container", choice.previous, (previous) => choose({ previous }), hasPrevious() ? nothing : "It was not restarted: there is none")}
+        ${check("Previous", choice.previous, (previous) => choose({ previous }), hasPrevious() ? nothing : "It was not restarted: there is no container before it")}
         ${check("Wrap", choice.wrap, (wrap) => set({ wrap }))} ${check("Times", choice.times, (times) => set({ times }))}
-        ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${pause}>Pause</button>`}
       </div>
       <div class="log-frame">
         ${pane} ${pane.childElementCount === 0 ? html`<div class="log-empty">${absence(count)}</div>` : nothing}
         ${following ? nothing : html`<button type="button" class="button log-jump" data-kind="primary" @click=${jump}>Jump to newest</button>`}
       </div>
-      <p class="log-state">
+      <div class="log-state">
         <span role="status">${status(paused && state.word === "live" ? PAUSED : STATES[state.word])}</span>
         <span class="quiet">${summary(count)}</span>
-      </p>
+        ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${pause}>Pause</button>`}
+      </div>
     </div>`;
   }
 

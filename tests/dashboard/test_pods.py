@@ -1,5 +1,6 @@
 """A pod in detail and its logs: the same for the fake inspector and for the real one before an API that is scripted."""
 
+import contextlib
 import json
 import re
 import socket
@@ -7,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from http.client import IncompleteRead
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -66,7 +69,7 @@ class Pods:
             refused = {"kind": "Status", "code": 400, "message": 'previous terminated container "flask" not found'}
             api.scripts[f"{path}/log"] = [
                 {"query": {"previous": "true"}, "status": 400, "body": refused, "repeat": True}
-                if known["restarts"] == 0 and query["previous"] == "true"
+                if query["previous"] == "true" and not (known["restarts"] and query["container"] == "mongod")
                 else {
                     "query": query,
                     "lines": self._lines(fake, known, query),
@@ -87,8 +90,6 @@ class Pods:
         ]
 
     def _lines(self, fake: FakeInspector, known: Json, query: dict[str, str]) -> list[str]:
-        if query["previous"] == "true" and not known["restarts"]:
-            return []
         asked = Asked(query["container"], query["previous"] == "true", int(query["tailLines"]), timestamps=True)
         return b"".join(fake.log(known, asked).pieces()).decode().splitlines()
 
@@ -133,7 +134,7 @@ class TestDetails:
         assert (mongod["last_state"]["reason"], mongod["last_state"]["exit_code"]) == ("OOMKilled", 137)
         assert mongod["ports"] == ["mongodb 27017/TCP"]
         assert mongod["probes"] == ["readiness: connects to mongodb every 2 s"]
-        assert mongod["limits"] == {"cpu": "400m", "memory": "256Mi"}
+        assert mongod["limits"] == {"cpu": "1", "memory": "512Mi"}
         assert {one["type"]: one["status"] for one in told["conditions"]}["Ready"] == "True"
         assert [one["reason"] for one in told["events"]][:2] == ["BackOff", "Started"]
         assert told["events"][0]["count"] == 3
@@ -451,24 +452,50 @@ class TestInspection:
 class TestServed:
     """As the container runs it."""
 
-    def stream(self, served: Served, query: str = "follow=true&tail=5") -> Any:
-        with self.get(served, "state") as answer:
-            pods = [pod["uid"] for pod in json.load(answer)["pods"] if pod["phase"] == "Running"]
-        return self.get(served, f"pods/{pods[0]}/log?{query}")
-
-    def get(self, served: Served, path: str) -> Any:
-        asked = Request(f"{served.url}/api/{path}", headers={"Authorization": f"Bearer {VIEWER}"})  # noqa: S310 - http
-        return urlopen(asked, timeout=30)  # noqa: S310 - http
-
     def test_a_log_comes_as_it_is_written(self, served: Served) -> None:
-        with self.stream(served) as answer:
+        with stream(served) as answer:
             assert answer.headers["Transfer-Encoding"] == "chunked"
             lines = [answer.readline() for _ in range(10)]
         assert all(line.endswith(b"\n") for line in lines)
 
     def test_a_place_is_free_again_once_its_reader_left(self, served: Served) -> None:
-        for _ in range(3):
-            open_ = [self.stream(served) for _ in range(tails.MOST // 2)]
-            for answer in open_:
-                answer.readline()
-                answer.close()
+        for _ in range(3 * tails.MOST):
+            until(lambda: opened(served))
+
+    def test_it_ends_though_logs_are_followed(self) -> None:
+        own = Served(viewers=4)
+        own.wait_until_ready()
+        answers = [stream(own) for _ in range(tails.MOST)]
+        own.process.terminate()
+        assert own.process.wait(30) == 0
+        for answer in answers:
+            with answer, contextlib.suppress(OSError, IncompleteRead):
+                while answer.readline():
+                    pass
+
+
+def ask(served: Served, path: str) -> Any:
+    asked = Request(f"{served.url}/api/{path}", headers={"Authorization": f"Bearer {VIEWER}"})  # noqa: S310 - http
+    return urlopen(asked, timeout=30)  # noqa: S310 - http
+
+
+def stream(served: Served) -> Any:
+    """A log of the first pod, once there is one, followed."""
+
+    def running() -> list[str]:
+        with ask(served, "state") as answer:
+            return [pod["uid"] for pod in json.load(answer)["pods"] if pod["phase"] == "Running"]
+
+    until(running)
+    return ask(served, f"pods/{running()[0]}/log?follow=true&tail=5")
+
+
+def opened(served: Served) -> bool:
+    """Whether there was a place for one more reader, who leaves at once."""
+    try:
+        with stream(served) as answer:
+            return bool(answer.readline())
+    except HTTPError as error:
+        assert error.code == 503
+        error.close()
+        return False
