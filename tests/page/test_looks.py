@@ -36,6 +36,23 @@ def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
     assert found == {f"{width} px": [] for width in WIDTHS}
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_in_what_opens(scheme: str, page: Page) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.locator("#clock button[aria-expanded]").click()
+    page.locator("[data-document]").nth(10).get_by_role("button").click()
+    found = {"clock": violations(page, "#clock"), "documents": violations(page, "#documents")}
+    page.locator('[data-pod="mongodb-0"]').get_by_role("button").click()
+    for tab in ("Overview", "Events", "Logs", "YAML"):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".drawer-body .loading").wait_for(state="detached")
+        found[tab] = violations(page, "#drawer")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Insert a document").click()
+    found["form"] = violations(page, "#document-form")
+    assert found == {part: [] for part in found}
+
+
 def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
     colours = {}
     for scheme in ("dark", "light"):

@@ -1,0 +1,41 @@
+"""The charts: an hour on one axis, as pictures, as words and as a table."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.conftest import Visit
+
+pytestmark = pytest.mark.browser
+
+INKED = """(canvas) => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return new Uint32Array(data.buffer).filter((pixel) => pixel !== 0).length;
+}"""
+
+
+def test_each_chart_is_a_picture_with_a_sentence(visit: Visit) -> None:
+    page = visit()
+    charts = page.locator("#clock").get_by_role("img")
+    expect(charts.first).to_be_visible()
+    assert charts.count() >= 3
+    for chart in charts.all():
+        assert len(chart.get_attribute("aria-label") or "") > 20
+
+
+def test_the_hour_before_is_there_at_once(visit: Visit) -> None:
+    page = visit()
+    clock = page.locator("#clock")
+    hour = clock.get_by_role("group", name="Range").get_by_role("button").last
+    hour.click()
+    expect(hour).to_have_attribute("aria-pressed", "true")
+    expect(clock.locator("canvas").first).to_be_visible()
+    assert all(canvas.evaluate(INKED) > 500 for canvas in clock.locator("canvas").all())
+
+
+def test_the_figures_are_also_a_table(visit: Visit) -> None:
+    page = visit()
+    clock = page.locator("#clock")
+    clock.locator("button[aria-expanded]").click()
+    table = clock.get_by_role("table")
+    expect(table).to_be_visible()
+    assert table.get_by_role("row").count() > 5

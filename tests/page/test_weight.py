@@ -1,0 +1,38 @@
+"""What a first visit costs."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.page.mock import TOKENS, Mock
+
+pytestmark = pytest.mark.browser
+
+MOST_BYTES = 150_000  # the document, styles, scripts and pictures
+
+
+def test_the_whole_page_weighs_less_than_150_kb(browser: Browser, mock: Mock) -> None:
+    context = browser.new_context()
+    context.request.post(f"{mock.url}/login", data={"token": TOKENS["viewer"]})
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    paths: dict[str, str] = {}
+    weights: dict[str, int] = {}
+
+    def begin(told: dict[str, Any]) -> None:
+        paths[told["requestId"]] = told["request"]["url"].removeprefix(mock.url)
+
+    def receive(told: dict[str, Any]) -> None:
+        path = paths.get(told["requestId"], "")
+        if not path.startswith(("/api/", "/socket.io/")):  # data, which grow with the deployment
+            weights[path] = weights.get(path, 0) + int(told["encodedDataLength"])
+
+    session.on("Network.requestWillBeSent", begin)
+    session.on("Network.dataReceived", receive)  # bodies, as they are on the wire
+    page.goto(mock.url)
+    page.wait_for_selector("[data-pod]")
+    context.close()
+    assert "/" in weights and len(weights) > 20
+    assert sum(weights.values()) < MOST_BYTES, dict(sorted(weights.items(), key=lambda item: -item[1])[:10])
