@@ -217,7 +217,7 @@ export function clock(container, history, redraw) {
         </span>`)}
       </figcaption>
       <div class="chart-place" role="img" aria-label=${words}></div>
-      ${note ? html`<p class="chart-note">${note}</p>` : nothing}
+      ${note ? html`<p class="chart-note"><span>${note}</span></p>` : nothing}
     </figure>`;
   }
 
@@ -238,7 +238,7 @@ export function clock(container, history, redraw) {
     return html`<i class="mark-line" data-tone=${tone} .style=${`--x: ${xOf(at).toFixed(1)}px`}></i>`;
   }
 
-  function label({ at, tone, label: words, text, left, row, side }) {
+  function label({ at, tone, label: words, text, row, side }) {
     return html`<button
       type="button"
       class="mark"
@@ -246,7 +246,7 @@ export function clock(container, history, redraw) {
       data-side=${side}
       title="${timeOfDay(at * 1_000)} ${text}"
       aria-label="${words}: ${timeOfDay(at * 1_000)} ${text}"
-      .style=${`--x: ${left.toFixed(1)}px; --row: ${row}`}
+      .style=${`--x: ${xOf(at).toFixed(1)}px; --row: ${row}`}
       @pointerenter=${() => look({ moment: at })}
       @pointerleave=${() => look(null)}
       @focus=${() => look({ moment: at })}
