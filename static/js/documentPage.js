@@ -1,6 +1,7 @@
 // The table on a page that was asked for, with a filter or of older documents, in the place of the live one.
 
-import { pageRows } from "./documentRow.js";
+import { isObjectId } from "./held.js";
+import { parts, takeId } from "./json.js";
 import { ask } from "./request.js";
 
 export const PAGE = 20; // documents
@@ -62,6 +63,15 @@ export function pager(redraw, { fetchPage = fetched, onPage = () => {}, now = Da
   return pages;
 }
 
+// The rows of a page that was fetched, from its text: what a browser's numbers would round stays as it was written. Two ids of
+// different types may be written alike, so the place makes the key.
+export function pageRows(json) {
+  return parts(json).map((text, place) => {
+    const { id, text: rest } = takeId(text);
+    return { key: `${place} ${id}`, id: id ?? "", text: rest, whole: text, inserted: time(id), truncated: false };
+  });
+}
+
 // The parameters of a page's request: those that are given.
 export function query({ filter, before, limit }) {
   const parameters = new URLSearchParams({ limit });
@@ -79,4 +89,9 @@ export function nextOf(link) {
 async function fetched(asked, signal) {
   const response = await ask(`/api/documents?${query(asked)}`, { signal });
   return { json: await response.text(), next: nextOf(response.headers.get("Link")) };
+}
+
+// When an ObjectId was made; null for another id.
+function time(id) {
+  return id && isObjectId(id) ? new Date(parseInt(id.slice(0, 8), 16) * 1_000).toISOString() : null;
 }

@@ -3,8 +3,9 @@
 import { html, nothing, repeat } from "./vendor.js";
 import { documentForm } from "./documentForm.js";
 import { pager } from "./documentPage.js";
-import { documentRow, keyOf, opened } from "./documentRow.js";
+import { documentRow } from "./documentRow.js";
 import { bytes, clock, plural, rate, shortId } from "./format.js";
+import { isObjectId, keyOf, opened } from "./held.js";
 import { icon } from "./icons.js";
 import { empty, panel } from "./panel.js";
 
@@ -76,7 +77,7 @@ export function documents({ collection, role }, redraw) {
           />
           <button type="submit" class="button button-small" aria-busy=${String(pages.asking !== null)}>Filter</button>
         </form>
-        ${form ? html`<button type="button" class="button button-small" data-insert @click=${form.open}>Insert a document…</button>` : nothing}
+        ${form ? html`<button type="button" class="button button-small" data-operator @click=${form.open}>Insert a document…</button>` : nothing}
       </div>
       <p id="document-problem" class="problem" role="alert">${problem ?? nothing}</p>
       <p id="document-examples" class="document-examples">
@@ -164,7 +165,7 @@ function table(caption, body) {
 
 // Where the page after this row starts; null for an _id that is no ObjectId, whose position only the service can tell.
 function position({ id }) {
-  return /^[0-9a-f]{24}$/.test(id) ? id : null;
+  return isObjectId(id) ? id : null;
 }
 
 function summary(collection, { count: documents, size_bytes: size, ops_per_second: operations }) {
