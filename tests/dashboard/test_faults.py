@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kubernetes.config import incluster_config
+from prometheus_client import generate_latest
 from pymongo import MongoClient
 
 from dashboard import cluster
@@ -18,7 +19,9 @@ from dashboard.apiserver import LARGEST_LINE, Configuration, connection
 from dashboard.cluster import METRICS_PATH, PATHS, Cluster
 from dashboard.core import event
 from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.hub import Hub
 from dashboard.mongo import Mongo
+from dashboard.probe import Probe
 from local.mongod import Mongod
 from tests.dashboard.stubs import Heard, Measured, StubApi
 
@@ -305,6 +308,29 @@ def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: 
     assert asked.outcomes["pods", "forbidden"] >= 1
     assert asked.watches == dict.fromkeys(PATHS, 0)
 
+
+def test_there_is_one_watch_a_kind_however_many_look(api: StubApi) -> None:
+    hub = Hub(TARGETS, (*cluster.SOURCES, "mongo"), epoch="e", viewers=10)
+    watching = Cluster(Configuration(host=api.url), "flask-mongodb", hub.put)
+    probe = Probe(hub, "127.0.0.1", 0, watching.requests)
+
+    def exported() -> str:
+        return generate_latest(probe.registry).decode()
+
+    for viewer in range(10):
+        hub.join(str(viewer))
+    watching.start()
+    try:
+        end = time.monotonic() + 30
+        while not all(f'dashboard_api_watches{{kind="{kind}"}} 1.0' in exported() for kind in PATHS):
+            assert time.monotonic() < end, exported()
+            time.sleep(0.05)
+        assert 'dashboard_api_requests_total{kind="pods",outcome="ok"} 2.0' in exported()
+        assert "dashboard_viewers 10.0" in exported()
+        assert len(api.asked(PODS)) == 2, "a list and a watch"
+    finally:
+        watching.stop()
+        probe.server_close()
 
 @pytest.mark.parametrize("fault", ["stopped", "killed"])
 def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
