@@ -85,11 +85,10 @@ function ended({ reason, exit_code: code }) {
   return [reason ?? "ended", code == null ? null : `exit code ${code}`].filter(Boolean).join(", ");
 }
 
-// "100m requested, limit 400m", in Kubernetes' own quantities.
+// "100m, limit 400m": what is requested and the limit, in Kubernetes' own quantities.
 function share({ requests, limits }, resource) {
   const [request, limit] = [requests[resource], limits[resource]];
-  if (!request && !limit) return "nothing requested, no limit";
-  return `${request ?? "nothing"} requested, ${limit ? `limit ${limit}` : "no limit"}`;
+  return `${request ?? "none requested"}, ${limit ? `limit ${limit}` : "no limit"}`;
 }
 
 function since(time, at) {

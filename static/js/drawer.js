@@ -87,7 +87,7 @@ export function drawer(dialog) {
       [details, problem] = [told, null];
     } catch (error) {
       if (asking !== controller) return;
-      problem = error;
+      problem = error.status === 404 && details ? null : error; // it is gone, as the state will say
     }
     asking = null;
     if (gone === null) plan(EVERY_MS);

@@ -1,91 +1,227 @@
-"""A pod's drawer and the form for a document: dialogs that open, close and give the focus back."""
+"""A pod's drawer: by keyboard, in all its states, and with whatever a log may hold."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.page.axe import violations
 from tests.page.conftest import Visit
+from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-DATABASE = '[data-pod="mongodb-0"]'
+TABS = ["Overview", "Events", "Logs", "YAML"]
+TURNS = [
+    ("ArrowRight", "Events"), ("End", "YAML"), ("ArrowRight", "Overview"), ("ArrowLeft", "YAML"), ("Home", "Overview"),
+]  # fmt: skip
+DETAILS = re.compile(r"/api/pods/[^/]+$")
+LOG = re.compile(r"/api/pods/[^/]+/log\?")
+REFUSED = r"status of (403|404|409|502|503)"  # Chromium's own word for each answer that is none
 
 
-def opened(page: Page, name: str = "mongodb-0") -> Locator:
-    page.locator(f'[data-pod="{name}"]').get_by_role("button").press("Enter")
-    drawer = page.get_by_role("dialog")
-    expect(drawer.get_by_role("heading", name=name)).to_be_focused()
+def opener(page: Page, pod: str = "mongodb-0") -> Locator:
+    return page.locator(f'[data-pod="{pod}"]').get_by_role("button", name=f"Details of {pod}")
+
+
+def opened(page: Page, tab: str = "Overview", pod: str = "mongodb-0") -> Locator:
+    opener(page, pod).click()
+    drawer = page.locator("#drawer")
+    drawer.get_by_role("tab", name=tab).click()
     return drawer
 
 
-def test_a_tile_opens_its_pod_s_drawer_with_all_that_is_known_of_it(visit: Visit) -> None:
-    page = visit()
-    drawer = opened(page)
-    expect(drawer).to_contain_text("mongod")
-    expect(drawer).to_contain_text("Conditions")
+def refuse(page: Page, path: re.Pattern[str], status: int, detail: str) -> None:
+    body = json.dumps({"title": "No", "status": status, "detail": detail})
+    page.route(path, lambda route: route.fulfill(status=status, content_type="application/problem+json", body=body))
+
+
+def scrolled(lines: Locator) -> Any:
+    return lines.evaluate("(e) => [e.scrollTop, e.scrollHeight - e.scrollTop - e.clientHeight]")
+
+
+def test_a_pod_is_told_with_its_containers_conditions_and_events(visit: Visit) -> None:
+    drawer = opened(visit())
+    expect(drawer.get_by_role("heading", level=2)).to_have_text("mongodb-0")
+    for container in ("prepare", "mongod", "sidecar"):
+        expect(drawer.get_by_role("heading", name=container, exact=True)).to_be_visible()
+    expect(drawer.get_by_role("row", name="PodScheduled")).to_be_visible()
     drawer.get_by_role("tab", name="Events").click()
-    expect(drawer).to_contain_text("Scheduled")
+    expect(drawer.get_by_role("tabpanel")).to_contain_text("Successfully assigned flask-mongodb/mongodb-0")
     drawer.get_by_role("tab", name="YAML").click()
-    expect(drawer.get_by_role("region", name=re.compile("YAML"))).to_contain_text("kind: Pod")
+    expect(drawer.get_by_role("region", name="YAML of mongodb-0")).to_contain_text("kind: Pod")
 
 
-def test_a_log_runs_in_the_drawer_and_its_markup_is_text(visit: Visit) -> None:
+def test_the_keyboard_opens_it_turns_its_tabs_and_comes_back_to_the_tile(visit: Visit) -> None:
+    page = visit()
+    opener(page).press("Enter")
+    expect(page.get_by_role("heading", name="mongodb-0", level=2)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Tab")
+    for key, tab in TURNS:
+        page.keyboard.press(key)
+        expect(page.get_by_role("tab", name=tab)).to_be_focused()
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.locator("#drawer")).not_to_be_visible()
+    expect(opener(page)).to_be_focused()
+
+
+def test_a_click_beside_it_closes_it(visit: Visit) -> None:
     page = visit()
     drawer = opened(page)
+    expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
+    page.mouse.click(20, 400)
+    expect(drawer).not_to_be_visible()
+
+
+def test_the_log_is_followed_until_one_scrolls_up(visit: Visit) -> None:
+    page = visit()
+    lines = opened(page, "Logs").get_by_role("region", name="Log of mongod")
+    expect(lines.locator(".log-line").nth(60)).to_be_attached()
+    newest = lines.locator(".log-line").last.get_attribute("data-number")
+    expect(lines.locator(f'.log-line[data-number="{newest}"] ~ .log-line').first).to_be_in_viewport()
+    lines.hover()
+    page.mouse.wheel(0, -400)
+    jump = page.get_by_role("button", name="Jump to newest")
+    expect(jump).to_be_visible()
+    top, _ = scrolled(lines)
+    last = int(lines.locator(".log-line").last.get_attribute("data-number") or 0)
+    expect(lines.locator(f'.log-line[data-number="{last + 2}"]')).to_be_attached()
+    assert scrolled(lines)[0] == top
+    jump.click()
+    expect(jump).to_have_count(0)
+    assert scrolled(lines)[1] < 24
+
+
+def test_a_paused_log_holds_lines_back(visit: Visit) -> None:
+    page = visit()
+    drawer = opened(page, "Logs")
+    expect(drawer.locator(".log-line").first).to_be_attached()
+    drawer.get_by_role("button", name="Pause").click()
+    shown = drawer.locator(".log-line").count()
+    expect(drawer.locator(".log-state")).to_contain_text(re.compile(r"[2-9] lines held back"))
+    assert drawer.locator(".log-line").count() == shown
+    drawer.get_by_role("button", name="Pause").click()
+    expect(drawer.locator(".log-line").nth(shown)).to_be_attached()
+
+
+def test_a_log_is_filtered_by_plain_text(visit: Visit) -> None:
+    drawer = opened(visit(), "Logs", first_member(visit))
+    search = drawer.get_by_role("searchbox", name="Filter")
+    search.fill("<SCRIPT>")
+    expect(drawer.locator(".log-line").first).to_contain_text("<script>alert(")
+    search.fill(".*")
+    expect(drawer.locator(".log-frame")).to_contain_text("Not found")
+
+
+def first_member(visit: Visit) -> str:
+    page = visit()
+    return str(page.locator(".stage-pods [data-pod]").first.get_attribute("data-pod"))
+
+
+def test_whatever_a_log_holds_is_text(visit: Visit) -> None:
+    page = visit()
+    lines = ["<img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m \x07\u202eback"]
+    body = "".join(f"2026-01-01T00:00:0{n}Z {line}\n" for n, line in enumerate(lines))
+    page.route(LOG, lambda route: route.fulfill(body=body))
+    drawer = opened(page, "Logs")
+    expect(drawer.locator(".log-text")).to_have_text(["<img src=x onerror=alert(1)>", "red \u2407⟨202e⟩back"])
+    assert drawer.locator("img").count() == 0
+
+
+def test_a_log_that_drops_is_taken_up_again_and_says_so(visit: Visit) -> None:
+    page = visit()
+    bodies = ["2026-01-01T00:00:00.1Z one\n", "2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z two\n"]
+    page.route(LOG, lambda route: route.fulfill(body=bodies.pop(0)), times=2)
+    drawer = opened(page, "Logs")
+    expect(drawer.locator(".log-line").nth(2)).to_be_attached()
+    assert drawer.locator(".log-text").all_inner_texts()[:3] == ["one", "Taken up again", "two"]
+
+
+def test_no_more_lines_are_kept_than_may(visit: Visit) -> None:
+    page = visit()
+    many = "".join(f"2026-01-01T00:00:{n // 100:02}.{n % 100:02}Z line {n}\n" for n in range(5_000))
+    page.route(LOG, lambda route: route.fulfill(body=many), times=1)
+    drawer = opened(page, "Logs")
+    expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, older ones left out")
+    assert drawer.locator(".log-line").count() == 2_000
+
+
+def test_the_request_ends_with_the_drawer_and_with_another_tab(visit: Visit) -> None:
+    page = visit()
+    drawer = opened(page, "Logs")
+    expect(drawer.locator(".log-line").first).to_be_attached()
+    with page.expect_event("requestfailed", lambda request: bool(LOG.search(request.url))):
+        drawer.get_by_role("tab", name="YAML").click()
     drawer.get_by_role("tab", name="Logs").click()
-    lines = drawer.locator(".log-lines")
-    expect(lines).to_contain_text("<script>alert(", timeout=20_000)
-    assert lines.locator("script, b, img").count() == 0
+    expect(drawer.locator(".log-line").first).to_be_attached()
+    with page.expect_event("requestfailed", lambda request: bool(LOG.search(request.url))):
+        page.keyboard.press("Escape")
 
 
-def test_escape_closes_the_drawer_and_the_focus_returns(visit: Visit) -> None:
-    page = visit()
+@pytest.mark.parametrize(
+    ("status", "detail", "title"),
+    [
+        (403, "The dashboard's Role does not let it read pods/log.", "Not allowed to look"),
+        (404, "There is no such container.", "There is no such log"),
+        (409, "The container mongod has not started: ContainerCreating.", "No log yet"),
+        (503, "As many logs as can be read at once are being read.", "The log can't be read"),
+    ],
+)
+def test_a_log_that_is_not_to_be_had_says_why(visit: Visit, status: int, detail: str, title: str) -> None:
+    page = visit(bears=REFUSED)
+    refuse(page, LOG, status, detail)
+    frame = opened(page, "Logs").locator(".log-frame")
+    expect(frame).to_contain_text(title)
+    expect(frame).to_contain_text(detail)
+
+
+def test_a_pod_that_cannot_be_read_says_why_and_can_be_asked_again(visit: Visit) -> None:
+    page = visit(bears=REFUSED)
+    refuse(page, DETAILS, 403, "The dashboard's Role does not let it read events.")
     drawer = opened(page)
-    page.keyboard.press("Escape")
-    expect(drawer).to_have_count(0)
-    expect(page.locator(DATABASE).get_by_role("button")).to_be_focused()
+    expect(drawer.get_by_role("alert")).to_contain_text("Not allowed to look")
+    page.unroute(DETAILS)
+    drawer.get_by_role("button", name="Try again").click()
+    expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
 
 
-def test_the_arrow_keys_turn_the_tabs(visit: Visit) -> None:
-    page = visit()
+def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(visit: Visit, quick: Mock) -> None:
+    page = visit(at=quick, bears=REFUSED)
     drawer = opened(page)
-    drawer.get_by_role("tab", name="Overview").focus()
-    page.keyboard.press("ArrowRight")
-    expect(drawer.get_by_role("tab", name="Events")).to_be_focused()
-    expect(drawer.get_by_role("tab", name="Events")).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("End")
-    expect(drawer.get_by_role("tab", name="YAML")).to_be_focused()
+    expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
+    uid = drawer.locator(".drawer-head .mono").inner_text()
+    expect(drawer.get_by_role("status")).to_contain_text("This pod is gone", timeout=60_000)
+    expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
+    drawer.get_by_role("button", name="Open its successor").click()
+    expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
+    assert drawer.locator(".drawer-head .mono").inner_text() != uid
 
 
-def test_the_tab_key_stays_in_the_drawer(visit: Visit) -> None:
-    page = visit()
-    opened(page)
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(visit: Visit, scheme: str, width: int) -> None:
+    page = visit(width=width, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
+    found = {}
+    for tab in TABS:
+        drawer = opened(page, tab) if tab == TABS[0] else page.locator("#drawer")
+        drawer.get_by_role("tab", name=tab).click()
+        expect(drawer.locator(".loading")).to_have_count(0)
+        if tab == "Logs":
+            expect(drawer.locator(".log-line").first).to_be_attached()
+        found[tab] = violations(page, "#drawer")
+        body = drawer.locator(".drawer-body")
+        assert body.evaluate("(e) => e.scrollWidth - e.clientWidth") == 0, tab
+    assert found == {tab: [] for tab in TABS}
 
 
-def test_an_operator_stores_a_document_by_the_keyboard_and_sees_it_arrive(visit: Visit) -> None:
-    page = visit()
-    page.get_by_role("button", name=re.compile("Insert a document")).press("Enter")
-    form = page.get_by_role("dialog", name="Insert a document")
-    text = form.get_by_role("textbox")
-    text.fill('{"from": "the page"}')
-    expect(form).to_contain_text("curl")
-    text.press("Control+Enter")
-    expect(form).to_have_count(0)
-    expect(page.locator("[data-document]", has_text="the page").first).to_be_visible()
-
-
-def test_what_is_no_json_is_said_and_not_sent(visit: Visit) -> None:
-    page = visit()
-    page.get_by_role("button", name=re.compile("Insert a document")).click()
-    form = page.get_by_role("dialog", name="Insert a document")
-    form.get_by_role("textbox").fill('{"from": ')
-    expect(form.get_by_role("textbox")).to_have_attribute("aria-invalid", "true")
-    form.get_by_role("textbox").press("Control+Enter")
-    expect(form).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(form).to_have_count(0)
-    expect(page.get_by_role("button", name=re.compile("Insert a document"))).to_be_focused()
+def test_the_longest_name_fits(visit: Visit) -> None:
+    page = visit(width=360)
+    name = str(page.locator('[data-pod^="companion-"]').get_attribute("data-pod"))
+    drawer = opened(page, pod=name)
+    expect(drawer.get_by_role("tab", name="Overview")).to_be_in_viewport()
+    assert drawer.evaluate("(e) => e.scrollWidth - e.clientWidth") == 0
