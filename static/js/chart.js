@@ -3,14 +3,16 @@
 import { range, splits, tick } from "./scales.js";
 
 const AXIS_HEIGHT_REM = 1.35;
+const LABELS_REM = 2.3; // above the time axis: room for the labels of marks
 const TIME_STEPS_S = [10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
 const LEAST_TICK_SPACE_REM = 5;
+const NAMED_PART = 0.15; // of the window: a line that ended longer ago has no name at its edge
 const LEAST_SPIKE_PX = 5; // one error among thousands of requests is seen too
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const TIME_WITH_SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-// A chart of `plot`'s figures in `element`, with the swatches of its key to take the lines' looks from. `layout`: {rem, left, ticks (an axis' width), right,
-// names (whether the lines' names stand at their ends), time (whether it has the time axis), gap (rem above that)}.
+// A chart of `plot`'s figures in `element`, with the swatches of its key to take the lines' looks from. `layout`: {rem, left, ticks
+// (an axis' width), right, names (whether the lines' names stand at their ends), time (whether it has the time axis)}.
 // Made anew when the looks or the layout change; only data and size change in place.
 export function chart(UPlot, plot, element, swatches, layout) {
   const looks = looksOf(element, swatches);
@@ -68,8 +70,9 @@ export function chart(UPlot, plot, element, swatches, layout) {
     const line = layout.rem * 0.72 * ratio;
     const ends = [];
     plot.figures.forEach(({ id, name, scale }, index) => {
-      const value = data[index + 1].findLast((each) => each !== undefined && each !== null);
-      if (value === undefined || (id === "errors" && value === 0)) return;
+      const row = data[index + 1].findLastIndex((each) => each !== undefined && each !== null);
+      const value = data[index + 1][row];
+      if (row < 0 || data[0][row] < shown.to - NAMED_PART * (shown.to - shown.from) || (id === "errors" && value === 0)) return;
       ends.push({ name, stroke: looks[id].name, y: valToPos(Math.min(value, ranges[scale].max), scale, true) });
     });
     ends.sort((a, b) => a.y - b.y);
@@ -110,13 +113,12 @@ export function chart(UPlot, plot, element, swatches, layout) {
   };
 }
 
-function timeAxis(looks, { rem, time, gap }) {
-  const size = rem * (AXIS_HEIGHT_REM + gap);
+function timeAxis(looks, { rem, time }) {
   return {
     show: true,
     side: 2,
-    size: time ? size : 0,
-    gap: time ? rem * gap + 4 : 0,
+    size: time ? rem * (AXIS_HEIGHT_REM + LABELS_REM) : 0,
+    gap: time ? rem * LABELS_REM + 4 : 0,
     font: looks.font,
     stroke: looks.text,
     space: rem * LEAST_TICK_SPACE_REM,

@@ -17,7 +17,7 @@ function ms(value) {
 }
 
 // Figures: {id, name, scale, format, within (seconds: how near a point must be to be the figure of a moment), steps}, in the order in
-// which they are drawn; `run` marks what is there only while load is generated; `fold` says how several in a row of the table become one.
+// which they are drawn; `run` marks what is there only while load is generated; `column` names it in the table; `fold` says how several in a row of the table become one.
 export const PLOTS = [
   {
     id: "load",
@@ -55,7 +55,7 @@ export const PLOTS = [
     name: "CPU of requests",
     figures: [
       { id: "target", name: "target", scale: "percent", format: percent, within: Infinity, fold: "last", fixed: true },
-      { id: "cpu", name: "used", scale: "percent", format: percent, within: SAMPLES_HOLE, fold: "mean", points: true },
+      { id: "cpu", name: "used", column: "CPU", scale: "percent", format: percent, within: SAMPLES_HOLE, fold: "mean", points: true },
     ],
     data: (history, state, span) =>
       align(

@@ -8,6 +8,7 @@ import { labels, marksIn, marksNear } from "../../static/js/marks.js";
 import { notes, recordedSince } from "../../static/js/notes.js";
 import { PLOTS } from "../../static/js/plots.js";
 import { range, roundEnd, splits, tick } from "../../static/js/scales.js";
+import { viewOf } from "../../static/js/view.js";
 import { rowSeconds, sentence, table, valuesAt } from "../../static/js/words.js";
 
 const SPAN = { from: 100, to: 200, now: 200 };
@@ -339,6 +340,48 @@ describe("a chart without lines", () => {
   test("knows since when there is a record", () => {
     assert.equal(recordedSince(past()), Infinity);
     assert.equal(recordedSince(past({ cpu: { at: [150], percent: [1] }, replicas: { at: [120], desired: [1], ready: [1] } })), 120);
+  });
+});
+
+describe("one drawing", () => {
+  const state = { autoscaler: { target_percent: 70, max: 5 }, timeline: [{ id: "1", at: "2025-11-24T16:00:00Z", mark: "Ready", tone: "good", text: "Ready" }] };
+  const NOW = Date.parse("2025-11-24T16:04:00Z") / 1_000;
+  const range = { seconds: 300, words: "5 minutes" };
+  const drawing = (tables, more = {}) => viewOf({ history: past(tables), state, range, width: 600, now: NOW, heard: NOW, ...more });
+
+  test("puts moments on the axis and back", () => {
+    const { x, momentAt, span } = drawing({});
+    assert.deepEqual([x(span.from), x(span.to), momentAt(300)], [0, 600, NOW - 150]);
+  });
+
+  test("knows what happened near the cursor", () => {
+    const { near } = drawing({});
+    assert.deepEqual(near(NOW - 240 + 2).map(({ label }) => label), ["Ready"]);
+    assert.deepEqual(near(NOW - 240 + 5), []);
+  });
+
+  test("tells the newest figures where no moment is asked for", () => {
+    const { values } = drawing({ cpu: { at: [NOW - 30, NOW - 15], percent: [80, 84] } });
+    assert.deepEqual(values(null)[1].map((found) => found?.value), [70, 84]);
+  });
+
+  test("stops where the last word was, and the axis goes on", () => {
+    const { all, known, span } = drawing({ replicas: { at: [NOW - 400], desired: [3], ready: [2] } }, { heard: NOW - 60 });
+    assert.deepEqual([known.to, span.to], [NOW - 60, NOW]);
+    assert.equal(all[2].data[0].at(-1), NOW - 60);
+  });
+
+  test("has scales for all that it shows and no more", () => {
+    const traffic = { at: [NOW - 900, NOW - 10], requests: [9_999, 180], errors: [0, 2], p50_ms: [1, 4], p99_ms: [9_000, 41] };
+    const { extents } = drawing({ traffic });
+    assert.deepEqual(extents, { rate: { low: 2, most: 180 }, ms: { low: 4, most: 100 }, percent: { low: 70, most: 100 }, pods: { low: Infinity, most: 5 } });
+  });
+
+  test("draws points that are close together as one, and all of them where there is room", () => {
+    const at = Array.from({ length: 3_600 }, (_, index) => NOW - 3_600 + index);
+    const traffic = { at, requests: at, errors: at, p50_ms: at, p99_ms: at };
+    assert.ok(drawing({ traffic }).all[0].data[0].length >= 300);
+    assert.ok(drawing({ traffic }, { range: { seconds: 3_600, words: "hour" } }).all[0].data[0].length < 400);
   });
 });
 
