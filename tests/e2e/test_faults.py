@@ -33,7 +33,7 @@ STICKING_OUT = """
   return document.documentElement.scrollWidth <= innerWidth ? [] :
     [...document.querySelectorAll("body *")]
       .filter((one) => one.getBoundingClientRect().right > innerWidth && !clipped(one.parentElement))
-      .map((one) => `${one.closest("section")?.id} ${one.tagName}.${one.className} ${one.textContent.trim().slice(0, 30)}`);
+      .map((one) => `${one.closest("section")?.id} ${one.tagName}.${one.className} ${one.textContent.slice(0, 20)}`);
 }
 """
 
