@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -71,7 +72,7 @@ class Refused(ClusterError):
 
     def __init__(self, status: int, words: str, wait: float = 0.0) -> None:
         words = words[:ERROR_LENGTH]
-        super().__init__(f"{status}: {words}" if words else f"status {status}")
+        super().__init__(f"{status}: {words or _phrase(status)}")
         self.status = status
         self.words = words
         self.wait = wait
@@ -263,6 +264,10 @@ class Api:
             self._requests.watches[self._kind] -= 1
 
 
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "refused"
+
+
 def refusal(status: int, body: bytes, retry_after: str | None = None) -> Refused:
     """The error for a status, with the API's own message where it gave one."""
     try:
@@ -278,6 +283,8 @@ def _named_errors() -> Iterator[None]:
     """Outside failures as this module's own."""
     try:
         yield
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise Unreachable("the API server gives no answer in time") from error
     except (urllib3.exceptions.HTTPError, ApiException, kubernetes_config.ConfigException, OSError) as error:
         raise Unreachable(f"the API server can't be reached: {_cause(error)[:ERROR_LENGTH]}") from error
 

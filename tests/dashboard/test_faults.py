@@ -179,7 +179,7 @@ def test_a_server_that_stands_still_is_noticed_long_before_its_watches_end(
         api.answering.clear()
         began = time.monotonic()
         heard.wait(all_are("stale", "metrics"))
-        assert state(heard)["sources"]["pods"]["error"] == "the API server can't be reached: no answer in time"
+        assert state(heard)["sources"]["pods"]["error"] == "the API server gives no answer in time"
         assert_not_hammered(api, began)
         api.answering.set()
         mended = time.monotonic()
