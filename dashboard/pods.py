@@ -103,15 +103,19 @@ def as_yaml(pod: Json) -> str:
     return text if len(text) <= LONGEST_YAML else f"{text[:LONGEST_YAML]}\n# The rest is not shown.\n"
 
 
+TEXT = "tag:yaml.org,2002:str"
+
+
 class Dumper(yaml.SafeDumper):
-    """As kubectl writes it: text of several lines as a block, nothing by reference."""
+    """As kubectl writes it: text of several lines as a block, what does not look like text in quotes, no references."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    seems = dumper.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return dumper.represent_scalar(TEXT, text, style="|" if "\n" in text else None if seems == TEXT else '"')
 
 
 Dumper.add_representer(str, _text)

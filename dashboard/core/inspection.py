@@ -99,9 +99,14 @@ def names(pod: Json) -> list[str]:
 
 
 def newest(events: Iterable[Json]) -> list[Json]:
-    """The pod's events, newest first."""
-    told = sorted(map(_event, events), key=lambda event: seconds(event["at"]) if event["at"] else 0.0, reverse=True)
-    return told[:EVENTS]
+    """The pod's events, newest first. Most are dated to the second; within one, their names go by their making."""
+    told = [(_event(event), _map(event, "metadata").get("name", "")) for event in events]
+
+    def age(one: tuple[Json, str]) -> tuple[int, str, float]:
+        at = seconds(one[0]["at"]) if one[0]["at"] else 0.0
+        return int(at), one[1], at
+
+    return [event for event, _ in sorted(told, key=age, reverse=True)[:EVENTS]]
 
 
 def _condition(condition: Json) -> Json:
@@ -191,8 +196,14 @@ def _event(event: Json) -> Json:
         "message": _words(event.get("message")) or "",
         "count": series.get("count") or event.get("count") or 1,
         "at": next(filter(None, times), meta.get("creationTimestamp")),
+        "container": _braced(_map(event, "involvedObject").get("fieldPath")),
         "from": event.get("reportingComponent") or _map(event, "source").get("component") or None,
     }
+
+
+def _braced(path: str | None) -> str | None:
+    """The name in "spec.containers{name}"."""
+    return path.partition("{")[2].removesuffix("}") or None if path else None
 
 
 def _app(labels: Json) -> str:

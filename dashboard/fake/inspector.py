@@ -68,6 +68,7 @@ class FakeInspector:
         }
 
     def events(self, view: Json) -> list[Json]:
+        main = next(iter(self._kind(view).containers))
         told = [
             (0.0, "Scheduled", f"Successfully assigned {self._targets.namespace}/{view['name']} to node", "scheduler"),
             (0.4, "Pulled", 'Container image "flask-mongodb-service:fake" already present on machine', "kubelet"),
@@ -75,12 +76,13 @@ class FakeInspector:
             (0.9, "Started", "Container started", "kubelet"),
         ]
         if view["restarts"]:
-            told.append((20, "BackOff", "Back-off restarting failed container main in pod", "kubelet"))
+            told.append((20, "BackOff", f"Back-off restarting failed container {main} in pod", "kubelet"))
         if view["phase"] == "Terminating":
-            told.append((30, "Killing", "Stopping container main", "kubelet"))
+            told.append((30, "Killing", f"Stopping container {main}", "kubelet"))
         return [
             {
-                "metadata": {"uid": f"{view['uid']}-{reason}"},
+                "metadata": {"uid": f"{view['uid']}-{reason}", "name": f"{view['name']}.{int(after * 1e9):016x}"},
+                "involvedObject": {"uid": view["uid"], "fieldPath": f"spec.containers{{{main}}}"},
                 "type": "Warning" if reason == "BackOff" else "Normal",
                 "reason": reason,
                 "message": message,

@@ -39,10 +39,14 @@ export function events({ events: told }, at) {
   return html`<ol class="drawer-events">
     ${repeat(told, ({ id }) => id, (event) => html`<li>
       ${status({ icon: event.type === "Normal" ? "check" : "warning", word: event.reason, tone: event.type === "Normal" ? "off" : "warn" })}
-      <span class="quiet">${since(event.at, at)} ago${event.count > 1 ? ` · ${count(event.count)} times` : ""}${event.from ? ` · ${event.from}` : ""}</span>
+      <span class="quiet">${since(event.at, at)} ago${circumstances(event)}</span>
       <p>${event.message}</p>
     </li>`)}
   </ol>`;
+}
+
+function circumstances({ count: times, container: name, from }) {
+  return [times > 1 ? `${count(times)} times` : "", name, from].filter(Boolean).map((words) => ` · ${words}`).join("");
 }
 
 function container(one, at) {

@@ -137,7 +137,7 @@ class TestDetails:
         assert mongod["limits"] == {"cpu": "1", "memory": "512Mi"}
         assert {one["type"]: one["status"] for one in told["conditions"]}["Ready"] == "True"
         assert [one["reason"] for one in told["events"]][:2] == ["BackOff", "Started"]
-        assert told["events"][0]["count"] == 3
+        assert (told["events"][0]["count"], told["events"][0]["container"]) == (3, "mongod")
 
     def test_the_yaml_is_the_object_without_what_only_the_server_needs(self, pods: Pods, client: FlaskClient) -> None:
         text = get(client, "uid-1").get_json()["yaml"]
@@ -437,9 +437,22 @@ class TestInspection:
             ("series", 9), ("new", 1), ("old", 2),
         ]  # fmt: skip
 
+    def test_events_of_one_second_go_by_their_names(self) -> None:
+        at = {"lastTimestamp": "2026-01-01T00:00:01Z"}
+        told = [at | {"reason": reason, "metadata": {"name": f"p.{n}"}} for n, reason in enumerate(["made", "started"])]
+        first = {"reason": "scheduled", "eventTime": "2026-01-01T00:00:01.9Z", "metadata": {"name": "p."}}
+        assert [one["reason"] for one in newest([first, *told])] == ["started", "made", "scheduled"]
+
     def test_no_more_events_are_told_than_fit(self) -> None:
         many = [{"lastTimestamp": f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z", "reason": str(n)} for n in range(200)]
         assert [one["reason"] for one in newest(many)] == [str(n) for n in range(199, 149, -1)]
+
+    def test_yaml_is_written_as_kubectl_writes_it(self) -> None:
+        pod = {"metadata": {"labels": {"index": "0", "on": "yes"}}, "args": ["a\nb\n", "- x", "1m", ""], "tty": True}
+        assert as_yaml(pod) == (
+            'metadata:\n  labels:\n    index: "0"\n    "on": "yes"\n'
+            "args:\n- |\n  a\n  b\n- '- x'\n- 1m\n- \"\"\ntty: true\n"
+        )
 
     def test_yaml_has_no_references_and_escapes_what_is_no_text(self) -> None:
         twice = {"a": "\x1b[31mred"}
