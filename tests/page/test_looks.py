@@ -12,6 +12,15 @@ pytestmark = pytest.mark.browser
 WIDTHS = [360, 768, 1440, 2560]
 
 
+# Until what was drawn for another width or in other colours is drawn anew, and stands still.
+SETTLED = """async () => {
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await drawn();
+  await Promise.allSettled(document.getAnimations().map(({finished}) => finished));
+  await drawn();
+}"""
+
+
 @pytest.fixture
 def page(visit: Visit) -> Page:
     return visit(reduced_motion="reduce", bypass_csp=True)
@@ -20,8 +29,7 @@ def page(visit: Visit) -> Page:
 def test_nothing_scrolls_sideways(page: Page) -> None:
     widths = {}
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        resize(page, width)
         widths[width] = page.evaluate("document.documentElement.scrollWidth")
     assert widths == {width: width for width in WIDTHS}
 
@@ -31,7 +39,7 @@ def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     found = {}
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
+        resize(page, width)
         found |= {f"{width} px": violations(page)}
     assert found == {f"{width} px": [] for width in WIDTHS}
 
@@ -39,6 +47,7 @@ def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_axe_finds_nothing_in_what_opens(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate(SETTLED)
     page.locator("#clock button[aria-expanded]").click()
     page.locator("[data-document]").nth(10).get_by_role("button").click()
     found = {"clock": violations(page, "#clock"), "documents": violations(page, "#documents")}
@@ -51,6 +60,11 @@ def test_axe_finds_nothing_in_what_opens(scheme: str, page: Page) -> None:
     page.get_by_role("button", name="Insert a document").click()
     found["form"] = violations(page, "#document-form")
     assert found == {part: [] for part in found}
+
+
+def resize(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate(SETTLED)
 
 
 def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
