@@ -138,7 +138,7 @@ def _next(told: Standing) -> str:
         low, high = task.band
         return f"Nothing changes from {low} to {high} %."
     if told.proposal.why != "scale":
-        return "Pods without a figure of their own are no reason to scale: nothing changes yet."
+        return "Pods without a figure of their own never turn it round."
     if told.then is None:
         if task.clamp(wanted) == task.current:
             return "That many there are already." if wanted == task.current else "Nothing changes."

@@ -53,14 +53,12 @@ class Memory:
 
     def next_change(self, task: Task, wanted: int) -> tuple[float, int] | None:
         """The look at which it asks for another number, and for which, if `wanted` stays what it is. None if none."""
-        recommended = list(self.recommended)
         at = self._looked
         for _ in range(int(task.behavior.memory // LOOK_SECONDS) + 2):
             at += LOOK_SECONDS
-            decision = task.decide(wanted, recommended, self.changes, at + SLACK_SECONDS)
+            decision = task.decide(wanted, self.recommended, self.changes, at + SLACK_SECONDS)
             if decision.replicas != task.current:
                 return at, decision.replicas
-            recommended.append(Recommendation(at, wanted))
         return None
 
     @property

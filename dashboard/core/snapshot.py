@@ -41,6 +41,7 @@ class Snapshot:
         self._traffic = Traffic()
         self._rates: Rates | None = None
         self._reckoning = Reckoning()
+        self._unreckoned: str | None = None  # since when pods changed that are not reckoned in yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
         self._kubernetes_version: str | None = None
@@ -78,6 +79,8 @@ class Snapshot:
 
     def state(self, viewers: int) -> Json:
         """The state as the wire has it, but for `epoch`, `seq` and `as_of`, which the messages themselves carry."""
+        if self._unreckoned:
+            self._reckon(self._unreckoned)
         return {
             "pods": self._in_order(),
             "autoscaler": self._autoscaler,
@@ -121,7 +124,8 @@ class Snapshot:
         self._hear(kind, "live", at)
         if kind == "pods":
             self._sorted = None
-        if kind in ("pods", "horizontalpodautoscalers", "deployments"):
+            self._unreckoned = at  # once a state and not once a pod: a thousand may come at once
+        if kind in ("horizontalpodautoscalers", "deployments"):
             self._reckon(at)
 
     def _sample(self, told: event.Sampled) -> None:
@@ -171,6 +175,7 @@ class Snapshot:
 
     def _reckon(self, at: str) -> None:
         """The autoscaler's view, with its arithmetic; and how many pods there are, where that changed."""
+        self._unreckoned = None
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         deployment = self._find("deployments", self._targets.deployment)
         if autoscaler is None:

@@ -160,7 +160,7 @@ def test_a_missing_sample_counts_as_busy_when_it_would_scale_down() -> None:
 def test_a_supposed_figure_never_turns_it_round() -> None:
     found = told(autoscaler(3, 3, 60), pods(3), samples(40, 1))
     assert found["formula"] == "(1 × 40 + 2 × 100) / 3 = 80 → 80 / 70 = 1.14 > 1"
-    assert (found["wanted"], found["next"].startswith("Pods without a figure of their own are no reason")) == (3, True)
+    assert picked(found, "wanted", "next") == (3, "Pods without a figure of their own never turn it round.")
 
 
 def test_going_down_waits_for_the_window_and_says_until_when() -> None:
@@ -184,6 +184,15 @@ def test_going_down_waits_for_the_window_and_says_until_when() -> None:
         "at": rfc3339(NOW + 120), "from": 5, "to": 2, "formula": "ceil(5 × 10 / 70) = 1 → min 2", "expected": 2,
     }  # fmt: skip
     assert picked(gone, "replicas", "until", "limited_by") == (2, None, "TooFewReplicas")
+
+
+def test_looks_that_changed_nothing_count_for_the_window_too() -> None:
+    reckoning, five, quiet = Reckoning(), pods(5), autoscaler(5, 5, 70)
+    for second in range(0, 64, 5):
+        reckoning.reckon(quiet, five, samples(70, 5), NOW + second, 5)
+    found = reckoning.reckon(quiet, five, samples(10, 5, NOW + 62), NOW + 64, 5)
+    assert found is not None
+    assert picked(found, "limited_by", "until") == ("ScaleDownStabilized", rfc3339(NOW + 120)), "the last was at 60 s"
 
 
 def test_a_change_is_explained_by_the_pods_that_there_were() -> None:

@@ -180,6 +180,9 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
         "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
     }  # fmt: skip
+    asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
+    snapshot.apply(changed("deployments", asked))
+    assert snapshot.state(0)["autoscaler"]["reckoning"]["replicas"] == 3, "as the Deployment asks"
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None
