@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.crowd import Crowd, Say, crowd
 from cluster.instance import CHECKOUT
 from deploy import secrets, target
-from tests.e2e.conftest import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser import CHROMIUM, CHROMIUM_FLAGS
 
 SIZES = {  # pods → (changes a second, seconds)
     5: (5.0, 40.0),

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from cluster.instance import CHECKOUT
 from deploy import secrets, target
-from tests.e2e.conftest import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser import CHROMIUM, CHROMIUM_FLAGS
 
 NAMESPACE = "flask-mongodb"
 ROUNDS = 10

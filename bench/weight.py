@@ -17,8 +17,8 @@ from playwright.sync_api import Page, Response, sync_playwright
 from bench.churn import signed_in
 from bench.crowd import Say
 from deploy import target
+from tests.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.dashboard.stubs import OPERATOR, Served
-from tests.e2e.conftest import CHROMIUM, CHROMIUM_FLAGS
 
 LOADS = 10
 TILES = 100

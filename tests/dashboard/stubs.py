@@ -223,24 +223,29 @@ class StubHandler(BaseHTTPRequestHandler):
 
 
 class Served:
-    """The dashboard as its container runs it, on the fake source, and where to find it."""
+    """The dashboard as its container runs it, on the fake source, and where to find it. `options` are its FAKE_…."""
 
-    def __init__(self, viewers: int) -> None:
+    def __init__(self, viewers: int, **options: str) -> None:
         self.port, self.probe_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "DASHBOARD_SOURCE": "fake",
+            "OPERATOR_TOKEN": OPERATOR,
+            "VIEWER_TOKEN": VIEWER,
+            "SESSION_KEY": SESSION_KEY,
+            "PORT": str(self.port),
+            "PROBE_PORT": str(self.probe_port),
+            "MAX_VIEWERS": str(viewers),
+            **options,
+        }
+        self.start()
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"],
             cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "DASHBOARD_SOURCE": "fake",
-                "OPERATOR_TOKEN": OPERATOR,
-                "VIEWER_TOKEN": VIEWER,
-                "SESSION_KEY": SESSION_KEY,
-                "PORT": str(self.port),
-                "PROBE_PORT": str(self.probe_port),
-                "MAX_VIEWERS": str(viewers),
-            },
+            env=self._environment,
         )
 
     def wait_until_ready(self) -> None:

@@ -1,37 +1,25 @@
-"""The mock as `make mock` runs it, on ports of its own, which a test may stop, hold and start again."""
+"""The mock on ports of its own, which a test may stop, hold and start again."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
+from pathlib import Path
 from urllib.request import Request, urlopen
 
-from local.mongod import free_port
-from tests.dashboard.stubs import OPERATOR, ROOT, SESSION_KEY, VIEWER, Served
+from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
+VIEWERS = 20
 
 
 class Mock(Served):
     """`options` are FAKE_SPEED and its like."""
 
     def __init__(self, **options: str) -> None:
-        self.port, self.probe_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._options = options
-        self.start()
+        super().__init__(VIEWERS, **options)
 
     def start(self) -> None:
-        tokens = {"OPERATOR_TOKEN": OPERATOR, "VIEWER_TOKEN": VIEWER, "SESSION_KEY": SESSION_KEY}
-        ports = {"PORT": str(self.port), "PROBE_PORT": str(self.probe_port)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard"],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "DASHBOARD_SOURCE": "fake", **tokens, **ports, **self._options},
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # gunicorn's worker is to be held with it
-        )
+        super().start()
         self.wait_until_ready()
 
     def stop(self) -> None:
@@ -48,7 +36,14 @@ class Mock(Served):
 
     def hold(self) -> None:
         """It stands still, and its connections stay."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To gunicorn and to its worker."""
+        if self.process.poll() is None:
+            pid = self.process.pid
+            for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+                os.kill(each, number)

@@ -200,6 +200,8 @@ def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(v
     drawer.get_by_role("button", name="Open its successor").click()
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     assert drawer.locator(".drawer-head .mono").inner_text() != uid
+    page.keyboard.press("Escape")
+    expect(opener(page)).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
