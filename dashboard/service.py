@@ -18,7 +18,7 @@ from dashboard.core.documents import LARGEST_ANSWER, PARAMETERS, Answer, Away, B
 
 CONNECT_SECONDS = 3.0
 DEADLINE_SECONDS = 25.0  # for one answer: longer than the service's own deadline, which gives the better answer
-AT_ONCE = 6  # requests: if the service hangs, the server's threads must not all hang with it
+AT_ONCE = 4  # readers, and as many writers: if the service hangs, the server's threads must not all hang with it
 CHUNK = 64 << 10
 JSON = frozenset({"application/json", "application/problem+json"})
 
@@ -32,9 +32,8 @@ class Service:
     def __init__(self, url: str, deadline: float = DEADLINE_SECONDS) -> None:
         self._documents = f"{url.rstrip('/')}/data"
         self._deadline = deadline
-        self._free = threading.BoundedSemaphore(AT_ONCE)
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
-        self._http = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, timeout=timeout)
+        self._places = {method: threading.BoundedSemaphore(AT_ONCE) for method in ("GET", "POST")}
+        self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
     def newest(self, parameters: Mapping[str, str]) -> Answer:
         query = urlencode({name: parameters[name] for name in PARAMETERS if name in parameters})
@@ -49,24 +48,26 @@ class Service:
         return self._ask("POST", self._documents, body, content_type)
 
     def _ask(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
-        if not self._free.acquire(blocking=False):
+        place = self._places[method]
+        if not place.acquire(blocking=False):
             raise Busy("The service is slow, and enough requests wait for it.")
         headers = {"Accept": "application/json", "Connection": "close"}
         if content_type:
             headers["Content-Type"] = content_type
         end = time.monotonic() + self._deadline
         try:
-            answer = self._http.request(
-                method, url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
-            )
-            with closing(answer):
-                return _answer(answer, _read(answer, end))
+            with urllib3.PoolManager(retries=False, timeout=self._timeout) as http:
+                answer = http.request(
+                    method, url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
+                )
+                with closing(answer):
+                    return _answer(answer, _read(answer, end))
         except (NewConnectionError, ConnectTimeoutError):
             raise Away("The service does not answer: there is nothing at its address.") from None
         except (HTTPError, OSError):
-            raise Silent("The service did not answer in time.") from None
+            raise Silent("The service did not answer in time, or its answer broke off.") from None
         finally:
-            self._free.release()
+            place.release()
 
 
 def _read(answer: urllib3.BaseHTTPResponse, end: float) -> bytes:
