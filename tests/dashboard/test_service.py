@@ -346,7 +346,9 @@ def test_where_nothing_answers_nothing_was_sent() -> None:
             Client(url).insert(b"{}", JSON)
 
 
-def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client_module, "AT_ONCE", 1)
     arrived, go_on = threading.Event(), threading.Event()
 
