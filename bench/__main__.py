@@ -1,6 +1,6 @@
 """python -m bench [part …]: measures all parts, or those named, and writes bench/RESULTS.md.
 
-Absolute times belong to the machine that the file names. The parts that were not measured keep what was written of them.
+Absolute times belong to the machine that the file names. Parts that were not measured keep what was written of them.
 """
 
 import datetime as dt

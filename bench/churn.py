@@ -1,6 +1,7 @@
 """How long after a pod's change in the API it is on the screen, beside a page that polls every 5 s; and what it costs.
 
-Needs a running `make demo`. Two sizes: the demo's pods and five more, and a thousand more that change 20 times a second.
+Needs a running `make demo`. Two sizes: the demo's pods and five more, and a thousand more that change 20 times
+a second.
 """
 
 import statistics
@@ -26,8 +27,8 @@ SETTLE_SECONDS = 20.0  # after the pods were made, and for the last changes to a
 SAMPLE_SECONDS = 15.0  # metrics-server's own
 WARM_SECONDS = 60.0  # not part of the slope: buffers and pools fill
 
-# [pod, restarts, milliseconds since the epoch]: when a tile shows a pod's new number of restarts, in the frame that draws it, and
-# when a poller has it.
+# [pod, restarts, milliseconds since the epoch]: when a tile shows a pod's new number of restarts, in the frame that
+# draws it, and when a poller has it.
 OBSERVE = """
 (every) => {
   window.seen = {page: [], poll: []};
@@ -41,7 +42,8 @@ OBSERVE = """
       told.set(tile.dataset.pod, restarts);
       fresh.push([tile.dataset.pod, Number(restarts)]);
     }
-    if (fresh.length) requestAnimationFrame(() => { for (const one of fresh) window.seen.page.push([...one, Date.now()]); });
+    if (fresh.length === 0) return;
+    requestAnimationFrame(() => { for (const one of fresh) window.seen.page.push([...one, Date.now()]); });
   }).observe(document.body, {childList: true, subtree: true, characterData: true});
   setInterval(async () => {
     const {pods} = await (await fetch('/api/state')).json();
@@ -154,7 +156,7 @@ def _run(made: Crowd, per_second: float, seconds: float) -> Result:
 
 
 def _delays(changes: dict[str, float], seen: list[tuple[str, int, float]]) -> tuple[int, list[float]]:
-    """How many changes were never seen, and of the others the milliseconds until they or a later one of their pod were."""
+    """How many changes were never seen; of the others the milliseconds until they, or a later one of their pod, were."""
     sightings: dict[str, list[tuple[int, float]]] = {}
     for pod, restarts, at in seen:
         sightings.setdefault(pod, []).append((restarts, at))
