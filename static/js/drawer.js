@@ -105,7 +105,7 @@ export function drawer(dialog) {
     stop();
     uid = null;
     render(nothing, dialog);
-    const back = opener?.isConnected ? opener : document.getElementById("main"); // its tile may have gone meanwhile
+    const back = opener?.isConnected ? opener : (tileButton(pod.name) ?? document.getElementById("main"));
     opener = null;
     back.focus();
   }
@@ -203,6 +203,11 @@ export function drawer(dialog) {
   }
 
   return { open, draw };
+}
+
+// A tile goes with its pod, and another pod may have one under that name.
+function tileButton(name) {
+  return document.querySelector(`[data-pod="${CSS.escape(name)}"] button`);
 }
 
 // What of a pod's view the details depend on: not its figures, which change each second.
