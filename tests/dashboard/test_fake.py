@@ -1,18 +1,32 @@
 """The fake tells a story that the real sources could have told."""
 
+import json
+import math
+import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
+import yaml
+from bson import ObjectId
 
 from dashboard import SOURCES
+from dashboard.cluster import PATHS
 from dashboard.core import event
+from dashboard.core.objects import KINDS
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.fake import Fake
-from dashboard.fake.moments import STEP_SECONDS
-from dashboard.fake.pods import LONGEST_NAME
+from dashboard.fake.contents import ODD, Contents
+from dashboard.fake.load import BOUNDS
+from dashboard.fake.manifests import BEHAVIOR
+from dashboard.fake.moments import STEP_SECONDS, Moments
+from dashboard.fake.pods import DATABASE, LONGEST_NAME, SERVICE
 from dashboard.fake.story import CYCLE_SECONDS, PAST_SECONDS, Story
-from tests.dashboard.stubs import Heard
+from dashboard.mongo import shown
+from service.metrics import REQUEST_BUCKETS
+from tests.dashboard.stubs import ROOT, STREAMS, Heard
 
 TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -144,6 +158,78 @@ def test_many_pods_churn(reading: Reading) -> None:
     assert len([pod for pod in crowd.states[0]["pods"] if pod["app"] == "flask"]) == 200
     changed = [told for told in crowd.told[len(crowd.opening) :] if getattr(told, "kind", "") == "pods"]
     assert len(changed) > 100
+
+
+def test_it_tells_what_the_real_sources_tell_and_nothing_else(reading: Reading) -> None:
+    kinds = {told.kind for told in reading.told if isinstance(told, event.Listed | event.Changed | event.Deleted)}
+    assert kinds == set(PATHS)
+    assert all(isinstance(one, KINDS[told.kind]) for told in reading.opening if isinstance(told, event.Listed)
+               for one in told.objects)  # fmt: skip
+    real = {
+        event.Listed, event.Changed, event.Deleted, event.Sampled, event.Versioned, event.Heard,
+        event.Contents, event.Operations, event.Volume, event.MongoDown, event.Scraped,
+    }  # fmt: skip
+    assert {type(told) for told in reading.told} == real
+
+
+def test_its_moments_never_step_back_once_it_plays(reading: Reading) -> None:
+    moments = [told.at for told in reading.told[len(reading.opening) :]]
+    assert moments == sorted(moments)
+
+
+def test_its_pods_have_what_recorded_ones_have(reading: Reading) -> None:
+    """In some moment of the story each field is filled that is filled in what an API server wrote."""
+    recorded = [
+        msgspec.convert(line["object"], KINDS["pods"])
+        for stream in ("replaced", "dropped")
+        for exchange in json.loads((STREAMS / f"{stream}.json").read_text())["exchanges"]
+        for line in exchange.get("lines", ())
+        if line["type"] in ("ADDED", "MODIFIED")
+    ]
+    played = [told.object for told in reading.told if isinstance(told, event.Changed) and told.kind == "pods"]
+    assert recorded and filled(recorded) - {".metadata.resourceVersion"} <= filled(played)
+
+
+def test_its_service_is_deployed_as_the_manifests_say() -> None:
+    hpa, deployment, statefulset = (
+        yaml.safe_load((ROOT / "k8s" / "base" / f"{name}.yaml").read_text())
+        for name in ("flask-hpa", "flask-deployment", "mongodb-statefulset")
+    )
+    behavior = hpa["spec"]["behavior"]
+    assert BEHAVIOR["scaleUp"] == behavior["scaleUp"]
+    assert BEHAVIOR["scaleDown"] == behavior["scaleDown"] | {"selectPolicy": "Max"}, "the API server's own default"
+    for manifest, kind in ((deployment, SERVICE), (statefulset, DATABASE)):
+        containers = manifest["spec"]["template"]["spec"]["containers"]
+        assert {one["name"]: one["resources"] for one in containers} == kind.containers
+
+
+def test_its_pods_count_as_the_service_s_do() -> None:
+    assert list(BOUNDS) == [*REQUEST_BUCKETS, math.inf]
+
+
+@pytest.mark.parametrize("document", ODD, ids=lambda document: "-".join(document)[:20])
+def test_its_documents_are_shown_as_the_database_s_are(document: dict[str, Any]) -> None:
+    contents = Contents(Moments(START), random.Random(7))  # noqa: S311 - a story, no secret
+    contents.insert(document)
+    (fake,) = contents.contents().newest
+    real = shown({"_id": ObjectId(fake.id), "size": 100, "root": {"_id": ObjectId(fake.id), **document}})
+    assert fake == real
+
+
+def filled(objects: list[Any]) -> set[str]:
+    """The paths in them that have a value other than the default."""
+
+    def walk(value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from walk(item, f"{path}.{key}")
+        elif isinstance(value, list):
+            for item in value:
+                yield from walk(item, f"{path}[]")
+        elif value not in (None, "", 0):
+            yield path
+
+    return {path for one in objects for path in walk(msgspec.to_builtins(one), "")}
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:
