@@ -8,6 +8,7 @@ import { absent, panel } from "./panel.js";
 import { conditionStatus } from "./status.js";
 
 const KIND = "horizontalpodautoscalers";
+const BLIND = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler has told no figure.";
 const SCALE_AT_LEAST = 140; // percent at the gauge's right end, more when the figure is larger
 
 export function autoscaler(state, at) {
@@ -76,24 +77,24 @@ function level(cpu, told) {
 }
 
 function reasoning(found, told, sources, at) {
+  if (told.measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${BLIND}</p>${terms(found, told, at)}`;
   const [measure, verdict] = told.formula ? told.sentence.split(told.formula).map(trimmed) : [told.sentence, ""];
   return html`<div class="reasoning">
       <p class="sentence">${unbroken(measure)}${told.formula ? formula(told.formula) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>
-      <p class="next">${unbroken(told.next ?? "")} ${countdown(told, at)}</p>
+      ${told.next || told.until ? html`<p class="next">${unbroken(told.next ?? "")} ${countdown(told, at)}</p>` : nothing}
       ${told.notes.map((note) => html`<p class="note">${unbroken(note)}</p>`)}
-      ${told.measured === null && sources.metrics?.state === "forbidden" ? html`<p class="note">The dashboard's Role does not let it read the pods' samples.</p>` : nothing}
       <p class="source">${source(found, told)}</p>
     </div>
-    <dl class="terms">
-      <div><dt>Goes down</dt><dd>${unbroken(told.condition)}</dd></div>
-      <div><dt>Last scaled</dt><dd>${lastScaled(found, told.last, at)}</dd></div>
-      <div>
-        <dt>Rules</dt>
-        <dd>
-          up ${unbroken(told.rules.up)}; down ${unbroken(told.rules.down)}; ${tolerance(told.tolerance)}
-        </dd>
-      </div>
-    </dl>`;
+    ${terms(found, told, at)}`;
+}
+
+// What holds whatever the figures are.
+function terms(found, { condition, rules, tolerance: margins, last }, at) {
+  return html`<dl class="terms">
+    <div><dt>Goes down</dt><dd>${unbroken(condition)}</dd></div>
+    <div><dt>Last scaled</dt><dd>${lastScaled(found, last, at)}</dd></div>
+    <div><dt>Rules</dt><dd>up ${unbroken(rules.up)}; down ${unbroken(rules.down)}; ${tolerance(margins)}</dd></div>
+  </dl>`;
 }
 
 // Its steps are broken between lines before anything else is.
@@ -149,7 +150,7 @@ function trimmed(part) {
   return part.replace(/^, | → $/g, "");
 }
 
-// A figure and its percent sign stay on one line.
+// A figure and its unit stay on one line.
 function unbroken(text) {
-  return text.replaceAll(" %", "\u00a0%");
+  return text.replace(/(?<=\d) (?=%|s\b|min\b|pods?\b)/g, "\u00a0");
 }
