@@ -22,6 +22,7 @@ from dashboard.core.snapshot import Targets
 from dashboard.documents import documents
 from dashboard.fake import Fake
 from dashboard.fake.inspector import FakeInspector
+from dashboard.fake.story import Options
 from dashboard.hub import Hub
 from dashboard.inspector import Inspector as ClusterInspector
 from dashboard.mongo import Mongo
@@ -117,10 +118,13 @@ def _fake(config: Config, hub: Hub) -> Fake:
     return Fake(
         _targets(config),
         hub.put,
-        config.fake_seed,
-        speed=config.fake_speed,
-        pods=config.fake_pods,
-        churn=config.fake_churn,
+        Options(
+            seed=config.fake_seed,
+            speed=config.fake_speed,
+            pods=config.fake_pods,
+            churn=config.fake_churn,
+            quiet=bool(config.fake_quiet),
+        ),
     )
 
 

@@ -47,6 +47,7 @@ class Config:
     fake_speed: int = 1  # times as fast as four minutes for the story
     fake_pods: int = 2  # of the service, at rest
     fake_churn: int = 0  # of them that change each second
+    fake_quiet: int = 0  # 1: the story stays as it is on opening
 
     @property
     def service(self) -> str:
@@ -88,6 +89,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         fake_speed=_whole(environ, "FAKE_SPEED", Config.fake_speed, 1, 60),
         fake_pods=_whole(environ, "FAKE_PODS", Config.fake_pods, 2, 5000),
         fake_churn=_whole(environ, "FAKE_CHURN", Config.fake_churn, 0, 5000),
+        fake_quiet=_whole(environ, "FAKE_QUIET", Config.fake_quiet, 0, 1),
     )
 
 

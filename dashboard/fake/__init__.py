@@ -10,22 +10,18 @@ from dashboard.core.event import Emit, Told
 from dashboard.core.snapshot import Targets
 from dashboard.fake.moments import STEP_SECONDS
 from dashboard.fake.service import FakeService
-from dashboard.fake.story import Story
-
-SEED = 7
+from dashboard.fake.story import DEFAULT, Options, Story
 
 
 class Fake:
     """Plays the story. `start` and `stop` are the real sources'."""
 
-    def __init__(
-        self, targets: Targets, emit: Emit, seed: int = SEED, *, speed: int = 1, pods: int = 2, churn: int = 0
-    ) -> None:
+    def __init__(self, targets: Targets, emit: Emit, options: Options = DEFAULT) -> None:
         self.service = FakeService(self._insert)
-        self._story = Story(targets, seed, self.service.keep, pods=pods, churn=churn, speed=speed)
+        self._story = Story(targets, options, self.service.keep)
         self._emit = emit
         self._lock = threading.Lock()  # a reader's document comes between two steps
-        self._every = STEP_SECONDS / speed
+        self._every = STEP_SECONDS / options.speed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="fake", daemon=True)
 

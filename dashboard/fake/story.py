@@ -7,6 +7,7 @@ The story has no clock: the moments come in with its steps, so that a seed tells
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dashboard.core import event
@@ -39,33 +40,45 @@ FAILURES = (  # a source, what it is while it fails, and its words
 Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens then
 
 
+@dataclass(frozen=True)
+class Options:
+    """How the story is told. A seed tells the same one each time."""
+
+    seed: int = 7
+    speed: int = 1  # times as fast
+    pods: int = 2  # of the service, at rest
+    churn: int = 0  # of them that change each second
+    quiet: bool = False  # after the past nothing happens that is out of the ordinary
+
+
+DEFAULT = Options()
+
+
 class Story:
     """`opening` first, then `step` after `step`, each every STEP_SECONDS of the plot; both give what is told."""
 
     def __init__(
         self,
         targets: Targets,
-        seed: int,
+        options: Options = DEFAULT,
         keep: Keep = lambda id_, document: None,
-        *,
-        pods: int = 2,
-        churn: int = 0,
-        speed: float = 1.0,
     ) -> None:
         self._targets = targets
-        self._random = random.Random(seed)  # noqa: S311 - a story, no secret
-        self._churn = churn
+        self._random = random.Random(options.seed)  # noqa: S311 - a story, no secret
+        self._churn = options.churn
+        self._quiet = options.quiet
         self._told: list[event.Told] = []
         self._lost: tuple[str, str, str] | None = None  # the source that fails
         self._uids = 0
         self._moments = moments = Moments(datetime.min.replace(tzinfo=UTC))
         self._happenings = Happenings(moments, self._tell, self._uid)
         self._pods = Pods(targets.namespace, moments, self._random, self._happenings, self._tell, self._uid)
-        self._load = Load(moments, self._random, pods)
+        self._load = Load(moments, self._random, options.pods)
         self._meter = Meter(moments, self._random, self._load)
-        self._scaler = Scaler(moments, pods, speed)
+        self._scaler = Scaler(moments, options.pods, options.speed)
         self._contents = Contents(moments, self._random, keep)
         self._claim_uid = self._uid()
+        self._over = False  # nothing out of the ordinary happens any more
         self._cycle = -1.0
         self._scenes: list[Scene] = []  # that are still to come in this cycle
         self._database_up = False
@@ -78,6 +91,7 @@ class Story:
     def opening(self, at: datetime) -> list[event.Told]:
         """What first lists tell at a moment, and the figures of the hour before it."""
         past = self._past(at)
+        self._over = self._quiet
         version = event.Versioned(at=self._moments.told, kubernetes="v1.36.3-fake")
         steps = [told for told in past if isinstance(told, event.Changed) and told.kind == "deployments"]
         claim_ = decoded("persistentvolumeclaims", claim(f"data-{self._database}", self._claim_uid, self._since))
@@ -147,7 +161,7 @@ class Story:
         cycle, second = divmod(self._moments.plot, CYCLE_SECONDS)
         if cycle != self._cycle:
             self._cycle, self._scenes = cycle, self._new_cycle()
-        while self._scenes and self._scenes[0][0] <= second:
+        while not self._over and self._scenes and self._scenes[0][0] <= second:
             _, happen = self._scenes.pop(0)
             happen()
 

@@ -23,7 +23,7 @@ from dashboard.fake.load import BOUNDS
 from dashboard.fake.manifests import BEHAVIOR
 from dashboard.fake.moments import STEP_SECONDS, Moments
 from dashboard.fake.pods import DATABASE, LONGEST_NAME, SERVICE
-from dashboard.fake.story import CYCLE_SECONDS, PAST_SECONDS, Story
+from dashboard.fake.story import CYCLE_SECONDS, PAST_SECONDS, Options, Story
 from dashboard.mongo import shown
 from service.metrics import REQUEST_BUCKETS
 from tests.dashboard.stubs import ROOT, STREAMS, Heard
@@ -37,7 +37,7 @@ class Reading:
     """A story as it was told: its events, the state after each step, and the charted figures."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
-        story, snapshot = Story(TARGETS, 7, **options), Snapshot(TARGETS, SOURCES, "")
+        story, snapshot = Story(TARGETS, Options(**options)), Snapshot(TARGETS, SOURCES, "")
         self.opening = story.opening(START)
         self.told = list(self.opening)
         for told in self.opening:
@@ -172,6 +172,15 @@ def test_it_tells_what_the_real_sources_tell_and_nothing_else(reading: Reading) 
     assert {type(told) for told in reading.told} == real
 
 
+def test_a_quiet_story_has_an_eventful_past_and_nothing_more_happens() -> None:
+    quiet = Reading(CYCLE_SECONDS, quiet=True)
+    assert max(quiet.history["replicas"]["desired"]) == 5
+    for state in quiet.states:
+        assert [pod["ready"] for pod in state["pods"]] == [True] * 5
+        assert state["mongo"]["state"] == "up"
+    assert quiet.states[-1]["mongo"]["count"] > quiet.states[0]["mongo"]["count"]
+
+
 def test_its_moments_never_step_back_once_it_plays(reading: Reading) -> None:
     moments = [told.at for told in reading.told[len(reading.opening) :]]
     assert moments == sorted(moments)
@@ -234,7 +243,7 @@ def filled(objects: list[Any]) -> set[str]:
 
 def test_a_seed_tells_the_same_story_each_time() -> None:
     def told(seed: int) -> list[event.Told]:
-        story = Story(TARGETS, seed)
+        story = Story(TARGETS, Options(seed=seed))
         opening = story.opening(START)
         return [*opening, *(one for step in range(1, 100) for one in story.step(START + step * STEP))]
 
