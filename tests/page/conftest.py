@@ -21,8 +21,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def mock() -> Iterator[Mock]:
-    """The story at its own pace: it begins in quiet, and the load comes after some 15 s."""
-    started = Mock()
+    """A quiet day after an eventful hour: pods stay, documents arrive."""
+    started = Mock(FAKE_QUIET="1")
     yield started
     started.stop()
 
@@ -38,7 +38,7 @@ def quick() -> Iterator[Mock]:
 @pytest.fixture
 def own() -> Iterator[Mock]:
     """One that the test may stop and hold."""
-    started = Mock()
+    started = Mock(FAKE_QUIET="1")
     yield started
     started.stop()
 

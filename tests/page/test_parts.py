@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page.axe import violations
 from tests.page.conftest import Visit
 from tests.page.mock import Mock
 
@@ -82,14 +83,19 @@ def test_every_source_says_how_it_does(visit: Visit) -> None:
     expect(page.locator("#sources")).to_contain_text("endpoints")
 
 
-def test_the_whole_story_is_shown_without_a_complaint(visit: Visit, quick: Mock) -> None:
+def test_the_whole_story_is_shown_without_a_complaint_and_axe_finds_nothing_in_it(visit: Visit, quick: Mock) -> None:
     """Pods come and go, the database is down and back, a source fails: all of it in one page's life."""
-    page = visit(at=quick)
-    panel = page.locator("[data-autoscaler]")
+    page = visit(at=quick, reduced_motion="reduce", bypass_csp=True)
+    panel, database = page.locator("[data-autoscaler]"), page.locator('[data-pod="mongodb-0"]')
+    found = []
     expect(panel).to_have_attribute("data-desired", "5", timeout=60_000)
-    expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=30_000)
-    expect(page.locator('[data-pod="mongodb-0"]')).to_have_attribute("data-phase", "Terminating", timeout=60_000)
-    expect(page.locator('[data-pod="mongodb-0"]')).to_have_attribute("data-phase", "Running", timeout=60_000)
+    found += violations(page)
+    expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=60_000)
+    expect(database).to_have_attribute("data-phase", "Terminating", timeout=60_000)
+    found += violations(page)
+    expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)
-    expect(page.locator(".stage-pods [data-pod]")).to_have_count(2, timeout=30_000)
+    found += violations(page)
     expect(page.locator("#sources [data-tone=warn], #sources [data-tone=bad]").first).to_be_visible(timeout=60_000)
+    found += violations(page)
+    assert found == []
