@@ -156,7 +156,7 @@ def _run(made: Crowd, per_second: float, seconds: float) -> Result:
 
 
 def _delays(changes: dict[str, float], seen: list[tuple[str, int, float]]) -> tuple[int, list[float]]:
-    """How many changes were never seen; of the others the milliseconds until they, or a later one of their pod, were."""
+    """How many changes were never seen; the milliseconds until the others, or later ones of their pod, were."""
     sightings: dict[str, list[tuple[int, float]]] = {}
     for pod, restarts, at in seen:
         sightings.setdefault(pod, []).append((restarts, at))

@@ -31,6 +31,7 @@ PER_SECOND = 5.0
 SECONDS = 60.0
 PROBE_SECONDS = 0.5
 ACKNOWLEDGE_SECONDS = 1.0
+PONG_SECONDS = 5.0
 
 
 @dataclass
@@ -108,9 +109,11 @@ def measure(say: Say) -> Result:
         result.before, _ = _watch_changes(made, [Viewer(cookie)], SECONDS / 3)
         watches = _metric("dashboard_api_watches")
         say(f"{VIEWERS} viewers, and one that never reads")
+        laggards = sum(_metric("dashboard_laggards_total").values())
         viewers = [Viewer(cookie) for _ in range(VIEWERS)]
-        deaf = _deaf(cookie)
         over = threading.Event()
+        deaf = _deaf(cookie)
+        threading.Thread(target=_keep_alive, args=(deaf, over), daemon=True).start()
         prober = threading.Thread(target=_probe, args=(result.probes, over))
         prober.start()
         result.delays, result.missing = _watch_changes(made, viewers, SECONDS)
@@ -118,7 +121,7 @@ def measure(say: Say) -> Result:
         over.set()
         prober.join()
         result.watches = {kind: (watches[kind], count) for kind, count in _metric("dashboard_api_watches").items()}
-        result.laggards = int(sum(_metric("dashboard_laggards_total").values()))
+        result.laggards = int(sum(_metric("dashboard_laggards_total").values()) - laggards)
         result.memory = max(pod["memory_bytes"] or 0 for pod in state()["pods"] if pod["app"] == "dashboard")
         deaf.close()
     return result
@@ -144,8 +147,8 @@ def report(result: Result) -> str:
     lines += [
         "",
         f"Watches towards the API server: {', '.join(f'{kind} {int(n)}' for kind, (_, n) in result.watches.items())}"
-        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers held as laggards since the dashboard's "
-        f"start: {result.laggards}. Working set with {result.viewers} viewers: {result.memory / 2**20:.0f} MiB.",
+        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers held as laggards: "
+        f"{result.laggards}. Working set with {result.viewers} viewers: {result.memory / 2**20:.0f} MiB.",
     ]
     return "\n".join(lines)
 
@@ -207,6 +210,20 @@ def _deaf(cookie: str) -> socket.socket:
             f"Sec-WebSocket-Key: {key}\r\nCookie: {cookie}\r\n\r\n"
         ).encode()
     )
-    mask = os.urandom(4)
-    connection.sendall(bytes([0x81, 0x82, *mask, *(byte ^ mask[i] for i, byte in enumerate(b"40"))]))
+    while b"pingInterval" not in connection.recv(4096):  # what is sent before the server is open would be lost
+        pass
+    connection.sendall(_frame(b"40"))
     return connection
+
+
+def _keep_alive(connection: socket.socket, over: threading.Event) -> None:
+    """Answers pings that it has not read: without that, the server would cut it off for its silence alone."""
+    while not over.wait(PONG_SECONDS):
+        with contextlib.suppress(OSError):
+            connection.sendall(_frame(b"3"))
+
+
+def _frame(text: bytes) -> bytes:
+    """A client's WebSocket message, masked as it must be."""
+    mask = os.urandom(4)
+    return bytes([0x81, 0x80 | len(text), *mask, *(byte ^ mask[index] for index, byte in enumerate(text))])

@@ -18,7 +18,8 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def pack(response: Response) -> Response:
-        if request.endpoint != "static" or response.status_code != 200 or not (response.mimetype or "").startswith(TYPES):
+        text = (response.mimetype or "").startswith(TYPES)
+        if request.endpoint != "static" or response.status_code != 200 or not text:
             return response
         response.vary.add("Accept-Encoding")
         if request.accept_encodings.quality("gzip") <= 0 or (response.content_length or 0) < SMALLEST_BYTES:

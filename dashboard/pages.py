@@ -1,6 +1,9 @@
 """The pages: the dashboard itself, and the way in and out."""
 
+from pathlib import Path
+
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
 
 from dashboard.auth import Auth, csrf_token, current_role, require
 from dashboard.config import Config
@@ -8,6 +11,15 @@ from dashboard.config import Config
 pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
+LOGIN_MODULE = "js/login.js"
+
+
+@pages.record_once
+def _prepare(setup: BlueprintSetupState) -> None:
+    """Finds the page's modules, by their paths under static/."""
+    root = Path(str(setup.app.static_folder))
+    found = sorted(path.relative_to(root).as_posix() for path in (root / "js").rglob("*.js"))
+    setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
 
 
 @pages.get("/")
@@ -26,7 +38,8 @@ def index() -> Response:
         "service": config.service,
         "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
     }
-    return make_response(render_template("index.html", role=role, csrf_token=csrf_token(), about=about))
+    shown = {"role": role, "csrf_token": csrf_token(), "about": about, "modules": current_app.extensions["modules"]}
+    return make_response(render_template("index.html", **shown))
 
 
 @pages.get("/login")

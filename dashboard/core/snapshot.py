@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dashboard.core import event, objects, views
-from dashboard.core.autoscaler import Reckoning
+from dashboard.core.autoscaler.reckoning import Reckoning
 from dashboard.core.history import History
 from dashboard.core.moment import seconds
 from dashboard.core.traffic import Rates, Traffic

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+from dashboard.core.autoscaler.task import cpu_metric
 from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
 from dashboard.core.quantity import millicores, whole_bytes
-from dashboard.core.task import cpu_metric
 from dashboard.core.traffic import Rates
 
 Json = dict[str, Any]

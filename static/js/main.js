@@ -4,10 +4,10 @@ import { io, render } from "./vendor.js";
 import { actions } from "./actions.js";
 import { autoscaler } from "./autoscaler.js";
 import { banner, pills, where } from "./bar.js";
-import { clock as clockOf } from "./clock.js";
+import { clock as clockOf } from "./clock/clock.js";
 import { demos } from "./demos.js";
-import { documents } from "./documents.js";
-import { drawer as drawerOf } from "./drawer.js";
+import { documents } from "./documents/documents.js";
+import { drawer as drawerOf } from "./drawer/drawer.js";
 import { percent } from "./format.js";
 import { history as historyOf } from "./history.js";
 import { move } from "./motion.js";
@@ -15,7 +15,7 @@ import { deployment as deploymentOf, lineup } from "./pods.js";
 import { asker } from "./refusal.js";
 import { OPTIONS, connection, follow } from "./socket.js";
 import { sources } from "./sources.js";
-import { timeline } from "./timeline.js";
+import { timeline } from "./timeline/timeline.js";
 
 const BAR_EVERY_MS = 250; // how often the age of the last message is told
 

@@ -22,8 +22,9 @@ from dashboard.fake.contents import ODD, Contents
 from dashboard.fake.load import BOUNDS
 from dashboard.fake.manifests import BEHAVIOR
 from dashboard.fake.moments import STEP_SECONDS, Moments
+from dashboard.fake.plot import CYCLE_SECONDS
 from dashboard.fake.pods import DATABASE, LONGEST_NAME, SERVICE
-from dashboard.fake.story import CYCLE_SECONDS, PAST_SECONDS, Options, Story
+from dashboard.fake.story import PAST_SECONDS, Options, Story
 from dashboard.mongo import shown
 from service.metrics import REQUEST_BUCKETS
 from tests.dashboard.stubs import ROOT, STREAMS, Heard

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { align, extent, rowAt } from "../../static/js/align.js";
+import { align, extent, rowAt } from "../../static/js/clock/align.js";
 import { columnsOf } from "../../static/js/columns.js";
-import { step } from "../../static/js/cursor.js";
-import { labels, marksIn, marksNear } from "../../static/js/marks.js";
-import { notes, recordedSince } from "../../static/js/notes.js";
-import { PLOTS } from "../../static/js/plots.js";
-import { range, roundEnd, splits, tick } from "../../static/js/scales.js";
-import { viewOf } from "../../static/js/view.js";
-import { rowSeconds, sentence, table, valuesAt } from "../../static/js/words.js";
+import { step } from "../../static/js/clock/cursor.js";
+import { labels, marksIn, marksNear } from "../../static/js/clock/marks.js";
+import { notes, recordedSince } from "../../static/js/clock/notes.js";
+import { PLOTS } from "../../static/js/clock/plots.js";
+import { range, roundEnd, splits, tick } from "../../static/js/clock/scales.js";
+import { viewOf } from "../../static/js/clock/view.js";
+import { rowSeconds, sentence, table, valuesAt } from "../../static/js/clock/words.js";
 
 const SPAN = { from: 100, to: 200, now: 200 };
 const source = (at, value, more = {}) => ({ columns: { at, value }, fill: ["value"], ...more });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { nextOf, pageRows, pager, query } from "../../static/js/documentPage.js";
-import { opened } from "../../static/js/held.js";
+import { nextOf, pageRows, pager, query } from "../../static/js/documents/page.js";
+import { opened } from "../../static/js/documents/held.js";
 
 const ID = "0123456789abcdef01234567";
 

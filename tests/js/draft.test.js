@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
 
-import { LARGEST_BYTES, check, command, quote } from "../../static/js/draft.js";
+import { LARGEST_BYTES, check, command, quote } from "../../static/js/documents/draft.js";
 
 const ADDRESS = "http://localhost:5000/data";
 

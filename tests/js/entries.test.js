@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { day, filters, fullMoment, moment, select } from "../../static/js/entries.js";
+import { day, filters, fullMoment, moment, select } from "../../static/js/timeline/entries.js";
 
 const entry = (id, kind, tone, text, about = null) => ({ id, at: "2026-11-24T12:00:00Z", kind, tone, text, about, mark: null });
 

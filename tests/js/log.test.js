@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { CHARACTERS, LINES, after, keeper, matches, parse, plain, read, splitter } from "../../static/js/log.js";
+import { CHARACTERS, LINES, after, keeper, matches, parse, plain, read, splitter } from "../../static/js/drawer/log.js";
 
 const stamp = (n) => `2026-05-28T21:26:${String(n).padStart(2, "0")}.000000000Z`;
 

@@ -1,0 +1,83 @@
+"""The number of pods that CPU asks for, against what Kubernetes' own calculator made of the same pods."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dashboard.core import objects
+from dashboard.core.autoscaler.measurement import member, reading
+from dashboard.core.autoscaler.utilization import Figures, Tolerance, Unmeasurable, band, ceiling, figures, propose
+from dashboard.core.moment import rfc3339
+
+NOW = 1_800_000_000.0
+CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+
+
+def pods_of(case: dict[str, Any]) -> list[dict[str, Any]]:
+    return [CASES["pod"] | pod for pod in case["pods"] for _ in range(pod.get("times", 1))]
+
+
+def parsed(name: str, told: dict[str, Any]) -> objects.Pod:
+    meta = {"name": name, "uid": name} | ({"deletionTimestamp": rfc3339(NOW + 25)} if told["deleted"] else {})
+    requests = [{} if amount is None else {"cpu": f"{amount}m"} for amount in told["requests"]]
+    ready = {"type": "Ready", "status": told["ready"], "lastTransitionTime": rfc3339(NOW - told["since"])}
+    status = {
+        "phase": told["phase"],
+        "conditions": [ready] if told["ready"] else None,
+        "startTime": None if told["started"] is None else rfc3339(NOW - told["started"]),
+    }
+    containers = [{"name": str(index), "resources": {"requests": one}} for index, one in enumerate(requests)]
+    return msgspec.convert({"metadata": meta, "spec": {"containers": containers}, "status": status}, objects.Pod)
+
+
+def sample(name: str, told: dict[str, Any]) -> objects.PodMetrics:
+    used = [objects.ContainerMetrics("0", {"cpu": f"{told['usage']}m"})]
+    at, window = rfc3339(NOW - told["age"]), f"{told['window']}s"
+    return objects.PodMetrics(objects.Meta(name=name), at, window, used)
+
+
+def measured(case: dict[str, Any]) -> Figures:
+    told = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
+    readings = {name: reading(sample(name, pod)) for name, pod in told.items() if pod["usage"] is not None}
+    known = {name: one for name, one in readings.items() if one}
+    return figures([member(parsed(name, pod)) for name, pod in told.items()], known, NOW)
+
+
+@pytest.mark.parametrize("case", CASES["replicas"], ids=lambda case: case["name"])
+def test_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
+    if case["wanted"] is None:
+        with pytest.raises(Unmeasurable):
+            measured(case)
+        return
+    found = measured(case)
+    tolerance = Tolerance(*case.get("tolerance", (0.1, 0.1)))
+    proposal = propose(found, found.percent, case["target"], case["current"], tolerance)
+    assert (proposal.wanted, proposal.percent) == (case["wanted"], case["percent"])
+
+
+@pytest.mark.parametrize(
+    ("target", "tolerance", "expected"),
+    [
+        (70, Tolerance(), (63, 77)),
+        (100, Tolerance(), (90, 110)),
+        (70, Tolerance(0, 0), (70, 70)),
+        (80, Tolerance(0.05, 0.3), (76, 104)),
+    ],
+)
+def test_the_band_in_which_nothing_changes(target: int, tolerance: Tolerance, expected: tuple[int, int]) -> None:
+    assert band(target, tolerance) == expected
+
+
+@pytest.mark.parametrize(
+    ("pods", "most", "expected"),
+    [(5, 4, 56), (4, 3, 52), (3, 2, 46), (2, 1, 35), (5, 2, 28), (2, 0, 0), (20, 19, 62)],
+)
+def test_the_most_cpu_with_which_so_few_pods_do(pods: int, most: int, expected: int) -> None:
+    assert ceiling(pods, most, 70, Tolerance()) == expected
+
+
+def test_no_cpu_is_too_little_for_a_wide_tolerance() -> None:
+    assert ceiling(2, 1, 70, Tolerance(1.0, 0.1)) is None
