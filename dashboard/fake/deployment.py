@@ -1,4 +1,4 @@
-"""What is deployed, as one object of each kind, and its controllers: pods are made and ended as the autoscaler decides."""
+"""What is deployed, one object of each kind, and its controllers: they make and end pods as the autoscaler decides."""
 
 from collections.abc import Callable
 
