@@ -34,10 +34,16 @@ OBSERVE = """
   window.seen = {page: [], poll: []};
   const told = new Map(), polled = new Map();
   new MutationObserver((mutations) => {
+    const tiles = new Set();
+    for (const {target, addedNodes} of mutations) {
+      tiles.add((target.nodeType === 1 ? target : target.parentElement)?.closest('[data-pod]'));
+      for (const node of addedNodes) if (node.matches?.('[data-pod]')) tiles.add(node);
+    }
+    tiles.delete(null);
+    tiles.delete(undefined);
     const fresh = [];
-    for (const {target} of mutations) {
-      const tile = (target.nodeType === 1 ? target : target.parentElement)?.closest('[data-pod]');
-      const restarts = tile?.querySelector('.restarts span')?.textContent.replaceAll(',', '');
+    for (const tile of tiles) {
+      const restarts = tile.querySelector('.restarts span')?.textContent.replaceAll(',', '');
       if (restarts === undefined || told.get(tile.dataset.pod) === restarts) continue;
       told.set(tile.dataset.pod, restarts);
       fresh.push([tile.dataset.pod, Number(restarts)]);

@@ -19,6 +19,8 @@ import { timeline } from "./timeline/timeline.js";
 
 const BAR_EVERY_MS = 250; // how often the age of the last message is told
 
+const MOVING_PODS = 60; // with more of them, measuring every tile's place costs more than the motion tells
+
 const now = () => performance.now();
 const place = (id) => document.getElementById(id);
 
@@ -79,7 +81,7 @@ function drawTiles(state, at) {
   const container = place("deployment");
   const paintTiles = () => paint(container, deployment(state, at));
   const next = lineup(state);
-  if (next === tiles || !drawn.has(container)) paintTiles();
+  if (next === tiles || !drawn.has(container) || state.pods.length > MOVING_PODS) paintTiles();
   else move(container, paintTiles);
   tiles = next;
 }

@@ -59,6 +59,13 @@ def pods(heard: Heard) -> list[tuple[str, int]]:
     return [(pod["uid"], pod["restarts"]) for pod in state(heard)["pods"]]
 
 
+def settle(api: StubApi, heard: Heard) -> None:
+    """Waits until all is live and every watch is open, so that a test knows what it breaks."""
+    heard.wait(all_are("live"))
+    for path in PATHS.values():
+        api.wait_for_watch(path.format("flask-mongodb"))
+
+
 def assert_not_hammered(api: StubApi, since: float) -> None:
     """Of each kind no more than a request a second, whatever the jitter; two may come at once at first."""
     for path in (*(path.format("flask-mongodb") for path in PATHS.values()), METRICS):
@@ -70,12 +77,13 @@ def test_a_server_that_is_restarted_is_found_again(api: StubApi, heard: Heard, m
     port = api.server_address[1]
     watching = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
     watching.start()
-    heard.wait(all_are("live"))
-    api.wait_for_watch(PODS)
+    settle(api, heard)
     api.stop()
     heard.wait(all_are("stale", "metrics"))
+    refused = "the API server can't be reached: Connection refused"
+    heard.wait(lambda heard: state(heard)["sources"]["pods"]["error"] == refused)
     told = state(heard)["sources"]["pods"]
-    assert told["since"] > told["as_of"] and told["error"] == "the API server can't be reached: Connection refused"
+    assert told["since"] > told["as_of"]
     time.sleep(2)
     back = StubApi(port).start()
     began = time.monotonic()
@@ -94,7 +102,7 @@ def test_a_failing_server_is_not_hammered_and_its_wishes_are_heeded(
     api: StubApi, heard: Heard, watching: Cluster, measured: Measured
 ) -> None:
     watching.start()
-    heard.wait(all_are("live"))
+    settle(api, heard)
     api.refusal = (503, {"Retry-After": "2"})
     api.end_watches()
     refused_at = time.monotonic()
@@ -112,7 +120,7 @@ def test_a_status_is_told_and_outlived(
     status: int, api: StubApi, heard: Heard, watching: Cluster, measured: Measured
 ) -> None:
     watching.start()
-    heard.wait(all_are("live"))
+    settle(api, heard)
     api.refusal = (status, {})
     api.end_watches()
     began = time.monotonic()
@@ -150,7 +158,7 @@ def test_a_renewed_token_is_used_at_once(
     watching = Cluster(configuration, "flask-mongodb", heard)
     watching.start()
     try:
-        heard.wait(all_are("live"))
+        settle(api, heard)
         api.token = "new"
         api.end_watches()
         heard.wait(all_are("forbidden", "metrics"))
@@ -175,7 +183,7 @@ def test_a_server_that_stands_still_is_noticed_long_before_its_watches_end(
     watching = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
     watching.start()
     try:
-        heard.wait(all_are("live"))
+        settle(api, heard)
         api.answering.clear()
         began = time.monotonic()
         heard.wait(all_are("stale", "metrics"))
@@ -195,8 +203,7 @@ def test_a_pulse_that_is_refused_is_a_pulse(
     monkeypatch.setattr(cluster, "PULSE_SECONDS", 0.1)
     api.refusal, api.refused_paths = (403, {}), ("/version",)
     watching.start()
-    heard.wait(all_are("live"))
-    api.wait_for_watch(PODS)
+    settle(api, heard)
     time.sleep(2)
     assert len(api.asked(PODS)) == 2, "a list and a watch"
     assert state(heard)["about"]["kubernetes_version"] is None
@@ -269,7 +276,7 @@ def test_a_metrics_server_that_is_gone_leaves_the_rest_live(
 ) -> None:
     monkeypatch.setattr(cluster, "METRICS_SECONDS", 1.0)
     watching.start()
-    heard.wait(all_are("live"))
+    settle(api, heard)
     api.refusal, api.refused_paths = (status, {}), ("/apis/metrics.k8s.io/",)
     heard.wait(lambda heard: sources(heard)["metrics"] == "stale")
     told = state(heard)["sources"]["metrics"]
@@ -284,8 +291,7 @@ def test_a_quiet_watch_is_as_old_as_its_last_beginning(
 ) -> None:
     """A kind whose server sends no bookmarks, as for Events, must not look older and older."""
     watching.start()
-    heard.wait(all_are("live"))
-    api.wait_for_watch(PODS)
+    settle(api, heard)
     before = state(heard)["sources"]["pods"]
     time.sleep(1.5)
     api.end_watches()
@@ -296,9 +302,7 @@ def test_a_quiet_watch_is_as_old_as_its_last_beginning(
 
 def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: Cluster) -> None:
     watching.start()
-    heard.wait(all_are("live"))
-    for path in PATHS.values():
-        api.wait_for_watch(path.format("flask-mongodb"))
+    settle(api, heard)
     asked = watching.requests
     heard.wait(lambda heard: asked.watches == dict.fromkeys(PATHS, 1))
     assert asked.outcomes["pods", "ok"] == 2
