@@ -38,6 +38,7 @@ export function clock(container, history, redraw) {
   let view = null; // what was drawn last
   let visible = true;
   let queued = false;
+  let painting = 0; // the frame that draws the next chart
 
   const ruler = document.createElement("canvas").getContext("2d");
   const sizes = new ResizeObserver(() => requestAnimationFrame(fit));
@@ -84,7 +85,17 @@ export function clock(container, history, redraw) {
     drawn = { what: content(), at: performance.now() };
     show();
     if (UPlot && !charts) make();
-    charts?.forEach((each, index) => each.draw(view.all[index].data, { ...view.span, extents: view.extents }));
+    paint(0);
+  }
+
+  // A chart a frame: all at once, and in the frame that draws the tiles, would hold up what the reader does meanwhile.
+  function paint(turn) {
+    cancelAnimationFrame(painting);
+    painting = requestAnimationFrame(() => {
+      if (!charts || turn >= charts.length) return;
+      charts[turn].draw(view.all[turn].data, { ...view.span, extents: view.extents });
+      paint(turn + 1);
+    });
   }
 
   // The first drawing replaces what the server put there, and has places for the charts.
