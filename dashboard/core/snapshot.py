@@ -44,6 +44,10 @@ class Snapshot:
         self._unreckoned: str | None = None  # since when pods changed that are not reckoned in yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
+        self._load: Json | None = None
+        self._run: Json | None = None
+        self._runs: list[Json] = []
+        self._lease: Json | None = None
         self._kubernetes_version: str | None = None
         self._sources: dict[str, Json] = {
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
@@ -70,6 +74,14 @@ class Snapshot:
                 self._volume(told)
             case event.Scraped():
                 self._scrape(told)
+            case event.Loaded():
+                self._take_load(told)
+            case event.Ran():
+                self._run = told.run
+            case event.Remembered():
+                self._runs = told.runs
+            case event.Leased():
+                self._lease = told.lease
             case event.MongoDown():
                 self._mongo_down(told)
             case event.Versioned():
@@ -90,6 +102,10 @@ class Snapshot:
             "service": self._service(),
             "traffic": views.traffic(self._rates),
             "mongo": self._mongo,
+            "load": self._load,
+            "run": self._run,
+            "runs": self._runs,
+            "lease": self._lease,
             "sources": dict(self._sources),
             "about": {
                 "namespace": self._targets.namespace,
@@ -212,6 +228,11 @@ class Snapshot:
     def _volume(self, told: event.Volume) -> None:
         if self._mongo:
             self._mongo = self._mongo | {"volume": {"used_bytes": told.used_bytes, "total_bytes": told.total_bytes}}
+
+    def _take_load(self, told: event.Loaded) -> None:
+        self._load = load = told.load
+        figures = (load["offered"], load["achieved"], load["errors_per_second"], load["p50_ms"], load["p99_ms"])
+        self.history.add("load", seconds(told.at), *figures)
 
     def _mongo_down(self, told: event.MongoDown) -> None:
         """What was last seen stays on the page, marked as down."""
