@@ -328,6 +328,6 @@ def source_of(told: event.Told) -> str:
             return "mongo"
         case event.Scraped():
             return "traffic"
-        case event.Loaded() | event.Ran() | event.Remembered() | event.Leased():
+        case event.Loaded() | event.Ran() | event.Remembered() | event.Leased() | event.Acted():
             return "runs"  # no source, but counted as one
     return "metrics"

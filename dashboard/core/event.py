@@ -114,6 +114,15 @@ class Leased(Told, frozen=True):
     lease: dict[str, Any] | None
 
 
+class Acted(Told, frozen=True):
+    """What somebody did through the dashboard, or what it did for them. `tone`, `about` and `mark` as in core/news."""
+
+    tone: str
+    text: str
+    about: dict[str, Any] | None = None
+    mark: str | None = None
+
+
 class Versioned(Told, frozen=True):
     """The cluster's own version."""
 
