@@ -167,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         self._authorize()
         meant = self._body().get("uid")
         if meant != self.server.config.pod_uid:
-            raise Refused(HTTPStatus.CONFLICT, "The pod that is meant is not this one: it was replaced.")
+            raise Refused(HTTPStatus.PRECONDITION_FAILED, "The pod that is meant is not this one: it was replaced.")
         with self.server.turn:
             killed = self.server.killer.kill()
         logs.write("killed", **killed, client=self.client_address[0])
@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "The body needs a Content-Length.")
-        if int(length) > LARGEST_BODY:
+        if len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not exceed {LARGEST_BODY:,} bytes.")
         try:
             body = orjson.loads(self.rfile.read(int(length)))
