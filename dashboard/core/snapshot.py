@@ -18,6 +18,8 @@ from dashboard.core.traffic import Rates, Traffic
 
 Json = dict[str, Any]
 
+CRASH = "crash"  # the container that kills mongod on request, where it is installed
+
 
 class Targets(msgspec.Struct, frozen=True):
     """What is observed. Names come from the configuration, never from a request."""
@@ -48,6 +50,7 @@ class Snapshot:
         self._run: Json | None = None
         self._runs: list[Json] = []
         self._lease: Json | None = None
+        self._crash = False  # whether mongod can be killed: what the database's pod last had, while it is away too
         self._kubernetes_version: str | None = None
         self._sources: dict[str, Json] = {
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
@@ -111,6 +114,7 @@ class Snapshot:
                 "namespace": self._targets.namespace,
                 "cluster": self._targets.cluster,
                 "kubernetes_version": self._kubernetes_version,
+                "crash": self._crash,
                 "viewers": viewers,
             },
         }
@@ -252,6 +256,8 @@ class Snapshot:
 
     def _view(self, pod: objects.Pod) -> Json:
         name = pod.metadata.name
+        if name == f"{self._targets.statefulset}-0":
+            self._crash = any(container.name == CRASH for container in pod.spec.containers or ())
         return views.pod(pod, self._samples.get(name), self._rates.by_pod.get(name) if self._rates else None)
 
     def _in_order(self) -> list[Json]:

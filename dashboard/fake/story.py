@@ -108,6 +108,17 @@ class Story:
         """Takes in a reader's own document, which is told with the next step."""
         self._contents.insert(document, id_)
 
+    def generate(self, rate: float) -> None:
+        """A reader's own load, beside that of the plot: so many requests a second, none for 0."""
+        self._load.generate(rate)
+
+    def restart_database(self, mode: str) -> None:
+        """As a reader asks for it: "graceful" or "crash"."""
+        if mode == "graceful":
+            self._kill_database()
+        elif (database := self._pods.named(self._database)) and database.ready:
+            self._pods.kill(database, "Error")
+
     def _tell(self, told: event.Told) -> None:
         self._told.append(told)
 

@@ -48,7 +48,9 @@ def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
         "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "lease": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
-        "about": {"namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "viewers": 2},
+        "about": {
+            "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False, "viewers": 2,
+        },
     }  # fmt: skip
 
 
@@ -260,3 +262,12 @@ def test_an_event_of_the_api_is_read() -> None:
             "lastTimestamp": T1, "eventTime": None}  # fmt: skip
     read = parsed("events", text)
     assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
+
+
+def test_crash_mode_is_there_while_the_database_s_pod_has_a_container_for_it(snapshot: Snapshot) -> None:
+    able = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
+    snapshot.apply(event.Changed(at=T0, kind="pods", object=able))
+    snapshot.apply(event.Deleted(at=T1, kind="pods", uid="u1"))
+    assert snapshot.state(0)["about"]["crash"], "its pod is only being replaced"
+    snapshot.apply(event.Changed(at=T2, kind="pods", object=pod("u2", created=T2)))
+    assert not snapshot.state(0)["about"]["crash"]
