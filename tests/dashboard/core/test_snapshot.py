@@ -49,7 +49,8 @@ def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
         "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "lease": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
         "about": {
-            "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False, "viewers": 2,
+            "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False,
+            "viewers": 2,
         },
     }  # fmt: skip
 
