@@ -69,10 +69,8 @@ class Writers:
         self._numbers = count()
         self._stopped = threading.Event()
         self._threads = [
-            threading.Thread(
-                target=self._write_on, args=(number, number / writers), name=f"writer {number}", daemon=True
-            )
-            for number in range(writers)
+            threading.Thread(target=self._write_on, args=(each, each / writers), name=f"writer {each}", daemon=True)
+            for each in range(writers)
         ]
 
     def start(self) -> None:
