@@ -40,7 +40,7 @@ export function actions(names, redraw) {
   function loading(state, at, reason) {
     const { load: told } = state;
     if (told?.active) return html`${figures(told, at)} ${stop(state)}`;
-    return html`${told ? html`<p class="quiet">Last: ${words(told)}.</p>` : nothing} ${operates ? form(reason) : nothing}`;
+    return html`${told ? html`<p class="quiet">Last: ${words(told)}.${told.error ? ` It failed: ${told.error}` : nothing}</p>` : nothing} ${operates ? form(reason) : nothing}`;
   }
 
   function stop(state) {

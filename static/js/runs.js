@@ -55,12 +55,12 @@ export function seconds({ started, ended }, at) {
   return started ? Math.max(0, ((ended ? Date.parse(ended) : at) - Date.parse(started)) / 1_000) : null;
 }
 
-// "4.2 s", "41 s", "2:05 min"; of what still runs without tenths, which would only flicker.
+// "4.2 s", "41 s", "2:05 min", never broken over two lines; of what still runs without tenths, which would only flicker.
 export function lapse(s, whole = false) {
   if (s === null) return "";
-  if (s < 9.95 && !whole) return `${s.toFixed(1)} s`;
+  if (s < 9.95 && !whole) return `${s.toFixed(1)}\u00a0s`;
   const all = whole ? Math.floor(s) : Math.round(s);
-  return all < 100 ? `${all} s` : `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")} min`;
+  return all < 100 ? `${all}\u00a0s` : `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}\u00a0min`;
 }
 
 // A verdict's evidence in words, as lines of short parts. An earlier run is known by its one line only, which has the same figures.
