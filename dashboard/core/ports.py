@@ -74,6 +74,9 @@ class View(Protocol):
     def samples(self) -> Mapping[str, tuple[float, float]]:
         """The newest CPU sample of each pod: uid → (its own moment in seconds since 1970, millicores)."""
 
+    def down_window(self) -> float:
+        """The autoscaler's stabilization window on the way down, in seconds."""
+
 
 class PodIdentity(Struct, frozen=True):
     """A pod as it is now. `container` is mongod's container id without its runtime's prefix, None until it has one.
@@ -174,7 +177,7 @@ class LoadTotals(Protocol):
 
     @property
     def failed(self) -> str | None:
-        """Why the generator ended by itself, in a sentence, if it did (a failed self-test too). None while all is well."""
+        """Why the generator ended by itself, in a sentence, if it did (a failed self-test, too)."""
 
 
 class Load(Protocol):
