@@ -71,18 +71,19 @@ export function evidence({ demo, evidence: told, line }) {
 }
 
 function persistence(of) {
-  const told = (name) => (has(of[name]) ? `${name} ${count(number(of[name]))}` : "");
+  const told = (name) => (number(of[name]) === null ? "" : `${name} ${count(number(of[name]))}`);
+  const took = (words, value) => number(value) !== null && `${words} ${lapse(number(value))}`;
   const rare = (name) => (number(of[name]) > 0 ? told(name) : "");
   return [
     [
-      has(of.acked) && `acknowledged ${count(number(of.acked))} of ${count(number(of.attempted))}`,
+      number(of.acked) !== null && `acknowledged ${count(number(of.acked))} of ${count(number(of.attempted))}`,
       told("lost"), rare("corrupt"), rare("unexpected"), told("failed"), told("unknown"), rare("recovered"),
     ],
     [
-      replaced("pod", of.pod) || replaced("container", of.container),
+      of.mode === "crash" ? replaced("container", of.container) : replaced("pod", of.pod),
       { same: "same volume", changed: "another volume", none: "no volume" }[of.volume],
-      has(of.down) && `down ${lapse(number(of.down))}`,
-      has(of.longest_write) && `longest write ${lapse(number(of.longest_write))}`,
+      took("down", of.down),
+      took("longest write", of.longest_write),
     ],
   ];
 }
@@ -93,9 +94,9 @@ function autoscale(of) {
   const after = (words, moment, from = 0) => (moment === null || from === null ? "" : `${words} ${lapse(moment - from)}`);
   return [
     [
-      has(of.peak) && `${number(of.min)} → ${plural(number(of.peak), "pod")}`,
-      has(of.rate) && `${count(Math.round(number(of.rate)))} requests a second`,
-      has(of.errors) && `errors ${count(number(of.errors))}`,
+      number(of.peak) !== null && `${count(number(of.min))} → ${plural(number(of.peak), "pod")}`,
+      number(of.rate) !== null && `${count(Math.round(number(of.rate)))} requests a second`,
+      number(of.errors) !== null && `errors ${count(number(of.errors))}`,
     ],
     [after("over the target after", t1), after("more asked for", t2), after("Ready", t3), after("serving", t4), after("steady", t5)],
     [after("load stopped after", t6), after("fewer asked for", t7, t6), after("back at min", t8, t6)],
@@ -104,14 +105,14 @@ function autoscale(of) {
 
 // "pod 1f0c22ab → 7d9e4410": the beginnings tell two ids apart.
 function replaced(what, of) {
-  if (!has(of)) return "";
-  const [before, after] = typeof of === "string" ? of.split("→") : [of.before, of.after];
-  if (!has(after) || before === after) return `same ${what}`;
+  const [before, after] = typeof of === "string" ? of.split("→") : [of?.before, of?.after];
+  if ([before, after].some((id) => !id || id === "-")) return "";
+  if (before === after) return `same ${what}`;
   return `${what} ${brief(before)} → ${brief(after)}`;
 }
 
 function brief(id) {
-  return String(id ?? "?").replace(/^\w+:\/\//, "").slice(0, 8);
+  return id.replace(/^\w+:\/\//, "").slice(0, 8);
 }
 
 // "persistence PASS mode=crash lost=0 down=2.9s" as {mode: "crash", lost: "0", down: "2.9s"}.
@@ -119,10 +120,7 @@ function parsed(line) {
   return Object.fromEntries([...(line ?? "").matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
 }
 
-function has(value) {
-  return value !== null && value !== undefined && value !== "";
-}
-
+// A figure, whether it came as one or with its unit behind it; null for none.
 function number(value) {
   const found = Number.parseFloat(value);
   return Number.isNaN(found) ? null : found;

@@ -105,6 +105,12 @@ describe("evidence", () => {
       "over the target after 18 s",
     ]);
   });
+  test("of a crash is the container, and of an early end what is known", () => {
+    const early = { mode: "crash", attempted: 60, acked: 60, unknown: 0, failed: 0, lost: null, pod: { before: "p", after: "p" }, volume: null, down: null };
+    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: null } } }), ["acknowledged 60 of 60 · failed 0 · unknown 0"]);
+    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: "b2" } } })[1], "container a1 → b2");
+    assert.deepEqual(said({ demo: "persistence", line: "persistence INCONCLUSIVE mode=graceful acked=- lost=- pod=1f0c→- volume=- down=-" }), []);
+  });
   test("is nothing when nothing is known", () => {
     assert.deepEqual(said({ demo: "persistence", evidence: {}, line: null }), []);
     assert.deepEqual(said({ demo: "autoscale", evidence: null, line: "autoscale INCONCLUSIVE" }), []);
