@@ -1,7 +1,7 @@
 """Who did what, and what came of it: a line of JSON on stdout, the page's timeline, a Kubernetes Event on the object.
 
-stdout has every line; the newest are kept for GET /api/audit, and what people without a name were refused apart from
-the rest, so that knocking at the door pushes nothing out. Events are sent by a thread of their own: nobody waits for
+stdout has every line; the newest are kept for GET /api/audit, those of people who may not do what they asked for apart
+from the rest: knocking at the door pushes nothing out. Events are sent by a thread of their own: nobody waits for
 the API server, and what it refuses is logged.
 """
 
@@ -22,7 +22,7 @@ from dashboard.core.event import Acted, Emit
 from dashboard.core.news import plain, shorten
 
 KEPT = 500  # lines
-KEPT_UNKNOWN = 100
+KEPT_DENIED = 100
 EVENTS = 50  # that may wait for the API server
 STOP_SECONDS = 2.0
 REASON = "DashboardAction"  # of the Events
@@ -45,7 +45,7 @@ class Audit:
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._kept: deque[Json] = deque(maxlen=KEPT)
-        self._unknown: deque[Json] = deque(maxlen=KEPT_UNKNOWN)
+        self._denied: deque[Json] = deque(maxlen=KEPT_DENIED)
         self._events: queue.Queue[tuple[str, Json, str] | None] = queue.Queue(EVENTS)
         self._thread = threading.Thread(target=self._send, name="audit", daemon=True)
 
@@ -65,22 +65,22 @@ class Audit:
         if has_request_context():
             g.audited = True  # the request need not be noted a second time
         tone = _tone(outcome)
-        words = f"{line['action']}: {line['outcome']} ({line['by']})"
-        self._emit(Acted(line["at"], tone, plain(words, LONGEST), line["object"], mark))
+        words = f"{line['action']}: {line['outcome'].rstrip('.')}, by {line['by']}"
+        self._emit(Acted(at=line["at"], tone=tone, text=plain(words, LONGEST), about=line["object"], mark=mark))
         if line["object"] is not None and not outcome.startswith("refused"):
             try:
                 self._events.put_nowait((words, line["object"], "Normal" if tone == "busy" else "Warning"))
             except queue.Full:
                 log.warning("the API server is slow: no Event for %s", words)
 
-    def unknown(self, by: str, action: str, outcome: str) -> None:
-        """Of somebody who has no name here: for stdout and for whoever asks, and not for the page."""
-        self._keep(self._unknown, by, action, outcome, None)
+    def denied(self, by: str, action: str, outcome: str) -> None:
+        """Of somebody who may not: for stdout and for whoever asks, and not for the page."""
+        self._keep(self._denied, by, action, outcome, None)
 
     def newest(self) -> list[Json]:
         """What is kept, newest first: {id, at, by, action, outcome, object: {kind, name, uid} | null}."""
         with self._lock:
-            lines = [*self._kept, *self._unknown]
+            lines = [*self._kept, *self._denied]
         return sorted(lines, key=lambda line: -int(line["id"]))
 
     def _keep(self, kept: deque[Json], by: str, action: str, outcome: str, about: Json | None) -> Json:

@@ -27,9 +27,9 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 DEMOS = ("persistence", "autoscale")
 STATUSES = {"pass": 0, "fail": 1, "inconclusive": 2}
 
-POLL_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
 AWAY_SECONDS = 90.0  # a dashboard that is replaced meanwhile is back long before
+QUIET_SECONDS = 10.0  # without news, and it is said how the step does
 ABORT_SECONDS = 60.0  # for an aborted run to put everything back
 LARGEST_ANSWER = 8 << 20  # bytes
 
@@ -75,11 +75,11 @@ def prove(options: argparse.Namespace) -> int:
     say(f"{options.demo} runs as {run_id}")
     progress = Progress(say)
     try:
-        run = follow(dashboard, run_id, progress, options.limit)
+        run = follow(dashboard, run_id, progress, options.limit, options.every)
     except KeyboardInterrupt:
-        run = _abort(dashboard, run_id, progress, "interrupted")
+        run = _abort(dashboard, run_id, progress, options.every, "interrupted")
     if run is None:
-        run = _abort(dashboard, run_id, progress, f"not over after {options.limit:.0f} s")
+        run = _abort(dashboard, run_id, progress, options.every, f"not over after {options.limit:.0f} s")
     if run is None:
         raise Trouble("The run does not end: see the dashboard's page.")
     with contextlib.suppress(KeyboardInterrupt):
@@ -173,34 +173,45 @@ class Stay(HTTPRedirectHandler):
 
 
 class Progress:
-    """Says what is new in a run each time that it is shown."""
+    """Says what is new in a run each time that it is shown; and where nothing is for a while, how its step does."""
 
     def __init__(self, say: Say) -> None:
         self.say = say
-        self._steps: dict[str, str] = {}  # id → the state that was told
-        self._told = 0  # entries of the timeline
+        self._states: dict[str, str] = {}  # of the steps, by id
+        self._told: set[str] = set()
+        self._quiet_since = time.monotonic()
 
     def tell(self, run: Json) -> None:
-        for step in run.get("steps", []):
+        steps = run.get("steps", [])
+        for step in steps:
             self._tell_step(step)
-        timeline = run.get("timeline", [])
-        for entry in timeline[self._told :]:
-            self.say(f"  {_plain(str(entry.get('text', '')))}")
-        self._told = len(timeline)
+        for entry in run.get("timeline", []):
+            if entry["text"] not in [step["title"] for step in steps]:
+                self._once(f"{entry['at']} {entry['step']}", f"  {entry['text']}")
+        if time.monotonic() - self._quiet_since > QUIET_SECONDS:
+            for step in steps:
+                if step["state"] == "running" and step["text"]:
+                    self._say(f"  {step['text']}")
 
     def _tell_step(self, step: Json) -> None:
-        before, state = self._steps.get(step["id"], "waiting"), step["state"]
-        if state == before:
-            return
-        self._steps[step["id"]] = state
-        title, text = _plain(str(step.get("title", ""))), _plain(str(step.get("text") or ""))
-        if before == "waiting" and state != "skipped":
-            self.say(title)
-        if state in ("failed", "skipped"):
-            self.say(f"{title}: {text or state}")
+        before, state = self._states.get(step["id"], "waiting"), step["state"]
+        self._states[step["id"]] = state
+        if before == "waiting" and state in ("running", "done", "failed"):
+            self._say(step["title"])
+        if before != state and state in ("failed", "skipped") and step["text"]:
+            self._once(step["title"], f"  {state}: {step['text']}")
+
+    def _once(self, key: str, text: str) -> None:
+        if f"{key} {text}" not in self._told:
+            self._told.add(f"{key} {text}")
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        self.say(_plain(text))
+        self._quiet_since = time.monotonic()
 
 
-def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float) -> Json | None:
+def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float, every: float) -> Json | None:
     """The run as it ended, or None if it has not within `limit` seconds. The dashboard may be away for a while."""
     until = time.monotonic() + limit
     heard = time.monotonic()
@@ -219,7 +230,7 @@ def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float) 
             progress.tell(run)
             if run["verdict"] != "running":
                 return run
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return None
 
 
@@ -236,10 +247,10 @@ def keep(dashboard: Dashboard, run_id: str, options: argparse.Namespace, say: Sa
         say(f"The report could not be kept: {error}")
 
 
-def _abort(dashboard: Dashboard, run_id: str, progress: Progress, why: str) -> Json | None:
+def _abort(dashboard: Dashboard, run_id: str, progress: Progress, every: float, why: str) -> Json | None:
     progress.say(f"{why}: aborting the run")
     dashboard.abort(run_id)
-    return follow(dashboard, run_id, progress, ABORT_SECONDS)
+    return follow(dashboard, run_id, progress, ABORT_SECONDS, every)
 
 
 def _timed() -> Say:
@@ -276,6 +287,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--token", default=os.environ.get("PROVE_TOKEN", ""), help="the operator's; better as PROVE_TOKEN"
     )
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds after which the run is aborted")
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks at the run")
     parser.add_argument("--reports", default="reports", help="the directory for both reports")
     options = parser.parse_args(arguments)
     address, _, token = options.url.partition("#")

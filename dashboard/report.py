@@ -57,7 +57,15 @@ WORDS = {  # of the evidence
     "corrupt": "There with another content",
     "unexpected": "There, and never sent",
     "recovered": "There, though never acknowledged",
+    "lost_ids": "Those that are lost",
+    "corrupt_ids": "Those with another content",
+    "unexpected_ids": "Those that were never sent",
+    "acked_before": "Acknowledged before the database was ended",
+    "acked_after": "Acknowledged once it was back",
+    "rate_before": "Acknowledged, just before it was ended",
+    "in_flight": "Under way while it was gone",
     "down": "Without a database",
+    "ready": "Until its pod was Ready again",
     "longest_write": "Longest write",
     "volume": "The database's volume",
     "min": "Pods at rest",
@@ -68,7 +76,8 @@ WORDS = {  # of the evidence
     "errors": "of them failed",
     "dropped": "never sent, for want of connections",
     "lag_p99_ms": "Sent late, 99th percentile",
-    "cpu_percent": "CPU of the load generator",
+    "cpu_percent": "CPU of the load generator, of one core",
+    "resolution": "Between two CPU samples of a pod",
     "t0": "t0: the load begins",
     "t1": "t1: a CPU sample is over the target",
     "t2": "t2: more pods are desired",
@@ -79,7 +88,8 @@ WORDS = {  # of the evidence
     "t7": "t7: fewer pods are desired",
     "t8": "t8: back at the minimum",
 }
-UNITS = {"down": "s", "longest_write": "s", "rate": "a second", "lag_p99_ms": "ms", "cpu_percent": "%"}
+UNITS = {"rate": "a second", "rate_before": "a second", "lag_p99_ms": "ms", "cpu_percent": "%"}
+UNITS |= dict.fromkeys(("down", "ready", "longest_write", "resolution"), "s")
 UNITS |= {f"t{number}": "s" for number in range(9)}
 
 Json = dict[str, Any]
@@ -87,10 +97,11 @@ Tables = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
 class Report:
-    """`run` as the API has it, its verdict in; `tables` the history's; `target` the CPU target in percent, if known."""
+    """`run` as the API has it, its verdict in, or as much of it as was kept; `tables` the history's; `target` the CPU
+    target in percent, if known."""
 
     def __init__(self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None) -> None:
-        self._run = run
+        run = self._run = {"options": {}, "evidence": {}, "steps": [], "timeline": [], **run}
         self._tables = tables
         self._namespace = namespace
         self._cluster = cluster
@@ -121,11 +132,14 @@ class Report:
 
     def as_html(self) -> str:
         run = self._run
-        proves, proves_not = PROVES[run["options"].get("mode") or run["demo"]]
+        mode = run["options"].get("mode") or run["evidence"].get("mode")
+        proves, proves_not = PROVES.get(mode or run["demo"], (None, None))
+        demo = DEMOS.get(run["demo"])
         return render_template(
             "report.html",
             run=run,
-            demo=DEMOS[run["demo"]],
+            title=demo.title if demo else run["demo"],
+            sentence=demo.sentence if demo else "",
             namespace=self._namespace,
             cluster=self._cluster,
             style=Markup(self._style),  # noqa: S704 - our own file, whole
@@ -221,7 +235,7 @@ LINES = {
 def _evidence(evidence: Json) -> Iterable[tuple[str, str, str, list[str]]]:
     """(key, its words, the value, what is listed) of what is no identity."""
     for key, value in evidence.items():
-        if _is_pair(value):
+        if _is_pair(value) or value == [] or key == "scope":  # which the claims say at more length
             continue
         words = WORDS.get(key, key.replace("_", " "))
         if isinstance(value, dict):
@@ -229,7 +243,7 @@ def _evidence(evidence: Json) -> Iterable[tuple[str, str, str, list[str]]]:
         elif isinstance(value, list):
             more = len(value) - LISTED
             listed = [_value("", each) for each in value[:LISTED]] + ([f"and {more} more"] if more > 0 else [])
-            yield key, words, str(len(value)), listed
+            yield key, words, "", listed
         else:
             yield key, words, _value(key, value), []
 
