@@ -225,7 +225,10 @@ class Calibration:
 
 
 class Scaling:
-    """Finds the moments. `start` is the sight at t0, `window` the autoscaler's scale-down window in seconds."""
+    """Finds the moments. `start` is the sight at t0, `window` the autoscaler's scale-down window in seconds.
+
+    `resolution` is told of the samples by whoever looks.
+    """
 
     def __init__(self, start: Sight, window: float, resolution: Resolution) -> None:
         self.peak = len(start.ready)
@@ -250,13 +253,9 @@ class Scaling:
     def came(self, moment: str) -> bool:
         return moment in self._at
 
-    def see(self, sight: Sight | None) -> list[str]:
-        """What the state shows now, None for no autoscaler. The moments that are new by it."""
-        if sight is None:
-            self.inactive = self.inactive or "The autoscaler, or its CPU target, is gone."
-            return []
+    def see(self, sight: Sight) -> list[str]:
+        """What the state shows now, once a second. The moments that are new by it."""
         known = set(self._at)
-        self._resolution.see(sight.samples)
         self._look_for_figures(sight)
         self._look_for_faults(sight)
         if self.came("t6"):

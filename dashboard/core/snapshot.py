@@ -12,6 +12,7 @@ import msgspec
 
 from dashboard.core import event, objects, views
 from dashboard.core.autoscaler import Reckoning
+from dashboard.core.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.history import History
 from dashboard.core.moment import seconds
 from dashboard.core.traffic import Rates, Traffic
@@ -119,6 +120,19 @@ class Snapshot:
             },
         }
 
+    def samples(self) -> dict[str, tuple[float, float]]:
+        """The newest CPU sample of each pod: uid → (its moment in seconds since 1970, millicores)."""
+        return {
+            pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
+            for pod in self._pods.values()
+            if pod["cpu_millicores"] is not None
+        }
+
+    def down_window(self) -> float:
+        """The autoscaler's stabilization window on the way down, in seconds."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
+
     def _list(self, told: event.Listed) -> None:
         """A list replaces the kind: objects that were deleted while nobody watched leave no ghosts."""
         self._objects[told.kind] = {listed.metadata.uid: listed for listed in told.objects}
@@ -170,13 +184,7 @@ class Snapshot:
             requested = sum(pod["cpu_request_millicores"] for pod in sampled)
             at = max(seconds(self._samples[pod["name"]].timestamp) for pod in sampled)
             self.history.add("cpu", at, round(100 * used / requested, 1))
-        self.history.add_pods(
-            {
-                pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
-                for pod in self._pods.values()
-                if pod["cpu_millicores"] is not None
-            }
-        )
+        self.history.add_pods(self.samples())
 
     def _scrape(self, told: event.Scraped) -> None:
         """A pod that does not answer has no rate; the figures of the others stand."""
