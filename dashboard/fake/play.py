@@ -89,12 +89,14 @@ def _autoscale(rate: float, outcome: str) -> Play:
 
 
 def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
-    late = outcome == "fail" and not stopped
+    if stopped:
+        return Scaled(min=2, peak=2, stopped=stopped)
+    late = outcome == "fail"
     known = (0.0, 18.0, 21.0, 30.0, 31.0, 104.0, 105.0, 168.0, 184.0)
-    seen = known[:2] if late or stopped else known
+    seen = known[:2] if late else known
     return Scaled(
         min=2,
-        peak=2 if late or stopped else 4,
+        peak=2 if late else 4,
         rate=rate,
         offered=int(rate * 105),
         achieved=int(rate * 105) - 3,
@@ -103,7 +105,6 @@ def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
         moments={f"t{number}": seen[number] if number < len(seen) else None for number in range(9)},
         resolution=15.0,
         late="No more pods were asked for within 60 s (t2)." if late else None,
-        stopped=stopped,
     )
 
 
