@@ -36,9 +36,9 @@ log = logging.getLogger(__name__)
 
 
 class Audit:
-    """`record` writes a Kubernetes Event. Called from any thread (core.ports.Audit)."""
+    """`record` writes a Kubernetes Event, where there is a cluster. Called from any thread (core.ports.Audit)."""
 
-    def __init__(self, emit: Emit, record: Record, out: TextIO | None = None) -> None:
+    def __init__(self, emit: Emit, record: Record | None, out: TextIO | None = None) -> None:
         self._emit = emit
         self._record = record
         self._out = out  # None: stdout
@@ -67,7 +67,7 @@ class Audit:
         tone = _tone(outcome)
         words = f"{line['action']}: {line['outcome'].rstrip('.')}, by {line['by']}"
         self._emit(Acted(at=line["at"], tone=tone, text=plain(words, LONGEST), about=line["object"], mark=mark))
-        if line["object"] is not None and not outcome.startswith("refused"):
+        if self._record and line["object"] is not None and not outcome.startswith("refused"):
             try:
                 self._events.put_nowait((words, line["object"], "Normal" if tone == "busy" else "Warning"))
             except queue.Full:
@@ -104,7 +104,8 @@ class Audit:
         while waiting := self._events.get():
             message, about, type_ = waiting
             try:
-                self._record(REASON, message, about, type_)
+                if self._record:
+                    self._record(REASON, message, about, type_)
             except Exception as error:  # whatever it is, the action stands
                 log.warning("no Event on %s: %s", shorten(about["name"]), error)
 

@@ -29,6 +29,7 @@ STATUSES = {"pass": 0, "fail": 1, "inconclusive": 2}
 
 ANSWER_SECONDS = 10.0
 AWAY_SECONDS = 90.0  # a dashboard that is replaced meanwhile is back long before
+LEAVING_SECONDS = 4.0  # that a run which has its verdict may keep the next one from starting
 QUIET_SECONDS = 10.0  # without news, and it is said how the step does
 ABORT_SECONDS = 60.0  # for an aborted run to put everything back
 LARGEST_ANSWER = 8 << 20  # bytes
@@ -51,7 +52,9 @@ class Away(Trouble):
 
 
 class Refused(Trouble):
-    pass
+    def __init__(self, sentence: str, status: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,11 +103,17 @@ class Dashboard:
 
     def start(self, demo: str, options: Json) -> str:
         """The new run's id."""
-        try:
-            answer = self._json("POST", "/api/runs", {"demo": demo, "options": options})
-        except Away as away:
-            raise Trouble(f"{away} Is it the right address, and does the dashboard run?") from None
-        return str(answer.get("id", "")) or self._stranger()
+        until = time.monotonic() + LEAVING_SECONDS
+        while True:
+            try:
+                answer = self._json("POST", "/api/runs", {"demo": demo, "options": options})
+                return str(answer.get("id", "")) or self._stranger()
+            except Away as away:
+                raise Trouble(f"{away} Is it the right address, and does the dashboard run?") from None
+            except Refused as refused:
+                if refused.status != 409 or time.monotonic() > until:
+                    raise
+                time.sleep(LEAVING_SECONDS / 4)
 
     def run(self, run_id: str) -> Json:
         run = self._json("GET", f"/api/runs/{run_id}")
@@ -152,7 +161,7 @@ class Dashboard:
             words = f"{self._url} answers with status {error.code}."
         if error.code in (429, 502, 503, 504):
             return Away(words)
-        return Refused(" ".join(filter(None, (words, HINTS.get(error.code)))))
+        return Refused(" ".join(filter(None, (words, HINTS.get(error.code)))), error.code)
 
     def _stranger(self) -> Any:
         raise Refused(f"What answers at {self._url} is not the dashboard: give its address with --url.")
