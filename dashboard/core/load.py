@@ -16,6 +16,7 @@ from dashboard.core.run import BadOption
 MOST_RATE = 2000.0  # requests a second
 MOST_SECONDS = 900.0
 CONNECTIONS = (1, 200, "connections at once")
+USUAL_CONNECTIONS = 50
 MOST_IN_FLIGHT = 2000  # requests that wait for an answer at once; those due beyond it are dropped, and counted
 
 MOST_LAG_MS = 50.0  # a generator that sends later than this, or works harder than that, measures itself
@@ -39,7 +40,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     rate: float
     duration: float
     ramp_seconds: float = 0.0
-    connections: int = 50
+    connections: int = USUAL_CONNECTIONS
 
     def __post_init__(self) -> None:
         _bound("rate", self.rate, 1, MOST_RATE, "requests a second")
@@ -58,15 +59,11 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         for name in ("rate", "duration"):
             if name not in given:
                 raise BadOption(f"A load needs a {name}.")
-        connections = _float(given.get("connections", cls.connections))
-        if math.isfinite(connections) and not connections.is_integer():
+        numbers = {name: _float(value) for name, value in given.items()}
+        connections = _bound("connections", numbers.pop("connections", USUAL_CONNECTIONS), *CONNECTIONS)
+        if connections != int(connections):
             raise BadOption("A load's connections must be a whole number.")
-        return cls(
-            rate=_float(given["rate"]),
-            duration=_float(given["duration"]),
-            ramp_seconds=_float(given.get("ramp_seconds", cls.ramp_seconds)),
-            connections=int(_bound("connections", connections, *CONNECTIONS)),
-        )
+        return cls(connections=int(connections), **numbers)
 
     def due(self, number: int) -> float:
         """Seconds after the start at which a request is to be sent; the first is number 0."""
