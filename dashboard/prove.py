@@ -186,38 +186,25 @@ class Progress:
 
     def __init__(self, say: Say) -> None:
         self.say = say
-        self._states: dict[str, str] = {}  # of the steps, by id
-        self._told: set[str] = set()
-        self._quiet_since = time.monotonic()
+        self._told: set[tuple[str, str, str]] = set()
+        self._said = time.monotonic()
 
     def tell(self, run: Json) -> None:
         steps = run.get("steps", [])
-        for step in steps:
-            self._tell_step(step)
+        titles = [step["title"] for step in steps]
         for entry in run.get("timeline", []):
-            if entry["text"] not in [step["title"] for step in steps]:
-                self._once(f"{entry['at']} {entry['step']}", f"  {entry['text']}")
-        if time.monotonic() - self._quiet_since > QUIET_SECONDS:
+            key = (entry["at"], entry["step"], entry["text"])
+            if key not in self._told:
+                self._told.add(key)
+                self._say(entry["text"] if entry["text"] in titles else f"  {entry['text']}")
+        if time.monotonic() - self._said > QUIET_SECONDS:
             for step in steps:
                 if step["state"] == "running" and step["text"]:
                     self._say(f"  {step['text']}")
 
-    def _tell_step(self, step: Json) -> None:
-        before, state = self._states.get(step["id"], "waiting"), step["state"]
-        self._states[step["id"]] = state
-        if before == "waiting" and state in ("running", "done", "failed"):
-            self._say(step["title"])
-        if before != state and state in ("failed", "skipped") and step["text"]:
-            self._once(step["title"], f"  {state}: {step['text']}")
-
-    def _once(self, key: str, text: str) -> None:
-        if f"{key} {text}" not in self._told:
-            self._told.add(f"{key} {text}")
-            self._say(text)
-
     def _say(self, text: str) -> None:
         self.say(_plain(text))
-        self._quiet_since = time.monotonic()
+        self._said = time.monotonic()
 
 
 def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float, every: float) -> Json | None:

@@ -106,8 +106,10 @@ class Report:
         self._namespace = namespace
         self._cluster = cluster
         self._target = target
+        self._made = now()
         began = seconds(run["started"])
-        self._span = Span(began - BEFORE, max(seconds(run["ended"] or run["started"]), began + 1.0) + AFTER, began)
+        end = min(seconds(run["ended"] or run["started"]) + AFTER, seconds(self._made))  # nobody knows what comes
+        self._span = Span(began - BEFORE, max(end, began + 1.0), began)
 
     @property
     def name(self) -> str:
@@ -123,7 +125,7 @@ class Report:
     def as_json(self) -> Json:
         """The run, and the figures of its time."""
         return self._run | {
-            "made": now(),
+            "made": self._made,
             "namespace": self._namespace,
             "cluster": self._cluster,
             "target_percent": self._target,
@@ -144,7 +146,7 @@ class Report:
             cluster=self._cluster,
             style=Markup(self._style),  # noqa: S704 - our own file, whole
             rules=self._rules,
-            made=now(),
+            made=self._made,
             lasted=chart.clock(seconds(run["ended"]) - seconds(run["started"])) if run["ended"] else None,
             proves=proves,
             proves_not=proves_not,

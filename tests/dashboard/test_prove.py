@@ -141,22 +141,23 @@ def test_it_asks_for_the_demo_with_its_options_and_the_token(prove: Prove, dashb
 
 
 def test_it_shows_the_steps_as_they_happen_with_the_time(prove: Prove, dashboard: Dashboard) -> None:
-    def step(state: str, text: str = "") -> list[Json]:
-        return [{"id": "kill", "title": "Kill the database", "state": state, "text": text}]
+    def step(state: str) -> list[Json]:
+        return [{"id": "kill", "title": "Kill the database", "state": state, "text": "0.7 s"}]
 
     begun = {"at": "2026-11-24T12:00:00Z", "step": "kill", "text": "Kill the database"}
     killed = {"at": "2026-11-24T12:00:01Z", "step": "kill", "text": "SIGKILL\x1b[31m for mongod"}
+    ended = {"at": "2026-11-24T12:00:09Z", "step": "", "text": "FAIL: it would not die"}
     dashboard.play(
         run(steps=step("waiting"), timeline=[]),
         run(steps=step("running"), timeline=[begun, killed]),
-        run(steps=step("running", "0.7 s"), timeline=[begun, killed]),
-        run("fail", line=LINE, steps=step("failed", "it would not die"), timeline=[begun, killed]),
+        run(steps=step("running"), timeline=[begun, killed]),
+        run("fail", line=LINE, steps=step("failed"), timeline=[begun, killed, ended]),
     )
     _, _, err = prove()
     lines = err.splitlines()
     assert all(line[:9].strip().endswith(" s") and float(line[:7]) >= 0 for line in lines)
     said = [line[10:] for line in lines]
-    assert said[1:4] == ["Kill the database", "  SIGKILL [31m for mongod", "  failed: it would not die"]
+    assert said[1:4] == ["Kill the database", "  SIGKILL [31m for mongod", "  FAIL: it would not die"]
 
 
 def test_it_keeps_both_reports(prove: Prove, dashboard: Dashboard, tmp_path: Path) -> None:
@@ -203,6 +204,12 @@ def test_what_keeps_it_from_starting_is_said_with_what_to_do(
     status, out, err = prove()
     assert (status, out) == (2, "")
     assert all(each in err for each in words) and "Traceback" not in err
+
+
+def test_a_run_that_has_just_ended_may_still_be_in_the_way_for_a_moment(prove: Prove, dashboard: Dashboard) -> None:
+    dashboard.scripts["POST /api/runs"] = [(409, {"detail": "A run is going."}), (202, {"id": "r1"})]
+    dashboard.play(run("pass", line=LINE))
+    assert prove()[0] == 0
 
 
 def test_nobody_there_is_said_in_a_sentence(start: Callable[..., subprocess.Popen[str]]) -> None:
