@@ -54,6 +54,7 @@ class Autoscaling:
             self._raise()
             self._steady()
             self._fall()
+            self._stage.finish()
         except Late as late:
             self._late = str(late)
 

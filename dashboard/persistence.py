@@ -47,6 +47,7 @@ class Persistence:
         self._wait_for_return(process)
         self._write_on()
         self._read_back()
+        self._stage.finish()
 
     def clean(self) -> None:
         self._writers.stop()

@@ -71,6 +71,11 @@ class Stage:
         self.run.tell(text, self.clock.now())
         self._change()
 
+    def finish(self) -> None:
+        """All steps are done."""
+        self.run.finish(self.clock.now())
+        self._change()
+
     def skip(self, step: str, text: str) -> None:
         self.run.skip(step, text)
         self._change()

@@ -185,6 +185,7 @@ class Run:
                 self._change(step["id"], state="skipped")
         self.evidence = verdict.evidence
         self._ends = self._ends | {"line": verdict.line, "reason": verdict.reason, "ended": at}
+        del self._timeline[ENTRIES - 1 :]
         self._note(at, f"{verdict.verdict.upper()}{f': {verdict.reason}' if verdict.reason else ''}")
         self.verdict = verdict.verdict
 
