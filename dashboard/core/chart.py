@@ -174,4 +174,4 @@ def _path(part: list[tuple[float, float]], span: Span, y: Level, steps: bool) ->
         corners.append((span.x(at), y(value)))
     if len(corners) == 1:  # a point alone would not be seen
         corners.append((corners[0][0] + 1.5, corners[0][1]))
-    return " ".join(f"{x:g},{height:g}" for x, height in corners)
+    return " ".join(f"{x:g},{height:g}" for x, height in dict.fromkeys(corners))
