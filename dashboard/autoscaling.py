@@ -128,7 +128,7 @@ class Autoscaling:
             calibration.see(self._watch(), self._load.totals().achieved)
             return calibration.done
 
-        limit = min(self._limits["calibrate"], 45.0 + 3 * self._resolution.assumed)
+        limit = self._limits["calibrate"]
         self._stage.until(measured, LOOK_SECONDS, limit, "No CPU figures came of the calibration's load alone.")
         self._stop_load()
         if (rate := calibration.rate) is None:
@@ -214,7 +214,7 @@ class Autoscaling:
         seen = sight(self._view.view(), self._view.samples(), self._deployment, self._stage.time())
         if seen is None:
             raise Ended("There is no autoscaler with a CPU target.")
-        self._resolution.see(seen.samples)
+        self._resolution.see(seen.samples, seen.at)
         return seen
 
     def _figures(self, scaling: Scaling) -> Json:

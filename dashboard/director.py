@@ -233,6 +233,7 @@ class Director:
         """Plays it; gives back why it ended early, if it did."""
         try:
             play.play()
+            stage.go_on()  # who aborts it in the last moment has been told that it ends
         except (Ended, Trouble) as error:
             return str(error)
         except Exception as error:

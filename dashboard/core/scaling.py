@@ -18,7 +18,7 @@ from dashboard.core.verdict import MOMENTS
 
 STEADY_SECONDS = 60.0
 SETTLED_SECONDS = 3.0  # at min, before anything begins
-RESOLUTION_SECONDS = 15.0  # between two samples of a pod, until it is known; limits assume no less
+LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, in limits while it is not known
 GAPS = 200  # between samples that are looked at
 BLIND_SECONDS = 30.0  # without figures, and two samples' time
 CALIBRATION_RATE = 50.0  # requests a second: it should cost little, and yet more than the samples' noise
@@ -135,8 +135,10 @@ class Resolution:
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
         self._gaps: deque[float] = deque(maxlen=GAPS)
+        self._waited: tuple[float, float] | None = None  # from when until when it was looked for
 
-    def see(self, samples: Samples) -> None:
+    def see(self, samples: Samples, at: float) -> None:
+        self._waited = (self._waited[0] if self._waited else at, at)
         for uid, (at, _) in samples.items():
             if (before := self._last.get(uid)) is not None and at > before:
                 self._gaps.append(at - before)
@@ -148,8 +150,10 @@ class Resolution:
 
     @property
     def assumed(self) -> float:
-        """For limits: a sample a second would not make the autoscaler look more often."""
-        return max(RESOLUTION_SECONDS, self.seconds or 0.0)
+        """For limits. A sample a second would not make the autoscaler look more often; and while no second one was
+        seen, it is at least the time since the first."""
+        waited = self._waited[1] - self._waited[0] if self._waited else 0.0
+        return max(LEAST_RESOLUTION, self.seconds or min(USUAL_RESOLUTION, waited))
 
 
 def limits(resolution: float, window: float) -> dict[str, float]:

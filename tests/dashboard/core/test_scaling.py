@@ -35,13 +35,13 @@ class Story:
     def __init__(self, window: float = 60.0, resolution: float = 15.0) -> None:
         self.resolution = Resolution()
         if resolution:
-            self.resolution.see({"z": (T0 - resolution, 1.0)})
-            self.resolution.see({"z": (T0, 1.0)})
+            self.resolution.see({"z": (T0 - resolution, 1.0)}, T0 - resolution)
+            self.resolution.see({"z": (T0, 1.0)}, T0)
         self.scaling = Scaling(seen(0), window, self.resolution)
         self.came: list[str] = []
 
     def see(self, told: Sight) -> None:
-        self.resolution.see(told.samples)
+        self.resolution.see(told.samples, told.at)
         self.came += self.scaling.see(told)
 
     def hold(self, start: float, end: float, pods: str, cpu: float, **more: Any) -> None:
@@ -205,17 +205,26 @@ def test_the_resolution_is_the_median_of_what_was_seen() -> None:
     assert resolution.seconds is None
     assert resolution.assumed == 15
     for at in (0, 0, 60, 60, 121, 180, 400):
-        resolution.see({"a": (float(at), 1.0)})
+        resolution.see({"a": (float(at), 1.0)}, at)
     assert resolution.seconds == 60.5
     assert resolution.assumed == 60.5
 
 
 def test_a_pod_that_went_and_came_back_makes_no_gap() -> None:
     resolution = Resolution()
-    resolution.see({"a": (0.0, 1.0)})
-    resolution.see({})
-    resolution.see({"a": (500.0, 1.0)})
+    resolution.see({"a": (0.0, 1.0)}, 0)
+    resolution.see({}, 250)
+    resolution.see({"a": (500.0, 1.0)}, 500)
     assert resolution.seconds is None
+
+
+def test_until_a_second_sample_came_the_resolution_may_be_as_long_as_the_wait_for_it() -> None:
+    resolution = Resolution()
+    for at, assumed in ((0, 15), (10, 15), (40, 40), (300, 60)):
+        resolution.see({"a": (0.0, 1.0)}, at)
+        assert resolution.assumed == assumed
+    resolution.see({"a": (15.0, 1.0)}, 301)
+    assert resolution.assumed == 15
 
 
 def test_limits_follow_the_resolution_and_the_window() -> None:
