@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from local.mongod import free_port
+from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "Op9-kq3Zr7Lw2Xv8Tn5B"
+TOKEN = OPERATOR
 LINE = "persistence PASS mode=crash attempted=5120 lost=0 container=a1b2→c3d4"
 
 Json = dict[str, Any]
@@ -289,3 +290,40 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
 def test_the_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_for_pythons_modules() -> None:
     command = [sys.executable, "-S", str(ROOT / "dashboard" / "prove.py"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[Served]:
+    """The dashboard itself, on the mock, whose runs take a second."""
+    served = Served(viewers=4, FAKE_SPEED="20")
+    try:
+        served.wait_until_ready()
+        yield served
+    finally:
+        served.process.terminate()
+        served.process.wait(15)
+
+
+@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+def test_the_dashboard_itself_is_understood(
+    start: Callable[..., subprocess.Popen[str]], mock: Served, tmp_path: Path, demo: str
+) -> None:
+    process = start("--url", mock.url, "--every", "0.1", demo=demo)
+    out, err = process.communicate(timeout=60)
+    verdict = ("PASS", "FAIL", "INCONCLUSIVE")[process.returncode]
+    assert out.startswith(f"{demo} {verdict} ") and out.count("\n") == 1, out + err
+    (file,), (page,) = (tmp_path / "reports").glob("*.json"), (tmp_path / "reports").glob("*.html")
+    assert json.loads(file.read_text())["line"] == out.strip()
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_the_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
+    for arguments, token, words in (
+        (("--rate", "-1"), OPERATOR, "rate must be"),
+        (("--mode", "crash"), OPERATOR, "takes no other option"),
+        ((), VIEWER, "A viewer may look"),
+        ((), "wr0ng-token-of-nobody", "no token of this dashboard"),
+    ):
+        process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, "") and words in err, err
