@@ -1,16 +1,18 @@
 """Whole runs, in virtual time: both demos to their verdicts, whatever may break them off, and one at a time."""
 
 import threading
+import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from dashboard.clock import Clock
 from dashboard.core.load import Busy, LoadOptions
 from dashboard.core.ports import Holder, Missing, Trouble
 from dashboard.core.run import BadOption
-from dashboard.director import Active, NotCurrent, Unknown
+from dashboard.director import Active, NotCurrent, Unknown, in_thread
 from tests.dashboard.world import Scene, Writers
 
 PERSISTENCE = ("preflight", "warmup", "kill", "outage", "after", "readback")
@@ -530,6 +532,25 @@ def test_the_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
     scene.director.end()
     with pytest.raises(Active):
         scene.director.start("autoscale", {}, "operator")
+
+
+def test_with_threads_and_a_real_clock_it_ends_when_it_is_told_to(scene: Scene) -> None:
+    scene.scaler.moves = False
+    scene.scaler.scale(3)  # it waits for it to settle
+    director = scene.directed(Clock(), in_thread)
+    before = threading.active_count()
+    director.begin()
+    run_id = director.start("autoscale", {}, "operator")
+    assert director.get(run_id)["verdict"] == "running"
+    with pytest.raises(Active):
+        director.start("autoscale", {}, "operator")
+    director.end()
+    over(scene, director.get(run_id))
+    assert director.get(run_id)["reason"] == "Aborted: the dashboard is going down."
+    until = time.monotonic() + 30
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == before
 
 
 def test_a_defect_ends_the_run_and_leaves_nothing_behind(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

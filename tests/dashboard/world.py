@@ -16,8 +16,8 @@ from dashboard.core.event import Told
 from dashboard.core.ledger import Ledger
 from dashboard.core.load import Busy, LoadOptions, Totals
 from dashboard.core.moment import rfc3339
-from dashboard.core.ports import Bell, ClaimIdentity, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
-from dashboard.director import Director
+from dashboard.core.ports import Bell, ClaimIdentity, Clock, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
+from dashboard.director import Director, Spawn
 
 EPOCH = 1_800_000_000.0
 STEP = 0.05
@@ -408,7 +408,10 @@ class Scene:
         self.audit: list[tuple[str, str, str, Json | None, str | None]] = []
         self.writers: list[Writers] = []
         self.dress: Callable[[Writers], None] = lambda writers: None
-        self.director = Director(
+        self.director = self.directed(self.world, self._spawn)
+
+    def directed(self, clock: Clock, spawn: Spawn) -> Director:
+        return Director(
             self.cluster,
             self.load,
             self._write,
@@ -416,11 +419,11 @@ class Scene:
             self.scaler,
             lambda told: self.told.append((self.world.time, told)),
             lambda by, action, outcome, about=None, mark=None: self.audit.append((by, action, outcome, about, mark)),
-            self.world,
+            clock,
             holder="me",
             pod="mongodb-0",
             deployment="flask",
-            spawn=self._spawn,
+            spawn=spawn,
         )
 
     def run(self, demo: str, **options: Any) -> Json:

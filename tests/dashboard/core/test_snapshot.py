@@ -8,6 +8,7 @@ import pytest
 
 from dashboard.core import event, objects
 from dashboard.core.diff import diff, patch
+from dashboard.core.moment import seconds
 from dashboard.core.snapshot import Snapshot, Targets
 
 T0, T1, T2 = "2026-11-24T12:00:00Z", "2026-11-24T12:00:10Z", "2026-11-24T12:00:20Z"
@@ -150,6 +151,21 @@ def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
     assert before["sources"]["metrics"]["as_of"] == T1
     snapshot.apply(event.Sampled(at=T2, samples=[]))
     assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
+
+
+def test_samples_are_told_by_pod_with_their_own_moments(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
+    assert snapshot.samples() == {}
+    snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
+    assert snapshot.samples() == {"u1": (seconds(T1), 124)}
+
+
+def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot: Snapshot) -> None:
+    assert snapshot.down_window() == 300
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+    hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
+    snapshot.apply(changed("horizontalpodautoscalers", hpa))
+    assert snapshot.down_window() == 60
 
 
 def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
