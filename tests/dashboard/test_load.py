@@ -37,6 +37,7 @@ class Server:
         self.freeze: tuple[float, float] | None = None  # from when to when, by the monotonic clock, it stands still
         self.requests: list[str] = []  # the paths
         self.carried: list[int] = []  # by each connection
+        self.open: set[asyncio.Transport] = set()
         self.dropping = False
         self._loop = asyncio.new_event_loop()
         listening = self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
@@ -47,10 +48,17 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for transport in self.open:
+            transport.abort()
+        while self.open:
+            await asyncio.sleep(0.01)
 
 
 class Connection(asyncio.Protocol):
@@ -62,6 +70,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._server.open.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         server = self._server
@@ -362,6 +374,27 @@ def test_it_dies_with_the_dashboard(server: Server) -> None:
         helper.kill()
         helper.wait()
     wait_for(lambda: gone(pid), "its end")
+
+
+def test_the_kernel_ends_it_with_its_parent_though_its_input_stays_open(server: Server) -> None:
+    reading, writing = os.pipe()
+    instructions = json.dumps({"url": f"{server.url}{PATH}", "rate": 10, "duration": 60})
+    script = (
+        "import subprocess, sys\n"
+        "command = [sys.executable, '-m', 'dashboard.generator', sys.argv[1]]\n"
+        "subprocess.run(command, stdin=int(sys.argv[2]), stdout=subprocess.DEVNULL)\n"
+    )
+    command = [sys.executable, "-c", script, instructions, str(reading)]
+    helper = subprocess.Popen(command, cwd=ROOT, pass_fds=[reading])
+    try:
+        wait_for(lambda: server.requests, "a request")
+        (pid,) = generators(server.url)
+    finally:
+        helper.kill()
+        helper.wait()
+    wait_for(lambda: gone(pid), "its end")
+    os.close(reading)
+    os.close(writing)
 
 
 def test_the_end_of_its_input_ends_it_too(server: Server) -> None:
