@@ -193,10 +193,11 @@ class Autoscaling:
         if not self._loading:
             return
         self._loading = False
+        at = self._stage.time()
         self._load.stop()
         if self._scaling is not None:
             self._totals = self._load.totals()
-            self._scaling.stop(self._stage.time())
+            self._scaling.stop(at)
             self._stage.note("autoscale load", "stopped", mark="load off")
             self._stage.tell("Load stopped")
 
@@ -205,6 +206,7 @@ class Autoscaling:
         if self._loading:
             totals = self._load.totals()
             if not self._load.running():
+                self._stage.go_on()  # an abort ends it, too
                 raise Ended(totals.failed or "The load ended too early.")
             if self._failing.see(totals, self._stage.clock.monotonic()):
                 raise Ended(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")

@@ -32,6 +32,7 @@ from dashboard.core.ports import (
     WritersOf,
 )
 from dashboard.core.run import RUNNING, RUNS, BadOption, Run, checked, demo_of, orphaned, summary, trimmed
+from dashboard.core.verdict import Verdict
 from dashboard.keeper import TTL_SECONDS, Keeper
 from dashboard.persistence import Persistence
 from dashboard.stage import Ended, Play, Stage
@@ -220,7 +221,7 @@ class Director:
             stage.publish()
             self._save(stage)
             stopped = self._act(stage, play)
-            stage.run.conclude(play.verdict(stopped), self._clock.now())
+            stage.run.conclude(self._judge(stage, play, stopped), self._clock.now())
             stage.publish()
             self._save(stage)
         except Exception:
@@ -235,7 +236,7 @@ class Director:
             play.play()
             stage.go_on()  # who aborts it in the last moment has been told that it ends
         except (Ended, Trouble) as error:
-            return str(error)
+            return stage.reason or str(error)  # a load that was stopped by an abort complains as well
         except Exception as error:
             log.exception("the run %s failed", stage.run.id)
             return f"The dashboard failed in the middle of it: {type(error).__name__}."
@@ -245,6 +246,14 @@ class Director:
             except Exception:
                 log.exception("the run %s left something behind", stage.run.id)
         return None
+
+    def _judge(self, stage: Stage, play: Play, stopped: str | None) -> Verdict:
+        try:
+            return play.verdict(stopped)
+        except Exception as error:
+            log.exception("the run %s could not be judged", stage.run.id)
+            reason = f"The dashboard could not judge it: {type(error).__name__}."
+            return Verdict("inconclusive", reason, {}, f"{stage.run.demo.id} INCONCLUSIVE")
 
     def _conclude(self, stage: Stage) -> None:
         """The run is over: it is remembered, and the next one may come."""

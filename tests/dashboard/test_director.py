@@ -564,6 +564,25 @@ def test_a_defect_ends_the_run_and_leaves_nothing_behind(scene: Scene, caplog: p
     assert "the run" in caplog.text
 
 
+def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.dress = lambda writers: setattr(writers.ledger, "longest", lambda: "?")
+    run = scene.run("persistence")
+    over(scene, run)
+    assert (run["verdict"], run["line"]) == ("inconclusive", "persistence INCONCLUSIVE")
+    assert "could not be judged" in caplog.text
+
+
+def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
+    def start(options: LoadOptions, by: str) -> None:
+        scene.director.abort(scene.director.list()[0]["id"], "viewer")
+        raise Trouble("The load was stopped before it began.")
+
+    scene.load.start = start  # type: ignore[method-assign]
+    run = scene.run("autoscale", rate=300)
+    over(scene, run)
+    assert run["reason"] == "Aborted by viewer."
+
+
 def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene) -> None:
     scene.cluster.troubles["save_history"] = Trouble("The ConfigMap is not there.")
     run = scene.run("persistence")
