@@ -35,6 +35,10 @@ mock: .venv/mock ## the dashboard on a seeded fake cluster, for work on the page
 bench: .venv/tests demo ## measure, each figure beside a peer, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
+.PHONY: prove
+prove: .venv/tools ## prove both claims on the running deployment, one verdict line each
+	@deploy/prove
+
 .PHONY: images
 images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pushes them
 	@$(DEPLOY) images

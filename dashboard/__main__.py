@@ -19,7 +19,7 @@ def main() -> None:
     except ConfigError as error:
         sys.exit(str(error))
     print(f"dashboard http://{config.host}:{config.port}/login#{config.operator_token}", flush=True)
-    command = ["gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"]
+    command = ["gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()"]
     os.execve(sys.executable, [sys.executable, "-m", *command], environment)  # noqa: S606 - its own server
 
 

@@ -1,4 +1,4 @@
-"""GET on the Kubernetes API: the only importer of `kubernetes`, used for its transport and authentication alone.
+"""Requests to the Kubernetes API: the only importer of `kubernetes`, used for its transport and authentication alone.
 
 Nothing here waits without bound. A peer that is gone without a word is noticed by TCP in LOST_SECONDS; an answer has
 to begin within its `read_seconds` and to be there within LONGEST_ANSWER_SECONDS; a stream may be silent for as long as
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import urllib3
@@ -31,6 +32,7 @@ LOST_SECONDS = 5  # a connection whose peer's kernel is silent for so long is de
 LARGEST_ANSWER = 64 << 20  # bytes of one page of a list
 LARGEST_LINE = 8 << 20  # bytes: etcd holds 1.5 MB of an object, in an encoding that is tighter than JSON
 READ_BYTES = 1 << 16
+DONE = (200, 201, 202)  # found or changed, created, and a deletion that takes its time
 
 # The first probe goes after 2 s of silence, then one a second. With a user timeout TCP does not count probes: it gives
 # up when nothing was acknowledged for that long, be it a probe, a request or a SYN.
@@ -49,7 +51,7 @@ class ClusterError(Exception):
 
     ClusterError
     ├── Unreachable   no answer, or one that broke off
-    ├── Refused       another status than 200
+    ├── Refused       a status that is not 2xx
     │   ├── Forbidden     401 or 403: the ServiceAccount may not
     │   └── Gone          410: the resourceVersion or the continue token is too old
     └── Garbled       an answer that is not what the API documents, or larger than it can be
@@ -143,9 +145,27 @@ class Api:
 
     def get(self, path: str, **query: str | int) -> bytes:
         """The answer's body. It is counted when it is here whole."""
+        return self._whole("GET", path, query)
+
+    def post(self, path: str, body: dict[str, Any]) -> bytes:
+        """Creates what the body says; the answer's body. Nothing here is sent twice: whether a change that got no
+        answer was made, the caller has to look."""
+        return self._whole("POST", path, {}, body)
+
+    def put(self, path: str, body: dict[str, Any]) -> bytes:
+        """Puts the body in the object's place, if it still has the resourceVersion that the body carries."""
+        return self._whole("PUT", path, {}, body)
+
+    def delete(self, path: str, body: dict[str, Any]) -> bytes:
+        """Deletes the object. The body are DeleteOptions."""
+        return self._whole("DELETE", path, {}, body)
+
+    def _whole(
+        self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
+    ) -> bytes:
         until = time.monotonic() + LONGEST_ANSWER_SECONDS
         with self._counted():
-            response = self._request(path, query)
+            response = self._request(method, path, query, content)
             body = bytearray()
             with _named_errors(), contextlib.closing(response):
                 while data := response.read1(READ_BYTES):
@@ -190,7 +210,7 @@ class Api:
     def _stream(self, path: str, query: dict[str, str | int], silence: float | None) -> urllib3.BaseHTTPResponse:
         self._hung_up = False
         with self._counted():
-            self._streaming = response = self._request(path, query)
+            self._streaming = response = self._request("GET", path, query)
         # Known only now: the answer's beginning has a shorter deadline than what follows.
         if connected := getattr(response.connection, "sock", None):
             connected.settimeout(silence)
@@ -224,18 +244,22 @@ class Api:
             self._streaming = None
             response.close()
 
-    def _request(self, path: str, query: dict[str, str | int]) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if content else {})
         with _named_errors():
-            method, url, headers, *_ = self._client.param_serialize(
-                "GET",
+            _, url, headers, *_ = self._client.param_serialize(
+                method,
                 path,
                 query_params=list(query.items()),
-                header_params={"Accept": "application/json"},
+                header_params=headers,
                 auth_settings=["BearerToken"],
             )
-            answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, self._read_seconds))
+            timeout = (CONNECT_SECONDS, self._read_seconds)
+            answer = self._client.call_api(method, url, headers, content, _request_timeout=timeout)
             response: urllib3.BaseHTTPResponse = answer.response
-            if response.status != 200:
+            if response.status not in DONE:
                 with contextlib.closing(response):
                     raise refusal(response.status, response.read(READ_BYTES), response.headers.get("Retry-After"))
         return response

@@ -148,6 +148,14 @@ def current_role() -> str | None:
     return auth.role()
 
 
+def who() -> str:
+    """Whoever asks, in words: role, session or token, address. A few letters tell sessions of one role apart."""
+    way = "token"
+    if "Authorization" not in request.headers:
+        way = f"session {hashlib.sha256(csrf_token().encode()).hexdigest()[:4]}" if csrf_token() else "no token"
+    return f"{g.get('role') or 'nobody'} ({way}, {request.remote_addr or 'nowhere'})"
+
+
 def csrf_token() -> str:
     return str(session.get("csrf", ""))
 
@@ -179,12 +187,13 @@ def _check_mutation() -> None:
 def _add_headers(response: Response) -> Response:
     """`same-origin` and not `no-referrer`: under that, browsers send `Origin: null` with a form."""
     sockets = f" ws://{request.host} wss://{request.host}" if _PLAIN_HOST.fullmatch(request.host) else ""
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        f"default-src 'self'; connect-src 'self'{sockets}; base-uri 'none'; form-action 'self';"
+        " object-src 'none'; frame-ancestors 'none'",
+    )
     response.headers.update(
         {
-            "Content-Security-Policy": (
-                f"default-src 'self'; connect-src 'self'{sockets}; base-uri 'none'; form-action 'self';"
-                " object-src 'none'; frame-ancestors 'none'"
-            ),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",

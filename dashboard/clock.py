@@ -1,6 +1,22 @@
-"""The time of day as the wire writes it."""
+"""The time of day as the wire writes it, and the clock that runs go by."""
 
+import time
 from datetime import UTC, datetime
+
+from dashboard.core.ports import Bell
+
+
+class Clock:
+    """The real one (core.ports.Clock)."""
+
+    def now(self) -> str:
+        return now()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wait(self, bell: Bell, seconds: float) -> bool:
+        return bell.wait(seconds)
 
 
 def now() -> str:
@@ -8,5 +24,5 @@ def now() -> str:
     return rfc3339(datetime.now(UTC))
 
 
-def rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -37,7 +37,10 @@ class Config:
     mongodb_uri: str = field(default="", repr=False)
     mongodb_database: str = "flask_db"
     mongodb_collection: str = "data"
+    crash_port: int = 0  # of the container that kills mongod, in the database's pod; 0 where there is none
+    crash_token: str = field(default="", repr=False)
     cluster_name: str = "embedded"
+    name: str = "dashboard"  # its own, among the dashboards that may run demos: its pod's
     kubeconfig: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
@@ -65,6 +68,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
     operator, viewer = (_secret(environ, name) for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN"))
     if operator == viewer:
         raise ConfigError("OPERATOR_TOKEN and VIEWER_TOKEN are the same: each role needs a token of its own.")
+    crash_port = _whole(environ, "CRASH_PORT", 0, 0, 65535)
     return Config(
         operator_token=operator,
         viewer_token=viewer,
@@ -79,7 +83,10 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         mongodb_uri=environ.get("MONGODB_URI", ""),
         mongodb_database=environ.get("MONGODB_DATABASE", Config.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", Config.mongodb_collection),
+        crash_port=crash_port,
+        crash_token=_secret(environ, "CRASH_TOKEN") if crash_port else "",
         cluster_name=environ.get("CLUSTER_NAME", Config.cluster_name),
+        name=environ.get("POD_NAME") or environ.get("HOSTNAME") or Config.name,
         kubeconfig=environ.get("KUBECONFIG") or None,
         host=environ.get("HOST", Config.host),
         port=_port(environ, "PORT", Config.port),

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, current_app, request
 
 from dashboard.auth import require
+from dashboard.body import whole
 from dashboard.core.documents import (
     LARGEST_DOCUMENT,
     PARAMETERS,
@@ -58,7 +59,7 @@ def document(id_: str) -> Response:
 def insert() -> Response:
     """Stores a document."""
     _parameters()
-    body = _body()
+    body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
         return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
 
@@ -66,19 +67,6 @@ def insert() -> Response:
 def _service() -> Service:
     service: Service = current_app.extensions["service"]
     return service
-
-
-def _body() -> bytes:
-    """All of the request's body. Of a chunked one that is too large, and of one that broke off, the framework gives the
-    beginning as if it were the whole: no such part is passed on."""
-    request.max_content_length = LARGEST_DOCUMENT + 1
-    length = request.content_length or 0
-    body = request.get_data(cache=False) if length <= LARGEST_DOCUMENT else b""
-    if max(length, len(body)) > LARGEST_DOCUMENT:
-        abort(413, f"A document must not exceed {LARGEST_DOCUMENT:,} bytes.")
-    if len(body) < length:
-        abort(400, "The body is shorter than its Content-Length.")
-    return body
 
 
 def _passed_on(answer: Answer) -> Response:

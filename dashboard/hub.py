@@ -161,6 +161,18 @@ class Hub:
         """How many points the history has taken in: while it is the same, it tells the same."""
         return self._snapshot.history.taken_in
 
+    def view(self) -> dict[str, Any]:
+        """The state, not to be changed (with `samples` and `down_window`: core.ports.View)."""
+        return self._state
+
+    def samples(self) -> dict[str, tuple[float, float]]:
+        with self._lock:
+            return self._snapshot.samples()
+
+    def down_window(self) -> float:
+        with self._lock:
+            return self._snapshot.down_window()
+
     def pods(self) -> list[dict[str, Any]]:
         """The pods as they stand in the state."""
         pods: list[dict[str, Any]] = self._state["pods"]
@@ -328,4 +340,6 @@ def source_of(told: event.Told) -> str:
             return "mongo"
         case event.Scraped():
             return "traffic"
+        case event.Loaded() | event.Ran() | event.Remembered() | event.Leased() | event.Acted():
+            return "runs"  # no source, but counted as one
     return "metrics"

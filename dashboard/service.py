@@ -27,12 +27,14 @@ _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class Service:
-    """A client of the data service."""
+    """A client of the data service, for one of its collections; `at_once` are its places where AT_ONCE are too few."""
 
-    def __init__(self, url: str, deadline: float = DEADLINE_SECONDS) -> None:
-        self._documents = f"{url.rstrip('/')}/data"
+    def __init__(
+        self, url: str, deadline: float = DEADLINE_SECONDS, *, collection: str = "data", at_once: int = 0
+    ) -> None:
+        self._documents = f"{url.rstrip('/')}/{collection}"
         self._deadline = deadline
-        self._places = {method: threading.BoundedSemaphore(AT_ONCE) for method in ("GET", "POST")}
+        self._places = {method: threading.BoundedSemaphore(at_once or AT_ONCE) for method in ("GET", "POST")}
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
     def newest(self, parameters: Mapping[str, str]) -> Answer:

@@ -91,7 +91,7 @@ def clean(options: argparse.Namespace) -> None:
         names = ", ".join(each.name for each in external)
         print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
     else:
-        doomed.append(secrets.DIRECTORY)
+        secrets.remove()
     for directory in filter(Path.exists, doomed):
         shutil.rmtree(directory)
     print("data, certificates, images and caches are deleted")
@@ -99,7 +99,8 @@ def clean(options: argparse.Namespace) -> None:
 
 def make_secrets(_options: argparse.Namespace) -> None:
     secrets.ensure()
-    print(f"secrets are in {secrets.DIRECTORY.relative_to(CHECKOUT)}")
+    places = " and ".join(str((secrets.MANIFESTS / each).relative_to(CHECKOUT)) for each in secrets.PLACES)
+    print(f"secrets are in {places}")
 
 
 COMMANDS = {"demo": demo, "secrets": make_secrets, "images": build_images, "login": login, "down": down, "clean": clean}

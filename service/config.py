@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
+SHORTEST_TOKEN = 16  # characters
 
 
 class ConfigError(Exception):
@@ -81,6 +82,29 @@ class SidecarConfig:
             admin_password=_required(environ, "MONGODB_ADMIN_PASSWORD"),
             service_password=_required(environ, "MONGODB_SERVICE_PASSWORD"),
             dashboard_password=_required(environ, "MONGODB_DASHBOARD_PASSWORD"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CrashConfig:
+    """The environment of what kills mongod on request."""
+
+    token: str = field(repr=False)  # whoever has it may kill
+    pod_uid: str
+    host: str = "127.0.0.1"
+    port: int = 9091
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads every variable, or raises ConfigError at the first unusable one."""
+        token = _required(environ, "CRASH_TOKEN")
+        if len(token) < SHORTEST_TOKEN:
+            raise ConfigError(f"CRASH_TOKEN is too short: it needs at least {SHORTEST_TOKEN} random characters.")
+        return cls(
+            token=token,
+            pod_uid=_required(environ, "POD_UID"),
+            host=environ.get("HOST") or "127.0.0.1",
+            port=_integer(environ, "PORT", 9091, 1, 65535),
         )
 
 

@@ -90,6 +90,39 @@ class Scraped(Told, frozen=True):
     pods: dict[str, Counters]
 
 
+class Loaded(Told, frozen=True):
+    """How the load generator does: `load` as it stands in the state, and whether it runs."""
+
+    load: dict[str, Any]
+
+
+class Ran(Told, frozen=True):
+    """The run that is under way, or that was the last one, as it stands in the state."""
+
+    run: dict[str, Any]
+
+
+class Remembered(Told, frozen=True):
+    """The summaries of earlier runs, newest first."""
+
+    runs: list[dict[str, Any]]
+
+
+class Leased(Told, frozen=True):
+    """Who may run a demo now: {"holder", "run", "since"}, or None when nobody does."""
+
+    lease: dict[str, Any] | None
+
+
+class Acted(Told, frozen=True):
+    """What somebody did through the dashboard, or what it did for them. `tone`, `about` and `mark` as in core/news."""
+
+    tone: str
+    text: str
+    about: dict[str, Any] | None = None
+    mark: str | None = None
+
+
 class Versioned(Told, frozen=True):
     """The cluster's own version."""
 

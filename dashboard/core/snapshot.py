@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 
 from dashboard.core import event, objects, views
+from dashboard.core.autoscaler.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.autoscaler.reckoning import Reckoning
 from dashboard.core.history import History
 from dashboard.core.moment import seconds
 from dashboard.core.traffic import Rates, Traffic
 
 Json = dict[str, Any]
+
+CRASH = "crash"  # the container that kills mongod on request, where it is installed
 
 
 class Targets(msgspec.Struct, frozen=True):
@@ -44,6 +47,11 @@ class Snapshot:
         self._unreckoned: str | None = None  # since when pods changed that are not reckoned in yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
+        self._load: Json | None = None
+        self._run: Json | None = None
+        self._runs: list[Json] = []
+        self._lease: Json | None = None
+        self._crash = False  # whether mongod can be killed: what the database's pod last had, while it is away too
         self._kubernetes_version: str | None = None
         self._sources: dict[str, Json] = {
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
@@ -70,6 +78,14 @@ class Snapshot:
                 self._volume(told)
             case event.Scraped():
                 self._scrape(told)
+            case event.Loaded():
+                self._take_load(told)
+            case event.Ran():
+                self._run = told.run
+            case event.Remembered():
+                self._runs = told.runs
+            case event.Leased():
+                self._lease = told.lease
             case event.MongoDown():
                 self._mongo_down(told)
             case event.Versioned():
@@ -90,14 +106,32 @@ class Snapshot:
             "service": self._service(),
             "traffic": views.traffic(self._rates),
             "mongo": self._mongo,
+            "load": self._load,
+            "run": self._run,
+            "runs": self._runs,
+            "lease": self._lease,
             "sources": dict(self._sources),
             "about": {
                 "namespace": self._targets.namespace,
                 "cluster": self._targets.cluster,
                 "kubernetes_version": self._kubernetes_version,
+                "crash": self._crash,
                 "viewers": viewers,
             },
         }
+
+    def samples(self) -> dict[str, tuple[float, float]]:
+        """The newest CPU sample of each pod: uid → (its moment in seconds since 1970, millicores)."""
+        return {
+            pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
+            for pod in self._pods.values()
+            if pod["cpu_millicores"] is not None
+        }
+
+    def down_window(self) -> float:
+        """The autoscaler's stabilization window on the way down, in seconds."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
 
     def _list(self, told: event.Listed) -> None:
         """A list replaces the kind: objects that were deleted while nobody watched leave no ghosts."""
@@ -150,13 +184,7 @@ class Snapshot:
             requested = sum(pod["cpu_request_millicores"] for pod in sampled)
             at = max(seconds(self._samples[pod["name"]].timestamp) for pod in sampled)
             self.history.add("cpu", at, round(100 * used / requested, 1))
-        self.history.add_pods(
-            {
-                pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
-                for pod in self._pods.values()
-                if pod["cpu_millicores"] is not None
-            }
-        )
+        self.history.add_pods(self.samples())
 
     def _scrape(self, told: event.Scraped) -> None:
         """A pod that does not answer has no rate; the figures of the others stand."""
@@ -213,6 +241,11 @@ class Snapshot:
         if self._mongo:
             self._mongo = self._mongo | {"volume": {"used_bytes": told.used_bytes, "total_bytes": told.total_bytes}}
 
+    def _take_load(self, told: event.Loaded) -> None:
+        self._load = load = told.load
+        figures = (load["offered"], load["achieved"], load["errors_per_second"], load["p50_ms"], load["p99_ms"])
+        self.history.add("load", seconds(told.at), *figures)
+
     def _mongo_down(self, told: event.MongoDown) -> None:
         """What was last seen stays on the page, marked as down."""
         previous = self._mongo or {"version": None, "count": None, "size_bytes": None, "volume": None, "newest": []}
@@ -231,6 +264,8 @@ class Snapshot:
 
     def _view(self, pod: objects.Pod) -> Json:
         name = pod.metadata.name
+        if name == f"{self._targets.statefulset}-0":
+            self._crash = any(container.name == CRASH for container in pod.spec.containers or ())
         return views.pod(pod, self._samples.get(name), self._rates.by_pod.get(name) if self._rates else None)
 
     def _in_order(self) -> list[Json]:

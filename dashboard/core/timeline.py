@@ -54,6 +54,8 @@ class Timeline:
                     self._hear(happened, told.at)
             case event.Changed(kind="events", object=happened):
                 self._hear(happened, told.at)
+            case event.Acted():
+                self.note("action", News(told.at, told.tone, told.text, told.about, told.mark))
 
     def compare(self, before: Json, after: Json, at: str) -> None:
         """Notes what changed between two states."""

@@ -32,6 +32,15 @@ class Fake:
         self._stopped.set()
         self._thread.join(5)
 
+    def generate(self, rate: float) -> None:
+        """A reader's load: so many requests a second more, until told otherwise."""
+        with self._lock:
+            self._story.generate(rate)
+
+    def restart_database(self, mode: str) -> None:
+        with self._lock:
+            self._story.restart_database(mode)
+
     def _insert(self, id_: str, document: dict[str, Any]) -> None:
         """Takes in a reader's own document. It is told with the next step."""
         with self._lock:

@@ -32,6 +32,7 @@ class Load:
         self._random = random
         self._pairs = pods / 2
         self._peak = 0.0
+        self._generated = 0.0
         self._began = self._ended = -math.inf  # in the plot
         self._waiting = 0.0
         self._waits = 0.0  # seconds that the database has been away
@@ -45,6 +46,10 @@ class Load:
 
     def end(self) -> None:
         self._ended = self._moments.plot
+
+    def generate(self, rate: float) -> None:
+        """So many requests a second more, from now on: a reader's own."""
+        self._generated = rate
 
     def fail(self, requests: int) -> None:
         """So many of the next requests are answered with a 5xx."""
@@ -83,7 +88,7 @@ class Load:
         up = min(1.0, max(0.0, (now - self._began) / RISE_SECONDS))
         down = min(1.0, max(0.0, (now - self._ended) / FALL_SECONDS))
         steady = QUIET_RATE * self._pairs + self._peak * up * (1 - down)
-        return steady * self._random.uniform(0.94, 1.06)
+        return self._generated + steady * self._random.uniform(0.94, 1.06)
 
     def _late(self, database: bool) -> float:
         """Requests that waited for the database and are answered now."""

@@ -44,13 +44,17 @@ class Plot:
             _, happen = self._scenes.pop(0)
             happen()
 
+    def kill_database(self) -> None:
+        for pod in self._pods.of(self._targets.statefulset):
+            self._pods.end(pod, by_owner=False)
+
     def _new_cycle(self) -> list[Scene]:
         drawn = self._random.uniform
         load, failure = drawn(14, 20), drawn(211, 215)
         peak = drawn(295, 325)
         scenes: list[Scene] = [
             (load, lambda: self._load.begin(peak)),
-            (load + drawn(72, 80), self._kill_database),
+            (load + drawn(72, 80), self.kill_database),
             (load + drawn(94, 100), self._load.end),
             (failure, self._failure.begin),
             (failure + drawn(10, 16), self._failure.end),
@@ -65,10 +69,6 @@ class Plot:
         self._pods.run_out_of_memory(unlucky)
         self._load.forget(unlucky.uid)
         self._load.fail(4)
-
-    def _kill_database(self) -> None:
-        for pod in self._pods.of(self._targets.statefulset):
-            self._pods.end(pod, by_owner=False)
 
     def _replace_companion(self) -> None:
         for pod in self._pods.of("companion"):

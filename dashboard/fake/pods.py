@@ -35,7 +35,11 @@ SERVICE = Kind(
 )  # preStop takes 5 of them
 DATABASE = Kind(
     "StatefulSet",
-    {"mongod": _resources("100m", "256Mi", "1", "512Mi"), "sidecar": _SMALL},
+    {
+        "mongod": _resources("100m", "256Mi", "1", "512Mi"),
+        "sidecar": _SMALL,
+        "crash": _resources("10m", "32Mi", "500m", "64Mi"),  # as in k8s/overlays/embedded
+    },
     init={"prepare": _SMALL},
 )
 DASHBOARD = Kind("ReplicaSet", {"dashboard": _resources("100m", "96Mi", "500m", "256Mi")})
@@ -54,6 +58,7 @@ class Pod:
     address: str
     stage: str = "pending"
     restarts: int = 0
+    killed_for: str = ""  # the last time, in Kubernetes' word
     started: str = ""  # its containers, the last time
     turned: str = ""  # when it became ready or unready
     deleted: str | None = None  # when it is to be gone, whatever it does
@@ -144,7 +149,11 @@ class Pods:
         self.step_of(pod)
 
     def run_out_of_memory(self, pod: Pod) -> None:
+        self.kill(pod, "OOMKilled")
+
+    def kill(self, pod: Pod, reason: str) -> None:
         """Its container is killed, and started again."""
+        pod.killed_for = reason
         now = self._moments.plot
         pod.ahead = [(now, "killed"), (now + 1.5, "running"), (now + 4.0, "ready")]
         self.step_of(pod)
@@ -258,7 +267,7 @@ def _state(pod: Pod, main: bool) -> Json:
     if pod.stage == "creating":
         return {"waiting": {"reason": "PodInitializing" if pod.kind.init else "ContainerCreating"}}
     if pod.stage == "killed" and main:
-        return {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+        return {"terminated": {"exitCode": 137, "reason": pod.killed_for}}
     return {"running": {"startedAt": pod.started}}
 
 

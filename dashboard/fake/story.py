@@ -105,6 +105,19 @@ class Story:
         """Takes in a reader's own document, which is told with the next step."""
         self._contents.insert(document, id_)
 
+    def generate(self, rate: float) -> None:
+        """A reader's own load, beside that of the plot: so many requests a second, none for 0."""
+        self._load.generate(rate)
+
+    def restart_database(self, mode: str) -> None:
+        """As a reader asks for it: "graceful" or "crash"."""
+        if mode == "graceful":
+            self._plot.kill_database()
+            return
+        for pod in self._pods.of(self._targets.statefulset):
+            if pod.ready:
+                self._pods.kill(pod, "Error")
+
     def _past(self, at: datetime) -> list[event.Told]:
         """Plays what came before, from the first pods on, and gives what was told of it."""
         seconds = PAST_SECONDS if self._options.pods <= CROWD else SHORT_PAST_SECONDS

@@ -1,13 +1,18 @@
-// The two demos: what each proves and how, in one sentence, and how to see it by hand.
+// The two demos: what each proves, its run step by step, and the verdict with its evidence. One click starts one.
 
-import { html } from "./vendor.js";
+import { html, nothing, repeat } from "./vendor.js";
+import { errand } from "./errand.js";
+import { keepFocus } from "./focus.js";
+import { clock } from "./format.js";
+import { icon, status } from "./icons.js";
+import { earlier, evidence, held, lapse, latest, running, seconds, stepStatus, verdictStatus } from "./runs.js";
 
 const DEMOS = [
   {
     id: "persistence",
     title: "Persistence",
     question: "does a restart lose anything?",
-    sentence: "Eight writers post through the service while the database's pod is killed; every acknowledged document is read back.",
+    sentence: "Eight writers post through the service while the database is killed; every acknowledged document is read back.",
     command: ({ statefulset }, { namespace }) => `kubectl -n ${namespace} delete pod ${statefulset}-0`,
     watch: "Post documents meanwhile: each is answered 201, a little late, and arrives below.",
   },
@@ -15,25 +20,150 @@ const DEMOS = [
     id: "autoscale",
     title: "Autoscale",
     question: "do pods follow the load?",
-    sentence: "A load over the CPU target makes the autoscaler add pods; when it stops, they go again.",
+    sentence: "An open-loop load over the CPU target makes the autoscaler add pods; when it stops, they go again.",
     command: () => "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
     watch: "The first sample over the target takes some 20 seconds; the clock above shows it, and the autoscaler says what follows.",
   },
 ];
+const MODES = [
+  ["graceful", "delete the pod"],
+  ["crash", "SIGKILL mongod"],
+];
 
-export function demos(names) {
-  return ({ about }) => html`${DEMOS.map((demo) => card(demo, names, about))}`;
+// The view keeps what a reader chose and asked for, and each demo's last run as it was seen in full.
+export function demos(names, redraw) {
+  const cards = DEMOS.map((demo) => card(demo, names, redraw));
+  return (state, at) => {
+    keepFocus(".demo");
+    return html`${cards.map((view) => view(state, at))}`;
+  };
 }
 
-function card({ id, title, question, sentence, command, watch }, names, about) {
-  return html`<article class="panel demo" data-demo=${id} data-verdict="" aria-labelledby="demo-${id}">
-    <header class="panel-head">
-      <h2 id="demo-${id}">${title}</h2>
-      <p class="panel-aside">${question}</p>
-    </header>
-    <p>${sentence}</p>
-    <p class="quiet">By hand:</p>
+function card(demo, names, redraw) {
+  const { id, title, question, sentence } = demo;
+  const operates = names.role === "operator";
+  const start = errand(redraw);
+  const abort = errand(redraw);
+  let mode = "graceful";
+  let kept = null; // the demo's latest run as it last stood in the state
+  let begun = null; // the id of a run that was started here and is not in the state yet
+
+  async function run(options) {
+    if (start.busy || begun) return;
+    abort.problem = null;
+    begun = (await start.run("POST", "/api/runs", { demo: id, options }))?.id ?? null;
+    redraw();
+  }
+
+  return (state, at) => {
+    if (state.run?.demo === id) kept = state.run;
+    if (state.run?.id === begun || state.runs?.some((one) => one.id === begun)) begun = null;
+    const shown = latest(state, id, kept);
+    const runs = shown !== null && running({ run: shown });
+    return html`<article class="panel demo" data-demo=${id} data-verdict=${shown?.verdict ?? ""} aria-labelledby="demo-${id}" tabindex="-1">
+      <header class="panel-head">
+        <h2 id="demo-${id}">${title}</h2>
+        <p class="panel-aside">${runs ? `running · ${lapse(seconds(shown, at), true)}` : question}</p>
+      </header>
+      <p>${sentence}</p>
+      ${shown?.steps?.length ? steps(shown.steps, title, at) : nothing}
+      <div role="status">${shown && !runs ? verdict(shown) : nothing}</div>
+      <p class="problem" role="alert">${start.problem ?? abort.problem ?? nothing}</p>
+      ${runs ? going(shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
+    </article>`;
+  };
+
+  function going({ id: run }) {
+    if (!operates) return html`<p class="quiet">An operator may abort it.</p>`;
+    return html`<p class="buttons">
+      <button type="button" class="button" data-kind="danger" data-operator aria-busy=${abort.busy} @click=${() => abort.run("DELETE", `/api/runs/${run}`)}>Abort</button>
+    </p>`;
+  }
+
+  function rest(state, shown) {
+    const reason = held(state);
+    const offered = operates && !reason;
+    return html`${reason ? html`<p class="quiet">${reason}</p>` : nothing}
+      ${operates || reason ? nothing : html`<p class="quiet">A viewer watches; an operator starts it.</p>`}
+      ${offered && id === "persistence" && state.about.crash ? modes() : nothing}
+      ${offered || shown ? html`<p class="buttons">
+        ${offered ? button(shown, state.about.crash) : nothing} ${shown ? reports(shown) : nothing}
+      </p>` : nothing}`;
+  }
+
+  function button(shown, crash) {
+    const options = id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
+    return html`<button
+      type="button"
+      class="button"
+      data-kind="primary"
+      data-operator
+      aria-busy=${start.busy || begun !== null}
+      aria-label="${shown ? "Run again" : "Run"}: ${title}"
+      @click=${() => run(options)}
+    >
+      ${shown ? "Run again" : "Run"}
+    </button>`;
+  }
+
+  function modes() {
+    return html`<fieldset class="choice">
+      <legend class="unseen">How the database is killed</legend>
+      ${MODES.map(([value, words]) => html`<label data-operator>
+        <input type="radio" name="demo-mode" value=${value} .checked=${mode === value} @change=${() => (mode = value)} />
+        <span>${value} <span class="quiet">${words}</span></span>
+      </label>`)}
+    </fieldset>`;
+  }
+}
+
+function steps(all, title, at) {
+  return html`<ol class="steps" aria-label="Steps of ${title}">
+    ${repeat(all, ({ id }) => id, (step) => {
+      const { icon: name, word, tone } = stepStatus(step);
+      const active = step.state === "running";
+      return html`<li data-step=${step.id} data-state=${step.state} data-tone=${tone} aria-current=${active ? "step" : nothing}>
+        ${icon(name)}
+        <p><span class="unseen">${word}: </span>${step.title}${step.text ? html`<span class="step-text">${step.text}</span>` : nothing}</p>
+        <span>${lapse(seconds(step, at), active)}</span>
+      </li>`;
+    })}
+  </ol>`;
+}
+
+function verdict(run) {
+  const { icon: name, word, tone } = verdictStatus(run);
+  return html`<div class="run-verdict" data-tone=${tone}>
+    <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="quiet" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
+    ${run.reason ? html`<p>${run.reason}</p>` : nothing}
+    ${evidence(run).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
+    ${run.line ? html`<code class="run-line">${run.line}</code>` : nothing}
+  </div>`;
+}
+
+function reports({ id }) {
+  return html`<a class="button" href="/api/runs/${id}/report.html" target="_blank">Report</a>
+    <a class="button" href="/api/runs/${id}/report" download="${id}.json">JSON</a>`;
+}
+
+function past(runs, title) {
+  if (runs.length === 0) return nothing;
+  return html`<div class="runs">
+    <h3 class="quiet">Earlier runs</h3>
+    <ul aria-label="Earlier runs of ${title}">
+      ${repeat(runs, ({ id }) => id, (run) => html`<li>
+        ${status(verdictStatus(run))}
+        <time class="quiet" datetime=${run.started}>${clock(run.started)}</time>
+        <a class="link" href="/api/runs/${run.id}/report.html" target="_blank" aria-label="Report of the run at ${clock(run.started)}">report</a>
+      </li>`)}
+    </ul>
+  </div>`;
+}
+
+function byHand({ title, command, watch }, names, about) {
+  return html`<details class="by-hand">
+    <summary>By hand</summary>
     <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command(names, about)}</code></pre>
     <p class="quiet">${watch}</p>
-  </article>`;
+  </details>`;
 }

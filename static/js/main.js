@@ -32,8 +32,8 @@ const deployment = deploymentOf(names, history, drawer.open);
 const clock = clockOf(place("clock"), history, schedule);
 const views = {
   autoscaler,
-  demos: demos(names),
-  actions: actions(names),
+  demos: demos(names, schedule),
+  actions: actions(names, schedule),
   documents: documents(names, schedule),
   timeline: timeline(schedule),
   sources,

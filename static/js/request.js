@@ -8,7 +8,8 @@ export async function request(method, path, { json, signal } = {}) {
     headers: { Accept: "application/json", ...(json === undefined ? {} : { "Content-Type": "application/json" }), ...csrf(method) },
     body: json,
   });
-  return response.status === 204 ? null : response.json();
+  const text = await response.text();
+  return text === "" ? null : JSON.parse(text);
 }
 
 // The response itself, its body not yet read: for what streams.
@@ -20,15 +21,16 @@ export async function ask(path, options = {}) {
     if (options.signal?.aborted) throw error;
     throw new Problem(0, "The dashboard does not answer.");
   }
-  if (!response.ok) throw new Problem(response.status, await detail(response));
+  if (!response.ok) throw await problem(response);
   return response;
 }
 
-// What the dashboard or the service refused, in one sentence. `status` is 0 when there was no answer.
+// What the dashboard or the service refused, in one sentence. `status` is 0 when there was no answer; `holder` is who is in the way.
 export class Problem extends Error {
-  constructor(status, sentence) {
+  constructor(status, sentence, holder = null) {
     super(sentence);
     this.status = status;
+    this.holder = holder;
   }
 }
 
@@ -37,11 +39,7 @@ function csrf(method) {
   return { "X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content };
 }
 
-async function detail(response) {
-  try {
-    const { detail: words, title } = await response.json();
-    return words || title || `Status ${response.status}.`;
-  } catch {
-    return `Status ${response.status}.`;
-  }
+async function problem(response) {
+  const { detail, title, holder } = await response.json().catch(() => ({}));
+  return new Problem(response.status, detail || title || `Status ${response.status}.`, holder);
 }

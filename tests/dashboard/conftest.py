@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from dashboard import create_app
+from dashboard.app import create_app
 from dashboard.config import Config
 from local.mongod import Mongod
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Heard, Served, StubApi

@@ -243,7 +243,7 @@ class Served:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard:create_app()"],
+            [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()"],
             cwd=ROOT,
             env=self._environment,
         )

@@ -7,7 +7,8 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dashboard import auth, create_app
+from dashboard import auth
+from dashboard.app import create_app
 from dashboard.auth import FAILURES, FAILURES_SECONDS, Limit, require
 from dashboard.config import Config
 from tests.dashboard.stubs import OPERATOR, VIEWER

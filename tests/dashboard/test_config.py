@@ -51,11 +51,28 @@ def test_no_secret_is_shown_by_its_repr() -> None:
         ("DASHBOARD_SOURCE", "real"),
         ("FAKE_SPEED", "0"),
         ("FAKE_PODS", "many"),
+        ("CRASH_PORT", "-1"),
+        ("CRASH_PORT", "tcp://10.96.0.9:9091"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read(GOOD | {name: value})
+
+
+def test_crash_mode_is_there_where_its_port_is_and_needs_a_token() -> None:
+    token = "d4c2f8017b6e93a5"
+    assert (read(GOOD).crash_port, read(GOOD | {"CRASH_TOKEN": token}).crash_token) == (0, "")
+    config = read(GOOD | {"CRASH_PORT": "9091", "CRASH_TOKEN": token})
+    assert (config.crash_port, config.crash_token) == (9091, token) and token not in repr(config)
+    for unusable in ("", "short", "operator-token-0001"):
+        with pytest.raises(ConfigError, match=r"^CRASH_TOKEN is "):
+            read(GOOD | {"CRASH_PORT": "9091", "CRASH_TOKEN": unusable})
+
+
+def test_a_dashboards_own_name_is_its_pods() -> None:
+    assert read(GOOD).name == "dashboard"
+    assert read(GOOD | {"HOSTNAME": "dashboard-7f-x2"}).name == "dashboard-7f-x2"
 
 
 def test_a_cluster_needs_a_database() -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bson import ObjectId
 
-from dashboard import SOURCES
+from dashboard.app import SOURCES
 from dashboard.cluster import PATHS
 from dashboard.core import event
 from dashboard.core.objects import KINDS
@@ -208,8 +208,10 @@ def test_its_service_is_deployed_as_the_manifests_say() -> None:
     behavior = hpa["spec"]["behavior"]
     assert BEHAVIOR["scaleUp"] == behavior["scaleUp"]
     assert BEHAVIOR["scaleDown"] == behavior["scaleDown"] | {"selectPolicy": "Max"}, "the API server's own default"
-    for manifest, kind in ((deployment, SERVICE), (statefulset, DATABASE)):
-        containers = manifest["spec"]["template"]["spec"]["containers"]
+    patch = yaml.safe_load((ROOT / "k8s" / "overlays" / "embedded" / "mongodb-crash.yaml").read_text())
+    crash = [one["value"] for one in patch if one["path"].endswith("/containers/-")]
+    for manifest, added, kind in ((deployment, [], SERVICE), (statefulset, crash, DATABASE)):
+        containers = [*manifest["spec"]["template"]["spec"]["containers"], *added]
         assert {one["name"]: one["resources"] for one in containers} == kind.containers
 
 

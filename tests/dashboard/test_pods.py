@@ -126,9 +126,9 @@ class TestDetails:
         assert (told["name"], told["uid"], told["node"], told["ip"]) == ("mongodb-0", "uid-1", "node", "10.0.0.7")
         assert (told["app"], told["qos"], told["service_account"]) == ("mongodb", "Burstable", "default")
         assert [(one["name"], one["kind"]) for one in told["containers"]] == [
-            ("prepare", "init"), ("mongod", "main"), ("sidecar", "main"),
+            ("prepare", "init"), ("mongod", "main"), ("sidecar", "main"), ("crash", "main"),
         ]  # fmt: skip
-        prepare, mongod, _ = told["containers"]
+        prepare, mongod, *_ = told["containers"]
         assert (prepare["state"]["word"], prepare["state"]["exit_code"]) == ("terminated", 0)
         assert (mongod["state"]["word"], mongod["restarts"]) == ("running", 1)
         assert (mongod["last_state"]["reason"], mongod["last_state"]["exit_code"]) == ("OOMKilled", 137)
@@ -208,7 +208,7 @@ class TestLog:
     @pytest.mark.parametrize(
         ("query", "status", "words"),
         [
-            ("container=nginx", 404, "The pod has no such container. It has mongod, sidecar, prepare."),
+            ("container=nginx", 404, "The pod has no such container. It has mongod, sidecar, crash, prepare."),
             ("tail=0", 400, "tail must be a whole number from 1 to 2000."),
             ("tail=2001", 400, "tail must be a whole number from 1 to 2000."),
             ("tail=%D9%A1", 400, "tail must be a whole number from 1 to 2000."),

@@ -1,5 +1,6 @@
 """What someone who stood the deployment up looks at first."""
 
+import json
 import subprocess
 import time
 
@@ -57,6 +58,29 @@ def test_the_other_overlays_pass_the_servers_own_checks(deployment: Deployment) 
         assert "Warning" not in said
 
 
+def test_only_the_embedded_overlay_lets_mongod_be_killed(deployment: Deployment) -> None:
+    manifests = CHECKOUT / "k8s"
+    for kustomization in (manifests / "base", *(manifests / "overlays").iterdir()):
+        made = deployment.kubectl("kustomize", str(kustomization))
+        embedded = kustomization.name == "embedded"
+        assert ("shareProcessNamespace" in made, "service.crash" in made, "CRASH_TOKEN" in made) == (embedded,) * 3
+
+
+def test_applying_again_leaves_the_history_and_the_lease_as_they_are(deployment: Deployment) -> None:
+    taken = {"spec": {"holderIdentity": "dashboard-x/run-1"}}
+    kept = {"data": {"kept": "[]"}}
+    deployment.kubectl("patch", "lease", "dashboard-runs", "--type=merge", "--patch", json.dumps(taken))
+    deployment.kubectl("patch", "configmap", "dashboard-runs", "--type=merge", "--patch", json.dumps(kept))
+    try:
+        deployment.kubectl("apply", "--kustomize", str(deployment.directory / "manifests"))
+        assert deployment.get("lease", "dashboard-runs")["spec"]["holderIdentity"] == "dashboard-x/run-1"
+        assert deployment.get("configmap", "dashboard-runs")["data"]["kept"] == "[]"
+    finally:
+        gone = [("lease", {"spec": {"holderIdentity": None}}), ("configmap", {"data": {"kept": None}})]
+        for kind, patch in gone:
+            deployment.kubectl("patch", kind, "dashboard-runs", "--type=merge", "--patch", json.dumps(patch))
+
+
 def test_prometheus_finds_the_services_figures(deployment: Deployment) -> None:
     text = deployment.http.request("GET", f"{deployment.service}/metrics").data.decode()
     assert "mongodb_up 1.0" in text
@@ -79,7 +103,14 @@ def test_nobody_without_a_name_is_served_by_the_api(deployment: Deployment) -> N
         ("get", "secrets", "no"),
         ("create", "pods/exec", "no"),
         ("patch", "deployments", "no"),
+        ("delete", "pods/mongodb-0", "yes"),
         ("delete", "pods", "no"),
+        ("delete", "pods/mongodb-1", "no"),
+        ("update", "leases.coordination.k8s.io/dashboard-runs", "yes"),
+        ("create", "leases.coordination.k8s.io", "no"),
+        ("update", "configmaps/dashboard-runs", "yes"),
+        ("get", "configmaps", "no"),
+        ("create", "events", "yes"),
         ("list", "nodes", "no"),
     ],
 )

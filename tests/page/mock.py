@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 from tests.dashboard.stubs import OPERATOR, VIEWER, Served
@@ -29,10 +30,15 @@ class Mock(Served):
 
     def post(self, document: object) -> str:
         """Stores a document as an operator's script does; its id."""
+        return str(self.ask("POST", "/api/documents", document)["id"])
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """What the API answers to an operator's script."""
         headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
-        request = Request(f"{self.url}/api/documents", json.dumps(document).encode(), headers)  # noqa: S310
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
         with urlopen(request, timeout=10) as answer:  # noqa: S310
-            return str(json.load(answer)["id"])
+            return json.load(answer)
 
     def hold(self) -> None:
         """It stands still, and its connections stay."""

@@ -8,6 +8,7 @@ import pytest
 
 from dashboard.core import event, objects
 from dashboard.core.diff import diff, patch
+from dashboard.core.moment import seconds
 from dashboard.core.snapshot import Snapshot, Targets
 
 T0, T1, T2 = "2026-11-24T12:00:00Z", "2026-11-24T12:00:10Z", "2026-11-24T12:00:20Z"
@@ -46,9 +47,12 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
 def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
     assert snapshot.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
-        "traffic": None, "mongo": None,
+        "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "lease": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
-        "about": {"namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "viewers": 2},
+        "about": {
+            "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False,
+            "viewers": 2,
+        },
     }  # fmt: skip
 
 
@@ -147,6 +151,21 @@ def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
     assert before["sources"]["metrics"]["as_of"] == T1
     snapshot.apply(event.Sampled(at=T2, samples=[]))
     assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
+
+
+def test_samples_are_told_by_pod_with_their_own_moments(snapshot: Snapshot) -> None:
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
+    assert snapshot.samples() == {}
+    snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
+    assert snapshot.samples() == {"u1": (seconds(T1), 124)}
+
+
+def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot: Snapshot) -> None:
+    assert snapshot.down_window() == 300
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+    hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
+    snapshot.apply(changed("horizontalpodautoscalers", hpa))
+    assert snapshot.down_window() == 60
 
 
 def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
@@ -260,3 +279,12 @@ def test_an_event_of_the_api_is_read() -> None:
             "lastTimestamp": T1, "eventTime": None}  # fmt: skip
     read = parsed("events", text)
     assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
+
+
+def test_crash_mode_is_there_while_the_database_s_pod_has_a_container_for_it(snapshot: Snapshot) -> None:
+    able = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
+    snapshot.apply(event.Changed(at=T0, kind="pods", object=able))
+    snapshot.apply(event.Deleted(at=T1, kind="pods", uid="u1"))
+    assert snapshot.state(0)["about"]["crash"], "its pod is only being replaced"
+    snapshot.apply(event.Changed(at=T2, kind="pods", object=pod("u2", created=T2)))
+    assert not snapshot.state(0)["about"]["crash"]

@@ -265,3 +265,10 @@ def test_words_have_their_measures() -> None:
         "0.0 s", "0.4 s", "10 s", "59 s", "1 min", "1 h 01", "25 h 00",
     ]  # fmt: skip
     assert [listing(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+def test_an_action_is_an_entry_with_what_it_was_about_and_its_mark() -> None:
+    about = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
+    entry = only(event.Acted(at=HEARD, tone="warn", text="mongodb-0 restarted", about=about, mark="restart"))
+    assert (entry["kind"], entry["tone"], entry["text"]) == ("action", "warn", "mongodb-0 restarted")
+    assert (entry["about"], entry["mark"]) == (about, "restart")

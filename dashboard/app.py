@@ -1,0 +1,209 @@
+"""The composition root.
+
+`create_app` builds everything and starts nothing; `start` starts the threads; `stop` ends them. No module keeps state.
+"""
+
+import secrets
+import time
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from flask import Flask
+
+from dashboard import auth, packing, problems
+from dashboard.api import api
+from dashboard.apiserver import Api, connection
+from dashboard.audit import Audit
+from dashboard.clock import Clock
+from dashboard.cluster import Cluster
+from dashboard.config import Config, read
+from dashboard.control import Operator
+from dashboard.core.documents import Service
+from dashboard.core.inspection import Inspector
+from dashboard.core.proof import COLLECTION as PROOFS
+from dashboard.core.snapshot import Targets
+from dashboard.crash import Crash
+from dashboard.director import Director
+from dashboard.documents import documents
+from dashboard.fake import Fake
+from dashboard.fake.director import FakeDirector
+from dashboard.fake.generator import FakeLoad
+from dashboard.fake.inspector import FakeInspector
+from dashboard.fake.story import Options
+from dashboard.hub import Hub
+from dashboard.inspector import Inspector as ClusterInspector
+from dashboard.load import Load
+from dashboard.mongo import Mongo
+from dashboard.pages import pages
+from dashboard.pods import Looks, pods
+from dashboard.probe import Probe
+from dashboard.readback import Reader
+from dashboard.runs import runs
+from dashboard.scrape import Scrape
+from dashboard.service import Service as ServiceClient
+from dashboard.sockets import Sockets
+from dashboard.tails import Tails
+from dashboard.writers import AT_ONCE as WRITES_AT_ONCE
+from dashboard.writers import DEADLINE_SECONDS as WRITE_SECONDS
+from dashboard.writers import Writers
+
+ROOT = Path(__file__).parent.parent  # holds templates/ and static/
+
+
+Directing = Director | FakeDirector
+
+
+class Source(Protocol):
+    """Tells the hub what happens, from threads of its own between start and stop."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application, all parts joined. Without a configuration, the environment's; ConfigError if that is bad."""
+    config = config or read()
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
+    hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
+    problems.install(app)
+    auth.install(app, auth.Auth(config), config.session_key)
+    packing.install(app)
+    app.register_blueprint(pages)
+    app.register_blueprint(api)
+    app.register_blueprint(pods)
+    app.register_blueprint(documents)
+    app.register_blueprint(runs)
+    app.extensions["hub"] = hub
+    app.extensions["sockets"] = Sockets(app, hub)
+    app.extensions["sources"] = sources = _sources(config, hub)
+    app.extensions["inspector"] = _inspector(config)
+    app.extensions["service"] = _service(config, sources)
+    app.extensions["looks"] = Looks()
+    app.extensions["tails"] = Tails()
+    operator = _operator(config)
+    app.extensions["audit"] = audit = Audit(hub.put, operator.record if operator else None)
+    app.extensions["director"] = _director(config, hub, sources, operator, audit)
+    return app
+
+
+def start(app: Flask) -> None:
+    """Starts the probes, the hub, the sources, and what does the runs."""
+    config: Config = app.config["DASHBOARD"]
+    sources: list[Source] = app.extensions["sources"]
+    asked = next((source.requests for source in sources if isinstance(source, Cluster)), None)
+    probe = app.extensions["probe"] = Probe(app.extensions["hub"], config.host, config.probe_port, asked)
+    app.extensions["hub"].start(app.extensions["sockets"])
+    for source in sources:
+        source.start()
+    app.extensions["audit"].start()
+    app.extensions["director"].begin()
+    probe.start()
+
+
+def stop(app: Flask) -> None:
+    """Tells the probes, closes the pages' sockets, ends a run with its load, then the threads."""
+    app.extensions["probe"].ready = False
+    app.extensions["sockets"].stop()
+    app.extensions["tails"].stop()
+    app.extensions["director"].end()
+    app.extensions["audit"].stop()
+    for source in app.extensions["sources"]:
+        source.stop()
+    app.extensions["hub"].stop()
+    app.extensions["probe"].stop()
+
+
+SOURCES = (*Cluster.sources, *Mongo.sources, *Scrape.sources)
+
+
+def _targets(config: Config) -> Targets:
+    return Targets(
+        namespace=config.namespace,
+        cluster=config.cluster_name,
+        deployment=config.deployment,
+        statefulset=config.statefulset,
+        autoscaler=config.autoscaler,
+        service=config.service,
+    )
+
+
+def _sources(config: Config, hub: Hub) -> list[Source]:
+    if config.source == "fake":
+        return [_fake(config, hub)]
+    return [
+        Cluster(connection(config.kubeconfig), config.namespace, hub.put),
+        Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
+        Scrape(hub.pods, config.deployment, config.metrics_port, hub.put),
+    ]
+
+
+def _fake(config: Config, hub: Hub) -> Fake:
+    return Fake(
+        _targets(config),
+        hub.put,
+        Options(
+            seed=config.fake_seed,
+            speed=config.fake_speed,
+            pods=config.fake_pods,
+            churn=config.fake_churn,
+            quiet=bool(config.fake_quiet),
+        ),
+    )
+
+
+def _inspector(config: Config) -> Inspector:
+    if config.source == "fake":
+        return FakeInspector(_targets(config), time.time)
+    return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
+
+
+def _director(config: Config, hub: Hub, sources: list[Source], operator: Operator | None, audit: Audit) -> Directing:
+    """What does the runs. The mock's kills, loads and verdicts are of its story."""
+    pod = f"{config.statefulset}-0"
+    if operator is None:
+        fake = next(source for source in sources if isinstance(source, Fake))
+        return FakeDirector(
+            fake,
+            FakeLoad(fake.generate, hub.put, config.fake_seed),
+            hub.pods,
+            hub.put,
+            audit,
+            seed=config.fake_seed,
+            speed=config.fake_speed,
+            holder=config.name,
+            pod=pod,
+        )
+    return Director(
+        operator,
+        Load(config.service_url, hub.put),
+        partial(Writers, ServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)),
+        Reader(config.mongodb_uri, config.mongodb_database),
+        hub,
+        hub.put,
+        audit,
+        Clock(),
+        holder=config.name,
+        pod=pod,
+        deployment=config.deployment,
+    )
+
+
+def _operator(config: Config) -> Operator | None:
+    """None for the mock, which has no cluster to change."""
+    if config.source == "fake":
+        return None
+    return Operator(
+        partial(Api, connection(config.kubeconfig)),
+        config.namespace,
+        pod=f"{config.statefulset}-0",
+        holder=config.name,
+        crash=Crash(config.crash_port, config.crash_token) if config.crash_port else None,
+    )
+
+
+def _service(config: Config, sources: list[Source]) -> Service:
+    """The fake's documents are the ones that its story shows."""
+    fake = next((source for source in sources if isinstance(source, Fake)), None)
+    return fake.service if fake else ServiceClient(config.service_url)

@@ -1,0 +1,38 @@
+"""A request's body, whole or not at all."""
+
+from collections.abc import Collection
+from typing import Any
+
+import orjson
+from flask import abort, request
+
+SMALL = 4 << 10  # bytes: more than any instruction to the dashboard has
+
+
+def whole(most: int, what: str) -> bytes:
+    """All of the request's body. Of a chunked one that is too large, and of one that broke off, the framework gives the
+    beginning as if it were the whole: no such part is passed on."""
+    request.max_content_length = most + 1
+    length = request.content_length or 0
+    body = request.get_data(cache=False) if length <= most else b""
+    if max(length, len(body)) > most:
+        abort(413, f"{what} must not exceed {most:,} bytes.")
+    if len(body) < length:
+        abort(400, "The body is shorter than its Content-Length.")
+    return body
+
+
+def members(known: Collection[str]) -> dict[str, Any]:
+    """The body as a small JSON object that has no other members than these."""
+    if not request.is_json:
+        abort(415, "The body must be JSON, with Content-Type: application/json.")
+    try:
+        body = orjson.loads(whole(SMALL, "The body"))
+    except orjson.JSONDecodeError:
+        abort(400, "The body is not JSON.")
+    if not isinstance(body, dict):
+        abort(422, f"The body must be an object with the members {', '.join(known)}.")
+    for name in body:
+        if name not in known:
+            abort(422, f"There is no member {name[:40]!r} here. Allowed: {', '.join(known)}.")
+    return body

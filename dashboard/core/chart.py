@@ -1,0 +1,177 @@
+"""A chart as geometry: what the report draws as SVG. Coordinates are of a box of WIDTH by HEIGHT.
+
+Points come as the history has them: columns of equal length, moments in seconds since 1970, None where there was no
+figure. A line breaks where figures are missing, and where its points are much farther apart than they usually are.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from statistics import median
+
+from msgspec import Struct
+
+WIDTH, HEIGHT = 760, 150
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 20, 22  # around the plot
+GAPS = 3.5  # times the usual distance of two points, and a line breaks
+SHORTEST_GAP = 5.0  # seconds
+TIME_STEPS = (5, 10, 30, 60, 120, 300, 600, 1800, 3600)  # seconds between two ticks
+MOST_TICKS = 8
+
+Points = Sequence[tuple[float, float | None]]  # moment, figure
+Level = Callable[[float], float]  # a figure → y
+
+
+class Span(Struct, frozen=True):
+    """From when to when the charts go, in seconds since 1970; `origin` is where their time is 0."""
+
+    start: float
+    end: float
+    origin: float
+
+    def x(self, at: float) -> float:
+        return round(LEFT + (at - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT), 1)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Where the time has its labels, as minutes and seconds from the origin."""
+        length = self.end - self.start
+        step = next((step for step in TIME_STEPS if length / step <= MOST_TICKS), TIME_STEPS[-1])
+        first = math.ceil((self.start - self.origin) / step)
+        last = math.floor((self.end - self.origin) / step)
+        return [(self.x(self.origin + number * step), clock(number * step)) for number in range(first, last + 1)]
+
+
+class Line(Struct, frozen=True):
+    """`paths`: the points of each unbroken part, as a polyline has them."""
+
+    name: str
+    paths: list[str]
+    lowest: float | None
+    highest: float | None
+
+
+class Rule(Struct, frozen=True):
+    """A level that the figures are to be seen against."""
+
+    name: str
+    y: float
+    level: float
+
+
+class Chart(Struct, frozen=True):
+    title: str
+    unit: str
+    lines: list[Line]
+    ticks: list[tuple[float, str]]  # y, label
+    rule: Rule | None
+
+    @property
+    def sentence(self) -> str:
+        """What it shows, for those who don't see it."""
+        known = [line for line in self.lines if line.highest is not None]
+        told = [
+            f"{line.name} from {figure(line.lowest)} to {figure(line.highest)} {self.unit}".strip() for line in known
+        ]
+        return f"{self.title}: {'; '.join(told) or 'no figures'}."
+
+
+def chart(
+    title: str,
+    unit: str,
+    named: Iterable[tuple[str, Points]],
+    span: Span,
+    *,
+    steps: bool = False,
+    rule: tuple[str, float] | None = None,
+) -> Chart | None:
+    """None if no line has a figure. `steps`: figures stay what they are until the next one."""
+    lines = [(name, _within(points, span, steps)) for name, points in named]
+    figures = [value for _, points in lines for _, value in points if value is not None]
+    if not figures:
+        return None
+    top, ticks = scale(max([*figures, rule[1] if rule else 0.0]))
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - min(value, top) / top * (HEIGHT - TOP - BOTTOM), 1)
+
+    return Chart(
+        title,
+        unit,
+        [_line(name, points, span, y, steps) for name, points in lines if any(v is not None for _, v in points)],
+        [(y(tick), figure(tick)) for tick in ticks],
+        Rule(rule[0], y(rule[1]), rule[1]) if rule else None,
+    )
+
+
+def scale(highest: float) -> tuple[float, list[float]]:
+    """The top of an axis from 0 that holds so much, and its ticks: two to five, at round figures."""
+    if highest <= 0:
+        return 1.0, [0.0, 1.0]
+    power = 10 ** math.floor(math.log10(highest / 2))
+    step = next(power * factor for factor in (1, 2, 5, 10) if highest / (power * factor) <= 4)
+    count = math.ceil(highest / step - 1e-9)
+    return step * count, [round(step * number, 6) for number in range(count + 1)]
+
+
+def figure(value: float | None) -> str:
+    """Three digits, without what says nothing: "0.25", "12.5", "1,234"."""
+    if value is None:
+        return "\N{EN DASH}"
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: "1:05", "-0:15"."""
+    whole = round(abs(seconds))
+    return f"{'-' if seconds < 0 and whole else ''}{whole // 60}:{whole % 60:02}"
+
+
+def _within(points: Points, span: Span, steps: bool) -> list[tuple[float, float | None]]:
+    """The points of the span. Of steps also the last one before it, at its start, and the last one again at its end."""
+    inside = [(at, value) for at, value in points if span.start <= at <= span.end]
+    if not steps:
+        return inside
+    before = [value for at, value in points if at < span.start]
+    if before:
+        inside.insert(0, (span.start, before[-1]))
+    if inside:
+        inside.append((span.end, inside[-1][1]))
+    return inside
+
+
+def _line(name: str, points: Points, span: Span, y: Level, steps: bool) -> Line:
+    known = [value for _, value in points if value is not None]
+    paths = [_path(part, span, y, steps) for part in _parts(points, math.inf if steps else _gap(points))]
+    return Line(name, paths, min(known), max(known))
+
+
+def _gap(points: Points) -> float:
+    distances = [after[0] - before[0] for before, after in pairwise(points)]
+    return max(SHORTEST_GAP, GAPS * median(distances)) if distances else math.inf
+
+
+def _parts(points: Points, gap: float) -> list[list[tuple[float, float]]]:
+    parts: list[list[tuple[float, float]]] = []
+    last: float | None = None
+    for at, value in points:
+        if value is None:
+            last = None
+            continue
+        if last is None or at - last > gap:
+            parts.append([])
+        parts[-1].append((at, value))
+        last = at
+    return parts
+
+
+def _path(part: list[tuple[float, float]], span: Span, y: Level, steps: bool) -> str:
+    corners: list[tuple[float, float]] = []
+    for at, value in part:
+        if steps and corners:
+            corners.append((span.x(at), corners[-1][1]))
+        corners.append((span.x(at), y(value)))
+    if len(corners) == 1:  # a point alone would not be seen
+        corners.append((corners[0][0] + 1.5, corners[0][1]))
+    return " ".join(f"{x:g},{height:g}" for x, height in dict.fromkeys(corners))

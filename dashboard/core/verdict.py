@@ -1,0 +1,352 @@
+"""What a run proved: PASS, FAIL or INCONCLUSIVE, with the evidence for it and one line that a shell can read.
+
+FAIL outranks INCONCLUSIVE: a document that was lost is lost, however thin the traffic was. But what an unsound load
+brought about is no finding: of an autoscaler, only what it owes under any load can fail then.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from msgspec import Struct
+
+from dashboard.core.ledger import Comparison
+
+ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less the traffic is too thin to prove anything
+ERRORS = 0.001  # of all requests
+LAG_MS = 50.0  # the generator's, 99th percentile
+GENERATOR_CPU = 80.0  # percent of a core
+SENT = 0.99  # of what was to be sent
+IDS = 100  # that are listed
+SHORT_ID = 8  # characters, as in a uid's first group
+
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+SCOPES = {
+    "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
+    "crash": "mongod was killed (SIGKILL): a process's death was survived, which says nothing of a power cut.",
+}
+MOMENTS = {
+    "t0": "load began",
+    "t1": "CPU over the target",
+    "t2": "more pods asked for",
+    "t3": "the first new pod Ready",
+    "t4": "a new pod serves",
+    "t5": "steady",
+    "t6": "load stopped",
+    "t7": "fewer pods asked for",
+    "t8": "back at min",
+}
+
+Json = dict[str, Any]
+
+
+class Verdict(Struct, frozen=True):
+    """`verdict`: "pass", "fail" or "inconclusive"; `reason` a sentence, None of a pass."""
+
+    verdict: str
+    reason: str | None
+    evidence: Json
+    line: str
+
+
+class Killed(Struct, frozen=True):
+    """Who and what the database was, before and after. Ids, None where there was none or it is not known."""
+
+    pod: str | None = None
+    container: str | None = None
+    node: str | None = None
+    claim: str | None = None  # uid
+    volume: str | None = None  # PersistentVolume
+
+
+class Persisted(Struct, frozen=True):
+    """All that a persistence run saw."""
+
+    mode: str
+    attempted: int = 0
+    acked: int = 0
+    unknown: int = 0
+    failed: int = 0
+    acked_before: int = 0
+    acked_after: int = 0
+    rate_before: float = 0.0  # acknowledged a second, just before the kill
+    in_flight: int = 0  # operations under way during the outage
+    longest_write: float | None = None
+    before: Killed | None = None
+    after: Killed | None = None
+    down: float | None = None  # seconds from the kill until the new mongod answered as primary
+    ready: float | None = None  # seconds from the kill until its pod was Ready
+    last_write: bool | None = None  # whether the last document was acknowledged, None if it never came to that
+    comparison: Comparison | None = None  # None if it never came to that
+    unread: str | None = None  # what could not be read back, and why
+    stopped: str | None = None  # why it ended early: an abort, a lost lease, a limit
+
+
+class Scaled(Struct, frozen=True):
+    """All that an autoscale run saw. Moments are seconds from t0."""
+
+    min: int | None = None
+    peak: int | None = None
+    rate: float | None = None
+    offered: int = 0
+    achieved: int = 0
+    errors: int = 0
+    dropped: int = 0
+    lag_p99_ms: float | None = None
+    cpu_percent: float | None = None  # of the generator
+    moments: dict[str, float | None] = {}  # t0 … t8
+    resolution: float | None = None  # seconds between two samples of a pod
+    flapped: str | None = None  # how it flapped, in a sentence
+    inactive: str | None = None  # when and why ScalingActive was not True
+    blind: str | None = None  # when and why there were no figures
+    late: str | None = None  # what did not come within its limit, in a sentence
+    stopped: str | None = None
+
+
+def persistence(seen: Persisted) -> Verdict:
+    """Anything lost, corrupt, unexpected, or on another volume is a FAIL; whatever else is missing, INCONCLUSIVE."""
+    failures = list(_losses(seen))
+    doubts = list(_doubts(seen))
+    verdict, reason = _decide(failures, doubts)
+    evidence = _persistence_evidence(seen)
+    return Verdict(verdict, reason, evidence, _persistence_line(verdict, seen.mode, evidence))
+
+
+def autoscale(seen: Scaled) -> Verdict:
+    """Each moment within its limit and in its order, on a load that was what it claims to be."""
+    flaws = list(_flaws(seen))
+    failures = [*_failures_under_any_load(seen), *([] if flaws else _failures_under_this_load(seen))]
+    verdict, reason = _decide(failures, [*([seen.stopped] if seen.stopped else []), *flaws])
+    evidence = _autoscale_evidence(seen)
+    return Verdict(verdict, reason, evidence, _autoscale_line(verdict, evidence))
+
+
+def _decide(failures: Sequence[str], doubts: Sequence[str]) -> tuple[str, str | None]:
+    if failures:
+        return FAIL, " ".join(failures)
+    if doubts:
+        return INCONCLUSIVE, " ".join(doubts)
+    return PASS, None
+
+
+# Persistence
+
+
+def _losses(seen: Persisted) -> Iterator[str]:
+    if found := seen.comparison:
+        yield from _listed(found.lost, "was acknowledged and is lost", "were acknowledged and are lost")
+        yield from _listed(found.corrupt, "is not as it was written", "are not as they were written")
+        yield from _listed(found.unexpected, "is there that nobody wrote", "are there that nobody wrote")
+    if volume(seen) == "changed":
+        yield "The database came back on another volume."
+
+
+def _listed(ids: Sequence[str], one: str, more: str) -> Iterator[str]:
+    if ids:
+        shown = ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")
+        yield f"{len(ids)} document{'' if len(ids) == 1 else 's'} {one if len(ids) == 1 else more}: {shown}."
+
+
+def _doubts(seen: Persisted) -> Iterator[str]:
+    """What keeps a run without losses from being a proof. Of a run that ended early only that is told."""
+    if seen.stopped:
+        yield seen.stopped
+        return
+    if seen.unread or seen.comparison is None:
+        yield seen.unread or "Nothing was read back."
+    yield from _unchanged(seen)
+    if volume(seen) == "none":
+        yield "The database has no persistent volume: what survived did so by luck."
+    elif volume(seen) is None:
+        yield "Whether the volume is the same is not known."
+    if seen.acked_before < ACKED_BEFORE or seen.rate_before < RATE_BEFORE:
+        yield (
+            f"Too thin before the kill: {seen.acked_before} acknowledged, {seen.rate_before:.0f} a second, where"
+            f" {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed."
+        )
+    if seen.acked_after < ACKED_AFTER:
+        yield f"Too thin afterwards: {seen.acked_after} acknowledged, where {ACKED_AFTER} are needed."
+    if seen.in_flight < 1:
+        yield "No write was under way during the outage."
+    if seen.down is None:
+        yield "The new mongod was not seen to answer."
+    if not seen.last_write:
+        yield "The last write was not acknowledged."
+
+
+def _unchanged(seen: Persisted) -> Iterator[str]:
+    before, after = seen.before or Killed(), seen.after or Killed()
+    if seen.mode == "crash":
+        if before.container is None or after.container is None or before.container == after.container:
+            yield "The container is not seen to be a new one: nothing shows that mongod died."
+        if before.pod != after.pod:
+            yield "The pod was replaced, which a crash does not do: something else was at work."
+    elif before.pod is None or after.pod is None or before.pod == after.pod:
+        yield "The pod's uid is not seen to be a new one: nothing shows that it was replaced."
+
+
+def volume(seen: Persisted) -> str | None:
+    """same, changed or none; None while it is not known."""
+    before, after = seen.before, seen.after
+    if before is None or after is None:
+        return None
+    if before.claim is None and after.claim is None:
+        return "none"
+    return "same" if (before.claim, before.volume) == (after.claim, after.volume) else "changed"
+
+
+def _persistence_evidence(seen: Persisted) -> Json:
+    found = seen.comparison
+    before, after = seen.before or Killed(), seen.after or Killed()
+    ids = {
+        f"{name}_ids": list(getattr(found, name)[:IDS])
+        for name in ("lost", "corrupt", "unexpected")
+        if found and getattr(found, name)
+    }
+    return {
+        "mode": seen.mode,
+        "attempted": seen.attempted,
+        "acked": seen.acked,
+        "unknown": seen.unknown,
+        "failed": seen.failed,
+        "lost": len(found.lost) if found else None,
+        "corrupt": len(found.corrupt) if found else None,
+        "unexpected": len(found.unexpected) if found else None,
+        "recovered": len(found.recovered) if found else None,
+        "pod": {"before": before.pod, "after": after.pod},
+        "container": {"before": before.container, "after": after.container},
+        "node": {"before": before.node, "after": after.node},
+        "volume": volume(seen),
+        "claim": {"before": before.claim, "after": after.claim},
+        "down": _rounded(seen.down),
+        "ready": _rounded(seen.ready),
+        "longest_write": _rounded(seen.longest_write),
+        "acked_before": seen.acked_before,
+        "acked_after": seen.acked_after,
+        "rate_before": _rounded(seen.rate_before, 1),
+        "in_flight": seen.in_flight,
+        "scope": SCOPES.get(seen.mode),
+    } | ids
+
+
+def _persistence_line(verdict: str, mode: str, evidence: Json) -> str:
+    replaced = "container" if mode == "crash" else "pod"
+    counts = ["attempted", "acked", "unknown", "failed", "lost", "corrupt", "recovered"]
+    if evidence["unexpected"]:
+        counts.insert(-1, "unexpected")
+    return " ".join(
+        [
+            f"persistence {verdict.upper()} mode={mode}",
+            *(f"{name}={_told(evidence[name])}" for name in counts),
+            f"{replaced}={'→'.join(_short(evidence[replaced][when]) for when in ('before', 'after'))}",
+            f"volume={_told(evidence['volume'])}",
+            *(f"{name}={_seconds(evidence[name])}" for name in ("down", "longest_write")),
+        ]
+    )
+
+
+# Autoscale
+
+
+def _flaws(seen: Scaled) -> Iterator[str]:
+    """Why what was seen is no measurement: no figures, or a load that was not what it should have been."""
+    if seen.blind:
+        yield seen.blind
+    if seen.moments.get("t0") is None:
+        if not seen.stopped:
+            yield "There was no load."
+        return
+    if seen.lag_p99_ms is None or seen.achieved < 1:
+        yield "The load generator told no figures."
+        return
+    if seen.lag_p99_ms > LAG_MS:
+        yield f"The load generator lagged: {seen.lag_p99_ms:.0f} ms late (p99), where {LAG_MS:.0f} are allowed."
+    if (seen.cpu_percent or 0.0) > GENERATOR_CPU:
+        yield f"The load generator used {seen.cpu_percent:.0f} % of its core, where {GENERATOR_CPU:.0f} are allowed."
+    if (due := _due(seen)) and seen.offered - seen.dropped < SENT * due:
+        yield f"The load was thin: {seen.offered - seen.dropped} requests were sent, where {due} were due."
+
+
+def _due(seen: Scaled) -> int:
+    """Requests that the rate asks for until the load stopped, less two seconds for its beginning and its end."""
+    stopped, rate = seen.moments.get("t6"), seen.rate
+    by_rate = int(rate * max(0.0, stopped - 2.0)) if stopped is not None and rate else 0
+    return max(seen.offered, by_rate)
+
+
+def _failures_under_any_load(seen: Scaled) -> Iterator[str]:
+    if seen.inactive:
+        yield seen.inactive
+    if seen.late and _after_load(seen) and not seen.blind:
+        yield seen.late
+
+
+def _failures_under_this_load(seen: Scaled) -> Iterator[str]:
+    if seen.late and not _after_load(seen):
+        yield seen.late
+    if seen.flapped:
+        yield seen.flapped
+    sent = seen.offered - seen.dropped
+    if sent > 0 and seen.errors > ERRORS * sent:
+        yield f"{seen.errors} of {sent} requests failed, {100 * seen.errors / sent:.2g} %, where 0.1 % is allowed."
+    present = [(name, at) for name in MOMENTS if (at := seen.moments.get(name)) is not None]
+    for (before, first), (after, second) in pairwise(present):
+        if second < first:
+            yield f"Out of order: {MOMENTS[after]} ({after}) before {MOMENTS[before]} ({before})."
+    if seen.late or seen.stopped:
+        return  # then it is known why the rest did not come
+    if seen.peak is None or seen.min is None or seen.peak <= seen.min:
+        yield f"The number of pods never rose over {seen.min}."
+    if missing := [f"{words} ({name})" for name, words in MOMENTS.items() if seen.moments.get(name) is None]:
+        yield f"Never came: {', '.join(missing)}."
+
+
+def _after_load(seen: Scaled) -> bool:
+    """Whether all that the load had to bring about was there when it stopped."""
+    return seen.moments.get("t5") is not None and seen.moments.get("t6") is not None
+
+
+def _autoscale_evidence(seen: Scaled) -> Json:
+    return {
+        "min": seen.min,
+        "peak": seen.peak,
+        "rate": _rounded(seen.rate, 1),
+        "offered": seen.offered,
+        "achieved": seen.achieved,
+        "errors": seen.errors,
+        "dropped": seen.dropped,
+        "lag_p99_ms": _rounded(seen.lag_p99_ms),
+        "cpu_percent": _rounded(seen.cpu_percent, 1),
+        "resolution": _rounded(seen.resolution, 1),
+        **{name: _rounded(seen.moments.get(name), 1) for name in MOMENTS},
+    }
+
+
+def _autoscale_line(verdict: str, evidence: Json) -> str:
+    lag = evidence["lag_p99_ms"]
+    return " ".join(
+        [
+            f"autoscale {verdict.upper()}",
+            *(f"{name}={_told(evidence[name])}" for name in ("min", "peak", "rate", "offered", "achieved", "errors")),
+            f"lag_p99={'-' if lag is None else f'{lag:.1f}ms'}",
+            *(f"{name}={_seconds(evidence[name])}" for name in MOMENTS),
+        ]
+    )
+
+
+def _rounded(number: float | None, digits: int = 2) -> float | None:
+    return None if number is None else round(number, digits)
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}s"
+
+
+def _short(id_: str | None) -> str:
+    return id_[:SHORT_ID] if id_ else "-"

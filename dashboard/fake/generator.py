@@ -1,0 +1,90 @@
+"""A load generator that sends nothing: the story's requests rise by its rate, and its figures are made up."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from dashboard.clock import rfc3339
+from dashboard.core.event import Emit, Loaded
+from dashboard.core.load import Busy, LoadOptions, Totals
+
+TELL_SECONDS = 1.0
+
+
+class FakeLoad:
+    """`start`, `stop`, `running` and `totals` are the real one's. `generate` is told the rate, 0 in the end."""
+
+    def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
+        self._generate = generate
+        self._emit = emit
+        self._random = random.Random(seed)  # noqa: S311 - a story, no secret
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._by = ""
+        self._totals = Totals()
+
+    def start(self, options: LoadOptions, by: str) -> None:
+        with self._lock:
+            if self.running():
+                raise Busy(self._by)
+            self._by, self._totals, self._stopped = by, Totals(), threading.Event()
+            self._thread = threading.Thread(target=self._play, args=(options, by), name="fake-load", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread:
+            self._thread.join(5)
+
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def totals(self) -> Totals:
+        return self._totals
+
+    def _play(self, options: LoadOptions, by: str) -> None:
+        started = datetime.now(UTC)
+        ends = started + timedelta(seconds=options.duration)
+        self._generate(options.rate)
+        while (left := (ends - datetime.now(UTC)).total_seconds()) > 0 and not self._stopped.is_set():
+            self._tell(options, by, started, ends, active=True)
+            self._stopped.wait(min(left, TELL_SECONDS))
+        self._generate(0.0)
+        self._tell(options, by, started, ends, active=False)
+
+    def _tell(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
+        drawn = self._random.uniform
+        rate = options.rate if active else 0.0
+        achieved = round(rate * drawn(0.98, 1.0), 1)
+        before = self._totals
+        self._totals = replace(
+            before,
+            offered=before.offered + int(rate),
+            sent=before.sent + int(rate),
+            achieved=before.achieved + int(achieved),
+            lag_p99_ms=2.4,
+            cpu_percent=round(6 + options.rate / 25, 1),
+        )
+        load = {
+            "active": active,
+            "rate": options.rate,
+            "duration": options.duration,
+            "by": by,
+            "started": rfc3339(started),
+            "ends": rfc3339(ends),
+            "offered": rate,
+            "achieved": achieved,
+            "dropped": 0,
+            "errors_per_second": 0.0,
+            "p50_ms": round(drawn(4, 6), 1) if active else None,
+            "p99_ms": round(drawn(18, 42), 1) if active else None,
+            "lag_p99_ms": 2.4 if active else None,
+            "cpu_percent": self._totals.cpu_percent if active else None,
+            "connections": min(options.connections, int(rate / 8) + 1) if active else 0,
+            "error": None,
+        }
+        self._emit(Loaded(at=rfc3339(datetime.now(UTC)), load=load))

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { earlier, evidence, held, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
+
+const START = "2026-11-25T12:00:00.000Z";
+const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });
+
+describe("a card shows", () => {
+  const summary = run("b", "autoscale");
+  const whole = { ...summary, steps: [{}] };
+
+  test("nothing before any run", () => assert.equal(latest({ run: null, runs: [] }, "autoscale", null), null));
+  test("the run under way", () => {
+    const under = run("a", "autoscale", "running");
+    assert.equal(latest({ run: under, runs: [under] }, "autoscale", whole), under);
+  });
+  test("its demo's latest while the other demo runs, in full where the page saw it in full", () => {
+    const state = { run: run("c", "persistence", "running"), runs: [run("c", "persistence", "running"), summary] };
+    assert.equal(latest(state, "autoscale", null), summary);
+    assert.equal(latest(state, "autoscale", whole), whole);
+  });
+  test("a verdict that came while the page was away, and not how it stood before", () => {
+    assert.equal(latest({ run: null, runs: [summary] }, "autoscale", { ...whole, verdict: "running" }), summary);
+  });
+  test("a newer run than the one that the page saw", () => {
+    const newer = run("d", "autoscale", "fail");
+    assert.equal(latest({ run: null, runs: [newer, summary] }, "autoscale", whole), newer);
+  });
+  test("under it at most five earlier runs of its demo", () => {
+    const runs = Array.from({ length: 9 }, (_, index) => run(String(index), index === 3 ? "persistence" : "autoscale"));
+    assert.deepEqual(earlier({ runs }, "autoscale", runs[0]).map(({ id }) => id), ["1", "2", "4", "5", "6"]);
+    assert.deepEqual(earlier({ runs: undefined }, "autoscale", null), []);
+  });
+});
+
+describe("who holds the lease", () => {
+  test("is nobody when nothing runs", () => assert.equal(held({ run: run("a", "autoscale"), lease: null }), null));
+  test("is told by the run and who started it", () => {
+    const words = held({ run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START } });
+    assert.match(words, /^One run at a time: the autoscale run by operator holds the lease since \d\d:00:00\.$/);
+  });
+  test("is another dashboard when no run is seen here", () => {
+    assert.match(held({ run: null, lease: { holder: "dashboard-2", run: "x", since: START } }), /dashboard-2 holds the lease since/);
+  });
+});
+
+describe("a time", () => {
+  for (const [s, whole, words] of [
+    [null, false, ""],
+    [0, false, "0.0 s"],
+    [4.04, false, "4.0 s"],
+    [4.9, true, "4 s"],
+    [9.96, false, "10 s"],
+    [99.4, false, "99 s"],
+    [100, false, "1:40 min"],
+    [184.6, false, "3:05 min"],
+  ]) {
+    test(`of ${s} s is "${words}"`, () => assert.equal(lapse(s, whole).replace("\u00a0", " "), words));
+  }
+  test("runs until its end, or now", () => {
+    assert.equal(seconds({ started: START, ended: "2026-11-25T12:00:02.500Z" }, 0), 2.5);
+    assert.equal(seconds({ started: START, ended: null }, Date.parse(START) + 4_000), 4);
+    assert.equal(seconds({ started: START, ended: null }, Date.parse(START) - 4_000), 0, "clocks differ");
+    assert.equal(seconds({ started: null, ended: null }, 0), null);
+  });
+});
+
+describe("evidence", () => {
+  const said = (of) => evidence(of).map((parts) => parts.join(" · ").replaceAll("\u00a0", " "));
+  const figures = {
+    mode: "graceful", attempted: 5120, acked: 5116, unknown: 4, failed: 0, lost: 0, corrupt: 0, unexpected: 0, recovered: 4,
+    pod: { before: "1f0c22ab-77", after: "7d9e4410-01" }, container: { before: "a1b2", after: "c3d4" },
+    volume: "same", down: 2.9, longest_write: 3.1,
+  };
+
+  test("of a kept promise", () => {
+    assert.deepEqual(said({ demo: "persistence", evidence: figures, line: null }), [
+      "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
+      "pod 1f0c22ab → 7d9e4410 · same volume · down 2.9 s · longest write 3.1 s",
+    ]);
+  });
+  test("names what is lost, corrupt and unexpected, and another volume", () => {
+    const [counts, identities] = said({ demo: "persistence", evidence: { ...figures, lost: 16, corrupt: 1, unexpected: 2, volume: "changed" } });
+    assert.match(counts, /lost 16 · corrupt 1 · unexpected 2/);
+    assert.match(identities, /another volume/);
+  });
+  test("of an earlier run comes from its line", () => {
+    const line = "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4 container=a1b2→c3d4 volume=same down=2.9s longest_write=3.1s";
+    assert.deepEqual(said({ demo: "persistence", line }), [
+      "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
+      "container a1b2 → c3d4 · same volume · down 2.9 s · longest write 3.1 s",
+    ]);
+  });
+  test("of scaling tells the moments that came, and none that did not", () => {
+    const moments = { t0: 0, t1: 18, t2: 21, t3: 30, t4: 31, t5: 104, t6: 105, t7: 168, t8: 184 };
+    const scaled = { min: 2, peak: 4, rate: 180, offered: 18_900, achieved: 18_897, errors: 0 };
+    assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, ...moments } }), [
+      "2 → 4 pods · 180 requests a second · errors 0",
+      "over the target after 18 s · more asked for 21 s · Ready 30 s · serving 31 s · steady 1:44 min",
+      "load stopped after 1:45 min · fewer asked for 63 s · back at min 79 s",
+    ]);
+    assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, peak: 2, t0: 0, t1: 18, t2: null, t6: null, t7: null } }), [
+      "2 → 2 pods · 180 requests a second · errors 0",
+      "over the target after 18 s",
+    ]);
+  });
+  test("of a crash is the container, and of an early end what is known", () => {
+    const early = { mode: "crash", attempted: 60, acked: 60, unknown: 0, failed: 0, lost: null, pod: { before: "p", after: "p" }, volume: null, down: null };
+    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: null } } }), ["acknowledged 60 of 60 · failed 0 · unknown 0"]);
+    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: "b2" } } })[1], "container a1 → b2");
+    assert.deepEqual(said({ demo: "persistence", line: "persistence INCONCLUSIVE mode=graceful acked=- lost=- pod=1f0c→- volume=- down=-" }), []);
+  });
+  test("is nothing when nothing is known", () => {
+    assert.deepEqual(said({ demo: "persistence", evidence: {}, line: null }), []);
+    assert.deepEqual(said({ demo: "autoscale", evidence: null, line: "autoscale INCONCLUSIVE" }), []);
+  });
+});
+
+test("a word that the page does not know is no pass", () => {
+  assert.equal(verdictStatus({ verdict: "splendid" }).word, "INCONCLUSIVE");
+  assert.equal(stepStatus({ state: "odd" }).word, "waiting");
+});

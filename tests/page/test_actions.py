@@ -1,0 +1,184 @@
+"""Load and restart: what they ask for, what they refuse, and that nothing is done twice."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from dashboard.core.load import MOST_RATE, MOST_SECONDS
+from tests.page import axe
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+
+pytestmark = pytest.mark.browser
+
+REFUSED = "status of 4"  # the browser itself logs each answer that is a refusal
+DATABASE = "mongodb-0"
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[Mock]:
+    started = Mock()
+    yield started
+    started.stop()
+
+
+def panel(page: Page) -> Locator:
+    return page.locator("#actions")
+
+
+def uid(dashboard: Mock) -> str:
+    return next(str(pod["uid"]) for pod in dashboard.ask("GET", "/api/state")["pods"] if pod["name"] == DATABASE)
+
+
+def restarts(dashboard: Mock) -> list[Any]:
+    return [one for one in dashboard.ask("GET", "/api/audit") if one["action"].startswith("restart")]
+
+
+def open_dialog(page: Page) -> Locator:
+    expect(page.locator(f'[data-pod="{DATABASE}"]')).to_have_attribute("data-phase", "Running", timeout=30_000)
+    panel(page).get_by_role("button", name="Restart Mongo").click()
+    return page.get_by_role("dialog", name=f"Restart {DATABASE}?")
+
+
+def test_a_load_is_started_watched_and_stopped(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    panel(page).get_by_label("requests a second").fill("240")
+    panel(page).get_by_label("for seconds").fill("300")
+    panel(page).get_by_role("button", name="Start load").click()
+    expect(panel(page)).to_contain_text("240 a second for 5:00\u00a0min, by operator")
+    expect(panel(page).locator(".load-figures")).to_contain_text("240 /s")
+    page.wait_for_function(
+        "async () => (await (await fetch('/api/state')).json()).traffic.requests_per_second > 200", timeout=30_000
+    )
+    panel(page).get_by_role("button", name="Stop").click()
+    expect(panel(page)).to_contain_text("Last: 240 a second")
+    expect(panel(page).get_by_role("button", name="Start load")).to_be_visible()
+    page.locator("#timeline").get_by_role("button", name="Actions").click()
+    expect(page.locator("#timeline")).to_contain_text("load of 240 a second: started")
+    load = page.evaluate("async () => (await (await fetch('/api/history?since=0')).json()).tables.load")
+    assert max(load["offered"]) == 240
+
+
+def test_the_form_knows_the_server_s_caps(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard, bears=REFUSED)
+    rate, seconds = panel(page).get_by_label("requests a second"), panel(page).get_by_label("for seconds")
+    assert (rate.get_attribute("max"), seconds.get_attribute("max")) == (f"{MOST_RATE:g}", f"{MOST_SECONDS:g}")
+    rate.fill(f"{MOST_RATE + 1:g}")
+    panel(page).get_by_role("button", name="Start load").click()
+    assert not rate.evaluate("(input) => input.validity.valid")
+    expect(panel(page).get_by_role("button", name="Stop")).to_have_count(0)
+    panel(page).locator("form").evaluate("(form) => (form.noValidate = true)")
+    panel(page).get_by_role("button", name="Start load").click()
+    expect(panel(page).get_by_role("alert")).to_contain_text("must be from 1 to 2000")
+
+
+def test_the_dialog_names_the_pod_and_its_uid_and_the_command(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    dialog = open_dialog(page)
+    expect(dialog).to_contain_text(DATABASE)
+    expect(dialog).to_contain_text(uid(dashboard))
+    expect(dialog.locator("pre")).to_have_text(f"kubectl -n flask-mongodb delete pod {DATABASE}")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("radio", name="crash").check()
+    expect(dialog.locator("pre")).to_contain_text("kill -9 $(pidof mongod)")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(panel(page).get_by_role("button", name="Restart Mongo")).to_be_focused()
+
+
+@pytest.mark.parametrize("mode", ["graceful", "crash"])
+def test_a_double_click_restarts_it_once(own: Mock, visit: Visit, mode: str) -> None:
+    page = visit(at=own)
+    before = uid(own)
+    dialog = open_dialog(page)
+    dialog.get_by_role("radio", name=mode).check()
+    dialog.get_by_role("button", name=f"Restart {DATABASE}").dblclick()
+    expect(dialog).to_have_count(0)
+    expect(panel(page).get_by_role("status")).to_contain_text(f"{mode} restart of {DATABASE}, uid {before}")
+    assert [(one["action"], one["object"]["uid"]) for one in restarts(own)] == [
+        (f"restart {DATABASE} ({mode})", before)
+    ]
+    page.wait_for_function(
+        """async ([name, uid, mode]) => {
+          const pod = (await (await fetch('/api/state')).json()).pods.find((one) => one.name === name);
+          return pod && pod.ready && (mode === 'crash' ? pod.restarts > 0 : pod.uid !== uid);
+        }""",
+        arg=[DATABASE, before, mode],
+        timeout=30_000,
+    )
+
+
+def test_a_pod_that_was_replaced_meanwhile_is_not_restarted_for_the_other(own: Mock, visit: Visit) -> None:
+    page = visit(at=own)
+    dialog = open_dialog(page)
+    before = uid(own)
+    own.ask("POST", "/api/mongo/restart", {"uid": before, "mode": "graceful"})
+    expect(dialog.get_by_role("alert")).to_contain_text(f"{DATABASE} was replaced while this was open", timeout=30_000)
+    expect(dialog.get_by_role("alert")).to_contain_text(uid(own))
+    expect(dialog).to_contain_text(before)
+    expect(dialog.get_by_role("button")).to_have_text(["Close"])
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_what_the_server_refuses_is_told_and_the_button_stays_spent(own: Mock, visit: Visit) -> None:
+    page = visit(at=own, bears=REFUSED)
+    page.route(
+        "**/api/mongo/restart", lambda route: route.continue_(post_data='{"uid": "another", "mode": "graceful"}')
+    )
+    dialog = open_dialog(page)
+    restart = dialog.get_by_role("button", name=f"Restart {DATABASE}")
+    restart.click()
+    expect(dialog.get_by_role("alert")).to_contain_text(f"The pod {DATABASE} has another uid now")
+    expect(restart).to_be_disabled()
+    restart.click(force=True)
+    assert len(restarts(own)) == 1
+
+
+def test_nothing_is_offered_while_a_run_goes_and_the_reason_stands_there(own: Mock, visit: Visit) -> None:
+    page = visit(at=own)
+    dialog = open_dialog(page)
+    run = own.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    expect(dialog.get_by_role("alert")).to_contain_text("the persistence run by operator")
+    expect(dialog.get_by_role("button")).to_have_text(["Close"])
+    page.keyboard.press("Escape")
+    for name in ("Start load", "Restart Mongo"):
+        button = panel(page).get_by_role("button", name=name)
+        expect(button).to_be_disabled()
+        expect(button).to_have_accessible_description(re.compile("One run at a time"))
+        button.click(force=True)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    own.ask("DELETE", f"/api/runs/{run}")
+    expect(panel(page).get_by_role("button", name="Start load")).to_be_enabled(timeout=30_000)
+    assert own.ask("GET", "/api/state")["load"] is None
+
+
+def test_a_run_s_own_load_is_shown_and_left_to_the_run(own: Mock, visit: Visit) -> None:
+    page = visit(at=own)
+    own.ask("POST", "/api/runs", {"demo": "autoscale"})
+    expect(panel(page)).to_contain_text("It belongs to the run", timeout=60_000)
+    expect(panel(page).get_by_role("button", name="Stop")).to_have_count(0)
+
+
+def test_a_viewer_is_offered_nothing_and_told_so(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard, role="viewer")
+    expect(panel(page)).to_contain_text("A viewer watches")
+    expect(panel(page).get_by_role("button")).to_have_count(0)
+    expect(panel(page).get_by_role("spinbutton")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_nobody_is_kept_out_of_load_or_the_dialog(dashboard: Mock, visit: Visit, scheme: str) -> None:
+    page = visit(at=dashboard, color_scheme=scheme, width=360, bypass_csp=True, reduced_motion="reduce")
+    assert axe.violations(page, "#actions") == []
+    panel(page).get_by_role("button", name="Start load").click()
+    expect(panel(page).get_by_role("button", name="Stop")).to_be_visible()
+    assert axe.violations(page, "#actions") == []
+    panel(page).get_by_role("button", name="Stop").click()
+    dialog = open_dialog(page)
+    assert axe.violations(page, "#restart") == []
+    box = dialog.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360

@@ -1,0 +1,239 @@
+"""The demos: one click, the steps as they go, a verdict with its evidence, and who is in the way."""
+
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from dashboard.fake.play import OUTCOMES, WEIGHTS
+from tests.page import axe
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+from tests.page.test_looks import SETTLED
+
+pytestmark = pytest.mark.browser
+
+REFUSED = "status of 4|Failed to load resource"  # the browser itself logs each answer that is a refusal
+ENDS_MS = 60_000  # a run of a few seconds, on a machine that is busy
+
+
+def seed_of(outcome: str) -> str:
+    """A seed whose first run ends so."""
+    return next(str(seed) for seed in range(1, 1_000) if first_outcome(seed) == outcome)
+
+
+def first_outcome(seed: int) -> str:
+    return random.Random(seed).choices(OUTCOMES, WEIGHTS)[0]  # noqa: S311 - as the mock draws it
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Mock]:
+    """One at its own pace, so that a run lasts long enough to be looked at."""
+    started = Mock(FAKE_SEED=seed_of("pass"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+    """Runs that last seconds; the first one ends as the test asks for."""
+    started = Mock(FAKE_SPEED="8", FAKE_SEED=seed_of(getattr(request, "param", "pass")))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def under_way(running: Mock) -> Iterator[str]:
+    """The id of a run that another operator started; it is over when the test is."""
+    run = str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"])
+    yield run
+    running.ask("DELETE", f"/api/runs/{run}")
+    while running.ask("GET", f"/api/runs/{run}")["verdict"] == "running":
+        pass
+
+
+def card(page: Page, demo: str = "persistence") -> Locator:
+    return page.locator(f'[data-demo="{demo}"]')
+
+
+def run(page: Page, demo: str = "persistence") -> Locator:
+    found = card(page, demo)
+    found.get_by_role("button", name="Run").click()
+    expect(found).to_have_attribute("data-verdict", "running")
+    return found
+
+
+def ended(found: Locator, verdict: str) -> None:
+    expect(found).to_have_attribute("data-verdict", verdict, timeout=ENDS_MS)
+
+
+def test_one_click_runs_a_demo_to_its_verdict_with_the_evidence(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    expect(card(page)).to_have_attribute("data-verdict", "")
+    found = run(page)
+    expect(found.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_count(6)
+    expect(found.locator('[data-state="running"][aria-current="step"]')).to_have_count(1)
+    ended(found, "pass")
+    told = found.get_by_role("status")
+    expect(told).to_contain_text("PASS")
+    expect(told).to_contain_text(re.compile(r"acknowledged 3,300 of 3,304 · lost 0 · failed 0 · unknown 4"))
+    expect(told).to_contain_text(re.compile(r"pod \w{8} → \w{8} · same volume · down 2\.9\ss"))
+    expect(told.locator("code")).to_contain_text("persistence PASS mode=graceful attempted=3304")
+    assert found.locator('[data-state="done"]').count() == 6
+    for name, path in (("Report", "report.html"), ("JSON", "report")):
+        address = str(found.get_by_role("link", name=name, exact=True).get_attribute("href"))
+        assert address.endswith(f"/{path}")
+        assert page.request.get(f"{dashboard.url}{address}").ok
+
+
+def test_the_report_opens_and_an_earlier_run_is_listed_with_its_own(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    ended(run(page, "autoscale"), "pass")
+    first = dashboard.ask("GET", "/api/runs")[0]["id"]
+    found = card(page, "autoscale")
+    expect(found).to_contain_text("2 → 4 pods · 180 requests a second")
+    with page.context.expect_page() as opened:
+        found.get_by_role("link", name="Report", exact=True).click()
+    expect(opened.value.locator("body")).to_contain_text("PASS")
+    found.get_by_role("button", name="Run again").click()
+    row = found.get_by_role("list", name="Earlier runs").get_by_role("listitem")
+    expect(row).to_contain_text("PASS")
+    expect(row.get_by_role("link")).to_have_attribute("href", f"/api/runs/{first}/report.html")
+    expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=ENDS_MS)
+    page.reload()
+    expect(row).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("dashboard", "words"),
+    [("fail", "3 documents were acknowledged and are lost"), ("inconclusive", "Too thin before the kill")],
+    indirect=["dashboard"],
+)
+def test_what_is_no_pass_says_why(dashboard: Mock, visit: Visit, words: str) -> None:
+    page = visit(at=dashboard)
+    found = run(page)
+    verdict = "fail" if words.startswith("3") else "inconclusive"
+    ended(found, verdict)
+    expect(found.get_by_role("status")).to_contain_text(verdict.upper())
+    expect(found.get_by_role("status")).to_contain_text(words)
+    expect(found.get_by_role("button", name="Run again")).to_be_visible()
+
+
+def test_a_crash_is_asked_for_by_its_choice(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    card(page).get_by_role("radio", name="crash").check()
+    found = run(page)
+    ended(found, "pass")
+    expect(found.get_by_role("status")).to_contain_text(re.compile(r"container \w+ → \w+ · same volume"))
+    expect(found.locator("code.run-line")).to_contain_text("mode=crash")
+
+
+def test_an_abort_ends_a_run_without_a_verdict_on_the_demo(running: Mock, visit: Visit) -> None:
+    page = visit(at=running)
+    found = run(page)
+    found.get_by_role("button", name="Abort").click()
+    ended(found, "inconclusive")
+    expect(found.get_by_role("status")).to_contain_text("Aborted by operator")
+    expect(found.locator('[data-state="skipped"]').first).to_be_visible()
+
+
+def test_while_one_runs_the_other_card_says_who_holds_the_lease(running: Mock, visit: Visit, under_way: str) -> None:
+    page = visit(at=running)
+    expect(card(page, "autoscale")).to_have_attribute("data-verdict", "running")
+    expect(card(page, "autoscale").get_by_role("button", name="Abort")).to_be_visible()
+    other = card(page)
+    expect(other).to_contain_text(re.compile(r"the autoscale run by operator .* holds the lease since \d\d:\d\d:\d\d"))
+    expect(other.get_by_role("button")).to_have_count(0)
+    expect(other.get_by_role("radio")).to_have_count(0)
+
+
+def test_who_presses_at_the_same_moment_is_told_who_was_first(running: Mock, visit: Visit) -> None:
+    page = visit(at=running, bears=REFUSED)
+    first: list[str] = []
+
+    def overtake(route: Route) -> None:
+        first.append(str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]))
+        route.continue_()
+
+    page.route("**/api/runs", overtake)
+    card(page).get_by_role("button", name="Run").click()
+    expect(card(page).get_by_role("alert")).to_contain_text(first[0] if first else "A run is going")
+    expect(card(page)).not_to_have_attribute("data-verdict", "running")
+    running.ask("DELETE", f"/api/runs/{first[0]}")
+    expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=ENDS_MS)
+
+
+def test_a_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
+    page = visit(at=running)
+    before = len(running.ask("GET", "/api/runs"))
+    card(page).get_by_role("button", name="Run").dblclick()
+    expect(card(page)).to_have_attribute("data-verdict", "running")
+    assert len(running.ask("GET", "/api/runs")) == before + 1
+    card(page).get_by_role("button", name="Abort").click()
+    ended(card(page), "inconclusive")
+
+
+def test_a_dashboard_that_does_not_answer_is_told(running: Mock, visit: Visit) -> None:
+    page = visit(at=running, bears=REFUSED)
+    page.route("**/api/runs", lambda route: route.abort())
+    card(page).get_by_role("button", name="Run").click()
+    expect(card(page).get_by_role("alert")).to_have_text("The dashboard does not answer.")
+    expect(card(page).get_by_role("button", name="Run")).to_have_attribute("aria-busy", "false")
+
+
+def test_the_focus_stays_in_the_card_from_the_first_key_to_the_verdict(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    button = card(page).get_by_role("button", name="Run")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(card(page)).to_have_attribute("data-verdict", "running")
+    expect(card(page)).to_be_focused()
+    card(page).get_by_role("button", name="Abort").focus()
+    ended(card(page), "pass")
+    expect(card(page)).to_be_focused()
+
+
+def test_the_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str) -> None:
+    page = visit(at=running)
+    timeline = page.locator("#timeline")
+    timeline.get_by_role("button", name="Actions").click()
+    expect(timeline).to_contain_text("run autoscale: started")
+    assert timeline.locator('[data-entry]:not([data-kind="action"])').count() == 0
+
+
+def test_a_viewer_follows_a_run_and_is_offered_nothing(running: Mock, visit: Visit) -> None:
+    page = visit(at=running, role="viewer")
+    expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
+    started = running.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    expect(card(page).locator('[data-state="running"]')).to_be_visible()
+    expect(page.locator("#demos").get_by_role("button")).to_have_count(0)
+    expect(page.locator("#demos").get_by_role("radio")).to_have_count(0)
+    running.ask("DELETE", f"/api/runs/{started}")
+    ended(card(page), "inconclusive")
+    expect(card(page).get_by_role("link", name="Report", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
+def test_axe_finds_nothing_in_a_run_and_its_verdict(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard, bypass_csp=True, reduced_motion="reduce")
+    found = {}
+
+    def look(when: str) -> None:
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate(SETTLED)
+            found[f"{when}, {scheme}"] = axe.violations(page, "#demos")
+
+    look("before")
+    running = run(page)
+    look("running")
+    ended(running, "fail")
+    look("failed")
+    expect(run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=ENDS_MS)
+    look("both")
+    page.set_viewport_size({"width": 360, "height": 800})
+    look("narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert found == {when: [] for when in found}
