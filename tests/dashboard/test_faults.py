@@ -25,6 +25,8 @@ from dashboard.probe import Probe
 from local.mongod import Mongod
 from tests.dashboard.stubs import Heard, Measured, StubApi
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
 PODS = PATHS["pods"].format("flask-mongodb")
 METRICS = METRICS_PATH.format("flask-mongodb")

@@ -23,6 +23,8 @@ from dashboard.load import Load
 from local.mongod import free_port
 from tests.dashboard.stubs import ROOT, Heard
 
+pytestmark = pytest.mark.slow
+
 BODY = b'[{"n": 1}]'
 PATH = "/data?limit=20"
 
