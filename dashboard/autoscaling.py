@@ -90,7 +90,7 @@ class Autoscaling:
         self._stage.begin("preflight")
         if self._load.running():
             raise Ended("A load is running already: stop it first.")
-        seen = self._look()
+        seen = self._wait_for_figures()
         if not seen.active:
             raise Ended(f"The autoscaler can't scale: {seen.inactive}.")
         if seen.high <= seen.low:
@@ -98,6 +98,17 @@ class Autoscaling:
         if seen.newest is None:
             raise Ended("There are no figures of the pods' CPU: is metrics-server there?")
         self._stage.tell(f"{seen.low} to {seen.high} pods, CPU at {seen.target} %")
+
+    def _wait_for_figures(self) -> Sight:
+        """New pods, after a roll-out say, have none for half a minute, and the autoscaler can't act meanwhile."""
+        end = self._stage.clock.monotonic() + self._limits["figures"]
+        while True:
+            self._stage.go_on()
+            seen = self._look()
+            if (seen.active and seen.newest is not None) or self._stage.clock.monotonic() >= end:
+                return seen
+            self._stage.show("Waiting for figures of the pods' CPU")
+            self._stage.pause(LOOK_SECONDS)
 
     def _settle(self) -> None:
         self._stage.begin("settle")
