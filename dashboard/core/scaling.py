@@ -215,14 +215,16 @@ class Calibration:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second for which `aim` pods are needed, and half a pod's work is left over: from min, the
-        autoscaler asks for `aim` at its first look, and is content with it, though a request costs a seventh more or
-        less under load than it did here."""
+        """Requests a second for which `aim` pods are needed, and a quarter of a pod's work is left over.
+
+        Under the full load a request costs up to a sixth less than under this light one: then more is left over, and
+        the autoscaler is content with `aim` all the same, or with one pod fewer.
+        """
         start, cost = self._start, self.cost
         if cost is None:
             return None
         requested = sum(start.requests.values()) / len(start.ready)
-        needed = (self.aim - 0.5) * requested * start.target / 100
+        needed = (self.aim - 0.25) * requested * start.target / 100
         idle = self._idle * self.aim / len(start.ready)
         rate = (needed - idle) / cost
         return round(rate, 1) if rate > 0 else None
