@@ -44,7 +44,7 @@ export function markLabels(view, layout, ruler, look) {
     data-tone=${tone}
     data-side=${side}
     title="${clock(at * 1_000)} ${text}"
-    aria-label="${clock(at * 1_000)} ${text}"
+    aria-label="${label}: ${clock(at * 1_000)} ${text}"
     .style=${`--x: ${view.x(at).toFixed(1)}px; --row: ${row}`}
     @pointerenter=${() => look(at)}
     @pointerleave=${() => look(null)}
