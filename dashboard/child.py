@@ -138,8 +138,6 @@ class Child(threading.Thread):
 
     def _take(self, data: bytes) -> str | None:
         *lines, self._line = (self._line + data).split(b"\n")
-        if len(self._line) > LONGEST_LINE:
-            return "it was no sample"
         for line in lines:
             try:
                 sample = msgspec.json.decode(line, type=Sample)
@@ -150,7 +148,7 @@ class Child(threading.Thread):
             self._awaited = time.monotonic() + SILENT_SECONDS
             self._heard()
             self._begun.set()
-        return None
+        return "it was no sample" if len(self._line) > LONGEST_LINE else None
 
     def _take_words(self, data: bytes) -> None:
         self._words = (self._words + data)[-WORDS:]

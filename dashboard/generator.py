@@ -163,9 +163,7 @@ class Generator:
         if stopped.done() and not answered.done():
             await asyncio.wait((answered,), timeout=STOP_SECONDS)
         stopped.cancel()
-        if not answered.done():
-            # Counted before they are cancelled: what becomes of them is not known.
-            answered.cancel()
+        answered.cancel()  # what becomes of these is not known: they stay counted as under way
 
     async def _tell_each_second(self) -> None:
         second = 0
@@ -177,16 +175,15 @@ class Generator:
     def _tell(self, final: bool = False) -> None:
         p50, p99, whole_p50, whole_p99 = self._latency.percentiles(50, 99)
         lag, whole_lag = self._lag.percentiles(99)
+        errors = msgspec.convert(self._errors, Errors)
         sample = Sample(
             elapsed=time.monotonic() - self._began,
             offered=self._offered,
             sent=self._sent,
             dropped=self._dropped,
             answered=self._answered,
-            errors=msgspec.convert(self._errors, Errors),
-            in_flight=self._sent
-            - self._answered
-            - sum(self._errors[kind] for kind in ("connect", "timeout", "broken")),
+            errors=errors,
+            in_flight=self._sent - self._answered - errors.unanswered,
             connections=self._connections.open(),
             p50_ms=p50,
             p99_ms=p99,

@@ -48,8 +48,9 @@ function card(demo, names, redraw) {
   let kept = null; // the demo's latest run as it last stood in the state
   let begun = null; // the id of a run that was started here and is not in the state yet
 
-  async function run(options) {
+  async function run(crash) {
     if (start.busy || begun) return;
+    const options = id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
     abort.problem = null;
     begun = (await start.run("POST", "/api/runs", { demo: id, options }))?.id ?? null;
     redraw();
@@ -69,11 +70,13 @@ function card(demo, names, redraw) {
       ${shown?.steps?.length ? steps(shown.steps, title, at) : nothing}
       <div role="status">${shown && !runs ? verdict(shown) : nothing}</div>
       <p class="problem" role="alert">${start.problem ?? abort.problem ?? nothing}</p>
-      ${runs ? going(shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
+      ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
     </article>`;
   };
 
-  function going({ id: run }) {
+  // Only the dashboard that runs it can end it.
+  function going(state, { id: run }) {
+    if (state.run?.id !== run) return html`<p class="quiet">${held(state)}</p>`;
     if (!operates) return html`<p class="quiet">An operator may abort it.</p>`;
     return html`<p class="buttons">
       <button type="button" class="button" data-kind="danger" data-operator aria-busy=${abort.busy} @click=${() => abort.run("DELETE", `/api/runs/${run}`)}>Abort</button>
@@ -92,7 +95,6 @@ function card(demo, names, redraw) {
   }
 
   function button(shown, crash) {
-    const options = id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
     return html`<button
       type="button"
       class="button"
@@ -100,7 +102,7 @@ function card(demo, names, redraw) {
       data-operator
       aria-busy=${start.busy || begun !== null}
       aria-label="${shown ? "Run again" : "Run"}: ${title}"
-      @click=${() => run(options)}
+      @click=${() => run(crash)}
     >
       ${shown ? "Run again" : "Run"}
     </button>`;

@@ -1,11 +1,12 @@
 """The demos: one click, the steps as they go, a verdict with its evidence, and who is in the way."""
 
+import json
 import random
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
 from dashboard.fake.play import OUTCOMES, WEIGHTS
 from tests.page import axe
@@ -16,6 +17,7 @@ from tests.page.test_looks import SETTLED
 pytestmark = pytest.mark.browser
 
 REFUSED = "status of 4|Failed to load resource"  # the browser itself logs each answer that is a refusal
+BY = "operator (session 1a2b, 10.0.0.9)"
 ENDS_MS = 60_000  # a run of a few seconds, on a machine that is busy
 
 
@@ -147,6 +149,32 @@ def test_while_one_runs_the_other_card_says_who_holds_the_lease(running: Mock, v
     expect(other).to_contain_text(re.compile(r"the autoscale run by operator .* holds the lease since \d\d:\d\d:\d\d"))
     expect(other.get_by_role("button")).to_have_count(0)
     expect(other.get_by_role("radio")).to_have_count(0)
+
+
+def test_another_dashboard_s_run_is_named_and_offered_to_nobody_here(running: Mock, visit: Visit) -> None:
+    page = visit(at=running)
+    since = "2026-11-24T12:00:00.000Z"
+    elsewhere = {"id": "elsewhere", "demo": "persistence", "verdict": "running", "started": since, "ended": None}
+    lease = {"holder": "dashboard-of-another-node", "run": "elsewhere", "since": since}
+
+    def tell(message: str | bytes) -> str | bytes:
+        if not isinstance(message, str) or not message.startswith('42["snapshot"'):
+            return message
+        name, told = json.loads(message[2:])
+        told["state"] |= {"run": None, "runs": [elsewhere | {"line": None, "reason": None, "by": BY}], "lease": lease}
+        return "42" + json.dumps([name, told])
+
+    def stand_between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: socket.send(tell(message)))
+
+    page.route_web_socket("**/socket.io/**", stand_between)
+    page.reload()
+    expect(card(page)).to_have_attribute("data-verdict", "running")
+    for demo in ("persistence", "autoscale"):
+        expect(card(page, demo)).to_contain_text("dashboard-of-another-node holds the lease since")
+        expect(card(page, demo).get_by_role("button")).to_have_count(0)
+    expect(page.locator("#actions").get_by_role("button", name="Start load")).to_be_disabled()
 
 
 def test_who_presses_at_the_same_moment_is_told_who_was_first(running: Mock, visit: Visit) -> None:

@@ -7,7 +7,8 @@ from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
 
-FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']"
+# Of radio buttons, Tab reaches the one that is chosen, and the arrows the others.
+FOCUSABLE = "a[href], button, input:not([type='radio']:not(:checked)), select, textarea, summary, [tabindex='0']"
 MARK = "() => document.activeElement?.setAttribute('data-reached', '')"
 MISSED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
     .filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"], [data-reached]'))

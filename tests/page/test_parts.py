@@ -12,6 +12,9 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
+# Looked for with each frame: it lasts a tenth of a second.
+LEAVES = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
+
 PANELS = ["deployment", "clock", "autoscaler", "actions", "documents", "timeline", "sources"]
 
 
@@ -91,7 +94,7 @@ def test_the_whole_story_is_shown_without_a_complaint_and_axe_finds_nothing_in_i
     expect(panel).to_have_attribute("data-desired", "5", timeout=60_000)
     found += violations(page)
     expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=60_000)
-    expect(database).to_have_attribute("data-phase", "Terminating", timeout=60_000)
+    page.wait_for_function(LEAVES, timeout=60_000)
     found += violations(page)
     expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)

@@ -1,0 +1,149 @@
+"""The mock's runs and loads have the real ones' interface, and end in each of the verdicts."""
+
+import inspect
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dashboard.core.course import Course
+from dashboard.core.event import Leased, Loaded, Ran, Remembered
+from dashboard.core.load import Busy, LoadOptions
+from dashboard.core.run import BadOption
+from dashboard.core.snapshot import Targets
+from dashboard.director import Active, Director, NotCurrent, Unknown
+from dashboard.fake import Fake
+from dashboard.fake.director import FakeDirector
+from dashboard.fake.generator import FakeLoad
+from dashboard.fake.play import OUTCOMES, WEIGHTS
+from dashboard.load import Load
+from tests.dashboard.stubs import Heard
+
+TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
+DATABASE = {"name": "mongodb-0", "uid": "uid-1"}
+QUICK = 200.0
+BY = "operator"
+
+
+class Stage:
+    """A director with what it needs; the database's pod is always the same."""
+
+    def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK) -> None:
+        self.heard = heard
+        self.audited: list[tuple[Any, ...]] = []
+        fake = Fake(TARGETS, heard, seed)
+        self.load = FakeLoad(fake.generate, heard, seed)
+        self.director = FakeDirector(
+            fake, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
+            seed=seed, speed=speed, holder="dashboard", pod="mongodb-0",
+        )  # fmt: skip
+
+    def ended(self, run: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.heard.wait(
+            lambda heard: next((one.run for one in heard.of(Ran) if one.run["id"] == run and one.run["ended"]), None)
+        )
+        self.heard.wait(lambda heard: heard.of(Leased)[-1].lease is None)
+        return found
+
+
+@pytest.fixture
+def slow(heard: Heard) -> Iterator[Stage]:
+    """One whose runs last until they are aborted."""
+    stage = Stage(heard, speed=0.01)
+    yield stage
+    stage.director.end()
+
+
+def seed_of(outcome: str) -> int:
+    return next(seed for seed in range(1000) if random.Random(seed).choices(OUTCOMES, WEIGHTS)[0] == outcome)  # noqa: S311
+
+
+@pytest.mark.parametrize(("fake", "real"), [(FakeDirector, Director), (FakeLoad, Load)])
+def test_it_is_asked_as_the_real_one_is(fake: type[Any], real: type[Any]) -> None:
+    def asked(of: type[Any]) -> dict[str, list[str]]:
+        methods = inspect.getmembers(of, inspect.isfunction)
+        return {name: list(inspect.signature(one).parameters) for name, one in methods if not name.startswith("_")}
+
+    assert asked(fake) == {name: parameters for name, parameters in asked(real).items() if name in asked(fake)}
+    assert asked(real).keys() - asked(fake).keys() <= {"look"}, "at other dashboards, of which the mock has none"
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+def test_a_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:
+    stage = Stage(heard, seed_of(outcome))
+    options = {"mode": "crash"} if demo == "persistence" else {}  # the pod is always the same
+    run = stage.ended(stage.director.start(demo, options, BY))
+    assert run["verdict"] == outcome
+    assert run["line"].startswith(f"{demo} {outcome.upper()} ")
+    assert (run["reason"] is None) == (outcome == "pass")
+    states = [step["state"] for step in run["steps"]]
+    assert states == ["done"] * 6 if outcome == "pass" else "waiting" not in states
+    assert not stage.load.running()
+    assert heard.of(Remembered)[-1].runs == stage.director.list()
+    assert stage.director.get(run["id"]) == run
+
+
+def test_what_was_told_of_a_run_does_not_change_afterwards(heard: Heard) -> None:
+    stage = Stage(heard)
+    stage.ended(stage.director.start("persistence", {}, BY))
+    first = heard.of(Ran)[0].run
+    assert (first["verdict"], first["timeline"], {step["state"] for step in first["steps"]}) == (
+        "running", [], {"waiting"},
+    )  # fmt: skip
+
+
+def test_one_run_at_a_time_and_nothing_beside_it(slow: Stage) -> None:
+    run = slow.director.start("persistence", {"mode": "crash"}, BY)
+    assert slow.heard.of(Leased)[-1].lease["run"] == run
+    for attempt in (
+        lambda: slow.director.start("autoscale", {}, "another"),
+        lambda: slow.director.restart_mongo("uid-1", "graceful", BY),
+        lambda: slow.director.load(LoadOptions(rate=10.0, duration=10.0), BY),
+        lambda: slow.director.unload(BY),
+    ):
+        with pytest.raises(Active) as refused:
+            attempt()
+        assert (refused.value.holder, refused.value.run) == ("dashboard", run)
+    slow.director.abort(run, "another")
+    ended = slow.ended(run)
+    assert (ended["verdict"], ended["reason"]) == ("inconclusive", "Aborted by another.")
+    slow.director.abort(run, "another")
+
+
+def test_what_is_not_allowed_is_refused(slow: Stage) -> None:
+    for demo, options in (("chaos", {}), ("persistence", {"mode": "fire"}), ("autoscale", {"rate": 1e9})):
+        with pytest.raises(BadOption):
+            slow.director.start(demo, options, BY)
+    with pytest.raises(BadOption):
+        slow.director.restart_mongo("uid-1", "fire", BY)
+    with pytest.raises(NotCurrent):
+        slow.director.restart_mongo("uid-0", "graceful", BY)
+    with pytest.raises(Unknown):
+        slow.director.get("persistence-0")
+    assert slow.audited == []
+
+
+def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Stage) -> None:
+    options = LoadOptions(rate=100.0, duration=300.0)
+    slow.director.load(options, BY)
+    with pytest.raises(Busy):
+        slow.director.load(options, "another")
+    slow.director.unload(BY)
+    assert not slow.load.running()
+    first, last = slow.heard.of(Loaded)[0].load, slow.heard.of(Loaded)[-1].load
+    real = Course(options, BY).to_json(first["started"], first["ends"], active=True)
+    assert first.keys() == last.keys() == real.keys()
+    assert (first["active"], first["offered"], last["active"], last["offered"]) == (True, 100.0, False, 0.0)
+    assert slow.load.totals().offered >= 100
+
+
+def test_a_load_ends_by_itself(slow: Stage) -> None:
+    slow.director.load(LoadOptions(rate=10.0, duration=1.0), BY)
+    slow.heard.wait(lambda heard: not heard.of(Loaded)[-1].load["active"])
+    end = time.monotonic() + 10
+    while slow.load.running() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not slow.load.running()
