@@ -90,7 +90,8 @@ DEMOS: Mapping[str, Demo] = {
                 StepOf("unload", "Stop, and wait until it is back at min"),
             ),
             (Number("rate", 1.0, 2000.0, "requests a second"),),
-            {"deadline": 1500.0, "figures": 120.0, "settle": 240.0, "calibrate": 200.0},  # the moments' limits are scaling's
+            # The moments' limits are scaling's.
+            {"deadline": 1500.0, "figures": 120.0, "settle": 240.0, "calibrate": 200.0},
         ),
     )
 }
