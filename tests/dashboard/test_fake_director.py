@@ -18,6 +18,7 @@ from dashboard.fake import Fake
 from dashboard.fake.director import FakeDirector
 from dashboard.fake.generator import FakeLoad
 from dashboard.fake.play import OUTCOMES, WEIGHTS
+from dashboard.fake.story import Options
 from dashboard.load import Load
 from tests.dashboard.stubs import Heard
 
@@ -33,7 +34,7 @@ class Stage:
     def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK) -> None:
         self.heard = heard
         self.audited: list[tuple[Any, ...]] = []
-        fake = Fake(TARGETS, heard, seed)
+        fake = Fake(TARGETS, heard, Options(seed))
         self.load = FakeLoad(fake.generate, heard, seed)
         self.director = FakeDirector(
             fake, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
