@@ -4,7 +4,6 @@ Bytes and first paint are of a running `make demo`; the rest is of `make mock`, 
 cluster could give.
 """
 
-import gzip
 import statistics
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 
 from bench.churn import signed_in
 from bench.crowd import Say
@@ -49,7 +48,7 @@ PATCHES = """
 
 @dataclass
 class Result:
-    sizes: dict[str, int] = field(default_factory=dict)  # path → gzipped bytes
+    sizes: dict[str, int] = field(default_factory=dict)  # address → bytes of the body on the wire
     first_tile: list[float] = field(default_factory=list)  # milliseconds since navigation
     first_paint: list[float] = field(default_factory=list)
     tasks: list[float] = field(default_factory=list)  # milliseconds of each task over 50
@@ -108,17 +107,17 @@ def _load(page: Page, result: Result) -> None:
 
 
 def _weigh(playwright: Any, result: Result) -> None:
-    """A first visit, from the login on."""
+    """A first visit, from the login on: what goes over the wire, packed as the dashboard packs it."""
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
     page = browser.new_page()
-    answers: list[Response] = []
-    page.on("response", lambda answer: answers.append(answer))
+    finished: list[Request] = []
+    page.on("requestfinished", lambda request: finished.append(request))
     page.goto(f"http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
     page.wait_for_selector('[data-connection="live"]')
     page.wait_for_timeout(3000)
-    for answer in answers:
-        if answer.status == 200 and "/api/" not in answer.url:  # figures are not the page
-            result.sizes[answer.url] = len(gzip.compress(answer.body()))
+    for request in finished:
+        if "/api/" not in request.url:  # figures are not the page
+            result.sizes[request.url] = request.sizes()["responseBodySize"]
     browser.close()
 
 
