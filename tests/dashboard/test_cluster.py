@@ -116,6 +116,7 @@ def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, hear
     assert min(after - before for before, after in pairwise(times[:3])) >= 1
 
 
+@pytest.mark.slow
 def test_a_steady_410_is_not_hammered_and_each_list_is_shown(api: StubApi, heard: Heard, watching: Cluster) -> None:
     path = api.play("steady-410")
     watching.start()

@@ -154,6 +154,7 @@ def test_no_pod_is_ever_twice_there(reading: Reading) -> None:
         assert len({pod["uid"] for pod in state["pods"]}) == len({pod["name"] for pod in state["pods"]})
 
 
+@pytest.mark.slow
 def test_many_pods_churn(reading: Reading) -> None:
     crowd = Reading(10, pods=200, churn=20)
     assert len([pod for pod in crowd.states[0]["pods"] if pod["app"] == "flask"]) == 200
@@ -244,6 +245,7 @@ def filled(objects: list[Any]) -> set[str]:
     return {path for one in objects for path in walk(msgspec.to_builtins(one), "")}
 
 
+@pytest.mark.slow
 def test_a_seed_tells_the_same_story_each_time() -> None:
     def told(seed: int) -> list[event.Told]:
         story = Story(TARGETS, Options(seed=seed))

@@ -462,6 +462,7 @@ class TestInspection:
         assert yaml.safe_load(text)["y"] == twice
 
 
+@pytest.mark.slow
 class TestServed:
     """As the container runs it."""
 

@@ -304,6 +304,7 @@ def mock() -> Iterator[Served]:
         served.process.wait(15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_the_dashboard_itself_is_understood(
     start: Callable[..., subprocess.Popen[str]], mock: Served, tmp_path: Path, demo: str
@@ -317,6 +318,7 @@ def test_the_dashboard_itself_is_understood(
     assert page.read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_the_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
     for arguments, token, words in (
         (("--rate", "-1"), OPERATOR, "rate must be"),

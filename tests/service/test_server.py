@@ -238,6 +238,7 @@ def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_p
         assert len(requests.get(f"{served.url}/data", timeout=5).json()) == 3
 
 
+@pytest.mark.slow
 def test_the_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
     mongod = Mongod(tmp_path / "mongod", free_port())
     try:
