@@ -191,8 +191,12 @@ class Process(NamedTuple):
 
 
 def _pods() -> list[Process]:
-    """Whatever runs in containers: everything that PID 1 is not itself the parent of."""
-    return [process for process in _processes() if process.parent != 1]
+    """Whatever runs in containers: everything that PID 1 is not itself the parent of.
+
+    But for each pod's pause, which ends with the programs: where a pod's containers share a PID namespace it is their
+    PID 1, and the kernel kills them all at its end.
+    """
+    return [process for process in _processes() if process.parent != 1 and process.name != "pause"]
 
 
 def _programs() -> list[Process]:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser
 
 from local.mongod import Mongod
+from tests.browser import chromium
 
 # A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +31,13 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
     """A running one-member replica set that the test may stop and kill."""
     yield from _running(Mongod(tmp_path / "mongod"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all: Playwright can't be started twice in a program."""
+    with chromium() as started:
+        yield started
 
 
 def _running(mongod: Mongod) -> Iterator[Mongod]:

@@ -245,7 +245,7 @@ def test_an_autoscale_run_passes_in_under_seven_minutes(scene: Scene) -> None:
     assert evidence["rate"] == pytest.approx((262.5 - 4 * 8) / 0.6, rel=0.05)
     assert evidence["offered"] == evidence["achieved"] > 10_000
     assert scene.world.time - began < 420
-    assert [options.rate for options in scene.load.started] == [50, evidence["rate"]]
+    assert [options.rate for options in scene.load.started] == [25, evidence["rate"]]
 
 
 def test_a_rate_that_was_asked_for_is_not_calibrated(scene: Scene) -> None:
@@ -411,7 +411,7 @@ def test_a_request_that_costs_next_to_nothing_needs_a_rate_to_be_given(scene: Sc
     over(scene, run)
     assert run["verdict"] == "inconclusive"
     assert "give a rate" in run["reason"]
-    scene.scaler.cost = 0.11
+    scene.scaler.cost, scene.scaler.target = 0.21, 200
     assert "more than the 2000 allowed" in scene.run("autoscale")["reason"]
 
 

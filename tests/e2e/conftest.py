@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium, complaints
+from tests.browser import complaints
 from tests.e2e.deployment import Deployment
 
 
@@ -20,12 +20,6 @@ def deployment() -> Iterator[Deployment]:
         yield made
     finally:
         made.remove()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The mock shows what a real deployment could show: the same keys, and the same types in them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,21 +20,21 @@ SAMPLED_SECONDS = 150
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[Mock]:
-    started = Mock()
+    started = Mock(FAKE_QUIET="1")
     yield started
     started.stop()
 
 
 def test_the_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
-    real = wait_for_figures(deployment)
-    fake = ask(mock, "/api/state")
+    real = wait_for_figures(deployment.state)
+    fake = wait_for_figures(lambda: ask(mock, "/api/state"))
     assert differences(fake, real) == []
     assert fake["sources"].keys() == real["sources"].keys()
     assert fake["autoscaler"]["reckoning"].keys() == real["autoscaler"]["reckoning"].keys()
 
 
 def test_the_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
-    wait_for_figures(deployment)
+    wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
     fake = ask(mock, "/api/history")
@@ -45,25 +45,29 @@ def test_the_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deploymen
 
 def test_a_pod_s_details_are_shaped_as_the_real_ones(mock: Mock, deployment: Deployment) -> None:
     for app in ("flask", "mongodb"):
-        real_uid = next(pod["uid"] for pod in wait_for_figures(deployment)["pods"] if pod["app"] == app)
+        real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"
         real = deployment.http.request("GET", path, headers=deployment.authorization).json()
-        fake_uid = next(pod["uid"] for pod in ask(mock, "/api/state")["pods"] if pod["app"] == app)
+        fake_uid = _uid(wait_for_figures(lambda: ask(mock, "/api/state")), app)
         assert differences(ask(mock, f"/api/pods/{fake_uid}"), real) == []
 
 
-def wait_for_figures(deployment: Deployment) -> Any:
+def wait_for_figures(look: Callable[[], Any]) -> Any:
     """The state once it has a figure for everything."""
     end = time.monotonic() + SAMPLED_SECONDS
-    while not _complete(state := deployment.state()):
+    while not _complete(state := look()):
         assert time.monotonic() < end, "no figures"
         time.sleep(1)
     return state
 
 
 def _complete(state: Any) -> bool:
-    sampled = all(pod["cpu_millicores"] is not None for pod in state["pods"])
+    sampled = state["pods"] and all(pod["cpu_millicores"] is not None for pod in state["pods"])
     return sampled and state["autoscaler"]["reckoning"] and state["mongo"]["volume"] and state["traffic"]
+
+
+def _uid(state: Any, app: str) -> str:
+    return next(pod["uid"] for pod in state["pods"] if pod["app"] == app)
 
 
 def ask(mock: Mock, path: str) -> Any:

@@ -56,9 +56,10 @@ def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents
     logs = sorted(
         deployment.directory.glob("state/pod-logs/*_mongodb-0_*/mongod/*.log"), key=lambda p: p.stat().st_mtime
     )
-    assert '"msg":"Shutting down","attr":{"exitCode":0}' in logs[-1].read_text()
+    last_words = logs[-1].read_text()
     done = deployment.deploy("demo")
     assert done.returncode == 0, done.stdout
+    assert '"msg":"Shutting down","attr":{"exitCode":0}' in last_words
     assert deployment.http.request("GET", f"{deployment.service}/data/{kept}").json()["kept"] is True
 
 
