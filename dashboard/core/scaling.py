@@ -21,7 +21,7 @@ SETTLED_SECONDS = 3.0  # at min, before anything begins
 LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, in limits while it is not known
 GAPS = 200  # between samples that are looked at
 BLIND_SECONDS = 30.0  # without figures, and two samples' time
-CALIBRATION_RATE = 25.0  # requests a second: more than the samples' noise, and on a slow machine too they must not scale
+CALIBRATION_RATE = 25.0  # requests a second: more than the samples' noise, and even a slow machine must not scale
 LEAST_COST = 5.0  # millicores that the calibration must cost to be told from noise
 
 Json = dict[str, Any]
