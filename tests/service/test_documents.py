@@ -22,7 +22,7 @@ from local.mongod import Mongod
 from service import document
 from service.app import create_app
 from service.config import Config
-from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES
+from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
 from tests.service.serving import wait_until
 from tests.service.test_filter import INJECTIONS
 
@@ -298,6 +298,75 @@ def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, b
     assert collection.count_documents({}) == 0
 
 
+@pytest.mark.parametrize("path", ["/data", "/proofs"])
+def test_a_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClient, path: str) -> None:
+    identity = client.post(path, json={"old": 1, "both": 1}).get_json()["id"]
+    for own in ({}, {"_id": identity}, {"_id": identity.upper()}):
+        answer = client.put(f"{path}/{identity.upper()}", json={"both": 2, "new": 2, **own})
+        assert (answer.status_code, answer.get_json()) == (200, {"id": identity})
+        assert client.get(f"{path}/{identity}").data == b'{"_id":"%b","both":2,"new":2}' % identity.encode()
+    assert len(client.get(path).get_json()) == 1
+
+
+def test_a_put_makes_no_document_where_there_is_none(client: FlaskClient, collection: Documents) -> None:
+    for identity in (ID, "short"):
+        answer = client.put(f"/data/{identity}", json={"a": 1})
+        assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    assert collection.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("bad", ["f" * 24, "short", None, 1, {"$oid": ID}])
+def test_a_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
+    client: FlaskClient, collection: Documents, bad: object
+) -> None:
+    client.post("/data", json={"_id": ID, "a": 1})
+    answer = client.put(f"/data/{ID}", json={"_id": bad, "a": 2})
+    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
+
+
+def test_a_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, collection: Documents) -> None:
+    client.post("/proofs", json={"_id": ID, "a": 1})
+    proofs = collection.database["proofs"]
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    proofs.update_one({}, {"$set": {MARK: long_ago}})
+    assert client.put(f"/proofs/{ID}", json={"a": 2}).status_code == 200
+    stored = proofs.find_one()
+    assert stored and stored["a"] == 2 and stored[MARK] > long_ago
+    assert client.put(f"/proofs/{ID}", json={MARK: 1}).status_code == 422
+    assert proofs.find_one() == stored
+
+
+def test_a_put_of_what_a_get_showed_keeps_what_json_says_and_not_the_types_that_others_wrote(
+    client: FlaskClient, collection: Documents
+) -> None:
+    collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
+    shown = client.get(f"/data/{ID}")
+    assert client.put(f"/data/{ID}", data=shown.data, content_type="application/json").status_code == 200
+    assert client.get(f"/data/{ID}").data == shown.data
+    stored = collection.find_one()
+    assert stored and stored["date"] == {"$date": "2024-05-06T07:08:09.123Z"}
+
+
+@pytest.mark.parametrize("path", ["/data", "/proofs"])
+def test_a_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path: str) -> None:
+    first, second = (client.post(path, json={"n": n}).get_json()["id"] for n in range(2))
+    answer = client.delete(f"{path}/{first.upper()}")
+    assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
+    assert [each["_id"] for each in client.get(path).get_json()] == [second]
+    for call in (client.get, client.delete):
+        again = call(f"{path}/{first}")
+        assert (again.status_code, again.content_type) == (404, "application/problem+json")
+    assert client.delete(f"{path}/short").status_code == 404
+
+
+def test_a_change_takes_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
+    client.post("/data", json={"_id": ID, "a": 1})
+    assert client.put(f"/data/{ID}?upsert=true", json={}).status_code == 400
+    assert client.delete(f"/data/{ID}?limit=1").status_code == 400
+    assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
@@ -318,13 +387,18 @@ def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, b
         (b'{"a":1}', None, 415),
     ],
 )
-def test_a_bad_body_stores_nothing(
+def test_a_bad_body_stores_and_replaces_nothing(
     client: FlaskClient, collection: Documents, body: bytes, kind: str | None, status: int
 ) -> None:
-    answer = client.post("/data", data=body, content_type=kind)
-    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
-    assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
-    assert collection.count_documents({}) == 0
+    kept = {"_id": ObjectId(ID), "kept": 1}
+    collection.insert_one(kept)
+    for answer in (
+        client.post("/data", data=body, content_type=kind),
+        client.put(f"/data/{ID}", data=body, content_type=kind),
+    ):
+        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+        assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
+    assert list(collection.find()) == [kept]
 
 
 def test_a_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
@@ -343,11 +417,14 @@ SCALARS = (
     | st.text()
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+DOCUMENTS = st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON)
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON))
-def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[str, Any]) -> None:
+@given(DOCUMENTS, DOCUMENTS)
+def test_any_document_comes_back_as_it_was_sent(
+    client: FlaskClient, sent: dict[str, Any], instead: dict[str, Any]
+) -> None:
     answer = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
     assert answer.status_code == 201, answer.text
     identity = answer.get_json()["id"]
@@ -357,6 +434,12 @@ def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[
     # And a retry is known as one, whatever the document holds.
     retry = client.post("/data", data=orjson.dumps({"_id": identity, **sent}), content_type="application/json")
     assert retry.status_code == 200, retry.text
+    replaced = client.put(f"/data/{identity}", data=orjson.dumps(instead), content_type="application/json")
+    assert replaced.status_code == 200, replaced.text
+    back = orjson.loads(client.get(f"/data/{identity}").data)
+    assert list(back) == ["_id", *instead]
+    assert back.pop("_id") == identity
+    assert document.canonical(back) == document.canonical(instead)
 
 
 FOREIGN = {
@@ -417,12 +500,29 @@ def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, col
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/data"), ("POST", f"/data/{ID}"), ("DELETE", "/"), ("BREW", "/")]
+    ("path", "allowed"),
+    [
+        ("/", {"GET"}),
+        ("/data", {"GET", "POST"}),
+        (f"/data/{ID}", {"GET", "PUT", "DELETE"}),
+        ("/proofs", {"GET", "POST"}),
+        (f"/proofs/{ID}", {"GET", "PUT", "DELETE"}),
+        ("/metrics", {"GET"}),
+        ("/healthz", {"GET"}),
+        ("/readyz", {"GET"}),
+    ],
 )
-def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(client: FlaskClient, method: str, path: str) -> None:
-    answer = client.open(path, method=method)
-    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
-    assert "GET" in answer.headers["Allow"]
+def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(
+    client: FlaskClient, path: str, allowed: set[str]
+) -> None:
+    allowed = allowed | {"HEAD", "OPTIONS"}
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} - allowed:
+        answer = client.open(path, method=method)
+        assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+        assert set(answer.headers["Allow"].split(", ")) == allowed
+    answer = client.options(path)
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
 def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
