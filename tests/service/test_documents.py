@@ -28,6 +28,7 @@ from tests.service.test_filter import INJECTIONS
 
 Documents = Collection[dict[str, Any]]
 ID = "0123456789abcdef01234567"
+MEBIBYTE = 1024 * 1024
 
 
 def test_what_was_posted_comes_back(client: FlaskClient) -> None:
@@ -406,6 +407,18 @@ def test_a_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
     assert client.post("/data", data=body, content_type="application/json; charset=utf-8").status_code == 201
 
 
+def test_the_largest_bson_that_a_body_can_become_is_stored_and_replaced(
+    client: FlaskClient, collection: Documents
+) -> None:
+    body = b'{"a":[' + b"1," * (MEBIBYTE // 2 - 5) + b"1]}"  # twelve bytes of BSON for two: 6 of MongoDB's 16 MB
+    assert MEBIBYTE - 2 < len(body) <= MEBIBYTE
+    identity = client.post("/data", data=body, content_type="application/json").get_json()["id"]
+    [size] = collection.aggregate([{"$project": {"size": {"$bsonSize": "$$ROOT"}}}])
+    assert 6_000_000 < size["size"] < 7_000_000
+    assert client.put(f"/data/{identity}", data=body, content_type="application/json").status_code == 200
+    assert client.get(f"/data/{identity}").data == b'{"_id":"%b",' % identity.encode() + body[1:]
+
+
 NAMES = st.sampled_from(["", "$set", "a.b", "$ref", "$id", "$db", "$oid", "$date", "_id", "__proto__"]) | st.text().map(
     lambda text: text.replace("\0", "")
 )
@@ -528,6 +541,33 @@ def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(
 def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
     assert client.get("/nowhere", headers={"X-Request-Id": "abc"}).headers["X-Request-Id"] == "abc"
     assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
+
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "known"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"cc-{TRACE}-{PARENT}-00", True),
+        (f"cc-{TRACE}-{PARENT}-00-what-comes", True),
+        (f"00-{TRACE}-{PARENT}-01-what-comes", False),
+        (f"ff-{TRACE}-{PARENT}-01", False),
+        (f"00-{'0' * 32}-{PARENT}-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}", False),
+        (f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01", False),
+        ("", False),
+    ],
+)
+def test_a_trace_that_is_one_is_logged_and_given_back(
+    client: FlaskClient, capsys: pytest.CaptureFixture[str], traceparent: str, known: bool
+) -> None:
+    answer = client.get("/healthz", headers={"traceparent": traceparent})
+    assert answer.headers.get("traceparent") == (traceparent if known else None)
+    assert orjson.loads(capsys.readouterr().out).get("trace_id") == (TRACE if known else None)
 
 
 def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served,
     [
         (b"GET /data?before=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 9000, 431),
+        (b"GET / HTTP/1.1\r\nHost: x" + b"\r\nX-Many: 1" * 64, 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\nno header", 400),
         (b"nonsense", 400),
     ],
