@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
 
-from service import documents, errors, health, logs, metrics, welcome
+from service import documents, errors, health, logs, metrics, openapi, welcome
 from service.config import Config
 from service.health import Health
 from service.metrics import Metrics
@@ -53,6 +53,7 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     app.register_blueprint(documents.blueprint("data", store.collection("data")))
     app.register_blueprint(documents.blueprint("proofs", store.collection("proofs", PROOF_LIFETIME_SECONDS)))
     app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(openapi.blueprint(config.version))
     app.register_blueprint(metrics.blueprint(instruments.exposition))
     errors.register(app)
     return app

@@ -14,6 +14,7 @@ from service.store import Collection
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+QUERY = ("limit", "before", "filter")
 
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
@@ -25,7 +26,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
     @routes.get("")
     def newest() -> Response:
         """The newest documents that meet the filter, and a Link to the next page of them."""
-        asked = _parameters("limit", "before", "filter")
+        asked = _parameters(*QUERY)
         limit = _limit(asked.get("limit"))
         condition = filter.parse(asked["filter"]) if "filter" in asked else None
         page = collection.newest(limit, asked.get("before"), condition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -543,6 +544,89 @@ def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> N
     assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
 
 
+# Bodies that mean something else elsewhere: kept as they are (True), or refused.
+HOSTILE: list[tuple[str, bool]] = [
+    ('{"$where":"sleep(60000)"}', True),
+    ('{"$function":{"body":"function(){while(true){}}","args":[],"lang":"js"}}', True),
+    ('{"$expr":{"$function":{"body":"function(){}","args":[],"lang":"js"}}}', True),
+    ('{"a":{"$regex":"^(a+)+$","$options":"i"}}', True),
+    ('{"$set":{"a":2},"$unset":{"a":1},"$rename":{"a":"b"},"$inc":{"a":1}}', True),
+    ('{"a":[{"$literal":"$$ROOT"},"$a","$$NOW","$$ROOT",{"$accumulator":{}},{"$replaceWith":"$a"}]}', True),
+    ('{"a":1,"$where":{"$gt":""},"b":{"c":[{"$ne":null}]}}', True),
+    ('{"$":1,"$$":2,"$.":3,".$":4,"$[]":5,"a.$[].b":6}', True),
+    ('{"a.b":1,"a":{"b":2},".":3,"..":4,"a..b":5,"":6}', True),
+    ('{"$oid":"0123456789abcdef01234567"}', True),
+    ('{"a":{"$oid":"0123456789abcdef01234567"},"b":{"$date":"x"},"c":{"$numberLong":"1"},"d":{"$binary":1}}', True),
+    ('{"$ref":"data","$id":1,"$db":"admin"}', True),
+    ('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}', True),
+    ('{"__class__":{"__init__":{"__globals__":1}},"{0.__class__}":"{}","%s":"%n"}', True),
+    (r'{"a":"\u202eevil\u202c","\u202e":1,"b":"\u0061\u0301\u0301","\u00e9":1,"e\u0301":2}', True),
+    (r'{"a":"\u0000","b":"\u0000\u0000x","c":"\ufeff\uffff\u2028\ud83d\ude00"}', True),
+    (r'{"a":"<script>alert(1)</script>","b":"\u001b[2J","c":"\r\nSet-Cookie: a=b"}', True),
+    ('{"a":9223372036854775807,"b":-9223372036854775808,"c":1e308,"d":5e-324,"e":-0.0}', True),
+    ('{"_expires_from":{"$date":"1970-01-01T00:00:00Z"}}', True),
+    ('{"' + "k" * 1_000_000 + '":1}', True),
+    ('{"a":9223372036854775808}', False),
+    ('{"a":[-9223372036854775809]}', False),
+    ('{"a":' + "9" * 10_000 + "}", False),
+    ('{"a":1e309}', False),
+    ('{"a":NaN}', False),
+    ('{"a":-Infinity}', False),
+    (r'{"a\u0000b":1}', False),
+    (r'{"a":{"\u0000":1}}', False),
+    (r'{"a":"\ud800"}', False),
+    (r'{"\udfff":1}', False),
+    (r'{"a":1,"\u0061":2}', False),
+    ('{"_id":{"$gt":""}}', False),
+    ('{"_id":{"$oid":"0123456789abcdef01234567"}}', False),
+    ('{"_id":["0123456789abcdef01234567"]}', False),
+    ("[{}]", False),
+    ('{"' + "k" * MEBIBYTE + '":1}', False),
+    (orjson.dumps(dict.fromkeys(map(str, range(10_001)))).decode(), False),
+]
+
+
+@pytest.mark.parametrize(("text", "kept"), HOSTILE, ids=[text[:40] for text, _ in HOSTILE])
+def test_a_hostile_body_is_kept_as_it_is_or_refused(
+    client: FlaskClient, collection: Documents, text: str, kept: bool
+) -> None:
+    client.post("/data", json={"_id": ID, "old": 1})
+    put = client.put(f"/data/{ID}", data=text, content_type="application/json")
+    post = client.post("/data", data=text, content_type="application/json")
+    if kept:
+        assert (put.status_code, post.status_code) == (200, 201)
+        sent = document.canonical(orjson.loads(text))
+        for identity in (ID, post.get_json()["id"]):
+            back = orjson.loads(client.get(f"/data/{identity}").data)
+            assert back.pop("_id") == identity
+            assert document.canonical(back) == sent
+    else:
+        for answer in (put, post):
+            assert answer.status_code in (400, 413, 422)
+            assert answer.content_type == "application/problem+json"
+        assert list(collection.find()) == [{"_id": ObjectId(ID), "old": 1}]
+
+
+def test_no_injected_filter_reaches_mongodb(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_one({"a": 1})
+    with _profiled(collection) as commands:
+        for text, _ in INJECTIONS:
+            assert client.get("/data", query_string={"filter": text}).status_code == 400
+        assert commands() == []
+        assert client.get("/data", query_string={"filter": '{"a":1}'}).status_code == 200
+        assert [each["filter"] for each in commands()] == [{"a": 1}]
+
+
+def test_a_put_reaches_mongodb_as_a_literal(client: FlaskClient, collection: Documents) -> None:
+    hostile = {"$set": {"a": "$$ROOT"}, "b": {"$function": {"body": "function(){}", "args": [], "lang": "js"}}}
+    client.post("/data", json={"_id": ID})
+    with _profiled(collection) as commands:
+        assert client.put(f"/data/{ID}", json=hostile).status_code == 200
+        [change] = commands()
+        assert change["q"] == {"_id": ObjectId(ID)}
+        assert change["u"] == [{"$replaceWith": {"$literal": {"_id": ObjectId(ID), **hostile}}}]
+
+
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
@@ -574,6 +658,18 @@ def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: 
     monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
     answer = client.post("/data", json={})
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+
+
+@contextlib.contextmanager
+def _profiled(collection: Documents) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Has MongoDB write down what it is asked of this collection; gives a way to read it."""
+    database = collection.database
+    database.command("profile", 2)
+    try:
+        yield lambda: [each["command"] for each in database.system.profile.find({"ns": collection.full_name})]
+    finally:
+        database.command("profile", 0)
+        database.system.profile.drop()
 
 
 def _searches(collection: Documents) -> list[Any]:
