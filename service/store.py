@@ -195,7 +195,8 @@ class Collection:
         # No replace_one: MongoDB takes names that start with $ for operators there, and here it looks at none.
         change = [{"$replaceWith": {"$literal": self._record(identity, document)}}]
         with self._writing(identity):
-            return self._collection.update_one({"_id": ObjectId(identity)}, change).matched_count > 0
+            found: int = self._collection.update_one({"_id": ObjectId(identity)}, change).matched_count
+            return found > 0
 
     def delete(self, identity: str) -> bool:
         """Deletes the document with this id; False if there was none.
@@ -206,7 +207,8 @@ class Collection:
         and "there was none" may be wrong.
         """
         with self._writing(identity) as attempts:
-            return self._collection.delete_one({"_id": ObjectId(identity)}).deleted_count > 0 or attempts.sent > 1
+            deleted: int = self._collection.delete_one({"_id": ObjectId(identity)}).deleted_count
+            return deleted > 0 or attempts.sent > 1
 
     def get(self, identity: str) -> bytes | None:
         """The document with this id."""

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ CASES = {"short": 30, "long": 230}  # for each operation, of which some need few
 
 
 @pytest.fixture(scope="module")
-def unconnected() -> Flask:
+def unconnected() -> Iterator[Flask]:
     """The application without a MongoDB."""
-    return create_app(Config("mongodb://127.0.0.1:1/"))
+    made = create_app(Config("mongodb://127.0.0.1:1/"))
+    yield made
+    made.extensions["service"].store.close()
 
 
 def test_the_contract_is_valid_openapi() -> None:
