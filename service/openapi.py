@@ -57,6 +57,7 @@ ANY = (400, 408, 414, 417, 431, 500, 501)  # whatever is asked for
 READ = (*ANY, 503, 504)
 WRITE = (*READ, 413, 415, 422)
 
+# To JSON Schema 1e30 and its digits are one number; of the two, the service keeps the float alone.
 NUMBERS = [
     {"type": "integer", "minimum": document.INT64.start, "maximum": document.INT64.stop - 1},
     {"type": "number", "minimum": document.INT64.start, "maximum": document.INT64.stop - 1},
@@ -231,7 +232,7 @@ def _collection(name: str, schema: str, kind: str) -> Json:
             "put": {
                 "operationId": f"{name}.replace",
                 "summary": "Replace a document whole",
-                "description": "It makes none where there is none. It may be repeated.",
+                "description": "It makes none where there is none. An _id in it is the path's. It may be repeated.",
                 "requestBody": sent,
                 "responses": _answers(*WRITE, 404, _200=_json("It is replaced.", _ref("Identity"))),
             },
