@@ -6,8 +6,8 @@ store     MongoDB; raises its own errors                 documents the blueprint
 filter    pure: what a filter may ask for                errors    every error as application/problem+json
 body      a request's bytes, bounded                     health    liveness, readiness
 probes    the probe port, on a thread of its own         metrics   what Prometheus scrapes
-welcome   GET /                                          logs      JSON lines
-sidecar   beside mongod: replica set and users
+welcome   GET /                                          openapi   the contract, as data
+sidecar   beside mongod: replica set and users           logs      JSON lines
 
 This file stays empty of imports: gunicorn's main process and the sidecar import the package too, and need no Flask.
 """

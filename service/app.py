@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
 
-from service import documents, errors, health, logs, metrics, welcome
+from service import documents, errors, health, logs, metrics, openapi, welcome
 from service.config import Config
 from service.health import Health
 from service.metrics import Metrics
@@ -19,6 +19,10 @@ from service.store import Store
 PROOF_LIFETIME_SECONDS = 3600
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_TRACEPARENT = re.compile(
+    r"(?P<version>(?!ff)[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+    r"(?P<more>-[\x21-\x7e]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +53,32 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     app.register_blueprint(documents.blueprint("data", store.collection("data")))
     app.register_blueprint(documents.blueprint("proofs", store.collection("proofs", PROOF_LIFETIME_SECONDS)))
     app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(openapi.blueprint(config.version))
     app.register_blueprint(metrics.blueprint(instruments.exposition))
     errors.register(app)
     return app
 
 
 def _identify() -> None:
-    """The client's request id if it gave a sound one, else a new one: logs, errors and the answer carry it."""
+    """The client's request id if it gave a sound one, else a new one: logs, errors and the answer carry it. The trace
+    that the request belongs to, if any, is logged, and its header given back."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.trace = _trace(request.headers.get("traceparent", ""))
+
+
+def _trace(traceparent: str) -> dict[str, str]:
+    """The log's member for the trace of a W3C traceparent; none if there is none, or it is not one."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    if not found or (found["version"] == "00" and found["more"]):  # only versions to come may say more
+        return {}
+    return {"trace_id": found["trace"]}
 
 
 def _label(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
+    if g.trace:
+        response.headers["traceparent"] = request.headers["traceparent"]
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -74,5 +91,6 @@ def _log(response: Response) -> Response:
         status=response.status_code,
         seconds=round(time.perf_counter() - g.began, 6),
         request_id=g.request_id,
+        **g.trace,
     )
     return response

@@ -14,6 +14,9 @@ from typing import Self
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
 SHORTEST_TOKEN = 16  # characters
+REQUEST_LINE_LIMIT = 8190  # bytes, the most that gunicorn takes: a filter's quotes and braces are three each in a URL
+HEADERS_LIMIT = 64  # of one request; a browser sends some 20
+HEADER_SIZE_LIMIT = 8190  # bytes
 
 
 class ConfigError(Exception):

@@ -18,7 +18,8 @@ import orjson
 
 Document = dict[str, Any]
 
-MAX_DEPTH = 100  # MongoDB's own limit for nesting
+MAX_DEPTH = 100  # of objects and lists: below MongoDB's own limit for what is stored, and easily read by anyone
+MAX_NAMES = 10_000  # inner ones included; of what length, MongoDB leaves to the size of the whole
 INT64 = range(-(2**63), 2**63)
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -111,6 +112,8 @@ def _check(document: Document) -> int:
                     inner.append(value)
                 elif type(value) is int and value not in INT64:
                     raise Malformed(_beyond(str(value)))
+        if names > MAX_NAMES:
+            raise Malformed(f"The document has more than {MAX_NAMES:,} names, inner ones included.")
         if not inner:
             return names
         level = inner

@@ -9,22 +9,24 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
 from service import body, document, filter
+from service.document import BadId
 from service.store import Collection
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+QUERY = ("limit", "before", "filter")
 
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 
 def blueprint(name: str, collection: Collection) -> Blueprint:
-    """GET and POST /<name>, GET /<name>/<id>."""
+    """GET and POST /<name>; GET, PUT and DELETE /<name>/<id>."""
     routes = Blueprint(name, __name__, url_prefix=f"/{name}")
 
     @routes.get("")
     def newest() -> Response:
         """The newest documents that meet the filter, and a Link to the next page of them."""
-        asked = _parameters("limit", "before", "filter")
+        asked = _parameters(*QUERY)
         limit = _limit(asked.get("limit"))
         condition = filter.parse(asked["filter"]) if "filter" in asked else None
         page = collection.newest(limit, asked.get("before"), condition)
@@ -40,7 +42,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         _parameters()
         value = document.decode(body.read_json(request))
         identity, created = collection.insert(value, document.take_id(value))
-        response = _json(b'{"id":"%b"}' % identity.encode(), 201 if created else 200)
+        response = _identity(identity, 201 if created else 200)
         response.headers["Location"] = f"/{name}/{identity}"
         return response
 
@@ -49,10 +51,40 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         _parameters()
         found = collection.get(id) if document.is_id(id) else None
         if found is None:
-            raise NotFound("There is no document with this id.")
+            raise _not_found()
         return _json(found)
 
+    @routes.put("/<id>")
+    def replace(id: str) -> Response:
+        """Replaces the whole document: 200. It makes none where there was none: what a client may do twice must not
+        bring back a document that another has deleted in between."""
+        _parameters()
+        value = document.decode(body.read_json(request))
+        own = document.take_id(value)
+        if not document.is_id(id):
+            raise _not_found()
+        identity = id.lower()
+        if own not in (None, identity):
+            raise BadId(f"The document's _id is {own}, and the path's is {identity}.")
+        if not collection.replace(identity, value):
+            raise _not_found()
+        return _identity(identity)
+
+    @routes.delete("/<id>")
+    def delete(id: str) -> Response:
+        """Deletes it: 204. Once more: 404."""
+        _parameters()
+        if not (document.is_id(id) and collection.delete(id.lower())):
+            raise _not_found()
+        response = Response(status=204)
+        del response.headers["Content-Type"]
+        return response
+
     return routes
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no document with this id.")
 
 
 def _parameters(*known: str) -> dict[str, str]:
@@ -71,6 +103,10 @@ def _limit(text: str | None) -> int:
     if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MOST):
         raise BadRequest(f"limit must be a whole number from 1 to {MOST:,}.")
     return int(text)
+
+
+def _identity(identity: str, status: int = 200) -> Response:
+    return _json(b'{"id":"%b"}' % identity.encode(), status)
 
 
 def _json(value: bytes, status: int = 200) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from service.document import BadId, Malformed
@@ -29,6 +29,16 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     BadCursor: HTTPStatus.BAD_REQUEST,
     Unfinished: HTTPStatus.GATEWAY_TIMEOUT,
     Rejected: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+# A request that MongoDB has and did not answer may also be carried out after the answer to the client.
+_UNKNOWN = {
+    "POST": "MongoDB was sent the document and did not answer in time: it is stored, or not, or yet to be."
+    " To be sure, send it again with the _id {}.",
+    "PUT": "MongoDB was sent the document and did not answer in time: it has replaced the one with the _id {}, or not,"
+    " or is yet to. To be sure, send it again.",
+    "DELETE": "MongoDB was told to delete the document with the _id {} and did not answer in time: it is gone, or not,"
+    " or yet to go. To be sure, delete it again: 204 and 404 both mean that it is gone.",
 }
 
 
@@ -72,9 +82,8 @@ def _store(error: StoreError) -> Response:
         response = problem(status, "MongoDB did not answer in time. Nothing was applied.", outcome=NOT_APPLIED)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif isinstance(error, Unknown):
-        detail = "MongoDB was sent the document and did not answer in time: it is stored, or not."
-        advice = f"To be sure, send it again with the _id {error.identity}."
-        response = problem(status, f"{detail} {advice}", outcome=UNKNOWN, id=error.identity)
+        detail = _UNKNOWN[request.method].format(error.identity)
+        response = problem(status, detail, outcome=UNKNOWN, id=error.identity)
     elif isinstance(error, Unfinished):
         detail = "MongoDB did not find that many documents in time. A filter with bounds for _id has fewer to look at."
         response = problem(status, detail)

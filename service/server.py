@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from service.config import Config, ConfigError
+from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, Config, ConfigError
 
 MMAP_THRESHOLD = 256 * 1024  # bytes; larger pieces are mapped one by one
 ARENAS = 2
@@ -37,7 +37,9 @@ worker_class = "service.worker.Worker"
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
-limit_request_line = 8190  # bytes, the most that gunicorn takes: a filter's quotes and braces are three each in a URL
+limit_request_line = REQUEST_LINE_LIMIT
+limit_request_fields = HEADERS_LIMIT
+limit_request_field_size = HEADER_SIZE_LIMIT
 graceful_timeout = 20  # seconds; with preStop's 5 below the pod's 30
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True

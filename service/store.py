@@ -6,7 +6,7 @@ never called a failure:
 
     StoreError
     ├── Unavailable   nothing was sent: nothing was applied
-    ├── Unknown       sent and not answered in time: applied, or not
+    ├── Unknown       sent and not answered in time: applied, or not, or yet to be
     ├── Conflict      another document has this _id
     ├── Reserved      the document uses a name that this collection keeps for itself
     ├── BadCursor     the paging position is not one
@@ -58,6 +58,7 @@ HEARTBEAT_MS = 3000  # how soon a member that vanished without a word is noticed
 MARK = "_expires_from"  # where a collection whose documents expire keeps their date; never shown
 
 _PASSING = {18, 91, 11600, 11602}  # AuthenticationFailed, and three that come with a shutdown or a stepdown
+_WRITES = {"insert", "update", "delete"}
 _FOREIGN = "~"  # starts the position of a document whose _id is no ObjectId
 
 
@@ -70,7 +71,7 @@ class Unavailable(StoreError):
 
 
 class Unknown(StoreError):
-    """MongoDB was asked and did not answer in time. If the document is stored, then under this id."""
+    """MongoDB was asked and did not answer in time. What was to change is the document under this id."""
 
     def __init__(self, reason: str, identity: str) -> None:
         super().__init__(reason)
@@ -181,14 +182,33 @@ class Collection:
 
         False means that this very document was there already: a client's safe retry.
         """
-        if self._lifetime and MARK in document:
-            raise Reserved(f"The name {MARK} is reserved here.")
         identity = identity or documents.new_id(time.time_ns(), os.urandom(5))
-        record = {"_id": ObjectId(identity), **document}
-        if self._lifetime:
-            record[MARK] = datetime.now(UTC)
-        with pymongo.timeout(self._store.deadline):
-            return identity, self._insert(record, document)
+        record = self._record(identity, document)
+        with self._writing(identity) as attempts:
+            return identity, self._insert(record, document, attempts)
+
+    def replace(self, identity: str, document: Document) -> bool:
+        """Puts it in the place of the document with this id, to expire as if it were new; False if there is none.
+
+        To be sent twice does no harm: had the first try been applied, the second would find the document too.
+        """
+        # No replace_one: MongoDB takes names that start with $ for operators there, and here it looks at none.
+        change = [{"$replaceWith": {"$literal": self._record(identity, document)}}]
+        with self._writing(identity):
+            found: int = self._collection.update_one({"_id": ObjectId(identity)}, change).matched_count
+            return found > 0
+
+    def delete(self, identity: str) -> bool:
+        """Deletes the document with this id; False if there was none.
+
+        MongoDB remembers what a retryable write did, and answers the driver's retry with it. Where it does not (the
+        first try found nothing, so there was nothing to remember; or the memory is lost) the retry finds nothing, and
+        nobody can tell whether the first try deleted. True is right then: the document is gone, for the majority too,
+        and "there was none" may be wrong.
+        """
+        with self._writing(identity) as attempts:
+            deleted: int = self._collection.delete_one({"_id": ObjectId(identity)}).deleted_count
+            return deleted > 0 or attempts.sent > 1
 
     def get(self, identity: str) -> bytes | None:
         """The document with this id."""
@@ -234,17 +254,32 @@ class Collection:
                 turns.callback(turn.release)
             yield max(end - time.monotonic(), 0.001)
 
-    def _insert(self, record: Document, document: Document) -> bool:
+    def _record(self, identity: str, document: Document) -> Document:
+        """What is stored of it."""
+        if not self._lifetime:
+            return {"_id": ObjectId(identity), **document}
+        if MARK in document:
+            raise Reserved(f"The name {MARK} is reserved here.")
+        return {"_id": ObjectId(identity), **document, MARK: datetime.now(UTC)}
+
+    @contextlib.contextmanager
+    def _writing(self, identity: str) -> Iterator[_Attempts]:
+        """One write, with the request's deadline and its tries counted; an error says what became of the document."""
         attempts = self._store.attempts
-        attempts.inserts = 0
+        attempts.sent = 0
+        with pymongo.timeout(self._store.deadline):
+            try:
+                yield attempts
+            except PyMongoError as error:
+                raise _outcome(error, attempts.sent, identity) from error
+
+    def _insert(self, record: Document, document: Document, attempts: _Attempts) -> bool:
         try:
             self._collection.insert_one(record)
             return True
         except DuplicateKeyError:
             # After a retry of the driver's own, the document in the way may be what its first attempt stored.
-            retried = attempts.inserts > 1
-        except PyMongoError as error:
-            raise _outcome(error, attempts.inserts, str(record["_id"])) from error
+            retried = attempts.sent > 1
         if self._same(record["_id"], document):
             return retried
         raise Conflict(f"Another document has the _id {record['_id']}.")
@@ -280,11 +315,11 @@ def _reading(searching: bool = False) -> Iterator[None]:
         raise (Rejected if _is_refusal(error) else Unavailable)(_reason(error)) from error
 
 
-def _outcome(error: PyMongoError, inserts: int, identity: str) -> StoreError:
-    """What an error says about the document, given how often the insert was sent."""
-    if inserts == 0:
+def _outcome(error: PyMongoError, sent: int, identity: str) -> StoreError:
+    """What an error says about the document, given how often the write was sent."""
+    if sent == 0:
         return Unavailable(_reason(error))
-    if inserts == 1 and _is_refusal(error):
+    if sent == 1 and _is_refusal(error):
         return Rejected(_reason(error))
     return Unknown(_reason(error), identity)
 
@@ -379,9 +414,9 @@ _RAW_CODEC: CodecOptions[RawBSONDocument] = _CODEC.with_options(document_class=R
 
 
 class _Attempts(threading.local):
-    """How often this thread's current insert was sent. The driver retries out of sight, in the caller's thread."""
+    """How often this thread's current write was sent. The driver retries out of sight, in the caller's thread."""
 
-    inserts: int = 0
+    sent: int = 0
 
 
 class _Commands(monitoring.CommandListener):
@@ -390,8 +425,8 @@ class _Commands(monitoring.CommandListener):
         self._attempts = attempts
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name == "insert":
-            self._attempts.inserts += 1
+        if event.command_name in _WRITES:
+            self._attempts.sent += 1
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         self._observer.command(event.command_name, "success", event.duration_micros / 1e6)

@@ -8,7 +8,13 @@ from __future__ import annotations
 import orjson
 from flask import Blueprint, Response, request
 
-LINKS = {"documents": "/data", "metrics": "/metrics", "health": "/healthz", "readiness": "/readyz"}
+LINKS = {
+    "documents": "/data",
+    "contract": "/openapi.json",
+    "metrics": "/metrics",
+    "health": "/healthz",
+    "readiness": "/readyz",
+}
 
 _PAGE = """<!doctype html>
 <html lang="en">

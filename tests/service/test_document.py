@@ -47,6 +47,10 @@ from service.document import BadId, Malformed
         (b'{"a":' * 101 + b"1" + b"}" * 101, "deeper"),
         (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "deeper"),
         (b'{"a":' + b"[" * 100_000, "deeper"),
+        (orjson.dumps({str(number): number for number in range(10_000)}), None),
+        (orjson.dumps({str(number): number for number in range(10_001)}), "10,000 names"),
+        (orjson.dumps({"a": [{"b": number} for number in range(10_000)]}), "10,000 names"),
+        (orjson.dumps({"a": "x" * 1_000_000, "b" * 40_000: 1}), None),
     ],
 )
 def test_what_could_not_come_back_as_sent_is_refused(body: bytes, reason: str | None) -> None:

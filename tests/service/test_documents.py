@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,12 +23,13 @@ from local.mongod import Mongod
 from service import document
 from service.app import create_app
 from service.config import Config
-from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES
+from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
 from tests.service.serving import wait_until
 from tests.service.test_filter import INJECTIONS
 
 Documents = Collection[dict[str, Any]]
 ID = "0123456789abcdef01234567"
+MEBIBYTE = 1024 * 1024
 
 
 def test_what_was_posted_comes_back(client: FlaskClient) -> None:
@@ -298,6 +300,75 @@ def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, b
     assert collection.count_documents({}) == 0
 
 
+@pytest.mark.parametrize("path", ["/data", "/proofs"])
+def test_a_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClient, path: str) -> None:
+    identity = client.post(path, json={"old": 1, "both": 1}).get_json()["id"]
+    for own in ({}, {"_id": identity}, {"_id": identity.upper()}):
+        answer = client.put(f"{path}/{identity.upper()}", json={"both": 2, "new": 2, **own})
+        assert (answer.status_code, answer.get_json()) == (200, {"id": identity})
+        assert client.get(f"{path}/{identity}").data == b'{"_id":"%b","both":2,"new":2}' % identity.encode()
+    assert len(client.get(path).get_json()) == 1
+
+
+def test_a_put_makes_no_document_where_there_is_none(client: FlaskClient, collection: Documents) -> None:
+    for identity in (ID, "short"):
+        answer = client.put(f"/data/{identity}", json={"a": 1})
+        assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    assert collection.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("bad", ["f" * 24, "short", None, 1, {"$oid": ID}])
+def test_a_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
+    client: FlaskClient, collection: Documents, bad: object
+) -> None:
+    client.post("/data", json={"_id": ID, "a": 1})
+    answer = client.put(f"/data/{ID}", json={"_id": bad, "a": 2})
+    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
+
+
+def test_a_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, collection: Documents) -> None:
+    client.post("/proofs", json={"_id": ID, "a": 1})
+    proofs = collection.database["proofs"]
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    proofs.update_one({}, {"$set": {MARK: long_ago}})
+    assert client.put(f"/proofs/{ID}", json={"a": 2}).status_code == 200
+    stored = proofs.find_one()
+    assert stored and stored["a"] == 2 and stored[MARK] > long_ago
+    assert client.put(f"/proofs/{ID}", json={MARK: 1}).status_code == 422
+    assert proofs.find_one() == stored
+
+
+def test_a_put_of_what_a_get_showed_keeps_what_json_says_and_not_the_types_that_others_wrote(
+    client: FlaskClient, collection: Documents
+) -> None:
+    collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
+    shown = client.get(f"/data/{ID}")
+    assert client.put(f"/data/{ID}", data=shown.data, content_type="application/json").status_code == 200
+    assert client.get(f"/data/{ID}").data == shown.data
+    stored = collection.find_one()
+    assert stored and stored["date"] == {"$date": "2024-05-06T07:08:09.123Z"}
+
+
+@pytest.mark.parametrize("path", ["/data", "/proofs"])
+def test_a_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path: str) -> None:
+    first, second = (client.post(path, json={"n": n}).get_json()["id"] for n in range(2))
+    answer = client.delete(f"{path}/{first.upper()}")
+    assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
+    assert [each["_id"] for each in client.get(path).get_json()] == [second]
+    for call in (client.get, client.delete):
+        again = call(f"{path}/{first}")
+        assert (again.status_code, again.content_type) == (404, "application/problem+json")
+    assert client.delete(f"{path}/short").status_code == 404
+
+
+def test_a_change_takes_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
+    client.post("/data", json={"_id": ID, "a": 1})
+    assert client.put(f"/data/{ID}?upsert=true", json={}).status_code == 400
+    assert client.delete(f"/data/{ID}?limit=1").status_code == 400
+    assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
@@ -318,18 +389,35 @@ def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, b
         (b'{"a":1}', None, 415),
     ],
 )
-def test_a_bad_body_stores_nothing(
+def test_a_bad_body_stores_and_replaces_nothing(
     client: FlaskClient, collection: Documents, body: bytes, kind: str | None, status: int
 ) -> None:
-    answer = client.post("/data", data=body, content_type=kind)
-    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
-    assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
-    assert collection.count_documents({}) == 0
+    kept = {"_id": ObjectId(ID), "kept": 1}
+    collection.insert_one(kept)
+    for answer in (
+        client.post("/data", data=body, content_type=kind),
+        client.put(f"/data/{ID}", data=body, content_type=kind),
+    ):
+        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+        assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
+    assert list(collection.find()) == [kept]
 
 
 def test_a_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
     body = b'{"a":"' + b"x" * (1024 * 1024 - 8) + b'"}'
     assert client.post("/data", data=body, content_type="application/json; charset=utf-8").status_code == 201
+
+
+def test_the_largest_bson_that_a_body_can_become_is_stored_and_replaced(
+    client: FlaskClient, collection: Documents
+) -> None:
+    body = b'{"a":[' + b"1," * (MEBIBYTE // 2 - 5) + b"1]}"  # twelve bytes of BSON for two: 6 of MongoDB's 16 MB
+    assert MEBIBYTE - 2 < len(body) <= MEBIBYTE
+    identity = client.post("/data", data=body, content_type="application/json").get_json()["id"]
+    [size] = collection.aggregate([{"$project": {"size": {"$bsonSize": "$$ROOT"}}}])
+    assert 6_000_000 < size["size"] < 7_000_000
+    assert client.put(f"/data/{identity}", data=body, content_type="application/json").status_code == 200
+    assert client.get(f"/data/{identity}").data == b'{"_id":"%b",' % identity.encode() + body[1:]
 
 
 NAMES = st.sampled_from(["", "$set", "a.b", "$ref", "$id", "$db", "$oid", "$date", "_id", "__proto__"]) | st.text().map(
@@ -343,11 +431,14 @@ SCALARS = (
     | st.text()
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+DOCUMENTS = st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON)
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON))
-def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[str, Any]) -> None:
+@given(DOCUMENTS, DOCUMENTS)
+def test_any_document_comes_back_as_it_was_sent(
+    client: FlaskClient, sent: dict[str, Any], instead: dict[str, Any]
+) -> None:
     answer = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
     assert answer.status_code == 201, answer.text
     identity = answer.get_json()["id"]
@@ -357,6 +448,12 @@ def test_any_document_comes_back_as_it_was_sent(client: FlaskClient, sent: dict[
     # And a retry is known as one, whatever the document holds.
     retry = client.post("/data", data=orjson.dumps({"_id": identity, **sent}), content_type="application/json")
     assert retry.status_code == 200, retry.text
+    replaced = client.put(f"/data/{identity}", data=orjson.dumps(instead), content_type="application/json")
+    assert replaced.status_code == 200, replaced.text
+    back = orjson.loads(client.get(f"/data/{identity}").data)
+    assert list(back) == ["_id", *instead]
+    assert back.pop("_id") == identity
+    assert document.canonical(back) == document.canonical(instead)
 
 
 FOREIGN = {
@@ -417,12 +514,29 @@ def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, col
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/data"), ("POST", f"/data/{ID}"), ("DELETE", "/"), ("BREW", "/")]
+    ("path", "allowed"),
+    [
+        ("/", {"GET"}),
+        ("/data", {"GET", "POST"}),
+        (f"/data/{ID}", {"GET", "PUT", "DELETE"}),
+        ("/proofs", {"GET", "POST"}),
+        (f"/proofs/{ID}", {"GET", "PUT", "DELETE"}),
+        ("/metrics", {"GET"}),
+        ("/healthz", {"GET"}),
+        ("/readyz", {"GET"}),
+    ],
 )
-def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(client: FlaskClient, method: str, path: str) -> None:
-    answer = client.open(path, method=method)
-    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
-    assert "GET" in answer.headers["Allow"]
+def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(
+    client: FlaskClient, path: str, allowed: set[str]
+) -> None:
+    allowed = allowed | {"HEAD", "OPTIONS"}
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} - allowed:
+        answer = client.open(path, method=method)
+        assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+        assert set(answer.headers["Allow"].split(", ")) == allowed
+    answer = client.options(path)
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
 def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
@@ -430,10 +544,132 @@ def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> N
     assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
 
 
+# Bodies that mean something else elsewhere: kept as they are (True), or refused.
+HOSTILE: list[tuple[str, bool]] = [
+    ('{"$where":"sleep(60000)"}', True),
+    ('{"$function":{"body":"function(){while(true){}}","args":[],"lang":"js"}}', True),
+    ('{"$expr":{"$function":{"body":"function(){}","args":[],"lang":"js"}}}', True),
+    ('{"a":{"$regex":"^(a+)+$","$options":"i"}}', True),
+    ('{"$set":{"a":2},"$unset":{"a":1},"$rename":{"a":"b"},"$inc":{"a":1}}', True),
+    ('{"a":[{"$literal":"$$ROOT"},"$a","$$NOW","$$ROOT",{"$accumulator":{}},{"$replaceWith":"$a"}]}', True),
+    ('{"a":1,"$where":{"$gt":""},"b":{"c":[{"$ne":null}]}}', True),
+    ('{"$":1,"$$":2,"$.":3,".$":4,"$[]":5,"a.$[].b":6}', True),
+    ('{"a.b":1,"a":{"b":2},".":3,"..":4,"a..b":5,"":6}', True),
+    ('{"$oid":"0123456789abcdef01234567"}', True),
+    ('{"a":{"$oid":"0123456789abcdef01234567"},"b":{"$date":"x"},"c":{"$numberLong":"1"},"d":{"$binary":1}}', True),
+    ('{"$ref":"data","$id":1,"$db":"admin"}', True),
+    ('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}', True),
+    ('{"__class__":{"__init__":{"__globals__":1}},"{0.__class__}":"{}","%s":"%n"}', True),
+    (r'{"a":"\u202eevil\u202c","\u202e":1,"b":"\u0061\u0301\u0301","\u00e9":1,"e\u0301":2}', True),
+    (r'{"a":"\u0000","b":"\u0000\u0000x","c":"\ufeff\uffff\u2028\ud83d\ude00"}', True),
+    (r'{"a":"<script>alert(1)</script>","b":"\u001b[2J","c":"\r\nSet-Cookie: a=b"}', True),
+    ('{"a":9223372036854775807,"b":-9223372036854775808,"c":1e308,"d":5e-324,"e":-0.0}', True),
+    ('{"_expires_from":{"$date":"1970-01-01T00:00:00Z"}}', True),
+    ('{"' + "k" * 1_000_000 + '":1}', True),
+    ('{"a":9223372036854775808}', False),
+    ('{"a":[-9223372036854775809]}', False),
+    ('{"a":' + "9" * 10_000 + "}", False),
+    ('{"a":1e309}', False),
+    ('{"a":NaN}', False),
+    ('{"a":-Infinity}', False),
+    (r'{"a\u0000b":1}', False),
+    (r'{"a":{"\u0000":1}}', False),
+    (r'{"a":"\ud800"}', False),
+    (r'{"\udfff":1}', False),
+    (r'{"a":1,"\u0061":2}', False),
+    ('{"_id":{"$gt":""}}', False),
+    ('{"_id":{"$oid":"0123456789abcdef01234567"}}', False),
+    ('{"_id":["0123456789abcdef01234567"]}', False),
+    ("[{}]", False),
+    ('{"' + "k" * MEBIBYTE + '":1}', False),
+    (orjson.dumps(dict.fromkeys(map(str, range(10_001)))).decode(), False),
+]
+
+
+@pytest.mark.parametrize(("text", "kept"), HOSTILE, ids=[text[:40] for text, _ in HOSTILE])
+def test_a_hostile_body_is_kept_as_it_is_or_refused(
+    client: FlaskClient, collection: Documents, text: str, kept: bool
+) -> None:
+    client.post("/data", json={"_id": ID, "old": 1})
+    put = client.put(f"/data/{ID}", data=text, content_type="application/json")
+    post = client.post("/data", data=text, content_type="application/json")
+    if kept:
+        assert (put.status_code, post.status_code) == (200, 201)
+        sent = document.canonical(orjson.loads(text))
+        for identity in (ID, post.get_json()["id"]):
+            back = orjson.loads(client.get(f"/data/{identity}").data)
+            assert back.pop("_id") == identity
+            assert document.canonical(back) == sent
+    else:
+        for answer in (put, post):
+            assert answer.status_code in (400, 413, 422)
+            assert answer.content_type == "application/problem+json"
+        assert list(collection.find()) == [{"_id": ObjectId(ID), "old": 1}]
+
+
+def test_no_injected_filter_reaches_mongodb(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_one({"a": 1})
+    with _profiled(collection) as commands:
+        for text, _ in INJECTIONS:
+            assert client.get("/data", query_string={"filter": text}).status_code == 400
+        assert commands() == []
+        assert client.get("/data", query_string={"filter": '{"a":1}'}).status_code == 200
+        assert [each["filter"] for each in commands()] == [{"a": 1}]
+
+
+def test_a_put_reaches_mongodb_as_a_literal(client: FlaskClient, collection: Documents) -> None:
+    hostile = {"$set": {"a": "$$ROOT"}, "b": {"$function": {"body": "function(){}", "args": [], "lang": "js"}}}
+    client.post("/data", json={"_id": ID})
+    with _profiled(collection) as commands:
+        assert client.put(f"/data/{ID}", json=hostile).status_code == 200
+        [change] = commands()
+        assert change["q"] == {"_id": ObjectId(ID)}
+        assert change["u"] == [{"$replaceWith": {"$literal": {"_id": ObjectId(ID), **hostile}}}]
+
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "known"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"cc-{TRACE}-{PARENT}-00", True),
+        (f"cc-{TRACE}-{PARENT}-00-what-comes", True),
+        (f"00-{TRACE}-{PARENT}-01-what-comes", False),
+        (f"ff-{TRACE}-{PARENT}-01", False),
+        (f"00-{'0' * 32}-{PARENT}-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}", False),
+        (f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01", False),
+        ("", False),
+    ],
+)
+def test_a_trace_that_is_one_is_logged_and_given_back(
+    client: FlaskClient, capsys: pytest.CaptureFixture[str], traceparent: str, known: bool
+) -> None:
+    answer = client.get("/healthz", headers={"traceparent": traceparent})
+    assert answer.headers.get("traceparent") == (traceparent if known else None)
+    assert orjson.loads(capsys.readouterr().out).get("trace_id") == (TRACE if known else None)
+
+
 def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
     answer = client.post("/data", json={})
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+
+
+@contextlib.contextmanager
+def _profiled(collection: Documents) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Has MongoDB write down what it is asked of this collection; gives a way to read it."""
+    database = collection.database
+    database.command("profile", 2)
+    try:
+        yield lambda: [each["command"] for each in database.system.profile.find({"ns": collection.full_name})]
+    finally:
+        database.command("profile", 0)
+        database.system.profile.drop()
 
 
 def _searches(collection: Documents) -> list[Any]:

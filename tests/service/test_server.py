@@ -94,6 +94,7 @@ def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served,
     [
         (b"GET /data?before=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 9000, 431),
+        (b"GET / HTTP/1.1\r\nHost: x" + b"\r\nX-Many: 1" * 64, 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\nno header", 400),
         (b"nonsense", 400),
     ],
@@ -186,6 +187,8 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
         own_mongod.kill()
         for ask in (
             lambda: requests.post(f"{served.url}/data", json={"a": 1}, timeout=5),
+            lambda: requests.put(f"{served.url}/data/{ObjectId()}", json={"a": 1}, timeout=5),
+            lambda: requests.delete(f"{served.url}/data/{ObjectId()}", timeout=5),
             lambda: requests.get(f"{served.url}/data", timeout=5),
         ):
             began = time.monotonic()
@@ -221,6 +224,53 @@ def test_a_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(p
         assert [each for each in found if each["_id"] == identity] == [{"_id": identity, "a": 1}]
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
+    paused: Mongod, tmp_path: Path, method: str
+) -> None:
+    assert paused.pid
+    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+        served.wait_ready()
+        identity = requests.post(f"{served.url}/data", json={"a": 1}, timeout=5).json()["id"]
+        os.kill(paused.pid, signal.SIGSTOP)
+        url, sent = f"{served.url}/data/{identity}", {"a": 2} if method == "PUT" else None
+        answer = requests.request(method, url, json=sent, timeout=5)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (504, "application/problem+json")
+        assert (answer.json()["outcome"], answer.json()["id"]) == ("unknown", identity)
+        os.kill(paused.pid, signal.SIGCONT)
+        done = {200} if method == "PUT" else {204, 404}
+        wait_until(lambda: requests.request(method, url, json=sent, timeout=5).status_code in done, 10)
+        found = requests.get(f"{served.url}/data", timeout=5).json()
+        assert found == ([{"_id": identity, "a": 2}] if method == "PUT" else [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/data", "/data?limit=1", "/data/{id}", "/proofs", "/proofs/{id}", "/healthz", "/readyz", "/metrics"]
+)
+def test_a_head_is_a_get_without_its_body(served: Served, path: str) -> None:
+    for _ in range(2):  # so that there is a next page to link to
+        identity = requests.post(f"{served.url}/data", json={}, timeout=5).json()["id"]
+    url = served.url + path.format(id=identity)
+    get, head = (requests.request(method, url, timeout=5) for method in ("GET", "HEAD"))
+    differing = {"Date", "X-Request-Id"} | ({"Content-Length"} if path == "/metrics" else set())
+    assert {name: value for name, value in head.headers.items() if name not in differing} == {
+        name: value for name, value in get.headers.items() if name not in differing
+    }
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert get.content
+
+
+def test_other_methods_are_answered_over_http_as_they_should_be(served: Served) -> None:
+    with requests.Session() as session:
+        answer = session.options(f"{served.url}/data", timeout=5)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+        for method in ("PATCH", "TRACE", "BREW"):
+            answer = session.request(method, f"{served.url}/data/{ObjectId()}", data=b"x" * 100, timeout=5)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
+            assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+
+
 def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_path: Path) -> None:
     database = f"retried_{ObjectId()}"
     with (
@@ -236,6 +286,38 @@ def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_p
             assert requests.post(f"{served.url}/data", json=sent, timeout=10).status_code == 201
             assert not interceptor.armed.is_set()
         assert len(requests.get(f"{served.url}/data", timeout=5).json()) == 3
+
+
+@pytest.mark.parametrize("command", [b"update", b"delete"])
+def test_a_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_path: Path, command: bytes) -> None:
+    database = f"retried_{ObjectId()}"
+
+    def change(identity: str) -> int:
+        url = f"{served.url}/data/{identity}"
+        if command == b"delete":
+            return requests.delete(url, timeout=10).status_code
+        return requests.put(url, json={"a": 2}, timeout=10).status_code
+
+    with (
+        Interceptor(mongod.port, command) as interceptor,
+        Served(
+            tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
+        ) as served,
+    ):
+        served.wait_ready()
+        done = {b"update": 200, b"delete": 204}[command]
+        stored = requests.post(f"{served.url}/data", json={"a": 1}, timeout=5).json()["id"]
+        interceptor.armed.set()
+        assert change(stored) == done
+        assert not interceptor.armed.is_set()
+        left = [{"_id": stored, "a": 2}] if command == b"update" else []
+        assert requests.get(f"{served.url}/data", timeout=5).json() == left
+        # Where there was nothing, MongoDB remembers nothing of the first try.
+        nothing = str(ObjectId())
+        assert change(nothing) == 404
+        interceptor.armed.set()
+        assert change(nothing) == (204 if command == b"delete" else 404)
+        assert not interceptor.armed.is_set()
 
 
 @pytest.mark.slow
@@ -295,11 +377,12 @@ def test_a_missing_uri_ends_it_with_one_sentence() -> None:
 
 
 class Interceptor:
-    """Stands between the service and mongod; armed, it lets one insert through and cuts the line before its answer."""
+    """Stands between the service and mongod; armed, it lets one write through and cuts the line before its answer."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, command: bytes = b"insert") -> None:
         self.armed = threading.Event()
         self._target = target
+        self._write = b"\x02%b\0" % command
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -326,11 +409,11 @@ class Interceptor:
         with source, sink:
             try:
                 while data := source.recv(65536):
-                    if requests_flow and b"\x02insert\0" in data and self.armed.is_set():
+                    if requests_flow and self._write in data and self.armed.is_set():
                         self.armed.clear()
                         cut.set()
                     if cut.is_set() and not requests_flow:
-                        break  # mongod has answered, so the insert is stored
+                        break  # mongod has answered, so the write is done
                     sink.sendall(data)
             except OSError:
                 pass

@@ -1,0 +1,140 @@
+"""The contract: it is valid, it says what the code does, and the running service keeps to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service import body, config, document, documents, errors, filter, openapi, store
+from service.app import create_app
+from service.config import Config
+from tests.service.serving import ROOT, Served
+
+CONTRACT = openapi.contract("1.2.3")
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE"}
+CASES = 30  # for each operation; those without parameters need one
+LONG = {"/data": 800, "/data/{id}": 1000, "/proofs": 800, "/proofs/{id}": 1000}
+
+
+@pytest.fixture(scope="module")
+def unconnected() -> Iterator[Flask]:
+    """The application without a MongoDB."""
+    made = create_app(Config("mongodb://127.0.0.1:1/"))
+    yield made
+    made.extensions["service"].store.close()
+
+
+def test_the_contract_is_valid_openapi() -> None:
+    import schemathesis  # takes a second
+
+    schemathesis.openapi.from_dict(CONTRACT).validate()
+
+
+def test_an_invalid_contract_would_be_found() -> None:
+    import schemathesis
+
+    broken = {**CONTRACT, "paths": {"/data": {"get": {"responses": "none"}}}}
+    with pytest.raises(Exception, match="none"):
+        schemathesis.openapi.from_dict(broken).validate()
+
+
+def test_it_has_every_route_with_every_method_and_no_other(unconnected: Flask) -> None:
+    routes = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method): rule.endpoint
+        for rule in unconnected.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"OPTIONS"}
+    }
+    written = {
+        (path, method.upper()): operation.get("operationId")
+        for path, operations in CONTRACT["paths"].items()
+        for method, operation in operations.items()
+        if method != "parameters"
+    }
+    assert set(written) == set(routes)
+    assert {each: name for each, name in written.items() if each[1] != "HEAD"} == {
+        each: name for each, name in routes.items() if each[1] != "HEAD"
+    }
+    assert {method for _, method in written} == METHODS
+
+
+def test_it_names_the_parameters_and_operators_that_are_understood(unconnected: Flask) -> None:
+    for path, operations in CONTRACT["paths"].items():
+        for method, operation in operations.items():
+            if method != "parameters":
+                asked = {each["name"] for each in operation.get("parameters", [])}
+                listing = path in ("/data", "/proofs") and method in ("get", "head")
+                assert asked == (set(documents.QUERY) if listing else set())
+    schemas = openapi.SCHEMAS
+    assert set(schemas["Operators"]["properties"]) == filter.FIELD_OPERATORS
+    assert set(schemas["Filter"]["properties"]) == filter.JOINING
+    assert schemas["Proof"]["properties"][store.MARK] is False
+
+
+def test_it_names_every_limit() -> None:
+    text = json.dumps(CONTRACT)
+    for limit in (
+        *(body.LIMIT, document.MAX_DEPTH, document.MAX_NAMES),
+        *(config.REQUEST_LINE_LIMIT, config.HEADERS_LIMIT, config.HEADER_SIZE_LIMIT),
+        *(filter.MAX_BYTES, filter.MAX_CONDITIONS, filter.MAX_DEPTH),
+    ):
+        assert f" {limit:,} " in text
+    bounds = {"type": "integer", "minimum": 1, "maximum": documents.MOST, "default": documents.DEFAULT_LIMIT}
+    assert openapi.PAGING[0]["schema"] == bounds
+    assert openapi.SCHEMAS["Document"]["maxProperties"] == document.MAX_NAMES
+
+
+def test_every_answer_that_is_an_error_is_a_problem() -> None:
+    for operation in _operations():
+        for status, answer in operation["responses"].items():
+            if "$ref" in answer:
+                answer = CONTRACT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            if int(status) >= 400 and not operation["summary"].startswith("GET's"):
+                assert list(answer["content"]) == ["application/problem+json"]
+    told = {int(status) for operation in _operations() for status in operation["responses"]}
+    assert {int(each) for each in errors._STORE_STATUS.values()} <= told
+    assert {each for each in told if each >= 400} == set(openapi.PROBLEMS)
+
+
+def test_it_is_served_as_it_is_written(client: FlaskClient) -> None:
+    answer = client.get("/openapi.json")
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    assert answer.get_json() == CONTRACT
+
+
+def test_the_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
+    assert _fuzz(served, tmp_path, "--max-examples", f"{CASES}", "--seed", "1") > 1000
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("path", LONG)
+def test_the_service_keeps_to_it_for_ten_thousand_cases(served: Served, tmp_path: Path, path: str) -> None:
+    assert _fuzz(served, tmp_path, "--max-examples", f"{LONG[path]}", "--include-path", path) > 10_000 / len(LONG)
+
+
+def _operations() -> list[dict[str, Any]]:
+    found = CONTRACT["paths"].values()
+    return [each for operations in found for method, each in operations.items() if method != "parameters"]
+
+
+def _fuzz(served: Served, directory: Path, *options: str) -> int:
+    """Has schemathesis ask the service, with all its checks; returns how many cases there were, none of them amiss."""
+    command = [str(Path(sys.executable).with_name("schemathesis"))]
+    command += ["--config-file", str(ROOT / "tests/service/schemathesis.toml"), "--no-color"]
+    command += ["run", f"{served.url}/openapi.json", "--checks", "all", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    done = re.search(r"(\d+) generated, (\d+) passed", ended.stdout)
+    assert done and done[1] == done[2], ended.stdout
+    print(done[0])
+    return int(done[1])
