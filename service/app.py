@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -19,6 +20,13 @@ from service.store import Store
 PROOF_LIFETIME_SECONDS = 3600
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class Application(Flask):
+    """Flask, but it does not ask of every function, before every call, whether that is a coroutine: none is here."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     )
     checks = Health(draining or config.drain_file.exists)
 
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.extensions["service"] = Parts(store, checks, instruments)
     instruments.observe(app)
     app.before_request(_identify)
