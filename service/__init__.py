@@ -7,7 +7,7 @@ filter    pure: what a filter may ask for                errors    every error a
 body      a request's bytes, bounded                     health    liveness, readiness
 probes    the probe port, on a thread of its own         metrics   what Prometheus scrapes
 welcome   GET /                                          logs      JSON lines
-sidecar   beside mongod: replica set and users
+sidecar   beside mongod: replica set and users           sharing  one answer for all who ask the same at once
 
 This file stays empty of imports: gunicorn's main process and the sidecar import the package too, and need no Flask.
 """
