@@ -34,13 +34,14 @@ from cluster.instance import CHECKOUT, cache_directory
 from local.mongod import Mongod
 
 OURS, SAMPLE, EVE = "the data service", "plain Flask + PyMongo", "Eve 2.3.1"
+APART = "the data service, no two readers of one page"
 BARE, FLOOR = "bare Flask, the same bytes", "driver and orjson, no HTTP: the floor"
 CONCERN = {OURS: "majority, journaled", SAMPLE: "MongoDB's default: majority", EVE: "its own default: w=1"}
 ROUNDS = 3
 SECONDS = 3  # of each turn
 FLOOR_SECONDS = 1.5
 CONNECTIONS = 8
-DOCUMENTS = 1000  # in each one's collection while it is read
+DOCUMENTS, MANY = 1_000, 100_000  # in each one's collection while it is read
 PAGE = 20
 DEEP_LIMIT, DEEP_PAGE, DEEP_DOCUMENTS = 100, 10_000, 1_000_100
 DEEP_SAMPLES = 400
@@ -73,6 +74,7 @@ Turns = dict[str, Turn]
 class Result:
     reads: Turns = field(default_factory=dict)
     writes: Turns = field(default_factory=dict)
+    many_reads: Turns = field(default_factory=dict)
     floor_us: list[float] = field(default_factory=list)
     page_bytes: int = 0
     pages_ms: dict[int, list[float]] = field(default_factory=dict)  # by the page's number
@@ -120,7 +122,8 @@ def report(result: Result) -> str:
     ours = statistics.median(reads[OURS].cpu_us)
     size = f"{PAGE} documents ({result.page_bytes:,} bytes)"
     lines = [
-        f"One core for the server, {CONNECTIONS} connections; medians of {ROUNDS} turns of {SECONDS} s each.",
+        f"One core for the server, {CONNECTIONS} connections, {DOCUMENTS:,} documents stored; medians of {ROUNDS} "
+        f"turns of {SECONDS} s each. All servers: gunicorn, gthread, 16 threads.",
         "",
         f"| GET of {size} | requests a second | p99 | CPU a request | of the floor |",
         "| --- | --- | --- | --- | --- |",
@@ -129,6 +132,10 @@ def report(result: Result) -> str:
             f"| {name} {_row(turn)} | {_median(turn.cpu_us):.0f} µs | {_median(turn.cpu_us) / floor:.1f} |"
             for name, turn in reads.items()
         ),
+        "",
+        f"| GET of {PAGE} documents, {MANY:,} stored (one turn) | requests a second | p99 |",
+        "| --- | --- | --- |",
+        *(f"| {name} {_row(turn)} |" for name, turn in result.many_reads.items()),
         "",
         "| POST of one small document | write concern | requests a second | p99 | CPU a request |",
         "| --- | --- | --- | --- | --- |",
@@ -155,8 +162,9 @@ def report(result: Result) -> str:
 def _bars(result: Result, share: float) -> Iterator[Bar]:
     yield Bar("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
     for what, turns, other, least in (
-        ("GETs a second", result.reads, EVE, 20),
-        ("GETs a second", result.reads, SAMPLE, 1.2),
+        (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, EVE, 20),
+        (f"GETs a second, {MANY:,} documents stored", result.many_reads, EVE, 20),
+        (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, SAMPLE, 1.2),
         ("POSTs a second", result.writes, EVE, 2),
         ("POSTs a second", result.writes, SAMPLE, 1),
         ("GETs a second under the limits", result.limited_reads, EVE, 20),
@@ -200,12 +208,12 @@ class _Bench:
         named = {"MONGODB_URI": uri, "MONGODB_DATABASE": _database(name)} | environ
         return Pod(self.directory, self.core, application, python, **named)
 
-    def fill(self, names: list[str]) -> None:
+    def fill(self, names: list[str], number: int = DOCUMENTS) -> None:
         """The same documents for each, the newest too; Eve's with what it adds to each when it stores it."""
         for name in names:
             collection = self.mongo[_database(name)].data
             collection.drop()
-            collection.insert_many([_reading(n) | (_of_eve(n) if name == EVE else {}) for n in range(DOCUMENTS)])
+            collection.insert_many([_reading(n) | (_of_eve(n) if name == EVE else {}) for n in range(number)])
 
 
 def _measure_speed(bench: _Bench, result: Result, say: Say) -> None:
@@ -220,12 +228,15 @@ def _measure_speed(bench: _Bench, result: Result, say: Say) -> None:
         body = bench.directory / "page.json"
         body.write_bytes(page)
         bare = stack.enter_context(running(bench.pod(BARE, "bench.peers.bare:app", BODY=str(body))))
-        reads = _turns(servers | {BARE: bare}, result.reads, say, body=None)
+        reads = _turns(servers | {APART: servers[OURS], BARE: bare}, result.reads, say, body=None)
         for _ in range(ROUNDS):
             next(reads)
             result.floor_us.append(_floor(bench))
         for _ in _turns(servers, result.writes, say, POSTED):
             pass
+        say(f"{MANY:,} documents each")
+        bench.fill(list(servers), MANY)
+        next(_turns(servers, result.many_reads, say, body=None))
 
 
 def _measure_limited(bench: _Bench, result: Result, say: Say) -> None:
@@ -252,14 +263,14 @@ def _turns(servers: dict[str, Pod], turns: Turns, say: Say, body: str | None) ->
     """Each server in turn, so many rounds; every round another one is the first."""
     names = list(servers)
     turns |= {name: Turn() for name in names}
-    for url in (_url(name, servers[name], body) for name in names):
-        wrk.ask(url, 1, CONNECTIONS, body)  # threads and connections that stay
+    for name in names:
+        wrk.ask(_url(name, servers[name], body), 1, CONNECTIONS, body)  # threads and connections that stay
     for turn in range(ROUNDS):
         say(f"{'GET' if body is None else 'POST'}, round {turn + 1} of {ROUNDS}")
         for name in [*names[turn % len(names) :], *names[: turn % len(names)]]:
             server = servers[name]
             before = server.cpu_seconds()
-            answers = wrk.ask(_url(name, server, body), SECONDS, CONNECTIONS, body)
+            answers = wrk.ask(_url(name, server, body), SECONDS, CONNECTIONS, body, apart=name == APART)
             turns[name].add(answers, server.cpu_seconds() - before)
         yield
 
