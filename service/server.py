@@ -45,6 +45,7 @@ worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True
 # prometheus_client looks at this once, when a worker imports it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
+logger_class = "service.worker.Log"
 logconfig_dict = {
     "formatters": {"generic": {"()": "service.logs.JsonFormatter"}},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}},

@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 import orjson
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 LINGER_MS = 2  # for a connection's next request
@@ -22,6 +23,14 @@ def limit_stalls(listeners: list[Any], seconds: float) -> None:
     for listener in listeners:
         value = struct.pack("ll", int(whole), int(fraction * 1_000_000))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log, without a line for each request: the application writes that. With a configuration of logging,
+    gunicorn puts a line of its own together at every request, and then finds nobody who wants it."""
+
+    def access(self, *_: Any) -> None:
+        pass
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]

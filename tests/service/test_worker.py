@@ -13,7 +13,6 @@ from gunicorn.workers.gthread import ThreadWorker
 from service import worker
 from service.worker import Worker
 
-
 Ends = tuple[socket.socket, socket.socket]
 
 
