@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import churn, load, page, viewers, weight
+from bench import churn, load, page, service, viewers, weight
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Any]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, Any]] = {
     "viewers": ("A hundred viewers", viewers),
     "weight": ("What the page weighs", weight),
     "load": ("A fixed rate", load),
+    "service": ("The data service", service),
 }
 
 

@@ -66,8 +66,8 @@ class Result:
 def measure(say: Say) -> Result:
     result = Result()
     peers = _peers(say)
-    client, server = _cores()
-    with _serving(server) as url, _pinned(client):
+    client, server = cores()
+    with _serving(server) as url, pinned(client):
         for rate in RATES:
             say(f"{rate} requests a second, {TRY_SECONDS:.0f} s")
             result.tried[rate] = _best(url, rate)
@@ -77,10 +77,10 @@ def measure(say: Say) -> Result:
             say(f"{name}, as fast as it can, {PEER_SECONDS} s")
             result.peers[name] = _ask(name, url, PEER_SECONDS, CONNECTIONS)
     say(f"a server that stands still {FREEZE_SECONDS:.0f} s in every {FREEZE_EVERY:.0f}, {FREEZE_TRIAL} s each")
-    with _serving(server, "freezing") as url, _pinned(client):
+    with _serving(server, "freezing") as url, pinned(client):
         result.frozen = _generate(url, FREEZE_RATE, FREEZE_TRIAL)
     for name in peers:
-        with _serving(server, "freezing") as url, _pinned(client):
+        with _serving(server, "freezing") as url, pinned(client):
             result.frozen_peers[name] = _ask(name, url, FREEZE_TRIAL, FREEZE_CONNECTIONS)
     return result
 
@@ -162,14 +162,14 @@ def _peers(say: Say) -> list[str]:
     return found
 
 
-def _cores() -> tuple[int, int]:
+def cores() -> tuple[int, int]:
     """One for the clients and one for the server; the same, where there is no other."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[0], cores[-1]
 
 
 @contextmanager
-def _pinned(core: int) -> Iterator[None]:
+def pinned(core: int) -> Iterator[None]:
     """What is started meanwhile runs on this core alone, and so do we."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})

@@ -7,7 +7,8 @@ filter    pure: what a filter may ask for                errors    every error a
 body      a request's bytes, bounded                     health    liveness, readiness
 probes    the probe port, on a thread of its own         metrics   what Prometheus scrapes
 welcome   GET /                                          openapi   the contract, as data
-sidecar   beside mongod: replica set and users           logs      JSON lines
+sidecar   beside mongod: replica set and users           sharing   one answer for all who ask the same at once
+logs      JSON lines
 
 This file stays empty of imports: gunicorn's main process and the sidecar import the package too, and need no Flask.
 """

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -23,6 +24,13 @@ _TRACEPARENT = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
     r"(?P<more>-[\x21-\x7e]*)?"
 )
+
+
+class Application(Flask):
+    """Flask, but it does not ask of every function, before every call, whether that is a coroutine: none is here."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     )
     checks = Health(draining or config.drain_file.exists)
 
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.extensions["service"] = Parts(store, checks, instruments)
     instruments.observe(app)
     app.before_request(_identify)

@@ -15,8 +15,8 @@ import orjson
 def write(event: str, **fields: Any) -> None:
     """One line, whole even between threads: a single write of it and its newline."""
     line = {"time": _timestamp(time.time()), "event": event, **fields}
-    sys.stdout.write(orjson.dumps(line, default=str).decode() + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(line, str, orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from functools import cache
 
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import (
@@ -64,6 +65,10 @@ class Metrics:
         build = Gauge(
             "service_build_info", "Constant 1.", ["version", "python"], registry=registry, multiprocess_mode="livemax"
         )
+        # To find a child, `labels` takes a lock and makes a tuple of strings, at every request; there are few children.
+        self._requests_of = cache(self._requests.labels)
+        self._durations_of = cache(self._durations.labels)
+        self._commands_of = cache(self._commands.labels)
         build.labels(version, platform.python_version()).set(1)
         self._expose = self._of_all_processes if multiprocess else self._of_this_process
         if not multiprocess:  # in multiprocess mode a process would tell of itself alone
@@ -76,7 +81,7 @@ class Metrics:
         return self._expose()
 
     def command(self, name: str, outcome: str, seconds: float) -> None:
-        self._commands.labels(name, outcome).observe(seconds)
+        self._commands_of(name, outcome).observe(seconds)
 
     def mongodb(self, up: bool) -> None:
         self._up.set(up)
@@ -94,8 +99,8 @@ class Metrics:
     def _answered(self, response: Response) -> Response:
         method = request.method if request.method in METHODS else "other"
         route = request.url_rule.rule if request.url_rule else UNMATCHED
-        self._requests.labels(method, route, str(response.status_code)).inc()
-        self._durations.labels(method, route).observe(time.perf_counter() - g.began)
+        self._requests_of(method, route, str(response.status_code)).inc()
+        self._durations_of(method, route).observe(time.perf_counter() - g.began)
         return response
 
     def _end(self, _: BaseException | None) -> None:

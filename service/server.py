@@ -12,6 +12,7 @@ close while the endpoints are withdrawn; then SIGTERM, and what is in flight has
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import tempfile
 import threading
@@ -28,6 +29,7 @@ try:
 except ConfigError as error:
     raise SystemExit(f"service: {error}") from None
 
+_drain_file = str(_config.drain_file)
 _metrics_directory = tempfile.mkdtemp(prefix="metrics-") if _config.workers > 1 else None
 _shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file must not wait for a disk
 
@@ -45,6 +47,7 @@ worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True
 # prometheus_client looks at this once, when a worker imports it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
+logger_class = "service.worker.Log"
 logconfig_dict = {
     "formatters": {"generic": {"()": "service.logs.JsonFormatter"}},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}},
@@ -81,7 +84,7 @@ def post_worker_init(worker: Any) -> None:
 
 def pre_request(worker: Any, request: Any) -> None:
     """While the pod drains, tells clients to come back over a new connection, which another pod will take."""
-    if _config.drain_file.exists():
+    if os.access(_drain_file, os.F_OK):  # Path.exists raises and catches an error where there is none
         request.force_close()
 
 

@@ -49,6 +49,7 @@ from service import document as documents
 from service import filter as filters
 from service.document import Document
 from service.filter import Filter
+from service.sharing import Shared
 
 REACH_SECONDS = 2.0  # one try to reach MongoDB before the first request
 CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, three times over while it is turned into JSON
@@ -172,6 +173,7 @@ class Collection:
         self._collection = collection
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
+        self._pages: Shared[Page] = Shared()
 
     def prepare(self) -> None:
         if self._lifetime:
@@ -222,12 +224,19 @@ class Collection:
         One command, one answer: a page ends early where MongoDB's answer would exceed its 16 MB. MongoDB itself ends
         the command at the deadline, so that nothing goes on looking for an answer that nobody waits for.
         """
+        if condition:
+            return self._newest(limit, before, condition, self._store.deadline)
+        return self._pages.ask(
+            (limit, before), lambda seconds: self._newest(limit, before, None, seconds), self._store.deadline
+        )
+
+    def _newest(self, limit: int, before: str | None, condition: Filter | None, seconds: float) -> Page:
         bounds: dict[str, Any] = {}
         if before is not None:
             # max() and not $lt: $lt would leave out whatever _id is of another type.
             bounds = {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
         searching = bool(condition)
-        with self._turn(searching) as remaining, pymongo.timeout(remaining), _reading(searching):
+        with self._turn(searching, seconds) as remaining, pymongo.timeout(remaining), _reading(searching):
             cursor = self._collection.find_raw_batches(
                 filters.with_ids(condition or {}, ObjectId),
                 projection=self._projection,
@@ -244,9 +253,9 @@ class Collection:
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     @contextlib.contextmanager
-    def _turn(self, searching: bool) -> Iterator[float]:
-        """Waits until few enough pages are being made, or for the whole deadline; gives what is left of it."""
-        end = time.monotonic() + self._store.deadline
+    def _turn(self, searching: bool, seconds: float) -> Iterator[float]:
+        """Waits until few enough pages are being made, or for all of these seconds; gives what is left of them."""
+        end = time.monotonic() + seconds
         with contextlib.ExitStack() as turns:
             for turn in (self._store.searches, self._store.pages) if searching else (self._store.pages,):
                 if not turn.acquire(timeout=max(end - time.monotonic(), 0)):

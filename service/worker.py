@@ -3,13 +3,16 @@ a client that stalls loses its connection, since it holds one thread of few."""
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from typing import Any
 
 import orjson
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+LINGER_MS = 2  # for a connection's next request
 STALL_SECONDS = 10.0  # between two pieces of a request; never longer than the request's deadline
 
 
@@ -22,11 +25,33 @@ def limit_stalls(listeners: list[Any], seconds: float) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
 
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log, without a line for each request: the application writes that. With a configuration of logging,
+    gunicorn puts a line of its own together at every request, and then finds nobody who wants it."""
+
+    def access(self, *_: Any) -> None:
+        pass
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers what is no HTTP (a line or a header that is malformed or too long) as the application answers errors."""
 
+    def handle(self, conn: Any) -> Any:
+        """Stays with a connection whose next request comes at once, while no other waits for the thread: the way back
+        to the main thread, which would watch it, and from there to a thread again costs as much as Flask."""
+        while True:
+            kept = super().handle(conn)
+            if kept is not True or not self.alive or self.nr_conns > self.cfg.threads or not _readable(conn.sock):
+                return kept
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         super().handle_error(req, _Problem(client), addr, exc)
+
+
+def _readable(client: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(client, select.POLLIN)
+    return bool(poll.poll(LINGER_MS))
 
 
 class _Problem:

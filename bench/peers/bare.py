@@ -1,0 +1,14 @@
+"""Flask that answers with the bytes of a file: what the web costs when nothing is behind it."""
+
+import os
+from pathlib import Path
+
+from flask import Flask, Response
+
+app = Flask(__name__)
+BODY = Path(os.environ["BODY"]).read_bytes()
+
+
+@app.get("/data")
+def constant() -> Response:
+    return Response(BODY, content_type="application/json")

@@ -1,0 +1,24 @@
+"""What a good tutorial makes of Flask and PyMongo: the same two routes, and nothing around them."""
+
+import os
+
+from flask import Flask, Response, jsonify, request
+from pymongo import MongoClient
+
+app = Flask(__name__)
+documents = MongoClient(os.environ["MONGODB_URI"])[os.environ["MONGODB_DATABASE"]].data
+
+
+@app.get("/data")
+def newest() -> Response:
+    limit = request.args.get("limit", 20, type=int)
+    found = list(documents.find().sort("_id", -1).limit(limit))
+    for each in found:
+        each["_id"] = str(each["_id"])
+    return jsonify(found)
+
+
+@app.post("/data")
+def store() -> tuple[Response, int]:
+    result = documents.insert_one(request.get_json())
+    return jsonify(id=str(result.inserted_id)), 201
