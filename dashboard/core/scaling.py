@@ -7,7 +7,7 @@ a little: no sample counts as later than it was seen.
 import math
 from collections import deque
 from collections.abc import Mapping
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from msgspec import Struct
@@ -76,11 +76,12 @@ class Sight(Struct, frozen=True):
 
     @property
     def content(self) -> bool:
-        """Whether CPU is such that the autoscaler would leave the number of pods as it is, for its own sake and not
-        only because max keeps it."""
-        if self.percent is None:
-            return False
-        ratio, pods = self.percent / self.target, len(self.ready)
+        """Whether CPU is such that the autoscaler would leave the number of pods as it is."""
+        return self.percent is not None and self.content_at(self.percent)
+
+    def content_at(self, percent: float) -> bool:
+        """The same for another figure: for the autoscaler's own sake, and not only because max keeps it."""
+        ratio, pods = percent / self.target, len(self.ready)
         if self.tolerance.holds(ratio):
             return True
         return math.ceil(pods * ratio) == pods or (ratio < 1 and pods == self.low)
@@ -247,7 +248,7 @@ class Scaling:
         self._at: dict[str, float] = {"t0": start.at}
         self._at_stop = start.desired  # pods asked for when the load stopped
         self._fell = False  # the number of pods that are asked for, under load
-        self._steady_since: float | None = None
+        self._even: deque[tuple[float, float]] = deque()  # moment and CPU percent, while as many are Ready as asked for
         self._figures_at = start.at
 
     @property
@@ -277,8 +278,8 @@ class Scaling:
         self._at_stop = self._last.desired
 
     def steady(self) -> float:
-        """For how many of the STEADY_SECONDS it has been steady."""
-        return 0.0 if self._steady_since is None else self._last.at - self._steady_since
+        """For how many of the STEADY_SECONDS there have been as many pods as asked for."""
+        return self._even[-1][0] - self._even[0][0] if self._even else 0.0
 
     def late(self, at: float) -> str | None:
         """Which moment should have come by now, in a sentence."""
@@ -324,11 +325,18 @@ class Scaling:
             self._find("t3", sight.at)
         if sight.serving - self._start.ready:
             self._find("t4", sight.at)
-        if not (sight.even and sight.content and self.came("t4")):
-            self._steady_since = None
-        elif self._steady_since is None:
-            self._steady_since = sight.at
-        elif sight.at - self._steady_since >= STEADY_SECONDS:
+        self._find_steady(sight)
+
+    def _find_steady(self, sight: Sight) -> None:
+        """As many pods as asked for, for long enough, and CPU meanwhile, in the mean, such that they will do: a single
+        sample is one of a busy machine, too, and the autoscaler itself does not act on each that is low."""
+        if not (sight.even and sight.percent is not None and self.came("t4")):
+            self._even.clear()
+            return
+        self._even.append((sight.at, sight.percent))
+        while len(self._even) > 2 and sight.at - self._even[1][0] >= STEADY_SECONDS:
+            self._even.popleft()
+        if self.steady() >= STEADY_SECONDS and sight.content_at(mean(percent for _, percent in self._even)):
             self._find("t5", sight.at)
 
     def _find_over(self, sight: Sight) -> None:

@@ -1,6 +1,8 @@
 """Documents that were acknowledged are there, whatever happens to the database's pod."""
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import urllib3
@@ -47,7 +49,7 @@ def test_the_database_pod_is_deleted_under_writers_and_no_post_fails(deployment:
     assert set(statuses) == {201}
     assert deployment.get("pod", "mongodb-0")["metadata"]["uid"] != before
     assert deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"] == volume
-    assert set(acknowledged) <= _all_proofs(deployment)
+    assert set(acknowledged) <= {document["_id"] for document in proofs_kept(deployment)}
 
 
 def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents(deployment: Deployment) -> None:
@@ -63,15 +65,10 @@ def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents
     assert deployment.http.request("GET", f"{deployment.service}/data/{kept}").json()["kept"] is True
 
 
-def _all_proofs(deployment: Deployment) -> set[str]:
-    found: set[str] = set()
-    url: str | None = f"{deployment.service}/proofs?limit=1000"
-    while url:
-        answer = deployment.http.request("GET", url)
-        found |= {document["_id"] for document in answer.json()}
-        link = answer.headers.get("Link")
-        url = None
-        if link:
-            target = link.split(">")[0].removeprefix("<")
-            url = target if target.startswith("http") else f"{deployment.service}{target}"
-    return found
+def proofs_kept(deployment: Deployment) -> Iterator[Any]:
+    """All documents of /proofs, page by page."""
+    path = "/proofs?limit=1000"
+    while path:
+        answer = deployment.http.request("GET", f"{deployment.service}{path}")
+        yield from answer.json()
+        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")

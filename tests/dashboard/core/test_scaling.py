@@ -124,11 +124,22 @@ def test_steadiness_begins_anew_after_each_second_without_it() -> None:
     story.see(seen(26, "ab", 133, desired=4))
     story.hold(27, 80, "abcd", 66)
     assert story.scaling.steady() == 53
-    story.see(seen(81, "abcd", 120))
+    story.see(seen(81, "abcd", 66, desired=5))
     assert story.scaling.steady() == 0
     story.hold(82, 141, "abcd", 66)
     assert not story.scaling.came("t5")
     story.see(seen(142, "abcd", 66))
+    assert story.scaling.came("t5")
+
+
+def test_steadiness_is_of_the_mean_of_all_samples_meanwhile() -> None:
+    story = Story()
+    story.hold(1, 25, "ab", 133)
+    story.see(seen(26, "ab", 133, desired=4))
+    story.hold(27, 56, "abcd", 48)  # three would do
+    story.hold(57, 87, "abcd", 50)
+    assert story.scaling.steady() == 60 and not story.scaling.came("t5")
+    story.hold(88, 110, "abcd", 66)  # and not any more, though the lowest samples still count
     assert story.scaling.came("t5")
 
 
