@@ -58,7 +58,7 @@ down: .venv/tools ## stop what `make demo` started; its data stay
 .PHONY: clean
 clean: .venv/tools ## down, and delete data, secrets, images and caches
 	@$(DEPLOY) clean
-	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache
 
 .PHONY: vendor
 vendor: ## fetch the page's libraries from npm again, at their exact versions
