@@ -137,7 +137,7 @@ def test_a_viewer_may_not_do_what_an_operator_may(app: Flask, client: FlaskClien
     def restart() -> Response:
         return Response(status=202)
 
-    assert problem(client.post("/api/restart", headers=ORIGIN)) == 403
+    assert problem(client.post("/api/restart", headers=ORIGIN)) == 401
     assert problem(client.post("/api/restart", headers={"Authorization": f"Bearer {VIEWER}"})) == 403
     assert client.post("/api/restart", headers={"Authorization": f"Bearer {OPERATOR}"}).status_code == 202
     headers = {**ORIGIN, "X-CSRF-Token": sign_in(client)}

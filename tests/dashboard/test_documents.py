@@ -121,7 +121,7 @@ def test_an_insertion_passes_unchanged_both_ways(client: FlaskClient, service: R
 
 
 def test_only_an_operator_of_this_page_or_with_a_token_inserts(client: FlaskClient, service: Recorder) -> None:
-    assert problem(post(client)) == 403  # no origin
+    assert problem(post(client)) == 401
     assert problem(post(client, **AS_VIEWER)) == 403
     assert problem(client.get("/api/documents")) == problem(client.get(f"/api/documents/{ID}")) == 401
     csrf = sign_in(client, VIEWER)
