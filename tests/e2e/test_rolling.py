@@ -102,6 +102,7 @@ def test_every_write_is_answered_and_stored_once_whatever_is_restarted_meanwhile
             deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=120s")
             writers.go_on(1000)
 
+    print(f"{len(writers.answers):,} writes, {writers.rate:.0f} a second")
     assert not writers.failures
     assert Counter(status for status, _ in writers.answers) == {201: len(writers.answers)}
     assert writers.rate > LEAST_RATE
