@@ -11,6 +11,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import engineio
 import orjson
 import socketio
 
@@ -20,11 +21,24 @@ from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
 BEARER = {"Authorization": f"Bearer {VIEWER}"}
 
 
+class InOrder(engineio.Client):
+    """Takes messages one after the other, as a browser does: by itself it starts a thread for each of them, and a patch
+    may then be taken before the snapshot that came before it."""
+
+    def _trigger_event(self, event: str, *arguments: Any, **options: Any) -> Any:
+        return super()._trigger_event(event, *arguments, **{**options, "run_async": False})
+
+
+class Client(socketio.Client):
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return InOrder
+
+
 class Page:
     """Follows the wire as the browser's state.js does, and keeps what it got."""
 
     def __init__(self) -> None:
-        self.client = socketio.Client(reconnection=False)
+        self.client = Client(reconnection=False)
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.state: dict[str, Any] = {"about": {"viewers": 0}}
         self.seq = -1
