@@ -1,33 +1,49 @@
-"""The autoscale demo: load that asks for more pods, until they serve and all is steady; then none, until they are gone.
+"""The autoscale demo: load that is raised until more pods are owed, held until they serve and all is steady; then none,
+until they are gone.
 
 It is stopped at once when more than half of the requests fail for ten seconds, and the load with it.
 """
 
-from dashboard.core.load import MOST_RATE, MOST_SECONDS, LoadOptions
+from typing import NamedTuple
+
+from dashboard.core.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unfit
+from dashboard.core.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
+from dashboard.core.autoscale.obligations import Obligation, Obligations
+from dashboard.core.autoscale.observation import Observation, observe
+from dashboard.core.autoscale.rates import FIRST_RATE, Rates
+from dashboard.core.autoscale.settling import Settling
+from dashboard.core.autoscale.verdict import Findings, autoscale
+from dashboard.core.load import MOST_RATE, MOST_SECONDS, LoadOptions, Unfit
+from dashboard.core.news import span
 from dashboard.core.ports import Load, LoadTotals, View
 from dashboard.core.run import Json
-from dashboard.core.scaling import (
-    CALIBRATION_RATE,
-    SETTLED_SECONDS,
-    STEADY_SECONDS,
-    Calibration,
-    Resolution,
-    Scaling,
-    Sight,
-    limits,
-    sight,
-)
-from dashboard.core.verdict import MOMENTS, Scaled, Verdict, autoscale
+from dashboard.core.verdict import Verdict
 from dashboard.stage import Ended, Stage
 
 LOOK_SECONDS = 1.0
-FAILING_SHARE = 0.5
-FAILING_SECONDS = 10.0
-SPARE_SECONDS = 60.0  # that a load may last longer than it is needed: if the dashboard hangs, it ends by itself
+TEST_RATE = 300.0  # requests a second that the generator's self-test sends
+TEST_AGAIN_SECONDS = 5.0
+HINT = " Look at `kubectl top pods`: is metrics-server there, and do the pods request CPU?"
+GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
 
 
-class Late(Ended):
-    """Something did not come within its limit: a finding, and no interruption."""
+class Unmet(Ended):
+    """Something that was owed did not come: a finding, and no interruption."""
+
+
+class Patience(NamedTuple):
+    """How long what nobody owes may take: so many seconds, and so many samples' time."""
+
+    seconds: float
+    samples: float
+
+    def limit(self, resolution: float) -> float:
+        return self.seconds + self.samples * resolution
+
+
+RAISING = Patience(240.0, 12.0)  # until new pods serve
+STEADYING = Patience(300.0, 10.0)  # until all is steady
+FALLING = Patience(240.0, 6.0)  # and the stabilization window, from each step down to the next
 
 
 class Autoscaling:
@@ -37,168 +53,199 @@ class Autoscaling:
         self._view = view
         self._deployment = deployment
         self._limits = stage.run.demo.limits
+        self._asked: float | None = stage.run.options.get("rate")
         self._resolution = Resolution()
-        self._start: Sight | None = None
-        self._scaling: Scaling | None = None
-        self._rate: float | None = stage.run.options.get("rate")
+        self._watchdog: Watchdog | None = None
+        self._start: Observation | None = None  # as it was just before the load
+        self._moments: Moments | None = None
+        self._obligations: Obligations | None = None
+        self._rates: Rates | None = None
+        self._totals: LoadTotals | None = None  # once the load has ended
         self._loading = False
-        self._totals: LoadTotals | None = None  # of the load proper
         self._failing = Failing()
-        self._late: str | None = None
+        self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
+        self._unmet: Obligation | None = None
 
     def play(self) -> None:
         try:
             self._check()
             self._settle()
-            self._calibrate()
             self._raise()
             self._steady()
             self._fall()
             self._stage.finish()
-        except Late as late:
-            self._late = str(late)
+        except Unmet:
+            return
 
     def clean(self) -> None:
         self._stop_load()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        scaling, totals = self._scaling, self._totals
+        start, moments, rates, totals = self._start, self._moments, self._rates, self._totals
         return autoscale(
-            Scaled(
-                min=self._start.low if self._start else None,
-                peak=scaling.peak if scaling else None,
-                rate=self._rate,
+            Findings(
+                min=start.low if start else None,
+                start=start.desired if start else None,
+                peak=moments.peak if moments else None,
+                target=f"{start.target} {start.unit}" if start else None,
+                rate=rates.rate if rates else self._asked,
+                rates=self._told_rates(),
+                cost=rates.cost if rates else None,
+                background=start.used if start else None,
+                due=totals.due if totals else 0,
                 offered=totals.offered if totals else 0,
                 achieved=totals.achieved if totals else 0,
                 errors=totals.errors if totals else 0,
+                errors_by_kind=totals.by_kind if totals else {},
+                errors_of=self._who_failed(),
                 dropped=totals.dropped if totals else 0,
                 lag_p99_ms=totals.lag_p99_ms if totals else None,
                 cpu_percent=totals.cpu_percent if totals else None,
-                moments=scaling.moments if scaling else dict.fromkeys(MOMENTS),
+                moments=moments.seconds if moments else dict.fromkeys(NAMES),
                 resolution=self._resolution.seconds,
-                flapped=scaling.flapped if scaling else None,
-                inactive=scaling.inactive if scaling else None,
-                blind=scaling.blind if scaling else None,
-                late=self._late,
+                owed=tuple(self._told_obligations()),
+                unmet=self._told_unmet(),
+                unmet_under_any_load=self._unmet is not None and self._unmet.what in ("scale-up", "scale-down"),
+                contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
+                aborted=stopped is not None and stopped.startswith("Aborted"),
             )
         )
 
     # The steps
 
     def _check(self) -> None:
+        """What only a person can mend ends the run here; what time mends is waited for in the next step."""
         self._stage.begin("preflight")
         if self._load.running():
             raise Ended("A load is running already: stop it first.")
-        seen = self._wait_for_figures()
-        if not seen.active:
-            raise Ended(f"The autoscaler can't scale: {seen.inactive}.")
-        if seen.high <= seen.low:
-            raise Ended(f"The autoscaler's min and max are both {seen.low}: there is nothing to scale.")
-        if seen.newest is None:
-            raise Ended("There are no figures of the pods' CPU: is metrics-server there?")
-        self._stage.tell(f"{seen.low} to {seen.high} pods, CPU at {seen.target} %")
+        seen = self._first_look()
+        if reason := unfit(seen, self._deployment):
+            raise Ended(reason)
+        self._stage.tell(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
 
-    def _wait_for_figures(self) -> Sight:
-        """New pods, after a roll-out say, have none for half a minute, and the autoscaler can't act meanwhile."""
-        end = self._stage.clock.monotonic() + self._limits["figures"]
-        while True:
-            self._stage.go_on()
-            seen = self._look()
-            if (seen.active and seen.newest is not None) or self._stage.clock.monotonic() >= end:
-                return seen
-            self._stage.show("Waiting for figures of the pods' CPU")
+    def _first_look(self) -> Observation:
+        """A dashboard that has just started may not have been told of the autoscaler yet."""
+        end = self._stage.clock.monotonic() + self._limits["sources"]
+        while (seen := self._look()) is None or seen.away:
+            if self._stage.clock.monotonic() >= end:
+                break
+            self._stage.show("Waiting for the autoscaler" + (f": {seen.away} does not answer" if seen else ""))
             self._stage.pause(LOOK_SECONDS)
+        if seen is None:
+            raise Ended("There is no autoscaler with a CPU target here: apply one, such as k8s/base/flask-hpa.yaml.")
+        return seen
 
     def _settle(self) -> None:
         self._stage.begin("settle")
-        since: list[float] = []  # when it was first seen settled
-
-        def settled() -> bool:
-            seen = self._look()
-            self._start = seen
-            self._stage.show(_standing(seen))
-            if not (seen.at_min and seen.content) or seen.away:
-                since.clear()
-                return False
-            since.append(seen.at)
-            return seen.at - since[0] >= SETTLED_SECONDS
-
-        limit = self._limits["settle"]
-        self._stage.until(settled, LOOK_SECONDS, limit, f"It had not settled at min within {limit:.0f} s.")
-
-    def _calibrate(self) -> None:
-        """Finds the rate, unless one was asked for."""
-        if self._rate is not None:
-            self._stage.skip("calibrate", f"{self._rate:g} requests a second were asked for")
-            return
-        self._stage.begin("calibrate", f"{CALIBRATION_RATE:g} requests a second")
-        calibration = Calibration(self._begin_load(CALIBRATION_RATE, self._limits["calibrate"] + SPARE_SECONDS))
-
-        def measured() -> bool:
-            calibration.see(self._watch(), self._load.totals().achieved)
-            return calibration.done
-
-        limit = self._limits["calibrate"]
-        self._stage.until(measured, LOOK_SECONDS, limit, "No CPU figures came of the calibration's load alone.")
-        self._stop_load()
-        if (rate := calibration.rate) is None:
-            raise Ended("What one request costs could not be told from noise: give a rate.")
-        if rate > MOST_RATE:
-            raise Ended(f"It would take {rate:.0f} requests a second, more than the {MOST_RATE:.0f} allowed.")
-        if not self._look().at_min:
-            raise Ended("The calibration's load alone made it scale: give a rate.")
-        self._rate = max(1.0, rate)
-        self._stage.tell(
-            f"A request costs {calibration.cost:.2f} millicores at one a second:"
-            f" {self._rate:.0f} a second should take {calibration.aim} pods"
-        )
+        settling = Settling(self._stage.time())
+        began = self._stage.clock.monotonic()
+        while True:
+            self._stage.go_on()
+            seen = self._seen()
+            why = settling.waits_for(seen, self._resolution.assumed)
+            if why is None:
+                break
+            passed = self._stage.clock.monotonic() - began
+            unable = not seen.active or seen.newest is None
+            if passed >= self._limits["figures" if unable else "settle"]:
+                raise Ended(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
+            self._stage.show(why)
+            self._stage.pause(LOOK_SECONDS)
+        if seen.desired >= seen.high:
+            raise Ended(
+                f"The traffic that is there already keeps it at max, {seen.high} pods: stop that traffic, or raise max."
+            )
+        self._start = seen
+        above = f", over min {seen.low} by traffic that is there already" if seen.desired > seen.low else ""
+        self._stage.tell(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
-        rate = self._rate or 0.0
-        self._stage.begin("load", f"{rate:g} requests a second")
+        first = self._asked or FIRST_RATE
+        self._stage.begin("load", f"{first:g} requests a second")
         self._stage.hold_lease()
-        allowed = limits(self._resolution.assumed, 0.0)["t5"]
-        start = self._begin_load(rate, min(MOST_SECONDS, allowed + SPARE_SECONDS))
-        self._start = start
-        self._scaling = Scaling(start, self._view.down_window(), self._resolution)
-        self._stage.note("autoscale load", f"started: {rate:g} requests a second", mark=f"load {rate:.0f}/s")
-        self._stage.tell(f"Load begins: {rate:g} requests a second")
-        self._follow("t4")
+        self._start = start = self._begin_load(first)
+        self._moments = Moments(start)
+        self._obligations = Obligations(start)
+        self._watchdog = Watchdog(start)
+        self._rates = Rates(start, first, MOST_RATE, fixed=self._asked is not None)
+        self._stage.note("autoscale load", f"started: {first:g} requests a second", mark="load")
+        self._stage.tell(f"Load begins: {first:g} requests a second")
+        self._follow("t4", RAISING)
 
     def _steady(self) -> None:
         self._stage.begin("steady")
-        self._follow("t5")
+        self._follow("t5", STEADYING)
 
     def _fall(self) -> None:
         self._stage.begin("unload")
         self._stop_load()
-        self._follow("t8")
+        window = self._start.down_window if self._start else 0.0
+        self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
 
-    def _follow(self, moment: str) -> None:
+    def _follow(self, moment: str, patience: Patience) -> None:
         """Looks each second until the moment has come."""
-        scaling = self._scaling
-        while scaling and not scaling.came(moment):
+        moments, watchdog = self._moments, self._watchdog
+        if moments is None or watchdog is None:
+            return
+        since, desired = self._stage.time(), -1
+        while not moments.came(moment):
             self._stage.pause(LOOK_SECONDS)
             seen = self._watch()
-            for each in scaling.see(seen):
-                self._stage.tell(f"{each}: {MOMENTS[each]}, after {scaling.moments[each]:.1f} s; {_standing(seen)}")
-            if scaling.blind:
-                raise Ended(scaling.blind)
-            if late := scaling.late(seen.at):
-                raise Late(late)
-            steady = f"; steady for {scaling.steady():.0f} of {STEADY_SECONDS:.0f} s" if scaling.steady() else ""
-            self._stage.show(_standing(seen) + steady, self._figures(scaling))
+            for each in moments.see(seen):
+                self._stage.tell(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+            self._hold_to_what_is_owed(seen)
+            if reason := watchdog.see(seen, self._resolution.assumed):
+                raise Ended(reason)
+            self._steer(seen)
+            if seen.desired != desired:
+                since, desired = seen.at, seen.desired
+            if seen.at - since > patience.limit(self._resolution.assumed):
+                raise Ended(_overdue(moment, seen, seen.at - since))
+            self._stage.show(self._progress(seen), self._figures())
+
+    def _steer(self, seen: Observation) -> None:
+        """Changes the rate where the samples ask for it."""
+        rates, moments = self._rates, self._moments
+        if not self._loading or rates is None or moments is None:
+            return
+        before = rates.rate
+        if (rate := rates.next(seen)) is not None:
+            self._load.change_rate(rate)
+            moments.change_rate(seen.at)
+            word = "raised" if rate > before else "lowered"
+            self._stage.tell(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
+        elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
+            raise Ended(rates.exhausted)
+
+    def _hold_to_what_is_owed(self, seen: Observation) -> None:
+        obligations = self._obligations
+        if obligations is None:
+            return
+        obligations.see(seen, self._resolution.assumed, loaded=self._loading)
+        if unmet := obligations.unmet(seen.at):
+            self._unmet = unmet
+            self._stage.tell(self._told_unmet() or unmet.text)
+            raise Unmet(unmet.text)
 
     # The load
 
-    def _begin_load(self, rate: float, duration: float) -> Sight:
+    def _begin_load(self, rate: float) -> Observation:
         """Gives back how it stood when the load began."""
-        self._load.start(LoadOptions(rate=rate, duration=duration), self._stage.run.by)
+        end = self._stage.clock.monotonic() + self._limits["self-test"]
+        while True:
+            try:
+                self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._stage.run.by, TEST_RATE)
+                break
+            except Unfit as error:  # a machine that is busy at the moment is not for ever
+                if self._stage.clock.monotonic() >= end:
+                    raise
+                self._stage.show(f"Trying the load generator again: {error}")
+                self._stage.pause(TEST_AGAIN_SECONDS)
         self._loading = True
         self._failing = Failing()
         self._stage.go_on()  # an abort may have come while the generator was tested
-        return self._look()
+        return self._seen()
 
     def _stop_load(self) -> None:
         if not self._loading:
@@ -206,13 +253,13 @@ class Autoscaling:
         self._loading = False
         at = self._stage.time()
         self._load.stop()
-        if self._scaling is not None:
-            self._totals = self._load.totals()
-            self._scaling.stop(at)
+        self._totals = self._load.totals()
+        if self._moments is not None:
+            self._moments.stop(at)
             self._stage.note("autoscale load", "stopped", mark="load off")
             self._stage.tell("Load stopped")
 
-    def _watch(self) -> Sight:
+    def _watch(self) -> Observation:
         """A look at everything while the load runs, and after."""
         if self._loading:
             totals = self._load.totals()
@@ -221,47 +268,89 @@ class Autoscaling:
                 raise Ended(totals.failed or "The load ended too early.")
             if self._failing.see(totals, self._stage.clock.monotonic()):
                 raise Ended(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
-        return self._look()
-
-    def _look(self) -> Sight:
-        seen = sight(self._view.view(), self._view.samples(), self._deployment, self._stage.time())
-        if seen is None:
-            raise Ended("There is no autoscaler with a CPU target.")
-        self._resolution.see(seen.samples, seen.at)
+        seen = self._seen()
+        if self._loading:
+            self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
         return seen
 
-    def _figures(self, scaling: Scaling) -> Json:
+    def _seen(self) -> Observation:
+        """`Ended` where the autoscaler has been gone for a while."""
+        for _ in range(int(GONE_SECONDS / LOOK_SECONDS)):
+            if seen := self._look():
+                return seen
+            self._stage.pause(LOOK_SECONDS)
+        raise Ended("The autoscaler was deleted during the run, or its CPU target was taken away.")
+
+    def _look(self) -> Observation | None:
+        samples, window = self._view.samples(), self._view.down_window()
+        seen = observe(self._view.view(), samples, self._deployment, window, self._stage.time())
+        if seen is not None:
+            self._resolution.see(seen.samples, seen.at)
+        return seen
+
+    # What is told
+
+    def _progress(self, seen: Observation) -> str:
+        moments = self._moments
+        steady = moments.steady() if moments else 0.0
+        parts = [_standing(seen)]
+        if self._loading and self._rates:
+            parts.insert(0, f"{self._rates.rate:g} requests a second")
+        if steady:
+            parts.append(f"steady for {steady:.0f} of {STEADY_SECONDS:.0f} s")
+        if not self._loading and seen.next_change:
+            left = max(0.0, seen.next_change[0] - seen.at)
+            parts.append(f"{seen.next_change[1]} expected in {span(left)}")
+        return "; ".join(parts)
+
+    def _figures(self) -> Json:
         totals = self._totals or self._load.totals()
+        moments, start, rates = self._moments, self._start, self._rates
         return {
-            "min": self._start.low if self._start else None,
-            "peak": scaling.peak,
-            "rate": self._rate,
+            "min": start.low if start else None,
+            "start": start.desired if start else None,
+            "peak": moments.peak if moments else None,
+            "rate": rates.rate if rates else None,
             "offered": totals.offered,
             "achieved": totals.achieved,
             "errors": totals.errors,
             "lag_p99_ms": totals.lag_p99_ms,
-        } | scaling.moments
+        } | (moments.seconds if moments else {})
+
+    def _told_rates(self) -> tuple[Json, ...]:
+        steps = self._rates.steps if self._rates else []
+        return tuple({"at": round(step.at - steps[0].at, 1), "rate": step.rate} for step in steps)
+
+    def _told_obligations(self) -> list[Json]:
+        if self._obligations is None:
+            return []
+        return [*(each.to_json() for each in self._obligations.met), *([self._unmet.to_json()] if self._unmet else [])]
+
+    def _told_unmet(self) -> str | None:
+        """What did not come, with its moments from the load's beginning."""
+        unmet, moments = self._unmet, self._moments
+        if unmet is None or moments is None:
+            return None
+        since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
+        return f"{unmet.text}. It was owed since t0 + {since:.0f} s, by t0 + {by:.0f} s, and did not come."
+
+    def _who_failed(self) -> str | None:
+        if not self._errors_of or self._start is None:
+            return None
+        old = {pod.uid for pod in self._start.pods}
+        new = [name for uid, name in self._errors_of.items() if uid not in old]
+        if len(new) == len(self._errors_of):
+            return "only pods that came during the run answered with errors"
+        return "pods from before the run answered with errors, too" if new else "the pods answered with errors"
 
 
-class Failing:
-    """Whether more than half of the requests have failed for too long."""
-
-    def __init__(self) -> None:
-        self._achieved = self._errors = 0
-        self._since: float | None = None
-
-    def see(self, totals: LoadTotals, at: float) -> bool:
-        errors = totals.errors - self._errors
-        answered = max(totals.achieved - self._achieved, errors)  # errors without an answer are none of those
-        self._achieved, self._errors = totals.achieved, totals.errors
-        if answered > 0:
-            if errors <= FAILING_SHARE * answered:
-                self._since = None
-            elif self._since is None:
-                self._since = at
-        return self._since is not None and at - self._since >= FAILING_SECONDS
+def _standing(seen: Observation) -> str:
+    return f"{len(seen.ready)} Ready of {seen.desired} asked for, {seen.cpu}"
 
 
-def _standing(seen: Sight) -> str:
-    cpu = "CPU unknown" if seen.percent is None else f"CPU {seen.percent:.0f} %"
-    return f"{len(seen.ready)} Ready of {seen.desired} asked for, {cpu} of {seen.target} %"
+def _overdue(moment: str, seen: Observation, passed: float) -> str:
+    figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
+    return (
+        f"For {span(passed)} nothing changed, and nothing was owed: {_standing(seen)}, by its own figure {figure}."
+        f" What did not come: {NAMES[moment]} ({moment})."
+    )

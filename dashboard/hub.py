@@ -165,7 +165,7 @@ class Hub:
         """The state, not to be changed (with `samples` and `down_window`: core.ports.View)."""
         return self._state
 
-    def samples(self) -> dict[str, tuple[float, float]]:
+    def samples(self) -> dict[str, tuple[float, float, float]]:
         with self._lock:
             return self._snapshot.samples()
 

@@ -120,12 +120,12 @@ class History:
             self._steps[table] = figures
             self.add(table, max(at, round(self._tables[table].last + INSTANT_SECONDS, 3)), *figures)
 
-    def add_pods(self, samples: dict[str, tuple[float, float]]) -> None:
-        """uid → (moment, millicores) of every pod that has a sample. Pods that have none are forgotten."""
+    def add_pods(self, samples: dict[str, tuple[float, float, float]]) -> None:
+        """uid → (moment, millicores, window) of every pod that has a sample. Pods that have none are forgotten."""
         if len(samples) > SPARK_PODS:
             samples = {}
         self._pods = {uid: ring for uid, ring in self._pods.items() if uid in samples}
-        for uid, (at, millicores) in samples.items():
+        for uid, (at, millicores, _) in samples.items():
             ring = self._pods.setdefault(uid, Ring(PODS, SPARK_POINTS))
             if at > ring.last:
                 ring.add(at, (millicores,))

@@ -95,6 +95,7 @@ class ReplicasSpec(Object, frozen=True):
 class ReplicasStatus(Object, frozen=True):
     ready_replicas: int = 0
     updated_replicas: int = 0
+    conditions: list[Condition] | None = None
 
 
 class Workload(Object, frozen=True):
@@ -104,6 +105,11 @@ class Workload(Object, frozen=True):
 
 
 # HorizontalPodAutoscalers (autoscaling/v2)
+
+
+class ScaleTarget(Object, frozen=True):
+    kind: str = ""
+    name: str = ""
 
 
 class MetricValue(Object, frozen=True):
@@ -146,6 +152,7 @@ class Behavior(Object, frozen=True):
 
 
 class AutoscalerSpec(Object, frozen=True):
+    scale_target_ref: ScaleTarget = ScaleTarget()
     min_replicas: int = 1
     max_replicas: int = 1
     metrics: list[Metric] | None = None

@@ -71,8 +71,9 @@ class View(Protocol):
     def view(self) -> Json:
         """The state. Not to be changed."""
 
-    def samples(self) -> Mapping[str, tuple[float, float]]:
-        """The newest CPU sample of each pod: uid → (its own moment in seconds since 1970, millicores)."""
+    def samples(self) -> Mapping[str, tuple[float, float, float]]:
+        """The newest CPU sample of each pod: uid → (its own moment in seconds since 1970, millicores, the seconds up to
+        that moment which it is the mean of)."""
 
     def down_window(self) -> float:
         """The autoscaler's stabilization window on the way down, in seconds."""

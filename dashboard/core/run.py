@@ -83,15 +83,13 @@ DEMOS: Mapping[str, Demo] = {
             " and waits until it has removed them.",
             (
                 StepOf("preflight", "Check that the autoscaler can act"),
-                StepOf("settle", "Wait until it has settled at min"),
-                StepOf("calibrate", "Measure what one request costs"),
-                StepOf("load", "Load until new pods serve"),
+                StepOf("settle", "Wait until it has settled"),
+                StepOf("load", "Raise the load until new pods serve"),
                 StepOf("steady", "Load on until all is steady"),
-                StepOf("unload", "Stop, and wait until it is back at min"),
+                StepOf("unload", "Stop, and wait until it is back"),
             ),
             (Number("rate", 1.0, 2000.0, "requests a second"),),
-            # The moments' limits are scaling's.
-            {"deadline": 1500.0, "figures": 120.0, "settle": 240.0, "calibrate": 200.0},
+            {"deadline": 5400.0, "sources": 30.0, "figures": 240.0, "settle": 1800.0, "self-test": 180.0},
         ),
     )
 }

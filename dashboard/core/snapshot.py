@@ -14,7 +14,7 @@ from dashboard.core import event, objects, views
 from dashboard.core.autoscaler.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.autoscaler.reckoning import Reckoning
 from dashboard.core.history import History
-from dashboard.core.moment import seconds
+from dashboard.core.moment import duration, seconds
 from dashboard.core.traffic import Rates, Traffic
 
 Json = dict[str, Any]
@@ -120,10 +120,14 @@ class Snapshot:
             },
         }
 
-    def samples(self) -> dict[str, tuple[float, float]]:
-        """The newest CPU sample of each pod: uid → (its moment in seconds since 1970, millicores)."""
+    def samples(self) -> dict[str, tuple[float, float, float]]:
+        """The newest CPU sample of each pod: uid → (its moment in seconds since 1970, millicores, its window)."""
         return {
-            pod["uid"]: (seconds(self._samples[pod["name"]].timestamp), pod["cpu_millicores"])
+            pod["uid"]: (
+                seconds(self._samples[pod["name"]].timestamp),
+                pod["cpu_millicores"],
+                duration(self._samples[pod["name"]].window),
+            )
             for pod in self._pods.values()
             if pod["cpu_millicores"] is not None
         }
@@ -194,10 +198,10 @@ class Snapshot:
             self.history.add(
                 "traffic", at, rates.requests_per_second, rates.errors_per_second, rates.p50_ms, rates.p99_ms
             )
-        by_pod = rates.by_pod if rates else {}
         for uid, pod in self._pods.items():
-            if pod["requests_per_second"] != (rate := by_pod.get(pod["name"])):
-                self._pods[uid] = pod | {"requests_per_second": rate}
+            shown = views.pod_traffic(rates, pod["name"])
+            if any(pod[name] != figure for name, figure in shown.items()):
+                self._pods[uid] = pod | shown
                 self._sorted = None
         self._hear("traffic", "live", told.at)
 
@@ -266,7 +270,7 @@ class Snapshot:
         name = pod.metadata.name
         if name == f"{self._targets.statefulset}-0":
             self._crash = any(container.name == CRASH for container in pod.spec.containers or ())
-        return views.pod(pod, self._samples.get(name), self._rates.by_pod.get(name) if self._rates else None)
+        return views.pod(pod, self._samples.get(name), self._rates)
 
     def _in_order(self) -> list[Json]:
         """The pods' views by age: the same list while none changed."""

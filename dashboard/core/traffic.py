@@ -20,6 +20,7 @@ class Rates(msgspec.Struct, frozen=True):
     p50_ms: float | None
     p99_ms: float | None
     by_pod: dict[str, float]  # pod name → requests a second
+    errors_by_pod: dict[str, float] = {}
 
 
 class Traffic:
@@ -49,6 +50,7 @@ class Traffic:
             p50_ms=_milliseconds(quantile(0.5, latencies)),
             p99_ms=_milliseconds(quantile(0.99, latencies)),
             by_pod={name: round(each.requests / spans[name], 1) for name, each in grown.items()},
+            errors_by_pod={name: round(each.errors / spans[name], 2) for name, each in grown.items()},
         )
 
 

@@ -1,11 +1,9 @@
 """What a run proved: PASS, FAIL or INCONCLUSIVE, with the evidence for it and one line that a shell can read.
 
-FAIL outranks INCONCLUSIVE: a document that was lost is lost, however thin the traffic was. But what an unsound load
-brought about is no finding: of an autoscaler, only what it owes under any load can fail then.
+FAIL outranks INCONCLUSIVE: a document that was lost is lost, however thin the traffic was.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
@@ -13,10 +11,6 @@ from msgspec import Struct
 from dashboard.core.ledger import Comparison
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less the traffic is too thin to prove anything
-ERRORS = 0.001  # of all requests
-LAG_MS = 50.0  # the generator's, 99th percentile
-GENERATOR_CPU = 80.0  # percent of a core
-SENT = 0.99  # of what was to be sent
 IDS = 100  # that are listed
 SHORT_ID = 8  # characters, as in a uid's first group
 
@@ -25,18 +19,6 @@ SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): a process's death was survived, which says nothing of a power cut.",
 }
-MOMENTS = {
-    "t0": "load began",
-    "t1": "CPU over the target",
-    "t2": "more pods asked for",
-    "t3": "the first new pod Ready",
-    "t4": "a new pod serves",
-    "t5": "steady",
-    "t6": "load stopped",
-    "t7": "fewer pods asked for",
-    "t8": "back at min",
-}
-
 Json = dict[str, Any]
 
 
@@ -82,46 +64,16 @@ class Persisted(Struct, frozen=True):
     stopped: str | None = None  # why it ended early: an abort, a lost lease, a limit
 
 
-class Scaled(Struct, frozen=True):
-    """All that an autoscale run saw. Moments are seconds from t0."""
-
-    min: int | None = None
-    peak: int | None = None
-    rate: float | None = None
-    offered: int = 0
-    achieved: int = 0
-    errors: int = 0
-    dropped: int = 0
-    lag_p99_ms: float | None = None
-    cpu_percent: float | None = None  # of the generator
-    moments: dict[str, float | None] = {}  # t0 … t8
-    resolution: float | None = None  # seconds between two samples of a pod
-    flapped: str | None = None  # how it flapped, in a sentence
-    inactive: str | None = None  # when and why ScalingActive was not True
-    blind: str | None = None  # when and why there were no figures
-    late: str | None = None  # what did not come within its limit, in a sentence
-    stopped: str | None = None
-
-
 def persistence(seen: Persisted) -> Verdict:
     """Anything lost, corrupt, unexpected, or on another volume is a FAIL; whatever else is missing, INCONCLUSIVE."""
     failures = list(_losses(seen))
     doubts = list(_doubts(seen))
-    verdict, reason = _decide(failures, doubts)
+    verdict, reason = decide(failures, doubts)
     evidence = _persistence_evidence(seen)
     return Verdict(verdict, reason, evidence, _persistence_line(verdict, seen.mode, evidence))
 
 
-def autoscale(seen: Scaled) -> Verdict:
-    """Each moment within its limit and in its order, on a load that was what it claims to be."""
-    flaws = list(_flaws(seen))
-    failures = [*_failures_under_any_load(seen), *([] if flaws else _failures_under_this_load(seen))]
-    verdict, reason = _decide(failures, [*([seen.stopped] if seen.stopped else []), *flaws])
-    evidence = _autoscale_evidence(seen)
-    return Verdict(verdict, reason, evidence, _autoscale_line(verdict, evidence))
-
-
-def _decide(failures: Sequence[str], doubts: Sequence[str]) -> tuple[str, str | None]:
+def decide(failures: Sequence[str], doubts: Sequence[str]) -> tuple[str, str | None]:
     if failures:
         return FAIL, " ".join(failures)
     if doubts:
@@ -218,12 +170,12 @@ def _persistence_evidence(seen: Persisted) -> Json:
         "node": {"before": before.node, "after": after.node},
         "volume": volume(seen),
         "claim": {"before": before.claim, "after": after.claim},
-        "down": _rounded(seen.down),
-        "ready": _rounded(seen.ready),
-        "longest_write": _rounded(seen.longest_write),
+        "down": rounded(seen.down),
+        "ready": rounded(seen.ready),
+        "longest_write": rounded(seen.longest_write),
         "acked_before": seen.acked_before,
         "acked_after": seen.acked_after,
-        "rate_before": _rounded(seen.rate_before, 1),
+        "rate_before": rounded(seen.rate_before, 1),
         "in_flight": seen.in_flight,
         "scope": SCOPES.get(seen.mode),
     } | ids
@@ -237,114 +189,25 @@ def _persistence_line(verdict: str, mode: str, evidence: Json) -> str:
     return " ".join(
         [
             f"persistence {verdict.upper()} mode={mode}",
-            *(f"{name}={_told(evidence[name])}" for name in counts),
+            *(f"{name}={as_text(evidence[name])}" for name in counts),
             f"{replaced}={'→'.join(_short(evidence[replaced][when]) for when in ('before', 'after'))}",
-            f"volume={_told(evidence['volume'])}",
-            *(f"{name}={_seconds(evidence[name])}" for name in ("down", "longest_write")),
+            f"volume={as_text(evidence['volume'])}",
+            *(f"{name}={as_seconds(evidence[name])}" for name in ("down", "longest_write")),
         ]
     )
 
 
-# Autoscale
-
-
-def _flaws(seen: Scaled) -> Iterator[str]:
-    """Why what was seen is no measurement: no figures, or a load that was not what it should have been."""
-    if seen.blind:
-        yield seen.blind
-    if seen.moments.get("t0") is None:
-        if not seen.stopped:
-            yield "There was no load."
-        return
-    if seen.lag_p99_ms is None or seen.achieved < 1:
-        yield "The load generator told no figures."
-        return
-    if seen.lag_p99_ms > LAG_MS:
-        yield f"The load generator lagged: {seen.lag_p99_ms:.0f} ms late (p99), where {LAG_MS:.0f} are allowed."
-    if (seen.cpu_percent or 0.0) > GENERATOR_CPU:
-        yield f"The load generator used {seen.cpu_percent:.0f} % of its core, where {GENERATOR_CPU:.0f} are allowed."
-    if (due := _due(seen)) and seen.offered - seen.dropped < SENT * due:
-        yield f"The load was thin: {seen.offered - seen.dropped} requests were sent, where {due} were due."
-
-
-def _due(seen: Scaled) -> int:
-    """Requests that the rate asks for until the load stopped, less two seconds for its beginning and its end."""
-    stopped, rate = seen.moments.get("t6"), seen.rate
-    by_rate = int(rate * max(0.0, stopped - 2.0)) if stopped is not None and rate else 0
-    return max(seen.offered, by_rate)
-
-
-def _failures_under_any_load(seen: Scaled) -> Iterator[str]:
-    if seen.inactive:
-        yield seen.inactive
-    if seen.late and _after_load(seen) and not seen.blind:
-        yield seen.late
-
-
-def _failures_under_this_load(seen: Scaled) -> Iterator[str]:
-    if seen.late and not _after_load(seen):
-        yield seen.late
-    if seen.flapped:
-        yield seen.flapped
-    sent = seen.offered - seen.dropped
-    if sent > 0 and seen.errors > ERRORS * sent:
-        yield f"{seen.errors} of {sent} requests failed, {100 * seen.errors / sent:.2g} %, where 0.1 % is allowed."
-    present = [(name, at) for name in MOMENTS if (at := seen.moments.get(name)) is not None]
-    for (before, first), (after, second) in pairwise(present):
-        if second < first:
-            yield f"Out of order: {MOMENTS[after]} ({after}) before {MOMENTS[before]} ({before})."
-    if seen.late or seen.stopped:
-        return  # then it is known why the rest did not come
-    if seen.peak is None or seen.min is None or seen.peak <= seen.min:
-        yield f"The number of pods never rose over {seen.min}."
-    if missing := [f"{words} ({name})" for name, words in MOMENTS.items() if seen.moments.get(name) is None]:
-        yield f"Never came: {', '.join(missing)}."
-
-
-def _after_load(seen: Scaled) -> bool:
-    """Whether all that the load had to bring about was there when it stopped."""
-    return seen.moments.get("t5") is not None and seen.moments.get("t6") is not None
-
-
-def _autoscale_evidence(seen: Scaled) -> Json:
-    return {
-        "min": seen.min,
-        "peak": seen.peak,
-        "rate": _rounded(seen.rate, 1),
-        "offered": seen.offered,
-        "achieved": seen.achieved,
-        "errors": seen.errors,
-        "dropped": seen.dropped,
-        "lag_p99_ms": _rounded(seen.lag_p99_ms),
-        "cpu_percent": _rounded(seen.cpu_percent, 1),
-        "resolution": _rounded(seen.resolution, 1),
-        **{name: _rounded(seen.moments.get(name), 1) for name in MOMENTS},
-    }
-
-
-def _autoscale_line(verdict: str, evidence: Json) -> str:
-    lag = evidence["lag_p99_ms"]
-    return " ".join(
-        [
-            f"autoscale {verdict.upper()}",
-            *(f"{name}={_told(evidence[name])}" for name in ("min", "peak", "rate", "offered", "achieved", "errors")),
-            f"lag_p99={'-' if lag is None else f'{lag:.1f}ms'}",
-            *(f"{name}={_seconds(evidence[name])}" for name in MOMENTS),
-        ]
-    )
-
-
-def _rounded(number: float | None, digits: int = 2) -> float | None:
+def rounded(number: float | None, digits: int = 2) -> float | None:
     return None if number is None else round(number, digits)
 
 
-def _told(value: object) -> str:
+def as_text(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _seconds(value: float | None) -> str:
+def as_seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}s"
 
 

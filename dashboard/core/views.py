@@ -12,7 +12,7 @@ from dashboard.core.traffic import Rates
 Json = dict[str, Any]
 
 
-def pod(pod: Pod, sample: PodMetrics | None, requests_per_second: float | None = None) -> Json:
+def pod(pod: Pod, sample: PodMetrics | None, rates: Rates | None = None) -> Json:
     """A pod, with its sample if that one is its own: a replaced pod of the same name has none yet."""
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
@@ -28,7 +28,7 @@ def pod(pod: Pod, sample: PodMetrics | None, requests_per_second: float | None =
         "node": pod.spec.node_name,
         "cpu_millicores": cpu,
         "memory_bytes": memory,
-        "requests_per_second": requests_per_second,
+        **pod_traffic(rates, meta.name),
         "cpu_request_millicores": _request(running, "cpu"),
         "cpu_limit_millicores": _limit(running, "cpu"),
         "memory_request_bytes": _request(running, "memory"),
@@ -38,13 +38,23 @@ def pod(pod: Pod, sample: PodMetrics | None, requests_per_second: float | None =
     }
 
 
+def pod_traffic(rates: Rates | None, name: str) -> Json:
+    """What a pod answers; null while it is not known."""
+    return {
+        "requests_per_second": rates.by_pod.get(name) if rates else None,
+        "errors_per_second": rates.errors_by_pod.get(name) if rates else None,
+    }
+
+
 def workload(workload: Workload) -> Json:
-    """A Deployment or a StatefulSet."""
+    """A Deployment or a StatefulSet. `failure` is why a Deployment can't create pods, null if it can."""
+    failed = workload.status.conditions or ()
     return {
         "name": workload.metadata.name,
         "desired": workload.spec.replicas,
         "ready": workload.status.ready_replicas,
         "updated": workload.status.updated_replicas,
+        "failure": next((one.message for one in failed if one.type == "ReplicaFailure" and one.status == "True"), None),
     }
 
 
@@ -52,7 +62,9 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
     """A HorizontalPodAutoscaler that scales on CPU, in percent of what the pods request."""
     target = cpu_metric(autoscaler.spec.metrics)
     current = cpu_metric(autoscaler.status.current_metrics)
+    scaled = autoscaler.spec.scale_target_ref
     return {
+        "scales": f"{scaled.kind} {scaled.name}" if scaled.name else None,
         "min": autoscaler.spec.min_replicas,
         "max": autoscaler.spec.max_replicas,
         "current": autoscaler.status.current_replicas,

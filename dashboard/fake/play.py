@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from dashboard.core.autoscale.verdict import Findings, autoscale
 from dashboard.core.ledger import Comparison
-from dashboard.core.verdict import Killed, Persisted, Scaled, Verdict, autoscale, persistence
+from dashboard.core.verdict import Killed, Persisted, Verdict, persistence
 
 OUTCOMES = ("pass", "fail", "inconclusive")
 WEIGHTS = (6, 2, 2)
@@ -79,23 +80,23 @@ def _persisted(mode: str, outcome: str, rate: int, before: Json, after: Json, st
 def _autoscale(rate: float, outcome: str) -> Play:
     scenes = (
         Scene("preflight", 1.0, _always("ScalingActive, metrics are there")),
-        Scene("settle", 2.0, _always("at min")),
-        Scene("calibrate", 3.0, lambda part: f"{0.9 + part / 10:.2f}m CPU a request"),
-        Scene("load", 6.0, _moments, "load", outcome == "fail"),
+        Scene("settle", 3.0, _always("2 pods, CPU 8 % of a 70 % target")),
+        Scene("load", 8.0, _moments, "load", outcome == "fail"),
         Scene("steady", 7.0, _of(60)),
         Scene("unload", 7.0, _timed(7.0 * PLOT, "since the load stopped"), "unload"),
     )
-    return Play(scenes, lambda after, stopped: autoscale(_scaled(rate, outcome, stopped)))
+    return Play(scenes, lambda after, stopped: autoscale(_found(rate, outcome, stopped)))
 
 
-def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
+def _found(rate: float, outcome: str, stopped: str | None) -> Findings:
     if stopped:
-        return Scaled(min=2, peak=2, stopped=stopped)
+        return Findings(min=2, start=2, peak=2, stopped=stopped, aborted=True)
     late = outcome == "fail"
     known = (0.0, 18.0, 21.0, 30.0, 31.0, 104.0, 105.0, 168.0, 184.0)
     seen = known[:2] if late else known
-    return Scaled(
+    return Findings(
         min=2,
+        start=2,
         peak=2 if late else 4,
         rate=rate,
         offered=int(rate * 105),
@@ -104,7 +105,8 @@ def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
         cpu_percent=14.0,
         moments={f"t{number}": seen[number] if number < len(seen) else None for number in range(9)},
         resolution=15.0,
-        late="No more pods were asked for within 60 s (t2)." if late else None,
+        unmet="By its own figure, 133 % of a 70 % target, the autoscaler owed 4 pods in the place of 2." if late else None,
+        unmet_under_any_load=late,
     )
 
 

@@ -47,6 +47,12 @@ class Behavior(Struct, frozen=True):
     given: bool
 
     @property
+    def disabled(self) -> list[str]:
+        """The directions in which it allows no change at all, by the names of their fields."""
+        rules = {"scaleUp": self.up, "scaleDown": self.down}
+        return [name for name, one in rules.items() if one.select == "Disabled"]
+
+    @property
     def memory(self) -> float:
         """For how many seconds the past matters."""
         periods = (policy.period for rules in (self.up, self.down) for policy in rules.policies)

@@ -7,14 +7,12 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.moment import seconds
+from dashboard.core.moment import duration, seconds
 from dashboard.core.objects import Pod, PodMetrics
 from dashboard.core.quantity import millicores
 
 Read = TypeVar("Read")
 Made = TypeVar("Made")
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
 class Member(Struct, frozen=True):
@@ -106,7 +104,7 @@ def reading(sample: PodMetrics, container: str = "") -> Reading | None:
     if not usages or None in usages:
         return None
     used = sum(millicores(usage) for usage in usages if usage)
-    return Reading(used, seconds(sample.timestamp), _span(sample.window))
+    return Reading(used, seconds(sample.timestamp), duration(sample.window))
 
 
 def _before(one: Member, moment: float) -> Member:
@@ -128,16 +126,3 @@ def _request(pod: Pod, container: str) -> int | None:
     if None in requests or (container and not requests):
         return None
     return sum(millicores(request) for request in requests if request)
-
-
-def _span(text: str) -> float:
-    """Seconds of a duration as Go writes it: "19.583s", "1m0s"."""
-    total, number, unit = 0.0, "", ""
-    for letter in [*text, "0"]:
-        if letter.isdigit() or letter == ".":
-            if unit:
-                total, number, unit = total + float(number or 0) * _UNITS.get(unit, 0.0), "", ""
-            number += letter
-        else:
-            unit += letter
-    return total

@@ -22,6 +22,7 @@ class Memory:
     """Begins as the controller does: with the number that there is as its first recommendation."""
 
     def __init__(self, current: int, at: float) -> None:
+        self.began = at
         self.recommended = [Recommendation(at, current)]
         self.changes: list[Change] = []
         self._looked = at

@@ -15,6 +15,7 @@ from dashboard.core.autoscaler.behavior import TOO_FEW, TOO_MANY, WITHIN, Decisi
 from dashboard.core.autoscaler.explanation import Standing
 from dashboard.core.autoscaler.measurement import Scene, Scenery
 from dashboard.core.autoscaler.memory import Memory
+from dashboard.core.autoscaler.obligation import owed
 from dashboard.core.autoscaler.task import Task, cpu_metric, task_of
 from dashboard.core.autoscaler.utilization import Figures, Proposal, Unmeasurable, figures
 from dashboard.core.moment import rfc3339, seconds
@@ -76,7 +77,8 @@ class Reckoning:
         memory.pass_to(at, task.behavior)
         scene = self._scenery.scene(pods, samples, at)
         looked = self._hear(autoscaler.status, task, memory, scene)
-        return self._tell(task, memory, scene, looked) | {"last": self._last}
+        told = self._tell(task, memory, scene, looked)
+        return told | {"last": self._last, "owed": self._owed(autoscaler.status, task, memory, scene)}
 
     def _hear(self, status: AutoscalerStatus, task: Task, memory: Memory, scene: Scene) -> bool:
         """Takes in what the controller wrote; whether it has just looked, and left the number as it is."""
@@ -125,6 +127,17 @@ class Reckoning:
         if not task.low <= task.current <= task.high:
             return told | _brought_back(task, memory)
         return told | self._follow(task, memory, measured, proposal, scene.at)
+
+    def _owed(self, status: AutoscalerStatus, task: Task, memory: Memory, scene: Scene) -> int | None:
+        """The number of pods that it should ask for by its own figure, None where it owes no change."""
+        if self._seen is None or task.current == 0:
+            return None
+        try:
+            found = figures(scene.members, scene.readings, scene.at)
+        except Unmeasurable:
+            return None
+        scaled = seconds(status.last_scale_time) if status.last_scale_time else None
+        return owed(task, found, self._seen, memory, scene.at, scaled)
 
     def _measure(self, scene: Scene) -> Measured:
         """By the newest samples, unless the controller's own figure is newer than these."""
@@ -177,6 +190,7 @@ def _still(task: Task) -> Json:
         "low": low,
         "high": high,
         "notes": [],
+        "disabled": task.behavior.disabled,
         "condition": explanation.condition(task),
         "rules": explanation.rules(task.behavior),
     }
