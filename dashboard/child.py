@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import selectors
 import subprocess
@@ -48,6 +49,7 @@ class Child(threading.Thread):
         self._ending = False
         self._lock = threading.Lock()
         self._begun = threading.Event()  # or it never will
+        self._start = math.inf  # the moment of the load's start: no sample comes before it was made
         self._awaited = 0.0  # when the next sample must have come
         self._line = b""
         self._words = b""  # the last that it said on stderr
@@ -60,10 +62,21 @@ class Child(threading.Thread):
         self.join()
         return False
 
+    def change_rate(self, rate: float) -> None:
+        """Has it send so many requests a second from now on; nothing before it began or after its end."""
+        with self._lock:
+            stdin = self._process and self._process.stdin
+            if not stdin or stdin.closed or not self._course.begun:
+                return
+            self._course.change_rate(self._elapsed(), rate)  # first: no sample may be ahead of the schedule
+            with contextlib.suppress(OSError):
+                stdin.write(f"{rate}\n".encode())
+
     def end(self) -> None:
         """Asks it to end, and kills it if that takes too long."""
         with self._lock:
             self._ending = True
+            self._course.stop(self._elapsed())
             if self._process and self._process.stdin:
                 with contextlib.suppress(OSError):
                     self._process.stdin.close()
@@ -143,12 +156,17 @@ class Child(threading.Thread):
                 sample = msgspec.json.decode(line, type=Sample)
             except msgspec.MsgspecError:
                 return "it was no sample"
+            self._start = min(self._start, time.monotonic() - sample.elapsed)
             if (lie := self._course.take(sample)) is not None:
                 return lie
             self._awaited = time.monotonic() + SILENT_SECONDS
             self._heard()
             self._begun.set()
         return "it was no sample" if len(self._line) > LONGEST_LINE else None
+
+    def _elapsed(self) -> float:
+        """Seconds since the load's start, as far as its samples tell: never more than have passed."""
+        return max(0.0, time.monotonic() - self._start)
 
     def _take_words(self, data: bytes) -> None:
         self._words = (self._words + data)[-WORDS:]

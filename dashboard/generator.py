@@ -1,8 +1,9 @@
 """The load itself, a process: `python -m dashboard.generator '{"url": "http://…", "rate": 100, "duration": 10}'`.
 
-GETs one URL at the moments that the schedule gives, and writes a line of JSON (a `Sample`) each second: the first when
-it begins, the last with `final`. It ends when its schedule has, when its input does or says anything, and with its
-parent. Without a url it loads a sink in itself: what this machine can carry, with nobody else to blame.
+GETs one URL at the moments of its schedule, and writes a line of JSON (a `Sample`) each second: the first when it
+begins, the last with `final`. A number on a line of its input is a new rate, in requests a second. It ends with its
+schedule, at a line that says "stop", with its input, and with its parent; any other line is a fault. Without a url it
+loads a sink in itself: what this machine can carry, with nobody else to blame.
 
 A GET that meets a connection which the server has just closed is sent once more, as HTTP has it.
 """
@@ -25,7 +26,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
-from dashboard.core.load import MOST_IN_FLIGHT, Errors, LoadOptions, Sample
+from dashboard.core.load import MOST_IN_FLIGHT, Errors, LoadOptions, Sample, check_rate
 from dashboard.core.run import BadOption
 
 LIFE_SECONDS = 2.0  # of a connection: the Service gives each to one pod, and new pods must get their share
@@ -35,6 +36,8 @@ ANSWER_SECONDS = 10.0  # for all of a request
 STOP_SECONDS = 0.5  # for those under way, once it was told to stop
 SPARE_SECONDS = 10.0  # after which a process that should have ended is ended by the kernel
 TICK_SECONDS = 0.001  # the event loop's timers know no less
+WAKE_SECONDS = 0.02  # within which a new rate is taken up, however long it is until the next request
+LONGEST_LINE = 64  # bytes of its input
 LARGEST_ANSWER = 4 << 20  # bytes
 LONGEST_US = 60_000_000
 DIGITS = 2  # of a latency that are exact: more would make its percentiles dear to find
@@ -53,7 +56,10 @@ def main(arguments: list[str]) -> None:
     except (BadOption, IndexError, msgspec.MsgspecError) as error:
         sys.exit(f"There is nothing to load: {error}")
     signal.setitimer(signal.ITIMER_REAL, options.duration + ANSWER_SECONDS + SPARE_SECONDS)
-    uvloop.run(_load(url, options))
+    try:
+        uvloop.run(_load(url, options))
+    except BadOption as error:
+        sys.exit(str(error))
 
 
 async def _load(url: str | None, options: LoadOptions) -> None:
@@ -81,7 +87,8 @@ class Generator:
         self._session = session
         self._connections = connections
         self._url = url
-        self._options = options
+        self._schedule = options.schedule()
+        self._rate = options.rate  # as it was last told
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._fault: BaseException | None = None
@@ -92,7 +99,7 @@ class Generator:
         self._lag = Distribution()
 
     async def run(self) -> None:
-        threading.Thread(target=_wait_for_word, args=(asyncio.get_running_loop(), self._stop), daemon=True).start()
+        threading.Thread(target=self._read_input, args=(asyncio.get_running_loop(),), daemon=True).start()
         gc.freeze()  # what was imported stays; and a collection in the middle would be a lag
         gc.set_threshold(50_000, 20, 20)
         self._worked = time.process_time()
@@ -108,16 +115,18 @@ class Generator:
 
     async def _send(self) -> None:
         """Sends what is due, until all is or it was told to stop."""
-        options, number = self._options, 0
-        last = options.offered(options.duration)
-        due = self._began + options.due(0)
-        while number < last and not self._stop.is_set():
-            now = time.monotonic()
+        schedule, number, due = self._schedule, 0, self._began
+        end, last = self._began + schedule.duration, schedule.offered(schedule.duration)
+        while not self._stop.is_set() and ((now := time.monotonic()) < end or number < last):
             while due <= now and number < last:
                 self._offer(due)
                 number += 1
-                due = self._began + options.due(number)
-            await asyncio.sleep(max(due - now, TICK_SECONDS))
+                due = self._began + schedule.due(number)
+            if self._rate != schedule.rate:  # here, where all that was due before it is sent
+                schedule = schedule.changed(now - self._began, self._rate)
+                last = schedule.offered(schedule.duration)
+                due = self._began + schedule.due(number)
+            await asyncio.sleep(min(max(due - now, TICK_SECONDS), WAKE_SECONDS))
 
     def _offer(self, due: float) -> None:
         self._offered += 1
@@ -154,6 +163,16 @@ class Generator:
         if not task.cancelled() and (fault := task.exception()):
             self._fault = fault
             self._stop.set()
+
+    def _read_input(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Takes new rates, in a thread of its own, until the input ends or says something else."""
+        try:
+            with open(0, "rb", buffering=0, closefd=False) as lines:  # a buffer's lock would break the exit
+                while (rate := _read_rate(lines.readline(LONGEST_LINE))) is not None:
+                    self._rate = rate
+        except BadOption as fault:
+            self._fault = fault
+        loop.call_soon_threadsafe(self._stop.set)
 
     async def _finish(self) -> None:
         """Waits for what is under way: as long as an answer may take, but not after a word to stop."""
@@ -277,9 +296,16 @@ def _die_with_parent(parent: int) -> None:
             sys.exit("The parent has ended already.")
 
 
-def _wait_for_word(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    os.read(0, 1)
-    loop.call_soon_threadsafe(stop.set)
+def _read_rate(line: bytes) -> float | None:
+    """None at the word to stop, and at the end of the input: what that cut off is no rate."""
+    if line == b"stop\n" or (len(line) < LONGEST_LINE and not line.endswith(b"\n")):
+        return None
+    try:
+        rate: float = msgspec.json.decode(line, type=float)
+    except msgspec.MsgspecError:
+        raise BadOption("A load's input must be a rate a line, or the word to stop.") from None
+    check_rate(rate)
+    return rate
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dashboard.clock import now
 from dashboard.core import event
 from dashboard.core.course import Course
 from dashboard.core.event import Emit
-from dashboard.core.load import Busy, LoadOptions, Totals, unfit
+from dashboard.core.load import Busy, LoadOptions, Totals, Unfit, check_rate, unfit
 from dashboard.core.moment import rfc3339, seconds
 from dashboard.core.ports import Trouble
 
@@ -37,8 +37,9 @@ class Load:
         self._totals = Totals()
         self._stopped = False
 
-    def start(self, options: LoadOptions, by: str) -> None:
-        """Returns when the first request is sent, after the self-test. `Busy`, or a `Trouble` that says what failed."""
+    def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
+        """Returns when the first request is sent, after the self-test at `test_rate` (the load's first rate if None).
+        `Unfit` when that failed, `Busy`, or another `Trouble` that says what failed."""
         course = Course(options, by)
         with self._lock:
             if self._course is not None:
@@ -46,11 +47,19 @@ class Load:
             self._course, self._stopped, self._totals = course, False, Totals()
         try:
             if self._test_seconds:
-                self._test(options)
+                self._test(options, test_rate or options.rate)
             self._begin(course)
         except BaseException as error:
             self._release(course, Totals(failed=str(error)))
             raise
+
+    def change_rate(self, rate: float) -> None:
+        """Sends so many requests a second from now on; nothing if no load has begun. `BadOption` beyond its bounds."""
+        check_rate(rate)
+        with self._lock:
+            child = self._child if self._course is not None and self._course.begun else None
+        if child is not None:
+            child.change_rate(rate)
 
     def stop(self) -> None:
         """Ends it within a second, and waits until it has ended."""
@@ -66,25 +75,23 @@ class Load:
     def totals(self) -> Totals:
         return self._totals
 
-    def _test(self, options: LoadOptions) -> None:
-        """Whether this machine can send so many requests a second, on time: a `Trouble` if it can't.
+    def _test(self, options: LoadOptions, rate: float) -> None:
+        """Whether this machine can send so many requests a second, on time: `Unfit` if it can't.
 
         The generator loads a sink within its own process: the service gets no request that nobody asked for, and what
         comes out is the machine's doing alone. The sink's share makes it a little harder than the real load.
         """
-        trial = LoadOptions(
-            rate=options.rate, duration=self._test_seconds or TEST_SECONDS, connections=options.connections
-        )
+        trial = LoadOptions(rate=rate, duration=self._test_seconds, connections=options.connections)
         course = Course(trial, "the self-test")
         child = self._started(None, course, lambda: None)
         child.join()
         if self._stopped:
             raise Trouble("The load was stopped before it began.")
         if child.problem:
-            raise Trouble(f"The load generator's self-test failed: {child.problem}.")
+            raise Unfit(f"The load generator's self-test failed: {child.problem}.")
         if reason := unfit(course.totals()):
-            raise Trouble(
-                f"This machine can't carry {options.rate:g} requests a second now: in a test of"
+            raise Unfit(
+                f"This machine can't carry {rate:g} requests a second now: in a test of"
                 f" {trial.duration:g} s, {reason}. Choose a lower rate, or try again when the machine has less to do."
             )
 

@@ -5,8 +5,10 @@ from collections import deque
 from typing import Any
 
 from dashboard.core.load import MOST_IN_FLIGHT, LoadOptions, Sample, Totals
+from dashboard.core.schedule import Schedule
 
 CPU_SECONDS = 5.0  # over which the generator's own work is looked at
+DELIVERY_SECONDS = 8.0  # within which a change of the rate takes effect; a generator silent for so long is ended anyway
 
 Json = dict[str, Any]
 
@@ -17,6 +19,8 @@ class Course:
     def __init__(self, options: LoadOptions, by: str) -> None:
         self.options = options
         self.by = by
+        self._schedule = options.schedule()
+        self._stopped = math.inf  # seconds after the start
         self._last: Sample | None = None
         self._before: Sample | None = None
         self._recent: deque[Sample] = deque()  # of the last seconds, for the CPU
@@ -35,9 +39,17 @@ class Course:
         """Seconds that the newest sample is about."""
         return self._last.elapsed - self._before.elapsed if self._last and self._before else 0.0
 
+    def change_rate(self, elapsed: float, rate: float) -> None:
+        """The generator is told to change its rate, so many seconds after the start."""
+        self._schedule = self._schedule.changed(elapsed, rate)
+
+    def stop(self, elapsed: float) -> None:
+        """The generator is told to stop: nothing is due any more."""
+        self._stopped = min(self._stopped, elapsed)
+
     def take(self, sample: Sample) -> str | None:
         """Adds a sample; or says in a few words why it can't be true, and leaves it out."""
-        if (lie := _lie(self._last, sample, self.options)) is not None:
+        if (lie := _lie(self._last, sample, self._schedule)) is not None:
             return lie
         self._before, self._last = self._last, sample
         self._recent.append(sample)
@@ -53,6 +65,7 @@ class Course:
             return Totals(failed=failed)
         return Totals(
             seconds=last.elapsed,
+            due=self._schedule.offered(min(last.elapsed, self._stopped)),
             offered=last.offered,
             sent=last.sent,
             achieved=last.answered,
@@ -74,7 +87,7 @@ class Course:
         offered, achieved, errors = self._rates() if active else (0.0, 0.0, 0.0)
         return {
             "active": active,
-            "rate": self.options.rate,
+            "rate": self._schedule.rate,
             "duration": self.options.duration,
             "by": self.by,
             "started": started,
@@ -101,7 +114,7 @@ class Course:
         return offered, achieved, errors
 
 
-def _lie(before: Sample | None, sample: Sample, options: LoadOptions) -> str | None:
+def _lie(before: Sample | None, sample: Sample, schedule: Schedule) -> str | None:
     """What of a sample can't be true."""
     if before is not None and before.final:
         return "it went on after its end"
@@ -116,7 +129,7 @@ def _lie(before: Sample | None, sample: Sample, options: LoadOptions) -> str | N
         return "what became of its requests is not what it sent"
     if sample.errors.failing + sample.errors.other > sample.answered:
         return "more answers were errors than there were answers"
-    if sample.offered > options.offered(sample.elapsed) + 1 or sample.in_flight > MOST_IN_FLIGHT:
+    if sample.offered > schedule.most(sample.elapsed, DELIVERY_SECONDS) + 1 or sample.in_flight > MOST_IN_FLIGHT:
         return "it sent more than it was told to"
     return None
 

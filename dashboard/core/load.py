@@ -1,4 +1,4 @@
-"""Load at a fixed rate: what may be asked for, when each request is due, what the generator tells, and what that means.
+"""Load at a rate: what may be asked for, what the generator tells, and what that means.
 
 A load is *open loop*: requests are due at moments that are fixed beforehand, whatever became of those before. So a
 server that stands still for a second is seen by all the requests of that second, and not by one.
@@ -12,9 +12,10 @@ from msgspec import Struct, field
 
 from dashboard.core.ports import Trouble
 from dashboard.core.run import BadOption
+from dashboard.core.schedule import Schedule
 
 MOST_RATE = 2000.0  # requests a second
-MOST_SECONDS = 900.0
+MOST_SECONDS = 1800.0
 CONNECTIONS = (1, 200, "connections at once")
 USUAL_CONNECTIONS = 50
 MOST_IN_FLIGHT = 2000  # requests that wait for an answer at once; those due beyond it are dropped, and counted
@@ -31,6 +32,10 @@ class Busy(Trouble):
         self.by = by
 
 
+class Unfit(Trouble):
+    """The self-test failed: this machine can't send that many requests a second at the moment."""
+
+
 class LoadOptions(Struct, frozen=True, kw_only=True):
     """Requests a second for so many seconds, after a linear rise from nothing that is part of them.
 
@@ -43,7 +48,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     connections: int = USUAL_CONNECTIONS
 
     def __post_init__(self) -> None:
-        _bound("rate", self.rate, 1, MOST_RATE, "requests a second")
+        check_rate(self.rate)
         _bound("duration", self.duration, 1, MOST_SECONDS, "seconds")
         _bound("ramp_seconds", self.ramp_seconds, 0, self.duration, "seconds, its duration at most")
         _bound("connections", self.connections, *CONNECTIONS)
@@ -65,19 +70,9 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             raise BadOption("A load's connections must be a whole number.")
         return cls(connections=int(connections), **numbers)
 
-    def due(self, number: int) -> float:
-        """Seconds after the start at which a request is to be sent; the first is number 0."""
-        risen = self.rate * self.ramp_seconds / 2  # requests while the rate rises
-        if number < risen:
-            return math.sqrt(2 * self.ramp_seconds * number / self.rate)
-        return self.ramp_seconds + (number - risen) / self.rate
-
-    def offered(self, elapsed: float) -> int:
-        """Requests that are due in the first so many seconds."""
-        elapsed = min(elapsed, self.duration)
-        if elapsed < self.ramp_seconds:
-            return math.ceil(self.rate * elapsed**2 / (2 * self.ramp_seconds))
-        return math.ceil(self.rate * (elapsed - self.ramp_seconds / 2))
+    def schedule(self) -> Schedule:
+        """The load's schedule at its start."""
+        return Schedule.of(self.rate, self.duration, self.ramp_seconds)
 
 
 class Errors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +129,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     """What a load came to, from its start."""
 
     seconds: float = 0.0
+    due: int = 0  # by the schedule that the dashboard asked for; `offered` is the generator's own count
     offered: int = 0
     sent: int = 0
     achieved: int = 0  # answered, whatever the answer was
@@ -158,6 +154,11 @@ def unfit(totals: Totals) -> str | None:
     if cpu > MOST_CPU_PERCENT:
         return f"it took {cpu:.0f} % of a core, and {MOST_CPU_PERCENT:.0f} % are allowed"
     return None
+
+
+def check_rate(rate: float) -> None:
+    """`BadOption` if no load may have this rate."""
+    _bound("rate", rate, 1, MOST_RATE, "requests a second")
 
 
 def _bound(name: str, value: float, low: float, high: float, unit: str) -> float:

@@ -153,8 +153,17 @@ class LoadTotals(Protocol):
     """What a load came to so far, from its start; the load's `Totals` has these fields, and may have more."""
 
     @property
+    def due(self) -> int:
+        """Requests due by the schedule that was asked for, until the newest sample: the integral of the rate. A load
+        that sent clearly fewer was thin."""
+
+    @property
     def offered(self) -> int:
-        """Requests that were to be sent."""
+        """Requests that were to be sent, by the generator's own count: those sent and those dropped."""
+
+    @property
+    def sent(self) -> int:
+        """Requests that were sent."""
 
     @property
     def achieved(self) -> int:
@@ -165,8 +174,16 @@ class LoadTotals(Protocol):
         """Requests that were answered with 5xx, broke off, or had no answer in time."""
 
     @property
+    def by_kind(self) -> Mapping[str, int]:
+        """The errors by their kind: connect, timeout, broken, 5xx, other; without those that there were none of."""
+
+    @property
     def dropped(self) -> int:
         """Requests that were never sent, since as many as allowed were under way."""
+
+    @property
+    def p99_ms(self) -> float | None:
+        """How long answers took, the 99th percentile of all."""
 
     @property
     def lag_p99_ms(self) -> float | None:
@@ -184,9 +201,14 @@ class LoadTotals(Protocol):
 class Load(Protocol):
     """The generator. One load at a time."""
 
-    def start(self, options: "LoadOptions", by: str) -> None:
-        """Returns once it was told to begin. A `Trouble` where it can't, its self-test among the reasons, or (`Busy`, a
-        `Trouble` too) one runs already."""
+    def start(self, options: "LoadOptions", by: str, test_rate: float | None = None) -> None:
+        """Returns once it was told to begin. The self-test before it is done at `test_rate`, for a load that is to
+        change its rate, or at the rate in the options. A `Trouble` where it can't begin: `Unfit` when the self-test
+        failed, `Busy` when a load runs already."""
+
+    def change_rate(self, rate: float) -> None:
+        """Sends so many requests a second from now on, without a gap; nothing if no load runs. `BadOption` for a rate
+        that no load may have."""
 
     def stop(self) -> None:
         """Ends it now, and waits until it has ended; nothing if none runs. Never raises."""

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from dashboard.clock import rfc3339
 from dashboard.core.event import Emit, Loaded
-from dashboard.core.load import Busy, LoadOptions, Totals
+from dashboard.core.load import Busy, LoadOptions, Totals, check_rate
 
 TELL_SECONDS = 1.0
 
 
 class FakeLoad:
-    """`start`, `stop`, `running` and `totals` are the real one's. `generate` is told the rate, 0 in the end."""
+    """Its methods are the real one's. `generate` is told the rate, 0 in the end."""
 
     def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
         self._generate = generate
@@ -25,15 +25,23 @@ class FakeLoad:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._by = ""
+        self._rate = 0.0
         self._totals = Totals()
 
-    def start(self, options: LoadOptions, by: str) -> None:
+    def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         with self._lock:
             if self.running():
                 raise Busy(self._by)
-            self._by, self._totals, self._stopped = by, Totals(), threading.Event()
+            self._by, self._rate, self._totals, self._stopped = by, options.rate, Totals(), threading.Event()
             self._thread = threading.Thread(target=self._play, args=(options, by), name="fake-load", daemon=True)
             self._thread.start()
+
+    def change_rate(self, rate: float) -> None:
+        check_rate(rate)
+        with self._lock:
+            if self.running() and not self._stopped.is_set():
+                self._rate = rate
+                self._generate(rate)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -53,25 +61,28 @@ class FakeLoad:
         while (left := (ends - datetime.now(UTC)).total_seconds()) > 0 and not self._stopped.is_set():
             self._tell(options, by, started, ends, active=True)
             self._stopped.wait(min(left, TELL_SECONDS))
-        self._generate(0.0)
+        with self._lock:  # after any change of the rate
+            self._stopped.set()
+            self._generate(0.0)
         self._tell(options, by, started, ends, active=False)
 
     def _tell(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
         drawn = self._random.uniform
-        rate = options.rate if active else 0.0
+        rate = self._rate if active else 0.0
         achieved = round(rate * drawn(0.98, 1.0), 1)
         before = self._totals
         self._totals = replace(
             before,
+            due=before.due + int(rate),
             offered=before.offered + int(rate),
             sent=before.sent + int(rate),
             achieved=before.achieved + int(achieved),
             lag_p99_ms=2.4,
-            cpu_percent=round(6 + options.rate / 25, 1),
+            cpu_percent=round(6 + self._rate / 25, 1),
         )
         load = {
             "active": active,
-            "rate": options.rate,
+            "rate": self._rate,
             "duration": options.duration,
             "by": by,
             "started": rfc3339(started),

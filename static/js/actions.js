@@ -9,7 +9,7 @@ import { restart as restartOf } from "./restart.js";
 import { held, lapse, running } from "./runs.js";
 
 const MOST_RATE = 2_000; // as the server allows
-const MOST_SECONDS = 900;
+const MOST_SECONDS = 1800;
 const DENIED = "actions-denied"; // the id of the words that say why nothing can be done
 
 export function actions(names, redraw) {

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from dashboard.core.event import Told
 from dashboard.core.ledger import Ledger
-from dashboard.core.load import Busy, LoadOptions, Totals
+from dashboard.core.load import Busy, LoadOptions, Totals, check_rate
 from dashboard.core.moment import rfc3339
 from dashboard.core.ports import Bell, ClaimIdentity, Clock, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
+from dashboard.core.schedule import Schedule
 from dashboard.director import Director, Spawn
 
 EPOCH = 1_800_000_000.0
@@ -244,50 +245,63 @@ class Writers:
 
 
 class Load:
+    """`changes` are the rates that it was changed to, each with its moment; `tested` the rates of its self-tests."""
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.started: list[LoadOptions] = []
+        self.changes: list[tuple[float, float]] = []
+        self.tested: list[float] = []
         self.stops = 0
         self.trouble: Trouble | None = None
         self.share_of_errors = 0.0
+        self.share_of_sent = 1.0  # of what is due
         self.lag_ms = 1.2
         self.cpu = 30.0
-        self._options: LoadOptions | None = None
+        self._schedule: Schedule | None = None  # of the load that runs
         self._began = 0.0
         self._by = ""
         self._totals = Totals()
 
     @property
     def rate(self) -> float:
-        return self._options.rate if self._options else 0.0
+        return self._schedule.rate if self._schedule else 0.0
 
-    def start(self, options: LoadOptions, by: str) -> None:
-        if self._options:
+    def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
+        if self._schedule:
             raise Busy(self._by)
+        self.tested.append(test_rate or options.rate)
         if self.trouble:
             raise self.trouble
-        self._options, self._by, self._began, self._totals = options, by, self.world.time, Totals()
+        self._schedule, self._by, self._began, self._totals = options.schedule(), by, self.world.time, Totals()
         self.started.append(options)
+
+    def change_rate(self, rate: float) -> None:
+        check_rate(rate)
+        if self._schedule:
+            self._schedule = self._schedule.changed(self.world.time - self._began, rate)
+            self.changes.append((self.world.time, rate))
 
     def stop(self) -> None:
         self.stops += 1
         self._totals = self.totals()
-        self._options = None
+        self._schedule = None
 
     def break_off(self) -> None:
         self.stop()
         self._totals = replace(self._totals, failed="The load ended early: it ended with signal 9.")
 
     def running(self) -> bool:
-        return self._options is not None
+        return self._schedule is not None
 
     def totals(self) -> Totals:
-        if self._options is None:
+        if self._schedule is None:
             return self._totals
-        offered = int(self.rate * (self.world.time - self._began))
-        errors = int(offered * self.share_of_errors)
+        due = self._schedule.offered(self.world.time - self._began)
+        sent = int(due * self.share_of_sent)
+        errors = int(sent * self.share_of_errors)
         figures = {"lag_p99_ms": self.lag_ms, "cpu_percent": self.cpu}
-        return Totals(offered=offered, sent=offered, achieved=offered, errors=errors, **figures)
+        return Totals(due=due, offered=sent, sent=sent, achieved=sent, errors=errors, **figures)
 
 
 class Pod(Struct):

@@ -1,4 +1,4 @@
-"""What a load may be, when its requests are due, and what its generator's samples come to, on literals."""
+"""What a load may be, and what its generator's samples come to, on literals."""
 
 import math
 from typing import Any
@@ -49,7 +49,7 @@ def course(*samples: Sample, rate: float = 100, duration: float = 60) -> Course:
         {"rate": True, "duration": 10},
         {"rate": None, "duration": 10},
         {"rate": 100, "duration": 0.5},
-        {"rate": 100, "duration": 901},
+        {"rate": 100, "duration": 1801},
         {"rate": 100, "duration": math.inf},
         {"rate": 100, "duration": 10, "ramp_seconds": -1},
         {"rate": 100, "duration": 10, "ramp_seconds": 11},
@@ -74,34 +74,10 @@ def test_bounds_hold_however_the_options_came_about() -> None:
 
 
 def test_what_is_allowed_is_read() -> None:
-    assert LoadOptions.read({"rate": 2000, "duration": 900}) == LoadOptions(rate=2000.0, duration=900.0)
+    assert LoadOptions.read({"rate": 2000, "duration": 1800}) == LoadOptions(rate=2000.0, duration=1800.0)
     read = LoadOptions.read({"rate": 1.5, "duration": 10, "ramp_seconds": 10, "connections": 200.0})
     assert read == LoadOptions(rate=1.5, duration=10, ramp_seconds=10, connections=200)
     assert isinstance(read.connections, int)
-
-
-def test_requests_are_due_in_equal_steps() -> None:
-    options = LoadOptions(rate=4, duration=2)
-    assert [options.due(number) for number in range(8)] == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75]
-    assert options.offered(options.duration) == 8
-
-
-def test_while_the_rate_rises_half_as_many_are_due() -> None:
-    options = LoadOptions(rate=100, duration=20, ramp_seconds=10)
-    assert [options.offered(elapsed) for elapsed in (0, 5, 10, 20, 99)] == [0, 125, 500, 1500, 1500]
-    assert [round(options.due(number), 2) for number in (0, 125, 500, 501, 1499)] == [0, 5, 10, 10.01, 19.99]
-
-
-@given(
-    st.floats(1, 2000), st.floats(1, 20), st.floats(0, 1), st.floats(0, 1),
-)  # fmt: skip
-def test_the_schedule_and_its_count_agree(rate: float, duration: float, rising: float, share: float) -> None:
-    options = LoadOptions(rate=rate, duration=duration, ramp_seconds=rising * duration)
-    number = int(options.offered(duration) * share)
-    due = options.due(number)
-    assert due <= options.due(number + 1)
-    if due < duration:
-        assert number <= options.offered(due) + 1 and options.offered(due + 1e-6) >= number
 
 
 def test_the_state_has_the_rates_of_the_last_second() -> None:
@@ -169,6 +145,52 @@ def test_what_cant_be_true_is_left_out_and_named(told: Sample, words: str) -> No
     lie = made.take(told)
     assert lie and words in lie
     assert made.totals().achieved == 100
+
+
+def test_due_is_the_integral_of_the_rates_that_were_asked_for() -> None:
+    made = course(sample(1, 100))
+    made.change_rate(2.0, 200)
+    made.change_rate(4.0, 50)
+    assert made.take(sample(6, 690)) is None
+    totals = made.totals()
+    assert (totals.due, totals.sent, totals.offered) == (200 + 400 + 100, 690, 690)
+    assert made.to_json(AT, AT, active=True)["rate"] == 50
+
+
+def test_nothing_is_due_after_a_stop() -> None:
+    made = course(sample(1, 100))
+    made.stop(1.5)
+    assert made.take(sample(2, 150, final=True)) is None
+    assert made.totals().due == 150
+    assert made.to_json(AT, AT, active=False)["rate"] == 100
+
+
+def test_more_than_a_change_allows_is_a_lie() -> None:
+    raised = course(sample(1, 100))
+    raised.change_rate(2.0, 200)
+    assert raised.take(sample(2, 210)) == "it sent more than it was told to"
+    assert raised.take(sample(3, 400)) is None
+    lowered = course(sample(1, 100))
+    lowered.change_rate(2.0, 50)
+    assert lowered.take(sample(10, 1000)) is None, "the change may have been late"
+    assert lowered.take(sample(20, 1700)) == "it sent more than it was told to"
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 9), st.floats(0, 7.9), st.floats(1, 2000)), max_size=8), data=st.data())
+def test_an_honest_generator_is_never_called_a_liar(
+    steps: list[tuple[float, float, float]], data: st.DataObject
+) -> None:
+    """Each change is sent so long after the one before, and takes effect so much later, in the changes' order."""
+    options = LoadOptions(rate=300, duration=40, ramp_seconds=data.draw(st.floats(0, 5)))
+    told, done = Course(options, "Anna"), options.schedule()
+    sent = took = 0.0
+    for pause, delay, rate in steps:
+        sent += pause
+        took = max(took, sent + delay)
+        told.change_rate(sent, rate)
+        done = done.changed(took, rate)
+    for elapsed in sorted(data.draw(st.lists(st.floats(0, 60), min_size=1, max_size=20))):
+        assert told.take(sample(elapsed, done.offered(elapsed))) is None
 
 
 def test_nothing_comes_after_the_end() -> None:

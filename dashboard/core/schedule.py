@@ -1,0 +1,80 @@
+"""The schedule of a load: when each request is due, at a rate that may rise at first and change while the load runs.
+
+Request n is due when the integral of the rate reaches n. So a change of the rate neither bunches requests nor leaves a
+gap: the part of an interval that has passed already counts as that part of a request.
+"""
+
+import math
+from typing import Self
+
+from msgspec import Struct
+
+
+class Piece(Struct, frozen=True):
+    """A part of a schedule with one rate, after a linear rise from nothing."""
+
+    since: float  # seconds after the load's start
+    before: float  # requests due until then
+    rate: float  # requests a second
+    ramp: float = 0.0  # seconds of the rise
+
+    def due(self, number: int) -> float:
+        """Seconds after the load's start at which a request is due; number >= before."""
+        left, risen = number - self.before, self.rate * self.ramp / 2
+        if left < risen:
+            return self.since + math.sqrt(2 * self.ramp * left / self.rate)
+        return self.since + self.ramp + (left - risen) / self.rate
+
+    def offered(self, elapsed: float) -> float:
+        """Requests due in the load's first so many seconds; elapsed >= since."""
+        passed = elapsed - self.since
+        if passed < self.ramp:
+            return self.before + self.rate * passed**2 / (2 * self.ramp)
+        return self.before + self.rate * (passed - self.ramp / 2)
+
+
+class Schedule(Struct, frozen=True):
+    """All pieces of a load's schedule, in their order. A change gives a new schedule: readers need no lock."""
+
+    duration: float
+    pieces: tuple[Piece, ...]
+
+    @classmethod
+    def of(cls, rate: float, duration: float, ramp: float = 0.0) -> Self:
+        return cls(duration, (Piece(0.0, 0.0, rate, ramp),))
+
+    @property
+    def rate(self) -> float:
+        """The newest."""
+        return self.pieces[-1].rate
+
+    def changed(self, elapsed: float, rate: float) -> Self:
+        """The same until then, and this rate after; a rise that has not ended ends there."""
+        last = self.pieces[-1]
+        elapsed = max(elapsed, last.since)
+        return type(self)(self.duration, (*self.pieces, Piece(elapsed, last.offered(elapsed), rate)))
+
+    def due(self, number: int) -> float:
+        """Seconds after the start at which a request is due; the first is number 0."""
+        for piece in reversed(self.pieces):
+            if number >= piece.before:
+                return piece.due(number)
+        return 0.0
+
+    def offered(self, elapsed: float) -> int:
+        """Requests due in the first so many seconds."""
+        return math.ceil(self._integral(elapsed))
+
+    def most(self, elapsed: float, delay: float) -> int:
+        """Requests due at most, if each change took effect up to `delay` seconds after its moment."""
+        elapsed = min(elapsed, self.duration)
+        late = sum(
+            (old.rate - new.rate) * min(delay, elapsed - new.since)
+            for old, new in zip(self.pieces, self.pieces[1:], strict=False)
+            if new.since < elapsed and new.rate < old.rate
+        )
+        return math.ceil(self._integral(elapsed) + late)
+
+    def _integral(self, elapsed: float) -> float:
+        elapsed = max(0.0, min(elapsed, self.duration))
+        return next(piece.offered(elapsed) for piece in reversed(self.pieces) if elapsed >= piece.since)
