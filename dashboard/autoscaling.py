@@ -21,10 +21,14 @@ from dashboard.core.verdict import Verdict
 from dashboard.stage import Ended, Stage
 
 LOOK_SECONDS = 1.0
+UNANSWERED = ("connect", "timeout", "broken")  # kinds of errors that no answer came of
 TEST_RATE = 300.0  # requests a second that the generator's self-test sends
 TEST_AGAIN_SECONDS = 5.0
 HINT = " Look at `kubectl top pods`: is metrics-server there, and do the pods request CPU?"
 GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
+
+
+CHANGES = 4  # times its patience a step may take in all, when the number of pods goes on changing
 
 
 class Unmet(Ended):
@@ -188,7 +192,8 @@ class Autoscaling:
         moments, watchdog = self._moments, self._watchdog
         if moments is None or watchdog is None:
             return
-        since, desired = self._stage.time(), -1
+        began = since = self._stage.time()
+        desired, changes = -1, -1
         while not moments.came(moment):
             self._stage.pause(LOOK_SECONDS)
             seen = self._watch()
@@ -199,9 +204,10 @@ class Autoscaling:
                 raise Ended(reason)
             self._steer(seen)
             if seen.desired != desired:
-                since, desired = seen.at, seen.desired
-            if seen.at - since > patience.limit(self._resolution.assumed):
-                raise Ended(_overdue(moment, seen, seen.at - since))
+                since, desired, changes = seen.at, seen.desired, changes + 1
+            limit = patience.limit(self._resolution.assumed)
+            if seen.at - since > limit or seen.at - began > CHANGES * limit:
+                raise Ended(_overdue(moment, seen, seen.at - began, changes))
             self._stage.show(self._progress(seen), self._figures())
 
     def _steer(self, seen: Observation) -> None:
@@ -210,13 +216,19 @@ class Autoscaling:
         if not self._loading or rates is None or moments is None:
             return
         before = rates.rate
-        if (rate := rates.next(seen)) is not None:
+        if (rate := rates.next(seen, self._backlog())) is not None:
             self._load.change_rate(rate)
             moments.change_rate(seen.at)
             word = "raised" if rate > before else "lowered"
             self._stage.tell(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
         elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
             raise Ended(rates.exhausted)
+
+    def _backlog(self) -> int:
+        """Requests that wait for an answer."""
+        totals = self._load.totals()
+        unanswered = sum(count for kind, count in totals.by_kind.items() if kind in UNANSWERED)
+        return totals.offered - totals.dropped - totals.achieved - unanswered
 
     def _hold_to_what_is_owed(self, seen: Observation) -> None:
         obligations = self._obligations
@@ -348,9 +360,9 @@ def _standing(seen: Observation) -> str:
     return f"{len(seen.ready)} Ready of {seen.desired} asked for, {seen.cpu}"
 
 
-def _overdue(moment: str, seen: Observation, passed: float) -> str:
+def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str:
     figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
     return (
-        f"For {span(passed)} nothing changed, and nothing was owed: {_standing(seen)}, by its own figure {figure}."
-        f" What did not come: {NAMES[moment]} ({moment})."
+        f"Nothing was owed, and after {span(passed)} and {changes} changes of the number of pods this had not come:"
+        f" {NAMES[moment]} ({moment}). {_standing(seen)}, by its own figure {figure}."
     )

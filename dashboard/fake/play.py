@@ -105,7 +105,7 @@ def _found(rate: float, outcome: str, stopped: str | None) -> Findings:
         cpu_percent=14.0,
         moments={f"t{number}": seen[number] if number < len(seen) else None for number in range(9)},
         resolution=15.0,
-        unmet="By its own figure, 133 % of a 70 % target, the autoscaler owed 4 pods in the place of 2." if late else None,
+        unmet="By its own figure, 133 % of a 70 % target, the autoscaler owed 4 pods." if late else None,
         unmet_under_any_load=late,
     )
 

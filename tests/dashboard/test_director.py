@@ -228,202 +228,6 @@ def test_a_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scen
     ]
 
 
-# Autoscale
-
-
-def test_an_autoscale_run_passes_in_under_seven_minutes(scene: Scene) -> None:
-    began = scene.world.time
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert (run["verdict"], run["reason"]) == ("pass", None)
-    assert set(states(run).values()) == {"done"}
-    evidence = run["evidence"]
-    assert (evidence["min"], evidence["peak"], evidence["errors"], evidence["resolution"]) == (2, 4, 0, 15.0)
-    moments = [evidence[f"t{number}"] for number in range(9)]
-    assert moments == sorted(moments)
-    assert evidence["t2"] <= 60 and evidence["t8"] - evidence["t6"] <= 150
-    assert evidence["rate"] == pytest.approx((262.5 - 4 * 8) / 0.6, rel=0.05)
-    assert evidence["offered"] == evidence["achieved"] > 10_000
-    assert scene.world.time - began < 420
-    assert [options.rate for options in scene.load.started] == [25, evidence["rate"]]
-
-
-def test_a_rate_that_was_asked_for_is_not_calibrated(scene: Scene) -> None:
-    run = scene.run("autoscale", rate=350)
-    assert run["verdict"] == "pass"
-    assert states(run)["calibrate"] == "skipped"
-    assert [options.rate for options in scene.load.started] == [350]
-
-
-def test_it_waits_until_it_has_settled_at_min(scene: Scene) -> None:
-    scene.scaler.scale(4)
-    run = scene.run("autoscale")
-    assert run["verdict"] == "pass"
-    settle = run["steps"][1]
-    assert settle["id"] == "settle" and settle["ended"] > settle["started"]
-
-
-def test_with_a_sample_a_minute_the_limits_are_wider() -> None:
-    scene = Scene(resolution=60)
-    run = scene.run("autoscale")
-    assert (run["verdict"], run["reason"]) == ("pass", None)
-    assert run["evidence"]["resolution"] == 60.0
-    assert run["evidence"]["t2"] >= 60
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda scene: setattr(scene.scaler, "target", None), "no autoscaler with a CPU target"),
-        (lambda scene: setattr(scene.scaler, "high", 2), "there is nothing to scale"),
-        (
-            lambda scene: setattr(scene.scaler, "active", ("False", "FailedGetScale", "no scale")),
-            "can't scale: FailedGetScale: no scale.",
-        ),
-        (lambda scene: scene.load.start(LoadOptions(rate=1, duration=900), "viewer"), "A load is running already"),
-    ],
-)
-def test_what_an_autoscaler_needs_is_checked_first(scene: Scene, spoil: Any, words: str) -> None:
-    spoil(scene)
-    loads = len(scene.load.started)
-    run = scene.run("autoscale")
-    assert run["verdict"] == "inconclusive"
-    assert words in run["reason"]
-    assert len(scene.load.started) == loads
-    assert scene.cluster.lease is None
-
-
-def test_figures_that_are_not_there_yet_are_waited_for(scene: Scene) -> None:
-    scene.scaler._samples = {}
-    run = scene.run("autoscale")
-    assert run["verdict"] == "pass"
-
-
-def test_a_load_of_somebody_else_is_left_alone(scene: Scene) -> None:
-    scene.load.start(LoadOptions(rate=1, duration=900), "somebody")
-    scene.run("autoscale")
-    assert scene.load.running()
-
-
-def test_what_never_settles_is_inconclusive(scene: Scene) -> None:
-    scene.scaler.moves = False
-    scene.scaler.scale(3)
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert (run["verdict"], run["reason"]) == ("inconclusive", "It had not settled at min within 240 s.")
-
-
-def test_an_autoscaler_that_does_nothing_fails(scene: Scene) -> None:
-    scene.in_step("load", lambda: setattr(scene.scaler, "moves", False))
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert (run["verdict"], run["reason"]) == (
-        "fail",
-        "Not within 75 s after the load began: more pods asked for (t2).",
-    )
-    assert run["evidence"]["t1"] is not None and run["evidence"]["t2"] is None
-    assert states(run)["load"] == "failed" and states(run)["unload"] == "skipped"
-
-
-def test_load_that_does_not_reach_the_target_fails(scene: Scene) -> None:
-    run = scene.run("autoscale", rate=20)
-    assert run["verdict"] == "fail"
-    assert "CPU over the target (t1)" in run["reason"]
-
-
-def test_new_pods_that_never_serve_fail(scene: Scene) -> None:
-    scene.scaler.serves = False
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "fail"
-    assert "a new pod serves (t4)" in run["reason"]
-
-
-def test_more_load_than_max_can_bear_is_never_steady(scene: Scene) -> None:
-    run = scene.run("autoscale", rate=900)
-    over(scene, run)
-    assert run["verdict"] == "fail"
-    assert "steady (t5)" in run["reason"]
-    assert run["evidence"]["peak"] == 5
-
-
-def test_an_autoscaler_that_never_comes_back_fails(scene: Scene) -> None:
-    scene.in_step("unload", lambda: setattr(scene.scaler, "moves", False))
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert (run["verdict"], run["evidence"]["t7"]) == ("fail", None)
-    assert "fewer pods asked for (t7)" in run["reason"]
-
-
-def test_an_autoscaler_that_flaps_fails(scene: Scene) -> None:
-    scene.in_step("steady", lambda: scene.scaler.scale(3), after=5)
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "fail"
-    assert "It flapped: from 3 to 4 pods" in run["reason"]
-
-
-def test_requests_that_fail_fail_the_run(scene: Scene) -> None:
-    scene.load.share_of_errors = 0.01
-    run = scene.run("autoscale")
-    assert run["verdict"] == "fail"
-    assert "requests failed" in run["reason"]
-
-
-def test_a_generator_that_lagged_proves_nothing(scene: Scene) -> None:
-    scene.load.lag_ms = 80.0
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "inconclusive"
-    assert "lagged" in run["reason"]
-
-
-def test_a_generator_that_worked_too_hard_proves_nothing(scene: Scene) -> None:
-    scene.load.cpu = 95.0
-    assert scene.run("autoscale")["verdict"] == "inconclusive"
-
-
-def test_load_beyond_what_the_machine_can_carry_is_inconclusive(scene: Scene) -> None:
-    scene.load.trouble = Trouble("This machine can't carry 2000 requests a second now.")
-    run = scene.run("autoscale", rate=2000)
-    over(scene, run)
-    assert (run["verdict"], run["reason"]) == ("inconclusive", "This machine can't carry 2000 requests a second now.")
-
-
-def test_a_generator_that_ends_early_is_inconclusive(scene: Scene) -> None:
-    scene.in_step("steady", scene.load.break_off, after=5)
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert (run["verdict"], run["reason"]) == ("inconclusive", "The load ended early: it ended with signal 9.")
-
-
-def test_figures_that_are_gone_make_it_inconclusive(scene: Scene) -> None:
-    scene.in_step("load", lambda: setattr(scene.scaler, "metrics", False))
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "inconclusive"
-    assert "no new CPU figures" in run["reason"]
-
-
-def test_a_request_that_costs_next_to_nothing_needs_a_rate_to_be_given(scene: Scene) -> None:
-    scene.scaler.cost = 0.01
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "inconclusive"
-    assert "give a rate" in run["reason"]
-    scene.scaler.cost, scene.scaler.target = 0.21, 200
-    assert "more than the 2000 allowed" in scene.run("autoscale")["reason"]
-
-
-def test_the_load_is_stopped_when_most_requests_fail_for_ten_seconds(scene: Scene) -> None:
-    scene.in_step("load", lambda: setattr(scene.load, "share_of_errors", 0.9), after=2)
-    run = scene.run("autoscale")
-    over(scene, run)
-    assert run["verdict"] == "fail"
-    assert "requests failed" in run["reason"]
-    assert run["evidence"]["t6"] < 20
-
-
 # Whatever may break a run off
 
 
@@ -540,8 +344,7 @@ def test_the_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
 
 
 def test_with_threads_and_a_real_clock_it_ends_when_it_is_told_to(scene: Scene) -> None:
-    scene.scaler.moves = False
-    scene.scaler.scale(3)  # it waits for it to settle
+    scene.scaler.metrics = False  # it waits for figures
     director = scene.directed(Clock(), in_thread)
     before = threading.active_count()
     director.begin()
@@ -578,7 +381,7 @@ def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: py
 
 
 def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
-    def start(options: LoadOptions, by: str) -> None:
+    def start(options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         scene.director.abort(scene.director.list()[0]["id"], "viewer")
         raise Trouble("The load was stopped before it began.")
 

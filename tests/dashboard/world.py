@@ -4,12 +4,10 @@ Time passes only while somebody waits on its clock. What happens then, happens i
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboard.core.event import Told
@@ -19,6 +17,7 @@ from dashboard.core.moment import rfc3339
 from dashboard.core.ports import Bell, ClaimIdentity, Clock, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
 from dashboard.core.schedule import Schedule
 from dashboard.director import Director, Spawn
+from tests.dashboard.simulation import Options, Simulation
 
 EPOCH = 1_800_000_000.0
 STEP = 0.05
@@ -27,8 +26,9 @@ Json = dict[str, Any]
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, step: float = STEP) -> None:
         self.time = 1000.0
+        self._step = step
         self.steps: list[Callable[[], None]] = []  # of what goes on
         self._due: list[tuple[float, Callable[[], None]]] = []
 
@@ -58,7 +58,7 @@ class World:
     def wait(self, bell: Bell, seconds: float) -> bool:
         end = self.time + seconds
         while not bell.is_set() and self.time < end - 1e-9:
-            self.time = min(end, self.time + STEP)
+            self.time = min(end, self.time + self._step)
             while self._due and self._due[0][0] <= self.time:
                 self._due.pop(0)[1]()
             for step in list(self.steps):
@@ -256,6 +256,7 @@ class Load:
         self.trouble: Trouble | None = None
         self.share_of_errors = 0.0
         self.share_of_sent = 1.0  # of what is due
+        self.share_of_answered = 1.0
         self.lag_ms = 1.2
         self.cpu = 30.0
         self._schedule: Schedule | None = None  # of the load that runs
@@ -301,123 +302,21 @@ class Load:
         sent = int(due * self.share_of_sent)
         errors = int(sent * self.share_of_errors)
         figures = {"lag_p99_ms": self.lag_ms, "cpu_percent": self.cpu}
-        return Totals(due=due, offered=sent, sent=sent, achieved=sent, errors=errors, **figures)
-
-
-class Pod(Struct):
-    uid: str
-    created: float
-    ready: bool = True
-
-
-class Scaler:
-    """A Deployment with its HorizontalPodAutoscaler and metrics-server: the hub's view of them."""
-
-    def __init__(self, world: World, load: Load, *, resolution: float = 15.0, cost: float = 0.6) -> None:
-        self.world = world
-        self.load = load
-        self.resolution = resolution
-        self.cost = cost  # millicores for each request a second
-        self.idle = 8.0
-        self.low, self.high, self.target, self.window = 2, 5, 70, 60.0
-        self.pods = [Pod("pod-1", 0.0), Pod("pod-2", 0.0)]
-        self.desired = 2
-        self.percent: int | None = 8
-        self.active = ("True", "ValidMetricFound", "it can scale")
-        self.metrics = True
-        self.moves = True  # whether the autoscaler does anything
-        self.mongo: Json | None = {"state": "up"}
-        self.serves = True
-        self._samples: dict[str, tuple[float, float]] = {}
-        self._recommended: list[tuple[float, int]] = []
-        self._numbers = 2
-        self._sampled = self._looked = world.time - 3
-        self._sample()
-        world.steps.append(self._step)
-
-    def view(self) -> Json:
-        status, reason, message = self.active
-        share = self.load.rate / max(1, len(self._ready()))
-        sources = {name: {"state": "live"} for name in ("horizontalpodautoscalers", "pods", "metrics")}
-        return {
-            "mongo": self.mongo,
-            "sources": sources,
-            "pods": [
-                {
-                    "uid": pod.uid,
-                    "app": "flask",
-                    "ready": pod.ready,
-                    "phase": "Running",
-                    "requests_per_second": share if pod.ready and self.serves else None,
-                    "cpu_request_millicores": 100,
-                }
-                for pod in self.pods
-            ],
-            "autoscaler": {
-                "min": self.low,
-                "max": self.high,
-                "current": len(self.pods),
-                "desired": self.desired,
-                "cpu_percent": self.percent,
-                "target_percent": self.target,
-                "conditions": [{"type": "ScalingActive", "status": status, "reason": reason, "message": message}],
-            },
-        }
-
-    def samples(self) -> Mapping[str, tuple[float, float]]:
-        return self._samples
-
-    def down_window(self) -> float:
-        return self.window
-
-    def scale(self, to: int) -> None:
-        """As asked for: pods come, and are Ready 5 s later; or go."""
-        self.desired = to
-        while len(self.pods) < to:
-            self._numbers += 1
-            self.pods.append(Pod(f"pod-{self._numbers}", self.world.time, ready=False))
-        del self.pods[to:]
-
-    def _ready(self) -> list[Pod]:
-        return [pod for pod in self.pods if pod.ready]
-
-    def _step(self) -> None:
-        for pod in self.pods:
-            pod.ready = self.world.time - pod.created >= 5
-        if self.metrics and self.world.time - self._sampled >= self.resolution:
-            self._sampled = self.world.time
-            self._sample()
-        if self.world.time - self._looked >= 15:
-            self._looked = self.world.time
-            self._look()
-
-    def _sample(self) -> None:
-        at = EPOCH + self.world.time - 1
-        used = self.idle + self.cost * self.load.rate / max(1, len(self._ready()))
-        self._samples = {pod.uid: (at, min(400.0, used)) for pod in self._ready()}
-
-    def _look(self) -> None:
-        used = [self._samples[pod.uid][1] for pod in self._ready() if pod.uid in self._samples]
-        if not used or not self.moves:
-            return
-        self.percent = int(sum(used) / len(used))
-        ratio = self.percent / self.target
-        wanted = len(self.pods) if 0.9 <= ratio <= 1.1 else math.ceil(len(used) * ratio)
-        wanted = min(self.high, max(self.low, wanted))
-        self._recommended = [each for each in self._recommended if each[0] > self.world.time - self.window]
-        self._recommended.append((self.world.time, wanted))
-        self.scale(max(wanted, min(len(self.pods), max(each for _, each in self._recommended))))
+        answered = int(sent * self.share_of_answered)
+        return Totals(due=due, offered=sent, sent=sent, achieved=answered, errors=errors, **figures)
 
 
 class Scene:
     """Everything joined, and what was told of it."""
 
-    def __init__(self, *, claim: str | None = "data-mongodb-0", resolution: float = 15.0) -> None:
-        self.world = World()
+    def __init__(
+        self, *, claim: str | None = "data-mongodb-0", options: Options | None = None, pods: int = 0, step: float = STEP
+    ) -> None:
+        self.world = World(step)
         self.cluster = Cluster(self.world, claim)
         self.reader = Reader(self.cluster)
         self.load = Load(self.world)
-        self.scaler = Scaler(self.world, self.load, resolution=resolution)
+        self.scaler = Simulation(self.world, self.load, EPOCH, options, pods)
         self.told: list[tuple[float, Told]] = []
         self.audit: list[tuple[str, str, str, Json | None, str | None]] = []
         self.writers: list[Writers] = []

@@ -60,9 +60,8 @@ class Moments:
         self.contradiction: str | None = None  # a change of the number that the controller's own figure speaks against
         self._start = self._last = start
         self._at: dict[str, float] = {"t0": start.at}
-        self._held_since = start.at  # since when the rate is what it is
         self._at_stop = start.desired  # pods asked for when the load stopped
-        self._even: deque[tuple[float, float]] = deque()  # moment and demand, while as many are Ready as asked for
+        self._even: deque[tuple[float, float | None]] = deque()  # moment and demand, while all is as asked for
 
     @property
     def seconds(self) -> dict[str, float | None]:
@@ -90,7 +89,6 @@ class Moments:
 
     def change_rate(self, at: float) -> None:
         """Another load from now on: what is steady begins anew."""
-        self._held_since = at
         self._even.clear()
 
     def stop(self, at: float) -> None:
@@ -117,14 +115,14 @@ class Moments:
     def _find_steady(self, seen: Observation) -> None:
         """As many pods as asked for, for long enough, and CPU meanwhile, in the mean, such that they will do: a single
         sample is one of a busy machine, too, and the autoscaler itself does not act on each that is low."""
-        more = seen.desired > self._start.desired
-        if not (seen.even and seen.demand is not None and more and self.came("t4")):
+        if not (seen.even and seen.desired > self._start.desired and self.came("t4")):
             self._even.clear()
             return
         self._even.append((seen.at, seen.demand))
         while len(self._even) > 2 and seen.at - self._even[1][0] >= STEADY_SECONDS:
             self._even.popleft()
-        if self.steady() >= STEADY_SECONDS and seen.content_at(mean(demand for _, demand in self._even)):
+        demands = [demand for _, demand in self._even if demand is not None]  # a new pod has no sample at first
+        if self.steady() >= STEADY_SECONDS and demands and seen.content_at(mean(demands)):
             self._find("t5", seen.at)
 
     def _find_over(self, seen: Observation) -> None:

@@ -101,7 +101,7 @@ class Observation(Struct, frozen=True):
     def even(self) -> bool:
         """As many Ready pods as asked for, and no others on their way."""
         there = [pod for pod in self.pods if pod.phase != "Terminating"]
-        return self.desired == self.current == len(self.ready) == len(there)
+        return self.desired == len(self.ready) == len(there)
 
     @property
     def at_min(self) -> bool:

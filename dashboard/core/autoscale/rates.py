@@ -4,8 +4,7 @@ answer comes out otherwise, then held. What a request costs is observed and told
 A pod's CPU sample is a mean over its window, and so is compared with the mean rate over the same window.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+import math
 
 from msgspec import Struct
 
@@ -17,10 +16,11 @@ LEAST_STEP = 1.1
 GROWTH = 1.3  # a request costs less under more load, so the rate has to grow by this power of what CPU is to grow by
 BEYOND = 0.6  # of a pod's CPU at the target that is aimed at beyond what the pods before the load may use
 CLEAR = 1.12  # times what the tolerance bears, at least
-MARGIN = 0.12  # of the band in which a number of pods stays: nearer to its ends the rate is corrected
+MARGIN = 0.15  # of a pod's CPU at the target: nearer to the ends of what is aimed at, the rate is corrected
 CORRECTION = (0.6, 1.6)  # of the rate, at once
+BACKLOG_SECONDS = 3.0  # of requests without an answer: then the service does not keep up
+LOADED = 0.4  # of a sample's window, at least, have to be of the load
 NOISE = 5.0  # millicores that can't be told from none
-SATURATED_GROWTH, SATURATED_STEPS = 1.03, 2  # CPU that grows by less, at so many steps of the rate in a row
 
 
 class Step(Struct, frozen=True):
@@ -45,15 +45,15 @@ class Rates:
         self._seen: dict[str, float] = {}  # uid → moment of the sample that was looked at last
         self._pods = start.ready
         self._pods_at = start.at
-        self._levels: list[tuple[float, float]] = []  # (rate, demand) of whole windows at one rate
         self._below = 0  # whole windows at the highest rate that were not enough
 
     @property
     def rate(self) -> float:
         return self.steps[-1].rate
 
-    def next(self, seen: Observation) -> float | None:
-        """The rate to change to; None to leave it. Called once a second; a sample is looked at once."""
+    def next(self, seen: Observation, backlog: int) -> float | None:
+        """The rate to change to; None to leave it. Called once a second; a sample is looked at once. `backlog` requests
+        wait for an answer."""
         if seen.ready != self._pods:
             self._pods, self._pods_at = seen.ready, seen.at
         demand = seen.demand
@@ -64,9 +64,10 @@ class Rates:
         settled = seen.sampled_since(max(self.steps[-1].at, self._pods_at)) == seen.ready
         if seen.desired > self._start.desired:
             return self._change(seen, self._corrected(seen, demand)) if settled and not self._fixed else None
+        behind = backlog > BACKLOG_SECONDS * self.rate
         if settled:
-            self._note_level(seen, demand)
-        return None if self._fixed else self._change(seen, self._raised(seen, demand, settled))
+            self._look_for_end(seen, demand, behind)
+        return None if self._fixed or behind else self._change(seen, self._raised(seen, demand, settled))
 
     def mean(self, start: float, end: float) -> float:
         """Requests a second between two moments, as they were sent."""
@@ -82,7 +83,9 @@ class Rates:
         """Whether each pod has a sample that was not looked at yet, of a time with load."""
         began = self.steps[0].at
         return all(
-            seen.samples[uid][0] > max(self._seen.get(uid, began), began) for uid in seen.ready
+            at > self._seen.get(uid, began) and at - began >= LOADED * window
+            for uid, (at, _, window) in seen.samples.items()
+            if uid in seen.ready
         )
 
     def _change(self, seen: Observation, rate: float) -> float | None:
@@ -105,52 +108,44 @@ class Rates:
         """The rate that should make the autoscaler act."""
         pods = len(seen.ready)
         bears = pods * (1 + seen.tolerance.up)
-        if demand > bears * (1 + MARGIN / 4):
+        if demand > bears * 1.03:
             return self.rate  # it has to act: its next look will tell
         idle = self._background / seen.per_pod
         wanted, used = max(pods + BEYOND, bears * CLEAR) - idle, demand - idle
         if used * seen.per_pod <= NOISE:
             return self.rate * LARGEST_STEP
-        rate = self._sent(seen) * min(LARGEST_STEP, max(LEAST_STEP, wanted / used) ** GROWTH)
+        rate = self._sent(seen) * math.pow(max(LEAST_STEP, wanted / used), GROWTH)
         if settled:
             rate = max(rate, self.rate * LEAST_STEP)
         return min(max(rate, self.rate), self.rate * LARGEST_STEP)
 
     def _corrected(self, seen: Observation, demand: float) -> float:
-        """The rate that keeps the pods which were asked for, in the middle of what they bear."""
-        low, high = float(max(seen.desired - 1, self._start.desired)), seen.desired * (1 + seen.tolerance.up)
-        margin = MARGIN * (high - low)
-        if low + margin <= demand <= high - margin:
+        """The rate at which more pods than before the load stay needed, and no more than max. Between the two the
+        autoscaler finds the number by itself."""
+        least, most = self._start.desired + MARGIN, seen.high * (1 + seen.tolerance.up) - MARGIN
+        if least <= demand <= most:
             return self.rate
         idle = self._background / seen.per_pod
-        used, wanted = demand - idle, (low + high) / 2 - idle
-        if used <= 0 or wanted <= 0:
+        aim = self._start.desired + BEYOND if demand < least else seen.high - BEYOND / 2
+        if demand <= idle or aim <= idle:
             return self.rate
-        least, most = CORRECTION
-        return self.rate * min(most, max(least, wanted / used))
+        slower, faster = CORRECTION
+        return self.rate * min(faster, max(slower, (aim - idle) / (demand - idle)))
 
-    def _note_level(self, seen: Observation, demand: float) -> None:
-        """Remembers what a rate came to, and whether there is any more to be had."""
-        self._levels.append((self.rate, demand))
-        if seen.must_act(demand):
-            self._below = 0
-        elif self._fixed or self.rate >= self._highest:
-            self._below += 1
-        if self._below > 1:
-            cap = "asked for" if self._fixed else "that are allowed"
-            self.exhausted = (
-                f"At the {self.rate:g} requests a second {cap}, {seen.cpu} was too little for the autoscaler to act:"
-                f" nothing was owed. {'Ask for more' if self._fixed else 'Lower its target'}."
-            )
-        elif not seen.must_act(demand) and _saturated(self._levels):
-            self.exhausted = (
-                f"More load brings no more CPU: at {self.rate:g} requests a second, {seen.cpu}, too little for the"
-                " autoscaler to act. Lower its target, or give the machine less to do."
-            )
-
-
-def _saturated(levels: Sequence[tuple[float, float]]) -> bool:
-    """Whether the last steps of the rate, each a real one, brought no CPU."""
-    steps = [(before, after) for before, after in pairwise(levels) if after[0] >= LEAST_STEP * before[0]]
-    last = steps[-SATURATED_STEPS:]
-    return len(last) == SATURATED_STEPS and all(after[1] < SATURATED_GROWTH * before[1] for before, after in last)
+    def _look_for_end(self, seen: Observation, demand: float, behind: bool) -> None:
+        """Whether there is no more CPU to be had: two windows in a row that were not enough, at the highest rate or
+        with a service that does not keep up."""
+        highest = self._fixed or self.rate >= self._highest
+        self._below = self._below + 1 if (highest or behind) and not seen.must_act(demand) else 0
+        if self._below < 2:
+            return
+        if behind:
+            why, advice = "more than the service answers in time", "Give the machine less to do, or lower the target"
+        elif self._fixed:
+            why, advice = "which were asked for", "Ask for more"
+        else:
+            why, advice = "the most that are allowed", "Lower the target"
+        self.exhausted = (
+            f"At {self.rate:g} requests a second, {why}, {seen.cpu} was too little for the autoscaler to act:"
+            f" nothing was owed. {advice}."
+        )

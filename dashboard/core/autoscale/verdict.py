@@ -4,7 +4,7 @@ It fails by what was owed and did not come (`obligations`), and by requests that
 not be brought about, and what an unsound load did, is INCONCLUSIVE.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -35,7 +35,7 @@ class Findings(Struct, frozen=True):
     offered: int = 0
     achieved: int = 0
     errors: int = 0
-    errors_by_kind: dict[str, int] = {}
+    errors_by_kind: Mapping[str, int] = {}
     errors_of: str | None = None  # who answered with errors, in words
     dropped: int = 0
     lag_p99_ms: float | None = None
