@@ -107,7 +107,8 @@ class Workload(Object, frozen=True):
 
 
 class MetricValue(Object, frozen=True):
-    average_utilization: int | None = None
+    average_utilization: int | None = None  # percent of what the pods request
+    average_value: str | None = None  # a quantity a pod. The status has it beside the percentage too
 
 
 class ResourceMetric(Object, frozen=True):

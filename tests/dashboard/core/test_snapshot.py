@@ -197,6 +197,7 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     assert found["reckoning"]["sentence"] == "No pod is ready, so there is nothing to measure."
     assert found | {"reckoning": None} == {
         "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
+        "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
     }  # fmt: skip
     asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}

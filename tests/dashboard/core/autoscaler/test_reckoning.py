@@ -289,8 +289,8 @@ def test_other_metrics_are_said_to_count_too() -> None:
 
 
 def test_without_a_target_for_cpu_there_is_nothing_to_reckon() -> None:
-    value = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "70m"}}}
-    for metrics in (None, [], [value], [{"type": "Pods", "pods": {}}]):
+    memory = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "70Mi"}}
+    for metrics in (None, [], [{"type": "Resource", "resource": memory}], [{"type": "Pods", "pods": {}}]):
         hpa = autoscaler(2, 2, None, metrics=metrics)
         assert Reckoning().reckon(hpa, pods(2), samples(70, 2), NOW, 2) is None
 
