@@ -98,7 +98,7 @@ Tables = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 class Report:
     """`run` as the API has it, its verdict in, or as much of it as was kept; `tables` the history's; `target` the CPU
-    target in percent, if known."""
+    target in percent of what the pods request, if known."""
 
     def __init__(self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None) -> None:
         run = self._run = {"options": {}, "evidence": {}, "steps": [], "timeline": [], **run}

@@ -185,7 +185,7 @@ def _report(run_id: str) -> Report:
     hub: Hub = current_app.extensions["hub"]
     config: Config = current_app.config["DASHBOARD"]
     tables = orjson.loads(hub.history(0.0))["tables"]  # whole: figures of pods stand until they change
-    target = (orjson.loads(hub.state())["autoscaler"] or {}).get("target_percent")
+    target = (orjson.loads(hub.state())["autoscaler"] or {}).get("target_of_requests")
     return Report(found, tables, config.namespace, config.cluster_name, target)
 
 

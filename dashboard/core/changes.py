@@ -183,9 +183,12 @@ def _restarted(was: Json, pod: Json) -> tuple[str, str]:
 
 
 def _scaled(was: int, now: Json) -> tuple[str, str]:
-    desired, cpu, target = now["desired"], now["cpu_percent"], now["target_percent"]
+    desired, unit, name = now["desired"], "%", "percent"
+    if now["target_millicores"] is not None:
+        unit, name = "m", "millicores"
+    cpu, target = now[f"cpu_{name}"], now[f"target_{name}"]
     place = ", back at its min" if was > desired == now["min"] else ", its max" if desired == now["max"] else ""
-    why = f": CPU {cpu} % of a {target} % target" if cpu is not None and target is not None else ""
+    why = f": CPU {cpu} {unit} of a {target} {unit} target" if cpu is not None and target is not None else ""
     return "good" if was > desired else "busy", f"Autoscaler {was} → {desired}{place}{why}"
 
 

@@ -113,7 +113,8 @@ class ScaleTarget(Object, frozen=True):
 
 
 class MetricValue(Object, frozen=True):
-    average_utilization: int | None = None
+    average_utilization: int | None = None  # percent of what the pods request
+    average_value: str | None = None  # a quantity a pod. The status has it beside the percentage too
 
 
 class ResourceMetric(Object, frozen=True):

@@ -1,6 +1,11 @@
 """Kubernetes quantities ("250m", "1Gi", "12345678n") as whole millicores and bytes."""
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
+
+# What is more than these counts as these: it is a slip, or bait, and whatever is reckoned of it is still a number that
+# the state's JSON can hold, in 64 bits.
+MOST_MILLICORES = 10**12
+MOST_BYTES = 2**60
 
 _SUFFIXES = {
     "n": Decimal("1e-9"),
@@ -21,6 +26,8 @@ _SUFFIXES = {
     "Ei": Decimal(2**60),
 }
 
+_CONTEXT = Context(traps=[InvalidOperation])  # what is too large for it is infinite, and no error
+
 
 class QuantityError(ValueError):
     """The text is no Kubernetes quantity."""
@@ -28,17 +35,17 @@ class QuantityError(ValueError):
 
 def millicores(text: str) -> int:
     """CPU in thousandths of a core, rounded up as Kubernetes itself rounds."""
-    return _whole(_parse(text) * 1000)
+    return _whole(_CONTEXT.multiply(_parse(text), 1000), MOST_MILLICORES)
 
 
 def whole_bytes(text: str) -> int:
     """Memory or storage in bytes, rounded up as Kubernetes itself rounds."""
-    return _whole(_parse(text))
+    return _whole(_parse(text), MOST_BYTES)
 
 
 def number(text: str) -> float:
     """A quantity that is a plain number, as a tolerance is: "50m" is 0.05."""
-    return float(_parse(text))
+    return float(_within(_parse(text), MOST_MILLICORES))
 
 
 def _parse(text: str) -> Decimal:
@@ -53,8 +60,12 @@ def _parse(text: str) -> Decimal:
         raise QuantityError(f"not a quantity: {text!r}") from None
     if not value.is_finite():
         raise QuantityError(f"not a quantity: {text!r}")
-    return value * _SUFFIXES[suffix]
+    return _CONTEXT.multiply(value, _SUFFIXES[suffix])
 
 
-def _whole(value: Decimal) -> int:
-    return int(value.to_integral_value(rounding=ROUND_CEILING))
+def _whole(value: Decimal, most: int) -> int:
+    return int(_within(value, most).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _within(value: Decimal, most: int) -> Decimal:
+    return max(Decimal(-most), min(value, Decimal(most)))

@@ -216,7 +216,9 @@ class Snapshot:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
             asked = deployment.spec.replicas if deployment else None
             reckoning = self._reckoning.reckon(autoscaler, members, self._samples, seconds(at), asked)
-            self._autoscaler = views.autoscaler(autoscaler) | {"reckoning": reckoning}
+            view = views.autoscaler(autoscaler)
+            target = views.target_of_requests(view, self._members())
+            self._autoscaler = view | {"target_of_requests": target, "reckoning": reckoning}
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)

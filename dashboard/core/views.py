@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from dashboard.core.autoscaler.task import cpu_metric
+from dashboard.core.autoscaler.measurement import MILLICORES, PERCENT
+from dashboard.core.autoscaler.task import seen_of, target_of
 from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
-from dashboard.core.quantity import millicores, whole_bytes
+from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
 from dashboard.core.traffic import Rates
 
 Json = dict[str, Any]
+
+MOST_CHARTED = 10_000  # percent: a target beyond would press all that a chart shows flat, and is not drawn
 
 
 def pod(pod: Pod, sample: PodMetrics | None, rates: Rates | None = None) -> Json:
@@ -59,9 +62,9 @@ def workload(workload: Workload) -> Json:
 
 
 def autoscaler(autoscaler: Autoscaler) -> Json:
-    """A HorizontalPodAutoscaler that scales on CPU, in percent of what the pods request."""
-    target = cpu_metric(autoscaler.spec.metrics)
-    current = cpu_metric(autoscaler.status.current_metrics)
+    """A HorizontalPodAutoscaler. Its CPU target is in percent of what the pods request, or in millicores a pod."""
+    target, unit = target_of(autoscaler)
+    by_percent = unit == PERCENT
     scaled = autoscaler.spec.scale_target_ref
     return {
         "scales": f"{scaled.kind} {scaled.name}" if scaled.name else None,
@@ -69,8 +72,10 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
         "max": autoscaler.spec.max_replicas,
         "current": autoscaler.status.current_replicas,
         "desired": autoscaler.status.desired_replicas,
-        "cpu_percent": current.current.average_utilization if current else None,
-        "target_percent": target.target.average_utilization if target else None,
+        "cpu_percent": seen_of(autoscaler.status, PERCENT) if by_percent else None,
+        "target_percent": target if by_percent else None,
+        "cpu_millicores": seen_of(autoscaler.status, MILLICORES),
+        "target_millicores": None if by_percent else target,
         "last_scaled": autoscaler.status.last_scale_time,
         "conditions": [
             {
@@ -84,6 +89,18 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
             for condition in autoscaler.status.conditions or ()
         ],
     }
+
+
+def target_of_requests(autoscaler: Json, pods: Iterable[Json]) -> float | None:
+    """The CPU target in percent of what `pods` request, as the chart of CPU has it; None where there is no such line.
+
+    `autoscaler` and `pods` are views.
+    """
+    target: float | None = autoscaler["target_percent"]
+    if autoscaler["target_millicores"] is not None:
+        requests = [pod["cpu_request_millicores"] for pod in pods if pod["cpu_request_millicores"]]
+        target = round(100 * autoscaler["target_millicores"] * len(requests) / sum(requests), 1) if requests else None
+    return None if target is None or target > MOST_CHARTED else target
 
 
 def traffic(rates: Rates | None) -> Json | None:
@@ -133,8 +150,8 @@ def app(pod: Pod) -> str:
 def _usage(sample: PodMetrics) -> tuple[int, int]:
     usages = [container.usage or {} for container in sample.containers or ()]
     return (
-        sum(millicores(usage.get("cpu", "0")) for usage in usages),
-        sum(whole_bytes(usage.get("memory", "0")) for usage in usages),
+        _sum("cpu", (usage.get("cpu") for usage in usages)),
+        _sum("memory", (usage.get("memory") for usage in usages)),
     )
 
 
@@ -147,17 +164,18 @@ def _long_running(pod: Pod) -> Sequence[Container]:
 def _request(containers: Sequence[Container], resource: str) -> int | None:
     """The sum of what is requested, null where no container requests any."""
     requests = [(one.resources.requests or {}).get(resource) for one in containers]
-    return sum(_amount(resource, request) for request in requests if request) if any(requests) else None
+    return _sum(resource, requests) if any(requests) else None
 
 
 def _limit(containers: Sequence[Container], resource: str) -> int | None:
     """The sum of the limits, null where one container has none: then the pod has no limit either."""
     limits = [(one.resources.limits or {}).get(resource) for one in containers]
-    return sum(_amount(resource, limit) for limit in limits if limit) if limits and all(limits) else None
+    return _sum(resource, limits) if limits and all(limits) else None
 
 
-def _amount(resource: str, text: str) -> int:
-    return millicores(text) if resource == "cpu" else whole_bytes(text)
+def _sum(resource: str, amounts: Iterable[str | None]) -> int:
+    amount = millicores if resource == "cpu" else whole_bytes
+    return min(sum(amount(text) for text in amounts if text), MOST_BYTES)
 
 
 def _statuses(pod: Pod) -> Iterable[Any]:

@@ -9,7 +9,8 @@ import { conditionStatus } from "./status.js";
 
 const KIND = "horizontalpodautoscalers";
 const BLIND = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler has told no figure.";
-const SCALE_AT_LEAST = 140; // percent at the gauge's right end, more when the figure is larger
+const SCALE_AT_LEAST = 2; // targets at the gauge's right end, more when the figure is larger
+const MOST_SLOTS = 100; // more pods than these have no mark each
 
 export function autoscaler(state, at) {
   const { autoscaler: found } = state;
@@ -25,35 +26,45 @@ export function autoscaler(state, at) {
   });
 }
 
-function aside({ target_percent: target, min, max }) {
-  return `${target === null ? "no CPU target" : `CPU target ${percent(target)}`} · ${min} to ${max} pods`;
+function aside(found) {
+  const { target, unit } = cpuOf(found);
+  return `${target === null ? "no CPU target" : `CPU target ${count(target)}\u00a0${unit}`} · ${found.min} to ${found.max} pods`;
+}
+
+// The controller's figure and its target, both in the target's unit: percent of what the pods request, or millicores a pod.
+function cpuOf(found) {
+  return found.target_millicores === null
+    ? { seen: found.cpu_percent, target: found.target_percent, unit: "%" }
+    : { seen: found.cpu_millicores, target: found.target_millicores, unit: "m" };
 }
 
 function figures({ deployment, sources }, found, at) {
-  const { cpu_percent: cpu, desired, reckoning: told } = found;
+  const { desired, reckoning: told } = found;
+  const { seen, unit } = cpuOf(found);
   const ready = deployment?.ready ?? null;
   return html`<div
     class="scaler"
     data-autoscaler
     data-current=${found.current}
     data-desired=${desired}
-    data-cpu=${cpu === null ? "" : Math.round(cpu)}
+    data-cpu=${found.cpu_percent === null ? "" : Math.round(found.cpu_percent)}
   >
     <dl class="figures">
       <div><dt>ready</dt><dd>${count(ready)}</dd></div>
       <div data-changing=${desired !== ready ? "" : nothing}><dt>desired</dt><dd>${count(desired)}</dd></div>
-      <div data-level=${level(cpu, told)}><dt>CPU</dt><dd>${cpu === null ? "—" : html`${Math.round(cpu)}<small> %</small>`}</dd></div>
+      <div data-level=${level(seen, told)}><dt>CPU</dt><dd>${seen === null ? "—" : html`${Math.round(seen)}<small> ${unit}</small>`}</dd></div>
     </dl>
-    ${slots(ready ?? found.current, found)} ${told ? gauge(cpu, told) : nothing}
+    ${slots(ready ?? found.current, found)} ${told ? gauge(seen, told) : nothing}
     ${told ? reasoning(found, told, sources, at) : html`<p class="sentence">It has no target for CPU: it scales on something else.</p>`}
   </div>`;
 }
 
-// One mark a pod up to max: ready, asked for, or free.
+// One mark a pod up to max: ready, asked for, or free. No marks where there are too many to be seen.
 function slots(ready, { desired, min, max }) {
   const kind = (place) => (place <= ready ? "ready" : place <= desired ? "coming" : "free");
   const going = (place) => place <= ready && place > desired;
-  const marks = Array.from({ length: Math.max(max, ready, desired) }, (_, index) => index + 1);
+  const places = Math.max(max, ready, desired);
+  const marks = Array.from({ length: places <= MOST_SLOTS ? places : 0 }, (_, index) => index + 1);
   return html`<div class="slots" aria-hidden="true">
     ${marks.map((place) => html`<span class="slot" data-kind=${going(place) ? "going" : kind(place)}></span>`)}
     <span class="slots-words">min ${min} · max ${max}</span>
@@ -61,13 +72,13 @@ function slots(ready, { desired, min, max }) {
 }
 
 // The CPU figure on a line: the target marked, and the band around it in which nothing changes.
-function gauge(cpu, { target, low, high }) {
-  const end = Math.max(SCALE_AT_LEAST, Math.ceil((cpu ?? 0) / 20) * 20);
-  const part = (percent) => (percent / end).toFixed(4);
+function gauge(cpu, { target, low, high, unit }) {
+  const end = Math.ceil(Math.max(SCALE_AT_LEAST * target, cpu ?? 0) / 20) * 20;
+  const part = (figure) => Math.min(1, figure / end).toFixed(4);
   const places = `--part: ${part(cpu ?? 0)}; --target: ${part(target)}; --low: ${part(low)}; --high: ${part(high)}`;
   return html`<div class="gauge" data-level=${level(cpu, { low, high })} .style=${places} aria-hidden="true">
     <span class="gauge-track"></span>
-    <span class="gauge-scale"><span>0</span><span class="gauge-target">${target} %</span><span>${end} %</span></span>
+    <span class="gauge-scale"><span>0</span><span class="gauge-target">${target} ${unit}</span><span>${end} ${unit}</span></span>
   </div>`;
 }
 
@@ -103,10 +114,11 @@ function formula(text) {
 }
 
 // Whose figure the sentence goes by. The large one is always the controller's own, of its last look.
-function source({ cpu_percent: cpu }, { percent: used, newest }) {
+function source(found, { percent: used, newest, unit }) {
+  const { seen } = cpuOf(found);
   if (used === null) return "";
-  if (used === cpu) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
-  return `by the newest samples; the controller saw ${percent(cpu)} at its last look`;
+  if (used === seen) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
+  return `by the newest samples; the controller saw ${seen === null ? "no figure" : `${seen}\u00a0${unit}`} at its last look`;
 }
 
 // "2 pods go in 41 s if CPU stays at or under 56 %". It ticks, so it is in no live region.
@@ -152,5 +164,5 @@ function trimmed(part) {
 
 // A figure and its unit stay on one line.
 function unbroken(text) {
-  return text.replace(/(?<=\d) (?=%|s\b|min\b|pods?\b)/g, "\u00a0");
+  return text.replace(/(?<=\d) (?=%|m\b|s\b|min\b|pods?\b)/g, "\u00a0");
 }

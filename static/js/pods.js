@@ -9,6 +9,7 @@ import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
 const SPARK_SECONDS = 900;
+const MOST_PLACES = 100; // of pods that may still come: a max beyond says nothing about the page
 const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame of their own
 export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
 export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
@@ -83,7 +84,7 @@ function service(state) {
 // One tile a pod, and up to the autoscaler's max a faint place for each that may still come.
 function pods(page, state, members, at) {
   if (members.length === 0) return absent(state, "pods", "No pods", "Nothing answers behind the Service.");
-  const places = Math.max(members.length, state.autoscaler?.max ?? 0);
+  const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACES));
   const crowded = places > CROWDED;
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
     ${repeat(members, ({ uid }) => uid, (pod) => podTile(page, pod, at, { owner: page.names.deployment, spark: !crowded }))}

@@ -143,7 +143,7 @@ describe("the figure of a moment", () => {
 });
 
 describe("a chart's sentence", () => {
-  const state = { autoscaler: { target_percent: 70, max: 5 } };
+  const state = { autoscaler: { target_of_requests: 70, max: 5 } };
   const told = (plot, tables, of = state) => sentence(plot, plot.data(past(tables), of, SPAN), SPAN, "5 minutes").replaceAll("\u00a0", " ");
 
   test("tells now, the extent and the target", () => {
@@ -305,7 +305,7 @@ describe("the cursor's keys", () => {
 describe("a chart without lines", () => {
   const live = { traffic: { state: "live" }, metrics: { state: "live" } };
   const told = (tables, { sources = live, failed = false } = {}) => {
-    const state = { sources, autoscaler: { target_percent: 70 } };
+    const state = { sources, autoscaler: { target_of_requests: 70 } };
     const history = past(tables);
     const all = PLOTS.map((plot) => ({ plot, data: plot.data(history, state, SPAN) }));
     return notes(history, state, { all, span: SPAN }, "5 minutes", failed);
@@ -344,7 +344,7 @@ describe("a chart without lines", () => {
 });
 
 describe("one drawing", () => {
-  const state = { autoscaler: { target_percent: 70, max: 5 }, timeline: [{ id: "1", at: "2025-11-24T16:00:00Z", mark: "Ready", tone: "good", text: "Ready" }] };
+  const state = { autoscaler: { target_of_requests: 70, max: 5 }, timeline: [{ id: "1", at: "2025-11-24T16:00:00Z", mark: "Ready", tone: "good", text: "Ready" }] };
   const NOW = Date.parse("2025-11-24T16:04:00Z") / 1_000;
   const range = { seconds: 300, words: "5 minutes" };
   const drawing = (tables, more = {}) => viewOf({ history: past(tables), state, range, width: 600, now: NOW, heard: NOW, ...more });

@@ -13,6 +13,7 @@ from dashboard.core import objects
 from dashboard.core.autoscaler.utilization import Tolerance
 from dashboard.core.quantity import number
 
+MOST_MEMORY_SECONDS = 3600.0  # the API takes no longer window or period
 DOWN_WINDOW_SECONDS = 300.0  # what the controller is started with, unless told otherwise
 
 # The reasons of the ScalingLimited condition, in Kubernetes' own words.
@@ -56,7 +57,7 @@ class Behavior(Struct, frozen=True):
     def memory(self) -> float:
         """For how many seconds the past matters."""
         periods = (policy.period for rules in (self.up, self.down) for policy in rules.policies)
-        return max(self.up.window, self.down.window, *periods)
+        return min(max(self.up.window, self.down.window, *periods), MOST_MEMORY_SECONDS)
 
 
 class Recommendation(Struct, frozen=True):

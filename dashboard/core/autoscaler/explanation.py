@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.core.autoscaler.behavior import Behavior, Decision, Rules
+from dashboard.core.autoscaler.measurement import PERCENT
 from dashboard.core.autoscaler.task import Task
 from dashboard.core.autoscaler.utilization import Figures, Proposal, ceiling
 
@@ -31,8 +32,8 @@ class Standing(Struct, frozen=True):
 
 def words(told: Standing) -> Json:
     """`then` and `provided` go around a time that only the page knows: "2 pods go", "if CPU stays at or under 28 %"."""
-    found = formula(told.task, told.figures, told.proposal)
-    measure = f"{pods(told.figures.measured)} at {told.proposal.percent} % of a {told.task.target} % target"
+    found, unit = formula(told.task, told.figures, told.proposal), told.task.unit
+    measure = f"{pods(told.figures.measured)} at {told.proposal.percent} {unit} of a {told.task.target} {unit} target"
     return {
         "formula": found,
         "sentence": f"{measure} → {found}, {_verdict(told)}",
@@ -47,7 +48,7 @@ def formula(task: Task, given: Figures, proposal: Proposal) -> str:
     """As one would write it down: "ceil(2 x 133 / 70) = 4", with a multiplication sign."""
     target, tolerance = task.target, task.behavior.tolerance
     percent = proposal.percent if proposal.adjusted is None else proposal.adjusted
-    lead = "" if proposal.adjusted is None else f"{_mean(given, proposal, target)} → "
+    lead = "" if proposal.adjusted is None else f"{_mean(given, proposal, task)} → "
     ratio = percent / target
     if proposal.why == "tolerated":
         most = tolerance.up if ratio > 1 else tolerance.down
@@ -66,15 +67,15 @@ def condition(task: Task) -> str:
     current, down = task.current, task.behavior.down
     if current <= task.low:
         return f"{pods(task.low)} {_are(task.low)} the least allowed: however low CPU is, none goes."
-    percent = ceiling(current, current - 1, task.target, task.behavior.tolerance)
-    if percent is None or (task.behavior.given and down.select == "Disabled"):
+    figure = ceiling(current, current - 1, task.target, task.behavior.tolerance)
+    if figure is None or (task.behavior.given and down.select == "Disabled"):
         return "Its behavior lets no pod go."
-    wanted = math.ceil(percent / task.target * current)
+    wanted = math.ceil(figure / task.target * current)
     count = min(current - task.clamp(wanted), -task.allowed(wanted, [], 0.0))
     go = "one goes" if count == 1 else f"{count} go"
     if not down.window:
-        return f"From {pods(current)}, {go} once CPU is at or under {percent} %."
-    return f"From {pods(current)}, {go} once CPU has stayed at or under {percent} % for {span(down.window)}."
+        return f"From {pods(current)}, {go} once CPU is at or under {figure} {task.unit}."
+    return f"From {pods(current)}, {go} once CPU has stayed at or under {figure} {task.unit} for {span(down.window)}."
 
 
 def coming(current: int, then: int) -> str:
@@ -109,13 +110,13 @@ def signed(count: int) -> str:
     return f"{MINUS}{-count}" if count < 0 else f"+{count}"
 
 
-def _mean(given: Figures, proposal: Proposal, target: int) -> str:
-    """The percentage of all, with what the pods without a figure are supposed to use."""
-    supposed = 0 if proposal.percent > target else max(100, target)
+def _mean(given: Figures, proposal: Proposal, task: Task) -> str:
+    """The figure of all, with what the pods without one of their own are supposed to use."""
+    supposed = 0 if proposal.percent > task.target else task.busy
     count = proposal.counted - given.measured
     exact = (given.measured * proposal.percent + count * supposed) // proposal.counted
     if exact != proposal.adjusted:  # their requests differ
-        return f"{proposal.adjusted} % of all {proposal.counted}"
+        return f"{proposal.adjusted} {task.unit} of all {proposal.counted}"
     total = f"{given.measured} {TIMES} {proposal.percent} + {count} {TIMES} {supposed}"
     return f"({total}) / {proposal.counted} = {proposal.adjusted}"
 
@@ -136,7 +137,7 @@ def _next(told: Standing) -> str:
     task, wanted = told.task, told.proposal.wanted
     if told.proposal.why == "tolerated":
         low, high = task.band
-        return f"Nothing changes from {low} to {high} %."
+        return f"Nothing changes from {low} to {high} {task.unit}."
     if told.proposal.why != "scale":
         return "Pods without a figure of their own never turn it round."
     if told.then is None:
@@ -148,19 +149,21 @@ def _next(told: Standing) -> str:
         window = task.behavior.up.window if up else task.behavior.down.window
         return f"The {'least' if up else 'most'} that was wanted in the last {span(window)} counts, so it waits."
     each = round(told.figures.measured * told.proposal.percent / told.then) if told.then else 0
-    return f"The same work is about {each} % of {pods(told.then)}."
+    if task.unit == PERCENT:
+        return f"The same work is about {each} % of {pods(told.then)}."
+    return f"The same work is about {each} m for {'each of ' if told.then > 1 else ''}{pods(told.then)}."
 
 
 def _notes(told: Standing) -> list[str]:
-    given, proposal = told.figures, told.proposal
+    given, proposal, unit = told.figures, told.proposal, told.task.unit
     counted = proposal.adjusted is not None
     rising = proposal.percent > told.task.target
     notes = []
     if given.unready:
-        how = "counted as 0 %, since it would scale up" if counted and rising else "left out"
+        how = f"counted as 0 {unit}, since it would scale up" if counted and rising else "left out"
         notes.append(f"{pods(len(given.unready))} not measured yet: {how}.")
     if given.missing:
-        how = "0 %, since it would scale up" if rising else f"{max(100, told.task.target)} %, since it would scale down"
+        how = f"0 {unit}, since it would scale up" if rising else f"{told.task.busy} {unit}, since it would scale down"
         notes.append(f"{pods(len(given.missing))} without a sample: counted as {how}.")
     if given.ignored:
         notes.append(f"{pods(given.ignored)} on the way out: left out.")
@@ -177,10 +180,10 @@ def _provided(told: Standing) -> str | None:
         return None
     if told.then > task.current:
         return "if CPU stays this high"
-    percent = None
+    figure = None
     if told.proposal.adjusted is None and told.figures.measured == task.current:
-        percent = ceiling(task.current, told.then, task.target, task.behavior.tolerance)
-    return "if CPU stays this low" if percent is None else f"if CPU stays at or under {percent} %"
+        figure = ceiling(task.current, told.then, task.target, task.behavior.tolerance)
+    return "if CPU stays this low" if figure is None else f"if CPU stays at or under {figure} {task.unit}"
 
 
 def _rule(given: Rules, when: str, sign: str) -> str:

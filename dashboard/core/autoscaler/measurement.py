@@ -14,9 +14,15 @@ from dashboard.core.quantity import millicores
 Read = TypeVar("Read")
 Made = TypeVar("Made")
 
+PERCENT, MILLICORES = "%", "m"  # the units of a target: of what the pods request, and a pod
+WHOLE = 100  # millicores that count as requested where the target is in millicores: a percent of them is one
+
+
 
 class Member(Struct, frozen=True):
     """What is read of a pod. Moments in seconds since 1970, `request` in millicores, None where a container has none.
+
+    A target in millicores asks for no request: it is WHOLE then.
 
     `leaving` is when it was asked to go, and None of one that was not.
     """
@@ -71,8 +77,8 @@ class Kept(Generic[Read, Made]):
 class Scenery:
     """Reads pods and samples as far as they changed, for a metric of whole pods, or of one container."""
 
-    def __init__(self, container: str = "") -> None:
-        self._members = Kept[Pod, Member](lambda pod: member(pod, container))
+    def __init__(self, container: str = "", unit: str = PERCENT) -> None:
+        self._members = Kept[Pod, Member](lambda pod: member(pod, container, unit))
         self._readings = Kept[PodMetrics, Reading | None](lambda sample: reading(sample, container))
 
     def scene(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> Scene:
@@ -81,7 +87,7 @@ class Scenery:
         return Scene(members, {name: read for name, read in found.items() if read}, at)
 
 
-def member(pod: Pod, container: str = "") -> Member:
+def member(pod: Pod, container: str = "", unit: str = PERCENT) -> Member:
     """For a metric of the whole pod, or of one container."""
     ready = next((one for one in pod.status.conditions or () if one.type == "Ready"), None)
     meta, started = pod.metadata, pod.status.start_time
@@ -91,7 +97,7 @@ def member(pod: Pod, container: str = "") -> Member:
         pod.status.phase,
         seconds(meta.creation_timestamp) if meta.creation_timestamp else -math.inf,
         seconds(meta.deletion_timestamp) - grace if meta.deletion_timestamp else None,
-        _request(pod, container),
+        _request(pod, container) if unit == PERCENT else WHOLE,
         seconds(started) if started else None,
         ready.status if ready else None,
         seconds(ready.last_transition_time) if ready and ready.last_transition_time else -math.inf,

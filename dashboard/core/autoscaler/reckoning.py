@@ -1,6 +1,6 @@
 """What the HorizontalPodAutoscaler makes of the figures, and why: its controller's own arithmetic, and in words.
 
-The controller tells what it asks for, and the CPU percentage of its last look. The rest is reckoned here by its rules,
+The controller tells what it asks for, and the CPU figure of its last look. The rest is reckoned here by its rules,
 from the pods and their samples: what it would ask for now, what holds it back, and when it will act.
 """
 
@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from dashboard.core.autoscaler import explanation
 from dashboard.core.autoscaler.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.autoscaler.explanation import Standing
-from dashboard.core.autoscaler.measurement import Scene, Scenery
+from dashboard.core.autoscaler.measurement import PERCENT, Scene, Scenery
 from dashboard.core.autoscaler.memory import Memory
 from dashboard.core.autoscaler.obligation import owed
-from dashboard.core.autoscaler.task import Task, cpu_metric, task_of
+from dashboard.core.autoscaler.task import Task, seen_of, task_of
 from dashboard.core.autoscaler.utilization import Figures, Proposal, Unmeasurable, figures
 from dashboard.core.moment import rfc3339, seconds
 from dashboard.core.objects import Autoscaler, AutoscalerStatus, Pod, PodMetrics
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Measured(Struct, frozen=True):
-    """`newest`: the percentage is of the samples here, which are at least as new as the controller's figure."""
+    """`newest`: the figure is of the samples here, which are at least as new as the controller's own."""
 
     figures: Figures
     percent: int
@@ -42,12 +42,12 @@ class Reckoning:
     """Remembers what the autoscaler would have recommended, as its controller does for the stabilization windows."""
 
     def __init__(self) -> None:
-        self._begin("", "")
+        self._begin("", "", PERCENT)
 
-    def _begin(self, uid: str, container: str) -> None:
+    def _begin(self, uid: str, container: str, unit: str) -> None:
         """Another object, or another measure: nothing that was before holds."""
-        self._of = uid, container
-        self._scenery = Scenery(container)
+        self._of = uid, container, unit
+        self._scenery = Scenery(container, unit)
         self._memory: Memory | None = None
         self._status: AutoscalerStatus | None = None
         self._seen: int | None = None  # the controller's own figure, and when it came
@@ -71,8 +71,8 @@ class Reckoning:
         task = task_of(autoscaler, replicas)
         if task is None:
             return None
-        if self._of != (autoscaler.metadata.uid, task.container):
-            self._begin(autoscaler.metadata.uid, task.container)
+        if self._of != (of := (autoscaler.metadata.uid, task.container, task.unit)):
+            self._begin(*of)
         memory = self._memory = self._memory or Memory(task.current, at)
         memory.pass_to(at, task.behavior)
         scene = self._scenery.scene(pods, samples, at)
@@ -83,8 +83,7 @@ class Reckoning:
     def _hear(self, status: AutoscalerStatus, task: Task, memory: Memory, scene: Scene) -> bool:
         """Takes in what the controller wrote; whether it has just looked, and left the number as it is."""
         before, self._status = self._status, status
-        metric = cpu_metric(status.current_metrics)
-        seen = metric.current.average_utilization if metric else None
+        seen = seen_of(status, task.unit)
         if seen != self._seen:
             self._seen, self._seen_at = seen, scene.at
         if before is None or before == status:
@@ -186,6 +185,7 @@ def _still(task: Task) -> Json:
     return dict.fromkeys(UNKNOWN) | {
         "replicas": task.current,
         "target": task.target,
+        "unit": task.unit,
         "tolerance": {"down": task.behavior.tolerance.down, "up": task.behavior.tolerance.up},
         "low": low,
         "high": high,

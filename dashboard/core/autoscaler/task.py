@@ -12,12 +12,17 @@ from dashboard.core.autoscaler.behavior import (
     behavior_of,
     decide,
 )
-from dashboard.core.autoscaler.utilization import Figures, Proposal, band, propose
-from dashboard.core.objects import Autoscaler, Metric, ResourceMetric
+from dashboard.core.autoscaler.measurement import MILLICORES, PERCENT
+from dashboard.core.autoscaler.utilization import Figures, Proposal, band, busy, propose
+from dashboard.core.objects import Autoscaler, AutoscalerStatus, Metric, MetricValue, ResourceMetric
+from dashboard.core.quantity import millicores
 
 
 class Task(Struct, frozen=True):
-    """Percent of the requests, the least and the most pods; `current` is how many the Deployment asks for."""
+    """The target, the least and the most pods; `current` is how many the Deployment asks for.
+
+    `unit` is that of the target and of all figures: percent of the requests, or millicores a pod.
+    """
 
     target: int
     low: int
@@ -26,17 +31,23 @@ class Task(Struct, frozen=True):
     current: int
     container: str  # that is measured, "" for whole pods
     others: int  # metrics that are not about CPU
+    unit: str = PERCENT
 
     @property
     def band(self) -> tuple[int, int]:
-        """The lowest and the highest percent at which nothing changes."""
+        """The lowest and the highest figure at which nothing changes."""
         return band(self.target, self.behavior.tolerance)
+
+    @property
+    def busy(self) -> int:
+        """What a pod without a sample counts as on the way down."""
+        return busy(self.target, self.unit)
 
     def clamp(self, wanted: int) -> int:
         return min(max(wanted, self.low), self.high)
 
     def propose(self, given: Figures, percent: int) -> Proposal:
-        return propose(given, percent, self.target, self.current, self.behavior.tolerance)
+        return propose(given, percent, self.target, self.current, self.behavior.tolerance, self.unit)
 
     def decide(self, wanted: int, recommended: list[Recommendation], changes: list[Change], at: float) -> Decision:
         """What the controller would make of it, looking at `at`."""
@@ -59,14 +70,34 @@ def cpu_metric(metrics: list[Metric] | None) -> ResourceMetric | None:
     return next((one for one in found if one and one.name == "cpu"), None)
 
 
+def target_of(autoscaler: Autoscaler) -> tuple[int | None, str]:
+    """The CPU target with its unit, None without one. The controller looks for millicores first."""
+    metric = cpu_metric(autoscaler.spec.metrics)
+    target = metric.target if metric else MetricValue()
+    unit = PERCENT if target.average_value is None else MILLICORES
+    return figure(target, unit) or None, unit
+
+
+def seen_of(status: AutoscalerStatus, unit: str) -> int | None:
+    """The controller's own figure. Beside percent it always writes millicores, too."""
+    metric = cpu_metric(status.current_metrics)
+    return figure(metric.current, unit) if metric else None
+
+
+def figure(value: MetricValue, unit: str) -> int | None:
+    if unit == PERCENT:
+        return value.average_utilization
+    return None if value.average_value is None else millicores(value.average_value)
+
+
 def task_of(autoscaler: Autoscaler, replicas: int | None) -> Task | None:
-    """None where CPU has no target in percent. Without `replicas`, what was last asked for is taken for them."""
+    """None where CPU has no target. Without `replicas`, what was last asked for is taken for them."""
     spec = autoscaler.spec
     metric = cpu_metric(spec.metrics)
-    target = metric.target.average_utilization if metric else None
-    if metric is None or not target:
+    target, unit = target_of(autoscaler)
+    if metric is None or target is None:
         return None
     current = autoscaler.status.desired_replicas if replicas is None else replicas
     others = len(spec.metrics or ()) - 1
     behavior = behavior_of(spec)
-    return Task(target, spec.min_replicas, spec.max_replicas, behavior, current, metric.container, others)
+    return Task(target, spec.min_replicas, spec.max_replicas, behavior, current, metric.container, others, unit)

@@ -1,19 +1,23 @@
 """How many pods their CPU asks for, by the rules of the HorizontalPodAutoscaler's controller (Kubernetes 1.36).
 
-The controller compares whole percents: what the pods use of what they request, against a target. Pods without a figure
-that can be trusted are left out at first. Where that would make it scale, they are then counted so that they speak
-against it: as idle on the way up, as busy on the way down.
+The controller compares whole figures with a target: what the pods use, in percent of what they request or in millicores
+a pod. Pods without a figure that can be trusted are left out at first. Where that would make it scale, they are then
+counted so that they speak against it: as idle on the way up, as busy on the way down.
+
+Millicores a pod are percent of 100 millicores: the same arithmetic, where every pod requests 100. Only what counts as
+busy differs.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from dashboard.core.autoscaler.measurement import Member, Reading
+from dashboard.core.autoscaler.measurement import PERCENT, Member, Reading
 
 # What the controller is started with, unless told otherwise.
 INITIALIZATION_SECONDS = 300.0  # a pod's first minutes, in which only a sample of its time as a ready pod counts
+MOST_TIMES = 10  # the target: so far the band is told, whatever tolerance is given
 READINESS_SECONDS = 30.0  # a pod that has been unready since within this time of its start was never ready
 
 
@@ -32,7 +36,10 @@ class Tolerance(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """The pods in their groups; millicores, those of missing and unready pods what each requests."""
+    """The pods in their groups; millicores, those of missing and unready pods what each requests.
+
+    `percent` is the mean millicores of a pod where the target is such a value: every pod "requests" 100 then.
+    """
 
     measured: int
     used: int
@@ -85,10 +92,12 @@ def figures(members: Iterable[Member], readings: dict[str, Reading], at: float) 
     return Figures(measured, used, requested, tuple(missing), tuple(unready), ignored)
 
 
-def propose(given: Figures, percent: int, target: int, current: int, tolerance: Tolerance) -> Proposal:
+def propose(
+    given: Figures, percent: int, target: int, current: int, tolerance: Tolerance, unit: str = PERCENT
+) -> Proposal:
     """How many pods are wanted in the place of the `current` ones. `percent` is that of the measured pods."""
     ratio = percent / target
-    fill = _fill(given, ratio, target)
+    fill = _fill(given, ratio, busy(target, unit))
     if not fill:
         if tolerance.holds(ratio):
             return Proposal(current, given.measured, percent, None, "tolerated")
@@ -102,12 +111,17 @@ def propose(given: Figures, percent: int, target: int, current: int, tolerance: 
     return Proposal(wanted if why == "scale" else current, counted, percent, adjusted, why)
 
 
-def _fill(given: Figures, ratio: float, target: int) -> list[tuple[int, int]]:
+def busy(target: int, unit: str) -> int:
+    """What a pod without a sample is supposed to use on the way down: all that it requests, or the target."""
+    return max(100, target) if unit == PERCENT else target
+
+
+def _fill(given: Figures, ratio: float, supposed: int) -> list[tuple[int, int]]:
     """(request, supposed use) of the pods that have no figure and are counted nevertheless."""
     if ratio > 1:
         return [(request, 0) for request in (*given.missing, *given.unready)]
     if ratio < 1:
-        return [(request, request * max(100, target) // 100) for request in given.missing]
+        return [(request, request * supposed // 100) for request in given.missing]
     return []
 
 
@@ -132,18 +146,20 @@ def _counts(one: Member, found: Reading, at: float) -> bool:
 
 
 def band(target: int, tolerance: Tolerance) -> tuple[int, int]:
-    """The lowest and the highest percent at which nothing changes."""
-    low = high = target
-    while low > 0 and tolerance.holds((low - 1) / target):
-        low -= 1
-    while high < 10 * target and tolerance.holds((high + 1) / target):
-        high += 1
-    return low, high
+    """The lowest and the highest figure at which nothing changes."""
+    under = _last(math.ceil(target * (1 - tolerance.down)) - 1, lambda figure: figure / target < 1 - tolerance.down)
+    high = _last(math.floor(target * (1 + tolerance.up)), lambda figure: figure / target <= 1 + tolerance.up)
+    return max(0, under + 1), min(high, MOST_TIMES * target)
 
 
 def ceiling(pods: int, most: int, target: int, tolerance: Tolerance) -> int | None:
-    """The highest percent at which no more than `most` of so many pods are wanted, None where there is none."""
-    percent = target * most // pods + 1
-    while percent >= 0 and (tolerance.holds(percent / target) or math.ceil(percent / target * pods) > most):
-        percent -= 1
-    return percent if percent >= 0 else None
+    """The highest figure at which no more than `most` of so many pods are wanted, None where there is none."""
+    figure = _last(target * most // pods, lambda figure: math.ceil(figure / target * pods) <= most)
+    if tolerance.holds(figure / target):
+        figure = band(target, tolerance)[0] - 1
+    return figure if figure >= 0 else None
+
+
+def _last(near: int, fits: Callable[[int], bool]) -> int:
+    """The last whole number that fits. A product of floats, as `near` is, may be one off in either direction."""
+    return next((number for number in (near + 1, near) if fits(number)), near - 1)

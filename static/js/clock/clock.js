@@ -74,7 +74,7 @@ export function clock(container, history, redraw) {
   }
 
   function content() {
-    return [history.revision, state.timeline, state.autoscaler?.target_percent, state.autoscaler?.max, UPlot];
+    return [history.revision, state.timeline, state.autoscaler?.target_of_requests, state.autoscaler?.max, UPlot];
   }
 
   // Nothing is drawn that nobody sees.

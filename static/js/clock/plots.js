@@ -5,6 +5,7 @@ import { percent, rate } from "../format.js";
 
 const SECONDS_HOLE = 5; // of what is measured each second
 const SAMPLES_HOLE = 100; // of CPU samples, which some clusters take once a minute
+const ROOM_FOR_PODS = 100; // a max beyond would press the lines flat
 const CONDENSED = ["mean", "mean", "mean", "most", "mean", "most"]; // so that a spike of errors or waits stays one
 const LOAD_FIRST = [3, 4, 5]; // what a client saw of latency and errors says more than what the pods did
 
@@ -60,10 +61,10 @@ export const PLOTS = [
     data: (history, state, span) =>
       align(
         [{ columns: history.table("cpu"), fill: [null, "percent"], hole: SAMPLES_HOLE }],
-        [state.autoscaler?.target_percent ?? null, null],
+        [state.autoscaler?.target_of_requests ?? null, null],
         span,
       ),
-    least: ({ autoscaler }) => ({ percent: Math.max(100, (autoscaler?.target_percent ?? 0) * 1.3) }),
+    least: ({ autoscaler }) => ({ percent: Math.max(100, (autoscaler?.target_of_requests ?? 0) * 1.3) }),
   },
   {
     id: "pods",
@@ -74,6 +75,6 @@ export const PLOTS = [
     ],
     data: (history, _state, span) =>
       align([{ columns: history.table("replicas"), fill: ["ready", "desired"], hold: true }], [null, null], span),
-    least: ({ autoscaler }) => ({ pods: autoscaler?.max ?? 2 }),
+    least: ({ autoscaler }) => ({ pods: Math.min(autoscaler?.max ?? 2, ROOM_FOR_PODS) }),
   },
 ];

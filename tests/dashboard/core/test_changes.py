@@ -256,6 +256,14 @@ def test_the_autoscaler_s_steps_are_told_with_their_reason(running: Scene) -> No
     ]
 
 
+def test_a_target_in_millicores_is_told_in_millicores(running: Scene) -> None:
+    more = autoscaler(3)
+    cpu = {"name": "cpu", "target": {"averageValue": "70m"}, "current": {"averageValue": "98m"}}
+    more["spec"]["metrics"] = more["status"]["currentMetrics"] = [{"type": "Resource", "resource": cpu}]
+    running.at(20, changed("horizontalpodautoscalers", more))
+    assert any("CPU 98 m of a 70 m target" in text for text in running.texts()), running.texts()
+
+
 def test_an_autoscaler_without_figures_says_so_and_how_long_it_lasted(running: Scene) -> None:
     lost = autoscaler(2, None, active="False", reason="FailedGetResourceMetric")
     running.at(20, changed("horizontalpodautoscalers", lost))

@@ -1,6 +1,6 @@
 import pytest
 
-from dashboard.core.quantity import QuantityError, millicores, whole_bytes
+from dashboard.core.quantity import MOST_BYTES, MOST_MILLICORES, QuantityError, millicores, number, whole_bytes
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,17 @@ def test_cpu_is_read_in_millicores_rounded_up(text: str, expected: int) -> None:
 )  # fmt: skip
 def test_memory_is_read_in_bytes_rounded_up(text: str, expected: int) -> None:
     assert whole_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["1e20", "5E", "100Ei", "9223372036854775807", "1e999999999", "9" * 100_000])
+def test_what_is_larger_than_any_machine_counts_as_the_largest(text: str) -> None:
+    assert (millicores(text), whole_bytes(text), number(text)) == (MOST_MILLICORES, MOST_BYTES, MOST_MILLICORES)
+    assert (millicores(f"-{text}"), whole_bytes(f"-{text}")) == (-MOST_MILLICORES, -MOST_BYTES)
+
+
+@pytest.mark.parametrize("text", ["1e-20", "1n", "0." + "0" * 100_000 + "1"])
+def test_what_is_smaller_than_the_unit_is_rounded_up(text: str) -> None:
+    assert (millicores(text), whole_bytes(text)) == (1, 1)
 
 
 NO_QUANTITIES = ["", "m", "1 Gi", "1gi", "1KiB", "1mm", "NaN", "inf", "1_000", " 1", "1i", "0x10", "\u0661\u0662"]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 
 from dashboard.core import event, objects
@@ -197,6 +198,7 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     assert found["reckoning"]["sentence"] == "No pod is ready, so there is nothing to measure."
     assert found | {"reckoning": None} == {
         "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
+        "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
     }  # fmt: skip
     asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
@@ -205,6 +207,43 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None
+
+
+def test_a_target_in_millicores_is_told_as_such_and_in_percent_of_the_requests(snapshot: Snapshot) -> None:
+    cpu: dict[str, Any] = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "75m"}}
+    current = {"name": "cpu", "current": {"averageValue": "133m"}}
+    hpa = {
+        "metadata": {"name": "flask", "uid": "h"},
+        "spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": [{"type": "Resource", "resource": cpu}]},
+        "status": {"currentMetrics": [{"type": "Resource", "resource": current}]},
+    }
+    keys = ("cpu_percent", "target_percent", "cpu_millicores", "target_millicores", "target_of_requests")
+
+    def told(target: str | None = None) -> list[Any]:
+        if target:
+            cpu["target"]["averageValue"] = target
+        snapshot.apply(changed("horizontalpodautoscalers", hpa))
+        return [snapshot.state(0)["autoscaler"][key] for key in keys]
+
+    assert told() == [None, None, 133, 75, None], "there are no pods"
+    requests = [{"cpu": "100m"}, {"cpu": "200m"}, {}]
+    specs = [{"containers": [{"name": "flask", "resources": {"requests": one}}]} for one in requests]
+    labels = {"app.kubernetes.io/name": "flask"}
+    pods = [
+        msgspec.convert({"metadata": {"name": f"p{n}", "uid": f"p{n}", "labels": labels}, "spec": spec}, objects.Pod)
+        for n, spec in enumerate(specs)
+    ]
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=pods))
+    assert told() == [None, None, 133, 75, 50.0], "of those that request any"
+    assert told("5E")[3:] == [10**12, None], "no line that would press the others flat"
+
+
+def test_no_request_is_too_large_for_the_state_s_json(snapshot: Snapshot) -> None:
+    huge = {"requests": {"cpu": "5E", "memory": "100E"}, "limits": {"cpu": "1e20", "memory": "9223372036854775807"}}
+    spec = {"containers": [{"name": f"c{n}", "resources": huge} for n in range(40)]}
+    large = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
+    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[large]))
+    assert orjson.loads(orjson.dumps(snapshot.state(0)))["pods"][0]["memory_limit_bytes"] == 2**60
 
 
 def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.autoscaler.measurement import member, reading
+from dashboard.core.autoscaler.measurement import MILLICORES, member, reading
 from dashboard.core.moment import rfc3339
 
 NOW = 1_800_000_000.0
@@ -37,6 +37,14 @@ def test_a_pod_s_request_is_its_own_or_all_its_long_running_containers(
 ) -> None:
     pod = msgspec.convert({"metadata": {"name": "p"}, "spec": spec}, objects.Pod)
     assert member(pod, container).request == request_
+
+
+@pytest.mark.parametrize("container", ["", "a", "c"])
+def test_a_target_in_millicores_needs_no_request(container: str) -> None:
+    spec = {"containers": [{"name": "a"}, {"name": "b", "resources": {"requests": {"cpu": "1"}}}]}
+    pod = msgspec.convert({"metadata": {"name": "p"}, "spec": spec}, objects.Pod)
+    assert member(pod, container).request is None
+    assert member(pod, container, MILLICORES).request == 100
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,31 @@ def test_a_look_that_is_heard_of_late_is_not_counted_twice() -> None:
     assert memory.next_look == NOW + 30.3
 
 
+def test_the_longest_windows_and_largest_policies_that_the_api_takes_are_looked_through() -> None:
+    policies = [{"type": type, "value": 2**31 - 1, "periodSeconds": 1800} for type in ("Percent", "Pods")]
+    rules = {"stabilizationWindowSeconds": 3600, "policies": policies}
+    spec = msgspec.convert({"behavior": {"scaleUp": rules, "scaleDown": rules}}, objects.AutoscalerSpec)
+    memory, slow = Memory(5, NOW), Task(70, 2, 2**31 - 1, behavior_of(spec), 5, "", 0)
+    memory.wish(5, NOW)
+    memory.pass_to(NOW + 86_400, slow.behavior)
+    assert len(memory.recommended) <= 3600 / LOOK_SECONDS + 2
+    assert memory.next_change(slow, 5) is None
+    at, replicas = memory.next_change(slow, 2**31 - 2) or (0.0, 0)
+    assert (at - NOW) == pytest.approx(86_400 + 3600, abs=2 * LOOK_SECONDS) and replicas == 2**31 - 2
+    assert slow.allowed(2**31 - 2, [], NOW) == 2**31 - 1
+
+
+@pytest.mark.parametrize("seconds", [2**31 - 1, 10**18])
+def test_a_window_beyond_what_the_api_takes_costs_no_more(seconds: int) -> None:
+    policies = [{"type": "Pods", "value": 1, "periodSeconds": seconds}]
+    rules = {"stabilizationWindowSeconds": seconds, "policies": policies}
+    spec = msgspec.convert({"behavior": {"scaleDown": rules}}, objects.AutoscalerSpec)
+    memory, slow = Memory(5, NOW), Task(70, 2, 5, behavior_of(spec), 5, "", 0)
+    memory.wish(5, NOW)
+    memory.pass_to(NOW + 86_400, slow.behavior)
+    assert slow.behavior.memory == 3600 and memory.next_change(slow, 2) is None
+
+
 def test_a_day_of_silence_leaves_no_more_than_the_windows_hold() -> None:
     memory, ours = Memory(2, NOW), task("ours", 2)
     memory.wish(2, NOW)

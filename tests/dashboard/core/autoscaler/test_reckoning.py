@@ -289,10 +289,104 @@ def test_other_metrics_are_said_to_count_too() -> None:
 
 
 def test_without_a_target_for_cpu_there_is_nothing_to_reckon() -> None:
-    value = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "70m"}}}
-    for metrics in (None, [], [value], [{"type": "Pods", "pods": {}}]):
+    memory = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "70Mi"}}
+    for metrics in (None, [], [{"type": "Resource", "resource": memory}], [{"type": "Pods", "pods": {}}]):
         hpa = autoscaler(2, 2, None, metrics=metrics)
         assert Reckoning().reckon(hpa, pods(2), samples(70, 2), NOW, 2) is None
+
+
+def by_millicores(current: int, desired: int, seen: int | None, **more: Any) -> objects.Autoscaler:
+    """Whose target is 70 m a pod."""
+    cpu = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "70m"}}
+    target = {"type": "Resource", "resource": cpu}
+    bare = autoscaler(current, desired, None, **{"metrics": [target]} | more)
+    value = objects.MetricValue(average_value=None if seen is None else f"{seen}m")
+    metric = objects.Metric("Resource", objects.ResourceMetric("cpu", current=value))
+    return msgspec.structs.replace(bare, status=msgspec.structs.replace(bare.status, current_metrics=[metric]))
+
+
+def without_request(count: int) -> list[objects.Pod]:
+    spec = objects.PodSpec(containers=[objects.Container("flask")])
+    return [msgspec.structs.replace(one, spec=spec) for one in pods(count)]
+
+
+def test_a_target_in_millicores_is_reckoned_in_millicores() -> None:
+    found = told(by_millicores(2, 2, 133), without_request(2), samples(133, 2))
+    assert found["sentence"] == "2 pods at 133 m of a 70 m target → ceil(2 × 133 / 70) = 4, +4 allowed now"
+    assert found["next"] == "The same work is about 66 m for each of 4 pods."
+    assert picked(found, "unit", "target", "low", "high", "percent", "ratio") == ("m", 70, 63, 77, 133, 1.9)
+    assert picked(found, "measured", "wanted", "recommended", "newest") == (2, 4, 4, True)
+    assert told(autoscaler(2, 2, 133), pods(2), samples(133, 2))["unit"] == "%"
+
+
+def test_within_the_tolerance_of_so_many_millicores_nothing_changes() -> None:
+    found = told(by_millicores(3, 3, 77), pods(3), samples(77, 3))
+    assert picked(found, "wanted", "next") == (3, "Nothing changes from 63 to 77 m.")
+    assert found["condition"] == "From 3 pods, one goes once CPU has stayed at or under 46 m for 60 s."
+
+
+def test_a_missing_sample_counts_as_the_target_in_millicores_and_an_unready_pod_as_idle() -> None:
+    down = told(by_millicores(3, 3, 10), pods(3), samples(10, 2))
+    assert down["formula"] == "(2 × 10 + 1 × 70) / 3 = 30 → ceil(3 × 30 / 70) = 2"
+    assert down["notes"] == ["1 pod without a sample: counted as 70 m, since it would scale down."]
+    starting = [pod(name, phase="Pending", conditions=None) for name in ("p8", "p9")]
+    up = told(by_millicores(2, 4, 133), [*pods(2), *starting], samples(133, 2))
+    assert up["formula"] == "(2 × 133 + 2 × 0) / 4 = 66 → |66 / 70 − 1| = 0.06 ≤ 0.1"
+    assert up["notes"] == ["2 pods not measured yet: counted as 0 m, since it would scale up."]
+
+
+def test_without_samples_the_controller_s_millicores_are_explained() -> None:
+    found = told(by_millicores(2, 2, 133), without_request(2), {})
+    assert picked(found, "formula", "percent", "newest") == ("ceil(2 × 133 / 70) = 4", 133, False)
+
+
+def test_the_controller_s_millicores_count_where_they_are_newer() -> None:
+    reckoning, two = Reckoning(), pods(2)
+    reckoning.reckon(by_millicores(2, 2, 50), two, samples(50, 2), NOW, 2)
+    found = reckoning.reckon(by_millicores(2, 2, 120), two, samples(50, 2), NOW + 8, 2)
+    assert found is not None and picked(found, "percent", "newest", "wanted") == (120, False, 4)
+
+
+def test_a_target_in_millicores_of_one_container_counts_that_one() -> None:
+    cpu = {"name": "cpu", "container": "flask", "target": {"type": "AverageValue", "averageValue": "70m"}}
+    used = {"flask": "140m", "mesh": "900m"}
+    containers = [objects.ContainerMetrics(name, {"cpu": cpu}) for name, cpu in used.items()]
+    found = {"p0": objects.PodMetrics(objects.Meta(name="p0"), rfc3339(NOW), "15s", containers)}
+    metrics = [{"type": "ContainerResource", "containerResource": cpu}]
+    result = told(by_millicores(1, 1, None, metrics=metrics, minReplicas=1), without_request(1), found)
+    assert picked(result, "percent", "wanted", "unit") == (140, 2, "m")
+
+
+def test_a_target_that_changes_its_unit_begins_anew() -> None:
+    reckoning, two = Reckoning(), pods(2)
+    reckoning.reckon(autoscaler(2, 2, 133), two, samples(133, 2), NOW, 2)
+    found = reckoning.reckon(by_millicores(2, 2, None), two, samples(20, 2, NOW + 5), NOW + 6, 2)
+    assert found is not None and picked(found, "percent", "newest", "until") == (20, True, None)
+
+
+@pytest.mark.parametrize("metric", [
+    {"type": "Utilization", "averageUtilization": 2**31 - 1},
+    {"type": "Utilization", "averageUtilization": 1},
+    {"type": "AverageValue", "averageValue": "5E"},
+    {"type": "AverageValue", "averageValue": "1e20"},
+    {"type": "AverageValue", "averageValue": "1n"},
+])  # fmt: skip
+@pytest.mark.parametrize(("low", "high", "current"), [(1, 2**31 - 1, 3), (3, 2**31 - 1, 2**31 - 1), (9, 2, 3)])
+def test_what_comes_of_any_object_fits_the_state_s_json(
+    metric: dict[str, Any], low: int, high: int, current: int
+) -> None:
+    cpu = {"type": "Resource", "resource": {"name": "cpu", "target": metric}}
+    policies = [{"type": type, "value": 2**31 - 1, "periodSeconds": 1800} for type in ("Percent", "Pods")]
+    rules = {"stabilizationWindowSeconds": 3600, "policies": policies, "tolerance": "1e20"}
+    for behavior in (None, {"scaleUp": rules, "scaleDown": rules}):
+        spec = {"metrics": [cpu], "minReplicas": low, "maxReplicas": high, "behavior": behavior}
+        for used in (0, 133, 10**15):
+            found = told(autoscaler(current, current, None, **spec), pods(3), samples(used, 2))
+            assert len(msgspec.json.encode(found)) < 10_000 and all(map(fits, found.values()))
+
+
+def fits(value: object) -> bool:
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def test_another_autoscaler_of_the_name_begins_anew() -> None:
