@@ -7,10 +7,9 @@ ConfigMap, create on events. Nothing is sent twice, and nothing is done to an ob
 """
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -19,20 +18,20 @@ from dashboard.apiserver import Api, Refused
 from dashboard.cell import READ_SECONDS, Cell, telling
 from dashboard.core.moment import rfc3339
 from dashboard.core.objects import Condition, Meta, Object
-from dashboard.core.ports import ClaimIdentity, Holder, Json, Missing, PodIdentity, Stale, Trouble
-from dashboard.core.run import HISTORY_BYTES
+from dashboard.core.ports import ClaimIdentity, History, Holder, Json, Missing, PodIdentity, Stale, Trouble
+from dashboard.core.run import HISTORY_BYTES, is_run, started
 from dashboard.crash import Crash
 from dashboard.lease import Lease
 
 LEASE = CONFIG_MAP = "dashboard-runs"  # as the manifests name them
 HISTORY = "runs.json"  # the ConfigMap's key
+UNREADABLE = "unreadable-runs.txt"  # the key of what was found under it and is no history
+UNREADABLE_BYTES = 256_000  # a ConfigMap holds 1 MiB, and the history may take half of it
 COMPONENT = "dashboard"  # who Events say that they come from
 LONGEST_MESSAGE = 1000  # characters of an Event
 DATABASE = "mongod"  # the container
 DATA_PATH = "/data/db"  # mongod's own default
 API_VERSIONS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "HorizontalPodAutoscaler": "autoscaling/v2"}
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -52,6 +51,7 @@ class Operator:
         holder: str,
         crash: Crash | None = None,
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         self._namespace = namespace
@@ -60,7 +60,7 @@ class Operator:
         self._crash = crash
         self._now = now
         lease = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases/{LEASE}"
-        self._lease = Lease(Cell(api, lease, f"the Lease {LEASE}"), holder, now)
+        self._lease = Lease(Cell(api, lease, f"the Lease {LEASE}"), holder, now, monotonic)
         self._history = Cell(api, self._path("configmaps", CONFIG_MAP), f"the ConfigMap {CONFIG_MAP}")
         self._known: set[str] = set()  # ids of the runs in the history that this dashboard has read or written
 
@@ -114,22 +114,26 @@ class Operator:
     def holder(self) -> Holder | None:
         return self._lease.holder()
 
-    def load_history(self) -> list[Json]:
-        runs = _runs(self._history.read())
+    def load_history(self) -> History:
+        runs, unreadable = _history(self._history.read())
         self._known = {run["id"] for run in runs}
-        return runs
+        return History(runs, len(unreadable))
 
     def save_history(self, runs: Sequence[Json]) -> None:
         """What another dashboard added since this one last looked stays, in its place by time. The oldest runs go where
-        all together are too long."""
+        all together are too long. What can't be read is moved to a key of its own, for whoever wants to know."""
         ours = {run["id"] for run in runs}
 
         def put(config_map: Json) -> None:
-            theirs = [run for run in _runs(config_map) if run["id"] not in ours | self._known]
-            merged = sorted([*runs, *theirs], key=_started, reverse=True) if theirs else [*runs]
-            config_map["data"] = (config_map.get("data") or {}) | {HISTORY: _fitting(merged)}
+            found, unreadable = _history(config_map)
+            theirs = [run for run in found if run["id"] not in ours | self._known]
+            merged = sorted([*runs, *theirs], key=started, reverse=True) if theirs else [*runs]
+            data = (config_map.get("data") or {}) | {HISTORY: _fitting(merged)}
+            if unreadable:
+                data[UNREADABLE] = _latest([data.get(UNREADABLE, ""), *unreadable])
+            config_map["data"] = data
 
-        self._known = {run["id"] for run in _runs(self._history.swap(put))}
+        self._known = {run["id"] for run in _history(self._history.swap(put))[0]}
 
     def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
         at = rfc3339(self._now())
@@ -264,18 +268,20 @@ def _data_path(mongod: Container) -> str:
     return DATA_PATH
 
 
-def _runs(config_map: Json) -> list[Json]:
-    """The runs that a ConfigMap keeps. What can't be read there is no reason to keep no new ones."""
+def _history(config_map: Json) -> tuple[list[Json], list[str]]:
+    """The runs that a ConfigMap keeps, and the texts of what stands there and is no run."""
     text = (config_map.get("data") or {}).get(HISTORY) or "[]"
     try:
-        return [run for run in msgspec.json.decode(text, type=list[Json]) if isinstance(run.get("id"), str)]
-    except (msgspec.DecodeError, RecursionError) as error:
-        log.warning("the history of runs can't be read, and begins anew: %s", error)
-        return []
+        entries = msgspec.json.decode(text, type=list[Any])
+    except (msgspec.DecodeError, RecursionError):
+        return [], [text]
+    runs = [entry for entry in entries if is_run(entry)]
+    return runs, [msgspec.json.encode(entry).decode() for entry in entries if not is_run(entry)]
 
 
-def _started(run: Json) -> str:
-    return str(run.get("started") or "")
+def _latest(texts: list[str]) -> str:
+    """One a line, the last so many bytes of them."""
+    return "\n".join(filter(None, texts)).encode()[-UNREADABLE_BYTES:].decode(errors="ignore")
 
 
 def _fitting(runs: list[Json]) -> str:

@@ -1,37 +1,47 @@
 """Whose turn it is to run a demo, among all dashboards of the namespace: one Lease, taken by compare-and-swap.
 
-The Lease's holder is "<dashboard>/<run>", as `kubectl get lease` shows it. A lease whose holder did not renew it within
-its duration is nobody's; one without a duration, which a person may have written, is held until that is taken back.
+The Lease's holder is "<dashboard>/<run>", as `kubectl get lease` shows it: a run's id, a restart's or a load's. A lease
+has expired once *this process* has seen it unchanged for its duration, by its own monotonic clock, as in client-go's
+leader election: the times in the Lease are another clock's, and are for readers only. One without a duration, which a
+person may have written, is held until that is taken back.
+
+A dashboard's name is its pod's, so only one process has it at a time. A lease in our own name that this process does
+not hold is from before a restart, or its release was lost on the way: it is free.
 """
 
 import logging
 import math
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from dashboard.cell import Cell
-from dashboard.core.moment import seconds
 from dashboard.core.ports import Held, Holder, Json, Lost, Trouble
 
 log = logging.getLogger(__name__)
 
 
 class Lease:
-    """`holder` is this dashboard's own name, `now` gives the time of day in seconds since 1970."""
+    """`holder` is this dashboard's own name; `now` gives the time of day in seconds since 1970, `monotonic` seconds
+    that never go back."""
 
-    def __init__(self, cell: Cell, holder: str, now: Callable[[], float]) -> None:
+    def __init__(self, cell: Cell, holder: str, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._cell = cell
         self._holder = holder
         self._now = now
+        self._monotonic = monotonic
         self._identity: str | None = None  # while the lease is ours
         self._ttl = 0
+        self._lock = threading.Lock()  # guards what follows: renewals and looks have threads of their own
+        self._observed: Json | None = None  # the Lease's spec as it was last seen
+        self._observed_at = 0.0  # when this process first saw it so
 
     def acquire(self, run: str, ttl: float) -> None:
         identity, duration = f"{self._holder}/{run}", max(1, math.ceil(ttl))
 
         def take(lease: Json) -> None:
             spec, now = lease.get("spec") or {}, self._now()
-            if (held := _held(spec, now)) and spec["holderIdentity"] != identity:
+            if (held := self._observe(spec)) and spec["holderIdentity"] != identity:
                 raise Held(held.holder, held.run)
             transitions = int(spec.get("leaseTransitions") or 0) + 1
             taken = {"acquireTime": _micro(now), "renewTime": _micro(now), "leaseTransitions": transitions}
@@ -47,11 +57,7 @@ class Lease:
             spec = self._own(lease)
             lease["spec"] = spec | {"renewTime": _micro(self._now()), "leaseDurationSeconds": self._ttl}
 
-        try:
-            self._cell.swap(prolong)
-        except Lost:
-            self._identity = None
-            raise
+        self._cell.swap(prolong)
 
     def release(self) -> None:
         def give_back(lease: Json) -> None:
@@ -67,25 +73,30 @@ class Lease:
         self._identity = None
 
     def holder(self) -> Holder | None:
-        return _held(self._cell.read().get("spec") or {}, self._now())
+        return self._observe(self._cell.read().get("spec") or {})
 
     def _own(self, lease: Json) -> Json:
         """The lease's spec, if we hold it."""
         spec: Json = lease.get("spec") or {}
         if not self._identity or spec.get("holderIdentity") != self._identity:
-            other = _held(spec, self._now())
+            other = self._observe(spec)
             whose = f"{other.holder} has it" if other else "nobody has it"
             raise Lost(f"The lease for runs is no longer this dashboard's: {whose}.")
         return spec
 
-
-def _held(spec: Json, now: float) -> Holder | None:
-    """Who holds a lease at this moment."""
-    identity, renewed, duration = (spec.get(name) for name in ("holderIdentity", "renewTime", "leaseDurationSeconds"))
-    if not identity or (renewed and duration and seconds(renewed) + duration <= now):
-        return None
-    holder, _, run = identity.partition("/")
-    return Holder(holder, run, spec.get("acquireTime") or renewed or "")
+    def _observe(self, spec: Json) -> Holder | None:
+        """Takes note of the Lease as it was just read; who holds it."""
+        with self._lock:
+            if spec != self._observed:
+                self._observed, self._observed_at = spec, self._monotonic()
+            unchanged = self._monotonic() - self._observed_at
+        identity, duration = spec.get("holderIdentity"), spec.get("leaseDurationSeconds")
+        if not identity or (duration and unchanged >= duration):
+            return None
+        holder, _, run = identity.partition("/")
+        if holder == self._holder and identity != self._identity:
+            return None
+        return Holder(holder, run, spec.get("acquireTime") or spec.get("renewTime") or "")
 
 
 def _micro(moment: float) -> str:

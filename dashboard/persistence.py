@@ -114,10 +114,10 @@ class Persistence:
         process = self._reader.process()
         if not pod.ready or pod.container is None or process is None:
             raise Ended(f"The pod {pod.name} is no longer Ready.")
-        self._stage.hold_lease()
-        self._killed = self._stage.clock.monotonic()
         action = f"{'SIGKILL mongod in' if self._mode == 'crash' else 'delete'} {pod.name}"
         about = {"kind": "Pod", "name": pod.name, "uid": pod.uid}
+        self._stage.hold_lease()
+        self._killed = self._stage.clock.monotonic()
         try:
             if self._mode == "crash":
                 self._operator.crash(pod.uid)

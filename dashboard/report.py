@@ -101,7 +101,7 @@ class Report:
     target in percent of what the pods request, if known."""
 
     def __init__(self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None) -> None:
-        run = self._run = {"options": {}, "evidence": {}, "steps": [], "timeline": [], **run}
+        run = self._run = {"ended": None, "by": "", "options": {}, "evidence": {}, "steps": [], "timeline": [], **run}
         self._tables = tables
         self._namespace = namespace
         self._cluster = cluster
@@ -135,7 +135,7 @@ class Report:
     def as_html(self) -> str:
         run = self._run
         mode = run["options"].get("mode") or run["evidence"].get("mode")
-        proves, proves_not = PROVES.get(mode or run["demo"], (None, None))
+        proves, proves_not = PROVES.get(str(mode or run["demo"]), (None, None))
         demo = DEMOS.get(run["demo"])
         return render_template(
             "report.html",

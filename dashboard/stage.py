@@ -56,8 +56,10 @@ class Stage:
         return seconds(self.clock.now())
 
     def begin(self, step: str, text: str = "") -> None:
+        """`Ended` if the run is to go no further."""
         self.run.begin(step, self.clock.now(), text)
         self._change()
+        self.go_on()
 
     def show(self, text: str, evidence: Json | None = None) -> None:
         """How the step does, and the figures so far."""
@@ -111,7 +113,8 @@ class Stage:
             raise Ended(self.reason)
 
     def hold_lease(self) -> None:
-        """Asks once more whether the lease is ours, before something is done that can't be undone."""
+        """Asks once more whether the lease is ours and the run may go on: the last thing before what can't be undone
+        (a kill, the start of a load)."""
         self.go_on()
         try:
             self._operator.renew()

@@ -34,11 +34,18 @@ class Stale(Trouble):
     pass
 
 
+def activity(id_: str) -> str:
+    """What the lease is held for, by the id in it: "a run", "a load" or "a restart"."""
+    kind = id_.partition("-")[0]
+    return f"a {kind}" if kind in ("load", "restart") else "a run"
+
+
 class Held(Trouble):
-    """`holder` is who holds the lease, by the name that it goes by, `run` the run that it is for."""
+    """`holder` is who holds the lease, by the name that it goes by, `run` the id of what it is for: a run, a restart
+    or a load by hand."""
 
     def __init__(self, holder: str, run: str = "") -> None:
-        super().__init__(f"{holder} has a run going.")
+        super().__init__(f"{holder} has {activity(run)} going.")
         self.holder = holder
         self.run = run
 
@@ -102,11 +109,19 @@ class ClaimIdentity(Struct, frozen=True):
 
 
 class Holder(Struct, frozen=True):
-    """Who holds the lease: `holder` the dashboard's own name (its pod's), `run` the run's id, `since` RFC 3339."""
+    """Who holds the lease: `holder` the dashboard's own name (its pod's), `run` the id of what it is for (a run's, a
+    restart's, a load's), `since` RFC 3339."""
 
     holder: str
     run: str
     since: str
+
+
+class History(Struct, frozen=True):
+    """The runs that were saved, newest first, and how many entries there are no runs: those are skipped."""
+
+    runs: list[Json]
+    unreadable: int = 0
 
 
 class Operator(Protocol):
@@ -127,8 +142,9 @@ class Operator(Protocol):
         a `Trouble` that says so where there is no such container."""
 
     def acquire(self, run: str, ttl: float) -> None:
-        """Takes the lease for so many seconds, by compare-and-swap. `Held` if another dashboard has it, or this one
-        has it for another run. A lease whose time has run out is nobody's."""
+        """Takes the lease for so many seconds, by compare-and-swap. `Held` if another dashboard has it, or this process
+        has it for another run. A lease that this process saw unchanged for so long as it lasts is nobody's, and so is
+        one in this dashboard's name that this process does not hold: it is from before a restart."""
 
     def renew(self) -> None:
         """Prolongs the lease that was taken. `Lost` if it is another's by now; another `Trouble` if nobody can tell."""
@@ -137,13 +153,13 @@ class Operator(Protocol):
         """Gives the lease back, if it is still ours. Never raises."""
 
     def holder(self) -> Holder | None:
-        """Who holds the lease now; None if nobody does, or its time has run out."""
+        """Who holds the lease now; None if nobody does, as `acquire` has it. To be asked now and then: what was never
+        looked at can't be seen to stand still."""
 
-    def load_history(self) -> list[Json]:
-        """The runs that were saved, newest first; empty if there are none."""
+    def load_history(self) -> History: ...
 
     def save_history(self, runs: Sequence[Json]) -> None:
-        """Saves them in the place of those before."""
+        """Saves them in the place of those before. What could not be read there is kept apart."""
 
     def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
         """A Kubernetes Event on the object {kind, name, uid}. `type_` is Normal or Warning."""

@@ -4,10 +4,11 @@ Times come in as RFC 3339; the run has no clock.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dashboard.core.verdict import Verdict
 
@@ -214,6 +215,55 @@ class Run:
     def _note(self, at: str, text: str) -> None:
         if len(self._timeline) < ENTRIES:
             self._timeline.append({"at": at, "step": self._step or None, "text": text})
+
+
+Moment = Annotated[datetime, Meta(tz=True)]  # as it stands in JSON
+
+
+class KeptStep(Struct):
+    id: str
+    title: str
+    state: str
+    started: Moment | None
+    ended: Moment | None
+    text: str = ""
+
+
+class KeptEntry(Struct):
+    at: Moment
+    text: str
+    step: str | None = None
+
+
+class KeptRun(Struct):
+    """What an earlier run in the history must have to be one, and the types of what it may have."""
+
+    id: str
+    demo: str
+    verdict: Literal["running", "pass", "fail", "inconclusive"]
+    started: Moment
+    ended: Moment | None = None
+    by: str | None = None
+    line: str | None = None
+    reason: str | None = None
+    options: dict[str, str | float | bool | None] = {}
+    evidence: dict[str, Any] = {}
+    steps: list[KeptStep] = []
+    timeline: list[KeptEntry] = []
+
+
+def is_run(entry: object) -> bool:
+    """Whether an entry of the history can be read: others may have written it, or other versions of this program."""
+    try:
+        msgspec.convert(entry, KeptRun)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def started(run: Json) -> str:
+    """By which runs are put in order."""
+    return str(run["started"])
 
 
 def summary(run: Json) -> Json:

@@ -13,13 +13,14 @@ import pytest
 import yaml
 
 from dashboard.apiserver import Api, Configuration
-from dashboard.control import HISTORY, Operator
+from dashboard.control import HISTORY, UNREADABLE, UNREADABLE_BYTES, Operator
 from dashboard.core import ports
-from dashboard.core.ports import ClaimIdentity, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
+from dashboard.core.ports import ClaimIdentity, Held, History, Holder, Lost, Missing, PodIdentity, Stale, Trouble
 from dashboard.core.run import HISTORY_BYTES
 from dashboard.crash import Crash
 from local.mongod import free_port
 from tests.dashboard.objects import Json, ObjectApi
+from tests.dashboard.spoiled import SPOILED
 
 ROOT = Path(__file__).parents[2]
 SPACE = "/api/v1/namespaces/flask-mongodb"
@@ -61,7 +62,8 @@ def operator_of(api: ObjectApi, clock: Clock) -> Callable[..., Operator]:
 
     def made(holder: str = "dashboard-a", **options: Any) -> Operator:
         clients = partial(Api, Configuration(host=api.url))
-        return Operator(clients, "flask-mongodb", pod="mongodb-0", holder=holder, now=clock, **options)
+        clocks = {"now": clock, "monotonic": clock} | options
+        return Operator(clients, "flask-mongodb", pod="mongodb-0", holder=holder, **clocks)
 
     return made
 
@@ -237,23 +239,108 @@ class TestLease:
         with pytest.raises(Held):
             operator.acquire("run-2", 15)
 
-    def test_one_that_was_not_renewed_in_time_is_nobodys(
+    def test_a_lease_expires_when_it_was_seen_unchanged_for_its_duration(
         self, operator_of: Callable[..., Operator], clock: Clock
     ) -> None:
         first, second = operator_of("dashboard-a"), operator_of("dashboard-b")
         first.acquire("run-1", 15)
+        assert second.holder() == Holder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
         clock.now += 14
         first.renew()
         clock.now += 14
         with pytest.raises(Held):
-            second.acquire("run-2", 15)
-        clock.now += 1
+            second.acquire("run-2", 15)  # which sees the renewal
+        clock.now += 14.9
+        assert second.holder()
+        clock.now += 0.1
         assert second.holder() is None
         second.acquire("run-2", 15)
         with pytest.raises(Lost, match=r"^The lease for runs is no longer this dashboard's: dashboard-b has it\.$"):
             first.renew()
         first.release()
-        assert second.holder() == Holder("dashboard-b", "run-2", "2026-05-28T20:27:09.000000Z")
+        assert second.holder() == Holder("dashboard-b", "run-2", "2026-05-28T20:27:23.000000Z")
+
+    def test_a_first_look_never_finds_a_lease_expired(self, operator_of: Callable[..., Operator], clock: Clock) -> None:
+        operator_of("dashboard-a").acquire("run-1", 15)
+        clock.now += 1_000_000
+        second = operator_of("dashboard-b")
+        with pytest.raises(Held):
+            second.acquire("run-2", 15)
+        assert second.holder()
+
+    @pytest.mark.parametrize("skew", [-86_400.0, -25.0, 25.0, 86_400.0])
+    def test_a_skewed_clock_neither_steals_a_lease_nor_keeps_it(
+        self, skew: float, operator_of: Callable[..., Operator], clock: Clock
+    ) -> None:
+        first = operator_of("dashboard-a")
+        second = operator_of("dashboard-b", now=lambda: clock.now + skew)
+        first.acquire("run-1", 20)
+        for _ in range(20):
+            with pytest.raises(Held):
+                second.acquire("run-2", 20)
+            clock.now += 5
+            first.renew()
+        second.holder()
+        clock.now += 20
+        second.acquire("run-2", 20)
+        with pytest.raises(Lost):
+            first.renew()
+
+    def test_a_clock_that_jumps_loses_no_lease(self, operator_of: Callable[..., Operator], clock: Clock) -> None:
+        jumps = iter(START + offset for offset in (0, 3600, -3600, 7200, 0, 0, 0))
+        first, second = operator_of("dashboard-a", now=lambda: next(jumps)), operator_of("dashboard-b")
+        first.acquire("run-1", 20)
+        for _ in range(3):
+            assert second.holder()
+            clock.now += 15
+            first.renew()
+        assert second.holder()
+
+    def test_a_change_of_the_leases_labels_is_no_renewal(
+        self, api: ObjectApi, operator_of: Callable[..., Operator], clock: Clock
+    ) -> None:
+        operator_of("dashboard-a").acquire("run-1", 15)
+        second = operator_of("dashboard-b")
+        assert second.holder()
+        clock.now += 15
+        api.put(LEASE, api.objects[LEASE])
+        assert second.holder() is None
+
+    def test_a_restarted_dashboard_takes_its_own_lease_at_once_and_others_wait(
+        self, operator_of: Callable[..., Operator]
+    ) -> None:
+        operator_of("dashboard-a").acquire("run-1", 15)
+        again, other = operator_of("dashboard-a"), operator_of("dashboard-b")
+        assert again.holder() is None
+        assert other.holder()
+        again.acquire("run-2", 15)
+        assert again.holder() == Holder("dashboard-a", "run-2", "2026-05-28T20:26:40.000000Z")
+        with pytest.raises(Held) as held:
+            other.acquire("run-3", 15)
+        assert held.value.run == "run-2"
+
+    def test_a_name_that_only_begins_like_our_own_is_another_dashboards(
+        self, operator_of: Callable[..., Operator]
+    ) -> None:
+        operator_of("dashboard-a").acquire("run-1", 15)
+        with pytest.raises(Held):
+            operator_of("dashboard").acquire("run-2", 15)
+
+    def test_an_acquisition_or_a_release_whose_answer_is_lost_keeps_nobody_out_here(
+        self, api: ObjectApi, operator: Operator
+    ) -> None:
+        api.lost = True
+        with pytest.raises(Trouble):
+            operator.acquire("run-1", 15)
+        assert api.objects[LEASE]["spec"]["holderIdentity"] == "dashboard-a/run-1"
+        api.lost = False
+        operator.acquire("run-2", 15)
+        api.refusal = (503, {})
+        operator.release()
+        api.refusal = None
+        assert api.objects[LEASE]["spec"]["holderIdentity"] == "dashboard-a/run-2"
+        operator.acquire("run-3", 15)
+        operator.renew()
 
     def test_one_that_ran_out_and_that_nobody_took_can_be_renewed(self, operator: Operator, clock: Clock) -> None:
         operator.acquire("run-1", 15)
@@ -304,6 +391,7 @@ class TestLease:
     ) -> None:
         first, second = operator_of("dashboard-a"), operator_of("dashboard-b")
         first.acquire("run-1", 15)
+        assert second.holder()
         clock.now += 20
         api.meanwhile = lambda: second.acquire("run-2", 15)
         with pytest.raises(Lost):
@@ -346,11 +434,11 @@ class TestHistory:
         self, operator_of: Callable[..., Operator]
     ) -> None:
         first = operator_of("dashboard-a")
-        assert first.load_history() == []
+        assert first.load_history().runs == []
         first.save_history([run(2), run(1)])
-        assert operator_of("dashboard-b").load_history() == [run(2), run(1)]
+        assert operator_of("dashboard-b").load_history().runs == [run(2), run(1)]
         first.save_history([run(3), run(2)])
-        assert first.load_history() == [run(3), run(2)]
+        assert first.load_history().runs == [run(3), run(2)]
 
     def test_runs_that_another_dashboard_added_meanwhile_stay(self, operator_of: Callable[..., Operator]) -> None:
         first, second = operator_of("dashboard-a"), operator_of("dashboard-b")
@@ -359,35 +447,60 @@ class TestHistory:
         second.load_history()
         second.save_history([run(3), run(1)])
         first.save_history([run(2), run(1)])
-        assert first.load_history() == [run(3), run(2), run(1)]
+        assert first.load_history().runs == [run(3), run(2), run(1)]
 
     def test_even_between_read_and_write(self, api: ObjectApi, operator_of: Callable[..., Operator]) -> None:
         first, second = operator_of("dashboard-a"), operator_of("dashboard-b")
         api.meanwhile = lambda: second.save_history([run(2)])
         first.save_history([run(1)])
-        assert first.load_history() == [run(2), run(1)]
+        assert first.load_history().runs == [run(2), run(1)]
 
     def test_what_was_dropped_stays_dropped(self, operator: Operator) -> None:
         operator.save_history([run(2), run(1)])
         operator.save_history([run(3), run(2)])
-        assert operator.load_history() == [run(3), run(2)]
+        assert operator.load_history().runs == [run(3), run(2)]
 
     def test_the_oldest_go_where_all_are_too_long(self, api: ObjectApi, operator: Operator) -> None:
-        runs = [run(number) | {"evidence": "x" * 60_000} for number in range(20, 0, -1)]
+        runs = [run(number) | {"evidence": {"ids": "x" * 60_000}} for number in range(20, 0, -1)]
         operator.save_history(runs)
         assert len(api.objects[RUNS]["data"][HISTORY]) <= HISTORY_BYTES
-        assert [each["id"] for each in operator.load_history()] == [f"run-{number}" for number in range(20, 12, -1)]
+        kept = [each["id"] for each in operator.load_history().runs]
+        assert kept == [f"run-{number}" for number in range(20, 12, -1)]
 
-    @pytest.mark.parametrize("text", ["", "{", "[1]", '{"id": 1}', '[{"id": 1}]', "null", "[" * 5000])
-    def test_what_cannot_be_read_there_does_not_stop_new_runs(
+    @pytest.mark.parametrize("text", ["{", "[1]", '{"id":1}', '[{"id":1}]', "null", "[" * 5000])
+    def test_an_unreadable_history_is_counted_and_moved_before_a_new_one_begins(
         self, text: str, api: ObjectApi, operator: Operator
     ) -> None:
         api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text, "other": "stays"}})
-        assert operator.load_history() == []
+        assert operator.load_history() == History([], unreadable=1)
         operator.save_history([run(1)])
-        assert operator.load_history() == [run(1)]
+        assert operator.load_history() == History([run(1)])
+        assert api.objects[RUNS]["data"][UNREADABLE] in (text, text.strip("[]"))
         assert api.objects[RUNS]["data"]["other"] == "stays"
         assert api.objects[RUNS]["metadata"]["labels"]
+
+    @pytest.mark.parametrize("spoiled", SPOILED)
+    def test_an_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
+        self, spoiled: Any, api: ObjectApi, operator: Operator
+    ) -> None:
+        text = json.dumps([run(3), spoiled, run(1)])
+        api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text}})
+        assert operator.load_history() == History([run(3), run(1)], unreadable=1)
+        operator.save_history([run(4), run(3), run(1)])
+        assert operator.load_history() == History([run(4), run(3), run(1)])
+        assert json.loads(api.objects[RUNS]["data"][UNREADABLE]) == spoiled
+
+    def test_what_was_kept_apart_grows_to_its_limit_and_keeps_the_latest(
+        self, api: ObjectApi, operator: Operator
+    ) -> None:
+        for number in range(4):
+            text = json.dumps([f"{number}" * 100_000])
+            api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": api.objects[RUNS].get("data") or {}})
+            api.objects[RUNS]["data"][HISTORY] = text
+            operator.save_history([run(1)])
+        kept = api.objects[RUNS]["data"][UNREADABLE]
+        assert len(kept) == UNREADABLE_BYTES
+        assert kept.endswith('"' + "3" * 100_000 + '"')
 
 
 class TestEvents:
@@ -494,4 +607,5 @@ class TestCrash:
 
 
 def run(number: int) -> Json:
-    return {"id": f"run-{number}", "demo": "persistence", "started": f"2026-11-25T00:{number:02}:00.000Z"}
+    started = f"2026-11-25T00:{number:02}:00.000Z"
+    return {"id": f"run-{number}", "demo": "persistence", "verdict": "pass", "started": started}

@@ -14,7 +14,20 @@ from dashboard.core.event import Told
 from dashboard.core.ledger import Ledger
 from dashboard.core.load import Busy, LoadOptions, Totals, check_rate
 from dashboard.core.moment import rfc3339
-from dashboard.core.ports import Bell, ClaimIdentity, Clock, Held, Holder, Lost, Missing, PodIdentity, Stale, Trouble
+from dashboard.core.ports import (
+    Bell,
+    ClaimIdentity,
+    Clock,
+    Held,
+    History,
+    Holder,
+    Lost,
+    Missing,
+    PodIdentity,
+    Stale,
+    Trouble,
+)
+from dashboard.core.run import is_run
 from dashboard.core.schedule import Schedule
 from dashboard.director import Director, Spawn
 from tests.dashboard.simulation import Options, Simulation
@@ -77,8 +90,9 @@ class Cluster:
         self.stored: dict[str, tuple[str, str]] = {}  # id → (run, sha256): what mongod has
         self.kills: list[tuple[str, str]] = []
         self.lease: Holder | None = None
+        self.holds = False  # whether this process has the lease: one in its name may be from before a restart
         self.renewals = 0
-        self.history: list[Json] = []
+        self.history: list[Any] = []
         self.saved: list[list[Json]] = []
         self.troubles: dict[str, Trouble] = {}  # by the call that raises them
         self.back_seconds = 3.0  # after which a new mongod answers
@@ -125,27 +139,29 @@ class Cluster:
 
     def acquire(self, run: str, ttl: float) -> None:
         self._raise("acquire")
-        if self.lease and (self.lease.holder, self.lease.run) != ("me", run):
-            raise Held(self.lease.holder, self.lease.run)
-        self.lease = Holder("me", run, self.world.now())
+        if (held := self._held()) and (held.holder, held.run) != ("me", run):
+            raise Held(held.holder, held.run)
+        self.lease, self.holds = Holder("me", run, self.world.now()), True
 
     def renew(self) -> None:
         self.renewals += 1
         self._raise("renew")
-        if self.lease is None or self.lease.holder != "me":
+        if self.lease is None or self.lease.holder != "me" or not self.holds:
             raise Lost("The lease is another dashboard's by now.")
 
     def release(self) -> None:
-        if self.lease and self.lease.holder == "me":
+        if self.holds and self.lease and self.lease.holder == "me":
             self.lease = None
+        self.holds = False
 
     def holder(self) -> Holder | None:
         self._raise("holder")
-        return self.lease
+        return self._held()
 
-    def load_history(self) -> list[Json]:
+    def load_history(self) -> History:
         self._raise("load_history")
-        return deepcopy(self.history)
+        runs = [entry for entry in self.history if is_run(entry)]
+        return History(deepcopy(runs), len(self.history) - len(runs))
 
     def save_history(self, runs: Sequence[Json]) -> None:
         self._raise("save_history")
@@ -154,6 +170,9 @@ class Cluster:
 
     def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
         """Nobody reads them here."""
+
+    def _held(self) -> Holder | None:
+        return None if self.lease and self.lease.holder == "me" and not self.holds else self.lease
 
     def _raise(self, call: str) -> None:
         if trouble := self.troubles.get(call):
@@ -363,9 +382,12 @@ class Scene:
         return writers
 
     def _spawn(self, name: str, work: Callable[[], None]) -> None:
-        """A run plays at once, in this thread; the keeper renews as time passes; others' runs are looked at by hand."""
+        """A run plays at once, in this thread; the keeper renews as time passes; a load by hand is watched until it has
+        ended; others' runs are looked at by hand."""
         if name == "lease":
             self._renew(work.__self__)  # type: ignore[attr-defined]
+        elif name.startswith("load-"):
+            self.world.when(lambda: not self.load.running(), work)
         elif name != "runs":
             work()
 

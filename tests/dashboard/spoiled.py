@@ -1,0 +1,46 @@
+"""Entries of a history that are no runs, each spoiled in another way."""
+
+from typing import Any
+
+AT = "2026-11-25T00:00:00.000Z"
+RUN = {"id": "run-9", "demo": "persistence", "verdict": "pass", "started": AT, "ended": AT}
+STEP = {"id": "kill", "title": "Kill", "state": "done", "started": AT, "ended": AT, "text": ""}
+
+SPOILED: list[Any] = [
+    None,
+    1,
+    "run",
+    [],
+    {},
+    *(
+        {name: value for name, value in RUN.items() if name != lacking}
+        for lacking in ("id", "demo", "verdict", "started")
+    ),
+    *(
+        RUN | spoiled
+        for spoiled in (
+            {"id": 9},
+            {"demo": None},
+            {"verdict": None},
+            {"verdict": "perhaps"},
+            {"started": None},
+            {"started": 1_780_000_000},
+            {"started": "yesterday"},
+            {"started": "2026-11-25T00:00:00"},
+            {"ended": "never"},
+            {"by": {}},
+            {"line": 7},
+            {"options": []},
+            {"options": {"mode": ["crash"]}},
+            {"evidence": None},
+            {"steps": "all"},
+            {"steps": [None]},
+            {"steps": [{"id": "kill"}]},
+            {"steps": [STEP | {"state": None}]},
+            {"steps": [STEP | {"started": "then"}]},
+            {"timeline": [AT]},
+            {"timeline": [{"at": "then", "text": "…"}]},
+            {"timeline": [{"at": AT}]},
+        )
+    ),
+]
