@@ -16,9 +16,9 @@ from dashboard.core.news import listing, plain, shorten
 
 SYNC_SECONDS = 15.0  # between two looks of the controller, its own default
 SYNCS = 4  # that it may take for what it owes
-READY_SECONDS = 120.0  # for a pod that was asked for
-SERVE_SECONDS = 60.0  # for a Ready pod to get a request
-REMOVE_SECONDS = 150.0  # for a pod that is not wanted any more to be gone, its grace period included
+READY_SECONDS = 180.0  # for a pod that was asked for; its image may have to be pulled
+SERVE_SECONDS = 90.0  # for a Ready pod to get a request
+REMOVE_SECONDS = 120.0  # for a pod that is not wanted any more to be told to end
 
 Json = dict[str, object]
 
@@ -52,7 +52,8 @@ class Obligations:
 
     def __init__(self, start: Observation) -> None:
         self.met: list[Obligation] = []
-        self._start = frozenset(pod.uid for pod in start.pods)
+        self._start = start
+        self._old = frozenset(pod.uid for pod in start.pods)
         self._open: dict[str, tuple[Obligation, Debt]] = {}
 
     def see(self, seen: Observation, resolution: float, *, loaded: bool) -> None:
@@ -61,8 +62,9 @@ class Obligations:
         able = seen.active and seen.away is None
         self._take("scale-up", seen, _scale_up(seen) if able else None, syncs)
         self._take("scale-down", seen, _scale_down(seen) if able else None, syncs)
-        self._take("ready", seen, None if seen.away else _ready(seen), READY_SECONDS)
-        self._take("serve", seen, _serve(seen, self._start) if loaded and not seen.away else None, SERVE_SECONDS)
+        new = seen.ready - self._old
+        self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
+        self._take("serve", seen, _serve(seen, new) if loaded and not seen.away else None, SERVE_SECONDS)
         self._take("remove", seen, None if seen.away else _remove(seen), REMOVE_SECONDS)
 
     def unmet(self, at: float) -> Obligation | None:
@@ -108,9 +110,10 @@ def _by_its_figure(seen: Observation) -> str:
     )
 
 
-def _ready(seen: Observation) -> Debt | None:
+def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
+    """New pods, as many as it asked for beyond those of the start. What becomes of the old ones is another matter."""
     asked, there = seen.desired, len(seen.ready)
-    if there >= asked:
+    if there >= asked or len(new) >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
     return Debt((asked, there), text, lambda later: len(later.ready) > there)
@@ -134,9 +137,9 @@ def _waits(pod: Pod) -> str:
     return f"{name} is {pod.phase}"
 
 
-def _serve(seen: Observation, start: frozenset[str]) -> Debt | None:
+def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
     """A new pod that is Ready, is known to get no request, and has had none since it is Ready."""
-    idle = next((pod for pod in seen.pods if pod.uid in seen.ready - start and pod.requests == 0.0), None)
+    idle = next((pod for pod in seen.pods if pod.uid in new and pod.requests == 0.0), None)
     if idle is None:
         return None
     uid = idle.uid
@@ -152,9 +155,13 @@ def _serves_nobody(seen: Observation, idle: Pod) -> str:
 
 
 def _remove(seen: Observation) -> Debt | None:
-    asked, there = seen.desired, len(seen.pods)
-    if there <= asked or seen.current < asked or not seen.updated:
+    """How long a pod takes to end after that is its own grace period's matter."""
+    asked, there = seen.desired, _staying(seen)
+    if there <= asked or not seen.updated:
         return None
-    going = sum(pod.phase == "Terminating" for pod in seen.pods)
-    text = f"The autoscaler asked for {asked} pods and {there} are still there, {going} of them Terminating"
-    return Debt((asked, there), text, lambda later: len(later.pods) < there)
+    text = f"The autoscaler asked for {asked} pods, and {there} are there that nobody has told to end"
+    return Debt((asked, there), text, lambda later: _staying(later) < there)
+
+
+def _staying(seen: Observation) -> int:
+    return sum(pod.phase != "Terminating" for pod in seen.pods)
