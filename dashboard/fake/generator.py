@@ -33,7 +33,11 @@ class FakeLoad:
             if self.running():
                 raise Busy(self._by)
             self._by, self._rate, self._totals, self._stopped = by, options.rate, Totals(), threading.Event()
-            self._thread = threading.Thread(target=self._play, args=(options, by), name="fake-load", daemon=True)
+            self._generate(options.rate)
+            started = datetime.now(UTC)
+            told = (options, by, started, started + timedelta(seconds=options.duration))
+            self._tell(*told, active=True)  # before this returns, as the real one has been heard by then
+            self._thread = threading.Thread(target=self._play, args=told, name="fake-load", daemon=True)
             self._thread.start()
 
     def change_rate(self, rate: float) -> None:
@@ -54,13 +58,11 @@ class FakeLoad:
     def totals(self) -> Totals:
         return self._totals
 
-    def _play(self, options: LoadOptions, by: str) -> None:
-        started = datetime.now(UTC)
-        ends = started + timedelta(seconds=options.duration)
-        self._generate(options.rate)
-        while (left := (ends - datetime.now(UTC)).total_seconds()) > 0 and not self._stopped.is_set():
+    def _play(self, options: LoadOptions, by: str, started: datetime, ends: datetime) -> None:
+        while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:
+            if self._stopped.wait(min(left, TELL_SECONDS)):
+                break
             self._tell(options, by, started, ends, active=True)
-            self._stopped.wait(min(left, TELL_SECONDS))
         with self._lock:  # after any change of the rate
             self._stopped.set()
             self._generate(0.0)

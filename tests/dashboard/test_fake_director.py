@@ -71,6 +71,17 @@ def test_it_is_asked_as_the_real_one_is(fake: type[Any], real: type[Any]) -> Non
     assert asked(real).keys() - asked(fake).keys() <= {"look"}, "at other dashboards, of which the mock has none"
 
 
+def test_its_load_changes_its_rate(slow: Stage) -> None:
+    slow.load.change_rate(50)
+    slow.load.start(LoadOptions(rate=100, duration=60), BY)
+    slow.load.change_rate(250)
+    slow.heard.wait(lambda heard: any(each.load["rate"] == 250 == each.load["offered"] for each in heard.of(Loaded)))
+    with pytest.raises(BadOption):
+        slow.load.change_rate(0)
+    slow.load.stop()
+    assert slow.load.totals().due == slow.load.totals().offered >= 250
+
+
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_a_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import pytest
 
 from dashboard import child
 from dashboard.core import event
-from dashboard.core.load import Busy, LoadOptions
+from dashboard.core.load import Busy, LoadOptions, Unfit
 from dashboard.core.ports import Trouble
+from dashboard.core.run import BadOption
 from dashboard.load import Load
 from local.mongod import free_port
 from tests.dashboard.stubs import ROOT, Heard
@@ -155,6 +157,42 @@ def test_all_that_is_due_is_sent_to_the_one_url_and_told_each_second(server: Ser
     assert states[0]["by"] == "Anna" and states[0]["rate"] == 50 and states[0]["started"] < states[0]["ends"]
     assert any(state["p99_ms"] is not None and state["achieved"] > 0 for state in states)
     assert totals.lag_p99_ms is not None and totals.cpu_percent is not None and totals.failed is None
+
+
+def test_the_rate_changes_while_it_runs_in_the_same_process(server: Server, load: Load, heard: Heard) -> None:
+    load.start(LoadOptions(rate=100, duration=9), "Anna")
+    (pid,) = generators(server.url)
+    time.sleep(3)
+    load.change_rate(400)
+    time.sleep(3)
+    assert generators(server.url) == [pid]
+    load.change_rate(100.5)
+    wait_until_over(load)
+    totals = load.totals()
+    assert totals.due == pytest.approx(1800, rel=0.1), "as long as this test slept"
+    assert totals.offered == pytest.approx(totals.due, rel=0.02)
+    assert totals.achieved == totals.sent == len(server.requests) and totals.failed is None
+    assert [rate for rate, _ in groupby(state["rate"] for state in told(heard))] == [100, 400, 100.5]
+
+
+def test_a_rate_out_of_bounds_is_refused_and_none_is_taken_where_no_load_runs(server: Server, load: Load) -> None:
+    load.change_rate(400)
+    load.start(LoadOptions(rate=50, duration=2), "Anna")
+    for bad in (0, -1, 2001, float("nan")):
+        with pytest.raises(BadOption):
+            load.change_rate(bad)
+    wait_until_over(load)
+    load.change_rate(400)
+    assert load.totals().offered == load.totals().due == len(server.requests) == 100
+
+
+def test_a_change_while_it_ends_is_taken_by_nobody(server: Server, load: Load) -> None:
+    load.start(LoadOptions(rate=50, duration=60), "Anna")
+    (pid,) = generators(server.url)
+    os.kill(pid, signal.SIGKILL)
+    while load.running():
+        load.change_rate(100)
+    assert load.totals().failed == "The load ended early: it ended with signal 9."
 
 
 def test_connections_are_given_up_so_that_new_pods_get_their_share(server: Server, load: Load) -> None:
@@ -409,6 +447,48 @@ def test_the_end_of_its_input_ends_it_too(server: Server) -> None:
     assert process.returncode == 0
 
 
+def test_a_new_rate_does_not_wait_for_the_old_ones_next_request(server: Server) -> None:
+    """All five of the first rate are sent after 3.8 s, and a sixth would be due after the end."""
+    with _generator(server, {"rate": 1.05, "duration": 4.7}) as process:
+        assert process.stdout
+        while json.loads(process.stdout.readline())["offered"] < 5:
+            pass
+        _say(process, "400\n")
+        last = json.loads(process.stdout.readlines()[-1])
+    assert last["final"] and 10 < last["offered"] == last["answered"] == len(server.requests) < 400
+
+
+def test_a_change_that_the_end_of_its_input_cuts_off_is_none(server: Server) -> None:
+    with _generator(server, {"rate": 10, "duration": 60}) as process:
+        assert process.stdout and process.stdin
+        process.stdout.readline()
+        _say(process, "200")
+        process.stdin.close()
+        last = json.loads(process.stdout.readlines()[-1])
+    assert process.returncode == 0
+    assert last["final"] and last["offered"] <= 10 * last["elapsed"] + 1
+
+
+def test_a_word_to_stop_stops_it(server: Server) -> None:
+    with _generator(server, {"rate": 10, "duration": 60}) as process:
+        assert process.stdout
+        process.stdout.readline()
+        _say(process, "stop\n")
+        assert json.loads(process.stdout.readlines()[-1])["final"]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("said", ["nonsense\n", "\n", "NaN\n", "1e9\n", "0\n", '{"rate": 5}\n', "x" * 100, "\xff\n"])
+def test_any_other_word_ends_it_in_one_sentence(server: Server, said: str) -> None:
+    with _generator(server, {"rate": 10, "duration": 60}) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        _say(process, said)
+        words = process.stderr.read()
+        assert words.startswith("A load's ") and words.count("\n") == 1
+    assert process.returncode == 1
+
+
 def test_the_kernel_ends_it_when_it_hangs_in_itself(server: Server) -> None:
     hang = "Generator._send = lambda self: generator.time.sleep(60)"
     with _generator(server, {"rate": 10, "duration": 1}, hang, ANSWER_SECONDS=0.1, SPARE_SECONDS=0.1) as process:
@@ -460,6 +540,18 @@ def test_a_machine_that_cant_carry_it_is_told_before_anything_is_sent(
     assert not load.running() and not server.requests and not heard
 
 
+def test_the_self_test_is_done_at_the_highest_rate_that_the_load_will_have(
+    server: Server, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.core.load.MOST_LAG_MS", -1.0)
+    load = Load(server.url, heard, test_seconds=1)
+    with pytest.raises(Unfit, match="This machine can't carry 20 requests a second now"):
+        load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
+    with pytest.raises(BadOption):
+        load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20_000)
+    assert not load.running() and not server.requests
+
+
 def test_a_stop_in_the_self_test_stops_the_load(server: Server, heard: Heard) -> None:
     load = Load(server.url, heard, test_seconds=60)
     caught: list[BaseException] = []
@@ -484,6 +576,12 @@ def _generate(server: Server, instructions: dict[str, Any], **constants: float) 
     with _generator(server, instructions, "", **constants) as process:
         assert process.stdout
         return [json.loads(line) for line in process.stdout]
+
+
+def _say(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdin
+    process.stdin.write(words)
+    process.stdin.flush()
 
 
 def _generator(
