@@ -103,11 +103,12 @@ def start(app: Flask) -> None:
 
 
 def stop(app: Flask) -> None:
-    """Tells the probes, closes the pages' sockets, ends a run with its load, then the threads."""
+    """Tells the probes, ends a run with its load (first, so that none begins meanwhile, and while the pages can still
+    see it), closes the pages' sockets, then ends the threads."""
     app.extensions["probe"].ready = False
+    app.extensions["director"].end()
     app.extensions["sockets"].stop()
     app.extensions["tails"].stop()
-    app.extensions["director"].end()
     app.extensions["audit"].stop()
     for source in app.extensions["sources"]:
         source.stop()

@@ -70,7 +70,8 @@ class Lease:
             pass  # then it is not ours to give
         except Trouble as trouble:
             log.warning("the lease is kept until it runs out: %s", trouble)
-        self._identity = None
+        finally:
+            self._identity = None
 
     def holder(self) -> Holder | None:
         return self._observe(self._cell.read().get("spec") or {})

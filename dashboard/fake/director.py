@@ -6,6 +6,7 @@ Each run's outcome is drawn by the seed: mostly a pass, and now and then what el
 import random
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from dashboard.fake.generator import FakeLoad
 from dashboard.fake.play import OUTCOMES, WEIGHTS, Play, Scene, play_of
 
 BEAT_SECONDS = 0.25
+LOOK_SECONDS = 0.1  # between two looks whether a load goes on
 END_SECONDS = 5.0
 MODES = ("graceful", "crash")
 
@@ -57,6 +59,8 @@ class FakeDirector:
         self._bell = threading.Event()
         self._aborted_by = ""
         self._thread: threading.Thread | None = None
+        self._loading = self._loading_by = ""  # the last load by hand: its id, and who started it
+        self._watch: threading.Thread | None = None
 
     def begin(self) -> None:
         """There is no history to read."""
@@ -72,6 +76,8 @@ class FakeDirector:
         chosen = checked(found, options)
         with self._lock:
             self._refuse_while_one_goes()
+            if self._watch and self._watch.is_alive():
+                raise Active(self._holder, self._loading, self._loading_by)
             run = Run(f"{demo}-{secrets.token_hex(4)}", found, chosen, by, now())
             self._runs = [run, *self._runs[: RUNS - 1]]
             self._bell, self._aborted_by = threading.Event(), ""
@@ -102,14 +108,21 @@ class FakeDirector:
         self._fake.restart_database(mode)
 
     def load(self, options: LoadOptions, by: str) -> None:
-        self._refuse_while_one_goes()
-        self._load.start(options, by)
-        self._audit(by, f"load of {options.rate:g} a second", "started", mark="load")
+        with self._lock:
+            self._refuse_while_one_goes()
+            self._load.start(options, by)
+            self._loading, self._loading_by = f"load-{secrets.token_hex(4)}", by
+            self._emit(Leased(at=now(), lease={"holder": self._holder, "run": self._loading, "since": now()}))
+            self._audit(by, f"load of {options.rate:g} a second", "started", mark="load")
+            self._watch = threading.Thread(target=self._watch_load, name="fake-lease", daemon=True)
+            self._watch.start()
 
     def unload(self, by: str) -> None:
         self._refuse_while_one_goes()
         if self._load.running():
             self._load.stop()
+            if self._watch:
+                self._watch.join(END_SECONDS)
             self._audit(by, "load", "stopped", mark="load stops")
 
     def get(self, id_: str) -> Json:
@@ -127,6 +140,12 @@ class FakeDirector:
     def _refuse_while_one_goes(self) -> None:
         if self._runs and self._runs[0].verdict == RUNNING:
             raise Active(self._holder, self._runs[0].id)
+
+    def _watch_load(self) -> None:
+        """A load by hand holds the lease until it has ended."""
+        while self._load.running():
+            time.sleep(LOOK_SECONDS)
+        self._emit(Leased(at=now(), lease=None))
 
     def _database(self) -> Json:
         found = next((pod for pod in self._pods() if pod["name"] == self._pod), None)
@@ -153,7 +172,6 @@ class FakeDirector:
         elif what == "load":
             options = LoadOptions(rate=float(run.options.get("rate") or 180), duration=300.0)
             self._audit(run.by, f"load of {options.rate:g} a second", "started", mark="load")
-            self._load.stop()  # a reader's own
             self._load.start(options, run.by)
         elif what == "unload":
             self._load.stop()

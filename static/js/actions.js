@@ -6,7 +6,7 @@ import { keepFocus } from "./focus.js";
 import { clock, count, duration, plural, rate, secondsSince } from "./format.js";
 import { panel } from "./panel.js";
 import { restart as restartOf } from "./restart.js";
-import { held, lapse, running } from "./runs.js";
+import { heldFromRestart, lapse, running } from "./runs.js";
 
 const MOST_RATE = 2_000; // as the server allows
 const MOST_SECONDS = 1800;
@@ -19,7 +19,7 @@ export function actions(names, redraw) {
 
   return (state, at) => {
     keepFocus("#actions li");
-    const reason = held(state);
+    const reason = heldFromRestart(state); // while a load goes, it alone is offered
     return html`${panel({ id: "actions", title: "Actions", aside: "what changes the deployment", state, body: body(state, at, reason) })}
     ${operates ? restart.dialog(state, reason) : nothing}`;
   };

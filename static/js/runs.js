@@ -44,10 +44,23 @@ export function running({ run }) {
 }
 
 // Why nothing can be started now, in a sentence; null when something can.
-export function held({ run, lease }) {
+export function held({ run, lease, load }) {
   const since = (time) => (time ? ` since ${clock(time)}` : "");
   if (running({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
-  return lease ? `One run at a time: ${lease.holder} holds the lease${since(lease.since)}.` : null;
+  if (!lease) return null;
+  const what = { load: "a load is running", restart: "MongoDB is being restarted" }[lease.run?.split("-")[0]];
+  if (!what) return `One run at a time: ${lease.holder} holds the lease${since(lease.since)}.`;
+  return `One at a time: ${what}${loadsHere({ lease, load }) ? `, by ${load.by}` : ""}; ${lease.holder} holds the lease${since(lease.since)}.`;
+}
+
+// The same for a restart, which may go on beside a load of this dashboard's own.
+export function heldFromRestart(state) {
+  return !running(state) && loadsHere(state) ? null : held(state);
+}
+
+// Whether the load that holds the lease is this dashboard's.
+function loadsHere({ lease, load }) {
+  return Boolean(load?.active && lease?.run?.startsWith("load-"));
 }
 
 // Seconds that a run or one of its steps has taken by `at` (milliseconds since 1970); null before it began.

@@ -152,6 +152,19 @@ def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Stage) -> None:
     assert slow.load.totals().offered >= 100
 
 
+def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Stage) -> None:
+    slow.director.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
+    lease = slow.heard.of(Leased)[-1].lease
+    assert lease["holder"] == "dashboard" and lease["run"].startswith("load-")
+    with pytest.raises(Active, match="a load by somebody") as refused:
+        slow.director.start("autoscale", {}, BY)
+    assert refused.value.run == lease["run"]
+    slow.director.restart_mongo("uid-1", "graceful", BY)
+    slow.director.unload(BY)
+    assert slow.heard.of(Leased)[-1].lease is None
+    slow.director.start("autoscale", {}, BY)
+
+
 def test_a_load_ends_by_itself(slow: Stage) -> None:
     slow.director.load(LoadOptions(rate=10.0, duration=1.0), BY)
     slow.heard.wait(lambda heard: not heard.of(Loaded)[-1].load["active"])

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { earlier, evidence, held, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
+import { earlier, evidence, held, heldFromRestart, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });
@@ -42,6 +42,24 @@ describe("who holds the lease", () => {
   });
   test("is another dashboard when no run is seen here", () => {
     assert.match(held({ run: null, lease: { holder: "dashboard-2", run: "x", since: START } }), /dashboard-2 holds the lease since/);
+  });
+  test("is a load, told with who started it where it runs here, and a restart may go on beside it", () => {
+    const lease = { holder: "dashboard-1", run: "load-20261125-120000-00ff", since: START };
+    const here = { run: null, lease, load: { active: true, by: "operator" } };
+    assert.match(held(here), /^One at a time: a load is running, by operator; dashboard-1 holds the lease since \d\d:00:00\.$/);
+    assert.equal(heldFromRestart(here), null);
+    for (const load of [null, undefined, { active: false, by: "operator" }]) {
+      assert.match(held({ run: null, lease, load }), /a load is running; dashboard-1 holds/);
+      assert.equal(heldFromRestart({ run: null, lease, load }), held({ run: null, lease, load }));
+    }
+  });
+  test("is a restart", () => {
+    const lease = { holder: "dashboard-2", run: "restart-20261125-120000-00ff", since: null };
+    assert.equal(held({ run: null, lease }), "One at a time: MongoDB is being restarted; dashboard-2 holds the lease.");
+  });
+  test("keeps a restart out while a run loads", () => {
+    const state = { run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START }, load: { active: true, by: "operator" } };
+    assert.match(heldFromRestart(state), /the autoscale run/);
   });
 });
 
