@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from dashboard.core.ledger import Comparison
+from dashboard.core.moment import rfc3339, seconds
 from dashboard.core.verdict import Killed, Persisted, Scaled, Verdict, autoscale, persistence
 
 OUTCOMES = ("pass", "fail", "inconclusive")
@@ -11,6 +14,8 @@ WEIGHTS = (6, 2, 2)
 PLOT = 9.0  # seconds of an autoscale run for each that is played
 CLAIM, VOLUME = "0b6e3c1a-claim", "pvc-0b6e3c1a"
 CONTAINERS = ("9f2c4e71d0aa", "c3d4b815fe07")
+WOBBLE = (0.0, 0.4, -0.3, 1.1, 0.2, -0.5, 0.6)  # no two runs in a row take the same time
+OWED_FROM, OWED_BY = 0.3, 0.9  # parts of the scene in which a failing autoscaler owes its decision
 
 Json = dict[str, Any]
 Words = Callable[[float], str]  # of how far a scene has come, 0 to 1
@@ -24,21 +29,29 @@ class Scene(NamedTuple):
     ends_it: bool = False
 
 
+class End(NamedTuple):
+    """What there is in the end: the database's pod, why the run ended early if it did, and its last scene's times."""
+
+    database: Json
+    stopped: str | None
+    began: str
+    ended: str
+
+
 class Play(NamedTuple):
-    """`verdict` is given the database's pod as it is in the end, and why the run ended early, if it did."""
-
     scenes: tuple[Scene, ...]
-    verdict: Callable[[Json, str | None], Verdict]
+    verdict: Callable[[End], Verdict]
 
 
-def play_of(demo: str, options: Json, outcome: str, database: Json) -> Play:
-    """`database` is its pod before the run."""
+def play_of(demo: str, options: Json, outcome: str, database: Json, turn: int = 0) -> Play:
+    """`database` is its pod before the run; `turn` counts the runs, so that their figures differ."""
+    wobble = WOBBLE[turn % len(WOBBLE)]
     if demo == "persistence":
-        return _persistence(options["mode"], outcome, database)
-    return _autoscale(float(options.get("rate") or 180), outcome)
+        return _persistence(options["mode"], outcome, database, wobble)
+    return _autoscale(float(options.get("rate") or 180), outcome, wobble)
 
 
-def _persistence(mode: str, outcome: str, database: Json) -> Play:
+def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> Play:
     rate = 12 if outcome == "inconclusive" else 165  # acknowledged a second
     scenes = (
         Scene("preflight", 1.0, _always(f"{database['name']} Ready, claim Bound")),
@@ -48,15 +61,15 @@ def _persistence(mode: str, outcome: str, database: Json) -> Play:
         Scene("after", 8.0, _of(10)),
         Scene("readback", 3.0, _counted(20 * rate, "read back"), ends_it=outcome == "fail"),
     )
-    return Play(scenes, lambda after, stopped: persistence(_persisted(mode, outcome, rate, database, after, stopped)))
+    return Play(scenes, lambda end: persistence(_persisted(mode, outcome, rate, database, end, wobble)))
 
 
-def _persisted(mode: str, outcome: str, rate: int, before: Json, after: Json, stopped: str | None) -> Persisted:
+def _persisted(mode: str, outcome: str, rate: int, before: Json, end: End, wobble: float) -> Persisted:
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
     found = Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",))
-    pod = before["uid"] if mode == "crash" else after["uid"]
-    if stopped:
-        return Persisted(mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=stopped)
+    pod = before["uid"] if mode == "crash" else end.database["uid"]
+    if end.stopped:
+        return Persisted(mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=end.stopped)
     return Persisted(
         mode=mode,
         attempted=20 * rate + 4,
@@ -66,37 +79,55 @@ def _persisted(mode: str, outcome: str, rate: int, before: Json, after: Json, st
         acked_after=10 * rate,
         rate_before=float(rate),
         in_flight=8,
-        longest_write=3.1,
+        longest_write=3.1 + wobble,
         before=Killed(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
         after=Killed(pod, CONTAINERS[1], "node", CLAIM, VOLUME),
-        down=2.9,
-        ready=4.6,
+        down=2.9 + wobble,
+        ready=4.6 + wobble,
         last_write=True,
         comparison=found,
     )
 
 
-def _autoscale(rate: float, outcome: str) -> Play:
+def _autoscale(rate: float, outcome: str, wobble: float) -> Play:
     scenes = (
         Scene("preflight", 1.0, _always("ScalingActive, metrics are there")),
         Scene("settle", 2.0, _always("at min")),
         Scene("calibrate", 3.0, lambda part: f"{0.9 + part / 10:.2f}m CPU a request"),
-        Scene("load", 6.0, _moments, "load", outcome == "fail"),
+        Scene("load", 16.0, _stuck, "load", True) if outcome == "fail" else Scene("load", 6.0, _moments, "load"),
         Scene("steady", 7.0, _of(60)),
         Scene("unload", 7.0, _timed(7.0 * PLOT, "since the load stopped"), "unload"),
     )
-    return Play(scenes, lambda after, stopped: autoscale(_scaled(rate, outcome, stopped)))
+    return Play(scenes, lambda end: _autoscaled(rate, outcome, end, wobble))
 
 
-def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
+def _autoscaled(rate: float, outcome: str, end: End, wobble: float) -> Verdict:
+    """The verdict; a failing one's evidence says what was owed, and its reason the same."""
+    owed = _owed(end) if outcome == "fail" and not end.stopped else None
+    verdict = autoscale(_scaled(rate, outcome, end.stopped, owed, wobble))
+    evidence = verdict.evidence | {"start": 2, "owed": [owed] if owed else []}
+    return msgspec.structs.replace(verdict, evidence=evidence)
+
+
+def _owed(end: End) -> Json:
+    began, lasted = seconds(end.began), seconds(end.ended) - seconds(end.began)
+    return {
+        "what": "scale-up",
+        "since": rfc3339(began + OWED_FROM * lasted),
+        "by": rfc3339(began + OWED_BY * lasted),
+        "met": None,
+        "text": "By its own figure of 133 % (target 70 %, tolerance 10 %) it owed more than 2 pods",
+    }
+
+
+def _scaled(rate: float, outcome: str, stopped: str | None, owed: Json | None, wobble: float) -> Scaled:
     if stopped:
         return Scaled(min=2, peak=2, stopped=stopped)
-    late = outcome == "fail"
-    known = (0.0, 18.0, 21.0, 30.0, 31.0, 104.0, 105.0, 168.0, 184.0)
-    seen = known[:2] if late else known
+    known = (0.0, 18.0, 21.0 + 10 * wobble, 30.0 + 10 * wobble, 31.0 + 10 * wobble, 104.0, 105.0, 168.0, 184.0)
+    seen = known[:2] if owed else known
     return Scaled(
         min=2,
-        peak=2 if late else 4,
+        peak=2 if owed else 4,
         rate=rate,
         offered=int(rate * 105),
         achieved=int(rate * 105) - 3,
@@ -104,8 +135,12 @@ def _scaled(rate: float, outcome: str, stopped: str | None) -> Scaled:
         cpu_percent=14.0,
         moments={f"t{number}": seen[number] if number < len(seen) else None for number in range(9)},
         resolution=15.0,
-        late="No more pods were asked for within 60 s (t2)." if late else None,
+        late=f"{owed['text']}, by {owed['by'][11:19]} UTC at the latest, and asked for none." if owed else None,
     )
+
+
+def _stuck(part: float) -> str:
+    return "t1 133 %, and no more pods asked for" if part >= OWED_FROM else "t0, waiting for a sample over 70 %"
 
 
 def _moments(part: float) -> str:
