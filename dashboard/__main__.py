@@ -2,7 +2,8 @@
 
 With DASHBOARD_SOURCE=fake it needs nothing else: missing tokens are made up, and the login link is printed.
 FAKE_SEED tells another story, FAKE_SPEED tells it so many times as fast; FAKE_PODS makes a crowd of pods, of which
-FAKE_CHURN change each second; with FAKE_QUIET=1 nothing more happens than on a quiet day.
+FAKE_CHURN change each second; with FAKE_QUIET=1 nothing more happens than on a quiet day. FAKE_OUTCOME=pass, fail or
+inconclusive is how every run ends.
 """
 
 import os

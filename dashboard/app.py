@@ -173,6 +173,7 @@ def _director(config: Config, hub: Hub, sources: list[Source], operator: Operato
             audit,
             seed=config.fake_seed,
             speed=config.fake_speed,
+            outcome=config.fake_outcome,
             holder=config.name,
             pod=pod,
         )

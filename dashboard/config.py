@@ -51,6 +51,7 @@ class Config:
     fake_pods: int = 2  # of the service, at rest
     fake_churn: int = 0  # of them that change each second
     fake_quiet: int = 0  # 1: the story stays as it is on opening
+    fake_outcome: str = ""  # pass | fail | inconclusive: how every run ends; otherwise the seed draws it
 
     @property
     def service(self) -> str:
@@ -97,6 +98,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         fake_pods=_whole(environ, "FAKE_PODS", Config.fake_pods, 2, 5000),
         fake_churn=_whole(environ, "FAKE_CHURN", Config.fake_churn, 0, 5000),
         fake_quiet=_whole(environ, "FAKE_QUIET", Config.fake_quiet, 0, 1),
+        fake_outcome=_word(environ, "FAKE_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
 
 
@@ -136,3 +138,11 @@ def _whole(environ: Mapping[str, str], name: str, default: int, lowest: int, hig
     if not text.isdecimal() or not lowest <= int(text) <= highest:
         raise ConfigError(f"{name} is {text!r}: it must be a whole number from {lowest} to {highest}.")
     return int(text)
+
+
+def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of the words, of which the first is the default."""
+    text = environ.get(name) or words[0]
+    if text not in words:
+        raise ConfigError(f"{name} is {text!r}: it must be {', '.join(filter(None, words[:-1]))} or {words[-1]}.")
+    return text

@@ -19,6 +19,10 @@ RUNNING, PASS, FAIL, INCONCLUSIVE = "running", "pass", "fail", "inconclusive"
 RUNS = 20  # that are remembered
 HISTORY_BYTES = 512_000  # of JSON: a ConfigMap holds 1 MiB, the API server's own words about it included
 ENTRIES = 200  # of a run's timeline
+FIGURES = {  # of a run's evidence, those that its row shows
+    "persistence": ("acked", "lost", "down", "longest_write"),
+    "autoscale": ("start", "peak", "t2", "t6", "t8"),
+}
 
 
 class BadOption(ValueError):
@@ -267,8 +271,22 @@ def started(run: Json) -> str:
 
 
 def summary(run: Json) -> Json:
-    """A run's row among the earlier ones: {id, demo, verdict, line, reason, started, ended, by}."""
-    return {name: run.get(name) for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
+    """A run's row among the earlier ones: {id, demo, verdict, line, reason, started, ended, by, figures, owed}.
+
+    `figures` has the demo's key figures, None where the evidence lacks one; `owed` is the obligation that a failed run
+    saw unmet, or None. A summary's summary is the same: the history keeps old runs as their summaries.
+    """
+    row = {name: run.get(name) for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
+    evidence = run.get("evidence") or run.get("figures") or {}
+    figures = {name: evidence.get(name) for name in FIGURES.get(str(run.get("demo")), ())}
+    return row | {"figures": figures, "owed": run.get("owed") or _unmet(run.get("verdict"), evidence)}
+
+
+def _unmet(verdict: object, evidence: Json) -> Json | None:
+    """The first obligation that was not met. Only a FAIL accuses: a run that broke off did not wait for it."""
+    if verdict != FAIL:
+        return None
+    return next((one for one in evidence.get("owed") or [] if one.get("met") is None), None)
 
 
 def orphaned(run: Json, at: str) -> Json:

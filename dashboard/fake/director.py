@@ -1,6 +1,7 @@
 """Runs that are played: the steps, words and verdicts of the real ones, in half a minute and without any proof.
 
-Each run's outcome is drawn by the seed: mostly a pass, and now and then what else there may be, so that it can be seen.
+Each run's outcome is drawn by the seed: mostly a pass, and now and then what else there may be, so that it can be seen;
+or it is the one that was asked for, `outcome`.
 """
 
 import random
@@ -19,7 +20,7 @@ from dashboard.core.verdict import Verdict
 from dashboard.director import Active, NotCurrent, Unknown
 from dashboard.fake import Fake
 from dashboard.fake.generator import FakeLoad
-from dashboard.fake.play import OUTCOMES, WEIGHTS, Play, Scene, play_of
+from dashboard.fake.play import OUTCOMES, WEIGHTS, End, Play, Scene, play_of
 
 BEAT_SECONDS = 0.25
 LOOK_SECONDS = 0.1  # between two looks whether a load goes on
@@ -42,6 +43,7 @@ class FakeDirector:
         *,
         seed: int,
         speed: float = 1.0,
+        outcome: str = "",
         holder: str,
         pod: str,
     ) -> None:
@@ -52,6 +54,7 @@ class FakeDirector:
         self._audit = audit
         self._random = random.Random(seed)  # noqa: S311 - a story, no secret
         self._speed = speed
+        self._outcome = outcome
         self._holder = holder
         self._pod = pod
         self._lock = threading.Lock()  # one begins at a time
@@ -81,7 +84,8 @@ class FakeDirector:
             run = Run(f"{demo}-{secrets.token_hex(4)}", found, chosen, by, now())
             self._runs = [run, *self._runs[: RUNS - 1]]
             self._bell, self._aborted_by = threading.Event(), ""
-            play = play_of(demo, chosen, self._random.choices(OUTCOMES, WEIGHTS)[0], self._database())
+            outcome = self._outcome or self._random.choices(OUTCOMES, WEIGHTS)[0]
+            play = play_of(demo, chosen, outcome, self._database(), len(self._runs) - 1)
             self._emit(Leased(at=now(), lease={"holder": self._holder, "run": run.id, "since": run.started}))
             self._tell(run)
             self._audit(by, f"run {demo}", "started", mark=demo)
@@ -154,8 +158,10 @@ class FakeDirector:
     # The run's own thread
 
     def _play(self, run: Run, play: Play) -> None:
+        began = now()
         for scene in play.scenes:
-            run.begin(scene.step, now(), scene.words(0.0))
+            began = now()
+            run.begin(scene.step, began, scene.words(0.0))
             self._do(run, scene.does)
             if not self._linger(run, scene) or scene.ends_it:
                 break
@@ -163,7 +169,7 @@ class FakeDirector:
             run.finish(now())
         self._load.stop()
         aborted = f"Aborted by {self._aborted_by or 'the dashboard, which ends'}." if self._bell.is_set() else None
-        self._close(run, play.verdict(self._database(), aborted))
+        self._close(run, play.verdict(End(self._database(), aborted, began, now())))
 
     def _do(self, run: Run, what: str | None) -> None:
         if what == "kill":

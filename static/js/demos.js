@@ -1,17 +1,19 @@
 // The two demos: what each proves, its run step by step, and the verdict with its evidence. One click starts one.
 
 import { html, nothing, repeat } from "./vendor.js";
-import { errand } from "./errand.js";
 import { keepFocus } from "./focus.js";
 import { clock } from "./format.js";
 import { icon, status } from "./icons.js";
-import { earlier, evidence, held, lapse, latest, running, seconds, stepStatus, verdictStatus } from "./runs.js";
+import { runControl } from "./runControl.js";
+import { earlier, evidence, held, lapse, latest, owedIn, owedWords, running, seconds, stepStatus, verdictStatus } from "./runs.js";
 
-const DEMOS = [
+export const DEMOS = [
   {
     id: "persistence",
     title: "Persistence",
-    question: "does a restart lose anything?",
+    claim: "A database restart loses nothing that was acknowledged",
+    takes: "40 seconds",
+    compared: (time) => `down ${time}`,
     sentence: "Eight writers post through the service while the database is killed; every acknowledged document is read back.",
     command: ({ statefulset }, { namespace }) => `kubectl -n ${namespace} delete pod ${statefulset}-0`,
     watch: "Post documents meanwhile: each is answered 201, a little late, and arrives below.",
@@ -19,7 +21,9 @@ const DEMOS = [
   {
     id: "autoscale",
     title: "Autoscale",
-    question: "do pods follow the load?",
+    claim: "The autoscaler follows the load, up and down",
+    takes: "4 minutes",
+    compared: (time) => `${time} to more pods`,
     sentence: "An open-loop load over the CPU target makes the autoscaler add pods; when it stops, they go again.",
     command: () => "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
     watch: "The first sample over the target takes some 20 seconds; the clock above shows it, and the autoscaler says what follows.",
@@ -40,37 +44,26 @@ export function demos(names, redraw) {
 }
 
 function card(demo, names, redraw) {
-  const { id, title, question, sentence } = demo;
+  const { id, title, sentence } = demo;
   const operates = names.role === "operator";
-  const start = errand(redraw);
-  const abort = errand(redraw);
+  const control = runControl(demo, redraw);
   let mode = "graceful";
   let kept = null; // the demo's latest run as it last stood in the state
-  let begun = null; // the id of a run that was started here and is not in the state yet
-
-  async function run(crash) {
-    if (start.busy || begun) return;
-    const options = id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
-    abort.problem = null;
-    begun = (await start.run("POST", "/api/runs", { demo: id, options }))?.id ?? null;
-    redraw();
-  }
 
   return (state, at) => {
     if (state.run?.demo === id) kept = state.run;
-    if (state.run?.id === begun || state.runs?.some((one) => one.id === begun)) begun = null;
+    control.follow(state);
     const shown = latest(state, id, kept);
     const runs = shown !== null && running({ run: shown });
     return html`<article class="panel demo" data-demo=${id} data-verdict=${shown?.verdict ?? ""} aria-labelledby="demo-${id}" tabindex="-1">
       <header class="panel-head">
         <h2 id="demo-${id}">${title}</h2>
-        <p class="panel-aside">${runs ? `running · ${lapse(seconds(shown, at), true)}` : question}</p>
+        ${runs ? html`<p class="panel-aside">running · ${lapse(seconds(shown, at), true)}</p>` : nothing}
       </header>
       <p>${sentence}</p>
       ${shown?.steps?.length ? steps(shown.steps, title, at) : nothing}
-      <div role="status">${shown && !runs ? verdict(shown) : nothing}</div>
-      <p class="problem" role="alert">${start.problem ?? abort.problem ?? nothing}</p>
-      ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
+      <div role="status" aria-live="off">${shown && !runs ? verdict(shown) : nothing}</div>
+      ${control.problem()} ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
     </article>`;
   };
 
@@ -78,9 +71,7 @@ function card(demo, names, redraw) {
   function going(state, { id: run }) {
     if (state.run?.id !== run) return html`<p class="quiet">${held(state)}</p>`;
     if (!operates) return html`<p class="quiet">An operator may abort it.</p>`;
-    return html`<p class="buttons">
-      <button type="button" class="button" data-kind="danger" data-operator aria-busy=${abort.busy} @click=${() => abort.run("DELETE", `/api/runs/${run}`)}>Abort</button>
-    </p>`;
+    return html`<p class="buttons">${control.abortButton(run)}</p>`;
   }
 
   function rest(state, shown) {
@@ -90,22 +81,12 @@ function card(demo, names, redraw) {
       ${operates || reason ? nothing : html`<p class="quiet">A viewer watches; an operator starts it.</p>`}
       ${offered && id === "persistence" && state.about.crash ? modes() : nothing}
       ${offered || shown ? html`<p class="buttons">
-        ${offered ? button(shown, state.about.crash) : nothing} ${shown ? reports(shown) : nothing}
+        ${offered ? control.startButton(shown ? "Run again" : "Run", () => options(state.about)) : nothing} ${shown ? reports(shown) : nothing}
       </p>` : nothing}`;
   }
 
-  function button(shown, crash) {
-    return html`<button
-      type="button"
-      class="button"
-      data-kind="primary"
-      data-operator
-      aria-busy=${start.busy || begun !== null}
-      aria-label="${shown ? "Run again" : "Run"}: ${title}"
-      @click=${() => run(crash)}
-    >
-      ${shown ? "Run again" : "Run"}
-    </button>`;
+  function options({ crash }) {
+    return id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
   }
 
   function modes() {
@@ -135,9 +116,11 @@ function steps(all, title, at) {
 
 function verdict(run) {
   const { icon: name, word, tone } = verdictStatus(run);
+  const owed = owedIn(run);
+  const told = owed && !run.reason?.includes(owed.text);
   return html`<div class="run-verdict" data-tone=${tone}>
     <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="quiet" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
-    ${run.reason ? html`<p>${run.reason}</p>` : nothing}
+    ${run.reason ? html`<p>${run.reason}</p>` : nothing} ${told ? html`<p>${owedWords(owed)}</p>` : nothing}
     ${evidence(run).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
     ${run.line ? html`<code class="run-line">${run.line}</code>` : nothing}
   </div>`;

@@ -27,6 +27,12 @@ export function secondsSince(time, at) {
   return time ? (at - Date.parse(time)) / 1_000 : null;
 }
 
+// How long ago a time was, in its largest unit: "just now", "12 min ago", "3 h ago".
+export function ago(time, at) {
+  const s = secondsSince(time, at);
+  return s < 60 ? "just now" : `${wholeDuration(s).replace(/(h) .*/, "$1")} ago`;
+}
+
 // The reader's own time of day, "14:02:11".
 export function clock(time) {
   return time === null || time === undefined ? NONE : CLOCK.format(new Date(time));

@@ -4,6 +4,7 @@ import { io, render } from "./vendor.js";
 import { actions } from "./actions.js";
 import { autoscaler } from "./autoscaler.js";
 import { banner, pills, where } from "./bar.js";
+import { claims } from "./claims.js";
 import { clock as clockOf } from "./clock/clock.js";
 import { demos } from "./demos.js";
 import { documents } from "./documents/documents.js";
@@ -31,6 +32,7 @@ const drawer = drawerOf(place("drawer"), names, schedule);
 const deployment = deploymentOf(names, history, drawer.open);
 const clock = clockOf(place("clock"), history, schedule);
 const views = {
+  claims: claims(names, schedule),
   autoscaler,
   demos: demos(names, schedule),
   actions: actions(names, schedule),

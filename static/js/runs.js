@@ -76,11 +76,42 @@ export function lapse(s, whole = false) {
   return all < 100 ? `${all}\u00a0s` : `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}\u00a0min`;
 }
 
-// A verdict's evidence in words, as lines of short parts. An earlier run is known by its one line only, which has the same figures.
-export function evidence({ demo, evidence: told, line }) {
-  const known = told && Object.keys(told).length > 0 ? told : parsed(line);
-  const lines = demo === "persistence" ? persistence(known) : autoscale(known);
+// A verdict's evidence in words, as lines of short parts.
+export function evidence(run) {
+  const lines = run.demo === "persistence" ? persistence(known(run)) : autoscale(known(run));
   return lines.map((parts) => parts.filter(Boolean)).filter((parts) => parts.length > 0);
+}
+
+// The figures that a demo's claim stands on, as short parts: "0 of 2,196 lost", "down 2.8 s"; "2 → 3 → 2 pods", "41 s to more pods".
+export function keyFigures(run) {
+  const of = known(run);
+  const [acked, lost, down, start, peak, t2, t8] = ["acked", "lost", "down", "start", "peak", "t2", "t8"].map((name) => number(of[name]));
+  if (run.demo === "persistence") {
+    return [acked !== null && lost !== null && `${count(lost)} of ${count(acked)} lost`, down !== null && `down ${lapse(down)}`].filter(Boolean);
+  }
+  const first = start ?? number(of.min); // what older runs were known by
+  const pods = peak > first ? `${[first, peak, ...(t8 === null ? [] : [first])].join(" → ")} pods` : `stayed at ${plural(first, "pod")}`;
+  return [first !== null && peak !== null && pods, t2 !== null && `${lapse(t2)} to more pods`].filter(Boolean);
+}
+
+// The figure that a demo's runs are compared by, in seconds; null where a run has none.
+export function comparedBy(run) {
+  return number(known(run)[run.demo === "persistence" ? "down" : "t2"]);
+}
+
+// What a failed run saw owed and not done, {since, by, text}; null where it was something else that failed.
+export function owedIn({ verdict, owed, evidence: told }) {
+  return owed ?? (verdict === "fail" ? told?.owed?.find(({ met }) => met === null) : null) ?? null;
+}
+
+export function owedWords({ text, since, by }) {
+  return `${text}, from ${clock(since)} on and by ${clock(by)} at the latest. That did not come.`;
+}
+
+// All that is known of a run: an earlier one has no evidence here, an old one only its line, which has the same figures.
+function known({ line, figures, evidence: told }) {
+  const given = Object.entries({ ...figures, ...told }).filter(([, value]) => value !== null);
+  return { ...parsed(line), ...Object.fromEntries(given) };
 }
 
 function persistence(of) {

@@ -51,6 +51,7 @@ def test_no_secret_is_shown_by_its_repr() -> None:
         ("DASHBOARD_SOURCE", "real"),
         ("FAKE_SPEED", "0"),
         ("FAKE_PODS", "many"),
+        ("FAKE_OUTCOME", "splendid"),
         ("CRASH_PORT", "-1"),
         ("CRASH_PORT", "tcp://10.96.0.9:9091"),
     ],

@@ -31,14 +31,14 @@ BY = "operator"
 class Stage:
     """A director with what it needs; the database's pod is always the same."""
 
-    def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK) -> None:
+    def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK, outcome: str = "") -> None:
         self.heard = heard
         self.audited: list[tuple[Any, ...]] = []
         fake = Fake(TARGETS, heard, Options(seed))
         self.load = FakeLoad(fake.generate, heard, seed)
         self.director = FakeDirector(
             fake, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
-            seed=seed, speed=speed, holder="dashboard", pod="mongodb-0",
+            seed=seed, speed=speed, outcome=outcome, holder="dashboard", pod="mongodb-0",
         )  # fmt: skip
 
     def ended(self, run: str) -> dict[str, Any]:
@@ -96,6 +96,32 @@ def test_a_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> No
     assert not stage.load.running()
     assert heard.of(Remembered)[-1].runs == stage.director.list()
     assert stage.director.get(run["id"]) == run
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_every_run_ends_as_it_is_asked_to(heard: Heard, outcome: str) -> None:
+    stage = Stage(heard, outcome=outcome)
+    verdicts = [stage.ended(stage.director.start("autoscale", {}, BY))["verdict"] for _ in range(3)]
+    assert verdicts == [outcome] * 3
+
+
+def test_a_failed_autoscale_run_tells_what_was_owed(heard: Heard) -> None:
+    stage = Stage(heard, outcome="fail")
+    run = stage.ended(stage.director.start("autoscale", {}, BY))
+    row = stage.director.list()[0]
+    owed = row["owed"]
+    assert owed == run["evidence"]["owed"][0]
+    assert owed["met"] is None and run["started"] <= owed["since"] < owed["by"] <= run["ended"]
+    assert owed["text"] in run["reason"]
+    assert row["figures"] == {"start": 2, "peak": 2, "t2": None, "t6": None, "t8": None}
+
+
+def test_a_failed_persistence_run_names_what_is_lost(heard: Heard) -> None:
+    stage = Stage(heard, outcome="fail")
+    run = stage.ended(stage.director.start("persistence", {}, BY))
+    row = stage.director.list()[0]
+    assert row["figures"]["lost"] == len(run["evidence"]["lost_ids"]) > 0
+    assert row["owed"] is None and run["evidence"]["lost_ids"][0] in row["reason"]
 
 
 def test_what_was_told_of_a_run_does_not_change_afterwards(heard: Heard) -> None:

@@ -1,10 +1,12 @@
-"""The page's files come gzipped to those who take it."""
+"""The page and its files come gzipped to those who take it."""
 
 import gzip
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from tests.dashboard.stubs import VIEWER
 
 PATH = "/static/js/main.js"
 
@@ -34,3 +36,17 @@ def test_a_file_that_the_browser_has_is_not_sent_again(client: FlaskClient) -> N
 
 def test_who_refuses_gzip_gets_the_file_as_it_is(client: FlaskClient) -> None:
     assert "Content-Encoding" not in get(client, Accept_Encoding="gzip;q=0, identity").headers
+
+
+def test_the_page_is_packed_each_time_with_its_own_token(client: FlaskClient) -> None:
+    pages = []
+    for _ in range(2):
+        client.post("/login", json={"token": VIEWER})
+        answer = client.get("/", headers={"Accept-Encoding": "gzip"})
+        assert answer.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in answer.headers["Vary"]
+        pages.append(gzip.decompress(answer.data))
+    assert pages[0] != pages[1] and all(b"csrf-token" in page for page in pages)
+
+
+def test_nothing_else_that_is_made_for_a_session_is_packed(client: FlaskClient) -> None:
+    assert "Content-Encoding" not in client.get("/login", headers={"Accept-Encoding": "gzip"}).headers

@@ -1,5 +1,7 @@
 // What happened, as lines across the charts: which of the timeline's entries, and where their labels find room. Pure.
 
+import { owedIn, owedWords } from "../runs.js";
+
 const MOST = 80; // lines in one window; more would hide the charts
 
 // The entries that deserve a line between two moments (in seconds), oldest first: {id, at (seconds), tone, label, text}.
@@ -10,6 +12,17 @@ export function marksIn(timeline, { from, to }) {
     .filter(({ at }) => at >= from && at <= to)
     .sort((a, b) => a.at - b.at)
     .slice(-MOST);
+}
+
+// What the latest of the runs that failed saw owed between two moments, as a mark that has a beginning (`since`) too; null for nothing.
+export function owedMark(runs, { from, to }) {
+  for (const run of runs ?? []) {
+    const owed = owedIn(run);
+    if (!owed) continue;
+    const [since, at] = [owed.since, owed.by].map((time) => Date.parse(time) / 1_000);
+    if (at >= from && since <= to) return { id: `owed/${run.id}`, since, at, tone: "bad", label: "owed", text: owedWords(owed) };
+  }
+  return null;
 }
 
 // The labels that have room, in `rows` rows: each to the right of its line, else to the left of it. Where there is room for one
@@ -41,7 +54,7 @@ function weight({ tone }) {
   return { bad: 2, warn: 1 }[tone] ?? 0;
 }
 
-// The marks within `reach` seconds of a moment.
+// The marks within `reach` seconds of a moment, and those that it is inside of.
 export function marksNear(marks, moment, reach) {
-  return marks.filter(({ at }) => Math.abs(at - moment) <= reach);
+  return marks.filter(({ at, since = at }) => moment >= since - reach && moment <= at + reach);
 }

@@ -9,12 +9,14 @@ const LABEL_REM = 0.72;
 const LABEL_GAP_REM = 0.6;
 const RECORDED_REM = 10; // of room for the words that say since when
 
-// Parts of the window that nothing is known of: before `since`, when the record begins, and after the last word.
+// Parts of the window that nothing is known of: before `since`, when the record begins, and after the last word; and the part in
+// which something was owed.
 export function shades(view, layout, since) {
   const start = since > view.span.from ? view.x(Math.min(since, view.known.to)) : 0;
   const end = view.x(view.known.to);
   const words = since !== Infinity && start >= RECORDED_REM * layout.rem ? `recorded since ${clock(since * 1_000)}` : "";
   return html`${start > 1 ? shade("before", [0, start], layout, words) : nothing}
+  ${view.owed ? shade("owed", [view.owed.since, view.owed.at].map((moment) => Math.max(0, view.x(moment))), layout, "") : nothing}
   ${end < view.width - 1 ? shade("after", [end, view.width], layout, `no word since ${clock(view.known.to * 1_000)}`) : nothing}`;
 }
 

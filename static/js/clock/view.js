@@ -1,7 +1,7 @@
 // All that one drawing of the charts shows, and where on the time axis it is. Pure.
 
 import { extent } from "./align.js";
-import { marksIn, marksNear } from "./marks.js";
+import { marksIn, marksNear, owedMark } from "./marks.js";
 import { PLOTS } from "./plots.js";
 import { sentence, valuesAt } from "./words.js";
 
@@ -16,12 +16,14 @@ export function viewOf({ history, state, range, width, now, heard }) {
   const grain = Math.ceil(GRAIN_PX * perPixel);
   const known = { from: span.from, to: Math.min(heard, now), now, grain: grain >= LEAST_GRAIN_S ? grain : 0 };
   const all = PLOTS.map((plot) => ({ plot, data: plot.data(history, state, known) }));
-  const marks = marksIn(state.timeline, span);
+  const owed = owedMark(state.runs, span);
+  const marks = [...marksIn(state.timeline, span), ...(owed ? [owed] : [])];
   return {
     span,
     known,
     all,
     marks,
+    owed,
     width,
     extents: extents(all, state, span),
     sentences: all.map(({ plot, data }) => sentence(plot, data, span, range.words)),

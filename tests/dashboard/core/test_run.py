@@ -164,7 +164,57 @@ def test_a_summary_has_what_a_row_shows() -> None:
         "started": AT,
         "ended": None,
         "by": "operator",
+        "figures": {"acked": None, "lost": None, "down": None, "longest_write": None},
+        "owed": None,
     }
+
+
+def ended(demo: str, verdict: str, evidence: Any) -> dict[str, Any]:
+    return {"id": "1", "demo": demo, "verdict": verdict, "evidence": evidence}
+
+
+def test_a_summary_has_the_key_figures_of_its_demo() -> None:
+    persisted = {"mode": "crash", "acked": 2196, "lost": 0, "down": 2.8, "longest_write": 3.0, "lost_ids": []}
+    assert summary(ended("persistence", "pass", persisted))["figures"] == {
+        "acked": 2196,
+        "lost": 0,
+        "down": 2.8,
+        "longest_write": 3.0,
+    }
+    scaled = {"start": 2, "peak": 3, "t0": 0.0, "t2": 41.0, "t6": 110.0, "t8": 190.0, "rates": []}
+    figures = {"start": 2, "peak": 3, "t2": 41.0, "t6": 110.0, "t8": 190.0}
+    assert summary(ended("autoscale", "pass", scaled))["figures"] == figures
+
+
+@pytest.mark.parametrize("evidence", [None, {}, {"min": 2, "owed": None}])
+def test_the_summary_of_a_run_with_thin_evidence_has_no_figures(evidence: Any) -> None:
+    told = summary(ended("autoscale", "fail", evidence))
+    assert set(told["figures"].values()) == {None}
+    assert told["owed"] is None
+
+
+def test_the_summary_of_an_unknown_demo_has_no_figures() -> None:
+    assert summary(ended("chaos", "pass", {"acked": 1}))["figures"] == {}
+
+
+MET = {"what": "scale-up", "since": AT, "by": LATER, "met": LATER, "text": "It owed more pods"}
+UNMET = MET | {"what": "ready", "met": None}
+
+
+def test_a_failed_run_s_summary_has_the_first_unmet_obligation() -> None:
+    owed = [MET, UNMET, UNMET | {"what": "serve"}]
+    assert summary(ended("autoscale", "fail", {"owed": owed}))["owed"] == UNMET
+    assert summary(ended("autoscale", "fail", {"owed": [MET]}))["owed"] is None
+
+
+@pytest.mark.parametrize("verdict", ["pass", "inconclusive", "running"])
+def test_only_a_fail_accuses(verdict: str) -> None:
+    assert summary(ended("autoscale", verdict, {"owed": [UNMET]}))["owed"] is None
+
+
+def test_a_summary_s_summary_is_the_same() -> None:
+    told = summary(ended("autoscale", "fail", {"start": 2, "peak": 2, "owed": [UNMET]}))
+    assert summary(told) == told
 
 
 def long(number: int, entries: int) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""The claims, first on the page: what is claimed, whether it holds, and the button that proves it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.page.axe import violations
+from tests.page.conftest import Visit
+from tests.page.mock import Mock
+from tests.page.test_looks import SETTLED
+
+pytestmark = pytest.mark.browser
+
+ENDS_MS = 60_000  # a run of a few seconds, on a machine that is busy
+DEMOS = ("persistence", "autoscale")
+
+
+@pytest.fixture
+def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+    """Runs that last seconds, and end as the test asks for."""
+    started = Mock(FAKE_SPEED="8", FAKE_QUIET="1", FAKE_OUTCOME=getattr(request, "param", "pass"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def slow() -> Iterator[Mock]:
+    """Runs at their own pace."""
+    started = Mock(FAKE_QUIET="1", FAKE_OUTCOME="pass")
+    yield started
+    started.stop()
+
+
+def claim(page: Page, demo: str) -> Locator:
+    return page.locator(f'[data-claim="{demo}"]')
+
+
+def prove(page: Page, demo: str, verdict: str) -> Locator:
+    found = claim(page, demo)
+    found.get_by_role("button", name="Prove").click()
+    expect(found).to_have_attribute("data-claim-verdict", "running")
+    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=ENDS_MS)
+    return found
+
+
+def test_the_claims_are_the_first_part_and_not_proved_yet(visit: Visit) -> None:
+    page = visit()
+    assert page.evaluate("document.querySelector('#main').firstElementChild.id") == "claims"
+    for demo in DEMOS:
+        expect(claim(page, demo)).to_have_attribute("data-claim-verdict", "")
+        expect(claim(page, demo).get_by_role("status")).to_contain_text("not proved yet")
+        expect(claim(page, demo).get_by_role("button", name="Prove it")).to_be_visible()
+        expect(claim(page, demo).get_by_role("img")).to_have_count(0)
+    expect(page.locator("[data-demo]")).to_have_count(2)
+    expect(page.locator("[data-claim] [data-demo], [data-demo] [data-claim]")).to_have_count(0)
+
+
+def test_one_click_proves_a_claim_with_its_figures_and_their_age(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    found = prove(page, "persistence", "pass")
+    expect(found.get_by_role("status")).to_contain_text("PASS")
+    expect(found).to_contain_text(re.compile(r"0 of 3,300 lost · down 2\.9\ss · just now"))
+    expect(page.locator('[data-demo="persistence"]')).to_have_attribute("data-verdict", "pass")
+    prove(page, "autoscale", "pass")
+    expect(claim(page, "autoscale")).to_contain_text(re.compile(r"2 → 4 → 2 pods · .* to more pods · just now"))
+
+
+def test_the_second_run_makes_a_trend_that_says_what_it_shows(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    prove(page, "persistence", "pass")
+    prove(page, "persistence", "pass")
+    trend = claim(page, "persistence").get_by_role("img")
+    expect(trend).to_have_attribute(
+        "aria-label", re.compile(r"last 2 runs, oldest first: PASS, down 2\.9\ss; PASS, down 3\.3\ss")
+    )
+    expect(trend.locator("[data-tone=good]")).to_have_count(2)
+
+
+def test_while_it_runs_the_step_under_way_is_told_and_it_can_be_aborted(slow: Mock, visit: Visit) -> None:
+    page = visit(at=slow)
+    found = claim(page, "persistence")
+    found.get_by_role("button", name="Prove it").click()
+    expect(found.get_by_role("status")).to_contain_text("running")
+    expect(found).to_contain_text(re.compile(r"step \d of 6: \w.* · \d+\ss"))
+    expect(claim(page, "autoscale").get_by_role("button")).to_have_count(0)
+    expect(found).to_be_focused()
+    found.get_by_role("button", name="Abort").click()
+    expect(found).to_have_attribute("data-claim-verdict", "inconclusive", timeout=ENDS_MS)
+    expect(found).to_contain_text("Aborted by operator")
+    expect(claim(page, "autoscale").get_by_role("button", name="Prove it")).to_be_visible()
+
+
+def test_a_viewer_sees_the_claims_and_no_button(slow: Mock, visit: Visit) -> None:
+    page = visit(at=slow, role="viewer")
+    run = slow.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]
+    expect(claim(page, "autoscale")).to_have_attribute("data-claim-verdict", "running")
+    expect(page.locator("#claims").get_by_role("button")).to_have_count(0)
+    slow.ask("DELETE", f"/api/runs/{run}")
+
+
+def test_a_run_that_cannot_begin_is_told_where_it_was_asked_for(slow: Mock, visit: Visit) -> None:
+    page = visit(at=slow, bears="Failed to load resource")
+    page.route("**/api/runs", lambda route: route.abort())
+    claim(page, "autoscale").get_by_role("button", name="Prove it").click()
+    expect(claim(page, "autoscale").get_by_role("alert")).to_have_text("The dashboard does not answer.")
+    expect(page.locator('[data-demo="autoscale"]').get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
+def test_a_fail_shows_what_was_owed_and_the_moment_on_the_charts(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    found = prove(page, "autoscale", "fail")
+    owed = dashboard.ask("GET", "/api/runs")[0]["owed"]["text"]
+    expect(found.get_by_role("status")).to_contain_text("FAIL")
+    expect(found).to_contain_text(owed)
+    expect(page.locator('[data-demo="autoscale"]').get_by_role("status")).to_contain_text(owed)
+    clock = page.locator("#clock")
+    expect(clock.locator('.shade[data-kind="owed"]')).to_have_count(1)
+    clock.get_by_role("button", name="owed").focus()
+    expect(clock.locator(".clock-moment")).to_contain_text(owed)
+    clock.get_by_role("button", name="Show as table").click()
+    expect(clock.get_by_role("table")).to_contain_text(owed)
+
+
+@pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
+def test_a_failed_persistence_run_shows_what_is_lost(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    found = prove(page, "persistence", "fail")
+    run = dashboard.ask("GET", f"/api/runs/{dashboard.ask('GET', '/api/runs')[0]['id']}")
+    expect(found).to_contain_text("3 of 3,300 lost")
+    expect(found).to_contain_text(run["evidence"]["lost_ids"][0])
+    expect(page.locator('.shade[data-kind="owed"]')).to_have_count(0)
+
+
+@pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_in_claims_that_failed(dashboard: Mock, visit: Visit, scheme: str) -> None:
+    page = visit(at=dashboard, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
+    for demo in (*DEMOS, *DEMOS):
+        prove(page, demo, "fail")
+    expect(page.locator("#claims").get_by_role("img")).to_have_count(2)
+    for width in (360, 1440, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(SETTLED)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        expect(page.locator('[data-connection="live"]')).to_be_visible()
+        assert violations(page, "#claims") == []
+
+
+def test_no_figure_that_ticks_is_read_out(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    prove(page, "persistence", "pass")
+    live = page.locator("#claims").locator("[role=status], [role=alert], [aria-live]")
+    assert live.locator("time").count() == 0
