@@ -90,4 +90,4 @@ def test_a_hidden_tab_draws_nothing_and_is_up_to_date_when_it_is_looked_at_again
     page.wait_for_timeout(2_000)
     assert page.evaluate("changes") == 0
     page.evaluate("hide(false)")
-    page.wait_for_function("changes > 0")
+    page.wait_for_function("() => changes > 0")
