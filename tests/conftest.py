@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{seconds:7.2f} s  of {promised:g} s  {what}")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="another order of files and of their tests")
+
+
 def pytest_configure() -> None:
     """Lets Ctrl-C reach what the tests start: a shell's background job ignores it, and so would every child."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -85,6 +90,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
             item.add_marker("mongod")
+    if (seed := config.getoption("shuffle")) is not None:
+        _shuffle(items, seed)
+
+
+def _shuffle(items: list[pytest.Item], seed: int) -> None:
+    """Files stay whole, since what their tests share is made once for each."""
+    draw = random.Random(seed).random  # noqa: S311 - an order, no secret
+    place = {path: draw() for path in dict.fromkeys(item.path for item in items)}
+    items.sort(key=lambda item: (place[item.path], draw()))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,7 +13,8 @@ const MOST_SECONDS = 1800;
 const DENIED = "actions-denied"; // the id of the words that say why nothing can be done
 
 export function actions(names, redraw) {
-  const load = errand(redraw);
+  const start = errand(redraw);
+  const end = errand(redraw);
   const restart = restartOf(names, redraw);
   const operates = names.role === "operator";
 
@@ -29,7 +30,7 @@ export function actions(names, redraw) {
         <li tabindex="-1" aria-label="Trigger load">
           <p><strong>Trigger load</strong> <span class="quiet">GET requests at a fixed rate, whatever the answers take</span></p>
           ${loading(state, at, reason)}
-          <p class="problem" role="alert">${load.problem ?? nothing}</p>
+          <p class="problem" role="alert">${start.problem ?? end.problem ?? nothing}</p>
         </li>
         <li tabindex="-1" aria-label="Restart Mongo">${restart.row(state, operates, reason && DENIED)}</li>
       </ul>
@@ -46,7 +47,7 @@ export function actions(names, redraw) {
   function stop(state) {
     if (!operates) return nothing;
     if (running(state)) return html`<p class="quiet">It belongs to the run: abort that to stop it.</p>`;
-    return html`<button type="button" class="button" data-kind="danger" data-operator aria-busy=${load.busy} @click=${() => load.run("DELETE", "/api/load")}>
+    return html`<button type="button" class="button" data-kind="danger" data-operator aria-busy=${end.busy} @click=${() => end.run("DELETE", "/api/load")}>
       Stop
     </button>`;
   }
@@ -55,7 +56,7 @@ export function actions(names, redraw) {
     return html`<form class="load-form" data-operator @submit=${(event) => submit(event, reason)}>
       <label>requests a second <input class="document-field" type="number" name="rate" required min="1" max=${MOST_RATE} value="180" inputmode="numeric" /></label>
       <label>for seconds <input class="document-field" type="number" name="duration" required min="1" max=${MOST_SECONDS} value="120" inputmode="numeric" /></label>
-      <button class="button" aria-busy=${load.busy} aria-disabled=${reason ? "true" : nothing} aria-describedby=${reason ? DENIED : nothing}>Start load</button>
+      <button class="button" aria-busy=${start.busy} aria-disabled=${reason ? "true" : nothing} aria-describedby=${reason ? DENIED : nothing}>Start load</button>
     </form>`;
   }
 
@@ -63,7 +64,8 @@ export function actions(names, redraw) {
     event.preventDefault();
     if (reason) return;
     const { rate: asked, duration: lasts } = event.target.elements;
-    load.run("PUT", "/api/load", { rate: asked.valueAsNumber, duration: lasts.valueAsNumber });
+    end.problem = null;
+    start.run("PUT", "/api/load", { rate: asked.valueAsNumber, duration: lasts.valueAsNumber });
   }
 }
 

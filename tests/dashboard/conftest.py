@@ -35,8 +35,7 @@ def served() -> Iterator[Served]:
         dashboard.wait_until_ready()
         yield dashboard
     finally:
-        dashboard.process.terminate()
-        dashboard.process.wait(15)
+        dashboard.stop()
 
 
 @pytest.fixture(scope="module")

@@ -300,8 +300,7 @@ def mock() -> Iterator[Served]:
         served.wait_until_ready()
         yield served
     finally:
-        served.process.terminate()
-        served.process.wait(15)
+        served.stop()
 
 
 @pytest.mark.slow

@@ -132,8 +132,10 @@ def test_of_two_operators_at_the_same_moment_one_runs_and_the_other_is_told(
     for page in pages:
         expect(page.locator('[data-demo="persistence"][data-verdict="running"]')).to_be_visible()
         expect(page.locator('[data-demo="autoscale"]')).to_contain_text("One run at a time")
-    problems = [page.locator('[data-demo="persistence"] [role="alert"]').inner_text() for page in pages]
-    assert sorted(bool(problem.strip()) for problem in problems) == [False, True], problems
+    alerts = [page.locator('[data-demo="persistence"] [role="alert"]') for page in pages]
+    until(lambda: any(alert.inner_text().strip() for alert in alerts), 30)
+    problems = [alert.inner_text().strip() for alert in alerts]
+    assert sorted(map(bool, problems)) == [False, True], problems
     refused = [line for line in proofs.ask("GET", "/audit").json() if line["outcome"].startswith("refused: 409")]
     assert "session" in refused[0]["by"]
     assert proofs.end(run["id"])["verdict"] == "pass"

@@ -1,4 +1,8 @@
-"""One mock for all tests of a session that only look, and pages of it as a test wants them."""
+"""Mocks, and pages of them as a test wants them.
+
+A mock that tests share is brought to rest before and after each that may start something there; a test that breaks one
+has its own.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,15 +11,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import complaints
+from tests.browser import complaints, settle
 from tests.page.mock import TOKENS, Mock
 
 Visit = Callable[..., Page]
 
+# Mocks of one test, which end after its pages: a page whose mock has ended complains of that.
+OUTLIVES = {"own", "dashboard"}
+
 
 @pytest.fixture(scope="session")
 def mock() -> Iterator[Mock]:
-    """A quiet day after an eventful hour: pods stay, documents arrive."""
+    """A quiet day after an eventful hour: pods stay, documents arrive. For tests that look, or add documents."""
     started = Mock(FAKE_QUIET="1")
     yield started
     started.stop()
@@ -23,7 +30,7 @@ def mock() -> Iterator[Mock]:
 
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Mock]:
-    """The whole story in 12 s."""
+    """The whole story in 12 s, again and again. For tests that only look."""
     started = Mock(FAKE_SPEED="20")
     yield started
     started.stop()
@@ -31,15 +38,20 @@ def quick() -> Iterator[Mock]:
 
 @pytest.fixture
 def own() -> Iterator[Mock]:
-    """One that the test may stop and hold."""
+    """One that the test may stop, hold and rob of its database."""
     started = Mock(FAKE_QUIET="1")
     yield started
     started.stop()
 
 
 @pytest.fixture
-def visit(browser: Browser, mock: Mock) -> Iterator[Visit]:
-    """Opens a page, signed in and live. What it complains of fails the test, but for what the pattern `bears` finds."""
+def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Opens a page: signed in, live and at rest.
+
+    What it complains of fails the test, but for what the pattern `bears` finds.
+    """
+    for name in OUTLIVES & set(request.fixturenames):
+        request.getfixturevalue(name)
     visited: list[tuple[BrowserContext, list[str], str]] = []
 
     def open_page(
@@ -52,6 +64,7 @@ def visit(browser: Browser, mock: Mock) -> Iterator[Visit]:
         page.goto(at.url)
         page.wait_for_selector('[data-connection="live"]')
         page.wait_for_selector("[data-pod]")
+        settle(page)
         return page
 
     yield open_page
@@ -59,3 +72,10 @@ def visit(browser: Browser, mock: Mock) -> Iterator[Visit]:
         context.close()
     heard = [one for _, complaints_, bears in visited for one in complaints_ if not bears or not re.search(bears, one)]
     assert not heard
+
+
+def shared(started: Mock) -> Iterator[Mock]:
+    """A mock that is at rest before a test and after it, whatever the one before has left."""
+    started.rest()
+    yield started
+    started.rest()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -11,6 +12,7 @@ from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
 VIEWERS = 20
+REST_SECONDS = 60.0  # a database that was killed is back by then, on a machine that is busy
 
 
 class Mock(Served):
@@ -25,8 +27,7 @@ class Mock(Served):
 
     def stop(self) -> None:
         self.go_on()
-        self.process.terminate()
-        self.process.wait(15)
+        super().stop()
 
     def post(self, document: object) -> str:
         """Stores a document as an operator's script does; its id."""
@@ -39,6 +40,24 @@ class Mock(Served):
         request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
         with urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
+
+    def rest(self) -> None:
+        """Ends what goes on, and waits until nothing does, so that no test meets the run or load of another."""
+        end = time.monotonic() + REST_SECONDS
+        while self._goes_on(self.ask("GET", "/api/state")):
+            assert time.monotonic() < end, f"not at rest within {REST_SECONDS:g} s"
+            time.sleep(0.1)
+
+    def _goes_on(self, state: Any) -> bool:
+        """Whether anything does, after it was told to end."""
+        run, load = state["run"], state["load"]
+        if run and run["verdict"] == "running":
+            self.ask("DELETE", f"/api/runs/{run['id']}")
+            return True
+        if load and load["active"]:
+            self.ask("DELETE", "/api/load")
+            return True
+        return bool(state["lease"]) or not any(pod["ready"] for pod in state["pods"] if pod["app"] == "mongodb")
 
     def hold(self) -> None:
         """It stands still, and its connections stay."""

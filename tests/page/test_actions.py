@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dashboard.core.load import MOST_RATE, MOST_SECONDS
 from tests.page import axe
-from tests.page.conftest import Visit
+from tests.page.conftest import Visit, shared
 from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
@@ -19,10 +19,16 @@ DATABASE = "mongodb-0"
 
 
 @pytest.fixture(scope="module")
-def dashboard() -> Iterator[Mock]:
-    started = Mock()
-    yield started
-    started.stop()
+def started() -> Iterator[Mock]:
+    mock = Mock(FAKE_QUIET="1")
+    yield mock
+    mock.stop()
+
+
+@pytest.fixture
+def dashboard(started: Mock) -> Iterator[Mock]:
+    """One for all tests that begin and end with it at rest."""
+    yield from shared(started)
 
 
 def panel(page: Page) -> Locator:
@@ -40,7 +46,9 @@ def restarts(dashboard: Mock) -> list[Any]:
 def open_dialog(page: Page) -> Locator:
     expect(page.locator(f'[data-pod="{DATABASE}"]')).to_have_attribute("data-phase", "Running", timeout=30_000)
     panel(page).get_by_role("button", name="Restart Mongo").click()
-    return page.get_by_role("dialog", name=f"Restart {DATABASE}?")
+    dialog = page.get_by_role("dialog", name=f"Restart {DATABASE}?")
+    expect(dialog).to_be_visible()
+    return dialog
 
 
 def test_a_load_is_started_watched_and_stopped(dashboard: Mock, visit: Visit) -> None:

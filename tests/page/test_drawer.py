@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -19,6 +18,21 @@ TURNS = [
 ]  # fmt: skip
 DETAILS = re.compile(r"/api/pods/[^/]+$")
 LOG = re.compile(r"/api/pods/[^/]+/log\?")
+# Where an element is scrolled to, once it stands there: a wheel's turn is a motion of its own, and no animation.
+SCROLLED_TO = """async (element) => {
+  for (let [top, frames] = [NaN, 0]; frames < 10; frames += 1) {
+    if (element.scrollTop !== top) [top, frames] = [element.scrollTop, 0];
+    await new Promise(requestAnimationFrame);
+  }
+  return element.scrollTop;
+}"""
+# A tile that left fades for a fifth of a second; here for a minute.
+LASTING = """() => {
+  const animate = Element.prototype.animate;
+  Element.prototype.animate = function (frames, options) {
+    return animate.call(this, frames, {...options, duration: 60_000});
+  };
+}"""
 REFUSED = r"status of (403|404|409|502|503)"  # Chromium's own word for each answer that is none
 
 
@@ -36,10 +50,6 @@ def opened(page: Page, tab: str = "Overview", pod: str = "mongodb-0") -> Locator
 def refuse(page: Page, path: re.Pattern[str], status: int, detail: str) -> None:
     body = json.dumps({"title": "No", "status": status, "detail": detail})
     page.route(path, lambda route: route.fulfill(status=status, content_type="application/problem+json", body=body))
-
-
-def scrolled(lines: Locator) -> Any:
-    return lines.evaluate("(e) => [e.scrollTop, e.scrollHeight - e.scrollTop - e.clientHeight]")
 
 
 def test_a_pod_is_told_with_its_containers_conditions_and_events(visit: Visit) -> None:
@@ -88,13 +98,13 @@ def test_the_log_is_followed_until_one_scrolls_up(visit: Visit) -> None:
     page.mouse.wheel(0, -400)
     jump = page.get_by_role("button", name="Jump to newest")
     expect(jump).to_be_visible()
-    top, _ = scrolled(lines)
+    top = lines.evaluate(SCROLLED_TO)
     last = int(lines.locator(".log-line").last.get_attribute("data-number") or 0)
     expect(lines.locator(f'.log-line[data-number="{last + 2}"]')).to_be_attached()
-    assert scrolled(lines)[0] == top
+    assert lines.evaluate(SCROLLED_TO) == top
     jump.click()
     expect(jump).to_have_count(0)
-    assert scrolled(lines)[1] < 24
+    expect(lines.locator(".log-line").last).to_be_in_viewport()
 
 
 def test_a_paused_log_holds_lines_back(visit: Visit) -> None:
@@ -130,7 +140,7 @@ def test_whatever_a_log_holds_is_text(visit: Visit) -> None:
     page.route(LOG, lambda route: route.fulfill(body=body))
     drawer = opened(page, "Logs")
     expect(drawer.locator(".log-text")).to_have_text(["<img src=x onerror=alert(1)>", "red \u2407⟨202e⟩back"])
-    assert drawer.locator("img").count() == 0
+    expect(drawer.locator("img")).to_have_count(0)
 
 
 def test_a_log_that_drops_is_taken_up_again_and_says_so(visit: Visit) -> None:
@@ -190,16 +200,29 @@ def test_a_pod_that_cannot_be_read_says_why_and_can_be_asked_again(visit: Visit)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
 
 
-def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(visit: Visit, quick: Mock) -> None:
-    page = visit(at=quick, bears=REFUSED)
+def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(visit: Visit, own: Mock) -> None:
+    page = visit(at=own, bears=REFUSED)
     drawer = opened(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     uid = drawer.locator(".drawer-head .mono").inner_text()
+    own.ask("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
     expect(drawer.get_by_role("status")).to_contain_text("This pod is gone", timeout=60_000)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     drawer.get_by_role("button", name="Open its successor").click()
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
-    assert drawer.locator(".drawer-head .mono").inner_text() != uid
+    expect(drawer.locator(".drawer-head .mono")).not_to_have_text(uid)
+    page.keyboard.press("Escape")
+    expect(opener(page)).to_be_focused()
+
+
+def test_the_focus_comes_back_while_the_tile_it_came_from_still_fades(visit: Visit, own: Mock) -> None:
+    page = visit(at=own, bears=REFUSED)
+    page.evaluate(LASTING)
+    drawer = opened(page)
+    uid = drawer.locator(".drawer-head .mono").inner_text()
+    own.ask("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
+    expect(drawer.get_by_role("button", name="Open its successor")).to_be_visible(timeout=60_000)
+    expect(page.locator("#deployment [inert] .tile-open")).to_be_attached()
     page.keyboard.press("Escape")
     expect(opener(page)).to_be_focused()
 

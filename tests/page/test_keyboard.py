@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import held_still
 from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
@@ -28,12 +29,13 @@ def test_the_skip_link_comes_first_and_leads_to_the_deployment(visit: Visit) -> 
 
 def test_tab_reaches_everything(visit: Visit) -> None:
     page = visit()
-    for _ in range(200):
-        page.keyboard.press("Tab")
-        page.evaluate(MARK)
-        if page.evaluate("document.activeElement === document.body"):
-            break
-    assert page.evaluate(MISSED) == []
+    with held_still(page):  # a row that goes takes the focus with it
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            page.evaluate(MARK)
+            if page.evaluate("document.activeElement === document.body"):
+                break
+        assert page.evaluate(MISSED) == []
 
 
 def test_what_has_the_focus_can_be_seen_to_have_it(visit: Visit) -> None:

@@ -105,9 +105,8 @@ export function drawer(dialog) {
     stop();
     uid = null;
     render(nothing, dialog);
-    const back = opener?.isConnected ? opener : (tileButton(pod.name) ?? document.getElementById("main"));
+    focusFirst([opener, tileButton(pod.name), document.getElementById("main")]);
     opener = null;
-    back.focus();
   }
 
   // Only the drawer: a busy log would have the whole page drawn with each frame.
@@ -203,6 +202,14 @@ export function drawer(dialog) {
   }
 
   return { open, draw };
+}
+
+// The first that takes the focus: a tile that has left takes none, although its picture is still there while it fades.
+function focusFirst(elements) {
+  elements.find((element) => {
+    element?.focus();
+    return element && document.activeElement === element;
+  });
 }
 
 // A tile goes with its pod, and another pod may have one under that name.
