@@ -45,7 +45,7 @@ from dashboard.stage import Ended, Play, Stage
 LOOK_SECONDS = 5.0  # between two looks at what other dashboards do
 END_SECONDS = 10.0  # that a run has to clean up when the dashboard goes
 STOP_SECONDS = 0.1  # between two stops of the load meanwhile: one that was about to begin may miss the first
-LOAD_LOOK_SECONDS = 0.2  # between two looks whether a load by hand goes on
+LOAD_LOOK_SECONDS = 0.05  # between two looks whether a load by hand goes on: the page waits for its end
 UNLOAD_SECONDS = 5.0  # that a load's lease may take to be given back
 RESTARTS = 100  # that are remembered, so that none is done twice
 MODES = ("graceful", "crash")
@@ -86,6 +86,10 @@ class Activity(Struct, frozen=True):
 
     id: str
     by: str
+
+    @property
+    def is_load(self) -> bool:
+        return activity(self.id) == "a load"
 
 
 def in_thread(name: str, work: Callable[[], None]) -> None:
@@ -209,7 +213,7 @@ class Director:
     def load(self, options: LoadOptions, by: str) -> None:
         """A load by hand, which holds the lease for as long as it goes. `Active` while something else goes, here or
         elsewhere; the load's own `Busy` while one runs."""
-        if (going := self._occupied) and activity(going.id) == "a load":
+        if (going := self._occupied) and going.is_load:
             raise Busy(going.by)
         id_ = self._new_id("load")
         self._take(id_, by, partial(self._lose_load, by))
@@ -229,7 +233,7 @@ class Director:
 
     def unload(self, by: str) -> None:
         """Stops a load that was started outside of a run. `Active` while a run goes."""
-        if (going := self._occupied) and activity(going.id) != "a load":
+        if (going := self._occupied) and not going.is_load:
             raise Active(self._holder, going.id, going.by)
         if self._load.running():
             self._load.stop()

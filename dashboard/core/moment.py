@@ -1,6 +1,11 @@
 """Moments: the wire writes them as RFC 3339, arithmetic wants seconds. The core reads no clock, it only converts."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+Moment = Annotated[datetime, Meta(tz=True)]  # the type of one that stands in JSON, for msgspec to check
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 

@@ -4,12 +4,12 @@ Times come in as RFC 3339; the run has no clock.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from dashboard.core.moment import Moment
 from dashboard.core.verdict import Verdict
 
 Json = dict[str, Any]
@@ -219,9 +219,6 @@ class Run:
     def _note(self, at: str, text: str) -> None:
         if len(self._timeline) < ENTRIES:
             self._timeline.append({"at": at, "step": self._step or None, "text": text})
-
-
-Moment = Annotated[datetime, Meta(tz=True)]  # as it stands in JSON
 
 
 class KeptStep(Struct):

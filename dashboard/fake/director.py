@@ -23,7 +23,7 @@ from dashboard.fake.generator import FakeLoad
 from dashboard.fake.play import OUTCOMES, WEIGHTS, End, Play, Scene, play_of
 
 BEAT_SECONDS = 0.25
-LOOK_SECONDS = 0.1  # between two looks whether a load goes on
+LOOK_SECONDS = 0.05  # between two looks whether a load goes on
 END_SECONDS = 5.0
 MODES = ("graceful", "crash")
 
