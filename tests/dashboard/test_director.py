@@ -16,7 +16,7 @@ from dashboard.director import Active, NotCurrent, Unknown, in_thread
 from tests.dashboard.world import Scene, Writers
 
 PERSISTENCE = ("preflight", "warmup", "kill", "outage", "after", "readback")
-AUTOSCALE = ("preflight", "settle", "calibrate", "load", "steady", "unload")
+AUTOSCALE = ("preflight", "settle", "load", "steady", "unload")
 
 Json = dict[str, Any]
 
