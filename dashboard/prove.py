@@ -275,14 +275,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("demo", choices=DEMOS)
     parser.add_argument("--mode", choices=("graceful", "crash"), help="how persistence ends the database")
-    parser.add_argument("--rate", type=float, help="requests a second, in place of the calibrated rate")
+    parser.add_argument("--rate", type=float, help="requests a second, in place of those that the run finds itself")
     parser.add_argument(
         "--url", type=_address, default="http://127.0.0.1:8080", help="the dashboard's address or login link"
     )
     parser.add_argument(
         "--token", default=os.environ.get("PROVE_TOKEN", ""), help="the operator's; better as PROVE_TOKEN"
     )
-    parser.add_argument("--limit", type=float, default=1800.0, help="seconds after which the run is aborted")
+    parser.add_argument("--limit", type=float, default=6000.0, help="seconds after which the run is aborted")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks at the run")
     parser.add_argument("--reports", default="reports", help="the directory for both reports")
     options = parser.parse_args(arguments)

@@ -138,12 +138,12 @@ function autoscale(of) {
   const after = (words, moment, from = 0) => (moment === null || from === null ? "" : `${words} ${lapse(moment - from)}`);
   return [
     [
-      number(of.peak) !== null && `${count(number(of.min))} → ${plural(number(of.peak), "pod")}`,
+      number(of.peak) !== null && `${count(number(of.start) ?? number(of.min))} → ${plural(number(of.peak), "pod")}`,
       number(of.rate) !== null && `${count(Math.round(number(of.rate)))} requests a second`,
       number(of.errors) !== null && `errors ${count(number(of.errors))}`,
     ],
     [after("over the target after", t1), after("more asked for", t2), after("Ready", t3), after("serving", t4), after("steady", t5)],
-    [after("load stopped after", t6), after("fewer asked for", t7, t6), after("back at min", t8, t6)],
+    [after("load stopped after", t6), after("fewer asked for", t7, t6), after("back where it began", t8, t6)],
   ];
 }
 

@@ -16,7 +16,7 @@ from dashboard.director import Active, NotCurrent, Unknown, in_thread
 from tests.dashboard.world import Scene, Writers
 
 PERSISTENCE = ("preflight", "warmup", "kill", "outage", "after", "readback")
-AUTOSCALE = ("preflight", "settle", "calibrate", "load", "steady", "unload")
+AUTOSCALE = ("preflight", "settle", "load", "steady", "unload")
 
 Json = dict[str, Any]
 
@@ -320,7 +320,7 @@ def test_a_lease_that_cant_be_renewed_for_long_ends_the_run_and_its_load(scene: 
 
 def test_a_lease_that_cant_be_renewed_for_a_moment_is_kept(scene: Scene) -> None:
     scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=Trouble("No answer.")))
-    scene.in_step("steady", scene.cluster.troubles.clear, after=12)
+    scene.in_step("steady", scene.cluster.troubles.clear, after=9)
     assert scene.run("autoscale")["verdict"] == "pass"
 
 

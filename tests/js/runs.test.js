@@ -116,7 +116,7 @@ describe("evidence", () => {
     assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, ...moments } }), [
       "2 → 4 pods · 180 requests a second · errors 0",
       "over the target after 18 s · more asked for 21 s · Ready 30 s · serving 31 s · steady 1:44 min",
-      "load stopped after 1:45 min · fewer asked for 63 s · back at min 79 s",
+      "load stopped after 1:45 min · fewer asked for 63 s · back where it began 79 s",
     ]);
     assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, peak: 2, t0: 0, t1: 18, t2: null, t6: null, t7: null } }), [
       "2 → 2 pods · 180 requests a second · errors 0",

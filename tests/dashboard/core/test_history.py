@@ -128,23 +128,23 @@ def test_old_steps_are_never_averaged(history: History) -> None:
 
 def test_a_pod_has_a_sparkline_while_it_has_samples(history: History) -> None:
     for sample in range(2 * SPARK_POINTS):
-        history.add_pods({"u1": (T0 + sample * 15, 100.0 + sample), "u2": (T0, 7.0)})
+        history.add_pods({"u1": (T0 + sample * 15, 100.0 + sample, 15.0), "u2": (T0, 7.0, 15.0)})
     spark = history.since(0)["pods"]
     assert spark["u2"] == {"at": [T0], "cpu_millicores": [7.0]}  # counted once, by its own moment
     assert SPARK_POINTS <= len(spark["u1"]["at"]) <= SPARK_POINTS * 9 // 8 + 1
-    history.add_pods({"u2": (T0 + 15, 8.0)})
+    history.add_pods({"u2": (T0 + 15, 8.0, 15.0)})
     assert list(history.since(0)["pods"]) == ["u2"]
 
 
 def test_a_pod_with_nothing_new_is_still_named(history: History) -> None:
-    history.add_pods({"u1": (T0, 1.0)})
+    history.add_pods({"u1": (T0, 1.0, 15.0)})
     assert history.since(T0)["pods"] == {"u1": {"at": [], "cpu_millicores": []}}
 
 
 def test_a_crowd_of_pods_has_no_sparklines(history: History) -> None:
-    history.add_pods({f"u{pod}": (T0, 1.0) for pod in range(SPARK_PODS)})
+    history.add_pods({f"u{pod}": (T0, 1.0, 15.0) for pod in range(SPARK_PODS)})
     assert len(history.since(0)["pods"]) == SPARK_PODS
-    history.add_pods({f"u{pod}": (T0 + 15, 1.0) for pod in range(SPARK_PODS + 1)})
+    history.add_pods({f"u{pod}": (T0 + 15, 1.0, 15.0) for pod in range(SPARK_PODS + 1)})
     assert history.since(0)["pods"] == {}
 
 
@@ -152,7 +152,7 @@ def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: History) -
     history.add("cpu", T0, 84.5)
     history.add("traffic", T0, 10, 0, None, 9)
     history.add("traffic", T0 + 1, 11, 1, 4, 9)
-    history.add_pods({"cpu": (T0, 88.0)})  # even under a table's name
+    history.add_pods({"cpu": (T0, 88.0, 15.0)})  # even under a table's name
     assert history.take() == {
         "tables": {
             "cpu": {"at": [T0], "percent": [84.5]},
@@ -174,5 +174,5 @@ def test_it_counts_what_it_took_in_and_nothing_else(history: History) -> None:
     history.add("cpu", T0, 2)
     history.add_step("replicas", T0, 2, 2)
     history.add_step("replicas", T0 + 1, 2, 2)
-    history.add_pods({"u1": (T0, 1.0)})
+    history.add_pods({"u1": (T0, 1.0, 15.0)})
     assert history.taken_in == 3

@@ -89,7 +89,7 @@ def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
         "name": "mongodb-0", "uid": "u1", "app": "mongodb", "phase": "Running", "ready": True, "restarts": 3,
         "created": T0, "node": "node", "cpu_millicores": None, "memory_bytes": None, "cpu_request_millicores": 250,
         "cpu_limit_millicores": None, "memory_request_bytes": 192 * 2**20, "memory_limit_bytes": None,
-        "ip": "10.0.0.7", "reason": None, "requests_per_second": None,
+        "ip": "10.0.0.7", "reason": None, "requests_per_second": None, "errors_per_second": None,
     }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_samples_are_told_by_pod_with_their_own_moments(snapshot: Snapshot) -> N
     snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
     assert snapshot.samples() == {}
     snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
-    assert snapshot.samples() == {"u1": (seconds(T1), 124)}
+    assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
 def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot: Snapshot) -> None:
@@ -197,7 +197,7 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     found = snapshot.state(0)["autoscaler"]
     assert found["reckoning"]["sentence"] == "No pod is ready, so there is nothing to measure."
     assert found | {"reckoning": None} == {
-        "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
+        "scales": None, "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
     }  # fmt: skip
@@ -252,7 +252,9 @@ def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
             changed("deployments", {"metadata": {"name": name, "uid": name}, "spec": {"replicas": 3},
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
-    assert snapshot.state(0)["deployment"] == {"name": "flask", "desired": 3, "ready": 1, "updated": 2}
+    assert snapshot.state(0)["deployment"] == {
+        "name": "flask", "desired": 3, "ready": 1, "updated": 2, "failure": None,
+    }  # fmt: skip
     assert snapshot.state(0)["statefulset"] is None
 
 
