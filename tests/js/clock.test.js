@@ -377,6 +377,13 @@ describe("one drawing", () => {
     assert.deepEqual(extents, { rate: { low: 2, most: 180 }, ms: { low: 4, most: 100 }, percent: { low: 70, most: 100 }, pods: { low: Infinity, most: 5 } });
   });
 
+  test("has no line for a target that is none of the requests, and no room for a number of pods that never comes", () => {
+    const huge = { ...state, autoscaler: { target_percent: null, target_millicores: 70, target_of_requests: null, max: 2 ** 31 - 1 } };
+    const { extents, values } = drawing({ cpu: { at: [NOW - 15], percent: [84] } }, { state: huge });
+    assert.deepEqual([extents.percent.most, extents.pods.most], [100, 100]);
+    assert.deepEqual(values(null)[1].map((found) => found?.value), [undefined, 84]);
+  });
+
   test("draws points that are close together as one, and all of them where there is room", () => {
     const at = Array.from({ length: 3_600 }, (_, index) => NOW - 3_600 + index);
     const traffic = { at, requests: at, errors: at, p50_ms: at, p99_ms: at };
