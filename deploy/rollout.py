@@ -52,7 +52,7 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
     """Waits for the autoscaler's first CPU figure: two samples of the metrics, then its own next round."""
     say("waiting for the autoscaler's first CPU figure (half a minute)")
     deadline = time.monotonic() + limit
-    while any(cpu_percent(item) is None for item in _get(kubectl, "hpa")):
+    while not all(has_figure(item) for item in _get(kubectl, "hpa")):
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"The autoscaler has no CPU figure after {limit:.0f} s: see what it says with "
@@ -77,14 +77,11 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
         time.sleep(POLL)
 
 
-def cpu_percent(scaler: dict[str, Any]) -> int | None:
-    """What an autoscaler knows of its pods' CPU; None for what kubectl shows as <unknown>. Pure."""
-    for metric in scaler.get("status", {}).get("currentMetrics") or []:
-        # Without samples the list holds an entry that says nothing.
-        percent: int | None = metric.get("resource", {}).get("current", {}).get("averageUtilization")
-        if percent is not None:
-            return percent
-    return None
+def has_figure(scaler: dict[str, Any]) -> bool:
+    """Whether an autoscaler knows its pods' CPU, in percent or in millicores: kubectl shows <unknown> if not. Pure."""
+    metrics = scaler.get("status", {}).get("currentMetrics") or []
+    known = (metric.get("resource") or metric.get("containerResource") or {} for metric in metrics)
+    return any(one.get("current") for one in known)  # without samples an entry says nothing
 
 
 def unready(item: dict[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deploy.rollout import cpu_percent, unready
+from deploy.rollout import has_figure, unready
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -47,13 +47,15 @@ def test_a_statefulset_waits_for_its_latest_revision(status: dict[str, Any], exp
 @pytest.mark.parametrize(
     ("metrics", "expected"),
     [
-        (None, None),
-        ([], None),
-        ([{"type": ""}], None),
-        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 0}}}], 0),
-        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}], 133),
+        (None, False),
+        ([], False),
+        ([{"type": ""}], False),
+        ([{"type": "Resource", "resource": {"name": "cpu", "current": {}}}], False),
+        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 0}}}], True),
+        ([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageValue": "1m"}}}], True),
+        ([{"type": "ContainerResource", "containerResource": {"current": {"averageUtilization": 133}}}], True),
     ],
 )
-def test_an_autoscaler_without_samples_knows_no_figure(metrics: list[Any] | None, expected: int | None) -> None:
-    assert cpu_percent({"status": {"currentMetrics": metrics}}) == expected
-    assert cpu_percent({}) is None
+def test_an_autoscaler_without_samples_knows_no_figure(metrics: list[Any] | None, expected: bool) -> None:
+    assert has_figure({"status": {"currentMetrics": metrics}}) is expected
+    assert not has_figure({})
