@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -31,7 +32,7 @@ class Pod(Struct, frozen=True):
     errors: float | None = None
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, dict=True):
     """Moments are seconds since 1970 by the dashboard's clock, but a CPU sample's is its own. `target` and `figure`
     (what the controller itself reports) are in `unit`: "%" of the pods' requests, or "m" (millicores) of a pod."""
 
@@ -59,15 +60,15 @@ class Observation(Struct, frozen=True):
     updated: bool = True  # no roll-out is under way
     failure: str | None = None  # why the Deployment can't create pods
 
-    @property
+    @cached_property
     def ready(self) -> frozenset[str]:
         return frozenset(pod.uid for pod in self.pods if pod.ready and pod.phase == "Running")
 
-    @property
+    @cached_property
     def serving(self) -> frozenset[str]:
         return frozenset(pod.uid for pod in self.pods if pod.requests) & self.ready
 
-    @property
+    @cached_property
     def per_pod(self) -> float:
         """Millicores that each Ready pod uses when CPU is just at the target."""
         if self.unit == "m":
@@ -75,7 +76,7 @@ class Observation(Struct, frozen=True):
         requests = [pod.request for pod in self.pods if pod.uid in self.ready]
         return self.target / 100 * sum(requests) / len(requests) if requests else 0.0
 
-    @property
+    @cached_property
     def used(self) -> float | None:
         """Millicores of all Ready pods together; None until each has a sample."""
         if not self.ready or self.ready - self.samples.keys():
@@ -102,10 +103,6 @@ class Observation(Struct, frozen=True):
         """As many Ready pods as asked for, and no others on their way."""
         there = [pod for pod in self.pods if pod.phase != "Terminating"]
         return self.desired == len(self.ready) == len(there)
-
-    @property
-    def at_min(self) -> bool:
-        return self.even and self.desired == self.low
 
     def sampled_since(self, moment: float) -> frozenset[str]:
         """The Ready pods whose newest sample is of a time that began at the moment or after it."""
