@@ -72,17 +72,17 @@ PERSISTENCE_BROKEN = [
         database_faults.service_runs(services.ANSWERS_BEFORE_STORING),
     ),
     _broken(
-        PERSISTENCE, "no service pods", [INCONCLUSIVE], "unreachable|refused|no answer", database_faults.no_service
+        PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer", database_faults.no_service
     ),
     _broken(
-        PERSISTENCE, "the service is too slow", [INCONCLUSIVE], "thin", database_faults.service_runs(services.SLOW)
+        PERSISTENCE, "the service is too slow", [INCONCLUSIVE], "thin.*slowest write", database_faults.service_runs(services.SLOW)
     ),
     _broken(
-        PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE], "not authorized|refuse|answer(s|ed) [45]",
+        PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE], "not authorized|answered [45]",
         database_faults.read_only_user,
     ),
     _broken(
-        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod|not Ready|CrashLoop",
+        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod.*(CrashLoop|Error)",
         database_faults.mongod_never_returns,
     ),
     _broken(
