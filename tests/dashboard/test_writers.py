@@ -193,6 +193,20 @@ class TestWriting:
         assert writers.write() is (expected == "acked")
         assert outcomes(writers.ledger) == {expected: 1}
 
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (Answer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
+            (Answer(502, b"<html>"), "The service answered 502"),
+            (Away("Nothing is there."), "Nothing is there."),
+            (STORED, None),
+        ],
+    )
+    def test_why_a_document_was_not_acknowledged_is_kept(self, answer: Answer | Exception, words: str | None) -> None:
+        writers = Writers(Told(answer), "run-1")
+        writers.write()
+        assert writers.ledger.trouble == words
+
     def test_a_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
         service = Told(RuntimeError("a defect"), STORED)
         writers = started(service)

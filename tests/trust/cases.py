@@ -72,10 +72,12 @@ PERSISTENCE_BROKEN = [
         database_faults.service_runs(services.ANSWERS_BEFORE_STORING),
     ),
     _broken(
-        PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer", database_faults.no_service
+        PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer",
+        database_faults.no_service,
     ),
     _broken(
-        PERSISTENCE, "the service is too slow", [INCONCLUSIVE], "thin.*slowest write", database_faults.service_runs(services.SLOW)
+        PERSISTENCE, "the service is too slow", [INCONCLUSIVE], "thin.*slowest write",
+        database_faults.service_runs(services.SLOW),
     ),
     _broken(
         PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE], "not authorized|answered [45]",
