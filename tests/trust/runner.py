@@ -60,13 +60,16 @@ def measure(site: Site, case: Case) -> Result:
 
 
 def rehearse(site: Site, case: Case, seconds: float, say: Say) -> None:
-    """Brings a case's state about without a run, shows what the cluster has then, and undoes it."""
+    """Brings a case's state about without a run, shows what the cluster makes of it, and undoes it. An autoscaler's
+    new pods are asked for by hand."""
     site.restore()
+    say(f"{case.demo} {case.kind}: {case.name}")
     with case.state(site), case.event(site, "rehearsal"):
+        if case.demo == AUTOSCALE:
+            site.deployment.kubectl("scale", "deployment", "flask", "--replicas=3")
         time.sleep(seconds)
-        say(f"{case.demo} {case.kind}: {case.name}\n{site.deployment.kubectl('get', 'hpa,pods,quota,endpointslices')}")
-    site.restore()
-    say(f"{case.name}: undone")
+        say(f"{case.name}: brought about\n{site.facts()}")
+    say(f"{case.name}: taken back, differs from the manifests in {site.differences() or 'nothing'}")
 
 
 def _run(site: Site, case: Case) -> Json:

@@ -119,7 +119,7 @@ class Site:
         """MongoDB's next pod has another template; the present one stays until somebody deletes it."""
 
         def change(statefulset: Json) -> None:
-            statefulset["spec"]["updateStrategy"] = {"type": "OnDelete"}
+            statefulset["spec"]["updateStrategy"] = {"type": "OnDelete", "rollingUpdate": None}  # its default goes
             edit(statefulset["spec"]["template"]["spec"])
 
         self.apply(self.manifest("statefulset", "mongodb", change))
@@ -182,6 +182,25 @@ class Site:
             found: Json = self.deployment.state()
             return found
         return {}
+
+    def facts(self) -> str:
+        """What kubectl shows of whatever a state may have changed."""
+        kubectl = self.deployment.kubectl
+        scaler = self.deployment.get("hpa")["items"]
+        conditions = [each["status"].get("conditions") for each in scaler]
+        warnings = ("events", "--sort-by=.lastTimestamp", "--field-selector", "type=Warning", "--no-headers")
+        addresses = "custom-columns=:.metadata.name,:.endpoints[*].addresses[0],:.endpoints[*].conditions.ready"
+        return "\n".join([
+            kubectl("get", "hpa,pods,quota", "--output", "wide"),
+            kubectl("get", "endpointslices", "--selector", "kubernetes.io/service-name=flask", "--output", addresses),
+            json.dumps([[each["spec"] for each in scaler], conditions]),
+            *kubectl("get", *warnings).splitlines()[-4:],
+        ])  # fmt: skip
+
+    def differences(self) -> str:
+        """What is not as the manifests have it; of a Deployment's number of pods they have nothing."""
+        manifests = str(self.deployment.directory / "manifests")
+        return self.deployment.kubectl("diff", "--kustomize", manifests, check=False)
 
     def save(self, run: Json, directory: Path) -> None:
         """Keeps a run's evidence."""
