@@ -194,6 +194,7 @@ class Site:
             kubectl("get", "hpa,pods,quota", "--output", "wide"),
             kubectl("get", "endpointslices", "--selector", "kubernetes.io/service-name=flask", "--output", addresses),
             json.dumps([[each["spec"] for each in scaler], conditions]),
+            *(f"{each['metadata']['name']} {each['timestamp']} {each['window']}" for each in self._samples()),
             *kubectl("get", *warnings).splitlines()[-4:],
         ])  # fmt: skip
 
@@ -223,13 +224,14 @@ class Site:
     def _wait_for_metrics(self, seconds: int) -> None:
         """Until every service pod has a sample: of two scrapes, that is."""
 
-        def sampled() -> bool:
-            path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}/pods"
-            selected = f"{path}?labelSelector=app.kubernetes.io/name=flask"
-            text = self.deployment.kubectl("get", "--raw", selected, check=False)
-            return text.startswith("{") and len(json.loads(text)["items"]) == len(self.pods("flask"))
+        until(lambda: len(self._samples()) == len(self.pods("flask")), 60 + 3 * seconds)
 
-        until(sampled, 60 + 3 * seconds)
+    def _samples(self) -> list[Json]:
+        """What the metrics API has of the service's pods; nothing while it does not answer."""
+        path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/name=flask"
+        text = self.deployment.kubectl("get", "--raw", path, check=False)
+        samples: list[Json] = json.loads(text)["items"] if text.startswith("{") else []
+        return samples
 
     def _remove_added(self) -> None:
         self.deployment.kubectl("delete", FAULT_KINDS, "--selector", FAULT, "--all-namespaces")
