@@ -113,7 +113,7 @@ class Simulation:
         self.quota: int | None = None  # the most pods that there may be
         self.new_pods: Json = {}  # what is different about pods that come from now on
         self.mongo: Json | None = {"state": "up"}
-        self.owed_ignored = 0
+        self.others: list[Json] = []  # pods beside the service's, as the state shows them
         count = pods or self.options.low
         self.replicas = count
         self._number = 0
@@ -138,8 +138,7 @@ class Simulation:
 
     def view(self) -> Json:
         state = self.snapshot.state(0)
-        state["mongo"] = self.mongo
-        return state
+        return state | {"mongo": self.mongo, "pods": [*state["pods"], *self.others]}
 
     def samples(self) -> Mapping[str, tuple[float, float, float]]:
         return self.snapshot.samples()
