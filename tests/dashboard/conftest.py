@@ -30,12 +30,8 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    dashboard = Served(viewers=4)
-    try:
-        dashboard.wait_until_ready()
+    with Served(viewers=4) as dashboard:
         yield dashboard
-    finally:
-        dashboard.stop()
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,8 @@ def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, hear
     assert 'cannot list resource "pods"' in str(source(heard)[1])
     heard.wait(lambda heard: source(heard) == ("live", None))
     times = [at for at, asked, _ in api.requests if asked == path]
-    assert min(after - before for before, after in pairwise(times[:3])) >= 1
+    # A second apart as they were sent; on a busy machine the stub hears of one late, and of the next in time.
+    assert min(after - before for before, after in pairwise(times[:3])) > 0.5
 
 
 @pytest.mark.slow

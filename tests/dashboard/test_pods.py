@@ -477,11 +477,10 @@ class TestServed:
             until(lambda: opened(served))
 
     def test_it_ends_though_logs_are_followed(self) -> None:
-        own = Served(viewers=4)
-        own.wait_until_ready()
-        answers = [stream(own) for _ in range(tails.MOST)]
-        own.process.terminate()
-        assert own.process.wait(30) == 0
+        with Served(viewers=4) as own:
+            answers = [stream(own) for _ in range(tails.MOST)]
+            own.process.terminate()
+            assert own.process.wait(60) == 0
         for answer in answers:
             with answer, contextlib.suppress(OSError, IncompleteRead):
                 while answer.readline():

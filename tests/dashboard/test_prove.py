@@ -295,12 +295,8 @@ def test_the_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_
 @pytest.fixture(scope="module")
 def mock() -> Iterator[Served]:
     """The dashboard itself, on the mock, whose runs take a second."""
-    served = Served(viewers=4, FAKE_SPEED="20")
-    try:
-        served.wait_until_ready()
+    with Served(viewers=4, FAKE_SPEED="20") as served:
         yield served
-    finally:
-        served.stop()
 
 
 @pytest.mark.slow

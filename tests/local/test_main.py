@@ -51,7 +51,7 @@ class Run:
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(20)
+        status = self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
         return status
@@ -149,7 +149,7 @@ def test_a_taken_port_stops_it_at_once_with_one_sentence(state: Path, mongod: Mo
 
 def test_a_nonsensical_port_is_named(state: Path) -> None:
     run = Run(state, SERVICE_PORT="http")
-    output, _ = run.process.communicate(timeout=10)
+    output, _ = run.process.communicate(timeout=60)
     assert (run.process.returncode, output) == (
         1,
         "local: SERVICE_PORT is 'http', and must be a port from 1 to 65535.\n",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import complaints, settle
+from tests.browser import EXPECT_MS, complaints, settle
 from tests.page.mock import TOKENS, Mock
 
 Visit = Callable[..., Page]
@@ -58,6 +58,7 @@ def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Itera
         at: Mock = mock, role: str = "operator", width: int = 1440, height: int = 900, bears: str = "", **options: Any
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(EXPECT_MS)
         context.request.post(f"{at.url}/login", data={"token": TOKENS[role]})
         page = context.new_page()
         visited.append((context, complaints(page), bears))

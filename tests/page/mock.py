@@ -12,7 +12,7 @@ from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
 VIEWERS = 20
-REST_SECONDS = 60.0  # a database that was killed is back by then, on a machine that is busy
+REST_SECONDS = 120.0  # a database that was killed is back by then, on a machine that is busy
 
 
 class Mock(Served):
@@ -22,8 +22,10 @@ class Mock(Served):
         super().__init__(VIEWERS, **options)
 
     def start(self) -> None:
+        """It has something to show from then on: the hour before takes it a second, and many on a busy machine."""
         super().start()
         self.wait_until_ready()
+        self.rest()
 
     def stop(self) -> None:
         self.go_on()
@@ -38,7 +40,7 @@ class Mock(Served):
         headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
-        with urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urlopen(request, timeout=60) as answer:  # noqa: S310
             return json.load(answer)
 
     def rest(self) -> None:
