@@ -16,6 +16,7 @@ from dashboard.core.load import Busy, LoadOptions
 from dashboard.core.ports import Holder, Lost, Trouble
 from dashboard.core.run import orphaned, summary, trimmed
 from dashboard.director import Active, in_thread
+from dashboard.keeper import Keeper
 from dashboard.report import Report
 from tests.dashboard.objects import ObjectApi
 from tests.dashboard.spoiled import RUN, SPOILED
@@ -295,6 +296,19 @@ def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss
     assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
     assert scene.cluster.lease == (Holder("other", "run-1", "") if loss == "taken" else None)
     assert scene.director._idle.is_set()
+
+
+def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
+    losses: list[str] = []
+    renewer = Keeper(scene.cluster, scene.world, losses.append)
+
+    def renew() -> None:
+        renewer.end()
+        raise Lost("The lease is nobody's by now.")
+
+    scene.cluster.renew = renew  # type: ignore[method-assign]
+    renewer.beat()
+    assert losses == []
 
 
 def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
