@@ -11,6 +11,7 @@ from dashboard.core.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Res
 from dashboard.core.autoscale.obligations import Obligation, Obligations
 from dashboard.core.autoscale.observation import Observation, observe
 from dashboard.core.autoscale.rates import FIRST_RATE, Rates
+from dashboard.core.autoscale.samples import SampleClock
 from dashboard.core.autoscale.settling import Settling
 from dashboard.core.autoscale.verdict import Findings, autoscale
 from dashboard.core.load import MOST_RATE, MOST_SECONDS, LoadOptions, Unfit
@@ -47,7 +48,7 @@ class Patience(NamedTuple):
 
 RAISING = Patience(240.0, 12.0)  # until new pods serve
 STEADYING = Patience(300.0, 10.0)  # until all is steady
-FALLING = Patience(240.0, 6.0)  # and the stabilization window, from each step down to the next
+FALLING = Patience(240.0, 6.0)  # and two stabilization windows, from each step down to the next
 
 
 class Autoscaling:
@@ -59,6 +60,7 @@ class Autoscaling:
         self._limits = stage.run.demo.limits
         self._asked: float | None = stage.run.options.get("rate")
         self._resolution = Resolution()
+        self._sample_clock = SampleClock()
         self._watchdog: Watchdog | None = None
         self._start: Observation | None = None  # as it was just before the load
         self._moments: Moments | None = None
@@ -112,6 +114,7 @@ class Autoscaling:
                 unmet_under_any_load=self._unmet is not None and self._unmet.what in ("scale-up", "scale-down"),
                 contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
+                overloaded=rates is not None and rates.overloaded,
                 aborted=stopped is not None and stopped.startswith("Aborted"),
             )
         )
@@ -184,7 +187,7 @@ class Autoscaling:
     def _fall(self) -> None:
         self._stage.begin("unload")
         self._stop_load()
-        window = self._start.down_window if self._start else 0.0
+        window = 2 * self._start.down_window if self._start else 0.0
         self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
 
     def _follow(self, moment: str, patience: Patience) -> None:
@@ -294,8 +297,9 @@ class Autoscaling:
         raise Ended("The autoscaler was deleted during the run, or its CPU target was taken away.")
 
     def _look(self) -> Observation | None:
-        samples, window = self._view.samples(), self._view.down_window()
-        seen = observe(self._view.view(), samples, self._deployment, window, self._stage.time())
+        at, window = self._stage.time(), self._view.down_window()
+        samples = self._sample_clock.corrected(self._view.samples(), at, self._resolution.assumed)
+        seen = observe(self._view.view(), samples, self._deployment, window, at)
         if seen is not None:
             self._resolution.see(seen.samples, seen.at)
         return seen

@@ -85,7 +85,7 @@ class Pod(Object, frozen=True):
     status: PodStatus = PodStatus()
 
 
-# Deployments and StatefulSets: the same three numbers
+# Deployments and StatefulSets: the same numbers
 
 
 class ReplicasSpec(Object, frozen=True):
@@ -93,6 +93,7 @@ class ReplicasSpec(Object, frozen=True):
 
 
 class ReplicasStatus(Object, frozen=True):
+    replicas: int = 0
     ready_replicas: int = 0
     updated_replicas: int = 0
     conditions: list[Condition] | None = None

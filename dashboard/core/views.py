@@ -50,13 +50,15 @@ def pod_traffic(rates: Rates | None, name: str) -> Json:
 
 
 def workload(workload: Workload) -> Json:
-    """A Deployment or a StatefulSet. `failure` is why a Deployment can't create pods, null if it can."""
+    """A Deployment or a StatefulSet. `replicas` are its pods, `updated` those of its newest template. `failure` is why
+    a Deployment can't create pods, null if it can."""
     failed = workload.status.conditions or ()
     return {
         "name": workload.metadata.name,
         "desired": workload.spec.replicas,
         "ready": workload.status.ready_replicas,
         "updated": workload.status.updated_replicas,
+        "replicas": workload.status.replicas,
         "failure": next((one.message for one in failed if one.type == "ReplicaFailure" and one.status == "True"), None),
     }
 

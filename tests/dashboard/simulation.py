@@ -395,7 +395,8 @@ class Simulation:
             "spec": {"replicas": self.replicas},
             "status": {
                 "readyReplicas": sum(pod.ready(self._clock.time) for pod in there),
-                "updatedReplicas": self.replicas if failed else len(there),
+                "replicas": len(there),
+                "updatedReplicas": len(there),
                 "conditions": conditions,
             },
         }])  # fmt: skip

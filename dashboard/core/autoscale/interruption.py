@@ -44,12 +44,14 @@ class Watchdog:
         self._start = start
         self._inactive_since: float | None = None
         self._unfollowed_since: float | None = None
+        self._newest = start.newest
         self._figures_at = start.at
 
     def see(self, seen: Observation, resolution: float) -> str | None:
         """The reason, if there is one. Once a second; `resolution`: seconds between two samples of a pod."""
         return (
             self._changed(seen)
+            or self._rolled_out(seen)
             or self._inactive(seen)
             or self._blind(seen, resolution)
             or self._not_followed(seen, resolution)
@@ -63,6 +65,10 @@ class Watchdog:
                 return f"The autoscaler was changed during the run: {words}. Run it again."
         return None
 
+    def _rolled_out(self, seen: Observation) -> str | None:
+        """Pods that come by it are none that the autoscaler asked for."""
+        return None if seen.updated else "The Deployment was rolled out during the run. Run it again."
+
     def _inactive(self, seen: Observation) -> str | None:
         if seen.active:
             self._inactive_since = None
@@ -73,8 +79,8 @@ class Watchdog:
         return f"The autoscaler could not scale for {span(seen.at - since)}: {seen.inactive}."
 
     def _blind(self, seen: Observation, resolution: float) -> str | None:
-        if not seen.away and seen.newest is not None and seen.newest > self._figures_at:
-            self._figures_at = seen.newest
+        if not seen.away and seen.newest is not None and seen.newest != self._newest:
+            self._newest, self._figures_at = seen.newest, seen.at  # by one clock: the samples may have another
         silent = seen.at - self._figures_at
         if silent <= BLIND_SECONDS + 2 * resolution:
             return None

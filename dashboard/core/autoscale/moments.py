@@ -1,12 +1,13 @@
 """The moments of a run, t0 … t8, found in what is observed second by second; and whether all is steady.
 
-Moments are seconds since 1970 by the dashboard's clock, but a CPU sample's is its own.
+Moments are seconds since 1970 by the dashboard's clock.
 """
 
 from collections import deque
 from statistics import mean, median
 
-from dashboard.core.autoscale.observation import Observation, Samples
+from dashboard.core.autoscale.observation import Observation
+from dashboard.core.autoscale.samples import Samples
 
 STEADY_SECONDS = 60.0
 LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, in limits while it is not known

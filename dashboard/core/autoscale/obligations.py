@@ -61,7 +61,8 @@ class Obligations:
         syncs = SYNCS * SYNC_SECONDS + 2 * resolution
         able = seen.active and seen.away is None
         self._take("scale-up", seen, _scale_up(seen) if able else None, syncs)
-        self._take("scale-down", seen, _scale_down(seen) if able else None, syncs)
+        # Of a controller that was started anew in the meantime, a whole window has to pass again.
+        self._take("scale-down", seen, _scale_down(seen) if able else None, syncs + seen.down_window)
         new = seen.ready - self._old
         self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
         self._take("serve", seen, _serve(seen, new) if loaded and not seen.away else None, SERVE_SECONDS)
@@ -113,6 +114,8 @@ def _by_its_figure(seen: Observation) -> str:
 def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
     """New pods, as many as it asked for beyond those of the start. What becomes of the old ones is another matter."""
     asked, there = seen.desired, len(seen.ready)
+    if seen.asked is not None and seen.asked < asked:
+        return None  # somebody else asks for fewer
     if there >= asked or len(new) >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
@@ -157,7 +160,7 @@ def _serves_nobody(seen: Observation, idle: Pod) -> str:
 def _remove(seen: Observation) -> Debt | None:
     """How long a pod takes to end after that is its own grace period's matter."""
     asked, there = seen.desired, _staying(seen)
-    if there <= asked or not seen.updated:
+    if there <= asked or not seen.updated or seen.asked != asked:
         return None
     text = f"The autoscaler asked for {asked} pods, and {there} are there that nobody has told to end"
     return Debt((asked, there), text, lambda later: _staying(later) < there)

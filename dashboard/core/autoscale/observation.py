@@ -1,21 +1,21 @@
 """What the dashboard's state shows of the autoscaler, its pods and their CPU at one moment."""
 
 import math
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
 
+from dashboard.core.autoscale.samples import Samples
 from dashboard.core.autoscaler.utilization import Tolerance
 from dashboard.core.moment import seconds
 from dashboard.core.news import plain
 
 SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run is judged by
+OVER = ("Failed", "Succeeded")  # phases of pods that nobody counts any more: an evicted one stays in the list
 WORDS = 200  # characters of a message of the cluster's
 
 Json = dict[str, Any]
-Samples = Mapping[str, tuple[float, float, float]]  # pod uid → (the sample's moment, millicores, its window in seconds)
 
 
 class Pod(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Pod(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True, dict=True):
-    """Moments are seconds since 1970 by the dashboard's clock, but a CPU sample's is its own. `target` and `figure`
+    """Moments are seconds since 1970 by the dashboard's clock; `SampleClock` puts samples on it. `target` and `figure`
     (what the controller itself reports) are in `unit`: "%" of the pods' requests, or "m" (millicores) of a pod."""
 
     at: float
@@ -57,7 +57,8 @@ class Observation(Struct, frozen=True, dict=True):
     next_change: tuple[float, int] | None = None  # when it will ask for how many, if CPU stays as it is
     formula: str | None = None
     endpoints: int | None = None  # addresses that take the Service's requests
-    updated: bool = True  # no roll-out is under way
+    asked: int | None = None  # pods that the Deployment asks for
+    updated: bool = True  # no roll-out is under way: each of the Deployment's pods is of its newest template
     failure: str | None = None  # why the Deployment can't create pods
 
     @cached_property
@@ -95,8 +96,8 @@ class Observation(Struct, frozen=True, dict=True):
 
     @property
     def newest(self) -> float | None:
-        """The newest sample's moment; none counts as later than it was seen, whatever the node's clock says."""
-        return max((min(self.samples[uid][0], self.at) for uid in self.ready & self.samples.keys()), default=None)
+        """The newest sample's moment."""
+        return max((self.samples[uid][0] for uid in self.ready & self.samples.keys()), default=None)
 
     @property
     def even(self) -> bool:
@@ -143,14 +144,15 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     tolerance = arithmetic.get("tolerance")
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
-    pods = tuple(_pod(pod) for pod in state["pods"] if pod["app"] == deployment)
+    watched = (state["sources"].get("traffic") or {}).get("state") == "live"
+    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in OVER)
     return Observation(
         at=at,
         low=scaler["min"],
         high=scaler["max"],
         target=target,
         current=scaler["current"],
-        desired=scaler["desired"],
+        desired=scaler["desired"] or workload.get("desired") or 0,  # an object that is new tells 0 at first
         pods=pods,
         samples={pod.uid: samples[pod.uid] for pod in pods if pod.uid in samples},
         figure=scaler["cpu_percent"] if unit == "%" else scaler.get("cpu_millicores"),
@@ -166,12 +168,14 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         next_change=_next_change(arithmetic),
         formula=arithmetic.get("formula"),
         endpoints=(state.get("service") or {}).get("endpoints"),
-        updated=workload.get("updated", 0) == workload.get("desired", 0),
+        asked=workload.get("desired"),
+        updated=workload.get("updated", 0) == workload.get("replicas", 0),
         failure=workload.get("failure"),
     )
 
 
-def _pod(pod: Json) -> Pod:
+def _pod(pod: Json, watched: bool) -> Pod:
+    """`watched`: whether the figures of the pods' requests are of now."""
     return Pod(
         uid=pod["uid"],
         name=pod["name"],
@@ -180,8 +184,8 @@ def _pod(pod: Json) -> Pod:
         reason=pod["reason"],
         request=pod["cpu_request_millicores"] or 0,
         limit=pod["cpu_limit_millicores"],
-        requests=pod["requests_per_second"],
-        errors=pod["errors_per_second"],
+        requests=pod["requests_per_second"] if watched else None,
+        errors=pod["errors_per_second"] if watched else None,
     )
 
 

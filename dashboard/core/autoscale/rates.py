@@ -13,6 +13,7 @@ from dashboard.core.autoscale.observation import Observation
 FIRST_RATE = 25.0  # requests a second: little enough for a slow service
 LARGEST_STEP = 5.0  # times as much at once
 LEAST_STEP = 1.1
+LEAST_CHANGE = 0.02  # of the rate: less is none
 GROWTH = 1.3  # a request costs less under more load, so the rate has to grow by this power of what CPU is to grow by
 BEYOND = 0.6  # of a pod's CPU at the target that is aimed at beyond what the pods before the load may use
 CLEAR = 1.12  # times what the tolerance bears, at least
@@ -38,6 +39,7 @@ class Rates:
         self.steps: list[Step] = [Step(start.at, first)]
         self.cost: float | None = None  # millicores for each request a second, by the newest samples
         self.exhausted: str | None = None  # why no more CPU can be brought about, in a sentence
+        self.overloaded = False  # whether the service did not answer in time
         self._start = start
         self._highest = highest
         self._fixed = fixed
@@ -90,7 +92,7 @@ class Rates:
 
     def _change(self, seen: Observation, rate: float) -> float | None:
         rate = round(min(self._highest, max(1.0, rate)), 1)
-        if abs(rate / self.rate - 1) < 0.02:
+        if abs(rate / self.rate - 1) < LEAST_CHANGE:
             return None
         self.steps.append(Step(seen.at, rate))
         return rate
@@ -135,10 +137,11 @@ class Rates:
     def _look_for_end(self, seen: Observation, demand: float, behind: bool) -> None:
         """Whether there is no more CPU to be had: two windows in a row that were not enough, at the highest rate or
         with a service that does not keep up."""
-        highest = self._fixed or self.rate >= self._highest
+        highest = self._fixed or self.rate * (1 + LEAST_CHANGE) >= self._highest
         self._below = self._below + 1 if (highest or behind) and not seen.must_act(demand) else 0
         if self._below < 2:
             return
+        self.overloaded = behind
         if behind:
             why, advice = "more than the service answers in time", "Give the machine less to do, or lower the target"
         elif self._fixed:

@@ -48,13 +48,14 @@ class Findings(Struct, frozen=True):
     contradiction: str | None = None
     stopped: str | None = None  # why it ended early
     aborted: bool = False
+    overloaded: bool = False  # whether it ended since the service did not answer in time what the run sent
 
 
 def autoscale(found: Findings) -> Verdict:
     flaws = list(_flaws(found))
     unmet = [found.unmet] if found.unmet else []
     sound = not flaws or found.unmet_under_any_load
-    failures = [*(unmet if sound else []), *([] if flaws or found.aborted else _errors(found))]
+    failures = [*(unmet if sound else []), *([] if flaws or found.aborted or found.overloaded else _errors(found))]
     doubts = [*([found.stopped] if found.stopped else []), *([] if sound else unmet), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)

@@ -14,7 +14,7 @@ from dashboard.core.autoscaler import explanation
 from dashboard.core.autoscaler.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.autoscaler.explanation import Standing
 from dashboard.core.autoscaler.measurement import PERCENT, Scene, Scenery
-from dashboard.core.autoscaler.memory import Memory
+from dashboard.core.autoscaler.memory import LATE_SECONDS, Memory
 from dashboard.core.autoscaler.obligation import owed
 from dashboard.core.autoscaler.task import Task, seen_of, task_of
 from dashboard.core.autoscaler.utilization import Figures, Proposal, Unmeasurable, figures
@@ -106,7 +106,7 @@ class Reckoning:
             told["formula"] = explanation.formula(task, found, proposal)
             told["expected"] = task.decide(proposal.wanted, memory.recommended, memory.changes, scene.at).replicas
             memory.look(proposal.wanted, scene.at)
-        memory.change(to - task.current, min(scene.at, seconds(at) + 1))  # it is written in whole seconds
+        memory.change(to - task.current, _moment_of(at, scene.at))
         self._last = told
 
     def _tell(self, task: Task, memory: Memory, scene: Scene, looked: bool) -> Json:
@@ -177,6 +177,13 @@ def _moved(before: AutoscalerStatus | None, now: AutoscalerStatus) -> tuple[int,
         return None
     start = before.desired_replicas if now.current_replicas == now.desired_replicas else now.current_replicas
     return (start, now.desired_replicas) if start != now.desired_replicas else None
+
+
+def _moment_of(written: str, heard: float) -> float:
+    """When it asked, by our clock: the moment that it wrote, in whole seconds, unless that is of a clock unlike ours or
+    it was heard of late. Then it counts as of now, since a policy forbids the longer the later its last change was."""
+    at = seconds(written) + 1
+    return at if heard - LATE_SECONDS <= at <= heard else heard
 
 
 def _still(task: Task) -> Json:

@@ -253,7 +253,7 @@ def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
     assert snapshot.state(0)["deployment"] == {
-        "name": "flask", "desired": 3, "ready": 1, "updated": 2, "failure": None,
+        "name": "flask", "desired": 3, "ready": 1, "updated": 2, "replicas": 0, "failure": None,
     }  # fmt: skip
     assert snapshot.state(0)["statefulset"] is None
 
