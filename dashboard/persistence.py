@@ -238,10 +238,14 @@ class Persistence:
         return pod, self._operator.claim(pod.claim) if pod.claim else None
 
     def _pod_reason(self) -> str:
-        """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing."""
-        pods = self._view.view()["pods"]
-        reason = next((pod["reason"] for pod in pods if pod.get("name") == self._pod and pod.get("reason")), None)
-        return f" {self._pod}: {reason}." if reason else ""
+        """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing. Between two
+        restarts a container that crashes seems to run."""
+        for pod in self._view.view()["pods"]:
+            if pod.get("name") == self._pod:
+                restarts = pod.get("restarts")
+                words = [pod.get("reason"), f"restarted {restarts} times" if restarts else None]
+                return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
+        return ""
 
     def _traffic(self) -> Json:
         """The ledger's figures around the kill."""

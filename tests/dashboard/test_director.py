@@ -199,9 +199,9 @@ def test_what_the_writers_were_told_is_in_the_reason_of_a_run_that_was_too_thin(
 def test_a_database_that_stays_away_is_told_with_what_its_pod_waits_for(scene: Scene) -> None:
     scene.cluster.stays_down = True
     about = {"uid": "uid-2", "app": "mongodb", "ready": False, "phase": "Running", "requests_per_second": None}
-    scene.scaler.others = [about | {"name": "mongodb-0", "reason": "CrashLoopBackOff"}]
+    scene.scaler.others = [about | {"name": "mongodb-0", "reason": "CrashLoopBackOff", "restarts": 7}]
     run = scene.run("persistence")
-    assert run["verdict"] == "inconclusive" and "mongodb-0: CrashLoopBackOff" in run["reason"]
+    assert run["verdict"] == "inconclusive" and "mongodb-0: CrashLoopBackOff, restarted 7 times." in run["reason"]
 
 
 def test_thin_traffic_kills_nothing_and_is_inconclusive(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ REPORT = CHECKOUT / "docs" / "trust.md"
 
 def main() -> int:
     options = _parse()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that what was changed is taken back
     results = Results(RESULTS)
     cases = _chosen(options)
     if options.list:

@@ -84,7 +84,7 @@ PERSISTENCE_BROKEN = [
         database_faults.read_only_user,
     ),
     _broken(
-        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod.*(CrashLoop|Error)",
+        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod.*(CrashLoop|Error|restarted)",
         database_faults.mongod_never_returns,
     ),
     _broken(

@@ -65,14 +65,15 @@ def _median(runs: Iterable[Result], demo: str, kind: str) -> str:
 
 
 def _exceptions(results: Sequence[Result]) -> Iterator[str]:
-    """Every run that came out otherwise than it must, in its own words."""
+    """Every run that came out otherwise than it must, in its own words; what could be set up later is no error."""
+    runs = [each for each in results if each.verdict != ERROR]
+    measured = {each.key for each in runs}
     for title, found in (
-        ("Healthy, and not PASS", [each for each in results if each.kind == HEALTHY and each.verdict in VERDICTS[1:]]),
-        ("Broken, and not as it must be", [each for each in results if each.kind == BROKEN and not each.ok]),
-        ("Not set up: no result", [each for each in results if each.verdict == ERROR]),
+        ("Healthy, and not PASS", [each for each in runs if each.kind == HEALTHY and not each.ok]),
+        ("Broken, and not as it must be", [each for each in runs if each.kind == BROKEN and not each.ok]),
+        ("Not set up: no result", [each for each in results if each.key not in measured]),
     ):
-        shown = [each for each in found if (each.verdict == ERROR) == title.startswith("Not")]
-        rows = [(each.demo, each.case, each.verdict.upper(), each.reason or each.line) for each in shown]
+        rows = [(each.demo, each.case, each.verdict.upper(), each.reason or each.line) for each in found]
         header = ("demo", "state", "verdict", "reason")
         yield f"## {title}\n\n" + (_markdown(header, rows) if rows else "None.")
 

@@ -50,7 +50,7 @@ def measure(site: Site, case: Case) -> Result:
     except Exception as error:
         traceback.print_exc()
         if not runs:
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}".replace(f"{CHECKOUT}/", "")
             return _result(case, ERROR, False, "", reason, time.monotonic() - began, started)
         seconds = time.monotonic() - began  # it ran, and could not be undone: the next one begins with that
     (run,) = runs

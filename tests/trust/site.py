@@ -14,7 +14,7 @@ import yaml
 
 from deploy import rollout
 from deploy.rollout import NAMESPACE
-from tests.e2e.controls import Proofs, until
+from tests.e2e.controls import Proofs, takes_writes, until
 from tests.e2e.deployment import Deployment, free_ports
 from tests.e2e.faults import METRICS_SERVER_PORT, Faults
 
@@ -252,9 +252,10 @@ class Site:
         return at_min and percent is not None and percent <= target / 2
 
     def _is_free(self) -> bool:
-        """Whether the dashboard sees MongoDB and has no run going."""
+        """Whether the dashboard sees MongoDB and has no run going, and the service stores what it is given."""
         state = self.state()
-        return bool(state) and (state["mongo"] or {}).get("state") == "up" and state["lease"] is None
+        seen = bool(state) and (state["mongo"] or {}).get("state") == "up" and state["lease"] is None
+        return seen and takes_writes(self.deployment)
 
     def _is_leaving(self, pod: Json) -> bool:
         return "deletionTimestamp" in pod["metadata"]
