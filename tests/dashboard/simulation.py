@@ -52,6 +52,8 @@ class Options(Struct, kw_only=True):
     lag: float = 4.0  # of a sample's moment behind the scrape
     sync: float = 15.0
     starts: float = 5.0  # from a pod's creation until it is Ready
+    skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
+    windows: bool = True  # whether samples tell theirs
     seed: int = 1
 
 
@@ -81,6 +83,8 @@ class Pod(Struct):
     failed: float = 0.0
     serves: bool = True
     fails: bool = False
+    evicted: bool = False
+    template: int = 1
 
     def ready(self, at: float) -> bool:
         return self.deleted is None and self.ready_at is not None and at >= self.ready_at
@@ -107,6 +111,9 @@ class Simulation:
         self.moves = True  # whether the controller does anything
         self.reports = True  # whether it looks at all
         self.metrics = True
+        self.uncounted = False  # whether nobody can read the pods' counters
+        self.uid = "uid-autoscaler"
+        self.looked = True  # whether the controller has, since the object is there
         self.present = True  # whether the autoscaler object exists
         self.scales = "flask"  # its scaleTargetRef
         self.inactive: tuple[str, str] | None = None  # why ScalingActive is False
@@ -114,6 +121,7 @@ class Simulation:
         self.new_pods: Json = {}  # what is different about pods that come from now on
         self.mongo: Json | None = {"state": "up"}
         self.others: list[Json] = []  # pods beside the service's, as the state shows them
+        self.template = 1  # that new pods are of
         count = pods or self.options.low
         self.replicas = count
         self._number = 0
@@ -203,7 +211,13 @@ class Simulation:
             pod.used += min(max(use, 0.0), options.limit) * elapsed
 
     def _remove(self, now: float) -> None:
-        gone = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6]
+        old = [pod for pod in self.pods if pod.deleted is None and pod.template < self.template]
+        if old and sum(pod.ready(now) and pod.template == self.template for pod in self.pods) >= self.replicas:
+            for pod in old:
+                pod.deleted = now
+            self._tell_pods()
+            self._tell_deployment()
+        gone = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6 and not pod.evicted]
         if gone:
             self.pods = [pod for pod in self.pods if pod not in gone]
             self._tell_pods()
@@ -213,7 +227,7 @@ class Simulation:
             if self.quota is not None and len([pod for pod in self.pods if pod.deleted is None]) >= self.quota:
                 break
             self._number += 1
-            made = Pod(f"flask-{self._number}", at, at + self.options.starts)
+            made = Pod(f"flask-{self._number}", at, at + self.options.starts, template=self.template)
             for name, value in self.new_pods.items():
                 setattr(made, name, value)
             self.pods.append(made)
@@ -228,6 +242,30 @@ class Simulation:
             pod.deleted = now
         self._tell_pods()
         self._tell_deployment()
+
+    def evict(self) -> None:
+        """The oldest pod. It stays in the list, and another one comes in its place."""
+        self.pods[0].deleted, self.pods[0].evicted = self._clock.time, True
+        self.scale(self.replicas)
+
+    def roll_out(self) -> None:
+        """All pods are replaced by those of another template, once these are Ready."""
+        self.template += 1
+        self._create(self.replicas, self._clock.time)
+        self._tell_pods()
+        self._tell_deployment()
+
+    def restart_controller(self) -> None:
+        """It begins with the number that there is, and remembers nothing."""
+        self._events.clear()
+        self._recommended = [(self._clock.time, self.replicas)]
+
+    def recreate(self) -> None:
+        """The autoscaler's object is deleted and made again; its controller has not looked yet."""
+        self.restart_controller()
+        self.uid += "-again"
+        self.figure, self.status, self.looked = None, {"current": 0, "desired": 0, "scaled": None}, False
+        self._tell_autoscaler()
 
     def _scrape(self, now: float) -> None:
         if not self.metrics:
@@ -251,6 +289,7 @@ class Simulation:
             return
         there = [pod for pod in self.pods if pod.deleted is None]
         self.status["current"] = len(there)
+        self.looked = True
         if self.inactive or self.scales != "flask":
             return
         proposal = self._propose(there, now)
@@ -264,7 +303,7 @@ class Simulation:
         desired = self._limit(proposal, now)
         if desired != self.replicas:
             self._events.append((now, desired - self.replicas))
-            self.status["scaled"] = rfc3339(math.floor(self._epoch + now))
+            self.status["scaled"] = rfc3339(math.floor(self._epoch + now + self.options.skew))
             self.status["desired"] = desired
             self.scale(desired, now)
         self.status["desired"] = desired
@@ -340,6 +379,10 @@ class Simulation:
     def _now(self) -> str:
         return rfc3339(self._epoch + self._clock.time)
 
+    def _stamp(self, at: float) -> str:
+        """A moment as the cluster writes it."""
+        return rfc3339(self._epoch + at + self.options.skew)
+
     def _tell_all(self) -> None:
         self._tell_pods()
         self._tell_deployment()
@@ -358,15 +401,15 @@ class Simulation:
         ready = pod.ready(now)
         since = pod.ready_at if pod.ready_at is not None and now >= pod.ready_at else pod.created
         meta = {"name": pod.name, "uid": f"uid-{pod.name}", "labels": {"app.kubernetes.io/name": "flask"}}
-        meta["creationTimestamp"] = rfc3339(self._epoch + pod.created)
-        if pod.deleted is not None:
-            meta["deletionTimestamp"] = rfc3339(self._epoch + pod.deleted + 30)
+        meta["creationTimestamp"] = self._stamp(pod.created)
+        if pod.deleted is not None and not pod.evicted:
+            meta["deletionTimestamp"] = self._stamp(pod.deleted + 30)
             meta["deletionGracePeriodSeconds"] = 30
         waiting = {"waiting": {"reason": pod.reason}} if pod.reason else {}
         condition = {
             "type": "Ready",
             "status": "True" if ready else "False",
-            "lastTransitionTime": rfc3339(self._epoch + since),
+            "lastTransitionTime": self._stamp(since),
         }
         resources = {
             "requests": {"cpu": f"{self.options.request}m"},
@@ -376,8 +419,8 @@ class Simulation:
             "metadata": meta,
             "spec": {"containers": [{"name": "flask", "resources": resources}]},
             "status": {
-                "phase": "Pending" if pod.reason else "Running",
-                "startTime": rfc3339(self._epoch + pod.created),
+                "phase": "Failed" if pod.evicted else "Pending" if pod.reason else "Running",
+                "startTime": self._stamp(pod.created),
                 "conditions": [condition],
                 "containerStatuses": [{"name": "flask", "state": waiting}],
             },
@@ -396,7 +439,7 @@ class Simulation:
             "status": {
                 "readyReplicas": sum(pod.ready(self._clock.time) for pod in there),
                 "replicas": len(there),
-                "updatedReplicas": len(there),
+                "updatedReplicas": sum(pod.template == self.template for pod in there),
                 "conditions": conditions,
             },
         }])  # fmt: skip
@@ -414,7 +457,7 @@ class Simulation:
         active = "False" if self.inactive else "True"
         able = "True" if self.scales == "flask" else "False"
         self._list("horizontalpodautoscalers", [{
-            "metadata": {"name": "flask", "uid": "uid-autoscaler"},
+            "metadata": {"name": "flask", "uid": self.uid},
             "spec": {
                 "scaleTargetRef": {"kind": "Deployment", "name": self.scales},
                 "minReplicas": options.low,
@@ -429,7 +472,7 @@ class Simulation:
                 "currentMetrics": [] if self.figure is None else [
                     {"type": "Resource", "resource": {"name": "cpu", "current": current}}
                 ],
-                "conditions": [
+                "conditions": [] if not self.looked else [
                     {"type": "AbleToScale", "status": able, "reason": "FailedGetScale" if able == "False" else "Ready"},
                     {"type": "ScalingActive", "status": active, "reason": reason, "message": message},
                 ],
@@ -440,19 +483,22 @@ class Simulation:
         samples = [
             {
                 "metadata": {"name": name},
-                "timestamp": rfc3339(self._epoch + sample.at),
-                "window": f"{sample.window:.3f}s",
+                "timestamp": self._stamp(sample.at),
+                "window": f"{sample.window:.3f}s" if self.options.windows else "0s",
                 "containers": [{"name": "flask", "usage": {"cpu": f"{max(0, round(sample.used))}m", "memory": "50Mi"}}],
             }
             for name, sample in self._samples.items()
         ]
         self.snapshot.apply(event.Sampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
+        if self.uncounted:
+            self.snapshot.apply(event.Heard(at=self._now(), source="traffic", state="stale", error="No answer."))
         counters = {
             pod.name: event.Counters(pod.answered, pod.failed, ())
             for pod in self.pods
             if pod.deleted is None and not pod.reason
         }
-        self.snapshot.apply(event.Scraped(at=self._now(), pods=counters))
+        if not self.uncounted:
+            self.snapshot.apply(event.Scraped(at=self._now(), pods=counters))
         ready = [pod for pod in self.pods if pod.ready(self._clock.time) and pod.serves]
         slices = [{
             "metadata": {"name": "flask-1", "uid": "s", "labels": {"kubernetes.io/service-name": "flask"}},

@@ -1,5 +1,6 @@
 """Autoscale runs against a simulated autoscaler, from many healthy states and on many broken ones."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,10 @@ def lasted(run: Json) -> float:
         Options(noise=0.15),
         Options(lag=12),
         Options(starts=25),
+        Options(skew=60),
+        Options(skew=-60),
+        Options(windows=False),
+        Options(windows=False, resolution=60),
         Options(background=100),
         Options(background=180),
         Options(behavior=SLOW_POLICIES),
@@ -282,6 +287,61 @@ def test_somebody_elses_scaling_is_no_finding_about_the_autoscaler() -> None:
     assert run["verdict"] != "fail"
 
 
+def scaled_by_hand(scene: Scene, to: int) -> None:
+    """The Deployment, and its autoscaler hears of it at its next look."""
+    scene.scaler.scale(to)
+
+
+@pytest.mark.parametrize("step", ["settle", "load", "steady", "unload"])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda scene: scene.scaler.evict(),
+        lambda scene: scene.scaler.roll_out(),
+        lambda scene: scene.scaler.restart_controller(),
+        lambda scene: scene.scaler.recreate(),
+        lambda scene: scaled_by_hand(scene, 1),
+        lambda scene: scaled_by_hand(scene, 4),
+        lambda scene: scaled_by_hand(scene, 7),
+        lambda scene: setattr(scene.scaler, "uncounted", True),
+    ],
+    ids=["evicted", "rolled out", "controller restarted", "object made anew", "to 1", "to 4", "to 7", "uncounted"],
+)
+def test_what_ordinarily_happens_to_a_deployment_is_no_finding_about_its_autoscaler(
+    step: str, happens: Callable[[Scene], None]
+) -> None:
+    run = played(dress=lambda scene: scene.in_step(step, lambda: happens(scene), after=4))
+    assert run["verdict"] != "fail", run["reason"]
+
+
+def test_pods_that_were_evicted_before_keep_nobody_waiting() -> None:
+    run = played(dress=lambda scene: scene.scaler.evict())
+    assert run["verdict"] == "pass" and lasted(run) < 400, run["reason"]
+
+
+def test_pods_of_a_roll_out_are_none_that_the_autoscaler_asked_for() -> None:
+    run = played(dress=lambda scene: scene.in_step("load", scene.scaler.roll_out, after=10))
+    assert run["verdict"] == "inconclusive" and "rolled out" in run["reason"]
+
+
+def test_a_controller_that_was_started_anew_may_wait_a_whole_window_again() -> None:
+    behavior = BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": 300}}
+    scene = Scene(options=Options(behavior=behavior), step=STEP)
+    scene.in_step("unload", scene.scaler.restart_controller, after=290)
+    assert scene.run("autoscale")["verdict"] == "pass"
+
+
+def test_errors_of_a_service_that_gets_more_than_it_answers_are_no_finding() -> None:
+    scene = Scene(options=Options(cost=0.3), step=STEP)
+
+    def overload() -> None:
+        scene.load.share_of_answered, scene.load.share_of_errors = 0.5, 0.05
+
+    scene.in_step("load", overload, after=10)
+    run = scene.run("autoscale")
+    assert run["verdict"] == "inconclusive" and "answers in time" in run["reason"]
+
+
 @pytest.mark.parametrize(("name", "value", "words"), [("lag_ms", 80.0, "lagged"), ("cpu", 95.0, "its core")])
 def test_an_unsound_load_proves_nothing(name: str, value: float, words: str) -> None:
     run = played(dress=lambda scene: setattr(scene.load, name, value))
@@ -293,3 +353,60 @@ def test_load_beyond_what_the_machine_can_carry_is_inconclusive() -> None:
     scene.load.trouble = Trouble("This machine can't carry 2000 requests a second now.")
     run = scene.run("autoscale", rate=2000)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "This machine can't carry 2000 requests a second now.")
+
+
+# Many
+
+
+def any_healthy(seed: int) -> Options:
+    chance = random.Random(seed)  # noqa: S311 - a simulation
+    low = chance.randint(1, 3)
+    target, request = chance.randint(30, 90), chance.choice([50, 100, 200, 500])
+    rules = {
+        "scaleUp": {
+            "stabilizationWindowSeconds": chance.choice([0, 30, 60]),
+            "selectPolicy": chance.choice(["Max", "Min"]),
+            "policies": [{"type": "Pods", "value": chance.choice([1, 2, 4]), "periodSeconds": chance.choice([15, 60])}],
+        },
+        "scaleDown": {
+            "stabilizationWindowSeconds": chance.choice([0, 30, 60, 300]),
+            "policies": [
+                {"type": "Percent", "value": chance.choice([50, 100]), "periodSeconds": chance.choice([15, 60])},
+                {"type": "Pods", "value": 1, "periodSeconds": 30},
+            ],
+        },
+    }
+    return Options(
+        seed=seed,
+        low=low,
+        high=chance.randint(low + 1, 10),
+        target=target,
+        request=request,
+        limit=int(request * max(1.6 * target / 100, chance.choice([2, 4]))),
+        value=int(request * target / 100) if chance.random() < 0.15 else None,
+        behavior=chance.choice([None, rules]),
+        cost=chance.choice([0.3, 0.6, 1.2, 2.5, 8]),
+        cheaper=chance.choice([0, 0.25, 0.5]),
+        noise=chance.uniform(0.01, 0.15),
+        resolution=chance.choice([15, 30, 60]),
+        sync=chance.choice([15, 15, 30]),
+        lag=chance.choice([1, 4, 10]),
+        starts=chance.choice([2, 5, 20]),
+        background=chance.choice([0, 0, 0.4, 0.8]) * request * target / 100 * low,
+    )
+
+
+def is_excused(run: Json, options: Options) -> bool:
+    """It is known why there is no proof, and it is nobody's fault."""
+    given = BEHAVIOR if options.behavior is None else options.behavior
+    flaps = given["scaleDown"]["stabilizationWindowSeconds"] < 2 * options.resolution
+    holds = options.background and ("(t8)" in run["reason"] or "at max" in run["reason"])
+    return bool("the most that are allowed" in run["reason"] or holds or (flaps and "(t5)" in run["reason"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_healthy_autoscaler_is_like_it_passes_if_the_load_can_reach_it(seed: int) -> None:
+    options = any_healthy(seed)
+    run = played(options)
+    assert run["verdict"] == "pass" or (run["verdict"] == "inconclusive" and is_excused(run, options)), run["reason"]

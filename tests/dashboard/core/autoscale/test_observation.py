@@ -103,7 +103,7 @@ def test_demand_is_in_pods_at_the_target_and_unknown_until_each_has_a_sample() -
 
 @pytest.mark.parametrize(
     ("pods", "demand", "content"),
-    [(2, 2.2, True), (2, 2.3, False), (3, 2.1, True), (3, 2.0, False), (2, 0.1, True), (3, 0.1, False), (0, 0.1, False)],
+    [(2, 2.2, True), (2, 2.3, False), (3, 2.1, True), (3, 2.0, False), (2, 0.1, True), (3, 0.1, False), (0, 1, False)],
 )
 def test_it_is_content_within_the_tolerance_where_the_number_fits_and_at_min(
     pods: int, demand: float, content: bool
