@@ -68,6 +68,7 @@ class Persistence:
                 down=self._after_kill(self._back),
                 ready=self._after_kill(self._ready),
                 last_write=self._last_write,
+                trouble=self._writers.ledger.trouble,
                 comparison=self._comparison,
                 unread=self._unread,
                 stopped=stopped,
@@ -77,19 +78,32 @@ class Persistence:
     # The steps
 
     def _check(self) -> None:
+        """What is in the way may be gone in a moment: a restart of MongoDB or of the dashboard has just ended."""
         self._stage.begin("preflight")
-        mongo = self._view.view()["mongo"]
-        if mongo is None or mongo["state"] != "up":
-            raise Ended("MongoDB does not answer: it has to be up before it is killed.")
+        end = self._stage.clock.monotonic() + self._limits["ready"]
+        while obstacle := self._obstacle():
+            if (left := end - self._stage.clock.monotonic()) <= 0:
+                raise Ended(obstacle)
+            self._show(f"{obstacle} Waiting {left:.0f} s more")
+            self._stage.pause(READY_LOOK_SECONDS)
         pod, claim = self._identify()
-        if not pod.ready or pod.container is None:
-            raise Ended(f"The pod {pod.name} is not Ready.")
-        if claim is not None and (claim.phase != "Bound" or not claim.volume):
-            raise Ended(f"The claim {pod.claim} is {claim.phase}, and not bound to a volume.")
-        if self._reader.process() is None:
-            raise Ended("No primary answers the dashboard.")
         volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
         self._stage.tell(f"{pod.name} is Ready, {volume}")
+
+    def _obstacle(self) -> str | None:
+        """Why a run can't begin, in a sentence."""
+        mongo = self._view.view()["mongo"]
+        if mongo is None or mongo["state"] != "up":
+            return f"MongoDB does not answer: it has to be up before it is killed.{self._pod_reason()}"
+        try:
+            pod, claim = self._identify()
+        except Missing as missing:
+            return str(missing)
+        if not pod.ready or pod.container is None:
+            return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
+        if claim is not None and (claim.phase != "Bound" or not claim.volume):
+            return f"The claim {pod.claim} is {claim.phase}, and not bound to a volume."
+        return None if self._reader.process() is not None else "No primary answers the dashboard."
 
     def _warm_up(self) -> None:
         self._stage.begin("warmup")
@@ -102,9 +116,16 @@ class Persistence:
             self._show(f"{acked} acknowledged, {rate:.0f} a second")
             return acked >= ACKED_BEFORE and rate >= RATE_BEFORE and now - began >= RATE_SECONDS
 
-        late = f"Too thin: not {ACKED_BEFORE} acknowledged and {RATE_BEFORE:.0f} a second, in {{:.0f}} s."
-        limit = self._limits["warmup"]
-        self._stage.until(enough, WRITE_LOOK_SECONDS, limit, late.format(limit))
+        self._stage.until(enough, WRITE_LOOK_SECONDS, self._limits["warmup"], self._thin)
+
+    def _thin(self) -> str:
+        """Why the warm-up took too long, with the figures that show it."""
+        now, slowest = self._stage.clock.monotonic(), self._writers.ledger.longest()
+        slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
+        return (
+            f"Too thin: {self._acked(0.0, now)} acknowledged after {self._limits['warmup']:.0f} s,"
+            f" {self._rate(now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}"
+        )
 
     def _kill(self) -> str | None:
         """Gives back which mongod it was."""
@@ -140,10 +161,12 @@ class Persistence:
             found = self._reader.process()
             return found is not None and found != process
 
-        self._stage.until(answers, DOWN_LOOK_SECONDS, limit, f"No new mongod answered within {limit:.0f} s.")
+        away = f"No new mongod answered within {limit:.0f} s."
+        self._stage.until(answers, DOWN_LOOK_SECONDS, limit, lambda: away + self._pod_reason())
         self._back = self._stage.clock.monotonic()
         self._stage.tell(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
-        self._stage.until(self._is_ready, READY_LOOK_SECONDS, limit, f"{self._pod} was not Ready within {limit:.0f} s.")
+        unready = f"{self._pod} was not Ready within {limit:.0f} s."
+        self._stage.until(self._is_ready, READY_LOOK_SECONDS, limit, lambda: unready + self._pod_reason())
         self._ready = self._stage.clock.monotonic()
         self._stage.tell(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
 
@@ -213,6 +236,16 @@ class Persistence:
     def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
         pod = self._operator.pod(self._pod)
         return pod, self._operator.claim(pod.claim) if pod.claim else None
+
+    def _pod_reason(self) -> str:
+        """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing. Between two
+        restarts a container that crashes seems to run."""
+        for pod in self._view.view()["pods"]:
+            if pod.get("name") == self._pod:
+                restarts = pod.get("restarts")
+                words = [pod.get("reason"), f"restarted {restarts} times" if restarts else None]
+                return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
+        return ""
 
     def _traffic(self) -> Json:
         """The ledger's figures around the kill."""

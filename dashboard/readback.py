@@ -5,6 +5,7 @@ From the primary and with majority read concern: what it gives has outlived its 
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from dashboard.core.ports import Trouble
 from dashboard.core.proof import COLLECTION, digest
 
 LOOK_SECONDS = 1.0  # for a sign of life
+FORGET_SECONDS = 5.0  # without one, after which the connection is made anew
 READ_SECONDS = 30.0  # for all documents of a run
 HEARTBEAT_MS = 500  # the driver's least: a run looks for the new mongod
 CONNECT_MS = 1000  # a replaced pod's old address swallows packets
@@ -29,21 +31,29 @@ log = logging.getLogger(__name__)
 
 
 class Reader:
-    """The dashboard's own connection, made at its first use and shared by threads."""
+    """The dashboard's own connection, made at its first use and shared by threads.
+
+    A driver that knew a database takes the elections of an empty one in its place for old ones, and never speaks to it:
+    what was lost could not be found. So a connection without answer is forgotten.
+    """
 
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri
         self._database = database
         self._made: MongoClient[dict[str, Any]] | None = None
         self._lock = threading.Lock()
+        self._answered = time.monotonic()  # or was made
 
     def process(self) -> str | None:
         try:
             with pymongo.timeout(LOOK_SECONDS):
                 hello = self._client.admin.command("hello")
+            self._answered = time.monotonic()
             return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
         except PyMongoError as error:
             log.debug("no sign of life: %s", error)
+            if time.monotonic() - self._answered > FORGET_SECONDS:
+                self.close()
             return None
 
     def read(self, run: str) -> Mapping[str, str]:
@@ -78,6 +88,7 @@ class Reader:
         """Not made before: a client does not survive a fork."""
         with self._lock:
             if self._made is None:
+                self._answered = time.monotonic()
                 self._made = MongoClient(
                     self._uri,
                     appname="dashboard-proofs",

@@ -94,13 +94,13 @@ class Stage:
         self.clock.wait(self.bell, max(0.0, end - self.clock.monotonic()))
         self.go_on()
 
-    def until(self, met: Callable[[], bool], poll: float, limit: float, late: str) -> None:
+    def until(self, met: Callable[[], bool], poll: float, limit: float, late: str | Callable[[], str]) -> None:
         """Looks every `poll` seconds until it is met; `Ended` with the words in `late` if that takes too long."""
         end = self.clock.monotonic() + limit
         self.go_on()
         while not met():
             if self.clock.monotonic() >= end:
-                raise Ended(late)
+                raise Ended(late if isinstance(late, str) else late())
             self.pause(poll)
 
     def go_on(self) -> None:

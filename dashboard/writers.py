@@ -30,6 +30,7 @@ PAGE = 1000  # documents, the most that the service gives at once
 PAGE_SECONDS = 30.0  # that one page is tried for
 RETRY_SECONDS = 0.5
 JSON = "application/json"
+WORDS = 200  # characters of the service's own
 
 NOT_APPLIED = "not-applied"  # the service's word
 UNTOLD = 408  # the one 4xx that an intermediary gives of a request that it may have passed on
@@ -46,6 +47,7 @@ class Stored(msgspec.Struct):
 
 class Problem(msgspec.Struct):
     outcome: str = ""
+    detail: str = ""
 
 
 class Writers:
@@ -124,17 +126,15 @@ class Writers:
         self.ledger.attempt(id_, made["sha256"], self._clock())
         try:
             answer = self._service.insert(body, JSON)
-        except ServiceError:
-            self.ledger.leave(id_, self._clock())
+        except ServiceError as error:
+            self.ledger.leave(id_, self._clock(), str(error))
             return False
         at = self._clock()
         if 200 <= answer.status < 300:
             self.ledger.acknowledge(id_, at)
             return True
-        if _not_applied(answer):
-            self.ledger.fail(id_, at)
-        else:
-            self.ledger.leave(id_, at)
+        end = self.ledger.fail if _not_applied(answer) else self.ledger.leave
+        end(id_, at, _trouble(answer))
         return False
 
     def _page(self, parameters: Mapping[str, str], bell: Bell) -> Answer:
@@ -169,10 +169,20 @@ def _not_applied(answer: Answer) -> bool:
     """Does the answer say for certain that nothing was stored?"""
     if 400 <= answer.status < 500:
         return answer.status != UNTOLD
+    return _problem(answer).outcome == NOT_APPLIED
+
+
+def _trouble(answer: Answer) -> str:
+    """What the service said in the place of an acknowledgement."""
+    return f"The service answered {answer.status}: {_problem(answer).detail[:WORDS]}".rstrip(": ")
+
+
+def _problem(answer: Answer) -> Problem:
+    """What is told of an error; of anything else, nothing."""
     try:
-        return msgspec.json.decode(answer.body, type=Problem).outcome == NOT_APPLIED
+        return msgspec.json.decode(answer.body, type=Problem)
     except (msgspec.DecodeError, RecursionError):
-        return False
+        return Problem()
 
 
 def _decoded(page: Answer) -> list[Stored]:

@@ -43,6 +43,7 @@ class Ledger:
         self._largest = largest
         self._writes: dict[str, Write] = {}
         self._acknowledged: list[float] = []  # moments, ascending but for what writers do at the same time
+        self.trouble: str | None = None  # what was told last of a write that was not acknowledged, a sentence
 
     def attempt(self, id_: str, sha256: str, at: float) -> None:
         """Before a document is sent for the first time. `Full` when no more can be taken; again for the same document
@@ -58,13 +59,13 @@ class Ledger:
         if self._end(id_, at, ACKNOWLEDGED):
             self._acknowledged.append(at)
 
-    def fail(self, id_: str, at: float) -> None:
+    def fail(self, id_: str, at: float, trouble: str | None = None) -> None:
         """It is certain that it is not stored: nothing was sent, or the service said "not-applied" or 4xx."""
-        self._end(id_, at, FAILED)
+        self._end(id_, at, FAILED, trouble)
 
-    def leave(self, id_: str, at: float) -> None:
+    def leave(self, id_: str, at: float, trouble: str | None = None) -> None:
         """Nobody knows: a timeout, a lost connection, "unknown"."""
-        self._end(id_, at, UNKNOWN)
+        self._end(id_, at, UNKNOWN, trouble)
 
     def counts(self) -> dict[str, int]:
         """attempted, acked, unknown, failed; what is still under way counts as unknown."""
@@ -111,13 +112,14 @@ class Ledger:
         """The counts, and the slowest write."""
         return {**self.counts(), "longest_write": self.longest()}
 
-    def _end(self, id_: str, at: float, outcome: str) -> bool:
+    def _end(self, id_: str, at: float, outcome: str, trouble: str | None = None) -> bool:
         """Notes what became of a document, and whether that is new: an acknowledgement stands whatever comes after it,
         and replaces anything that came before."""
         write = self._writes[id_]
         if write.outcome == ACKNOWLEDGED:
             return False
         write.ended, write.outcome = at, outcome
+        self.trouble = trouble or self.trouble
         return True
 
     def _all(self) -> list[Write]:

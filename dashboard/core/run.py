@@ -74,7 +74,10 @@ DEMOS: Mapping[str, Demo] = {
                 StepOf("readback", "Read every document back"),
             ),
             (Choice("mode", ("graceful", "crash"), "graceful"),),
-            {"deadline": 360.0, "warmup": 60.0, "outage": 120.0, "least_after": 10.0, "after": 60.0, "readback": 60.0},
+            {
+                "deadline": 420.0, "ready": 60.0, "warmup": 60.0, "outage": 120.0, "least_after": 10.0, "after": 60.0,
+                "readback": 60.0,
+            },
         ),
         Demo(
             "autoscale",

@@ -77,6 +77,7 @@ class Persisted(Struct, frozen=True):
     down: float | None = None  # seconds from the kill until the new mongod answered as primary
     ready: float | None = None  # seconds from the kill until its pod was Ready
     last_write: bool | None = None  # whether the last document was acknowledged, None if it never came to that
+    trouble: str | None = None  # what was told last of a write that was not acknowledged, a sentence
     comparison: Comparison | None = None  # None if it never came to that
     unread: str | None = None  # what could not be read back, and why
     stopped: str | None = None  # why it ended early: an abort, a lost lease, a limit
@@ -137,6 +138,8 @@ def _losses(seen: Persisted) -> Iterator[str]:
         yield from _listed(found.lost, "was acknowledged and is lost", "were acknowledged and are lost")
         yield from _listed(found.corrupt, "is not as it was written", "are not as they were written")
         yield from _listed(found.unexpected, "is there that nobody wrote", "are there that nobody wrote")
+        if found.lost and volume(seen) == "none":
+            yield "The database has no persistent volume."
     if volume(seen) == "changed":
         yield "The database came back on another volume."
 
@@ -151,6 +154,7 @@ def _doubts(seen: Persisted) -> Iterator[str]:
     """What keeps a run without losses from being a proof. Of a run that ended early only that is told."""
     if seen.stopped:
         yield seen.stopped
+        yield from _unacknowledged(seen)
         return
     if seen.unread or seen.comparison is None:
         yield seen.unread or "Nothing was read back."
@@ -172,6 +176,14 @@ def _doubts(seen: Persisted) -> Iterator[str]:
         yield "The new mongod was not seen to answer."
     if not seen.last_write:
         yield "The last write was not acknowledged."
+    if seen.acked_after < ACKED_AFTER or not seen.last_write:
+        yield from _unacknowledged(seen)
+
+
+def _unacknowledged(seen: Persisted) -> Iterator[str]:
+    """What the writers were told, where they were not told enough."""
+    if seen.trouble and seen.unknown + seen.failed > 0:
+        yield f"{seen.unknown + seen.failed} writes were not acknowledged, the last one for this: {seen.trouble}"
 
 
 def _unchanged(seen: Persisted) -> Iterator[str]:

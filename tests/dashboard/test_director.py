@@ -176,6 +176,34 @@ def test_a_pod_that_is_not_ready_or_a_claim_that_is_not_bound_is_refused(scene: 
     assert "is Pending" in scene.run("persistence")["reason"]
 
 
+def test_what_a_restart_has_just_left_behind_is_waited_for(scene: Scene) -> None:
+    scene.scaler.mongo = {"state": "down"}
+    scene.in_step("preflight", lambda: setattr(scene.scaler, "mongo", {"state": "up"}), after=20)
+    run = scene.run("persistence")
+    assert run["verdict"] == "pass"
+    assert scene.cluster.kills != []
+
+
+def test_what_the_writers_were_told_is_in_the_reason_of_a_run_that_was_too_thin(scene: Scene) -> None:
+    def refuse(writers: Writers) -> None:
+        writers.every = 0.2
+        writers.ledger.attempt("refused", "", 0.0)
+        writers.ledger.fail("refused", 0.0, "The service answered 500: not authorized.")
+
+    scene.dress = refuse
+    run = scene.run("persistence")
+    assert (run["verdict"], run["evidence"]["failed"]) == ("inconclusive", 1)
+    assert "answered 500: not authorized" in run["reason"]
+
+
+def test_a_database_that_stays_away_is_told_with_what_its_pod_waits_for(scene: Scene) -> None:
+    scene.cluster.stays_down = True
+    about = {"uid": "uid-2", "app": "mongodb", "ready": False, "phase": "Running", "requests_per_second": None}
+    scene.scaler.others = [about | {"name": "mongodb-0", "reason": "CrashLoopBackOff", "restarts": 7}]
+    run = scene.run("persistence")
+    assert run["verdict"] == "inconclusive" and "mongodb-0: CrashLoopBackOff, restarted 7 times." in run["reason"]
+
+
 def test_thin_traffic_kills_nothing_and_is_inconclusive(scene: Scene) -> None:
     scene.dress = lambda writers: setattr(writers, "every", 0.2)
     run = scene.run("persistence")

@@ -1,6 +1,7 @@
 """Eight writers and both ways to read back: against a service that answers as told, and the real one over an outage."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -193,6 +194,20 @@ class TestWriting:
         assert writers.write() is (expected == "acked")
         assert outcomes(writers.ledger) == {expected: 1}
 
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (Answer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
+            (Answer(502, b"<html>"), "The service answered 502"),
+            (Away("Nothing is there."), "Nothing is there."),
+            (STORED, None),
+        ],
+    )
+    def test_why_a_document_was_not_acknowledged_is_kept(self, answer: Answer | Exception, words: str | None) -> None:
+        writers = Writers(Told(answer), "run-1")
+        writers.write()
+        assert writers.ledger.trouble == words
+
     def test_a_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
         service = Told(RuntimeError("a defect"), STORED)
         writers = started(service)
@@ -278,6 +293,22 @@ class TestReader:
         own_mongod.terminate()
         own_mongod.start()
         reader.close()
+        reader.close()
+
+    def test_an_empty_database_in_the_place_of_the_one_that_was_known_is_read(
+        self, own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dashboard.readback.FORGET_SECONDS", 1.0)
+        own_mongod.terminate()
+        own_mongod.start()  # a second election
+        reader = Reader(own_mongod.uri, DATABASE)
+        first = reader.process()
+        assert first
+        own_mongod.kill()
+        shutil.rmtree(own_mongod.directory)
+        own_mongod.start()
+        wait(lambda: reader.process() not in (None, first))
+        assert reader.read("run-1") == {}
         reader.close()
 
     def test_a_database_that_is_away_is_trouble(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,6 +313,7 @@ class Scaler:
         self.metrics = True
         self.moves = True  # whether the autoscaler does anything
         self.mongo: Json | None = {"state": "up"}
+        self.others: list[Json] = []  # pods beside the service's
         self.serves = True
         self._samples: dict[str, tuple[float, float]] = {}
         self._recommended: list[tuple[float, int]] = []
@@ -338,7 +339,8 @@ class Scaler:
                     "cpu_request_millicores": 100,
                 }
                 for pod in self.pods
-            ],
+            ]
+            + self.others,
             "autoscaler": {
                 "min": self.low,
                 "max": self.high,
