@@ -19,6 +19,10 @@ test: .venv/tools .venv/tests ## everything: lint, types, unit, real MongoDB, re
 soak: .venv/tests ## faults that last a minute, and how soon the page is right again after each
 	@tests/run -m soak
 
+.PHONY: trust
+trust: .venv/tests ## both demos on many healthy and many broken deployments, counted in docs/trust.md
+	@$(PYTHON) -m tests.trust
+
 .PHONY: check
 check: .venv/tests ## lint, types, unit tests: under 30 s
 	@tests/check

@@ -165,7 +165,7 @@ def _remake(deployment: Deployment, statefulset: Json) -> None:
     deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=180s")
     deployment.kubectl("rollout", "restart", "deployment/flask", "deployment/dashboard")
     _roll_out(deployment, "flask", "dashboard")
-    until(lambda: _writes(deployment), WRITABLE)
+    until(lambda: takes_writes(deployment), WRITABLE)
     until(lambda: _sees_database(deployment), WRITABLE)
 
 
@@ -175,7 +175,7 @@ def _roll_out(deployment: Deployment, *names: str) -> None:
     until(lambda: _sees_database(deployment), WRITABLE)
 
 
-def _writes(deployment: Deployment) -> bool:
+def takes_writes(deployment: Deployment) -> bool:
     with contextlib.suppress(urllib3.exceptions.HTTPError):
         return deployment.http.request("POST", f"{deployment.service}/proofs", json={"test": True}).status == 201
     return False

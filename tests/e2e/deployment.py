@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import urllib3
@@ -17,10 +18,11 @@ from deploy import secrets
 class Deployment:
     """What `make demo` makes, under another name."""
 
-    def __init__(self, name: str = "test") -> None:
+    def __init__(self, name: str = "test", ports: Sequence[int] = ()) -> None:
+        """`ports`: the service's, the dashboard's and the API server's; free ones where none are given."""
         self.name = name
         self.directory = CHECKOUT / f".cluster-{name}"
-        self.service_port, self.dashboard_port, self.api_port = free_ports(3)
+        self.service_port, self.dashboard_port, self.api_port = ports or free_ports(3)
         self.http = urllib3.PoolManager(timeout=30, retries=False)
 
     @property
@@ -48,14 +50,14 @@ class Deployment:
             env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
         )  # fmt: skip
 
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, check: bool = True, input: str = "") -> str:
         command = (
             str(self.directory / "bin" / "kubectl"),
             "--kubeconfig",
             str(self.directory / "kubeconfig"),
             *arguments,
         )
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, input=input, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 

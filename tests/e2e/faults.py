@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cluster import lifecycle
+from cluster import lifecycle, programs
 from cluster.instance import NODE_ADDRESS, Instance
 from tests.e2e.deployment import Deployment
 
@@ -80,6 +80,23 @@ class Faults:
             }}
         """):
             yield
+
+    @contextlib.contextmanager
+    def another_metrics_server(self, port: int, resolution: str) -> Iterator[None]:
+        """A metrics-server beside the node's own: at another port, with another time between its samples."""
+        (arguments,) = (each.arguments for each in programs.workers() if each.name == "metrics-server")
+        changed = {"--secure-port": str(port), "--metric-resolution": resolution}
+        flags = (each.partition("=") for each in arguments[2:])
+        process = subprocess.Popen(
+            ("setpriv", "--pdeathsig", "KILL", "nsenter", "--target", str(self._node()), "--mount", "--net", "--",
+             *arguments[:2], *(f"{name}={changed.get(name, value)}" for name, _, value in flags)),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
 
     @contextlib.contextmanager
     def database_gone(self) -> Iterator[None]:

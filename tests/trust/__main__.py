@@ -1,0 +1,93 @@
+"""python -m tests.trust: measures what is missing, and writes docs/trust.md."""
+
+import argparse
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from cluster.instance import CHECKOUT
+from tests.trust import runner
+from tests.trust.case import AUTOSCALE, BROKEN, HEALTHY, PERSISTENCE, Case
+from tests.trust.cases import CASES
+from tests.trust.report import report
+from tests.trust.results import Results
+from tests.trust.site import Site
+
+RESULTS = CHECKOUT / "docs" / "trust.jsonl"
+REPORT = CHECKOUT / "docs" / "trust.md"
+
+
+def main() -> int:
+    options = _parse()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that what was changed is taken back
+    results = Results(RESULTS)
+    cases = _chosen(options)
+    if options.list:
+        for case in cases:
+            print(f"{results.missing(case, options.repeat)} to run  {case.demo} {case.kind}: {case.name}")
+        return 0
+    if not options.report:
+        _measure(options, cases, results)
+    REPORT.write_text(report(results.read(), CASES))
+    print(f"written: {REPORT.relative_to(CHECKOUT)}")
+    return 0
+
+
+def _measure(options: argparse.Namespace, cases: Sequence[Case], results: Results) -> None:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
+
+    if options.fresh:
+        results.forget(cases)
+    site = Site.named(options.name)
+    say("making the deployment")
+    site.make()
+    try:
+        if options.rehearse:
+            for case in cases:
+                runner.rehearse(site, case, options.rehearse, say)
+        else:
+            runner.measure_all(site, cases, results, options.repeat, say)
+    except KeyboardInterrupt:
+        say("interrupted: the same command goes on from here")
+    if not options.keep:
+        say("removing the deployment")
+        site.deployment.remove()
+
+
+def _chosen(options: argparse.Namespace) -> list[Case]:
+    return [
+        case
+        for case in CASES
+        if options.demo in (None, case.demo)
+        and options.kind in (None, case.kind)
+        and re.search(options.only, case.name, re.IGNORECASE)
+    ]
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.trust", description="Measures how far the verdicts can be trusted."
+    )
+    parser.add_argument("--name", default="trust", help="which embedded instance to use")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="a regular expression for the states' names")
+    parser.add_argument("--demo", choices=(AUTOSCALE, PERSISTENCE))
+    parser.add_argument("--kind", choices=(HEALTHY, BROKEN))
+    parser.add_argument("--repeat", type=int, default=2, help="runs of each state (default: 2)")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="make only the runs that are missing (the default)")
+    again.add_argument("--fresh", action="store_true", help="forget the chosen states' earlier results first")
+    parser.add_argument("--keep", action="store_true", help="leave the deployment running")
+    parser.add_argument("--rehearse", type=float, metavar="SECONDS", help="bring states about, without runs")
+    parser.add_argument("--report", action="store_true", help="only write the report")
+    parser.add_argument("--list", action="store_true", help="only list the states")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

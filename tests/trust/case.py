@@ -1,0 +1,49 @@
+"""One state of a deployment, and the verdicts that a demo may give in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.trust.site import Site
+
+AUTOSCALE, PERSISTENCE = "autoscale", "persistence"
+HEALTHY, BROKEN = "healthy", "broken"
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+
+State = Callable[["Site"], AbstractContextManager[None]]
+Event = Callable[["Site", str], AbstractContextManager[None]]
+
+
+@contextmanager
+def nothing(_site: Site, _run: str = "") -> Iterator[None]:
+    """The deployment as the manifests describe it."""
+    yield
+
+
+@dataclass(frozen=True)
+class Case:
+    """`state` holds from before the run until after it; `event` begins when the run reaches `step`, and gets its id."""
+
+    name: str
+    demo: str
+    kind: str
+    state: State = nothing
+    event: Event = nothing
+    step: str = ""  # empty: no event
+    options: Mapping[str, str] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = (PASS,)
+    reason: str = ""  # a regular expression that the run's reason must match
+
+    def is_met(self, verdict: str, reason: str | None) -> bool:
+        """Whether a run came out as it must."""
+        return verdict in self.verdicts and re.search(self.reason, reason or "", re.IGNORECASE | re.DOTALL) is not None
+
+    @property
+    def expected(self) -> str:
+        verdicts = " or ".join(each.upper() for each in self.verdicts)
+        return f"{verdicts}, /{self.reason}/" if self.reason else verdicts

@@ -1,0 +1,75 @@
+"""The data service with one thing broken: programs for `python -c` in the service's own image."""
+
+_RUN = """
+import sys
+
+sys.argv = ["gunicorn", "--config", "python:service.server"]
+from gunicorn.app.wsgiapp import run
+
+run()
+"""
+
+_REQUESTS = """
+import itertools
+
+import flask
+import service.app
+
+create, numbers = service.app.create_app, itertools.count(1)
+
+
+def create_app(*arguments, **options):
+    app = create(*arguments, **options)
+
+    @app.before_request
+    def refuse():
+        if next(numbers) % {every} == 0:
+            flask.abort(500, "This service is broken on purpose.")
+
+    return app
+
+
+service.app.create_app = create_app
+"""
+
+_INSERTS = """
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pymongo
+import service.document
+import service.store
+
+insert, numbers, pool = service.store.Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
+
+
+def broken(self, document, identity):
+    identity = identity or service.document.new_id(time.time_ns(), b"trust")
+    {body}
+
+
+service.store.Collection.insert = broken
+"""
+
+_HASTY = """
+
+def later(self, document, identity):
+    with pymongo.timeout(0.5):
+        insert(self, document, identity)
+
+"""
+
+ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
+LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
+FORGETS = (
+    _INSERTS.format(
+        body="return (identity, True) if next(numbers) % 50 == 0 else insert(self, document, identity)"
+    )
+    + _RUN
+)  # fmt: skip
+# What it could not store within half a second is lost.
+ANSWERS_BEFORE_STORING = (
+    _HASTY + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
+)
+SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN

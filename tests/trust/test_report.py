@@ -1,0 +1,51 @@
+"""docs/trust.md is written from results alone."""
+
+from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PASS, PERSISTENCE, Case
+from tests.trust.report import report
+from tests.trust.results import ERROR, Result
+
+CASES = [
+    Case("at rest", AUTOSCALE, HEALTHY),
+    Case("a quota", AUTOSCALE, BROKEN, verdicts=(FAIL,), reason="quota"),
+    Case("at rest", PERSISTENCE, HEALTHY),
+]
+
+
+def result(case: str, kind: str, demo: str, verdict: str, ok: bool, reason: str | None = None) -> Result:
+    return Result(case, kind, demo, verdict, ok, f"{demo} LINE", reason, 60.0, "2026-01-01T00:00:00Z", "abc", "2 cores")
+
+
+def row(text: str, start: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
+    text = report(
+        [
+            result("at rest", HEALTHY, AUTOSCALE, PASS, True),
+            result("at rest", HEALTHY, AUTOSCALE, INCONCLUSIVE, False, "No figures."),
+            result("a quota", BROKEN, AUTOSCALE, FAIL, True, "exceeded quota"),
+        ],
+        CASES,
+    )
+    assert row(text, "Autoscaling, healthy")[1:6] == ["1", "0", "1", "1", "1"]
+    assert row(text, "Autoscaling, broken")[1:6] == ["0", "1", "0", "1", "1"]
+    assert row(text, "Persistence, healthy")[1:6] == ["0", "0", "0", "0", "0"]
+
+
+def test_a_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
+    text = report([result("at rest", HEALTHY, AUTOSCALE, INCONCLUSIVE, False, "a|b\nc")], CASES)
+    listed = text.partition("## Healthy, and not PASS")[2].partition("\n## ")[0]
+    assert "INCONCLUSIVE" in listed and "a\\|b c" in listed
+
+
+def test_an_error_is_no_run() -> None:
+    text = report([result("at rest", HEALTHY, AUTOSCALE, ERROR, False, "no pods")], CASES)
+    assert row(text, "Autoscaling, healthy")[1:4] == ["0", "0", "0"]
+    assert "no pods" in text.partition("## Not set up")[2]
+
+
+def test_results_of_cases_that_are_no_more_are_left_out() -> None:
+    text = report([result("a case of old", HEALTHY, AUTOSCALE, FAIL, False, "of old")], CASES)
+    assert "of old" not in text and row(text, "Autoscaling, healthy")[2] == "0"

@@ -1,0 +1,56 @@
+"""Results are kept line by line, and counted by the protocol that they were made with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.trust.case import AUTOSCALE, HEALTHY, Case
+from tests.trust.results import ERROR, PROTOCOL, Result, Results
+
+CASE = Case("at rest", AUTOSCALE, HEALTHY)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "trust.jsonl")
+
+
+def result(verdict: str = "pass", protocol: int = PROTOCOL, case: str = "at rest") -> Result:
+    return Result(case, HEALTHY, AUTOSCALE, verdict, True, "", None, 1.0, "2026-01-01T00:00:00Z", "abc", "", protocol)
+
+
+def test_what_is_appended_is_read_again(results: Results) -> None:
+    results.append(result())
+    results.append(result("fail"))
+    assert results.read() == [result(), result("fail")]
+
+
+def test_each_result_is_one_json_object_on_a_line_of_its_own(results: Results, tmp_path: Path) -> None:
+    results.append(result())
+    results.append(result())
+    assert [json.loads(line)["verdict"] for line in (tmp_path / "trust.jsonl").read_text().splitlines()] == ["pass"] * 2
+
+
+def test_a_case_lacks_what_it_has_no_results_for(results: Results) -> None:
+    assert results.missing(CASE, 2) == 2
+    results.append(result())
+    assert results.missing(CASE, 2) == 1
+    results.append(result("fail"))
+    assert results.missing(CASE, 2) == 0
+    results.append(result())
+    assert results.missing(CASE, 2) == 0
+
+
+def test_errors_and_other_protocols_are_no_results(results: Results) -> None:
+    results.append(result(ERROR))
+    results.append(result(protocol=PROTOCOL - 1))
+    assert results.missing(CASE, 2) == 2
+    assert [each.verdict for each in results.read()] == [ERROR]
+
+
+def test_only_what_is_named_is_forgotten(results: Results) -> None:
+    results.append(result())
+    results.append(result(case="one core is busy"))
+    results.forget([CASE])
+    assert [each.case for each in results.read()] == ["one core is busy"]

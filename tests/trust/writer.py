@@ -1,0 +1,36 @@
+"""A user who writes all the time: `python -m tests.trust.writer URL PER_SECOND` posts documents until it is ended.
+
+Open loop: each document is due at a moment that is fixed beforehand, and is sent without waiting for those before.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+
+import aiohttp
+
+CONNECTIONS = 50
+DEADLINE = aiohttp.ClientTimeout(total=30)
+
+
+async def write(url: str, per_second: float) -> None:
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector, timeout=DEADLINE) as session:
+        began, sent, under_way = time.monotonic(), 0, set()
+        while True:
+            await asyncio.sleep(max(0.0, began + sent / per_second - time.monotonic()))
+            task = asyncio.create_task(_post(session, url, sent))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            sent += 1
+
+
+async def _post(session: aiohttp.ClientSession, url: str, number: int) -> None:
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with session.post(url, json={"trust": True, "number": number}) as answer:
+            await answer.read()
+
+
+if __name__ == "__main__":
+    asyncio.run(write(sys.argv[1], float(sys.argv[2])))
