@@ -77,8 +77,8 @@ class Sidecar:
                 self._put_users_right(admin)
                 if self._add_member(admin):
                     return False
-        elif "primary" not in hello:
-            raise Waiting("there is no primary yet")
+        elif hello.get("primary") in (None, hello.get("me")):  # a new primary calls itself one before it takes writes
+            raise Waiting("there is no primary that takes writes yet")
         self._settled, self._wait = state, ""
         logs.write("settled", primary=hello["isWritablePrimary"], members=len(hello["hosts"]))
         return True

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from dashboard.core.load import MOST_RATE, MOST_SECONDS
 from tests.page import axe
@@ -68,6 +68,20 @@ def test_a_load_is_started_watched_and_stopped(dashboard: Mock, visit: Visit) ->
     expect(page.locator("#timeline")).to_contain_text("load of 240 a second: started")
     load = page.evaluate("async () => (await (await fetch('/api/history?since=0')).json()).tables.load")
     assert max(load["offered"]) == 240
+
+
+def test_a_load_can_be_stopped_before_the_answer_to_its_start_is_there(dashboard: Mock, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/load", lambda route: held.append((route, route.fetch())), times=1)
+    panel(page).get_by_role("button", name="Start load").click()
+    stop = panel(page).get_by_role("button", name="Stop")
+    expect(stop).to_have_attribute("aria-busy", "false")
+    stop.click()
+    expect(panel(page)).to_contain_text("Last: 180 a second")
+    for route, answer in held:
+        route.fulfill(response=answer)
+    expect(panel(page).get_by_role("button", name="Start load")).to_have_attribute("aria-busy", "false")
 
 
 def test_the_form_knows_the_server_s_caps(dashboard: Mock, visit: Visit) -> None:

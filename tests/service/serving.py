@@ -16,6 +16,7 @@ import requests
 
 from local.mongod import free_port
 
+READY_SECONDS = 120  # on a machine that is very busy; one, on one that is not
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,11 +56,11 @@ class Served:
             self.process.wait()
 
     def wait_ready(self) -> Self:
-        wait_until(lambda: self._probe("/readyz") == 200, 15, lambda: self.log.read_text())
+        wait_until(lambda: self._probe("/readyz") == 200, READY_SECONDS, lambda: self.log.read_text())
         return self
 
     def wait_alive(self) -> Self:
-        wait_until(lambda: self._probe("/healthz") == 200, 15, lambda: self.log.read_text())
+        wait_until(lambda: self._probe("/healthz") == 200, READY_SECONDS, lambda: self.log.read_text())
         return self
 
     def workers(self) -> list[int]:
@@ -69,7 +70,7 @@ class Served:
 
     def metric(self, series: str, address: str | None = None) -> float | None:
         """A series' value by the probe port's /metrics, or by another address's."""
-        lines = requests.get(f"{address or self.probes}/metrics", timeout=5).text.splitlines()
+        lines = requests.get(f"{address or self.probes}/metrics", timeout=30).text.splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} ")), None)
 
     def _probe(self, path: str) -> int | None:

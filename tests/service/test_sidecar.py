@@ -47,13 +47,13 @@ class Beside:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(5)
+        self.process.wait(60)
 
     def events(self) -> list[str]:
         return [json.loads(line)["event"] for line in self._log.read_text().splitlines()]
 
     def settle(self, times: int = 1) -> list[str]:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 120
         while self.events().count("settled") < times:
             assert time.monotonic() < give_up and self.process.poll() is None, self._log.read_text()
             time.sleep(0.05)
@@ -177,7 +177,7 @@ def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "log") as sidecar:
         sidecar.settle()
         sidecar.process.send_signal(signal.SIGTERM)
-        assert sidecar.process.wait(30) == 0
+        assert sidecar.process.wait(60) == 0
 
 
 def test_a_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def _states(client: MongoClient[dict[str, Any]]) -> list[str]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while True:
         with contextlib.suppress(PyMongoError):
             if condition():
