@@ -170,7 +170,6 @@ class Autoscaling:
     def _raise(self) -> None:
         first = self._asked or FIRST_RATE
         self._stage.begin("load", f"{first:g} requests a second")
-        self._stage.hold_lease()
         self._start = start = self._begin_load(first)
         self._moments = Moments(start)
         self._obligations = Obligations(start)
@@ -249,6 +248,7 @@ class Autoscaling:
         """Gives back how it stood when the load began."""
         end = self._stage.clock.monotonic() + self._limits["self-test"]
         while True:
+            self._stage.hold_lease()
             try:
                 self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._stage.run.by, TEST_RATE)
                 break
