@@ -51,6 +51,7 @@ class Options(Struct, kw_only=True):
     resolution: float = 15.0
     lag: float = 4.0  # of a sample's moment behind the scrape
     sync: float = 15.0
+    tolerance: float = 0.1  # of the controller; no object tells it
     starts: float = 5.0  # from a pod's creation until it is Ready
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
     windows: bool = True  # whether samples tell theirs
@@ -334,7 +335,7 @@ class Simulation:
             each = 1.0 if whole else max(100, self.options.target) / self.options.target
             count, total = count + missing, total + missing * each
         again = total / count
-        if 0.9 <= again <= 1.1 or (ratio > 1) != (again > 1):
+        if abs(again - 1) <= self.options.tolerance or (ratio > 1) != (again > 1):
             return self.replicas
         wanted = math.ceil(again * count)
         if (again < 1 and wanted > self.replicas) or (again > 1 and wanted < self.replicas):

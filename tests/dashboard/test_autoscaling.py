@@ -57,6 +57,8 @@ def lasted(run: Json) -> float:
         Options(resolution=30),
         Options(resolution=60),
         Options(sync=30),
+        Options(tolerance=0.2),
+        Options(tolerance=0.2, low=4, high=10),
         Options(cost=0.4, cheaper=0.5),
         Options(cost=20),
         Options(noise=0.15),

@@ -49,6 +49,7 @@ class Observation(Struct, frozen=True, dict=True):
     active: bool = True  # ScalingActive and AbleToScale
     inactive: str = ""  # why it is not
     tolerance: Tolerance = Tolerance()
+    widest: Tolerance = Tolerance()  # that the controller may have, where the object states none
     down_window: float = 60.0
     away: str | None = None  # the source that does not answer now
     spec: tuple[Any, ...] = ()  # what must stay as it is during a run
@@ -120,8 +121,8 @@ class Observation(Struct, frozen=True, dict=True):
         return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
 
     def must_act(self, demand: float) -> bool:
-        """Whether so much CPU is over what the tolerance bears."""
-        return demand > len(self.ready) * (1 + self.tolerance.up)
+        """Whether so much CPU is over what any tolerance bears that the controller may have."""
+        return demand > len(self.ready) * (1 + self.widest.up)
 
     def written(self, ratio: float | None) -> str:
         """A ratio in the target's unit: "133 %"."""
@@ -141,7 +142,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     if not target:
         return None
     arithmetic = scaler.get("reckoning") or {}
-    tolerance = arithmetic.get("tolerance")
+    tolerance, widest = arithmetic.get("tolerance"), arithmetic.get("widest_tolerance")
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
@@ -160,6 +161,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         active=inactive is None,
         inactive=inactive or "",
         tolerance=Tolerance(**tolerance) if tolerance else Tolerance(),
+        widest=Tolerance(**widest) if widest else Tolerance(),
         down_window=down_window,
         away=_away(state["sources"]),
         spec=_spec(scaler, target, unit, arithmetic),

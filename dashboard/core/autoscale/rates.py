@@ -16,7 +16,7 @@ LEAST_STEP = 1.1
 LEAST_CHANGE = 0.02  # of the rate: less is none
 GROWTH = 1.3  # a request costs less under more load, so the rate has to grow by this power of what CPU is to grow by
 BEYOND = 0.6  # of a pod's CPU at the target that is aimed at beyond what the pods before the load may use
-CLEAR = 1.12  # times what the tolerance bears, at least
+CLEAR = 1.05  # times what the widest tolerance bears, at least
 MARGIN = 0.15  # of a pod's CPU at the target: nearer to the ends of what is aimed at, the rate is corrected
 CORRECTION = (0.6, 1.6)  # of the rate, at once
 BACKLOG_SECONDS = 3.0  # of requests without an answer: then the service does not keep up
@@ -109,11 +109,10 @@ class Rates:
     def _raised(self, seen: Observation, demand: float, settled: bool) -> float:
         """The rate that should make the autoscaler act."""
         pods = len(seen.ready)
-        bears = pods * (1 + seen.tolerance.up)
-        if demand > bears * 1.03:
-            return self.rate  # it has to act: its next look will tell
+        if seen.must_act(demand):
+            return self.rate  # its next look will tell
         idle = self._background / seen.per_pod
-        wanted, used = max(pods + BEYOND, bears * CLEAR) - idle, demand - idle
+        wanted, used = max(pods + BEYOND, CLEAR * pods * (1 + seen.widest.up)) - idle, demand - idle
         if used * seen.per_pod <= NOISE:
             return self.rate * LARGEST_STEP
         rate = self._sent(seen) * math.pow(max(LEAST_STEP, wanted / used), GROWTH)

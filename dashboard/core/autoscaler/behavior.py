@@ -14,6 +14,7 @@ from dashboard.core.autoscaler.utilization import Tolerance
 from dashboard.core.quantity import number
 
 MOST_MEMORY_SECONDS = 3600.0  # the API takes no longer window or period
+UNSTATED_TOLERANCE = 0.3  # that a controller may have been started with, at most; 0.1 unless told otherwise
 DOWN_WINDOW_SECONDS = 300.0  # what the controller is started with, unless told otherwise
 
 # The reasons of the ScalingLimited condition, in Kubernetes' own words.
@@ -40,12 +41,14 @@ _DOWN = Rules(DOWN_WINDOW_SECONDS, (Policy(True, 100, 15.0),))
 
 
 class Behavior(Struct, frozen=True):
-    """`given`: whether the object says any of it. Where it does not, the controller goes by older and simpler rules."""
+    """`given`: whether the object says any of it. Where it does not, the controller goes by older and simpler rules.
+    `widest`: the tolerance that the controller may have, where the object states none."""
 
     up: Rules
     down: Rules
     tolerance: Tolerance
     given: bool
+    widest: Tolerance = Tolerance(UNSTATED_TOLERANCE, UNSTATED_TOLERANCE)
 
     @property
     def disabled(self) -> list[str]:
@@ -84,12 +87,12 @@ def behavior_of(spec: objects.AutoscalerSpec) -> Behavior:
     """With the defaults where nothing is said."""
     given = spec.behavior
     up, down = (given.scale_up, given.scale_down) if given else (None, None)
+    below = number(down.tolerance) if down and down.tolerance else None
+    above = number(up.tolerance) if up and up.tolerance else None
     usual = Tolerance()
-    tolerance = Tolerance(
-        number(down.tolerance) if down and down.tolerance else usual.down,
-        number(up.tolerance) if up and up.tolerance else usual.up,
-    )
-    return Behavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None)
+    tolerance = Tolerance(usual.down if below is None else below, usual.up if above is None else above)
+    widest = Tolerance(*(UNSTATED_TOLERANCE if stated is None else stated for stated in (below, above)))
+    return Behavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None, widest)
 
 
 def _rules(given: objects.ScalingRules | None, usual: Rules) -> Rules:

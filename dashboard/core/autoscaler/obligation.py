@@ -1,11 +1,14 @@
 """What the controller owes: the number of pods that it should ask for, by the object's own spec and by the figure that
 the controller itself reports in its status.
 
-Whatever is in doubt is not owed: the dashboard's own figure has to agree with the controller's, and a policy's past
-that began before anybody watched counts as one that forbids a change.
+Whatever is in doubt is not owed: the dashboard's own figure has to agree with the controller's, a tolerance that the
+object does not state may be wider than usual, and a policy's past that began before anybody watched counts as one that
+forbids a change.
 """
 
 from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from dashboard.core.autoscaler.behavior import Policy
 from dashboard.core.autoscaler.memory import Memory
@@ -24,8 +27,9 @@ def owed(
     """
     if not task.low <= task.current <= task.high:
         return task.clamp(task.current)
+    certain = replace(task, behavior=replace(task.behavior, tolerance=task.behavior.widest))
     numbers = [
-        task.decide(task.propose(measured, figure).wanted, memory.recommended, memory.changes, at).replicas
+        task.decide(certain.propose(measured, figure).wanted, memory.recommended, memory.changes, at).replicas
         for figure in (reported, measured.percent)
     ]
     rules = task.behavior.up if min(numbers) > task.current else task.behavior.down

@@ -194,6 +194,7 @@ def _still(task: Task) -> Json:
         "target": task.target,
         "unit": task.unit,
         "tolerance": {"down": task.behavior.tolerance.down, "up": task.behavior.tolerance.up},
+        "widest_tolerance": {"down": task.behavior.widest.down, "up": task.behavior.widest.up},
         "low": low,
         "high": high,
         "notes": [],

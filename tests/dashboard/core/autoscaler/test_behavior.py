@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.core import objects
 from dashboard.core.autoscaler.behavior import Behavior, Change, Recommendation, behavior_of, decide
+from dashboard.core.autoscaler.utilization import Tolerance
 
 NOW = 1_800_000_000.0
 CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
@@ -61,3 +62,8 @@ def test_each_direction_may_have_its_own_tolerance() -> None:
     told = {"behavior": {"scaleUp": {"tolerance": "50m"}, "scaleDown": {"tolerance": "0.2"}}}
     found = behavior_of(msgspec.convert(told, objects.AutoscalerSpec)).tolerance
     assert (found.down, found.up) == (0.2, 0.05)
+
+
+def test_a_stated_tolerance_is_the_widest_that_there_may_be() -> None:
+    spec = objects.AutoscalerSpec(behavior=objects.Behavior(scale_up=objects.ScalingRules(tolerance="0.05")))
+    assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.05)

@@ -53,12 +53,13 @@ def found(
     return owed(of, figures, percent if reported is None else reported, memory or remembers(), NOW, scaled)
 
 
-@pytest.mark.parametrize(("percent", "pods"), [(70, None), (76, None), (77, None), (78, 3), (133, 4), (400, 5)])
-def test_more_pods_are_owed_from_beyond_the_tolerance_and_up_to_max(percent: int, pods: int | None) -> None:
+@pytest.mark.parametrize(("percent", "pods"), [(70, None), (77, None), (78, None), (91, None), (92, 3), (133, 4), (400, 5)])
+def test_more_pods_are_owed_from_beyond_any_tolerance_and_up_to_max(percent: int, pods: int | None) -> None:
+    """The controller's own tolerance is a flag that no object tells."""
     assert found(task(), percent) == pods
 
 
-@pytest.mark.parametrize(("percent", "pods"), [(64, None), (63, None), (53, None), (52, 3), (20, 2), (0, 2)])
+@pytest.mark.parametrize(("percent", "pods"), [(63, None), (52, None), (49, None), (48, 3), (20, 2), (0, 2)])
 def test_fewer_pods_are_owed_once_fewer_are_enough_and_down_to_min(percent: int, pods: int | None) -> None:
     assert found(task(current=4), percent) == pods
 
@@ -89,7 +90,7 @@ def test_nothing_is_owed_while_its_figure_and_ours_disagree(ours: int, reported:
 
 
 def test_of_two_figures_the_one_that_asks_for_less_of_a_change_counts() -> None:
-    assert found(task(), 133, 85) == 3
+    assert found(task(), 133, 95) == 3
     assert found(task(current=5), 10, 40) == 3
 
 
