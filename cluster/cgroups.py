@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+MOST_CORES = 100  # that the kernel takes a weight for
 NODE = "node"  # a leaf for the node's own programs: version 2 allows no processes beside child groups
 
 
@@ -20,6 +21,7 @@ def make(name: str, root: Path = ROOT) -> None:
         _delegate(root)
         (root / name / NODE).mkdir(parents=True, exist_ok=True)
         _delegate(root / name)
+        _weigh(root / name / "cpu.weight", 100)
         return
     for hierarchy in _hierarchies(root):
         (hierarchy / name / NODE).mkdir(parents=True, exist_ok=True)
@@ -27,6 +29,7 @@ def make(name: str, root: Path = ROOT) -> None:
             for group in (hierarchy / name, hierarchy / name / NODE):
                 for setting in ("cpuset.cpus", "cpuset.mems"):
                     (group / setting).write_text((hierarchy / setting).read_text())
+        _weigh(hierarchy / name / "cpu.shares", 1024)
 
 
 def enter(name: str, pid: int, root: Path = ROOT) -> None:
@@ -63,6 +66,12 @@ def _hierarchies(root: Path) -> list[Path]:
     return [
         path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
     ]
+
+
+def _weigh(setting: Path, core: int) -> None:
+    """A node counts as its cores where CPU is short, and not as the one process that each of the host's others is."""
+    if setting.exists():
+        setting.write_text(str(core * min(os.cpu_count() or 1, MOST_CORES)))
 
 
 def _delegate(group: Path) -> None:

@@ -42,6 +42,20 @@ def test_version_1_gets_a_subtree_under_every_controller_and_usable_cpusets(vers
     assert (version_1 / "memory" / "ours" / "node" / "cgroup.procs").read_text() == "4711"
 
 
+@pytest.mark.parametrize(("tree", "setting", "weight"), [
+    ("version_1", "cpu/ours/cpu.shares", "4096"), ("version_2", "ours/cpu.weight", "400"),
+])  # fmt: skip
+def test_a_node_weighs_as_much_as_its_cores(
+    tree: str, setting: str, weight: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    root: Path = request.getfixturevalue(tree)
+    (root / setting).parent.mkdir(exist_ok=True)
+    (root / setting).touch()
+    cgroups.make("ours", root)
+    assert (root / setting).read_text() == weight
+
+
 def test_version_2_delegates_the_controllers_that_pods_need(version_2: Path) -> None:
     cgroups.make("ours", version_2)
     assert (version_2 / "ours" / "node").is_dir()
