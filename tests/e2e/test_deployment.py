@@ -7,7 +7,7 @@ import time
 import pytest
 
 from cluster.instance import CHECKOUT
-from deploy.rollout import cpu_percent
+from deploy.rollout import has_figure
 from tests.e2e.deployment import Deployment
 
 pytestmark = pytest.mark.cluster
@@ -17,7 +17,7 @@ FIRST_METRICS = 150.0  # seconds: two scrapes of metrics-server, then the autosc
 
 def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deployment) -> None:
     deadline = time.monotonic() + FIRST_METRICS
-    while cpu_percent(deployment.get("hpa", "flask")) is None:
+    while not has_figure(deployment.get("hpa", "flask")):
         assert time.monotonic() < deadline, deployment.kubectl("describe", "hpa", "flask")
         time.sleep(1)
     assert deployment.get("deployment", "flask")["status"]["readyReplicas"] == 2

@@ -247,9 +247,11 @@ class Site:
         scaler = self.deployment.get("hpa", "flask")
         least, status = scaler["spec"]["minReplicas"], scaler.get("status", {})
         (metric,) = scaler["spec"]["metrics"]
-        percent, target = rollout.cpu_percent(scaler), metric["resource"]["target"]["averageUtilization"]
         at_min = status.get("currentReplicas") == status.get("desiredReplicas") == least
-        return at_min and percent is not None and percent <= target / 2
+        if not at_min or not rollout.has_figure(scaler):
+            return False
+        percent: int = status["currentMetrics"][0]["resource"]["current"]["averageUtilization"]
+        return percent <= metric["resource"]["target"]["averageUtilization"] / 2
 
     def _is_free(self) -> bool:
         """Whether the dashboard sees MongoDB and has no run going, and the service stores what it is given."""
