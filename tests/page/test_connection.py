@@ -18,7 +18,7 @@ HIDEABLE = """() => {
   const held = [];
   let hidden = false;
   Object.defineProperty(document, 'hidden', {get: () => hidden});
-  globalThis.requestAnimationFrame = (draw) => (hidden ? held.push(draw) : frame(draw));
+  globalThis.requestAnimationFrame = (draw) => frame((at) => (hidden ? held.push(draw) : draw(at)));
   globalThis.changes = 0;
   const watcher = new MutationObserver((all) => (globalThis.changes += all.length));
   globalThis.hide = (now) => {
