@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 from dashboard.core import event
-from local.mongod import free_port
+from local.mongod import dies_with_parent, free_port
 
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
 READY_SECONDS = 120.0  # on a machine that is very busy; two, on one that is not
@@ -252,7 +252,10 @@ class Served:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()"],
+            [
+                *dies_with_parent(), sys.executable, "-m", "gunicorn",
+                "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()",
+            ],  # fmt: skip
             cwd=ROOT,
             env=self._environment,
         )

@@ -14,7 +14,7 @@ from typing import Self
 
 import requests
 
-from local.mongod import free_port
+from local.mongod import dies_with_parent, free_port
 
 READY_SECONDS = 120  # on a machine that is very busy; one, on one that is not
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ class Served:
         }
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+        command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         return self
