@@ -255,7 +255,7 @@ class Served:
             [
                 *dies_with_parent(), sys.executable, "-m", "gunicorn",
                 "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()",
-            ],  # fmt: skip
+            ],
             cwd=ROOT,
             env=self._environment,
         )
