@@ -119,7 +119,7 @@ def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
     if there >= asked or len(new) >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
-    return Debt((asked, there), text, lambda later: len(later.ready) > there)
+    return Debt(there, text, lambda later: len(later.ready) > there)  # to ask for even more puts nothing off
 
 
 def _why_not_ready(seen: Observation) -> str:
