@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import settle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
 from tests.page.mock import Mock
-from tests.page.test_looks import SETTLED
 
 pytestmark = pytest.mark.browser
 
@@ -143,7 +143,7 @@ def test_axe_finds_nothing_in_claims_that_failed(dashboard: Mock, visit: Visit, 
     expect(page.locator("#claims").get_by_role("img")).to_have_count(2)
     for width in (360, 1440, 2560):
         page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(SETTLED)
+        settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         expect(page.locator('[data-connection="live"]')).to_be_visible()
         assert violations(page, "#claims") == []
