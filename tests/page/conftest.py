@@ -17,7 +17,7 @@ from tests.page.mock import TOKENS, Mock
 Visit = Callable[..., Page]
 
 # Mocks of one test, which end after its pages: a page whose mock has ended complains of that.
-OUTLIVES = {"own", "dashboard"}
+OUTLIVES = {"own", "dashboard", "slow"}
 
 
 @pytest.fixture(scope="session")
