@@ -111,7 +111,7 @@ class Autoscaling:
                 resolution=self._resolution.seconds,
                 owed=tuple(self._told_obligations()),
                 unmet=self._told_unmet(),
-                unmet_under_any_load=self._unmet is not None and self._unmet.what in ("scale-up", "scale-down"),
+                unmet_under_any_load=self._owed_under_any_load(),
                 contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
                 overloaded=rates is not None and rates.overloaded,
@@ -349,6 +349,11 @@ class Autoscaling:
             return None
         since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
         return f"{unmet.text}. It was owed since t0 + {since:.0f} s, by t0 + {by:.0f} s, and did not come."
+
+    def _owed_under_any_load(self) -> bool:
+        """A generator that lagged excuses nobody; a service that had more to do than it can excuses its pods."""
+        controllers = self._unmet is not None and self._unmet.what in ("scale-up", "scale-down")
+        return controllers or not (self._rates and self._rates.overloaded)
 
     def _who_failed(self) -> str | None:
         if not self._errors_of or self._start is None:
