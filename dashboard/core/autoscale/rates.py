@@ -16,7 +16,8 @@ LEAST_STEP = 1.1
 LEAST_CHANGE = 0.02  # of the rate: less is none
 GROWTH = 1.3  # a request costs less under more load, so the rate has to grow by this power of what CPU is to grow by
 BEYOND = 0.6  # of a pod's CPU at the target that is aimed at beyond what the pods before the load may use
-CLEAR = 1.05  # times what the widest tolerance bears, at least
+CLEAR = 1.07  # times what the tolerance bears, at first: a request costs more when more pods share the load
+ACT_SECONDS = 30.0  # that the controller is given, over the tolerance, before the load is raised further
 MARGIN = 0.15  # of a pod's CPU at the target: nearer to the ends of what is aimed at, the rate is corrected
 CORRECTION = (0.6, 1.6)  # of the rate, at once
 BACKLOG_SECONDS = 3.0  # of requests without an answer: then the service does not keep up
@@ -47,6 +48,7 @@ class Rates:
         self._seen: dict[str, float] = {}  # uid → moment of the sample that was looked at last
         self._pods = start.ready
         self._pods_at = start.at
+        self._over_since: float | None = None  # since when CPU is over what the tolerance bears
         self._below = 0  # whole windows at the highest rate that were not enough
 
     @property
@@ -109,10 +111,12 @@ class Rates:
     def _raised(self, seen: Observation, demand: float, settled: bool) -> float:
         """The rate that should make the autoscaler act."""
         pods = len(seen.ready)
-        if seen.must_act(demand):
+        bears = pods * (1 + seen.tolerance.up)
+        self._over_since = (self._over_since or seen.at) if demand > bears else None
+        if seen.must_act(demand) or (self._over_since and seen.at - self._over_since <= ACT_SECONDS):
             return self.rate  # its next look will tell
         idle = self._background / seen.per_pod
-        wanted, used = max(pods + BEYOND, CLEAR * pods * (1 + seen.widest.up)) - idle, demand - idle
+        wanted, used = CLEAR * bears - idle, demand - idle
         if used * seen.per_pod <= NOISE:
             return self.rate * LARGEST_STEP
         rate = self._sent(seen) * math.pow(max(LEAST_STEP, wanted / used), GROWTH)
