@@ -7,7 +7,7 @@ the run, which must fit into a ConfigMap with nineteen others.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ PROVES: dict[str, tuple[str, str]] = {  # what a PASS proves, and what it does n
     ),
     "autoscale": (
         "Load over the CPU target made the autoscaler ask for more pods; they became Ready, took their share, and all"
-        " was steady; after the load they went again, to the minimum, without flapping, and next to no request failed.",
+        " was steady; after the load they went again, to as many as before, and next to no request failed.",
         "That these pods hold any other load. The requests are reads of one kind, and their rate was chosen so that"
         " more than the minimum and no more than the maximum is needed.",
     ),
@@ -69,6 +69,13 @@ WORDS = {  # of the evidence
     "longest_write": "Longest write",
     "volume": "The database's volume",
     "min": "Pods at rest",
+    "start": "Pods when the load began",
+    "target": "CPU target",
+    "rates": "Requests a second that were sent, from t0 on",
+    "cost_millicores": "CPU of a request a second",
+    "background_millicores": "CPU in use before the load",
+    "errors_by_kind": "Failed requests by kind",
+    "owed": "What was owed",
     "peak": "Pods at most",
     "rate": "Rate asked for",
     "offered": "Requests to be sent",
@@ -244,10 +251,28 @@ def _evidence(evidence: Json) -> Iterable[tuple[str, str, str, list[str]]]:
             yield key, words, ", ".join(f"{name} {_value('', each)}" for name, each in value.items()), []
         elif isinstance(value, list):
             more = len(value) - LISTED
-            listed = [_value("", each) for each in value[:LISTED]] + ([f"and {more} more"] if more > 0 else [])
+            listed = [LISTINGS.get(key, _item)(each) for each in value[:LISTED]]
+            listed += [f"and {more} more"] if more > 0 else []
             yield key, words, "", listed
         else:
             yield key, words, _value(key, value), []
+
+
+def _item(value: object) -> str:
+    return _value("", value)
+
+
+def _obligation(owed: Json) -> str:
+    """What was owed, and when it came or should have come."""
+    end = f"met at {owed['met'][11:19]}" if owed["met"] else f"not met by {owed['by'][11:19]}"
+    return f"{owed['text']}: from {owed['since'][11:19]}, {end}"
+
+
+def _step(step: Json) -> str:
+    return f"{_value('', step['rate'])} from {_value('', step['at'])} s"
+
+
+LISTINGS: Mapping[str, Callable[[Any], str]] = {"owed": _obligation, "rates": _step}
 
 
 def _identities(evidence: Json) -> Iterable[tuple[str, str, str, bool]]:

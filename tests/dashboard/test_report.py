@@ -136,6 +136,14 @@ def test_lost_documents_are_listed_up_to_a_bound(app: Flask) -> None:
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style>"
 
 
+def test_what_was_owed_and_what_was_sent_are_told_in_words(app: Flask) -> None:
+    owed = {"what": "ready", "since": at(5), "by": at(185), "met": None, "text": "3 pods were asked for, 2 are Ready"}
+    evidence = {"owed": [owed, owed | {"met": at(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}
+    text = html(app, persistence(demo="autoscale", options={}, evidence=evidence))
+    assert "2 are Ready: from" in text and "not met by" in text and "met at" in text
+    assert "101.5 from 24 s" in text and "&#39;" not in text
+
+
 def test_what_others_wrote_is_text(app: Flask) -> None:
     run = persistence(
         reason=EVIL, by=EVIL, line=EVIL, evidence={EVIL: EVIL, "pod": {"before": EVIL, "after": EVIL}, "ids": [EVIL]}

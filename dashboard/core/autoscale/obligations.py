@@ -54,6 +54,7 @@ class Obligations:
         self.met: list[Obligation] = []
         self._start = start
         self._old = frozenset(pod.uid for pod in start.pods)
+        self._served: set[str] = set()  # uids: a pod that took requests once is among those that serve
         self._open: dict[str, tuple[Obligation, Debt]] = {}
 
     def see(self, seen: Observation, resolution: float, *, loaded: bool) -> None:
@@ -65,7 +66,8 @@ class Obligations:
         self._take("scale-down", seen, _scale_down(seen) if able else None, syncs + seen.down_window)
         new = seen.ready - self._old
         self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
-        self._take("serve", seen, _serve(seen, new) if loaded and not seen.away else None, SERVE_SECONDS)
+        self._served |= seen.serving
+        self._take("serve", seen, _serve(seen, new - self._served) if loaded and not seen.away else None, SERVE_SECONDS)
         self._take("remove", seen, None if seen.away else _remove(seen), REMOVE_SECONDS)
 
     def unmet(self, at: float) -> Obligation | None:
