@@ -269,7 +269,7 @@ def _obligation(owed: Json) -> str:
 
 
 def _step(step: Json) -> str:
-    return f"{_value('', step['rate'])} from {_value('', step['at'])} s"
+    return f"{step['rate']:g} from {step['at']:g} s on"
 
 
 LISTINGS: Mapping[str, Callable[[Any], str]] = {"owed": _obligation, "rates": _step}
