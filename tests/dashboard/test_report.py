@@ -141,7 +141,7 @@ def test_what_was_owed_and_what_was_sent_are_told_in_words(app: Flask) -> None:
     evidence = {"owed": [owed, owed | {"met": at(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}
     text = html(app, persistence(demo="autoscale", options={}, evidence=evidence))
     assert "2 are Ready: from" in text and "not met by" in text and "met at" in text
-    assert "101.5 from 24 s on" in text and "&#39;" not in text
+    assert "101.5 from 24 s on" in text and "{&#39;" not in text
 
 
 def test_what_others_wrote_is_text(app: Flask) -> None:
