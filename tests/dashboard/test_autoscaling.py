@@ -12,6 +12,8 @@ from dashboard.core.ports import Trouble
 from tests.dashboard.simulation import BEHAVIOR, Options
 from tests.dashboard.world import Scene
 
+pytestmark = pytest.mark.slow  # a hundred whole runs; `make check` has the rules on literals, in core/autoscale
+
 STEP = 0.25  # seconds of the simulated time
 
 Json = dict[str, Any]
