@@ -16,6 +16,8 @@ import pytest
 from local.mongod import free_port
 from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
+pytestmark = pytest.mark.slow  # each starts programs of its own
+
 ROOT = Path(__file__).parents[2]
 TOKEN = OPERATOR
 LINE = "persistence PASS mode=crash attempted=5120 lost=0 container=a1b2→c3d4"

@@ -13,10 +13,13 @@ from urllib.request import Request, urlopen
 
 import engineio
 import orjson
+import pytest
 import socketio
 
 from dashboard.core.diff import patch
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
+
+pytestmark = pytest.mark.slow  # each starts programs of its own
 
 WAIT_SECONDS = 60  # for what comes within one, on a machine that is not busy
 BEARER = {"Authorization": f"Bearer {VIEWER}"}
