@@ -6,9 +6,9 @@ It is stopped at once when more than half of the requests fail for ten seconds, 
 
 from typing import NamedTuple
 
-from dashboard.core.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unfit
+from dashboard.core.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
 from dashboard.core.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
-from dashboard.core.autoscale.obligations import Obligation, Obligations
+from dashboard.core.autoscale.obligations import Obligations
 from dashboard.core.autoscale.observation import Observation, observe
 from dashboard.core.autoscale.rates import FIRST_RATE, Rates
 from dashboard.core.autoscale.samples import SampleClock
@@ -22,13 +22,10 @@ from dashboard.core.verdict import Verdict
 from dashboard.stage import Ended, Stage
 
 LOOK_SECONDS = 1.0
-UNANSWERED = ("connect", "timeout", "broken")  # kinds of errors that no answer came of
 TEST_RATE = 300.0  # requests a second that the generator's self-test sends
 TEST_AGAIN_SECONDS = 5.0
 HINT = " Look at `kubectl top pods`: is metrics-server there, and do the pods request CPU?"
 GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
-
-
 CHANGES = 4  # times its patience a step may take in all, when the number of pods goes on changing
 
 
@@ -70,7 +67,6 @@ class Autoscaling:
         self._loading = False
         self._failing = Failing()
         self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
-        self._unmet: Obligation | None = None
 
     def play(self) -> None:
         try:
@@ -109,13 +105,12 @@ class Autoscaling:
                 cpu_percent=totals.cpu_percent if totals else None,
                 moments=moments.seconds if moments else dict.fromkeys(NAMES),
                 resolution=self._resolution.seconds,
-                owed=tuple(self._told_obligations()),
+                owed=tuple(self._obligations.to_json()) if self._obligations else (),
                 unmet=self._told_unmet(),
-                unmet_under_any_load=self._owed_under_any_load(),
                 contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
                 overloaded=rates is not None and rates.overloaded,
-                aborted=stopped is not None and stopped.startswith("Aborted"),
+                aborted=self._stage.bell.is_set(),
             )
         )
 
@@ -127,7 +122,7 @@ class Autoscaling:
         if self._load.running():
             raise Ended("A load is running already: stop it first.")
         seen = self._first_look()
-        if reason := unfit(seen, self._deployment):
+        if reason := unprovable(seen, self._deployment):
             raise Ended(reason)
         self._stage.tell(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
 
@@ -218,29 +213,23 @@ class Autoscaling:
         if not self._loading or rates is None or moments is None:
             return
         before = rates.rate
-        if (rate := rates.next(seen, self._backlog())) is not None:
+        if (rate := rates.next(seen, self._load.totals().in_flight)) is not None:
             self._load.change_rate(rate)
-            moments.change_rate(seen.at)
+            moments.change_rate()
             word = "raised" if rate > before else "lowered"
             self._stage.tell(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
         elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
             raise Ended(rates.exhausted)
-
-    def _backlog(self) -> int:
-        """Requests that wait for an answer."""
-        totals = self._load.totals()
-        unanswered = sum(count for kind, count in totals.by_kind.items() if kind in UNANSWERED)
-        return totals.offered - totals.dropped - totals.achieved - unanswered
 
     def _hold_to_what_is_owed(self, seen: Observation) -> None:
         obligations = self._obligations
         if obligations is None:
             return
         obligations.see(seen, self._resolution.assumed, loaded=self._loading)
-        if unmet := obligations.unmet(seen.at):
-            self._unmet = unmet
-            self._stage.tell(self._told_unmet() or unmet.text)
-            raise Unmet(unmet.text)
+        if obligations.unmet:
+            reason = self._told_unmet() or ""
+            self._stage.tell(reason)
+            raise Unmet(reason)
 
     # The load
 
@@ -334,26 +323,16 @@ class Autoscaling:
         } | (moments.seconds if moments else {})
 
     def _told_rates(self) -> tuple[Json, ...]:
-        steps = self._rates.steps if self._rates else []
-        return tuple({"at": round(step.at - steps[0].at, 1), "rate": step.rate} for step in steps)
-
-    def _told_obligations(self) -> list[Json]:
-        if self._obligations is None:
-            return []
-        return [*(each.to_json() for each in self._obligations.met), *([self._unmet.to_json()] if self._unmet else [])]
+        pieces = self._rates.schedule.pieces if self._rates else ()
+        return tuple({"at": round(piece.since, 1), "rate": piece.rate} for piece in pieces)
 
     def _told_unmet(self) -> str | None:
         """What did not come, with its moments from the load's beginning."""
-        unmet, moments = self._unmet, self._moments
+        unmet, moments = self._obligations.unmet if self._obligations else None, self._moments
         if unmet is None or moments is None:
             return None
         since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
         return f"{unmet.text}. It was owed since t0 + {since:.0f} s, by t0 + {by:.0f} s, and did not come."
-
-    def _owed_under_any_load(self) -> bool:
-        """A generator that lagged excuses nobody; a service that had more to do than it can excuses its pods."""
-        controllers = self._unmet is not None and self._unmet.what in ("scale-up", "scale-down")
-        return controllers or not (self._rates and self._rates.overloaded)
 
     def _who_failed(self) -> str | None:
         if not self._errors_of or self._start is None:

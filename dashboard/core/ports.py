@@ -198,6 +198,10 @@ class LoadTotals(Protocol):
         """Requests that were never sent, since as many as allowed were under way."""
 
     @property
+    def in_flight(self) -> int:
+        """Requests that wait for an answer."""
+
+    @property
     def p99_ms(self) -> float | None:
         """How long answers took, the 99th percentile of all."""
 

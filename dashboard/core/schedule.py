@@ -5,6 +5,7 @@ gap: the part of an interval that has passed already counts as that part of a re
 """
 
 import math
+from itertools import pairwise
 from typing import Self
 
 from msgspec import Struct
@@ -65,12 +66,16 @@ class Schedule(Struct, frozen=True):
         """Requests due in the first so many seconds."""
         return math.ceil(self._integral(elapsed))
 
+    def mean(self, start: float, end: float) -> float:
+        """Requests a second between two moments, in seconds after the load's start; before it there were none."""
+        return (self._integral(end) - self._integral(start)) / (end - start) if end > start else self.rate
+
     def most(self, elapsed: float, delay: float) -> int:
         """Requests due at most, if each change took effect up to `delay` seconds after its moment."""
         elapsed = min(elapsed, self.duration)
         late = sum(
             (old.rate - new.rate) * min(delay, elapsed - new.since)
-            for old, new in zip(self.pieces, self.pieces[1:], strict=False)
+            for old, new in pairwise(self.pieces)
             if new.since < elapsed and new.rate < old.rate
         )
         return math.ceil(self._integral(elapsed) + late)

@@ -134,7 +134,6 @@ def _found(rate: float, outcome: str, stopped: str | None, owed: Json | None, wo
         resolution=15.0,
         owed=(owed,) if owed else (),
         unmet=f"{owed['text']}, by {owed['by'][11:19]} UTC at the latest, and asked for none." if owed else None,
-        unmet_under_any_load=owed is not None,
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct, convert
 from dashboard.core import event, objects
 from dashboard.core.moment import rfc3339
 from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.fake.manifests import BEHAVIOR
 
 SOURCES = ("pods", "deployments", "horizontalpodautoscalers", "endpointslices", "metrics", "traffic", "mongo", "runs")
 POLL_SECONDS = 5.0  # of metrics.k8s.io, and of the pods' counters
@@ -56,21 +57,6 @@ class Options(Struct, kw_only=True):
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
     windows: bool = True  # whether samples tell theirs
     seed: int = 1
-
-
-BEHAVIOR = {
-    "scaleUp": {
-        "stabilizationWindowSeconds": 0,
-        "policies": [
-            {"type": "Percent", "value": 100, "periodSeconds": 15},
-            {"type": "Pods", "value": 4, "periodSeconds": 15},
-        ],
-    },
-    "scaleDown": {
-        "stabilizationWindowSeconds": 60,
-        "policies": [{"type": "Percent", "value": 50, "periodSeconds": 15}],
-    },
-}
 
 
 class Pod(Struct):

@@ -9,7 +9,8 @@ import pytest
 from dashboard.core.load import MOST_RATE, LoadOptions, Unfit
 from dashboard.core.moment import seconds
 from dashboard.core.ports import Trouble
-from tests.dashboard.simulation import BEHAVIOR, Options
+from dashboard.fake.manifests import BEHAVIOR
+from tests.dashboard.simulation import Options
 from tests.dashboard.world import Scene
 
 pytestmark = pytest.mark.slow  # a hundred whole runs; `make check` has the rules on literals, in core/autoscale

@@ -322,7 +322,8 @@ class Load:
         errors = int(sent * self.share_of_errors)
         figures = {"lag_p99_ms": self.lag_ms, "cpu_percent": self.cpu}
         answered = int(sent * self.share_of_answered)
-        return Totals(due=due, offered=sent, sent=sent, achieved=answered, errors=errors, **figures)
+        waiting = sent - answered
+        return Totals(due=due, offered=sent, sent=sent, achieved=answered, errors=errors, in_flight=waiting, **figures)
 
 
 class Scene:

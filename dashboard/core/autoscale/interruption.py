@@ -1,9 +1,9 @@
 """What ends an autoscale run without a finding: before it begins, what only a person can decide; during it, whatever
 makes it impossible to tell."""
 
-from dashboard.core.autoscale.obligations import SYNC_SECONDS, SYNCS
+from dashboard.core.autoscale.obligations import decision_seconds
 from dashboard.core.autoscale.observation import Observation
-from dashboard.core.news import span
+from dashboard.core.news import listing, span
 from dashboard.core.ports import LoadTotals
 
 FAILING_SHARE = 0.5
@@ -12,17 +12,17 @@ INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without figures, and two samples' time
 
 
-def unfit(seen: Observation, deployment: str) -> str | None:
+def unprovable(seen: Observation, deployment: str) -> str | None:
     """Why no run can prove this autoscaler, and what to do; None if one can. All of it is for a person to decide."""
     scales = dict(seen.spec).get("scaleTargetRef")
     if scales and scales != f"Deployment {deployment}":
         return f"The autoscaler scales the {scales}, and not the Deployment {deployment}: correct its scaleTargetRef."
     if seen.high <= seen.low:
         return f"The autoscaler's min and max are both {seen.low}: there is nothing to scale. Raise maxReplicas."
-    for direction in seen.disabled:
+    if seen.disabled:
         return (
-            f"The autoscaler's behavior has {direction} disabled (selectPolicy: Disabled), so that nothing is owed:"
-            " allow it to prove it."
+            f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled), so that"
+            " nothing is owed: allow it to prove it."
         )
     limits = [pod.limit for pod in seen.pods if pod.uid in seen.ready]
     most = max((limit or float("inf") for limit in limits), default=float("inf"))
@@ -94,7 +94,7 @@ class Watchdog:
             self._unfollowed_since = None
             return None
         since = self._unfollowed_since = self._unfollowed_since or seen.at
-        if seen.at - since <= SYNCS * SYNC_SECONDS + 2 * resolution:
+        if seen.at - since <= decision_seconds(resolution):
             return None
         return (
             f"The controller does not look: for {span(seen.at - since)} the pods' samples have been over its target"

@@ -88,7 +88,7 @@ class Moments:
         self._last = seen
         return sorted(set(self._at) - known)
 
-    def change_rate(self, at: float) -> None:
+    def change_rate(self) -> None:
         """Another load from now on: what is steady begins anew."""
         self._even.clear()
 

@@ -11,16 +11,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboard.core.autoscale.observation import Observation, Pod
+from dashboard.core.autoscaler.memory import LOOK_SECONDS
 from dashboard.core.moment import rfc3339
 from dashboard.core.news import listing, plain, shorten
 
-SYNC_SECONDS = 15.0  # between two looks of the controller, its own default
-SYNCS = 4  # that it may take for what it owes
+LOOKS = 4  # that the controller may take for what it owes
 READY_SECONDS = 180.0  # for a pod that was asked for; its image may have to be pulled
 SERVE_SECONDS = 90.0  # for a Ready pod to get a request
 REMOVE_SECONDS = 120.0  # for a pod that is not wanted any more to be told to end
 
 Json = dict[str, object]
+
+
+def decision_seconds(resolution: float) -> float:
+    """That the controller has for what it owes: so many of its looks, and two samples' time."""
+    return LOOKS * LOOK_SECONDS + 2 * resolution
 
 
 class Obligation(Struct, frozen=True):
@@ -52,6 +57,7 @@ class Obligations:
 
     def __init__(self, start: Observation) -> None:
         self.met: list[Obligation] = []
+        self.unmet: Obligation | None = None  # the first one whose limit has passed
         self._start = start
         self._old = frozenset(pod.uid for pod in start.pods)
         self._served: set[str] = set()  # uids: a pod that took requests once is among those that serve
@@ -59,25 +65,25 @@ class Obligations:
 
     def see(self, seen: Observation, resolution: float, *, loaded: bool) -> None:
         """Once a second. `resolution`: seconds between two samples of a pod; `loaded`: whether requests are sent."""
-        syncs = SYNCS * SYNC_SECONDS + 2 * resolution
+        decision = decision_seconds(resolution)
         able = seen.active and seen.away is None
-        self._take("scale-up", seen, _scale_up(seen) if able else None, syncs)
+        self._take("scale-up", seen, _scale_up(seen) if able else None, decision)
         # Of a controller that was started anew in the meantime, a whole window has to pass again.
-        self._take("scale-down", seen, _scale_down(seen) if able else None, syncs + seen.down_window)
+        self._take("scale-down", seen, _scale_down(seen) if able else None, decision + seen.down_window)
         new = seen.ready - self._old
         self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
         self._served |= seen.serving
         self._take("serve", seen, _serve(seen, new - self._served) if loaded and not seen.away else None, SERVE_SECONDS)
         self._take("remove", seen, None if seen.away else _remove(seen), REMOVE_SECONDS)
+        self.unmet = self.unmet or self.late(seen.at)
 
-    def unmet(self, at: float) -> Obligation | None:
-        """The one whose limit has passed."""
+    def late(self, at: float) -> Obligation | None:
+        """One whose limit has passed."""
         return next((obligation for obligation, _ in self._open.values() if at > obligation.by), None)
 
-    def to_json(self, at: float) -> list[Json]:
-        """Those that were met and the one that was not, oldest first."""
-        unmet = self.unmet(at)
-        return [obligation.to_json() for obligation in [*self.met, *([unmet] if unmet else [])]]
+    def to_json(self) -> list[Json]:
+        """Those that were met and the one that was not."""
+        return [obligation.to_json() for obligation in [*self.met, *([self.unmet] if self.unmet else [])]]
 
     def _take(self, what: str, seen: Observation, debt: Debt | None, limit: float) -> None:
         if what in self._open:

@@ -56,7 +56,6 @@ class Observation(Struct, frozen=True, dict=True):
     owed: int | None = None  # pods that the controller should ask for by its own figure
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
     next_change: tuple[float, int] | None = None  # when it will ask for how many, if CPU stays as it is
-    formula: str | None = None
     endpoints: int | None = None  # addresses that take the Service's requests
     asked: int | None = None  # pods that the Deployment asks for
     updated: bool = True  # no roll-out is under way: each of the Deployment's pods is of its newest template
@@ -168,7 +167,6 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         owed=arithmetic.get("owed"),
         disabled=tuple(arithmetic.get("disabled") or ()),
         next_change=_next_change(arithmetic),
-        formula=arithmetic.get("formula"),
         endpoints=(state.get("service") or {}).get("endpoints"),
         asked=workload.get("desired"),
         updated=workload.get("updated", 0) == workload.get("replicas", 0),

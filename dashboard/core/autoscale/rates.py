@@ -5,10 +5,10 @@ A pod's CPU sample is a mean over its window, and so is compared with the mean r
 """
 
 import math
-
-from msgspec import Struct
+from collections.abc import Iterable
 
 from dashboard.core.autoscale.observation import Observation
+from dashboard.core.schedule import Schedule
 
 FIRST_RATE = 25.0  # requests a second: little enough for a slow service
 LARGEST_STEP = 5.0  # times as much at once
@@ -25,19 +25,12 @@ LOADED = 0.4  # of a sample's window, at least, have to be of the load
 NOISE = 5.0  # millicores that can't be told from none
 
 
-class Step(Struct, frozen=True):
-    """From a moment on, so many requests a second were sent."""
-
-    at: float
-    rate: float
-
-
 class Rates:
-    """The rates that were sent, and the next one. `start` is the observation before the load, `highest` the cap;
-    `fixed` says that the rate was asked for and stays."""
+    """The rates that were sent, as a `schedule` from the load's beginning on, and the next one. `start` is the
+    observation before the load, `highest` the cap; `fixed` says that the rate was asked for and stays."""
 
     def __init__(self, start: Observation, first: float, highest: float, *, fixed: bool = False) -> None:
-        self.steps: list[Step] = [Step(start.at, first)]
+        self.schedule = Schedule.of(first, math.inf)
         self.cost: float | None = None  # millicores for each request a second, by the newest samples
         self.exhausted: str | None = None  # why no more CPU can be brought about, in a sentence
         self.overloaded = False  # whether the service did not answer in time
@@ -47,13 +40,13 @@ class Rates:
         self._background = start.used or 0.0
         self._seen: dict[str, float] = {}  # uid → moment of the sample that was looked at last
         self._pods = start.ready
-        self._pods_at = start.at
+        self._pods_at = self._changed_at = start.at  # since when the pods, and the rate, are what they are
         self._over_since: float | None = None  # since when CPU is over what the tolerance bears
         self._below = 0  # whole windows at the highest rate that were not enough
 
     @property
     def rate(self) -> float:
-        return self.steps[-1].rate
+        return self.schedule.rate
 
     def next(self, seen: Observation, backlog: int) -> float | None:
         """The rate to change to; None to leave it. Called once a second; a sample is looked at once. `backlog` requests
@@ -65,7 +58,7 @@ class Rates:
             return None
         self._seen = {uid: seen.samples[uid][0] for uid in seen.ready}
         self._observe_cost(seen)
-        settled = seen.sampled_since(max(self.steps[-1].at, self._pods_at)) == seen.ready
+        settled = seen.sampled_since(max(self._changed_at, self._pods_at)) == seen.ready
         if seen.desired > self._start.desired:
             return self._change(seen, self._corrected(seen, demand)) if settled and not self._fixed else None
         behind = backlog > BACKLOG_SECONDS * self.rate
@@ -73,19 +66,9 @@ class Rates:
             self._look_for_end(seen, demand, behind)
         return None if self._fixed or behind else self._change(seen, self._raised(seen, demand, settled))
 
-    def mean(self, start: float, end: float) -> float:
-        """Requests a second between two moments, as they were sent."""
-        if end <= start:
-            return self.rate
-        ends = [*(step.at for step in self.steps[1:]), end]
-        sent = 0.0
-        for step, until in zip(self.steps, ends, strict=True):
-            sent += step.rate * max(0.0, min(until, end) - max(step.at, start))
-        return sent / (end - start)
-
     def _is_new(self, seen: Observation) -> bool:
         """Whether each pod has a sample that was not looked at yet, of a time with load."""
-        began = self.steps[0].at
+        began = self._start.at
         return all(
             at > self._seen.get(uid, began) and at - began >= LOADED * window
             for uid, (at, _, window) in seen.samples.items()
@@ -96,7 +79,8 @@ class Rates:
         rate = round(min(self._highest, max(1.0, rate)), 1)
         if abs(rate / self.rate - 1) < LEAST_CHANGE:
             return None
-        self.steps.append(Step(seen.at, rate))
+        self.schedule = self.schedule.changed(seen.at - self._start.at, rate)
+        self._changed_at = seen.at
         return rate
 
     def _observe_cost(self, seen: Observation) -> None:
@@ -105,7 +89,8 @@ class Rates:
 
     def _sent(self, seen: Observation) -> float:
         """The mean rate over the windows of the newest samples."""
-        means = [self.mean(at - window, at) for at, _, window in (seen.samples[uid] for uid in seen.ready)]
+        spans = [(at - window - self._start.at, at - self._start.at) for at, _, window in _samples(seen)]
+        means = [self.schedule.mean(*span) for span in spans]
         return sum(means) / len(means)
 
     def _raised(self, seen: Observation, demand: float, settled: bool) -> float:
@@ -155,3 +140,7 @@ class Rates:
             f"At {self.rate:g} requests a second, {why}, {seen.cpu} was too little for the autoscaler to act:"
             f" nothing was owed. {advice}."
         )
+
+
+def _samples(seen: Observation) -> Iterable[tuple[float, float, float]]:
+    return (seen.samples[uid] for uid in seen.ready)

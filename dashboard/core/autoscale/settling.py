@@ -1,10 +1,12 @@
 """Whether the autoscaler has settled, so that what follows is the load's doing; and if not, what it waits for."""
 
 from dashboard.core.autoscale.observation import Observation
+from dashboard.core.autoscaler.explanation import pods
+from dashboard.core.autoscaler.memory import LOOK_SECONDS
 from dashboard.core.news import plain, span
 
 SETTLED_SECONDS = 3.0  # that all has to be so
-SYNC_SECONDS = 15.0  # between two looks of the controller, its own default
+LOOKS = 3  # of the controller, after its window has passed
 
 
 class Settling:
@@ -25,7 +27,7 @@ class Settling:
             self._since = None
             return why
         self._since = seen.at if self._since is None else self._since
-        return None if seen.at - self._since >= SETTLED_SECONDS else f"Settled with {_pods(seen.desired)}"
+        return None if seen.at - self._since >= SETTLED_SECONDS else f"Settled with {pods(seen.desired)}"
 
     def _why(self, seen: Observation, resolution: float) -> str | None:
         if seen.away:
@@ -60,10 +62,10 @@ class Settling:
         before holds it up."""
         if seen.desired <= seen.low or self._count is None:
             return None
-        left = self._count[1] + seen.down_window + 3 * SYNC_SECONDS - seen.at
+        left = self._count[1] + seen.down_window + LOOKS * LOOK_SECONDS - seen.at
         if left <= 0:
             return None
-        return f"{_pods(seen.desired)}, over min {seen.low}: waiting whether fewer are enough, {span(left)} more"
+        return f"{pods(seen.desired)}, over min {seen.low}: waiting whether fewer are enough, {span(left)} more"
 
 
 def _uneven(seen: Observation) -> str:
@@ -77,10 +79,6 @@ def _coming(seen: Observation) -> str:
     at, replicas = seen.next_change or (seen.at, seen.desired)
     left = max(0.0, at - seen.at)
     return (
-        f"Waiting for the autoscaler to go from {seen.desired} to {_pods(replicas)}"
+        f"Waiting for the autoscaler to go from {seen.desired} to {pods(replicas)}"
         f"{f', in some {span(left)}' if left else ''}: {seen.cpu}"
     )
-
-
-def _pods(count: int) -> str:
-    return "1 pod" if count == 1 else f"{count} pods"

@@ -10,11 +10,10 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.core.autoscale.moments import NAMES
+from dashboard.core.load import MOST_CPU_PERCENT, MOST_LAG_MS
 from dashboard.core.verdict import Verdict, as_seconds, as_text, decide, rounded
 
 ERRORS = 0.001  # of all requests
-LAG_MS = 50.0  # the generator's, 99th percentile
-GENERATOR_CPU = 80.0  # percent of a core
 SENT = 0.99  # of what was to be sent
 
 Json = dict[str, Any]
@@ -44,7 +43,6 @@ class Findings(Struct, frozen=True):
     resolution: float | None = None  # seconds between two samples of a pod
     owed: tuple[Json, ...] = ()  # what was owed and met, and what was not
     unmet: str | None = None  # what was owed and did not come, in a sentence with its moments
-    unmet_under_any_load: bool = False  # whether it was owed whatever the load was like
     contradiction: str | None = None
     stopped: str | None = None  # why it ended early
     aborted: bool = False
@@ -53,10 +51,9 @@ class Findings(Struct, frozen=True):
 
 def autoscale(found: Findings) -> Verdict:
     flaws = list(_flaws(found))
-    unmet = [found.unmet] if found.unmet else []
-    sound = not flaws or found.unmet_under_any_load
-    failures = [*(unmet if sound else []), *([] if flaws or found.aborted or found.overloaded else _errors(found))]
-    doubts = [*([found.stopped] if found.stopped else []), *([] if sound else unmet), *flaws, *_gaps(found)]
+    excused = bool(flaws) or found.aborted or found.overloaded  # of errors: what was owed was so under any load
+    failures = [*([found.unmet] if found.unmet else []), *([] if excused else _errors(found))]
+    doubts = [*([found.stopped] if found.stopped else []), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
     return Verdict(verdict, reason, evidence, _line(verdict, evidence))
@@ -72,10 +69,10 @@ def _flaws(found: Findings) -> Iterator[str]:
         if not found.stopped:
             yield "The load generator told no figures."
         return
-    if found.lag_p99_ms > LAG_MS:
-        yield f"The load generator lagged: {found.lag_p99_ms:.0f} ms late (p99), where {LAG_MS:.0f} are allowed."
-    if (found.cpu_percent or 0.0) > GENERATOR_CPU:
-        yield f"The load generator used {found.cpu_percent:.0f} % of its core, where {GENERATOR_CPU:.0f} are allowed."
+    if found.lag_p99_ms > MOST_LAG_MS:
+        yield f"The load generator lagged: {found.lag_p99_ms:.0f} ms late (p99), where {MOST_LAG_MS:.0f} are allowed."
+    if (found.cpu_percent or 0.0) > MOST_CPU_PERCENT:
+        yield f"The load generator used {found.cpu_percent:.0f} % of its core: {MOST_CPU_PERCENT:.0f} are allowed."
     sent, due = found.offered - found.dropped, max(found.due, found.offered)
     if sent < SENT * due:
         yield f"The load was thin: {sent} requests were sent, where {due} were due."

@@ -10,7 +10,7 @@ from dashboard.core.autoscale.interruption import (
     INACTIVE_SECONDS,
     Failing,
     Watchdog,
-    unfit,
+    unprovable,
 )
 from dashboard.core.autoscale.observation import Observation
 from dashboard.core.load import Totals
@@ -30,12 +30,12 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
     ],
 )
 def test_what_only_a_person_can_decide_is_named(change: dict[str, Any], words: str) -> None:
-    assert words in (unfit(seen(**change), "flask") or "")
+    assert words in (unprovable(seen(**change), "flask") or "")
 
 
 def test_one_pod_that_can_reach_the_target_is_enough_and_no_limit_is_none() -> None:
-    assert unfit(seen(spec=SPEC), "flask") is None
-    assert unfit(seen(target=400, there=(pod(0), pod(1, limit=None))), "flask") is None
+    assert unprovable(seen(spec=SPEC), "flask") is None
+    assert unprovable(seen(target=400, there=(pod(0), pod(1, limit=None))), "flask") is None
 
 
 def watched(*observations: Observation) -> list[str | None]:

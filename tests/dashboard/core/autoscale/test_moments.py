@@ -91,7 +91,7 @@ def test_another_rate_or_number_of_pods_begins_it_anew(change: str) -> None:
     moments.see(grown(90))
     assert moments.steady() == 50
     if change == "rate":
-        moments.change_rate(T0 + 90)
+        moments.change_rate()
     else:
         moments.see(grown(91, desired=4))
     assert moments.steady() == 0

@@ -56,10 +56,10 @@ def test_a_sample_with_half_the_load_is_compared_with_half_the_rate() -> None:
 def test_the_mean_is_that_of_what_was_sent_over_the_window() -> None:
     found = rates(100)
     assert found.next(after(15, 6), 0) == 500
-    assert found.mean(T0, T0 + 15) == 100
-    assert found.mean(T0 + 10, T0 + 25) == pytest.approx((5 * 100 + 10 * 500) / 15)
-    assert found.mean(T0 - 15, T0 + 15) == 50, "before it there was none"
-    assert found.mean(T0 + 20, T0 + 20) == 500
+    assert found.schedule.mean(0, 15) == 100
+    assert found.schedule.mean(10, 25) == pytest.approx((5 * 100 + 10 * 500) / 15)
+    assert found.schedule.mean(-15, 15) == 50, "before it there was none"
+    assert found.schedule.mean(20, 20) == 500
 
 
 @pytest.mark.parametrize("used", [80, 133, 390])

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dashboard.core.autoscale.observation import Observation
-from dashboard.core.autoscale.settling import SETTLED_SECONDS, SYNC_SECONDS, Settling
+from dashboard.core.autoscale.settling import LOOKS, SETTLED_SECONDS, Settling
+from dashboard.core.autoscaler.memory import LOOK_SECONDS
 from tests.dashboard.core.autoscale.observations import ON_ITS_WAY, T0, pod, seen
 
 BEGAN = T0 - 100
@@ -59,7 +60,7 @@ def test_whatever_comes_between_makes_it_begin_anew() -> None:
 
 def test_above_min_it_waits_whether_fewer_are_enough() -> None:
     settling = Settling(BEGAN)
-    window = 60.0 + 3 * SYNC_SECONDS
+    window = 60.0 + LOOKS * LOOK_SECONDS
     busy: dict[str, Any] = {"pods": 3, "used": 60.0, "figure": 60}
     assert "over min 2" in (settling.waits_for(seen(0, **busy), 15.0) or "")
     assert "1.0 s more" in (settling.waits_for(seen(window - 1, **busy), 15.0) or "")

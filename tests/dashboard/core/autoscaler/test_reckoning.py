@@ -10,22 +10,9 @@ import pytest
 from dashboard.core import objects
 from dashboard.core.autoscaler.reckoning import Reckoning
 from dashboard.core.moment import rfc3339
+from dashboard.fake.manifests import BEHAVIOR
 
 NOW = 1_800_000_000.0
-BEHAVIOR = {
-    "scaleUp": {
-        "stabilizationWindowSeconds": 0,
-        "selectPolicy": "Max",
-        "policies": [
-            {"type": "Percent", "value": 100, "periodSeconds": 15},
-            {"type": "Pods", "value": 4, "periodSeconds": 15},
-        ],
-    },
-    "scaleDown": {
-        "stabilizationWindowSeconds": 60,
-        "policies": [{"type": "Percent", "value": 50, "periodSeconds": 15}],
-    },
-}
 CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
 
 
