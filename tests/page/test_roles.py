@@ -27,4 +27,4 @@ def test_the_button_leads_out_and_the_login_link_in_again(visit: Visit, mock: Mo
         page.goto(f"{mock.url}/login#{token}")
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
-        assert page.locator("#main").get_attribute("data-role") == role
+        expect(page.locator("#main")).to_have_attribute("data-role", role)

@@ -201,7 +201,7 @@ export function logView(redraw) {
     if (count === 0) return "";
     const found = choice.filter ? `${pane.childElementCount} of ${plural(count, "line")}` : plural(count, "line");
     const left = lines.first() > 1 ? ", older ones left out" : "";
-    const held = lines.last() > drawn ? `, ${plural(Math.min(count, lines.last() - drawn), "line")} held back` : "";
+    const held = paused && lines.last() > drawn ? `, ${plural(Math.min(count, lines.last() - drawn), "line")} held back` : "";
     const why = state.problem && state.word !== "live" ? ` · ${state.problem.message}` : "";
     return `${found}${left}${held}${why}`;
   }
