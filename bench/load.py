@@ -20,9 +20,9 @@ from bench.crowd import Say
 from cluster import host
 from cluster.errors import HostError
 from cluster.instance import CHECKOUT
-from dashboard.child import Child
-from dashboard.core.course import Course
-from dashboard.core.load import LoadOptions, Totals
+from dashboard.load.options import LoadOptions, Totals
+from dashboard.load.process import Child
+from dashboard.load.progress import Course
 
 RATES = (500, 750, 1000, 1250, 1500, 1750, 2000)  # upwards, until one is too much
 TRIES = 2  # of a rate: something else may have had the core

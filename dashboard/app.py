@@ -11,42 +11,43 @@ from typing import Protocol
 
 from flask import Flask
 
-from dashboard import auth, packing, problems
-from dashboard.api import api
-from dashboard.apiserver import Api, connection
-from dashboard.audit import Audit
 from dashboard.clock import Clock
-from dashboard.cluster import Cluster
 from dashboard.config import Config, read
-from dashboard.control import Operator
-from dashboard.core.documents import Service
-from dashboard.core.inspection import Inspector
-from dashboard.core.proof import COLLECTION as PROOFS
 from dashboard.core.snapshot import Targets
-from dashboard.crash import Crash
-from dashboard.director import Director
-from dashboard.documents import documents
-from dashboard.fake import Fake
-from dashboard.fake.director import FakeDirector
-from dashboard.fake.generator import FakeLoad
-from dashboard.fake.inspector import FakeInspector
-from dashboard.fake.story import Options
-from dashboard.hub import Hub
-from dashboard.inspector import Inspector as ClusterInspector
-from dashboard.load import Load
-from dashboard.mongo import Mongo
-from dashboard.pages import pages
-from dashboard.pods import Looks, pods
-from dashboard.probe import Probe
-from dashboard.readback import Reader
-from dashboard.runs import runs
-from dashboard.scrape import Scrape
-from dashboard.service import Service as ServiceClient
-from dashboard.sockets import Sockets
-from dashboard.tails import Tails
-from dashboard.writers import AT_ONCE as WRITES_AT_ONCE
-from dashboard.writers import DEADLINE_SECONDS as WRITE_SECONDS
-from dashboard.writers import Writers
+from dashboard.dataservice.client import Service as ServiceClient
+from dashboard.dataservice.contract import Service
+from dashboard.kube.actions import Operator
+from dashboard.kube.client import Api, connection
+from dashboard.kube.crash import Crash
+from dashboard.kube.logs import Tails
+from dashboard.kube.pod_details import Inspector
+from dashboard.kube.pods import Inspector as ClusterInspector
+from dashboard.load.supervisor import Load
+from dashboard.mock import Fake
+from dashboard.mock.director import FakeDirector
+from dashboard.mock.generator import FakeLoad
+from dashboard.mock.inspector import FakeInspector
+from dashboard.mock.story import Options
+from dashboard.runs.audit import Audit
+from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
+from dashboard.runs.demos.persistence.readback import Reader
+from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
+from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
+from dashboard.runs.demos.persistence.writers import Writers
+from dashboard.runs.manager import Director
+from dashboard.sources.metrics import Scrape
+from dashboard.sources.mongo import Mongo
+from dashboard.sources.watches import Cluster
+from dashboard.web import auth, problems
+from dashboard.web import static_gzip as packing
+from dashboard.web.health import Probe
+from dashboard.web.hub import Hub
+from dashboard.web.routes.documents import documents
+from dashboard.web.routes.pages import pages
+from dashboard.web.routes.pods import Looks, pods
+from dashboard.web.routes.runs import runs
+from dashboard.web.routes.state import api
+from dashboard.web.sockets import Sockets
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
 

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from dashboard.core.ports import Bell
+from dashboard.runs.ports import Bell
 
 
 class Clock:

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from dashboard.core import event, objects, views
-from dashboard.core.autoscaler.behavior import DOWN_WINDOW_SECONDS, behavior_of
-from dashboard.core.autoscaler.reckoning import Reckoning
+from dashboard.core import events as event
+from dashboard.core import objects, views
 from dashboard.core.history import History
-from dashboard.core.moment import duration, seconds
+from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
+from dashboard.core.hpa.evaluation import Reckoning
+from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Rates, Traffic
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 
-from dashboard.core.event import Counters
+from dashboard.core.events import Counters
 
 REMEMBERED_SECONDS = 60.0  # a pod that was not heard for longer starts anew
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from dashboard.core.autoscaler.measurement import MILLICORES, PERCENT
-from dashboard.core.autoscaler.task import seen_of, target_of
+from dashboard.core.hpa.metrics import MILLICORES, PERCENT
+from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
 from dashboard.core.traffic import Rates

@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
-from dashboard.core import event
+from dashboard.core import events as event
 from local.mongod import dies_with_parent, free_port
 
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"

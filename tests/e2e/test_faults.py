@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.cluster import SOURCES
+from dashboard.sources.watches import SOURCES
 from tests.browser import held_still, settle
 from tests.e2e.deployment import Deployment
 from tests.e2e.faults import PAGE_PORT, PROBE_PORT, Faults, until

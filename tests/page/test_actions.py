@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
-from dashboard.core.load import MOST_RATE, MOST_SECONDS
+from dashboard.load.options import MOST_RATE, MOST_SECONDS
 from tests.page import axe
 from tests.page.conftest import Visit, shared
 from tests.page.mock import Mock

@@ -7,10 +7,11 @@ import msgspec
 import orjson
 import pytest
 
-from dashboard.core import event, objects
+from dashboard.core import events as event
+from dashboard.core import objects
 from dashboard.core.diff import diff, patch
-from dashboard.core.moment import seconds
 from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.timestamps import seconds
 
 T0, T1, T2 = "2026-11-24T12:00:00Z", "2026-11-24T12:00:10Z", "2026-11-24T12:00:20Z"
 TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core.event import Counters
+from dashboard.core.events import Counters
 from dashboard.core.traffic import REMEMBERED_SECONDS, Buckets, Rates, Traffic, quantile
 
 INF = float("inf")

@@ -1,0 +1,287 @@
+"""What changed between two states that a reader wants told, in words.
+
+What was there when the dashboard started is no news: a kind is compared only once it was listed. A quiet state costs
+next to nothing: what did not change is the same object in both.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dashboard.core.timeline.entry import Json, News, listing, plain, shorten, span
+from dashboard.core.timestamps import seconds
+
+SETTLED_SECONDS = 2.0  # a source that goes or comes back for less is a flicker
+STAMP_SECONDS = 2.0  # a creationTimestamp is whole seconds: a pod seen so soon after was seen at its creation
+REMEMBERED_NAMES = 100
+REASON_LENGTH = 160
+MARK_LENGTH = 20  # of a name in a mark
+
+SOURCE_WORDS = {
+    "horizontalpodautoscalers": "autoscalers",
+    "persistentvolumeclaims": "volume claims",
+    "endpointslices": "endpoints",
+}
+
+
+class Changes:
+    """Remembers since when things are as they are, so as to tell how long they were."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, tuple[float, bool]] = {}  # pod's uid → since when it is not ready, whether it was
+        self._ending: dict[str, float] = {}  # pod's uid → since when it terminates
+        self._gone: dict[str, float] = {}  # pod's name → when the last one of that name was gone
+        self._away: dict[str, float] = {}  # source → since when it is away, once that was told
+        self._idle: float | None = None  # since when the autoscaler can't scale
+        self._unreachable: float | None = None  # since when the Service has no endpoints
+
+    def between(self, before: Json, after: Json, at: str) -> Iterator[News]:
+        """The news that make `after` of `before`, causes first; at `at` unless the state knows better."""
+        if before["autoscaler"] is not after["autoscaler"] and _listed(before, "horizontalpodautoscalers"):
+            yield from self._autoscaler(before["autoscaler"], after["autoscaler"], at)
+        yield from _replicas(before, after, at)
+        if before["pods"] is not after["pods"] and _listed(before, "pods"):
+            yield from self._pods(before["pods"], after, at)
+        yield from self._endpoints(before["service"], after["service"], at)
+        if before["claims"] != after["claims"] and _listed(before, "persistentvolumeclaims"):
+            yield from _claims(before["claims"], after["claims"], at)
+        if before["mongo"] is not after["mongo"] and before["mongo"] and after["mongo"]:
+            yield from _mongo(before["mongo"], after["mongo"], after["sources"].get("mongo") or {})
+        yield from self._sources(after["sources"], at)
+
+    # The autoscaler
+
+    def _autoscaler(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+        if was is None or now is None:
+            if now:
+                yield News(at, "off", f"Autoscaler created: {now['min']} to {now['max']} pods")
+            elif was:
+                yield News(at, "warn", "Autoscaler deleted")
+            return
+        if was["desired"] != now["desired"]:
+            yield News(at, *_scaled(was["desired"], now), None, f"{was['desired']} → {now['desired']}")
+        if (was["min"], was["max"]) != (now["min"], now["max"]):
+            ranges = (f"{one['min']} to {one['max']}" for one in (was, now))
+            yield News(at, "off", f"Autoscaler's range changed: {' pods → '.join(ranges)} pods")
+        yield from self._activity(_active(was), _active(now), at)
+
+    def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+        """Whether it can scale at all: it can't without figures."""
+        if was is None or now is None or (was["status"] == "True") == (now["status"] == "True"):
+            return
+        if now["status"] == "True":
+            after = "" if self._idle is None else f" after {span(seconds(at) - self._idle)}"
+            self._idle = None
+            yield News(at, "good", f"Autoscaler can scale again{after}")
+        else:
+            self._idle = seconds(at)
+            why = ": ".join(filter(None, (plain(now["reason"], 60), plain(now["message"], REASON_LENGTH))))
+            yield News(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
+
+    # Pods
+
+    def _pods(self, before: list[Json], after: Json, at: str) -> Iterator[News]:
+        database = (after["statefulset"] or {}).get("name")
+        old = {pod["uid"]: pod for pod in before}
+        new = {pod["uid"]: pod for pod in after["pods"]}
+        for uid, pod in old.items():
+            if uid not in new:
+                yield self._left(pod, at, marked=pod["app"] == database)
+        for uid, pod in new.items():
+            was = old.get(uid)
+            if was is pod:
+                continue
+            marked = pod["app"] == database
+            if was is None:
+                yield self._came(pod, at)
+                was = pod | {"phase": "Pending", "ready": False, "restarts": 0}
+            yield from self._turned(was, pod, at, marked)
+
+    def _left(self, pod: Json, at: str, *, marked: bool) -> News:
+        now, uid, name = seconds(at), pod["uid"], pod["name"]
+        self._waiting.pop(uid, None)
+        began = self._ending.pop(uid, None)
+        self._gone.pop(name, None)
+        self._gone[name] = now
+        if len(self._gone) > REMEMBERED_NAMES:
+            del self._gone[next(iter(self._gone))]
+        after = "" if began is None else f", {span(now - began)} after it began to terminate"
+        sudden = marked and pod["phase"] != "Terminating"
+        return News(at, "off", f"{shorten(name)} gone{after}", _of(pod), _mark(pod, "gone") if sudden else None)
+
+    def _came(self, pod: Json, at: str) -> News:
+        now = seconds(at)
+        created = seconds(pod["created"]) if pod["created"] else now
+        self._waiting[pod["uid"]] = (now if now - created < STAMP_SECONDS else created, False)
+        gone = self._gone.pop(pod["name"], None)
+        if gone is None:
+            return News(at, "busy", f"{shorten(pod['name'])} created", _of(pod))
+        # Only a StatefulSet gives a name again. Where both were told at once, nobody knows what passed between.
+        after = f", {span(now - gone)} after the old one was gone" if now > gone else ""
+        return News(at, "busy", f"{shorten(pod['name'])} replaced by a new pod{after}", _of(pod))
+
+    def _turned(self, was: Json, pod: Json, at: str, marked: bool) -> Iterator[News]:
+        now, uid, name = seconds(at), pod["uid"], shorten(pod["name"])
+
+        def news(tone: str, words: str, mark: str | None = None) -> News:
+            return News(at, tone, f"{name} {words}", _of(pod), _mark(pod, mark) if marked and mark else None)
+
+        if pod["restarts"] > was["restarts"]:
+            yield news(*_restarted(was, pod), "restarted")
+        if pod["phase"] in ("Terminating", "Failed", "Succeeded"):
+            self._waiting.pop(uid, None)
+            if pod["phase"] == was["phase"]:
+                return
+            if pod["phase"] == "Terminating":
+                self._ending[uid] = now
+                yield news("off", "terminating", "ends")
+            elif pod["phase"] == "Failed":
+                yield news("bad", f"failed{_because(pod)}", "failed")
+            else:
+                yield news("off", "finished")
+        elif pod["ready"] and not was["ready"]:
+            since, again = self._waiting.pop(uid, (None, False))
+            after = "" if since is None else f" after {span(now - since)}"
+            yield news("good", f"Ready{' again' if again else ''}{after}", "Ready")
+        elif was["ready"] and not pod["ready"]:
+            self._waiting[uid] = (now, True)
+            yield news("warn", f"not ready{_because(pod)}", "not ready")
+
+    # The Service, and where the state comes from
+
+    def _endpoints(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+        if was is None or now is None or bool(was["endpoints"]) == bool(now["endpoints"]):
+            return
+        service = f"Service {shorten(now['name'])}"
+        if now["endpoints"]:
+            after = "" if self._unreachable is None else f" after {span(seconds(at) - self._unreachable)}"
+            self._unreachable = None
+            yield News(at, "good", f"{service} has endpoints again{after}")
+        else:
+            self._unreachable = seconds(at)
+            yield News(at, "bad", f"{service} has no endpoints: no pod answers")
+
+    def _sources(self, sources: Json, at: str) -> Iterator[News]:
+        """Together where several go or return together: they mostly share the reason. Mongo's own news is its state."""
+        once = {name: source for name, source in sources.items() if source["as_of"] and name != "mongo"}
+        gone = {n: s for n, s in once.items() if s["state"] != "live" and n not in self._away}
+        if gone and _any_settled(gone, at):
+            self._away |= {name: seconds(source["since"]) for name, source in gone.items()}
+            yield from _losses(gone)
+        back = {name: once[name] for name in self._away if name in once and once[name]["state"] == "live"}
+        if back and _any_settled(back, at):
+            longest = max(seconds(source["since"]) - self._away.pop(name) for name, source in back.items())
+            last = max(source["since"] for source in back.values())
+            yield News(last, "good", f"Live again after {span(longest)}: {_names(back)}")
+
+
+def _restarted(was: Json, pod: Json) -> tuple[str, str]:
+    """Its reason is in the state before: the container runs again by now."""
+    reason = was["reason"] or pod["reason"]
+    times = "once" if pod["restarts"] == 1 else f"{pod['restarts']} times"
+    why = f", after {plain(reason, 60)}" if reason else ""
+    return "bad" if reason == "OOMKilled" else "warn", f"container restarted{why} ({times} so far)"
+
+
+def _scaled(was: int, now: Json) -> tuple[str, str]:
+    desired, unit, name = now["desired"], "%", "percent"
+    if now["target_millicores"] is not None:
+        unit, name = "m", "millicores"
+    cpu, target = now[f"cpu_{name}"], now[f"target_{name}"]
+    place = ", back at its min" if was > desired == now["min"] else ", its max" if desired == now["max"] else ""
+    why = f": CPU {cpu} {unit} of a {target} {unit} target" if cpu is not None and target is not None else ""
+    return "good" if was > desired else "busy", f"Autoscaler {was} → {desired}{place}{why}"
+
+
+def _active(autoscaler: Json) -> Json | None:
+    return next((one for one in autoscaler["conditions"] if one["type"] == "ScalingActive"), None)
+
+
+def _replicas(before: Json, after: Json, at: str) -> Iterator[News]:
+    """Scaling by hand. A Deployment with an autoscaler, or that may have one, only follows what is told of that."""
+    scaler = after["autoscaler"] or after["sources"].get("horizontalpodautoscalers", {}).get("state") == "connecting"
+    for key, kind in (("deployment", "Deployment"), ("statefulset", "StatefulSet")):
+        was, now = before[key], after[key]
+        if not was or not now or was["desired"] == now["desired"] or (key == "deployment" and scaler):
+            continue
+        step = f"{was['desired']} → {now['desired']}"
+        about = {"kind": kind, "name": now["name"], "uid": ""}
+        yield News(at, "busy", f"{kind} {shorten(now['name'])} {step}", about, step)
+
+
+def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[News]:
+    old = {claim["uid"]: claim for claim in before}
+    new = {claim["uid"]: claim for claim in after}
+
+    def news(tone: str, claim: Json, words: str, mark: str | None = None) -> News:
+        about = {"kind": "PersistentVolumeClaim", "name": claim["name"], "uid": claim["uid"]}
+        return News(at, tone, f"Volume claim {shorten(claim['name'])} {words}", about, mark)
+
+    for uid, claim in old.items():
+        if uid not in new:
+            yield news("warn", claim, "gone: what Mongo stored on it is no longer its own", "claim gone")
+    for uid, claim in new.items():
+        was = old.get(uid)
+        if was is None:
+            yield news("busy", claim, "created")
+        elif was["phase"] != claim["phase"]:
+            tone = {"Bound": "good", "Lost": "bad"}.get(claim["phase"], "warn")
+            volume = f" to {shorten(claim['volume'])}" if claim["phase"] == "Bound" and claim["volume"] else ""
+            words = f"{plain(claim['phase'], 30)}{volume}, was {plain(was['phase'], 30)}"
+            yield news(tone, claim, words, "claim Lost" if claim["phase"] == "Lost" else None)
+        elif was["volume"] != claim["volume"] and was["volume"]:
+            volumes = [shorten(volume) if volume else "none" for volume in (was["volume"], claim["volume"])]
+            yield news("warn", claim, f"has another volume: {' → '.join(volumes)}")
+
+
+def _mongo(was: Json, now: Json, source: Json) -> Iterator[News]:
+    """At the moments that the state gives: they are when it was heard, not when it was published."""
+    if was["since"] == now["since"]:
+        return
+    lasted = span(seconds(now["since"]) - seconds(was["since"]))
+    if now["state"] == "down":
+        why = f": {plain(source['error'], REASON_LENGTH)}" if source.get("error") else ""
+        yield News(now["since"], "bad", f"Mongo does not answer{why}", None, "mongod down")
+    elif was["state"] == "down":
+        again = "again " if was["version"] else ""
+        yield News(now["since"], "good", f"Mongo answers {again}after {lasted}", None, "mongod up")
+    else:
+        yield News(now["since"], "warn", "Mongo was away for a moment", None, "mongod blinked")
+
+
+def _losses(gone: dict[str, Json]) -> Iterator[News]:
+    for state in ("stale", "forbidden"):
+        these = {name: source for name, source in gone.items() if source["state"] == state}
+        if not these:
+            continue
+        first = min(source["since"] for source in these.values())
+        error = next((source["error"] for source in these.values() if source["error"]), None)
+        why = f": {plain(error, REASON_LENGTH)}" if error else ""
+        if state == "stale":
+            yield News(first, "warn", f"No word on {_names(these)}{why}")
+        else:
+            yield News(first, "bad", f"No longer allowed to read {_names(these)}{why}")
+
+
+def _any_settled(sources: dict[str, Json], at: str) -> bool:
+    return any(seconds(at) - seconds(source["since"]) >= SETTLED_SECONDS for source in sources.values())
+
+
+def _listed(state: Json, kind: str) -> bool:
+    source = state["sources"].get(kind)
+    return bool(source and source["as_of"])
+
+
+def _of(pod: Json) -> Json:
+    return {"kind": "Pod", "name": pod["name"], "uid": pod["uid"]}
+
+
+def _mark(pod: Json, words: str) -> str:
+    return f"{shorten(pod['name'], MARK_LENGTH)} {words}"
+
+
+def _because(pod: Json) -> str:
+    return f": {plain(pod['reason'], 60)}" if pod["reason"] else ""
+
+
+def _names(sources: dict[str, Any]) -> str:
+    return listing([SOURCE_WORDS.get(name, name) for name in sources])

@@ -1,0 +1,1 @@
+"""The data service, as the dashboard uses it over HTTP."""

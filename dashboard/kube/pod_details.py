@@ -1,0 +1,224 @@
+"""A pod in detail, from the API's own JSON; and what is asked of a log, and what may keep one from it.
+
+Go writes an empty list or map as null or leaves it out, so all is read with that in mind.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from dashboard.core.timestamps import seconds
+
+EVENTS = 50  # the newest
+WORDS = 2_000  # characters of a foreign message
+
+Json = dict[str, Any]
+
+
+class InspectionError(Exception):
+    """A pod, its events or its log can't be shown. The message is a plain sentence.
+
+    InspectionError
+    ├── Missing   there is no such pod, container or log
+    ├── Waiting   the container has not started: no log yet
+    ├── Denied    the dashboard's Role does not allow it
+    └── Away      the API server or the pod's node does not answer, or not well
+    """
+
+
+class Missing(InspectionError):
+    pass
+
+
+class Waiting(InspectionError):
+    pass
+
+
+class Denied(InspectionError):
+    pass
+
+
+class Away(InspectionError):
+    pass
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked of a container's log: its last `tail` lines, of the container before this one if `previous`, each
+    with its time if `timestamps`, and what is written from now on if `follow`."""
+
+    container: str
+    previous: bool = False
+    tail: int = 500
+    follow: bool = False
+    timestamps: bool = False
+
+
+class Log(Protocol):
+    """A log on its way. `close` may be called by another thread and ends a read that waits."""
+
+    def pieces(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+class Inspector(Protocol):
+    """Looks closely at one pod, named by its view in the state. All raise InspectionError."""
+
+    def pod(self, view: Json) -> Json: ...
+    def events(self, view: Json) -> list[Json]: ...
+    def log(self, view: Json, asked: Asked) -> Log: ...
+
+
+def details(pod: Json, events: Iterable[Json]) -> Json:
+    """What the drawer shows. Times are RFC 3339 as the API wrote them, amounts Kubernetes' own quantities."""
+    meta, spec, status = _map(pod, "metadata"), _map(pod, "spec"), _map(pod, "status")
+    return {
+        "name": meta.get("name", ""),
+        "uid": meta.get("uid", ""),
+        "node": spec.get("nodeName"),
+        "ip": status.get("podIP"),
+        "app": _app(_map(meta, "labels")),
+        "qos": status.get("qosClass"),
+        "service_account": spec.get("serviceAccountName"),
+        "created": meta.get("creationTimestamp"),
+        "owner": next((f"{owner.get('kind')} {owner.get('name')}" for owner in _list(meta, "ownerReferences")), None),
+        "conditions": [_condition(one) for one in _list(status, "conditions")],
+        "containers": list(_containers(spec, status)),
+        "events": newest(events),
+    }
+
+
+def names(pod: Json) -> list[str]:
+    """The pod's containers by name, the one first that is meant when none is named."""
+    annotations = _map(_map(pod, "metadata"), "annotations")
+    default = annotations.get("kubectl.kubernetes.io/default-container")
+    spec = _map(pod, "spec")
+    fields = ("containers", "initContainers", "ephemeralContainers")
+    found = [one.get("name", "") for field in fields for one in _list(spec, field)]
+    return sorted(found, key=lambda name: name != default)
+
+
+def newest(events: Iterable[Json]) -> list[Json]:
+    """The pod's events, newest first. Most are dated to the second; within one, their names go by their making."""
+    told = [(_event(event), _map(event, "metadata").get("name", "")) for event in events]
+
+    def age(one: tuple[Json, str]) -> tuple[int, str, float]:
+        at = seconds(one[0]["at"]) if one[0]["at"] else 0.0
+        return int(at), one[1], at
+
+    return [event for event, _ in sorted(told, key=age, reverse=True)[:EVENTS]]
+
+
+def _condition(condition: Json) -> Json:
+    return {
+        "type": condition.get("type", ""),
+        "status": condition.get("status", "Unknown"),
+        "reason": condition.get("reason") or None,
+        "message": _words(condition.get("message")),
+        "since": condition.get("lastTransitionTime"),
+    }
+
+
+def _containers(spec: Json, status: Json) -> Iterator[Json]:
+    """In the order in which they start."""
+    for kind, field, statuses in (
+        ("init", "initContainers", "initContainerStatuses"),
+        ("main", "containers", "containerStatuses"),
+        ("debug", "ephemeralContainers", "ephemeralContainerStatuses"),
+    ):
+        known = {one.get("name"): one for one in _list(status, statuses)}
+        for container in _list(spec, field):
+            sidecar = kind == "init" and container.get("restartPolicy") == "Always"
+            yield _container("sidecar" if sidecar else kind, container, known.get(container.get("name"), {}))
+
+
+def _container(kind: str, container: Json, status: Json) -> Json:
+    resources = _map(container, "resources")
+    probes = (_probe(word, container.get(f"{word}Probe")) for word in ("startup", "readiness", "liveness"))
+    return {
+        "name": container.get("name", ""),
+        "kind": kind,
+        "image": container.get("image", ""),
+        "state": _state(status.get("state")),
+        "last_state": _state(status.get("lastState")),
+        "ready": bool(status.get("ready")),
+        "restarts": int(status.get("restartCount") or 0),
+        "requests": _map(resources, "requests"),
+        "limits": _map(resources, "limits"),
+        "ports": [_port(port) for port in _list(container, "ports")],
+        "probes": [probe for probe in probes if probe],
+    }
+
+
+def _state(state: Json | None) -> Json | None:
+    """`since` is when a running one started, and when a terminated one ended."""
+    for word in ("running", "waiting", "terminated"):
+        if (found := (state or {}).get(word)) is not None:
+            return {
+                "word": word,
+                "since": found.get("startedAt") if word == "running" else found.get("finishedAt"),
+                "reason": found.get("reason") or None,
+                "exit_code": found.get("exitCode"),
+                "message": _words(found.get("message")),
+            }
+    return None
+
+
+def _port(port: Json) -> str:
+    """"http 8080/TCP"."""
+    figure = f"{port.get('containerPort')}/{port.get('protocol') or 'TCP'}"
+    return f"{port['name']} {figure}" if port.get("name") else figure
+
+
+def _probe(word: str, probe: Json | None) -> str | None:
+    """A probe in a few words: "readiness: GET /readyz on http every 2 s"."""
+    if not probe:
+        return None
+    every = f"every {probe.get('periodSeconds') or 10} s"
+    if get := probe.get("httpGet"):
+        return f"{word}: GET {get.get('path') or '/'} on {get.get('port')} {every}"
+    if connect := probe.get("tcpSocket"):
+        return f"{word}: connects to {connect.get('port')} {every}"
+    if call := probe.get("grpc"):
+        return f"{word}: gRPC on {call.get('port')} {every}"
+    command = " ".join(map(str, _list(_map(probe, "exec"), "command")))
+    return f"{word}: runs {command[:80]} {every}"
+
+
+def _event(event: Json) -> Json:
+    """An Event as the older writers make it (count, lastTimestamp), or the newer (series, eventTime)."""
+    meta, series = _map(event, "metadata"), _map(event, "series")
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return {
+        "id": meta.get("uid", ""),
+        "type": event.get("type") or "Normal",
+        "reason": event.get("reason") or "",
+        "message": _words(event.get("message")) or "",
+        "count": series.get("count") or event.get("count") or 1,
+        "at": next(filter(None, times), meta.get("creationTimestamp")),
+        "container": _braced(_map(event, "involvedObject").get("fieldPath")),
+        "from": event.get("reportingComponent") or _map(event, "source").get("component") or None,
+    }
+
+
+def _braced(path: str | None) -> str | None:
+    """The name in "spec.containers{name}"."""
+    return path.partition("{")[2].removesuffix("}") or None if path else None
+
+
+def _app(labels: Json) -> str:
+    return str(labels.get("app.kubernetes.io/name") or labels.get("app") or "")
+
+
+def _words(message: str | None) -> str | None:
+    return message[:WORDS] if message else None
+
+
+def _map(of: Json, field: str) -> Json:
+    found: Json = of.get(field) or {}
+    return found
+
+
+def _list(of: Json, field: str) -> list[Json]:
+    found: list[Json] = of.get(field) or []
+    return found

@@ -1,0 +1,1 @@
+"""The load generator: its options and schedule, its process, and the supervisor that starts and stops it."""

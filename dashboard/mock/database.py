@@ -1,0 +1,55 @@
+"""The database as the dashboard meets it: it answers while its pod is ready, and documents come in meanwhile."""
+
+import random
+from collections.abc import Callable
+
+from dashboard.core import events as event
+from dashboard.mock.contents import Contents
+from dashboard.mock.load import Load
+from dashboard.mock.moments import Moments
+from dashboard.mock.pods import DATABASE, Pods
+
+INSERTION = 0.25  # of a document, with each step
+RETRY_SECONDS = 2  # of the plot, between two tries to reach it
+VOLUME_SECONDS = 10  # of the plot, between two looks at the file system
+
+
+class Database:
+    def __init__(
+        self,
+        moments: Moments,
+        random: random.Random,
+        contents: Contents,
+        load: Load,
+        tell: Callable[[event.Told], None],
+    ) -> None:
+        self.up = False
+        self._moments = moments
+        self._random = random
+        self._contents = contents
+        self._load = load
+        self._tell = tell
+
+    def step(self, pods: Pods) -> None:
+        was_up, self.up = self.up, any(pod.ready for pod in pods if pod.kind is DATABASE)
+        if not self.up:
+            self._tell_of_absence(was_up)
+            return
+        if self._random.random() < INSERTION:
+            self._contents.insert()
+        if self._contents.take_change() or not was_up:
+            self._tell(self._contents.contents())
+        if self._moments.plot % VOLUME_SECONDS == 0:
+            self._tell(self._contents.volume())
+
+    def operations(self) -> event.Operations:
+        """Some two for each request of the service."""
+        rate = self._load.rate * self._random.uniform(1.6, 1.9) + self._random.uniform(0, 2)
+        return event.Operations(at=self._moments.told, per_second=round(rate, 1))
+
+    def _tell_of_absence(self, is_new: bool) -> None:
+        if is_new:
+            self._tell(event.MongoDown(at=self._moments.told, error="the database has no primary"))
+        elif self._moments.plot % RETRY_SECONDS == 0:
+            error = "the database can't be reached: ServerSelectionTimeoutError"
+            self._tell(event.MongoDown(at=self._moments.told, error=error))

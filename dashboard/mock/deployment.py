@@ -1,0 +1,98 @@
+"""What is deployed, one object of each kind, and its controllers: they make and end pods as the autoscaler decides."""
+
+from collections.abc import Callable
+
+from dashboard.core import events as event
+from dashboard.core.snapshot import Targets
+from dashboard.mock.happenings import Happenings, Regarding
+from dashboard.mock.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
+from dashboard.mock.meter import Meter
+from dashboard.mock.moments import Moments
+from dashboard.mock.pods import COMPANION, DATABASE, SERVICE, Pod, Pods
+from dashboard.mock.scaler import Scaler
+
+
+class Deployment:
+    """`since` is when everything was first made, `claim_uid` the identity of the database's volume claim."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        moments: Moments,
+        pods: Pods,
+        meter: Meter,
+        scaler: Scaler,
+        happenings: Happenings,
+        tell: Callable[[event.Told], None],
+        claim_uid: str,
+    ) -> None:
+        self.since = ""
+        self._targets = targets
+        self._moments = moments
+        self._pods = pods
+        self._meter = meter
+        self._scaler = scaler
+        self._happenings = happenings
+        self._tell = tell
+        self._claim_uid = claim_uid
+        self._told: dict[str, Json] = {}  # kind → as told last
+
+    def listed(self, kind: str) -> event.Listed | None:
+        """None for a kind of which nothing is kept here."""
+        objects = self._objects()
+        if kind not in objects:
+            return None
+        return event.Listed(at=self._moments.told, kind=kind, objects=[decoded(kind, objects[kind])])
+
+    def replace(self, gone: Pod) -> None:
+        """What a pod's owner does when it is gone: those that have a name of their own come back under it."""
+        if gone.kind in (DATABASE, COMPANION):
+            self._pods.create(gone.name, gone.app, gone.kind)
+
+    def scale(self) -> None:
+        """The autoscaler decides, and the Deployment follows: by new pods, or without its newest ones."""
+        pods = self._pods.of(self._targets.deployment)
+        before = self._scaler.desired
+        if not self._scaler.step([self._meter.cpu(pod.uid) for pod in pods]):
+            return
+        self._note(before, self._scaler.desired)
+        for _ in range(self._scaler.desired - len(pods)):
+            self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
+        for pod in pods[self._scaler.desired :]:
+            self._pods.end(pod)
+
+    def tell(self) -> None:
+        """Those objects that are not as they were told last."""
+        for kind, written in self._objects().items():
+            if self._told.get(kind) != written:
+                self._told[kind] = written
+                self._tell(event.Changed(at=self._moments.told, kind=kind, object=decoded(kind, written)))
+
+    def _objects(self) -> dict[str, Json]:
+        targets, since = self._targets, self.since
+        members = [pod for pod in self._pods if pod.kind is SERVICE]
+        addresses = [(pod.address, pod.ready) for pod in members if pod.started]
+        ready = sum(pod.ready for pod in members)
+        database = sum(pod.ready for pod in self._pods if pod.kind is DATABASE)
+        return {
+            "deployments": workload(targets.deployment, since, self._scaler.desired, ready),
+            "statefulsets": workload(targets.statefulset, since, 1, database),
+            "horizontalpodautoscalers": self._scaler.written(targets.autoscaler, targets.deployment, since),
+            "endpointslices": endpoint_slice(targets.service, since, addresses),
+            "persistentvolumeclaims": claim(f"data-{targets.statefulset}-0", self._claim_uid, since),
+        }
+
+    def _note(self, before: int, desired: int) -> None:
+        name, autoscaler = self._targets.deployment, self._targets.autoscaler
+        self._happenings.note(
+            Regarding("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
+            "SuccessfulRescale",
+            f"New size: {desired}; reason: {self._scaler.reason}",
+            "horizontal-pod-autoscaler",
+        )
+        self._happenings.note(
+            Regarding("Deployment", name, f"uid-{name}"),
+            "ScalingReplicaSet",
+            f"Scaled {'up' if desired > before else 'down'} replica set {name}-{HASH} from {before} to {desired}",
+            "deployment-controller",
+        )

@@ -1,0 +1,74 @@
+"""The cluster's metrics server: a sample of each pod every quarter of a minute, each at its own moment."""
+
+import random
+from dataclasses import dataclass
+
+from dashboard.core import events as event
+from dashboard.core import objects
+from dashboard.mock.load import Load
+from dashboard.mock.manifests import sample
+from dashboard.mock.moments import Moments
+from dashboard.mock.pods import DATABASE, SERVICE, Pod, Pods
+
+WINDOW_SECONDS = 15.0
+FIRST_SECONDS = 18.0  # from a container's start to its first sample: a whole window as a ready pod
+MEBI = 2**20
+
+
+@dataclass
+class Reading:
+    due: float  # the next one, in the plot
+    work: float  # of the service's pods, at the last one
+    at: float  # of the last one, in the plot
+    memory: float
+    cpu: float | None = None  # millicores
+    told: objects.PodMetrics | None = None
+
+
+class Meter:
+    def __init__(self, moments: Moments, random: random.Random, load: Load) -> None:
+        self._moments = moments
+        self._random = random
+        self._load = load
+        self._readings: dict[str, Reading] = {}  # by uid
+
+    def step(self, pods: Pods) -> None:
+        """Takes the samples that are due. A pod that is new, or was restarted, has none for a while."""
+        running = {pod.uid: pod for pod in pods if pod.stage in ("running", "ready", "unready", "ending")}
+        for uid in self._readings.keys() - running.keys():
+            del self._readings[uid]
+        now = self._moments.plot
+        for uid, pod in running.items():
+            if not (reading := self._readings.get(uid)):
+                due = now + FIRST_SECONDS + self._random.uniform(0, 6)
+                memory = self._random.uniform(50, 70) * MEBI
+                self._readings[uid] = Reading(due, self._load.work, now, memory)
+            elif now >= reading.due:
+                self._read(pod, reading)
+
+    def sampled(self, pods: Pods) -> event.Sampled:
+        """What the API answers now."""
+        known = [self._readings.get(pod.uid) for pod in pods]
+        return event.Sampled(at=self._moments.told, samples=[one.told for one in known if one and one.told])
+
+    def cpu(self, uid: str) -> float | None:
+        """The last sample's millicores."""
+        reading = self._readings.get(uid)
+        return reading.cpu if reading else None
+
+    def _read(self, pod: Pod, reading: Reading) -> None:
+        reading.cpu = self._used(pod, reading)
+        reading.memory += self._random.uniform(-0.4, 0.8) * MEBI
+        if pod.kind is SERVICE:
+            reading.memory = min(reading.memory, 180 * MEBI)
+        reading.due += WINDOW_SECONDS
+        reading.work, reading.at = self._load.work, self._moments.plot
+        reading.told = sample(pod.name, pod.main, self._moments.stamp, reading.cpu, reading.memory)
+
+    def _used(self, pod: Pod, reading: Reading) -> float:
+        if pod.kind is SERVICE:
+            mean = (self._load.work - reading.work) / (self._moments.plot - reading.at)
+            return mean * self._random.uniform(0.95, 1.05)
+        if pod.kind is DATABASE:
+            return (14 + self._load.rate * 0.3) * self._random.uniform(0.9, 1.1)
+        return self._random.uniform(3, 9)

@@ -1,0 +1,162 @@
+"""What a played run tells, scene by scene, and how it ends: made-up figures, and the verdict that they deserve."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dashboard.core.timestamps import rfc3339, seconds
+from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
+from dashboard.runs.demos.persistence.ledger import Comparison
+from dashboard.runs.demos.persistence.verdict import Killed, Persisted, Verdict, persistence
+
+OUTCOMES = ("pass", "fail", "inconclusive")
+WEIGHTS = (6, 2, 2)
+PLOT = 9.0  # seconds of an autoscale run for each that is played
+CLAIM, VOLUME = "0b6e3c1a-claim", "pvc-0b6e3c1a"
+CONTAINERS = ("9f2c4e71d0aa", "c3d4b815fe07")
+WOBBLE = (0.0, 0.4, -0.3, 1.1, 0.2, -0.5, 0.6)  # no two runs in a row take the same time
+OWED_FROM, OWED_BY = 0.3, 0.9  # parts of the scene in which a failing autoscaler owes its decision
+
+Json = dict[str, Any]
+Words = Callable[[float], str]  # of how far a scene has come, 0 to 1
+
+
+class Scene(NamedTuple):
+    step: str
+    seconds: float
+    words: Words
+    does: str | None = None  # kill, load or unload, as it begins
+    ends_it: bool = False
+
+
+class End(NamedTuple):
+    """What there is in the end: the database's pod, why the run ended early if it did, and its last scene's times."""
+
+    database: Json
+    stopped: str | None
+    began: str
+    ended: str
+
+
+class Play(NamedTuple):
+    scenes: tuple[Scene, ...]
+    verdict: Callable[[End], Verdict]
+
+
+def play_of(demo: str, options: Json, outcome: str, database: Json, turn: int = 0) -> Play:
+    """`database` is its pod before the run; `turn` counts the runs, so that their figures differ."""
+    wobble = WOBBLE[turn % len(WOBBLE)]
+    if demo == "persistence":
+        return _persistence(options["mode"], outcome, database, wobble)
+    return _autoscale(float(options.get("rate") or 180), outcome, wobble)
+
+
+def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> Play:
+    rate = 12 if outcome == "inconclusive" else 165  # acknowledged a second
+    scenes = (
+        Scene("preflight", 1.0, _always(f"{database['name']} Ready, claim Bound")),
+        Scene("warmup", 5.0, _counted(5 * rate, "acknowledged")),
+        Scene("kill", 0.5, _always(mode), "kill"),
+        Scene("outage", 5.0, _timed(5.0, "without an answer")),
+        Scene("after", 8.0, _of(10)),
+        Scene("readback", 3.0, _counted(20 * rate, "read back"), ends_it=outcome == "fail"),
+    )
+    return Play(scenes, lambda end: persistence(_persisted(mode, outcome, rate, database, end, wobble)))
+
+
+def _persisted(mode: str, outcome: str, rate: int, before: Json, end: End, wobble: float) -> Persisted:
+    lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
+    found = Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",))
+    pod = before["uid"] if mode == "crash" else end.database["uid"]
+    if end.stopped:
+        return Persisted(mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=end.stopped)
+    return Persisted(
+        mode=mode,
+        attempted=20 * rate + 4,
+        acked=20 * rate,
+        unknown=4,
+        acked_before=5 * rate,
+        acked_after=10 * rate,
+        rate_before=float(rate),
+        in_flight=8,
+        longest_write=3.1 + wobble,
+        before=Killed(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
+        after=Killed(pod, CONTAINERS[1], "node", CLAIM, VOLUME),
+        down=2.9 + wobble,
+        ready=4.6 + wobble,
+        last_write=True,
+        comparison=found,
+    )
+
+
+def _autoscale(rate: float, outcome: str, wobble: float) -> Play:
+    scenes = (
+        Scene("preflight", 1.0, _always("ScalingActive, metrics are there")),
+        Scene("settle", 3.0, _always("2 pods, CPU 8 % of a 70 % target")),
+        Scene("load", 16.0, _stuck, "load", True) if outcome == "fail" else Scene("load", 8.0, _moments, "load"),
+        Scene("steady", 7.0, _of(60)),
+        Scene("unload", 7.0, _timed(7.0 * PLOT, "since the load stopped"), "unload"),
+    )
+    return Play(scenes, lambda end: _autoscaled(rate, outcome, end, wobble))
+
+
+def _autoscaled(rate: float, outcome: str, end: End, wobble: float) -> Verdict:
+    """The verdict; a failing one's evidence says what was owed, and its reason the same."""
+    owed = _owed(end) if outcome == "fail" and not end.stopped else None
+    return autoscale(_found(rate, outcome, end.stopped, owed, wobble))
+
+
+def _owed(end: End) -> Json:
+    began, lasted = seconds(end.began), seconds(end.ended) - seconds(end.began)
+    return {
+        "what": "scale-up",
+        "since": rfc3339(began + OWED_FROM * lasted),
+        "by": rfc3339(began + OWED_BY * lasted),
+        "met": None,
+        "text": "By its own figure of 133 % (target 70 %, tolerance 10 %) it owed more than 2 pods",
+    }
+
+
+def _found(rate: float, outcome: str, stopped: str | None, owed: Json | None, wobble: float) -> Findings:
+    if stopped:
+        return Findings(min=2, start=2, peak=2, stopped=stopped, aborted=True)
+    known = (0.0, 18.0, 21.0 + 10 * wobble, 30.0 + 10 * wobble, 31.0 + 10 * wobble, 104.0, 105.0, 168.0, 184.0)
+    seen = known[:2] if owed else known
+    return Findings(
+        min=2,
+        start=2,
+        peak=2 if owed else 4,
+        rate=rate,
+        offered=int(rate * 105),
+        achieved=int(rate * 105) - 3,
+        lag_p99_ms=71.0 if outcome == "inconclusive" else 2.4,
+        cpu_percent=14.0,
+        moments={f"t{number}": seen[number] if number < len(seen) else None for number in range(9)},
+        resolution=15.0,
+        owed=(owed,) if owed else (),
+        unmet=f"{owed['text']}, by {owed['by'][11:19]} UTC at the latest, and asked for none." if owed else None,
+    )
+
+
+def _stuck(part: float) -> str:
+    return "t1 133 %, and no more pods asked for" if part >= OWED_FROM else "t0, waiting for a sample over 70 %"
+
+
+def _moments(part: float) -> str:
+    told = ((0.8, "t4 a new pod serves"), (0.6, "t3 a new pod is Ready"), (0.45, "t2 2 → 4 pods"), (0.35, "t1 98 %"))
+    return next((words for after, words in told if part >= after), "t0, waiting for a sample over 70 %")
+
+
+def _always(words: str) -> Words:
+    return lambda part: words
+
+
+def _counted(most: int, of: str) -> Words:
+    return lambda part: f"{int(part * most):,} {of}"
+
+
+def _of(seconds: int) -> Words:
+    return lambda part: f"{int(part * seconds)} / {seconds} s"
+
+
+def _timed(seconds: float, of: str) -> Words:
+    return lambda part: f"{part * seconds:.0f} s {of}"

@@ -1,0 +1,75 @@
+"""What happens in the story, and when: a cycle of four minutes, each time with other moments."""
+
+import random
+from collections.abc import Callable
+
+from dashboard.core.snapshot import Targets
+from dashboard.mock.failure import Failure
+from dashboard.mock.load import Load
+from dashboard.mock.moments import Moments
+from dashboard.mock.pods import Pods
+
+CYCLE_SECONDS = 240
+UNLUCKY_CYCLES = 3  # a container runs out of memory in one of so many
+
+Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens then
+
+
+class Plot:
+    def __init__(
+        self,
+        targets: Targets,
+        moments: Moments,
+        random: random.Random,
+        pods: Pods,
+        load: Load,
+        failure: Failure,
+    ) -> None:
+        self.ended = False  # nothing out of the ordinary happens any more
+        self._targets = targets
+        self._moments = moments
+        self._random = random
+        self._pods = pods
+        self._load = load
+        self._failure = failure
+        self._cycle = -1.0
+        self._scenes: list[Scene] = []  # that are still to come in this cycle
+
+    def step(self) -> None:
+        """Plays the scenes that are due."""
+        cycle, second = divmod(self._moments.plot, CYCLE_SECONDS)
+        if cycle != self._cycle:
+            self._cycle, self._scenes = cycle, self._new_cycle()
+        while not self.ended and self._scenes and self._scenes[0][0] <= second:
+            _, happen = self._scenes.pop(0)
+            happen()
+
+    def kill_database(self) -> None:
+        for pod in self._pods.of(self._targets.statefulset):
+            self._pods.end(pod, by_owner=False)
+
+    def _new_cycle(self) -> list[Scene]:
+        drawn = self._random.uniform
+        load, failure = drawn(14, 20), drawn(211, 215)
+        peak = drawn(295, 325)
+        scenes: list[Scene] = [
+            (load, lambda: self._load.begin(peak)),
+            (load + drawn(72, 80), self.kill_database),
+            (load + drawn(94, 100), self._load.end),
+            (failure, self._failure.begin),
+            (failure + drawn(10, 16), self._failure.end),
+            (drawn(226, 232), self._replace_companion),
+        ]
+        if self._cycle % UNLUCKY_CYCLES == 0:
+            scenes.append((drawn(4, 8), self._run_out_of_memory))
+        return sorted(scenes, key=lambda scene: scene[0])
+
+    def _run_out_of_memory(self) -> None:
+        unlucky = self._random.choice(self._pods.of(self._targets.deployment))
+        self._pods.run_out_of_memory(unlucky)
+        self._load.forget(unlucky.uid)
+        self._load.fail(4)
+
+    def _replace_companion(self) -> None:
+        for pod in self._pods.of("companion"):
+            self._pods.end(pod)

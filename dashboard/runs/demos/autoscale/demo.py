@@ -1,0 +1,356 @@
+"""The autoscale demo: load that is raised until more pods are owed, held until they serve and all is steady; then none,
+until they are gone.
+
+It is stopped at once when more than half of the requests fail for ten seconds, and the load with it.
+"""
+
+from typing import NamedTuple
+
+from dashboard.core.timeline.entry import span
+from dashboard.load.options import MOST_RATE, MOST_SECONDS, LoadOptions, Unfit
+from dashboard.runs.context import Ended, Stage
+from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
+from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
+from dashboard.runs.demos.autoscale.obligations import Obligations
+from dashboard.runs.demos.autoscale.observation import Observation, observe
+from dashboard.runs.demos.autoscale.rates import FIRST_RATE, Rates
+from dashboard.runs.demos.autoscale.samples import SampleClock
+from dashboard.runs.demos.autoscale.settling import Settling
+from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
+from dashboard.runs.demos.persistence.verdict import Verdict
+from dashboard.runs.ports import Load, LoadTotals, View
+from dashboard.runs.record import Json
+
+LOOK_SECONDS = 1.0
+TEST_RATE = 300.0  # requests a second that the generator's self-test sends
+TEST_AGAIN_SECONDS = 5.0
+HINT = " Look at `kubectl top pods`: is metrics-server there, and do the pods request CPU?"
+GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
+CHANGES = 4  # times its patience a step may take in all, when the number of pods goes on changing
+
+
+class Unmet(Ended):
+    """Something that was owed did not come: a finding, and no interruption."""
+
+
+class Patience(NamedTuple):
+    """How long what nobody owes may take: so many seconds, and so many samples' time."""
+
+    seconds: float
+    samples: float
+
+    def limit(self, resolution: float) -> float:
+        return self.seconds + self.samples * resolution
+
+
+RAISING = Patience(240.0, 12.0)  # until new pods serve
+STEADYING = Patience(300.0, 10.0)  # until all is steady
+FALLING = Patience(240.0, 6.0)  # and two stabilization windows, from each step down to the next
+
+
+class Autoscaling:
+    def __init__(self, stage: Stage, load: Load, view: View, deployment: str) -> None:
+        self._stage = stage
+        self._load = load
+        self._view = view
+        self._deployment = deployment
+        self._limits = stage.run.demo.limits
+        self._asked: float | None = stage.run.options.get("rate")
+        self._resolution = Resolution()
+        self._sample_clock = SampleClock()
+        self._watchdog: Watchdog | None = None
+        self._start: Observation | None = None  # as it was just before the load
+        self._moments: Moments | None = None
+        self._obligations: Obligations | None = None
+        self._rates: Rates | None = None
+        self._totals: LoadTotals | None = None  # once the load has ended
+        self._loading = False
+        self._failing = Failing()
+        self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
+
+    def play(self) -> None:
+        try:
+            self._check()
+            self._settle()
+            self._raise()
+            self._steady()
+            self._fall()
+            self._stage.finish()
+        except Unmet:
+            return
+
+    def clean(self) -> None:
+        self._stop_load()
+
+    def verdict(self, stopped: str | None) -> Verdict:
+        start, moments, rates, totals = self._start, self._moments, self._rates, self._totals
+        return autoscale(
+            Findings(
+                min=start.low if start else None,
+                start=start.desired if start else None,
+                peak=moments.peak if moments else None,
+                target=f"{start.target} {start.unit}" if start else None,
+                rate=rates.rate if rates else self._asked,
+                rates=self._told_rates(),
+                cost=rates.cost if rates else None,
+                background=start.used if start else None,
+                due=totals.due if totals else 0,
+                offered=totals.offered if totals else 0,
+                achieved=totals.achieved if totals else 0,
+                errors=totals.errors if totals else 0,
+                errors_by_kind=totals.by_kind if totals else {},
+                errors_of=self._who_failed(),
+                dropped=totals.dropped if totals else 0,
+                lag_p99_ms=totals.lag_p99_ms if totals else None,
+                cpu_percent=totals.cpu_percent if totals else None,
+                moments=moments.seconds if moments else dict.fromkeys(NAMES),
+                resolution=self._resolution.seconds,
+                owed=tuple(self._obligations.to_json()) if self._obligations else (),
+                unmet=self._told_unmet(),
+                contradiction=moments.contradiction if moments else None,
+                stopped=stopped,
+                overloaded=rates is not None and rates.overloaded,
+                aborted=self._stage.bell.is_set(),
+            )
+        )
+
+    # The steps
+
+    def _check(self) -> None:
+        """What only a person can mend ends the run here; what time mends is waited for in the next step."""
+        self._stage.begin("preflight")
+        if self._load.running():
+            raise Ended("A load is running already: stop it first.")
+        seen = self._first_look()
+        if reason := unprovable(seen, self._deployment):
+            raise Ended(reason)
+        self._stage.tell(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
+
+    def _first_look(self) -> Observation:
+        """A dashboard that has just started may not have been told of the autoscaler yet."""
+        end = self._stage.clock.monotonic() + self._limits["sources"]
+        while (seen := self._look()) is None or seen.away:
+            if self._stage.clock.monotonic() >= end:
+                break
+            self._stage.show("Waiting for the autoscaler" + (f": {seen.away} does not answer" if seen else ""))
+            self._stage.pause(LOOK_SECONDS)
+        if seen is None:
+            raise Ended("There is no autoscaler with a CPU target here: apply one, such as k8s/base/flask-hpa.yaml.")
+        return seen
+
+    def _settle(self) -> None:
+        self._stage.begin("settle")
+        settling = Settling(self._stage.time())
+        began = self._stage.clock.monotonic()
+        while True:
+            self._stage.go_on()
+            seen = self._seen()
+            why = settling.waits_for(seen, self._resolution.assumed)
+            if why is None:
+                break
+            passed = self._stage.clock.monotonic() - began
+            unable = not seen.active or seen.newest is None
+            if passed >= self._limits["figures" if unable else "settle"]:
+                raise Ended(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
+            self._stage.show(why)
+            self._stage.pause(LOOK_SECONDS)
+        if seen.desired >= seen.high:
+            raise Ended(
+                f"The traffic that is there already keeps it at max, {seen.high} pods: stop that traffic, or raise max."
+            )
+        self._start = seen
+        above = f", over min {seen.low} by traffic that is there already" if seen.desired > seen.low else ""
+        self._stage.tell(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
+
+    def _raise(self) -> None:
+        first = self._asked or FIRST_RATE
+        self._stage.begin("load", f"{first:g} requests a second")
+        self._start = start = self._begin_load(first)
+        self._moments = Moments(start)
+        self._obligations = Obligations(start)
+        self._watchdog = Watchdog(start)
+        self._rates = Rates(start, first, MOST_RATE, fixed=self._asked is not None)
+        self._stage.note("autoscale load", f"started: {first:g} requests a second", mark="load")
+        self._stage.tell(f"Load begins: {first:g} requests a second")
+        self._follow("t4", RAISING)
+
+    def _steady(self) -> None:
+        self._stage.begin("steady")
+        self._follow("t5", STEADYING)
+
+    def _fall(self) -> None:
+        self._stage.begin("unload")
+        self._stop_load()
+        window = 2 * self._start.down_window if self._start else 0.0
+        self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
+
+    def _follow(self, moment: str, patience: Patience) -> None:
+        """Looks each second until the moment has come."""
+        moments, watchdog = self._moments, self._watchdog
+        if moments is None or watchdog is None:
+            return
+        began = since = self._stage.time()
+        desired, changes = -1, -1
+        while not moments.came(moment):
+            self._stage.pause(LOOK_SECONDS)
+            seen = self._watch()
+            for each in moments.see(seen):
+                self._stage.tell(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+            self._hold_to_what_is_owed(seen)
+            if reason := watchdog.see(seen, self._resolution.assumed):
+                raise Ended(reason)
+            self._steer(seen)
+            if seen.desired != desired:
+                since, desired, changes = seen.at, seen.desired, changes + 1
+            limit = patience.limit(self._resolution.assumed)
+            if seen.at - since > limit or seen.at - began > CHANGES * limit:
+                raise Ended(_overdue(moment, seen, seen.at - began, changes))
+            self._stage.show(self._progress(seen), self._figures())
+
+    def _steer(self, seen: Observation) -> None:
+        """Changes the rate where the samples ask for it."""
+        rates, moments = self._rates, self._moments
+        if not self._loading or rates is None or moments is None:
+            return
+        before = rates.rate
+        if (rate := rates.next(seen, self._load.totals().in_flight)) is not None:
+            self._load.change_rate(rate)
+            moments.change_rate()
+            word = "raised" if rate > before else "lowered"
+            self._stage.tell(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
+        elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
+            raise Ended(rates.exhausted)
+
+    def _hold_to_what_is_owed(self, seen: Observation) -> None:
+        obligations = self._obligations
+        if obligations is None:
+            return
+        obligations.see(seen, self._resolution.assumed, loaded=self._loading)
+        if obligations.unmet:
+            reason = self._told_unmet() or ""
+            self._stage.tell(reason)
+            raise Unmet(reason)
+
+    # The load
+
+    def _begin_load(self, rate: float) -> Observation:
+        """Gives back how it stood when the load began."""
+        end = self._stage.clock.monotonic() + self._limits["self-test"]
+        while True:
+            self._stage.hold_lease()
+            try:
+                self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._stage.run.by, TEST_RATE)
+                break
+            except Unfit as error:  # a machine that is busy at the moment is not for ever
+                if self._stage.clock.monotonic() >= end:
+                    raise
+                self._stage.show(f"Trying the load generator again: {error}")
+                self._stage.pause(TEST_AGAIN_SECONDS)
+        self._loading = True
+        self._failing = Failing()
+        self._stage.go_on()  # an abort may have come while the generator was tested
+        return self._seen()
+
+    def _stop_load(self) -> None:
+        if not self._loading:
+            return
+        self._loading = False
+        at = self._stage.time()
+        self._load.stop()
+        self._totals = self._load.totals()
+        if self._moments is not None:
+            self._moments.stop(at)
+            self._stage.note("autoscale load", "stopped", mark="load off")
+            self._stage.tell("Load stopped")
+
+    def _watch(self) -> Observation:
+        """A look at everything while the load runs, and after."""
+        if self._loading:
+            totals = self._load.totals()
+            if not self._load.running():
+                self._stage.go_on()  # an abort ends it, too
+                raise Ended(totals.failed or "The load ended too early.")
+            if self._failing.see(totals, self._stage.clock.monotonic()):
+                raise Ended(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
+        seen = self._seen()
+        if self._loading:
+            self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
+        return seen
+
+    def _seen(self) -> Observation:
+        """`Ended` where the autoscaler has been gone for a while."""
+        for _ in range(int(GONE_SECONDS / LOOK_SECONDS)):
+            if seen := self._look():
+                return seen
+            self._stage.pause(LOOK_SECONDS)
+        raise Ended("The autoscaler was deleted during the run, or its CPU target was taken away.")
+
+    def _look(self) -> Observation | None:
+        at, window = self._stage.time(), self._view.down_window()
+        samples = self._sample_clock.corrected(self._view.samples(), at, self._resolution.assumed)
+        seen = observe(self._view.view(), samples, self._deployment, window, at)
+        if seen is not None:
+            self._resolution.see(seen.samples, seen.at)
+        return seen
+
+    # What is told
+
+    def _progress(self, seen: Observation) -> str:
+        moments = self._moments
+        steady = moments.steady() if moments else 0.0
+        parts = [_standing(seen)]
+        if self._loading and self._rates:
+            parts.insert(0, f"{self._rates.rate:g} requests a second")
+        if steady:
+            parts.append(f"steady for {steady:.0f} of {STEADY_SECONDS:.0f} s")
+        if not self._loading and seen.next_change:
+            left = max(0.0, seen.next_change[0] - seen.at)
+            parts.append(f"{seen.next_change[1]} expected in {span(left)}")
+        return "; ".join(parts)
+
+    def _figures(self) -> Json:
+        totals = self._totals or self._load.totals()
+        moments, start, rates = self._moments, self._start, self._rates
+        return {
+            "min": start.low if start else None,
+            "start": start.desired if start else None,
+            "peak": moments.peak if moments else None,
+            "rate": rates.rate if rates else None,
+            "offered": totals.offered,
+            "achieved": totals.achieved,
+            "errors": totals.errors,
+            "lag_p99_ms": totals.lag_p99_ms,
+        } | (moments.seconds if moments else {})
+
+    def _told_rates(self) -> tuple[Json, ...]:
+        pieces = self._rates.schedule.pieces if self._rates else ()
+        return tuple({"at": round(piece.since, 1), "rate": piece.rate} for piece in pieces)
+
+    def _told_unmet(self) -> str | None:
+        """What did not come, with its moments from the load's beginning."""
+        unmet, moments = self._obligations.unmet if self._obligations else None, self._moments
+        if unmet is None or moments is None:
+            return None
+        since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
+        return f"{unmet.text}. It was owed since t0 + {since:.0f} s, by t0 + {by:.0f} s, and did not come."
+
+    def _who_failed(self) -> str | None:
+        if not self._errors_of or self._start is None:
+            return None
+        old = {pod.uid for pod in self._start.pods}
+        new = [name for uid, name in self._errors_of.items() if uid not in old]
+        if len(new) == len(self._errors_of):
+            return "only pods that came during the run answered with errors"
+        return "pods from before the run answered with errors, too" if new else "the pods answered with errors"
+
+
+def _standing(seen: Observation) -> str:
+    return f"{len(seen.ready)} Ready of {seen.desired} asked for, {seen.cpu}"
+
+
+def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str:
+    figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
+    return (
+        f"Nothing was owed, and after {span(passed)} and {changes} changes of the number of pods this had not come:"
+        f" {NAMES[moment]} ({moment}). {_standing(seen)}, by its own figure {figure}."
+    )

@@ -1,0 +1,121 @@
+"""What ends an autoscale run without a finding: before it begins, what only a person can decide; during it, whatever
+makes it impossible to tell."""
+
+from dashboard.core.timeline.entry import listing, span
+from dashboard.runs.demos.autoscale.obligations import decision_seconds
+from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.ports import LoadTotals
+
+FAILING_SHARE = 0.5
+FAILING_SECONDS = 10.0
+INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
+BLIND_SECONDS = 60.0  # without figures, and two samples' time
+
+
+def unprovable(seen: Observation, deployment: str) -> str | None:
+    """Why no run can prove this autoscaler, and what to do; None if one can. All of it is for a person to decide."""
+    scales = dict(seen.spec).get("scaleTargetRef")
+    if scales and scales != f"Deployment {deployment}":
+        return f"The autoscaler scales the {scales}, and not the Deployment {deployment}: correct its scaleTargetRef."
+    if seen.high <= seen.low:
+        return f"The autoscaler's min and max are both {seen.low}: there is nothing to scale. Raise maxReplicas."
+    if seen.disabled:
+        return (
+            f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled), so that"
+            " nothing is owed: allow it to prove it."
+        )
+    limits = [pod.limit for pod in seen.pods if pod.uid in seen.ready]
+    most = max((limit or float("inf") for limit in limits), default=float("inf"))
+    if seen.per_pod and most <= seen.per_pod * (1 + seen.tolerance.up):
+        return (
+            f"Its target of {seen.target} {seen.unit} is out of reach: a pod's CPU limit is {most:g} m, the target"
+            f" {seen.per_pod:.0f} m. Lower the target, or raise the limit."
+        )
+    return None
+
+
+class Watchdog:
+    """What ends a run without a finding: an autoscaler that was changed, that can't scale, or that nobody sees.
+
+    `start` is the observation before the load.
+    """
+
+    def __init__(self, start: Observation) -> None:
+        self._start = start
+        self._inactive_since: float | None = None
+        self._unfollowed_since: float | None = None
+        self._newest = start.newest
+        self._figures_at = start.at
+
+    def see(self, seen: Observation, resolution: float) -> str | None:
+        """The reason, if there is one. Once a second; `resolution`: seconds between two samples of a pod."""
+        return (
+            self._changed(seen)
+            or self._rolled_out(seen)
+            or self._inactive(seen)
+            or self._blind(seen, resolution)
+            or self._not_followed(seen, resolution)
+        )
+
+    def _changed(self, seen: Observation) -> str | None:
+        before = dict(self._start.spec)
+        for name, value in seen.spec:
+            if before.get(name) != value:
+                words = f"{name} from {before.get(name)} to {value}"
+                return f"The autoscaler was changed during the run: {words}. Run it again."
+        return None
+
+    def _rolled_out(self, seen: Observation) -> str | None:
+        """Pods that come by it are none that the autoscaler asked for."""
+        return None if seen.updated else "The Deployment was rolled out during the run. Run it again."
+
+    def _inactive(self, seen: Observation) -> str | None:
+        if seen.active:
+            self._inactive_since = None
+            return None
+        since = self._inactive_since = self._inactive_since or seen.at
+        if seen.at - since <= INACTIVE_SECONDS:
+            return None
+        return f"The autoscaler could not scale for {span(seen.at - since)}: {seen.inactive}."
+
+    def _blind(self, seen: Observation, resolution: float) -> str | None:
+        if not seen.away and seen.newest is not None and seen.newest != self._newest:
+            self._newest, self._figures_at = seen.newest, seen.at  # by one clock: the samples may have another
+        silent = seen.at - self._figures_at
+        if silent <= BLIND_SECONDS + 2 * resolution:
+            return None
+        source = f": the source {seen.away} does not answer." if seen.away else ". Is metrics-server running?"
+        return f"There were no new CPU samples for {span(silent)}{source}"
+
+    def _not_followed(self, seen: Observation, resolution: float) -> str | None:
+        """Samples over the target that the controller's own figure does not follow: it does not look."""
+        over = seen.demand is not None and seen.must_act(seen.demand) and seen.desired == self._start.desired
+        if not over or seen.figure is None or seen.figure > seen.target:
+            self._unfollowed_since = None
+            return None
+        since = self._unfollowed_since = self._unfollowed_since or seen.at
+        if seen.at - since <= decision_seconds(resolution):
+            return None
+        return (
+            f"The controller does not look: for {span(seen.at - since)} the pods' samples have been over its target"
+            f" ({seen.cpu}), and it still reports {seen.figure} {seen.unit}. Is kube-controller-manager running?"
+        )
+
+
+class Failing:
+    """Whether more than half of the requests have failed for too long."""
+
+    def __init__(self) -> None:
+        self._achieved = self._errors = 0
+        self._since: float | None = None
+
+    def see(self, totals: LoadTotals, at: float) -> bool:
+        errors = totals.errors - self._errors
+        answered = max(totals.achieved - self._achieved, errors)  # errors without an answer are none of those
+        self._achieved, self._errors = totals.achieved, totals.errors
+        if answered > 0:
+            if errors <= FAILING_SHARE * answered:
+                self._since = None
+            elif self._since is None:
+                self._since = at
+        return self._since is not None and at - self._since >= FAILING_SECONDS

@@ -1,0 +1,226 @@
+"""What the dashboard's state shows of the autoscaler, its pods and their CPU at one moment."""
+
+import math
+from functools import cached_property
+from typing import Any
+
+from msgspec import Struct
+
+from dashboard.core.hpa.utilization import Tolerance
+from dashboard.core.timeline.entry import plain
+from dashboard.core.timestamps import seconds
+from dashboard.runs.demos.autoscale.samples import Samples
+
+SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run is judged by
+OVER = ("Failed", "Succeeded")  # phases of pods that nobody counts any more: an evicted one stays in the list
+WORDS = 200  # characters of a message of the cluster's
+
+Json = dict[str, Any]
+
+
+class Pod(Struct, frozen=True):
+    """A pod of the service. `requests` and `errors` a second are None while they are not known."""
+
+    uid: str
+    name: str
+    phase: str
+    ready: bool
+    reason: str | None = None
+    request: int = 0  # millicores
+    limit: int | None = None
+    requests: float | None = None
+    errors: float | None = None
+
+
+class Observation(Struct, frozen=True, dict=True):
+    """Moments are seconds since 1970 by the dashboard's clock; `SampleClock` puts samples on it. `target` and `figure`
+    (what the controller itself reports) are in `unit`: "%" of the pods' requests, or "m" (millicores) of a pod."""
+
+    at: float
+    low: int
+    high: int
+    target: int
+    current: int
+    desired: int
+    pods: tuple[Pod, ...]
+    samples: Samples
+    figure: int | None = None
+    unit: str = "%"
+    active: bool = True  # ScalingActive and AbleToScale
+    inactive: str = ""  # why it is not
+    tolerance: Tolerance = Tolerance()
+    widest: Tolerance = Tolerance()  # that the controller may have, where the object states none
+    down_window: float = 60.0
+    away: str | None = None  # the source that does not answer now
+    spec: tuple[Any, ...] = ()  # what must stay as it is during a run
+    owed: int | None = None  # pods that the controller should ask for by its own figure
+    disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
+    next_change: tuple[float, int] | None = None  # when it will ask for how many, if CPU stays as it is
+    endpoints: int | None = None  # addresses that take the Service's requests
+    asked: int | None = None  # pods that the Deployment asks for
+    updated: bool = True  # no roll-out is under way: each of the Deployment's pods is of its newest template
+    failure: str | None = None  # why the Deployment can't create pods
+
+    @cached_property
+    def ready(self) -> frozenset[str]:
+        return frozenset(pod.uid for pod in self.pods if pod.ready and pod.phase == "Running")
+
+    @cached_property
+    def serving(self) -> frozenset[str]:
+        return frozenset(pod.uid for pod in self.pods if pod.requests) & self.ready
+
+    @cached_property
+    def per_pod(self) -> float:
+        """Millicores that each Ready pod uses when CPU is just at the target."""
+        if self.unit == "m":
+            return float(self.target)
+        requests = [pod.request for pod in self.pods if pod.uid in self.ready]
+        return self.target / 100 * sum(requests) / len(requests) if requests else 0.0
+
+    @cached_property
+    def used(self) -> float | None:
+        """Millicores of all Ready pods together; None until each has a sample."""
+        if not self.ready or self.ready - self.samples.keys():
+            return None
+        return sum(self.samples[uid][1] for uid in self.ready)
+
+    @property
+    def demand(self) -> float | None:
+        """How many pods at the target the CPU in use would fill: 2.6 asks for three."""
+        return self.used / self.per_pod if self.used is not None and self.per_pod else None
+
+    @property
+    def ratio(self) -> float | None:
+        """CPU over its target."""
+        return None if self.demand is None else self.demand / len(self.ready)
+
+    @property
+    def newest(self) -> float | None:
+        """The newest sample's moment."""
+        return max((self.samples[uid][0] for uid in self.ready & self.samples.keys()), default=None)
+
+    @property
+    def even(self) -> bool:
+        """As many Ready pods as asked for, and no others on their way."""
+        there = [pod for pod in self.pods if pod.phase != "Terminating"]
+        return self.desired == len(self.ready) == len(there)
+
+    def sampled_since(self, moment: float) -> frozenset[str]:
+        """The Ready pods whose newest sample is of a time that began at the moment or after it."""
+        spans = ((uid, *self.samples[uid]) for uid in self.ready & self.samples.keys())
+        return frozenset(uid for uid, at, _, window in spans if at - window >= moment)
+
+    def content_at(self, demand: float) -> bool:
+        """Whether the autoscaler would leave the number of pods as it is for its own sake, and not only since it may
+        not ask for more."""
+        pods = len(self.ready)
+        if not pods:
+            return False
+        ratio = demand / pods
+        return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
+
+    def must_act(self, demand: float) -> bool:
+        """Whether so much CPU is over what any tolerance bears that the controller may have."""
+        return demand > len(self.ready) * (1 + self.widest.up)
+
+    def written(self, ratio: float | None) -> str:
+        """A ratio in the target's unit: "133 %"."""
+        return "unknown" if ratio is None else f"{ratio * self.target:.0f} {self.unit}"
+
+    @property
+    def cpu(self) -> str:
+        """CPU beside its target: "CPU 133 % of a 70 % target"."""
+        return f"CPU {self.written(self.ratio)} of a {self.target} {self.unit} target"
+
+
+def observe(state: Json, samples: Samples, deployment: str, down_window: float, at: float) -> Observation | None:
+    """From the state and the pods' newest samples; None where there is no autoscaler with a CPU target."""
+    scaler = state["autoscaler"]
+    unit = "%" if scaler and scaler["target_percent"] else "m"
+    target = scaler and (scaler["target_percent"] or scaler.get("target_millicores"))
+    if not target:
+        return None
+    arithmetic = scaler.get("reckoning") or {}
+    tolerance, widest = arithmetic.get("tolerance"), arithmetic.get("widest_tolerance")
+    workload = state.get("deployment") or {}
+    inactive = _inactive(scaler["conditions"])
+    watched = (state["sources"].get("traffic") or {}).get("state") == "live"
+    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in OVER)
+    return Observation(
+        at=at,
+        low=scaler["min"],
+        high=scaler["max"],
+        target=target,
+        current=scaler["current"],
+        desired=scaler["desired"] or workload.get("desired") or 0,  # an object that is new tells 0 at first
+        pods=pods,
+        samples={pod.uid: samples[pod.uid] for pod in pods if pod.uid in samples},
+        figure=scaler["cpu_percent"] if unit == "%" else scaler.get("cpu_millicores"),
+        unit=unit,
+        active=inactive is None,
+        inactive=inactive or "",
+        tolerance=Tolerance(**tolerance) if tolerance else Tolerance(),
+        widest=Tolerance(**widest) if widest else Tolerance(),
+        down_window=down_window,
+        away=_away(state["sources"]),
+        spec=_spec(scaler, target, unit, arithmetic),
+        owed=arithmetic.get("owed"),
+        disabled=tuple(arithmetic.get("disabled") or ()),
+        next_change=_next_change(arithmetic),
+        endpoints=(state.get("service") or {}).get("endpoints"),
+        asked=workload.get("desired"),
+        updated=workload.get("updated", 0) == workload.get("replicas", 0),
+        failure=workload.get("failure"),
+    )
+
+
+def _pod(pod: Json, watched: bool) -> Pod:
+    """`watched`: whether the figures of the pods' requests are of now."""
+    return Pod(
+        uid=pod["uid"],
+        name=pod["name"],
+        phase=pod["phase"],
+        ready=pod["ready"],
+        reason=pod["reason"],
+        request=pod["cpu_request_millicores"] or 0,
+        limit=pod["cpu_limit_millicores"],
+        requests=pod["requests_per_second"] if watched else None,
+        errors=pod["errors_per_second"] if watched else None,
+    )
+
+
+def _inactive(conditions: list[Json]) -> str | None:
+    """Why the controller can't act; None if it can."""
+    by_type = {condition["type"]: condition for condition in conditions}
+    if by_type.get("AbleToScale", {}).get("status") == "False":
+        return _words(by_type["AbleToScale"])
+    if "ScalingActive" not in by_type:
+        return "it has not looked yet (it has no condition ScalingActive)"
+    return None if by_type["ScalingActive"]["status"] == "True" else _words(by_type["ScalingActive"])
+
+
+def _words(condition: Json) -> str:
+    return f"{plain(condition['reason'] or condition['type'], 60)}: {plain(condition['message'] or '', WORDS)}"
+
+
+def _away(sources: Json) -> str | None:
+    return next((name for name in SOURCES if (sources.get(name) or {}).get("state") != "live"), None)
+
+
+def _spec(scaler: Json, target: int, unit: str, arithmetic: Json) -> tuple[Any, ...]:
+    """What the run's figures rest on, as (name, value) pairs."""
+    rules = arithmetic.get("rules") or {}
+    named = {
+        "scaleTargetRef": scaler.get("scales"),
+        "minReplicas": scaler["min"],
+        "maxReplicas": scaler["max"],
+        "target": f"{target} {unit}",
+        "behavior.scaleUp": rules.get("up"),
+        "behavior.scaleDown": rules.get("down"),
+    }
+    return tuple(named.items())
+
+
+def _next_change(arithmetic: Json) -> tuple[float, int] | None:
+    until, replicas = arithmetic.get("until"), arithmetic.get("until_replicas")
+    return None if until is None or replicas is None else (seconds(until), replicas)

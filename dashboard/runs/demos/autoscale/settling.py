@@ -1,0 +1,84 @@
+"""Whether the autoscaler has settled, so that what follows is the load's doing; and if not, what it waits for."""
+
+from dashboard.core.hpa.explanation import pods
+from dashboard.core.hpa.recommendations import LOOK_SECONDS
+from dashboard.core.timeline.entry import plain, span
+from dashboard.runs.demos.autoscale.observation import Observation
+
+SETTLED_SECONDS = 3.0  # that all has to be so
+LOOKS = 3  # of the controller, after its window has passed
+
+
+class Settling:
+    """`began` is when the run did: only CPU samples of a time after it count."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._since: float | None = None  # when all was first so
+        self._count: tuple[int, float] | None = None  # pods asked for, and since when
+
+    def waits_for(self, seen: Observation, resolution: float) -> str | None:
+        """What is waited for still, with its countdown where there is one; None once it has settled. Called once a
+        second; `resolution` are the seconds between two samples of a pod."""
+        if self._count is None or self._count[0] != seen.desired:
+            self._count = seen.desired, seen.at
+        why = self._why(seen, resolution)
+        if why is not None:
+            self._since = None
+            return why
+        self._since = seen.at if self._since is None else self._since
+        return None if seen.at - self._since >= SETTLED_SECONDS else f"Settled with {pods(seen.desired)}"
+
+    def _why(self, seen: Observation, resolution: float) -> str | None:
+        if seen.away:
+            return f"Waiting for the source {seen.away}, which does not answer"
+        if not seen.active:
+            return f"Waiting until the autoscaler can scale: {seen.inactive}"
+        if not seen.updated:
+            return "Waiting for a roll-out to end"
+        if not seen.even:
+            return _uneven(seen)
+        if fresh := self._not_fresh(seen, resolution):
+            return fresh
+        if seen.next_change and seen.next_change[1] != seen.desired:
+            return _coming(seen)
+        if seen.demand is None or not seen.content_at(seen.demand):
+            return f"{seen.cpu}: waiting for the autoscaler to act on it"
+        return self._held_above_min(seen)
+
+    def _not_fresh(self, seen: Observation, resolution: float) -> str | None:
+        missing = seen.ready - seen.sampled_since(self._began)
+        if not missing:
+            return None
+        window = max([window for _, _, window in seen.samples.values()], default=resolution)
+        left = max(0.0, self._began + window + resolution - seen.at)
+        return (
+            f"Waiting for CPU samples of a time after the run began, of {len(missing)} of {len(seen.ready)} pods:"
+            f" {f'some {span(left)} more' if left else 'due now'}"
+        )
+
+    def _held_above_min(self, seen: Observation) -> str | None:
+        """Above min it has settled once nothing that was remembered can bring it down any more: traffic that was there
+        before holds it up."""
+        if seen.desired <= seen.low or self._count is None:
+            return None
+        left = self._count[1] + seen.down_window + LOOKS * LOOK_SECONDS - seen.at
+        if left <= 0:
+            return None
+        return f"{pods(seen.desired)}, over min {seen.low}: waiting whether fewer are enough, {span(left)} more"
+
+
+def _uneven(seen: Observation) -> str:
+    going = sum(pod.phase == "Terminating" for pod in seen.pods)
+    more = f", {going} on the way out" if going else ""
+    failed = f": {plain(seen.failure, 120)}" if seen.failure else ""
+    return f"Waiting for the pods that are asked for: {len(seen.ready)} of {seen.desired} Ready{more}{failed}"
+
+
+def _coming(seen: Observation) -> str:
+    at, replicas = seen.next_change or (seen.at, seen.desired)
+    left = max(0.0, at - seen.at)
+    return (
+        f"Waiting for the autoscaler to go from {seen.desired} to {pods(replicas)}"
+        f"{f', in some {span(left)}' if left else ''}: {seen.cpu}"
+    )

@@ -1,0 +1,290 @@
+"""The persistence demo: the database is killed while writers write, and everything is read back.
+
+`down` is the time from the moment just before the kill was asked for until a mongod that started later answered the
+dashboard as primary: what a client sees of it, the API server's and the old mongod's own time to end included. That its
+pod is Ready comes later by up to a probe's period, and is told apart. An error rate does not stop this demo: writing on
+through the outage is what it is for.
+"""
+
+from dashboard.runs.context import Ended, Stage
+from dashboard.runs.demos.persistence.ledger import Comparison, merged
+from dashboard.runs.demos.persistence.verdict import (
+    ACKED_AFTER,
+    ACKED_BEFORE,
+    RATE_BEFORE,
+    Killed,
+    Persisted,
+    Verdict,
+    persistence,
+)
+from dashboard.runs.ports import ClaimIdentity, Missing, Operator, PodIdentity, Reader, Trouble, View, Writers
+from dashboard.runs.record import Json
+
+RATE_SECONDS = 3.0  # over which acknowledgements are counted before the kill
+WRITE_LOOK_SECONDS = 0.5
+DOWN_LOOK_SECONDS = 0.1  # between two looks whether mongod answers: how exact `down` is
+READY_LOOK_SECONDS = 0.5
+READ_AGAIN_SECONDS = 1.0
+
+
+class Persistence:
+    def __init__(
+        self, stage: Stage, operator: Operator, reader: Reader, writers: Writers, view: View, pod: str
+    ) -> None:
+        self._stage = stage
+        self._operator = operator
+        self._reader = reader
+        self._writers = writers
+        self._view = view
+        self._pod = pod
+        self._mode = str(stage.run.options["mode"])
+        self._limits = stage.run.demo.limits
+        self._before: Killed | None = None
+        self._after: Killed | None = None
+        self._killed: float | None = None  # monotonic
+        self._back: float | None = None
+        self._ready: float | None = None
+        self._last_write: bool | None = None
+        self._comparison: Comparison | None = None
+        self._unread: str | None = None
+
+    def play(self) -> None:
+        self._check()
+        self._warm_up()
+        process = self._kill()
+        self._wait_for_return(process)
+        self._write_on()
+        self._read_back()
+        self._stage.finish()
+
+    def clean(self) -> None:
+        self._writers.stop()
+
+    def verdict(self, stopped: str | None) -> Verdict:
+        counts = self._writers.ledger.counts()
+        return persistence(
+            Persisted(
+                mode=self._mode,
+                attempted=counts["attempted"],
+                acked=counts["acked"],
+                unknown=counts["unknown"],
+                failed=counts["failed"],
+                **self._traffic(),
+                longest_write=self._writers.ledger.longest(),
+                before=self._before,
+                after=self._after,
+                down=self._after_kill(self._back),
+                ready=self._after_kill(self._ready),
+                last_write=self._last_write,
+                trouble=self._writers.ledger.trouble,
+                comparison=self._comparison,
+                unread=self._unread,
+                stopped=stopped,
+            )
+        )
+
+    # The steps
+
+    def _check(self) -> None:
+        """What is in the way may be gone in a moment: a restart of MongoDB or of the dashboard has just ended."""
+        self._stage.begin("preflight")
+        end = self._stage.clock.monotonic() + self._limits["ready"]
+        while obstacle := self._obstacle():
+            if (left := end - self._stage.clock.monotonic()) <= 0:
+                raise Ended(obstacle)
+            self._show(f"{obstacle} Waiting {left:.0f} s more")
+            self._stage.pause(READY_LOOK_SECONDS)
+        pod, claim = self._identify()
+        volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
+        self._stage.tell(f"{pod.name} is Ready, {volume}")
+
+    def _obstacle(self) -> str | None:
+        """Why a run can't begin, in a sentence."""
+        mongo = self._view.view()["mongo"]
+        if mongo is None or mongo["state"] != "up":
+            return f"MongoDB does not answer: it has to be up before it is killed.{self._pod_reason()}"
+        try:
+            pod, claim = self._identify()
+        except Missing as missing:
+            return str(missing)
+        if not pod.ready or pod.container is None:
+            return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
+        if claim is not None and (claim.phase != "Bound" or not claim.volume):
+            return f"The claim {pod.claim} is {claim.phase}, and not bound to a volume."
+        return None if self._reader.process() is not None else "No primary answers the dashboard."
+
+    def _warm_up(self) -> None:
+        self._stage.begin("warmup")
+        self._writers.start()
+        began = self._stage.clock.monotonic()
+
+        def enough() -> bool:
+            now = self._stage.clock.monotonic()
+            acked, rate = self._acked(0.0, now), self._rate(now)
+            self._show(f"{acked} acknowledged, {rate:.0f} a second")
+            return acked >= ACKED_BEFORE and rate >= RATE_BEFORE and now - began >= RATE_SECONDS
+
+        self._stage.until(enough, WRITE_LOOK_SECONDS, self._limits["warmup"], self._thin)
+
+    def _thin(self) -> str:
+        """Why the warm-up took too long, with the figures that show it."""
+        now, slowest = self._stage.clock.monotonic(), self._writers.ledger.longest()
+        slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
+        return (
+            f"Too thin: {self._acked(0.0, now)} acknowledged after {self._limits['warmup']:.0f} s,"
+            f" {self._rate(now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}"
+        )
+
+    def _kill(self) -> str | None:
+        """Gives back which mongod it was."""
+        self._stage.begin("kill")
+        pod, claim = self._identify()
+        self._before = _killed(pod, claim)
+        process = self._reader.process()
+        if not pod.ready or pod.container is None or process is None:
+            raise Ended(f"The pod {pod.name} is no longer Ready.")
+        action = f"{'SIGKILL mongod in' if self._mode == 'crash' else 'delete'} {pod.name}"
+        about = {"kind": "Pod", "name": pod.name, "uid": pod.uid}
+        self._stage.hold_lease()
+        self._killed = self._stage.clock.monotonic()
+        try:
+            if self._mode == "crash":
+                self._operator.crash(pod.uid)
+            else:
+                self._operator.delete_pod(pod.name, pod.uid)
+        except Trouble as error:
+            self._stage.note(action, f"failed: {error}", about)
+            raise
+        self._stage.note(action, "done", about, mark="kill")
+        what = f"container {pod.container[:12]}" if self._mode == "crash" else f"uid {pod.uid}"
+        self._stage.tell(f"{'mongod killed' if self._mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
+        return process
+
+    def _wait_for_return(self, process: str | None) -> None:
+        self._stage.begin("outage")
+        limit = self._limits["outage"]
+
+        def answers() -> bool:
+            self._show(f"{self._since_kill():.0f} s since the kill")
+            found = self._reader.process()
+            return found is not None and found != process
+
+        away = f"No new mongod answered within {limit:.0f} s."
+        self._stage.until(answers, DOWN_LOOK_SECONDS, limit, lambda: away + self._pod_reason())
+        self._back = self._stage.clock.monotonic()
+        self._stage.tell(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
+        unready = f"{self._pod} was not Ready within {limit:.0f} s."
+        self._stage.until(self._is_ready, READY_LOOK_SECONDS, limit, lambda: unready + self._pod_reason())
+        self._ready = self._stage.clock.monotonic()
+        self._stage.tell(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
+
+    def _is_ready(self) -> bool:
+        """Whether the one that came is Ready: then it is known who it is."""
+        try:
+            pod, claim = self._identify()
+        except Missing:
+            return False
+        came = _killed(pod, claim)
+        before = self._before or Killed()
+        same = came.container == before.container if self._mode == "crash" else came.pod == before.pod
+        if not pod.ready or pod.container is None or same:
+            return False
+        self._after = came
+        return True
+
+    def _write_on(self) -> None:
+        """Until enough was acknowledged, or there is no hope of it: the verdict says that it is too thin."""
+        self._stage.begin("after")
+        back = self._back or 0.0
+        until = back + self._limits["after"]
+        while (now := self._stage.clock.monotonic()) < until:
+            acked = self._acked(back, now)
+            self._show(f"{acked} acknowledged since it is back")
+            if now >= back + self._limits["least_after"] and acked >= ACKED_AFTER:
+                break
+            self._stage.pause(WRITE_LOOK_SECONDS)
+        self._writers.stop()
+        self._last_write = self._writers.write()
+        self._stage.tell("The last write was acknowledged" if self._last_write else "The last write failed")
+
+    def _read_back(self) -> None:
+        """From the database itself, and through the service. What one of them can't tell, the other may."""
+        self._stage.begin("readback")
+        end = self._stage.clock.monotonic() + self._limits["readback"]
+        while True:
+            try:
+                self._compare("From the database", self._writers.ledger.compare(self._reader.read(self._stage.run.id)))
+                break
+            except Trouble as error:
+                if self._stage.clock.monotonic() >= end:
+                    self._miss(str(error))
+                    break
+                self._stage.show(str(error))
+            self._stage.pause(READ_AGAIN_SECONDS)
+        self._stage.go_on()
+        try:
+            self._compare("Through GET /proofs", self._writers.ledger.compare(self._writers.read(self._stage.bell)))
+        except Trouble as error:
+            self._stage.go_on()
+            self._miss(str(error))
+
+    def _compare(self, where: str, found: Comparison) -> None:
+        self._comparison = merged(self._comparison, found) if self._comparison else found
+        self._stage.tell(
+            f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
+            f" {len(found.recovered)} recovered"
+        )
+
+    def _miss(self, reason: str) -> None:
+        self._unread = " ".join(filter(None, (self._unread, reason)))
+        self._stage.tell(reason)
+
+    # What is known
+
+    def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
+        pod = self._operator.pod(self._pod)
+        return pod, self._operator.claim(pod.claim) if pod.claim else None
+
+    def _pod_reason(self) -> str:
+        """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing. Between two
+        restarts a container that crashes seems to run."""
+        for pod in self._view.view()["pods"]:
+            if pod.get("name") == self._pod:
+                restarts = pod.get("restarts")
+                words = [pod.get("reason"), f"restarted {restarts} times" if restarts else None]
+                return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
+        return ""
+
+    def _traffic(self) -> Json:
+        """The ledger's figures around the kill."""
+        ledger, killed = self._writers.ledger, self._killed
+        if killed is None:
+            return {"acked_before": self._acked(0.0, self._stage.clock.monotonic())}
+        now = self._stage.clock.monotonic()
+        back = now if self._back is None else self._back
+        return {
+            "acked_before": self._acked(0.0, killed),
+            "rate_before": self._rate(killed),
+            "acked_after": 0 if self._back is None else self._acked(self._back, now),
+            "in_flight": ledger.in_flight(*ledger.silence(killed, back)),
+        }
+
+    def _acked(self, since: float, until: float) -> int:
+        return self._writers.ledger.acknowledged(since, until)
+
+    def _rate(self, at: float) -> float:
+        return self._acked(at - RATE_SECONDS, at) / RATE_SECONDS
+
+    def _since_kill(self) -> float:
+        return self._after_kill(self._stage.clock.monotonic()) or 0.0
+
+    def _after_kill(self, at: float | None) -> float | None:
+        return None if at is None or self._killed is None else at - self._killed
+
+    def _show(self, text: str) -> None:
+        self._stage.show(text, {"mode": self._mode, **self._writers.ledger.counts()})
+
+
+def _killed(pod: PodIdentity, claim: ClaimIdentity | None) -> Killed:
+    claimed = (claim.uid, claim.volume) if claim else (None, None)
+    return Killed(pod.uid, pod.container, pod.node, *claimed)

@@ -1,0 +1,103 @@
+"""Reads a run's documents from MongoDB itself, past the service: what a proof is decided on.
+
+From the primary and with majority read concern: what it gives has outlived its writer, and will outlive a failover.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import MongoClient, ReadPreference
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from dashboard.runs.demos.persistence.document import COLLECTION, digest
+from dashboard.runs.demos.persistence.ledger import LARGEST
+from dashboard.runs.ports import Trouble
+
+LOOK_SECONDS = 1.0  # for a sign of life
+FORGET_SECONDS = 5.0  # without one, after which the connection is made anew
+READ_SECONDS = 30.0  # for all documents of a run
+HEARTBEAT_MS = 500  # the driver's least: a run looks for the new mongod
+CONNECT_MS = 1000  # a replaced pod's old address swallows packets
+PAGE = 1000  # documents
+
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """The dashboard's own connection, made at its first use and shared by threads.
+
+    A driver that knew a database takes the elections of an empty one in its place for old ones, and never speaks to it:
+    what was lost could not be found. So a connection without answer is forgotten.
+    """
+
+    def __init__(self, uri: str, database: str) -> None:
+        self._uri = uri
+        self._database = database
+        self._made: MongoClient[dict[str, Any]] | None = None
+        self._lock = threading.Lock()
+        self._answered = time.monotonic()  # or was made
+
+    def process(self) -> str | None:
+        try:
+            with pymongo.timeout(LOOK_SECONDS):
+                hello = self._client.admin.command("hello")
+            self._answered = time.monotonic()
+            return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
+        except PyMongoError as error:
+            log.debug("no sign of life: %s", error)
+            if time.monotonic() - self._answered > FORGET_SECONDS:
+                self.close()
+            return None
+
+    def read(self, run: str) -> Mapping[str, str]:
+        options: CodecOptions[dict[str, Any]] = CodecOptions(
+            unicode_decode_error_handler="replace",  # corrupt, and still to be counted
+            datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+        )
+        database = self._client.get_database(self._database, codec_options=options)
+        proofs = database.get_collection(
+            COLLECTION, read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
+        try:
+            with (
+                pymongo.timeout(READ_SECONDS),
+                proofs.find({"run": run}, {"payload": True}, batch_size=PAGE, limit=LARGEST + 1) as found,
+            ):
+                read = {_id(each["_id"]): digest(each.get("payload")) for each in found}
+        except PyMongoError as error:
+            raise Trouble(f"The documents could not be read from the database: {type(error).__name__}.") from error
+        if len(read) > LARGEST:
+            raise Trouble(f"The database has more than {LARGEST:,} documents of this run.")
+        return read
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made:
+                self._made.close()
+            self._made = None
+
+    @property
+    def _client(self) -> MongoClient[dict[str, Any]]:
+        """Not made before: a client does not survive a fork."""
+        with self._lock:
+            if self._made is None:
+                self._answered = time.monotonic()
+                self._made = MongoClient(
+                    self._uri,
+                    appname="dashboard-proofs",
+                    connectTimeoutMS=CONNECT_MS,
+                    heartbeatFrequencyMS=HEARTBEAT_MS,
+                    maxPoolSize=4,
+                )
+            return self._made
+
+
+def _id(value: Any) -> str:
+    return str(value) if isinstance(value, ObjectId) else repr(value)

@@ -1,0 +1,120 @@
+"""/healthz, /readyz and /metrics on a port and threads of their own, so that open pages never starve a probe."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from dashboard.kube.client import Requests
+from dashboard.web.hub import Hub
+
+
+class Probe(ThreadingHTTPServer):
+    """The probes' server. Alive means that the hub's loop turns, ready that it was started and does not stop yet."""
+
+    daemon_threads = True
+
+    def __init__(self, hub: Hub, host: str, port: int, requests: Requests | None = None) -> None:
+        super().__init__((host, port), Handler)
+        self.hub = hub
+        self.ready = True
+        self.registry = CollectorRegistry()
+        self.registry.register(HubCollector(hub))
+        if requests:
+            self.registry.register(RequestsCollector(requests))
+        ProcessCollector(registry=self.registry)
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, name="probe", daemon=True).start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Probe
+    timeout = 10  # seconds for a request to arrive
+
+    def do_GET(self) -> None:
+        alive = self.server.hub.alive()
+        match self.path.partition("?")[0]:
+            case "/healthz":
+                self._reply(*((200, b"ok\n") if alive else (503, b"the hub stands still\n")))
+            case "/readyz":
+                self._reply(*((200, b"ready\n") if alive and self.server.ready else (503, b"not ready\n")))
+            case "/metrics":
+                self._reply(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
+            case _:
+                self._reply(404, b"there is /healthz, /readyz and /metrics\n")
+
+    def _reply(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Probes are not news."""
+
+
+class HubCollector(Collector):
+    """What the hub counts, read when it is asked for."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._hub.counts
+        yield GaugeMetricFamily("dashboard_viewers", "Open pages.", self._hub.viewers())
+        yield CounterMetricFamily("dashboard_patches", "Patches published.", counts.patches)
+        yield CounterMetricFamily("dashboard_patch_bytes", "Bytes of patches, each counted once.", counts.patch_bytes)
+        yield CounterMetricFamily("dashboard_snapshots", "Snapshots sent.", counts.snapshots)
+        yield CounterMetricFamily("dashboard_laggards", "Pages that fell behind and were held.", counts.laggards)
+        yield CounterMetricFamily("dashboard_evictions", "Pages that were cut off.", counts.evicted)
+        yield from self._sources()
+        yield from self._contents()
+
+    def _sources(self) -> Iterator[Metric]:
+        counts, at = self._hub.counts, time.monotonic()
+        events = CounterMetricFamily("dashboard_source_events", "Events heard.", labels=["source"])
+        age = GaugeMetricFamily("dashboard_source_last_event_age_seconds", "Last event's age.", labels=["source"])
+        live = GaugeMetricFamily("dashboard_source_live", "1 while a source is live.", labels=["source"])
+        for name, source in self._hub.sources().items():
+            events.add_metric([name], counts.events[name])
+            live.add_metric([name], source["state"] == "live")
+            if name in counts.event_at:
+                age.add_metric([name], at - counts.event_at[name])
+        yield from (events, age, live)
+
+    def _contents(self) -> Iterator[Metric]:
+        contents = self._hub.contents()
+        up = contents is not None and contents["state"] == "up"
+        yield GaugeMetricFamily("dashboard_mongodb_up", "1 while the database answers.", up)
+        if contents and contents["count"] is not None:
+            yield GaugeMetricFamily("dashboard_mongodb_documents", "Documents in the collection.", contents["count"])
+            yield GaugeMetricFamily("dashboard_mongodb_size_bytes", "Their size.", contents["size_bytes"])
+
+
+class RequestsCollector(Collector):
+    """What the API server is asked: a watch a kind and a few requests a minute, however many pages are open."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+    def collect(self) -> Iterator[Metric]:
+        asked = CounterMetricFamily(
+            "dashboard_api_requests", "Requests to the Kubernetes API.", labels=["kind", "outcome"]
+        )
+        for labels, count in list(self._requests.outcomes.items()):
+            asked.add_metric(labels, count)
+        watches = GaugeMetricFamily("dashboard_api_watches", "Watches that are open.", labels=["kind"])
+        for kind, count in list(self._requests.watches.items()):
+            watches.add_metric([kind], count)
+        yield from (asked, watches)

@@ -1,0 +1,106 @@
+"""Documents through the data service: what it answers is passed on as it came, its errors too.
+
+Who asks is known and checked here; what is asked is checked by the service. Its address comes from the configuration,
+and of a request only named parameters reach it, encoded anew.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, abort, current_app, request
+
+from dashboard.dataservice.contract import (
+    LARGEST_DOCUMENT,
+    PARAMETERS,
+    Answer,
+    Away,
+    Busy,
+    Service,
+    ServiceError,
+    Silent,
+    Strange,
+    TooLarge,
+)
+from dashboard.web.auth import require
+from dashboard.web.problems import problem
+from dashboard.web.request_body import whole
+
+STATUSES: dict[type[ServiceError], int] = {Busy: 503, Away: 502, Silent: 504, TooLarge: 502, Strange: 502}
+
+_ID = re.compile(r"[0-9a-fA-F]{24}")
+
+documents = Blueprint("documents", __name__, url_prefix="/api/documents")
+
+
+@documents.get("")
+@require("viewer")
+def newest() -> Response:
+    """A page of documents, newest first: ?filter=&before=&limit=, and a Link to the next one."""
+    parameters = _parameters(*PARAMETERS)
+    with _problems():
+        return _passed_on(_service().newest(parameters))
+
+
+@documents.get("/<id_>")
+@require("viewer")
+def document(id_: str) -> Response:
+    """One document, in full."""
+    _parameters()
+    if not _ID.fullmatch(id_):
+        abort(404, "There is no document with this id: ids have 24 hexadecimal digits.")
+    with _problems():
+        return _passed_on(_service().document(id_))
+
+
+@documents.post("")
+@require("operator")
+def insert() -> Response:
+    """Stores a document."""
+    _parameters()
+    body = whole(LARGEST_DOCUMENT, "A document")
+    with _problems(writing=True):
+        return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
+
+
+def _service() -> Service:
+    service: Service = current_app.extensions["service"]
+    return service
+
+
+def _passed_on(answer: Answer) -> Response:
+    """The answer, with addresses of the dashboard's own in the place of the service's."""
+    response = Response(answer.body, answer.status, content_type=answer.content_type)
+    if answer.next:
+        response.headers["Link"] = f'</api/documents?{urlencode(answer.next)}>; rel="next"'
+    if answer.id:
+        response.headers["Location"] = f"/api/documents/{answer.id}"
+    if answer.retry_after:
+        response.headers["Retry-After"] = answer.retry_after
+    return response
+
+
+def _parameters(*known: str) -> dict[str, str]:
+    """The query's parameters; one that is unknown or given twice is an error, as it is for the service."""
+    for name, values in request.args.lists():
+        if name not in known:
+            abort(400, f"The query parameter {name!r} is unknown here.")
+        if len(values) > 1:
+            abort(400, f"The query parameter {name!r} is given twice.")
+    return request.args.to_dict()
+
+
+@contextlib.contextmanager
+def _problems(*, writing: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except ServiceError as error:
+        members = _outcome(error) if writing else {}
+        detail = f"{error} The document is stored, or not." if members.get("outcome") == "unknown" else str(error)
+        abort(problem(STATUSES[type(error)], detail, members))
+
+
+def _outcome(error: ServiceError) -> dict[str, str]:
+    """What a writer may know of its document. Whatever came after it was sent leaves that open."""
+    return {"outcome": "not-applied" if isinstance(error, Away | Busy) else "unknown"}

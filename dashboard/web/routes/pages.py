@@ -1,0 +1,71 @@
+"""The pages: the dashboard itself, and the way in and out."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
+
+from dashboard.config import Config
+from dashboard.web.auth import Auth, csrf_token, current_role, require
+
+pages = Blueprint("pages", __name__)
+
+LONGEST_TOKEN = 512
+LOGIN_MODULE = "js/login.js"
+
+
+@pages.record_once
+def _prepare(setup: BlueprintSetupState) -> None:
+    """Finds the page's modules, by their paths under static/."""
+    root = Path(str(setup.app.static_folder))
+    found = sorted(path.relative_to(root).as_posix() for path in (root / "js").rglob("*.js"))
+    setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
+
+
+@pages.get("/")
+def index() -> Response:
+    """The dashboard, for those who signed in."""
+    role = current_role()
+    if role is None:
+        return _to(url_for("pages.login_form"))
+    config: Config = current_app.config["DASHBOARD"]
+    about = {
+        "namespace": config.namespace,
+        "cluster": config.cluster_name,
+        "deployment": config.deployment,
+        "statefulset": config.statefulset,
+        "autoscaler": config.autoscaler,
+        "service": config.service,
+        "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
+    }
+    shown = {"role": role, "csrf_token": csrf_token(), "about": about, "modules": current_app.extensions["modules"]}
+    return make_response(render_template("index.html", **shown))
+
+
+@pages.get("/login")
+def login_form() -> Response:
+    """The form for a token. The login link has it in its fragment, which no server and no log ever sees."""
+    return make_response(render_template("login.html", role=None, csrf_token="", about={}))
+
+
+@pages.post("/login")
+def login() -> Response:
+    """Takes the token as a form's field or in JSON, and sets the session cookie."""
+    auth: Auth = current_app.extensions["auth"]
+    body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
+    token = body.get("token") if isinstance(body, dict) else None
+    auth.login(token if isinstance(token, str) and len(token) <= LONGEST_TOKEN else "")
+    return Response(status=204) if request.is_json else _to(url_for("pages.index"))
+
+
+@pages.post("/logout")
+@require("viewer")
+def logout() -> Response:
+    session.clear()
+    return Response(status=204) if request.is_json else _to(url_for("pages.login_form"))
+
+
+def _to(address: str) -> Response:
+    response = redirect(address, 303)
+    assert isinstance(response, Response)  # noqa: S101 - for the type checker
+    return response

@@ -1,0 +1,69 @@
+"""Windows, policies and bounds, against what Kubernetes' own controller made of the same past."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dashboard.core import objects
+from dashboard.core.hpa.behavior import Behavior, Change, Recommendation, behavior_of, decide
+from dashboard.core.hpa.utilization import Tolerance
+
+NOW = 1_800_000_000.0
+CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+
+
+def behavior(name: str) -> Behavior:
+    return behavior_of(msgspec.convert({"behavior": CASES["behaviors"][name]}, objects.AutoscalerSpec))
+
+
+@pytest.mark.parametrize(
+    "case", CASES["limits"], ids=[f"{case['behavior']}-{index}" for index, case in enumerate(CASES["limits"])]
+)
+def test_it_decides_what_the_controller_decides(case: dict[str, Any]) -> None:
+    recommended = [Recommendation(NOW - ago, replicas) for ago, replicas in case["recommendations"]]
+    changes = [Change(NOW - ago, change) for ago, change in case["ups"]]
+    changes += [Change(NOW - ago, -change) for ago, change in case["downs"]]
+    bounds = (case["min"], case["max"])
+    decision = decide(
+        behavior(case["behavior"]), bounds, case["current"], case["wanted"], recommended, changes, NOW
+    )
+    assert (decision.replicas, decision.limited) == (case["result"], case["limited"])
+    assert (decision.stabilized != case["wanted"]) == (case["able"] != "ReadyForNewScale")
+
+
+@pytest.mark.parametrize("case", CASES["courses"], ids=lambda case: case["name"])
+def test_look_after_look_it_takes_the_controller_s_course(case: dict[str, Any]) -> None:
+    current = case["start"]
+    recommended, changes, course = [Recommendation(NOW, current)], [], []
+    for look, wanted in enumerate(case["wanted"]):
+        at = NOW + look * 15.02
+        decision = decide(
+            behavior(case["behavior"]), (case["min"], case["max"]), current, wanted, recommended, changes, at
+        )
+        recommended.append(Recommendation(at, wanted))
+        if decision.replicas != current:
+            changes.append(Change(at, decision.replicas - current))
+        current = decision.replicas
+        course.append(current)
+    assert course == case["desired"]
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    bare, some = behavior("none"), behavior("defaults")
+    assert (bare.up, bare.down, bare.tolerance) == (some.up, some.down, some.tolerance)
+    assert (bare.given, some.given) == (False, True)
+    assert (some.up.window, some.down.window, some.memory) == (0.0, 300.0, 300.0)
+
+
+def test_each_direction_may_have_its_own_tolerance() -> None:
+    told = {"behavior": {"scaleUp": {"tolerance": "50m"}, "scaleDown": {"tolerance": "0.2"}}}
+    found = behavior_of(msgspec.convert(told, objects.AutoscalerSpec)).tolerance
+    assert (found.down, found.up) == (0.2, 0.05)
+
+
+def test_a_stated_tolerance_is_the_widest_that_there_may_be() -> None:
+    spec = objects.AutoscalerSpec(behavior=objects.Behavior(scale_up=objects.ScalingRules(tolerance="0.05")))
+    assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.05)

@@ -1,0 +1,134 @@
+"""The number of pods that CPU asks for, against what Kubernetes' own calculator made of the same pods."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.core import objects
+from dashboard.core.hpa.metrics import MILLICORES, PERCENT, member, reading
+from dashboard.core.hpa.utilization import Figures, Tolerance, Unmeasurable, band, ceiling, figures, propose
+from dashboard.core.timestamps import rfc3339
+
+NOW = 1_800_000_000.0
+CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+
+
+def pods_of(case: dict[str, Any]) -> list[dict[str, Any]]:
+    return [CASES["pod"] | pod for pod in case["pods"] for _ in range(pod.get("times", 1))]
+
+
+def parsed(name: str, told: dict[str, Any]) -> objects.Pod:
+    meta = {"name": name, "uid": name} | ({"deletionTimestamp": rfc3339(NOW + 25)} if told["deleted"] else {})
+    requests = [{} if amount is None else {"cpu": f"{amount}m"} for amount in told["requests"]]
+    ready = {"type": "Ready", "status": told["ready"], "lastTransitionTime": rfc3339(NOW - told["since"])}
+    status = {
+        "phase": told["phase"],
+        "conditions": [ready] if told["ready"] else None,
+        "startTime": None if told["started"] is None else rfc3339(NOW - told["started"]),
+    }
+    containers = [{"name": str(index), "resources": {"requests": one}} for index, one in enumerate(requests)]
+    return msgspec.convert({"metadata": meta, "spec": {"containers": containers}, "status": status}, objects.Pod)
+
+
+def sample(name: str, told: dict[str, Any]) -> objects.PodMetrics:
+    used = [objects.ContainerMetrics("0", {"cpu": f"{told['usage']}m"})]
+    at, window = rfc3339(NOW - told["age"]), f"{told['window']}s"
+    return objects.PodMetrics(objects.Meta(name=name), at, window, used)
+
+
+def measured(case: dict[str, Any], unit: str = PERCENT) -> Figures:
+    told = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
+    readings = {name: reading(sample(name, pod)) for name, pod in told.items() if pod["usage"] is not None}
+    known = {name: one for name, one in readings.items() if one}
+    return figures([member(parsed(name, pod), unit=unit) for name, pod in told.items()], known, NOW)
+
+
+@pytest.mark.parametrize("case", CASES["replicas"], ids=lambda case: case["name"])
+def test_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
+    if case["wanted"] is None:
+        with pytest.raises(Unmeasurable):
+            measured(case)
+        return
+    found = measured(case)
+    tolerance = Tolerance(*case.get("tolerance", (0.1, 0.1)))
+    proposal = propose(found, found.percent, case["target"], case["current"], tolerance)
+    assert (proposal.wanted, proposal.percent) == (case["wanted"], case["percent"])
+
+
+@pytest.mark.parametrize("case", CASES["values"], ids=lambda case: case["name"])
+def test_by_millicores_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
+    if case["wanted"] is None:
+        with pytest.raises(Unmeasurable):
+            measured(case, MILLICORES)
+        return
+    found = measured(case, MILLICORES)
+    tolerance = Tolerance(*case.get("tolerance", (0.1, 0.1)))
+    proposal = propose(found, found.percent, case["target"], case["current"], tolerance, MILLICORES)
+    assert (proposal.wanted, proposal.percent) == (case["wanted"], case["millicores"])
+
+
+@pytest.mark.parametrize(
+    ("target", "tolerance", "expected"),
+    [
+        (70, Tolerance(), (63, 77)),
+        (100, Tolerance(), (90, 110)),
+        (70, Tolerance(0, 0), (70, 70)),
+        (80, Tolerance(0.05, 0.3), (76, 104)),
+    ],
+)
+def test_the_band_in_which_nothing_changes(target: int, tolerance: Tolerance, expected: tuple[int, int]) -> None:
+    assert band(target, tolerance) == expected
+
+
+@pytest.mark.parametrize(
+    ("pods", "most", "expected"),
+    [(5, 4, 56), (4, 3, 52), (3, 2, 46), (2, 1, 35), (5, 2, 28), (2, 0, 0), (20, 19, 62)],
+)
+def test_the_most_cpu_with_which_so_few_pods_do(pods: int, most: int, expected: int) -> None:
+    assert ceiling(pods, most, 70, Tolerance()) == expected
+
+
+def test_no_cpu_is_too_little_for_a_wide_tolerance() -> None:
+    assert ceiling(2, 1, 70, Tolerance(1.0, 0.1)) is None
+
+
+TARGETS = st.integers(1, 400) | st.integers(1, 20_000)
+MARGINS = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 3.0]) | st.floats(0, 12, allow_subnormal=False)
+TOLERANCES = st.builds(Tolerance, MARGINS, MARGINS)
+
+
+@given(TARGETS, TOLERANCES)
+def test_the_band_is_what_looking_figure_by_figure_finds(target: int, tolerance: Tolerance) -> None:
+    low = high = target
+    while low > 0 and tolerance.holds((low - 1) / target):
+        low -= 1
+    while high < 10 * target and tolerance.holds((high + 1) / target):
+        high += 1
+    assert band(target, tolerance) == (low, high)
+
+
+@given(st.data(), TARGETS, TOLERANCES)
+def test_the_ceiling_is_what_looking_figure_by_figure_finds(
+    data: st.DataObject, target: int, tolerance: Tolerance
+) -> None:
+    pods = data.draw(st.integers(1, 500), "pods")
+    most = data.draw(st.integers(0, 2 * pods), "most")
+    figure = target * most // pods + 1
+    while figure >= 0 and (tolerance.holds(figure / target) or math.ceil(figure / target * pods) > most):
+        figure -= 1
+    assert ceiling(pods, most, target, tolerance) == (figure if figure >= 0 else None)
+
+
+@pytest.mark.parametrize("target", [2_000_000_000, 2**31 - 1, 10**12])
+@pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(0.0, 0.0), Tolerance(1e12, 1e12)])
+def test_no_target_is_too_large_to_be_reckoned_with(target: int, tolerance: Tolerance) -> None:
+    low, high = band(target, tolerance)
+    assert 0 <= low <= target <= high <= 10 * target
+    found = ceiling(2**31 - 1, 2**31 - 2, target, tolerance)
+    assert found is None or 0 <= found < target

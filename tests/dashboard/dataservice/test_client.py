@@ -1,0 +1,370 @@
+"""The data service as the dashboard sees it: the real one, and the fake that stands in for it, by the same tests."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+from pymongo import MongoClient
+
+from dashboard.dataservice import client as client_module
+from dashboard.dataservice.client import Service as Client
+from dashboard.dataservice.contract import (
+    LARGEST_ANSWER,
+    Answer,
+    Away,
+    Busy,
+    Service,
+    ServiceError,
+    Silent,
+    Strange,
+    TooLarge,
+)
+from dashboard.mock.service import FakeService
+from local.mongod import Mongod, free_port
+from tests.service.serving import Served
+
+ID = "0123456789abcdef01234567"
+JSON = "application/json"
+DATABASE = "seen_by_the_dashboard"
+
+
+@pytest.fixture(scope="module")
+def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as started:
+        yield started.wait_ready()
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.mongod)])
+def service(request: pytest.FixtureRequest) -> Service:
+    """One without documents."""
+    if request.param == "fake":
+        return FakeService()
+    started: Served = request.getfixturevalue("real")
+    with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as outside:
+        outside[DATABASE]["data"].delete_many({})
+    return Client(started.url)
+
+
+def insert(service: Service, **document: Any) -> str:
+    answer = service.insert(orjson.dumps(document), JSON)
+    assert answer.status == 201
+    return str(orjson.loads(answer.body)["id"])
+
+
+def detail(answer: Answer) -> str:
+    assert answer.content_type == "application/problem+json"
+    problem = orjson.loads(answer.body)
+    assert problem["status"] == answer.status
+    return str(problem["detail"])
+
+
+def test_what_was_inserted_is_there_to_the_digit(service: Service) -> None:
+    answer = service.insert(b'{ "n": 9007199254740993, "whole": 1.0,"text": "\\u00e9" }', f"{JSON}; charset=utf-8")
+    id_ = orjson.loads(answer.body)["id"]
+    assert (answer.status, answer.content_type, answer.id) == (201, JSON, id_)
+    written = b'{"_id":"%b","n":9007199254740993,"whole":1.0,"text":"\xc3\xa9"}' % id_.encode()
+    assert service.document(id_).body == service.document(id_.upper()).body == written
+    assert service.newest({}).body == b"[%b]" % written
+
+
+def test_an_id_of_ones_own_makes_a_retry_safe(service: Service) -> None:
+    first = service.insert(orjson.dumps({"_id": ID.upper(), "a": 1}), JSON)
+    again = service.insert(orjson.dumps({"a": 1, "_id": ID}), JSON)
+    assert [(each.status, each.id) for each in (first, again)] == [(201, ID), (200, ID)]
+    other = service.insert(orjson.dumps({"_id": ID, "a": 2}), JSON)
+    assert other.status == 409 and ID in detail(other)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "words"),
+    [
+        (b"{", JSON, 400, "The body is not JSON"),
+        (b"[1]", JSON, 400, "The body must be a JSON object, not an array"),
+        (b"null", JSON, 400, "not null"),
+        (b'{"a":1}', "text/plain", 415, "application/json"),
+        (b'{"a":1}', "", 415, "application/json"),
+        (b'{"_id":7}', JSON, 422, "24 hexadecimal digits"),
+        (b'{"a":"' + b"x" * (1 << 20) + b'"}', JSON, 413, "1,048,576 bytes"),
+    ],
+)
+def test_a_bad_document_is_refused_in_words(
+    service: Service, body: bytes, content_type: str, status: int, words: str
+) -> None:
+    answer = service.insert(body, content_type)
+    assert answer.status == status and words in detail(answer)
+    assert service.newest({}).body == b"[]"
+
+
+def test_pages_lead_through_all_documents_of_a_filter(service: Service) -> None:
+    for number in range(7):
+        insert(service, number=number, even=number % 2 == 0)
+    parameters, pages = {"filter": '{"even": true}', "limit": "2"}, []
+    while parameters:
+        answer = service.newest(parameters)
+        pages.append([each["number"] for each in orjson.loads(answer.body)])
+        parameters = dict(answer.next or {})
+    assert pages == [[6, 4], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"n": 1}, [0]),
+        ({"n": 1.0}, [0]),
+        ({"n": {"$gt": 1}}, [1]),
+        ({"n": {"$gte": 1, "$lt": 2}}, [0]),
+        ({"n": {"$ne": 1}}, [2, 1]),
+        ({"n": {"$lte": 2}}, [1, 0]),
+        ({"n": None}, [2]),
+        ({"word": {"$in": ["a", "c"]}}, [2, 0]),
+        ({"word": {"$nin": ["a", "c"]}}, [1]),
+        ({"word": {"$not": {"$gt": "a"}}}, [0]),
+        ({"inner.x": 5}, [1]),
+        ({"inner.list": 2}, [1]),
+        ({"inner": {"$exists": False}}, [2, 0]),
+        ({"flag": True}, [0]),
+        ({"flag": 1}, []),
+        ({"$or": [{"n": 1}, {"$and": [{"word": "c"}, {}]}]}, [2, 0]),
+    ],
+)
+def test_filters_find_the_same(service: Service, asked: dict[str, Any], found: list[int]) -> None:
+    insert(service, place=0, n=1, word="a", flag=True)
+    insert(service, place=1, n=2, word="b", inner={"x": 5, "list": [1, 2]})
+    insert(service, place=2, word="c", n=None)
+    answer = service.newest({"filter": orjson.dumps(asked).decode()})
+    assert [each["place"] for each in orjson.loads(answer.body)] == found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"limit": "0"}, "limit must be a whole number from 1 to 1,000."),
+        ({"limit": "x"}, "limit must be"),
+        ({"before": "x"}, "before must be an id of 24 hexadecimal digits."),
+        ({"filter": "x"}, "The filter is not JSON"),
+        ({"filter": "[]"}, "The filter must be a JSON object, not an array."),
+        ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed in a filter; these are: $and, $eq, '),
+        ({"filter": '{"a": {"b": {"$regex": "x"}}}'}, '"$regex" is not allowed'),
+        ({"filter": '{"$gt": 1}'}, '$gt belongs inside of a field: {"<field>": {"$gt": …}}.'),
+        ({"filter": '{"$or": []}'}, "$or takes a list of filters"),
+        ({"filter": '{"a": {"$in": 1}}'}, "$in takes a list of values."),
+        ({"filter": '{"a": {"$exists": 1}}'}, "$exists takes true or false."),
+        ({"filter": '{"a": {"$not": 1}}'}, "$not takes operators"),
+        ({"filter": '{"a": {"$gt": 1, "b": 1}}'}, '"b" and operators stand side by side in one field.'),
+        ({"filter": '{"a": "' + "x" * 4096 + '"}'}, "The filter must not exceed 4,096 bytes."),
+    ],
+)
+def test_a_bad_query_is_refused_in_words(service: Service, parameters: dict[str, str], words: str) -> None:
+    answer = service.newest(parameters)
+    assert answer.status == 400 and words in detail(answer)
+
+
+def test_what_is_not_there_is_404(service: Service) -> None:
+    answer = service.document(ID)
+    assert answer.status == 404 and detail(answer) == "There is no document with this id."
+
+
+def test_a_position_leaves_out_what_is_newer(service: Service) -> None:
+    ids = [insert(service, number=number) for number in range(3)]
+    answer = service.newest({"before": ids[2].upper(), "limit": "5"})
+    assert [each["_id"] for each in orjson.loads(answer.body)] == [ids[1], ids[0]]
+    assert answer.next is None
+
+
+def test_the_fake_keeps_so_many_documents_and_tells_of_a_readers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.mock.service.KEPT", 2)
+    told: list[tuple[str, Any]] = []
+    fake = FakeService(lambda id_, document: told.append((id_, document)))
+    ids = [insert(fake, n=number) for number in range(3)]
+    assert [each["_id"] for each in orjson.loads(fake.newest({}).body)] == [ids[2], ids[1]]
+    assert told == [(id_, {"n": number}) for number, id_ in enumerate(ids)]
+
+
+# The client alone, against a server that misbehaves.
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers every request as `behave` does, and keeps what came."""
+
+    daemon_threads = True
+
+    def __init__(self, behave: Callable[["Handler"], None]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behave = behave
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Stub
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((self.path, dict(self.headers), body))
+        self.server.behave(self)
+
+    do_POST = do_GET
+
+    def answer(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content_Type": JSON} | headers).items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """The requests are kept instead."""
+
+
+Serve = Callable[[Callable[[Handler], None]], Stub]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    running: list[tuple[Stub, threading.Thread]] = []
+
+    def start(behave: Callable[[Handler], None]) -> Stub:
+        stub = Stub(behave)
+        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        running.append((stub, thread))
+        return stub
+
+    yield start
+    for stub, thread in running:
+        stub.over.set()
+        stub.shutdown()
+        thread.join()
+        stub.server_close()
+
+
+def test_parameters_are_encoded_and_never_spliced_into_the_address(serve: Serve) -> None:
+    stub = serve(lambda request: request.answer(b"[]"))
+    hostile = {"filter": '{"a": "b&limit=9#/../ä\r\nX: y"}', "before": "../x?y", "limit": "1", "other": "z"}
+    Client(f"{stub.url}/").newest(hostile)
+    path, headers, _ = stub.requests[0]
+    assert urlsplit(path).path == "/data" and "X" not in headers
+    assert parse_qs(urlsplit(path).query) == {name: [hostile[name]] for name in ("filter", "before", "limit")}
+    assert headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize("id_", ["", "../metrics", f"{ID}/x", ID[:-1], f"{ID}\n", "é" * 24])
+def test_an_id_that_is_none_is_never_sent(serve: Serve, id_: str) -> None:
+    stub = serve(lambda request: request.answer(b"{}"))
+    with pytest.raises(ValueError):
+        Client(stub.url).document(id_)
+    assert not stub.requests
+
+
+def test_a_body_is_sent_as_it_came(serve: Serve) -> None:
+    stub = serve(lambda request: request.answer(b"{}", 201, Location=f"/data/{ID}"))
+    answer = Client(stub.url).insert(b'{ "n" : 1.00 }', "application/json; charset=utf-8")
+    path, headers, body = stub.requests[0]
+    assert (path, headers["Content-Type"], body) == ("/data", "application/json; charset=utf-8", b'{ "n" : 1.00 }')
+    assert (answer.status, answer.id) == (201, ID)
+
+
+def test_only_what_is_understood_of_the_headers_is_taken(serve: Serve) -> None:
+    link = '</data?limit=1&before=~a%2Bb&filter=%7B%7D&evil=1>; rel="next"'
+    stub = serve(lambda request: request.answer(b"[]", Link=link, Location="//evil.example/x", Retry_After="2"))
+    answer = Client(stub.url).newest({})
+    assert answer.next == {"limit": "1", "before": "~a+b", "filter": "{}"}
+    assert (answer.id, answer.retry_after) == (None, "2")
+
+
+def drip(request: Handler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Type", JSON)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    while not request.server.over.wait(0.02):
+        try:
+            request.wfile.write(b"1\r\n \r\n")
+        except OSError:
+            return
+
+
+def pour(request: Handler) -> None:
+    """An answer without end."""
+    request.send_response(200)
+    request.send_header("Content-Type", JSON)
+    request.end_headers()
+    request.close_connection = True
+    try:
+        while not request.server.over.is_set():
+            request.wfile.write(b" " * 65536)
+    except OSError:
+        return
+
+
+def break_off(request: Handler) -> None:
+    request.answer(b"[", length=9)
+    request.close_connection = True
+
+
+MISBEHAVIOUR: dict[str, tuple[Callable[[Handler], object], type[ServiceError]]] = {
+    "no answer": (lambda request: request.server.over.wait(60), Silent),
+    "a drip": (drip, Silent),
+    "an end too soon": (break_off, Silent),
+    "no HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), Silent),
+    "no end": (pour, TooLarge),
+    "a length too great": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), TooLarge),
+    "HTML": (lambda request: request.answer(b"<script>", Content_Type="text/html"), Strange),
+    "no type": (lambda request: request.answer(b"x", Content_Type=""), Strange),
+    "a way elsewhere": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), Strange),
+}
+
+
+@pytest.mark.parametrize(("behave", "error"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
+def test_whatever_answers_ends_in_an_answer_or_a_sentence(
+    serve: Serve, behave: Callable[[Handler], None], error: type[ServiceError]
+) -> None:
+    stub = serve(behave)
+    with pytest.raises(error, match=r"\.$"):
+        Client(stub.url, deadline=0.5).newest({})
+    assert len(stub.requests) == 1  # it follows nothing, and tries nothing twice
+
+
+def test_an_answer_of_exactly_the_most_is_taken(serve: Serve) -> None:
+    stub = serve(lambda request: request.answer(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
+    assert len(Client(stub.url).newest({}).body) == LARGEST_ANSWER
+
+
+def test_where_nothing_answers_nothing_was_sent() -> None:
+    for url in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid:5000"):
+        with pytest.raises(Away):
+            Client(url).insert(b"{}", JSON)
+
+
+def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "AT_ONCE", 1)
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def wait(request: Handler) -> None:
+        if request.command == "GET":
+            arrived.set()
+            go_on.wait(60)
+        request.answer(b"[]")
+
+    client = Client(serve(wait).url)
+    waiting = threading.Thread(target=client.newest, args=[{}])
+    waiting.start()
+    assert arrived.wait(30)
+    with pytest.raises(Busy):
+        client.newest({})
+    assert client.insert(b"{}", JSON).status == 200
+    go_on.set()
+    waiting.join()
+    assert client.newest({}).status == 200

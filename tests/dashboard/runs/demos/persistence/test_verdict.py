@@ -1,0 +1,158 @@
+"""Verdicts: each rule has a story that makes it say PASS, and one change that makes it say something else."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dashboard.runs.demos.persistence.ledger import Comparison
+from dashboard.runs.demos.persistence.verdict import IDS, Killed, Persisted, persistence
+
+NOTHING = Comparison((), (), (), ())
+OLD = Killed("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
+REPLACED = Killed("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
+CRASHED = Killed("aaaaaaaa-1", "c3d4e5f6a7b8", "node-1", "claim-1", "pv-1")
+
+GRACEFUL = Persisted(
+    mode="graceful",
+    attempted=5120,
+    acked=5116,
+    unknown=4,
+    failed=0,
+    acked_before=3000,
+    acked_after=2116,
+    rate_before=160.0,
+    in_flight=8,
+    longest_write=3.12,
+    before=OLD,
+    after=REPLACED,
+    down=2.9,
+    ready=5.4,
+    last_write=True,
+    comparison=Comparison((), (), (), ("1", "2", "3", "4")),
+)
+CRASH = replace(GRACEFUL, mode="crash", after=CRASHED)
+
+
+def test_a_persistence_run_without_fault_passes_with_one_line_that_a_shell_can_read() -> None:
+    assert persistence(CRASH).line == (
+        "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4"
+        " container=a1b2c3d4→c3d4e5f6 volume=same down=2.9s longest_write=3.1s"
+    )
+    told = persistence(GRACEFUL)
+    assert (told.verdict, told.reason) == ("pass", None)
+    assert " pod=aaaaaaaa→bbbbbbbb volume=same " in told.line
+
+
+def test_the_evidence_has_counts_as_integers_and_who_was_before_and_after() -> None:
+    evidence = persistence(CRASH).evidence
+    counts = {"attempted": 5120, "acked": 5116, "unknown": 4, "failed": 0, "lost": 0, "corrupt": 0, "unexpected": 0}
+    assert evidence.items() >= (counts | {"recovered": 4, "down": 2.9, "longest_write": 3.12}).items()
+    assert evidence["container"] == {"before": "a1b2c3d4e5f6", "after": "c3d4e5f6a7b8"}
+    assert evidence["pod"] == {"before": "aaaaaaaa-1", "after": "aaaaaaaa-1"}
+    assert evidence["volume"] == "same"
+
+
+def test_a_crash_says_that_it_is_no_power_cut() -> None:
+    assert "power cut" in persistence(CRASH).evidence["scope"]
+    assert "power cut" not in persistence(GRACEFUL).evidence["scope"]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        (Comparison(("a" * 24,), (), (), ()), "1 document was acknowledged and is lost: aaaaaaaaaaaaaaaaaaaaaaaa."),
+        (Comparison(("a", "b", "c", "d"), (), (), ()), "4 documents were acknowledged and are lost: a, b, c …."),
+        (Comparison((), ("b",), (), ()), "1 document is not as it was written: b."),
+        (Comparison((), (), ("c", "d"), ()), "2 documents are there that nobody wrote: c, d."),
+    ],
+)
+def test_anything_lost_corrupt_or_unexpected_fails(comparison: Comparison, words: str) -> None:
+    told = persistence(replace(GRACEFUL, comparison=comparison))
+    assert (told.verdict, told.reason) == ("fail", words)
+    assert told.line.startswith("persistence FAIL ")
+
+
+def test_the_ids_that_are_lost_are_listed_but_not_without_end() -> None:
+    lost = tuple(f"{number:024x}" for number in range(5 * IDS))
+    evidence = persistence(replace(GRACEFUL, comparison=Comparison(lost, (), (), ()))).evidence
+    assert evidence["lost"] == 5 * IDS
+    assert evidence["lost_ids"] == list(lost[:IDS])
+    assert "corrupt_ids" not in evidence
+
+
+def test_an_unexpected_document_stands_in_the_line() -> None:
+    line = persistence(replace(GRACEFUL, comparison=Comparison((), (), ("x",), ()))).line
+    assert " lost=0 corrupt=0 unexpected=1 recovered=0 " in line
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(REPLACED, claim="claim-2"),
+        replace(REPLACED, volume="pv-2"),
+        replace(REPLACED, claim=None, volume=None),
+    ],
+)
+def test_another_volume_fails(after: Killed) -> None:
+    told = persistence(replace(GRACEFUL, after=after))
+    assert (told.verdict, told.evidence["volume"]) == ("fail", "changed")
+
+
+def test_a_database_without_a_volume_proves_nothing_even_if_all_is_there() -> None:
+    bare = {"before": replace(OLD, claim=None, volume=None), "after": replace(REPLACED, claim=None, volume=None)}
+    told = persistence(replace(GRACEFUL, **bare))
+    assert (told.verdict, told.evidence["volume"]) == ("inconclusive", "none")
+    lost = persistence(replace(GRACEFUL, **bare, comparison=Comparison(("a",), (), (), ())))
+    assert (lost.verdict, lost.evidence["volume"]) == ("fail", "none")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"acked_before": 499}, "Too thin before the kill"),
+        ({"rate_before": 99.0}, "Too thin before the kill"),
+        ({"acked_after": 99}, "Too thin afterwards"),
+        ({"in_flight": 0}, "No write was under way"),
+        ({"after": replace(REPLACED, pod=OLD.pod)}, "uid is not seen to be a new one"),
+        ({"after": None}, "Whether the volume is the same is not known"),
+        ({"down": None}, "not seen to answer"),
+        ({"last_write": False}, "last write was not acknowledged"),
+        ({"last_write": None}, "last write was not acknowledged"),
+        ({"comparison": None}, "Nothing was read back"),
+        ({"unread": "GET /proofs answers 503."}, "GET /proofs answers 503."),
+        ({"stopped": "Aborted by operator."}, "Aborted by operator."),
+    ],
+)
+def test_whatever_keeps_it_from_being_a_proof_makes_it_inconclusive(change: dict[str, Any], words: str) -> None:
+    told = persistence(replace(GRACEFUL, **change))
+    assert told.verdict == "inconclusive"
+    assert words in (told.reason or "")
+    assert told.line.startswith("persistence INCONCLUSIVE mode=graceful ")
+
+
+def test_at_the_least_of_everything_it_still_passes() -> None:
+    least = replace(GRACEFUL, acked_before=500, rate_before=100.0, acked_after=100, in_flight=1)
+    assert persistence(least).verdict == "pass"
+
+
+@pytest.mark.parametrize("after", [OLD, replace(CRASHED, container=None), replace(CRASHED, pod="cccccccc-3")])
+def test_a_crash_needs_a_new_container_in_the_same_pod(after: Killed) -> None:
+    assert persistence(replace(CRASH, after=after)).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    "doubt", [{"stopped": "Aborted by operator."}, {"acked_before": 3}, {"in_flight": 0}, {"unread": "Gone."}]
+)
+def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
+    told = persistence(replace(GRACEFUL, comparison=Comparison(("a",), (), (), ()), **doubt))
+    assert told.verdict == "fail"
+
+
+def test_a_run_that_never_began_has_a_line_too() -> None:
+    told = persistence(Persisted(mode="crash", stopped="The pod mongodb-0 is not Ready."))
+    assert (told.verdict, told.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
+    assert told.line == (
+        "persistence INCONCLUSIVE mode=crash attempted=0 acked=0 unknown=0 failed=0 lost=- corrupt=- recovered=-"
+        " container=-→- volume=- down=- longest_write=-"
+    )

@@ -1,0 +1,350 @@
+"""Eight writers and both ways to read back: against a service that answers as told, and the real one over an outage."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from dashboard.dataservice.client import Service as Client
+from dashboard.dataservice.contract import Answer, Away, Service, Silent, Strange
+from dashboard.runs import ports
+from dashboard.runs.demos.persistence import writers as module
+from dashboard.runs.demos.persistence.document import digest, document
+from dashboard.runs.demos.persistence.ledger import Ledger
+from dashboard.runs.demos.persistence.readback import Reader
+from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
+from dashboard.runs.ports import Trouble
+from local.mongod import Mongod, free_port
+from tests.service.serving import Served
+
+DATABASE = "proofs_read_back"
+STORED = Answer(201, b'{"id":"0123456789abcdef01234567"}')
+
+
+class Told(Service):
+    """A service that does as it is told. `answers` come in order, the last one again and again."""
+
+    def __init__(self, *answers: Answer | Exception) -> None:
+        self.answers = list(answers) or [STORED]
+        self.inserted: list[dict[str, Any]] = []
+        self.pages: list[Mapping[str, str]] = []
+        self.open = threading.Event()
+        self.open.set()
+        self._lock = threading.Lock()
+
+    def insert(self, body: bytes, content_type: str) -> Answer:
+        with self._lock:
+            self.inserted.append(json.loads(body))
+        assert self.open.wait(60)
+        return self._next()
+
+    def newest(self, parameters: Mapping[str, str]) -> Answer:
+        self.pages.append(dict(parameters))
+        return self._next()
+
+    def document(self, id_: str) -> Answer:
+        raise NotImplementedError
+
+    def _next(self) -> Answer:
+        with self._lock:
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def page(*documents: dict[str, Any], following: dict[str, str] | None = None) -> Answer:
+    return Answer(200, json.dumps(documents).encode(), next=following)
+
+
+def outcomes(ledger: Ledger) -> dict[str, int]:
+    return {name: count for name, count in ledger.counts().items() if count and name != "attempted"}
+
+
+def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., Writers]]:
+    """Starts writers, and stops them at the end."""
+    made: list[Writers] = []
+
+    def start(service: Service, run: str = "run-1", **options: Any) -> Writers:
+        made.append(Writers(service, run, **options))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+def test_they_are_what_a_run_asks_for() -> None:
+    writers: ports.Writers = Writers(Told(), "run-1")
+    reader: ports.Reader = Reader("mongodb://127.0.0.1", DATABASE)
+    assert writers and reader
+
+
+class TestWriting:
+    def test_eight_write_documents_that_are_all_different_and_whole(self, started: Callable[..., Writers]) -> None:
+        service = Told()
+        writers = started(service)
+        wait(lambda: len(service.inserted) >= 100)
+        writers.stop()
+        assert {each["writer"] for each in service.inserted} == set(range(8))
+        for name in ("_id", "seq", "payload", "sha256"):
+            assert len({each[name] for each in service.inserted}) == len(service.inserted)
+        assert {each["run"] for each in service.inserted} == {"run-1"}
+        assert all(digest(each["payload"]) == each["sha256"] for each in service.inserted)
+        assert all(ObjectId.is_valid(each["_id"]) for each in service.inserted)
+        assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
+        assert writers.ledger.compare({each["_id"]: each["sha256"] for each in service.inserted}).lost == ()
+
+    def test_they_keep_a_pace_and_make_up_for_nothing(self, started: Callable[..., Writers]) -> None:
+        service = Told()
+        service.open.clear()
+        writers = started(service, per_second=5.0)
+        wait(lambda: len(service.inserted) == 8)
+        time.sleep(1)
+        assert len(service.inserted) == 8, "each has one document under way"
+        began = time.monotonic()
+        service.open.set()
+        wait(lambda: len(service.inserted) >= 24)
+        writers.stop()
+        assert len(service.inserted) <= 16 + (time.monotonic() - began) * 40
+
+    def test_what_is_under_way_is_in_the_ledger_before_it_is_sent(self, started: Callable[..., Writers]) -> None:
+        service = Told()
+        service.open.clear()
+        writers = started(service)
+        wait(lambda: len(service.inserted) == 8)
+        assert writers.ledger.counts() == {"attempted": 8, "acked": 0, "unknown": 8, "failed": 0}
+        service.open.set()
+        writers.stop()
+        assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
+
+    def test_stopping_waits_for_what_is_under_way_and_can_be_repeated(self, started: Callable[..., Writers]) -> None:
+        service = Told()
+        service.open.clear()
+        writers = started(service)
+        wait(lambda: len(service.inserted) == 8)
+        threading.Timer(0.3, service.open.set).start()
+        writers.stop()
+        writers.stop()
+        assert outcomes(writers.ledger) == {"acked": 8}
+        assert writers.write() and outcomes(writers.ledger) == {"acked": 9}
+        assert service.inserted[-1]["writer"] == 8
+
+    def test_one_that_was_never_started_stops(self) -> None:
+        Writers(Told(), "run-1").stop()
+
+    def test_a_full_ledger_ends_the_writers(
+        self, started: Callable[..., Writers], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "Ledger", lambda: Ledger(20))
+        service = Told()
+        writers = started(service)
+        for thread in writers._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        assert len(service.inserted) == 20
+        assert not writers.write()
+
+    @pytest.mark.parametrize(
+        ("answer", "expected"),
+        [
+            (Answer(201, b"{}"), "acked"),
+            (Answer(200, b"{}"), "acked"),
+            (Answer(400, b"{}"), "failed"),
+            (Answer(404, b"{}"), "failed"),
+            (Answer(409, b"{}"), "failed"),
+            (Answer(422, b"{}"), "failed"),
+            (Answer(429, b"{}"), "failed"),
+            (Answer(503, b'{"outcome":"not-applied"}'), "failed"),
+            (Answer(500, b'{"outcome":"not-applied"}'), "failed"),
+            (Answer(503, b'{"outcome":"unknown"}'), "unknown"),
+            (Answer(503, b"{}"), "unknown"),
+            (Answer(503, b"<html>"), "unknown"),
+            (Answer(503, b'["not-applied"]'), "unknown"),
+            (Answer(504, b'{"outcome":"unknown"}'), "unknown"),
+            (Answer(502, b""), "unknown"),
+            (Answer(500, b"{}"), "unknown"),
+            (Answer(408, b"{}"), "unknown"),
+            (Answer(302, b"{}"), "unknown"),
+            (Silent("…"), "unknown"),
+            (Strange("…"), "unknown"),
+            (Away("…"), "unknown"),
+        ],
+    )
+    def test_only_a_clear_no_is_a_failure_and_only_a_clear_yes_an_acknowledgement(
+        self, answer: Answer | Exception, expected: str
+    ) -> None:
+        writers = Writers(Told(answer), "run-1")
+        assert writers.write() is (expected == "acked")
+        assert outcomes(writers.ledger) == {expected: 1}
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (Answer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
+            (Answer(502, b"<html>"), "The service answered 502"),
+            (Away("Nothing is there."), "Nothing is there."),
+            (STORED, None),
+        ],
+    )
+    def test_why_a_document_was_not_acknowledged_is_kept(self, answer: Answer | Exception, words: str | None) -> None:
+        writers = Writers(Told(answer), "run-1")
+        writers.write()
+        assert writers.ledger.trouble == words
+
+    def test_a_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
+        service = Told(RuntimeError("a defect"), STORED)
+        writers = started(service)
+        wait(lambda: writers.ledger.counts()["acked"] >= 20)
+        writers.stop()
+        assert writers.ledger.counts()["unknown"] == 1
+
+    def test_ids_never_repeat_and_sort_by_their_making(self) -> None:
+        one, other = Ids(), Ids()
+        made = [ids.new() for _ in range(1000) for ids in (one, other)]
+        assert len(set(made)) == 2000
+        assert all(ObjectId.is_valid(each) and abs(int(each[:8], 16) - time.time()) < 60 for each in made)
+
+
+class TestReadingBack:
+    def test_pages_are_followed_and_payloads_reckoned_anew(self) -> None:
+        whole, changed = (document(f"{n:024x}", "run-1", 0, n, f"payload {n}") for n in range(2))
+        changed["payload"] = "something else"
+        broken = {"_id": "2" * 24, "payload": None, "sha256": digest("x")}
+        following = {"before": "1", "limit": "1000"}
+        service = Told(page(whole, following=following), page(changed, broken))
+        writers = Writers(service, "run-1")
+        read = writers.read(threading.Event())
+        assert service.pages == [{"filter": '{"run": "run-1"}', "limit": "1000"}, following]
+        assert read[whole["_id"]] == whole["sha256"]
+        assert read[changed["_id"]] == digest("something else") != changed["sha256"]
+        assert read["2" * 24] != digest("x")
+
+    def test_a_page_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+        service = Told(Silent("…"), Answer(503, b"{}"), Away("…"), page({"_id": "1" * 24, "payload": "p"}))
+        assert Writers(service, "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
+
+    def test_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
+        with pytest.raises(Trouble, match="could not be read from the service: it answers 503"):
+            Writers(Told(Answer(503, b"{}")), "run-1").read(threading.Event())
+
+    def test_not_after_the_bell(self) -> None:
+        bell = threading.Event()
+        bell.set()
+        with pytest.raises(Trouble, match="was ended"):
+            Writers(Told(page()), "run-1").read(bell)
+
+    @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
+    def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:
+        with pytest.raises(Trouble, match="no list of documents"):
+            Writers(Told(Answer(200, body)), "run-1").read(threading.Event())
+
+    def test_pages_that_lead_in_a_circle_end(self) -> None:
+        service = Told(page({"_id": "1" * 24, "payload": "p"}, following={"before": "1"}))
+        with pytest.raises(Trouble, match="lead nowhere"):
+            Writers(service, "run-1").read(threading.Event())
+
+
+class TestReader:
+    def test_it_reads_one_run_and_reckons_payloads_anew(self, mongod: Mongod) -> None:
+        reader = Reader(mongod.uri, DATABASE)
+        with MongoClient[dict[str, Any]](mongod.uri) as outside:
+            proofs = outside[DATABASE]["proofs"]
+            proofs.delete_many({})
+            made = [document(f"{n:024x}", f"run-{n % 2}", 0, n, f"payload {n}") for n in range(6)]
+            proofs.insert_many([each | {"_id": ObjectId(each["_id"])} for each in made])
+            proofs.update_one({"_id": ObjectId(made[1]["_id"])}, {"$set": {"payload": b"\xff"}})
+            proofs.insert_one({"_id": "no ObjectId", "run": "run-1"})
+        read = reader.read("run-1")
+        assert read[made[3]["_id"]] == made[3]["sha256"]
+        assert read[made[1]["_id"]] != made[1]["sha256"]
+        assert set(read) == {made[n]["_id"] for n in (1, 3, 5)} | {"'no ObjectId'"}
+        assert reader.read("run-9") == {}
+        reader.close()
+
+    def test_each_start_of_mongod_is_another_process_and_none_is_none(self, own_mongod: Mongod) -> None:
+        reader = Reader(own_mongod.uri, DATABASE)
+        first = reader.process()
+        assert first and reader.process() == first
+        own_mongod.kill()
+        assert reader.process() is None
+        own_mongod.start()
+        wait(lambda: reader.process() is not None)
+        assert reader.process() != first
+        own_mongod.terminate()
+        own_mongod.start()
+        reader.close()
+        reader.close()
+
+    def test_an_empty_database_in_the_place_of_the_one_that_was_known_is_read(
+        self, own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.FORGET_SECONDS", 1.0)
+        own_mongod.terminate()
+        own_mongod.start()  # a second election
+        reader = Reader(own_mongod.uri, DATABASE)
+        first = reader.process()
+        assert first
+        own_mongod.kill()
+        shutil.rmtree(own_mongod.directory)
+        own_mongod.start()
+        wait(lambda: reader.process() not in (None, first))
+        assert reader.read("run-1") == {}
+        reader.close()
+
+    def test_a_database_that_is_away_is_trouble(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
+        reader = Reader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
+        assert reader.process() is None
+        with pytest.raises(Trouble, match=r"^The documents could not be read from the database: \w+\.$"):
+            reader.read("run-1")
+        reader.close()
+
+
+@pytest.mark.parametrize("end", [Mongod.kill, Mongod.terminate])
+def test_through_the_real_service_nothing_is_lost_over_an_outage(
+    end: Callable[[Mongod], None], own_mongod: Mongod, tmp_path: Path, started: Callable[..., Writers]
+) -> None:
+    reader = Reader(own_mongod.uri, DATABASE)
+    with Served(tmp_path, own_mongod.uri, MONGODB_DATABASE=DATABASE, REQUEST_DEADLINE_SECONDS="20") as served:
+        served.wait_ready()
+        client = Client(served.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
+        run = str(ObjectId())
+        writers = started(client, run)
+        wait(lambda: writers.ledger.counts()["acked"] >= 200)
+        end(own_mongod)
+        killed = time.monotonic()
+        wait(lambda: time.monotonic() > killed + 1)
+        assert writers.ledger.in_flight(killed, killed + 1)
+        own_mongod.start()
+        back = time.monotonic()
+        wait(lambda: writers.ledger.acknowledged(back, time.monotonic()) >= 200)
+        writers.stop()
+        assert writers.write()
+        through, past = writers.read(threading.Event()), reader.read(run)
+    reader.close()
+    assert through == past
+    compared = writers.ledger.compare(past)
+    assert (compared.lost, compared.corrupt, compared.unexpected) == ((), (), ())
+    counts = writers.ledger.counts()
+    assert counts["acked"] >= 400
+    assert counts["attempted"] == counts["acked"] + counts["unknown"] + counts["failed"]

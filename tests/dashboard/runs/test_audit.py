@@ -1,0 +1,138 @@
+"""What is kept of who did what, and for whom it is written down."""
+
+import json
+import threading
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from dashboard.core.events import Acted
+from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, Audit
+from tests.dashboard.stubs import Heard
+
+POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
+ANNA = "operator (session 3f2a, 10.0.0.7)"
+
+Json = dict[str, Any]
+
+
+class Events:
+    """The API server's side: what was recorded, after as long as it is told to take."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[str, str, Json, str]] = []
+        self.answering = threading.Event()
+        self.answering.set()
+        self.error: Exception | None = None
+
+    def record(self, reason: str, message: str, about: Json, type_: str) -> None:
+        self.answering.wait(30)
+        self.recorded.append((reason, message, about, type_))
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def out() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def audit(heard: Heard, events: Events, out: StringIO) -> Iterator[Audit]:
+    made = Audit(heard, events.record, out)
+    made.start()
+    yield made
+    events.answering.set()
+    made.stop()
+
+
+def test_an_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None:
+    audit(ANNA, "crash mongodb-0", "started", POD)
+    (line,) = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert line.pop("at").endswith("Z")
+    assert line == {
+        "event": "audit", "id": 1, "by": ANNA, "action": "crash mongodb-0", "outcome": "started", "object": POD,
+    }  # fmt: skip
+
+
+def test_an_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) -> None:
+    audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
+    (acted,) = heard.of(Acted)
+    assert (acted.tone, acted.about, acted.mark) == ("busy", POD, "kill")
+    assert acted.text == f"restart mongodb-0 (crash): started, by {ANNA}"
+
+
+@pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
+def test_what_came_to_nothing_has_the_tone_of_it(audit: Audit, heard: Heard, outcome: str, tone: str) -> None:
+    audit(ANNA, "run persistence", outcome)
+    assert [acted.tone for acted in heard.of(Acted)] == [tone]
+
+
+def test_an_action_is_an_event_on_its_object(audit: Audit, events: Events, heard: Heard) -> None:
+    audit(ANNA, "restart mongodb-0 (crash)", "started", POD)
+    audit(ANNA, "restart mongodb-0 (crash)", "failed: no such container", POD)
+    heard.wait(lambda _: len(events.recorded) == 2)
+    assert [(about, type_) for _, _, about, type_ in events.recorded] == [(POD, "Normal"), (POD, "Warning")]
+    assert ANNA in events.recorded[0][1]
+
+
+def test_what_was_refused_and_what_has_no_object_is_no_event(audit: Audit, events: Events) -> None:
+    audit(ANNA, "restart mongodb-0", "refused: 409 another uid", POD)
+    audit(ANNA, "start a load", "started")
+    audit.stop()
+    assert events.recorded == []
+
+
+def test_nobody_waits_for_the_api_server(audit: Audit, events: Events, caplog: pytest.LogCaptureFixture) -> None:
+    events.answering.clear()
+    for number in range(EVENTS + 10):
+        audit(ANNA, f"restart {number}", "started", POD)
+    assert len(audit.newest()) == EVENTS + 10
+    assert "the API server is slow" in caplog.text
+
+
+def test_an_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
+    audit: Audit, events: Events, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    events.error = RuntimeError("403: may not create events")
+    audit(ANNA, "one", "started", POD)
+    audit(ANNA, "two", "started", POD)
+    heard.wait(lambda _: caplog.text.count("may not create events") == 2)
+
+
+def test_the_newest_lines_are_kept_newest_first(audit: Audit) -> None:
+    for number in range(KEPT + 5):
+        audit(ANNA, str(number), "started")
+    kept = audit.newest()
+    assert len(kept) == KEPT
+    assert (kept[0]["action"], kept[-1]["action"]) == (str(KEPT + 4), "5")
+
+
+def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, heard: Heard) -> None:
+    audit(ANNA, "run persistence", "started")
+    for _ in range(KEPT_DENIED + 50):
+        audit.denied("nobody (no token, 10.0.0.9)", "run a demo", "refused: 401")
+    audit(ANNA, "abort it", "started")
+    kept = audit.newest()
+    assert len(kept) == KEPT_DENIED + 2
+    assert (kept[0]["action"], kept[-1]["action"]) == ("abort it", "run persistence")
+    assert len(heard.of(Acted)) == 2
+
+
+def test_words_from_outside_stay_one_line_of_a_bounded_length(audit: Audit, out: StringIO) -> None:
+    audit("x" * 10_000, "a\nb\x1b[31m", "c" * 10_000, {"kind": "Pod", "name": "n" * 10_000, "uid": None})
+    (line,) = out.getvalue().splitlines()
+    assert len(line) < 2_000 and json.loads(line)["action"] == "a b [31m"
+
+
+def test_a_closed_stdout_keeps_nobody_from_acting(audit: Audit, out: StringIO) -> None:
+    out.close()
+    audit(ANNA, "abort it", "started")
+    assert len(audit.newest()) == 1

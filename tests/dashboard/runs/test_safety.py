@@ -1,0 +1,535 @@
+"""Runs, loads and restarts are safe to stop and share: nothing begins once the dashboard ends, one lease is for all of
+them, and whatever fails at the end of one, the next may come."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from dashboard.clock import Clock
+from dashboard.core.events import Leased, Ran, Remembered
+from dashboard.kube.actions import Operator
+from dashboard.kube.client import Api, Configuration
+from dashboard.load.options import Busy, LoadOptions
+from dashboard.runs.lease_renewer import Keeper
+from dashboard.runs.manager import Active, in_thread
+from dashboard.runs.ports import Holder, Lost, Trouble
+from dashboard.runs.record import orphaned, summary, trimmed
+from dashboard.runs.report import Report
+from tests.dashboard.objects import ObjectApi
+from tests.dashboard.runs.spoiled import RUN, SPOILED
+from tests.dashboard.runs.world import Scene
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/flask-mongodb/leases/dashboard-runs"
+LOAD = LoadOptions(rate=100, duration=60)
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def leases(scene: Scene) -> list[Json | None]:
+    return [told.lease for _, told in scene.told if isinstance(told, Leased)]
+
+
+def idle(scene: Scene) -> None:
+    """Nothing goes on, and all may know."""
+    assert scene.cluster.lease is None
+    assert not scene.load.running()
+    assert not leases(scene) or leases(scene)[-1] is None
+    assert scene.director._idle.is_set()
+
+
+# Nothing begins once the dashboard was told to end
+
+
+class Ending:
+    """Tells a scene's director to end right after its collaborators' call of this number."""
+
+    def __init__(self, scene: Scene, number: int) -> None:
+        self.scene, self.number, self.calls, self.deeds_after = scene, number, 0, 0
+        director, cluster = scene.director, scene.cluster
+        for name in ("acquire", "pod", "claim", "renew", "holder", "load_history", "save_history", "release"):
+            self._wrap(cluster, name)
+        for name in ("_emit", "_audit", "_spawn", "_writers"):
+            self._wrap(director, name)
+        self._wrap(scene.reader, "process")
+        for of, name in ((cluster, "delete_pod"), (cluster, "crash"), (scene.load, "start")):
+            self._watch(of, name)
+
+    @property
+    def reached(self) -> bool:
+        return self.calls >= self.number
+
+    def _wrap(self, of: object, name: str) -> None:
+        call = getattr(of, name)
+
+        def calling(*args: Any, **named: Any) -> Any:
+            answer = call(*args, **named)
+            self.calls += 1
+            if self.calls == self.number:
+                self.scene.director.end()
+            return answer
+
+        setattr(of, name, calling)
+
+    def _watch(self, of: object, name: str) -> None:
+        call = getattr(of, name)
+
+        def calling(*args: Any, **named: Any) -> Any:
+            self.deeds_after += self.reached
+            return call(*args, **named)
+
+        setattr(of, name, calling)
+
+
+DEEDS: dict[str, tuple[int, Callable[[Scene], object]]] = {  # with the number of calls that are looked at
+    "a persistence run": (40, lambda scene: scene.run("persistence")),
+    "a crash run": (40, lambda scene: scene.run("persistence", mode="crash")),
+    "an autoscale run": (40, lambda scene: scene.run("autoscale")),
+    "a restart": (10, lambda scene: scene.director.restart_mongo("uid-1", "graceful", "operator")),
+    "a crash": (10, lambda scene: scene.director.restart_mongo("uid-1", "crash", "operator")),
+    "a load": (10, lambda scene: scene.director.load(LOAD, "operator")),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) -> None:
+    most, do = DEEDS[deed]
+    for number in range(1, most + 1):
+        scene = Scene()
+        ending = Ending(scene, number)
+        try:
+            do(scene)
+        except Active as refused:
+            assert (refused.holder, refused.run) == ("me", "")
+        if not ending.reached:
+            scene.director.end()
+            assert number > 3
+        scene.world.wait(threading.Event(), 1)  # what has a thread of its own ends
+        assert ending.deeds_after == 0, number
+        idle(scene)
+        with pytest.raises(Active):
+            do(scene)
+        idle(scene)
+
+
+def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) -> None:
+    acquire = scene.cluster.acquire
+
+    def acquiring(run: str, ttl: float) -> None:
+        acquire(run, ttl)
+        scene.director.end()
+
+    scene.cluster.acquire = acquiring  # type: ignore[method-assign]
+    with pytest.raises(Active, match="going down"):
+        scene.director.start("persistence", {}, "operator")
+    idle(scene)
+    assert scene.director.list() == [] == scene.cluster.saved
+    assert not any(isinstance(told, Ran) for _, told in scene.told)
+
+
+def test_a_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
+    waiting: list[Callable[[], None]] = []
+    scene.director._spawn = lambda name, work: waiting.append(work) if name != "lease" else None
+    run_id = scene.director.start("persistence", {}, "operator")
+    scene.director.end()
+    waiting[0]()
+    run = scene.director.get(run_id)
+    assert (run["verdict"], run["reason"]) == ("inconclusive", "Aborted: the dashboard is going down.")
+    assert not scene.writers[0].ledger.counts()["attempted"]
+    idle(scene)
+
+
+def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
+    for _ in range(50):
+        scene = Scene()
+        director = scene.directed(Clock(), in_thread)
+        barrier = threading.Barrier(4)
+
+        def restart(director: Any = director, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                director.restart_mongo("uid-1", "graceful", "operator")
+            except Exception as error:
+                assert isinstance(error, Active) or "being restarted" in str(error)
+
+        threads = [threading.Thread(target=restart) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        barrier.wait()
+        director.end()
+        kills = len(scene.cluster.kills)
+        for thread in threads:
+            thread.join()
+        assert len(scene.cluster.kills) == kills <= 1
+        assert scene.cluster.lease is None
+
+
+def test_the_end_comes_twice_and_to_an_idle_dashboard(scene: Scene) -> None:
+    before = scene.world.time
+    scene.director.end()
+    scene.director.end()
+    assert scene.world.time == before
+
+
+def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
+    """The generator's own stop comes too early for a load that is between its check and its start."""
+    start = scene.load.start
+
+    def starting(options: LoadOptions, by: str) -> None:
+        scene.world.at(0.25, lambda: start(options, by))
+        scene.director.end()
+
+    scene.load.start = starting  # type: ignore[method-assign]
+    with pytest.raises(Active):
+        scene.director.load(LOAD, "operator")
+    idle(scene)
+
+
+# A load by hand
+
+
+def test_a_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> None:
+    scene.director.load(LOAD, "operator")
+    lease = scene.cluster.lease
+    assert lease and lease.holder == "me" and lease.run.startswith("load-")
+    assert leases(scene) == [{"holder": "me", "run": lease.run, "since": lease.since}]
+    scene.world.wait(threading.Event(), 30)
+    assert scene.cluster.renewals >= 5
+    scene.load.break_off()
+    scene.world.wait(threading.Event(), 1)
+    idle(scene)
+    assert scene.run("persistence")["verdict"] == "pass"
+
+
+def test_a_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> None:
+    scene.director.load(LOAD, "operator")
+    scene.director.unload("another")
+    idle(scene)
+    assert scene.audit[-1][:3] == ("another", "load", "stopped")
+
+
+def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_the_dashboard() -> None:
+    scene = Scene()
+    director = scene.directed(Clock(), in_thread)
+    for end in (scene.load.break_off, partial(director.unload, "operator"), director.end):
+        director.load(LOAD, "operator")
+        end()
+        assert director._idle.wait(10)
+        assert scene.cluster.lease is None and not scene.load.running()
+    with pytest.raises(Active):
+        director.load(LOAD, "operator")
+
+
+def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
+    scene.load.trouble = Trouble("This machine can't carry 100 requests a second now.")
+    with pytest.raises(Trouble, match="can't carry"):
+        scene.director.load(LOAD, "operator")
+    idle(scene)
+    assert scene.audit == []
+    scene.load.trouble = None
+    scene.director.load(LOAD, "operator")
+
+
+def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
+    spawn = scene.director._spawn
+
+    def spawning(name: str, work: Callable[[], None]) -> None:
+        if name.startswith("load-"):
+            raise RuntimeError("can't start new thread")
+        spawn(name, work)
+
+    scene.director._spawn = spawning
+    with pytest.raises(RuntimeError):
+        scene.director.load(LOAD, "operator")
+    idle(scene)
+
+
+@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
+    scene.director.load(LOAD, "somebody")
+    with pytest.raises(Active, match="a load by somebody") as refused:
+        scene.director.start(demo, {}, "operator")
+    assert (refused.value.holder, refused.value.run) == ("me", scene.cluster.lease and scene.cluster.lease.run)
+    assert scene.load.running()
+    assert scene.director.list() == []
+
+
+def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> None:
+    scene.director.load(LOAD, "somebody")
+    with pytest.raises(Busy) as refused:
+        scene.director.load(LOAD, "operator")
+    assert refused.value.by == "somebody"
+    assert scene.cluster.lease
+
+
+def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
+    scene.cluster.lease = Holder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
+    for deed in (
+        lambda: scene.director.load(LOAD, "operator"),
+        lambda: scene.director.start("autoscale", {}, "operator"),
+        lambda: scene.director.restart_mongo("uid-1", "crash", "operator"),
+    ):
+        with pytest.raises(Active, match="other has a load") as refused:
+            deed()
+        assert refused.value.holder == "other"
+    assert scene.load.started == [] == scene.cluster.kills
+
+
+@pytest.mark.parametrize("loss", ["taken", "away"])
+def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
+    scene.director.load(LOAD, "operator")
+    if loss == "taken":
+        scene.cluster.lease = Holder("other", "run-1", "")
+    else:
+        scene.cluster.troubles["renew"] = Trouble("No answer.")
+    scene.world.wait(threading.Event(), 21)
+    assert not scene.load.running()
+    (line,) = [line for line in scene.audit if line[2].startswith("failed")]
+    assert line[:2] == ("operator", "load")
+    assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
+    assert scene.cluster.lease == (Holder("other", "run-1", "") if loss == "taken" else None)
+    assert scene.director._idle.is_set()
+
+
+def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
+    losses: list[str] = []
+    renewer = Keeper(scene.cluster, scene.world, losses.append)
+
+    def renew() -> None:
+        renewer.end()
+        raise Lost("The lease is nobody's by now.")
+
+    scene.cluster.renew = renew  # type: ignore[method-assign]
+    renewer.beat()
+    assert losses == []
+
+
+def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
+    scene.director.load(LOAD, "operator")
+    held = scene.cluster.lease
+    scene.director.restart_mongo("uid-1", "graceful", "operator")
+    assert scene.cluster.kills == [("graceful", "uid-1")]
+    assert scene.load.running() and scene.cluster.lease == held
+    scene.cluster.lease = Holder("other", "run-1", "")
+    scene.world.wait(threading.Event(), 0.1)
+    with pytest.raises(Trouble):
+        scene.director.restart_mongo("uid-1", "crash", "operator")
+    assert len(scene.cluster.kills) == 1
+
+
+def test_a_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
+    scene.cluster.troubles["renew"] = Lost("The lease is another dashboard's by now.")
+    with pytest.raises(Lost):
+        scene.director.restart_mongo("uid-1", "graceful", "operator")
+    assert scene.cluster.kills == []
+    idle(scene)
+
+
+def test_what_a_run_left_going_can_still_be_stopped(scene: Scene) -> None:
+    scene.load.start(LOAD, "a run")
+    scene.director.unload("operator")
+    assert not scene.load.running()
+
+
+# Whatever fails, the next may come
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("a defect")
+
+
+def spoil_events(kind: type) -> Callable[[Scene], None]:
+    def spoil(scene: Scene) -> None:
+        emit = scene.director._emit
+        scene.director._emit = lambda told: fail() if isinstance(told, kind) else emit(told)
+
+    return spoil
+
+
+def spoil_stage(scene: Scene) -> None:
+    assert scene.director._stage
+    scene.director._stage.publish = fail  # type: ignore[method-assign]
+
+
+def spoil_release(scene: Scene) -> None:
+    release = scene.cluster.release
+    scene.cluster.release = lambda: fail(release())  # type: ignore[method-assign]
+
+
+SPOILS: dict[str, Callable[[Scene], None]] = {
+    "publish": spoil_stage,
+    "emit of the run": spoil_events(Ran),
+    "emit of the runs": spoil_events(Remembered),
+    "emit of the lease": spoil_events(Leased),
+    "audit": lambda scene: setattr(scene.director, "_audit", fail),
+    "load_history": lambda scene: setattr(scene.cluster, "load_history", fail),
+    "save_history": lambda scene: setattr(scene.cluster, "save_history", fail),
+    "release": spoil_release,
+    "renew": lambda scene: setattr(scene.cluster, "renew", fail),
+    "clean": lambda scene: setattr(scene.writers[-1], "stop", fail),
+    "verdict": lambda scene: setattr(scene.writers[-1].ledger, "longest", fail),
+}
+
+
+@pytest.mark.parametrize("step", ["warmup", "after"])
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: str, step: str) -> None:
+    emit, audit = scene.director._emit, scene.director._audit
+    spoiled: list[str] = []
+    scene.in_step(step, lambda: spoiled.append(spoil) or SPOILS[spoil](scene))
+    scene.director.start("persistence", {}, "operator")
+    assert spoiled and scene.director._idle.is_set() and scene.cluster.lease is None
+    assert scene.director.list()[0]["verdict"] in ("pass", "inconclusive")
+    scene.director._emit, scene.director._audit = emit, audit
+    for name in ("load_history", "save_history", "release", "renew"):
+        vars(scene.cluster).pop(name, None)
+    scene.world.wait(threading.Event(), 10)
+    assert scene.run("persistence")["verdict"] == "pass"
+    idle(scene)
+
+
+@pytest.mark.parametrize("spoil", ["emit of the runs", "emit of the lease", "audit"])
+def test_whatever_fails_when_a_run_begins_gives_the_lease_back(scene: Scene, spoil: str) -> None:
+    emit, audit = scene.director._emit, scene.director._audit
+    SPOILS[spoil](scene)
+    with pytest.raises(RuntimeError):
+        scene.director.start("persistence", {}, "operator")
+    scene.director._emit, scene.director._audit = emit, audit
+    assert scene.cluster.lease is None
+    assert scene.director.list() == []
+    assert scene.run("persistence")["verdict"] == "pass"
+
+
+def test_a_run_that_gets_no_thread_is_none(scene: Scene) -> None:
+    spawn, scene.director._spawn = scene.director._spawn, lambda name, work: None if name == "lease" else fail()
+    with pytest.raises(RuntimeError):
+        scene.director.start("persistence", {}, "operator")
+    idle(scene)
+    assert scene.director.list() == []
+    scene.director._spawn = spawn
+    assert scene.run("persistence")["verdict"] == "pass"
+
+
+def test_renewals_that_fail_by_a_defect_end_the_run_like_an_api_that_is_away(scene: Scene) -> None:
+    scene.in_step("steady", lambda: setattr(scene.cluster, "renew", fail))
+    run = scene.run("autoscale")
+    assert run["reason"] == "The lease could not be renewed: a defect"
+
+
+def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
+    def abort() -> None:
+        audit, scene.director._audit = scene.director._audit, fail
+        with pytest.raises(RuntimeError):
+            scene.director.abort(scene.director.list()[0]["id"], "viewer")
+        scene.director._audit = audit
+
+    scene.in_step("outage", abort)
+    assert scene.run("persistence")["reason"] == "Aborted by viewer."
+
+
+def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
+    scene.director.look()
+    scene.in_step("after", lambda: scene.cluster.troubles.update(save_history=Trouble("No answer.")))
+    run = scene.run("persistence")
+    assert scene.cluster.history[0]["verdict"] == "running"
+    with pytest.raises(Trouble):
+        scene.director.look()
+    scene.cluster.troubles.clear()
+    scene.director.look()
+    assert scene.cluster.history == [run] == [scene.director.get(run["id"])]
+    assert not [line for line in scene.audit if line[2].startswith("aborted")]
+    saves = len(scene.cluster.saved)
+    scene.director.look()
+    assert len(scene.cluster.saved) == saves
+
+
+def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
+    emit, scene.director._emit = scene.director._emit, fail
+    scene.cluster.lease = Holder("other", "run-1", "")
+    with pytest.raises(RuntimeError):
+        scene.director.look()
+    scene.director._emit = emit
+    scene.director.look()
+    assert leases(scene) == [{"holder": "other", "run": "run-1", "since": ""}]
+
+
+# What can't be read in the history
+
+
+def test_entries_that_are_no_runs_are_skipped_and_it_is_said_once(scene: Scene) -> None:
+    scene.cluster.history = [*SPOILED, RUN]
+    scene.director.look()
+    assert scene.director.list() == [summary(RUN)]
+    assert scene.director.get("run-9") == RUN
+    run = scene.run("persistence")
+    assert [each["id"] for each in scene.director.list()] == [run["id"], "run-9"]
+    said = [line for line in scene.audit if line[1] == "read the history of runs"]
+    assert len(said) == 1
+    assert said[0][0] == "dashboard" and str(len(SPOILED)) in said[0][2]
+
+
+def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_reported(app: Any) -> None:
+    least = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
+    scene = Scene()
+    scene.cluster.history = [least]
+    scene.director.look()
+    found = scene.director.get("run-9")
+    assert found["verdict"] == "inconclusive"
+    assert orphaned(least, RUN["ended"])["steps"] == []
+    assert trimmed([least], most=10) == []
+    tables = {name: {"at": []} for name in ("load", "traffic", "cpu", "replicas")}
+    columns = {"load": ("offered", "achieved", "errors", "p50_ms", "p99_ms"), "cpu": ("percent",)}
+    columns |= {"traffic": ("requests", *columns["load"]), "replicas": ("desired", "ready")}
+    for name, more in columns.items():
+        tables[name] |= {column: [] for column in more}
+    with app.app_context():
+        for run in (least, found, least | {"demo": "another", "evidence": {"mode": ["x"], "before": {}}}):
+            assert "run-9" in Report(run, tables, "flask-mongodb", "kind", None).as_html()
+
+
+# Leases of dashboards that died
+
+
+@pytest.fixture
+def api() -> Iterator[ObjectApi]:
+    server = ObjectApi()
+    server.put(LEASE, {"metadata": {"name": "dashboard-runs"}, "spec": {}})
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_the_background_looks_find_out_that_another_dashboard_died(scene: Scene, api: ObjectApi) -> None:
+    def operator(holder: str, clock: Callable[[], float]) -> Operator:
+        clients = partial(Api, Configuration(host=api.url))
+        return Operator(
+            clients, "flask-mongodb", pod="mongodb-0", holder=holder, now=clock, monotonic=scene.world.monotonic
+        )
+
+    dead = operator("other", lambda: 4_000_000_000.0)  # its clock is decades ahead
+    dead.acquire("persistence-9", 20)
+    scene.cluster.history = [RUN | {"id": "persistence-9", "verdict": "running"}]
+    ours = operator("me", lambda: 1_000_000_000.0)
+    for name in ("acquire", "renew", "release", "holder"):
+        setattr(scene.cluster, name, getattr(ours, name))
+    scene.world.wait(threading.Event(), 1000)
+    for _ in range(4):
+        scene.director.look()
+        with pytest.raises(Active) as refused:
+            scene.director.start("persistence", {}, "operator")
+        assert (refused.value.holder, refused.value.run) == ("other", "persistence-9")
+        scene.world.wait(threading.Event(), 5.1)
+    assert scene.director.get("persistence-9")["verdict"] == "running"
+    scene.director.look()
+    assert scene.director.get("persistence-9")["verdict"] == "inconclusive"
+    assert leases(scene)[-1] is None
+    assert scene.run("persistence")["verdict"] == "pass"
+    with pytest.raises(Lost):
+        dead.renew()

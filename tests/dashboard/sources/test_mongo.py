@@ -1,0 +1,174 @@
+"""mongo.py against a real mongod, killed and started again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import Decimal128, Int64, ObjectId
+from pymongo import MongoClient
+
+from dashboard.core import events as event
+from dashboard.sources import mongo
+from dashboard.sources.mongo import NEWEST_DOCUMENTS, Mongo, plain, shown
+from local.mongod import Mongod
+from tests.dashboard.stubs import Heard
+
+
+@pytest.fixture
+def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """One of its own for each test."""
+    with MongoClient[dict[str, Any]](own_mongod.uri) as client:
+        yield client["dashboard_tests"][request.node.name[:60]]
+
+
+@pytest.fixture
+def watching(
+    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mongo]:
+    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # what stop has to wait for
+    started = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    started.start()
+    heard.wait(lambda heard: heard.of(event.Contents))
+    yield started
+    started.stop()
+
+
+def keys(heard: Heard) -> list[Any]:
+    """The `key` of the newest documents as told last."""
+    return [document.document.get("key") for document in heard.of(event.Contents)[-1].newest]
+
+
+def test_a_collection_that_is_not_there_yet_is_empty(watching: Mongo, heard: Heard) -> None:
+    told = heard.of(event.Contents)[0]
+    assert (told.count, told.size_bytes, told.newest) == (0, 0, [])
+    assert told.version.startswith("6.0")
+
+
+def test_a_document_is_told_soon_after_its_insertion(watching: Mongo, collection: Any, heard: Heard) -> None:
+    for number in range(5):
+        inserted = collection.insert_one({"key": number}).inserted_id
+        heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
+    newest = heard.of(event.Contents)[-1].newest[0]
+    assert (newest.id, newest.document, newest.truncated) == (str(inserted), {"key": 4}, False)
+    assert newest.inserted.startswith(inserted.generation_time.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert heard.of(event.Contents)[-1].count == 5
+
+
+def test_the_newest_come_first_and_only_so_many(watching: Mongo, collection: Any, heard: Heard) -> None:
+    collection.insert_many([{"key": number} for number in range(30)])
+    heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
+    assert heard.of(event.Contents)[-1].count == 30
+
+
+def test_changes_and_deletions_are_told(watching: Mongo, collection: Any, heard: Heard) -> None:
+    ids = collection.insert_many([{"key": "a"}, {"key": "b"}]).inserted_ids
+    heard.wait(lambda heard: keys(heard) == ["b", "a"])
+    collection.update_one({"_id": ids[0]}, {"$set": {"key": "c"}})
+    heard.wait(lambda heard: keys(heard) == ["b", "c"])
+    collection.delete_one({"_id": ids[1]})
+    heard.wait(lambda heard: keys(heard) == ["c"])
+    collection.drop()
+    heard.wait(lambda heard: keys(heard) == [])
+    collection.insert_one({"key": "after the drop"})
+    heard.wait(lambda heard: keys(heard) == ["after the drop"])
+
+
+def test_a_flood_of_insertions_is_told_in_few_events(watching: Mongo, collection: Any, heard: Heard) -> None:
+    before, until, inserted = len(heard), time.monotonic() + 1, 0
+    while time.monotonic() < until:
+        collection.insert_many([{"key": inserted + offset} for offset in range(200)])
+        inserted += 200
+    heard.wait(lambda heard: heard.of(event.Contents)[-1].count == inserted)
+    assert len(heard) - before < inserted / 20
+
+
+def test_operations_are_counted_and_our_own_reads_are_not(watching: Mongo, collection: Any, heard: Heard) -> None:
+    heard.wait(lambda heard: heard.of(event.Operations))
+    assert heard.of(event.Operations)[-1].per_second < 5
+    collection.insert_many([{} for _ in range(300)])
+    heard.wait(lambda heard: any(told.per_second > 100 for told in heard.of(event.Operations)))
+
+
+def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
+    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
+    measuring = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    measuring.start()
+    told = heard.wait(lambda heard: heard.of(event.Volume)[2:])[0]
+    measuring.stop()
+    assert 0 < told.used_bytes < told.total_bytes
+    kinds = [type(each) for each in heard]
+    assert kinds.index(event.Contents) < kinds.index(event.Volume)
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+def test_it_is_back_with_the_database(
+    end: str, own_mongod: Mongod, watching: Mongo, collection: Any, heard: Heard
+) -> None:
+    collection.insert_one({"key": "before"})
+    heard.wait(lambda heard: keys(heard) == ["before"])
+    getattr(own_mongod, end)()
+    heard.wait(lambda heard: isinstance(heard[-1], event.MongoDown))
+    time.sleep(0.5)
+    assert isinstance(heard[-1], event.MongoDown)
+    before = len(heard)  # it may be back before start() has seen so
+    own_mongod.start()
+    heard.wait(lambda heard: any(isinstance(told, event.Contents) for told in heard[before:]))
+    collection.insert_one({"key": "after"})
+    heard.wait(lambda heard: keys(heard) == ["after", "before"])
+
+
+def test_a_database_that_is_away_from_the_start_is_down_and_stop_does_not_hang(heard: Heard) -> None:
+    away = Mongo("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
+    away.start()
+    down = heard.wait(lambda heard: heard.of(event.MongoDown))[0]
+    assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
+    began = time.monotonic()
+    away.stop()
+    assert time.monotonic() - began < 30
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
+
+
+def test_a_document_too_large_to_show_stays_in_the_database(watching: Mongo, collection: Any, heard: Heard) -> None:
+    collection.insert_one({"key": "x" * 5000})
+    collection.insert_one({"key": "x" * 100_000})
+    collection.insert_one({"key": "x" * 4000})
+    heard.wait(lambda heard: heard.of(event.Contents)[-1].count == 3)
+    small, larger, large = heard.of(event.Contents)[-1].newest
+    assert (small.truncated, larger.truncated, large.truncated) == (False, True, True)
+    assert large.document == {"…": "5010 bytes, too large to show"}
+    assert "too large to show" in larger.document["…"]
+
+
+def test_what_json_cannot_hold_is_extended_json() -> None:
+    when = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
+    document = {
+        "date": when, "decimal": Decimal128("1.10"), "binary": b"\x00\x01", "id": ObjectId("a" * 24),
+        "nan": float("nan"), "infinite": [float("inf"), float("-inf")], "long": Int64(2**53), "safe": Int64(5),
+        "nested": {"$odd.key": None},
+    }  # fmt: skip
+    assert plain(document) == {
+        "date": {"$date": "2026-11-24T12:00:00.500Z"}, "decimal": {"$numberDecimal": "1.10"},
+        "binary": {"$binary": {"base64": "AAE=", "subType": "00"}}, "id": {"$oid": "a" * 24},
+        "nan": {"$numberDouble": "NaN"}, "infinite": [{"$numberDouble": "Infinity"}, {"$numberDouble": "-Infinity"}],
+        "long": 9007199254740992, "safe": 5, "nested": {"$odd.key": None},
+    }  # fmt: skip
+
+
+def test_numbers_that_a_browser_would_round_come_as_text_too() -> None:
+    def text(**document: Any) -> str | None:
+        return shown({"_id": 1, "size": 30, "root": {"_id": 1} | document}).text
+
+    assert text(n=2**53 + 1, exact=True) == '{"n":9007199254740993,"exact":true}'
+    assert text(list=[{"whole": 1.0}]) == '{"list":[{"whole":1.0}]}'
+    assert text(n=2**53 - 1, half=0.5, flag=True) is None
+
+
+@pytest.mark.parametrize(("id_", "expected"), [("a" * 24, f'"{"a" * 24}"'), (7, "7"), ({"a": 1}, '{"a":1}')])
+def test_an_id_of_another_type_is_its_json_and_tells_no_time(id_: Any, expected: str) -> None:
+    document = shown({"_id": id_, "size": 30, "root": {"_id": id_, "key": 1}})
+    assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})

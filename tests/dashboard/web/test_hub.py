@@ -1,0 +1,250 @@
+"""The loop, with an outlet that keeps what it is given."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from dashboard.core import events as event
+from dashboard.core import objects
+from dashboard.core.diff import patch
+from dashboard.core.snapshot import Targets
+from dashboard.web import hub as hub_module
+from dashboard.web.hub import Hub, TooManyViewers
+
+AT = "2026-11-24T12:00:00Z"
+TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
+
+
+class Kept:
+    """What each viewer would have got, in order."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[float, str, str | None, dict[str, Any]]] = []
+        self.following: set[str] = set()
+        self.was_cut: list[str] = []
+
+    def send(self, viewer: str, name: str, message: bytes) -> None:
+        self._keep(name, viewer, message)
+
+    def patch(self, message: bytes) -> None:
+        self._keep("patch", None, message)
+        for viewer in self.following:
+            self._keep("patch", viewer, message)
+
+    def tick(self, message: bytes) -> None:
+        self._keep("tick", None, message)
+
+    def follow(self, viewer: str) -> None:
+        self.following.add(viewer)
+
+    def unfollow(self, viewer: str) -> None:
+        self.following.discard(viewer)
+
+    def cut(self, viewer: str) -> None:
+        self.was_cut.append(viewer)
+
+    def of(self, name: str, viewer: str | None = None) -> list[dict[str, Any]]:
+        return [message for _, kept, to, message in self.messages if (kept, to) == (name, viewer)]
+
+    def times(self, name: str) -> list[float]:
+        return [at for at, kept, to, _ in self.messages if (kept, to) == (name, None)]
+
+    def _keep(self, name: str, viewer: str | None, message: bytes) -> None:
+        self.messages.append((time.monotonic(), name, viewer, orjson.loads(message)))
+
+
+@pytest.fixture
+def outlet() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def hub(outlet: Kept) -> Iterator[Hub]:
+    started = Hub(TARGETS, ("pods", "metrics", "mongo"), epoch="e", viewers=3)
+    started.start(outlet)
+    yield started
+    started.stop()
+
+
+def pod(uid: str, restarts: int = 0) -> event.Changed:
+    status = objects.PodStatus(container_statuses=[objects.ContainerStatus(name="c", restart_count=restarts)])
+    meta = objects.Meta(name=f"pod-{uid}", uid=uid, creation_timestamp=AT)
+    return event.Changed(at=AT, kind="pods", object=objects.Pod(meta, status=status))
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within the time"
+        time.sleep(0.002)
+
+
+def publish(hub: Hub, restarts: int) -> None:
+    """Puts a change of its pod, and waits until the patch that tells of it is out."""
+    hub.put(pod("1", restarts))
+    until(lambda: [one["restarts"] for one in orjson.loads(hub.state())["pods"]] == [restarts])
+
+
+def test_the_first_change_after_quiet_goes_out_by_itself(hub: Hub, outlet: Kept) -> None:
+    time.sleep(0.15)
+    hub.put(pod("1"))
+    until(lambda: outlet.of("patch"))
+    assert len(outlet.of("patch")) == 1
+
+
+def test_a_storm_is_coalesced(hub: Hub, outlet: Kept) -> None:
+    end, put = time.monotonic() + 1, 0
+    while time.monotonic() < end:
+        for _ in range(20):
+            put += 1
+            hub.put(pod("1", restarts=put))
+        time.sleep(0.005)
+    until(lambda: orjson.loads(hub.state())["pods"][0]["restarts"] == put)
+    patches = outlet.of("patch")
+    assert len(patches) < put / 10
+    assert [one["seq"] for one in patches] == list(range(1, len(patches) + 1))
+    assert all(one["changes"] for one in patches)
+
+
+def test_what_changes_nothing_publishes_nothing(hub: Hub, outlet: Kept) -> None:
+    hub.put(pod("1"))
+    until(lambda: outlet.of("patch"))
+    hub.put(pod("1"))
+    time.sleep(0.25)
+    assert len(outlet.of("patch")) == 1
+
+
+def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, outlet: Kept) -> None:
+    """Viewers join in the middle of a storm; each must end where the hub is."""
+    storm = threading.Thread(target=lambda: [hub.put(pod(str(n % 7), n)) or time.sleep(0.001) for n in range(600)])
+    storm.start()
+    for viewer in ("a", "b", "c"):
+        hub.join(viewer)
+        time.sleep(0.13)
+    storm.join()
+    until(lambda: max(one["restarts"] for one in orjson.loads(hub.state())["pods"]) == 599)
+    final = orjson.loads(hub.state())
+    for viewer in ("a", "b", "c"):
+        (snapshot,) = outlet.of("snapshot", viewer)
+        state, seq = snapshot["state"], snapshot["seq"]
+        for one in outlet.of("patch", viewer):
+            assert (one["epoch"], one["seq"]) == ("e", seq + 1)
+            state, seq = patch(state, one["changes"]), one["seq"]
+        assert (state["pods"], state["about"]["viewers"], seq) == (final["pods"], 3, final["seq"])
+
+
+def test_a_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, outlet: Kept) -> None:
+    hub.put(pod("1"))
+    until(lambda: len(outlet.of("tick")) == 2)
+    first, second = outlet.times("tick")
+    assert 0.5 < second - first < 10  # on a machine that is busy, each comes late
+    assert outlet.of("tick")[0]["seq"] == 1 and outlet.of("tick")[0]["as_of"].endswith("Z")
+
+
+def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) -> None:
+    for viewer in ("a", "b", "c"):
+        hub.join(viewer)
+    assert hub.full()
+    with pytest.raises(TooManyViewers):
+        hub.join("d")
+    hub.leave("a")
+    hub.join("d")
+
+
+def test_a_laggard_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
+    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 3)
+    monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
+    hub.join("slow")
+    until(lambda: outlet.of("patch", "slow"))  # the number of viewers
+    for restarts in range(1, 30):
+        publish(hub, restarts)
+    got = outlet.of("patch", "slow")
+    assert len(got) == 4, "three and the one that was too much"
+    assert hub.counts.laggards == 1
+    hub.seen("slow", got[-2]["seq"])
+    assert len(outlet.of("snapshot", "slow")) == 1, "not all of its queue is seen"
+    hub.seen("slow", got[-1]["seq"])
+    until(lambda: len(outlet.of("snapshot", "slow")) == 2)
+    snapshot = outlet.of("snapshot", "slow")[1]
+    assert snapshot["state"]["pods"][0]["restarts"] == 29
+    hub.put(pod("1", 100))
+    until(lambda: outlet.of("patch", "slow")[-1]["seq"] == snapshot["seq"] + 1)
+
+
+def test_a_viewer_that_acknowledges_a_little_late_is_no_laggard(
+    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 5)
+    monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
+    hub.join("good")
+    for restarts in range(1, 40):
+        publish(hub, restarts)
+        got = outlet.of("patch", "good")
+        if len(got) > 2:
+            hub.seen("good", got[-3]["seq"])
+    assert hub.counts.laggards == 0
+
+
+def test_snapshots_are_not_given_faster_than_they_are_read(
+    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "SNAPSHOT_SECONDS", 0.0)
+    hub.join("greedy")
+    for _ in range(50):
+        hub.ask("greedy")
+    assert len(outlet.of("snapshot", "greedy")) == hub_module.UNSEEN_SNAPSHOTS
+
+
+def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, outlet: Kept) -> None:
+    hub.join("eager")
+    hub.ask("eager")
+    assert len(outlet.of("snapshot", "eager")) == 1
+    until(lambda: len(outlet.of("snapshot", "eager")) == 2)
+
+
+def test_a_laggard_that_stays_silent_is_cut_off(
+    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 0)
+    monkeypatch.setattr(hub_module, "EVICT_SECONDS", 0.1)
+    hub.join("gone")
+    hub.put(pod("1"))
+    until(lambda: outlet.was_cut == ["gone"])
+    assert hub.viewers() == 0
+
+
+def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub, outlet: Kept) -> None:
+    outlet.patch = lambda message: hub.leave("a")  # type: ignore[method-assign]
+    hub.join("a")
+    hub.put(pod("1"))
+    until(lambda: hub.viewers() == 0)
+    assert hub.alive()
+
+
+def test_a_malformed_object_stops_nothing(hub: Hub, outlet: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    hub.put(event.Heard(at="", source="no such source", state="live"))
+    hub.put(pod("1"))
+    until(lambda: outlet.of("patch"))
+    assert "could not apply an event" in caplog.text
+
+
+def test_a_full_queue_makes_the_source_wait_and_stop_frees_it(
+    outlet: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "QUEUE_EVENTS", 2)
+    hub = Hub(TARGETS, ("pods", "metrics", "mongo"), epoch="e", viewers=3)  # its loop does not run yet
+    source = threading.Thread(target=lambda: [hub.put(pod(str(n))) for n in range(5)])
+    source.start()
+    source.join(0.1)
+    assert source.is_alive()
+    hub.start(outlet)
+    source.join(2)
+    assert not source.is_alive()
+    until(lambda: len(orjson.loads(hub.state())["pods"]) == 5)
+    hub.stop()
