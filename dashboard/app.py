@@ -16,10 +16,12 @@ from dashboard.config import Config, read
 from dashboard.core.snapshot import Targets
 from dashboard.dataservice.client import Service as ServiceClient
 from dashboard.dataservice.contract import Service
-from dashboard.kube.actions import Operator
 from dashboard.kube.client import Api, connection
 from dashboard.kube.crash import Crash
+from dashboard.kube.event_recorder import EventRecorder
+from dashboard.kube.lease import Lease
 from dashboard.kube.logs import Tails
+from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import Inspector
 from dashboard.kube.pods import Inspector as ClusterInspector
 from dashboard.load.supervisor import Load
@@ -28,12 +30,13 @@ from dashboard.mock.director import FakeDirector
 from dashboard.mock.generator import FakeLoad
 from dashboard.mock.inspector import FakeInspector
 from dashboard.mock.story import Options
-from dashboard.runs.audit import Audit
+from dashboard.runs.audit import Audit, Record
 from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.demos.persistence.writers import Writers
+from dashboard.runs.history import History
 from dashboard.runs.manager import Director
 from dashboard.sources.metrics import Scrape
 from dashboard.sources.mongo import Mongo
@@ -83,9 +86,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["service"] = _service(config, sources)
     app.extensions["looks"] = Looks()
     app.extensions["tails"] = Tails()
-    operator = _operator(config)
-    app.extensions["audit"] = audit = Audit(hub.put, operator.record if operator else None)
-    app.extensions["director"] = _director(config, hub, sources, operator, audit)
+    app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
+    app.extensions["director"] = _director(config, hub, sources, audit)
     return app
 
 
@@ -161,10 +163,10 @@ def _inspector(config: Config) -> Inspector:
     return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
 
 
-def _director(config: Config, hub: Hub, sources: list[Source], operator: Operator | None, audit: Audit) -> Directing:
+def _director(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Directing:
     """What does the runs. The mock's kills, loads and verdicts are of its story."""
     pod = f"{config.statefulset}-0"
-    if operator is None:
+    if config.source == "fake":
         fake = next(source for source in sources if isinstance(source, Fake))
         return FakeDirector(
             fake,
@@ -178,8 +180,12 @@ def _director(config: Config, hub: Hub, sources: list[Source], operator: Operato
             holder=config.name,
             pod=pod,
         )
+    api = partial(Api, connection(config.kubeconfig))
+    crash = Crash(config.crash_port, config.crash_token) if config.crash_port else None
     return Director(
-        operator,
+        PodControl(api, config.namespace, crash),
+        Lease(api, config.namespace, config.name),
+        History(api, config.namespace),
         Load(config.service_url, hub.put),
         partial(Writers, ServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)),
         Reader(config.mongodb_uri, config.mongodb_database),
@@ -193,17 +199,11 @@ def _director(config: Config, hub: Hub, sources: list[Source], operator: Operato
     )
 
 
-def _operator(config: Config) -> Operator | None:
+def _recorder(config: Config) -> Record | None:
     """None for the mock, which has no cluster to change."""
     if config.source == "fake":
         return None
-    return Operator(
-        partial(Api, connection(config.kubeconfig)),
-        config.namespace,
-        pod=f"{config.statefulset}-0",
-        holder=config.name,
-        crash=Crash(config.crash_port, config.crash_token) if config.crash_port else None,
-    )
+    return EventRecorder(partial(Api, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
 def _service(config: Config, sources: list[Source]) -> Service:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import urllib3
@@ -90,6 +91,12 @@ class Gone(Refused):
 
 class Garbled(ClusterError):
     outcome = "garbled"
+
+
+def object_path(namespace: str, resource: str, name: str = "") -> str:
+    """The path of an object, or of all objects, of a resource in the core API group."""
+    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}"
+    return f"{path}/{quote(name, safe='')}" if name else path
 
 
 def connection(kubeconfig: str | None) -> Configuration:

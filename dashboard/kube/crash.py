@@ -3,7 +3,7 @@
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from dashboard.runs.ports import Stale, Trouble
+from dashboard.core.errors import ExternalError, UidMismatch
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0  # longer than it waits for the process to be gone
@@ -32,13 +32,13 @@ class Crash:
                 )  # fmt: skip
                 body = answer.read(LARGEST_ANSWER)
         except (NewConnectionError, ConnectTimeoutError):
-            raise Trouble(f"There is no crash container at port {self._port} of the database's pod.") from None
+            raise ExternalError(f"There is no crash container at port {self._port} of the database's pod.") from None
         except (HTTPError, OSError):
-            raise Trouble("The crash container gave no answer: mongod was killed, or not.") from None
+            raise ExternalError("The crash container gave no answer: mongod was killed, or not.") from None
         if answer.status == 412:
-            raise Stale("The database's pod is another one now.")
+            raise UidMismatch("The database's pod is another one now.")
         if answer.status == 401:
-            raise Trouble("The crash container knows another token than the dashboard: apply the manifests again.")
+            raise ExternalError("The crash container expects another token: apply the manifests again.")
         if answer.status != 200:
             words = body.decode(errors="replace")[:WORDS]
-            raise Trouble(f"The crash container did not kill mongod: it answered {answer.status} {words}")
+            raise ExternalError(f"The crash container did not kill mongod: it answered {answer.status} {words}")

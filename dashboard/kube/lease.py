@@ -12,21 +12,67 @@ not hold is from before a restart, or its release was lost on the way: it is fre
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
 
+from msgspec import Struct
+
+from dashboard.core.errors import ExternalError
+from dashboard.kube.client import Api
 from dashboard.kube.update import Cell
-from dashboard.runs.ports import Held, Holder, Json, Lost, Trouble
+
+NAME = "dashboard-runs"  # the Lease's, as the manifests name it
+
+Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
 
+class LeaseHolder(Struct, frozen=True):
+    """`holder` is the dashboard's own name (its pod's), `run` the id of what the lease is for (a run's, a restart's, a
+    load's), `since` RFC 3339."""
+
+    holder: str
+    run: str
+    since: str
+
+
+class LeaseHeld(ExternalError):
+    """Another holds the lease: `holder` is its name, `run` the id of what it is for."""
+
+    def __init__(self, holder: str, run: str = "") -> None:
+        super().__init__(f"{holder} has {activity(run)} going.")
+        self.holder = holder
+        self.run = run
+
+
+class LeaseLost(ExternalError):
+    """The lease was ours, and is no longer."""
+
+
+def activity(id_: str) -> str:
+    """What the lease is held for, by the id in it: "a run", "a load" or "a restart"."""
+    kind = id_.partition("-")[0]
+    return f"a {kind}" if kind in ("load", "restart") else "a run"
+
+
 class Lease:
     """`holder` is this dashboard's own name; `now` gives the time of day in seconds since 1970, `monotonic` seconds
-    that never go back."""
+    that never go back. `api` makes a client that waits so many seconds for an answer."""
 
-    def __init__(self, cell: Cell, holder: str, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._cell = cell
+    def __init__(
+        self,
+        api: Callable[[float], Api],
+        namespace: str,
+        holder: str,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases/{NAME}"
+        self._cell = Cell(api, path, f"the Lease {NAME}")
         self._holder = holder
         self._now = now
         self._monotonic = monotonic
@@ -37,12 +83,13 @@ class Lease:
         self._observed_at = 0.0  # when this process first saw it so
 
     def acquire(self, run: str, ttl: float) -> None:
+        """Takes it for so many seconds. `LeaseHeld` if another dashboard has it, or this process for another run."""
         identity, duration = f"{self._holder}/{run}", max(1, math.ceil(ttl))
 
         def take(lease: Json) -> None:
             spec, now = lease.get("spec") or {}, self._now()
             if (held := self._observe(spec)) and spec["holderIdentity"] != identity:
-                raise Held(held.holder, held.run)
+                raise LeaseHeld(held.holder, held.run)
             transitions = int(spec.get("leaseTransitions") or 0) + 1
             taken = {"acquireTime": _micro(now), "renewTime": _micro(now), "leaseTransitions": transitions}
             lease["spec"] = {"holderIdentity": identity, "leaseDurationSeconds": duration, **taken}
@@ -66,14 +113,14 @@ class Lease:
         try:
             if self._identity:
                 self._cell.swap(give_back)
-        except Lost:
+        except LeaseLost:
             pass  # then it is not ours to give
-        except Trouble as trouble:
+        except ExternalError as trouble:
             log.warning("the lease is kept until it runs out: %s", trouble)
         finally:
             self._identity = None
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LeaseHolder | None:
         return self._observe(self._cell.read().get("spec") or {})
 
     def _own(self, lease: Json) -> Json:
@@ -82,10 +129,10 @@ class Lease:
         if not self._identity or spec.get("holderIdentity") != self._identity:
             other = self._observe(spec)
             whose = f"{other.holder} has it" if other else "nobody has it"
-            raise Lost(f"The lease for runs is no longer this dashboard's: {whose}.")
+            raise LeaseLost(f"The lease for runs is no longer this dashboard's: {whose}.")
         return spec
 
-    def _observe(self, spec: Json) -> Holder | None:
+    def _observe(self, spec: Json) -> LeaseHolder | None:
         """Takes note of the Lease as it was just read; who holds it."""
         with self._lock:
             if spec != self._observed:
@@ -97,7 +144,7 @@ class Lease:
         holder, _, run = identity.partition("/")
         if holder == self._holder and identity != self._identity:
             return None
-        return Holder(holder, run, spec.get("acquireTime") or spec.get("renewTime") or "")
+        return LeaseHolder(holder, run, spec.get("acquireTime") or spec.get("renewTime") or "")
 
 
 def _micro(moment: float) -> str:

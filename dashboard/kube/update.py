@@ -2,15 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
+from dashboard.core.errors import ExternalError, NotFound
 from dashboard.kube.client import Api, ClusterError, Forbidden, Refused
-from dashboard.runs.ports import Json, Missing, Trouble
 
 READ_SECONDS = 5.0  # for an answer to begin: a run waits for it
 TRIES = 5  # of a change that others get ahead of
 
+Json = dict[str, Any]
 Change = Callable[[Json], None]  # changes the object that it is given, or raises what keeps it from that
 
 
@@ -41,7 +43,7 @@ class Cell:
                 except Refused as refused:
                     if refused.status != 409:
                         raise
-        raise Trouble(f"The dashboard could not change {self._what}: others change it at the same time.")
+        raise ExternalError(f"The dashboard could not change {self._what}: others change it at the same time.")
 
     def _get(self, api: Api) -> Json:
         try:
@@ -51,7 +53,7 @@ class Cell:
             if refused.status != 404:
                 raise
             words = f"There is no {self._what.removeprefix('the ')} in the cluster: apply the manifests again."
-            raise Missing(words) from refused
+            raise NotFound(words) from refused
 
 
 @contextlib.contextmanager
@@ -60,8 +62,8 @@ def telling(what: str) -> Iterator[None]:
     try:
         yield
     except Forbidden as error:
-        raise Trouble(f"The dashboard may not {what}: the API server says {error}.") from error
+        raise ExternalError(f"The dashboard may not {what}: the API server says {error}.") from error
     except ClusterError as error:
-        raise Trouble(f"The dashboard could not {what}: {error}.") from error
+        raise ExternalError(f"The dashboard could not {what}: {error}.") from error
     except msgspec.DecodeError as error:
-        raise Trouble(f"The dashboard could not {what}: the API server's answer can't be read.") from error
+        raise ExternalError(f"The dashboard could not {what}: the API server's answer can't be read.") from error

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from msgspec import Struct, field
 
+from dashboard.core.errors import ExternalError
 from dashboard.load.schedule import Schedule
-from dashboard.runs.ports import Trouble
 from dashboard.runs.record import BadOption
 
 MOST_RATE = 2000.0  # requests a second
@@ -24,7 +24,7 @@ MOST_LAG_MS = 50.0  # a generator that sends later than this, or works harder th
 MOST_CPU_PERCENT = 80.0
 
 
-class Busy(Trouble):
+class Busy(ExternalError):
     """One load at a time. `by` is who started the one that runs."""
 
     def __init__(self, by: str) -> None:
@@ -32,7 +32,7 @@ class Busy(Trouble):
         self.by = by
 
 
-class Unfit(Trouble):
+class Unfit(ExternalError):
     """The self-test failed: this machine can't send that many requests a second at the moment."""
 
 

@@ -24,7 +24,7 @@ STOP_SECONDS = 0.9
 LONGEST_LINE = 4 << 10  # bytes
 WORDS = 2 << 10  # bytes kept of what it says on stderr
 READ_BYTES = 1 << 16
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 log = logging.getLogger(__name__)
 

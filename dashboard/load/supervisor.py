@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from dashboard.clock import now
 from dashboard.core import events as event
+from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.load.options import Busy, LoadOptions, Totals, Unfit, check_rate, unfit
 from dashboard.load.process import Child
 from dashboard.load.progress import Course
-from dashboard.runs.ports import Trouble
 
 PATH = "/data?limit=20"
 TEST_SECONDS = 2.0
@@ -39,7 +39,7 @@ class Load:
 
     def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         """Returns when the first request is sent, after the self-test at `test_rate` (the load's first rate if None).
-        `Unfit` when that failed, `Busy`, or another `Trouble` that says what failed."""
+        `Unfit` when that failed, `Busy`, or another `ExternalError` that says what failed."""
         course = Course(options, by)
         with self._lock:
             if self._course is not None:
@@ -86,7 +86,7 @@ class Load:
         child = self._started(None, course, lambda: None)
         child.join()
         if self._stopped:
-            raise Trouble("The load was stopped before it began.")
+            raise ExternalError("The load was stopped before it began.")
         if child.problem:
             raise Unfit(f"The load generator's self-test failed: {child.problem}.")
         if reason := unfit(course.totals()):
@@ -116,7 +116,7 @@ class Load:
 
         child = self._started(self._url, course, heard, ended)
         if not child.wait_until_heard():
-            raise Trouble(f"The load generator did not start: {child.problem or 'it was stopped'}.")
+            raise ExternalError(f"The load generator did not start: {child.problem or 'it was stopped'}.")
 
     def _release(self, course: Course, totals: Totals) -> None:
         """Makes room for the next load, if that has not been done."""
@@ -134,7 +134,7 @@ class Load:
     ) -> "Child":
         with self._lock:
             if self._stopped:
-                raise Trouble("The load was stopped before it began.")
+                raise ExternalError("The load was stopped before it began.")
             self._child = child = Child(url, course, heard, ended)
             child.start()
         return child

@@ -30,7 +30,7 @@ LONGEST = 400  # characters of what was done, and of what came of it
 NAME_LENGTH = 253  # the longest that Kubernetes allows
 
 Json = dict[str, Any]
-Record = Callable[[str, str, Json, str], None]  # core.ports.Operator.record
+Record = Callable[[str, str, Json, str], None]  # kube.event_recorder.EventRecorder.record
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dashboard.core import events as event
+from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.core.timestamps import seconds
+from dashboard.kube.lease import LeaseLost
 from dashboard.runs.demos.persistence.verdict import Verdict
-from dashboard.runs.ports import Audit, Clock, Lost, Operator, Trouble
+from dashboard.runs.ports import Audit, Clock, Lease
 from dashboard.runs.record import Json, Run
 
 PUBLISH_SECONDS = 0.2  # at least between two tellings of how the run stands
@@ -22,7 +24,7 @@ class Play(Protocol):
     """A demo's protocol."""
 
     def play(self) -> None:
-        """All steps. `Ended`, or a `Trouble`, of what keeps it from going on."""
+        """All steps. `Ended`, or an `ExternalError`, of what keeps it from going on."""
 
     def clean(self) -> None:
         """Ends whatever it started. Called once, after `play`, however that ended."""
@@ -34,12 +36,12 @@ class Play(Protocol):
 class Stage:
     """One thread plays on it; `stop` is for every other."""
 
-    def __init__(self, run: Run, clock: Clock, operator: Operator, emit: Emit, audit: Audit) -> None:
+    def __init__(self, run: Run, clock: Clock, lease: Lease, emit: Emit, audit: Audit) -> None:
         self.run = run
         self.clock = clock
         self.bell = threading.Event()
         self.reason = ""
-        self._operator = operator
+        self._lease = lease
         self._emit = emit
         self._audit = audit
         self._deadline = clock.monotonic() + run.demo.limits["deadline"]
@@ -117,10 +119,10 @@ class Stage:
         (a kill, the start of a load)."""
         self.go_on()
         try:
-            self._operator.renew()
-        except Lost as error:
+            self._lease.renew()
+        except LeaseLost as error:
             raise Ended(str(error)) from error
-        except Trouble as error:
+        except ExternalError as error:
             raise Ended(f"Whether the lease is still held could not be told: {error}") from error
         self.go_on()
 

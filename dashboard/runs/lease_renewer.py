@@ -5,7 +5,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from dashboard.runs.ports import Clock, Lost, Operator, Trouble
+from dashboard.core.errors import ExternalError
+from dashboard.kube.lease import LeaseLost
+from dashboard.runs.ports import Clock, Lease
 
 TTL_SECONDS = 20.0  # a dashboard that died is known to be gone after so long
 RENEW_SECONDS = 5.0
@@ -16,8 +18,8 @@ log = logging.getLogger(__name__)
 class Keeper:
     """`lost` is called at most once, with the reason as a sentence."""
 
-    def __init__(self, operator: Operator, clock: Clock, lost: Callable[[str], None]) -> None:
-        self._operator = operator
+    def __init__(self, lease: Lease, clock: Clock, lost: Callable[[str], None]) -> None:
+        self._lease = lease
         self._clock = clock
         self._lost = lost
         self._renewed = clock.monotonic()  # it has just been taken
@@ -34,12 +36,12 @@ class Keeper:
             return
         asked = self._clock.monotonic()  # others count from when the renewal was made, not from its answer
         try:
-            self._operator.renew()
+            self._lease.renew()
             self._renewed = asked
-        except Lost as error:
+        except LeaseLost as error:
             self._give_up(str(error))
         except Exception as error:  # a defect must not end the renewals unnoticed either
-            if not isinstance(error, Trouble):
+            if not isinstance(error, ExternalError):
                 log.exception("the lease could not be renewed")
             if self._clock.monotonic() - self._renewed >= TTL_SECONDS - RENEW_SECONDS:
                 self._give_up(f"The lease could not be renewed: {error}")

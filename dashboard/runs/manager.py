@@ -17,29 +17,18 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.core import events as event
+from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Emit
+from dashboard.kube.lease import LeaseHeld, LeaseHolder, activity
+from dashboard.kube.pod_control import MODES, PodIdentity
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.context import Ended, Play, Stage
 from dashboard.runs.demos.autoscale.demo import Autoscaling
 from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.verdict import Verdict
+from dashboard.runs.kill import kill
 from dashboard.runs.lease_renewer import TTL_SECONDS, Keeper
-from dashboard.runs.ports import (
-    Audit,
-    Clock,
-    Held,
-    Holder,
-    Load,
-    Missing,
-    Operator,
-    PodIdentity,
-    Reader,
-    Stale,
-    Trouble,
-    View,
-    WritersOf,
-    activity,
-)
+from dashboard.runs.ports import Audit, Clock, History, Lease, Load, Pods, Reader, View, WritersOf
 from dashboard.runs.record import RUNNING, RUNS, BadOption, Run, checked, demo_of, orphaned, started, summary, trimmed
 
 LOOK_SECONDS = 5.0  # between two looks at what other dashboards do
@@ -48,7 +37,6 @@ STOP_SECONDS = 0.1  # between two stops of the load meanwhile: one that was abou
 LOAD_LOOK_SECONDS = 0.05  # between two looks whether a load by hand goes on: the page waits for its end
 UNLOAD_SECONDS = 5.0  # that a load's lease may take to be given back
 RESTARTS = 100  # that are remembered, so that none is done twice
-MODES = ("graceful", "crash")
 
 Json = dict[str, Any]
 Runs = list[Json]
@@ -99,7 +87,9 @@ def in_thread(name: str, work: Callable[[], None]) -> None:
 class Director:
     def __init__(
         self,
-        operator: Operator,
+        pods: Pods,
+        lease: Lease,
+        history: History,
         load: Load,
         writers: WritersOf,
         reader: Reader,
@@ -113,7 +103,9 @@ class Director:
         deployment: str,  # the service's
         spawn: Spawn = in_thread,
     ) -> None:
-        self._operator = operator
+        self._pods = pods
+        self._lease = lease
+        self._history = history
         self._load = load
         self._writers = writers
         self._reader = reader
@@ -136,7 +128,7 @@ class Director:
         self._read = False  # whether the history was
         self._unsaved: dict[str, Json] = {}  # runs that ended here and that the history does not have yet, by id
         self._unreadable = 0  # entries of the history
-        self._foreign: Holder | None = None  # another dashboard that has the lease
+        self._foreign: LeaseHolder | None = None  # another dashboard that has the lease
         self._restarted: dict[tuple[str, str | None], None] = {}  # (uid, container) of pods, oldest first
         self._idle = threading.Event()
         self._idle.set()
@@ -162,12 +154,12 @@ class Director:
                 return
 
     def start(self, demo: str, options: Mapping[str, Any], by: str) -> str:
-        """The new run's id. `BadOption` (core.run) of what is not allowed, `Active` if something goes; a `Trouble`
-        (core.ports) if the lease can't be asked for."""
+        """Starts a run and returns its id. `BadOption` of what is not allowed, `Active` if something goes,
+        `ExternalError` if the lease can't be asked for."""
         found = demo_of(demo)
         chosen = checked(found, options)
         run = Run(self._new_id(demo), found, chosen, by, self._clock.now())
-        stage = Stage(run, self._clock, self._operator, self._emit, self._audit)
+        stage = Stage(run, self._clock, self._lease, self._emit, self._audit)
         self._take(run.id, by, stage.stop)
         try:
             play = self._play(demo, stage)
@@ -197,7 +189,7 @@ class Director:
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
         """Outside of a run: "graceful" or "crash", of the pod with this uid. `Active`, `NotCurrent`, `BadOption`, or a
-        `Trouble`. A load that was started here by hand may go on beside it: the restart is under its lease."""
+        `ExternalError`. A load that was started here by hand may go on beside it: the restart is under its lease."""
         if mode not in MODES:
             raise BadOption(f"mode must be {' or '.join(MODES)}.")
         with self._restarting:
@@ -261,7 +253,7 @@ class Director:
     def _play(self, demo: str, stage: Stage) -> Play:
         if demo == "persistence":
             writers = self._writers(stage.run.id)
-            return Persistence(stage, self._operator, self._reader, writers, self._view, self._pod)
+            return Persistence(stage, self._pods, self._reader, writers, self._view, self._pod)
         return Autoscaling(stage, self._load, self._view, self._deployment)
 
     def _run(self, stage: Stage, play: Play) -> None:
@@ -280,7 +272,7 @@ class Director:
             self._save(stage)
             play.play()
             stage.go_on()  # who aborts it in the last moment has been told that it ends
-        except (Ended, Trouble) as error:
+        except (Ended, ExternalError) as error:
             return stage.reason or str(error)  # a load that was stopped by an abort complains as well
         except Exception as error:
             log.exception("the run %s failed", stage.run.id)
@@ -328,8 +320,8 @@ class Director:
             self._unsaved[own["id"]] = own
         try:
             theirs = [run for run in self._read_history() if run["id"] != own["id"]]
-            self._operator.save_history(trimmed([own, *theirs]))
-        except Trouble as error:
+            self._history.save(trimmed([own, *theirs]))
+        except ExternalError as error:
             log.warning("the history could not be saved: %s", error)
             if not over:
                 stage.tell(f"The history could not be saved: {error}")
@@ -341,7 +333,7 @@ class Director:
 
     def _read_history(self) -> Runs:
         """The runs in it. What else stands there is told of."""
-        history = self._operator.load_history()
+        history = self._history.load()
         if history.unreadable != self._unreadable:
             self._unreadable = history.unreadable
             if history.unreadable:
@@ -364,16 +356,16 @@ class Director:
             self._occupied = Activity(id_, by)
             self._idle.clear()
         try:
-            self._operator.acquire(id_, TTL_SECONDS)
+            self._lease.acquire(id_, TTL_SECONDS)
         except BaseException as error:
             self._leave()
-            if isinstance(error, Held):
+            if isinstance(error, LeaseHeld):
                 raise Active(error.holder, error.run) from error
             raise
         try:
-            self._keeper = Keeper(self._operator, self._clock, lost)
+            self._keeper = Keeper(self._lease, self._clock, lost)
             self._spawn("lease", self._keeper.run)
-            self._tell_lease(Holder(self._holder, id_, self._clock.now()))
+            self._tell_lease(LeaseHolder(self._holder, id_, self._clock.now()))
         except BaseException:
             self._give_back()
             raise
@@ -381,7 +373,7 @@ class Director:
     def _give_back(self) -> None:
         """Whatever went on is over. The next may come, whatever of this fails."""
         try:
-            _each(self._end_keeper, self._operator.release, partial(self._tell_lease, None))
+            _each(self._end_keeper, self._lease.release, partial(self._tell_lease, None))
         finally:
             self._leave()
 
@@ -399,7 +391,7 @@ class Director:
         if self._ended.is_set():
             raise Active(self._holder, reason="The dashboard is going down: nothing begins any more.")
 
-    def _tell_lease(self, holder: Holder | None) -> None:
+    def _tell_lease(self, holder: LeaseHolder | None) -> None:
         lease = {"holder": holder.holder, "run": holder.run, "since": holder.since} if holder else None
         self._emit(event.Leased(at=self._clock.now(), lease=lease))
 
@@ -437,43 +429,33 @@ class Director:
     def _current(self, uid: str) -> PodIdentity:
         """The pod, if it is the one that is meant."""
         try:
-            pod = self._operator.pod(self._pod)
-        except Missing as error:
+            pod = self._pods.pod(self._pod)
+        except NotFound as error:
             raise NotCurrent(self._pod, None) from error
         if pod.uid != uid:
             raise NotCurrent(self._pod, pod.uid)
         return pod
 
     def _do_restart(self, pod: PodIdentity, mode: str, by: str) -> None:
-        action = f"restart {pod.name} ({mode})"
-        about = {"kind": "Pod", "name": pod.name, "uid": pod.uid}
+        self._lease.renew()
+        self._refuse_when_ended()
         try:
-            self._operator.renew()
-            self._refuse_when_ended()
-            if mode == "crash":
-                self._operator.crash(pod.uid)
-            else:
-                self._operator.delete_pod(pod.name, pod.uid)
-        except (Stale, Missing) as error:
-            self._audit(by, action, f"refused: {error}", about)
+            kill(self._pods, pod, mode, partial(self._audit, by))
+        except (UidMismatch, NotFound) as error:
             raise NotCurrent(pod.name, None, str(error)) from error
-        except Trouble as error:
-            self._audit(by, action, f"failed: {error}", about)
-            raise
-        self._audit(by, action, "done", about, "kill")
 
     # Other dashboards, and earlier ones
 
     def look(self) -> None:
-        """Reads who holds the lease, and the history when that may have changed. A `Trouble` if it can't be told."""
+        """Reads who holds the lease, and the history when that may have changed; `ExternalError` if it can't."""
         with self._turn:
             if self._occupied:
                 return
-            holder = self._operator.holder()
+            holder = self._lease.holder()
             if self._read and holder == self._foreign and not self._unsaved:
                 return
             self._tidy()
-            foreign = self._operator.holder()
+            foreign = self._lease.holder()
             self._tell_lease(foreign)
             self._remember()
             self._foreign, self._read = foreign, True
@@ -485,7 +467,7 @@ class Director:
         history = self._read_history()
         orphans: set[str] = set()
         if any(run["verdict"] == RUNNING for run in history):
-            holder = self._operator.holder()
+            holder = self._lease.holder()
             history = self._read_history()
             orphans = {run["id"] for run in history if run["verdict"] == RUNNING}
             orphans -= {holder.run if holder else "", *self._unsaved}
@@ -494,7 +476,7 @@ class Director:
             theirs = [run for run in history if run["id"] not in self._unsaved]
             theirs = [orphaned(run, at) if run["id"] in orphans else run for run in theirs]
             history = sorted([*self._unsaved.values(), *theirs], key=started, reverse=True)
-            self._operator.save_history(trimmed(history))
+            self._history.save(trimmed(history))
             self._unsaved.clear()
             for id_ in sorted(orphans):
                 self._audit("dashboard", f"run {id_}", "aborted: the dashboard that ran it is gone")
@@ -505,7 +487,7 @@ class Director:
         while True:
             try:
                 self.look()
-            except Trouble as error:
+            except ExternalError as error:
                 log.info("can't look at the runs of other dashboards: %s", error)
             except Exception:
                 log.exception("could not look at the runs of other dashboards")

@@ -1,57 +1,15 @@
-"""What a run needs of the world, as it sees it: the director is joined to the real ones, the mock's and the tests'.
-
-Who fails says so with a `Trouble`, in words that stand in the run's reason; anything else is a defect.
-
-    Trouble
-    ├── Missing   there is no such object (any more)
-    ├── Stale     the object is another one now: its uid is not the one that was meant
-    ├── Held      another one holds the lease
-    └── Lost      the lease was ours, and is no longer
-"""
+"""What a run needs of the world, as protocols: the real objects, the mock's and the tests' meet them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
-
+from dashboard.kube.lease import LeaseHolder
+from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
+from dashboard.load.options import LoadOptions
 from dashboard.runs.demos.persistence.ledger import Ledger
-
-if TYPE_CHECKING:
-    from dashboard.load.options import LoadOptions
+from dashboard.runs.history import SavedRuns
 
 Json = dict[str, Any]
-
-
-class Trouble(Exception):
-    """Something outside did not do what was asked. The message is a plain sentence."""
-
-
-class Missing(Trouble):
-    pass
-
-
-class Stale(Trouble):
-    pass
-
-
-def activity(id_: str) -> str:
-    """What the lease is held for, by the id in it: "a run", "a load" or "a restart"."""
-    kind = id_.partition("-")[0]
-    return f"a {kind}" if kind in ("load", "restart") else "a run"
-
-
-class Held(Trouble):
-    """`holder` is who holds the lease, by the name that it goes by, `run` the id of what it is for: a run, a restart
-    or a load by hand."""
-
-    def __init__(self, holder: str, run: str = "") -> None:
-        super().__init__(f"{holder} has {activity(run)} going.")
-        self.holder = holder
-        self.run = run
-
-
-class Lost(Trouble):
-    pass
 
 
 class Bell(Protocol):
@@ -86,83 +44,44 @@ class View(Protocol):
         """The autoscaler's stabilization window on the way down, in seconds."""
 
 
-class PodIdentity(Struct, frozen=True):
-    """A pod as it is now. `container` is mongod's container id without its runtime's prefix, None until it has one.
-
-    `claim` is the name of the claim that mongod's data is on, None where its volume is none (an emptyDir).
-    """
-
-    name: str
-    uid: str
-    container: str | None
-    node: str | None
-    ready: bool
-    claim: str | None = None
-
-
-class ClaimIdentity(Struct, frozen=True):
-    """A PersistentVolumeClaim and the volume that it is bound to, None while it is not."""
-
-    uid: str
-    volume: str | None
-    phase: str = "Bound"
-
-
-class Holder(Struct, frozen=True):
-    """Who holds the lease: `holder` the dashboard's own name (its pod's), `run` the id of what it is for (a run's, a
-    restart's, a load's), `since` RFC 3339."""
-
-    holder: str
-    run: str
-    since: str
-
-
-class History(Struct, frozen=True):
-    """The runs that were saved, newest first, and how many entries there are no runs: those are skipped."""
-
-    runs: list[Json]
-    unreadable: int = 0
-
-
-class Operator(Protocol):
-    """What changes the cluster. Each call is one thread's at a time and has a deadline of its own; each may raise
-    `Trouble`."""
+class Pods(Protocol):
+    """The database's pod (kube.pod_control.PodControl). Each call has a deadline of its own."""
 
     def pod(self, name: str) -> PodIdentity:
-        """The pod as the API server has it now, not as the watch last told. `Missing` if there is none."""
+        """The pod as the API server has it now, not as the watch saw it last. `NotFound` if there is none."""
 
     def claim(self, name: str) -> ClaimIdentity:
-        """`Missing` if there is none."""
+        """`NotFound` if there is none."""
 
-    def delete_pod(self, name: str, uid: str) -> None:
-        """Deletes it with its own grace period, if it still has this uid; else `Stale`, or `Missing`."""
+    def kill(self, name: str, uid: str, mode: str) -> None:
+        """Deletes the pod ("graceful") or kills its mongod ("crash"). `UidMismatch`, `NotFound`, or another
+        `ExternalError`."""
 
-    def crash(self, uid: str) -> None:
-        """SIGKILL for mongod in the pod with this uid, through its `crash` container. `Stale` if it is another one,
-        a `Trouble` that says so where there is no such container."""
+
+class Lease(Protocol):
+    """Who may run a demo (kube.lease.Lease). Each call may raise `ExternalError`."""
 
     def acquire(self, run: str, ttl: float) -> None:
-        """Takes the lease for so many seconds, by compare-and-swap. `Held` if another dashboard has it, or this process
-        has it for another run. A lease that this process saw unchanged for so long as it lasts is nobody's, and so is
-        one in this dashboard's name that this process does not hold: it is from before a restart."""
+        """Takes it for so many seconds. `LeaseHeld` if another dashboard has it, or this process for another run."""
 
     def renew(self) -> None:
-        """Prolongs the lease that was taken. `Lost` if it is another's by now; another `Trouble` if nobody can tell."""
+        """Prolongs it. `LeaseLost` if another has it by now; another `ExternalError` if nobody can tell."""
 
     def release(self) -> None:
-        """Gives the lease back, if it is still ours. Never raises."""
+        """Gives it back, if it is still ours. Never raises."""
 
-    def holder(self) -> Holder | None:
-        """Who holds the lease now; None if nobody does, as `acquire` has it. To be asked now and then: what was never
-        looked at can't be seen to stand still."""
+    def holder(self) -> LeaseHolder | None:
+        """Who holds it now; None if nobody does. To be asked now and then: a lease expires once this process has seen
+        it unchanged for its duration."""
 
-    def load_history(self) -> History: ...
 
-    def save_history(self, runs: Sequence[Json]) -> None:
-        """Saves them in the place of those before. What could not be read there is kept apart."""
+class History(Protocol):
+    """The runs that are kept (runs.history.History). Each call may raise `ExternalError`."""
 
-    def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
-        """A Kubernetes Event on the object {kind, name, uid}. `type_` is Normal or Warning."""
+    def load(self) -> SavedRuns: ...
+
+    def save(self, runs: Sequence[Json]) -> None:
+        """Replaces what is saved. What could not be read there is kept apart."""
 
 
 class LoadTotals(Protocol):
@@ -221,10 +140,10 @@ class LoadTotals(Protocol):
 class Load(Protocol):
     """The generator. One load at a time."""
 
-    def start(self, options: "LoadOptions", by: str, test_rate: float | None = None) -> None:
+    def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         """Returns once it was told to begin. The self-test before it is done at `test_rate`, for a load that is to
-        change its rate, or at the rate in the options. A `Trouble` where it can't begin: `Unfit` when the self-test
-        failed, `Busy` when a load runs already."""
+        change its rate, or at the rate in the options. `Unfit` when the self-test failed, `Busy` when a load runs
+        already, or another `ExternalError`."""
 
     def change_rate(self, rate: float) -> None:
         """Sends so many requests a second from now on, without a gap; nothing if no load runs. `BadOption` for a rate
@@ -255,7 +174,7 @@ class Writers(Protocol):
 
     def read(self, bell: Bell) -> Mapping[str, str]:
         """All of this run's documents through GET /proofs, page by page: id → sha256 *of the payload as it came*,
-        reckoned anew. Each page is tried again for a while; a `Trouble` if it can't be had, or the bell is set."""
+        computed anew. Each page is tried again for a while; `ExternalError` if it can't be had, or `bell` is set."""
 
 
 class Reader(Protocol):
@@ -267,7 +186,7 @@ class Reader(Protocol):
 
     def read(self, run: str) -> Mapping[str, str]:
         """All documents of the run in `proofs`, read with majority read concern from the primary: id → sha256 of the
-        payload as it is stored, reckoned anew. A `Trouble` if it can't be had."""
+        payload as it is stored, reckoned anew. An `ExternalError` if it can't be had."""
 
 
 class Audit(Protocol):

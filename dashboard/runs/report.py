@@ -169,7 +169,7 @@ class Report:
 
     @cached_property
     def _style(self) -> str:
-        return (Path(__file__).parent.parent / "templates" / "report.css").read_text()
+        return (Path(__file__).parents[2] / "templates" / "report.css").read_text()
 
     @property
     def _rules(self) -> str:

@@ -1,6 +1,7 @@
 """A Kubernetes API that replays streams, a mongod that may be killed, and the app as gunicorn serves it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -8,7 +9,11 @@ from flask.testing import FlaskClient
 
 from dashboard.app import create_app
 from dashboard.config import Config
+from dashboard.kube.client import Api, Configuration
 from local.mongod import Mongod
+from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
+from tests.dashboard.kube.stubs import Clock
+from tests.dashboard.objects import ObjectApi
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Heard, Served, StubApi
 
 
@@ -51,3 +56,24 @@ def api() -> Iterator[StubApi]:
     server = StubApi().start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def object_api() -> Iterator[ObjectApi]:
+    server = ObjectApi()
+    for path, object_ in ((POD, pod()), (CLAIM, claim()), (RUNS, manifest("dashboard-runs-configmap"))):
+        server.put(path, object_)
+    server.put(LEASE, manifest("dashboard-lease"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def clients(object_api: ObjectApi) -> Callable[[float], Api]:
+    return partial(Api, Configuration(host=object_api.url))

@@ -12,10 +12,11 @@ import orjson
 from flask import Blueprint, Response, abort, current_app, g, request
 
 from dashboard.config import Config
+from dashboard.core.errors import ExternalError
+from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.audit import Audit
 from dashboard.runs.manager import Active, Director, NotCurrent, Unknown
-from dashboard.runs.ports import Held, Trouble
 from dashboard.runs.record import RUNNING, BadOption
 from dashboard.runs.report import Report
 from dashboard.web.auth import SAFE_METHODS, require, who
@@ -165,11 +166,11 @@ def _problems() -> Iterator[None]:
         abort(404, "There is no such run, or it is forgotten: the newest are in /api/runs.")
     except NotCurrent as error:
         abort(problem(409, str(error), {"uid": error.uid}))
-    except (Active, Held) as error:
+    except (Active, LeaseHeld) as error:
         abort(problem(409, str(error), {"holder": error.holder, "run": error.run or None}))
     except Busy as error:
         abort(problem(409, str(error), {"holder": error.by}))
-    except Trouble as error:
+    except ExternalError as error:
         abort(problem(502, str(error)))
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from dashboard.core import events as event
+from dashboard.core.errors import ExternalError
 from dashboard.load import process as child
 from dashboard.load.options import Busy, LoadOptions, Unfit
 from dashboard.load.supervisor import Load
-from dashboard.runs.ports import Trouble
 from dashboard.runs.record import BadOption
 from local.mongod import free_port
 from tests.dashboard.stubs import ROOT, Heard
@@ -379,7 +379,7 @@ def test_one_that_lies_or_fails_is_ended_and_told(
         assert load.totals().failed == f"The load ended early: {words}."
         assert told(heard)[-1]["error"] == load.totals().failed
     else:
-        with pytest.raises(Trouble) as trouble:
+        with pytest.raises(ExternalError) as trouble:
             load.start(LoadOptions(rate=10, duration=60), "Anna")
         assert str(trouble.value) == load.totals().failed == f"The load generator did not start: {words}."
         assert not load.running() and not told(heard)
@@ -387,7 +387,7 @@ def test_one_that_lies_or_fails_is_ended_and_told(
 
 def test_one_that_cant_be_run_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(Trouble, match="it can't be run: No such file"):
+    with pytest.raises(ExternalError, match="it can't be run: No such file"):
         load.start(LoadOptions(rate=10, duration=60), "Anna")
     assert not load.running()
 
@@ -521,7 +521,7 @@ def test_the_self_test_asks_the_service_for_nothing(server: Server, heard: Heard
     load = Load(server.url, heard, test_seconds=1)
     try:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
-    except Trouble as trouble:  # a machine that runs tests may well be too busy
+    except ExternalError as trouble:  # a machine that runs tests may well be too busy
         assert str(trouble).startswith("This machine can't carry 10 requests a second now: in a test of 1 s, ")
         assert not server.requests
     else:
@@ -534,7 +534,7 @@ def test_a_machine_that_cant_carry_it_is_told_before_anything_is_sent(
 ) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
     load = Load(server.url, heard, test_seconds=1)
-    with pytest.raises(Trouble, match="This machine can't carry 10 requests a second now") as trouble:
+    with pytest.raises(ExternalError, match="This machine can't carry 10 requests a second now") as trouble:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     assert load.totals().failed == str(trouble.value)
     assert not load.running() and not server.requests and not heard
@@ -559,7 +559,7 @@ def test_a_stop_in_the_self_test_stops_the_load(server: Server, heard: Heard) ->
     def start() -> None:
         try:
             load.start(LoadOptions(rate=10, duration=60), "Anna")
-        except Trouble as trouble:
+        except ExternalError as trouble:
             caught.append(trouble)
 
     starting = threading.Thread(target=start)

@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.clock import Clock
+from dashboard.core.errors import ExternalError, NotFound
+from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.manager import Active, NotCurrent, Unknown, in_thread
-from dashboard.runs.ports import Holder, Missing, Trouble
 from dashboard.runs.record import BadOption
 from tests.dashboard.runs.world import Scene, Writers
 
@@ -129,7 +130,7 @@ def test_the_pages_of_the_service_count_as_much_as_the_database(scene: Scene) ->
 
 @pytest.mark.parametrize("where", ["reader", "writers"])
 def test_what_cant_be_read_back_one_way_makes_it_inconclusive(scene: Scene, where: str) -> None:
-    trouble = Trouble("The documents could not be read.")
+    trouble = ExternalError("The documents could not be read.")
     if where == "reader":
         scene.reader.trouble = trouble
     else:
@@ -141,7 +142,7 @@ def test_what_cant_be_read_back_one_way_makes_it_inconclusive(scene: Scene, wher
 
 
 def test_a_read_that_fails_for_a_while_is_made_again(scene: Scene) -> None:
-    scene.reader.trouble = Trouble("No primary.")
+    scene.reader.trouble = ExternalError("No primary.")
     scene.in_step("readback", lambda: setattr(scene.reader, "trouble", None), after=10)
     assert scene.run("persistence")["verdict"] == "pass"
 
@@ -153,7 +154,7 @@ def test_a_read_that_fails_for_a_while_is_made_again(scene: Scene) -> None:
         (lambda scene: setattr(scene.scaler, "mongo", None), "MongoDB does not answer"),
         (lambda scene: setattr(scene.cluster, "there", None), "There is no pod mongodb-0 now."),
         (lambda scene: setattr(scene.cluster, "process", None), "No primary answers"),
-        (lambda scene: scene.cluster.troubles.update(claim=Missing("There is no claim now.")), "no claim"),
+        (lambda scene: scene.cluster.troubles.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],
 )
 def test_a_pre_flight_check_that_fails_starts_nothing_and_says_why(scene: Scene, spoil: Any, words: str) -> None:
@@ -214,11 +215,11 @@ def test_thin_traffic_kills_nothing_and_is_inconclusive(scene: Scene) -> None:
 
 
 def test_writers_that_stop_before_the_kill_make_it_inconclusive(scene: Scene) -> None:
-    def stop_before(uid: str) -> None:
+    def stop_before(name: str, uid: str, mode: str) -> None:
         scene.writers[-1].writing = False
-        killed(uid)
+        kill(name, uid, mode)
 
-    killed, scene.cluster.crash = scene.cluster.crash, stop_before  # type: ignore[method-assign]
+    kill, scene.cluster.kill = scene.cluster.kill, stop_before  # type: ignore[method-assign]
     run = scene.run("persistence", mode="crash")
     over(scene, run)
     assert run["verdict"] == "inconclusive"
@@ -247,11 +248,11 @@ def test_a_last_write_that_fails_makes_it_inconclusive(scene: Scene) -> None:
 
 
 def test_a_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scene) -> None:
-    scene.cluster.troubles["crash"] = Trouble("Crash mode is not installed here.")
+    scene.cluster.troubles["kill"] = ExternalError("Crash mode is not installed here.")
     run = scene.run("persistence", mode="crash")
     over(scene, run)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "Crash mode is not installed here.")
-    assert ("SIGKILL mongod in mongodb-0", "failed: Crash mode is not installed here.") in [
+    assert ("restart mongodb-0 (crash)", "failed: Crash mode is not installed here.") in [
         (action, outcome) for _, action, outcome, *_ in scene.audit
     ]
 
@@ -268,7 +269,7 @@ def test_an_abort_ends_it_in_every_step(demo: str, step: str) -> None:
     scene.dress = lambda writers: _abort_while_reading(writers, abort, step)
     scene.cluster.renew = _abort_while_renewing(scene, abort, step)  # type: ignore[method-assign]
     if step in ("preflight",):
-        scene.cluster.save_history = _abort_while_saving(scene, abort)  # type: ignore[method-assign]
+        scene.cluster.save = _abort_while_saving(scene, abort)  # type: ignore[method-assign]
     elif step not in ("kill", "readback"):
         scene.in_step(step, abort, after=0.5)
     run = scene.run(demo)
@@ -297,10 +298,10 @@ def _abort_while_renewing(scene: Scene, abort: Any, step: str) -> Any:
 
 
 def _abort_while_saving(scene: Scene, abort: Any) -> Any:
-    save = scene.cluster.save_history
+    save = scene.cluster.save
 
     def saving(runs: Any) -> None:
-        scene.cluster.save_history = save  # type: ignore[method-assign]
+        scene.cluster.save = save  # type: ignore[method-assign]
         save(runs)
         abort()
 
@@ -310,15 +311,15 @@ def _abort_while_saving(scene: Scene, abort: Any) -> Any:
 @pytest.mark.parametrize("step", ["warmup", "outage"])
 def test_a_lost_lease_ends_the_run(scene: Scene, step: str) -> None:
     scene.cluster.back_seconds = 30
-    scene.in_step(step, lambda: setattr(scene.cluster, "lease", Holder("other", "theirs", "")))
+    scene.in_step(step, lambda: setattr(scene.cluster, "lease", LeaseHolder("other", "theirs", "")))
     run = scene.run("persistence")
     assert (run["verdict"], run["reason"]) == ("inconclusive", "The lease is another dashboard's by now.")
     assert not scene.writers[-1].writing
-    assert scene.cluster.lease == Holder("other", "theirs", "")
+    assert scene.cluster.lease == LeaseHolder("other", "theirs", "")
 
 
 def test_the_lease_is_asked_for_once_more_right_before_the_kill(scene: Scene) -> None:
-    taken = Holder("other", "theirs", "")
+    taken = LeaseHolder("other", "theirs", "")
     process = scene.reader.process
 
     def looking() -> str | None:
@@ -333,21 +334,21 @@ def test_the_lease_is_asked_for_once_more_right_before_the_kill(scene: Scene) ->
 
 
 def test_before_a_kill_the_lease_must_be_known_to_be_held(scene: Scene) -> None:
-    scene.in_step("warmup", lambda: scene.cluster.troubles.update(renew=Trouble("No answer.")))
+    scene.in_step("warmup", lambda: scene.cluster.troubles.update(renew=ExternalError("No answer.")))
     run = scene.run("persistence")
     assert scene.cluster.kills == []
     assert "could not be told: No answer." in run["reason"]
 
 
 def test_a_lease_that_cant_be_renewed_for_long_ends_the_run_and_its_load(scene: Scene) -> None:
-    scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=Trouble("No answer.")))
+    scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=ExternalError("No answer.")))
     run = scene.run("autoscale")
     over(scene, run)
     assert run["reason"] == "The lease could not be renewed: No answer."
 
 
 def test_a_lease_that_cant_be_renewed_for_a_moment_is_kept(scene: Scene) -> None:
-    scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=Trouble("No answer.")))
+    scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=ExternalError("No answer.")))
     scene.in_step("steady", scene.cluster.troubles.clear, after=9)
     assert scene.run("autoscale")["verdict"] == "pass"
 
@@ -411,7 +412,7 @@ def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: py
 def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
     def start(options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         scene.director.abort(scene.director.list()[0]["id"], "viewer")
-        raise Trouble("The load was stopped before it began.")
+        raise ExternalError("The load was stopped before it began.")
 
     scene.load.start = start  # type: ignore[method-assign]
     run = scene.run("autoscale", rate=300)
@@ -420,7 +421,7 @@ def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> 
 
 
 def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene) -> None:
-    scene.cluster.troubles["save_history"] = Trouble("The ConfigMap is not there.")
+    scene.cluster.troubles["save"] = ExternalError("The ConfigMap is not there.")
     run = scene.run("persistence")
     assert run["verdict"] == "pass"
     assert any("could not be saved" in entry["text"] for entry in run["timeline"])
@@ -456,7 +457,7 @@ def test_who_did_what_is_audited_with_marks_for_the_charts(scene: Scene) -> None
     run = scene.run("persistence")
     pod = {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}
     assert scene.audit[0][:3] == ("operator", f"run {run['id']} mode=graceful", "started")
-    assert ("operator", "delete mongodb-0", "done", pod, "kill") in scene.audit
+    assert ("operator", "restart mongodb-0 (graceful)", "done", pod, "kill") in scene.audit
     assert scene.audit[-1][:3] == ("operator", f"run {run['id']}", run["line"])
 
 
@@ -523,7 +524,7 @@ def test_two_who_press_at_once_get_one_run() -> None:
 
 
 def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
-    scene.cluster.lease = Holder("other", "autoscale-7", "2026-11-25T04:00:00Z")
+    scene.cluster.lease = LeaseHolder("other", "autoscale-7", "2026-11-25T04:00:00Z")
     with pytest.raises(Active) as caught:
         scene.director.start("persistence", {}, "operator")
     assert (caught.value.holder, caught.value.run) == ("other", "autoscale-7")
@@ -537,8 +538,8 @@ def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
 
 
 def test_a_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scene: Scene) -> None:
-    scene.cluster.troubles["acquire"] = Trouble("The API server can't be reached.")
-    with pytest.raises(Trouble, match="can't be reached"):
+    scene.cluster.troubles["acquire"] = ExternalError("The API server can't be reached.")
+    with pytest.raises(ExternalError, match="can't be reached"):
         scene.director.start("persistence", {}, "operator")
     scene.cluster.troubles.clear()
     assert scene.run("persistence")["verdict"] == "pass"
@@ -589,7 +590,7 @@ def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
     theirs = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [theirs]
-    scene.cluster.lease = Holder("other", "persistence-9", "2026-11-25T04:00:00Z")
+    scene.cluster.lease = LeaseHolder("other", "persistence-9", "2026-11-25T04:00:00Z")
     scene.director.look()
     assert scene.director.get("persistence-9")["verdict"] == "running"
     assert scene.cluster.saved == []
@@ -610,7 +611,7 @@ def test_a_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
     scene.cluster.history = [theirs]
     holder = scene.cluster.holder
 
-    def ended_meanwhile() -> Holder | None:
+    def ended_meanwhile() -> LeaseHolder | None:
         scene.cluster.history = [theirs | {"verdict": "pass"}]
         return holder()
 
@@ -623,7 +624,7 @@ def test_a_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
     orphan = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [orphan]
-    scene.cluster.lease = Holder("me", "persistence-9", "2026-11-25T04:00:00Z")
+    scene.cluster.lease = LeaseHolder("me", "persistence-9", "2026-11-25T04:00:00Z")
     scene.director.look()
     assert scene.director.get("persistence-9")["verdict"] == "inconclusive"
     assert scene.run("persistence")["verdict"] == "pass"
@@ -631,7 +632,7 @@ def test_a_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
 
 def test_while_nothing_changes_the_history_is_not_read_again(scene: Scene) -> None:
     scene.director.look()
-    scene.cluster.troubles["load_history"] = Trouble("Not asked for.")
+    scene.cluster.troubles["load"] = ExternalError("Not asked for.")
     scene.director.look()
     assert len(told(scene, "Leased")) == 1
 
@@ -700,8 +701,8 @@ def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None
 
 
 def test_a_restart_that_fails_is_audited_and_may_be_tried_again(scene: Scene) -> None:
-    scene.cluster.troubles["delete_pod"] = Trouble("The API server can't be reached.")
-    with pytest.raises(Trouble):
+    scene.cluster.troubles["kill"] = ExternalError("The API server can't be reached.")
+    with pytest.raises(ExternalError):
         scene.director.restart_mongo("uid-1", "graceful", "operator")
     assert scene.audit[-1][2] == "failed: The API server can't be reached."
     scene.cluster.troubles.clear()

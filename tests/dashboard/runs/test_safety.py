@@ -2,23 +2,22 @@
 them, and whatever fails at the end of one, the next may come."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from dashboard.clock import Clock
+from dashboard.core.errors import ExternalError
 from dashboard.core.events import Leased, Ran, Remembered
-from dashboard.kube.actions import Operator
-from dashboard.kube.client import Api, Configuration
+from dashboard.kube.client import Api
+from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.lease_renewer import Keeper
 from dashboard.runs.manager import Active, in_thread
-from dashboard.runs.ports import Holder, Lost, Trouble
 from dashboard.runs.record import orphaned, summary, trimmed
 from dashboard.runs.report import Report
-from tests.dashboard.objects import ObjectApi
 from tests.dashboard.runs.spoiled import RUN, SPOILED
 from tests.dashboard.runs.world import Scene
 
@@ -54,12 +53,12 @@ class Ending:
     def __init__(self, scene: Scene, number: int) -> None:
         self.scene, self.number, self.calls, self.deeds_after = scene, number, 0, 0
         director, cluster = scene.director, scene.cluster
-        for name in ("acquire", "pod", "claim", "renew", "holder", "load_history", "save_history", "release"):
+        for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
             self._wrap(cluster, name)
         for name in ("_emit", "_audit", "_spawn", "_writers"):
             self._wrap(director, name)
         self._wrap(scene.reader, "process")
-        for of, name in ((cluster, "delete_pod"), (cluster, "crash"), (scene.load, "start")):
+        for of, name in ((cluster, "kill"), (scene.load, "start")):
             self._watch(of, name)
 
     @property
@@ -228,8 +227,8 @@ def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_
 
 
 def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
-    scene.load.trouble = Trouble("This machine can't carry 100 requests a second now.")
-    with pytest.raises(Trouble, match="can't carry"):
+    scene.load.trouble = ExternalError("This machine can't carry 100 requests a second now.")
+    with pytest.raises(ExternalError, match="can't carry"):
         scene.director.load(LOAD, "operator")
     idle(scene)
     assert scene.audit == []
@@ -270,7 +269,7 @@ def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> No
 
 
 def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
-    scene.cluster.lease = Holder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
+    scene.cluster.lease = LeaseHolder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
     for deed in (
         lambda: scene.director.load(LOAD, "operator"),
         lambda: scene.director.start("autoscale", {}, "operator"),
@@ -286,15 +285,15 @@ def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
 def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
     scene.director.load(LOAD, "operator")
     if loss == "taken":
-        scene.cluster.lease = Holder("other", "run-1", "")
+        scene.cluster.lease = LeaseHolder("other", "run-1", "")
     else:
-        scene.cluster.troubles["renew"] = Trouble("No answer.")
+        scene.cluster.troubles["renew"] = ExternalError("No answer.")
     scene.world.wait(threading.Event(), 21)
     assert not scene.load.running()
     (line,) = [line for line in scene.audit if line[2].startswith("failed")]
     assert line[:2] == ("operator", "load")
     assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
-    assert scene.cluster.lease == (Holder("other", "run-1", "") if loss == "taken" else None)
+    assert scene.cluster.lease == (LeaseHolder("other", "run-1", "") if loss == "taken" else None)
     assert scene.director._idle.is_set()
 
 
@@ -304,7 +303,7 @@ def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> N
 
     def renew() -> None:
         renewer.end()
-        raise Lost("The lease is nobody's by now.")
+        raise LeaseLost("The lease is nobody's by now.")
 
     scene.cluster.renew = renew  # type: ignore[method-assign]
     renewer.beat()
@@ -317,16 +316,16 @@ def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> No
     scene.director.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == [("graceful", "uid-1")]
     assert scene.load.running() and scene.cluster.lease == held
-    scene.cluster.lease = Holder("other", "run-1", "")
+    scene.cluster.lease = LeaseHolder("other", "run-1", "")
     scene.world.wait(threading.Event(), 0.1)
-    with pytest.raises(Trouble):
+    with pytest.raises(ExternalError):
         scene.director.restart_mongo("uid-1", "crash", "operator")
     assert len(scene.cluster.kills) == 1
 
 
 def test_a_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
-    scene.cluster.troubles["renew"] = Lost("The lease is another dashboard's by now.")
-    with pytest.raises(Lost):
+    scene.cluster.troubles["renew"] = LeaseLost("The lease is another dashboard's by now.")
+    with pytest.raises(LeaseLost):
         scene.director.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == []
     idle(scene)
@@ -369,8 +368,8 @@ SPOILS: dict[str, Callable[[Scene], None]] = {
     "emit of the runs": spoil_events(Remembered),
     "emit of the lease": spoil_events(Leased),
     "audit": lambda scene: setattr(scene.director, "_audit", fail),
-    "load_history": lambda scene: setattr(scene.cluster, "load_history", fail),
-    "save_history": lambda scene: setattr(scene.cluster, "save_history", fail),
+    "load": lambda scene: setattr(scene.cluster, "load", fail),
+    "save": lambda scene: setattr(scene.cluster, "save", fail),
     "release": spoil_release,
     "renew": lambda scene: setattr(scene.cluster, "renew", fail),
     "clean": lambda scene: setattr(scene.writers[-1], "stop", fail),
@@ -388,7 +387,7 @@ def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: 
     assert spoiled and scene.director._idle.is_set() and scene.cluster.lease is None
     assert scene.director.list()[0]["verdict"] in ("pass", "inconclusive")
     scene.director._emit, scene.director._audit = emit, audit
-    for name in ("load_history", "save_history", "release", "renew"):
+    for name in ("load", "save", "release", "renew"):
         vars(scene.cluster).pop(name, None)
     scene.world.wait(threading.Event(), 10)
     assert scene.run("persistence")["verdict"] == "pass"
@@ -436,10 +435,10 @@ def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
 
 def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
     scene.director.look()
-    scene.in_step("after", lambda: scene.cluster.troubles.update(save_history=Trouble("No answer.")))
+    scene.in_step("after", lambda: scene.cluster.troubles.update(save=ExternalError("No answer.")))
     run = scene.run("persistence")
     assert scene.cluster.history[0]["verdict"] == "running"
-    with pytest.raises(Trouble):
+    with pytest.raises(ExternalError):
         scene.director.look()
     scene.cluster.troubles.clear()
     scene.director.look()
@@ -452,7 +451,7 @@ def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scen
 
 def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
     emit, scene.director._emit = scene.director._emit, fail
-    scene.cluster.lease = Holder("other", "run-1", "")
+    scene.cluster.lease = LeaseHolder("other", "run-1", "")
     with pytest.raises(RuntimeError):
         scene.director.look()
     scene.director._emit = emit
@@ -497,26 +496,16 @@ def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_rep
 # Leases of dashboards that died
 
 
-@pytest.fixture
-def api() -> Iterator[ObjectApi]:
-    server = ObjectApi()
-    server.put(LEASE, {"metadata": {"name": "dashboard-runs"}, "spec": {}})
-    server.start()
-    yield server
-    server.stop()
+def test_the_background_looks_find_out_that_another_dashboard_died(
+    scene: Scene, clients: Callable[[float], Api]
+) -> None:
+    def lease_of(holder: str, clock: Callable[[], float]) -> Lease:
+        return Lease(clients, "flask-mongodb", holder, clock, scene.world.monotonic)
 
-
-def test_the_background_looks_find_out_that_another_dashboard_died(scene: Scene, api: ObjectApi) -> None:
-    def operator(holder: str, clock: Callable[[], float]) -> Operator:
-        clients = partial(Api, Configuration(host=api.url))
-        return Operator(
-            clients, "flask-mongodb", pod="mongodb-0", holder=holder, now=clock, monotonic=scene.world.monotonic
-        )
-
-    dead = operator("other", lambda: 4_000_000_000.0)  # its clock is decades ahead
+    dead = lease_of("other", lambda: 4_000_000_000.0)  # its clock is decades ahead
     dead.acquire("persistence-9", 20)
     scene.cluster.history = [RUN | {"id": "persistence-9", "verdict": "running"}]
-    ours = operator("me", lambda: 1_000_000_000.0)
+    ours = lease_of("me", lambda: 1_000_000_000.0)
     for name in ("acquire", "renew", "release", "holder"):
         setattr(scene.cluster, name, getattr(ours, name))
     scene.world.wait(threading.Event(), 1000)
@@ -531,5 +520,5 @@ def test_the_background_looks_find_out_that_another_dashboard_died(scene: Scene,
     assert scene.director.get("persistence-9")["verdict"] == "inconclusive"
     assert leases(scene)[-1] is None
     assert scene.run("persistence")["verdict"] == "pass"
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         dead.renew()

@@ -10,25 +10,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Told
 from dashboard.core.timestamps import rfc3339
+from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
+from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import Busy, LoadOptions, Totals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.demos.persistence.ledger import Ledger
+from dashboard.runs.history import SavedRuns
 from dashboard.runs.manager import Director, Spawn
-from dashboard.runs.ports import (
-    Bell,
-    ClaimIdentity,
-    Clock,
-    Held,
-    History,
-    Holder,
-    Lost,
-    Missing,
-    PodIdentity,
-    Stale,
-    Trouble,
-)
+from dashboard.runs.ports import Bell, Clock
 from dashboard.runs.record import is_run
 from tests.dashboard.runs.demos.autoscale.simulation import Options, Simulation
 
@@ -89,12 +81,12 @@ class Cluster:
         self.process: str | None = "process-1"
         self.stored: dict[str, tuple[str, str]] = {}  # id → (run, sha256): what mongod has
         self.kills: list[tuple[str, str]] = []
-        self.lease: Holder | None = None
+        self.lease: LeaseHolder | None = None
         self.holds = False  # whether this process has the lease: one in its name may be from before a restart
         self.renewals = 0
         self.history: list[Any] = []
         self.saved: list[list[Json]] = []
-        self.troubles: dict[str, Trouble] = {}  # by the call that raises them
+        self.troubles: dict[str, ExternalError] = {}  # by the call that raises them
         self.back_seconds = 3.0  # after which a new mongod answers
         self.stays_down = False
         self.ignores = False  # deletes are accepted, and nothing comes of them
@@ -104,18 +96,21 @@ class Cluster:
     def pod(self, name: str) -> PodIdentity:
         self._raise("pod")
         if self.there is None:
-            raise Missing(f"There is no pod {name} now.")
+            raise NotFound(f"There is no pod {name} now.")
         return self.there
 
     def claim(self, name: str) -> ClaimIdentity:
         self._raise("claim")
         return self.volume
 
-    def delete_pod(self, name: str, uid: str) -> None:
-        self._raise("delete_pod")
+    def kill(self, name: str, uid: str, mode: str) -> None:
+        self._raise("kill")
         if self.there is None or self.there.uid != uid:
-            raise Stale(f"The pod {name} has another uid now.")
-        self.kills.append(("graceful", uid))
+            raise UidMismatch(f"The pod {name} has another uid now.")
+        self.kills.append((mode, uid))
+        if mode == "crash":
+            self._crash(self.there)
+            return
         if self.ignores or not self.there.ready:  # it is on its way out already
             return
         self._number += 1
@@ -126,52 +121,45 @@ class Cluster:
         self.world.at(1.5, lambda: setattr(self, "there", replace(come, container=None, ready=False)))
         self._come_back(number, come)
 
-    def crash(self, uid: str) -> None:
-        self._raise("crash")
-        if self.there is None or self.there.uid != uid:
-            raise Stale("The pod has another uid now.")
-        self.kills.append(("crash", uid))
+    def _crash(self, pod: PodIdentity) -> None:
         self._number += 1
-        come = replace(self.there, container=f"container-{self._number}", ready=True)
-        self._go_down(self.there)  # its status is a little behind
+        come = replace(pod, container=f"container-{self._number}", ready=True)
+        self._go_down(pod)  # its status is a little behind
         self.world.at(1.0, lambda: setattr(self, "there", replace(come, ready=False)))
         self._come_back(self._number, come)
 
     def acquire(self, run: str, ttl: float) -> None:
         self._raise("acquire")
         if (held := self._held()) and (held.holder, held.run) != ("me", run):
-            raise Held(held.holder, held.run)
-        self.lease, self.holds = Holder("me", run, self.world.now()), True
+            raise LeaseHeld(held.holder, held.run)
+        self.lease, self.holds = LeaseHolder("me", run, self.world.now()), True
 
     def renew(self) -> None:
         self.renewals += 1
         self._raise("renew")
         if self.lease is None or self.lease.holder != "me" or not self.holds:
-            raise Lost("The lease is another dashboard's by now.")
+            raise LeaseLost("The lease is another dashboard's by now.")
 
     def release(self) -> None:
         if self.holds and self.lease and self.lease.holder == "me":
             self.lease = None
         self.holds = False
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LeaseHolder | None:
         self._raise("holder")
         return self._held()
 
-    def load_history(self) -> History:
-        self._raise("load_history")
+    def load(self) -> SavedRuns:
+        self._raise("load")
         runs = [entry for entry in self.history if is_run(entry)]
-        return History(deepcopy(runs), len(self.history) - len(runs))
+        return SavedRuns(deepcopy(runs), len(self.history) - len(runs))
 
-    def save_history(self, runs: Sequence[Json]) -> None:
-        self._raise("save_history")
+    def save(self, runs: Sequence[Json]) -> None:
+        self._raise("save")
         self.history = deepcopy(list(runs))
         self.saved.append(self.history)
 
-    def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
-        """Nobody reads them here."""
-
-    def _held(self) -> Holder | None:
+    def _held(self) -> LeaseHolder | None:
         return None if self.lease and self.lease.holder == "me" and not self.holds else self.lease
 
     def _raise(self, call: str) -> None:
@@ -191,7 +179,7 @@ class Cluster:
 class Reader:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.trouble: Trouble | None = None
+        self.trouble: ExternalError | None = None
 
     def process(self) -> str | None:
         return self.cluster.process
@@ -210,7 +198,7 @@ class Writers:
         self.cluster = cluster
         self.run = run
         self.every = every
-        self.trouble: Trouble | None = None
+        self.trouble: ExternalError | None = None
         self.refuses_last = False
         self.writing = False
         self.stops = 0
@@ -272,7 +260,7 @@ class Load:
         self.changes: list[tuple[float, float]] = []
         self.tested: list[float] = []
         self.stops = 0
-        self.trouble: Trouble | None = None
+        self.trouble: ExternalError | None = None
         self.share_of_errors = 0.0
         self.share_of_sent = 1.0  # of what is due
         self.share_of_answered = 1.0
@@ -345,6 +333,8 @@ class Scene:
 
     def directed(self, clock: Clock, spawn: Spawn) -> Director:
         return Director(
+            self.cluster,
+            self.cluster,
             self.cluster,
             self.load,
             self._write,

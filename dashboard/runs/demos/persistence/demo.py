@@ -6,6 +6,8 @@ pod is Ready comes later by up to a probe's period, and is told apart. An error 
 through the outage is what it is for.
 """
 
+from dashboard.core.errors import ExternalError, NotFound
+from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import Ended, Stage
 from dashboard.runs.demos.persistence.ledger import Comparison, merged
 from dashboard.runs.demos.persistence.verdict import (
@@ -17,7 +19,8 @@ from dashboard.runs.demos.persistence.verdict import (
     Verdict,
     persistence,
 )
-from dashboard.runs.ports import ClaimIdentity, Missing, Operator, PodIdentity, Reader, Trouble, View, Writers
+from dashboard.runs.kill import kill
+from dashboard.runs.ports import Pods, Reader, View, Writers
 from dashboard.runs.record import Json
 
 RATE_SECONDS = 3.0  # over which acknowledgements are counted before the kill
@@ -28,11 +31,9 @@ READ_AGAIN_SECONDS = 1.0
 
 
 class Persistence:
-    def __init__(
-        self, stage: Stage, operator: Operator, reader: Reader, writers: Writers, view: View, pod: str
-    ) -> None:
+    def __init__(self, stage: Stage, pods: Pods, reader: Reader, writers: Writers, view: View, pod: str) -> None:
         self._stage = stage
-        self._operator = operator
+        self._pods = pods
         self._reader = reader
         self._writers = writers
         self._view = view
@@ -105,7 +106,7 @@ class Persistence:
             return f"MongoDB does not answer: it has to be up before it is killed.{self._pod_reason()}"
         try:
             pod, claim = self._identify()
-        except Missing as missing:
+        except NotFound as missing:
             return str(missing)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
@@ -143,19 +144,9 @@ class Persistence:
         process = self._reader.process()
         if not pod.ready or pod.container is None or process is None:
             raise Ended(f"The pod {pod.name} is no longer Ready.")
-        action = f"{'SIGKILL mongod in' if self._mode == 'crash' else 'delete'} {pod.name}"
-        about = {"kind": "Pod", "name": pod.name, "uid": pod.uid}
         self._stage.hold_lease()
         self._killed = self._stage.clock.monotonic()
-        try:
-            if self._mode == "crash":
-                self._operator.crash(pod.uid)
-            else:
-                self._operator.delete_pod(pod.name, pod.uid)
-        except Trouble as error:
-            self._stage.note(action, f"failed: {error}", about)
-            raise
-        self._stage.note(action, "done", about, mark="kill")
+        kill(self._pods, pod, self._mode, self._stage.note)
         what = f"container {pod.container[:12]}" if self._mode == "crash" else f"uid {pod.uid}"
         self._stage.tell(f"{'mongod killed' if self._mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
         return process
@@ -182,7 +173,7 @@ class Persistence:
         """Whether the one that came is Ready: then it is known who it is."""
         try:
             pod, claim = self._identify()
-        except Missing:
+        except NotFound:
             return False
         came = _killed(pod, claim)
         before = self._before or Killed()
@@ -215,7 +206,7 @@ class Persistence:
             try:
                 self._compare("From the database", self._writers.ledger.compare(self._reader.read(self._stage.run.id)))
                 break
-            except Trouble as error:
+            except ExternalError as error:
                 if self._stage.clock.monotonic() >= end:
                     self._miss(str(error))
                     break
@@ -224,7 +215,7 @@ class Persistence:
         self._stage.go_on()
         try:
             self._compare("Through GET /proofs", self._writers.ledger.compare(self._writers.read(self._stage.bell)))
-        except Trouble as error:
+        except ExternalError as error:
             self._stage.go_on()
             self._miss(str(error))
 
@@ -242,8 +233,8 @@ class Persistence:
     # What is known
 
     def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
-        pod = self._operator.pod(self._pod)
-        return pod, self._operator.claim(pod.claim) if pod.claim else None
+        pod = self._pods.pod(self._pod)
+        return pod, self._pods.claim(pod.claim) if pod.claim else None
 
     def _pod_reason(self) -> str:
         """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing. Between two

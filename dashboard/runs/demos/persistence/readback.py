@@ -16,9 +16,9 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from dashboard.core.errors import ExternalError
 from dashboard.runs.demos.persistence.document import COLLECTION, digest
 from dashboard.runs.demos.persistence.ledger import LARGEST
-from dashboard.runs.ports import Trouble
 
 LOOK_SECONDS = 1.0  # for a sign of life
 FORGET_SECONDS = 5.0  # without one, after which the connection is made anew
@@ -72,9 +72,10 @@ class Reader:
             ):
                 read = {_id(each["_id"]): digest(each.get("payload")) for each in found}
         except PyMongoError as error:
-            raise Trouble(f"The documents could not be read from the database: {type(error).__name__}.") from error
+            reason = f"The documents could not be read from the database: {type(error).__name__}."
+            raise ExternalError(reason) from error
         if len(read) > LARGEST:
-            raise Trouble(f"The database has more than {LARGEST:,} documents of this run.")
+            raise ExternalError(f"The database has more than {LARGEST:,} documents of this run.")
         return read
 
     def close(self) -> None:

@@ -16,10 +16,11 @@ from itertools import count
 
 import msgspec
 
+from dashboard.core.errors import ExternalError
 from dashboard.dataservice.contract import Answer, Service, ServiceError
 from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
-from dashboard.runs.ports import Bell, Trouble
+from dashboard.runs.ports import Bell
 
 WRITERS = 8
 PER_SECOND = 20.0  # of each, while the service is fast enough: 100 a second are wanted of all
@@ -99,9 +100,9 @@ class Writers:
             before = len(read)
             read |= {each.id: digest(each.payload) for each in _decoded(page)}
             if len(read) > LARGEST:
-                raise Trouble(f"The service has more than {LARGEST:,} documents of this run.")
+                raise ExternalError(f"The service has more than {LARGEST:,} documents of this run.")
             if page.next and len(read) == before:
-                raise Trouble("The service's pages lead nowhere: one that is not the last brought nothing new.")
+                raise ExternalError("The service's pages lead nowhere: one that is not the last brought nothing new.")
             parameters = page.next
         return read
 
@@ -149,9 +150,9 @@ class Writers:
             except ServiceError as error:
                 reason = str(error)
             if self._clock() > until:
-                raise Trouble(f"The documents could not be read from the service: {reason}")
+                raise ExternalError(f"The documents could not be read from the service: {reason}")
             bell.wait(RETRY_SECONDS)
-        raise Trouble("Reading back was ended.")
+        raise ExternalError("Reading back was ended.")
 
 
 class Ids:
@@ -189,4 +190,4 @@ def _decoded(page: Answer) -> list[Stored]:
     try:
         return msgspec.json.decode(page.body, type=list[Stored])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Trouble("What the service gives back is no list of documents.") from error
+        raise ExternalError("What the service gives back is no list of documents.") from error

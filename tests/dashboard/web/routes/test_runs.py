@@ -9,10 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from dashboard.core.errors import ExternalError
 from dashboard.core.events import Acted
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.manager import Active, NotCurrent, Unknown
-from dashboard.runs.ports import Trouble
 from dashboard.runs.record import BadOption
 from tests.dashboard.runs.test_report import persistence
 from tests.dashboard.stubs import OPERATOR, VIEWER, Heard
@@ -229,7 +229,7 @@ def test_what_is_no_small_json_is_refused(
         (Active("dashboard-7", "r9"), 409, {"holder": "dashboard-7", "run": "r9"}),
         (Busy("operator (token, 10.0.0.7)"), 409, {"holder": "operator (token, 10.0.0.7)"}),
         (NotCurrent("mongodb-0", "u2"), 409, {"uid": "u2"}),
-        (Trouble("The API server can't be reached."), 502, {}),
+        (ExternalError("The API server can't be reached."), 502, {}),
     ],
 )
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from dashboard.core.errors import ExternalError
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_RATE, LoadOptions, Unfit
 from dashboard.mock.manifests import BEHAVIOR
-from dashboard.runs.ports import Trouble
 from tests.dashboard.runs.demos.autoscale.simulation import Options
 from tests.dashboard.runs.world import Scene
 
@@ -355,7 +355,7 @@ def test_an_unsound_load_proves_nothing(name: str, value: float, words: str) -> 
 
 def test_load_beyond_what_the_machine_can_carry_is_inconclusive() -> None:
     scene = Scene(step=STEP)
-    scene.load.trouble = Trouble("This machine can't carry 2000 requests a second now.")
+    scene.load.trouble = ExternalError("This machine can't carry 2000 requests a second now.")
     run = scene.run("autoscale", rate=2000)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "This machine can't carry 2000 requests a second now.")
 

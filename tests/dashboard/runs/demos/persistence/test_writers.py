@@ -12,6 +12,7 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
+from dashboard.core.errors import ExternalError
 from dashboard.dataservice.client import Service as Client
 from dashboard.dataservice.contract import Answer, Away, Service, Silent, Strange
 from dashboard.runs import ports
@@ -20,7 +21,6 @@ from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
-from dashboard.runs.ports import Trouble
 from local.mongod import Mongod, free_port
 from tests.service.serving import Served
 
@@ -244,23 +244,23 @@ class TestReadingBack:
     def test_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
         monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
-        with pytest.raises(Trouble, match="could not be read from the service: it answers 503"):
+        with pytest.raises(ExternalError, match="could not be read from the service: it answers 503"):
             Writers(Told(Answer(503, b"{}")), "run-1").read(threading.Event())
 
     def test_not_after_the_bell(self) -> None:
         bell = threading.Event()
         bell.set()
-        with pytest.raises(Trouble, match="was ended"):
+        with pytest.raises(ExternalError, match="was ended"):
             Writers(Told(page()), "run-1").read(bell)
 
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
     def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:
-        with pytest.raises(Trouble, match="no list of documents"):
+        with pytest.raises(ExternalError, match="no list of documents"):
             Writers(Told(Answer(200, body)), "run-1").read(threading.Event())
 
     def test_pages_that_lead_in_a_circle_end(self) -> None:
         service = Told(page({"_id": "1" * 24, "payload": "p"}, following={"before": "1"}))
-        with pytest.raises(Trouble, match="lead nowhere"):
+        with pytest.raises(ExternalError, match="lead nowhere"):
             Writers(service, "run-1").read(threading.Event())
 
 
@@ -315,7 +315,7 @@ class TestReader:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
         reader = Reader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
         assert reader.process() is None
-        with pytest.raises(Trouble, match=r"^The documents could not be read from the database: \w+\.$"):
+        with pytest.raises(ExternalError, match=r"^The documents could not be read from the database: \w+\.$"):
             reader.read("run-1")
         reader.close()
 

@@ -1,0 +1,21 @@
+"""What goes wrong outside of the dashboard. Each message is a sentence that may stand in a run's reason; any other
+exception is a defect.
+
+    ExternalError
+    ├── NotFound      there is no such object (any more)
+    ├── UidMismatch   the object has another uid than the one that was meant
+    ├── LeaseHeld     another holds the lease (kube.lease)
+    └── LeaseLost     the lease was ours, and is no longer (kube.lease)
+"""
+
+
+class ExternalError(Exception):
+    """Something outside did not do what was asked."""
+
+
+class NotFound(ExternalError):
+    pass
+
+
+class UidMismatch(ExternalError):
+    pass

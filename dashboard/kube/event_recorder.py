@@ -1,0 +1,55 @@
+"""Records Kubernetes Events on the objects that an operator acted on. RBAC: create on events."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dashboard.core.timestamps import rfc3339
+from dashboard.kube.client import Api, object_path
+from dashboard.kube.update import READ_SECONDS, telling
+
+COMPONENT = "dashboard"  # who Events say that they come from
+LONGEST_MESSAGE = 1000  # characters of an Event
+API_VERSIONS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "HorizontalPodAutoscaler": "autoscaling/v2"}
+
+Json = dict[str, Any]
+
+
+class EventRecorder:
+    """`instance` is this dashboard's own name; `api` makes a client that waits so many seconds for an answer."""
+
+    def __init__(
+        self, api: Callable[[float], Api], namespace: str, instance: str, now: Callable[[], float] = time.time
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._instance = instance
+        self._now = now
+
+    def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
+        """An Event on the object {kind, name, uid}. `type_` is Normal or Warning. `ExternalError`."""
+        at = rfc3339(self._now())
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{about['name']}.", "namespace": self._namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSIONS.get(about["kind"], "v1"),
+                "kind": about["kind"],
+                "name": about["name"],
+                "namespace": self._namespace,
+                "uid": about.get("uid") or "",
+            },
+            "reason": reason,
+            "message": message[:LONGEST_MESSAGE],
+            "type": type_,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
+            "count": 1,
+            "source": {"component": COMPONENT, "host": self._instance},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": self._instance,
+        }
+        with contextlib.closing(self._api(READ_SECONDS)) as api, telling("create an Event"):
+            api.post(object_path(self._namespace, "events"), event)

@@ -1,0 +1,211 @@
+"""The database's pod: read, deleted, and killed.
+
+RBAC: get on pods and persistentvolumeclaims, delete on the database's pod by name. No request is sent twice, and no pod
+with another uid than the given one is touched.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from dashboard.core.errors import ExternalError, NotFound, UidMismatch
+from dashboard.core.objects import Condition, Meta, Object
+from dashboard.kube.client import Api, Refused, object_path
+from dashboard.kube.crash import Crash
+from dashboard.kube.update import READ_SECONDS, telling
+
+DATABASE = "mongod"  # the container
+DATA_PATH = "/data/db"  # mongod's own default
+GRACEFUL, CRASH = MODES = ("graceful", "crash")
+
+T = TypeVar("T")
+
+
+class PodIdentity(Struct, frozen=True):
+    """A pod as it is now. `container` is mongod's container id without its runtime's prefix, None until it has one.
+
+    `claim` is the name of the claim that mongod's data is on, None where its volume is none (an emptyDir).
+    """
+
+    name: str
+    uid: str
+    container: str | None
+    node: str | None
+    ready: bool
+    claim: str | None = None
+
+
+class ClaimIdentity(Struct, frozen=True):
+    """A PersistentVolumeClaim and the volume that it is bound to, None while it is not."""
+
+    uid: str
+    volume: str | None
+    phase: str = "Bound"
+
+
+class PodControl:
+    """`crash` is None where crash mode is not installed.
+
+    `api` makes a client that waits so many seconds for an answer: each call has one of its own.
+    """
+
+    def __init__(self, api: Callable[[float], Api], namespace: str, crash: Crash | None = None) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._crash = crash
+
+    def pod(self, name: str) -> PodIdentity:
+        """The pod as the API server has it now, not as the watch saw it last. `NotFound` if there is none."""
+        pod = self._read("pods", name, f"the pod {name}", Pod)
+        ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
+        return PodIdentity(
+            name=name,
+            uid=pod.metadata.uid,
+            container=_container_id(pod),
+            node=pod.spec.node_name,
+            ready=ready and not pod.metadata.deletion_timestamp,
+            claim=_claim(pod),
+        )
+
+    def claim(self, name: str) -> ClaimIdentity:
+        """`NotFound` if there is none."""
+        claim = self._read("persistentvolumeclaims", name, f"the claim {name}", Claim)
+        return ClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
+
+    def kill(self, name: str, uid: str, mode: str) -> None:
+        """Deletes the pod with its own grace period ("graceful"), or sends SIGKILL to its mongod ("crash").
+
+        `UidMismatch` if the pod has another uid, `NotFound` if there is none; another `ExternalError` if it can't be
+        done or nobody knows.
+        """
+        if mode == CRASH:
+            self._kill_mongod(name, uid)
+        else:
+            self._delete(name, uid)
+
+    def _delete(self, name: str, uid: str) -> None:
+        """The API server compares the uid itself, so that no replacement is ever deleted."""
+        what = f"the pod {name}"
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        with self._asking(f"delete {what}", what) as api:
+            try:
+                api.delete(object_path(self._namespace, "pods", name), options)
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+                raise UidMismatch(f"The pod {name} has another uid now than {uid}.") from refused
+
+    def _kill_mongod(self, name: str, uid: str) -> None:
+        if self._crash is None:
+            raise ExternalError("Crash mode is not installed here: the database's pod has no crash container.")
+        pod = self._read("pods", name, f"the pod {name}", Pod)
+        if pod.metadata.uid != uid:
+            raise UidMismatch(f"The pod {name} has another uid now than {uid}.")
+        if not pod.status.pod_ip:
+            raise ExternalError(f"The pod {name} has no address: it does not run.")
+        self._crash.kill(pod.status.pod_ip, uid)
+
+    def _read(self, resource: str, name: str, what: str, type_: type[T]) -> T:
+        with self._asking(f"read {what}", what) as api:
+            return msgspec.json.decode(api.get(object_path(self._namespace, resource, name)), type=type_)
+
+    @contextlib.contextmanager
+    def _asking(self, deed: str, what: str) -> Iterator[Api]:
+        with contextlib.closing(self._api(READ_SECONDS)) as api, telling(deed):
+            try:
+                yield api
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                raise NotFound(f"There is no {what.removeprefix('the ')} now.") from refused
+
+
+# What is read of a pod and of a claim, beyond what the page shows of them.
+
+
+class Mount(Object, frozen=True):
+    name: str
+    mount_path: str
+
+
+class Container(Object, frozen=True):
+    name: str
+    command: list[str] | None = None
+    args: list[str] | None = None
+    volume_mounts: list[Mount] | None = None
+
+
+class ClaimSource(Object, frozen=True):
+    claim_name: str
+
+
+class Volume(Object, frozen=True):
+    name: str
+    persistent_volume_claim: ClaimSource | None = None
+
+
+class PodSpec(Object, frozen=True):
+    containers: list[Container] | None = None
+    volumes: list[Volume] | None = None
+    node_name: str | None = None
+
+
+class ContainerStatus(Object, frozen=True):
+    name: str
+    container_id: str = msgspec.field(default="", name="containerID")
+
+
+class PodStatus(Object, frozen=True):
+    pod_ip: str | None = msgspec.field(default=None, name="podIP")
+    conditions: list[Condition] | None = None
+    container_statuses: list[ContainerStatus] | None = None
+
+
+class Pod(Object, frozen=True):
+    metadata: Meta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class ClaimSpec(Object, frozen=True):
+    volume_name: str = ""
+
+
+class ClaimStatus(Object, frozen=True):
+    phase: str = "Pending"
+
+
+class Claim(Object, frozen=True):
+    metadata: Meta
+    spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
+
+
+def _container_id(pod: Pod) -> str | None:
+    """containerd://… without the runtime's name."""
+    ids = (each.container_id for each in pod.status.container_statuses or [] if each.name == DATABASE)
+    return next(ids, "").rpartition("://")[2] or None
+
+
+def _claim(pod: Pod) -> str | None:
+    """The claim that mongod's data directory is on, by the volume that is mounted closest above it."""
+    mongod = next((each for each in pod.spec.containers or [] if each.name == DATABASE), None)
+    if mongod is None:
+        return None
+    path = f"{_data_path(mongod)}/"
+    above = [each for each in mongod.volume_mounts or [] if path.startswith(f"{each.mount_path.rstrip('/')}/")]
+    closest = max(above, key=lambda mount: len(mount.mount_path.rstrip("/")), default=None)
+    volumes = {each.name: each.persistent_volume_claim for each in pod.spec.volumes or []}
+    source = volumes.get(closest.name) if closest else None
+    return source.claim_name if source else None
+
+
+def _data_path(mongod: Container) -> str:
+    words = [*(mongod.command or []), *(mongod.args or [])]
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--dbpath" or word.startswith("--dbpath="):
+            return (word.partition("=")[2] or following).rstrip("/")
+    return DATA_PATH

@@ -1,0 +1,48 @@
+"""The objects that the manifests make, as the API server has them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.dashboard.objects import Json
+
+ROOT = Path(__file__).parents[3]
+SPACE = "/api/v1/namespaces/flask-mongodb"
+POD = f"{SPACE}/pods/mongodb-0"
+CLAIM = f"{SPACE}/persistentvolumeclaims/data-mongodb-0"
+RUNS = f"{SPACE}/configmaps/dashboard-runs"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/flask-mongodb/leases/dashboard-runs"
+
+
+def manifest(name: str) -> Json:
+    found: Json = yaml.safe_load((ROOT / "k8s" / "base" / f"{name}.yaml").read_text())
+    return found
+
+
+def pod(**spec: Any) -> Json:
+    """The database's, as the manifest makes it."""
+    template: Json = manifest("mongodb-statefulset")["spec"]["template"]["spec"]
+    source = {"persistentVolumeClaim": {"claimName": "data-mongodb-0"}}
+    volumes = [*template["volumes"], {"name": "data", **source}]
+    return {
+        "metadata": {"name": "mongodb-0", "uid": "uid-1"},
+        "spec": template | {"nodeName": "node", "volumes": volumes} | spec,
+        "status": {
+            "phase": "Running",
+            "podIP": "127.0.0.1",
+            "conditions": [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}],
+            "containerStatuses": [
+                {"name": "sidecar", "containerID": "containerd://5555"},
+                {"name": "mongod", "containerID": "containerd://a1b2"},
+            ],
+        },
+    }
+
+
+def claim() -> Json:
+    return {
+        "metadata": {"name": "data-mongodb-0", "uid": "claim-1"},
+        "spec": {"volumeName": "pv-1"},
+        "status": {"phase": "Bound"},
+    }

@@ -1,0 +1,267 @@
+"""The Lease against an API server that compares resourceVersions."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from dashboard.core.errors import ExternalError, NotFound
+from dashboard.kube.client import Api
+from dashboard.kube.lease import Lease, LeaseHeld, LeaseHolder, LeaseLost
+from dashboard.runs import ports
+from tests.dashboard.kube.manifests import LEASE, manifest
+from tests.dashboard.kube.stubs import NAMESPACE, START, Clock
+from tests.dashboard.objects import ObjectApi
+
+
+@pytest.fixture
+def lease_of(clients: Callable[[float], Api], clock: Clock) -> Callable[..., Lease]:
+    """A dashboard's Lease, by the dashboard's name."""
+
+    def made(holder: str = "dashboard-a", **options: Any) -> Lease:
+        return Lease(clients, NAMESPACE, holder, **{"now": clock, "monotonic": clock} | options)
+
+    return made
+
+
+@pytest.fixture
+def lease(lease_of: Callable[..., Lease]) -> ports.Lease:
+    return lease_of()
+
+
+
+def test_the_manifests_lease_is_nobodys_and_can_be_taken(lease: Lease, object_api: ObjectApi) -> None:
+    assert lease.holder() is None
+    lease.acquire("run-1", 15)
+    assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
+    assert object_api.objects[LEASE]["spec"] == {
+        "holderIdentity": "dashboard-a/run-1",
+        "leaseDurationSeconds": 15,
+        "acquireTime": "2026-05-28T20:26:40.000000Z",
+        "renewTime": "2026-05-28T20:26:40.000000Z",
+        "leaseTransitions": 1,
+    }
+    assert object_api.objects[LEASE]["metadata"]["labels"], "what the manifest says of it stays"
+
+
+def test_another_dashboard_is_told_who_holds_it(lease_of: Callable[..., Lease]) -> None:
+    lease_of("dashboard-a").acquire("run-1", 15)
+    with pytest.raises(LeaseHeld) as held:
+        lease_of("dashboard-b").acquire("run-2", 15)
+    assert (held.value.holder, held.value.run) == ("dashboard-a", "run-1")
+
+
+def test_a_dashboard_has_it_for_one_run_at_a_time(lease: Lease) -> None:
+    lease.acquire("run-1", 15)
+    lease.acquire("run-1", 15)
+    with pytest.raises(LeaseHeld):
+        lease.acquire("run-2", 15)
+
+
+def test_a_lease_expires_when_it_was_seen_unchanged_for_its_duration(
+    lease_of: Callable[..., Lease], clock: Clock
+) -> None:
+    first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
+    first.acquire("run-1", 15)
+    assert second.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
+    clock.now += 14
+    first.renew()
+    clock.now += 14
+    with pytest.raises(LeaseHeld):
+        second.acquire("run-2", 15)  # which sees the renewal
+    clock.now += 14.9
+    assert second.holder()
+    clock.now += 0.1
+    assert second.holder() is None
+    second.acquire("run-2", 15)
+    with pytest.raises(LeaseLost, match=r"^The lease for runs is no longer this dashboard's: dashboard-b has it\.$"):
+        first.renew()
+    first.release()
+    assert second.holder() == LeaseHolder("dashboard-b", "run-2", "2026-05-28T20:27:23.000000Z")
+
+
+def test_a_first_look_never_finds_a_lease_expired(lease_of: Callable[..., Lease], clock: Clock) -> None:
+    lease_of("dashboard-a").acquire("run-1", 15)
+    clock.now += 1_000_000
+    second = lease_of("dashboard-b")
+    with pytest.raises(LeaseHeld):
+        second.acquire("run-2", 15)
+    assert second.holder()
+
+
+@pytest.mark.parametrize("skew", [-86_400.0, -25.0, 25.0, 86_400.0])
+def test_a_skewed_clock_neither_steals_a_lease_nor_keeps_it(
+    skew: float, lease_of: Callable[..., Lease], clock: Clock
+) -> None:
+    first = lease_of("dashboard-a")
+    second = lease_of("dashboard-b", now=lambda: clock.now + skew)
+    first.acquire("run-1", 20)
+    for _ in range(20):
+        with pytest.raises(LeaseHeld):
+            second.acquire("run-2", 20)
+        clock.now += 5
+        first.renew()
+    second.holder()
+    clock.now += 20
+    second.acquire("run-2", 20)
+    with pytest.raises(LeaseLost):
+        first.renew()
+
+
+def test_a_clock_that_jumps_loses_no_lease(lease_of: Callable[..., Lease], clock: Clock) -> None:
+    jumps = iter(START + offset for offset in (0, 3600, -3600, 7200, 0, 0, 0))
+    first, second = lease_of("dashboard-a", now=lambda: next(jumps)), lease_of("dashboard-b")
+    first.acquire("run-1", 20)
+    for _ in range(3):
+        assert second.holder()
+        clock.now += 15
+        first.renew()
+    assert second.holder()
+
+
+def test_a_change_of_the_leases_labels_is_no_renewal(
+    object_api: ObjectApi, lease_of: Callable[..., Lease], clock: Clock
+) -> None:
+    lease_of("dashboard-a").acquire("run-1", 15)
+    second = lease_of("dashboard-b")
+    assert second.holder()
+    clock.now += 15
+    object_api.put(LEASE, object_api.objects[LEASE])
+    assert second.holder() is None
+
+
+def test_a_restarted_dashboard_takes_its_own_lease_at_once_and_others_wait(
+    lease_of: Callable[..., Lease]
+) -> None:
+    lease_of("dashboard-a").acquire("run-1", 15)
+    again, other = lease_of("dashboard-a"), lease_of("dashboard-b")
+    assert again.holder() is None
+    assert other.holder()
+    again.acquire("run-2", 15)
+    assert again.holder() == LeaseHolder("dashboard-a", "run-2", "2026-05-28T20:26:40.000000Z")
+    with pytest.raises(LeaseHeld) as held:
+        other.acquire("run-3", 15)
+    assert held.value.run == "run-2"
+
+
+def test_a_name_that_only_begins_like_our_own_is_another_dashboards(
+    lease_of: Callable[..., Lease]
+) -> None:
+    lease_of("dashboard-a").acquire("run-1", 15)
+    with pytest.raises(LeaseHeld):
+        lease_of("dashboard").acquire("run-2", 15)
+
+
+def test_an_acquisition_or_a_release_whose_answer_is_lost_keeps_nobody_out_here(
+    object_api: ObjectApi, lease: Lease
+) -> None:
+    object_api.lost = True
+    with pytest.raises(ExternalError):
+        lease.acquire("run-1", 15)
+    assert object_api.objects[LEASE]["spec"]["holderIdentity"] == "dashboard-a/run-1"
+    object_api.lost = False
+    lease.acquire("run-2", 15)
+    object_api.refusal = (503, {})
+    lease.release()
+    object_api.refusal = None
+    assert object_api.objects[LEASE]["spec"]["holderIdentity"] == "dashboard-a/run-2"
+    lease.acquire("run-3", 15)
+    lease.renew()
+
+
+def test_one_that_ran_out_and_that_nobody_took_can_be_renewed(lease: Lease, clock: Clock) -> None:
+    lease.acquire("run-1", 15)
+    clock.now += 60
+    lease.renew()
+    assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
+
+
+def test_what_was_given_back_is_free_at_once(lease_of: Callable[..., Lease]) -> None:
+    first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
+    first.acquire("run-1", 15)
+    first.release()
+    first.release()
+    second.acquire("run-2", 15)
+    with pytest.raises(LeaseLost):
+        first.renew()
+
+
+def test_of_many_that_race_one_wins(lease_of: Callable[..., Lease]) -> None:
+    barrier = threading.Barrier(8)
+
+    def race(number: int) -> bool:
+        racer = lease_of(f"dashboard-{number}")
+        barrier.wait()
+        try:
+            racer.acquire(f"run-{number}", 15)
+        except LeaseHeld:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            won = list(pool.map(race, range(8)))
+            assert won.count(True) == 1
+            winner = lease_of(f"dashboard-{won.index(True)}")
+            winner.acquire(f"run-{won.index(True)}", 15)
+            winner.release()
+
+
+def test_who_was_faster_between_read_and_write_has_it(
+    object_api: ObjectApi, lease_of: Callable[..., Lease]
+) -> None:
+    first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
+    object_api.meanwhile = lambda: second.acquire("run-2", 15)
+    with pytest.raises(LeaseHeld) as held:
+        first.acquire("run-1", 15)
+    assert held.value.holder == "dashboard-b"
+
+
+def test_who_took_it_before_a_renewal_is_not_overwritten(
+    object_api: ObjectApi, lease_of: Callable[..., Lease], clock: Clock
+) -> None:
+    first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
+    first.acquire("run-1", 15)
+    assert second.holder()
+    clock.now += 20
+    object_api.meanwhile = lambda: second.acquire("run-2", 15)
+    with pytest.raises(LeaseLost):
+        first.renew()
+
+
+def test_a_change_of_something_else_is_no_loss(object_api: ObjectApi, lease: Lease) -> None:
+    lease.acquire("run-1", 15)
+    object_api.meanwhile = lambda: object_api.put(LEASE, object_api.objects[LEASE]) and None
+    lease.renew()
+
+
+def test_one_that_always_changes_is_trouble_and_not_a_loop(object_api: ObjectApi, lease: Lease) -> None:
+    def again() -> None:
+        object_api.put(LEASE, object_api.objects[LEASE])
+        object_api.meanwhile = again
+
+    object_api.meanwhile = again
+    with pytest.raises(ExternalError, match="others change it at the same time"):
+        lease.acquire("run-1", 15)
+
+
+def test_a_holder_that_a_person_wrote_keeps_everybody_out(
+    object_api: ObjectApi, lease: Lease, clock: Clock
+) -> None:
+    object_api.put(LEASE, manifest("dashboard-lease") | {"spec": {"holderIdentity": "maintenance"}})
+    clock.now += 1_000_000
+    with pytest.raises(LeaseHeld, match=r"^maintenance has a run going\.$"):
+        lease.acquire("run-1", 15)
+
+
+def test_where_there_is_no_lease_the_words_say_what_to_do(object_api: ObjectApi, lease: Lease) -> None:
+    del object_api.objects[LEASE]
+    with pytest.raises(NotFound, match=r"^There is no Lease dashboard-runs in the cluster: apply the manifests"):
+        lease.acquire("run-1", 15)
+
+
+def test_renewing_what_was_never_taken_is_a_loss(lease: Lease) -> None:
+    with pytest.raises(LeaseLost, match="nobody has it"):
+        lease.renew()

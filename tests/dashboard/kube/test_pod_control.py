@@ -1,0 +1,230 @@
+"""The database's pod against an API server that compares uids, and the crash container's own program."""
+
+import json
+import threading
+from collections.abc import Callable
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from dashboard.core.errors import ExternalError, NotFound, UidMismatch
+from dashboard.kube.client import Api, Configuration
+from dashboard.kube.crash import Crash
+from dashboard.kube.event_recorder import EventRecorder
+from dashboard.kube.lease import Lease
+from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
+from dashboard.runs import ports
+from dashboard.runs.history import History
+from local.mongod import free_port
+from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod
+from tests.dashboard.kube.stubs import NAMESPACE, Clock
+from tests.dashboard.objects import Json, ObjectApi
+
+TOKEN = "c7f1-93ab-55de-08b4"
+
+
+@pytest.fixture
+def pods(clients: Callable[[float], Api]) -> ports.Pods:
+    return PodControl(clients, NAMESPACE)
+
+
+class CrashStub(ThreadingHTTPServer):
+    """Answers as told, and remembers what it was asked."""
+
+    def __init__(self, status: int, body: bytes = b"{}") -> None:
+        super().__init__(("127.0.0.1", 0), CrashHandler)
+        self.answer = (status, body)
+        self.asked: list[tuple[str, str | None, Json]] = []
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> "CrashStub":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+
+class CrashHandler(BaseHTTPRequestHandler):
+    server: CrashStub
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, self.headers["Authorization"], body))
+        status, answer = self.server.answer
+        if not status:
+            return
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+
+def test_a_pod_is_told_with_its_container_its_node_and_its_claim(pods: PodControl) -> None:
+    assert pods.pod("mongodb-0") == PodIdentity(
+        "mongodb-0", "uid-1", "a1b2", "node", ready=True, claim="data-mongodb-0"
+    )
+
+
+def test_data_on_no_claim_have_none(object_api: ObjectApi, pods: PodControl) -> None:
+    object_api.put(POD, pod(volumes=[{"name": "data", "emptyDir": {}}]))
+    assert pods.pod("mongodb-0").claim is None
+
+
+@pytest.mark.parametrize(
+    ("command", "mounts", "expected"),
+    [
+        (["mongod"], {"a": "/data/db"}, "claim-a"),
+        (["mongod"], {"a": "/data", "b": "/data/db/journal"}, "claim-a"),
+        (["mongod"], {"a": "/data", "b": "/data/db/"}, "claim-b"),
+        (["mongod"], {"a": "/data/dba"}, None),
+        (["mongod", "--dbpath=/srv/mongo"], {"a": "/data/db", "b": "/srv"}, "claim-b"),
+        (["mongod", "--dbpath", "/srv/mongo/"], {"a": "/data/db", "b": "/srv/mongo"}, "claim-b"),
+        (["mongod", "--dbpath"], {"a": "/"}, "claim-a"),
+        (["mongod"], {}, None),
+    ],
+)
+def test_the_claim_is_the_one_that_mongods_directory_is_on(
+    command: list[str], mounts: dict[str, str], expected: str | None, object_api: ObjectApi, pods: PodControl
+) -> None:
+    container = {
+        "name": "mongod",
+        "command": command,
+        "volumeMounts": [{"name": name, "mountPath": path} for name, path in mounts.items()],
+    }
+    sources = [{"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}"}} for name in mounts]
+    object_api.put(POD, pod(containers=[{"name": "other"}, container], volumes=sources))
+    assert pods.pod("mongodb-0").claim == expected
+
+
+def test_a_new_pod_has_neither_container_nor_node(object_api: ObjectApi, pods: PodControl) -> None:
+    object_api.put(POD, pod(nodeName=None) | {"status": {"phase": "Pending", "conditions": None}})
+    found = pods.pod("mongodb-0")
+    assert (found.container, found.node, found.ready) == (None, None, False)
+
+
+def test_one_that_ends_is_not_ready(object_api: ObjectApi, pods: PodControl) -> None:
+    ending = pod()
+    ending["metadata"]["deletionTimestamp"] = "2026-11-25T00:00:00Z"
+    object_api.put(POD, ending)
+    assert not pods.pod("mongodb-0").ready
+
+
+def test_a_claim_is_told_with_its_volume(object_api: ObjectApi, pods: PodControl) -> None:
+    assert pods.claim("data-mongodb-0") == ClaimIdentity("claim-1", "pv-1", "Bound")
+    object_api.put(CLAIM, claim() | {"spec": {}, "status": {}})
+    assert pods.claim("data-mongodb-0") == ClaimIdentity("claim-1", None, "Pending")
+
+
+def test_what_is_not_there_is_missing(pods: PodControl) -> None:
+    with pytest.raises(NotFound, match=r"^There is no pod mongodb-1 now\.$"):
+        pods.pod("mongodb-1")
+    with pytest.raises(NotFound, match=r"^There is no claim data-mongodb-1 now\.$"):
+        pods.claim("data-mongodb-1")
+
+
+def test_a_pod_is_deleted_with_its_uid_and_its_own_grace_period(object_api: ObjectApi, pods: PodControl) -> None:
+    pods.kill("mongodb-0", "uid-1", GRACEFUL)
+    ((path, options),) = object_api.deleted
+    assert path == POD
+    assert options == {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "uid-1"}}
+
+
+def test_the_replacement_is_never_deleted(object_api: ObjectApi, pods: PodControl) -> None:
+    with pytest.raises(UidMismatch, match=r"^The pod mongodb-0 has another uid now than uid-0\.$"):
+        pods.kill("mongodb-0", "uid-0", GRACEFUL)
+    assert not object_api.deleted
+
+
+def test_a_pod_that_is_gone_is_missing(object_api: ObjectApi, pods: PodControl) -> None:
+    del object_api.objects[POD]
+    with pytest.raises(NotFound):
+        pods.kill("mongodb-0", "uid-1", GRACEFUL)
+
+
+def test_a_role_that_forbids_it_is_named(object_api: ObjectApi, pods: PodControl) -> None:
+    object_api.refusal = (403, {})
+    with pytest.raises(ExternalError, match=r"^The dashboard may not delete the pod mongodb-0: .* 403"):
+        pods.kill("mongodb-0", "uid-1", GRACEFUL)
+
+
+def test_an_answer_that_is_lost_is_told_and_nothing_sent_again(object_api: ObjectApi, pods: PodControl) -> None:
+    object_api.lost = True
+    with pytest.raises(ExternalError, match=r"^The dashboard could not delete the pod mongodb-0: the API "):
+        pods.kill("mongodb-0", "uid-1", GRACEFUL)
+    assert len(object_api.deleted) == 1
+
+
+def test_an_api_server_that_is_away_is_named(clock: Clock) -> None:
+    clients = partial(Api, Configuration(host=f"http://127.0.0.1:{free_port()}"))
+    pods, lease = PodControl(clients, NAMESPACE), Lease(clients, NAMESPACE, "dashboard-a", clock, clock)
+    recorder = EventRecorder(clients, NAMESPACE, "dashboard-a")
+    for call in (
+        lambda: pods.pod("mongodb-0"),
+        lambda: pods.kill("mongodb-0", "uid-1", GRACEFUL),
+        lambda: lease.acquire("run", 15),
+        lease.holder,
+        History(clients, NAMESPACE).load,
+        lambda: recorder.record("Killed", "…", {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}),
+    ):
+        with pytest.raises(ExternalError, match=r"^The dashboard could not .* can't be reached: Connection"):
+            call()
+    lease.release()
+
+
+def test_the_pods_own_crash_container_is_asked_once_with_the_token(
+    clients: Callable[[float], Api]
+) -> None:
+    with CrashStub(200) as stub:
+        PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+    assert stub.asked == [("/crash", f"Bearer {TOKEN}", {"uid": "uid-1"})]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (412, b"{}", UidMismatch, "The database's pod is another one now."),
+        (401, b"{}", ExternalError, "The crash container expects another token"),
+        (409, b'{"detail":"No mongod runs here now."}', ExternalError, "it answered 409 .*No mongod runs here now"),
+        (500, b"\xff<html>", ExternalError, "it answered 500"),
+        (302, b"", ExternalError, "it answered 302"),
+        (0, b"", ExternalError, "gave no answer: mongod was killed, or not"),
+    ],
+)
+def test_a_no_is_told_in_words_and_not_asked_again(
+    status: int, body: bytes, error: type[ExternalError], words: str, clients: Callable[[float], Api]
+) -> None:
+    with CrashStub(status, body) as stub:
+        with pytest.raises(error, match=words) as trouble:
+            PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+        assert type(trouble.value) is error
+    assert len(stub.asked) == 1
+
+
+def test_another_pods_mongod_is_left_alone(clients: Callable[[float], Api]) -> None:
+    with CrashStub(200) as stub, pytest.raises(UidMismatch):
+        PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-0", CRASH)
+    assert not stub.asked
+
+
+def test_where_crash_mode_is_not_installed_it_says_so(clients: Callable[[float], Api]) -> None:
+    with pytest.raises(ExternalError, match=r"^Crash mode is not installed here"):
+        PodControl(clients, NAMESPACE).kill("mongodb-0", "uid-1", CRASH)
+    port = free_port()
+    with pytest.raises(ExternalError, match=rf"^There is no crash container at port {port} of the database's pod\.$"):
+        PodControl(clients, NAMESPACE, Crash(port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+
+
+def test_a_pod_without_an_address_runs_no_mongod(
+    object_api: ObjectApi, clients: Callable[[float], Api]
+) -> None:
+    object_api.put(POD, pod() | {"status": {}})
+    with pytest.raises(ExternalError, match="has no address"):
+        PodControl(clients, NAMESPACE, Crash(1, TOKEN)).kill("mongodb-0", "uid-1", CRASH)

@@ -1,0 +1,114 @@
+"""The history of runs against an API server that compares resourceVersions."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dashboard.kube.client import Api
+from dashboard.runs import ports
+from dashboard.runs.history import HISTORY, UNREADABLE, UNREADABLE_BYTES, History, SavedRuns
+from dashboard.runs.record import HISTORY_BYTES
+from tests.dashboard.kube.manifests import RUNS, manifest
+from tests.dashboard.kube.stubs import NAMESPACE
+from tests.dashboard.objects import Json, ObjectApi
+from tests.dashboard.runs.spoiled import SPOILED
+
+
+@pytest.fixture
+def history_of(clients: Callable[[float], Api]) -> Callable[[], History]:
+    """A dashboard's view of the history."""
+    return lambda: History(clients, NAMESPACE)
+
+
+@pytest.fixture
+def history(history_of: Callable[[], History]) -> ports.History:
+    return history_of()
+
+
+
+def test_the_manifests_history_is_empty_and_what_is_saved_is_there_for_the_next(
+    history_of: Callable[[], History]
+) -> None:
+    first = history_of()
+    assert first.load().runs == []
+    first.save([run(2), run(1)])
+    assert history_of().load().runs == [run(2), run(1)]
+    first.save([run(3), run(2)])
+    assert first.load().runs == [run(3), run(2)]
+
+
+def test_runs_that_another_dashboard_added_meanwhile_stay(history_of: Callable[[], History]) -> None:
+    first, second = history_of(), history_of()
+    first.load()
+    first.save([run(1)])
+    second.load()
+    second.save([run(3), run(1)])
+    first.save([run(2), run(1)])
+    assert first.load().runs == [run(3), run(2), run(1)]
+
+
+def test_even_between_read_and_write(object_api: ObjectApi, history_of: Callable[[], History]) -> None:
+    first, second = history_of(), history_of()
+    object_api.meanwhile = lambda: second.save([run(2)])
+    first.save([run(1)])
+    assert first.load().runs == [run(2), run(1)]
+
+
+def test_what_was_dropped_stays_dropped(history: History) -> None:
+    history.save([run(2), run(1)])
+    history.save([run(3), run(2)])
+    assert history.load().runs == [run(3), run(2)]
+
+
+def test_the_oldest_go_where_all_are_too_long(object_api: ObjectApi, history: History) -> None:
+    runs = [run(number) | {"evidence": {"ids": "x" * 60_000}} for number in range(20, 0, -1)]
+    history.save(runs)
+    assert len(object_api.objects[RUNS]["data"][HISTORY]) <= HISTORY_BYTES
+    kept = [each["id"] for each in history.load().runs]
+    assert kept == [f"run-{number}" for number in range(20, 12, -1)]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"id":1}', '[{"id":1}]', "null", "[" * 5000])
+def test_an_unreadable_history_is_counted_and_moved_before_a_new_one_begins(
+    text: str, object_api: ObjectApi, history: History
+) -> None:
+    object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text, "other": "stays"}})
+    assert history.load() == SavedRuns([], unreadable=1)
+    history.save([run(1)])
+    assert history.load() == SavedRuns([run(1)])
+    assert object_api.objects[RUNS]["data"][UNREADABLE] in (text, text.strip("[]"))
+    assert object_api.objects[RUNS]["data"]["other"] == "stays"
+    assert object_api.objects[RUNS]["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_an_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
+    spoiled: Any, object_api: ObjectApi, history: History
+) -> None:
+    text = json.dumps([run(3), spoiled, run(1)])
+    object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text}})
+    assert history.load() == SavedRuns([run(3), run(1)], unreadable=1)
+    history.save([run(4), run(3), run(1)])
+    assert history.load() == SavedRuns([run(4), run(3), run(1)])
+    assert json.loads(object_api.objects[RUNS]["data"][UNREADABLE]) == spoiled
+
+
+def test_what_was_kept_apart_grows_to_its_limit_and_keeps_the_latest(
+    object_api: ObjectApi, history: History
+) -> None:
+    for number in range(4):
+        text = json.dumps([f"{number}" * 100_000])
+        data = object_api.objects[RUNS].get("data") or {}
+        object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": data})
+        object_api.objects[RUNS]["data"][HISTORY] = text
+        history.save([run(1)])
+    kept = object_api.objects[RUNS]["data"][UNREADABLE]
+    assert len(kept) == UNREADABLE_BYTES
+    assert kept.endswith('"' + "3" * 100_000 + '"')
+
+
+def run(number: int) -> Json:
+    started = f"2026-11-25T00:{number:02}:00.000Z"
+    return {"id": f"run-{number}", "demo": "persistence", "verdict": "pass", "started": started}
