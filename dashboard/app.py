@@ -26,18 +26,19 @@ from dashboard.kube.pod_details import Inspector
 from dashboard.kube.pods import Inspector as ClusterInspector
 from dashboard.load.supervisor import Load
 from dashboard.mock import Fake
-from dashboard.mock.director import FakeDirector
 from dashboard.mock.generator import FakeLoad
 from dashboard.mock.inspector import FakeInspector
+from dashboard.mock.manager import MockRunManager
 from dashboard.mock.story import Options
 from dashboard.runs.audit import Audit, Record
+from dashboard.runs.demo import Tools
 from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.demos.persistence.writers import Writers
 from dashboard.runs.history import History
-from dashboard.runs.manager import Director
+from dashboard.runs.manager import RunManager
 from dashboard.sources.metrics import Scrape
 from dashboard.sources.mongo import Mongo
 from dashboard.sources.watches import Cluster
@@ -55,7 +56,7 @@ from dashboard.web.sockets import Sockets
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
 
 
-Directing = Director | FakeDirector
+Manager = RunManager | MockRunManager
 
 
 class Source(Protocol):
@@ -87,7 +88,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["looks"] = Looks()
     app.extensions["tails"] = Tails()
     app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
-    app.extensions["director"] = _director(config, hub, sources, audit)
+    app.extensions["manager"] = _manager(config, hub, sources, audit)
     return app
 
 
@@ -101,7 +102,7 @@ def start(app: Flask) -> None:
     for source in sources:
         source.start()
     app.extensions["audit"].start()
-    app.extensions["director"].begin()
+    app.extensions["manager"].begin()
     probe.start()
 
 
@@ -109,7 +110,7 @@ def stop(app: Flask) -> None:
     """Tells the probes, ends a run with its load (first, so that none begins meanwhile, and while the pages can still
     see it), closes the pages' sockets, then ends the threads."""
     app.extensions["probe"].ready = False
-    app.extensions["director"].end()
+    app.extensions["manager"].end()
     app.extensions["sockets"].stop()
     app.extensions["tails"].stop()
     app.extensions["audit"].stop()
@@ -163,12 +164,12 @@ def _inspector(config: Config) -> Inspector:
     return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
 
 
-def _director(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Directing:
+def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
     """What does the runs. The mock's kills, loads and verdicts are of its story."""
     pod = f"{config.statefulset}-0"
     if config.source == "fake":
         fake = next(source for source in sources if isinstance(source, Fake))
-        return FakeDirector(
+        return MockRunManager(
             fake,
             FakeLoad(fake.generate, hub.put, config.fake_seed),
             hub.pods,
@@ -182,20 +183,24 @@ def _director(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> 
         )
     api = partial(Api, connection(config.kubeconfig))
     crash = Crash(config.crash_port, config.crash_token) if config.crash_port else None
-    return Director(
-        PodControl(api, config.namespace, crash),
+    return RunManager(
+        Tools(
+            pods=PodControl(api, config.namespace, crash),
+            load=Load(config.service_url, hub.put),
+            writers=partial(
+                Writers, ServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)
+            ),
+            reader=Reader(config.mongodb_uri, config.mongodb_database),
+            view=hub,
+            database=pod,
+            deployment=config.deployment,
+        ),
         Lease(api, config.namespace, config.name),
         History(api, config.namespace),
-        Load(config.service_url, hub.put),
-        partial(Writers, ServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)),
-        Reader(config.mongodb_uri, config.mongodb_database),
-        hub,
         hub.put,
         audit,
         Clock(),
         holder=config.name,
-        pod=pod,
-        deployment=config.deployment,
     )
 
 

@@ -2,12 +2,11 @@
 
 import time
 from datetime import UTC, datetime
-
-from dashboard.runs.ports import Bell
+from threading import Event
 
 
 class Clock:
-    """The real one (core.ports.Clock)."""
+    """The real one (runs.ports.Clock)."""
 
     def now(self) -> str:
         return now()
@@ -15,8 +14,8 @@ class Clock:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    def wait(self, bell: Bell, seconds: float) -> bool:
-        return bell.wait(seconds)
+    def wait(self, cancelled: Event, seconds: float) -> bool:
+        return cancelled.wait(seconds)
 
 
 def now() -> str:

@@ -24,7 +24,6 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-DEMOS = ("persistence", "autoscale")
 STATUSES = {"pass": 0, "fail": 1, "inconclusive": 2}
 
 ANSWER_SECONDS = 10.0
@@ -73,8 +72,7 @@ def prove(options: argparse.Namespace) -> int:
     """Starts the demo, follows it to its end and keeps its report."""
     say = _timed()
     dashboard = Dashboard(options.url, options.token)
-    given = {"mode": options.mode, "rate": options.rate}
-    run_id = dashboard.start(options.demo, {name: value for name, value in given.items() if value is not None})
+    run_id = dashboard.start(options.demo, options.given)
     say(f"{options.demo} runs as {run_id}")
     progress = Progress(say)
     try:
@@ -271,11 +269,12 @@ def _is_loopback(url: str) -> bool:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m dashboard.prove", description="Runs a demo and ends with its verdict."
+        prog="python -m dashboard.prove",
+        usage="%(prog)s DEMO [--OPTION VALUE …] [--url URL] [--token TOKEN] [--limit SECONDS] [--reports DIRECTORY]",
+        description="Runs a demo and ends with its verdict. A demo's own options are given by name: --mode crash.",
+        allow_abbrev=False,
     )
-    parser.add_argument("demo", choices=DEMOS)
-    parser.add_argument("--mode", choices=("graceful", "crash"), help="how persistence ends the database")
-    parser.add_argument("--rate", type=float, help="requests a second, in place of those that the run finds itself")
+    parser.add_argument("demo", help="one of those that GET /api/demos lists: persistence, autoscale …")
     parser.add_argument(
         "--url", type=_address, default="http://127.0.0.1:8080", help="the dashboard's address or login link"
     )
@@ -285,7 +284,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=6000.0, help="seconds after which the run is aborted")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks at the run")
     parser.add_argument("--reports", default="reports", help="the directory for both reports")
-    options = parser.parse_args(arguments)
+    options, more = parser.parse_known_args(arguments)
+    options.given = _given(parser, more)
     address, _, token = options.url.partition("#")
     options.url, options.token = address, options.token or token
     if not options.token:
@@ -293,6 +293,25 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if not options.token.isascii() or not options.token.isprintable():
         parser.error("the token is none: it has characters that no token has")
     return options
+
+
+def _given(parser: argparse.ArgumentParser, words: list[str]) -> Json:
+    """The demo's own options: --mode crash, --rate=80. Which there are and what they may be, the dashboard knows."""
+    given: Json = {}
+    left = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    while left:
+        name = left.pop(0)
+        if not name.startswith("--") or len(name) < 3 or not left or left[0].startswith("--"):
+            parser.error(f"a demo's options are given as --name value, and not as {name!r}")
+        given[name[2:]] = _number_or_text(left.pop(0))
+    return given
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _address(text: str) -> str:

@@ -1,5 +1,7 @@
-"""What goes wrong outside of the dashboard. Each message is a sentence that may stand in a run's reason; any other
-exception is a defect.
+"""What may go wrong with a request or outside of the dashboard. Each message is a sentence that a user may read; any
+other exception is a defect.
+
+    InvalidOption     an option that is unknown, of the wrong type or out of bounds
 
     ExternalError
     ├── NotFound      there is no such object (any more)
@@ -18,4 +20,8 @@ class NotFound(ExternalError):
 
 
 class UidMismatch(ExternalError):
+    pass
+
+
+class InvalidOption(ValueError):
     pass

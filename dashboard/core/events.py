@@ -8,32 +8,32 @@ import msgspec
 from dashboard.core.objects import PodMetrics
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is when it was heard, RFC 3339 UTC: the core has no clock of its own."""
 
     at: str
 
 
-class Listed(Told, frozen=True):
+class ObjectsListed(Event, frozen=True):
     """All objects of a kind; what is not among them is gone."""
 
     kind: str
     objects: list[Any]
 
 
-class Changed(Told, frozen=True):
+class ObjectChanged(Event, frozen=True):
     """An object that is new, or not as it was."""
 
     kind: str
     object: Any
 
 
-class Deleted(Told, frozen=True):
+class ObjectDeleted(Event, frozen=True):
     kind: str
     uid: str
 
 
-class Sampled(Told, frozen=True):
+class MetricsSampled(Event, frozen=True):
     """All pods' samples as metrics.k8s.io has them now."""
 
     samples: list[PodMetrics]
@@ -49,7 +49,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     text: str | None = None  # its exact JSON, where a browser's numbers could not hold it
 
 
-class Contents(Told, frozen=True):
+class CollectionRead(Event, frozen=True):
     """What the collection holds: its size and its newest documents."""
 
     version: str
@@ -58,20 +58,20 @@ class Contents(Told, frozen=True):
     newest: list[Document]
 
 
-class Volume(Told, frozen=True):
+class VolumeUsage(Event, frozen=True):
     """The file system that the database stores on."""
 
     used_bytes: int
     total_bytes: int
 
 
-class Operations(Told, frozen=True):
+class OperationRate(Event, frozen=True):
     """Reads and writes of documents that the database carried out, per second since the last time."""
 
     per_second: float
 
 
-class MongoDown(Told, frozen=True):
+class MongoUnavailable(Event, frozen=True):
     error: str
     forbidden: bool = False
 
@@ -84,37 +84,37 @@ class Counters(msgspec.Struct, frozen=True, gc=False):
     buckets: tuple[tuple[float, float], ...]  # (upper bound in seconds, requests that took at most so long), ascending
 
 
-class Scraped(Told, frozen=True):
+class CountersScraped(Event, frozen=True):
     """The counters of the service's pods, by pod name: those that answered at this moment."""
 
     pods: dict[str, Counters]
 
 
-class Loaded(Told, frozen=True):
+class LoadUpdated(Event, frozen=True):
     """How the load generator does: `load` as it stands in the state, and whether it runs."""
 
     load: dict[str, Any]
 
 
-class Ran(Told, frozen=True):
+class RunUpdated(Event, frozen=True):
     """The run that is under way, or that was the last one, as it stands in the state."""
 
     run: dict[str, Any]
 
 
-class Remembered(Told, frozen=True):
+class RunHistoryUpdated(Event, frozen=True):
     """The summaries of earlier runs, newest first."""
 
     runs: list[dict[str, Any]]
 
 
-class Leased(Told, frozen=True):
+class LeaseChanged(Event, frozen=True):
     """Who may run a demo now: {"holder", "run", "since"}, or None when nobody does."""
 
     lease: dict[str, Any] | None
 
 
-class Acted(Told, frozen=True):
+class ActionRecorded(Event, frozen=True):
     """What somebody did through the dashboard, or what it did for them. `tone`, `about` and `mark` as in core/news."""
 
     tone: str
@@ -123,13 +123,13 @@ class Acted(Told, frozen=True):
     mark: str | None = None
 
 
-class Versioned(Told, frozen=True):
+class ClusterVersion(Event, frozen=True):
     """The cluster's own version."""
 
     kubernetes: str
 
 
-class Heard(Told, frozen=True):
+class SourceStatus(Event, frozen=True):
     """How a source does: `live`, `stale`, `connecting` or `forbidden`, and what went wrong, if anything did."""
 
     source: str
@@ -137,4 +137,4 @@ class Heard(Told, frozen=True):
     error: str | None = None
 
 
-Emit = Callable[[Told], None]
+Emit = Callable[[Event], None]

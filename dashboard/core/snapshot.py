@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.core import events as event
-from dashboard.core import objects, views
+from dashboard.core import events, objects, views
 from dashboard.core.history import History
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Reckoning
@@ -58,40 +57,44 @@ class Snapshot:
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
         }
 
-    def apply(self, told: event.Told) -> None:
+    def apply(self, told: events.Event) -> None:
         """Takes in one event. Events that say nothing new leave the state equal."""
         match told:
-            case event.Listed(kind="events") | event.Changed(kind="events") | event.Deleted(kind="events"):
+            case (
+                events.ObjectsListed(kind="events")
+                | events.ObjectChanged(kind="events")
+                | events.ObjectDeleted(kind="events")
+            ):
                 self._hear("events", "live", told.at)  # the timeline keeps them
-            case event.Listed():
+            case events.ObjectsListed():
                 self._list(told)
-            case event.Changed():
+            case events.ObjectChanged():
                 self._change(told)
-            case event.Deleted():
+            case events.ObjectDeleted():
                 self._delete(told)
-            case event.Sampled():
+            case events.MetricsSampled():
                 self._sample(told)
-            case event.Contents():
+            case events.CollectionRead():
                 self._contents(told)
-            case event.Operations():
+            case events.OperationRate():
                 self._operations(told)
-            case event.Volume():
+            case events.VolumeUsage():
                 self._volume(told)
-            case event.Scraped():
+            case events.CountersScraped():
                 self._scrape(told)
-            case event.Loaded():
+            case events.LoadUpdated():
                 self._take_load(told)
-            case event.Ran():
+            case events.RunUpdated():
                 self._run = told.run
-            case event.Remembered():
+            case events.RunHistoryUpdated():
                 self._runs = told.runs
-            case event.Leased():
+            case events.LeaseChanged():
                 self._lease = told.lease
-            case event.MongoDown():
+            case events.MongoUnavailable():
                 self._mongo_down(told)
-            case event.Versioned():
+            case events.ClusterVersion():
                 self._kubernetes_version = told.kubernetes
-            case event.Heard():
+            case events.SourceStatus():
                 self._hear(told.source, told.state, told.at, told.error)
 
     def state(self, viewers: int) -> Json:
@@ -138,21 +141,21 @@ class Snapshot:
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
 
-    def _list(self, told: event.Listed) -> None:
+    def _list(self, told: events.ObjectsListed) -> None:
         """A list replaces the kind: objects that were deleted while nobody watched leave no ghosts."""
         self._objects[told.kind] = {listed.metadata.uid: listed for listed in told.objects}
         if told.kind == "pods":
             self._pods = {pod.metadata.uid: self._view(pod) for pod in told.objects}
         self._moved(told.kind, told.at)
 
-    def _change(self, told: event.Changed) -> None:
+    def _change(self, told: events.ObjectChanged) -> None:
         uid = told.object.metadata.uid
         self._objects.setdefault(told.kind, {})[uid] = told.object
         if told.kind == "pods":
             self._pods[uid] = self._view(told.object)
         self._moved(told.kind, told.at)
 
-    def _delete(self, told: event.Deleted) -> None:
+    def _delete(self, told: events.ObjectDeleted) -> None:
         self._objects.get(told.kind, {}).pop(told.uid, None)
         if told.kind == "pods":
             self._pods.pop(told.uid, None)
@@ -167,7 +170,7 @@ class Snapshot:
         if kind in ("horizontalpodautoscalers", "deployments"):
             self._reckon(at)
 
-    def _sample(self, told: event.Sampled) -> None:
+    def _sample(self, told: events.MetricsSampled) -> None:
         """Each poll has all samples: a pod that is not in it has no current one. The age shown is the sample's own."""
         before, self._samples = self._samples, {sample.metadata.name: sample for sample in told.samples}
         for uid, pod in self._objects.get("pods", {}).items():
@@ -191,7 +194,7 @@ class Snapshot:
             self.history.add("cpu", at, round(100 * used / requested, 1))
         self.history.add_pods(self.samples())
 
-    def _scrape(self, told: event.Scraped) -> None:
+    def _scrape(self, told: events.CountersScraped) -> None:
         """A pod that does not answer has no rate; the figures of the others stand."""
         at = seconds(told.at)
         self._rates = rates = self._traffic.rates(at, told.pods)
@@ -224,7 +227,7 @@ class Snapshot:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
 
-    def _contents(self, told: event.Contents) -> None:
+    def _contents(self, told: events.CollectionRead) -> None:
         previous = self._mongo or {}
         was_up = previous.get("state") == "up"
         self._mongo = {
@@ -239,21 +242,21 @@ class Snapshot:
         }
         self._hear("mongo", "live", told.at)
 
-    def _operations(self, told: event.Operations) -> None:
+    def _operations(self, told: events.OperationRate) -> None:
         if self._mongo:
             self._mongo = self._mongo | {"ops_per_second": told.per_second}
         self._hear("mongo", "live", told.at)
 
-    def _volume(self, told: event.Volume) -> None:
+    def _volume(self, told: events.VolumeUsage) -> None:
         if self._mongo:
             self._mongo = self._mongo | {"volume": {"used_bytes": told.used_bytes, "total_bytes": told.total_bytes}}
 
-    def _take_load(self, told: event.Loaded) -> None:
+    def _take_load(self, told: events.LoadUpdated) -> None:
         self._load = load = told.load
         figures = (load["offered"], load["achieved"], load["errors_per_second"], load["p50_ms"], load["p99_ms"])
         self.history.add("load", seconds(told.at), *figures)
 
-    def _mongo_down(self, told: event.MongoDown) -> None:
+    def _mongo_down(self, told: events.MongoUnavailable) -> None:
         """What was last seen stays on the page, marked as down."""
         previous = self._mongo or {"version": None, "count": None, "size_bytes": None, "volume": None, "newest": []}
         was_down = previous.get("state") == "down"

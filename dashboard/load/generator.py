@@ -26,8 +26,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
+from dashboard.core.errors import InvalidOption
 from dashboard.load.options import MOST_IN_FLIGHT, Errors, LoadOptions, Sample, check_rate
-from dashboard.runs.record import BadOption
 
 LIFE_SECONDS = 2.0  # of a connection: the Service gives each to one pod, and new pods must get their share
 LIFE_REQUESTS = 50
@@ -53,12 +53,12 @@ def main(arguments: list[str]) -> None:
         given = msgspec.json.decode(arguments[0], type=dict[str, Any])
         url = given.pop("url", None)
         options = LoadOptions.read(given)
-    except (BadOption, IndexError, msgspec.MsgspecError) as error:
+    except (InvalidOption, IndexError, msgspec.MsgspecError) as error:
         sys.exit(f"There is nothing to load: {error}")
     signal.setitimer(signal.ITIMER_REAL, options.duration + ANSWER_SECONDS + SPARE_SECONDS)
     try:
         uvloop.run(_load(url, options))
-    except BadOption as error:
+    except InvalidOption as error:
         sys.exit(str(error))
 
 
@@ -170,7 +170,7 @@ class Generator:
             with open(0, "rb", buffering=0, closefd=False) as lines:  # a buffer's lock would break the exit
                 while (rate := _read_rate(lines.readline(LONGEST_LINE))) is not None:
                     self._rate = rate
-        except BadOption as fault:
+        except InvalidOption as fault:
             self._fault = fault
         loop.call_soon_threadsafe(self._stop.set)
 
@@ -303,7 +303,7 @@ def _read_rate(line: bytes) -> float | None:
     try:
         rate: float = msgspec.json.decode(line, type=float)
     except msgspec.MsgspecError:
-        raise BadOption("A load's input must be a rate a line, or the word to stop.") from None
+        raise InvalidOption("A load's input must be a rate a line, or the word to stop.") from None
     check_rate(rate)
     return rate
 

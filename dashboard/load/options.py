@@ -10,11 +10,10 @@ from typing import Any, Self
 
 from msgspec import Struct, field
 
-from dashboard.core.errors import ExternalError
+from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load.schedule import Schedule
-from dashboard.runs.record import BadOption
 
-MOST_RATE = 2000.0  # requests a second
+LEAST_RATE, MOST_RATE = 1.0, 2000.0  # requests a second
 MOST_SECONDS = 1800.0
 CONNECTIONS = (1, 200, "connections at once")
 USUAL_CONNECTIONS = 50
@@ -39,7 +38,7 @@ class Unfit(ExternalError):
 class LoadOptions(Struct, frozen=True, kw_only=True):
     """Requests a second for so many seconds, after a linear rise from nothing that is part of them.
 
-    `BadOption` for what is out of bounds.
+    `InvalidOption` for what is out of bounds.
     """
 
     rate: float
@@ -55,19 +54,19 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
-        """From plain JSON; `BadOption` for what no load can be made of."""
+        """From plain JSON; `InvalidOption` for what no load can be made of."""
         for name, value in given.items():
             if name not in cls.__struct_fields__:
-                raise BadOption(f"A load has no {name[:40]!r}: it has {', '.join(cls.__struct_fields__)}.")
+                raise InvalidOption(f"A load has no {name[:40]!r}: it has {', '.join(cls.__struct_fields__)}.")
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise BadOption(f"A load's {name} must be a number.")
+                raise InvalidOption(f"A load's {name} must be a number.")
         for name in ("rate", "duration"):
             if name not in given:
-                raise BadOption(f"A load needs a {name}.")
+                raise InvalidOption(f"A load needs a {name}.")
         numbers = {name: _float(value) for name, value in given.items()}
         connections = _bound("connections", numbers.pop("connections", USUAL_CONNECTIONS), *CONNECTIONS)
         if connections != int(connections):
-            raise BadOption("A load's connections must be a whole number.")
+            raise InvalidOption("A load's connections must be a whole number.")
         return cls(connections=int(connections), **numbers)
 
     def schedule(self) -> Schedule:
@@ -157,13 +156,13 @@ def unfit(totals: Totals) -> str | None:
 
 
 def check_rate(rate: float) -> None:
-    """`BadOption` if no load may have this rate."""
-    _bound("rate", rate, 1, MOST_RATE, "requests a second")
+    """`InvalidOption` if no load may have this rate."""
+    _bound("rate", rate, LEAST_RATE, MOST_RATE, "requests a second")
 
 
 def _bound(name: str, value: float, low: float, high: float, unit: str) -> float:
     if not low <= value <= high:  # NaN is not, either
-        raise BadOption(f"A load's {name} is {value:g}: it must be from {low:g} to {high:g} ({unit}).")
+        raise InvalidOption(f"A load's {name} is {value:g}: it must be from {low:g} to {high:g} ({unit}).")
     return value
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from dashboard.clock import now
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.core.timestamps import rfc3339, seconds
@@ -54,7 +54,7 @@ class Load:
             raise
 
     def change_rate(self, rate: float) -> None:
-        """Sends so many requests a second from now on; nothing if no load has begun. `BadOption` beyond its bounds."""
+        """Sends so many requests a second from now on; nothing if no load has begun. `InvalidOption` out of bounds."""
         check_rate(rate)
         with self._lock:
             child = self._child if self._course is not None and self._course.begun else None
@@ -140,4 +140,4 @@ class Load:
         return child
 
     def _tell(self, load: dict[str, object]) -> None:
-        self._emit(event.Loaded(at=self._clock(), load=load))
+        self._emit(events.LoadUpdated(at=self._clock(), load=load))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from dashboard.core.events import Emit, Told
+from dashboard.core.events import Emit, Event
 from dashboard.core.snapshot import Targets
 from dashboard.mock.moments import STEP_SECONDS
 from dashboard.mock.service import FakeService
@@ -54,7 +54,7 @@ class Fake:
             self._tell(self._story.step)
             due = max(due + self._every, time.monotonic() - self._every)
 
-    def _tell(self, part: Callable[[datetime], list[Told]]) -> None:
+    def _tell(self, part: Callable[[datetime], list[Event]]) -> None:
         with self._lock:
             events = part(datetime.now(UTC))
         for told in events:

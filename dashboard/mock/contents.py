@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.mock.moments import Moments
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "juniper")
@@ -25,7 +25,7 @@ class Contents:
         self._moments = moments
         self._random = random
         self._keep = keep
-        self._newest: list[event.Document] = []
+        self._newest: list[events.Document] = []
         self._count = 0
         self._bytes = 0
         self._changed = False
@@ -43,7 +43,7 @@ class Contents:
             made, truncated = {"…": f"{size} bytes, too large to show"}, True
         elif id_given or "exact" in made:
             text = orjson.dumps(made).decode()
-        shown = event.Document(
+        shown = events.Document(
             id=id_, document=made, inserted=self._moments.stamp.replace("Z", ".000Z"), truncated=truncated, text=text
         )
         self._newest = [shown, *self._newest[: NEWEST - 1]]
@@ -55,14 +55,14 @@ class Contents:
         changed, self._changed = self._changed, False
         return changed
 
-    def contents(self) -> event.Contents:
-        return event.Contents(
+    def contents(self) -> events.CollectionRead:
+        return events.CollectionRead(
             at=self._moments.told, version=VERSION, count=self._count, size_bytes=self._bytes, newest=self._newest
         )
 
-    def volume(self) -> event.Volume:
+    def volume(self) -> events.VolumeUsage:
         used = 11 * 2**30 + self._bytes * 40
-        return event.Volume(at=self._moments.told, used_bytes=used, total_bytes=FILE_SYSTEM_BYTES)
+        return events.VolumeUsage(at=self._moments.told, used_bytes=used, total_bytes=FILE_SYSTEM_BYTES)
 
     def _made_up(self) -> dict[str, Any]:
         if self._count % ODD_EVERY == 0:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.mock.contents import Contents
 from dashboard.mock.load import Load
 from dashboard.mock.moments import Moments
@@ -21,7 +21,7 @@ class Database:
         random: random.Random,
         contents: Contents,
         load: Load,
-        tell: Callable[[event.Told], None],
+        tell: Callable[[events.Event], None],
     ) -> None:
         self.up = False
         self._moments = moments
@@ -42,14 +42,14 @@ class Database:
         if self._moments.plot % VOLUME_SECONDS == 0:
             self._tell(self._contents.volume())
 
-    def operations(self) -> event.Operations:
+    def operations(self) -> events.OperationRate:
         """Some two for each request of the service."""
         rate = self._load.rate * self._random.uniform(1.6, 1.9) + self._random.uniform(0, 2)
-        return event.Operations(at=self._moments.told, per_second=round(rate, 1))
+        return events.OperationRate(at=self._moments.told, per_second=round(rate, 1))
 
     def _tell_of_absence(self, is_new: bool) -> None:
         if is_new:
-            self._tell(event.MongoDown(at=self._moments.told, error="the database has no primary"))
+            self._tell(events.MongoUnavailable(at=self._moments.told, error="the database has no primary"))
         elif self._moments.plot % RETRY_SECONDS == 0:
             error = "the database can't be reached: ServerSelectionTimeoutError"
-            self._tell(event.MongoDown(at=self._moments.told, error=error))
+            self._tell(events.MongoUnavailable(at=self._moments.told, error=error))

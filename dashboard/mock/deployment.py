@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.snapshot import Targets
 from dashboard.mock.happenings import Happenings, Regarding
 from dashboard.mock.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
@@ -23,7 +23,7 @@ class Deployment:
         meter: Meter,
         scaler: Scaler,
         happenings: Happenings,
-        tell: Callable[[event.Told], None],
+        tell: Callable[[events.Event], None],
         claim_uid: str,
     ) -> None:
         self.since = ""
@@ -37,12 +37,12 @@ class Deployment:
         self._claim_uid = claim_uid
         self._told: dict[str, Json] = {}  # kind → as told last
 
-    def listed(self, kind: str) -> event.Listed | None:
+    def listed(self, kind: str) -> events.ObjectsListed | None:
         """None for a kind of which nothing is kept here."""
         objects = self._objects()
         if kind not in objects:
             return None
-        return event.Listed(at=self._moments.told, kind=kind, objects=[decoded(kind, objects[kind])])
+        return events.ObjectsListed(at=self._moments.told, kind=kind, objects=[decoded(kind, objects[kind])])
 
     def replace(self, gone: Pod) -> None:
         """What a pod's owner does when it is gone: those that have a name of their own come back under it."""
@@ -66,7 +66,7 @@ class Deployment:
         for kind, written in self._objects().items():
             if self._told.get(kind) != written:
                 self._told[kind] = written
-                self._tell(event.Changed(at=self._moments.told, kind=kind, object=decoded(kind, written)))
+                self._tell(events.ObjectChanged(at=self._moments.told, kind=kind, object=decoded(kind, written)))
 
     def _objects(self) -> dict[str, Json]:
         targets, since = self._targets, self.since

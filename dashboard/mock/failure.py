@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.mock.moments import Moments
 
 FAILURES = (  # the source, what it is while it fails, and its words
@@ -21,8 +21,8 @@ class Failure:
         self,
         moments: Moments,
         random: random.Random,
-        tell: Callable[[event.Told], None],
-        listed: Callable[[str], event.Listed | None],
+        tell: Callable[[events.Event], None],
+        listed: Callable[[str], events.ObjectsListed | None],
     ) -> None:
         self._moments = moments
         self._random = random
@@ -32,7 +32,7 @@ class Failure:
 
     def begin(self) -> None:
         self._source, state, error = self._random.choice(FAILURES)
-        self._tell(event.Heard(at=self._moments.told, source=self._source, state=state, error=error))
+        self._tell(events.SourceStatus(at=self._moments.told, source=self._source, state=state, error=error))
 
     def end(self) -> None:
         """A watch lists again; the others are back with what they tell next."""
@@ -40,13 +40,13 @@ class Failure:
         if source and (listed := self._listed(source)):
             self._tell(listed)
 
-    def swallows(self, told: event.Told) -> bool:
+    def swallows(self, told: events.Event) -> bool:
         """Whether it comes from the source that fails."""
         match told:
-            case event.Sampled():
+            case events.MetricsSampled():
                 return self._source == "metrics"
-            case event.Scraped():
+            case events.CountersScraped():
                 return self._source == "traffic"
-            case event.Listed(kind=kind) | event.Changed(kind=kind) | event.Deleted(kind=kind):
+            case events.ObjectsListed(kind=kind) | events.ObjectChanged(kind=kind) | events.ObjectDeleted(kind=kind):
                 return self._source == kind
         return False

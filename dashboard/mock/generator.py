@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from dashboard.clock import rfc3339
-from dashboard.core.events import Emit, Loaded
+from dashboard.core.events import Emit, LoadUpdated
 from dashboard.load.options import Busy, LoadOptions, Totals, check_rate
 
 TELL_SECONDS = 1.0
@@ -100,4 +100,4 @@ class FakeLoad:
             "connections": min(options.connections, int(rate / 8) + 1) if active else 0,
             "error": None,
         }
-        self._emit(Loaded(at=rfc3339(datetime.now(UTC)), load=load))
+        self._emit(LoadUpdated(at=rfc3339(datetime.now(UTC)), load=load))

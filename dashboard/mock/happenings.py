@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.mock.manifests import Json, decoded
 from dashboard.mock.moments import Moments
 
@@ -24,15 +24,15 @@ class Regarding:
 class Happenings:
     """`tell` takes the events about them; `uid` makes identities."""
 
-    def __init__(self, moments: Moments, tell: Callable[[event.Told], None], uid: Callable[[], str]) -> None:
+    def __init__(self, moments: Moments, tell: Callable[[events.Event], None], uid: Callable[[], str]) -> None:
         self._moments = moments
         self._tell = tell
         self._uid = uid
         self._events: dict[tuple[Regarding, str, str], tuple[datetime, Json]] = {}  # in the order of their last time
 
-    def listed(self) -> event.Listed:
+    def listed(self) -> events.ObjectsListed:
         objects = [decoded("events", written) for _, written in self._events.values()]
-        return event.Listed(at=self._moments.told, kind="events", objects=objects)
+        return events.ObjectsListed(at=self._moments.told, kind="events", objects=objects)
 
     def note(
         self, about: Regarding, reason: str, message: str, component: str = "kubelet", warning: bool = False
@@ -41,7 +41,7 @@ class Happenings:
         _, before = self._events.pop(key, (None, None))
         written = self._again(before) if before else self._first(about, reason, message, component, warning)
         self._events[key] = (self._moments.at, written)
-        self._tell(event.Changed(at=self._moments.told, kind="events", object=decoded("events", written)))
+        self._tell(events.ObjectChanged(at=self._moments.told, kind="events", object=decoded("events", written)))
         self._forget()
 
     def _first(self, about: Regarding, reason: str, message: str, component: str, warning: bool) -> Json:
@@ -76,4 +76,4 @@ class Happenings:
     def _forget(self) -> None:
         while self._moments.at - next(iter(self._events.values()))[0] > KEPT:
             _, gone = self._events.pop(next(iter(self._events)))
-            self._tell(event.Deleted(at=self._moments.told, kind="events", uid=gone["metadata"]["uid"]))
+            self._tell(events.ObjectDeleted(at=self._moments.told, kind="events", uid=gone["metadata"]["uid"]))

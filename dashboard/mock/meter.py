@@ -3,8 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.mock.load import Load
 from dashboard.mock.manifests import sample
 from dashboard.mock.moments import Moments
@@ -46,10 +45,10 @@ class Meter:
             elif now >= reading.due:
                 self._read(pod, reading)
 
-    def sampled(self, pods: Pods) -> event.Sampled:
+    def sampled(self, pods: Pods) -> events.MetricsSampled:
         """What the API answers now."""
         known = [self._readings.get(pod.uid) for pod in pods]
-        return event.Sampled(at=self._moments.told, samples=[one.told for one in known if one and one.told])
+        return events.MetricsSampled(at=self._moments.told, samples=[one.told for one in known if one and one.told])
 
     def cpu(self, uid: str) -> float | None:
         """The last sample's millicores."""

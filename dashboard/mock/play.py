@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from dashboard.core.timestamps import rfc3339, seconds
+from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
 from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import Killed, Persisted, Verdict, persistence
+from dashboard.runs.demos.persistence.verdict import Killed, Persisted, persistence
+from dashboard.runs.verdict import Verdict
 
 OUTCOMES = ("pass", "fail", "inconclusive")
 WEIGHTS = (6, 2, 2)
@@ -42,12 +44,26 @@ class Play(NamedTuple):
     verdict: Callable[[End], Verdict]
 
 
-def play_of(demo: str, options: Json, outcome: str, database: Json, turn: int = 0) -> Play:
+def play_of(demo: Demo, options: Json, outcome: str, database: Json, turn: int = 0) -> Play:
     """`database` is its pod before the run; `turn` counts the runs, so that their figures differ."""
     wobble = WOBBLE[turn % len(WOBBLE)]
-    if demo == "persistence":
+    if demo.id == "persistence":
         return _persistence(options["mode"], outcome, database, wobble)
-    return _autoscale(float(options.get("rate") or 180), outcome, wobble)
+    if demo.id == "autoscale":
+        return _autoscale(float(options.get("rate") or 180), outcome, wobble)
+    return _any(demo, outcome)
+
+
+def _any(demo: Demo, outcome: str) -> Play:
+    """Of a demo without a story of its own: its steps, and no figures."""
+    scenes = tuple(Scene(step.id, 1.0, _always(step.title)) for step in demo.steps)
+
+    def verdict(end: End) -> Verdict:
+        word = "inconclusive" if end.stopped else outcome
+        reason = end.stopped or (None if word == "pass" else "The mock was asked for this outcome.")
+        return Verdict(word, reason, {}, f"{demo.id} {word.upper()}")
+
+    return Play(scenes, verdict)
 
 
 def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> Play:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.mock.happenings import Happenings, Regarding
 from dashboard.mock.manifests import HASH, NODE, Json, decoded, metadata
 from dashboard.mock.moments import Moments
@@ -91,7 +91,7 @@ class Pods:
         moments: Moments,
         random: random.Random,
         happenings: Happenings,
-        tell: Callable[[event.Told], None],
+        tell: Callable[[events.Event], None],
         uid: Callable[[], str],
     ) -> None:
         self._namespace = namespace
@@ -113,9 +113,9 @@ class Pods:
     def named(self, name: str) -> Pod | None:
         return next((pod for pod in self if pod.name == name), None)
 
-    def listed(self) -> event.Listed:
+    def listed(self) -> events.ObjectsListed:
         objects = [decoded("pods", written(pod)) for pod in self]
-        return event.Listed(at=self._moments.told, kind="pods", objects=objects)
+        return events.ObjectsListed(at=self._moments.told, kind="pods", objects=objects)
 
     def new_name(self, deployment: str) -> str:
         return f"{deployment}-{HASH}-{''.join(self._random.choices(LETTERS, k=5))}"
@@ -182,7 +182,7 @@ class Pods:
         self._turn(pod, stage)
         if stage == "gone":
             del self._pods[pod.uid]
-            self._tell(event.Deleted(at=self._moments.told, kind="pods", uid=pod.uid))
+            self._tell(events.ObjectDeleted(at=self._moments.told, kind="pods", uid=pod.uid))
             return
         if stage == "running":
             pod.started = self._moments.stamp
@@ -214,7 +214,7 @@ class Pods:
                 note(pod.regarding(container), "Killing", f"Stopping container {container}")
 
     def _changed(self, pod: Pod) -> None:
-        self._tell(event.Changed(at=self._moments.told, kind="pods", object=decoded("pods", written(pod))))
+        self._tell(events.ObjectChanged(at=self._moments.told, kind="pods", object=decoded("pods", written(pod))))
 
 
 def written(pod: Pod) -> Json:

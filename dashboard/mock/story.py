@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.snapshot import Targets
 from dashboard.mock.contents import ODD, Contents, Keep
 from dashboard.mock.database import Database
@@ -54,7 +54,7 @@ class Story:
         self._targets = targets
         self._options = options
         self._random = chance = random.Random(options.seed)  # noqa: S311 - a story, no secret
-        self._told: list[event.Told] = []
+        self._told: list[events.Event] = []
         self._uids = 0
         self._figures_at = BEFORE
         self._moments = moments = Moments(BEFORE)
@@ -71,17 +71,17 @@ class Story:
         self._failure = Failure(moments, chance, self._tell, self._deployment.listed)
         self._plot = Plot(targets, moments, chance, self._pods, self._load, self._failure)
 
-    def opening(self, at: datetime) -> list[event.Told]:
+    def opening(self, at: datetime) -> list[events.Event]:
         """What first lists tell at a moment, and the figures of the hour before it.
 
         The autoscaler comes last: what it would have made of the past needs pods that are no more.
         """
         past = self._past(at)
         self._plot.ended = self._options.quiet
-        steps = [told for told in past if isinstance(told, event.Changed) and told.kind == "deployments"]
-        figures = [told for told in past if isinstance(told, event.Scraped | event.Sampled)]
+        steps = [told for told in past if isinstance(told, events.ObjectChanged) and told.kind == "deployments"]
+        figures = [told for told in past if isinstance(told, events.CountersScraped | events.MetricsSampled)]
         return [
-            event.Versioned(at=self._moments.told, kubernetes="v1.36.3-fake"),
+            events.ClusterVersion(at=self._moments.told, kubernetes="v1.36.3-fake"),
             *steps,
             self._pods.listed(),
             *self._listed("persistentvolumeclaims", "deployments", "statefulsets", "endpointslices"),
@@ -93,7 +93,7 @@ class Story:
             self._database.operations(),
         ]
 
-    def step(self, at: datetime) -> list[event.Told]:
+    def step(self, at: datetime) -> list[events.Event]:
         """What happens until `at`."""
         self._moments.step(at)
         self._told = []
@@ -118,11 +118,11 @@ class Story:
             if pod.ready:
                 self._pods.kill(pod, "Error")
 
-    def _past(self, at: datetime) -> list[event.Told]:
+    def _past(self, at: datetime) -> list[events.Event]:
         """Plays what came before, from the first pods on, and gives what was told of it."""
         seconds = PAST_SECONDS if self._options.pods <= CROWD else SHORT_PAST_SECONDS
         self._found(at - timedelta(seconds=seconds))
-        past: list[event.Told] = []
+        past: list[events.Event] = []
         for left in reversed(range(int(seconds / STEP_SECONDS))):
             past += self.step(at - timedelta(seconds=left * STEP_SECONDS))
             if left < ODD_STEPS * len(ODD) and left % ODD_STEPS == 0:
@@ -174,14 +174,14 @@ class Story:
         self._figures_at = max(self._figures_at + SECOND, self._moments.at - SECOND)
         members = [pod for pod in self._pods if pod.kind is SERVICE and pod.started and pod.stage != "killed"]
         counters = {pod.name: self._load.counters(pod.uid) for pod in members[:COUNTED_PODS]}
-        self._tell(event.Scraped(at=self._moments.told, pods=counters))
+        self._tell(events.CountersScraped(at=self._moments.told, pods=counters))
         if self._database.up:
             self._tell(self._database.operations())
 
-    def _listed(self, *kinds: str) -> list[event.Listed]:
+    def _listed(self, *kinds: str) -> list[events.ObjectsListed]:
         return [listed for kind in kinds if (listed := self._deployment.listed(kind))]
 
-    def _tell(self, told: event.Told) -> None:
+    def _tell(self, told: events.Event) -> None:
         self._told.append(told)
 
     def _uid(self) -> str:

@@ -18,7 +18,7 @@ import orjson
 from flask import g, has_request_context
 
 from dashboard.clock import now
-from dashboard.core.events import Acted, Emit
+from dashboard.core.events import ActionRecorded, Emit
 from dashboard.core.timeline.entry import plain, shorten
 
 KEPT = 500  # lines
@@ -66,7 +66,9 @@ class Audit:
             g.audited = True  # the request need not be noted a second time
         tone = _tone(outcome)
         words = f"{line['action']}: {line['outcome'].rstrip('.')}, by {line['by']}"
-        self._emit(Acted(at=line["at"], tone=tone, text=plain(words, LONGEST), about=line["object"], mark=mark))
+        self._emit(
+            ActionRecorded(at=line["at"], tone=tone, text=plain(words, LONGEST), about=line["object"], mark=mark)
+        )
         if self._record and line["object"] is not None and not outcome.startswith("refused"):
             try:
                 self._events.put_nowait((words, line["object"], "Normal" if tone == "busy" else "Warning"))

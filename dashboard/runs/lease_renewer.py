@@ -15,7 +15,7 @@ RENEW_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class LeaseRenewer:
     """`lost` is called at most once, with the reason as a sentence."""
 
     def __init__(self, lease: Lease, clock: Clock, lost: Callable[[str], None]) -> None:

@@ -16,20 +16,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from dashboard.core import events as event
-from dashboard.core.errors import ExternalError, NotFound, UidMismatch
+from dashboard.core import events
+from dashboard.core.errors import ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.core.events import Emit
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, activity
 from dashboard.kube.pod_control import MODES, PodIdentity
 from dashboard.load.options import Busy, LoadOptions
-from dashboard.runs.context import Ended, Play, Stage
-from dashboard.runs.demos.autoscale.demo import Autoscaling
-from dashboard.runs.demos.persistence.demo import Persistence
-from dashboard.runs.demos.persistence.verdict import Verdict
+from dashboard.runs.context import RunContext, RunStopped
+from dashboard.runs.demo import Demo, Experiment, Tools, checked, demo_of
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.kill import kill
-from dashboard.runs.lease_renewer import TTL_SECONDS, Keeper
-from dashboard.runs.ports import Audit, Clock, History, Lease, Load, Pods, Reader, View, WritersOf
-from dashboard.runs.record import RUNNING, RUNS, BadOption, Run, checked, demo_of, orphaned, started, summary, trimmed
+from dashboard.runs.lease_renewer import TTL_SECONDS, LeaseRenewer
+from dashboard.runs.ports import Audit, Clock, History, Lease
+from dashboard.runs.record import RUNS, Run, orphaned, started, summary, trimmed
+from dashboard.runs.verdict import RUNNING, Verdict
 
 LOOK_SECONDS = 5.0  # between two looks at what other dashboards do
 END_SECONDS = 10.0  # that a run has to clean up when the dashboard goes
@@ -84,45 +84,38 @@ def in_thread(name: str, work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
-class Director:
+class RunManager:
     def __init__(
         self,
-        pods: Pods,
+        tools: Tools,
         lease: Lease,
         history: History,
-        load: Load,
-        writers: WritersOf,
-        reader: Reader,
-        view: View,
         emit: Emit,
         audit: Audit,
         clock: Clock,
         *,
         holder: str,  # the dashboard's own name
-        pod: str,  # the database's, "mongodb-0"
-        deployment: str,  # the service's
+        demos: Mapping[str, Demo] = DEMOS,
         spawn: Spawn = in_thread,
     ) -> None:
-        self._pods = pods
+        self._tools = tools
+        self._pods = tools.pods
+        self._load = tools.load
+        self._pod = tools.database
         self._lease = lease
         self._history = history
-        self._load = load
-        self._writers = writers
-        self._reader = reader
-        self._view = view
         self._emit = emit
         self._audit = audit
         self._clock = clock
         self._holder = holder
-        self._pod = pod
-        self._deployment = deployment
+        self.demos = demos
         self._spawn = spawn
         self._turn = threading.Lock()  # nothing begins while the history is tidied up
         self._restarting = threading.Lock()  # a load that ends meanwhile keeps its lease for the restart beside it
         self._lock = threading.Lock()  # guards what follows
         self._occupied: Activity | None = None
-        self._keeper: Keeper | None = None  # of the lease that it holds
-        self._stage: Stage | None = None
+        self._renewer: LeaseRenewer | None = None  # of the lease that it holds
+        self._context: RunContext | None = None
         self._loading = False  # whether a load by hand has begun
         self._runs: list[Json] = []  # newest first, without the one that goes
         self._read = False  # whether the history was
@@ -143,9 +136,9 @@ class Director:
         """From now on nothing begins. Aborts what runs and waits until it has cleaned up. Called by `stop(app)`."""
         with self._lock:
             self._ended.set()
-            stage = self._stage
-        if stage:
-            stage.stop("Aborted: the dashboard is going down.")
+            context = self._context
+        if context:
+            context.cancel("Aborted: the dashboard is going down.")
         until = self._clock.monotonic() + END_SECONDS
         while True:
             _each(self._load.stop)
@@ -154,21 +147,21 @@ class Director:
                 return
 
     def start(self, demo: str, options: Mapping[str, Any], by: str) -> str:
-        """Starts a run and returns its id. `BadOption` of what is not allowed, `Active` if something goes,
+        """Starts a run and returns its id. `InvalidOption` of what is not allowed, `Active` if something goes,
         `ExternalError` if the lease can't be asked for."""
-        found = demo_of(demo)
+        found = demo_of(self.demos, demo)
         chosen = checked(found, options)
         run = Run(self._new_id(demo), found, chosen, by, self._clock.now())
-        stage = Stage(run, self._clock, self._lease, self._emit, self._audit)
-        self._take(run.id, by, stage.stop)
+        context = RunContext(run, self._clock, self._lease, self._emit, self._audit)
+        self._take(run.id, by, context.cancel)
         try:
-            play = self._play(demo, stage)
-            with self._lock:  # either this sees that the dashboard ends, or `end` sees the stage
+            experiment = found.experiment(context, self._tools)
+            with self._lock:  # either this sees that the dashboard ends, or `end` sees the context
                 self._refuse_when_ended()
-                self._stage = stage
+                self._context = context
             self._audit(by, f"run {run.id}{''.join(f' {name}={value}' for name, value in chosen.items())}", "started")
             self._remember()
-            self._spawn(run.id, partial(self._run, stage, play))
+            self._spawn(run.id, partial(self._run, context, experiment))
         except BaseException:
             self._give_back()
             _each(self._remember)
@@ -178,20 +171,20 @@ class Director:
     def abort(self, id_: str, by: str) -> None:
         """At any moment, and returns at once. `Unknown` if there is no such run; nothing if it has ended. `Active` if
         it is another dashboard's: only that one can end it."""
-        stage = self._stage
-        if stage and stage.run.id == id_:
-            stage.stop(f"Aborted by {by}.")
-            if stage.run.demo.id == "autoscale" and self._stage is stage:
+        context = self._context
+        if context and context.run.id == id_:
+            context.cancel(f"Aborted by {by}.")
+            if self._context is context:
                 self._load.stop()
             self._audit(by, f"abort {id_}", "asked")
         elif self.get(id_)["verdict"] == RUNNING:
             raise Active(self._foreign.holder if self._foreign else "another dashboard", id_)
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
-        """Outside of a run: "graceful" or "crash", of the pod with this uid. `Active`, `NotCurrent`, `BadOption`, or a
-        `ExternalError`. A load that was started here by hand may go on beside it: the restart is under its lease."""
+        """Kills the pod with this uid, "graceful" or "crash", outside of a run: beside a load that was started here by
+        hand, too, under the load's lease. `Active`, `NotCurrent`, `InvalidOption`, or `ExternalError`."""
         if mode not in MODES:
-            raise BadOption(f"mode must be {' or '.join(MODES)}.")
+            raise InvalidOption(f"mode must be {' or '.join(MODES)}.")
         with self._restarting:
             if self._loading:
                 self._restart(uid, mode, by)
@@ -234,9 +227,9 @@ class Director:
 
     def get(self, id_: str) -> Json:
         """A run, whole, or as much as was kept of an earlier one. `Unknown`."""
-        stage = self._stage
-        if stage and stage.run.id == id_:
-            return stage.run.to_json()
+        context = self._context
+        if context and context.run.id == id_:
+            return context.run.to_json()
         found = next((run for run in self._runs if run["id"] == id_), None)
         if found is None:
             raise Unknown(id_)
@@ -245,60 +238,57 @@ class Director:
     def list(self) -> Runs:
         """Summaries, newest first, the current one among them."""
         with self._lock:
-            current = [self._stage.run.to_json()] if self._stage else []
-            return [summary(run) for run in [*current, *self._runs]][:RUNS]
+            current = [self._context.run.to_json()] if self._context else []
+            return [self._summary(run) for run in [*current, *self._runs]][:RUNS]
 
     # A run
 
-    def _play(self, demo: str, stage: Stage) -> Play:
-        if demo == "persistence":
-            writers = self._writers(stage.run.id)
-            return Persistence(stage, self._pods, self._reader, writers, self._view, self._pod)
-        return Autoscaling(stage, self._load, self._view, self._deployment)
+    def _summary(self, run: Json) -> Json:
+        return summary(run, self.demos.get(str(run["demo"])))
 
-    def _run(self, stage: Stage, play: Play) -> None:
+    def _run(self, context: RunContext, experiment: Experiment) -> None:
         try:
-            stopped = self._act(stage, play)
-            stage.run.conclude(self._judge(stage, play, stopped), self._clock.now())
+            stopped = self._act(context, experiment)
+            context.run.conclude(self._judge(context, experiment, stopped), self._clock.now())
         except Exception:
-            log.exception("the run %s could not be brought to its end", stage.run.id)
+            log.exception("the run %s could not be brought to its end", context.run.id)
         finally:
-            self._conclude(stage)
+            self._conclude(context)
 
-    def _act(self, stage: Stage, play: Play) -> str | None:
-        """Plays it; gives back why it ended early, if it did."""
+    def _act(self, context: RunContext, experiment: Experiment) -> str | None:
+        """Runs the experiment; returns why it ended early, if it did."""
         try:
-            stage.publish()
-            self._save(stage)
-            play.play()
-            stage.go_on()  # who aborts it in the last moment has been told that it ends
-        except (Ended, ExternalError) as error:
-            return stage.reason or str(error)  # a load that was stopped by an abort complains as well
+            context.publish()
+            self._save(context)
+            experiment.run()
+            context.raise_if_cancelled()  # who aborts it in the last moment has been told that it ends
+        except (RunStopped, ExternalError) as error:
+            return context.reason or str(error)  # a load that was stopped by an abort complains as well
         except Exception as error:
-            log.exception("the run %s failed", stage.run.id)
+            log.exception("the run %s failed", context.run.id)
             return f"The dashboard failed in the middle of it: {type(error).__name__}."
         finally:
             try:
-                play.clean()
+                experiment.cleanup()
             except Exception:
-                log.exception("the run %s left something behind", stage.run.id)
+                log.exception("the run %s left something behind", context.run.id)
         return None
 
-    def _judge(self, stage: Stage, play: Play, stopped: str | None) -> Verdict:
+    def _judge(self, context: RunContext, experiment: Experiment, stopped: str | None) -> Verdict:
         try:
-            return play.verdict(stopped)
+            return experiment.verdict(stopped)
         except Exception as error:
-            log.exception("the run %s could not be judged", stage.run.id)
+            log.exception("the run %s could not be judged", context.run.id)
             reason = f"The dashboard could not judge it: {type(error).__name__}."
-            return Verdict("inconclusive", reason, {}, f"{stage.run.demo.id} INCONCLUSIVE")
+            return Verdict("inconclusive", reason, {}, f"{context.run.demo.id} INCONCLUSIVE")
 
-    def _conclude(self, stage: Stage) -> None:
+    def _conclude(self, context: RunContext) -> None:
         """The run is over: it is told and remembered, and the next one may come, whatever of this fails."""
-        run = stage.run
+        run = context.run
         try:
             _each(
-                stage.publish,
-                partial(self._save, stage),
+                context.publish,
+                partial(self._save, context),
                 partial(self._keep, run),
                 self._remember,
                 lambda: self._audit(run.by, f"run {run.id}", run.to_json()["line"] or "failed: it has no verdict"),
@@ -308,23 +298,23 @@ class Director:
 
     def _keep(self, run: Run) -> None:
         with self._lock:
-            self._runs = trimmed([run.to_json(), *self._runs])
-            self._stage = None
+            self._runs = trimmed([run.to_json(), *self._runs], self.demos)
+            self._context = None
 
-    def _save(self, stage: Stage) -> None:
+    def _save(self, context: RunContext) -> None:
         """Puts the run into the history, beside what other dashboards have put there meanwhile. A run is no worse for
         not being remembered: one that is over is saved later."""
-        own = stage.run.to_json()
+        own = context.run.to_json()
         over = own["verdict"] != RUNNING
         if over:
             self._unsaved[own["id"]] = own
         try:
             theirs = [run for run in self._read_history() if run["id"] != own["id"]]
-            self._history.save(trimmed([own, *theirs]))
+            self._history.save(trimmed([own, *theirs], self.demos))
         except ExternalError as error:
             log.warning("the history could not be saved: %s", error)
             if not over:
-                stage.tell(f"The history could not be saved: {error}")
+                context.log(f"The history could not be saved: {error}")
             return
         self._unsaved.pop(own["id"], None)
         with self._lock:
@@ -342,7 +332,7 @@ class Director:
         return history.runs
 
     def _remember(self) -> None:
-        self._emit(event.Remembered(at=self._clock.now(), runs=self.list()))
+        self._emit(events.RunHistoryUpdated(at=self._clock.now(), runs=self.list()))
 
     # One at a time
 
@@ -363,8 +353,8 @@ class Director:
                 raise Active(error.holder, error.run) from error
             raise
         try:
-            self._keeper = Keeper(self._lease, self._clock, lost)
-            self._spawn("lease", self._keeper.run)
+            self._renewer = LeaseRenewer(self._lease, self._clock, lost)
+            self._spawn("lease", self._renewer.run)
             self._tell_lease(LeaseHolder(self._holder, id_, self._clock.now()))
         except BaseException:
             self._give_back()
@@ -378,12 +368,12 @@ class Director:
             self._leave()
 
     def _end_keeper(self) -> None:
-        if self._keeper:
-            self._keeper.end()
+        if self._renewer:
+            self._renewer.end()
 
     def _leave(self) -> None:
         with self._lock:
-            self._occupied = self._stage = self._keeper = None
+            self._occupied = self._context = self._renewer = None
             self._loading = False
             self._idle.set()
 
@@ -393,7 +383,7 @@ class Director:
 
     def _tell_lease(self, holder: LeaseHolder | None) -> None:
         lease = {"holder": holder.holder, "run": holder.run, "since": holder.since} if holder else None
-        self._emit(event.Leased(at=self._clock.now(), lease=lease))
+        self._emit(events.LeaseChanged(at=self._clock.now(), lease=lease))
 
     def _new_id(self, kind: str) -> str:
         """persistence-20261125-041424-09af"""
@@ -476,7 +466,7 @@ class Director:
             theirs = [run for run in history if run["id"] not in self._unsaved]
             theirs = [orphaned(run, at) if run["id"] in orphans else run for run in theirs]
             history = sorted([*self._unsaved.values(), *theirs], key=started, reverse=True)
-            self._history.save(trimmed(history))
+            self._history.save(trimmed(history, self.demos))
             self._unsaved.clear()
             for id_ in sorted(orphans):
                 self._audit("dashboard", f"run {id_}", "aborted: the dashboard that ran it is gone")

@@ -1,6 +1,7 @@
 """What a run needs of the world, as protocols: the real objects, the mock's and the tests' meet them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Event
 from typing import Any, Protocol
 
 from dashboard.kube.lease import LeaseHolder
@@ -12,13 +13,6 @@ from dashboard.runs.history import SavedRuns
 Json = dict[str, Any]
 
 
-class Bell(Protocol):
-    """What may end a wait early: a `threading.Event`."""
-
-    def is_set(self) -> bool: ...
-    def wait(self, timeout: float | None = None) -> bool: ...
-
-
 class Clock(Protocol):
     def now(self) -> str:
         """The time of day, RFC 3339 UTC."""
@@ -26,8 +20,8 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back. The ledger's moments are of this clock: real writers use `time.monotonic`."""
 
-    def wait(self, bell: Bell, seconds: float) -> bool:
-        """Waits so long or until the bell is set; whether it is."""
+    def wait(self, cancelled: Event, seconds: float) -> bool:
+        """Waits so long or until it is cancelled; whether it is."""
 
 
 class View(Protocol):
@@ -146,8 +140,8 @@ class Load(Protocol):
         already, or another `ExternalError`."""
 
     def change_rate(self, rate: float) -> None:
-        """Sends so many requests a second from now on, without a gap; nothing if no load runs. `BadOption` for a rate
-        that no load may have."""
+        """Sends so many requests a second from now on, without a gap; nothing if no load runs. `InvalidOption` for a
+        rate that no load may have."""
 
     def stop(self) -> None:
         """Ends it now, and waits until it has ended; nothing if none runs. Never raises."""
@@ -172,9 +166,9 @@ class Writers(Protocol):
     def write(self) -> bool:
         """One last document, in the ledger like any other, after `stop`; whether it was acknowledged."""
 
-    def read(self, bell: Bell) -> Mapping[str, str]:
+    def read(self, cancelled: Event) -> Mapping[str, str]:
         """All of this run's documents through GET /proofs, page by page: id → sha256 *of the payload as it came*,
-        computed anew. Each page is tried again for a while; `ExternalError` if it can't be had, or `bell` is set."""
+        computed anew. Each page is tried again for a while; `ExternalError` if it can't be had, or once cancelled."""
 
 
 class Reader(Protocol):

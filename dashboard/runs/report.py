@@ -19,85 +19,11 @@ from dashboard.clock import now
 from dashboard.core.timestamps import seconds
 from dashboard.runs import chart
 from dashboard.runs.chart import Chart, Span, figure
-from dashboard.runs.record import DEMOS
+from dashboard.runs.demo import Demo, Field
+from dashboard.runs.demos.registry import DEMOS
 
 BEFORE, AFTER = 10.0, 5.0  # seconds that the charts show around the run
 LISTED = 100  # ids at most, of a list in the evidence
-
-PROVES: dict[str, tuple[str, str]] = {  # what a PASS proves, and what it does not
-    "graceful": (
-        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
-        " database's pod was deleted and replaced, was read back from the new pod with the content that it had. The new"
-        " pod found its predecessor's volume.",
-        "Nothing of a crash: the database was asked to end, and had the time to. Nothing of the loss of the node, of"
-        " its disk or of its power.",
-    ),
-    "crash": (
-        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
-        " database's process was killed with SIGKILL, was read back from its successor with the content that it had."
-        " mongod could write nothing down after the kill: what was acknowledged had left its process before.",
-        "That a process's death is survived is not that a power cut is: what the process had given to the kernel was"
-        " still there for its successor. Nothing of the loss of the node or of its disk.",
-    ),
-    "autoscale": (
-        "Load over the CPU target made the autoscaler ask for more pods; they became Ready, took their share, and all"
-        " was steady; after the load they went again, to as many as before, and next to no request failed.",
-        "That these pods hold any other load. The requests are reads of one kind, and their rate was chosen so that"
-        " more than the minimum and no more than the maximum is needed.",
-    ),
-}
-
-WORDS = {  # of the evidence
-    "mode": "How the database was ended",
-    "attempted": "Documents sent",
-    "acked": "of them acknowledged",
-    "unknown": "of them with an outcome that is not known",
-    "failed": "of them refused",
-    "lost": "Acknowledged, and not there afterwards",
-    "corrupt": "There with another content",
-    "unexpected": "There, and never sent",
-    "recovered": "There, though never acknowledged",
-    "lost_ids": "Those that are lost",
-    "corrupt_ids": "Those with another content",
-    "unexpected_ids": "Those that were never sent",
-    "acked_before": "Acknowledged before the database was ended",
-    "acked_after": "Acknowledged once it was back",
-    "rate_before": "Acknowledged, just before it was ended",
-    "in_flight": "Under way while it was gone",
-    "down": "Without a database",
-    "ready": "Until its pod was Ready again",
-    "longest_write": "Longest write",
-    "volume": "The database's volume",
-    "min": "Pods at rest",
-    "start": "Pods when the load began",
-    "target": "CPU target",
-    "rates": "Requests a second that were sent, from t0 on",
-    "cost_millicores": "CPU of a request a second",
-    "background_millicores": "CPU in use before the load",
-    "errors_by_kind": "Failed requests by kind",
-    "owed": "What was owed",
-    "peak": "Pods at most",
-    "rate": "Rate asked for",
-    "offered": "Requests to be sent",
-    "achieved": "of them answered",
-    "errors": "of them failed",
-    "dropped": "never sent, for want of connections",
-    "lag_p99_ms": "Sent late, 99th percentile",
-    "cpu_percent": "CPU of the load generator, of one core",
-    "resolution": "Between two CPU samples of a pod",
-    "t0": "t0: the load begins",
-    "t1": "t1: a CPU sample is over the target",
-    "t2": "t2: more pods are desired",
-    "t3": "t3: the first new pod is Ready",
-    "t4": "t4: it serves",
-    "t5": "t5: all is steady",
-    "t6": "t6: the load ends",
-    "t7": "t7: fewer pods are desired",
-    "t8": "t8: back at the minimum",
-}
-UNITS = {"rate": "a second", "rate_before": "a second", "lag_p99_ms": "ms", "cpu_percent": "%"}
-UNITS |= dict.fromkeys(("down", "ready", "longest_write", "resolution"), "s")
-UNITS |= {f"t{number}": "s" for number in range(9)}
 
 Json = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Sequence[float | None]]]
@@ -107,12 +33,16 @@ class Report:
     """`run` as the API has it, its verdict in, or as much of it as was kept; `tables` the history's; `target` the CPU
     target in percent of what the pods request, if known."""
 
-    def __init__(self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None) -> None:
+    def __init__(
+        self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None,
+        demos: Mapping[str, Demo] = DEMOS,
+    ) -> None:
         run = self._run = {"ended": None, "by": "", "options": {}, "evidence": {}, "steps": [], "timeline": [], **run}
         self._tables = tables
         self._namespace = namespace
         self._cluster = cluster
         self._target = target
+        self._demo = demos.get(run["demo"])
         self._made = now()
         began = seconds(run["started"])
         end = min(seconds(run["ended"] or run["started"]) + AFTER, seconds(self._made))  # nobody knows what comes
@@ -141,9 +71,8 @@ class Report:
 
     def as_html(self) -> str:
         run = self._run
-        mode = run["options"].get("mode") or run["evidence"].get("mode")
-        proves, proves_not = PROVES.get(str(mode or run["demo"]), (None, None))
-        demo = DEMOS.get(run["demo"])
+        demo = self._demo
+        claim = demo.claims(run["evidence"] | run["options"]) if demo else None
         return render_template(
             "report.html",
             run=run,
@@ -155,9 +84,8 @@ class Report:
             rules=self._rules,
             made=self._made,
             lasted=chart.clock(seconds(run["ended"]) - seconds(run["started"])) if run["ended"] else None,
-            proves=proves,
-            proves_not=proves_not,
-            evidence=list(_evidence(run["evidence"])),
+            claim=claim,
+            evidence=list(_evidence(run["evidence"], demo)),
             identities=list(_identities(run["evidence"])),
             steps=[self._step(number, step) for number, step in enumerate(run["steps"], 1)],
             timeline=[entry | {"after": self._after(entry["at"])} for entry in run["timeline"]],
@@ -241,25 +169,27 @@ LINES = {
 }
 
 
-def _evidence(evidence: Json) -> Iterable[tuple[str, str, str, list[str]]]:
+def _evidence(evidence: Json, demo: Demo | None) -> Iterable[tuple[str, str, str, list[str]]]:
     """(key, its words, the value, what is listed) of what is no identity."""
+    fields = {field.name: field for field in demo.evidence} if demo else {}
     for key, value in evidence.items():
         if _is_pair(value) or value == [] or key == "scope":  # which the claims say at more length
             continue
-        words = WORDS.get(key, key.replace("_", " "))
+        field = fields.get(key) or Field(key, key.replace("_", " "))
+        words, unit = field.words, field.unit
         if isinstance(value, dict):
-            yield key, words, ", ".join(f"{name} {_value('', each)}" for name, each in value.items()), []
+            yield key, words, ", ".join(f"{name} {_value(each)}" for name, each in value.items()), []
         elif isinstance(value, list):
             more = len(value) - LISTED
             listed = [LISTINGS.get(key, _item)(each) for each in value[:LISTED]]
             listed += [f"and {more} more"] if more > 0 else []
             yield key, words, "", listed
         else:
-            yield key, words, _value(key, value), []
+            yield key, words, _value(value, unit), []
 
 
 def _item(value: object) -> str:
-    return _value("", value)
+    return _value(value)
 
 
 def _obligation(owed: Json) -> str:
@@ -287,10 +217,10 @@ def _is_pair(value: object) -> bool:
     return isinstance(value, dict) and {"before", "after"} <= value.keys()
 
 
-def _value(key: str, value: object) -> str:
+def _value(value: object, unit: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         shown = f"{value:,}" if isinstance(value, int) else figure(value)
-        return f"{shown} {UNITS[key]}" if key in UNITS else shown
+        return f"{shown} {unit}" if unit else shown
     return "\N{EN DASH}" if value is None else str(value)

@@ -16,7 +16,7 @@ from typing import Any
 import urllib3
 
 from dashboard.clock import now
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.events import Counters, Emit
 
 SCRAPE_SECONDS = 1.0
@@ -71,17 +71,17 @@ class Scrape:
             except Exception as error:  # the thread goes on, and the page is told
                 log.exception("could not scrape")
                 words = f"the dashboard failed to ask: {type(error).__name__}"
-                self._emit(event.Heard(at=now(), source="traffic", state="stale", error=words))
+                self._emit(events.SourceStatus(at=now(), source="traffic", state="stale", error=words))
 
-    def _round(self) -> event.Told:
+    def _round(self) -> events.Event:
         members = [pod for pod in self._pods() if pod["app"] == self._app and pod["ip"]]
         serving = [pod for pod in members if pod["phase"] in ("Running", "Terminating")][:PODS]
         asked = {pod["name"]: self._ask_once(pod["ip"]) for pod in serving}
         wait(asked.values(), ANSWER_SECONDS)
         counted = {name: counters for name, answer in asked.items() if (counters := _result(answer))}
         if not counted and any(pod["ready"] for pod in serving):
-            return event.Heard(at=now(), source="traffic", state="stale", error="no pod of the service answers")
-        return event.Scraped(at=now(), pods=counted)
+            return events.SourceStatus(at=now(), source="traffic", state="stale", error="no pod of the service answers")
+        return events.CountersScraped(at=now(), pods=counted)
 
     def _ask_once(self, address: str) -> "Future[Counters | None]":
         """A request to the pod: the one that waits already, if there is one, so that they never pile up."""

@@ -1,6 +1,6 @@
 """What the database holds, pushed by a change stream: the only importer of `pymongo` and `bson`.
 
-The stream is a bell, not the data: it says that something changed, and the newest documents and the collection's size
+The stream is a signal, not the data: it says that something changed, and the newest documents and the collection's size
 are then read, every READ_SECONDS at most, however many thousand changes a second there are. So nothing can be missed,
 a lost stream (even one whose history is gone) is opened anew and followed by a read, and a flood costs the same
 ten small reads a second. Documents too large to show never leave the database.
@@ -21,7 +21,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.errors import OperationFailure, PyMongoError
 
 from dashboard.clock import now, rfc3339
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.events import Emit
 
 NEWEST_DOCUMENTS = 20
@@ -54,7 +54,7 @@ class Mongo:
         self._names = (database, collection)
         self._emit = emit
         self._stopped = threading.Event()
-        self._bell = threading.Event()
+        self._changed = threading.Event()
         self._known = threading.Event()  # the contents were told once
         self._client: MongoClient[dict[str, Any]] | None = None
         self._threads = [
@@ -84,7 +84,7 @@ class Mongo:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._bell.set()
+        self._changed.set()
         self._known.set()
         if self._client:
             self._client.close()
@@ -104,15 +104,15 @@ class Mongo:
         return self._client.get_database(database, codec_options=options).get_collection(collection)
 
     def _listen(self) -> None:
-        """Rings the bell at every change. The bell rings too when a stream is opened: nobody listened until then."""
+        """Signals every change, and too when a stream is opened: nobody listened until then."""
         pipeline = [{"$match": {"operationType": {"$in": NEWS}}}, {"$project": {"operationType": 1}}]
         while not self._stopped.is_set():
             try:
                 with self._collection.watch(pipeline, max_await_time_ms=AWAIT_MS, batch_size=1000) as stream:
-                    self._bell.set()
+                    self._changed.set()
                     while stream.alive and not self._stopped.is_set():
                         if stream.try_next() is not None:
-                            self._bell.set()
+                            self._changed.set()
             except PyMongoError as error:
                 log.info("change stream ended: %s", error)
             except Exception:
@@ -121,16 +121,16 @@ class Mongo:
             self._stopped.wait(RETRY_SECONDS)
 
     def _read_on(self) -> None:
-        """Reads when the bell rang, and counts operations each second: that is the sign of life, too."""
+        """Reads when something changed, and counts operations each second: that is the sign of life, too."""
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                if rang := self._bell.is_set():
-                    self._bell.clear()  # before the read: what changes during it rings again
+                if rang := self._changed.is_set():
+                    self._changed.clear()  # before the read: what changes during it signals again
                     self._emit(self._contents())
                     self._known.set()
                 if (rate := self._operations.per_second(self._status)) is not None:
-                    self._emit(event.Operations(at=now(), per_second=rate))
+                    self._emit(events.OperationRate(at=now(), per_second=rate))
             except Exception as error:
                 if self._stopped.is_set():
                     return
@@ -139,7 +139,7 @@ class Mongo:
                 self._fail(error)
             if rang:
                 self._stopped.wait(max(0.0, READ_SECONDS - (time.monotonic() - began)))
-            self._bell.wait(self._operations.due())
+            self._changed.wait(self._operations.due())
 
     def _measure(self) -> None:
         """Tells how full the volume is, as soon as the contents are told. A thread of its own, for it asks the file
@@ -157,24 +157,24 @@ class Mongo:
 
     def _fail(self, error: Exception) -> None:
         """Says so, and has the next round read: what came meanwhile is not known."""
-        self._bell.set()
+        self._changed.set()
         self._operations.reset()
-        self._emit(event.MongoDown(at=now(), error=_sentence(error), forbidden=_forbidden(error)))
+        self._emit(events.MongoUnavailable(at=now(), error=_sentence(error), forbidden=_forbidden(error)))
         self._stopped.wait(RETRY_SECONDS)
 
     def _changed_hands(self, writable: bool) -> None:
         """The driver's monitor lost the primary, or has it again: both are known here before any read knows."""
         if writable:
-            self._bell.set()
+            self._changed.set()
         elif not self._stopped.is_set():
-            self._emit(event.MongoDown(at=now(), error="the database has no primary"))
+            self._emit(events.MongoUnavailable(at=now(), error="the database has no primary"))
 
-    def _contents(self) -> event.Contents:
+    def _contents(self) -> events.CollectionRead:
         collection = self._collection
         rows = list(collection.aggregate(NEWEST, maxTimeMS=SOCKET_MS))
         stats = collection.database.command("collStats", collection.name)
         self._version = self._version or str(collection.database.client.server_info()["version"])
-        return event.Contents(
+        return events.CollectionRead(
             at=now(),
             version=self._version,
             count=int(stats["count"]),
@@ -182,9 +182,9 @@ class Mongo:
             newest=[shown(row) for row in rows],
         )
 
-    def _volume(self) -> event.Volume:
+    def _volume(self) -> events.VolumeUsage:
         stats = self._collection.database.command("dbStats")
-        return event.Volume(at=now(), used_bytes=int(stats["fsUsedSize"]), total_bytes=int(stats["fsTotalSize"]))
+        return events.VolumeUsage(at=now(), used_bytes=int(stats["fsUsedSize"]), total_bytes=int(stats["fsTotalSize"]))
 
     def _status(self) -> Mapping[str, Any]:
         """serverStatus without its long sections. The version may have changed while the database was away."""
@@ -248,7 +248,7 @@ class Watchdog(monitoring.TopologyListener):
             self._changed(writable)
 
 
-def shown(row: Mapping[str, Any]) -> event.Document:
+def shown(row: Mapping[str, Any]) -> events.Document:
     """A document as the page shows it. An ObjectId is its hex and tells the time; any other id is its JSON."""
     id_, root, size = row["_id"], row["root"], row["size"]
     is_object_id = isinstance(id_, ObjectId)
@@ -258,7 +258,7 @@ def shown(row: Mapping[str, Any]) -> event.Document:
         size = len(orjson.dumps(document))
     truncated = document is None or size > LARGEST_SHOWN_BYTES
     exact = document is None or truncated or not _rounds(document)
-    return event.Document(
+    return events.Document(
         id=str(id_) if is_object_id else orjson.dumps(plain(id_)).decode(),
         document={"…": f"{size} bytes, too large to show"} if document is None or truncated else document,
         inserted=rfc3339(id_.generation_time) if is_object_id else None,

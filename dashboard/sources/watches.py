@@ -29,8 +29,7 @@ from urllib.parse import quote
 import msgspec
 
 from dashboard.clock import now
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.events import Emit
 from dashboard.kube.client import (
     ANSWER_SECONDS,
@@ -172,7 +171,7 @@ class Watching:
                 break
             query["continue"] = page.metadata.continue_
         self._asked = before + 1  # a list that came to its end is one, however long
-        self._emit(event.Listed(at=now(), kind=self._kind, objects=found))
+        self._emit(events.ObjectsListed(at=now(), kind=self._kind, objects=found))
         self._health.listed()
         self._version = page.metadata.resource_version
 
@@ -218,7 +217,7 @@ class Watching:
                 self._health.hear()
             case "DELETED":
                 meta = _decoded(self._object, line.object).metadata
-                self._emit(event.Deleted(at=now(), kind=self._kind, uid=meta.uid))
+                self._emit(events.ObjectDeleted(at=now(), kind=self._kind, uid=meta.uid))
                 if not is_earlier(meta.resource_version, self._version):
                     self._version = meta.resource_version
             case _:
@@ -226,7 +225,7 @@ class Watching:
                 version = changed.metadata.resource_version
                 if version == self._version or is_earlier(version, self._version):
                     return
-                self._emit(event.Changed(at=now(), kind=self._kind, object=changed))
+                self._emit(events.ObjectChanged(at=now(), kind=self._kind, object=changed))
                 self._version = version
 
 
@@ -247,7 +246,7 @@ class Polling:
             began = time.monotonic()
             try:
                 page = _decoded(self._page, self.api.get(self._path))
-                self._emit(event.Sampled(at=now(), samples=page.items or []))
+                self._emit(events.MetricsSampled(at=now(), samples=page.items or []))
                 self._health.listed()
             except Exception as error:
                 self._health.fail(error)
@@ -286,7 +285,7 @@ class Pulse:
     def _tell(self, version: str) -> None:
         if version != self._version:
             self._version = version
-            self._emit(event.Versioned(at=now(), kubernetes=version))
+            self._emit(events.ClusterVersion(at=now(), kubernetes=version))
 
 
 class Health:
@@ -305,7 +304,7 @@ class Health:
 
     def hear(self) -> None:
         self._told = ""
-        self._emit(event.Heard(at=now(), source=self._source, state="live"))
+        self._emit(events.SourceStatus(at=now(), source=self._source, state="live"))
 
     def fail(self, error: Exception) -> None:
         """A source that never was live is still connecting; one that was shows what it last knew."""
@@ -315,7 +314,7 @@ class Health:
         if words != self._told:  # once, however often it is tried
             log.warning("%s: %s", self._source, words, exc_info=None if foreseen else error)
         self._told = words
-        self._emit(event.Heard(at=now(), source=self._source, state=state, error=words))
+        self._emit(events.SourceStatus(at=now(), source=self._source, state=state, error=words))
 
 
 def pause(asked: int, lasted: float, error: Exception | None = None) -> float:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import orjson
 
 from dashboard.clock import now
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.diff import diff
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
@@ -99,7 +99,7 @@ class Hub:
         self._cap = viewers
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
-        self._inbox: queue.Queue[event.Told | None] = queue.Queue(QUEUE_EVENTS)
+        self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
         # Guards what follows. Taken again by the same thread when a message finds its page gone, which then leaves.
         self._lock = threading.RLock()
         self._seq = 0
@@ -121,7 +121,7 @@ class Hub:
         if self._thread.is_alive():
             self._thread.join(5)
 
-    def put(self, told: event.Told) -> None:
+    def put(self, told: events.Event) -> None:
         """Takes an event from a source's thread, which waits here while the queue is full."""
         while not self._stopped.is_set():
             with contextlib.suppress(queue.Full):
@@ -245,7 +245,7 @@ class Hub:
         self._apply(told)
         return True
 
-    def _apply(self, told: event.Told | None) -> None:
+    def _apply(self, told: events.Event | None) -> None:
         if told is None:  # only a viewer that came or went
             return
         source = source_of(told)
@@ -329,17 +329,23 @@ class Hub:
             self._inbox.put_nowait(None)
 
 
-def source_of(told: event.Told) -> str:
+def source_of(told: events.Event) -> str:
     """The source that told it, by the names in the state's `sources`."""
     match told:
-        case event.Heard(source=source):
+        case events.SourceStatus(source=source):
             return source
-        case event.Listed(kind=kind) | event.Changed(kind=kind) | event.Deleted(kind=kind):
+        case events.ObjectsListed(kind=kind) | events.ObjectChanged(kind=kind) | events.ObjectDeleted(kind=kind):
             return kind
-        case event.Contents() | event.Operations() | event.Volume() | event.MongoDown():
+        case events.CollectionRead() | events.OperationRate() | events.VolumeUsage() | events.MongoUnavailable():
             return "mongo"
-        case event.Scraped():
+        case events.CountersScraped():
             return "traffic"
-        case event.Loaded() | event.Ran() | event.Remembered() | event.Leased() | event.Acted():
+        case (
+            events.LoadUpdated()
+            | events.RunUpdated()
+            | events.RunHistoryUpdated()
+            | events.LeaseChanged()
+            | events.ActionRecorded()
+        ):
             return "runs"  # no source, but counted as one
     return "metrics"

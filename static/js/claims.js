@@ -1,12 +1,11 @@
 // What the deployment claims, first on the page: each claim's last verdict with its key figures, their trend, and its button.
 
 import { html, nothing, svg } from "./vendor.js";
-import { DEMOS } from "./demos.js";
 import { keepFocus } from "./focus.js";
 import { ago } from "./format.js";
 import { icon } from "./icons.js";
 import { runControl } from "./runControl.js";
-import { held, keyFigures, lapse, latest, owedIn, owedWords, running, seconds, verdictStatus } from "./runs.js";
+import { held, lapse, latest, owedIn, owedWords, running, seconds, verdictStatus } from "./runs.js";
 import { HEIGHT, sentence, told, trendOf } from "./trend.js";
 
 const SIGNS = {
@@ -16,8 +15,8 @@ const SIGNS = {
 };
 const UNPROVED = { icon: "ring", word: "not proved yet", tone: "off" };
 
-export function claims({ role }, redraw) {
-  const views = DEMOS.map((demo) => claim(demo, role === "operator", redraw));
+export function claims(specs, { role }, redraw) {
+  const views = specs.map((demo) => claim(demo, role === "operator", redraw));
   return (state, at) => {
     keepFocus(".claim");
     return views.map((view) => view(state, at));
@@ -53,7 +52,7 @@ function words({ id, title, takes }, run, operates, busy, at) {
   if (!run && busy) return "One thing at a time: it can be proved when the other is over.";
   if (!run) return operates ? `One click proves or refutes it, in about ${takes}.` : "An operator can prove it.";
   if (run.verdict === "running") return underWay(run, at);
-  const figures = keyFigures(run).map((part) => html`<span>${part}</span> · `);
+  const figures = (run.key_figures ?? []).map((part) => html`<span>${part}</span> · `);
   return html`${figures}<time datetime=${run.ended}>${ago(run.ended, at)}</time> ·
     <a class="link" href="#demo-${id}" aria-label="Evidence: ${title}">evidence</a>`;
 }
@@ -72,16 +71,16 @@ function why(run) {
   return words ? html`<p class="claim-why">${words}</p>` : nothing;
 }
 
-function trend(runs, { id, title, compared }) {
+function trend(runs, { id, title, comparison }) {
   const { points, width } = trendOf(runs, id);
   if (points.length < 2) return nothing;
   const line = points.filter(({ value }) => value !== null).map(({ x, y }) => `${x} ${y}`);
   return html`<figure class="trend">
     <figcaption>last ${points.length} runs</figcaption>
-    <svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${title}: ${sentence(points, compared)}">
+    <svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${title}: ${sentence(points, comparison)}">
       <path class="trend-line" d=${line.length > 0 ? `M${line.join("L")}` : nothing} />
       ${points.map((point) => svg`<g data-tone=${point.tone} transform="translate(${point.x} ${point.y})">
-        <title>${told(point, compared)}</title>${SIGNS[point.word]}
+        <title>${told(point, comparison)}</title>${SIGNS[point.word]}
       </g>`)}
     </svg>
   </figure>`;

@@ -1,42 +1,15 @@
-// The two demos: what each proves, its run step by step, and the verdict with its evidence. One click starts one.
+// The demos: what each proves, its run step by step, and the verdict with its evidence. One click starts one.
 
 import { html, nothing, repeat } from "./vendor.js";
 import { keepFocus } from "./focus.js";
 import { clock } from "./format.js";
 import { icon, status } from "./icons.js";
 import { runControl } from "./runControl.js";
-import { earlier, evidence, held, lapse, latest, owedIn, owedWords, running, seconds, stepStatus, verdictStatus } from "./runs.js";
+import { earlier, held, lapse, latest, owedIn, owedWords, running, seconds, stepStatus, verdictStatus } from "./runs.js";
 
-export const DEMOS = [
-  {
-    id: "persistence",
-    title: "Persistence",
-    claim: "A database restart loses nothing that was acknowledged",
-    takes: "40 seconds",
-    compared: (time) => `down ${time}`,
-    sentence: "Eight writers post through the service while the database is killed; every acknowledged document is read back.",
-    command: ({ statefulset }, { namespace }) => `kubectl -n ${namespace} delete pod ${statefulset}-0`,
-    watch: "Post documents meanwhile: each is answered 201, a little late, and arrives below.",
-  },
-  {
-    id: "autoscale",
-    title: "Autoscale",
-    claim: "The autoscaler follows the load, up and down",
-    takes: "4 minutes",
-    compared: (time) => `${time} to more pods`,
-    sentence: "An open-loop load over the CPU target makes the autoscaler add pods; when it stops, they go again.",
-    command: () => "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
-    watch: "The first sample over the target takes some 20 seconds; the clock above shows it, and the autoscaler says what follows.",
-  },
-];
-const MODES = [
-  ["graceful", "delete the pod"],
-  ["crash", "SIGKILL mongod"],
-];
-
-// The view keeps what a reader chose and asked for, and each demo's last run as it was seen in full.
-export function demos(names, redraw) {
-  const cards = DEMOS.map((demo) => card(demo, names, redraw));
+// `specs` are the demos as the server has them. The view keeps what a reader chose, and each demo's last run as it was seen in full.
+export function demos(specs, names, redraw) {
+  const cards = specs.map((demo) => card(demo, names, redraw));
   return (state, at) => {
     keepFocus(".demo");
     return html`${cards.map((view) => view(state, at))}`;
@@ -47,7 +20,7 @@ function card(demo, names, redraw) {
   const { id, title, sentence } = demo;
   const operates = names.role === "operator";
   const control = runControl(demo, redraw);
-  let mode = "graceful";
+  const chosen = Object.fromEntries(demo.options.filter((option) => option.choices).map((option) => [option.name, option.default]));
   let kept = null; // the demo's latest run as it last stood in the state
 
   return (state, at) => {
@@ -63,7 +36,7 @@ function card(demo, names, redraw) {
       <p>${sentence}</p>
       ${shown?.steps?.length ? steps(shown.steps, title, at) : nothing}
       <div role="status" aria-live="off">${shown && !runs ? verdict(shown) : nothing}</div>
-      ${control.problem()} ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo, names, state.about)}
+      ${control.problem()} ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo)}
     </article>`;
   };
 
@@ -79,25 +52,34 @@ function card(demo, names, redraw) {
     const offered = operates && !reason;
     return html`${reason ? html`<p class="quiet">${reason}</p>` : nothing}
       ${operates || reason ? nothing : html`<p class="quiet">A viewer watches; an operator starts it.</p>`}
-      ${offered && id === "persistence" && state.about.crash ? modes() : nothing}
+      ${offered ? demo.options.map((option) => choice(option, state.about)) : nothing}
       ${offered || shown ? html`<p class="buttons">
         ${offered ? control.startButton(shown ? "Run again" : "Run", () => options(state.about)) : nothing} ${shown ? reports(shown) : nothing}
       </p>` : nothing}`;
   }
 
-  function options({ crash }) {
-    return id === "persistence" ? { mode: crash ? mode : "graceful" } : {};
+  // What was chosen, where there is a choice.
+  function options(about) {
+    const open = demo.options.filter((option) => choices(option, about).length > 1);
+    return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
   }
 
-  function modes() {
+  function choice(option, about) {
+    const { name } = option;
+    if (choices(option, about).length < 2) return nothing;
     return html`<fieldset class="choice">
-      <legend class="unseen">How the database is killed</legend>
-      ${MODES.map(([value, words]) => html`<label data-operator>
-        <input type="radio" name="demo-mode" value=${value} .checked=${mode === value} @change=${() => (mode = value)} />
+      <legend class="unseen">${title}: ${name}</legend>
+      ${choices(option, about).map(([value, words]) => html`<label data-operator>
+        <input type="radio" name="${id}-${name}" value=${value} .checked=${chosen[name] === value} @change=${() => (chosen[name] = value)} />
         <span>${value} <span class="quiet">${words}</span></span>
       </label>`)}
     </fieldset>`;
   }
+}
+
+// The values that an option may have here: a deployment without a crash container has no crash mode.
+function choices(option, { crash }) {
+  return (option.choices ?? []).filter(([value]) => value !== "crash" || crash);
 }
 
 function steps(all, title, at) {
@@ -121,7 +103,7 @@ function verdict(run) {
   return html`<div class="run-verdict" data-tone=${tone}>
     <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="quiet" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
     ${run.reason ? html`<p>${run.reason}</p>` : nothing} ${told ? html`<p>${owedWords(owed)}</p>` : nothing}
-    ${evidence(run).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
+    ${(run.lines ?? []).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
     ${run.line ? html`<code class="run-line">${run.line}</code>` : nothing}
   </div>`;
 }
@@ -145,10 +127,10 @@ function past(runs, title) {
   </div>`;
 }
 
-function byHand({ title, command, watch }, names, about) {
+function byHand({ title, by_hand: { command, watch } }) {
   return html`<details class="by-hand">
     <summary>By hand</summary>
-    <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command(names, about)}</code></pre>
+    <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command}</code></pre>
     <p class="quiet">${watch}</p>
   </details>`;
 }

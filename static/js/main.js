@@ -26,15 +26,16 @@ const now = () => performance.now();
 const place = (id) => document.getElementById(id);
 
 const names = place("main").dataset; // what is watched: deployment, statefulset, collection; and the reader's role
+const specs = JSON.parse(place("demo-specs").textContent); // what can be proved here
 const history = historyOf(schedule);
 const feed = follow(io(OPTIONS), { now, onChange: schedule, onSnapshot: history.load, onPoints: history.merge, why: asker(now) });
 const drawer = drawerOf(place("drawer"), names, schedule);
 const deployment = deploymentOf(names, history, drawer.open);
 const clock = clockOf(place("clock"), history, schedule);
 const views = {
-  claims: claims(names, schedule),
+  claims: claims(specs, names, schedule),
   autoscaler,
-  demos: demos(names, schedule),
+  demos: demos(specs, names, schedule),
   actions: actions(names, schedule),
   documents: documents(names, schedule),
   timeline: timeline(schedule),

@@ -1,6 +1,6 @@
 // A demo's kept runs in a row, oldest first: where each one's sign stands, as high as its figure, and all of it in words. Pure.
 
-import { comparedBy, lapse, verdictStatus } from "./runs.js";
+import { lapse, verdictStatus } from "./runs.js";
 
 export const HEIGHT = 24;
 const WIDTH = 120; // at most
@@ -11,10 +11,10 @@ const FLOOR = HEIGHT - 3 * MARGIN; // where zero is; what has no figure stands b
 // {width, points: {x, y, value (seconds or null), word, tone}} of the runs that have ended.
 export function trendOf(runs, demo) {
   const ended = (runs ?? []).filter((run) => run.demo === demo && run.verdict !== "running");
-  const most = Math.max(1, ...ended.map(comparedBy));
+  const most = Math.max(1, ...ended.map(({ compared }) => compared));
   const step = Math.min(STEP, (WIDTH - 2 * MARGIN) / (ended.length - 1));
   const points = ended.reverse().map((run, index) => {
-    const value = comparedBy(run);
+    const value = run.compared ?? null;
     const y = value === null ? HEIGHT - MARGIN : FLOOR - (value / most) * (FLOOR - MARGIN);
     const { word, tone } = verdictStatus(run);
     return { x: MARGIN + index * step, y, value, word, tone };
@@ -23,10 +23,11 @@ export function trendOf(runs, demo) {
 }
 
 // "the last 3 runs, oldest first: PASS, down 2.9 s; FAIL; PASS, down 3.1 s."
-export function sentence(points, compared) {
-  return `the last ${points.length} runs, oldest first: ${points.map((point) => told(point, compared)).join("; ")}.`;
+export function sentence(points, comparison) {
+  return `the last ${points.length} runs, oldest first: ${points.map((point) => told(point, comparison)).join("; ")}.`;
 }
 
-export function told({ word, value }, compared) {
-  return value === null ? word : `${word}, ${compared(lapse(value))}`;
+// `comparison` has {} where the time goes.
+export function told({ word, value }, comparison) {
+  return value === null ? word : `${word}, ${comparison.replace("{}", lapse(value))}`;
 }

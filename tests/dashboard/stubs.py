@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
-from dashboard.core import events as event
+from dashboard.core import events
 from local.mongod import dies_with_parent, free_port
 
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
@@ -31,13 +31,13 @@ STREAMS = ROOT / "tests" / "streams"
 Measured = Callable[[str, float, float], None]  # what, seconds, promised: the fixture `measured`
 
 
-class Heard(list[event.Told]):
+class Heard(list[events.Event]):
     """The events that a source emitted, in order, to be waited for."""
 
     def __init__(self) -> None:
         self._more = threading.Condition()
 
-    def __call__(self, told: event.Told) -> None:
+    def __call__(self, told: events.Event) -> None:
         with self._more:
             self.append(told)
             self._more.notify_all()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { earlier, evidence, held, heldFromRestart, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
+import { earlier, held, heldFromRestart, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });
@@ -81,57 +81,6 @@ describe("a time", () => {
     assert.equal(seconds({ started: START, ended: null }, Date.parse(START) + 4_000), 4);
     assert.equal(seconds({ started: START, ended: null }, Date.parse(START) - 4_000), 0, "clocks differ");
     assert.equal(seconds({ started: null, ended: null }, 0), null);
-  });
-});
-
-describe("evidence", () => {
-  const said = (of) => evidence(of).map((parts) => parts.join(" · ").replaceAll("\u00a0", " "));
-  const figures = {
-    mode: "graceful", attempted: 5120, acked: 5116, unknown: 4, failed: 0, lost: 0, corrupt: 0, unexpected: 0, recovered: 4,
-    pod: { before: "1f0c22ab-77", after: "7d9e4410-01" }, container: { before: "a1b2", after: "c3d4" },
-    volume: "same", down: 2.9, longest_write: 3.1,
-  };
-
-  test("of a kept promise", () => {
-    assert.deepEqual(said({ demo: "persistence", evidence: figures, line: null }), [
-      "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
-      "pod 1f0c22ab → 7d9e4410 · same volume · down 2.9 s · longest write 3.1 s",
-    ]);
-  });
-  test("names what is lost, corrupt and unexpected, and another volume", () => {
-    const [counts, identities] = said({ demo: "persistence", evidence: { ...figures, lost: 16, corrupt: 1, unexpected: 2, volume: "changed" } });
-    assert.match(counts, /lost 16 · corrupt 1 · unexpected 2/);
-    assert.match(identities, /another volume/);
-  });
-  test("of an earlier run comes from its line", () => {
-    const line = "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4 container=a1b2→c3d4 volume=same down=2.9s longest_write=3.1s";
-    assert.deepEqual(said({ demo: "persistence", line }), [
-      "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
-      "container a1b2 → c3d4 · same volume · down 2.9 s · longest write 3.1 s",
-    ]);
-  });
-  test("of scaling tells the moments that came, and none that did not", () => {
-    const moments = { t0: 0, t1: 18, t2: 21, t3: 30, t4: 31, t5: 104, t6: 105, t7: 168, t8: 184 };
-    const scaled = { min: 2, peak: 4, rate: 180, offered: 18_900, achieved: 18_897, errors: 0 };
-    assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, ...moments } }), [
-      "2 → 4 pods · 180 requests a second · errors 0",
-      "over the target after 18 s · more asked for 21 s · Ready 30 s · serving 31 s · steady 1:44 min",
-      "load stopped after 1:45 min · fewer asked for 63 s · back where it began 79 s",
-    ]);
-    assert.deepEqual(said({ demo: "autoscale", evidence: { ...scaled, peak: 2, t0: 0, t1: 18, t2: null, t6: null, t7: null } }), [
-      "2 → 2 pods · 180 requests a second · errors 0",
-      "over the target after 18 s",
-    ]);
-  });
-  test("of a crash is the container, and of an early end what is known", () => {
-    const early = { mode: "crash", attempted: 60, acked: 60, unknown: 0, failed: 0, lost: null, pod: { before: "p", after: "p" }, volume: null, down: null };
-    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: null } } }), ["acknowledged 60 of 60 · failed 0 · unknown 0"]);
-    assert.deepEqual(said({ demo: "persistence", evidence: { ...early, container: { before: "a1", after: "b2" } } })[1], "container a1 → b2");
-    assert.deepEqual(said({ demo: "persistence", line: "persistence INCONCLUSIVE mode=graceful acked=- lost=- pod=1f0c→- volume=- down=-" }), []);
-  });
-  test("is nothing when nothing is known", () => {
-    assert.deepEqual(said({ demo: "persistence", evidence: {}, line: null }), []);
-    assert.deepEqual(said({ demo: "autoscale", evidence: null, line: "autoscale INCONCLUSIVE" }), []);
   });
 });
 

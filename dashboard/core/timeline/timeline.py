@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from heapq import nlargest
 from typing import Any, NamedTuple
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.objects import KubernetesEvent, Regarding
 from dashboard.core.timeline.changes import Changes
 from dashboard.core.timeline.entry import News, plain, shorten
@@ -45,16 +45,16 @@ class Timeline:
         self._entries: list[Json] = []
         self._moved = False  # since the entries were last asked for
 
-    def tell(self, told: event.Told) -> None:
+    def tell(self, told: events.Event) -> None:
         """Takes in what a source told, if it belongs here. A deleted Event only has outlived its time: it stays."""
         match told:
-            case event.Listed(kind="events", objects=listed):
+            case events.ObjectsListed(kind="events", objects=listed):
                 # A list may have tens of thousands.
                 for happened in reversed(nlargest(ENTRIES, listed, key=lambda one: _moment(one, told.at))):
                     self._hear(happened, told.at)
-            case event.Changed(kind="events", object=happened):
+            case events.ObjectChanged(kind="events", object=happened):
                 self._hear(happened, told.at)
-            case event.Acted():
+            case events.ActionRecorded():
                 self.note("action", News(told.at, told.tone, told.text, told.about, told.mark))
 
     def compare(self, before: Json, after: Json, at: str) -> None:

@@ -7,6 +7,7 @@ from flask.blueprints import BlueprintSetupState
 
 from dashboard.config import Config
 from dashboard.web.auth import Auth, csrf_token, current_role, require
+from dashboard.web.routes.runs import demos_of
 
 pages = Blueprint("pages", __name__)
 
@@ -38,7 +39,14 @@ def index() -> Response:
         "service": config.service,
         "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
     }
-    shown = {"role": role, "csrf_token": csrf_token(), "about": about, "modules": current_app.extensions["modules"]}
+    demos = demos_of(config, current_app.extensions["manager"])
+    shown = {
+        "demos": demos,
+        "role": role,
+        "csrf_token": csrf_token(),
+        "about": about,
+        "modules": current_app.extensions["modules"],
+    }
     return make_response(render_template("index.html", **shown))
 
 

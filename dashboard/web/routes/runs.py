@@ -1,4 +1,4 @@
-"""Runs, load and restart over HTTP: what is asked is checked here, and done by the director.
+"""Runs, load and restart over HTTP: what is asked is checked here, and done by the manager.
 
 Every request that would change something leaves an audit line, most of all the refused ones.
 """
@@ -12,13 +12,13 @@ import orjson
 from flask import Blueprint, Response, abort, current_app, g, request
 
 from dashboard.config import Config
-from dashboard.core.errors import ExternalError
+from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.audit import Audit
-from dashboard.runs.manager import Active, Director, NotCurrent, Unknown
-from dashboard.runs.record import RUNNING, BadOption
+from dashboard.runs.manager import Active, NotCurrent, RunManager, Unknown
 from dashboard.runs.report import Report
+from dashboard.runs.verdict import RUNNING
 from dashboard.web.auth import SAFE_METHODS, require, who
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
@@ -40,6 +40,13 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,62}")
 runs = Blueprint("runs", __name__, url_prefix="/api")
 
 
+@runs.get("/demos")
+@require("viewer")
+def demos() -> Response:
+    """What can be run: [{id, title, claim, takes, sentence, steps, options, evidence, comparison, by_hand}]."""
+    return _answer(demos_of(current_app.config["DASHBOARD"], _manager()))
+
+
 @runs.post("/runs")
 @require("operator")
 def start() -> Response:
@@ -50,7 +57,7 @@ def start() -> Response:
     if not isinstance(demo, str) or not isinstance(options, dict):
         abort(422, 'Give {"demo": "<name>", "options": {…}}, the options an object, which may be left out.')
     with _problems():
-        run_id = _director().start(demo, options, who())
+        run_id = _manager().start(demo, options, who())
     return _answer({"id": run_id}, 202, Location=f"/api/runs/{run_id}")
 
 
@@ -58,7 +65,7 @@ def start() -> Response:
 @require("viewer")
 def summaries() -> Response:
     """The runs, newest first."""
-    return _answer(_director().list())
+    return _answer(_manager().list())
 
 
 @runs.get("/runs/<run_id>")
@@ -74,7 +81,7 @@ def abort_run(run_id: str) -> Response:
     """Aborts a run; of one that is over, nothing."""
     g.action = f"abort {run_id[:SHOWN]}"
     with _problems():
-        _director().abort(_checked(run_id), who())
+        _manager().abort(_checked(run_id), who())
     return _answer({"id": run_id}, 202)
 
 
@@ -104,7 +111,7 @@ def load() -> Response:
     asked = members(LoadOptions.__struct_fields__)
     g.action = f"load {_shown(asked)}"
     with _problems():
-        _director().load(LoadOptions.read(asked), who())
+        _manager().load(LoadOptions.read(asked), who())
     return _answer(asked, 202)
 
 
@@ -113,7 +120,7 @@ def load() -> Response:
 def unload() -> Response:
     """Stops the load that was started here; if there is none, nothing."""
     with _problems():
-        _director().unload(who())
+        _manager().unload(who())
     return _answer({}, 202)
 
 
@@ -127,7 +134,7 @@ def restart() -> Response:
     if not isinstance(uid, str) or not uid or not isinstance(mode, str):
         abort(422, 'Give {"uid": "<the pod\'s uid>", "mode": "graceful"} or "crash".')
     with _problems():
-        _director().restart_mongo(uid, mode, who())
+        _manager().restart_mongo(uid, mode, who())
     return _answer({"uid": uid, "mode": mode}, 202)
 
 
@@ -140,7 +147,7 @@ def audit() -> Response:
 
 @runs.after_request
 def note(response: Response) -> Response:
-    """What the director has not noted itself."""
+    """What the manager has not noted itself."""
     if request.method not in SAFE_METHODS and not g.get("audited"):
         action = g.get("action") or ACTIONS.get(request.endpoint or "", f"{request.method} {request.path}")
         note_down = _audit() if g.get("role") == "operator" else _audit().denied
@@ -157,10 +164,10 @@ def _outcome(response: Response) -> str:
 
 @contextlib.contextmanager
 def _problems() -> Iterator[None]:
-    """What the director refuses, as statuses."""
+    """What the manager refuses, as statuses."""
     try:
         yield
-    except BadOption as error:
+    except InvalidOption as error:
         abort(422, str(error))
     except Unknown:
         abort(404, "There is no such run, or it is forgotten: the newest are in /api/runs.")
@@ -176,7 +183,7 @@ def _problems() -> Iterator[None]:
 
 def _run(run_id: str) -> Json:
     with _problems():
-        return _director().get(_checked(run_id))
+        return _manager().get(_checked(run_id))
 
 
 def _report(run_id: str) -> Report:
@@ -208,9 +215,15 @@ def _answer(body: Json | list[Json] | Mapping[str, object], status: int = 200, *
     return response
 
 
-def _director() -> Director:
-    director: Director = current_app.extensions["director"]
-    return director
+def demos_of(config: Config, manager: RunManager) -> list[Json]:
+    """The demos as JSON, with this deployment's names in their commands."""
+    names = {"namespace": config.namespace, "database": f"{config.statefulset}-0"}
+    return [demo.to_json(names) for demo in manager.demos.values()]
+
+
+def _manager() -> RunManager:
+    manager: RunManager = current_app.extensions["manager"]
+    return manager
 
 
 def _audit() -> Audit:

@@ -7,8 +7,7 @@ import msgspec
 import orjson
 import pytest
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.diff import diff, patch
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.core.timestamps import seconds
@@ -32,8 +31,8 @@ def pod(uid: str = "u1", name: str = "mongodb-0", created: str = T0, **more: Any
     return parsed("pods", {"metadata": meta, **more})
 
 
-def changed(kind: str, text: dict[str, Any], at: str = T1) -> event.Changed:
-    return event.Changed(at=at, kind=kind, object=parsed(kind, text))
+def changed(kind: str, text: dict[str, Any], at: str = T1) -> events.ObjectChanged:
+    return events.ObjectChanged(at=at, kind=kind, object=parsed(kind, text))
 
 
 def only_pod(snapshot: Snapshot) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
     resources = {"requests": {"cpu": "100m", "memory": "96Mi"}, "limits": {"cpu": "400m", "memory": "256Mi"}}
     sidecar = {"name": "sidecar", "resources": {**resources, "limits": {"memory": "64Mi"}}}
     snapshot.apply(
-        event.Listed(
+        events.ObjectsListed(
             at=T1,
             kind="pods",
             objects=[
@@ -108,23 +107,23 @@ def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
 def test_a_pod_says_in_kubernetes_words_what_ails_it(
     snapshot: Snapshot, status: dict[str, Any], reason: str | None
 ) -> None:
-    snapshot.apply(event.Changed(at=T1, kind="pods", object=pod(status=status)))
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
     assert only_pod(snapshot)["reason"] == reason
 
 
 def test_a_pod_on_its_way_out_is_terminating_whatever_its_phase(snapshot: Snapshot) -> None:
     going = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
-    snapshot.apply(event.Changed(at=T1, kind="pods", object=going))
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=going))
     assert only_pod(snapshot)["phase"] == "Terminating"
 
 
 def test_a_replaced_pod_of_the_same_name_is_another_one(snapshot: Snapshot) -> None:
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("old")]))
-    snapshot.apply(event.Sampled(at=T1, samples=[sample(T1)]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("old")]))
+    snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
     before = snapshot.state(0)
-    snapshot.apply(event.Changed(at=T2, kind="pods", object=pod("new", created=T2)))
+    snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("new", created=T2)))
     assert [pod["uid"] for pod in snapshot.state(0)["pods"]] == ["old", "new"]
-    snapshot.apply(event.Deleted(at=T2, kind="pods", uid="old"))
+    snapshot.apply(events.ObjectDeleted(at=T2, kind="pods", uid="old"))
     assert only_pod(snapshot)["uid"] == "new"
     assert only_pod(snapshot)["cpu_millicores"] is None, "the sample was the old pod's"
     kinds = [change[:2] for change in diff(before["pods"], snapshot.state(0)["pods"])]
@@ -133,32 +132,32 @@ def test_a_replaced_pod_of_the_same_name_is_another_one(snapshot: Snapshot) -> N
 
 def test_pods_are_ordered_by_creation_then_name(snapshot: Snapshot) -> None:
     made = [pod("1", "b", T1), pod("2", "a", T1), pod("3", "z", T0)]
-    snapshot.apply(event.Listed(at=T1, kind="pods", objects=made))
+    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=made))
     assert [pod["name"] for pod in snapshot.state(0)["pods"]] == ["z", "a", "b"]
 
 
 def test_a_list_removes_ghosts(snapshot: Snapshot) -> None:
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
-    snapshot.apply(event.Listed(at=T1, kind="pods", objects=[pod("2", "b")]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("2", "b")]))
     assert only_pod(snapshot)["uid"] == "2"
 
 
 def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod()]))
-    snapshot.apply(event.Sampled(at=T1, samples=[sample(T1)]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod()]))
+    snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
     assert (only_pod(snapshot)["cpu_millicores"], only_pod(snapshot)["memory_bytes"]) == (124, 64 * 2**20)
     before = snapshot.state(0)
-    snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
+    snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
     assert diff(before, snapshot.state(0)) == []
     assert before["sources"]["metrics"]["as_of"] == T1
-    snapshot.apply(event.Sampled(at=T2, samples=[]))
+    snapshot.apply(events.MetricsSampled(at=T2, samples=[]))
     assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
 
 
 def test_samples_are_told_by_pod_with_their_own_moments(snapshot: Snapshot) -> None:
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
     assert snapshot.samples() == {}
-    snapshot.apply(event.Sampled(at=T2, samples=[sample(T1)]))
+    snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
     assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
@@ -171,9 +170,9 @@ def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot
 
 
 def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
     before = snapshot.state(0)["pods"]
-    snapshot.apply(event.Changed(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
     after = snapshot.state(0)["pods"]
     assert after[0] is before[0] and after[1] is not before[1]
 
@@ -234,7 +233,7 @@ def test_a_target_in_millicores_is_told_as_such_and_in_percent_of_the_requests(s
         msgspec.convert({"metadata": {"name": f"p{n}", "uid": f"p{n}", "labels": labels}, "spec": spec}, objects.Pod)
         for n, spec in enumerate(specs)
     ]
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=pods))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=pods))
     assert told() == [None, None, 133, 75, 50.0], "of those that request any"
     assert told("5E")[3:] == [10**12, None], "no line that would press the others flat"
 
@@ -243,7 +242,7 @@ def test_no_request_is_too_large_for_the_state_s_json(snapshot: Snapshot) -> Non
     huge = {"requests": {"cpu": "5E", "memory": "100E"}, "limits": {"cpu": "1e20", "memory": "9223372036854775807"}}
     spec = {"containers": [{"name": f"c{n}", "resources": huge} for n in range(40)]}
     large = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
-    snapshot.apply(event.Listed(at=T0, kind="pods", objects=[large]))
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[large]))
     assert orjson.loads(orjson.dumps(snapshot.state(0)))["pods"][0]["memory_limit_bytes"] == 2**60
 
 
@@ -281,27 +280,27 @@ def test_endpoints_are_counted_once_ready_and_of_the_service(snapshot: Snapshot)
         {"metadata": {"uid": "4"}, "endpoints": [{"addresses": ["10.0.0.9"]}]},
     ]  # fmt: skip
     listed = [parsed("endpointslices", one) for one in slices]
-    snapshot.apply(event.Listed(at=T1, kind="endpointslices", objects=listed))
+    snapshot.apply(events.ObjectsListed(at=T1, kind="endpointslices", objects=listed))
     assert snapshot.state(0)["service"] == {"name": "flask", "endpoints": 2}
 
 
 def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Snapshot) -> None:
-    snapshot.apply(event.MongoDown(at=T0, error="away"))
+    snapshot.apply(events.MongoUnavailable(at=T0, error="away"))
     assert snapshot.state(0)["mongo"] == {
         "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
         "volume": None, "newest": [],
     }  # fmt: skip
     assert snapshot.state(0)["sources"]["mongo"]["state"] == "connecting"
-    document = event.Document(id="1", document={"key": "value"}, inserted=T0)
-    snapshot.apply(event.Contents(at=T1, version="7.0.1", count=1, size_bytes=40, newest=[document]))
-    snapshot.apply(event.Operations(at=T1, per_second=2.5))
+    document = events.Document(id="1", document={"key": "value"}, inserted=T0)
+    snapshot.apply(events.CollectionRead(at=T1, version="7.0.1", count=1, size_bytes=40, newest=[document]))
+    snapshot.apply(events.OperationRate(at=T1, per_second=2.5))
     assert snapshot.state(0)["mongo"] == {
         "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
         "volume": None,
         "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
     }  # fmt: skip
     for at in (T2, "2026-11-24T12:00:30Z"):
-        snapshot.apply(event.MongoDown(at=at, error="away"))
+        snapshot.apply(events.MongoUnavailable(at=at, error="away"))
     mongo, source = snapshot.state(0)["mongo"], snapshot.state(0)["sources"]["mongo"]
     assert (mongo["state"], mongo["since"], mongo["count"], mongo["ops_per_second"]) == ("down", T2, 1, None)
     assert source == {"state": "stale", "as_of": T1, "since": T2, "error": "away"}
@@ -309,8 +308,8 @@ def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Sna
 
 def test_states_patch_into_each_other(snapshot: Snapshot) -> None:
     before = snapshot.state(0)
-    snapshot.apply(event.Listed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
-    snapshot.apply(event.Versioned(at=T1, kubernetes="v1.36.3"))
+    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    snapshot.apply(events.ClusterVersion(at=T1, kubernetes="v1.36.3"))
     after = snapshot.state(3)
     assert patch(before, diff(before, after)) == after
 
@@ -325,8 +324,8 @@ def test_an_event_of_the_api_is_read() -> None:
 
 def test_crash_mode_is_there_while_the_database_s_pod_has_a_container_for_it(snapshot: Snapshot) -> None:
     able = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
-    snapshot.apply(event.Changed(at=T0, kind="pods", object=able))
-    snapshot.apply(event.Deleted(at=T1, kind="pods", uid="u1"))
+    snapshot.apply(events.ObjectChanged(at=T0, kind="pods", object=able))
+    snapshot.apply(events.ObjectDeleted(at=T1, kind="pods", uid="u1"))
     assert snapshot.state(0)["about"]["crash"], "its pod is only being replaced"
-    snapshot.apply(event.Changed(at=T2, kind="pods", object=pod("u2", created=T2)))
+    snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))
     assert not snapshot.state(0)["about"]["crash"]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core import events as event
+from dashboard.core import events
+from dashboard.core.errors import InvalidOption
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.load.options import Busy, Errors, LoadOptions, Sample, Totals, unfit
 from dashboard.load.progress import Course
-from dashboard.runs.record import BadOption
 
 AT = "2026-11-25T12:00:00.000Z"
 NOTHING: dict[str, Any] = {
@@ -61,13 +61,13 @@ def course(*samples: Sample, rate: float = 100, duration: float = 60) -> Course:
     ],
 )
 def test_what_is_out_of_bounds_is_refused_in_one_sentence(bad: dict[str, Any]) -> None:
-    with pytest.raises(BadOption) as refused:
+    with pytest.raises(InvalidOption) as refused:
         LoadOptions.read(bad)
     assert str(refused.value).startswith("A load") and str(refused.value).endswith((".", ")."))
 
 
 def test_bounds_hold_however_the_options_came_about() -> None:
-    with pytest.raises(BadOption, match="it must be from 1 to 2000"):
+    with pytest.raises(InvalidOption, match="it must be from 1 to 2000"):
         LoadOptions(rate=5000, duration=10)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"rate": 5000, "duration": 10}, LoadOptions)
@@ -100,7 +100,7 @@ def test_a_load_that_is_over_has_no_rates_but_says_what_went_wrong() -> None:
 def test_the_snapshot_takes_it_into_the_state_and_the_history() -> None:
     snapshot = Snapshot(Targets("n", "c", "d", "s", "a", "flask"), (), AT)
     told = course(sample(1, 100), sample(2, 200, p99_ms=4)).to_json(AT, AT, active=True)
-    snapshot.apply(event.Loaded(at=AT, load=told))
+    snapshot.apply(events.LoadUpdated(at=AT, load=told))
     assert snapshot.state(0)["load"] == told
 
 

@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.core import events as event
-from dashboard.core.errors import ExternalError
+from dashboard.core import events
+from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load import process as child
 from dashboard.load.options import Busy, LoadOptions, Unfit
 from dashboard.load.supervisor import Load
-from dashboard.runs.record import BadOption
 from local.mongod import free_port
 from tests.dashboard.stubs import ROOT, Heard
 
@@ -108,7 +107,7 @@ def load(server: Server, heard: Heard) -> Iterator[Load]:
 
 
 def told(heard: Heard) -> list[dict[str, Any]]:
-    return [each.load for each in heard.of(event.Loaded)]
+    return [each.load for each in heard.of(events.LoadUpdated)]
 
 
 def wait_until_over(load: Load) -> None:
@@ -179,7 +178,7 @@ def test_a_rate_out_of_bounds_is_refused_and_none_is_taken_where_no_load_runs(se
     load.change_rate(400)
     load.start(LoadOptions(rate=50, duration=2), "Anna")
     for bad in (0, -1, 2001, float("nan")):
-        with pytest.raises(BadOption):
+        with pytest.raises(InvalidOption):
             load.change_rate(bad)
     wait_until_over(load)
     load.change_rate(400)
@@ -547,7 +546,7 @@ def test_the_self_test_is_done_at_the_highest_rate_that_the_load_will_have(
     load = Load(server.url, heard, test_seconds=1)
     with pytest.raises(Unfit, match="This machine can't carry 20 requests a second now"):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
-    with pytest.raises(BadOption):
+    with pytest.raises(InvalidOption):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20_000)
     assert not load.running() and not server.requests
 

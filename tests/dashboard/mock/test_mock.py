@@ -13,7 +13,7 @@ import yaml
 from bson import ObjectId
 
 from dashboard.app import SOURCES
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.objects import KINDS
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.mock import Fake
@@ -54,8 +54,8 @@ class Reading:
     def happenings(self, reason: str) -> list[Any]:
         """Kubernetes' own Events of a reason, the listed ones too."""
         told = [one for one in self.told if getattr(one, "kind", None) == "events"]
-        listed = [each for one in told if isinstance(one, event.Listed) for each in one.objects]
-        changed = [one.object for one in told if isinstance(one, event.Changed)]
+        listed = [each for one in told if isinstance(one, events.ObjectsListed) for each in one.objects]
+        changed = [one.object for one in told if isinstance(one, events.ObjectChanged)]
         return [each for each in (*listed, *changed) if each.reason == reason]
 
 
@@ -83,8 +83,8 @@ def test_it_opens_with_an_hour_behind_it(reading: Reading) -> None:
     assert len([at for at in cpu["at"] if at <= start]) > 200
     desired = [desired for at, desired in zip(replicas["at"], replicas["desired"], strict=True) if at <= start]
     assert max(desired) == 5 and desired[-1] == 2
-    (events,) = [told for told in reading.opening if isinstance(told, event.Listed) and told.kind == "events"]
-    assert len(events.objects) > 200
+    (listed,) = [told for told in reading.opening if isinstance(told, events.ObjectsListed) and told.kind == "events"]
+    assert len(listed.objects) > 200
 
 
 def test_replicas_follow_the_load_up_and_down(reading: Reading) -> None:
@@ -101,7 +101,7 @@ def test_replicas_follow_the_load_up_and_down(reading: Reading) -> None:
 def test_a_new_pod_has_no_sample_at_first_and_an_old_one_has_its_own_moments(reading: Reading) -> None:
     flask = [pod for state in reading.states for pod in state["pods"] if pod["app"] == "flask"]
     assert any(pod["ready"] and pod["cpu_millicores"] is None for pod in flask)
-    sampled = [told for told in reading.told if isinstance(told, event.Sampled)]
+    sampled = [told for told in reading.told if isinstance(told, events.MetricsSampled)]
     assert any(len({sample.timestamp for sample in told.samples}) > 2 for told in sampled)
 
 
@@ -163,13 +163,18 @@ def test_many_pods_churn(reading: Reading) -> None:
 
 
 def test_it_tells_what_the_real_sources_tell_and_nothing_else(reading: Reading) -> None:
-    kinds = {told.kind for told in reading.told if isinstance(told, event.Listed | event.Changed | event.Deleted)}
+    kinds = {
+        told.kind
+        for told in reading.told
+        if isinstance(told, events.ObjectsListed | events.ObjectChanged | events.ObjectDeleted)
+    }
     assert kinds == set(PATHS)
-    assert all(isinstance(one, KINDS[told.kind]) for told in reading.opening if isinstance(told, event.Listed)
+    assert all(isinstance(one, KINDS[told.kind]) for told in reading.opening if isinstance(told, events.ObjectsListed)
                for one in told.objects)  # fmt: skip
     real = {
-        event.Listed, event.Changed, event.Deleted, event.Sampled, event.Versioned, event.Heard,
-        event.Contents, event.Operations, event.Volume, event.MongoDown, event.Scraped,
+        events.ObjectsListed, events.ObjectChanged, events.ObjectDeleted, events.MetricsSampled, events.ClusterVersion,
+        events.SourceStatus, events.CollectionRead, events.OperationRate, events.VolumeUsage, events.MongoUnavailable,
+        events.CountersScraped,
     }  # fmt: skip
     assert {type(told) for told in reading.told} == real
 
@@ -197,7 +202,7 @@ def test_its_pods_have_what_recorded_ones_have(reading: Reading) -> None:
         for line in exchange.get("lines", ())
         if line["type"] in ("ADDED", "MODIFIED")
     ]
-    played = [told.object for told in reading.told if isinstance(told, event.Changed) and told.kind == "pods"]
+    played = [told.object for told in reading.told if isinstance(told, events.ObjectChanged) and told.kind == "pods"]
     assert recorded and filled(recorded) - {".metadata.resourceVersion"} <= filled(played)
 
 
@@ -247,7 +252,7 @@ def filled(objects: list[Any]) -> set[str]:
 
 @pytest.mark.slow
 def test_a_seed_tells_the_same_story_each_time() -> None:
-    def told(seed: int) -> list[event.Told]:
+    def told(seed: int) -> list[events.Event]:
         story = Story(TARGETS, Options(seed=seed))
         opening = story.opening(START)
         return [*opening, *(one for step in range(1, 100) for one in story.step(START + step * STEP))]
@@ -259,5 +264,5 @@ def test_a_seed_tells_the_same_story_each_time() -> None:
 def test_it_plays_in_real_time_and_stops(heard: Heard) -> None:
     fake = Fake(TARGETS, heard)
     fake.start()
-    heard.wait(lambda heard: len(heard.of(event.Operations)) > 1)
+    heard.wait(lambda heard: len(heard.of(events.OperationRate)) > 1)
     fake.stop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.events import Acted
+from dashboard.core.events import ActionRecorded
 from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, Audit
 from tests.dashboard.stubs import Heard
 
@@ -64,7 +64,7 @@ def test_an_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> N
 
 def test_an_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
-    (acted,) = heard.of(Acted)
+    (acted,) = heard.of(ActionRecorded)
     assert (acted.tone, acted.about, acted.mark) == ("busy", POD, "kill")
     assert acted.text == f"restart mongodb-0 (crash): started, by {ANNA}"
 
@@ -72,7 +72,7 @@ def test_an_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) 
 @pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
 def test_what_came_to_nothing_has_the_tone_of_it(audit: Audit, heard: Heard, outcome: str, tone: str) -> None:
     audit(ANNA, "run persistence", outcome)
-    assert [acted.tone for acted in heard.of(Acted)] == [tone]
+    assert [acted.tone for acted in heard.of(ActionRecorded)] == [tone]
 
 
 def test_an_action_is_an_event_on_its_object(audit: Audit, events: Events, heard: Heard) -> None:
@@ -123,7 +123,7 @@ def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, heard:
     kept = audit.newest()
     assert len(kept) == KEPT_DENIED + 2
     assert (kept[0]["action"], kept[-1]["action"]) == ("abort it", "run persistence")
-    assert len(heard.of(Acted)) == 2
+    assert len(heard.of(ActionRecorded)) == 2
 
 
 def test_words_from_outside_stay_one_line_of_a_bounded_length(audit: Audit, out: StringIO) -> None:

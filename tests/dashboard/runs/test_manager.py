@@ -9,11 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.clock import Clock
-from dashboard.core.errors import ExternalError, NotFound
+from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.manager import Active, NotCurrent, Unknown, in_thread
-from dashboard.runs.record import BadOption
 from tests.dashboard.runs.world import Scene, Writers
 
 PERSISTENCE = ("preflight", "warmup", "kill", "outage", "after", "readback")
@@ -42,10 +41,10 @@ def over(scene: Scene, run: Json) -> None:
     assert not scene.load.running()
     assert not any(writers.writing for writers in scene.writers)
     assert scene.cluster.lease is None
-    assert told(scene, "Leased")[-1].lease is None
-    assert told(scene, "Ran")[-1].run == run
+    assert told(scene, "LeaseChanged")[-1].lease is None
+    assert told(scene, "RunUpdated")[-1].run == run
     assert scene.cluster.history[0] == run
-    assert told(scene, "Remembered")[-1].runs[0]["verdict"] == run["verdict"]
+    assert told(scene, "RunHistoryUpdated")[-1].runs[0]["verdict"] == run["verdict"]
     assert "running" not in states(run).values() and "waiting" not in states(run).values()
 
 
@@ -122,7 +121,7 @@ def test_another_payload_than_was_written_fails(scene: Scene) -> None:
 
 
 def test_the_pages_of_the_service_count_as_much_as_the_database(scene: Scene) -> None:
-    scene.dress = lambda writers: setattr(writers, "read", lambda bell: {})
+    scene.dress = lambda writers: setattr(writers, "read", lambda cancelled: {})
     run = scene.run("persistence")
     assert run["verdict"] == "fail"
     assert run["evidence"]["lost"] == run["evidence"]["acked"]
@@ -265,7 +264,7 @@ def test_a_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scen
 )
 def test_an_abort_ends_it_in_every_step(demo: str, step: str) -> None:
     scene = Scene()
-    abort = lambda: scene.director.abort(scene.current()["id"], "viewer")  # type: ignore[index]  # noqa: E731
+    abort = lambda: scene.manager.abort(scene.current()["id"], "viewer")  # type: ignore[index]  # noqa: E731
     scene.dress = lambda writers: _abort_while_reading(writers, abort, step)
     scene.cluster.renew = _abort_while_renewing(scene, abort, step)  # type: ignore[method-assign]
     if step in ("preflight",):
@@ -283,7 +282,7 @@ def test_an_abort_ends_it_in_every_step(demo: str, step: str) -> None:
 def _abort_while_reading(writers: Writers, abort: Any, step: str) -> None:
     if step == "readback":
         read = writers.read
-        writers.read = lambda bell: (abort(), read(bell))[1]  # type: ignore[method-assign]
+        writers.read = lambda cancelled: (abort(), read(cancelled))[1]  # type: ignore[method-assign]
 
 
 def _abort_while_renewing(scene: Scene, abort: Any, step: str) -> Any:
@@ -361,29 +360,29 @@ def test_the_lease_is_renewed_all_along(scene: Scene) -> None:
 
 def test_the_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
     def go_down() -> None:
-        scene.director._stage.stop("Aborted: the dashboard is going down.")  # type: ignore[union-attr]
+        scene.manager._context.cancel("Aborted: the dashboard is going down.")  # type: ignore[union-attr]
 
     scene.in_step("load", go_down, after=5)
     run = scene.run("autoscale")
     over(scene, run)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "Aborted: the dashboard is going down.")
-    scene.director.end()
+    scene.manager.end()
     with pytest.raises(Active):
-        scene.director.start("autoscale", {}, "operator")
+        scene.manager.start("autoscale", {}, "operator")
 
 
 def test_with_threads_and_a_real_clock_it_ends_when_it_is_told_to(scene: Scene) -> None:
     scene.scaler.metrics = False  # it waits for figures
-    director = scene.directed(Clock(), in_thread)
+    manager = scene.managed(Clock(), in_thread)
     before = threading.active_count()
-    director.begin()
-    run_id = director.start("autoscale", {}, "operator")
-    assert director.get(run_id)["verdict"] == "running"
+    manager.begin()
+    run_id = manager.start("autoscale", {}, "operator")
+    assert manager.get(run_id)["verdict"] == "running"
     with pytest.raises(Active):
-        director.start("autoscale", {}, "operator")
-    director.end()
-    over(scene, director.get(run_id))
-    assert director.get(run_id)["reason"] == "Aborted: the dashboard is going down."
+        manager.start("autoscale", {}, "operator")
+    manager.end()
+    over(scene, manager.get(run_id))
+    assert manager.get(run_id)["reason"] == "Aborted: the dashboard is going down."
     until = time.monotonic() + 30
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
@@ -411,7 +410,7 @@ def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: py
 
 def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
     def start(options: LoadOptions, by: str, test_rate: float | None = None) -> None:
-        scene.director.abort(scene.director.list()[0]["id"], "viewer")
+        scene.manager.abort(scene.manager.list()[0]["id"], "viewer")
         raise ExternalError("The load was stopped before it began.")
 
     scene.load.start = start  # type: ignore[method-assign]
@@ -425,7 +424,7 @@ def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene
     run = scene.run("persistence")
     assert run["verdict"] == "pass"
     assert any("could not be saved" in entry["text"] for entry in run["timeline"])
-    assert scene.director.get(run["id"]) == run
+    assert scene.manager.get(run["id"]) == run
 
 
 # What is told
@@ -433,16 +432,18 @@ def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene
 
 def test_a_run_is_told_as_it_changes_but_not_more_than_five_times_a_second(scene: Scene) -> None:
     scene.run("persistence")
-    moments = [at for at, each in scene.told if type(each).__name__ == "Ran"]
+    moments = [at for at, each in scene.told if type(each).__name__ == "RunUpdated"]
     gaps = [after - before for before, after in pairwise(moments[:-1])]  # the last word waits for nothing
     assert min(gaps) >= 0.2 - 0.051  # the clock's own step
-    seen = {step["id"] for each in told(scene, "Ran") for step in each.run["steps"] if step["state"] == "running"}
+    seen = {
+        step["id"] for each in told(scene, "RunUpdated") for step in each.run["steps"] if step["state"] == "running"
+    }
     assert seen >= {"warmup", "outage", "after"}
 
 
 def test_the_figures_so_far_are_told_too(scene: Scene) -> None:
     scene.run("persistence")
-    acked = [each.run["evidence"]["acked"] for each in told(scene, "Ran") if each.run["evidence"]]
+    acked = [each.run["evidence"]["acked"] for each in told(scene, "RunUpdated") if each.run["evidence"]]
     assert acked == sorted(acked) and len(set(acked)) > 10
 
 
@@ -463,22 +464,22 @@ def test_who_did_what_is_audited_with_marks_for_the_charts(scene: Scene) -> None
 
 def test_the_lease_is_told_while_it_is_held(scene: Scene) -> None:
     run = scene.run("persistence")
-    first, last = told(scene, "Leased")
+    first, last = told(scene, "LeaseChanged")
     assert (first.lease["holder"], first.lease["run"], last.lease) == ("me", run["id"], None)
 
 
 def test_runs_are_listed_newest_first_and_found_by_their_id(scene: Scene) -> None:
     first = scene.run("persistence")
     second = scene.run("persistence", mode="crash")
-    assert [run["id"] for run in scene.director.list()] == [second["id"], first["id"]]
-    assert scene.director.get(first["id"]) == first
+    assert [run["id"] for run in scene.manager.list()] == [second["id"], first["id"]]
+    assert scene.manager.get(first["id"]) == first
     with pytest.raises(Unknown):
-        scene.director.get("persistence-0")
+        scene.manager.get("persistence-0")
 
 
 def test_a_run_that_goes_is_listed_too(scene: Scene) -> None:
     found: list[Any] = []
-    scene.in_step("outage", lambda: found.append((scene.director.list(), scene.director.get(scene.current()["id"]))))  # type: ignore[index]
+    scene.in_step("outage", lambda: found.append((scene.manager.list(), scene.manager.get(scene.current()["id"]))))  # type: ignore[index]
     scene.run("persistence")
     listed, whole = found[0]
     assert [run["verdict"] for run in listed] == ["running"] == [whole["verdict"]]
@@ -492,25 +493,25 @@ def test_a_second_run_is_refused_with_the_holder(scene: Scene) -> None:
 
     def press_again() -> None:
         with pytest.raises(Active) as caught:
-            scene.director.start("autoscale", {}, "another operator")
+            scene.manager.start("autoscale", {}, "another operator")
         refused.append(caught.value)
 
     scene.in_step("warmup", press_again)
     run = scene.run("persistence")
     assert run["verdict"] == "pass"
     assert (refused[0].holder, refused[0].run) == ("me", run["id"])
-    assert len(scene.director.list()) == 1
+    assert len(scene.manager.list()) == 1
 
 
 def test_two_who_press_at_once_get_one_run() -> None:
     scene = Scene()
-    scene.director._spawn = lambda name, work: None  # it never comes to an end
+    scene.manager._spawn = lambda name, work: None  # it never comes to an end
     barrier, outcomes = threading.Barrier(8), []
 
     def press() -> None:
         barrier.wait()
         try:
-            outcomes.append(scene.director.start("persistence", {}, "operator"))
+            outcomes.append(scene.manager.start("persistence", {}, "operator"))
         except Active as error:
             outcomes.append(error)
 
@@ -520,18 +521,18 @@ def test_two_who_press_at_once_get_one_run() -> None:
     for thread in threads:
         thread.join()
     assert len([each for each in outcomes if isinstance(each, str)]) == 1
-    assert len(scene.director.list()) == 1
+    assert len(scene.manager.list()) == 1
 
 
 def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
     scene.cluster.lease = LeaseHolder("other", "autoscale-7", "2026-11-25T04:00:00Z")
     with pytest.raises(Active) as caught:
-        scene.director.start("persistence", {}, "operator")
+        scene.manager.start("persistence", {}, "operator")
     assert (caught.value.holder, caught.value.run) == ("other", "autoscale-7")
     with pytest.raises(Active):
-        scene.director.restart_mongo("uid-1", "graceful", "operator")
+        scene.manager.restart_mongo("uid-1", "graceful", "operator")
     with pytest.raises(Active):
-        scene.director.load(LoadOptions(rate=10, duration=10), "operator")
+        scene.manager.load(LoadOptions(rate=10, duration=10), "operator")
     assert scene.cluster.kills == [] and scene.load.started == []
     scene.cluster.lease = None
     assert scene.run("persistence")["verdict"] == "pass"
@@ -540,7 +541,7 @@ def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
 def test_a_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scene: Scene) -> None:
     scene.cluster.troubles["acquire"] = ExternalError("The API server can't be reached.")
     with pytest.raises(ExternalError, match="can't be reached"):
-        scene.director.start("persistence", {}, "operator")
+        scene.manager.start("persistence", {}, "operator")
     scene.cluster.troubles.clear()
     assert scene.run("persistence")["verdict"] == "pass"
 
@@ -549,17 +550,17 @@ def test_a_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scen
     ("demo", "options"), [("chaos", {}), ("persistence", {"mode": "nuke"}), ("autoscale", {"rate": -1})]
 )
 def test_a_bad_option_starts_nothing(scene: Scene, demo: str, options: Json) -> None:
-    with pytest.raises(BadOption):
-        scene.director.start(demo, options, "operator")
+    with pytest.raises(InvalidOption):
+        scene.manager.start(demo, options, "operator")
     assert scene.cluster.lease is None and scene.told == []
 
 
 def test_an_abort_of_a_run_that_is_over_does_nothing_and_of_none_is_unknown(scene: Scene) -> None:
     run = scene.run("persistence")
-    scene.director.abort(run["id"], "operator")
-    assert scene.director.get(run["id"]) == run
+    scene.manager.abort(run["id"], "operator")
+    assert scene.manager.get(run["id"]) == run
     with pytest.raises(Unknown):
-        scene.director.abort("persistence-0", "operator")
+        scene.manager.abort("persistence-0", "operator")
 
 
 # Orphans
@@ -575,15 +576,15 @@ def test_a_run_whose_dashboard_died_is_marked_aborted_at_the_next_start() -> Non
     orphan = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [orphan]
-    scene.director.look()
-    found = scene.director.get("persistence-9")
+    scene.manager.look()
+    found = scene.manager.get("persistence-9")
     assert found["verdict"] == "inconclusive"
     assert found["reason"] == "Aborted: the dashboard that ran it is gone."
     assert scene.cluster.history == [found]
-    assert told(scene, "Remembered")[-1].runs[0]["verdict"] == "inconclusive"
-    assert told(scene, "Leased")[-1].lease is None
+    assert told(scene, "RunHistoryUpdated")[-1].runs[0]["verdict"] == "inconclusive"
+    assert told(scene, "LeaseChanged")[-1].lease is None
     assert scene.run("persistence")["verdict"] == "pass"
-    assert [run["id"] for run in scene.director.list()][1] == "persistence-9"
+    assert [run["id"] for run in scene.manager.list()][1] == "persistence-9"
 
 
 def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
@@ -591,18 +592,18 @@ def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
     scene = Scene()
     scene.cluster.history = [theirs]
     scene.cluster.lease = LeaseHolder("other", "persistence-9", "2026-11-25T04:00:00Z")
-    scene.director.look()
-    assert scene.director.get("persistence-9")["verdict"] == "running"
+    scene.manager.look()
+    assert scene.manager.get("persistence-9")["verdict"] == "running"
     assert scene.cluster.saved == []
-    assert told(scene, "Leased")[-1].lease["holder"] == "other"
+    assert told(scene, "LeaseChanged")[-1].lease["holder"] == "other"
     with pytest.raises(Active) as caught:
-        scene.director.abort("persistence-9", "operator")
+        scene.manager.abort("persistence-9", "operator")
     assert caught.value.holder == "other"
     scene.cluster.history = [theirs | {"verdict": "pass"}]
     scene.cluster.lease = None
-    scene.director.look()
-    assert scene.director.get("persistence-9")["verdict"] == "pass"
-    assert told(scene, "Leased")[-1].lease is None
+    scene.manager.look()
+    assert scene.manager.get("persistence-9")["verdict"] == "pass"
+    assert told(scene, "LeaseChanged")[-1].lease is None
 
 
 def test_a_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
@@ -616,8 +617,8 @@ def test_a_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
         return holder()
 
     scene.cluster.holder = ended_meanwhile  # type: ignore[method-assign]
-    scene.director.look()
-    assert scene.director.get("persistence-9")["verdict"] == "pass"
+    scene.manager.look()
+    assert scene.manager.get("persistence-9")["verdict"] == "pass"
 
 
 def test_a_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
@@ -625,23 +626,23 @@ def test_a_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
     scene = Scene()
     scene.cluster.history = [orphan]
     scene.cluster.lease = LeaseHolder("me", "persistence-9", "2026-11-25T04:00:00Z")
-    scene.director.look()
-    assert scene.director.get("persistence-9")["verdict"] == "inconclusive"
+    scene.manager.look()
+    assert scene.manager.get("persistence-9")["verdict"] == "inconclusive"
     assert scene.run("persistence")["verdict"] == "pass"
 
 
 def test_while_nothing_changes_the_history_is_not_read_again(scene: Scene) -> None:
-    scene.director.look()
+    scene.manager.look()
     scene.cluster.troubles["load"] = ExternalError("Not asked for.")
-    scene.director.look()
-    assert len(told(scene, "Leased")) == 1
+    scene.manager.look()
+    assert len(told(scene, "LeaseChanged")) == 1
 
 
 # Outside of runs
 
 
 def test_a_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
-    scene.director.restart_mongo("uid-1", "graceful", "operator")
+    scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == [("graceful", "uid-1")]
     assert scene.cluster.lease is None
     pod = {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}
@@ -650,33 +651,33 @@ def test_a_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
 
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
 def test_a_double_click_kills_once(scene: Scene, mode: str) -> None:
-    scene.director.restart_mongo("uid-1", mode, "operator")
+    scene.manager.restart_mongo("uid-1", mode, "operator")
     with pytest.raises(NotCurrent, match="being restarted already"):
-        scene.director.restart_mongo("uid-1", mode, "operator")
+        scene.manager.restart_mongo("uid-1", mode, "operator")
     scene.world.wait(threading.Event(), 10)
     if mode == "graceful":
         with pytest.raises(NotCurrent) as caught:
-            scene.director.restart_mongo("uid-1", mode, "operator")
+            scene.manager.restart_mongo("uid-1", mode, "operator")
         assert caught.value.uid == "uid-2"
     assert scene.cluster.kills == [(mode, "uid-1")]
 
 
 def test_a_container_that_is_new_may_be_crashed_again(scene: Scene) -> None:
-    scene.director.restart_mongo("uid-1", "crash", "operator")
+    scene.manager.restart_mongo("uid-1", "crash", "operator")
     scene.world.wait(threading.Event(), 10)
-    scene.director.restart_mongo("uid-1", "crash", "operator")
+    scene.manager.restart_mongo("uid-1", "crash", "operator")
     assert len(scene.cluster.kills) == 2
 
 
 def test_a_restart_is_refused_of_another_uid_or_mode_or_no_pod(scene: Scene) -> None:
     with pytest.raises(NotCurrent) as caught:
-        scene.director.restart_mongo("uid-0", "graceful", "operator")
+        scene.manager.restart_mongo("uid-0", "graceful", "operator")
     assert caught.value.uid == "uid-1"
-    with pytest.raises(BadOption, match="graceful or crash"):
-        scene.director.restart_mongo("uid-1", "nuke", "operator")
+    with pytest.raises(InvalidOption, match="graceful or crash"):
+        scene.manager.restart_mongo("uid-1", "nuke", "operator")
     scene.cluster.there = None
     with pytest.raises(NotCurrent) as caught:
-        scene.director.restart_mongo("uid-1", "graceful", "operator")
+        scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert caught.value.uid is None
     assert scene.cluster.kills == [] and scene.cluster.lease is None
 
@@ -686,9 +687,9 @@ def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None
 
     def try_all() -> None:
         for deed in (
-            lambda: scene.director.restart_mongo("uid-1", "graceful", "operator"),
-            lambda: scene.director.load(LoadOptions(rate=10, duration=10), "operator"),
-            lambda: scene.director.unload("operator"),
+            lambda: scene.manager.restart_mongo("uid-1", "graceful", "operator"),
+            lambda: scene.manager.load(LoadOptions(rate=10, duration=10), "operator"),
+            lambda: scene.manager.unload("operator"),
         ):
             with pytest.raises(Active) as caught:
                 deed()
@@ -703,19 +704,19 @@ def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None
 def test_a_restart_that_fails_is_audited_and_may_be_tried_again(scene: Scene) -> None:
     scene.cluster.troubles["kill"] = ExternalError("The API server can't be reached.")
     with pytest.raises(ExternalError):
-        scene.director.restart_mongo("uid-1", "graceful", "operator")
+        scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert scene.audit[-1][2] == "failed: The API server can't be reached."
     scene.cluster.troubles.clear()
-    scene.director.restart_mongo("uid-1", "graceful", "operator")
+    scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert len(scene.cluster.kills) == 1
 
 
 def test_load_outside_of_a_run_starts_stops_and_is_audited(scene: Scene) -> None:
-    scene.director.load(LoadOptions(rate=100, duration=60), "operator")
+    scene.manager.load(LoadOptions(rate=100, duration=60), "operator")
     with pytest.raises(Busy):
-        scene.director.load(LoadOptions(rate=100, duration=60), "operator")
-    scene.director.unload("operator")
+        scene.manager.load(LoadOptions(rate=100, duration=60), "operator")
+    scene.manager.unload("operator")
     assert not scene.load.running()
     assert [line[1:3] for line in scene.audit] == [("load 100/s for 60 s", "started"), ("load", "stopped")]
-    scene.director.unload("operator")
+    scene.manager.unload("operator")
     assert len(scene.audit) == 2

@@ -6,24 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.runs.demos.persistence.verdict import Verdict
-from dashboard.runs.record import (
-    DEMOS,
-    ENTRIES,
-    HISTORY_BYTES,
-    RUNS,
-    BadOption,
-    Run,
-    checked,
-    demo_of,
-    orphaned,
-    summary,
-    trimmed,
-)
+from dashboard.core.errors import InvalidOption
+from dashboard.runs.demo import checked, demo_of
+from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.record import ENTRIES, HISTORY_BYTES, RUNS, Run, orphaned, summary, trimmed
+from dashboard.runs.verdict import Verdict
 
 AT = "2026-11-25T04:00:00.000Z"
 LATER = "2026-11-25T04:00:07.500Z"
 PASSED = Verdict("pass", None, {"lost": 0}, "persistence PASS lost=0")
+
+
+def row(told: dict[str, Any]) -> dict[str, Any]:
+    return summary(told, DEMOS.get(told["demo"]))
 
 
 def run() -> Run:
@@ -42,14 +37,14 @@ def test_each_demo_has_a_sentence_steps_and_limits() -> None:
 
 
 def test_a_demo_that_there_is_none_of_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(BadOption, match="persistence and autoscale"):
-        demo_of("chaos")
+    with pytest.raises(InvalidOption, match="persistence and autoscale"):
+        demo_of(DEMOS, "chaos")
 
 
 def test_options_have_defaults() -> None:
-    assert checked(demo_of("persistence"), {}) == {"mode": "graceful"}
-    assert checked(demo_of("autoscale"), {}) == {}
-    assert checked(demo_of("autoscale"), {"rate": 250}) == {"rate": 250}
+    assert checked(demo_of(DEMOS, "persistence"), {}) == {"mode": "graceful"}
+    assert checked(demo_of(DEMOS, "autoscale"), {}) == {}
+    assert checked(demo_of(DEMOS, "autoscale"), {"rate": 250}) == {"rate": 250}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +62,8 @@ def test_options_have_defaults() -> None:
     ],
 )
 def test_a_bad_option_is_refused_in_one_sentence(demo: str, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(BadOption) as caught:
-        checked(demo_of(demo), options)
+    with pytest.raises(InvalidOption) as caught:
+        checked(demo_of(DEMOS, demo), options)
     assert words in str(caught.value)
     assert str(caught.value).count(".") == str(caught.value).endswith(".")
 
@@ -82,9 +77,9 @@ def test_a_run_begins_with_all_its_steps_waiting() -> None:
 
 def test_a_step_that_begins_ends_the_one_before_it() -> None:
     going = run()
-    going.begin("preflight", AT)
-    going.tell("Ready", AT)
-    going.begin("warmup", LATER, "0 acknowledged")
+    going.begin_step("preflight", AT)
+    going.log("Ready", AT)
+    going.begin_step("warmup", LATER, "0 acknowledged")
     first, second, *_ = going.to_json()["steps"]
     assert (first["state"], first["started"], first["ended"], first["text"]) == ("done", AT, LATER, "Ready")
     assert (second["state"], second["started"], second["ended"]) == ("running", LATER, None)
@@ -93,9 +88,9 @@ def test_a_step_that_begins_ends_the_one_before_it() -> None:
 
 def test_the_timeline_keeps_what_was_told_and_not_what_was_shown() -> None:
     going = run()
-    going.begin("preflight", AT)
-    going.show("looking")
-    going.tell("Ready", LATER)
+    going.begin_step("preflight", AT)
+    going.set_progress("looking")
+    going.log("Ready", LATER)
     assert going.to_json()["timeline"] == [
         {"at": AT, "step": "preflight", "text": "Check that it can begin"},
         {"at": LATER, "step": "preflight", "text": "Ready"},
@@ -105,7 +100,7 @@ def test_the_timeline_keeps_what_was_told_and_not_what_was_shown() -> None:
 def test_a_run_that_passes_has_its_last_step_done_when_it_was_finished() -> None:
     going = run()
     for step in going.demo.steps:
-        going.begin(step.id, AT)
+        going.begin_step(step.id, AT)
     going.finish(LATER)
     going.conclude(PASSED, LATER)
     told = going.to_json()
@@ -117,26 +112,26 @@ def test_a_run_that_passes_has_its_last_step_done_when_it_was_finished() -> None
 
 def test_a_run_that_breaks_off_fails_its_step_and_skips_the_others() -> None:
     going = run()
-    going.begin("preflight", AT)
-    going.begin("warmup", AT)
+    going.begin_step("preflight", AT)
+    going.begin_step("warmup", AT)
     going.conclude(Verdict("inconclusive", "Aborted by viewer.", {}, "…"), LATER)
     assert states(going.to_json()) == ["done", "failed", "skipped", "skipped", "skipped", "skipped"]
 
 
 def test_what_was_told_of_a_run_does_not_change_when_the_run_does() -> None:
     going = run()
-    going.begin("preflight", AT)
+    going.begin_step("preflight", AT)
     before = going.to_json()
     copy = msgspec.json.encode(before)
-    going.tell("Ready", LATER)
-    going.begin("warmup", LATER)
+    going.log("Ready", LATER)
+    going.begin_step("warmup", LATER)
     assert msgspec.json.encode(before) == copy
 
 
 def test_the_timeline_has_an_end() -> None:
     going = run()
     for number in range(2 * ENTRIES):
-        going.tell(str(number), AT)
+        going.log(str(number), AT)
     going.conclude(PASSED, LATER)
     timeline = going.to_json()["timeline"]
     assert len(timeline) == ENTRIES
@@ -145,7 +140,7 @@ def test_the_timeline_has_an_end() -> None:
 
 def test_an_orphaned_run_is_inconclusive_and_says_why() -> None:
     going = run()
-    going.begin("preflight", AT)
+    going.begin_step("preflight", AT)
     told = orphaned(going.to_json(), LATER)
     assert (told["verdict"], told["ended"]) == ("inconclusive", LATER)
     assert "Aborted" in told["reason"]
@@ -155,7 +150,7 @@ def test_an_orphaned_run_is_inconclusive_and_says_why() -> None:
 
 
 def test_a_summary_has_what_a_row_shows() -> None:
-    assert summary(run().to_json()) == {
+    assert row(run().to_json()) == {
         "id": "persistence-1",
         "demo": "persistence",
         "verdict": "running",
@@ -165,6 +160,9 @@ def test_a_summary_has_what_a_row_shows() -> None:
         "ended": None,
         "by": "operator",
         "figures": {"acked": None, "lost": None, "down": None, "longest_write": None},
+        "key_figures": [],
+        "lines": [],
+        "compared": None,
         "owed": None,
     }
 
@@ -175,7 +173,7 @@ def ended(demo: str, verdict: str, evidence: Any) -> dict[str, Any]:
 
 def test_a_summary_has_the_key_figures_of_its_demo() -> None:
     persisted = {"mode": "crash", "acked": 2196, "lost": 0, "down": 2.8, "longest_write": 3.0, "lost_ids": []}
-    assert summary(ended("persistence", "pass", persisted))["figures"] == {
+    assert row(ended("persistence", "pass", persisted))["figures"] == {
         "acked": 2196,
         "lost": 0,
         "down": 2.8,
@@ -183,18 +181,18 @@ def test_a_summary_has_the_key_figures_of_its_demo() -> None:
     }
     scaled = {"start": 2, "peak": 3, "t0": 0.0, "t2": 41.0, "t6": 110.0, "t8": 190.0, "rates": []}
     figures = {"start": 2, "peak": 3, "t2": 41.0, "t6": 110.0, "t8": 190.0}
-    assert summary(ended("autoscale", "pass", scaled))["figures"] == figures
+    assert row(ended("autoscale", "pass", scaled))["figures"] == figures
 
 
 @pytest.mark.parametrize("evidence", [None, {}, {"min": 2, "owed": None}])
 def test_the_summary_of_a_run_with_thin_evidence_has_no_figures(evidence: Any) -> None:
-    told = summary(ended("autoscale", "fail", evidence))
+    told = row(ended("autoscale", "fail", evidence))
     assert set(told["figures"].values()) == {None}
     assert told["owed"] is None
 
 
 def test_the_summary_of_an_unknown_demo_has_no_figures() -> None:
-    assert summary(ended("chaos", "pass", {"acked": 1}))["figures"] == {}
+    assert row(ended("chaos", "pass", {"acked": 1}))["figures"] == {}
 
 
 MET = {"what": "scale-up", "since": AT, "by": LATER, "met": LATER, "text": "It owed more pods"}
@@ -203,18 +201,18 @@ UNMET = MET | {"what": "ready", "met": None}
 
 def test_a_failed_run_s_summary_has_the_first_unmet_obligation() -> None:
     owed = [MET, UNMET, UNMET | {"what": "serve"}]
-    assert summary(ended("autoscale", "fail", {"owed": owed}))["owed"] == UNMET
-    assert summary(ended("autoscale", "fail", {"owed": [MET]}))["owed"] is None
+    assert row(ended("autoscale", "fail", {"owed": owed}))["owed"] == UNMET
+    assert row(ended("autoscale", "fail", {"owed": [MET]}))["owed"] is None
 
 
 @pytest.mark.parametrize("verdict", ["pass", "inconclusive", "running"])
 def test_only_a_fail_accuses(verdict: str) -> None:
-    assert summary(ended("autoscale", verdict, {"owed": [UNMET]}))["owed"] is None
+    assert row(ended("autoscale", verdict, {"owed": [UNMET]}))["owed"] is None
 
 
 def test_a_summary_s_summary_is_the_same() -> None:
-    told = summary(ended("autoscale", "fail", {"start": 2, "peak": 2, "owed": [UNMET]}))
-    assert summary(told) == told
+    told = row(ended("autoscale", "fail", {"start": 2, "peak": 2, "owed": [UNMET]}))
+    assert row(told) == told
 
 
 def long(number: int, entries: int) -> dict[str, Any]:
@@ -224,12 +222,12 @@ def long(number: int, entries: int) -> dict[str, Any]:
 
 def test_the_history_keeps_the_newest_runs_whole_while_they_fit() -> None:
     runs = [long(number, 5) for number in range(RUNS + 5)]
-    assert trimmed(runs) == runs[:RUNS]
+    assert trimmed(runs, DEMOS) == runs[:RUNS]
 
 
 def test_a_history_that_is_too_long_first_loses_the_oldest_timelines() -> None:
     runs = [long(number, 300) for number in range(RUNS)]
-    kept = trimmed(runs)
+    kept = trimmed(runs, DEMOS)
     assert len(msgspec.json.encode(kept)) <= HISTORY_BYTES
     assert [one["id"] for one in kept] == [one["id"] for one in runs]
     assert kept[0] == runs[0]
@@ -238,10 +236,10 @@ def test_a_history_that_is_too_long_first_loses_the_oldest_timelines() -> None:
 
 def test_then_all_but_the_summaries_and_then_whole_runs() -> None:
     runs = [long(number, 10) for number in range(RUNS)]
-    kept = trimmed(runs, most=20_000)
+    kept = trimmed(runs, DEMOS, most=20_000)
     assert len(kept) == RUNS
     assert "evidence" not in kept[-1]
     assert kept[-1]["verdict"] == "running"
-    few = trimmed(runs, most=1_000)
+    few = trimmed(runs, DEMOS, most=1_000)
     assert 0 < len(few) < RUNS
     assert len(msgspec.json.encode(few)) <= 1_000

@@ -10,11 +10,12 @@ import pytest
 
 from dashboard.clock import Clock
 from dashboard.core.errors import ExternalError
-from dashboard.core.events import Leased, Ran, Remembered
+from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.kube.client import Api
 from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
 from dashboard.load.options import Busy, LoadOptions
-from dashboard.runs.lease_renewer import Keeper
+from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import Active, in_thread
 from dashboard.runs.record import orphaned, summary, trimmed
 from dashboard.runs.report import Report
@@ -33,7 +34,7 @@ def scene() -> Scene:
 
 
 def leases(scene: Scene) -> list[Json | None]:
-    return [told.lease for _, told in scene.told if isinstance(told, Leased)]
+    return [told.lease for _, told in scene.told if isinstance(told, LeaseChanged)]
 
 
 def idle(scene: Scene) -> None:
@@ -41,22 +42,23 @@ def idle(scene: Scene) -> None:
     assert scene.cluster.lease is None
     assert not scene.load.running()
     assert not leases(scene) or leases(scene)[-1] is None
-    assert scene.director._idle.is_set()
+    assert scene.manager._idle.is_set()
 
 
 # Nothing begins once the dashboard was told to end
 
 
 class Ending:
-    """Tells a scene's director to end right after its collaborators' call of this number."""
+    """Tells a scene's manager to end right after its collaborators' call of this number."""
 
     def __init__(self, scene: Scene, number: int) -> None:
         self.scene, self.number, self.calls, self.deeds_after = scene, number, 0, 0
-        director, cluster = scene.director, scene.cluster
+        manager, cluster = scene.manager, scene.cluster
         for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
             self._wrap(cluster, name)
-        for name in ("_emit", "_audit", "_spawn", "_writers"):
-            self._wrap(director, name)
+        for name in ("_emit", "_audit", "_spawn"):
+            self._wrap(manager, name)
+        self._wrap(scene, "write")
         self._wrap(scene.reader, "process")
         for of, name in ((cluster, "kill"), (scene.load, "start")):
             self._watch(of, name)
@@ -72,7 +74,7 @@ class Ending:
             answer = call(*args, **named)
             self.calls += 1
             if self.calls == self.number:
-                self.scene.director.end()
+                self.scene.manager.end()
             return answer
 
         setattr(of, name, calling)
@@ -91,9 +93,9 @@ DEEDS: dict[str, tuple[int, Callable[[Scene], object]]] = {  # with the number o
     "a persistence run": (40, lambda scene: scene.run("persistence")),
     "a crash run": (40, lambda scene: scene.run("persistence", mode="crash")),
     "an autoscale run": (40, lambda scene: scene.run("autoscale")),
-    "a restart": (10, lambda scene: scene.director.restart_mongo("uid-1", "graceful", "operator")),
-    "a crash": (10, lambda scene: scene.director.restart_mongo("uid-1", "crash", "operator")),
-    "a load": (10, lambda scene: scene.director.load(LOAD, "operator")),
+    "a restart": (10, lambda scene: scene.manager.restart_mongo("uid-1", "graceful", "operator")),
+    "a crash": (10, lambda scene: scene.manager.restart_mongo("uid-1", "crash", "operator")),
+    "a load": (10, lambda scene: scene.manager.load(LOAD, "operator")),
 }
 
 
@@ -108,7 +110,7 @@ def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) 
         except Active as refused:
             assert (refused.holder, refused.run) == ("me", "")
         if not ending.reached:
-            scene.director.end()
+            scene.manager.end()
             assert number > 3
         scene.world.wait(threading.Event(), 1)  # what has a thread of its own ends
         assert ending.deeds_after == 0, number
@@ -123,23 +125,23 @@ def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) ->
 
     def acquiring(run: str, ttl: float) -> None:
         acquire(run, ttl)
-        scene.director.end()
+        scene.manager.end()
 
     scene.cluster.acquire = acquiring  # type: ignore[method-assign]
     with pytest.raises(Active, match="going down"):
-        scene.director.start("persistence", {}, "operator")
+        scene.manager.start("persistence", {}, "operator")
     idle(scene)
-    assert scene.director.list() == [] == scene.cluster.saved
-    assert not any(isinstance(told, Ran) for _, told in scene.told)
+    assert scene.manager.list() == [] == scene.cluster.saved
+    assert not any(isinstance(told, RunUpdated) for _, told in scene.told)
 
 
 def test_a_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
     waiting: list[Callable[[], None]] = []
-    scene.director._spawn = lambda name, work: waiting.append(work) if name != "lease" else None
-    run_id = scene.director.start("persistence", {}, "operator")
-    scene.director.end()
+    scene.manager._spawn = lambda name, work: waiting.append(work) if name != "lease" else None
+    run_id = scene.manager.start("persistence", {}, "operator")
+    scene.manager.end()
     waiting[0]()
-    run = scene.director.get(run_id)
+    run = scene.manager.get(run_id)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "Aborted: the dashboard is going down.")
     assert not scene.writers[0].ledger.counts()["attempted"]
     idle(scene)
@@ -148,13 +150,13 @@ def test_a_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene
 def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
     for _ in range(50):
         scene = Scene()
-        director = scene.directed(Clock(), in_thread)
+        manager = scene.managed(Clock(), in_thread)
         barrier = threading.Barrier(4)
 
-        def restart(director: Any = director, barrier: threading.Barrier = barrier) -> None:
+        def restart(manager: Any = manager, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
             try:
-                director.restart_mongo("uid-1", "graceful", "operator")
+                manager.restart_mongo("uid-1", "graceful", "operator")
             except Exception as error:
                 assert isinstance(error, Active) or "being restarted" in str(error)
 
@@ -162,7 +164,7 @@ def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
         for thread in threads:
             thread.start()
         barrier.wait()
-        director.end()
+        manager.end()
         kills = len(scene.cluster.kills)
         for thread in threads:
             thread.join()
@@ -172,8 +174,8 @@ def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
 
 def test_the_end_comes_twice_and_to_an_idle_dashboard(scene: Scene) -> None:
     before = scene.world.time
-    scene.director.end()
-    scene.director.end()
+    scene.manager.end()
+    scene.manager.end()
     assert scene.world.time == before
 
 
@@ -183,11 +185,11 @@ def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
 
     def starting(options: LoadOptions, by: str) -> None:
         scene.world.at(0.25, lambda: start(options, by))
-        scene.director.end()
+        scene.manager.end()
 
     scene.load.start = starting  # type: ignore[method-assign]
     with pytest.raises(Active):
-        scene.director.load(LOAD, "operator")
+        scene.manager.load(LOAD, "operator")
     idle(scene)
 
 
@@ -195,7 +197,7 @@ def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
 
 
 def test_a_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> None:
-    scene.director.load(LOAD, "operator")
+    scene.manager.load(LOAD, "operator")
     lease = scene.cluster.lease
     assert lease and lease.holder == "me" and lease.run.startswith("load-")
     assert leases(scene) == [{"holder": "me", "run": lease.run, "since": lease.since}]
@@ -208,62 +210,62 @@ def test_a_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> No
 
 
 def test_a_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> None:
-    scene.director.load(LOAD, "operator")
-    scene.director.unload("another")
+    scene.manager.load(LOAD, "operator")
+    scene.manager.unload("another")
     idle(scene)
     assert scene.audit[-1][:3] == ("another", "load", "stopped")
 
 
 def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_the_dashboard() -> None:
     scene = Scene()
-    director = scene.directed(Clock(), in_thread)
-    for end in (scene.load.break_off, partial(director.unload, "operator"), director.end):
-        director.load(LOAD, "operator")
+    manager = scene.managed(Clock(), in_thread)
+    for end in (scene.load.break_off, partial(manager.unload, "operator"), manager.end):
+        manager.load(LOAD, "operator")
         end()
-        assert director._idle.wait(10)
+        assert manager._idle.wait(10)
         assert scene.cluster.lease is None and not scene.load.running()
     with pytest.raises(Active):
-        director.load(LOAD, "operator")
+        manager.load(LOAD, "operator")
 
 
 def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
     scene.load.trouble = ExternalError("This machine can't carry 100 requests a second now.")
     with pytest.raises(ExternalError, match="can't carry"):
-        scene.director.load(LOAD, "operator")
+        scene.manager.load(LOAD, "operator")
     idle(scene)
     assert scene.audit == []
     scene.load.trouble = None
-    scene.director.load(LOAD, "operator")
+    scene.manager.load(LOAD, "operator")
 
 
 def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
-    spawn = scene.director._spawn
+    spawn = scene.manager._spawn
 
     def spawning(name: str, work: Callable[[], None]) -> None:
         if name.startswith("load-"):
             raise RuntimeError("can't start new thread")
         spawn(name, work)
 
-    scene.director._spawn = spawning
+    scene.manager._spawn = spawning
     with pytest.raises(RuntimeError):
-        scene.director.load(LOAD, "operator")
+        scene.manager.load(LOAD, "operator")
     idle(scene)
 
 
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
-    scene.director.load(LOAD, "somebody")
+    scene.manager.load(LOAD, "somebody")
     with pytest.raises(Active, match="a load by somebody") as refused:
-        scene.director.start(demo, {}, "operator")
+        scene.manager.start(demo, {}, "operator")
     assert (refused.value.holder, refused.value.run) == ("me", scene.cluster.lease and scene.cluster.lease.run)
     assert scene.load.running()
-    assert scene.director.list() == []
+    assert scene.manager.list() == []
 
 
 def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> None:
-    scene.director.load(LOAD, "somebody")
+    scene.manager.load(LOAD, "somebody")
     with pytest.raises(Busy) as refused:
-        scene.director.load(LOAD, "operator")
+        scene.manager.load(LOAD, "operator")
     assert refused.value.by == "somebody"
     assert scene.cluster.lease
 
@@ -271,9 +273,9 @@ def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> No
 def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
     scene.cluster.lease = LeaseHolder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
     for deed in (
-        lambda: scene.director.load(LOAD, "operator"),
-        lambda: scene.director.start("autoscale", {}, "operator"),
-        lambda: scene.director.restart_mongo("uid-1", "crash", "operator"),
+        lambda: scene.manager.load(LOAD, "operator"),
+        lambda: scene.manager.start("autoscale", {}, "operator"),
+        lambda: scene.manager.restart_mongo("uid-1", "crash", "operator"),
     ):
         with pytest.raises(Active, match="other has a load") as refused:
             deed()
@@ -283,7 +285,7 @@ def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
 
 @pytest.mark.parametrize("loss", ["taken", "away"])
 def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
-    scene.director.load(LOAD, "operator")
+    scene.manager.load(LOAD, "operator")
     if loss == "taken":
         scene.cluster.lease = LeaseHolder("other", "run-1", "")
     else:
@@ -294,12 +296,12 @@ def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss
     assert line[:2] == ("operator", "load")
     assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
     assert scene.cluster.lease == (LeaseHolder("other", "run-1", "") if loss == "taken" else None)
-    assert scene.director._idle.is_set()
+    assert scene.manager._idle.is_set()
 
 
 def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
     losses: list[str] = []
-    renewer = Keeper(scene.cluster, scene.world, losses.append)
+    renewer = LeaseRenewer(scene.cluster, scene.world, losses.append)
 
     def renew() -> None:
         renewer.end()
@@ -311,29 +313,29 @@ def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> N
 
 
 def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
-    scene.director.load(LOAD, "operator")
+    scene.manager.load(LOAD, "operator")
     held = scene.cluster.lease
-    scene.director.restart_mongo("uid-1", "graceful", "operator")
+    scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == [("graceful", "uid-1")]
     assert scene.load.running() and scene.cluster.lease == held
     scene.cluster.lease = LeaseHolder("other", "run-1", "")
     scene.world.wait(threading.Event(), 0.1)
     with pytest.raises(ExternalError):
-        scene.director.restart_mongo("uid-1", "crash", "operator")
+        scene.manager.restart_mongo("uid-1", "crash", "operator")
     assert len(scene.cluster.kills) == 1
 
 
 def test_a_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
     scene.cluster.troubles["renew"] = LeaseLost("The lease is another dashboard's by now.")
     with pytest.raises(LeaseLost):
-        scene.director.restart_mongo("uid-1", "graceful", "operator")
+        scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == []
     idle(scene)
 
 
 def test_what_a_run_left_going_can_still_be_stopped(scene: Scene) -> None:
     scene.load.start(LOAD, "a run")
-    scene.director.unload("operator")
+    scene.manager.unload("operator")
     assert not scene.load.running()
 
 
@@ -346,15 +348,15 @@ def fail(*_: Any, **__: Any) -> Any:
 
 def spoil_events(kind: type) -> Callable[[Scene], None]:
     def spoil(scene: Scene) -> None:
-        emit = scene.director._emit
-        scene.director._emit = lambda told: fail() if isinstance(told, kind) else emit(told)
+        emit = scene.manager._emit
+        scene.manager._emit = lambda told: fail() if isinstance(told, kind) else emit(told)
 
     return spoil
 
 
 def spoil_stage(scene: Scene) -> None:
-    assert scene.director._stage
-    scene.director._stage.publish = fail  # type: ignore[method-assign]
+    assert scene.manager._context
+    scene.manager._context.publish = fail  # type: ignore[method-assign]
 
 
 def spoil_release(scene: Scene) -> None:
@@ -364,10 +366,10 @@ def spoil_release(scene: Scene) -> None:
 
 SPOILS: dict[str, Callable[[Scene], None]] = {
     "publish": spoil_stage,
-    "emit of the run": spoil_events(Ran),
-    "emit of the runs": spoil_events(Remembered),
-    "emit of the lease": spoil_events(Leased),
-    "audit": lambda scene: setattr(scene.director, "_audit", fail),
+    "emit of the run": spoil_events(RunUpdated),
+    "emit of the runs": spoil_events(RunHistoryUpdated),
+    "emit of the lease": spoil_events(LeaseChanged),
+    "audit": lambda scene: setattr(scene.manager, "_audit", fail),
     "load": lambda scene: setattr(scene.cluster, "load", fail),
     "save": lambda scene: setattr(scene.cluster, "save", fail),
     "release": spoil_release,
@@ -380,13 +382,13 @@ SPOILS: dict[str, Callable[[Scene], None]] = {
 @pytest.mark.parametrize("step", ["warmup", "after"])
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: str, step: str) -> None:
-    emit, audit = scene.director._emit, scene.director._audit
+    emit, audit = scene.manager._emit, scene.manager._audit
     spoiled: list[str] = []
     scene.in_step(step, lambda: spoiled.append(spoil) or SPOILS[spoil](scene))
-    scene.director.start("persistence", {}, "operator")
-    assert spoiled and scene.director._idle.is_set() and scene.cluster.lease is None
-    assert scene.director.list()[0]["verdict"] in ("pass", "inconclusive")
-    scene.director._emit, scene.director._audit = emit, audit
+    scene.manager.start("persistence", {}, "operator")
+    assert spoiled and scene.manager._idle.is_set() and scene.cluster.lease is None
+    assert scene.manager.list()[0]["verdict"] in ("pass", "inconclusive")
+    scene.manager._emit, scene.manager._audit = emit, audit
     for name in ("load", "save", "release", "renew"):
         vars(scene.cluster).pop(name, None)
     scene.world.wait(threading.Event(), 10)
@@ -396,23 +398,23 @@ def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: 
 
 @pytest.mark.parametrize("spoil", ["emit of the runs", "emit of the lease", "audit"])
 def test_whatever_fails_when_a_run_begins_gives_the_lease_back(scene: Scene, spoil: str) -> None:
-    emit, audit = scene.director._emit, scene.director._audit
+    emit, audit = scene.manager._emit, scene.manager._audit
     SPOILS[spoil](scene)
     with pytest.raises(RuntimeError):
-        scene.director.start("persistence", {}, "operator")
-    scene.director._emit, scene.director._audit = emit, audit
+        scene.manager.start("persistence", {}, "operator")
+    scene.manager._emit, scene.manager._audit = emit, audit
     assert scene.cluster.lease is None
-    assert scene.director.list() == []
+    assert scene.manager.list() == []
     assert scene.run("persistence")["verdict"] == "pass"
 
 
 def test_a_run_that_gets_no_thread_is_none(scene: Scene) -> None:
-    spawn, scene.director._spawn = scene.director._spawn, lambda name, work: None if name == "lease" else fail()
+    spawn, scene.manager._spawn = scene.manager._spawn, lambda name, work: None if name == "lease" else fail()
     with pytest.raises(RuntimeError):
-        scene.director.start("persistence", {}, "operator")
+        scene.manager.start("persistence", {}, "operator")
     idle(scene)
-    assert scene.director.list() == []
-    scene.director._spawn = spawn
+    assert scene.manager.list() == []
+    scene.manager._spawn = spawn
     assert scene.run("persistence")["verdict"] == "pass"
 
 
@@ -424,38 +426,38 @@ def test_renewals_that_fail_by_a_defect_end_the_run_like_an_api_that_is_away(sce
 
 def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
     def abort() -> None:
-        audit, scene.director._audit = scene.director._audit, fail
+        audit, scene.manager._audit = scene.manager._audit, fail
         with pytest.raises(RuntimeError):
-            scene.director.abort(scene.director.list()[0]["id"], "viewer")
-        scene.director._audit = audit
+            scene.manager.abort(scene.manager.list()[0]["id"], "viewer")
+        scene.manager._audit = audit
 
     scene.in_step("outage", abort)
     assert scene.run("persistence")["reason"] == "Aborted by viewer."
 
 
 def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
-    scene.director.look()
+    scene.manager.look()
     scene.in_step("after", lambda: scene.cluster.troubles.update(save=ExternalError("No answer.")))
     run = scene.run("persistence")
     assert scene.cluster.history[0]["verdict"] == "running"
     with pytest.raises(ExternalError):
-        scene.director.look()
+        scene.manager.look()
     scene.cluster.troubles.clear()
-    scene.director.look()
-    assert scene.cluster.history == [run] == [scene.director.get(run["id"])]
+    scene.manager.look()
+    assert scene.cluster.history == [run] == [scene.manager.get(run["id"])]
     assert not [line for line in scene.audit if line[2].startswith("aborted")]
     saves = len(scene.cluster.saved)
-    scene.director.look()
+    scene.manager.look()
     assert len(scene.cluster.saved) == saves
 
 
 def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
-    emit, scene.director._emit = scene.director._emit, fail
+    emit, scene.manager._emit = scene.manager._emit, fail
     scene.cluster.lease = LeaseHolder("other", "run-1", "")
     with pytest.raises(RuntimeError):
-        scene.director.look()
-    scene.director._emit = emit
-    scene.director.look()
+        scene.manager.look()
+    scene.manager._emit = emit
+    scene.manager.look()
     assert leases(scene) == [{"holder": "other", "run": "run-1", "since": ""}]
 
 
@@ -464,11 +466,11 @@ def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
 
 def test_entries_that_are_no_runs_are_skipped_and_it_is_said_once(scene: Scene) -> None:
     scene.cluster.history = [*SPOILED, RUN]
-    scene.director.look()
-    assert scene.director.list() == [summary(RUN)]
-    assert scene.director.get("run-9") == RUN
+    scene.manager.look()
+    assert scene.manager.list() == [summary(RUN, DEMOS.get(RUN["demo"]))]
+    assert scene.manager.get("run-9") == RUN
     run = scene.run("persistence")
-    assert [each["id"] for each in scene.director.list()] == [run["id"], "run-9"]
+    assert [each["id"] for each in scene.manager.list()] == [run["id"], "run-9"]
     said = [line for line in scene.audit if line[1] == "read the history of runs"]
     assert len(said) == 1
     assert said[0][0] == "dashboard" and str(len(SPOILED)) in said[0][2]
@@ -478,11 +480,11 @@ def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_rep
     least = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
     scene = Scene()
     scene.cluster.history = [least]
-    scene.director.look()
-    found = scene.director.get("run-9")
+    scene.manager.look()
+    found = scene.manager.get("run-9")
     assert found["verdict"] == "inconclusive"
     assert orphaned(least, RUN["ended"])["steps"] == []
-    assert trimmed([least], most=10) == []
+    assert trimmed([least], DEMOS, most=10) == []
     tables = {name: {"at": []} for name in ("load", "traffic", "cpu", "replicas")}
     columns = {"load": ("offered", "achieved", "errors", "p50_ms", "p99_ms"), "cpu": ("percent",)}
     columns |= {"traffic": ("requests", *columns["load"]), "replicas": ("desired", "ready")}
@@ -510,14 +512,14 @@ def test_the_background_looks_find_out_that_another_dashboard_died(
         setattr(scene.cluster, name, getattr(ours, name))
     scene.world.wait(threading.Event(), 1000)
     for _ in range(4):
-        scene.director.look()
+        scene.manager.look()
         with pytest.raises(Active) as refused:
-            scene.director.start("persistence", {}, "operator")
+            scene.manager.start("persistence", {}, "operator")
         assert (refused.value.holder, refused.value.run) == ("other", "persistence-9")
         scene.world.wait(threading.Event(), 5.1)
-    assert scene.director.get("persistence-9")["verdict"] == "running"
-    scene.director.look()
-    assert scene.director.get("persistence-9")["verdict"] == "inconclusive"
+    assert scene.manager.get("persistence-9")["verdict"] == "running"
+    scene.manager.look()
+    assert scene.manager.get("persistence-9")["verdict"] == "inconclusive"
     assert leases(scene)[-1] is None
     assert scene.run("persistence")["verdict"] == "pass"
     with pytest.raises(LeaseLost):

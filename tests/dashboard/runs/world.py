@@ -4,6 +4,7 @@ Time passes only while somebody waits on its clock. What happens then, happens i
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -11,16 +12,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
-from dashboard.core.events import Told
+from dashboard.core.events import Event
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import Busy, LoadOptions, Totals, check_rate
 from dashboard.load.schedule import Schedule
+from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.history import SavedRuns
-from dashboard.runs.manager import Director, Spawn
-from dashboard.runs.ports import Bell, Clock
+from dashboard.runs.manager import RunManager, Spawn
+from dashboard.runs.ports import Clock
 from dashboard.runs.record import is_run
 from tests.dashboard.runs.demos.autoscale.simulation import Options, Simulation
 
@@ -60,15 +63,15 @@ class World:
     def monotonic(self) -> float:
         return self.time
 
-    def wait(self, bell: Bell, seconds: float) -> bool:
+    def wait(self, cancelled: threading.Event, seconds: float) -> bool:
         end = self.time + seconds
-        while not bell.is_set() and self.time < end - 1e-9:
+        while not cancelled.is_set() and self.time < end - 1e-9:
             self.time = min(end, self.time + self._step)
             while self._due and self._due[0][0] <= self.time:
                 self._due.pop(0)[1]()
             for step in list(self.steps):
                 step()
-        return bell.is_set()
+        return cancelled.is_set()
 
 
 class Cluster:
@@ -224,7 +227,7 @@ class Writers:
         self._settle()
         return not self._waiting
 
-    def read(self, bell: Bell) -> Mapping[str, str]:
+    def read(self, cancelled: threading.Event) -> Mapping[str, str]:
         if self.trouble:
             raise self.trouble
         return Reader(self.cluster).read(self.run)
@@ -318,63 +321,73 @@ class Scene:
     """Everything joined, and what was told of it."""
 
     def __init__(
-        self, *, claim: str | None = "data-mongodb-0", options: Options | None = None, pods: int = 0, step: float = STEP
+        self,
+        *,
+        claim: str | None = "data-mongodb-0",
+        options: Options | None = None,
+        pods: int = 0,
+        step: float = STEP,
+        demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
         self.world = World(step)
         self.cluster = Cluster(self.world, claim)
         self.reader = Reader(self.cluster)
         self.load = Load(self.world)
         self.scaler = Simulation(self.world, self.load, EPOCH, options, pods)
-        self.told: list[tuple[float, Told]] = []
+        self.told: list[tuple[float, Event]] = []
         self.audit: list[tuple[str, str, str, Json | None, str | None]] = []
         self.writers: list[Writers] = []
         self.dress: Callable[[Writers], None] = lambda writers: None
-        self.director = self.directed(self.world, self._spawn)
+        self.demos = demos
+        self.manager = self.managed(self.world, self._spawn)
 
-    def directed(self, clock: Clock, spawn: Spawn) -> Director:
-        return Director(
+    def managed(self, clock: Clock, spawn: Spawn) -> RunManager:
+        return RunManager(
+            Tools(
+                pods=self.cluster,
+                load=self.load,
+                writers=lambda run: self.write(run),
+                reader=self.reader,
+                view=self.scaler,
+                database="mongodb-0",
+                deployment="flask",
+            ),
             self.cluster,
             self.cluster,
-            self.cluster,
-            self.load,
-            self._write,
-            self.reader,
-            self.scaler,
             lambda told: self.told.append((self.world.time, told)),
             lambda by, action, outcome, about=None, mark=None: self.audit.append((by, action, outcome, about, mark)),
             clock,
             holder="me",
-            pod="mongodb-0",
-            deployment="flask",
+            demos=self.demos,
             spawn=spawn,
         )
 
     def run(self, demo: str, **options: Any) -> Json:
         """Plays it through; gives back the run."""
-        return self.director.get(self.director.start(demo, options, "operator"))
+        return self.manager.get(self.manager.start(demo, options, "operator"))
 
     def current(self) -> Json | None:
         """The run that goes, as it was last told."""
-        return next((told.run for _, told in reversed(self.told) if type(told).__name__ == "Ran"), None)
+        return next((told.run for _, told in reversed(self.told) if type(told).__name__ == "RunUpdated"), None)
 
     def in_step(self, step: str, do: Callable[[], None], after: float = 0.0) -> None:
         """Something happens when a step of a run begins, or so many seconds later."""
         self.world.when(lambda: self._step() == step, lambda: self.world.at(after, do) if after else do())
 
     def _step(self) -> str | None:
-        stage = self.director._stage
-        run = stage and stage.run.to_json()
+        context = self.manager._context
+        run = context and context.run.to_json()
         return next((step["id"] for step in run["steps"] if step["state"] == "running"), None) if run else None
 
-    def _write(self, run: str) -> Writers:
+    def write(self, run: str) -> Writers:
         writers = Writers(self.cluster, run)
         self.dress(writers)
         self.writers.append(writers)
         return writers
 
     def _spawn(self, name: str, work: Callable[[], None]) -> None:
-        """A run plays at once, in this thread; the keeper renews as time passes; a load by hand is watched until it has
-        ended; others' runs are looked at by hand."""
+        """A run goes at once, in this thread; the lease is renewed as time passes; a load by hand is watched until it
+        has ended; others' runs are looked at by hand."""
         if name == "lease":
             self._renew(work.__self__)  # type: ignore[attr-defined]
         elif name.startswith("load-"):
@@ -382,9 +395,9 @@ class Scene:
         elif name != "runs":
             work()
 
-    def _renew(self, keeper: Any) -> None:
+    def _renew(self, renewer: Any) -> None:
         def beat() -> None:
-            keeper.beat()
+            renewer.beat()
             self.world.at(5, beat)
 
         self.world.at(5, beat)

@@ -14,7 +14,7 @@ from kubernetes.config import incluster_config
 from prometheus_client import generate_latest
 from pymongo import MongoClient
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches as cluster
@@ -144,9 +144,9 @@ def test_what_was_told_is_the_same_at_each_try(api: StubApi, heard: Heard) -> No
     """Else each try would be a change, and go to every page."""
     watching = Cluster(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
     watching.start()
-    heard.wait(lambda heard: len([told for told in heard.of(event.Heard) if told.source == "pods"]) >= 3)
+    heard.wait(lambda heard: len([told for told in heard.of(events.SourceStatus) if told.source == "pods"]) >= 3)
     watching.stop()
-    assert len({told.error for told in heard.of(event.Heard)}) == 1
+    assert len({told.error for told in heard.of(events.SourceStatus)}) == 1
 
 
 @pytest.mark.usefixtures("quick")
@@ -230,7 +230,7 @@ def test_a_watch_that_may_not_be_taken_up_shows_what_was_listed_and_goes_on_late
     assert pods(heard) == [("pod-1", 0)]
     assert 'cannot watch resource "pods"' in state(heard)["sources"]["pods"]["error"]
     heard.wait(lambda heard: sources(heard)["pods"] == "live" and pods(heard) == [("pod-1", 1)])
-    assert len(heard.of(event.Listed, "pods")) == 1
+    assert len(heard.of(events.ObjectsListed, "pods")) == 1
 
 
 def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: Heard, watching: Cluster) -> None:
@@ -238,7 +238,7 @@ def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: H
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", 0)])
     api.wait_for_watch(PODS)
-    assert [told.object.metadata.resource_version for told in heard.of(event.Changed, "pods")] == ["103", "106"]
+    assert [told.object.metadata.resource_version for told in heard.of(events.ObjectChanged, "pods")] == ["103", "106"]
     assert pods(heard) == [("pod-2", 0)], "no ghost"
 
 
@@ -269,7 +269,7 @@ def test_a_line_that_no_object_can_be_is_refused_and_outlived(
     handler = api.wait_for_watch(PODS)
     sender = threading.Thread(target=lambda: _send(handler, line))
     sender.start()
-    heard.wait(lambda heard: any(words in (told.error or "") for told in heard.of(event.Heard)))
+    heard.wait(lambda heard: any(words in (told.error or "") for told in heard.of(events.SourceStatus)))
     heard.wait(all_are("live"))
     sender.join(10)
 
@@ -366,7 +366,7 @@ def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
         watching = Mongo(own_mongod.uri, "faults", fault, heard)
         watching.start()
         try:
-            heard.wait(lambda heard: heard.of(event.Contents) and mongo()["state"] == "up")
+            heard.wait(lambda heard: heard.of(events.CollectionRead) and mongo()["state"] == "up")
             began, moment = time.monotonic(), heard[-1].at
             pid = own_mongod.pid
             assert pid

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.events import Counters
 from dashboard.sources import metrics as scrape
 from dashboard.sources.metrics import Scrape, counters
@@ -102,15 +102,15 @@ def view(name: str, ip: str | None, app: str = "flask", phase: str = "Running", 
 
 def last(heard: Heard) -> dict[str, Counters]:
     """What was scraped last, nothing where it failed."""
-    found = [told for told in heard if not isinstance(told, event.Scraped) or told.pods]
-    return found[-1].pods if found and isinstance(found[-1], event.Scraped) else {}
+    found = [told for told in heard if not isinstance(told, events.CountersScraped) or told.pods]
+    return found[-1].pods if found and isinstance(found[-1], events.CountersScraped) else {}
 
 
 def test_each_pod_is_asked_over_and_over_on_one_connection(
     scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
 ) -> None:
-    heard.wait(lambda heard: len(heard.of(event.Scraped)) >= 5)
-    found = heard.of(event.Scraped)[-1].pods
+    heard.wait(lambda heard: len(heard.of(events.CountersScraped)) >= 5)
+    found = heard.of(events.CountersScraped)[-1].pods
     assert set(found) == {"flask-0", "flask-1"}
     assert (found["flask-0"].requests, found["flask-0"].errors) == (2, 1)
     assert found["flask-0"].buckets[-1] == (float("inf"), 1)
@@ -167,11 +167,11 @@ def test_only_when_no_ready_pod_answers_it_is_stale(
     heard.wait(lambda heard: last(heard))
     for pod in pods:
         pod.status = 500
-    heard.wait(lambda heard: heard and isinstance(heard[-1], event.Heard))
+    heard.wait(lambda heard: heard and isinstance(heard[-1], events.SourceStatus))
     assert (heard[-1].source, heard[-1].state, heard[-1].error) == ("traffic", "stale", "no pod of the service answers")
     for pod in scraping:
         pod["ready"] = False
-    heard.wait(lambda heard: heard[-1] == event.Scraped(at=heard[-1].at, pods={}))
+    heard.wait(lambda heard: heard[-1] == events.CountersScraped(at=heard[-1].at, pods={}))
 
 
 def test_only_pods_of_the_service_that_run_are_asked(
@@ -192,11 +192,11 @@ def test_a_fault_of_our_own_is_told_and_outlived(
     broken = view("flask-0", None)
     del broken["app"]
     scraping.append(broken)
-    heard.wait(lambda heard: heard and isinstance(heard[-1], event.Heard))
+    heard.wait(lambda heard: heard and isinstance(heard[-1], events.SourceStatus))
     assert heard[-1].error == "the dashboard failed to ask: KeyError"
     assert "could not scrape" in caplog.text
     scraping.pop()
-    heard.wait(lambda heard: heard and isinstance(heard[-1], event.Scraped))
+    heard.wait(lambda heard: heard and isinstance(heard[-1], events.CountersScraped))
 
 
 def test_labels_may_hold_what_looks_like_the_end_of_them() -> None:

@@ -10,7 +10,7 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 from pymongo import MongoClient
 
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.sources import mongo
 from dashboard.sources.mongo import NEWEST_DOCUMENTS, Mongo, plain, shown
 from local.mongod import Mongod
@@ -31,18 +31,18 @@ def watching(
     monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # what stop has to wait for
     started = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
     started.start()
-    heard.wait(lambda heard: heard.of(event.Contents))
+    heard.wait(lambda heard: heard.of(events.CollectionRead))
     yield started
     started.stop()
 
 
 def keys(heard: Heard) -> list[Any]:
     """The `key` of the newest documents as told last."""
-    return [document.document.get("key") for document in heard.of(event.Contents)[-1].newest]
+    return [document.document.get("key") for document in heard.of(events.CollectionRead)[-1].newest]
 
 
 def test_a_collection_that_is_not_there_yet_is_empty(watching: Mongo, heard: Heard) -> None:
-    told = heard.of(event.Contents)[0]
+    told = heard.of(events.CollectionRead)[0]
     assert (told.count, told.size_bytes, told.newest) == (0, 0, [])
     assert told.version.startswith("6.0")
 
@@ -51,16 +51,16 @@ def test_a_document_is_told_soon_after_its_insertion(watching: Mongo, collection
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
         heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
-    newest = heard.of(event.Contents)[-1].newest[0]
+    newest = heard.of(events.CollectionRead)[-1].newest[0]
     assert (newest.id, newest.document, newest.truncated) == (str(inserted), {"key": 4}, False)
     assert newest.inserted.startswith(inserted.generation_time.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert heard.of(event.Contents)[-1].count == 5
+    assert heard.of(events.CollectionRead)[-1].count == 5
 
 
 def test_the_newest_come_first_and_only_so_many(watching: Mongo, collection: Any, heard: Heard) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
     heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
-    assert heard.of(event.Contents)[-1].count == 30
+    assert heard.of(events.CollectionRead)[-1].count == 30
 
 
 def test_changes_and_deletions_are_told(watching: Mongo, collection: Any, heard: Heard) -> None:
@@ -81,15 +81,15 @@ def test_a_flood_of_insertions_is_told_in_few_events(watching: Mongo, collection
     while time.monotonic() < until:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
         inserted += 200
-    heard.wait(lambda heard: heard.of(event.Contents)[-1].count == inserted)
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == inserted)
     assert len(heard) - before < inserted / 20
 
 
 def test_operations_are_counted_and_our_own_reads_are_not(watching: Mongo, collection: Any, heard: Heard) -> None:
-    heard.wait(lambda heard: heard.of(event.Operations))
-    assert heard.of(event.Operations)[-1].per_second < 5
+    heard.wait(lambda heard: heard.of(events.OperationRate))
+    assert heard.of(events.OperationRate)[-1].per_second < 5
     collection.insert_many([{} for _ in range(300)])
-    heard.wait(lambda heard: any(told.per_second > 100 for told in heard.of(event.Operations)))
+    heard.wait(lambda heard: any(told.per_second > 100 for told in heard.of(events.OperationRate)))
 
 
 def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
@@ -98,11 +98,11 @@ def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
     monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
     measuring = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
     measuring.start()
-    told = heard.wait(lambda heard: heard.of(event.Volume)[2:])[0]
+    told = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
     measuring.stop()
     assert 0 < told.used_bytes < told.total_bytes
     kinds = [type(each) for each in heard]
-    assert kinds.index(event.Contents) < kinds.index(event.Volume)
+    assert kinds.index(events.CollectionRead) < kinds.index(events.VolumeUsage)
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
@@ -112,12 +112,12 @@ def test_it_is_back_with_the_database(
     collection.insert_one({"key": "before"})
     heard.wait(lambda heard: keys(heard) == ["before"])
     getattr(own_mongod, end)()
-    heard.wait(lambda heard: isinstance(heard[-1], event.MongoDown))
+    heard.wait(lambda heard: isinstance(heard[-1], events.MongoUnavailable))
     time.sleep(0.5)
-    assert isinstance(heard[-1], event.MongoDown)
+    assert isinstance(heard[-1], events.MongoUnavailable)
     before = len(heard)  # it may be back before start() has seen so
     own_mongod.start()
-    heard.wait(lambda heard: any(isinstance(told, event.Contents) for told in heard[before:]))
+    heard.wait(lambda heard: any(isinstance(told, events.CollectionRead) for told in heard[before:]))
     collection.insert_one({"key": "after"})
     heard.wait(lambda heard: keys(heard) == ["after", "before"])
 
@@ -125,7 +125,7 @@ def test_it_is_back_with_the_database(
 def test_a_database_that_is_away_from_the_start_is_down_and_stop_does_not_hang(heard: Heard) -> None:
     away = Mongo("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
     away.start()
-    down = heard.wait(lambda heard: heard.of(event.MongoDown))[0]
+    down = heard.wait(lambda heard: heard.of(events.MongoUnavailable))[0]
     assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
     began = time.monotonic()
     away.stop()
@@ -137,8 +137,8 @@ def test_a_document_too_large_to_show_stays_in_the_database(watching: Mongo, col
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
-    heard.wait(lambda heard: heard.of(event.Contents)[-1].count == 3)
-    small, larger, large = heard.of(event.Contents)[-1].newest
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 3)
+    small, larger, large = heard.of(events.CollectionRead)[-1].newest
     assert (small.truncated, larger.truncated, large.truncated) == (False, True, True)
     assert large.document == {"…": "5010 bytes, too large to show"}
     assert "too large to show" in larger.document["…"]

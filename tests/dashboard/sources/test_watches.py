@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.config import ConfigError
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import Configuration, Refused, connection
 from dashboard.sources import watches as cluster
@@ -43,7 +43,7 @@ def pods(heard: Heard) -> list[tuple[str, str, bool]]:
 
 
 def restarts(heard: Heard) -> list[int]:
-    return [told.object.status.container_statuses[0].restart_count for told in heard.of(event.Changed, "pods")]
+    return [told.object.status.container_statuses[0].restart_count for told in heard.of(events.ObjectChanged, "pods")]
 
 
 def source(heard: Heard, name: str = "pods") -> tuple[str, str | None]:
@@ -58,7 +58,7 @@ def test_a_replaced_pod_of_the_same_name_is_shown_as_another(api: StubApi, heard
     api.play("replaced")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
-    phases = [told.object.metadata.uid for told in heard.of(event.Changed, "pods")]
+    phases = [told.object.metadata.uid for told in heard.of(events.ObjectChanged, "pods")]
     assert phases == ["pod-1", "pod-1", "pod-2", "pod-2", "pod-2"]
 
 
@@ -70,7 +70,7 @@ def test_a_410_lists_anew_and_leaves_no_ghosts(stream: str, api: StubApi, heard:
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
     api.wait_for_watch(path)
     assert source(heard) == ("live", None)
-    assert len(heard.of(event.Listed, "pods")) == 2
+    assert len(heard.of(events.ObjectsListed, "pods")) == 2
 
 
 @pytest.mark.usefixtures("unpaced")
@@ -80,10 +80,10 @@ def test_a_dropped_connection_goes_on_from_the_last_whole_line(
     path = api.play("dropped")
     watching.start()
     heard.wait(lambda heard: restarts(heard) == [1, 2])
-    assert len(heard.of(event.Listed, "pods")) == 1, "a list would not have been needed"
+    assert len(heard.of(events.ObjectsListed, "pods")) == 1, "a list would not have been needed"
     watches = [query["resourceVersion"] for query in api.asked(path) if query.get("watch")]
     assert watches == ["100", "101"]
-    stale = [told for told in heard.of(event.Heard) if told.source == "pods" and told.state == "stale"]
+    stale = [told for told in heard.of(events.SourceStatus) if told.source == "pods" and told.state == "stale"]
     assert stale and stale[0].error
     assert source(heard) == ("live", None)
 
@@ -102,7 +102,7 @@ def test_a_list_that_breaks_off_starts_again_and_comes_as_one(api: StubApi, hear
     path = api.play("paged")
     watching.start()
     api.wait_for_watch(path)
-    (listed,) = heard.of(event.Listed, "pods")
+    (listed,) = heard.of(events.ObjectsListed, "pods")
     assert [pod.metadata.uid for pod in listed.objects] == ["pod-1", "pod-2"]
 
 
@@ -121,7 +121,7 @@ def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, hear
 def test_a_steady_410_is_not_hammered_and_each_list_is_shown(api: StubApi, heard: Heard, watching: Cluster) -> None:
     path = api.play("steady-410")
     watching.start()
-    heard.wait(lambda heard: len(heard.of(event.Listed, "pods")) == 3)
+    heard.wait(lambda heard: len(heard.of(events.ObjectsListed, "pods")) == 3)
     times = api.times(path)
     assert len(times) <= times[-1] - times[0] + 2, "a list and a watch, and then no more than one a second"
     assert source(heard) == ("live", None)
@@ -132,13 +132,13 @@ def test_a_garbled_line_lists_anew(api: StubApi, heard: Heard, watching: Cluster
     api.play("garbled")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
-    assert any(told.error and "can't be read" in told.error for told in heard.of(event.Heard))
+    assert any(told.error and "can't be read" in told.error for told in heard.of(events.SourceStatus))
 
 
 def test_an_api_server_that_is_away_leaves_the_source_connecting(heard: Heard) -> None:
     away = Cluster(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
     away.start()
-    heard.wait(lambda heard: len([told for told in heard.of(event.Heard) if told.source == "pods"]) >= 1)
+    heard.wait(lambda heard: len([told for told in heard.of(events.SourceStatus) if told.source == "pods"]) >= 1)
     assert source(heard)[0] == "connecting"
     away.stop()
 
@@ -151,9 +151,9 @@ def test_an_event_is_heard_before_the_next_line_comes(api: StubApi, heard: Heard
     line = json.loads((STREAMS / "replaced.json").read_text())["exchanges"][1]["lines"][-1]
     for number in range(20):
         line["object"]["metadata"]["resourceVersion"] = str(1000 + number)
-        before = len(heard.of(event.Changed))
+        before = len(heard.of(events.ObjectChanged))
         stream.line(json.dumps(line))
-        heard.wait(lambda heard, before=before: len(heard.of(event.Changed)) > before)
+        heard.wait(lambda heard, before=before: len(heard.of(events.ObjectChanged)) > before)
 
 
 def test_metrics_carry_their_own_time_and_the_version_is_told(api: StubApi, heard: Heard, watching: Cluster) -> None:
@@ -162,9 +162,9 @@ def test_metrics_carry_their_own_time_and_the_version_is_told(api: StubApi, hear
     api.metrics = [{**sample, "containers": [{"name": "mongod", "usage": usage}]}]
     api.play("replaced")
     watching.start()
-    heard.wait(lambda heard: heard.of(event.Sampled) and heard.of(event.Versioned))
-    assert heard.of(event.Versioned)[0].kubernetes == "v1.36.3"
-    assert heard.of(event.Sampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
+    heard.wait(lambda heard: heard.of(events.MetricsSampled) and heard.of(events.ClusterVersion))
+    assert heard.of(events.ClusterVersion)[0].kubernetes == "v1.36.3"
+    assert heard.of(events.MetricsSampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
 
 
 @pytest.mark.usefixtures("unpaced")

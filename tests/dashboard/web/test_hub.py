@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.diff import patch
 from dashboard.core.snapshot import Targets
 from dashboard.web import hub as hub_module
@@ -70,10 +69,10 @@ def hub(outlet: Kept) -> Iterator[Hub]:
     started.stop()
 
 
-def pod(uid: str, restarts: int = 0) -> event.Changed:
+def pod(uid: str, restarts: int = 0) -> events.ObjectChanged:
     status = objects.PodStatus(container_statuses=[objects.ContainerStatus(name="c", restart_count=restarts)])
     meta = objects.Meta(name=f"pod-{uid}", uid=uid, creation_timestamp=AT)
-    return event.Changed(at=AT, kind="pods", object=objects.Pod(meta, status=status))
+    return events.ObjectChanged(at=AT, kind="pods", object=objects.Pod(meta, status=status))
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -228,7 +227,7 @@ def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub
 
 
 def test_a_malformed_object_stops_nothing(hub: Hub, outlet: Kept, caplog: pytest.LogCaptureFixture) -> None:
-    hub.put(event.Heard(at="", source="no such source", state="live"))
+    hub.put(events.SourceStatus(at="", source="no such source", state="live"))
     hub.put(pod("1"))
     until(lambda: outlet.of("patch"))
     assert "could not apply an event" in caplog.text

@@ -1,1 +1,1 @@
-"""How the autoscale demo judges: what is observed, which load to send, what is owed, and the verdict."""
+"""The autoscale demo: the autoscaler adds pods under load, and removes them afterwards."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dashboard.core.timeline.entry import span
 from dashboard.load.options import MOST_RATE, MOST_SECONDS, LoadOptions, Unfit
-from dashboard.runs.context import Ended, Stage
+from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
 from dashboard.runs.demos.autoscale.obligations import Obligations
@@ -17,9 +17,8 @@ from dashboard.runs.demos.autoscale.rates import FIRST_RATE, Rates
 from dashboard.runs.demos.autoscale.samples import SampleClock
 from dashboard.runs.demos.autoscale.settling import Settling
 from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
-from dashboard.runs.demos.persistence.verdict import Verdict
 from dashboard.runs.ports import Load, LoadTotals, View
-from dashboard.runs.record import Json
+from dashboard.runs.verdict import Json, Verdict
 
 LOOK_SECONDS = 1.0
 TEST_RATE = 300.0  # requests a second that the generator's self-test sends
@@ -29,7 +28,7 @@ GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
 CHANGES = 4  # times its patience a step may take in all, when the number of pods goes on changing
 
 
-class Unmet(Ended):
+class Unmet(RunStopped):
     """Something that was owed did not come: a finding, and no interruption."""
 
 
@@ -49,13 +48,13 @@ FALLING = Patience(240.0, 6.0)  # and two stabilization windows, from each step 
 
 
 class Autoscaling:
-    def __init__(self, stage: Stage, load: Load, view: View, deployment: str) -> None:
-        self._stage = stage
+    def __init__(self, context: RunContext, load: Load, view: View, deployment: str) -> None:
+        self._context = context
         self._load = load
         self._view = view
         self._deployment = deployment
-        self._limits = stage.run.demo.limits
-        self._asked: float | None = stage.run.options.get("rate")
+        self._limits = context.run.demo.limits
+        self._asked: float | None = context.run.options.get("rate")
         self._resolution = Resolution()
         self._sample_clock = SampleClock()
         self._watchdog: Watchdog | None = None
@@ -68,18 +67,18 @@ class Autoscaling:
         self._failing = Failing()
         self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
 
-    def play(self) -> None:
+    def run(self) -> None:
         try:
             self._check()
             self._settle()
             self._raise()
             self._steady()
             self._fall()
-            self._stage.finish()
+            self._context.finish()
         except Unmet:
             return
 
-    def clean(self) -> None:
+    def cleanup(self) -> None:
         self._stop_load()
 
     def verdict(self, stopped: str | None) -> Verdict:
@@ -110,7 +109,7 @@ class Autoscaling:
                 contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
                 overloaded=rates is not None and rates.overloaded,
-                aborted=self._stage.bell.is_set(),
+                aborted=self._context.cancelled.is_set(),
             )
         )
 
@@ -118,68 +117,72 @@ class Autoscaling:
 
     def _check(self) -> None:
         """What only a person can mend ends the run here; what time mends is waited for in the next step."""
-        self._stage.begin("preflight")
+        self._context.begin_step("preflight")
         if self._load.running():
-            raise Ended("A load is running already: stop it first.")
+            raise RunStopped("A load is running already: stop it first.")
         seen = self._first_look()
         if reason := unprovable(seen, self._deployment):
-            raise Ended(reason)
-        self._stage.tell(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
+            raise RunStopped(reason)
+        self._context.log(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
 
     def _first_look(self) -> Observation:
         """A dashboard that has just started may not have been told of the autoscaler yet."""
-        end = self._stage.clock.monotonic() + self._limits["sources"]
+        end = self._context.clock.monotonic() + self._limits["sources"]
         while (seen := self._look()) is None or seen.away:
-            if self._stage.clock.monotonic() >= end:
+            if self._context.clock.monotonic() >= end:
                 break
-            self._stage.show("Waiting for the autoscaler" + (f": {seen.away} does not answer" if seen else ""))
-            self._stage.pause(LOOK_SECONDS)
+            self._context.set_progress(
+                "Waiting for the autoscaler" + (f": {seen.away} does not answer" if seen else "")
+            )
+            self._context.sleep(LOOK_SECONDS)
         if seen is None:
-            raise Ended("There is no autoscaler with a CPU target here: apply one, such as k8s/base/flask-hpa.yaml.")
+            raise RunStopped(
+                "There is no autoscaler with a CPU target here: apply one, such as k8s/base/flask-hpa.yaml."
+            )
         return seen
 
     def _settle(self) -> None:
-        self._stage.begin("settle")
-        settling = Settling(self._stage.time())
-        began = self._stage.clock.monotonic()
+        self._context.begin_step("settle")
+        settling = Settling(self._context.time())
+        began = self._context.clock.monotonic()
         while True:
-            self._stage.go_on()
+            self._context.raise_if_cancelled()
             seen = self._seen()
             why = settling.waits_for(seen, self._resolution.assumed)
             if why is None:
                 break
-            passed = self._stage.clock.monotonic() - began
+            passed = self._context.clock.monotonic() - began
             unable = not seen.active or seen.newest is None
             if passed >= self._limits["figures" if unable else "settle"]:
-                raise Ended(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
-            self._stage.show(why)
-            self._stage.pause(LOOK_SECONDS)
+                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
+            self._context.set_progress(why)
+            self._context.sleep(LOOK_SECONDS)
         if seen.desired >= seen.high:
-            raise Ended(
+            raise RunStopped(
                 f"The traffic that is there already keeps it at max, {seen.high} pods: stop that traffic, or raise max."
             )
         self._start = seen
         above = f", over min {seen.low} by traffic that is there already" if seen.desired > seen.low else ""
-        self._stage.tell(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
+        self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
         first = self._asked or FIRST_RATE
-        self._stage.begin("load", f"{first:g} requests a second")
+        self._context.begin_step("load", f"{first:g} requests a second")
         self._start = start = self._begin_load(first)
         self._moments = Moments(start)
         self._obligations = Obligations(start)
         self._watchdog = Watchdog(start)
         self._rates = Rates(start, first, MOST_RATE, fixed=self._asked is not None)
-        self._stage.note("autoscale load", f"started: {first:g} requests a second", mark="load")
-        self._stage.tell(f"Load begins: {first:g} requests a second")
+        self._context.audit("autoscale load", f"started: {first:g} requests a second", mark="load")
+        self._context.log(f"Load begins: {first:g} requests a second")
         self._follow("t4", RAISING)
 
     def _steady(self) -> None:
-        self._stage.begin("steady")
+        self._context.begin_step("steady")
         self._follow("t5", STEADYING)
 
     def _fall(self) -> None:
-        self._stage.begin("unload")
+        self._context.begin_step("unload")
         self._stop_load()
         window = 2 * self._start.down_window if self._start else 0.0
         self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
@@ -189,23 +192,23 @@ class Autoscaling:
         moments, watchdog = self._moments, self._watchdog
         if moments is None or watchdog is None:
             return
-        began = since = self._stage.time()
+        began = since = self._context.time()
         desired, changes = -1, -1
         while not moments.came(moment):
-            self._stage.pause(LOOK_SECONDS)
+            self._context.sleep(LOOK_SECONDS)
             seen = self._watch()
             for each in moments.see(seen):
-                self._stage.tell(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+                self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
             self._hold_to_what_is_owed(seen)
             if reason := watchdog.see(seen, self._resolution.assumed):
-                raise Ended(reason)
+                raise RunStopped(reason)
             self._steer(seen)
             if seen.desired != desired:
                 since, desired, changes = seen.at, seen.desired, changes + 1
             limit = patience.limit(self._resolution.assumed)
             if seen.at - since > limit or seen.at - began > CHANGES * limit:
-                raise Ended(_overdue(moment, seen, seen.at - began, changes))
-            self._stage.show(self._progress(seen), self._figures())
+                raise RunStopped(_overdue(moment, seen, seen.at - began, changes))
+            self._context.set_progress(self._progress(seen), self._figures())
 
     def _steer(self, seen: Observation) -> None:
         """Changes the rate where the samples ask for it."""
@@ -217,9 +220,9 @@ class Autoscaling:
             self._load.change_rate(rate)
             moments.change_rate()
             word = "raised" if rate > before else "lowered"
-            self._stage.tell(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
+            self._context.log(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
         elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
-            raise Ended(rates.exhausted)
+            raise RunStopped(rates.exhausted)
 
     def _hold_to_what_is_owed(self, seen: Observation) -> None:
         obligations = self._obligations
@@ -228,65 +231,65 @@ class Autoscaling:
         obligations.see(seen, self._resolution.assumed, loaded=self._loading)
         if obligations.unmet:
             reason = self._told_unmet() or ""
-            self._stage.tell(reason)
+            self._context.log(reason)
             raise Unmet(reason)
 
     # The load
 
     def _begin_load(self, rate: float) -> Observation:
         """Gives back how it stood when the load began."""
-        end = self._stage.clock.monotonic() + self._limits["self-test"]
+        end = self._context.clock.monotonic() + self._limits["self-test"]
         while True:
-            self._stage.hold_lease()
+            self._context.confirm_lease()
             try:
-                self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._stage.run.by, TEST_RATE)
+                self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._context.run.by, TEST_RATE)
                 break
             except Unfit as error:  # a machine that is busy at the moment is not for ever
-                if self._stage.clock.monotonic() >= end:
+                if self._context.clock.monotonic() >= end:
                     raise
-                self._stage.show(f"Trying the load generator again: {error}")
-                self._stage.pause(TEST_AGAIN_SECONDS)
+                self._context.set_progress(f"Trying the load generator again: {error}")
+                self._context.sleep(TEST_AGAIN_SECONDS)
         self._loading = True
         self._failing = Failing()
-        self._stage.go_on()  # an abort may have come while the generator was tested
+        self._context.raise_if_cancelled()  # an abort may have come while the generator was tested
         return self._seen()
 
     def _stop_load(self) -> None:
         if not self._loading:
             return
         self._loading = False
-        at = self._stage.time()
+        at = self._context.time()
         self._load.stop()
         self._totals = self._load.totals()
         if self._moments is not None:
             self._moments.stop(at)
-            self._stage.note("autoscale load", "stopped", mark="load off")
-            self._stage.tell("Load stopped")
+            self._context.audit("autoscale load", "stopped", mark="load off")
+            self._context.log("Load stopped")
 
     def _watch(self) -> Observation:
         """A look at everything while the load runs, and after."""
         if self._loading:
             totals = self._load.totals()
             if not self._load.running():
-                self._stage.go_on()  # an abort ends it, too
-                raise Ended(totals.failed or "The load ended too early.")
-            if self._failing.see(totals, self._stage.clock.monotonic()):
-                raise Ended(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
+                self._context.raise_if_cancelled()  # an abort ends it, too
+                raise RunStopped(totals.failed or "The load ended too early.")
+            if self._failing.see(totals, self._context.clock.monotonic()):
+                raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
         seen = self._seen()
         if self._loading:
             self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
         return seen
 
     def _seen(self) -> Observation:
-        """`Ended` where the autoscaler has been gone for a while."""
+        """`RunStopped` where the autoscaler has been gone for a while."""
         for _ in range(int(GONE_SECONDS / LOOK_SECONDS)):
             if seen := self._look():
                 return seen
-            self._stage.pause(LOOK_SECONDS)
-        raise Ended("The autoscaler was deleted during the run, or its CPU target was taken away.")
+            self._context.sleep(LOOK_SECONDS)
+        raise RunStopped("The autoscaler was deleted during the run, or its CPU target was taken away.")
 
     def _look(self) -> Observation | None:
-        at, window = self._stage.time(), self._view.down_window()
+        at, window = self._context.time(), self._view.down_window()
         samples = self._sample_clock.corrected(self._view.samples(), at, self._resolution.assumed)
         seen = observe(self._view.view(), samples, self._deployment, window, at)
         if seen is not None:

@@ -5,18 +5,15 @@ not be brought about, and what an unsound load did, is INCONCLUSIVE.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from msgspec import Struct
 
 from dashboard.load.options import MOST_CPU_PERCENT, MOST_LAG_MS
 from dashboard.runs.demos.autoscale.moments import NAMES
-from dashboard.runs.demos.persistence.verdict import Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.verdict import Json, Verdict, as_seconds, as_text, decide, rounded
 
 ERRORS = 0.001  # of all requests
 SENT = 0.99  # of what was to be sent
-
-Json = dict[str, Any]
 
 
 class Findings(Struct, frozen=True):

@@ -8,7 +8,7 @@ through the outage is what it is for.
 
 from dashboard.core.errors import ExternalError, NotFound
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
-from dashboard.runs.context import Ended, Stage
+from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence.ledger import Comparison, merged
 from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
@@ -16,12 +16,11 @@ from dashboard.runs.demos.persistence.verdict import (
     RATE_BEFORE,
     Killed,
     Persisted,
-    Verdict,
     persistence,
 )
 from dashboard.runs.kill import kill
 from dashboard.runs.ports import Pods, Reader, View, Writers
-from dashboard.runs.record import Json
+from dashboard.runs.verdict import Json, Verdict
 
 RATE_SECONDS = 3.0  # over which acknowledgements are counted before the kill
 WRITE_LOOK_SECONDS = 0.5
@@ -31,15 +30,15 @@ READ_AGAIN_SECONDS = 1.0
 
 
 class Persistence:
-    def __init__(self, stage: Stage, pods: Pods, reader: Reader, writers: Writers, view: View, pod: str) -> None:
-        self._stage = stage
+    def __init__(self, context: RunContext, pods: Pods, reader: Reader, writers: Writers, view: View, pod: str) -> None:
+        self._context = context
         self._pods = pods
         self._reader = reader
         self._writers = writers
         self._view = view
         self._pod = pod
-        self._mode = str(stage.run.options["mode"])
-        self._limits = stage.run.demo.limits
+        self._mode = str(context.run.options["mode"])
+        self._limits = context.run.demo.limits
         self._before: Killed | None = None
         self._after: Killed | None = None
         self._killed: float | None = None  # monotonic
@@ -49,16 +48,16 @@ class Persistence:
         self._comparison: Comparison | None = None
         self._unread: str | None = None
 
-    def play(self) -> None:
+    def run(self) -> None:
         self._check()
         self._warm_up()
         process = self._kill()
         self._wait_for_return(process)
         self._write_on()
         self._read_back()
-        self._stage.finish()
+        self._context.finish()
 
-    def clean(self) -> None:
+    def cleanup(self) -> None:
         self._writers.stop()
 
     def verdict(self, stopped: str | None) -> Verdict:
@@ -88,16 +87,16 @@ class Persistence:
 
     def _check(self) -> None:
         """What is in the way may be gone in a moment: a restart of MongoDB or of the dashboard has just ended."""
-        self._stage.begin("preflight")
-        end = self._stage.clock.monotonic() + self._limits["ready"]
+        self._context.begin_step("preflight")
+        end = self._context.clock.monotonic() + self._limits["ready"]
         while obstacle := self._obstacle():
-            if (left := end - self._stage.clock.monotonic()) <= 0:
-                raise Ended(obstacle)
+            if (left := end - self._context.clock.monotonic()) <= 0:
+                raise RunStopped(obstacle)
             self._show(f"{obstacle} Waiting {left:.0f} s more")
-            self._stage.pause(READY_LOOK_SECONDS)
+            self._context.sleep(READY_LOOK_SECONDS)
         pod, claim = self._identify()
         volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
-        self._stage.tell(f"{pod.name} is Ready, {volume}")
+        self._context.log(f"{pod.name} is Ready, {volume}")
 
     def _obstacle(self) -> str | None:
         """Why a run can't begin, in a sentence."""
@@ -115,21 +114,21 @@ class Persistence:
         return None if self._reader.process() is not None else "No primary answers the dashboard."
 
     def _warm_up(self) -> None:
-        self._stage.begin("warmup")
+        self._context.begin_step("warmup")
         self._writers.start()
-        began = self._stage.clock.monotonic()
+        began = self._context.clock.monotonic()
 
         def enough() -> bool:
-            now = self._stage.clock.monotonic()
+            now = self._context.clock.monotonic()
             acked, rate = self._acked(0.0, now), self._rate(now)
             self._show(f"{acked} acknowledged, {rate:.0f} a second")
             return acked >= ACKED_BEFORE and rate >= RATE_BEFORE and now - began >= RATE_SECONDS
 
-        self._stage.until(enough, WRITE_LOOK_SECONDS, self._limits["warmup"], self._thin)
+        self._context.wait_until(enough, WRITE_LOOK_SECONDS, self._limits["warmup"], self._thin)
 
     def _thin(self) -> str:
         """Why the warm-up took too long, with the figures that show it."""
-        now, slowest = self._stage.clock.monotonic(), self._writers.ledger.longest()
+        now, slowest = self._context.clock.monotonic(), self._writers.ledger.longest()
         slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
         return (
             f"Too thin: {self._acked(0.0, now)} acknowledged after {self._limits['warmup']:.0f} s,"
@@ -138,21 +137,21 @@ class Persistence:
 
     def _kill(self) -> str | None:
         """Gives back which mongod it was."""
-        self._stage.begin("kill")
+        self._context.begin_step("kill")
         pod, claim = self._identify()
         self._before = _killed(pod, claim)
         process = self._reader.process()
         if not pod.ready or pod.container is None or process is None:
-            raise Ended(f"The pod {pod.name} is no longer Ready.")
-        self._stage.hold_lease()
-        self._killed = self._stage.clock.monotonic()
-        kill(self._pods, pod, self._mode, self._stage.note)
+            raise RunStopped(f"The pod {pod.name} is no longer Ready.")
+        self._context.confirm_lease()
+        self._killed = self._context.clock.monotonic()
+        kill(self._pods, pod, self._mode, self._context.audit)
         what = f"container {pod.container[:12]}" if self._mode == "crash" else f"uid {pod.uid}"
-        self._stage.tell(f"{'mongod killed' if self._mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
+        self._context.log(f"{'mongod killed' if self._mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
         return process
 
     def _wait_for_return(self, process: str | None) -> None:
-        self._stage.begin("outage")
+        self._context.begin_step("outage")
         limit = self._limits["outage"]
 
         def answers() -> bool:
@@ -161,13 +160,13 @@ class Persistence:
             return found is not None and found != process
 
         away = f"No new mongod answered within {limit:.0f} s."
-        self._stage.until(answers, DOWN_LOOK_SECONDS, limit, lambda: away + self._pod_reason())
-        self._back = self._stage.clock.monotonic()
-        self._stage.tell(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
+        self._context.wait_until(answers, DOWN_LOOK_SECONDS, limit, lambda: away + self._pod_reason())
+        self._back = self._context.clock.monotonic()
+        self._context.log(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
-        self._stage.until(self._is_ready, READY_LOOK_SECONDS, limit, lambda: unready + self._pod_reason())
-        self._ready = self._stage.clock.monotonic()
-        self._stage.tell(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
+        self._context.wait_until(self._is_ready, READY_LOOK_SECONDS, limit, lambda: unready + self._pod_reason())
+        self._ready = self._context.clock.monotonic()
+        self._context.log(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
 
     def _is_ready(self) -> bool:
         """Whether the one that came is Ready: then it is known who it is."""
@@ -185,50 +184,54 @@ class Persistence:
 
     def _write_on(self) -> None:
         """Until enough was acknowledged, or there is no hope of it: the verdict says that it is too thin."""
-        self._stage.begin("after")
+        self._context.begin_step("after")
         back = self._back or 0.0
         until = back + self._limits["after"]
-        while (now := self._stage.clock.monotonic()) < until:
+        while (now := self._context.clock.monotonic()) < until:
             acked = self._acked(back, now)
             self._show(f"{acked} acknowledged since it is back")
             if now >= back + self._limits["least_after"] and acked >= ACKED_AFTER:
                 break
-            self._stage.pause(WRITE_LOOK_SECONDS)
+            self._context.sleep(WRITE_LOOK_SECONDS)
         self._writers.stop()
         self._last_write = self._writers.write()
-        self._stage.tell("The last write was acknowledged" if self._last_write else "The last write failed")
+        self._context.log("The last write was acknowledged" if self._last_write else "The last write failed")
 
     def _read_back(self) -> None:
         """From the database itself, and through the service. What one of them can't tell, the other may."""
-        self._stage.begin("readback")
-        end = self._stage.clock.monotonic() + self._limits["readback"]
+        self._context.begin_step("readback")
+        end = self._context.clock.monotonic() + self._limits["readback"]
         while True:
             try:
-                self._compare("From the database", self._writers.ledger.compare(self._reader.read(self._stage.run.id)))
+                self._compare(
+                    "From the database", self._writers.ledger.compare(self._reader.read(self._context.run.id))
+                )
                 break
             except ExternalError as error:
-                if self._stage.clock.monotonic() >= end:
+                if self._context.clock.monotonic() >= end:
                     self._miss(str(error))
                     break
-                self._stage.show(str(error))
-            self._stage.pause(READ_AGAIN_SECONDS)
-        self._stage.go_on()
+                self._context.set_progress(str(error))
+            self._context.sleep(READ_AGAIN_SECONDS)
+        self._context.raise_if_cancelled()
         try:
-            self._compare("Through GET /proofs", self._writers.ledger.compare(self._writers.read(self._stage.bell)))
+            self._compare(
+                "Through GET /proofs", self._writers.ledger.compare(self._writers.read(self._context.cancelled))
+            )
         except ExternalError as error:
-            self._stage.go_on()
+            self._context.raise_if_cancelled()
             self._miss(str(error))
 
     def _compare(self, where: str, found: Comparison) -> None:
         self._comparison = merged(self._comparison, found) if self._comparison else found
-        self._stage.tell(
+        self._context.log(
             f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
             f" {len(found.recovered)} recovered"
         )
 
     def _miss(self, reason: str) -> None:
         self._unread = " ".join(filter(None, (self._unread, reason)))
-        self._stage.tell(reason)
+        self._context.log(reason)
 
     # What is known
 
@@ -250,8 +253,8 @@ class Persistence:
         """The ledger's figures around the kill."""
         ledger, killed = self._writers.ledger, self._killed
         if killed is None:
-            return {"acked_before": self._acked(0.0, self._stage.clock.monotonic())}
-        now = self._stage.clock.monotonic()
+            return {"acked_before": self._acked(0.0, self._context.clock.monotonic())}
+        now = self._context.clock.monotonic()
         back = now if self._back is None else self._back
         return {
             "acked_before": self._acked(0.0, killed),
@@ -267,13 +270,13 @@ class Persistence:
         return self._acked(at - RATE_SECONDS, at) / RATE_SECONDS
 
     def _since_kill(self) -> float:
-        return self._after_kill(self._stage.clock.monotonic()) or 0.0
+        return self._after_kill(self._context.clock.monotonic()) or 0.0
 
     def _after_kill(self, at: float | None) -> float | None:
         return None if at is None or self._killed is None else at - self._killed
 
     def _show(self, text: str) -> None:
-        self._stage.show(text, {"mode": self._mode, **self._writers.ledger.counts()})
+        self._context.set_progress(text, {"mode": self._mode, **self._writers.ledger.counts()})
 
 
 def _killed(pod: PodIdentity, claim: ClaimIdentity | None) -> Killed:

@@ -1,34 +1,20 @@
-"""What a run proved: PASS, FAIL or INCONCLUSIVE, with the evidence for it and one line that a shell can read.
-
-FAIL outranks INCONCLUSIVE: a document that was lost is lost, however thin the traffic was.
-"""
+"""What a persistence run proved."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from dashboard.runs.demos.persistence.ledger import Comparison
+from dashboard.runs.verdict import Json, Verdict, as_seconds, as_text, decide, rounded
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less the traffic is too thin to prove anything
 IDS = 100  # that are listed
 SHORT_ID = 8  # characters, as in a uid's first group
 
-PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): a process's death was survived, which says nothing of a power cut.",
 }
-Json = dict[str, Any]
-
-
-class Verdict(Struct, frozen=True):
-    """`verdict`: "pass", "fail" or "inconclusive"; `reason` a sentence, None of a pass."""
-
-    verdict: str
-    reason: str | None
-    evidence: Json
-    line: str
 
 
 class Killed(Struct, frozen=True):
@@ -72,17 +58,6 @@ def persistence(seen: Persisted) -> Verdict:
     verdict, reason = decide(failures, doubts)
     evidence = _persistence_evidence(seen)
     return Verdict(verdict, reason, evidence, _persistence_line(verdict, seen.mode, evidence))
-
-
-def decide(failures: Sequence[str], doubts: Sequence[str]) -> tuple[str, str | None]:
-    if failures:
-        return FAIL, " ".join(failures)
-    if doubts:
-        return INCONCLUSIVE, " ".join(doubts)
-    return PASS, None
-
-
-# Persistence
 
 
 def _losses(seen: Persisted) -> Iterator[str]:
@@ -207,20 +182,6 @@ def _persistence_line(verdict: str, mode: str, evidence: Json) -> str:
             *(f"{name}={as_seconds(evidence[name])}" for name in ("down", "longest_write")),
         ]
     )
-
-
-def rounded(number: float | None, digits: int = 2) -> float | None:
-    return None if number is None else round(number, digits)
-
-
-def as_text(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def as_seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}s"
 
 
 def _short(id_: str | None) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
+from threading import Event
 
 import msgspec
 
@@ -20,7 +21,6 @@ from dashboard.core.errors import ExternalError
 from dashboard.dataservice.contract import Answer, Service, ServiceError
 from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
-from dashboard.runs.ports import Bell
 
 WRITERS = 8
 PER_SECOND = 20.0  # of each, while the service is fast enough: 100 a second are wanted of all
@@ -92,11 +92,11 @@ class Writers:
         except Full:
             return False
 
-    def read(self, bell: Bell) -> Mapping[str, str]:
+    def read(self, cancelled: Event) -> Mapping[str, str]:
         parameters: Mapping[str, str] | None = {"filter": json.dumps({"run": self._run}), "limit": str(PAGE)}
         read: dict[str, str] = {}
         while parameters:
-            page = self._page(parameters, bell)
+            page = self._page(parameters, cancelled)
             before = len(read)
             read |= {each.id: digest(each.payload) for each in _decoded(page)}
             if len(read) > LARGEST:
@@ -138,10 +138,10 @@ class Writers:
         end(id_, at, _trouble(answer))
         return False
 
-    def _page(self, parameters: Mapping[str, str], bell: Bell) -> Answer:
+    def _page(self, parameters: Mapping[str, str], cancelled: Event) -> Answer:
         """One page, tried again while the service can't give it."""
         until = self._clock() + PAGE_SECONDS
-        while not bell.is_set():
+        while not cancelled.is_set():
             try:
                 answer = self._service.newest(parameters)
                 if answer.status == 200:
@@ -151,7 +151,7 @@ class Writers:
                 reason = str(error)
             if self._clock() > until:
                 raise ExternalError(f"The documents could not be read from the service: {reason}")
-            bell.wait(RETRY_SECONDS)
+            cancelled.wait(RETRY_SECONDS)
         raise ExternalError("Reading back was ended.")
 
 

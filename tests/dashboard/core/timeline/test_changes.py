@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
 from dashboard.core.timestamps import rfc3339, seconds
@@ -54,19 +53,19 @@ def parsed(kind: str, text: Json) -> Any:
 
 
 def listed(kind: str, *texts: Json) -> Any:
-    return lambda at: event.Listed(at=at, kind=kind, objects=[parsed(kind, text) for text in texts])
+    return lambda at: events.ObjectsListed(at=at, kind=kind, objects=[parsed(kind, text) for text in texts])
 
 
 def changed(kind: str, text: Json) -> Any:
-    return lambda at: event.Changed(at=at, kind=kind, object=parsed(kind, text))
+    return lambda at: events.ObjectChanged(at=at, kind=kind, object=parsed(kind, text))
 
 
 def deleted(kind: str, uid: str) -> Any:
-    return lambda at: event.Deleted(at=at, kind=kind, uid=uid)
+    return lambda at: events.ObjectDeleted(at=at, kind=kind, uid=uid)
 
 
 def heard(source: str, state: str, error: str | None = None) -> Any:
-    return lambda at: event.Heard(at=at, source=source, state=state, error=error)
+    return lambda at: events.SourceStatus(at=at, source=source, state=state, error=error)
 
 
 def pod(
@@ -120,12 +119,12 @@ def slice_of(*addresses: str) -> Json:
     }
 
 
-def contents(at: str) -> event.Told:
-    return event.Contents(at=at, version="8.0", count=1, size_bytes=9, newest=[])
+def contents(at: str) -> events.Event:
+    return events.CollectionRead(at=at, version="8.0", count=1, size_bytes=9, newest=[])
 
 
-def mongo_down(at: str) -> event.Told:
-    return event.MongoDown(at=at, error="the database has no primary")
+def mongo_down(at: str) -> events.Event:
+    return events.MongoUnavailable(at=at, error="the database has no primary")
 
 
 @pytest.fixture
@@ -145,8 +144,8 @@ def running(scene: Scene) -> Scene:
         listed("persistentvolumeclaims", claim()),
         listed("endpointslices", slice_of("10.0.0.1")),
         listed("events"),
-        lambda at: event.Sampled(at=at, samples=[]),
-        lambda at: event.Scraped(at=at, pods={}),
+        lambda at: events.MetricsSampled(at=at, samples=[]),
+        lambda at: events.CountersScraped(at=at, pods={}),
         contents,
     )
     return scene

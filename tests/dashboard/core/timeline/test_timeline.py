@@ -7,8 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.diff import identity
 from dashboard.core.timeline.entry import News, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
@@ -32,22 +31,22 @@ def happened(uid: str = "e1", **more: Any) -> Any:
     return msgspec.json.decode(json.dumps(text), type=objects.KubernetesEvent)
 
 
-def listed(*events: Any, at: str = HEARD) -> event.Listed:
-    return event.Listed(at=at, kind="events", objects=list(events))
+def listed(*told: Any, at: str = HEARD) -> events.ObjectsListed:
+    return events.ObjectsListed(at=at, kind="events", objects=list(told))
 
 
-def changed(one: Any, at: str = HEARD) -> event.Changed:
-    return event.Changed(at=at, kind="events", object=one)
+def changed(one: Any, at: str = HEARD) -> events.ObjectChanged:
+    return events.ObjectChanged(at=at, kind="events", object=one)
 
 
-def told(*all_told: event.Told) -> list[Json]:
+def told(*all_told: events.Event) -> list[Json]:
     timeline = Timeline()
     for one in all_told:
         timeline.tell(one)
     return timeline.entries()
 
 
-def only(*all_told: event.Told) -> Json:
+def only(*all_told: events.Event) -> Json:
     (entry,) = told(*all_told)
     return entry
 
@@ -122,14 +121,14 @@ def test_a_list_that_comes_again_adds_nothing_and_an_older_one_takes_nothing_bac
 
 
 def test_an_event_that_has_outlived_its_time_in_the_cluster_stays_here() -> None:
-    assert only(changed(happened()), event.Deleted(at=HEARD, kind="events", uid="e1"))
+    assert only(changed(happened()), events.ObjectDeleted(at=HEARD, kind="events", uid="e1"))
     assert only(changed(happened()), listed())
 
 
 def test_other_kinds_are_not_its_concern() -> None:
     pod = objects.Pod(objects.Meta(name="x", uid="u"))
-    listed_pods = event.Listed(at=HEARD, kind="pods", objects=[pod])
-    assert told(listed_pods, event.Changed(at=HEARD, kind="pods", object=pod)) == []
+    listed_pods = events.ObjectsListed(at=HEARD, kind="pods", objects=[pod])
+    assert told(listed_pods, events.ObjectChanged(at=HEARD, kind="pods", object=pod)) == []
 
 
 def test_a_normal_event_is_quiet_and_a_warning_is_bad_where_something_does_not_run() -> None:
@@ -270,6 +269,6 @@ def test_words_have_their_measures() -> None:
 
 def test_an_action_is_an_entry_with_what_it_was_about_and_its_mark() -> None:
     about = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
-    entry = only(event.Acted(at=HEARD, tone="warn", text="mongodb-0 restarted", about=about, mark="restart"))
+    entry = only(events.ActionRecorded(at=HEARD, tone="warn", text="mongodb-0 restarted", about=about, mark="restart"))
     assert (entry["kind"], entry["tone"], entry["text"]) == ("action", "warn", "mongodb-0 restarted")
     assert (entry["about"], entry["mark"]) == (about, "restart")

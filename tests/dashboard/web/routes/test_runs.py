@@ -9,11 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dashboard.core.errors import ExternalError
-from dashboard.core.events import Acted
+from dashboard.core.errors import ExternalError, InvalidOption
+from dashboard.core.events import ActionRecorded
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.runs.manager import Active, NotCurrent, Unknown
-from dashboard.runs.record import BadOption
 from tests.dashboard.runs.test_report import persistence
 from tests.dashboard.stubs import OPERATOR, VIEWER, Heard
 
@@ -30,7 +29,7 @@ LOOKS = ["/api/runs", "/api/runs/r1", "/api/runs/r1/report", "/api/runs/r1/repor
 Json = dict[str, Any]
 
 
-class Director:
+class RunManager:
     """Does nothing, and remembers what it was asked to do; raises `error` instead, where there is one."""
 
     def __init__(self, audit: Any) -> None:
@@ -74,10 +73,10 @@ class Director:
 
 
 @pytest.fixture
-def director(app: Flask) -> Director:
-    director = Director(app.extensions["audit"])
-    app.extensions["director"] = director
-    return director
+def manager(app: Flask) -> RunManager:
+    manager = RunManager(app.extensions["audit"])
+    app.extensions["manager"] = manager
+    return manager
 
 
 @pytest.fixture
@@ -105,69 +104,69 @@ def audited(client: FlaskClient) -> list[Json]:
     return lines
 
 
-def test_a_demo_is_started_and_is_found_at_its_location(client: FlaskClient, director: Director) -> None:
+def test_a_demo_is_started_and_is_found_at_its_location(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "POST", "/api/runs", {"demo": "persistence", "options": {"mode": "crash"}})
     assert (answer.status_code, answer.json) == (202, {"id": "r2"})
     assert answer.headers["Location"] == "/api/runs/r2"
-    assert director.done == [("start", "persistence", {"mode": "crash"})]
+    assert manager.done == [("start", "persistence", {"mode": "crash"})]
 
 
-def test_options_may_be_left_out(client: FlaskClient, director: Director) -> None:
+def test_options_may_be_left_out(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "POST", "/api/runs", {"demo": "autoscale"}).status_code == 202
-    assert director.done == [("start", "autoscale", {})]
+    assert manager.done == [("start", "autoscale", {})]
 
 
-def test_runs_are_listed_and_each_is_there_whole(client: FlaskClient, director: Director) -> None:
+def test_runs_are_listed_and_each_is_there_whole(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "GET", "/api/runs", token=VIEWER).json == [{"id": "r1"}]
     assert ask(client, "GET", "/api/runs/r1", token=VIEWER).json == persistence()
 
 
-def test_a_run_is_aborted(client: FlaskClient, director: Director) -> None:
+def test_a_run_is_aborted(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "DELETE", "/api/runs/r1").status_code == 202
-    assert director.done == [("abort", "r1")]
+    assert manager.done == [("abort", "r1")]
 
 
-def test_a_load_is_started_and_stopped(client: FlaskClient, director: Director) -> None:
+def test_a_load_is_started_and_stopped(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "PUT", "/api/load", {"rate": 100, "duration": 30, "connections": 20}).status_code == 202
     assert ask(client, "DELETE", "/api/load").status_code == 202
-    assert director.done == [("load", LoadOptions(rate=100, duration=30, connections=20)), ("unload",)]
+    assert manager.done == [("load", LoadOptions(rate=100, duration=30, connections=20)), ("unload",)]
 
 
-def test_mongodb_is_restarted_by_the_uid_of_its_pod(client: FlaskClient, director: Director) -> None:
+def test_mongodb_is_restarted_by_the_uid_of_its_pod(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "POST", "/api/mongo/restart", {"uid": "u1", "mode": "crash"})
     assert answer.status_code == 202
-    assert director.done == [("restart", "u1", "crash")]
+    assert manager.done == [("restart", "u1", "crash")]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_a_viewer_changes_nothing(client: FlaskClient, director: Director, method: str, path: str, body: Any) -> None:
+def test_a_viewer_changes_nothing(client: FlaskClient, manager: RunManager, method: str, path: str, body: Any) -> None:
     problem(ask(client, method, path, body, token=VIEWER), 403)
-    assert director.done == []
+    assert manager.done == []
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 def test_nobody_without_a_token_changes_anything(
-    client: FlaskClient, director: Director, method: str, path: str, body: Any
+    client: FlaskClient, manager: RunManager, method: str, path: str, body: Any
 ) -> None:
     assert problem(ask(client, method, path, body, token="wr0ng-token-of-nobody"), 401)
     assert problem(ask(client, method, path, body, token=None), 401)
-    assert director.done == []
+    assert manager.done == []
 
 
 @pytest.mark.parametrize("path", LOOKS)
-def test_only_those_who_signed_in_look(client: FlaskClient, director: Director, path: str) -> None:
+def test_only_those_who_signed_in_look(client: FlaskClient, manager: RunManager, path: str) -> None:
     problem(ask(client, "GET", path, token=None), 401)
     assert ask(client, "GET", path, token=VIEWER).status_code == 200
 
 
-def test_a_session_changes_things_with_its_csrf_token_only(client: FlaskClient, director: Director) -> None:
+def test_a_session_changes_things_with_its_csrf_token_only(client: FlaskClient, manager: RunManager) -> None:
     client.post("/login", json={"token": OPERATOR})
     with client.session_transaction() as session:
         csrf = session["csrf"]
     body, headers = {"demo": "persistence"}, {"Origin": "http://localhost"}
     problem(client.post("/api/runs", json=body, headers=headers), 403)
     problem(client.post("/api/runs", json=body, headers={"X-CSRF-Token": csrf, "Origin": "http://evil.example"}), 403)
-    assert director.done == []
+    assert manager.done == []
     assert client.post("/api/runs", json=body, headers={"X-CSRF-Token": csrf, **headers}).status_code == 202
 
 
@@ -195,10 +194,10 @@ def test_a_session_changes_things_with_its_csrf_token_only(client: FlaskClient, 
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused_with_what_is_allowed(
-    client: FlaskClient, director: Director, method: str, path: str, body: Any, words: str
+    client: FlaskClient, manager: RunManager, method: str, path: str, body: Any, words: str
 ) -> None:
     assert words in problem(ask(client, method, path, body), 422)["detail"]
-    assert director.done == []
+    assert manager.done == []
     assert audited(client)[0]["outcome"].startswith("refused: 422")
 
 
@@ -215,17 +214,17 @@ def test_a_body_that_makes_no_sense_is_refused_with_what_is_allowed(
     ],
 )
 def test_what_is_no_small_json_is_refused(
-    client: FlaskClient, director: Director, data: str, content_type: str, status: int
+    client: FlaskClient, manager: RunManager, data: str, content_type: str, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {OPERATOR}"}
     problem(client.put("/api/load", data=data, content_type=content_type, headers=headers), status)
-    assert director.done == []
+    assert manager.done == []
 
 
 @pytest.mark.parametrize(
     ("error", "status", "members"),
     [
-        (BadOption("mode must be graceful or crash."), 422, {}),
+        (InvalidOption("mode must be graceful or crash."), 422, {}),
         (Active("dashboard-7", "r9"), 409, {"holder": "dashboard-7", "run": "r9"}),
         (Busy("operator (token, 10.0.0.7)"), 409, {"holder": "operator (token, 10.0.0.7)"}),
         (NotCurrent("mongodb-0", "u2"), 409, {"uid": "u2"}),
@@ -235,7 +234,7 @@ def test_what_is_no_small_json_is_refused(
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 def test_what_the_director_refuses_has_its_status_and_its_words(
     client: FlaskClient,
-    director: Director,
+    manager: RunManager,
     method: str,
     path: str,
     body: Any,
@@ -243,7 +242,7 @@ def test_what_the_director_refuses_has_its_status_and_its_words(
     status: int,
     members: Json,
 ) -> None:
-    director.error = error
+    manager.error = error
     told = problem(ask(client, method, path, body), status)
     assert told["detail"] == str(error)
     assert members.items() <= told.items()
@@ -252,22 +251,22 @@ def test_what_the_director_refuses_has_its_status_and_its_words(
 
 
 @pytest.mark.parametrize("run_id", ["r7", "..", "%2e%2e%2fsecrets", "a" * 200, "<script>"])
-def test_a_run_that_there_is_none_of_is_not_found(client: FlaskClient, director: Director, run_id: str) -> None:
+def test_a_run_that_there_is_none_of_is_not_found(client: FlaskClient, manager: RunManager, run_id: str) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/report"), ("GET", "/report.html")):
         problem(ask(client, method, f"/api/runs/{run_id}{path}"), 404)
 
 
-def test_an_action_is_noted_once_with_who_did_it(client: FlaskClient, director: Director, heard: Heard) -> None:
+def test_an_action_is_noted_once_with_who_did_it(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u1", "mode": "crash"})
     ask(client, "PUT", "/api/load", {"rate": 100})
     load, restart = audited(client)
     assert (restart["action"], restart["outcome"], restart["object"]) == ("restart mongodb-0 (crash)", "started", POD)
     assert (load["action"], load["outcome"]) == ('load {"rate":100}', "refused: 422 A load needs a duration.")
     assert restart["by"] == load["by"] == "operator (token, 127.0.0.1)"
-    assert len(heard.of(Acted)) == 2
+    assert len(heard.of(ActionRecorded)) == 2
 
 
-def test_sessions_are_told_apart(app: Flask, director: Director) -> None:
+def test_sessions_are_told_apart(app: Flask, manager: RunManager) -> None:
     for _ in range(2):
         client = app.test_client()
         client.post("/login", json={"token": OPERATOR})
@@ -278,16 +277,16 @@ def test_sessions_are_told_apart(app: Flask, director: Director) -> None:
     assert first["by"].startswith("operator (session ") and first["by"] != second["by"]
 
 
-def test_a_refused_action_is_noted_with_what_was_asked(client: FlaskClient, director: Director) -> None:
+def test_a_refused_action_is_noted_with_what_was_asked(client: FlaskClient, manager: RunManager) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"}, token=VIEWER)
-    director.error = NotCurrent("mongodb-0", "u1")
+    manager.error = NotCurrent("mongodb-0", "u1")
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"})
     stale, viewer = audited(client)
     assert stale["action"] == "restart MongoDB, crash, of the pod u0" and stale["outcome"].startswith("refused: 409")
     assert viewer["by"].startswith("viewer (token") and viewer["outcome"].startswith("refused: 403")
 
 
-def test_who_may_not_is_noted_and_not_on_the_page(client: FlaskClient, director: Director, heard: Heard) -> None:
+def test_who_may_not_is_noted_and_not_on_the_page(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token="wr0ng-token-of-nobody")
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=None)
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=VIEWER)
@@ -298,19 +297,19 @@ def test_who_may_not_is_noted_and_not_on_the_page(client: FlaskClient, director:
     assert heard == []
 
 
-def test_looking_is_no_action(client: FlaskClient, director: Director) -> None:
+def test_looking_is_no_action(client: FlaskClient, manager: RunManager) -> None:
     for path in LOOKS:
         ask(client, "GET", path)
     assert audited(client) == []
 
 
-def test_a_report_is_a_file_with_a_name(client: FlaskClient, director: Director) -> None:
+def test_a_report_is_a_file_with_a_name(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "GET", "/api/runs/r1/report", token=VIEWER)
     assert answer.json and persistence().items() <= answer.json.items()
     assert answer.headers["Content-Disposition"] == 'attachment; filename="2025-11-25T12-00-00Z-persistence.json"'
 
 
-def test_a_report_page_has_a_policy_of_its_own(client: FlaskClient, director: Director) -> None:
+def test_a_report_page_has_a_policy_of_its_own(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "GET", "/api/runs/r1/report.html", token=VIEWER)
     assert answer.content_type == "text/html; charset=utf-8"
     (policy,) = answer.headers.get_all("Content-Security-Policy")
@@ -318,13 +317,13 @@ def test_a_report_page_has_a_policy_of_its_own(client: FlaskClient, director: Di
     assert "default-src 'self'" in ask(client, "GET", "/api/runs").headers["Content-Security-Policy"]
 
 
-def test_there_is_no_report_before_the_verdict(client: FlaskClient, director: Director) -> None:
-    director.runs["r1"] = persistence(verdict="running", line=None, ended=None)
+def test_there_is_no_report_before_the_verdict(client: FlaskClient, manager: RunManager) -> None:
+    manager.runs["r1"] = persistence(verdict="running", line=None, ended=None)
     for suffix in ("", ".html"):
         problem(ask(client, "GET", f"/api/runs/r1/report{suffix}"), 409)
 
 
-def test_a_run_of_which_little_was_kept_has_a_report(client: FlaskClient, director: Director) -> None:
+def test_a_run_of_which_little_was_kept_has_a_report(client: FlaskClient, manager: RunManager) -> None:
     kept = {name: persistence()[name] for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
-    director.runs["r1"] = kept
+    manager.runs["r1"] = kept
     assert b"PASS" in ask(client, "GET", "/api/runs/r1/report.html").data

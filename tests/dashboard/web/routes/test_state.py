@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dashboard.clock import rfc3339
-from dashboard.core import events as event
+from dashboard.core import events
 from dashboard.web.hub import Hub
 from dashboard.web.response_cache import KEPT, Answers
 from tests.dashboard.stubs import VIEWER
@@ -30,8 +30,10 @@ def record(app: Flask) -> Callable[[int, int], None]:
 
     def record(seconds: int, first: int = 0) -> None:
         for second in range(first, first + seconds):
-            counters = event.Counters(requests=second * 100, errors=second, buckets=())
-            hub._apply(event.Scraped(at=rfc3339(START + timedelta(seconds=second)), pods={"flask-1": counters}))
+            counters = events.Counters(requests=second * 100, errors=second, buckets=())
+            hub._apply(
+                events.CountersScraped(at=rfc3339(START + timedelta(seconds=second)), pods={"flask-1": counters})
+            )
 
     return record
 

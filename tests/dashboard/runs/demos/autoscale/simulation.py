@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, convert
 
-from dashboard.core import events as event
-from dashboard.core import objects
+from dashboard.core import events, objects
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.manifests import BEHAVIOR
@@ -379,7 +378,7 @@ class Simulation:
 
     def _list(self, kind: str, items: list[Json]) -> None:
         made = [convert(item, objects.KINDS[kind]) for item in items]
-        self.snapshot.apply(event.Listed(at=self._now(), kind=kind, objects=made))
+        self.snapshot.apply(events.ObjectsListed(at=self._now(), kind=kind, objects=made))
 
     def _tell_pods(self) -> None:
         self._list("pods", [self._pod(pod) for pod in self.pods])
@@ -477,16 +476,18 @@ class Simulation:
             }
             for name, sample in self._samples.items()
         ]
-        self.snapshot.apply(event.Sampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
+        self.snapshot.apply(events.MetricsSampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
         if self.uncounted:
-            self.snapshot.apply(event.Heard(at=self._now(), source="traffic", state="stale", error="No answer."))
+            self.snapshot.apply(
+                events.SourceStatus(at=self._now(), source="traffic", state="stale", error="No answer.")
+            )
         counters = {
-            pod.name: event.Counters(pod.answered, pod.failed, ())
+            pod.name: events.Counters(pod.answered, pod.failed, ())
             for pod in self.pods
             if pod.deleted is None and not pod.reason
         }
         if not self.uncounted:
-            self.snapshot.apply(event.Scraped(at=self._now(), pods=counters))
+            self.snapshot.apply(events.CountersScraped(at=self._now(), pods=counters))
         ready = [pod for pod in self.pods if pod.ready(self._clock.time) and pod.serves]
         slices = [{
             "metadata": {"name": "flask-1", "uid": "s", "labels": {"kubernetes.io/service-name": "flask"}},

@@ -248,10 +248,10 @@ class TestReadingBack:
             Writers(Told(Answer(503, b"{}")), "run-1").read(threading.Event())
 
     def test_not_after_the_bell(self) -> None:
-        bell = threading.Event()
-        bell.set()
+        cancelled = threading.Event()
+        cancelled.set()
         with pytest.raises(ExternalError, match="was ended"):
-            Writers(Told(page()), "run-1").read(bell)
+            Writers(Told(page()), "run-1").read(cancelled)
 
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
     def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:

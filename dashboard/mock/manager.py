@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dashboard.clock import now
-from dashboard.core.events import Emit, Leased, Ran, Remembered
+from dashboard.core.errors import InvalidOption
+from dashboard.core.events import Emit, LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.load.options import LoadOptions
 from dashboard.mock import Fake
 from dashboard.mock.generator import FakeLoad
 from dashboard.mock.play import OUTCOMES, WEIGHTS, End, Play, Scene, play_of
-from dashboard.runs.demos.persistence.verdict import Verdict
+from dashboard.runs.demo import Demo, checked, demo_of
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import Active, NotCurrent, Unknown
 from dashboard.runs.ports import Audit
-from dashboard.runs.record import RUNNING, RUNS, BadOption, Run, checked, demo_of, summary
+from dashboard.runs.record import RUNS, Run, summary
+from dashboard.runs.verdict import RUNNING, Verdict
 
 BEAT_SECONDS = 0.25
 LOOK_SECONDS = 0.05  # between two looks whether a load goes on
@@ -30,7 +33,7 @@ MODES = ("graceful", "crash")
 Json = dict[str, Any]
 
 
-class FakeDirector:
+class MockRunManager:
     """The real one's interface. `pods` gives the state's; `pod` is the database's name, `holder` the dashboard's."""
 
     def __init__(
@@ -46,7 +49,9 @@ class FakeDirector:
         outcome: str = "",
         holder: str,
         pod: str,
+        demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
+        self.demos = demos
         self._fake = fake
         self._load = load
         self._pods = pods
@@ -59,7 +64,7 @@ class FakeDirector:
         self._pod = pod
         self._lock = threading.Lock()  # one begins at a time
         self._runs: list[Run] = []  # newest first, the current one among them
-        self._bell = threading.Event()
+        self._cancelled = threading.Event()
         self._aborted_by = ""
         self._thread: threading.Thread | None = None
         self._loading = self._loading_by = ""  # the last load by hand: its id, and who started it
@@ -69,13 +74,13 @@ class FakeDirector:
         """There is no history to read."""
 
     def end(self) -> None:
-        self._bell.set()
+        self._cancelled.set()
         if self._thread:
             self._thread.join(END_SECONDS)
         self._load.stop()
 
     def start(self, demo: str, options: Mapping[str, Any], by: str) -> str:
-        found = demo_of(demo)
+        found = demo_of(self.demos, demo)
         chosen = checked(found, options)
         with self._lock:
             self._refuse_while_one_goes()
@@ -83,10 +88,10 @@ class FakeDirector:
                 raise Active(self._holder, self._loading, self._loading_by)
             run = Run(f"{demo}-{secrets.token_hex(4)}", found, chosen, by, now())
             self._runs = [run, *self._runs[: RUNS - 1]]
-            self._bell, self._aborted_by = threading.Event(), ""
+            self._cancelled, self._aborted_by = threading.Event(), ""
             outcome = self._outcome or self._random.choices(OUTCOMES, WEIGHTS)[0]
-            play = play_of(demo, chosen, outcome, self._database(), len(self._runs) - 1)
-            self._emit(Leased(at=now(), lease={"holder": self._holder, "run": run.id, "since": run.started}))
+            play = play_of(found, chosen, outcome, self._database(), len(self._runs) - 1)
+            self._emit(LeaseChanged(at=now(), lease={"holder": self._holder, "run": run.id, "since": run.started}))
             self._tell(run)
             self._audit(by, f"run {demo}", "started", mark=demo)
             self._thread = threading.Thread(target=self._play, args=(run, play), name="fake-run", daemon=True)
@@ -98,11 +103,11 @@ class FakeDirector:
         if run.verdict == RUNNING:
             self._audit(by, f"abort {run.demo.id}", "accepted")
             self._aborted_by = by
-            self._bell.set()
+            self._cancelled.set()
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
         if mode not in MODES:
-            raise BadOption(f"mode must be {' or '.join(MODES)}.")
+            raise InvalidOption(f"mode must be {' or '.join(MODES)}.")
         self._refuse_while_one_goes()
         current = self._database()
         if uid != current["uid"]:
@@ -116,7 +121,7 @@ class FakeDirector:
             self._refuse_while_one_goes()
             self._load.start(options, by)
             self._loading, self._loading_by = f"load-{secrets.token_hex(4)}", by
-            self._emit(Leased(at=now(), lease={"holder": self._holder, "run": self._loading, "since": now()}))
+            self._emit(LeaseChanged(at=now(), lease={"holder": self._holder, "run": self._loading, "since": now()}))
             self._audit(by, f"load of {options.rate:g} a second", "started", mark="load")
             self._watch = threading.Thread(target=self._watch_load, name="fake-lease", daemon=True)
             self._watch.start()
@@ -133,7 +138,7 @@ class FakeDirector:
         return self._run(id_).to_json()
 
     def list(self) -> "list[Json]":
-        return [summary(run.to_json()) for run in self._runs]
+        return [summary(run.to_json(), run.demo) for run in self._runs]
 
     def _run(self, id_: str) -> Run:
         found = next((run for run in self._runs if run.id == id_), None)
@@ -149,7 +154,7 @@ class FakeDirector:
         """A load by hand holds the lease until it has ended."""
         while self._load.running():
             time.sleep(LOOK_SECONDS)
-        self._emit(Leased(at=now(), lease=None))
+        self._emit(LeaseChanged(at=now(), lease=None))
 
     def _database(self) -> Json:
         found = next((pod for pod in self._pods() if pod["name"] == self._pod), None)
@@ -161,14 +166,14 @@ class FakeDirector:
         began = now()
         for scene in play.scenes:
             began = now()
-            run.begin(scene.step, began, scene.words(0.0))
+            run.begin_step(scene.step, began, scene.words(0.0))
             self._do(run, scene.does)
             if not self._linger(run, scene) or scene.ends_it:
                 break
         else:
             run.finish(now())
         self._load.stop()
-        aborted = f"Aborted by {self._aborted_by or 'the dashboard, which ends'}." if self._bell.is_set() else None
+        aborted = f"Aborted by {self._aborted_by or 'the dashboard, which ends'}." if self._cancelled.is_set() else None
         self._close(run, play.verdict(End(self._database(), aborted, began, now())))
 
     def _do(self, run: Run, what: str | None) -> None:
@@ -189,18 +194,18 @@ class FakeDirector:
         beats = max(1, round(seconds / BEAT_SECONDS))
         for beat in range(1, beats + 1):
             self._tell(run)
-            if self._bell.wait(seconds / beats):
+            if self._cancelled.wait(seconds / beats):
                 return False
-            run.show(scene.words(beat / beats))
-        run.tell(scene.words(1.0), now())
+            run.set_progress(scene.words(beat / beats))
+        run.log(scene.words(1.0), now())
         return True
 
     def _close(self, run: Run, verdict: Verdict) -> None:
         run.conclude(verdict, now())
         self._tell(run)
-        self._emit(Leased(at=now(), lease=None))
+        self._emit(LeaseChanged(at=now(), lease=None))
         self._audit(run.by, f"run {run.demo.id}", verdict.verdict.upper(), mark=verdict.verdict.upper())
 
     def _tell(self, run: Run) -> None:
-        self._emit(Ran(at=now(), run=run.to_json()))
-        self._emit(Remembered(at=now(), runs=self.list()))
+        self._emit(RunUpdated(at=now(), run=run.to_json()))
+        self._emit(RunHistoryUpdated(at=now(), runs=self.list()))

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.events import Leased, Loaded, Ran, Remembered
+from dashboard.core.errors import InvalidOption
+from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, RunUpdated
 from dashboard.core.snapshot import Targets
 from dashboard.load.options import Busy, LoadOptions
 from dashboard.load.progress import Course
 from dashboard.load.supervisor import Load
 from dashboard.mock import Fake
-from dashboard.mock.director import FakeDirector
 from dashboard.mock.generator import FakeLoad
+from dashboard.mock.manager import MockRunManager
 from dashboard.mock.play import OUTCOMES, WEIGHTS
 from dashboard.mock.story import Options
-from dashboard.runs.manager import Active, Director, NotCurrent, Unknown
-from dashboard.runs.record import BadOption
+from dashboard.runs.manager import Active, NotCurrent, RunManager, Unknown
 from tests.dashboard.stubs import Heard
 
 TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
@@ -28,40 +28,42 @@ QUICK = 200.0
 BY = "operator"
 
 
-class Stage:
-    """A director with what it needs; the database's pod is always the same."""
+class Joined:
+    """A manager with what it needs; the database's pod is always the same."""
 
     def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK, outcome: str = "") -> None:
         self.heard = heard
         self.audited: list[tuple[Any, ...]] = []
         fake = Fake(TARGETS, heard, Options(seed))
         self.load = FakeLoad(fake.generate, heard, seed)
-        self.director = FakeDirector(
+        self.manager = MockRunManager(
             fake, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
             seed=seed, speed=speed, outcome=outcome, holder="dashboard", pod="mongodb-0",
         )  # fmt: skip
 
     def ended(self, run: str) -> dict[str, Any]:
         found: dict[str, Any] = self.heard.wait(
-            lambda heard: next((one.run for one in heard.of(Ran) if one.run["id"] == run and one.run["ended"]), None)
+            lambda heard: next(
+                (one.run for one in heard.of(RunUpdated) if one.run["id"] == run and one.run["ended"]), None
+            )
         )
-        self.heard.wait(lambda heard: heard.of(Leased)[-1].lease is None)
+        self.heard.wait(lambda heard: heard.of(LeaseChanged)[-1].lease is None)
         return found
 
 
 @pytest.fixture
-def slow(heard: Heard) -> Iterator[Stage]:
+def slow(heard: Heard) -> Iterator[Joined]:
     """One whose runs last until they are aborted."""
-    stage = Stage(heard, speed=0.01)
-    yield stage
-    stage.director.end()
+    joined = Joined(heard, speed=0.01)
+    yield joined
+    joined.manager.end()
 
 
 def seed_of(outcome: str) -> int:
     return next(seed for seed in range(1000) if random.Random(seed).choices(OUTCOMES, WEIGHTS)[0] == outcome)  # noqa: S311
 
 
-@pytest.mark.parametrize(("fake", "real"), [(FakeDirector, Director), (FakeLoad, Load)])
+@pytest.mark.parametrize(("fake", "real"), [(MockRunManager, RunManager), (FakeLoad, Load)])
 def test_it_is_asked_as_the_real_one_is(fake: type[Any], real: type[Any]) -> None:
     def asked(of: type[Any]) -> dict[str, list[str]]:
         methods = inspect.getmembers(of, inspect.isfunction)
@@ -71,12 +73,14 @@ def test_it_is_asked_as_the_real_one_is(fake: type[Any], real: type[Any]) -> Non
     assert asked(real).keys() - asked(fake).keys() <= {"look"}, "at other dashboards, of which the mock has none"
 
 
-def test_its_load_changes_its_rate(slow: Stage) -> None:
+def test_its_load_changes_its_rate(slow: Joined) -> None:
     slow.load.change_rate(50)
     slow.load.start(LoadOptions(rate=100, duration=60), BY)
     slow.load.change_rate(250)
-    slow.heard.wait(lambda heard: any(each.load["rate"] == 250 == each.load["offered"] for each in heard.of(Loaded)))
-    with pytest.raises(BadOption):
+    slow.heard.wait(
+        lambda heard: any(each.load["rate"] == 250 == each.load["offered"] for each in heard.of(LoadUpdated))
+    )
+    with pytest.raises(InvalidOption):
         slow.load.change_rate(0)
     slow.load.stop()
     assert slow.load.totals().due == slow.load.totals().offered >= 250
@@ -85,30 +89,30 @@ def test_its_load_changes_its_rate(slow: Stage) -> None:
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_a_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:
-    stage = Stage(heard, seed_of(outcome))
+    joined = Joined(heard, seed_of(outcome))
     options = {"mode": "crash"} if demo == "persistence" else {}  # the pod is always the same
-    run = stage.ended(stage.director.start(demo, options, BY))
+    run = joined.ended(joined.manager.start(demo, options, BY))
     assert run["verdict"] == outcome
     assert run["line"].startswith(f"{demo} {outcome.upper()} ")
     assert (run["reason"] is None) == (outcome == "pass")
     states = [step["state"] for step in run["steps"]]
     assert states == ["done"] * len(run["steps"]) if outcome == "pass" else "waiting" not in states
-    assert not stage.load.running()
-    assert heard.of(Remembered)[-1].runs == stage.director.list()
-    assert stage.director.get(run["id"]) == run
+    assert not joined.load.running()
+    assert heard.of(RunHistoryUpdated)[-1].runs == joined.manager.list()
+    assert joined.manager.get(run["id"]) == run
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_run_ends_as_it_is_asked_to(heard: Heard, outcome: str) -> None:
-    stage = Stage(heard, outcome=outcome)
-    verdicts = [stage.ended(stage.director.start("autoscale", {}, BY))["verdict"] for _ in range(3)]
+    joined = Joined(heard, outcome=outcome)
+    verdicts = [joined.ended(joined.manager.start("autoscale", {}, BY))["verdict"] for _ in range(3)]
     assert verdicts == [outcome] * 3
 
 
 def test_a_failed_autoscale_run_tells_what_was_owed(heard: Heard) -> None:
-    stage = Stage(heard, outcome="fail")
-    run = stage.ended(stage.director.start("autoscale", {}, BY))
-    row = stage.director.list()[0]
+    joined = Joined(heard, outcome="fail")
+    run = joined.ended(joined.manager.start("autoscale", {}, BY))
+    row = joined.manager.list()[0]
     owed = row["owed"]
     assert owed == run["evidence"]["owed"][0]
     assert owed["met"] is None and run["started"] <= owed["since"] < owed["by"] <= run["ended"]
@@ -117,83 +121,83 @@ def test_a_failed_autoscale_run_tells_what_was_owed(heard: Heard) -> None:
 
 
 def test_a_failed_persistence_run_names_what_is_lost(heard: Heard) -> None:
-    stage = Stage(heard, outcome="fail")
-    run = stage.ended(stage.director.start("persistence", {}, BY))
-    row = stage.director.list()[0]
+    joined = Joined(heard, outcome="fail")
+    run = joined.ended(joined.manager.start("persistence", {}, BY))
+    row = joined.manager.list()[0]
     assert row["figures"]["lost"] == len(run["evidence"]["lost_ids"]) > 0
     assert row["owed"] is None and run["evidence"]["lost_ids"][0] in row["reason"]
 
 
 def test_what_was_told_of_a_run_does_not_change_afterwards(heard: Heard) -> None:
-    stage = Stage(heard)
-    stage.ended(stage.director.start("persistence", {}, BY))
-    first = heard.of(Ran)[0].run
+    joined = Joined(heard)
+    joined.ended(joined.manager.start("persistence", {}, BY))
+    first = heard.of(RunUpdated)[0].run
     assert (first["verdict"], first["timeline"], {step["state"] for step in first["steps"]}) == (
         "running", [], {"waiting"},
     )  # fmt: skip
 
 
-def test_one_run_at_a_time_and_nothing_beside_it(slow: Stage) -> None:
-    run = slow.director.start("persistence", {"mode": "crash"}, BY)
-    assert slow.heard.of(Leased)[-1].lease["run"] == run
+def test_one_run_at_a_time_and_nothing_beside_it(slow: Joined) -> None:
+    run = slow.manager.start("persistence", {"mode": "crash"}, BY)
+    assert slow.heard.of(LeaseChanged)[-1].lease["run"] == run
     for attempt in (
-        lambda: slow.director.start("autoscale", {}, "another"),
-        lambda: slow.director.restart_mongo("uid-1", "graceful", BY),
-        lambda: slow.director.load(LoadOptions(rate=10.0, duration=10.0), BY),
-        lambda: slow.director.unload(BY),
+        lambda: slow.manager.start("autoscale", {}, "another"),
+        lambda: slow.manager.restart_mongo("uid-1", "graceful", BY),
+        lambda: slow.manager.load(LoadOptions(rate=10.0, duration=10.0), BY),
+        lambda: slow.manager.unload(BY),
     ):
         with pytest.raises(Active) as refused:
             attempt()
         assert (refused.value.holder, refused.value.run) == ("dashboard", run)
-    slow.director.abort(run, "another")
+    slow.manager.abort(run, "another")
     ended = slow.ended(run)
     assert (ended["verdict"], ended["reason"]) == ("inconclusive", "Aborted by another.")
-    slow.director.abort(run, "another")
+    slow.manager.abort(run, "another")
 
 
-def test_what_is_not_allowed_is_refused(slow: Stage) -> None:
+def test_what_is_not_allowed_is_refused(slow: Joined) -> None:
     for demo, options in (("chaos", {}), ("persistence", {"mode": "fire"}), ("autoscale", {"rate": 1e9})):
-        with pytest.raises(BadOption):
-            slow.director.start(demo, options, BY)
-    with pytest.raises(BadOption):
-        slow.director.restart_mongo("uid-1", "fire", BY)
+        with pytest.raises(InvalidOption):
+            slow.manager.start(demo, options, BY)
+    with pytest.raises(InvalidOption):
+        slow.manager.restart_mongo("uid-1", "fire", BY)
     with pytest.raises(NotCurrent):
-        slow.director.restart_mongo("uid-0", "graceful", BY)
+        slow.manager.restart_mongo("uid-0", "graceful", BY)
     with pytest.raises(Unknown):
-        slow.director.get("persistence-0")
+        slow.manager.get("persistence-0")
     assert slow.audited == []
 
 
-def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Stage) -> None:
+def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
     options = LoadOptions(rate=100.0, duration=300.0)
-    slow.director.load(options, BY)
+    slow.manager.load(options, BY)
     with pytest.raises(Busy):
-        slow.director.load(options, "another")
-    slow.director.unload(BY)
+        slow.manager.load(options, "another")
+    slow.manager.unload(BY)
     assert not slow.load.running()
-    first, last = slow.heard.of(Loaded)[0].load, slow.heard.of(Loaded)[-1].load
+    first, last = slow.heard.of(LoadUpdated)[0].load, slow.heard.of(LoadUpdated)[-1].load
     real = Course(options, BY).to_json(first["started"], first["ends"], active=True)
     assert first.keys() == last.keys() == real.keys()
     assert (first["active"], first["offered"], last["active"], last["offered"]) == (True, 100.0, False, 0.0)
     assert slow.load.totals().offered >= 100
 
 
-def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Stage) -> None:
-    slow.director.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
-    lease = slow.heard.of(Leased)[-1].lease
+def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> None:
+    slow.manager.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
+    lease = slow.heard.of(LeaseChanged)[-1].lease
     assert lease["holder"] == "dashboard" and lease["run"].startswith("load-")
     with pytest.raises(Active, match="a load by somebody") as refused:
-        slow.director.start("autoscale", {}, BY)
+        slow.manager.start("autoscale", {}, BY)
     assert refused.value.run == lease["run"]
-    slow.director.restart_mongo("uid-1", "graceful", BY)
-    slow.director.unload(BY)
-    assert slow.heard.of(Leased)[-1].lease is None
-    slow.director.start("autoscale", {}, BY)
+    slow.manager.restart_mongo("uid-1", "graceful", BY)
+    slow.manager.unload(BY)
+    assert slow.heard.of(LeaseChanged)[-1].lease is None
+    slow.manager.start("autoscale", {}, BY)
 
 
-def test_a_load_ends_by_itself(slow: Stage) -> None:
-    slow.director.load(LoadOptions(rate=10.0, duration=1.0), BY)
-    slow.heard.wait(lambda heard: not heard.of(Loaded)[-1].load["active"])
+def test_a_load_ends_by_itself(slow: Joined) -> None:
+    slow.manager.load(LoadOptions(rate=10.0, duration=1.0), BY)
+    slow.heard.wait(lambda heard: not heard.of(LoadUpdated)[-1].load["active"])
     end = time.monotonic() + 10
     while slow.load.running() and time.monotonic() < end:
         time.sleep(0.01)

@@ -1,0 +1,70 @@
+"""The demo as data, and what runs it."""
+
+from dashboard.load.options import LEAST_RATE, MOST_RATE
+from dashboard.runs.demo import ByHand, Claim, Demo, Field, Number, Step
+from dashboard.runs.demos.autoscale import words
+from dashboard.runs.demos.autoscale.demo import Autoscaling
+
+CLAIM = Claim(
+    "Load over the CPU target made the autoscaler ask for more pods; they became Ready, took their share, and all was"
+    " steady; after the load they went again, to as many as before, and next to no request failed.",
+    "That these pods hold any other load. The requests are reads of one kind, and their rate was chosen so that more"
+    " than the minimum and no more than the maximum is needed.",
+)
+
+DEMO = Demo(
+    id="autoscale",
+    title="Autoscaling",
+    claim="The autoscaler follows the load, up and down",
+    takes="4 minutes",
+    sentence="Loads the service over its CPU target until the autoscaler has added pods and all is steady, then stops"
+    " and waits until it has removed them.",
+    steps=(
+        Step("preflight", "Check that the autoscaler can act"),
+        Step("settle", "Wait until it has settled"),
+        Step("load", "Raise the load until new pods serve"),
+        Step("steady", "Load on until all is steady"),
+        Step("unload", "Stop, and wait until it is back"),
+    ),
+    options=(Number("rate", LEAST_RATE, MOST_RATE, "requests a second"),),
+    limits={"deadline": 5400.0, "sources": 30.0, "figures": 240.0, "settle": 1800.0, "self-test": 180.0},
+    evidence=(
+        Field("min", "Pods at rest"),
+        Field("start", "Pods when the load began", kept=True),
+        Field("peak", "Pods at most", kept=True),
+        Field("target", "CPU target"),
+        Field("rate", "Rate asked for", "a second"),
+        Field("rates", "Requests a second that were sent, from t0 on"),
+        Field("cost_millicores", "CPU of a request a second"),
+        Field("background_millicores", "CPU in use before the load"),
+        Field("offered", "Requests to be sent"),
+        Field("achieved", "of them answered"),
+        Field("errors", "of them failed"),
+        Field("errors_by_kind", "Failed requests by kind"),
+        Field("dropped", "never sent, for want of connections"),
+        Field("lag_p99_ms", "Sent late, 99th percentile", "ms"),
+        Field("cpu_percent", "CPU of the load generator, of one core", "%"),
+        Field("resolution", "Between two CPU samples of a pod", "s"),
+        Field("owed", "What was owed"),
+        Field("t0", "t0: the load begins", "s"),
+        Field("t1", "t1: a CPU sample is over the target", "s"),
+        Field("t2", "t2: more pods are desired", "s", kept=True),
+        Field("t3", "t3: the first new pod is Ready", "s"),
+        Field("t4", "t4: it serves", "s"),
+        Field("t5", "t5: all is steady", "s"),
+        Field("t6", "t6: the load ends", "s", kept=True),
+        Field("t7", "t7: fewer pods are desired", "s"),
+        Field("t8", "t8: back at the minimum", "s", kept=True),
+    ),
+    key_figures=words.key_figures,
+    lines=words.lines,
+    compared=words.compared,
+    comparison="{} to more pods",
+    claims=lambda options: CLAIM,
+    by_hand=ByHand(
+        "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
+        "The first sample over the target takes some 20 seconds; the charts above show it, and the autoscaler says what"
+        " follows.",
+    ),
+    experiment=lambda context, tools: Autoscaling(context, tools.load, tools.view, tools.deployment),
+)

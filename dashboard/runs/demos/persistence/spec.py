@@ -1,0 +1,84 @@
+"""The demo as data, and what runs it."""
+
+from dashboard.kube.pod_control import CRASH, GRACEFUL
+from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Step
+from dashboard.runs.demos.persistence import words
+from dashboard.runs.demos.persistence.demo import Persistence
+
+CLAIMS = {
+    GRACEFUL: Claim(
+        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
+        " database's pod was deleted and replaced, was read back from the new pod with the content that it had. The new"
+        " pod found its predecessor's volume.",
+        "Nothing of a crash: the database was asked to end, and had the time to. Nothing of the loss of the node, of"
+        " its disk or of its power.",
+    ),
+    CRASH: Claim(
+        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
+        " database's process was killed with SIGKILL, was read back from its successor with the content that it had."
+        " mongod could write nothing down after the kill: what was acknowledged had left its process before.",
+        "That a process's death is survived is not that a power cut is: what the process had given to the kernel was"
+        " still there for its successor. Nothing of the loss of the node or of its disk.",
+    ),
+}
+
+
+def _claim(options: Json) -> Claim:
+    return CLAIMS.get(str(options.get("mode")), CLAIMS[GRACEFUL])
+
+
+DEMO = Demo(
+    id="persistence",
+    title="Persistence",
+    claim="A database restart loses nothing that was acknowledged",
+    takes="40 seconds",
+    sentence="Kills the database's pod while eight writers write through the service, then reads every document back:"
+    " nothing that was acknowledged may be lost.",
+    steps=(
+        Step("preflight", "Check that it can begin"),
+        Step("warmup", "Write until enough is acknowledged"),
+        Step("kill", "Kill the database"),
+        Step("outage", "Write on until it is back"),
+        Step("after", "Write 10 s more, and a last document"),
+        Step("readback", "Read every document back"),
+    ),
+    options=(Choice("mode", {GRACEFUL: "delete the pod", CRASH: "SIGKILL mongod"}, GRACEFUL),),
+    limits={
+        "deadline": 420.0, "ready": 60.0, "warmup": 60.0, "outage": 120.0, "least_after": 10.0, "after": 60.0,
+        "readback": 60.0,
+    },
+    evidence=(
+        Field("mode", "How the database was ended"),
+        Field("attempted", "Documents sent"),
+        Field("acked", "of them acknowledged", kept=True),
+        Field("unknown", "of them with an outcome that is not known"),
+        Field("failed", "of them refused"),
+        Field("lost", "Acknowledged, and not there afterwards", kept=True),
+        Field("corrupt", "There with another content"),
+        Field("unexpected", "There, and never sent"),
+        Field("recovered", "There, though never acknowledged"),
+        Field("lost_ids", "Those that are lost"),
+        Field("corrupt_ids", "Those with another content"),
+        Field("unexpected_ids", "Those that were never sent"),
+        Field("acked_before", "Acknowledged before the database was ended"),
+        Field("acked_after", "Acknowledged once it was back"),
+        Field("rate_before", "Acknowledged, just before it was ended", "a second"),
+        Field("in_flight", "Under way while it was gone"),
+        Field("down", "Without a database", "s", kept=True),
+        Field("ready", "Until its pod was Ready again", "s"),
+        Field("longest_write", "Longest write", "s", kept=True),
+        Field("volume", "The database's volume"),
+    ),
+    key_figures=words.key_figures,
+    lines=words.lines,
+    compared=words.compared,
+    comparison="down {}",
+    claims=_claim,
+    by_hand=ByHand(
+        "kubectl -n {namespace} delete pod {database}",
+        "Post documents meanwhile: each is answered 201, a little late, and arrives below.",
+    ),
+    experiment=lambda context, tools: Persistence(
+        context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
+    ),
+)  # fmt: skip

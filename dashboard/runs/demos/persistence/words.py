@@ -1,0 +1,43 @@
+"""A persistence run's evidence in words, for its card and its claim."""
+
+from dashboard.runs.verdict import Json
+from dashboard.runs.words import after, count, elapsed, number, present
+
+SHORT_ID = 8  # characters, as in a uid's first group
+VOLUMES = {"same": "same volume", "changed": "another volume", "none": "no volume"}
+
+
+def key_figures(evidence: Json) -> list[str]:
+    acked, lost, down = (number(evidence.get(name)) for name in ("acked", "lost", "down"))
+    losses = f"{count(lost)} of {count(acked)} lost" if acked is not None and lost is not None else ""
+    return present([losses, f"down {elapsed(down)}" if down is not None else ""])
+
+
+def lines(evidence: Json) -> list[list[str]]:
+    acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
+    acknowledged = "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}"
+    counts = [acknowledged, _counted(evidence, "lost")]
+    counts += [_counted(evidence, name, least=1) for name in ("corrupt", "unexpected")]
+    counts += [_counted(evidence, name) for name in ("failed", "unknown")]
+    counts += [_counted(evidence, "recovered", least=1)]
+    what = "container" if evidence.get("mode") == "crash" else "pod"
+    times = [_replaced(what, evidence.get(what)), VOLUMES.get(str(evidence.get("volume")), "")]
+    times += [after("down", evidence.get("down")), after("longest write", evidence.get("longest_write"))]
+    return [parts for parts in (present(counts), present(times)) if parts]
+
+
+def compared(evidence: Json) -> float | None:
+    return number(evidence.get("down"))
+
+
+def _counted(evidence: Json, name: str, least: float = 0) -> str:
+    found = number(evidence.get(name))
+    return "" if found is None or found < least else f"{name} {count(found)}"
+
+
+def _replaced(what: str, pair: object) -> str:
+    """pod 1f0c22ab → 7d9e4410: the beginnings tell two ids apart."""
+    before, after_ = (pair.get("before"), pair.get("after")) if isinstance(pair, dict) else (None, None)
+    if not isinstance(before, str) or not isinstance(after_, str):
+        return ""
+    return f"same {what}" if before == after_ else f"{what} {before[:SHORT_ID]} → {after_[:SHORT_ID]}"

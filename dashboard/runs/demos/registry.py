@@ -1,0 +1,9 @@
+"""All demos. A new one is a package beside these two, and named here."""
+
+from collections.abc import Mapping
+
+from dashboard.runs.demo import Demo
+from dashboard.runs.demos.autoscale.spec import DEMO as AUTOSCALE
+from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
+
+DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE)}

@@ -1,0 +1,62 @@
+"""A persistence run's evidence in words."""
+
+from typing import Any
+
+import pytest
+
+from dashboard.runs.demos.persistence.words import compared, key_figures, lines
+
+Json = dict[str, Any]
+
+EVIDENCE: Json = {
+    "mode": "graceful", "attempted": 5120, "acked": 5116, "unknown": 4, "failed": 0, "lost": 0, "corrupt": 0,
+    "unexpected": 0, "recovered": 4, "pod": {"before": "1f0c22ab-55", "after": "7d9e4410-66"}, "volume": "same",
+    "down": 2.9, "longest_write": 3.1,
+}  # fmt: skip
+
+
+def said(evidence: Json) -> list[str]:
+    return [" · ".join(parts).replace("\N{NO-BREAK SPACE}", " ") for parts in lines(evidence)]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ({"acked": 2196, "lost": 0, "down": 2.8}, "0 of 2,196 lost · down 2.8 s"),
+        ({"acked": 2196, "lost": 3, "down": None}, "3 of 2,196 lost"),
+        ({"acked": 60, "lost": None}, ""),
+        ({}, ""),
+        ({"acked": "many", "lost": True, "down": [1]}, ""),
+    ],
+)
+def test_its_key_figures(evidence: Json, words: str) -> None:
+    assert " · ".join(key_figures(evidence)).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+def test_a_pass_in_two_lines() -> None:
+    assert said(EVIDENCE) == [
+        "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
+        "pod 1f0c22ab → 7d9e4410 · same volume · down 2.9 s · longest write 3.1 s",
+    ]
+
+
+def test_losses_and_another_volume_are_named() -> None:
+    counts, identities = said(EVIDENCE | {"lost": 16, "corrupt": 1, "unexpected": 2, "volume": "changed"})
+    assert "lost 16 · corrupt 1 · unexpected 2" in counts
+    assert "another volume" in identities
+
+
+def test_a_crash_replaces_the_container_and_an_early_end_says_what_is_known() -> None:
+    early: Json = {"mode": "crash", "attempted": 60, "acked": 60, "unknown": 0, "failed": 0, "lost": None}
+    counts = "acknowledged 60 of 60 · failed 0 · unknown 0"
+    assert said(early | {"container": {"before": "a1", "after": None}}) == [counts]
+    assert said(early | {"container": {"before": "a1", "after": "b2"}})[1] == "container a1 → b2"
+
+
+@pytest.mark.parametrize("evidence", [{}, {"pod": 7, "down": "x", "acked": None}])
+def test_nothing_is_said_where_nothing_is_known(evidence: Json) -> None:
+    assert said(evidence) == []
+
+
+def test_runs_are_compared_by_the_outage() -> None:
+    assert (compared(EVIDENCE), compared({})) == (2.9, None)
