@@ -5,11 +5,11 @@ SHELL := /bin/bash
 BEGAN := $(shell date +%s)
 
 PYTHON := .venv/bin/python
-DEPLOY := $(PYTHON) -m deploy --since $(BEGAN)
+DEPLOY := $(PYTHON) -m tools.deploy --since $(BEGAN)
 
-.PHONY: demo
-demo: .venv/tools ## from a fresh machine to a running deployment, with its addresses
-	@$(DEPLOY) demo
+.PHONY: up
+up: .venv/tools ## from a fresh machine to a running deployment, with its addresses
+	@$(DEPLOY) up
 
 .PHONY: test
 test: .venv/tools .venv/tests ## everything: lint, types, unit, real MongoDB, real cluster, real browser
@@ -29,19 +29,19 @@ check: .venv/tests ## lint, types, unit tests: under 30 s
 
 .PHONY: local
 local: .venv/local ## the service alone on 127.0.0.1:5000, without Kubernetes
-	@$(PYTHON) -m local
+	@$(PYTHON) -m tools.local
 
 .PHONY: mock
 mock: .venv/mock ## the dashboard on a seeded fake cluster, for work on the page
 	@DASHBOARD_SOURCE=fake $(PYTHON) -m dashboard
 
 .PHONY: bench
-bench: .venv/tests demo ## measure, each figure beside a peer, into bench/RESULTS.md
+bench: .venv/tests up ## measure, each figure beside a peer, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
 .PHONY: prove
 prove: .venv/tools ## prove both claims on the running deployment, one verdict line each
-	@deploy/prove
+	@tools/deploy/prove
 
 .PHONY: images
 images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pushes them
@@ -56,7 +56,7 @@ login: .venv/tools ## print the dashboard's login link again
 	@$(DEPLOY) login
 
 .PHONY: down
-down: .venv/tools ## stop what `make demo` started; its data stay
+down: .venv/tools ## stop what `make up` started; its data stay
 	@$(DEPLOY) down
 
 .PHONY: clean
@@ -70,17 +70,17 @@ vendor: ## fetch the page's libraries from npm again, at their exact versions
 
 .PHONY: requirements
 requirements: ## pin the newest versions of everything
-	@deploy/pin
+	@tools/deploy/pin
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# An install for each use, so that a demo waits for no test tool.
+# An install for each use, so that `make up` waits for no test tool.
 .venv/tools: PACKAGES = cluster local
 .venv/local: PACKAGES = service local
 .venv/mock: PACKAGES = dashboard
 .venv/tests: PACKAGES = test
-.venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml deploy/venv
-	@deploy/venv $(BEGAN) $(PACKAGES)
+.venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
+	@tools/deploy/venv $(BEGAN) $(PACKAGES)
 	@touch $@

@@ -1,6 +1,6 @@
 """How long after a pod's change in the API it is on the screen, beside a page that polls every 5 s; and what it costs.
 
-Needs a running `make demo`. Two sizes: the demo's pods and five more, and a thousand more that change 20 times
+Needs a running `make up`. Two sizes: the demo's pods and five more, and a thousand more that change 20 times
 a second.
 """
 
@@ -15,9 +15,9 @@ from kubernetes import config
 from playwright.sync_api import Page, sync_playwright
 
 from bench.crowd import Crowd, Say, crowd
-from cluster.instance import CHECKOUT
-from deploy import secrets, target
 from tests.browser import CHROMIUM, CHROMIUM_FLAGS
+from tools.cluster.instance import CHECKOUT
+from tools.deploy import secrets, target
 
 SIZES = {  # pods → (changes a second, seconds)
     5: (5.0, 40.0),

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 import uvloop
 
 from bench.crowd import Say
-from cluster import host
-from cluster.errors import HostError
-from cluster.instance import CHECKOUT
 from dashboard.load.options import LoadOptions, Totals
 from dashboard.load.process import Child
 from dashboard.load.progress import Course
+from tools.cluster import host
+from tools.cluster.errors import HostError
+from tools.cluster.instance import CHECKOUT
 
 RATES = (500, 750, 1000, 1250, 1500, 1750, 2000)  # upwards, until one is too much
 TRIES = 2  # of a rate: something else may have had the core

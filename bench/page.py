@@ -1,6 +1,6 @@
 """How long after the API server's own watch event a change is on the screen, beside a page that polls every 5 s.
 
-Needs a running `make demo`. Deletes one flask pod a round (its successor's tile is measured too) and posts a document.
+Needs a running `make up`. Deletes one flask pod a round (its successor's tile is measured too) and posts a document.
 All clocks are this machine's: the watch and the POST here, the browser's Date.now() for the page.
 """
 
@@ -15,9 +15,9 @@ import urllib3
 from kubernetes import client, config
 from playwright.sync_api import Page, sync_playwright
 
-from cluster.instance import CHECKOUT
-from deploy import secrets, target
 from tests.browser import CHROMIUM, CHROMIUM_FLAGS
+from tools.cluster.instance import CHECKOUT
+from tools.deploy import secrets, target
 
 NAMESPACE = "flask-mongodb"
 ROUNDS = 10

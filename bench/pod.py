@@ -12,9 +12,9 @@ from pathlib import Path
 
 import urllib3
 
-from cluster import cgroups
-from cluster.instance import CHECKOUT
-from local.mongod import dies_with_parent, free_port
+from tools.cluster import cgroups
+from tools.cluster.instance import CHECKOUT
+from tools.local.mongod import dies_with_parent, free_port
 
 SETTINGS = (  # the service's own, for whom its configuration is not made
     *("--worker-class", "gthread", "--threads", "16", "--keep-alive", "75"),

@@ -29,9 +29,9 @@ from bench import pod, wrk
 from bench.crowd import Say
 from bench.load import cores, pinned
 from bench.pod import Pod, running
-from cluster import host
-from cluster.instance import CHECKOUT, cache_directory
-from local.mongod import Mongod
+from tools.cluster import host
+from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.local.mongod import Mongod
 
 OURS, SAMPLE, EVE = "the data service", "plain Flask + PyMongo", "Eve 2.3.1"
 APART = "the data service, no two readers of one page"

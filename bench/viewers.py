@@ -1,7 +1,7 @@
 """A hundred viewers on one dashboard: when each has a change, whether probes are answered meanwhile, and what one costs
 that never reads.
 
-Needs a running `make demo`. The viewers are WebSocket connections as a browser's, acknowledging as the page does.
+Needs a running `make up`. The viewers are WebSocket connections as a browser's, acknowledging as the page does.
 """
 
 import base64
@@ -22,8 +22,8 @@ from kubernetes import client, config
 
 from bench.churn import state
 from bench.crowd import NAMESPACE, Say, crowd
-from cluster.instance import CHECKOUT
-from deploy import secrets, target
+from tools.cluster.instance import CHECKOUT
+from tools.deploy import secrets, target
 
 VIEWERS = 100
 PODS = 5

@@ -1,6 +1,6 @@
 """What the page weighs and costs in a browser: bytes, first paint, long tasks, and an hour's growth.
 
-Bytes and first paint are of a running `make demo`; the rest is of `make mock`, with more pods or a faster story than a
+Bytes and first paint are of a running `make up`; the rest is of `make mock`, with more pods or a faster story than a
 cluster could give.
 """
 
@@ -15,9 +15,9 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 from bench.churn import signed_in
 from bench.crowd import Say
-from deploy import secrets, target
 from tests.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.dashboard.stubs import OPERATOR, Served
+from tools.deploy import secrets, target
 
 LOADS = 10
 TILES = 100

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
-from local.mongod import Mongod
 from tests.browser import chromium
+from tools.local.mongod import Mongod
 
 # A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])

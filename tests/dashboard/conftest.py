@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from dashboard.app import create_app
 from dashboard.config import Config
 from dashboard.kube.client import Api, Configuration
-from local.mongod import Mongod
 from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
 from tests.dashboard.kube.stubs import Clock
 from tests.dashboard.objects import ObjectApi
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Heard, Served, StubApi
+from tools.local.mongod import Mongod
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 from dashboard.core import events
-from local.mongod import dies_with_parent, free_port
+from tools.local.mongod import dies_with_parent, free_port
 
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
 READY_SECONDS = 120.0  # on a machine that is very busy; two, on one that is not

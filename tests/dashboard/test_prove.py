@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from local.mongod import free_port
 from tests.dashboard.stubs import OPERATOR, VIEWER, Served
+from tools.local.mongod import free_port
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
 

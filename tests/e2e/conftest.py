@@ -14,7 +14,7 @@ def deployment() -> Iterator[Deployment]:
     """A running deployment on an embedded cluster, made from nothing."""
     made = Deployment()
     made.remove()  # what an interrupted run left
-    done = made.deploy("demo")
+    done = made.deploy("up")
     try:
         assert done.returncode == 0, done.stdout
         yield made

@@ -12,9 +12,9 @@ from typing import Any
 
 import urllib3
 
-from cluster.instance import CHECKOUT
-from deploy import secrets
 from tests.e2e.deployment import Deployment
+from tools.cluster.instance import CHECKOUT
+from tools.deploy import secrets
 
 ROLLED_OUT = 180.0  # seconds, for pods to be replaced
 WRITABLE = 120.0

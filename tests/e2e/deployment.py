@@ -11,12 +11,12 @@ from typing import Any
 
 import urllib3
 
-from cluster.instance import CHECKOUT
-from deploy import secrets
+from tools.cluster.instance import CHECKOUT
+from tools.deploy import secrets
 
 
 class Deployment:
-    """What `make demo` makes, under another name."""
+    """What `make up` makes, under another name."""
 
     def __init__(self, name: str = "test", ports: Sequence[int] = ()) -> None:
         """`ports`: the service's, the dashboard's and the API server's; free ones where none are given."""
@@ -45,7 +45,7 @@ class Deployment:
         """Runs a command of deploy/ for this deployment."""
         ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
         return subprocess.run(
-            (sys.executable, "-m", "deploy", "--name", self.name, command), cwd=CHECKOUT, text=True,
+            (sys.executable, "-m", "tools.deploy", "--name", self.name, command), cwd=CHECKOUT, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
         )  # fmt: skip

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cluster import lifecycle, programs
-from cluster.instance import NODE_ADDRESS, Instance
 from tests.e2e.deployment import Deployment
+from tools.cluster import lifecycle, programs
+from tools.cluster.instance import NODE_ADDRESS, Instance
 
 PAGE_PORT, PROBE_PORT = 8080, 9090
 METRICS_SERVER_PORT = 10251

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import cgroups, lifecycle
-from cluster.instance import CHECKOUT, Instance
 from tests.e2e.deployment import Deployment, free_ports
+from tools.cluster import cgroups, lifecycle
+from tools.cluster.instance import CHECKOUT, Instance
 
 pytestmark = pytest.mark.cluster
 
@@ -66,7 +66,7 @@ def test_an_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: 
 def test_a_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
     other = Deployment("taken")
     other.service_port = deployment.service_port
-    done = other.deploy("demo")
+    done = other.deploy("up")
     assert done.returncode == 1
     assert done.stdout.startswith(f"Port {deployment.service_port} of 127.0.0.1 is taken (Address already in use): ")
     assert "SERVICE_PORT=" in done.stdout
@@ -86,7 +86,7 @@ def cluster(instance: Instance, verb: str) -> subprocess.CompletedProcess[str]:
 
 
 def command(instance: Instance, verb: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "cluster", "--name", instance.name, f"--api-port={instance.api_port}", verb)
+    return (sys.executable, "-m", "tools.cluster", "--name", instance.name, f"--api-port={instance.api_port}", verb)
 
 
 def processes_in(instance: Instance) -> list[str]:

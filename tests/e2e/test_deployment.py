@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from cluster.instance import CHECKOUT
-from deploy.rollout import has_figure
 from tests.e2e.deployment import Deployment
+from tools.cluster.instance import CHECKOUT
+from tools.deploy.rollout import has_figure
 
 pytestmark = pytest.mark.cluster
 
@@ -44,7 +44,7 @@ def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
         }
 
     before = pods()
-    done = deployment.deploy("demo")
+    done = deployment.deploy("up")
     assert done.returncode == 0, done.stdout
     assert pods() == before
     last = done.stdout.splitlines()[-2:]

@@ -59,7 +59,7 @@ def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents
         deployment.directory.glob("state/pod-logs/*_mongodb-0_*/mongod/*.log"), key=lambda p: p.stat().st_mtime
     )
     last_words = logs[-1].read_text()
-    done = deployment.deploy("demo")
+    done = deployment.deploy("up")
     assert done.returncode == 0, done.stdout
     assert '"msg":"Shutting down","attr":{"exitCode":0}' in last_words
     assert deployment.http.request("GET", f"{deployment.service}/data/{kept}").json()["kept"] is True

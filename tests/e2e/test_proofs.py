@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from cluster.instance import CHECKOUT
 from tests.browser import complaints
 from tests.e2e.controls import Proofs, database_without_volume, no_service, service_that_waits_for_nobody, until
 from tests.e2e.deployment import Deployment
+from tools.cluster.instance import CHECKOUT
 
 pytestmark = pytest.mark.cluster
 
@@ -44,7 +44,7 @@ def figures(line: str) -> dict[str, str]:
 def test_both_claims_are_proved_by_one_command(deployment: Deployment, measured: Measured) -> None:
     began = time.monotonic()
     done = subprocess.run(
-        ["deploy/prove"], cwd=CHECKOUT, capture_output=True, text=True,
+        ["tools/deploy/prove"], cwd=CHECKOUT, capture_output=True, text=True,
         env=os.environ | {"DASHBOARD_PORT": str(deployment.dashboard_port)},
     )  # fmt: skip
     measured("both proofs", time.monotonic() - began, BOTH)

@@ -12,8 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from cluster.instance import cache_directory
 from tests.browser import held_still, settle
+from tools.cluster.instance import cache_directory
 
 VERSION = "4.14.1"
 SHA512 = (

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from local.mongod import Mongod
 from service.app import create_app
 from service.config import Config
 from tests.service.serving import Served
+from tools.local.mongod import Mongod
 
 DATABASE = "in_process"
 

@@ -14,7 +14,7 @@ from typing import Self
 
 import requests
 
-from local.mongod import dies_with_parent, free_port
+from tools.local.mongod import dies_with_parent, free_port
 
 READY_SECONDS = 120  # on a machine that is very busy; one, on one that is not
 ROOT = Path(__file__).parents[2]

@@ -19,13 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 
-from local.mongod import Mongod
 from service import document
 from service.app import create_app
 from service.config import Config
 from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
 from tests.service.serving import wait_until
 from tests.service.test_filter import INJECTIONS
+from tools.local.mongod import Mongod
 
 Documents = Collection[dict[str, Any]]
 ID = "0123456789abcdef01234567"

@@ -21,8 +21,8 @@ import requests
 from bson.objectid import ObjectId
 from pymongo import MongoClient
 
-from local.mongod import Mongod, free_port
 from tests.service.serving import ROOT, Served, wait_until
+from tools.local.mongod import Mongod, free_port
 
 # Longer than mongod takes to start on a machine that is busy.
 PATIENT = {"REQUEST_DEADLINE_SECONDS": "60"}

@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from local.mongod import Mongod, free_port
+from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[2]
 PASSWORDS = {name: f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}

@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 
-from cluster.instance import CHECKOUT
 from tests.trust import runner
 from tests.trust.case import AUTOSCALE, BROKEN, HEALTHY, PERSISTENCE, Case
 from tests.trust.cases import CASES
 from tests.trust.report import report
 from tests.trust.results import Results
 from tests.trust.site import Site
+from tools.cluster.instance import CHECKOUT
 
 RESULTS = CHECKOUT / "docs" / "trust.jsonl"
 REPORT = CHECKOUT / "docs" / "trust.md"

@@ -10,11 +10,11 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from deploy.rollout import NAMESPACE
 from tests.e2e.controls import until
 from tests.trust import services
 from tests.trust.case import State
 from tests.trust.site import Json, Site, label
+from tools.deploy.rollout import NAMESPACE
 
 POLICY = "trust-new-pods"
 ACTIVE_SECONDS = 60.0  # until the API server has heard of a policy

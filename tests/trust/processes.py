@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-from cluster.instance import CHECKOUT
+from tools.cluster.instance import CHECKOUT
 
 END_SECONDS = 10.0
 

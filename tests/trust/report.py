@@ -32,7 +32,7 @@ AGAIN = """\
     .venv/bin/python -m tests.trust --only quota    # the states whose name has this in it
     .venv/bin/python -m tests.trust --fresh         # forget the earlier results of the chosen states first
 
-It makes a deployment of its own beside any other, needs root as `make demo` does, and can be interrupted: the next call
+It makes a deployment of its own beside any other, needs root as `make up` does, and can be interrupted: the next call
 goes on where it stopped. `make soak` runs a sample. Each run's evidence is kept in `reports/trust/`."""
 
 

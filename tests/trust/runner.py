@@ -11,11 +11,11 @@ from typing import Any
 
 import urllib3
 
-from cluster.instance import CHECKOUT
 from tests.e2e.controls import until
 from tests.trust.case import AUTOSCALE, Case
 from tests.trust.results import ERROR, Result, Results
 from tests.trust.site import Site, now
+from tools.cluster.instance import CHECKOUT
 
 EVIDENCE = CHECKOUT / "reports" / "trust"  # each run as the API has it
 START_SECONDS = 60.0

@@ -12,11 +12,11 @@ from typing import Any
 import urllib3
 import yaml
 
-from deploy import rollout
-from deploy.rollout import NAMESPACE
 from tests.e2e.controls import Proofs, takes_writes, until
 from tests.e2e.deployment import Deployment, free_ports
 from tests.e2e.faults import METRICS_SERVER_PORT, Faults
+from tools.deploy import rollout
+from tools.deploy.rollout import NAMESPACE
 
 FAULT = "trust-fault"  # the label of everything that a state adds to the cluster
 FAULT_KINDS = "resourcequotas,mutatingadmissionpolicies,mutatingadmissionpolicybindings"
@@ -51,7 +51,7 @@ class Site:
 
     def make(self) -> None:
         """Makes the deployment, or makes it as this checkout wants it. Changes nothing where it is so already."""
-        done = self.deployment.deploy("demo")
+        done = self.deployment.deploy("up")
         assert done.returncode == 0, done.stdout
         text = self.deployment.kubectl("kustomize", str(self.deployment.directory / "manifests"))
         objects = list(yaml.safe_load_all(text))

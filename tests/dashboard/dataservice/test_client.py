@@ -24,8 +24,8 @@ from dashboard.dataservice.contract import (
     TooLarge,
 )
 from dashboard.mock.service import FakeService
-from local.mongod import Mongod, free_port
 from tests.service.serving import Served
+from tools.local.mongod import Mongod, free_port
 
 ID = "0123456789abcdef01234567"
 JSON = "application/json"

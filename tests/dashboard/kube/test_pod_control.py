@@ -16,10 +16,10 @@ from dashboard.kube.lease import Lease
 from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
 from dashboard.runs import ports
 from dashboard.runs.history import History
-from local.mongod import free_port
 from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod
 from tests.dashboard.kube.stubs import NAMESPACE, Clock
 from tests.dashboard.objects import Json, ObjectApi
+from tools.local.mongod import free_port
 
 TOKEN = "c7f1-93ab-55de-08b4"
 

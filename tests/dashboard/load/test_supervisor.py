@@ -21,8 +21,8 @@ from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load import process as child
 from dashboard.load.options import Busy, LoadOptions, Unfit
 from dashboard.load.supervisor import Load
-from local.mongod import free_port
 from tests.dashboard.stubs import ROOT, Heard
+from tools.local.mongod import free_port
 
 pytestmark = pytest.mark.slow
 

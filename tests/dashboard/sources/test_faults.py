@@ -22,8 +22,8 @@ from dashboard.sources.mongo import Mongo
 from dashboard.sources.watches import METRICS_PATH, PATHS, Cluster
 from dashboard.web.health import Probe
 from dashboard.web.hub import Hub
-from local.mongod import Mongod
 from tests.dashboard.stubs import Heard, Measured, StubApi
+from tools.local.mongod import Mongod
 
 pytestmark = pytest.mark.slow
 

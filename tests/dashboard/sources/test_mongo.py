@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from dashboard.core import events
 from dashboard.sources import mongo
 from dashboard.sources.mongo import NEWEST_DOCUMENTS, Mongo, plain, shown
-from local.mongod import Mongod
 from tests.dashboard.stubs import Heard
+from tools.local.mongod import Mongod
 
 
 @pytest.fixture

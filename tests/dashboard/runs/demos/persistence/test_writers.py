@@ -21,8 +21,8 @@ from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
-from local.mongod import Mongod, free_port
 from tests.service.serving import Served
+from tools.local.mongod import Mongod, free_port
 
 DATABASE = "proofs_read_back"
 STORED = Answer(201, b'{"id":"0123456789abcdef01234567"}')

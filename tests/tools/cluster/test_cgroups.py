@@ -1,0 +1,77 @@
+"""The instance's own subtree, in both versions of the kernel's cgroups (files stand in for the kernel's)."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.cluster import cgroups
+
+
+@pytest.fixture
+def version_1(tmp_path: Path) -> Path:
+    for controller in ("cpu", "cpuset", "memory", "unified"):
+        (tmp_path / controller).mkdir()
+        (tmp_path / controller / "cgroup.procs").touch()
+    (tmp_path / "cpuset" / "cpuset.cpus").write_text("0-1")
+    (tmp_path / "cpuset" / "cpuset.mems").write_text("0")
+    (tmp_path / "cpuacct").symlink_to("cpu")
+    return tmp_path
+
+
+@pytest.fixture
+def version_2(tmp_path: Path) -> Path:
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids rdma misc")
+    (tmp_path / "cgroup.procs").touch()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "cgroup.controllers").write_text("cpu memory")
+    return tmp_path
+
+
+def test_the_version_is_read_off_the_tree(tmp_path: Path, version_1: Path) -> None:
+    assert cgroups.version(version_1) == 1
+    (tmp_path / "cgroup.controllers").touch()
+    assert cgroups.version(tmp_path) == 2
+
+
+def test_version_1_gets_a_subtree_under_every_controller_and_usable_cpusets(version_1: Path) -> None:
+    cgroups.make("ours", version_1)
+    for controller in ("cpu", "cpuset", "memory", "unified"):
+        assert (version_1 / controller / "ours" / "node").is_dir()
+    assert (version_1 / "cpuset" / "ours" / "node" / "cpuset.cpus").read_text() == "0-1"
+    cgroups.enter("ours", 4711, version_1)
+    assert (version_1 / "memory" / "ours" / "node" / "cgroup.procs").read_text() == "4711"
+
+
+@pytest.mark.parametrize(("tree", "setting", "weight"), [
+    ("version_1", "cpu/ours/cpu.shares", "4096"), ("version_2", "ours/cpu.weight", "400"),
+])  # fmt: skip
+def test_a_node_weighs_as_much_as_its_cores(
+    tree: str, setting: str, weight: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    root: Path = request.getfixturevalue(tree)
+    (root / setting).parent.mkdir(exist_ok=True)
+    (root / setting).touch()
+    cgroups.make("ours", root)
+    assert (root / setting).read_text() == weight
+
+
+def test_version_2_delegates_the_controllers_that_pods_need(version_2: Path) -> None:
+    cgroups.make("ours", version_2)
+    assert (version_2 / "ours" / "node").is_dir()
+    assert (version_2 / "cgroup.subtree_control").read_text() == "+cpuset +cpu +io +memory +hugetlb +pids"
+    assert (version_2 / "ours" / "cgroup.subtree_control").read_text() == "+cpu +memory"
+
+
+def test_removal_takes_nested_groups_and_only_its_own(version_1: Path) -> None:
+    (version_1 / "cpu" / "ours" / "kubepods" / "burstable").mkdir(parents=True)
+    (version_1 / "memory" / "another").mkdir()
+    cgroups.remove("ours", root=version_1)
+    assert not (version_1 / "cpu" / "ours").exists()
+    assert (version_1 / "memory" / "another").exists()
+
+
+def test_memory_is_counted_without_the_file_cache(version_2: Path) -> None:
+    (version_2 / "ours" / "memory.current").write_text("1000\n")
+    (version_2 / "ours" / "memory.stat").write_text("anon 600\ninactive_file 300\n")
+    assert cgroups.memory_bytes("ours", version_2) == 700

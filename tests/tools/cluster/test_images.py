@@ -1,0 +1,21 @@
+"""The pause image: one static program, run by nobody."""
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+from tools.cluster.images import pause_image
+
+
+def test_it_is_a_whole_docker_archive(tmp_path: Path) -> None:
+    (tmp_path / "pause").write_bytes(b"\x7fELF")
+    pause_image(tmp_path / "pause", tmp_path / "pause.tar", "localhost/pause:1")
+    with tarfile.open(tmp_path / "pause.tar") as archive:
+        contents = {member.name: archive.extractfile(member).read() for member in archive.getmembers()}
+    (manifest,) = json.loads(contents["manifest.json"])
+    config = json.loads(contents[manifest["Config"]])
+    assert manifest["RepoTags"] == ["localhost/pause:1"]
+    assert config["config"]["User"] == "65535:65535"
+    layer = hashlib.sha256(contents[manifest["Layers"][0]]).hexdigest()
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{layer}"]

@@ -1,0 +1,92 @@
+"""python -m tools.cluster up | down | status | load ARCHIVE… | kubeconfig"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools.cluster import cgroups, lifecycle
+from tools.cluster.errors import ClusterError
+from tools.cluster.instance import CHECKOUT, Instance
+
+MIB = 1 << 20
+DEMO_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
+
+
+def main() -> int:
+    options = _parse()
+    os.umask(0o022)  # what containers are made of is read by other users; keys set modes of their own
+    instance = _instance(options)
+    try:
+        return _carry_out(options.command, instance, options)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{error}: mend that and run it again.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.cluster", description="A real Kubernetes in namespaces of its own."
+    )
+    parser.add_argument("--name", default="main", help="which instance (default: main)")
+    parser.add_argument("--api-port", type=int, default=os.environ.get("API_PORT") or "6443", metavar="PORT")
+    parser.add_argument(
+        "--forward", type=_forward, action="append", default=[], metavar="PORT=NODEPORT",
+        help="a port of 127.0.0.1 and the port of the node that it leads to",
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start it, and wait until the node is Ready")
+    commands.add_parser("down", help="stop it; its data stay")
+    commands.add_parser("status", help="does it run, and how much memory it holds")
+    commands.add_parser("load", help="import image archives").add_argument("archives", nargs="+", type=Path)
+    commands.add_parser("kubeconfig", help="print where the kubeconfig is")
+    return parser.parse_args()
+
+
+def _forward(text: str) -> tuple[int, int]:
+    outside, inside = text.split("=")
+    return int(outside), int(inside)
+
+
+def _instance(options: argparse.Namespace) -> Instance:
+    forwards = tuple(options.forward)
+    if options.name == "main" and not forwards:  # as `make up` has them
+        forwards = tuple((int(os.environ.get(name) or port), inside) for name, port, inside in DEMO_FORWARDS)
+    directory = CHECKOUT / (".cluster" if options.name == "main" else f".cluster-{options.name}")
+    return Instance(options.name, directory, options.api_port, forwards)
+
+
+def _carry_out(command: str, instance: Instance, options: argparse.Namespace) -> int:
+    if command == "up":
+        lifecycle.up(instance, _timed())
+        print(f"kubeconfig {instance.kubeconfig}")
+    elif command == "down":
+        print("stopped; its data are kept" if lifecycle.down(instance) else "nothing was running")
+    elif command == "load":
+        for archive in options.archives:
+            lifecycle.load(instance, archive)
+    elif command == "kubeconfig":
+        print(instance.kubeconfig)
+    elif lifecycle.running_pid(instance) is None:
+        print("stopped")
+        return 3  # as init scripts say "not running"
+    else:
+        print(f"running, {cgroups.memory_bytes(instance.cgroup) // MIB} MiB of memory")
+    return 0
+
+
+def _timed() -> lifecycle.Say:
+    start = time.monotonic()
+    return lambda text: print(f"{time.monotonic() - start:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""What the cluster asks of the machine: root, room, ports, packages, kernel modules. Asked before anything is begun."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tools.cluster.errors import HostError
+from tools.cluster.instance import cache_directory
+from tools.cluster.lock import exclusively
+
+GIB = 1 << 30
+DISK_FOR_BUILD = 10 * GIB
+DISK_FOR_RUN = 2 * GIB
+MEMORY = 4 * GIB
+
+# Installed: plain tools. {command: Debian package}
+TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nft": "nftables", "conntrack": "conntrack", "socat": "socat"}
+# Only unpacked beside the cluster's own programs: no service starts, and a Docker's own containerd is never replaced.
+RUNTIME = {"containerd": "usr/bin", "runc": "usr/sbin", "containernetworking-plugins": "usr/lib/cni"}
+LOCK = ("-o", "DPkg::Lock::Timeout=120")  # seconds to wait for another apt, such as the system's own updates
+MODULES = ("br_netfilter", "overlay", "nf_conntrack", "veth", "bridge")
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise HostError(
+            "The embedded cluster needs root (namespaces, mounts, cgroups): run it as root, or use CLUSTER=minikube."
+        )
+
+
+def require_room(directory: Path, building: bool) -> None:
+    """Raises unless disk and memory suffice."""
+    wanted = DISK_FOR_BUILD if building else DISK_FOR_RUN
+    for place in (directory, cache_directory()):
+        place.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(place).free) < wanted:
+            raise HostError(
+                f"{place} has {free / GIB:.1f} GB free and {wanted / GIB:.0f} GB are needed: free some, "
+                "or put the checkout (for the cache, XDG_CACHE_HOME) on a larger disk."
+            )
+    if (memory := memory_total()) < MEMORY * 0.95:
+        raise HostError(
+            f"The machine has {memory / GIB:.1f} GB of memory and {MEMORY / GIB:.0f} GB are needed: use a larger one."
+        )
+
+
+def memory_total(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes of memory that the machine has."""
+    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return int(fields["MemTotal"].split()[0]) * 1024
+
+
+def listen(port: int, variable: str) -> socket.socket:
+    """A listening socket on the host's loopback, or a HostError that names the variable to change."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise HostError(
+            f"Port {port} of 127.0.0.1 is taken ({error.strerror}): "
+            f"stop what listens there, or choose another with {variable}=."
+        ) from None
+    listener.listen(1024)
+    return listener
+
+
+def install(packages: Iterable[str], say: Callable[[str], None]) -> None:
+    """Installs Debian packages without removing any; does nothing where there are none to install."""
+    packages = sorted(set(packages))
+    if not packages:
+        return
+    if not shutil.which("apt-get"):
+        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
+    if os.geteuid() != 0:
+        raise HostError(f"Installing {', '.join(packages)} needs root: run it as root, or install them first.")
+    say(f"installing {' '.join(packages)}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    # A run that was interrupted in the middle of an install leaves dpkg wanting this.
+    subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)
+    command = ("apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *LOCK, *packages)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        apt_update()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise HostError(f"apt-get could not install {' '.join(packages)}: {_last_line(done.stderr)}")
+
+
+def apt_update() -> None:
+    subprocess.run(("apt-get", "update", "--quiet"), capture_output=True)
+
+
+def missing_tools(tools: dict[str, str]) -> list[str]:
+    """The packages of those commands that the machine does not have."""
+    return [
+        package
+        for command, package in tools.items()
+        if not shutil.which(command, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    ]
+
+
+def runtime() -> Path:
+    """A cached directory with containerd, runc and the CNI plugins, unpacked from Debian's packages."""
+    directory = cache_directory() / "runtime"
+    with exclusively(cache_directory() / "runtime.lock"):
+        if not (directory / "complete").exists():
+            _unpack_runtime(directory)
+    return directory
+
+
+def _unpack_runtime(directory: Path) -> None:
+    partial = cache_directory() / "runtime.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    # The download runs as root: apt's own user cannot write into a private directory.
+    command = ("apt-get", "-o", "APT::Sandbox::User=root", "download", *RUNTIME)
+    done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
+    if done.returncode != 0:
+        apt_update()
+        done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise HostError(f"apt-get could not download {' '.join(RUNTIME)}: {_last_line(done.stderr)}")
+    for package in partial.glob("*.deb"):
+        subprocess.run(("dpkg", "-x", str(package), str(partial)), check=True)
+        package.unlink()
+    (partial / "complete").touch()
+    shutil.rmtree(directory, ignore_errors=True)
+    partial.rename(directory)
+
+
+def load_modules() -> None:
+    """Loads what the kernel has as modules; where it is built in, or there are none, nothing is to be done."""
+    if modprobe := shutil.which("modprobe"):
+        with contextlib.suppress(OSError):
+            subprocess.run((modprobe, "--all", "--quiet", *MODULES), capture_output=True)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -1,0 +1,280 @@
+"""PID 1 of the node's namespaces: sets them up, starts the programs in order, restarts what dies, and stops it all.
+
+Started by `cluster up` through unshare. It tells its progress, a line a step, on the descriptor it was given:
+"step <words>", then "ready" or "failed <program>: <words>". When it ends, the kernel ends everything in its namespaces.
+"""
+
+import base64
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+from types import FrameType
+from typing import NamedTuple
+
+from tools.cluster import programs
+from tools.cluster.errors import StartError
+from tools.cluster.images import pause_image
+from tools.cluster.instance import API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+from tools.cluster.programs import BIN, PKI, Program
+
+MANIFESTS = Path(__file__).parent / "manifests"
+START_LIMIT = 120.0  # seconds for one step on a machine that is busy building images at the same time
+STOP_LIMIT = 12.0  # seconds that programs and pods have to end by themselves
+RESTART_DELAY = 1.0  # seconds before a program that died is started again
+
+
+def main() -> int:
+    """Arguments: state directory, log directory, progress descriptor, then <listening descriptor>=<host:port>…"""
+    state, logs, progress, *pairs = sys.argv[1:]
+    listeners = {int(pair.split("=")[0]): pair.split("=")[1] for pair in pairs}
+    node = Node(Path(logs), int(progress), listeners)
+    try:
+        node.run(Path(state))
+    except (StartError, OSError, subprocess.CalledProcessError) as error:
+        node.say(f"failed {error}")
+        node.shut_down()
+        return 1
+    node.shut_down()
+    return 0
+
+
+class Node:
+    """The programs of one node and their life."""
+
+    def __init__(self, logs: Path, progress: int, listeners: dict[int, str]) -> None:
+        self.logs = logs
+        self.progress = progress
+        self.listeners = listeners
+        self.running: dict[int, Program] = {}
+        self.stopping = False
+
+    def run(self, state: Path) -> None:
+        signal.signal(signal.SIGTERM, self._stop_requested)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _mount(state)
+        _network()
+        for program in programs.control_plane():
+            self.start(program)
+        self.say("step starting etcd, containerd and the API server")
+        self.wait_for("kube-apiserver", _api_answers)
+        self.say("step applying the cluster's own roles and services")
+        self.wait_for("kube-apiserver", _apply_manifests)
+        for program in programs.workers():
+            self.start(program)
+        self.start(self._forwarder())
+        self.say("step waiting for the node")
+        self.wait_for("containerd", _import_pause)
+        self.wait_for("kubelet", _node_ready)
+        self.say("ready")
+        os.close(self.progress)
+        self.supervise()
+
+    def start(self, program: Program) -> None:
+        log = self.logs / f"{program.name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                program.arguments, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/",
+                pass_fds=tuple(self.listeners) if program.name == "forward" else (),
+                env={"PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            )  # fmt: skip
+        self.running[process.pid] = program
+        # Reaped by wait() below, with every orphan: Popen must not wait for it as well.
+        process.returncode = 0
+
+    def wait_for(self, name: str, arrived: Callable[[], bool]) -> None:
+        """Waits until `arrived`; a program that ends meanwhile fails the start."""
+        deadline = time.monotonic() + START_LIMIT
+        while not arrived():
+            if died := self.reap():
+                raise StartError(f"{died[0].name}: it ended during the start")
+            if self.stopping:
+                raise StartError(f"{name}: asked to stop during the start")
+            if time.monotonic() > deadline:
+                raise StartError(f"{name}: not ready after {START_LIMIT:.0f} s")
+            time.sleep(0.1)
+
+    def supervise(self) -> None:
+        """Starts again what dies, until asked to stop."""
+        while not self.stopping:
+            for program in self.reap():
+                time.sleep(RESTART_DELAY)
+                self.start(program)
+            time.sleep(0.2)
+
+    def reap(self) -> list[Program]:
+        """Takes every ended child, adopted ones too, and returns those that were programs."""
+        died = []
+        with contextlib.suppress(ChildProcessError):
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                if program := self.running.pop(pid, None):
+                    died.append(program)
+        return died
+
+    def shut_down(self) -> None:
+        """As a machine does it: the pods are asked to end while their logs are still read, then the programs.
+
+        What has not ended after STOP_LIMIT dies with the namespace.
+        """
+        deadline = time.monotonic() + STOP_LIMIT
+        programs_by_name = {program.name: pid for pid, program in self.running.items()}
+        self.running.clear()
+        # The kubelet would start again what ends; the API server, without state, would wait for an etcd that is gone.
+        for name in ("kubelet", "kube-apiserver"):
+            if name in programs_by_name:
+                os.kill(programs_by_name[name], signal.SIGKILL)
+        for process in _pods():
+            _ask_to_end(process.pid)
+        self._wait_for_end_of(_pods, deadline)
+        _ask_to_end(-1)
+        self._wait_for_end_of(_programs, deadline)
+
+    def _wait_for_end_of(self, processes: Callable[[], list["Process"]], deadline: float) -> None:
+        while processes() and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.05)
+
+    def say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more: `up` was interrupted, the node goes on
+            os.write(self.progress, f"{line}\n".encode())
+
+    def _forwarder(self) -> Program:
+        pairs = (f"{descriptor}={target}" for descriptor, target in self.listeners.items())
+        return Program("forward", (str(BIN / "kube"), "forward", *pairs))
+
+    def _stop_requested(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+
+def _mount(state: Path) -> None:
+    """The node's own /run, /var/log and /var/lib/cni, and its state at a short path. None of it is seen outside."""
+    # A mount can be moved out of a private tree only, so sharing (which the kubelet needs) comes last.
+    _run("mount", "--bind", str(state), "/mnt")  # the tmpfs may hide the state's own path
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "node", "/run")
+    NODE_STATE.mkdir()
+    _run("mount", "--move", "/mnt", str(NODE_STATE))
+    for hidden in ("/var/log", "/var/lib/cni"):
+        if Path(hidden).is_dir():
+            _run("mount", "-t", "tmpfs", "-o", "mode=755", "node", hidden)
+    _run("mount", "--make-rshared", "/")
+
+
+def _network() -> None:
+    """An interface, an address and a default route of its own: both ends of the pair stay inside, nothing leads out."""
+    socket.sethostname(NODE_NAME)
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0-peer")
+    _run("ip", "link", "set", "eth0-peer", "up")
+    _run("ip", "link", "set", "eth0", "up")
+    _run("ip", "address", "add", f"{NODE_ADDRESS}/24", "dev", "eth0")
+    _run("ip", "route", "add", "default", "dev", "eth0", "src", NODE_ADDRESS)
+    for setting in ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"):
+        path = Path("/proc/sys") / setting
+        if path.exists():
+            path.write_text("1")
+
+
+class Process(NamedTuple):
+    """One process of the node's namespace that is not merely waiting to be reaped."""
+
+    pid: int
+    parent: int
+    name: str
+
+
+def _pods() -> list[Process]:
+    """Whatever runs in containers: everything that PID 1 is not itself the parent of.
+
+    But for each pod's pause, which ends with the programs: where a pod's containers share a PID namespace it is their
+    PID 1, and the kernel kills them all at its end.
+    """
+    return [process for process in _processes() if process.parent != 1 and process.name != "pause"]
+
+
+def _programs() -> list[Process]:
+    """All but containerd's shims, which outlive their containers and hold nothing."""
+    return [process for process in _processes() if not process.name.startswith("containerd-shim")]
+
+
+def _processes() -> list[Process]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            pid, _, rest = status.read_text().partition(" (")
+            name, _, fields = rest.rpartition(") ")
+            state, parent, *_ = fields.split()
+            if pid != "1" and state != "Z":
+                found.append(Process(int(pid), int(parent), name))
+    return found
+
+
+def _ask_to_end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _api_answers() -> bool:
+    context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
+    context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
+    connection = http.client.HTTPSConnection(NODE_ADDRESS, API_PORT, timeout=2, context=context)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _apply_manifests() -> bool:
+    values = {"NODE_ADDRESS": NODE_ADDRESS, "CA_BUNDLE": _one_line_base64((PKI / "ca.crt").read_bytes())}
+    text = "\n---\n".join(Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml")))
+    return _kubectl("apply", "--filename", "-", input=text)
+
+
+def _import_pause() -> bool:
+    archive = NODE_STATE / "pause.tar"
+    if not archive.exists():
+        pause_image(BIN / "pause", archive, programs.PAUSE_IMAGE)
+    return _quietly(str(BIN / "ctr"), "--namespace", "k8s.io", "images", "import", str(archive))
+
+
+def _node_ready() -> bool:
+    return _kubectl("wait", "--for=condition=Ready", f"node/{NODE_NAME}", "--timeout=1s")
+
+
+def _kubectl(*arguments: str, input: str = "") -> bool:
+    kubectl = (
+        str(BIN / "kube"),
+        "kubectl",
+        "--kubeconfig",
+        str(PKI / "admin.kubeconfig"),
+        "--cache-dir",
+        "/run/kubectl",
+    )
+    return _quietly(*kubectl, *arguments, input=input)
+
+
+def _quietly(*command: str, input: str = "") -> bool:
+    """Runs a command that may fail while things come up; what it says goes to the node's own log."""
+    return subprocess.run(command, input=input.encode(), stdout=sys.stderr).returncode == 0
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def _one_line_base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

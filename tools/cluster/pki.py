@@ -1,0 +1,211 @@
+"""The cluster's own certificate authorities, and one identity for each program: nobody shares a key."""
+
+import base64
+import datetime as dt
+import ipaddress
+import json
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+
+DAY = dt.timedelta(days=1)
+LIFETIME = 365 * DAY
+RENEW_BEFORE = 30 * DAY
+CLOCK_SKEW = DAY
+
+AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
+
+# name: (authority, common name, organization, names and addresses it serves under)
+CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "apiserver": (
+        "ca",
+        "kube-apiserver",
+        "",
+        (
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "localhost",
+            "127.0.0.1",
+            API_ADDRESS,
+            NODE_ADDRESS,
+        ),
+    ),
+    "apiserver-kubelet-client": ("ca", "kube-apiserver-kubelet-client", "", ()),
+    "apiserver-etcd-client": ("etcd-ca", "kube-apiserver-etcd-client", "", ()),
+    "front-proxy-client": ("front-proxy-ca", "front-proxy-client", "", ()),
+    "etcd": ("etcd-ca", "etcd", "", ("localhost", "127.0.0.1")),
+    "kubelet-serving": ("ca", f"system:node:{NODE_NAME}", "system:nodes", (NODE_NAME, NODE_ADDRESS)),
+    "metrics-server-serving": ("ca", "metrics-server", "", ("metrics-server.kube-system.svc", NODE_ADDRESS)),
+    "admin": ("ca", "admin", "system:masters", ()),
+    "kubelet": ("ca", f"system:node:{NODE_NAME}", "system:nodes", ()),
+    "kube-controller-manager": ("ca", "system:kube-controller-manager", "", ()),
+    "kube-scheduler": ("ca", "system:kube-scheduler", "", ()),
+    "kube-proxy": ("ca", "system:kube-proxy", "", ()),
+    "coredns": ("ca", "system:coredns", "", ()),
+    "metrics-server": ("ca", "system:metrics-server", "", ()),
+    "provisioner": ("ca", "system:provisioner", "", ()),
+}
+
+# Those that are clients of the API server.
+KUBECONFIGS = (
+    "admin",
+    "kubelet",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "coredns",
+    "metrics-server",
+    "provisioner",
+)
+
+
+def issue(directory: Path, now: dt.datetime) -> None:
+    """Makes what is missing or runs out soon: authorities, certificates, kubeconfigs, the service accounts' key.
+
+    An authority that runs out takes everything it signed with it, so that no chain is left broken.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for authority in AUTHORITIES:
+        if not _lasts(directory / f"{authority}.crt", now):
+            _issue_authority(directory, authority, now)
+            for name, (signer, *_rest) in CERTIFICATES.items():
+                if signer == authority:
+                    (directory / f"{name}.crt").unlink(missing_ok=True)
+    for name in CERTIFICATES:
+        if not _lasts(directory / f"{name}.crt", now):
+            _issue_certificate(directory, name, now)
+    if not (directory / "service-account.key").exists():
+        _issue_service_account_key(directory)
+    for name in KUBECONFIGS:
+        # Programs on the node talk to it there, whatever port the host forwards.
+        text = kubeconfig(directory, name, f"https://{NODE_ADDRESS}:{API_PORT}", NODE_STATE / "pki")
+        write_private(directory / f"{name}.kubeconfig", text.encode())
+
+
+def kubeconfig(directory: Path, name: str, server: str, seen_at: Path | None = None) -> str:
+    """A kubeconfig (JSON is YAML) for one identity: by file names below `seen_at`, or else with everything inside."""
+
+    def part(key: str, path: str) -> dict[str, str]:
+        if seen_at:
+            return {key: str(seen_at / path)}
+        return {f"{key}-data": base64.b64encode((directory / path).read_bytes()).decode()}
+
+    context = {"cluster": "embedded", "user": name, "namespace": "flask-mongodb"}
+    user = part("client-certificate", f"{name}.crt") | part("client-key", f"{name}.key")
+    return json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "embedded",
+        "clusters": [{"name": "embedded", "cluster": {"server": server} | part("certificate-authority", "ca.crt")}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": "embedded", "context": context}],
+    }, indent=1)  # fmt: skip
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes whole or not at all, readable by its owner alone from the first byte on."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    partial.replace(path)
+
+
+def _lasts(path: Path, now: dt.datetime) -> bool:
+    if not path.exists() or not path.with_suffix(".key").exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc - RENEW_BEFORE
+
+
+def _issue_authority(directory: Path, name: str, now: dt.datetime) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"embedded {name}")])
+    certificate = (
+        _builder(subject, subject, key.public_key(), now, 10 * LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _save(directory, name, key, certificate)
+
+
+def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
+    authority, common_name, organization, serves = CERTIFICATES[name]
+    ca = x509.load_pem_x509_certificate((directory / f"{authority}.crt").read_bytes())
+    ca_key = serialization.load_pem_private_key((directory / f"{authority}.key").read_bytes(), None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - made above, and only so
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    if organization:
+        subject.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    # etcd's one certificate serves clients and is its own peer's client.
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH] if serves else [ExtendedKeyUsageOID.CLIENT_AUTH]
+    if name == "etcd":
+        usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+    builder = (
+        _builder(x509.Name(subject), ca.subject, key.public_key(), now, LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        # Python from 3.13 on refuses a chain without these two.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+    )
+    if serves:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(n) for n in serves]), critical=False)
+    _save(directory, name, key, builder.sign(ca_key, hashes.SHA256()))
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime, lifetime: dt.timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _key_usage(signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True, key_cert_sign=signs_certificates, crl_sign=signs_certificates, content_commitment=False,
+        key_encipherment=not signs_certificates, data_encipherment=False, key_agreement=False, encipher_only=False,
+        decipher_only=False,
+    )  # fmt: skip
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _save(directory: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    write_private(directory / f"{name}.key", _pem(key))
+    write_private(directory / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _issue_service_account_key(directory: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (directory / "service-account.pub").write_bytes(public)
+    write_private(directory / "service-account.key", _pem(key))
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

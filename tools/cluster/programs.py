@@ -1,0 +1,259 @@
+"""What runs on the node: each program's command line and configuration. Pure: paths and addresses in, text out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.cluster.instance import (
+    API_PORT,
+    DNS_ADDRESS,
+    NODE_ADDRESS,
+    NODE_NAME,
+    NODE_STATE,
+    POD_NETWORK,
+    SERVICE_NETWORK,
+)
+
+PKI = NODE_STATE / "pki"
+CONFIG = NODE_STATE / "config"
+BIN = NODE_STATE / "bin"
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+PAUSE_IMAGE = "localhost/pause:1"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of the node; what it prints goes to <logs>/<name>.log."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+def control_plane() -> list[Program]:
+    """What must answer before anything else can start."""
+    return [_containerd(), _etcd(), _apiserver()]
+
+
+def workers() -> list[Program]:
+    """Everything that only needs the API server; they start at once."""
+    return [
+        _program("kube-controller-manager", {
+            "kubeconfig": PKI / "kube-controller-manager.kubeconfig",
+            "authentication-kubeconfig": PKI / "kube-controller-manager.kubeconfig",
+            "authorization-kubeconfig": PKI / "kube-controller-manager.kubeconfig",
+            "bind-address": "127.0.0.1",
+            "leader-elect": "false",
+            "use-service-account-credentials": "true",
+            "service-account-private-key-file": PKI / "service-account.key",
+            "root-ca-file": PKI / "ca.crt",
+            "profiling": "false",
+        }),
+        _program("kube-scheduler", {
+            "kubeconfig": PKI / "kube-scheduler.kubeconfig",
+            "authentication-kubeconfig": PKI / "kube-scheduler.kubeconfig",
+            "authorization-kubeconfig": PKI / "kube-scheduler.kubeconfig",
+            "bind-address": "127.0.0.1",
+            "leader-elect": "false",
+            "profiling": "false",
+        }),
+        _program("kubelet", {
+            "kubeconfig": PKI / "kubelet.kubeconfig",
+            "config": CONFIG / "kubelet.json",
+            "root-dir": NODE_STATE / "kubelet",
+            "hostname-override": NODE_NAME,
+            "node-ip": NODE_ADDRESS,
+        }),
+        _program("kube-proxy", {
+            "kubeconfig": PKI / "kube-proxy.kubeconfig",
+            "hostname-override": NODE_NAME,
+            "proxy-mode": "nftables",
+            "conntrack-max-per-core": "0",  # the host's setting, not ours to change
+            "healthz-bind-address": "127.0.0.1",
+            "metrics-bind-address": "127.0.0.1",
+        }),
+        Program("coredns", (str(BIN / "kube"), "coredns", "-conf", str(CONFIG / "Corefile"))),
+        _program("metrics-server", {
+            "kubeconfig": PKI / "metrics-server.kubeconfig",
+            "authentication-kubeconfig": PKI / "metrics-server.kubeconfig",
+            "authorization-kubeconfig": PKI / "metrics-server.kubeconfig",
+            "bind-address": NODE_ADDRESS,
+            "secure-port": "10251",
+            "tls-cert-file": PKI / "metrics-server-serving.crt",
+            "tls-private-key-file": PKI / "metrics-server-serving.key",
+            "kubelet-certificate-authority": PKI / "ca.crt",
+            "kubelet-preferred-address-types": "InternalIP",
+            "metric-resolution": "15s",  # as in upstream's own manifest
+        }),
+        _program("provisioner", {"kubeconfig": PKI / "provisioner.kubeconfig", "root": NODE_STATE / "volumes"}),
+    ]  # fmt: skip
+
+
+def configuration(cgroup: str, cni: Path) -> dict[str, str]:
+    """Each configuration file's name and text."""
+    return {
+        "kubelet.json": json.dumps(_kubelet(cgroup), indent=1),
+        "containerd.toml": _containerd_toml(cni),
+        "cni/10-bridge.conflist": json.dumps(_bridge(), indent=1),
+        "Corefile": _corefile(),
+        "resolv.conf": "",  # the node has no names beyond the cluster's
+    }
+
+
+def _program(name: str, flags: dict[str, Any]) -> Program:
+    return Program(name, (str(BIN / "kube"), name, *(f"--{key}={value}" for key, value in flags.items())))
+
+
+def _containerd() -> Program:
+    return Program("containerd", (str(BIN / "containerd"), "--config", str(CONFIG / "containerd.toml")))
+
+
+def _etcd() -> Program:
+    tls = {"cert-file": PKI / "etcd.crt", "key-file": PKI / "etcd.key", "client-cert-auth": "true",
+           "trusted-ca-file": PKI / "etcd-ca.crt"}  # fmt: skip
+    return _program("etcd", {
+        "name": NODE_NAME,
+        "data-dir": NODE_STATE / "etcd",
+        "listen-client-urls": "https://127.0.0.1:2379",
+        "advertise-client-urls": "https://127.0.0.1:2379",
+        "listen-peer-urls": "https://127.0.0.1:2380",
+        "initial-advertise-peer-urls": "https://127.0.0.1:2380",
+        "initial-cluster": f"{NODE_NAME}=https://127.0.0.1:2380",
+        "log-level": "warn",
+    } | tls | {f"peer-{key}": value for key, value in tls.items()})  # fmt: skip
+
+
+def _apiserver() -> Program:
+    return _program("kube-apiserver", {
+        "advertise-address": NODE_ADDRESS,
+        "secure-port": API_PORT,
+        "tls-cert-file": PKI / "apiserver.crt",
+        "tls-private-key-file": PKI / "apiserver.key",
+        "client-ca-file": PKI / "ca.crt",
+        "anonymous-auth": "false",
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+        "service-cluster-ip-range": SERVICE_NETWORK,
+        "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+        "service-account-key-file": PKI / "service-account.pub",
+        "service-account-signing-key-file": PKI / "service-account.key",
+        "etcd-servers": "https://127.0.0.1:2379",
+        "etcd-cafile": PKI / "etcd-ca.crt",
+        "etcd-certfile": PKI / "apiserver-etcd-client.crt",
+        "etcd-keyfile": PKI / "apiserver-etcd-client.key",
+        "kubelet-certificate-authority": PKI / "ca.crt",
+        "kubelet-client-certificate": PKI / "apiserver-kubelet-client.crt",
+        "kubelet-client-key": PKI / "apiserver-kubelet-client.key",
+        "kubelet-preferred-address-types": "InternalIP",
+        "requestheader-client-ca-file": PKI / "front-proxy-ca.crt",
+        "requestheader-allowed-names": "front-proxy-client",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-username-headers": "X-Remote-User",
+        "proxy-client-cert-file": PKI / "front-proxy-client.crt",
+        "proxy-client-key-file": PKI / "front-proxy-client.key",
+        "enable-aggregator-routing": "true",
+        "event-ttl": "1h",
+        "profiling": "false",
+    })  # fmt: skip
+
+
+def _kubelet(cgroup: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": NODE_ADDRESS,
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(PKI / "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "readOnlyPort": 0,
+        "tlsCertFile": str(PKI / "kubelet-serving.crt"),
+        "tlsPrivateKeyFile": str(PKI / "kubelet-serving.key"),
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{cgroup}",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "clusterDNS": [DNS_ADDRESS],
+        "clusterDomain": "cluster.local",
+        "resolvConf": str(CONFIG / "resolv.conf"),
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
+        "podLogsDir": str(NODE_STATE / "pod-logs"),
+        "volumePluginDir": str(NODE_STATE / "kubelet" / "volume-plugins"),
+        # The host's disk is its owner's business: evict and collect only when it is all but full.
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "makeIPTablesUtilChains": False,
+        # Repeated kills are what this cluster is for: no back-off of 10, 20, 40 s between them.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
+        "featureGates": {"KubeletCrashLoopBackOffMax": True},
+        "nodeStatusUpdateFrequency": "5s",
+    }
+
+
+def _containerd_toml(cni: Path) -> str:
+    return f"""\
+version = 2
+root = "{NODE_STATE}/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.tracing"]
+
+[grpc]
+address = "{CONTAINERD_SOCKET}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{PAUSE_IMAGE}"
+# Without CAP_SYS_RESOURCE a lower score is refused, and with it every sandbox.
+restrict_oom_score_adj = true
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+BinaryName = "{BIN}/runc"
+SystemdCgroup = false
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{cni}"
+conf_dir = "{CONFIG}/cni"
+"""
+
+
+def _bridge() -> dict[str, Any]:
+    return {
+        "cniVersion": "1.0.0",
+        "name": "pods",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": True,
+                "hairpinMode": True,
+                # Leases on a tmpfs: they must not outlive the pods that held them.
+                "ipam": {
+                    "type": "host-local",
+                    "dataDir": "/run/cni",
+                    "ranges": [[{"subnet": POD_NETWORK}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            }
+        ],
+    }
+
+
+def _corefile() -> str:
+    # ttl 1: a replaced pod has a new address, and a name that stays stale for seconds is an outage of that length.
+    return f"""\
+cluster.local:53 in-addr.arpa:53 {{
+  bind {NODE_ADDRESS}
+  errors
+  ready 127.0.0.1:8181
+  kubernetes cluster.local in-addr.arpa {{
+    kubeconfig {PKI}/coredns.kubeconfig
+    ttl 1
+  }}
+}}
+"""

@@ -1,0 +1,146 @@
+"""python -m tools.deploy up | secrets | images | login | down | clean"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools.cluster.errors import ClusterError
+from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.deploy import images, rollout, secrets, target
+
+
+def main() -> int:
+    options = _parse()
+    os.umask(0o022)  # images and containers are read by other users than their maker; secrets set modes of their own
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it started ends with it
+    try:
+        COMMANDS[options.command](options)
+        return 0
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{error}: mend that and run it again.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def up(options: argparse.Namespace) -> None:
+    """From a fresh machine to a running deployment."""
+    say = _timed(options.since)
+    where = target.named(options.cluster, options.name)
+    where.check()
+    secrets.ensure()
+    # All packages before the two long builds: apt serves one at a time.
+    where.install(images.tools() if images.missing(where.images()) else [], say)
+    with _Beside("images", options) as building:
+        where.up(say)
+        building.wait()
+    references = where.load(where.images(), say)
+    first = not rollout.deployed(where.kubectl())
+    say("applying the manifests")
+    rollout.apply(where.kubectl(), where.overlay, references, where.directory / "manifests")
+    rollout.raise_to_minimum(where.kubectl())
+    rollout.wait(where.kubectl(), say)
+    say("all Ready")
+    if first:
+        rollout.wait_for_figure(where.kubectl(), say)
+    where.reach(say)
+    print(f"service http://127.0.0.1:{target.service_port()}")
+    login(options)
+
+
+def login(_options: argparse.Namespace) -> None:
+    """The token is in the fragment, which no server and no log sees."""
+    print(f"dashboard http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
+
+
+def build_images(options: argparse.Namespace) -> None:
+    say = _timed(options.since)
+    images.build(target.named(options.cluster, options.name).images(), say)
+    if options.push:
+        if not options.registry:
+            raise ClusterError("PUSH=1 needs the registry to push to: give REGISTRY=host/path.")
+        images.push(options.registry, say)
+
+
+def down(options: argparse.Namespace) -> None:
+    target.named(options.cluster, options.name).down()
+    print("stopped; data, certificates, secrets and images are kept (`make clean` deletes them)")
+
+
+def clean(options: argparse.Namespace) -> None:
+    """Deletes what `down` keeps: every embedded cluster's state, the secrets, and the caches that checkouts share."""
+    external = [each for each in map(target.External, target.EXTERNAL) if each.directory.exists()]
+    for each in external:
+        each.down()
+    doomed = [cache_directory()]
+    for directory in CHECKOUT.glob(".cluster*"):
+        if directory not in [each.directory for each in external]:
+            target.Embedded(directory.name.removeprefix(".cluster").removeprefix("-") or "main").down()
+            doomed.append(directory)
+    if external:
+        # Their databases stay where they are, and remember the passwords: the secrets must stay as well.
+        names = ", ".join(each.name for each in external)
+        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
+    else:
+        secrets.remove()
+    for directory in filter(Path.exists, doomed):
+        shutil.rmtree(directory)
+    print("data, certificates, images and caches are deleted")
+
+
+def make_secrets(_options: argparse.Namespace) -> None:
+    secrets.ensure()
+    places = " and ".join(str((secrets.MANIFESTS / each).relative_to(CHECKOUT)) for each in secrets.PLACES)
+    print(f"secrets are in {places}")
+
+
+COMMANDS = {"up": up, "secrets": make_secrets, "images": build_images, "login": login, "down": down, "clean": clean}
+
+
+class _Beside:
+    """A command of this module as a process beside: the images are built while Kubernetes is."""
+
+    def __init__(self, command: str, options: argparse.Namespace) -> None:
+        since, cluster = f"--since={options.since}", f"--cluster={options.cluster}"
+        self.command = (sys.executable, "-m", "tools.deploy", since, cluster, command)
+
+    def __enter__(self) -> "_Beside":
+        self.process = subprocess.Popen(self.command, cwd=CHECKOUT)
+        return self
+
+    def wait(self) -> None:
+        if self.process.wait() != 0:
+            raise ClusterError("The images were not built; the reason is above.")
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.deploy", description="Deploys this checkout.")
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--cluster", default=os.environ.get("CLUSTER") or "embedded")
+    parser.add_argument("--name", default="main", help="which embedded instance")
+    parser.add_argument("--since", type=float, default=time.time(), help="when this began, for the elapsed times")
+    parser.add_argument("--registry", default=os.environ.get("REGISTRY", ""))
+    parser.add_argument("--push", action="store_true", default=os.environ.get("PUSH") == "1")
+    return parser.parse_args()
+
+
+def _timed(since: float) -> target.Say:
+    return lambda text: print(f"{time.time() - since:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

