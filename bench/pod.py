@@ -45,7 +45,7 @@ class Pod:
             "DRAIN_FILE": str(directory / f"draining-{port}"),
             **environ,
         }
-        how: tuple[str, ...] = ("--config", "python:service.server")
+        how: tuple[str, ...] = ("--config", "python:service.server.settings")
         if application is not None:
             how = (*SETTINGS, "--bind", f"127.0.0.1:{port}", application)
         self._command = [*dies_with_parent(), str(python or sys.executable), "-m", "gunicorn", *how]

@@ -11,10 +11,11 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from service import documents, errors, health, logs, metrics, openapi, welcome
+from service import errors, health, logs, metrics
 from service.config import Config
 from service.health import Health
 from service.metrics import Metrics
+from service.routes import documents, openapi, welcome
 from service.store import Store
 
 PROOF_LIFETIME_SECONDS = 3600

@@ -49,7 +49,7 @@ from service import document as documents
 from service import filter as filters
 from service.document import Document
 from service.filter import Filter
-from service.sharing import Shared
+from service.single_flight import SingleFlight
 
 REACH_SECONDS = 2.0  # one try to reach MongoDB before the first request
 CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, three times over while it is turned into JSON
@@ -173,7 +173,7 @@ class Collection:
         self._collection = collection
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
-        self._pages: Shared[Page] = Shared()
+        self._pages: SingleFlight[Page] = SingleFlight()
 
     def prepare(self) -> None:
         if self._lifetime:

@@ -34,7 +34,7 @@ class Careless(pymongo.MongoClient):
 
 
 pymongo.MongoClient = Careless
-sys.argv = ["gunicorn", "--config", "python:service.server"]
+sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
 from gunicorn.app.wsgiapp import run
 
 run()

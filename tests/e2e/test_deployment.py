@@ -63,7 +63,8 @@ def test_only_the_embedded_overlay_lets_mongod_be_killed(deployment: Deployment)
     for kustomization in (manifests / "base", *(manifests / "overlays").iterdir()):
         made = deployment.kubectl("kustomize", str(kustomization))
         embedded = kustomization.name == "embedded"
-        assert ("shareProcessNamespace" in made, "service.crash" in made, "CRASH_TOKEN" in made) == (embedded,) * 3
+        crash = ("shareProcessNamespace", "service.sidecar.crash", "CRASH_TOKEN")
+        assert [each in made for each in crash] == [embedded] * 3
 
 
 def test_applying_again_leaves_the_history_and_the_lease_as_they_are(deployment: Deployment) -> None:

@@ -41,7 +41,7 @@ class Served:
         }
 
     def __enter__(self) -> Self:
-        command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+        command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         return self

@@ -3,7 +3,7 @@
 _RUN = """
 import sys
 
-sys.argv = ["gunicorn", "--config", "python:service.server"]
+sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
 from gunicorn.app.wsgiapp import run
 
 run()

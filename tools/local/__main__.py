@@ -118,7 +118,7 @@ def _start_service(uri: str, port: int, drain_file: Path, log: Path) -> subproce
         "PROBE_PORT": "0",  # no kubelet asks, and a local Prometheus may have 9090
         "DRAIN_FILE": str(drain_file),
     }
-    command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+    command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
     with log.open("wb") as output:
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, process_group=0

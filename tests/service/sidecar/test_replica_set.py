@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from tools.local.mongod import Mongod, free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PASSWORDS = {name: f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
-from service import worker
-from service.worker import Worker
+from service.server import worker
+from service.server.worker import Worker
 
 Ends = tuple[socket.socket, socket.socket]
 

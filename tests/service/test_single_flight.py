@@ -9,8 +9,8 @@ from itertools import count
 
 import pytest
 
-from service import sharing
-from service.sharing import Shared
+from service import single_flight as sharing
+from service.single_flight import SingleFlight
 from tests.service.serving import wait_until
 
 SECONDS = 30.0
@@ -57,11 +57,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_single_asker_is_answered_at_once() -> None:
-    assert Shared[int]().ask("page", lambda seconds: 7, SECONDS) == 7
+    assert SingleFlight[int]().ask("page", lambda seconds: 7, SECONDS) == 7
 
 
 def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadPoolExecutor) -> None:
-    shared, maker, question = Shared[int](), Maker(), Question()
+    shared, maker, question = SingleFlight[int](), Maker(), Question()
     first = pool.submit(shared.ask, question, maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
     later = [pool.submit(shared.ask, question, maker.make, SECONDS) for _ in range(5)]
@@ -72,13 +72,13 @@ def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadP
 
 
 def test_an_answer_is_given_to_nobody_who_asks_after_it() -> None:
-    shared, maker = Shared[int](), Maker()
+    shared, maker = SingleFlight[int](), Maker()
     maker.let(2)
     assert [shared.ask("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
 
 
 def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
-    shared, maker = Shared[int](), Maker()
+    shared, maker = SingleFlight[int](), Maker()
     stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
     assert shared.ask("another", lambda seconds: 7, SECONDS) == 7
@@ -87,7 +87,7 @@ def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
 
 
 def test_where_the_one_who_makes_it_fails_the_others_ask_for_themselves(pool: ThreadPoolExecutor) -> None:
-    shared, maker, question = Shared[int](), Maker(), Question()
+    shared, maker, question = SingleFlight[int](), Maker(), Question()
 
     def fail(seconds: float) -> int:
         raise ValueError("no")
@@ -109,7 +109,7 @@ def test_an_answer_that_does_not_come_holds_nobody_up(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 0.01)
-    shared, maker = Shared[int](), Maker()
+    shared, maker = SingleFlight[int](), Maker()
     stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
     assert shared.ask("page", lambda seconds: 7, SECONDS) == 7
@@ -119,7 +119,7 @@ def test_an_answer_that_does_not_come_holds_nobody_up(
 
 
 def test_nothing_is_kept_once_all_are_answered(pool: ThreadPoolExecutor) -> None:
-    shared, maker = Shared[int](), Maker()
+    shared, maker = SingleFlight[int](), Maker()
     maker.let(100)
     for each in [pool.submit(shared.ask, number % 3, maker.make, SECONDS) for number in range(100)]:
         each.result(SECONDS)

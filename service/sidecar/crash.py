@@ -1,4 +1,4 @@
-"""Kills the mongod of its own pod when it is asked to: `python -m service.crash`, a container of its own beside mongod.
+"""Kills the mongod of its own pod on request: `python -m service.sidecar.crash`, a container beside mongod.
 
 A deleted pod gets SIGTERM, and mongod shuts down in order: that says nothing of what a crash leaves behind. This sends
 SIGKILL to mongod itself. It sees it because the pod's containers share one PID namespace, and may because both run as

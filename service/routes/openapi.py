@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from service import body, config, document, documents, errors, filter, store
+from service import config, document, errors, filter, store
+from service.routes import documents
+from service.routes import request_body as body
 
 Json = dict[str, Any]
 

@@ -373,7 +373,7 @@ def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> N
 
 
 def test_a_missing_uri_ends_it_with_one_sentence() -> None:
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
     ended = subprocess.run(
         command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=20
     )

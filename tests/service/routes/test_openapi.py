@@ -15,9 +15,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from service import body, config, document, documents, errors, filter, openapi, store
+from service import config, document, errors, filter, store
 from service.app import create_app
 from service.config import Config
+from service.routes import documents, openapi
+from service.routes import request_body as body
 from tests.service.serving import ROOT, Served
 
 CONTRACT = openapi.contract("1.2.3")

@@ -1,6 +1,6 @@
 """How the service is run. With the directory that holds service/ as the working directory:
 
-    gunicorn --config python:service.server
+    gunicorn --config python:service.server.settings
 
 This is gunicorn's configuration (its settings are the lower-case names below) and what starts with each worker: the
 thread that reaches MongoDB, and the probe port. Only the temporary directory and /dev/shm are written to.
@@ -35,7 +35,7 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file mu
 
 wsgi_app = "service.app:create_app()"
 bind = f"{_config.host}:{_config.port}"
-worker_class = "service.worker.Worker"
+worker_class = "service.server.worker.Worker"
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
@@ -47,7 +47,7 @@ worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True
 # prometheus_client looks at this once, when a worker imports it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
-logger_class = "service.worker.Log"
+logger_class = "service.server.worker.Log"
 logconfig_dict = {
     "formatters": {"generic": {"()": "service.logs.JsonFormatter"}},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}},
@@ -71,15 +71,15 @@ def on_starting(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Starts what the application does beside answering requests."""
-    from service import probes  # in the worker only, after the fork
-    from service.worker import limit_stalls
+    from service.server import health_server  # in the worker only, after the fork
+    from service.server.worker import limit_stalls
 
     limit_stalls(worker.sockets, _config.request_deadline)
     parts = worker.wsgi.extensions["service"]
     parts.health.stop_when(lambda: not worker.alive)
     threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()
     if _config.probe_port:
-        probes.start(_config.host, _config.probe_port, probes.answers(parts.health, parts.metrics.exposition))
+        health_server.start(_config.host, _config.probe_port, health_server.answers(parts.health, parts.metrics.exposition))
 
 
 def pre_request(worker: Any, request: Any) -> None:

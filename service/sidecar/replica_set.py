@@ -211,7 +211,3 @@ def main() -> None:
     except ConfigError as error:
         raise SystemExit(f"sidecar: {error}") from None
     Sidecar(config).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from service import body, document, filter
+from service import document, filter
 from service.document import BadId
+from service.routes import request_body as body
 from service.store import Collection
 
 DEFAULT_LIMIT = 100

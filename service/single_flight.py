@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 0.5  # a read that takes longer may be stuck with a member th
 Answer = TypeVar("Answer")
 
 
-class Shared(Generic[Answer]):
+class SingleFlight(Generic[Answer]):
     """Answers by question, while there is somebody to share them."""
 
     def __init__(self) -> None:

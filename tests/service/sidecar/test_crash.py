@@ -21,9 +21,9 @@ import pytest
 import requests
 
 from service.config import ConfigError, CrashConfig
-from service.crash import AT_ONCE, LARGEST_BODY, Killer, Server
+from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, Server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TOKEN = "c7f1-93ab-55de-08b4"
 UID = "0b1c2d3e-pod"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
@@ -239,7 +239,7 @@ def test_a_process_of_another_user_is_none_of_its_business(processes: Processes,
         processes.started.append(theirs)
         processes.show(theirs.pid)
         code = (
-            "import os, sys; from pathlib import Path; from service.crash import Killer, Refused\n"
+            "import os, sys; from pathlib import Path; from service.sidecar.crash import Killer, Refused\n"
             "os.setresgid(10002, 10002, 10002); os.setgroups([]); os.setresuid(10002, 10002, 10002)\n"
             "try: Killer(Path(sys.argv[1])).kill()\n"
             "except Refused as refused: print(int(refused.status))"
@@ -278,7 +278,7 @@ def test_the_token_is_not_in_what_is_logged_of_it() -> None:
 
 def test_an_environment_that_is_unusable_ends_it_with_one_sentence() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "service.crash"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
+        [sys.executable, "-m", "service.sidecar.crash"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )
     assert ended.returncode == 1
     assert ended.stderr == "crash: CRASH_TOKEN is not set, and there is no default for it.\n"
