@@ -32,8 +32,8 @@ local: .venv/local ## the service alone on 127.0.0.1:5000, without Kubernetes
 	@$(PYTHON) -m tools.local
 
 .PHONY: mock
-mock: .venv/mock ## the dashboard on a seeded fake cluster, for work on the page
-	@DASHBOARD_SOURCE=fake $(PYTHON) -m dashboard
+mock: .venv/mock ## the dashboard on a seeded mock cluster, for work on the page
+	@DASHBOARD_SOURCE=mock $(PYTHON) -m dashboard
 
 .PHONY: bench
 bench: .venv/tests up ## measure, each figure beside a peer, into bench/RESULTS.md

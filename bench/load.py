@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import uvloop
 
 from bench.crowd import Say
-from dashboard.load.options import LoadOptions, Totals
-from dashboard.load.process import Child
-from dashboard.load.progress import Course
+from dashboard.load.options import LoadOptions, LoadTotals
+from dashboard.load.process import GeneratorProcess
+from dashboard.load.progress import LoadProgress
 from tools.cluster import host
 from tools.cluster.errors import HostError
 from tools.cluster.instance import CHECKOUT
@@ -35,7 +35,7 @@ FREEZE_RATE = 200
 FREEZE_CONNECTIONS = 10
 FREEZE_TRIAL = 12  # seconds: two of them
 PEERS = {"wrk": "wrk", "ab": "apache2-utils"}  # {command: Debian package}
-CORRECTED = {"wrk": " (it adds what it reckons it did not send)"}
+CORRECTED = {"wrk": " (it adds what it estimates that it did not send)"}
 
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2048\r\n\r\n" + b" " * 2048
 
@@ -48,9 +48,9 @@ class Peer:
 
 @dataclass
 class Result:
-    tried: dict[int, Totals] = field(default_factory=dict)  # rate → the better of its tries
+    tried: dict[int, LoadTotals] = field(default_factory=dict)  # rate → the better of its tries
     peers: dict[str, Peer] = field(default_factory=dict)
-    frozen: Totals = field(default_factory=Totals)
+    frozen: LoadTotals = field(default_factory=LoadTotals)
     frozen_peers: dict[str, Peer] = field(default_factory=dict)
 
     def sustained(self) -> int | None:
@@ -87,7 +87,7 @@ def measure(say: Say) -> Result:
 
 def report(result: Result) -> str:
     sustained = result.sustained()
-    best = result.tried[sustained] if sustained else Totals()
+    best = result.tried[sustained] if sustained else LoadTotals()
     most = "as many as it may" if sustained == RATES[-1] else "more is late"
     carried = f"{sustained:,} ({most})" if sustained else f"fewer than {RATES[0]}"
     lines = [
@@ -112,23 +112,23 @@ def report(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _best(url: str, rate: int) -> Totals:
+def _best(url: str, rate: int) -> LoadTotals:
     """The try that was the most punctual; the first, if that was punctual enough."""
-    found: list[Totals] = []
+    found: list[LoadTotals] = []
     while len(found) < TRIES and not any(_on_time(totals) for totals in found):
         found.append(_generate(url, rate, TRY_SECONDS))
     return min(found, key=lambda totals: totals.lag_p99_ms or float("inf"))
 
 
-def _on_time(totals: Totals) -> bool:
+def _on_time(totals: LoadTotals) -> bool:
     lag = totals.lag_p99_ms
     return lag is not None and lag < ON_TIME_MS and totals.achieved == totals.offered and not totals.errors
 
 
-def _generate(url: str, rate: int, seconds: float) -> Totals:
+def _generate(url: str, rate: int, seconds: float) -> LoadTotals:
     """The dashboard's own generator, as the dashboard starts it."""
-    course = Course(LoadOptions(rate=rate, duration=seconds, connections=CONNECTIONS), "bench")
-    child = Child(url, course, lambda: None, lambda problem: None)
+    course = LoadProgress(LoadOptions(rate=rate, duration=seconds, connections=CONNECTIONS), "bench")
+    child = GeneratorProcess(url, course, lambda: None, lambda problem: None)
     child.start()
     child.join()
     if child.problem:

@@ -41,7 +41,7 @@ class Result:
     before: list[float] = field(default_factory=list)  # the same, with one viewer alone
     missing: int = 0
     probes: dict[str, list[float]] = field(default_factory=lambda: {"/healthz": [], "/metrics": []})
-    laggards: int = 0
+    slow_clients: int = 0
     watches: dict[str, tuple[float, float]] = field(default_factory=dict)  # kind → before and with all viewers
     memory: int = 0
 
@@ -109,7 +109,7 @@ def measure(say: Say) -> Result:
         result.before, _ = _watch_changes(made, [Viewer(cookie)], SECONDS / 3)
         watches = _metric("dashboard_api_watches")
         say(f"{VIEWERS} viewers, and one that never reads")
-        laggards = sum(_metric("dashboard_laggards_total").values())
+        slow_clients = sum(_metric("dashboard_slow_clients_total").values())
         viewers = [Viewer(cookie) for _ in range(VIEWERS)]
         over = threading.Event()
         deaf = _deaf(cookie)
@@ -121,7 +121,7 @@ def measure(say: Say) -> Result:
         over.set()
         prober.join()
         result.watches = {kind: (watches[kind], count) for kind, count in _metric("dashboard_api_watches").items()}
-        result.laggards = int(sum(_metric("dashboard_laggards_total").values()) - laggards)
+        result.slow_clients = int(sum(_metric("dashboard_slow_clients_total").values()) - slow_clients)
         result.memory = max(pod["memory_bytes"] or 0 for pod in state()["pods"] if pod["app"] == "dashboard")
         deaf.close()
     return result
@@ -147,8 +147,8 @@ def report(result: Result) -> str:
     lines += [
         "",
         f"Watches towards the API server: {', '.join(f'{kind} {int(n)}' for kind, (_, n) in result.watches.items())}"
-        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers held as laggards: "
-        f"{result.laggards}. Working set with {result.viewers} viewers: {result.memory / 2**20:.0f} MiB.",
+        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers held as slow clients: "
+        f"{result.slow_clients}. Working set with {result.viewers} viewers: {result.memory / 2**20:.0f} MiB.",
     ]
     return "\n".join(lines)
 

@@ -64,10 +64,10 @@ def measure(say: Say) -> Result:
         _weigh(playwright, result)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         say(f"{TILES} tiles that change, {TASK_SECONDS:.0f} s")
-        with _mock(FAKE_PODS=str(TILES), FAKE_CHURN=str(TILES)) as url:
+        with _mock(MOCK_PODS=str(TILES), MOCK_CHURN=str(TILES)) as url:
             _tasks(_open(browser, url), result)
         say(f"an hour of the mock's story in {HOUR_SECONDS:.0f} s")
-        with _mock(FAKE_SPEED=str(SPEED)) as url:
+        with _mock(MOCK_SPEED=str(SPEED)) as url:
             _grow(_open(browser, url), result)
         browser.close()
     return result

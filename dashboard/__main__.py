@@ -1,8 +1,8 @@
 """`python -m dashboard`: the dashboard on this machine, by the same server as in a cluster.
 
-With DASHBOARD_SOURCE=fake it needs nothing else: missing tokens are made up, and the login link is printed.
-FAKE_SEED tells another story, FAKE_SPEED tells it so many times as fast; FAKE_PODS makes a crowd of pods, of which
-FAKE_CHURN change each second; with FAKE_QUIET=1 nothing more happens than on a quiet day. FAKE_OUTCOME=pass, fail or
+With DASHBOARD_SOURCE=mock it needs nothing else: missing tokens are made up, and the login link is printed.
+MOCK_SEED tells another story, MOCK_SPEED tells it so many times as fast; MOCK_PODS makes a crowd of pods, of which
+MOCK_CHURN change each second; with MOCK_QUIET=1 nothing more happens than on a quiet day. MOCK_OUTCOME=pass, fail or
 inconclusive is how every run ends.
 """
 

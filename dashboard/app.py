@@ -14,22 +14,22 @@ from flask import Flask
 from dashboard.clock import Clock
 from dashboard.config import Config, read
 from dashboard.core.snapshot import Targets
-from dashboard.dataservice.client import Service as ServiceClient
-from dashboard.dataservice.contract import Service
-from dashboard.kube.client import Api, connection
-from dashboard.kube.crash import Crash
+from dashboard.dataservice.client import DataServiceClient as ServiceClient
+from dashboard.dataservice.contract import DataService
+from dashboard.kube.client import KubeClient, connection
+from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import Lease
-from dashboard.kube.logs import Tails
+from dashboard.kube.logs import LogStreams
 from dashboard.kube.pod_control import PodControl
-from dashboard.kube.pod_details import Inspector
-from dashboard.kube.pods import Inspector as ClusterInspector
+from dashboard.kube.pod_details import PodReader
+from dashboard.kube.pod_reader import PodReader as ClusterInspector
 from dashboard.load.supervisor import Load
-from dashboard.mock import Fake
-from dashboard.mock.generator import FakeLoad
-from dashboard.mock.inspector import FakeInspector
+from dashboard.mock import Mock
+from dashboard.mock.load_generator import MockLoad
 from dashboard.mock.manager import MockRunManager
-from dashboard.mock.story import Options
+from dashboard.mock.pod_reader import MockPodReader
+from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import Audit, Record
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
@@ -39,16 +39,16 @@ from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_S
 from dashboard.runs.demos.persistence.writers import Writers
 from dashboard.runs.history import History
 from dashboard.runs.manager import RunManager
-from dashboard.sources.metrics import Scrape
-from dashboard.sources.mongo import Mongo
-from dashboard.sources.watches import Cluster
+from dashboard.sources.metrics import Scraper
+from dashboard.sources.mongo import MongoSource
+from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems
 from dashboard.web import static_gzip as packing
-from dashboard.web.health import Probe
+from dashboard.web.health import HealthServer
 from dashboard.web.hub import Hub
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.pages import pages
-from dashboard.web.routes.pods import Looks, pods
+from dashboard.web.routes.pods import PodLookups, pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.sockets import Sockets
@@ -85,8 +85,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["inspector"] = _inspector(config)
     app.extensions["service"] = _service(config, sources)
-    app.extensions["looks"] = Looks()
-    app.extensions["tails"] = Tails()
+    app.extensions["looks"] = PodLookups()
+    app.extensions["tails"] = LogStreams()
     app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
     return app
@@ -96,8 +96,8 @@ def start(app: Flask) -> None:
     """Starts the probes, the hub, the sources, and what does the runs."""
     config: Config = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
-    asked = next((source.requests for source in sources if isinstance(source, Cluster)), None)
-    probe = app.extensions["probe"] = Probe(app.extensions["hub"], config.host, config.probe_port, asked)
+    asked = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
+    probe = app.extensions["probe"] = HealthServer(app.extensions["hub"], config.host, config.probe_port, asked)
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:
         source.start()
@@ -120,7 +120,7 @@ def stop(app: Flask) -> None:
     app.extensions["probe"].stop()
 
 
-SOURCES = (*Cluster.sources, *Mongo.sources, *Scrape.sources)
+SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)
 
 
 def _targets(config: Config) -> Targets:
@@ -135,54 +135,54 @@ def _targets(config: Config) -> Targets:
 
 
 def _sources(config: Config, hub: Hub) -> list[Source]:
-    if config.source == "fake":
-        return [_fake(config, hub)]
+    if config.source == "mock":
+        return [_mock(config, hub)]
     return [
-        Cluster(connection(config.kubeconfig), config.namespace, hub.put),
-        Mongo(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
-        Scrape(hub.pods, config.deployment, config.metrics_port, hub.put),
+        ClusterSource(connection(config.kubeconfig), config.namespace, hub.put),
+        MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
+        Scraper(hub.pods, config.deployment, config.metrics_port, hub.put),
     ]
 
 
-def _fake(config: Config, hub: Hub) -> Fake:
-    return Fake(
+def _mock(config: Config, hub: Hub) -> Mock:
+    return Mock(
         _targets(config),
         hub.put,
-        Options(
-            seed=config.fake_seed,
-            speed=config.fake_speed,
-            pods=config.fake_pods,
-            churn=config.fake_churn,
-            quiet=bool(config.fake_quiet),
+        SimulationOptions(
+            seed=config.mock_seed,
+            speed=config.mock_speed,
+            pods=config.mock_pods,
+            churn=config.mock_churn,
+            quiet=bool(config.mock_quiet),
         ),
     )
 
 
-def _inspector(config: Config) -> Inspector:
-    if config.source == "fake":
-        return FakeInspector(_targets(config), time.time)
-    return ClusterInspector(partial(Api, connection(config.kubeconfig)), config.namespace)
+def _inspector(config: Config) -> PodReader:
+    if config.source == "mock":
+        return MockPodReader(_targets(config), time.time)
+    return ClusterInspector(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
 def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
     """What does the runs. The mock's kills, loads and verdicts are of its story."""
     pod = f"{config.statefulset}-0"
-    if config.source == "fake":
-        fake = next(source for source in sources if isinstance(source, Fake))
+    if config.source == "mock":
+        mock = next(source for source in sources if isinstance(source, Mock))
         return MockRunManager(
-            fake,
-            FakeLoad(fake.generate, hub.put, config.fake_seed),
+            mock,
+            MockLoad(mock.generate, hub.put, config.mock_seed),
             hub.pods,
             hub.put,
             audit,
-            seed=config.fake_seed,
-            speed=config.fake_speed,
-            outcome=config.fake_outcome,
+            seed=config.mock_seed,
+            speed=config.mock_speed,
+            outcome=config.mock_outcome,
             holder=config.name,
             pod=pod,
         )
-    api = partial(Api, connection(config.kubeconfig))
-    crash = Crash(config.crash_port, config.crash_token) if config.crash_port else None
+    api = partial(KubeClient, connection(config.kubeconfig))
+    crash = CrashClient(config.crash_port, config.crash_token) if config.crash_port else None
     return RunManager(
         Tools(
             pods=PodControl(api, config.namespace, crash),
@@ -206,12 +206,12 @@ def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> M
 
 def _recorder(config: Config) -> Record | None:
     """None for the mock, which has no cluster to change."""
-    if config.source == "fake":
+    if config.source == "mock":
         return None
-    return EventRecorder(partial(Api, connection(config.kubeconfig)), config.namespace, config.name).record
+    return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
-def _service(config: Config, sources: list[Source]) -> Service:
-    """The fake's documents are the ones that its story shows."""
-    fake = next((source for source in sources if isinstance(source, Fake)), None)
-    return fake.service if fake else ServiceClient(config.service_url)
+def _service(config: Config, sources: list[Source]) -> DataService:
+    """The mock's documents are the ones that its story shows."""
+    mock = next((source for source in sources if isinstance(source, Mock)), None)
+    return mock.service if mock else ServiceClient(config.service_url)

@@ -27,7 +27,7 @@ class Config:
     operator_token: str = field(repr=False)
     viewer_token: str = field(repr=False)
     session_key: str = field(repr=False)
-    source: str = "cluster"  # cluster | fake
+    source: str = "cluster"  # cluster | mock
     namespace: str = "flask-mongodb"
     deployment: str = "flask"
     statefulset: str = "mongodb"
@@ -46,12 +46,12 @@ class Config:
     port: int = 8080
     probe_port: int = 9090
     viewers: int = 40  # at most so many pages at once; each costs four threads
-    fake_seed: int = 7
-    fake_speed: int = 1  # times as fast as four minutes for the story
-    fake_pods: int = 2  # of the service, at rest
-    fake_churn: int = 0  # of them that change each second
-    fake_quiet: int = 0  # 1: the story stays as it is on opening
-    fake_outcome: str = ""  # pass | fail | inconclusive: how every run ends; otherwise the seed draws it
+    mock_seed: int = 7
+    mock_speed: int = 1  # times as fast as four minutes for the story
+    mock_pods: int = 2  # of the service, at rest
+    mock_churn: int = 0  # of them that change each second
+    mock_quiet: int = 0  # 1: the story stays as it is on opening
+    mock_outcome: str = ""  # pass | fail | inconclusive: how every run ends; otherwise the seed draws it
 
     @property
     def service(self) -> str:
@@ -62,8 +62,8 @@ class Config:
 def read(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration, or ConfigError."""
     source = environ.get("DASHBOARD_SOURCE", "cluster")
-    if source not in ("cluster", "fake"):
-        raise ConfigError(f"DASHBOARD_SOURCE is {source!r}: it must be 'cluster' or 'fake'.")
+    if source not in ("cluster", "mock"):
+        raise ConfigError(f"DASHBOARD_SOURCE is {source!r}: it must be 'cluster' or 'mock'.")
     if source == "cluster" and not environ.get("MONGODB_URI"):
         raise ConfigError("MONGODB_URI is empty: set it to the database's address, mongodb://….")
     operator, viewer = (_secret(environ, name) for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN"))
@@ -93,23 +93,23 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         port=_port(environ, "PORT", Config.port),
         probe_port=_port(environ, "PROBE_PORT", Config.probe_port),
         viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
-        fake_seed=_whole(environ, "FAKE_SEED", Config.fake_seed, 0, 2**32),
-        fake_speed=_whole(environ, "FAKE_SPEED", Config.fake_speed, 1, 60),
-        fake_pods=_whole(environ, "FAKE_PODS", Config.fake_pods, 2, 5000),
-        fake_churn=_whole(environ, "FAKE_CHURN", Config.fake_churn, 0, 5000),
-        fake_quiet=_whole(environ, "FAKE_QUIET", Config.fake_quiet, 0, 1),
-        fake_outcome=_word(environ, "FAKE_OUTCOME", ("", "pass", "fail", "inconclusive")),
+        mock_seed=_whole(environ, "MOCK_SEED", Config.mock_seed, 0, 2**32),
+        mock_speed=_whole(environ, "MOCK_SPEED", Config.mock_speed, 1, 60),
+        mock_pods=_whole(environ, "MOCK_PODS", Config.mock_pods, 2, 5000),
+        mock_churn=_whole(environ, "MOCK_CHURN", Config.mock_churn, 0, 5000),
+        mock_quiet=_whole(environ, "MOCK_QUIET", Config.mock_quiet, 0, 1),
+        mock_outcome=_word(environ, "MOCK_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
 
 
 def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for work on the page: with the fake source, what secrets are missing are made up.
+    """The environment for work on the page: with the mock source, what secrets are missing are made up.
 
     DASHBOARD_PORT is heard here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
     `dashboard` Service's address.
     """
     filled = dict(environ)
-    if filled.get("DASHBOARD_SOURCE") == "fake":
+    if filled.get("DASHBOARD_SOURCE") == "mock":
         for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN", "SESSION_KEY"):
             filled[name] = filled.get(name) or secrets.token_urlsafe(24)
     if filled.get("DASHBOARD_PORT", "").isdecimal():

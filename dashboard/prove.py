@@ -37,20 +37,20 @@ Json = dict[str, Any]
 Say = Callable[[str], None]
 
 
-class Trouble(Exception):
+class ProveError(Exception):
     """Why there is no verdict, and what to do, in a sentence or two.
 
-    Trouble
-    ├── Away      no answer, or one that broke off: asked again, it may answer
-    └── Refused   an answer, and not the one that was asked for
+    ProveError
+    ├── DashboardUnavailable      no answer, or one that broke off: asked again, it may answer
+    └── DashboardRefused   an answer, and not the one that was asked for
     """
 
 
-class Away(Trouble):
+class DashboardUnavailable(ProveError):
     pass
 
 
-class Refused(Trouble):
+class DashboardRefused(ProveError):
     def __init__(self, sentence: str, status: int = 0) -> None:
         super().__init__(sentence)
         self.status = status
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI that cancels is as good as Ctrl-C
     try:
         return prove(_parse(arguments))
-    except Trouble as trouble:
+    except ProveError as trouble:
         print(trouble, file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted. Whether a run goes on is on the dashboard's page.", file=sys.stderr)
@@ -82,7 +82,7 @@ def prove(options: argparse.Namespace) -> int:
     if run is None:
         run = _abort(dashboard, run_id, progress, options.every, f"not over after {options.limit:.0f} s")
     if run is None:
-        raise Trouble("The run does not end: see the dashboard's page.")
+        raise ProveError("The run does not end: see the dashboard's page.")
     with contextlib.suppress(KeyboardInterrupt):
         keep(dashboard, run_id, options, say)
     print(_plain(run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"), flush=True)
@@ -106,9 +106,9 @@ class Dashboard:
             try:
                 answer = self._json("POST", "/api/runs", {"demo": demo, "options": options})
                 return str(answer.get("id", "")) or self._stranger()
-            except Away as away:
-                raise Trouble(f"{away} Is it the right address, and does the dashboard run?") from None
-            except Refused as refused:
+            except DashboardUnavailable as away:
+                raise ProveError(f"{away} Is it the right address, and does the dashboard run?") from None
+            except DashboardRefused as refused:
                 if refused.status != 409 or time.monotonic() > until:
                     raise
                 time.sleep(LEAVING_SECONDS / 4)
@@ -126,7 +126,7 @@ class Dashboard:
         return self.ask("GET", f"/api/runs/{run_id}/report{suffix}")
 
     def ask(self, method: str, path: str, body: Json | None = None) -> bytes:
-        """The answer's body; a Trouble for anything but success."""
+        """The answer's body; a ProveError for anything but success."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json, text/html"}
         data = None
         if body is not None:
@@ -141,7 +141,7 @@ class Dashboard:
             with error:
                 raise self._trouble(error) from None
         except (URLError, OSError, http.client.HTTPException) as error:
-            raise Away(f"{self._url} does not answer: {_cause(error)}.") from None
+            raise DashboardUnavailable(f"{self._url} does not answer: {_cause(error)}.") from None
 
     def _json(self, method: str, path: str, body: Json | None = None) -> Json:
         try:
@@ -150,7 +150,7 @@ class Dashboard:
             answer = None
         return answer if isinstance(answer, dict) else self._stranger()
 
-    def _trouble(self, error: HTTPError) -> Trouble:
+    def _trouble(self, error: HTTPError) -> ProveError:
         """The dashboard's own words, and what to do about them."""
         try:
             problem = json.loads(error.read(LARGEST_ANSWER))
@@ -158,11 +158,11 @@ class Dashboard:
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
             words = f"{self._url} answers with status {error.code}."
         if error.code in (429, 502, 503, 504):
-            return Away(words)
-        return Refused(" ".join(filter(None, (words, HINTS.get(error.code)))), error.code)
+            return DashboardUnavailable(words)
+        return DashboardRefused(" ".join(filter(None, (words, HINTS.get(error.code)))), error.code)
 
     def _stranger(self) -> Any:
-        raise Refused(f"What answers at {self._url} is not the dashboard: give its address with --url.")
+        raise DashboardRefused(f"What answers at {self._url} is not the dashboard: give its address with --url.")
 
 
 HINTS = {
@@ -213,9 +213,9 @@ def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float, 
     while time.monotonic() < until:
         try:
             run = dashboard.run(run_id)
-        except Away as away:
+        except DashboardUnavailable as away:
             if time.monotonic() - heard > AWAY_SECONDS:
-                raise Trouble(f"{away} The run may go on without a witness: see the dashboard's page.") from None
+                raise ProveError(f"{away} The run may go on without a witness: see the dashboard's page.") from None
             if not lost:
                 progress.say(f"{away} Asking on for {AWAY_SECONDS:.0f} s.")
             lost = True
@@ -237,7 +237,7 @@ def keep(dashboard: Dashboard, run_id: str, options: argparse.Namespace, say: Sa
             path = stem.with_name(f"{stem.name}.{extension}")
             path.write_bytes(dashboard.report(run_id, suffix))
             say(f"report {path}")
-    except (Trouble, OSError) as error:
+    except (ProveError, OSError) as error:
         say(f"The report could not be kept: {error}")
 
 

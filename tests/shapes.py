@@ -1,9 +1,9 @@
-"""What a JSON value is made of, to compare a fake's with a real one's."""
+"""What a JSON value is made of, to compare a simulated's with a real one's."""
 
 from collections.abc import Iterator
 from typing import Any
 
-FREE = ("document", "reckoning")  # keys whose value may be shaped as it likes
+FREE = ("document", "evaluation")  # keys whose value may be shaped as it likes
 
 
 def shape(value: Any) -> dict[str, set[str]]:
@@ -14,11 +14,13 @@ def shape(value: Any) -> dict[str, set[str]]:
     return found
 
 
-def differences(fake: Any, real: Any) -> list[str]:
-    """Where the fake's shape is not the real one's, in words. What one of them has nothing for is not compared."""
-    ours, theirs = shape(fake), shape(real)
-    words = [f"{path}: only the fake has it" for path in sorted(ours.keys() - theirs.keys()) if _known(path, theirs)]
-    words += [f"{path}: the fake lacks it" for path in sorted(theirs.keys() - ours.keys()) if _known(path, ours)]
+def differences(simulated: Any, real: Any) -> list[str]:
+    """Where the simulated's shape is not the real one's, in words. What one of them has nothing for is not compared."""
+    ours, theirs = shape(simulated), shape(real)
+    words = [
+        f"{path}: only the simulated has it" for path in sorted(ours.keys() - theirs.keys()) if _known(path, theirs)
+    ]
+    words += [f"{path}: the simulated lacks it" for path in sorted(theirs.keys() - ours.keys()) if _known(path, ours)]
     for path in sorted(ours.keys() & theirs.keys()):
         one, other = ours[path] - {"null"}, theirs[path] - {"null"}
         if one and other and one != other:

@@ -98,7 +98,7 @@ class Table:
         return {name: [*coarse[name], *fine[name]] for name in fine}
 
 
-class History:
+class MetricsTables:
     def __init__(self) -> None:
         self.taken_in = 0  # points, ever: while it is the same, so is what `since` gives
         self._tables = {name: Table(columns, steps=name in STEPS) for name, columns in TABLES.items()}

@@ -2,7 +2,7 @@
 
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
-# What is more than these counts as these: it is a slip, or bait, and whatever is reckoned of it is still a number that
+# What is more than these counts as these: it is a slip, or bait, and whatever is computed of it is still a number that
 # the state's JSON can hold, in 64 bits.
 MOST_MILLICORES = 10**12
 MOST_BYTES = 2**60

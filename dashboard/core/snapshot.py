@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from dashboard.core import events, objects, views
-from dashboard.core.history import History
+from dashboard.core.history import MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
-from dashboard.core.hpa.evaluation import Reckoning
+from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.timestamps import duration, seconds
-from dashboard.core.traffic import Rates, Traffic
+from dashboard.core.traffic import Traffic, TrafficRates
 
 Json = dict[str, Any]
 
@@ -35,16 +35,16 @@ class Targets(msgspec.Struct, frozen=True):
 
 class Snapshot:
     def __init__(self, targets: Targets, sources: Iterable[str], at: str) -> None:
-        self.history = History()
+        self.history = MetricsTables()
         self._targets = targets
         self._objects: dict[str, dict[str, Any]] = {}  # kind → uid → object; a kind is absent until it was listed
         self._samples: dict[str, objects.PodMetrics] = {}  # pod name → sample
         self._pods: dict[str, Json] = {}  # uid → view
         self._sorted: list[Json] | None = None  # the views in the order of the state, until one changes
         self._traffic = Traffic()
-        self._rates: Rates | None = None
-        self._reckoning = Reckoning()
-        self._unreckoned: str | None = None  # since when pods changed that are not reckoned in yet
+        self._rates: TrafficRates | None = None
+        self._evaluator = Evaluator()
+        self._unevaluated: str | None = None  # since when pods changed that are not evaluated yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
         self._load: Json | None = None
@@ -99,8 +99,8 @@ class Snapshot:
 
     def state(self, viewers: int) -> Json:
         """The state as the wire has it, but for `epoch`, `seq` and `as_of`, which the messages themselves carry."""
-        if self._unreckoned:
-            self._reckon(self._unreckoned)
+        if self._unevaluated:
+            self._evaluate(self._unevaluated)
         return {
             "pods": self._in_order(),
             "autoscaler": self._autoscaler,
@@ -166,9 +166,9 @@ class Snapshot:
         self._hear(kind, "live", at)
         if kind == "pods":
             self._sorted = None
-            self._unreckoned = at  # once a state and not once a pod: a thousand may come at once
+            self._unevaluated = at  # once a state and not once a pod: a thousand may come at once
         if kind in ("horizontalpodautoscalers", "deployments"):
-            self._reckon(at)
+            self._evaluate(at)
 
     def _sample(self, told: events.MetricsSampled) -> None:
         """Each poll has all samples: a pod that is not in it has no current one. The age shown is the sample's own."""
@@ -181,7 +181,7 @@ class Snapshot:
         newest = max((sample.timestamp for sample in told.samples), default=None)
         self._hear("metrics", "live", told.at, as_of=newest)
         self._record_samples()
-        self._reckon(told.at)
+        self._evaluate(told.at)
 
     def _record_samples(self) -> None:
         """A sample counts once, at its own time: the history leaves out what it has already."""
@@ -209,9 +209,9 @@ class Snapshot:
                 self._sorted = None
         self._hear("traffic", "live", told.at)
 
-    def _reckon(self, at: str) -> None:
+    def _evaluate(self, at: str) -> None:
         """The autoscaler's view, with its arithmetic; and how many pods there are, where that changed."""
-        self._unreckoned = None
+        self._unevaluated = None
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         deployment = self._find("deployments", self._targets.deployment)
         if autoscaler is None:
@@ -219,10 +219,10 @@ class Snapshot:
         else:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
             asked = deployment.spec.replicas if deployment else None
-            reckoning = self._reckoning.reckon(autoscaler, members, self._samples, seconds(at), asked)
+            evaluation = self._evaluator.evaluate(autoscaler, members, self._samples, seconds(at), asked)
             view = views.autoscaler(autoscaler)
             target = views.target_of_requests(view, self._members())
-            self._autoscaler = view | {"target_of_requests": target, "reckoning": reckoning}
+            self._autoscaler = view | {"target_of_requests": target, "evaluation": evaluation}
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)

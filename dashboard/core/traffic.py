@@ -12,7 +12,7 @@ REMEMBERED_SECONDS = 60.0  # a pod that was not heard for longer starts anew
 Buckets = tuple[tuple[float, float], ...]
 
 
-class Rates(msgspec.Struct, frozen=True):
+class TrafficRates(msgspec.Struct, frozen=True):
     """All pods together, over the time between two scrapes. The percentiles are null when nothing was asked."""
 
     requests_per_second: float
@@ -30,7 +30,7 @@ class Traffic:
         self._heard: dict[str, tuple[float, Counters]] = {}
         self._began = False
 
-    def rates(self, at: float, pods: dict[str, Counters]) -> Rates | None:
+    def rates(self, at: float, pods: dict[str, Counters]) -> TrafficRates | None:
         """The rates since each pod was last heard; None for the first scrape. `at` is in seconds.
 
         A pod seen for the first time has no rate yet. One whose counters fell was restarted, and counts from zero. One
@@ -44,7 +44,7 @@ class Traffic:
         spans = {name: at - before[name][0] for name in pods if name in before}
         grown = {name: _growth(before[name][1], pods[name]) for name in spans}
         latencies = _together([each.buckets for each in grown.values()])
-        return Rates(
+        return TrafficRates(
             requests_per_second=round(sum(each.requests / spans[name] for name, each in grown.items()), 1),
             errors_per_second=round(sum(each.errors / spans[name] for name, each in grown.items()), 1),
             p50_ms=_milliseconds(quantile(0.5, latencies)),

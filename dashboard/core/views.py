@@ -8,14 +8,14 @@ from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
-from dashboard.core.traffic import Rates
+from dashboard.core.traffic import TrafficRates
 
 Json = dict[str, Any]
 
 MOST_CHARTED = 10_000  # percent: a target beyond would press all that a chart shows flat, and is not drawn
 
 
-def pod(pod: Pod, sample: PodMetrics | None, rates: Rates | None = None) -> Json:
+def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) -> Json:
     """A pod, with its sample if that one is its own: a replaced pod of the same name has none yet."""
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
@@ -41,7 +41,7 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: Rates | None = None) -> Json
     }
 
 
-def pod_traffic(rates: Rates | None, name: str) -> Json:
+def pod_traffic(rates: TrafficRates | None, name: str) -> Json:
     """What a pod answers; null while it is not known."""
     return {
         "requests_per_second": rates.by_pod.get(name) if rates else None,
@@ -105,7 +105,7 @@ def target_of_requests(autoscaler: Json, pods: Iterable[Json]) -> float | None:
     return None if target is None or target > MOST_CHARTED else target
 
 
-def traffic(rates: Rates | None) -> Json | None:
+def traffic(rates: TrafficRates | None) -> Json | None:
     """What the service answers, all its pods together."""
     if rates is None:
         return None

@@ -14,7 +14,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from dashboard.dataservice.contract import LARGEST_ANSWER, PARAMETERS, Answer, Away, Busy, Silent, Strange, TooLarge
+from dashboard.dataservice.contract import (
+    LARGEST_ANSWER,
+    PARAMETERS,
+    AnswerTooLarge,
+    DataServiceAnswer,
+    DataServiceBusy,
+    DataServiceTimeout,
+    DataServiceUnavailable,
+    UnexpectedAnswer,
+)
 
 CONNECT_SECONDS = 3.0
 DEADLINE_SECONDS = 25.0  # for one answer: longer than the service's own deadline, which gives the better answer
@@ -26,7 +35,7 @@ _ID = re.compile(r"[0-9a-fA-F]{24}")
 _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
-class Service:
+class DataServiceClient:
     """A client of the data service, for one of its collections; `at_once` are its places where AT_ONCE are too few."""
 
     def __init__(
@@ -37,22 +46,24 @@ class Service:
         self._places = {method: threading.BoundedSemaphore(at_once or AT_ONCE) for method in ("GET", "POST")}
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
-    def newest(self, parameters: Mapping[str, str]) -> Answer:
+    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         query = urlencode({name: parameters[name] for name in PARAMETERS if name in parameters})
         return self._ask("GET", f"{self._documents}?{query}")
 
-    def document(self, id_: str) -> Answer:
+    def document(self, id_: str) -> DataServiceAnswer:
         if not _ID.fullmatch(id_):
             raise ValueError(id_)
         return self._ask("GET", f"{self._documents}/{id_}")
 
-    def insert(self, body: bytes, content_type: str) -> Answer:
+    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         return self._ask("POST", self._documents, body, content_type)
 
-    def _ask(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
+    def _ask(
+        self, method: str, url: str, body: bytes | None = None, content_type: str | None = None
+    ) -> DataServiceAnswer:
         place = self._places[method]
         if not place.acquire(blocking=False):
-            raise Busy("The service is slow, and enough requests wait for it.")
+            raise DataServiceBusy("The service is slow, and enough requests wait for it.")
         headers = {"Accept": "application/json", "Connection": "close"}
         if content_type:
             headers["Content-Type"] = content_type
@@ -65,9 +76,9 @@ class Service:
                 with closing(answer):
                     return _answer(answer, _read(answer, end))
         except (NewConnectionError, ConnectTimeoutError):
-            raise Away("The service does not answer: there is nothing at its address.") from None
+            raise DataServiceUnavailable("The service does not answer: there is nothing at its address.") from None
         except (HTTPError, OSError):
-            raise Silent("The service did not answer in time, or its answer broke off.") from None
+            raise DataServiceTimeout("The service did not answer in time, or its answer broke off.") from None
         finally:
             place.release()
 
@@ -76,23 +87,23 @@ def _read(answer: urllib3.BaseHTTPResponse, end: float) -> bytes:
     """The body, if it is small enough and all there by the end."""
     declared = answer.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > LARGEST_ANSWER:
-        raise TooLarge(_too_large())
+        raise AnswerTooLarge(_too_large())
     body = bytearray()
     while chunk := answer.read1(CHUNK):
         body += chunk
         if len(body) > LARGEST_ANSWER:
-            raise TooLarge(_too_large())
+            raise AnswerTooLarge(_too_large())
         if time.monotonic() > end:
-            raise Silent("The service's answer did not end in time.")
+            raise DataServiceTimeout("The service's answer did not end in time.")
     return bytes(body)
 
 
-def _answer(answer: urllib3.BaseHTTPResponse, body: bytes) -> Answer:
+def _answer(answer: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
     """Only JSON is passed on: under the dashboard's own address, a browser would run what a page of HTML holds."""
     content_type = answer.headers.get("Content-Type", "")
     if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= answer.status < 400:
-        raise Strange("What answers at the service's address is not the service.")
-    return Answer(
+        raise UnexpectedAnswer("What answers at the service's address is not the service.")
+    return DataServiceAnswer(
         status=answer.status,
         body=body,
         content_type=content_type,

@@ -14,39 +14,39 @@ LARGEST_DOCUMENT = 1 << 20  # bytes, of a document that is sent: the service's o
 PARAMETERS = ("filter", "before", "limit")  # that the service knows, of a page of documents
 
 
-class ServiceError(Exception):
+class DataServiceError(Exception):
     """The data service can't be asked. The message is a plain sentence.
 
-    ServiceError
-    ├── Busy      enough requests wait for it already
-    ├── Away      there is nothing at its address: nothing was sent
-    ├── Silent    it was asked, and did not answer in time: what was sent is stored, or not
-    ├── TooLarge  its answer exceeds LARGEST_ANSWER
-    └── Strange   what answers at its address is something else
+    DataServiceError
+    ├── DataServiceBusy      enough requests wait for it already
+    ├── DataServiceUnavailable      there is nothing at its address: nothing was sent
+    ├── DataServiceTimeout    it was asked, and did not answer in time: what was sent is stored, or not
+    ├── AnswerTooLarge  its answer exceeds LARGEST_ANSWER
+    └── UnexpectedAnswer   what answers at its address is something else
     """
 
 
-class Busy(ServiceError):
+class DataServiceBusy(DataServiceError):
     pass
 
 
-class Away(ServiceError):
+class DataServiceUnavailable(DataServiceError):
     pass
 
 
-class Silent(ServiceError):
+class DataServiceTimeout(DataServiceError):
     pass
 
 
-class TooLarge(ServiceError):
+class AnswerTooLarge(DataServiceError):
     pass
 
 
-class Strange(ServiceError):
+class UnexpectedAnswer(DataServiceError):
     pass
 
 
-class Answer(msgspec.Struct, frozen=True):
+class DataServiceAnswer(msgspec.Struct, frozen=True):
     """What the service answered, errors of its own included: those are problem+json with their status."""
 
     status: int
@@ -57,14 +57,14 @@ class Answer(msgspec.Struct, frozen=True):
     retry_after: str | None = None  # seconds
 
 
-class Service(Protocol):
-    """Either has the answer or raises a ServiceError."""
+class DataService(Protocol):
+    """Either has the answer or raises a DataServiceError."""
 
-    def newest(self, parameters: Mapping[str, str]) -> Answer:
+    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         """A page of documents, as PARAMETERS say."""
 
-    def document(self, id_: str) -> Answer:
+    def document(self, id_: str) -> DataServiceAnswer:
         """One document. The id must have been checked to be 24 hexadecimal digits."""
 
-    def insert(self, body: bytes, content_type: str) -> Answer:
+    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         """Stores the document that the body holds."""

@@ -47,25 +47,25 @@ SOCKET_OPTIONS = [
 ]
 
 
-class ClusterError(Exception):
+class KubeError(Exception):
     """The API server did not give what was asked for.
 
-    ClusterError
+    KubeError
     ├── Unreachable   no answer, or one that broke off
-    ├── Refused       a status that is not 2xx
+    ├── KubeStatusError       a status that is not 2xx
     │   ├── Forbidden     401 or 403: the ServiceAccount may not
     │   └── Gone          410: the resourceVersion or the continue token is too old
-    └── Garbled       an answer that is not what the API documents, or larger than it can be
+    └── InvalidAnswer       an answer that is not what the API documents, or larger than it can be
     """
 
     outcome = "failed"  # the word for it in /metrics
 
 
-class Unreachable(ClusterError):
+class Unreachable(KubeError):
     outcome = "unreachable"
 
 
-class Refused(ClusterError):
+class KubeStatusError(KubeError):
     """`status` is the HTTP status, `words` the API's own message, which may be empty.
 
     `wait` are the seconds after which the server says that it may be asked again; 0 where it says nothing.
@@ -81,15 +81,15 @@ class Refused(ClusterError):
         self.wait = wait
 
 
-class Forbidden(Refused):
+class Forbidden(KubeStatusError):
     outcome = "forbidden"
 
 
-class Gone(Refused):
+class Gone(KubeStatusError):
     outcome = "gone"
 
 
-class Garbled(ClusterError):
+class InvalidAnswer(KubeError):
     outcome = "garbled"
 
 
@@ -121,7 +121,7 @@ def _read_token(configuration: Configuration) -> None:
     configuration.api_key["BearerToken"] = f"Bearer {token}"
 
 
-class Requests:
+class RequestCounter:
     """What was asked of the API server, for /metrics. Each kind is counted by its one thread."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class Requests:
         self.watches: Counter[str] = Counter()  # kind → watches that are open
 
 
-class Api:
+class KubeClient:
     """For one thread: an ApiClient is not to be shared. `kind` is what its requests are counted as."""
 
     def __init__(
@@ -138,7 +138,7 @@ class Api:
         read_seconds: float = ANSWER_SECONDS,
         *,
         kind: str = "",
-        requests: Requests | None = None,
+        requests: RequestCounter | None = None,
     ) -> None:
         configuration.retries = False  # urllib3 would try three times more, at once
         configuration.socket_options = SOCKET_OPTIONS
@@ -178,7 +178,7 @@ class Api:
                 while data := response.read1(READ_BYTES):
                     body += data
                     if len(body) > LARGEST_ANSWER:
-                        raise Garbled(f"the API server's answer is longer than {LARGEST_ANSWER >> 20} MiB")
+                        raise InvalidAnswer(f"the API server's answer is longer than {LARGEST_ANSWER >> 20} MiB")
                     if time.monotonic() > until:
                         raise Unreachable("the API server's answer does not come to its end")
             return bytes(body)
@@ -236,7 +236,7 @@ class Api:
                     del rest[: end + 1]
                     searched = 0
                 if len(rest) > LARGEST_LINE:
-                    raise Garbled(f"a line of the watch is longer than {LARGEST_LINE >> 20} MiB")
+                    raise InvalidAnswer(f"a line of the watch is longer than {LARGEST_LINE >> 20} MiB")
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         """read1 gives what has come and waits for nothing more; urllib3's stream() and readline() would."""
@@ -276,7 +276,7 @@ class Api:
         outcome = "ok"
         try:
             yield
-        except ClusterError as error:
+        except KubeError as error:
             outcome = error.outcome
             raise
         finally:
@@ -299,13 +299,13 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "refused"
 
 
-def refusal(status: int, body: bytes, retry_after: str | None = None) -> Refused:
+def refusal(status: int, body: bytes, retry_after: str | None = None) -> KubeStatusError:
     """The error for a status, with the API's own message where it gave one."""
     try:
         message = msgspec.json.decode(body, type=objects.Status).message
     except (msgspec.DecodeError, RecursionError):
         message = ""
-    kind = Gone if status == 410 else Forbidden if status in (401, 403) else Refused
+    kind = Gone if status == 410 else Forbidden if status in (401, 403) else KubeStatusError
     return kind(status, message, float(retry_after) if retry_after and retry_after.isdecimal() else 0.0)
 
 

@@ -11,7 +11,7 @@ LARGEST_ANSWER = 4096  # bytes that are read of it
 WORDS = 200  # characters of its own words
 
 
-class Crash:
+class CrashClient:
     """`port` is the container's, `token` the one that it shares with the dashboard."""
 
     def __init__(self, port: int, token: str) -> None:

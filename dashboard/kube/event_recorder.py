@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dashboard.core.timestamps import rfc3339
-from dashboard.kube.client import Api, object_path
+from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import READ_SECONDS, telling
 
 COMPONENT = "dashboard"  # who Events say that they come from
@@ -20,7 +20,7 @@ class EventRecorder:
     """`instance` is this dashboard's own name; `api` makes a client that waits so many seconds for an answer."""
 
     def __init__(
-        self, api: Callable[[float], Api], namespace: str, instance: str, now: Callable[[], float] = time.time
+        self, api: Callable[[float], KubeClient], namespace: str, instance: str, now: Callable[[], float] = time.time
     ) -> None:
         self._api = api
         self._namespace = namespace

@@ -21,8 +21,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
-from dashboard.kube.client import Api
-from dashboard.kube.update import Cell
+from dashboard.kube.client import KubeClient
+from dashboard.kube.update import SharedObject
 
 NAME = "dashboard-runs"  # the Lease's, as the manifests name it
 
@@ -65,14 +65,14 @@ class Lease:
 
     def __init__(
         self,
-        api: Callable[[float], Api],
+        api: Callable[[float], KubeClient],
         namespace: str,
         holder: str,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases/{NAME}"
-        self._cell = Cell(api, path, f"the Lease {NAME}")
+        self._cell = SharedObject(api, path, f"the Lease {NAME}")
         self._holder = holder
         self._now = now
         self._monotonic = monotonic

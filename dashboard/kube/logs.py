@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from dashboard.kube.pod_details import InspectionError, Log
+from dashboard.kube.pod_details import LogSource, PodReadError
 
 MOST = 8  # logs at once; each takes a thread here and one of the server's
 LONGEST_SECONDS = 30 * 60.0
@@ -23,25 +23,25 @@ PIECES = 64  # of some kilobytes each, that wait for a slow reader; then the log
 USER_TIMEOUT_MS = 30_000
 
 
-class TooMany(Exception):
+class TooManyLogs(Exception):
     """As many logs as may be are being read."""
 
 
-class Tails:
+class LogStreams:
     """All logs that are being read."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._open: set[Tail] = set()
+        self._open: set[LogStream] = set()
         self._stopped = False
 
-    def open(self, log: Callable[[], Log], reader: "Reader", *, follow: bool) -> "Tail":
-        """Takes one of the places, and only then asks for the log. TooMany, or what `log` raises."""
-        tail = Tail(reader, follow=follow, release=self._release)
+    def open(self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool) -> "LogStream":
+        """Takes one of the places, and only then asks for the log. TooManyLogs, or what `log` raises."""
+        tail = LogStream(reader, follow=follow, release=self._release)
         with self._lock:
             if self._stopped or len(self._open) >= self._most:
-                raise TooMany
+                raise TooManyLogs
             self._open.add(tail)
         try:
             tail.start(log())
@@ -61,23 +61,23 @@ class Tails:
     def __len__(self) -> int:
         return len(self._open)
 
-    def _release(self, tail: "Tail") -> None:
+    def _release(self, tail: "LogStream") -> None:
         with self._lock:
             self._open.discard(tail)
 
 
-class Tail:
+class LogStream:
     """One log and its reader. Two threads: one waits for the log, the server's own for the reader."""
 
-    def __init__(self, reader: "Reader", *, follow: bool, release: Callable[["Tail"], None]) -> None:
+    def __init__(self, reader: "LogReader", *, follow: bool, release: Callable[["LogStream"], None]) -> None:
         self._reader = reader
         self._follow = follow
         self._release = release
-        self._log: Log | None = None
+        self._log: LogSource | None = None
         self._pieces: queue.Queue[bytes | None] = queue.Queue(PIECES)  # None: the log has ended
         self._closed = threading.Event()
 
-    def start(self, log: Log) -> None:
+    def start(self, log: LogSource) -> None:
         self._log = log
         threading.Thread(target=self._read, args=[log], name="log", daemon=True).start()
 
@@ -113,13 +113,13 @@ class Tail:
         self.close()
         self._reader.cut()
 
-    def _read(self, log: Log) -> None:
+    def _read(self, log: LogSource) -> None:
         """Hands the log on; its last words when it broke off are ours."""
         try:
             for piece in whole_lines(log.pieces()):
                 if not self._put(piece):
                     return
-        except InspectionError as error:
+        except PodReadError as error:
             self._put(f"The log broke off. {error}\n".encode())
         finally:
             self._put(None)
@@ -140,7 +140,7 @@ class Tail:
         return False
 
 
-class Reader:
+class LogReader:
     """The connection to whoever reads, where the server tells which one it is."""
 
     def __init__(self, connection: socket.socket | None) -> None:

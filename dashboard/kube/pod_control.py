@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.objects import Condition, Meta, Object
-from dashboard.kube.client import Api, Refused, object_path
-from dashboard.kube.crash import Crash
+from dashboard.kube.client import KubeClient, KubeStatusError, object_path
+from dashboard.kube.crash import CrashClient
 from dashboard.kube.update import READ_SECONDS, telling
 
 DATABASE = "mongod"  # the container
@@ -52,14 +52,14 @@ class PodControl:
     `api` makes a client that waits so many seconds for an answer: each call has one of its own.
     """
 
-    def __init__(self, api: Callable[[float], Api], namespace: str, crash: Crash | None = None) -> None:
+    def __init__(self, api: Callable[[float], KubeClient], namespace: str, crash: CrashClient | None = None) -> None:
         self._api = api
         self._namespace = namespace
         self._crash = crash
 
     def pod(self, name: str) -> PodIdentity:
         """The pod as the API server has it now, not as the watch saw it last. `NotFound` if there is none."""
-        pod = self._read("pods", name, f"the pod {name}", Pod)
+        pod = self._read("pods", name, f"the pod {name}", MongodPod)
         ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
         return PodIdentity(
             name=name,
@@ -72,7 +72,7 @@ class PodControl:
 
     def claim(self, name: str) -> ClaimIdentity:
         """`NotFound` if there is none."""
-        claim = self._read("persistentvolumeclaims", name, f"the claim {name}", Claim)
+        claim = self._read("persistentvolumeclaims", name, f"the claim {name}", DataClaim)
         return ClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
 
     def kill(self, name: str, uid: str, mode: str) -> None:
@@ -93,7 +93,7 @@ class PodControl:
         with self._asking(f"delete {what}", what) as api:
             try:
                 api.delete(object_path(self._namespace, "pods", name), options)
-            except Refused as refused:
+            except KubeStatusError as refused:
                 if refused.status != 409:
                     raise
                 raise UidMismatch(f"The pod {name} has another uid now than {uid}.") from refused
@@ -101,7 +101,7 @@ class PodControl:
     def _kill_mongod(self, name: str, uid: str) -> None:
         if self._crash is None:
             raise ExternalError("Crash mode is not installed here: the database's pod has no crash container.")
-        pod = self._read("pods", name, f"the pod {name}", Pod)
+        pod = self._read("pods", name, f"the pod {name}", MongodPod)
         if pod.metadata.uid != uid:
             raise UidMismatch(f"The pod {name} has another uid now than {uid}.")
         if not pod.status.pod_ip:
@@ -113,11 +113,11 @@ class PodControl:
             return msgspec.json.decode(api.get(object_path(self._namespace, resource, name)), type=type_)
 
     @contextlib.contextmanager
-    def _asking(self, deed: str, what: str) -> Iterator[Api]:
+    def _asking(self, deed: str, what: str) -> Iterator[KubeClient]:
         with contextlib.closing(self._api(READ_SECONDS)) as api, telling(deed):
             try:
                 yield api
-            except Refused as refused:
+            except KubeStatusError as refused:
                 if refused.status != 404:
                     raise
                 raise NotFound(f"There is no {what.removeprefix('the ')} now.") from refused
@@ -126,71 +126,71 @@ class PodControl:
 # What is read of a pod and of a claim, beyond what the page shows of them.
 
 
-class Mount(Object, frozen=True):
+class DataMount(Object, frozen=True):
     name: str
     mount_path: str
 
 
-class Container(Object, frozen=True):
+class MongodContainer(Object, frozen=True):
     name: str
     command: list[str] | None = None
     args: list[str] | None = None
-    volume_mounts: list[Mount] | None = None
+    volume_mounts: list[DataMount] | None = None
 
 
-class ClaimSource(Object, frozen=True):
+class DataClaimSource(Object, frozen=True):
     claim_name: str
 
 
-class Volume(Object, frozen=True):
+class DataVolume(Object, frozen=True):
     name: str
-    persistent_volume_claim: ClaimSource | None = None
+    persistent_volume_claim: DataClaimSource | None = None
 
 
-class PodSpec(Object, frozen=True):
-    containers: list[Container] | None = None
-    volumes: list[Volume] | None = None
+class MongodPodSpec(Object, frozen=True):
+    containers: list[MongodContainer] | None = None
+    volumes: list[DataVolume] | None = None
     node_name: str | None = None
 
 
-class ContainerStatus(Object, frozen=True):
+class MongodContainerStatus(Object, frozen=True):
     name: str
     container_id: str = msgspec.field(default="", name="containerID")
 
 
-class PodStatus(Object, frozen=True):
+class MongodPodStatus(Object, frozen=True):
     pod_ip: str | None = msgspec.field(default=None, name="podIP")
     conditions: list[Condition] | None = None
-    container_statuses: list[ContainerStatus] | None = None
+    container_statuses: list[MongodContainerStatus] | None = None
 
 
-class Pod(Object, frozen=True):
+class MongodPod(Object, frozen=True):
     metadata: Meta
-    spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    spec: MongodPodSpec = MongodPodSpec()
+    status: MongodPodStatus = MongodPodStatus()
 
 
-class ClaimSpec(Object, frozen=True):
+class DataClaimSpec(Object, frozen=True):
     volume_name: str = ""
 
 
-class ClaimStatus(Object, frozen=True):
+class DataClaimStatus(Object, frozen=True):
     phase: str = "Pending"
 
 
-class Claim(Object, frozen=True):
+class DataClaim(Object, frozen=True):
     metadata: Meta
-    spec: ClaimSpec = ClaimSpec()
-    status: ClaimStatus = ClaimStatus()
+    spec: DataClaimSpec = DataClaimSpec()
+    status: DataClaimStatus = DataClaimStatus()
 
 
-def _container_id(pod: Pod) -> str | None:
+def _container_id(pod: MongodPod) -> str | None:
     """containerd://… without the runtime's name."""
     ids = (each.container_id for each in pod.status.container_statuses or [] if each.name == DATABASE)
     return next(ids, "").rpartition("://")[2] or None
 
 
-def _claim(pod: Pod) -> str | None:
+def _claim(pod: MongodPod) -> str | None:
     """The claim that mongod's data directory is on, by the volume that is mounted closest above it."""
     mongod = next((each for each in pod.spec.containers or [] if each.name == DATABASE), None)
     if mongod is None:
@@ -203,7 +203,7 @@ def _claim(pod: Pod) -> str | None:
     return source.claim_name if source else None
 
 
-def _data_path(mongod: Container) -> str:
+def _data_path(mongod: MongodContainer) -> str:
     words = [*(mongod.command or []), *(mongod.args or [])]
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == "--dbpath" or word.startswith("--dbpath="):

@@ -16,34 +16,34 @@ WORDS = 2_000  # characters of a foreign message
 Json = dict[str, Any]
 
 
-class InspectionError(Exception):
+class PodReadError(Exception):
     """A pod, its events or its log can't be shown. The message is a plain sentence.
 
-    InspectionError
-    ├── Missing   there is no such pod, container or log
-    ├── Waiting   the container has not started: no log yet
-    ├── Denied    the dashboard's Role does not allow it
-    └── Away      the API server or the pod's node does not answer, or not well
+    PodReadError
+    ├── PodNotFound   there is no such pod, container or log
+    ├── ContainerWaiting   the container has not started: no log yet
+    ├── PodReadForbidden    the dashboard's Role does not allow it
+    └── PodReadUnavailable      the API server or the pod's node does not answer, or not well
     """
 
 
-class Missing(InspectionError):
+class PodNotFound(PodReadError):
     pass
 
 
-class Waiting(InspectionError):
+class ContainerWaiting(PodReadError):
     pass
 
 
-class Denied(InspectionError):
+class PodReadForbidden(PodReadError):
     pass
 
 
-class Away(InspectionError):
+class PodReadUnavailable(PodReadError):
     pass
 
 
-class Asked(msgspec.Struct, frozen=True):
+class LogRequest(msgspec.Struct, frozen=True):
     """What is asked of a container's log: its last `tail` lines, of the container before this one if `previous`, each
     with its time if `timestamps`, and what is written from now on if `follow`."""
 
@@ -54,19 +54,19 @@ class Asked(msgspec.Struct, frozen=True):
     timestamps: bool = False
 
 
-class Log(Protocol):
+class LogSource(Protocol):
     """A log on its way. `close` may be called by another thread and ends a read that waits."""
 
     def pieces(self) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
 
-class Inspector(Protocol):
-    """Looks closely at one pod, named by its view in the state. All raise InspectionError."""
+class PodReader(Protocol):
+    """Looks closely at one pod, named by its view in the state. All raise PodReadError."""
 
     def pod(self, view: Json) -> Json: ...
     def events(self, view: Json) -> list[Json]: ...
-    def log(self, view: Json, asked: Asked) -> Log: ...
+    def log(self, view: Json, asked: LogRequest) -> LogSource: ...
 
 
 def details(pod: Json, events: Iterable[Json]) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dashboard.core.errors import ExternalError, NotFound
-from dashboard.kube.client import Api, ClusterError, Forbidden, Refused
+from dashboard.kube.client import Forbidden, KubeClient, KubeError, KubeStatusError
 
 READ_SECONDS = 5.0  # for an answer to begin: a run waits for it
 TRIES = 5  # of a change that others get ahead of
@@ -16,10 +16,10 @@ Json = dict[str, Any]
 Change = Callable[[Json], None]  # changes the object that it is given, or raises what keeps it from that
 
 
-class Cell:
+class SharedObject:
     """`api` makes a client that waits so many seconds for an answer; `what` is the object's name in words."""
 
-    def __init__(self, api: Callable[[float], Api], path: str, what: str) -> None:
+    def __init__(self, api: Callable[[float], KubeClient], path: str, what: str) -> None:
         self._api = api
         self._path = path
         self._what = what
@@ -40,16 +40,16 @@ class Cell:
                 try:
                     changed: Json = msgspec.json.decode(api.put(self._path, found))
                     return changed
-                except Refused as refused:
+                except KubeStatusError as refused:
                     if refused.status != 409:
                         raise
         raise ExternalError(f"The dashboard could not change {self._what}: others change it at the same time.")
 
-    def _get(self, api: Api) -> Json:
+    def _get(self, api: KubeClient) -> Json:
         try:
             found: Json = msgspec.json.decode(api.get(self._path))
             return found
-        except Refused as refused:
+        except KubeStatusError as refused:
             if refused.status != 404:
                 raise
             words = f"There is no {self._what.removeprefix('the ')} in the cluster: apply the manifests again."
@@ -63,7 +63,7 @@ def telling(what: str) -> Iterator[None]:
         yield
     except Forbidden as error:
         raise ExternalError(f"The dashboard may not {what}: the API server says {error}.") from error
-    except ClusterError as error:
+    except KubeError as error:
         raise ExternalError(f"The dashboard could not {what}: {error}.") from error
     except msgspec.DecodeError as error:
         raise ExternalError(f"The dashboard could not {what}: the API server's answer can't be read.") from error

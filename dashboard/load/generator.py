@@ -1,6 +1,6 @@
 """The load itself, a process: `python -m dashboard.load.generator '{"url": "http://…", "rate": 100, "duration": 10}'`.
 
-GETs one URL at the moments of its schedule, and writes a line of JSON (a `Sample`) each second: the first when it
+GETs one URL at the moments of its schedule, and writes a line of JSON (a `LoadSample`) each second: the first when it
 begins, the last with `final`. A number on a line of its input is a new rate, in requests a second. It ends with its
 schedule, at a line that says "stop", with its input, and with its parent; any other line is a fault. Without a url it
 loads a sink in itself: what this machine can carry, with nobody else to blame.
@@ -27,7 +27,7 @@ from aiohttp.connector import Connection
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
 from dashboard.core.errors import InvalidOption
-from dashboard.load.options import MOST_IN_FLIGHT, Errors, LoadOptions, Sample, check_rate
+from dashboard.load.options import MOST_IN_FLIGHT, ErrorCounts, LoadOptions, LoadSample, check_rate
 
 LIFE_SECONDS = 2.0  # of a connection: the Service gives each to one pod, and new pods must get their share
 LIFE_REQUESTS = 50
@@ -94,7 +94,7 @@ class Generator:
         self._fault: BaseException | None = None
         self._began = self._worked = 0.0
         self._offered = self._sent = self._dropped = self._answered = 0
-        self._errors = dict.fromkeys(Errors.__struct_encode_fields__, 0)
+        self._errors = dict.fromkeys(ErrorCounts.__struct_encode_fields__, 0)
         self._latency = Distribution()
         self._lag = Distribution()
 
@@ -194,8 +194,8 @@ class Generator:
     def _tell(self, final: bool = False) -> None:
         p50, p99, whole_p50, whole_p99 = self._latency.percentiles(50, 99)
         lag, whole_lag = self._lag.percentiles(99)
-        errors = msgspec.convert(self._errors, Errors)
-        sample = Sample(
+        errors = msgspec.convert(self._errors, ErrorCounts)
+        sample = LoadSample(
             elapsed=time.monotonic() - self._began,
             offered=self._offered,
             sent=self._sent,

@@ -23,7 +23,7 @@ MOST_LAG_MS = 50.0  # a generator that sends later than this, or works harder th
 MOST_CPU_PERCENT = 80.0
 
 
-class Busy(ExternalError):
+class LoadBusy(ExternalError):
     """One load at a time. `by` is who started the one that runs."""
 
     def __init__(self, by: str) -> None:
@@ -31,7 +31,7 @@ class Busy(ExternalError):
         self.by = by
 
 
-class Unfit(ExternalError):
+class GeneratorUnfit(ExternalError):
     """The self-test failed: this machine can't send that many requests a second at the moment."""
 
 
@@ -74,7 +74,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return Schedule.of(self.rate, self.duration, self.ramp_seconds)
 
 
-class Errors(Struct, frozen=True, forbid_unknown_fields=True):
+class ErrorCounts(Struct, frozen=True, forbid_unknown_fields=True):
     """Requests without an answer (the first three), and answers that are no success."""
 
     connect: int = 0  # no connection came about
@@ -98,7 +98,7 @@ class Errors(Struct, frozen=True, forbid_unknown_fields=True):
         return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
-class Sample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoadSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the generator tells each second. Counts are since the start, `elapsed` is in seconds.
 
     Latency counts from the moment at which a request was due to the end of its answer, or until it was given up;
@@ -111,7 +111,7 @@ class Sample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sent: int
     dropped: int
     answered: int
-    errors: Errors
+    errors: ErrorCounts
     in_flight: int  # in the last sample: given up at the end, without a verdict on them
     connections: int  # open at this moment
     p50_ms: float | None  # of this second
@@ -124,7 +124,7 @@ class Sample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     final: bool = False
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class LoadTotals(Struct, frozen=True, kw_only=True):
     """What a load came to, from its start."""
 
     seconds: float = 0.0
@@ -143,7 +143,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     failed: str | None = None
 
 
-def unfit(totals: Totals) -> str | None:
+def unfit(totals: LoadTotals) -> str | None:
     """Why figures of a generator that did so say nothing about the server; None if they do."""
     lag, cpu = totals.lag_p99_ms, totals.cpu_percent
     if lag is None or cpu is None:

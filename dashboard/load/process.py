@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from dashboard.load.options import Sample
-from dashboard.load.progress import Course
+from dashboard.load.options import LoadSample
+from dashboard.load.progress import LoadProgress
 
 BEGIN_SECONDS = 15.0  # to import what the generator needs, on a machine that is busy
 SILENT_SECONDS = 8.0  # without a line, though there should be one each second
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 log = logging.getLogger(__name__)
 
 
-class Child(threading.Thread):
+class GeneratorProcess(threading.Thread):
     """A generator, from its start until it is gone. The thread that starts it is the one that waits for it: the kernel
     would kill it with its parent, and takes the thread for that.
 
@@ -37,7 +37,7 @@ class Child(threading.Thread):
     """
 
     def __init__(
-        self, url: str | None, course: Course, heard: Callable[[], None], ended: Callable[[str | None], None]
+        self, url: str | None, course: LoadProgress, heard: Callable[[], None], ended: Callable[[str | None], None]
     ) -> None:
         super().__init__(name="load", daemon=True)
         self.problem: str | None = None
@@ -153,7 +153,7 @@ class Child(threading.Thread):
         *lines, self._line = (self._line + data).split(b"\n")
         for line in lines:
             try:
-                sample = msgspec.json.decode(line, type=Sample)
+                sample = msgspec.json.decode(line, type=LoadSample)
             except msgspec.MsgspecError:
                 return "it was no sample"
             self._start = min(self._start, time.monotonic() - sample.elapsed)

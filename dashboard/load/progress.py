@@ -4,7 +4,7 @@ import math
 from collections import deque
 from typing import Any
 
-from dashboard.load.options import MOST_IN_FLIGHT, LoadOptions, Sample, Totals
+from dashboard.load.options import MOST_IN_FLIGHT, LoadOptions, LoadSample, LoadTotals
 from dashboard.load.schedule import Schedule
 
 CPU_SECONDS = 5.0  # over which the generator's own work is looked at
@@ -13,7 +13,7 @@ DELIVERY_SECONDS = 8.0  # within which a change of the rate takes effect; a gene
 Json = dict[str, Any]
 
 
-class Course:
+class LoadProgress:
     """The samples of one load, checked as they come, and what they add up to."""
 
     def __init__(self, options: LoadOptions, by: str) -> None:
@@ -21,9 +21,9 @@ class Course:
         self.by = by
         self._schedule = options.schedule()
         self._stopped = math.inf  # seconds after the start
-        self._last: Sample | None = None
-        self._before: Sample | None = None
-        self._recent: deque[Sample] = deque()  # of the last seconds, for the CPU
+        self._last: LoadSample | None = None
+        self._before: LoadSample | None = None
+        self._recent: deque[LoadSample] = deque()  # of the last seconds, for the CPU
         self._worst: float | None = None  # percent of a core, over 5 s
 
     @property
@@ -47,7 +47,7 @@ class Course:
         """The generator is told to stop: nothing is due any more."""
         self._stopped = min(self._stopped, elapsed)
 
-    def take(self, sample: Sample) -> str | None:
+    def take(self, sample: LoadSample) -> str | None:
         """Adds a sample; or says in a few words why it can't be true, and leaves it out."""
         if (lie := _lie(self._last, sample, self._schedule)) is not None:
             return lie
@@ -59,11 +59,11 @@ class Course:
             self._worst = max(self._worst or 0.0, _cpu_percent(self._recent[0], sample) or 0.0)
         return None
 
-    def totals(self, failed: str | None = None) -> Totals:
+    def totals(self, failed: str | None = None) -> LoadTotals:
         last = self._last
         if last is None:
-            return Totals(failed=failed)
-        return Totals(
+            return LoadTotals(failed=failed)
+        return LoadTotals(
             seconds=last.elapsed,
             due=self._schedule.offered(min(last.elapsed, self._stopped)),
             offered=last.offered,
@@ -114,7 +114,7 @@ class Course:
         return offered, achieved, errors
 
 
-def _lie(before: Sample | None, sample: Sample, schedule: Schedule) -> str | None:
+def _lie(before: LoadSample | None, sample: LoadSample, schedule: Schedule) -> str | None:
     """What of a sample can't be true."""
     if before is not None and before.final:
         return "it went on after its end"
@@ -134,12 +134,12 @@ def _lie(before: Sample | None, sample: Sample, schedule: Schedule) -> str | Non
     return None
 
 
-def _counts(sample: Sample) -> tuple[float, ...]:
+def _counts(sample: LoadSample) -> tuple[float, ...]:
     errors = sample.errors
     kinds = (errors.connect, errors.timeout, errors.broken, errors.failing, errors.other)
     return (sample.offered, sample.sent, sample.dropped, sample.answered, sample.cpu_seconds, *kinds)
 
 
-def _cpu_percent(before: Sample, sample: Sample) -> float | None:
+def _cpu_percent(before: LoadSample, sample: LoadSample) -> float | None:
     span = sample.elapsed - before.elapsed
     return round(100 * (sample.cpu_seconds - before.cpu_seconds) / span, 1) if span > 0 else None

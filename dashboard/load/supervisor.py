@@ -11,9 +11,9 @@ from dashboard.core import events
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.core.timestamps import rfc3339, seconds
-from dashboard.load.options import Busy, LoadOptions, Totals, Unfit, check_rate, unfit
-from dashboard.load.process import Child
-from dashboard.load.progress import Course
+from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions, LoadTotals, check_rate, unfit
+from dashboard.load.process import GeneratorProcess
+from dashboard.load.progress import LoadProgress
 
 PATH = "/data?limit=20"
 TEST_SECONDS = 2.0
@@ -32,25 +32,25 @@ class Load:
         self._clock = clock
         self._test_seconds = test_seconds
         self._lock = threading.Lock()
-        self._course: Course | None = None  # of the load that runs, or is about to
-        self._child: Child | None = None  # the load's, or its self-test's
-        self._totals = Totals()
+        self._course: LoadProgress | None = None  # of the load that runs, or is about to
+        self._child: GeneratorProcess | None = None  # the load's, or its self-test's
+        self._totals = LoadTotals()
         self._stopped = False
 
     def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         """Returns when the first request is sent, after the self-test at `test_rate` (the load's first rate if None).
-        `Unfit` when that failed, `Busy`, or another `ExternalError` that says what failed."""
-        course = Course(options, by)
+        `GeneratorUnfit` when that failed, `LoadBusy`, or another `ExternalError` that says what failed."""
+        course = LoadProgress(options, by)
         with self._lock:
             if self._course is not None:
-                raise Busy(self._course.by)
-            self._course, self._stopped, self._totals = course, False, Totals()
+                raise LoadBusy(self._course.by)
+            self._course, self._stopped, self._totals = course, False, LoadTotals()
         try:
             if self._test_seconds:
                 self._test(options, test_rate or options.rate)
             self._begin(course)
         except BaseException as error:
-            self._release(course, Totals(failed=str(error)))
+            self._release(course, LoadTotals(failed=str(error)))
             raise
 
     def change_rate(self, rate: float) -> None:
@@ -72,30 +72,30 @@ class Load:
     def running(self) -> bool:
         return self._course is not None
 
-    def totals(self) -> Totals:
+    def totals(self) -> LoadTotals:
         return self._totals
 
     def _test(self, options: LoadOptions, rate: float) -> None:
-        """Whether this machine can send so many requests a second, on time: `Unfit` if it can't.
+        """Whether this machine can send so many requests a second, on time: `GeneratorUnfit` if it can't.
 
         The generator loads a sink within its own process: the service gets no request that nobody asked for, and what
         comes out is the machine's doing alone. The sink's share makes it a little harder than the real load.
         """
         trial = LoadOptions(rate=rate, duration=self._test_seconds, connections=options.connections)
-        course = Course(trial, "the self-test")
+        course = LoadProgress(trial, "the self-test")
         child = self._started(None, course, lambda: None)
         child.join()
         if self._stopped:
             raise ExternalError("The load was stopped before it began.")
         if child.problem:
-            raise Unfit(f"The load generator's self-test failed: {child.problem}.")
+            raise GeneratorUnfit(f"The load generator's self-test failed: {child.problem}.")
         if reason := unfit(course.totals()):
-            raise Unfit(
+            raise GeneratorUnfit(
                 f"This machine can't carry {rate:g} requests a second now: in a test of"
                 f" {trial.duration:g} s, {reason}. Choose a lower rate, or try again when the machine has less to do."
             )
 
-    def _begin(self, course: Course) -> None:
+    def _begin(self, course: LoadProgress) -> None:
         moments: list[str] = []  # of its start and its end, once it has begun
 
         def heard() -> None:
@@ -118,7 +118,7 @@ class Load:
         if not child.wait_until_heard():
             raise ExternalError(f"The load generator did not start: {child.problem or 'it was stopped'}.")
 
-    def _release(self, course: Course, totals: Totals) -> None:
+    def _release(self, course: LoadProgress, totals: LoadTotals) -> None:
         """Makes room for the next load, if that has not been done."""
         with self._lock:
             if self._course is course:
@@ -128,14 +128,14 @@ class Load:
     def _started(
         self,
         url: str | None,
-        course: Course,
+        course: LoadProgress,
         heard: Callable[[], None],
         ended: Callable[[str | None], None] = lambda problem: None,
-    ) -> "Child":
+    ) -> "GeneratorProcess":
         with self._lock:
             if self._stopped:
                 raise ExternalError("The load was stopped before it began.")
-            self._child = child = Child(url, course, heard, ended)
+            self._child = child = GeneratorProcess(url, course, heard, ended)
             child.start()
         return child
 

@@ -1,4 +1,4 @@
-"""A cluster, a service and a database that are not there: `Fake` plays a story in their place, as fast as is wanted."""
+"""A cluster, a service and a database that are not there: `Mock` plays a story in their place, as fast as is wanted."""
 
 import threading
 import time
@@ -8,22 +8,22 @@ from typing import Any
 
 from dashboard.core.events import Emit, Event
 from dashboard.core.snapshot import Targets
-from dashboard.mock.moments import STEP_SECONDS
-from dashboard.mock.service import FakeService
-from dashboard.mock.story import DEFAULT, Options, Story
+from dashboard.mock.clock import STEP_SECONDS
+from dashboard.mock.data_service import MockDataService
+from dashboard.mock.simulation import DEFAULT, Simulation, SimulationOptions
 
 
-class Fake:
+class Mock:
     """Plays the story. `start` and `stop` are the real sources'."""
 
-    def __init__(self, targets: Targets, emit: Emit, options: Options = DEFAULT) -> None:
-        self.service = FakeService(self._insert)
-        self._story = Story(targets, options, self.service.keep)
+    def __init__(self, targets: Targets, emit: Emit, options: SimulationOptions = DEFAULT) -> None:
+        self.service = MockDataService(self._insert)
+        self._story = Simulation(targets, options, self.service.keep)
         self._emit = emit
         self._lock = threading.Lock()  # a reader's document comes between two steps
         self._every = STEP_SECONDS / options.speed
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._play, name="fake", daemon=True)
+        self._thread = threading.Thread(target=self._play, name="mock", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

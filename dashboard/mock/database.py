@@ -4,23 +4,23 @@ import random
 from collections.abc import Callable
 
 from dashboard.core import events
-from dashboard.mock.contents import Contents
-from dashboard.mock.load import Load
-from dashboard.mock.moments import Moments
-from dashboard.mock.pods import DATABASE, Pods
+from dashboard.mock.clock import SimulationClock
+from dashboard.mock.collection import MockCollection
+from dashboard.mock.pods import DATABASE, MockPods
+from dashboard.mock.traffic import SimulatedTraffic
 
 INSERTION = 0.25  # of a document, with each step
 RETRY_SECONDS = 2  # of the plot, between two tries to reach it
 VOLUME_SECONDS = 10  # of the plot, between two looks at the file system
 
 
-class Database:
+class MockDatabase:
     def __init__(
         self,
-        moments: Moments,
+        moments: SimulationClock,
         random: random.Random,
-        contents: Contents,
-        load: Load,
+        contents: MockCollection,
+        load: SimulatedTraffic,
         tell: Callable[[events.Event], None],
     ) -> None:
         self.up = False
@@ -30,7 +30,7 @@ class Database:
         self._load = load
         self._tell = tell
 
-    def step(self, pods: Pods) -> None:
+    def step(self, pods: MockPods) -> None:
         was_up, self.up = self.up, any(pod.ready for pod in pods if pod.kind is DATABASE)
         if not self.up:
             self._tell_of_absence(was_up)

@@ -4,25 +4,25 @@ from collections.abc import Callable
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
-from dashboard.mock.happenings import Happenings, Regarding
+from dashboard.mock.autoscaler import SimulatedAutoscaler
+from dashboard.mock.clock import SimulationClock
+from dashboard.mock.kubernetes_events import InvolvedObject, KubernetesEvents
 from dashboard.mock.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
-from dashboard.mock.meter import Meter
-from dashboard.mock.moments import Moments
-from dashboard.mock.pods import COMPANION, DATABASE, SERVICE, Pod, Pods
-from dashboard.mock.scaler import Scaler
+from dashboard.mock.metrics_server import MetricsServer
+from dashboard.mock.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
 
 
-class Deployment:
+class MockDeployment:
     """`since` is when everything was first made, `claim_uid` the identity of the database's volume claim."""
 
     def __init__(
         self,
         targets: Targets,
-        moments: Moments,
-        pods: Pods,
-        meter: Meter,
-        scaler: Scaler,
-        happenings: Happenings,
+        moments: SimulationClock,
+        pods: MockPods,
+        meter: MetricsServer,
+        scaler: SimulatedAutoscaler,
+        happenings: KubernetesEvents,
         tell: Callable[[events.Event], None],
         claim_uid: str,
     ) -> None:
@@ -44,7 +44,7 @@ class Deployment:
             return None
         return events.ObjectsListed(at=self._moments.told, kind=kind, objects=[decoded(kind, objects[kind])])
 
-    def replace(self, gone: Pod) -> None:
+    def replace(self, gone: MockPod) -> None:
         """What a pod's owner does when it is gone: those that have a name of their own come back under it."""
         if gone.kind in (DATABASE, COMPANION):
             self._pods.create(gone.name, gone.app, gone.kind)
@@ -85,13 +85,13 @@ class Deployment:
     def _note(self, before: int, desired: int) -> None:
         name, autoscaler = self._targets.deployment, self._targets.autoscaler
         self._happenings.note(
-            Regarding("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
+            InvolvedObject("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
             "SuccessfulRescale",
             f"New size: {desired}; reason: {self._scaler.reason}",
             "horizontal-pod-autoscaler",
         )
         self._happenings.note(
-            Regarding("Deployment", name, f"uid-{name}"),
+            InvolvedObject("Deployment", name, f"uid-{name}"),
             "ScalingReplicaSet",
             f"Scaled {'up' if desired > before else 'down'} replica set {name}-{HASH} from {before} to {desired}",
             "deployment-controller",

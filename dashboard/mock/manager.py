@@ -15,12 +15,12 @@ from dashboard.clock import now
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import Emit, LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.load.options import LoadOptions
-from dashboard.mock import Fake
-from dashboard.mock.generator import FakeLoad
-from dashboard.mock.play import OUTCOMES, WEIGHTS, End, Play, Scene, play_of
+from dashboard.mock import Mock
+from dashboard.mock.load_generator import MockLoad
+from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS, RunEnd, ScriptedRun, ScriptedStep, scripted_run
 from dashboard.runs.demo import Demo, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.manager import Active, NotCurrent, Unknown
+from dashboard.runs.manager import RunActive, UidNotCurrent, UnknownRun
 from dashboard.runs.ports import Audit
 from dashboard.runs.record import RUNS, Run, summary
 from dashboard.runs.verdict import RUNNING, Verdict
@@ -38,8 +38,8 @@ class MockRunManager:
 
     def __init__(
         self,
-        fake: Fake,
-        load: FakeLoad,
+        mock: Mock,
+        load: MockLoad,
         pods: Callable[[], list[Json]],
         emit: Emit,
         audit: Audit,
@@ -52,7 +52,7 @@ class MockRunManager:
         demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
         self.demos = demos
-        self._fake = fake
+        self._mock = mock
         self._load = load
         self._pods = pods
         self._emit = emit
@@ -85,16 +85,16 @@ class MockRunManager:
         with self._lock:
             self._refuse_while_one_goes()
             if self._watch and self._watch.is_alive():
-                raise Active(self._holder, self._loading, self._loading_by)
+                raise RunActive(self._holder, self._loading, self._loading_by)
             run = Run(f"{demo}-{secrets.token_hex(4)}", found, chosen, by, now())
             self._runs = [run, *self._runs[: RUNS - 1]]
             self._cancelled, self._aborted_by = threading.Event(), ""
             outcome = self._outcome or self._random.choices(OUTCOMES, WEIGHTS)[0]
-            play = play_of(found, chosen, outcome, self._database(), len(self._runs) - 1)
+            play = scripted_run(found, chosen, outcome, self._database(), len(self._runs) - 1)
             self._emit(LeaseChanged(at=now(), lease={"holder": self._holder, "run": run.id, "since": run.started}))
             self._tell(run)
             self._audit(by, f"run {demo}", "started", mark=demo)
-            self._thread = threading.Thread(target=self._play, args=(run, play), name="fake-run", daemon=True)
+            self._thread = threading.Thread(target=self._play, args=(run, play), name="mock-run", daemon=True)
             self._thread.start()
         return run.id
 
@@ -111,10 +111,10 @@ class MockRunManager:
         self._refuse_while_one_goes()
         current = self._database()
         if uid != current["uid"]:
-            raise NotCurrent(self._pod, current["uid"])
+            raise UidNotCurrent(self._pod, current["uid"])
         about = {"kind": "Pod", "name": self._pod, "uid": uid}
         self._audit(by, f"restart {self._pod} ({mode})", "started", about, mark="restart")
-        self._fake.restart_database(mode)
+        self._mock.restart_database(mode)
 
     def load(self, options: LoadOptions, by: str) -> None:
         with self._lock:
@@ -123,7 +123,7 @@ class MockRunManager:
             self._loading, self._loading_by = f"load-{secrets.token_hex(4)}", by
             self._emit(LeaseChanged(at=now(), lease={"holder": self._holder, "run": self._loading, "since": now()}))
             self._audit(by, f"load of {options.rate:g} a second", "started", mark="load")
-            self._watch = threading.Thread(target=self._watch_load, name="fake-lease", daemon=True)
+            self._watch = threading.Thread(target=self._watch_load, name="mock-lease", daemon=True)
             self._watch.start()
 
     def unload(self, by: str) -> None:
@@ -143,12 +143,12 @@ class MockRunManager:
     def _run(self, id_: str) -> Run:
         found = next((run for run in self._runs if run.id == id_), None)
         if found is None:
-            raise Unknown
+            raise UnknownRun
         return found
 
     def _refuse_while_one_goes(self) -> None:
         if self._runs and self._runs[0].verdict == RUNNING:
-            raise Active(self._holder, self._runs[0].id)
+            raise RunActive(self._holder, self._runs[0].id)
 
     def _watch_load(self) -> None:
         """A load by hand holds the lease until it has ended."""
@@ -162,7 +162,7 @@ class MockRunManager:
 
     # The run's own thread
 
-    def _play(self, run: Run, play: Play) -> None:
+    def _play(self, run: Run, play: ScriptedRun) -> None:
         began = now()
         for scene in play.scenes:
             began = now()
@@ -174,12 +174,12 @@ class MockRunManager:
             run.finish(now())
         self._load.stop()
         aborted = f"Aborted by {self._aborted_by or 'the dashboard, which ends'}." if self._cancelled.is_set() else None
-        self._close(run, play.verdict(End(self._database(), aborted, began, now())))
+        self._close(run, play.verdict(RunEnd(self._database(), aborted, began, now())))
 
     def _do(self, run: Run, what: str | None) -> None:
         if what == "kill":
             self._audit(run.by, f"kill {self._pod} ({run.options['mode']})", "done", mark="mongod killed")
-            self._fake.restart_database(run.options["mode"])
+            self._mock.restart_database(run.options["mode"])
         elif what == "load":
             options = LoadOptions(rate=float(run.options.get("rate") or 180), duration=300.0)
             self._audit(run.by, f"load of {options.rate:g} a second", "started", mark="load")
@@ -188,7 +188,7 @@ class MockRunManager:
             self._load.stop()
             self._audit(run.by, "load", "stopped", mark="load stops")
 
-    def _linger(self, run: Run, scene: Scene) -> bool:
+    def _linger(self, run: Run, scene: ScriptedStep) -> bool:
         """Lets a scene's time pass, and its words change; whether it was left alone."""
         seconds = scene.seconds / self._speed
         beats = max(1, round(seconds / BEAT_SECONDS))

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dashboard.core import events
-from dashboard.mock.happenings import Happenings, Regarding
+from dashboard.mock.clock import SimulationClock
+from dashboard.mock.kubernetes_events import InvolvedObject, KubernetesEvents
 from dashboard.mock.manifests import HASH, NODE, Json, decoded, metadata
-from dashboard.mock.moments import Moments
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of Kubernetes' random names
 GRACE_SECONDS = 30
@@ -15,7 +15,7 @@ LONGEST_NAME = 253  # characters of an object's name
 
 
 @dataclass(frozen=True)
-class Kind:
+class PodKind:
     """What sort of pod: its containers, and how many seconds of the plot its stages take."""
 
     owner: str  # the kind of what makes it anew
@@ -30,10 +30,10 @@ def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Json
 
 
 _SMALL = _resources("10m", "64Mi", "500m", "128Mi")
-SERVICE = Kind(
+SERVICE = PodKind(
     "ReplicaSet", {"flask": _resources("100m", "128Mi", "400m", "256Mi")}, ending=7.0
 )  # preStop takes 5 of them
-DATABASE = Kind(
+DATABASE = PodKind(
     "StatefulSet",
     {
         "mongod": _resources("100m", "256Mi", "1", "512Mi"),
@@ -42,18 +42,18 @@ DATABASE = Kind(
     },
     init={"prepare": _SMALL},
 )
-DASHBOARD = Kind("ReplicaSet", {"dashboard": _resources("100m", "96Mi", "500m", "256Mi")})
-COMPANION = Kind("Job", {"companion": {}})  # requests nothing, and has no limits
+DASHBOARD = PodKind("ReplicaSet", {"dashboard": _resources("100m", "96Mi", "500m", "256Mi")})
+COMPANION = PodKind("Job", {"companion": {}})  # requests nothing, and has no limits
 
 
 @dataclass
-class Pod:
+class MockPod:
     """`stage` is one of pending, creating, running, ready, unready, killed, ending, gone."""
 
     name: str
     uid: str
     app: str
-    kind: Kind
+    kind: PodKind
     created: str
     address: str
     stage: str = "pending"
@@ -73,24 +73,24 @@ class Pod:
     def ready(self) -> bool:
         return self.stage == "ready"
 
-    def regarding(self, container: str | None = None) -> Regarding:
-        return Regarding("Pod", self.name, self.uid, container)
+    def regarding(self, container: str | None = None) -> InvolvedObject:
+        return InvolvedObject("Pod", self.name, self.uid, container)
 
     @property
-    def owner(self) -> Regarding:
+    def owner(self) -> InvolvedObject:
         name = self.name.rpartition("-")[0]
-        return Regarding(self.kind.owner, name, f"uid-{name}")
+        return InvolvedObject(self.kind.owner, name, f"uid-{name}")
 
 
-class Pods:
+class MockPods:
     """All pods of the namespace by their uids, oldest first."""
 
     def __init__(
         self,
         namespace: str,
-        moments: Moments,
+        moments: SimulationClock,
         random: random.Random,
-        happenings: Happenings,
+        happenings: KubernetesEvents,
         tell: Callable[[events.Event], None],
         uid: Callable[[], str],
     ) -> None:
@@ -100,17 +100,17 @@ class Pods:
         self._happenings = happenings
         self._tell = tell
         self._uid = uid
-        self._pods: dict[str, Pod] = {}
+        self._pods: dict[str, MockPod] = {}
         self._addresses = 0
 
-    def __iter__(self) -> Iterator[Pod]:
+    def __iter__(self) -> Iterator[MockPod]:
         return iter(self._pods.values())
 
-    def of(self, app: str) -> list[Pod]:
+    def of(self, app: str) -> list[MockPod]:
         """Those that are there to stay."""
         return [pod for pod in self if pod.app == app and pod.stage != "ending"]
 
-    def named(self, name: str) -> Pod | None:
+    def named(self, name: str) -> MockPod | None:
         return next((pod for pod in self if pod.name == name), None)
 
     def listed(self) -> events.ObjectsListed:
@@ -120,10 +120,10 @@ class Pods:
     def new_name(self, deployment: str) -> str:
         return f"{deployment}-{HASH}-{''.join(self._random.choices(LETTERS, k=5))}"
 
-    def create(self, name: str, app: str, kind: Kind) -> Pod:
+    def create(self, name: str, app: str, kind: PodKind) -> MockPod:
         self._addresses += 1
         third, fourth = divmod(self._addresses % 64_000, 250)
-        pod = Pod(name, self._uid(), app, kind, self._moments.stamp, f"10.244.{third}.{fourth + 2}")
+        pod = MockPod(name, self._uid(), app, kind, self._moments.stamp, f"10.244.{third}.{fourth + 2}")
         self._pods[pod.uid] = pod
         now = self._moments.plot
         running = now + self._random.uniform(1.0, 2.0)
@@ -132,13 +132,13 @@ class Pods:
         told = (
             f"Created pod: {name}"
             if kind.owner == "ReplicaSet"
-            else f"Create Pod {name} in {kind.owner} {app} successful"
+            else f"Create MockPod {name} in {kind.owner} {app} successful"
         )
         self._happenings.note(pod.owner, "SuccessfulCreate", told, f"{kind.owner.lower()}-controller")
         self._changed(pod)
         return pod
 
-    def end(self, pod: Pod, *, by_owner: bool = True) -> None:
+    def end(self, pod: MockPod, *, by_owner: bool = True) -> None:
         """Tells the pod to go, as its owner or somebody else."""
         if pod.stage == "ending":
             return
@@ -148,27 +148,27 @@ class Pods:
             self._happenings.note(pod.owner, "SuccessfulDelete", f"Deleted pod: {pod.name}", "replicaset-controller")
         self.step_of(pod)
 
-    def run_out_of_memory(self, pod: Pod) -> None:
+    def run_out_of_memory(self, pod: MockPod) -> None:
         self.kill(pod, "OOMKilled")
 
-    def kill(self, pod: Pod, reason: str) -> None:
+    def kill(self, pod: MockPod, reason: str) -> None:
         """Its container is killed, and started again."""
         pod.killed_for = reason
         now = self._moments.plot
         pod.ahead = [(now, "killed"), (now + 1.5, "running"), (now + 4.0, "ready")]
         self.step_of(pod)
 
-    def flap(self, pod: Pod) -> None:
+    def flap(self, pod: MockPod) -> None:
         """Its readiness is lost, or comes back."""
         if pod.stage in ("ready", "unready"):
             self._turn(pod, "unready" if pod.ready else "ready")
             self._changed(pod)
 
-    def step(self) -> list[Pod]:
+    def step(self) -> list[MockPod]:
         """Moves every pod on; those that reached another stage, the gone ones among them."""
         return [pod for pod in list(self) if pod.ahead and self.step_of(pod)]
 
-    def step_of(self, pod: Pod) -> bool:
+    def step_of(self, pod: MockPod) -> bool:
         moved = False
         while pod.ahead and pod.ahead[0][0] <= self._moments.plot:
             _, stage = pod.ahead.pop(0)
@@ -176,7 +176,7 @@ class Pods:
             self._enter(pod, stage)
         return moved
 
-    def _enter(self, pod: Pod, stage: str) -> None:
+    def _enter(self, pod: MockPod, stage: str) -> None:
         if pod.stage == "killed":
             pod.restarts += 1
         self._turn(pod, stage)
@@ -191,12 +191,12 @@ class Pods:
         self._note(pod, stage)
         self._changed(pod)
 
-    def _turn(self, pod: Pod, stage: str) -> None:
+    def _turn(self, pod: MockPod, stage: str) -> None:
         was_ready, pod.stage = pod.ready, stage
         if pod.ready != was_ready or stage == "running":
             pod.turned = self._moments.stamp
 
-    def _note(self, pod: Pod, stage: str) -> None:
+    def _note(self, pod: MockPod, stage: str) -> None:
         """Kubernetes' own words about it."""
         note, about = self._happenings.note, pod.regarding(pod.main)
         if stage == "creating":
@@ -213,11 +213,11 @@ class Pods:
             for container in pod.kind.containers:
                 note(pod.regarding(container), "Killing", f"Stopping container {container}")
 
-    def _changed(self, pod: Pod) -> None:
+    def _changed(self, pod: MockPod) -> None:
         self._tell(events.ObjectChanged(at=self._moments.told, kind="pods", object=decoded("pods", written(pod))))
 
 
-def written(pod: Pod) -> Json:
+def written(pod: MockPod) -> Json:
     """The pod as the API server has it at its stage."""
     meta = metadata(pod.name, pod.uid, pod.created, **{"app.kubernetes.io/name": pod.app})
     if pod.deleted:
@@ -253,7 +253,7 @@ def _containers(containers: dict[str, Json]) -> list[Json]:
     return [{"name": name, "resources": resources} for name, resources in containers.items()]
 
 
-def _status(pod: Pod, name: str) -> Json:
+def _status(pod: MockPod, name: str) -> Json:
     main = name == pod.main
     return {
         "name": name,
@@ -263,7 +263,7 @@ def _status(pod: Pod, name: str) -> Json:
     }
 
 
-def _state(pod: Pod, main: bool) -> Json:
+def _state(pod: MockPod, main: bool) -> Json:
     if pod.stage == "creating":
         return {"waiting": {"reason": "PodInitializing" if pod.kind.init else "ContainerCreating"}}
     if pod.stage == "killed" and main:
@@ -271,7 +271,7 @@ def _state(pod: Pod, main: bool) -> Json:
     return {"running": {"startedAt": pod.started}}
 
 
-def _initial(pod: Pod, name: str) -> Json:
+def _initial(pod: MockPod, name: str) -> Json:
     done = pod.stage != "creating"
     state: Json = (
         {"terminated": {"exitCode": 0, "reason": "Completed"}} if done else {"running": {"startedAt": pod.created}}

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dashboard.kube.client import Api, object_path
-from dashboard.kube.update import Cell
+from dashboard.kube.client import KubeClient, object_path
+from dashboard.kube.update import SharedObject
 from dashboard.runs.record import HISTORY_BYTES, is_run, started
 
 CONFIG_MAP = "dashboard-runs"  # as the manifests name it
@@ -28,9 +28,9 @@ class SavedRuns(Struct, frozen=True):
 class History:
     """`api` makes a client that waits so many seconds for an answer."""
 
-    def __init__(self, api: Callable[[float], Api], namespace: str) -> None:
+    def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
         path = object_path(namespace, "configmaps", CONFIG_MAP)
-        self._config_map = Cell(api, path, f"the ConfigMap {CONFIG_MAP}")
+        self._config_map = SharedObject(api, path, f"the ConfigMap {CONFIG_MAP}")
         self._known: set[str] = set()  # ids of the runs in the history that this dashboard has read or written
 
     def load(self) -> SavedRuns:

@@ -21,7 +21,7 @@ from dashboard.core.errors import ExternalError, InvalidOption, NotFound, UidMis
 from dashboard.core.events import Emit
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, activity
 from dashboard.kube.pod_control import MODES, PodIdentity
-from dashboard.load.options import Busy, LoadOptions
+from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Demo, Experiment, Tools, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
@@ -45,7 +45,7 @@ Spawn = Callable[[str, Callable[[], None]], None]  # a thread's name and work
 log = logging.getLogger(__name__)
 
 
-class Active(Exception):
+class RunActive(Exception):
     """Something is going, here or in another dashboard: a run, a restart or a load by hand. `holder` is the dashboard's
     name, `run` the id of what goes and `by` who started it, if known."""
 
@@ -56,11 +56,11 @@ class Active(Exception):
         self.run = run
 
 
-class Unknown(Exception):
+class UnknownRun(Exception):
     """There is no run with this id."""
 
 
-class NotCurrent(Exception):
+class UidNotCurrent(Exception):
     """The uid is not that of the pod that is there now: `uid` is, or None if there is no pod."""
 
     def __init__(self, name: str, uid: str | None, reason: str = "") -> None:
@@ -147,7 +147,7 @@ class RunManager:
                 return
 
     def start(self, demo: str, options: Mapping[str, Any], by: str) -> str:
-        """Starts a run and returns its id. `InvalidOption` of what is not allowed, `Active` if something goes,
+        """Starts a run and returns its id. `InvalidOption` of what is not allowed, `RunActive` if something goes,
         `ExternalError` if the lease can't be asked for."""
         found = demo_of(self.demos, demo)
         chosen = checked(found, options)
@@ -169,8 +169,8 @@ class RunManager:
         return run.id
 
     def abort(self, id_: str, by: str) -> None:
-        """At any moment, and returns at once. `Unknown` if there is no such run; nothing if it has ended. `Active` if
-        it is another dashboard's: only that one can end it."""
+        """Aborts a run at any moment and returns at once; of one that has ended, nothing. `UnknownRun` if there is no
+        such run, `RunActive` if it is another dashboard's: only that one can end it."""
         context = self._context
         if context and context.run.id == id_:
             context.cancel(f"Aborted by {by}.")
@@ -178,11 +178,11 @@ class RunManager:
                 self._load.stop()
             self._audit(by, f"abort {id_}", "asked")
         elif self.get(id_)["verdict"] == RUNNING:
-            raise Active(self._foreign.holder if self._foreign else "another dashboard", id_)
+            raise RunActive(self._foreign.holder if self._foreign else "another dashboard", id_)
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
         """Kills the pod with this uid, "graceful" or "crash", outside of a run: beside a load that was started here by
-        hand, too, under the load's lease. `Active`, `NotCurrent`, `InvalidOption`, or `ExternalError`."""
+        hand, too, under the load's lease. `RunActive`, `UidNotCurrent`, `InvalidOption`, or `ExternalError`."""
         if mode not in MODES:
             raise InvalidOption(f"mode must be {' or '.join(MODES)}.")
         with self._restarting:
@@ -196,10 +196,10 @@ class RunManager:
                 self._give_back()
 
     def load(self, options: LoadOptions, by: str) -> None:
-        """A load by hand, which holds the lease for as long as it goes. `Active` while something else goes, here or
-        elsewhere; the load's own `Busy` while one runs."""
+        """A load by hand, which holds the lease for as long as it goes. `RunActive` while something else goes, here or
+        elsewhere; the load's own `LoadBusy` while one runs."""
         if (going := self._occupied) and going.is_load:
-            raise Busy(going.by)
+            raise LoadBusy(going.by)
         id_ = self._new_id("load")
         self._take(id_, by, partial(self._lose_load, by))
         try:
@@ -217,22 +217,22 @@ class RunManager:
             raise
 
     def unload(self, by: str) -> None:
-        """Stops a load that was started outside of a run. `Active` while a run goes."""
+        """Stops a load that was started outside of a run. `RunActive` while a run goes."""
         if (going := self._occupied) and not going.is_load:
-            raise Active(self._holder, going.id, going.by)
+            raise RunActive(self._holder, going.id, going.by)
         if self._load.running():
             self._load.stop()
             self._audit(by, "load", "stopped", None, "load off")
             self._clock.wait(self._idle, UNLOAD_SECONDS)
 
     def get(self, id_: str) -> Json:
-        """A run, whole, or as much as was kept of an earlier one. `Unknown`."""
+        """A run, whole, or as much as was kept of an earlier one. `UnknownRun`."""
         context = self._context
         if context and context.run.id == id_:
             return context.run.to_json()
         found = next((run for run in self._runs if run["id"] == id_), None)
         if found is None:
-            raise Unknown(id_)
+            raise UnknownRun(id_)
         return found
 
     def list(self) -> Runs:
@@ -337,12 +337,12 @@ class RunManager:
     # One at a time
 
     def _take(self, id_: str, by: str, lost: Callable[[str], None]) -> None:
-        """The lease, which is renewed until it is given back; `lost` is told why it can't be. `Active` if something is
-        going, here or elsewhere."""
+        """Takes the lease, which is renewed until it is given back; `lost` is called with the reason if it can't be.
+        `RunActive` if something is going, here or elsewhere."""
         with self._turn, self._lock:
             self._refuse_when_ended()
             if self._occupied:
-                raise Active(self._holder, self._occupied.id, self._occupied.by)
+                raise RunActive(self._holder, self._occupied.id, self._occupied.by)
             self._occupied = Activity(id_, by)
             self._idle.clear()
         try:
@@ -350,7 +350,7 @@ class RunManager:
         except BaseException as error:
             self._leave()
             if isinstance(error, LeaseHeld):
-                raise Active(error.holder, error.run) from error
+                raise RunActive(error.holder, error.run) from error
             raise
         try:
             self._renewer = LeaseRenewer(self._lease, self._clock, lost)
@@ -379,7 +379,7 @@ class RunManager:
 
     def _refuse_when_ended(self) -> None:
         if self._ended.is_set():
-            raise Active(self._holder, reason="The dashboard is going down: nothing begins any more.")
+            raise RunActive(self._holder, reason="The dashboard is going down: nothing begins any more.")
 
     def _tell_lease(self, holder: LeaseHolder | None) -> None:
         lease = {"holder": holder.holder, "run": holder.run, "since": holder.since} if holder else None
@@ -410,7 +410,7 @@ class RunManager:
         pod = self._current(uid)
         killed = (uid, pod.container if mode == "crash" else None)
         if killed in self._restarted:
-            raise NotCurrent(self._pod, uid, f"{self._pod} is being restarted already.")
+            raise UidNotCurrent(self._pod, uid, f"{self._pod} is being restarted already.")
         self._do_restart(pod, mode, by)
         self._restarted[killed] = None
         if len(self._restarted) > RESTARTS:
@@ -421,9 +421,9 @@ class RunManager:
         try:
             pod = self._pods.pod(self._pod)
         except NotFound as error:
-            raise NotCurrent(self._pod, None) from error
+            raise UidNotCurrent(self._pod, None) from error
         if pod.uid != uid:
-            raise NotCurrent(self._pod, pod.uid)
+            raise UidNotCurrent(self._pod, pod.uid)
         return pod
 
     def _do_restart(self, pod: PodIdentity, mode: str, by: str) -> None:
@@ -432,7 +432,7 @@ class RunManager:
         try:
             kill(self._pods, pod, mode, partial(self._audit, by))
         except (UidMismatch, NotFound) as error:
-            raise NotCurrent(pod.name, None, str(error)) from error
+            raise UidNotCurrent(pod.name, None, str(error)) from error
 
     # Other dashboards, and earlier ones
 

@@ -180,7 +180,7 @@ class Reader(Protocol):
 
     def read(self, run: str) -> Mapping[str, str]:
         """All documents of the run in `proofs`, read with majority read concern from the primary: id → sha256 of the
-        payload as it is stored, reckoned anew. An `ExternalError` if it can't be had."""
+        payload as it is stored, computed anew. An `ExternalError` if it can't be had."""
 
 
 class Audit(Protocol):

@@ -38,8 +38,8 @@ Pods = Callable[[], list[dict[str, Any]]]
 log = logging.getLogger(__name__)
 
 
-class Scrape:
-    """Tells the counters of the Deployment's pods. `start` and `stop` are the fake's, too."""
+class Scraper:
+    """Tells the counters of the Deployment's pods. `start` and `stop` are the mock's, too."""
 
     sources = ("traffic",)
 

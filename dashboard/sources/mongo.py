@@ -44,8 +44,8 @@ UNAUTHORIZED = (13, 18)
 log = logging.getLogger(__name__)
 
 
-class Mongo:
-    """Tells what the collection holds. `start` and `stop` are the fake's, too."""
+class MongoSource:
+    """Tells what the collection holds. `start` and `stop` are the mock's, too."""
 
     sources = ("mongo",)
 
@@ -65,7 +65,7 @@ class Mongo:
                 (self._measure, "mongo volume"),
             )
         ]
-        self._operations = Operations()
+        self._operations = OperationCounter()
         self._version = ""
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class Mongo:
             heartbeatFrequencyMS=HEARTBEAT_MS,
             connectTimeoutMS=SELECTION_MS,
             socketTimeoutMS=SOCKET_MS,
-            event_listeners=[Watchdog(self._changed_hands)],
+            event_listeners=[ServerListener(self._changed_hands)],
         )
         for thread in self._threads:
             thread.start()
@@ -202,7 +202,7 @@ NEWEST: list[Mapping[str, Any]] = [
 ]
 
 
-class Operations:
+class OperationCounter:
     """Documents' reads and writes per second, from two readings of the server's counters."""
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ class Operations:
         return round(max(0, total - previous[1]) / (at - previous[0]), 1)
 
 
-class Watchdog(monitoring.TopologyListener):
+class ServerListener(monitoring.TopologyListener):
     """Hears from the driver's monitor when the primary goes, and when there is one again."""
 
     def __init__(self, changed: Any) -> None:

@@ -34,14 +34,14 @@ from dashboard.core.events import Emit
 from dashboard.kube.client import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
-    Api,
-    ClusterError,
     Configuration,
     Forbidden,
-    Garbled,
     Gone,
-    Refused,
-    Requests,
+    InvalidAnswer,
+    KubeClient,
+    KubeError,
+    KubeStatusError,
+    RequestCounter,
     Unreachable,
     refusal,
 )
@@ -73,24 +73,24 @@ log = logging.getLogger(__name__)
 class Loop(Protocol):
     """Asks the API server for one thing, on a thread of its own."""
 
-    api: Api
+    api: KubeClient
     thread: threading.Thread
 
 
-class Cluster:
-    """Tells all that happens in the namespace. `start` and `stop` are the fake's, too."""
+class ClusterSource:
+    """Tells all that happens in the namespace. `start` and `stop` are the mock's, too."""
 
     sources = SOURCES
 
     def __init__(self, configuration: Configuration, namespace: str, emit: Emit) -> None:
-        self.requests = Requests()
+        self.requests = RequestCounter()
         self._stopped = threading.Event()
         place = quote(namespace, safe="")
 
-        def api(kind: str, read_seconds: float = ANSWER_SECONDS) -> Api:
-            return Api(configuration, read_seconds, kind=kind, requests=self.requests)
+        def api(kind: str, read_seconds: float = ANSWER_SECONDS) -> KubeClient:
+            return KubeClient(configuration, read_seconds, kind=kind, requests=self.requests)
 
-        watches = [Watching(kind, api(kind), path.format(place), emit, self._stopped) for kind, path in PATHS.items()]
+        watches = [Reflector(kind, api(kind), path.format(place), emit, self._stopped) for kind, path in PATHS.items()]
 
         def doubt() -> None:
             for watch in watches:
@@ -98,8 +98,8 @@ class Cluster:
 
         self._loops: list[Loop] = [
             *watches,
-            Polling(api("metrics"), METRICS_PATH.format(place), emit, self._stopped),
-            Pulse(api("version", PULSE_ANSWER_SECONDS), emit, doubt, self._stopped),
+            Poller(api("metrics"), METRICS_PATH.format(place), emit, self._stopped),
+            Heartbeat(api("version", PULSE_ANSWER_SECONDS), emit, doubt, self._stopped),
         ]
 
     def start(self) -> None:
@@ -115,10 +115,10 @@ class Cluster:
             loop.thread.join(max(0.0, until - time.monotonic()))
 
 
-class Watching:
+class Reflector:
     """Keeps one kind up to date."""
 
-    def __init__(self, kind: str, api: Api, path: str, emit: Emit, stopped: threading.Event) -> None:
+    def __init__(self, kind: str, api: KubeClient, path: str, emit: Emit, stopped: threading.Event) -> None:
         self.api = api
         self.thread = threading.Thread(target=self._run, name=f"watch {kind}", daemon=True)
         self._kind = kind
@@ -132,7 +132,7 @@ class Watching:
         self._status = msgspec.json.Decoder(objects.Status)
         self._version = ""  # the resourceVersion to go on from; empty: list first
         self._asked = 0  # requests of this round
-        self._health = Health(kind, emit)
+        self._health = SourceHealth(kind, emit)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -196,7 +196,7 @@ class Watching:
         except Gone:
             self._version = ""
             return False
-        except Garbled:
+        except InvalidAnswer:
             self._version = ""  # what was missed is unknown
             raise
         return True
@@ -229,17 +229,17 @@ class Watching:
                 self._version = version
 
 
-class Polling:
+class Poller:
     """Asks for what has no watch: the pods' metrics."""
 
-    def __init__(self, api: Api, path: str, emit: Emit, stopped: threading.Event) -> None:
+    def __init__(self, api: KubeClient, path: str, emit: Emit, stopped: threading.Event) -> None:
         self.api = api
         self.thread = threading.Thread(target=self._run, name="poll metrics", daemon=True)
         self._path = path
         self._emit = emit
         self._stopped = stopped
         self._page = msgspec.json.Decoder(objects.Page[objects.PodMetrics])
-        self._health = Health("metrics", emit)
+        self._health = SourceHealth("metrics", emit)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -253,14 +253,14 @@ class Polling:
             self._stopped.wait(max(1.0, METRICS_SECONDS - (time.monotonic() - began)))
 
 
-class Pulse:
+class Heartbeat:
     """Asks for the version, again and again: a sign of life that a quiet watch does not give.
 
     TCP shows that the server's machine answers, and not that the server does. Where it does not, `doubt` has each watch
     begin anew, and so show whether it still can. Any answer is one, a refusal too.
     """
 
-    def __init__(self, api: Api, emit: Emit, doubt: Callable[[], None], stopped: threading.Event) -> None:
+    def __init__(self, api: KubeClient, emit: Emit, doubt: Callable[[], None], stopped: threading.Event) -> None:
         self.api = api
         self.thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._emit = emit
@@ -276,7 +276,7 @@ class Pulse:
                 self._tell(_decoded(self._build, self.api.get(VERSION_PATH)).git_version)
             except Unreachable:
                 self._doubt()
-            except Refused as error:
+            except KubeStatusError as error:
                 log.debug("the version is not told: %s", error)
             except Exception:
                 log.exception("could not read the version")
@@ -288,7 +288,7 @@ class Pulse:
             self._emit(events.ClusterVersion(at=now(), kubernetes=version))
 
 
-class Health:
+class SourceHealth:
     """Tells how a source does."""
 
     def __init__(self, source: str, emit: Emit) -> None:
@@ -309,7 +309,7 @@ class Health:
     def fail(self, error: Exception) -> None:
         """A source that never was live is still connecting; one that was shows what it last knew."""
         state = "forbidden" if isinstance(error, Forbidden) else "stale" if self._known else "connecting"
-        foreseen = isinstance(error, ClusterError)
+        foreseen = isinstance(error, KubeError)
         words = str(error) if foreseen else f"the dashboard failed to read it: {type(error).__name__}"
         if words != self._told:  # once, however often it is tried
             log.warning("%s: %s", self._source, words, exc_info=None if foreseen else error)
@@ -324,7 +324,7 @@ def pause(asked: int, lasted: float, error: Exception | None = None) -> float:
     that lasted has paid for itself, but for a moment that keeps the kinds apart.
     """
     spread = random.uniform(*REQUEST_SECONDS)  # noqa: S311 - spreads requests, guards nothing
-    wait = min(error.wait, LONGEST_WAIT_SECONDS) if isinstance(error, Refused) else 0.0
+    wait = min(error.wait, LONGEST_WAIT_SECONDS) if isinstance(error, KubeStatusError) else 0.0
     return max(random.uniform(0, 0.1), asked * spread - lasted, wait)  # noqa: S311
 
 
@@ -338,4 +338,4 @@ def _decoded(decoder: Any, data: bytes | msgspec.Raw) -> Any:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Garbled(f"the API server's answer can't be read: {error}") from error
+        raise InvalidAnswer(f"the API server's answer can't be read: {error}") from error

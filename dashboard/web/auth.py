@@ -43,7 +43,7 @@ class Auth:
     def __init__(self, config: Config) -> None:
         self._tokens = {"operator": config.operator_token.encode(), "viewer": config.viewer_token.encode()}
         self._key = config.session_key.encode()
-        self._limit = Limit()
+        self._limit = AttemptLimit()
 
     def login(self, token: str) -> str:
         """The token's role, now in the session; 401 for a wrong one, 429 for too many wrong ones."""
@@ -85,7 +85,7 @@ class Auth:
         return hmac.new(self._key, self._tokens[role], hashlib.sha256).hexdigest()[:32]
 
 
-class Limit:
+class AttemptLimit:
     """Counts failures by address, the oldest forgotten first. Forwarded headers are anybody's word and not read."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -10,17 +10,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from dashboard.kube.client import Requests
+from dashboard.kube.client import RequestCounter
 from dashboard.web.hub import Hub
 
 
-class Probe(ThreadingHTTPServer):
+class HealthServer(ThreadingHTTPServer):
     """The probes' server. Alive means that the hub's loop turns, ready that it was started and does not stop yet."""
 
     daemon_threads = True
 
-    def __init__(self, hub: Hub, host: str, port: int, requests: Requests | None = None) -> None:
-        super().__init__((host, port), Handler)
+    def __init__(self, hub: Hub, host: str, port: int, requests: RequestCounter | None = None) -> None:
+        super().__init__((host, port), HealthHandler)
         self.hub = hub
         self.ready = True
         self.registry = CollectorRegistry()
@@ -37,8 +37,8 @@ class Probe(ThreadingHTTPServer):
         self.server_close()
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Probe
+class HealthHandler(BaseHTTPRequestHandler):
+    server: HealthServer
     timeout = 10  # seconds for a request to arrive
 
     def do_GET(self) -> None:
@@ -76,7 +76,7 @@ class HubCollector(Collector):
         yield CounterMetricFamily("dashboard_patches", "Patches published.", counts.patches)
         yield CounterMetricFamily("dashboard_patch_bytes", "Bytes of patches, each counted once.", counts.patch_bytes)
         yield CounterMetricFamily("dashboard_snapshots", "Snapshots sent.", counts.snapshots)
-        yield CounterMetricFamily("dashboard_laggards", "Pages that fell behind and were held.", counts.laggards)
+        yield CounterMetricFamily("dashboard_slow_clients", "Pages that fell behind.", counts.slow_clients)
         yield CounterMetricFamily("dashboard_evictions", "Pages that were cut off.", counts.evicted)
         yield from self._sources()
         yield from self._contents()
@@ -105,7 +105,7 @@ class HubCollector(Collector):
 class RequestsCollector(Collector):
     """What the API server is asked: a watch a kind and a few requests a minute, however many pages are open."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: RequestCounter) -> None:
         self._requests = requests
 
     def collect(self) -> Iterator[Metric]:

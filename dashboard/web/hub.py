@@ -32,13 +32,13 @@ UNSEEN_PATCHES = 60  # a viewer acknowledges each second, so that some ten patch
 UNSEEN_BYTES = 4 << 20
 UNSEEN_SNAPSHOTS = 3
 SNAPSHOT_SECONDS = 0.25  # at least between two snapshots to one viewer
-EVICT_SECONDS = 120.0  # a laggard silent for so long is cut off; a page in the background may wake once a minute only
+EVICT_SECONDS = 120.0  # a slow client that is silent for so long is disconnected; a hidden page wakes once a minute
 ALIVE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
 
-class Outlet(Protocol):
+class Broadcaster(Protocol):
     """Where the hub publishes to. Messages are JSON, encoded once; none of these may block."""
 
     def send(self, viewer: str, name: str, message: bytes) -> None: ...
@@ -46,7 +46,7 @@ class Outlet(Protocol):
     def tick(self, message: bytes) -> None: ...
     def follow(self, viewer: str) -> None: ...
     def unfollow(self, viewer: str) -> None: ...
-    def cut(self, viewer: str) -> None: ...
+    def disconnect(self, viewer: str) -> None: ...
 
 
 class TooManyViewers(Exception):
@@ -86,7 +86,7 @@ class Counts:
     patches: int = 0
     patch_bytes: int = 0
     snapshots: int = 0
-    laggards: int = 0
+    slow_clients: int = 0
     evicted: int = 0
     events: Counter[str] = field(default_factory=Counter)
     event_at: dict[str, float] = field(default_factory=dict)  # source → monotonic seconds
@@ -105,13 +105,13 @@ class Hub:
         self._seq = 0
         self._state = self._snapshot.state(0) | {"timeline": self._timeline.entries()}
         self._viewers: dict[str, Viewer] = {}
-        self._outlet: Outlet | None = None
+        self._broadcaster: Broadcaster | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._beat = time.monotonic()
 
-    def start(self, outlet: Outlet) -> None:
-        self._outlet = outlet
+    def start(self, broadcaster: Broadcaster) -> None:
+        self._broadcaster = broadcaster
         self._thread.start()
 
     def stop(self) -> None:
@@ -194,15 +194,15 @@ class Hub:
             self._viewers.pop(viewer, None)
         self._wake()
 
-    def ask(self, viewer: str) -> None:
+    def request_snapshot(self, viewer: str) -> None:
         """The viewer wants a snapshot: now, or with the next tick if it just had one."""
         with self._lock:
             if asking := self._viewers.get(viewer):
                 asking.heard = time.monotonic()
                 asking.waits = not self._send_snapshot(viewer, asking)
 
-    def seen(self, viewer: str, seq: int) -> None:
-        """The viewer has applied everything up to seq; a laggard that has caught up with its queue goes on."""
+    def ack(self, viewer: str, seq: int) -> None:
+        """The viewer has applied everything up to seq; a slow client that has caught up with its queue goes on."""
         with self._lock:
             if not (seeing := self._viewers.get(viewer)):
                 return
@@ -271,8 +271,8 @@ class Hub:
             message = orjson.dumps({"epoch": self.epoch, "seq": self._seq, "changes": changes})
             self.counts.patches += 1
             self.counts.patch_bytes += len(message)
-            if self._outlet:
-                self._outlet.patch(message)
+            if self._broadcaster:
+                self._broadcaster.patch(message)
             for viewer, sent in self._viewers.items():
                 self._account(viewer, sent, len(message))
 
@@ -283,19 +283,19 @@ class Hub:
         sent.sent(self._seq, size)
         if sent.overwhelmed():
             sent.lagging = True
-            self.counts.laggards += 1
-            if self._outlet:
-                self._outlet.unfollow(viewer)
+            self.counts.slow_clients += 1
+            if self._broadcaster:
+                self._broadcaster.unfollow(viewer)
 
     def _tick(self) -> None:
-        """Tells everybody the time, the last seq and the charts' new points; laggards too: so they notice, and ask."""
+        """Sends the time, the last seq and the charts' new points to all; slow clients notice by it, and ask again."""
         at = time.monotonic()
         with self._lock:
             points = self._snapshot.history.take()
             told = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | ({"points": points} if points else {})
             message = orjson.dumps(told)
-            if self._outlet:
-                self._outlet.tick(message)
+            if self._broadcaster:
+                self._broadcaster.tick(message)
             for viewer, sent in list(self._viewers.items()):
                 if sent.waits:
                     sent.waits = not self._send_snapshot(viewer, sent)
@@ -305,12 +305,12 @@ class Hub:
     def _send_snapshot(self, viewer: str, to: Viewer) -> bool:
         """Sends it unless the last one is too fresh, or too many are unacknowledged. The lock is held."""
         at = time.monotonic()
-        if self._outlet is None or to.snapshots() >= UNSEEN_SNAPSHOTS or at - to.snapshot_at < SNAPSHOT_SECONDS:
+        if self._broadcaster is None or to.snapshots() >= UNSEEN_SNAPSHOTS or at - to.snapshot_at < SNAPSHOT_SECONDS:
             return False
         state = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | self._state
         message = orjson.dumps({"epoch": self.epoch, "seq": self._seq, "state": state})
-        self._outlet.send(viewer, "snapshot", message)
-        self._outlet.follow(viewer)
+        self._broadcaster.send(viewer, "snapshot", message)
+        self._broadcaster.follow(viewer)
         self.counts.snapshots += 1
         to.sent(self._seq, len(message), snapshot=True)
         to.snapshot_at = at
@@ -320,8 +320,8 @@ class Hub:
     def _evict(self, viewer: str) -> None:
         self.counts.evicted += 1
         del self._viewers[viewer]
-        if self._outlet:
-            self._outlet.cut(viewer)
+        if self._broadcaster:
+            self._broadcaster.disconnect(viewer)
 
     def _wake(self) -> None:
         """Has the loop look at the number of viewers."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 KEPT = 6
 
 
-class Answers:
+class ResponseCache:
     """The latest answers, by what they depend on. One thread makes an answer; whoever wants one meanwhile waits."""
 
     def __init__(self) -> None:

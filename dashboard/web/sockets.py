@@ -28,7 +28,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Sockets:
-    """The hub's outlet."""
+    """The hub's broadcaster."""
 
     def __init__(self, app: Flask, hub: Hub) -> None:
         self._hub = hub
@@ -41,7 +41,7 @@ class Sockets:
             manage_session=False,
             async_handlers=False,  # a page's messages are taken in their order
             always_connect=True,  # the page hears that it is connected before its snapshot
-            json=Json,
+            json=SocketJson,
             ping_interval=PING_SECONDS,
             ping_timeout=PING_SECONDS,
             max_http_buffer_size=LONGEST_MESSAGE,
@@ -50,12 +50,12 @@ class Sockets:
         self._io.on_event("disconnect", self._disconnected)
         self._io.on_event("snapshot", self._asked)
         self._io.on_event("seen", self._seen)
-        app.wsgi_app = Gate(app, hub, app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = UpgradeGate(app, hub, app.wsgi_app)  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """Ends every connection, so that the server need not wait for the pages to leave."""
         for viewer in list(self._connections):
-            self.cut(viewer)
+            self.disconnect(viewer)
 
     # The hub's Outlet
 
@@ -75,7 +75,7 @@ class Sockets:
     def unfollow(self, viewer: str) -> None:
         self._io.server.leave_room(viewer, FOLLOWING, namespace="/")
 
-    def cut(self, viewer: str) -> None:
+    def disconnect(self, viewer: str) -> None:
         """Ends the connection below WebSocket: a page that reads nothing would not read a goodbye either."""
         if connection := self._connections.pop(viewer, None):
             with contextlib.suppress(OSError):
@@ -104,16 +104,16 @@ class Sockets:
         self._hub.leave(viewer)
 
     def _asked(self, *_: object) -> None:
-        self._hub.ask(request.sid)  # type: ignore[attr-defined]
+        self._hub.request_snapshot(request.sid)  # type: ignore[attr-defined]
 
     def _seen(self, message: object = None, *_: object) -> None:
         """Anything but {"seq": <int>} is ignored."""
         seq = message.get("seq") if isinstance(message, dict) else None
         if isinstance(seq, int):
-            self._hub.seen(request.sid, seq)  # type: ignore[attr-defined]
+            self._hub.ack(request.sid, seq)  # type: ignore[attr-defined]
 
 
-class Gate:
+class UpgradeGate:
     """Stands before Socket.IO's own handling and answers for it where a page may not come in."""
 
     def __init__(self, app: Flask, hub: Hub, inner: Wsgi) -> None:
@@ -145,7 +145,7 @@ class Gate:
         return None
 
 
-class Json:
+class SocketJson:
     """orjson where Socket.IO expects the standard library's module."""
 
     @staticmethod

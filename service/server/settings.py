@@ -79,7 +79,9 @@ def post_worker_init(worker: Any) -> None:
     parts.health.stop_when(lambda: not worker.alive)
     threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()
     if _config.probe_port:
-        health_server.start(_config.host, _config.probe_port, health_server.answers(parts.health, parts.metrics.exposition))
+        health_server.start(
+            _config.host, _config.probe_port, health_server.answers(parts.health, parts.metrics.exposition)
+        )
 
 
 def pre_request(worker: Any, request: Any) -> None:

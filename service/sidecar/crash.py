@@ -34,7 +34,7 @@ END_SECONDS = 2.0  # for a killed process to be gone: the kernel has its memory 
 LOOK_SECONDS = 0.01
 
 
-class Refused(Exception):
+class CrashRefused(Exception):
     """The answer is not what was asked for; `status` says which kind of no it is."""
 
     def __init__(self, status: HTTPStatus, detail: str, **headers: str) -> None:
@@ -54,24 +54,24 @@ class Killer:
         that came to the number meanwhile is left alone."""
         found = self._find()
         if not found:
-            raise Refused(HTTPStatus.CONFLICT, f"No {VICTIM} runs here now.")
+            raise CrashRefused(HTTPStatus.CONFLICT, f"No {VICTIM} runs here now.")
         if len(found) > 1:
-            raise Refused(HTTPStatus.CONFLICT, f"{len(found)} processes are {VICTIM}: none is killed.")
+            raise CrashRefused(HTTPStatus.CONFLICT, f"{len(found)} processes are {VICTIM}: none is killed.")
         (pid,) = found
         try:
             process = os.pidfd_open(pid)
         except ProcessLookupError:
-            raise Refused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.") from None
+            raise CrashRefused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.") from None
         try:
             if (exe := self._exe(pid)) is None:
-                raise Refused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.")
+                raise CrashRefused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.")
             signal.pidfd_send_signal(process, signal.SIGKILL)
             self._wait(pid)
         except ProcessLookupError:
-            raise Refused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.") from None
+            raise CrashRefused(HTTPStatus.CONFLICT, f"{VICTIM} has just ended by itself.") from None
         except PermissionError:
             detail = f"This container may not signal {VICTIM}: both must run as the same user."
-            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, detail) from None
+            raise CrashRefused(HTTPStatus.INTERNAL_SERVER_ERROR, detail) from None
         finally:
             os.close(process)
         return {"pid": pid, "exe": exe}
@@ -146,9 +146,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             route = routes.get(self.path.partition("?")[0])
             if route is None:
-                raise Refused(HTTPStatus.NOT_FOUND, "There is nothing here but POST /crash.")
+                raise CrashRefused(HTTPStatus.NOT_FOUND, "There is nothing here but POST /crash.")
             self._send(HTTPStatus.OK, "application/json", route())
-        except Refused as refused:
+        except CrashRefused as refused:
             status = refused.status
             problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": str(refused)}
             self._send(status, "application/problem+json", problem, refused.headers)
@@ -157,17 +157,19 @@ class Handler(BaseHTTPRequestHandler):
         return {"status": "ok"}
 
     def _only_get(self) -> NoReturn:
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET is understood here.", Allow="GET")
+        raise CrashRefused(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET is understood here.", Allow="GET")
 
     def _only_post(self) -> NoReturn:
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "Only POST is understood here.", Allow="POST")
+        raise CrashRefused(HTTPStatus.METHOD_NOT_ALLOWED, "Only POST is understood here.", Allow="POST")
 
     def _crash(self) -> dict[str, Any]:
         """Kills, if the token is right and the pod that is meant is this one: its address may have been another's."""
         self._authorize()
         meant = self._body().get("uid")
         if meant != self.server.config.pod_uid:
-            raise Refused(HTTPStatus.PRECONDITION_FAILED, "The pod that is meant is not this one: it was replaced.")
+            raise CrashRefused(
+                HTTPStatus.PRECONDITION_FAILED, "The pod that is meant is not this one: it was replaced."
+            )
         with self.server.turn:
             killed = self.server.killer.kill()
         logs.write("killed", **killed, client=self.client_address[0])
@@ -179,20 +181,20 @@ class Handler(BaseHTTPRequestHandler):
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), known):
             logs.write("refused", client=self.client_address[0])
             detail = "The token is missing, or not the right one."
-            raise Refused(HTTPStatus.UNAUTHORIZED, detail, **{"WWW-Authenticate": "Bearer"})
+            raise CrashRefused(HTTPStatus.UNAUTHORIZED, detail, **{"WWW-Authenticate": "Bearer"})
 
     def _body(self) -> dict[str, Any]:
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "The body needs a Content-Length.")
+            raise CrashRefused(HTTPStatus.LENGTH_REQUIRED, "The body needs a Content-Length.")
         if len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not exceed {LARGEST_BODY:,} bytes.")
+            raise CrashRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body must not exceed {LARGEST_BODY:,} bytes.")
         try:
             body = orjson.loads(self.rfile.read(int(length)))
         except (orjson.JSONDecodeError, TimeoutError):
             body = None
         if not isinstance(body, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, 'The body must be a JSON object: {"uid": "<the pod\'s>"}.')
+            raise CrashRefused(HTTPStatus.BAD_REQUEST, 'The body must be a JSON object: {"uid": "<the pod\'s>"}.')
         return body
 
     def _send(

@@ -39,7 +39,7 @@ function cpuOf(found) {
 }
 
 function figures({ deployment, sources }, found, at) {
-  const { desired, reckoning: told } = found;
+  const { desired, evaluation: told } = found;
   const { seen, unit } = cpuOf(found);
   const ready = deployment?.ready ?? null;
   return html`<div
@@ -133,8 +133,8 @@ function lastScaled({ last_scaled: moment }, last, at) {
   if (!moment) return "not yet";
   const time = html`<time datetime=${moment}>${clock(moment)}</time>, ${wholeDuration(secondsSince(moment, at))} ago`;
   if (!last) return time;
-  const reckoned = last.expected === null ? nothing : last.expected === last.to ? ", as reckoned" : `, where ${last.expected} were reckoned`;
-  return html`${time}: ${last.from} → ${last.to}${reckoned}${last.formula ? html`, ${formula(last.formula)}` : nothing}`;
+  const computed = last.expected === null ? nothing : last.expected === last.to ? ", as computed" : `, where ${last.expected} were computed`;
+  return html`${time}: ${last.from} → ${last.to}${computed}${last.formula ? html`, ${formula(last.formula)}` : nothing}`;
 }
 
 function tolerance({ down, up }) {

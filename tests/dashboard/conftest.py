@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from dashboard.app import create_app
 from dashboard.config import Config
-from dashboard.kube.client import Api, Configuration
+from dashboard.kube.client import Configuration, KubeClient
 from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
 from tests.dashboard.kube.stubs import Clock
 from tests.dashboard.objects import ObjectApi
@@ -19,7 +19,7 @@ from tools.local.mongod import Mongod
 
 @pytest.fixture
 def config() -> Config:
-    return Config(OPERATOR, VIEWER, SESSION_KEY, source="fake", viewers=5)
+    return Config(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=5)
 
 
 @pytest.fixture
@@ -75,5 +75,5 @@ def object_api() -> Iterator[ObjectApi]:
 
 
 @pytest.fixture
-def clients(object_api: ObjectApi) -> Callable[[float], Api]:
-    return partial(Api, Configuration(host=object_api.url))
+def clients(object_api: ObjectApi) -> Callable[[float], KubeClient]:
+    return partial(KubeClient, Configuration(host=object_api.url))

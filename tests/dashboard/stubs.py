@@ -225,14 +225,14 @@ class StubHandler(BaseHTTPRequestHandler):
 
 
 class Served:
-    """The dashboard as its container runs it, on the fake source, and where to find it. `options` are its FAKE_…."""
+    """The dashboard as its container runs it, on the mock source, and where to find it. `options` are its MOCK_…."""
 
     def __init__(self, viewers: int, **options: str) -> None:
         self.port, self.probe_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             "PATH": os.environ["PATH"],
-            "DASHBOARD_SOURCE": "fake",
+            "DASHBOARD_SOURCE": "mock",
             "OPERATOR_TOKEN": OPERATOR,
             "VIEWER_TOKEN": VIEWER,
             "SESSION_KEY": SESSION_KEY,

@@ -49,9 +49,9 @@ def test_no_secret_is_shown_by_its_repr() -> None:
         ("PROBE_PORT", "70000"),
         ("MAX_VIEWERS", "-1"),
         ("DASHBOARD_SOURCE", "real"),
-        ("FAKE_SPEED", "0"),
-        ("FAKE_PODS", "many"),
-        ("FAKE_OUTCOME", "splendid"),
+        ("MOCK_SPEED", "0"),
+        ("MOCK_PODS", "many"),
+        ("MOCK_OUTCOME", "splendid"),
         ("CRASH_PORT", "-1"),
         ("CRASH_PORT", "tcp://10.96.0.9:9091"),
     ],
@@ -82,8 +82,8 @@ def test_a_cluster_needs_a_database() -> None:
 
 
 def test_a_mock_makes_up_its_secrets_and_hears_the_host_s_port() -> None:
-    config = read(mock({"DASHBOARD_SOURCE": "fake", "DASHBOARD_PORT": "8181"}))
-    assert config.source == "fake" and config.port == 8181
+    config = read(mock({"DASHBOARD_SOURCE": "mock", "DASHBOARD_PORT": "8181"}))
+    assert config.source == "mock" and config.port == 8181
     assert len({config.operator_token, config.viewer_token, config.session_key}) == 3
 
 

@@ -297,7 +297,7 @@ def test_the_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_
 @pytest.fixture(scope="module")
 def mock() -> Iterator[Served]:
     """The dashboard itself, on the mock, whose runs take a second."""
-    with Served(viewers=4, FAKE_SPEED="20") as served:
+    with Served(viewers=4, MOCK_SPEED="20") as served:
         yield served
 
 

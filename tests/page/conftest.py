@@ -23,7 +23,7 @@ OUTLIVES = {"own", "dashboard", "slow"}
 @pytest.fixture(scope="session")
 def mock() -> Iterator[Mock]:
     """A quiet day after an eventful hour: pods stay, documents arrive. For tests that look, or add documents."""
-    started = Mock(FAKE_QUIET="1")
+    started = Mock(MOCK_QUIET="1")
     yield started
     started.stop()
 
@@ -31,7 +31,7 @@ def mock() -> Iterator[Mock]:
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Mock]:
     """The whole story in 12 s, again and again. For tests that only look."""
-    started = Mock(FAKE_SPEED="20")
+    started = Mock(MOCK_SPEED="20")
     yield started
     started.stop()
 
@@ -39,7 +39,7 @@ def quick() -> Iterator[Mock]:
 @pytest.fixture
 def own() -> Iterator[Mock]:
     """One that the test may stop, hold and rob of its database."""
-    started = Mock(FAKE_QUIET="1")
+    started = Mock(MOCK_QUIET="1")
     yield started
     started.stop()
 

@@ -16,7 +16,7 @@ REST_SECONDS = 120.0  # a database that was killed is back by then, on a machine
 
 
 class Mock(Served):
-    """`options` are FAKE_SPEED and its like."""
+    """`options` are MOCK_SPEED and its like."""
 
     def __init__(self, **options: str) -> None:
         super().__init__(VIEWERS, **options)

@@ -20,7 +20,7 @@ DATABASE = "mongodb-0"
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Mock]:
-    mock = Mock(FAKE_QUIET="1")
+    mock = Mock(MOCK_QUIET="1")
     yield mock
     mock.stop()
 

@@ -20,7 +20,7 @@ DEMOS = ("persistence", "autoscale")
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
     """Runs that last seconds, and end as the test asks for."""
-    started = Mock(FAKE_SPEED="8", FAKE_QUIET="1", FAKE_OUTCOME=getattr(request, "param", "pass"))
+    started = Mock(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
 
@@ -28,7 +28,7 @@ def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
 @pytest.fixture
 def slow() -> Iterator[Mock]:
     """Runs at their own pace."""
-    started = Mock(FAKE_QUIET="1", FAKE_OUTCOME="pass")
+    started = Mock(MOCK_QUIET="1", MOCK_OUTCOME="pass")
     yield started
     started.stop()
 

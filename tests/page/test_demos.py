@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
-from dashboard.mock.play import OUTCOMES, WEIGHTS
+from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
 from tests.page import axe
 from tests.page.conftest import Visit, shared
 from tests.page.mock import Mock
@@ -31,7 +31,7 @@ def first_outcome(seed: int) -> str:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Mock]:
-    mock = Mock(FAKE_QUIET="1", FAKE_SEED=seed_of("pass"))
+    mock = Mock(MOCK_QUIET="1", MOCK_SEED=seed_of("pass"))
     yield mock
     mock.stop()
 
@@ -45,7 +45,7 @@ def running(started: Mock) -> Iterator[Mock]:
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
     """Runs that last seconds; the first one ends as the test asks for."""
-    started = Mock(FAKE_QUIET="1", FAKE_SPEED="8", FAKE_SEED=seed_of(getattr(request, "param", "pass")))
+    started = Mock(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
     yield started
     started.stop()
 

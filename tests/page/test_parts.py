@@ -37,7 +37,7 @@ def test_the_bar_tells_where_one_is_and_how_fresh_it_is(visit: Visit) -> None:
     bar = page.get_by_role("banner")
     expect(bar.get_by_role("heading")).to_have_text("flask-mongodb")
     expect(bar).to_contain_text("Deployment flask")
-    expect(bar).to_contain_text("Kubernetes 1.36.3-fake")
+    expect(bar).to_contain_text("Kubernetes 1.36.3-mock")
     expect(bar.locator("[data-connection]")).to_have_text(re.compile(r"live · \d\.\d s"))
     expect(bar).to_contain_text("1 viewer")
     expect(bar).to_contain_text("operator")

@@ -12,11 +12,11 @@ pytestmark = pytest.mark.browser
 HUGE = 2**31 - 1
 
 # The mock's state with another autoscaler, in a place of its own beside the page's.
-DRAW = """async ([changes, reckoning]) => {
+DRAW = """async ([changes, evaluation]) => {
   const [{ render }, { autoscaler }, { deployment }, { viewOf }] = await Promise.all(
     ["vendor", "autoscaler", "pods", "clock/view"].map((name) => import(`/static/js/${name}.js`)));
   const state = await (await fetch("/api/state")).json();
-  state.autoscaler = { ...state.autoscaler, ...changes, reckoning: { ...state.autoscaler.reckoning, ...reckoning } };
+  state.autoscaler = { ...state.autoscaler, ...changes, evaluation: { ...state.autoscaler.evaluation, ...evaluation } };
   const place = document.body.appendChild(Object.assign(document.createElement("main"), { id: "drawn" }));
   const names = { deployment: state.deployment.name, statefulset: state.statefulset.name };
   const history = { pod: () => undefined, table: () => ({ at: [] }) };
@@ -26,10 +26,10 @@ DRAW = """async ([changes, reckoning]) => {
 }"""
 
 
-def drawn(page: Page, changes: dict[str, Any], **reckoning: Any) -> Any:
+def drawn(page: Page, changes: dict[str, Any], **evaluation: Any) -> Any:
     """Draws them; what the charts' scales have to hold."""
     page.wait_for_selector("[data-autoscaler] .reasoning")
-    return page.evaluate(DRAW, [changes, reckoning])
+    return page.evaluate(DRAW, [changes, evaluation])
 
 
 def test_a_target_in_millicores_is_shown_in_millicores(visit: Visit) -> None:

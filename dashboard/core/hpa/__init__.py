@@ -1,1 +1,1 @@
-"""The HorizontalPodAutoscaler's arithmetic by its controller's rules, and in words: `reckoning` is the way in."""
+"""The HorizontalPodAutoscaler's arithmetic by its controller's rules, and in words: `evaluation` is the way in."""

@@ -40,7 +40,7 @@ _UP = Rules(0.0, (Policy(False, 4, 15.0), Policy(True, 100, 15.0)))
 _DOWN = Rules(DOWN_WINDOW_SECONDS, (Policy(True, 100, 15.0),))
 
 
-class Behavior(Struct, frozen=True):
+class HpaBehavior(Struct, frozen=True):
     """`given`: whether the object says any of it. Where it does not, the controller goes by older and simpler rules.
     `widest`: the tolerance that the controller may have, where the object states none."""
 
@@ -76,14 +76,14 @@ class Change(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """`stabilized` is what the windows left of the wish, `replicas` what limits and policies left of that."""
+    """`stabilized` is what the windows left of the proposal, `replicas` what limits and policies left of that."""
 
     replicas: int
     stabilized: int
     limited: str
 
 
-def behavior_of(spec: objects.AutoscalerSpec) -> Behavior:
+def behavior_of(spec: objects.AutoscalerSpec) -> HpaBehavior:
     """With the defaults where nothing is said."""
     given = spec.behavior
     up, down = (given.scale_up, given.scale_down) if given else (None, None)
@@ -92,7 +92,7 @@ def behavior_of(spec: objects.AutoscalerSpec) -> Behavior:
     usual = Tolerance()
     tolerance = Tolerance(usual.down if below is None else below, usual.up if above is None else above)
     widest = Tolerance(*(UNSTATED_TOLERANCE if stated is None else stated for stated in (below, above)))
-    return Behavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None, widest)
+    return HpaBehavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None, widest)
 
 
 def _rules(given: objects.ScalingRules | None, usual: Rules) -> Rules:
@@ -105,7 +105,7 @@ def _rules(given: objects.ScalingRules | None, usual: Rules) -> Rules:
 
 
 def decide(
-    behavior: Behavior,
+    behavior: HpaBehavior,
     bounds: tuple[int, int],
     current: int,
     wanted: int,
@@ -140,7 +140,7 @@ def _bounded(bounds: tuple[int, int], current: int, wanted: int, most: int) -> D
 
 
 def _stabilize(
-    behavior: Behavior, current: int, wanted: int, recommended: Iterable[Recommendation], at: float
+    behavior: HpaBehavior, current: int, wanted: int, recommended: Iterable[Recommendation], at: float
 ) -> int:
     """The current number, moved only as far as all that was recommended within the windows agrees to."""
     up = down = wanted

@@ -1,6 +1,6 @@
 """What the HorizontalPodAutoscaler makes of the figures, and why: its controller's own arithmetic, and in words.
 
-The controller tells what it asks for, and the CPU figure of its last look. The rest is reckoned here by its rules,
+The controller tells what it asks for, and the CPU figure of its last look. The rest is computed here by its rules,
 from the pods and their samples: what it would ask for now, what holds it back, and when it will act.
 """
 
@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.hpa.explanation import Standing
-from dashboard.core.hpa.metrics import PERCENT, Scene, Scenery
+from dashboard.core.hpa.metrics import PERCENT, MetricsHistory, MetricsView
 from dashboard.core.hpa.obligation import owed
-from dashboard.core.hpa.recommendations import LATE_SECONDS, Memory
-from dashboard.core.hpa.spec import Task, seen_of, task_of
+from dashboard.core.hpa.recommendations import LATE_SECONDS, Recommendations
+from dashboard.core.hpa.spec import HpaSpec, seen_of, spec_of
 from dashboard.core.hpa.utilization import Figures, Proposal, Unmeasurable, figures
 from dashboard.core.objects import Autoscaler, AutoscalerStatus, Pod, PodMetrics
 from dashboard.core.timestamps import rfc3339, seconds
@@ -38,7 +38,7 @@ class Measured(Struct, frozen=True):
     newest: bool
 
 
-class Reckoning:
+class Evaluator:
     """Remembers what the autoscaler would have recommended, as its controller does for the stabilization windows."""
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Reckoning:
     def _begin(self, uid: str, container: str, unit: str) -> None:
         """Another object, or another measure: nothing that was before holds."""
         self._of = uid, container, unit
-        self._scenery = Scenery(container, unit)
-        self._memory: Memory | None = None
+        self._scenery = MetricsHistory(container, unit)
+        self._memory: Recommendations | None = None
         self._status: AutoscalerStatus | None = None
         self._seen: int | None = None  # the controller's own figure, and when it came
         self._seen_at = 0.0
@@ -56,7 +56,7 @@ class Reckoning:
         self._ours_at = 0.0
         self._last: Json | None = None  # the last change of the number of pods
 
-    def reckon(
+    def evaluate(
         self,
         autoscaler: Autoscaler,
         pods: Iterable[Pod],
@@ -68,92 +68,94 @@ class Reckoning:
 
         None of an autoscaler that has no CPU target. Figures that can't be told are null.
         """
-        task = task_of(autoscaler, replicas)
+        task = spec_of(autoscaler, replicas)
         if task is None:
             return None
         if self._of != (of := (autoscaler.metadata.uid, task.container, task.unit)):
             self._begin(*of)
-        memory = self._memory = self._memory or Memory(task.current, at)
+        memory = self._memory = self._memory or Recommendations(task.current, at)
         memory.pass_to(at, task.behavior)
-        scene = self._scenery.scene(pods, samples, at)
-        looked = self._hear(autoscaler.status, task, memory, scene)
-        told = self._tell(task, memory, scene, looked)
-        return told | {"last": self._last, "owed": self._owed(autoscaler.status, task, memory, scene)}
+        view = self._scenery.view(pods, samples, at)
+        looked = self._hear(autoscaler.status, task, memory, view)
+        told = self._tell(task, memory, view, looked)
+        return told | {"last": self._last, "owed": self._owed(autoscaler.status, task, memory, view)}
 
-    def _hear(self, status: AutoscalerStatus, task: Task, memory: Memory, scene: Scene) -> bool:
+    def _hear(self, status: AutoscalerStatus, task: HpaSpec, memory: Recommendations, view: MetricsView) -> bool:
         """Takes in what the controller wrote; whether it has just looked, and left the number as it is."""
         before, self._status = self._status, status
         seen = seen_of(status, task.unit)
         if seen != self._seen:
-            self._seen, self._seen_at = seen, scene.at
+            self._seen, self._seen_at = seen, view.at
         if before is None or before == status:
             return False
         moved = _moved(before, status)
         if moved is None:
             return True
-        self._change(replace(task, current=moved[0]), memory, scene, moved[1], status.last_scale_time or "")
+        self._change(replace(task, current=moved[0]), memory, view, moved[1], status.last_scale_time or "")
         return False
 
-    def _change(self, task: Task, memory: Memory, scene: Scene, to: int, at: str) -> None:
+    def _change(self, task: HpaSpec, memory: Recommendations, view: MetricsView, to: int, at: str) -> None:
         """It has asked for another number of pods: why, by the figures that it had then."""
         told = {"at": at, "from": task.current, "to": to, "formula": None, "expected": None}
         try:
-            found = figures(scene.before(seconds(at)).members, scene.readings, scene.at)
+            found = figures(view.before(seconds(at)).members, view.readings, view.at)
         except Unmeasurable:
             pass
         else:
             proposal = task.propose(found, found.percent if self._seen is None else self._seen)
             told["formula"] = explanation.formula(task, found, proposal)
-            told["expected"] = task.decide(proposal.wanted, memory.recommended, memory.changes, scene.at).replicas
-            memory.look(proposal.wanted, scene.at)
-        memory.change(to - task.current, _moment_of(at, scene.at))
+            told["expected"] = task.decide(proposal.wanted, memory.recommended, memory.changes, view.at).replicas
+            memory.sync(proposal.wanted, view.at)
+        memory.change(to - task.current, _moment_of(at, view.at))
         self._last = told
 
-    def _tell(self, task: Task, memory: Memory, scene: Scene, looked: bool) -> Json:
+    def _tell(self, task: HpaSpec, memory: Recommendations, view: MetricsView, looked: bool) -> Json:
         told = _still(task)
         try:
             if task.current == 0:
                 raise Unmeasurable("No pods to measure: a Deployment of zero is left alone.")
-            measured = self._measure(scene)
+            measured = self._measure(view)
         except Unmeasurable as error:
-            memory.wish(None, scene.at)
+            memory.recommend(None, view.at)
             return told | {"sentence": str(error)}
         proposal = task.propose(measured.figures, measured.percent)
         if looked:
-            memory.look(proposal.wanted, scene.at)
-        memory.wish(proposal.wanted, scene.at)
+            memory.sync(proposal.wanted, view.at)
+        memory.recommend(proposal.wanted, view.at)
         told |= _figures(task, measured, proposal)
         if not task.low <= task.current <= task.high:
             return told | _brought_back(task, memory)
-        return told | self._follow(task, memory, measured, proposal, scene.at)
+        return told | self._follow(task, memory, measured, proposal, view.at)
 
-    def _owed(self, status: AutoscalerStatus, task: Task, memory: Memory, scene: Scene) -> int | None:
+    def _owed(self, status: AutoscalerStatus, task: HpaSpec, memory: Recommendations, view: MetricsView) -> int | None:
         """The number of pods that it should ask for by its own figure, None where it owes no change."""
         if self._seen is None or task.current == 0:
             return None
         try:
-            found = figures(scene.members, scene.readings, scene.at)
+            found = figures(view.members, view.readings, view.at)
         except Unmeasurable:
             return None
         scaled = seconds(status.last_scale_time) if status.last_scale_time else None
-        return owed(task, found, self._seen, memory, scene.at, scaled)
+        return owed(task, found, self._seen, memory, view.at, scaled)
 
-    def _measure(self, scene: Scene) -> Measured:
+    def _measure(self, view: MetricsView) -> Measured:
         """By the newest samples, unless the controller's own figure is newer than these."""
         try:
-            found = figures(scene.members, scene.readings, scene.at)
+            found = figures(view.members, view.readings, view.at)
         except Unmeasurable:
-            if scene.readings or self._seen is None:
+            if view.readings or self._seen is None:
                 raise
-            return Measured(_unsampled(scene, self._seen), self._seen, False)
-        ours = found.percent, max(one.at for one in scene.readings.values())
+            return Measured(_unsampled(view, self._seen), self._seen, False)
+        ours = found.percent, max(one.at for one in view.readings.values())
         if ours != self._ours:
-            self._ours, self._ours_at = ours, scene.at
+            self._ours, self._ours_at = ours, view.at
         if self._seen is not None and self._seen != found.percent and self._seen_at > self._ours_at:
             return Measured(found, self._seen, False)
         return Measured(found, found.percent, True)
 
-    def _follow(self, task: Task, memory: Memory, measured: Measured, proposal: Proposal, at: float) -> Json:
+    def _follow(
+        self, task: HpaSpec, memory: Recommendations, measured: Measured, proposal: Proposal, at: float
+    ) -> Json:
         """What comes of the wish, and when."""
         decision = task.decide(proposal.wanted, memory.recommended, memory.changes, at)
         allowed = task.allowed(task.clamp(proposal.wanted), memory.changes, at)
@@ -186,7 +188,7 @@ def _moment_of(written: str, heard: float) -> float:
     return at if heard - LATE_SECONDS <= at <= heard else heard
 
 
-def _still(task: Task) -> Json:
+def _still(task: HpaSpec) -> Json:
     """What is known without any figure; the others are null."""
     low, high = task.band
     return dict.fromkeys(UNKNOWN) | {
@@ -204,7 +206,7 @@ def _still(task: Task) -> Json:
     }
 
 
-def _figures(task: Task, measured: Measured, proposal: Proposal) -> Json:
+def _figures(task: HpaSpec, measured: Measured, proposal: Proposal) -> Json:
     given = measured.figures
     percent = proposal.percent if proposal.adjusted is None else proposal.adjusted
     return {
@@ -221,7 +223,7 @@ def _figures(task: Task, measured: Measured, proposal: Proposal) -> Json:
     }
 
 
-def _brought_back(task: Task, memory: Memory) -> Json:
+def _brought_back(task: HpaSpec, memory: Recommendations) -> Json:
     """Outside of its bounds it does not look at figures."""
     to = task.clamp(task.current)
     bound = "more than the" if task.current > to else "fewer than the"
@@ -236,7 +238,7 @@ def _brought_back(task: Task, memory: Memory) -> Json:
     }
 
 
-def _limit(task: Task, wanted: int, decision: Decision) -> str | None:
+def _limit(task: HpaSpec, wanted: int, decision: Decision) -> str | None:
     """Why it is not the wish that is done, in Kubernetes' own word."""
     clamped = task.clamp(wanted)
     if clamped == task.current:
@@ -246,9 +248,9 @@ def _limit(task: Task, wanted: int, decision: Decision) -> str | None:
     return None if decision.limited == WITHIN else decision.limited
 
 
-def _unsampled(scene: Scene, seen: int) -> Figures:
+def _unsampled(view: MetricsView, seen: int) -> Figures:
     """Where no samples may be read, the controller's figure is taken as that of the pods that are ready."""
-    ready = [one for one in scene.members if one.ready == "True" and one.leaving is None and one.request]
+    ready = [one for one in view.members if one.ready == "True" and one.leaving is None and one.request]
     if not ready:
         raise Unmeasurable("No pod is ready, so there is nothing to measure.")
     requested = sum(one.request or 0 for one in ready)

@@ -1,13 +1,13 @@
-"""The autoscaler's arithmetic told in words, from what was reckoned. Every figure in a sentence was computed before."""
+"""The autoscaler's arithmetic in words. Every figure in a sentence was computed before."""
 
 import math
 from typing import Any
 
 from msgspec import Struct
 
-from dashboard.core.hpa.behavior import Behavior, Decision, Rules
+from dashboard.core.hpa.behavior import Decision, HpaBehavior, Rules
 from dashboard.core.hpa.metrics import PERCENT
-from dashboard.core.hpa.spec import Task
+from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures, Proposal, ceiling
 
 TIMES, MINUS = "\u00d7", "\u2212"
@@ -22,7 +22,7 @@ class Standing(Struct, frozen=True):
     come (or, negative, go) now.
     """
 
-    task: Task
+    task: HpaSpec
     figures: Figures
     proposal: Proposal
     decision: Decision
@@ -44,7 +44,7 @@ def words(told: Standing) -> Json:
     }
 
 
-def formula(task: Task, given: Figures, proposal: Proposal) -> str:
+def formula(task: HpaSpec, given: Figures, proposal: Proposal) -> str:
     """As one would write it down: "ceil(2 x 133 / 70) = 4", with a multiplication sign."""
     target, tolerance = task.target, task.behavior.tolerance
     percent = proposal.percent if proposal.adjusted is None else proposal.adjusted
@@ -62,7 +62,7 @@ def formula(task: Task, given: Figures, proposal: Proposal) -> str:
     return f"{lead}ceil({proposal.counted} {TIMES} {percent} / {target}) = {wanted}{end}"
 
 
-def condition(task: Task) -> str:
+def condition(task: HpaSpec) -> str:
     """When pods go, with all of them measured."""
     current, down = task.current, task.behavior.down
     if current <= task.low:
@@ -85,7 +85,7 @@ def coming(current: int, then: int) -> str:
     return f"{pods(count)} {one if count == 1 else many}"
 
 
-def rules(behavior: Behavior) -> Json:
+def rules(behavior: HpaBehavior) -> Json:
     """How fast and how late it may act, in each direction."""
     if not behavior.given:
         later = f"after {span(behavior.down.window)} of less, by any number"
@@ -110,7 +110,7 @@ def signed(count: int) -> str:
     return f"{MINUS}{-count}" if count < 0 else f"+{count}"
 
 
-def _mean(given: Figures, proposal: Proposal, task: Task) -> str:
+def _mean(given: Figures, proposal: Proposal, task: HpaSpec) -> str:
     """The figure of all, with what the pods without one of their own are supposed to use."""
     supposed = 0 if proposal.percent > task.target else task.busy
     count = proposal.counted - given.measured
@@ -169,7 +169,7 @@ def _notes(told: Standing) -> list[str]:
         notes.append(f"{pods(given.ignored)} on the way out: left out.")
     if told.task.others:
         more = "one more metric" if told.task.others == 1 else f"{told.task.others} more metrics"
-        notes.append(f"It goes by {more}, not reckoned here: the highest wish counts.")
+        notes.append(f"It goes by {more}, not evaluated here: the highest proposal counts.")
     return notes
 
 

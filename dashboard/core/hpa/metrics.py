@@ -37,7 +37,7 @@ class Member(Struct, frozen=True):
     ready_since: float
 
 
-class Reading(Struct, frozen=True):
+class CpuReading(Struct, frozen=True):
     """What is read of a sample: millicores used, the moment, and the seconds up to it that they are the mean of."""
 
     used: int
@@ -45,21 +45,21 @@ class Reading(Struct, frozen=True):
     window: float
 
 
-class Scene(Struct, frozen=True):
+class MetricsView(Struct, frozen=True):
     """The pods and their samples at a moment."""
 
     members: list[Member]
-    readings: dict[str, Reading]
+    readings: dict[str, CpuReading]
     at: float
 
-    def before(self, moment: float) -> "Scene":
+    def before(self, moment: float) -> "MetricsView":
         """As if what came from the moment on had not come yet, and what went had not gone."""
-        return Scene(
+        return MetricsView(
             [_before(one, moment) for one in self.members if one.created < moment], self.readings, self.at
         )
 
 
-class Kept(Generic[Read, Made]):
+class KeptReadings(Generic[Read, Made]):
     """What was made of each object, as long as the object stays: most calls find nearly all as they were."""
 
     def __init__(self, make: Callable[[Read], Made]) -> None:
@@ -74,17 +74,17 @@ class Kept(Generic[Read, Made]):
         return {key: made for key, (_, made) in self._kept.items()}
 
 
-class Scenery:
+class MetricsHistory:
     """Reads pods and samples as far as they changed, for a metric of whole pods, or of one container."""
 
     def __init__(self, container: str = "", unit: str = PERCENT) -> None:
-        self._members = Kept[Pod, Member](lambda pod: member(pod, container, unit))
-        self._readings = Kept[PodMetrics, Reading | None](lambda sample: reading(sample, container))
+        self._members = KeptReadings[Pod, Member](lambda pod: member(pod, container, unit))
+        self._readings = KeptReadings[PodMetrics, CpuReading | None](lambda sample: reading(sample, container))
 
-    def scene(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> Scene:
+    def view(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> MetricsView:
         members = list(self._members.of((pod.metadata.uid, pod) for pod in pods).values())
         found = self._readings.of((one.name, samples[one.name]) for one in members if one.name in samples)
-        return Scene(members, {name: read for name, read in found.items() if read}, at)
+        return MetricsView(members, {name: read for name, read in found.items() if read}, at)
 
 
 def member(pod: Pod, container: str = "", unit: str = PERCENT) -> Member:
@@ -104,13 +104,13 @@ def member(pod: Pod, container: str = "", unit: str = PERCENT) -> Member:
     )
 
 
-def reading(sample: PodMetrics, container: str = "") -> Reading | None:
+def reading(sample: PodMetrics, container: str = "") -> CpuReading | None:
     """None for a sample that lacks a container's CPU."""
     usages = [(one.usage or {}).get("cpu") for one in sample.containers or () if container in ("", one.name)]
     if not usages or None in usages:
         return None
     used = sum(millicores(usage) for usage in usages if usage)
-    return Reading(used, seconds(sample.timestamp), duration(sample.window))
+    return CpuReading(used, seconds(sample.timestamp), duration(sample.window))
 
 
 def _before(one: Member, moment: float) -> Member:

@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from dashboard.core.hpa.behavior import Policy
-from dashboard.core.hpa.recommendations import Memory
-from dashboard.core.hpa.spec import Task
+from dashboard.core.hpa.recommendations import Recommendations
+from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
 
 WRITTEN_SECONDS = 1.0  # lastScaleTime is written in whole seconds
 
 
 def owed(
-    task: Task, measured: Figures, reported: int, memory: Memory, at: float, last_scaled: float | None
+    task: HpaSpec, measured: Figures, reported: int, memory: Recommendations, at: float, last_scaled: float | None
 ) -> int | None:
     """How many pods it should ask for in the place of `task.current`; None where it owes no change.
 
@@ -42,7 +42,7 @@ def owed(
     return None
 
 
-def _forgot(memory: Memory, policies: Iterable[Policy], at: float, last_scaled: float | None) -> bool:
+def _forgot(memory: Recommendations, policies: Iterable[Policy], at: float, last_scaled: float | None) -> bool:
     """Whether a policy counts a change that was made before the dashboard looked."""
     period = max((policy.period for policy in policies), default=0.0)
     return last_scaled is not None and at - period < last_scaled < memory.began - WRITTEN_SECONDS

@@ -7,8 +7,8 @@ are known too; and what it would recommend then follows from the figures that it
 
 from collections import deque
 
-from dashboard.core.hpa.behavior import Behavior, Change, Recommendation
-from dashboard.core.hpa.spec import Task
+from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation
+from dashboard.core.hpa.spec import HpaSpec
 
 LOOK_SECONDS = 15.0  # the controller's own default
 LATE_SECONDS = 2.0  # by so much later a look is heard of that changed the status
@@ -18,7 +18,7 @@ MOST_WISHES = 64
 MOST_CHANGES = 500
 
 
-class Memory:
+class Recommendations:
     """Begins as the controller does: with the number that there is as its first recommendation."""
 
     def __init__(self, current: int, at: float) -> None:
@@ -28,22 +28,22 @@ class Memory:
         self._looked = at
         self._wishes: deque[tuple[float, int | None]] = deque(maxlen=MOST_WISHES)
 
-    def pass_to(self, at: float, behavior: Behavior) -> None:
+    def pass_to(self, at: float, behavior: HpaBehavior) -> None:
         """Notes the looks up to `at` that nobody heard of, and forgets what no longer matters."""
         oldest = at - behavior.memory - LOOK_SECONDS
         self._looked += max(0.0, (oldest - self._looked) // LOOK_SECONDS * LOOK_SECONDS)
         while self._looked + LOOK_SECONDS <= at - LATE_SECONDS:
             self._looked += LOOK_SECONDS
-            self._note(self._looked, self._wish(self._looked))
+            self._note(self._looked, self._recommend(self._looked))
         self.recommended = [one for one in self.recommended if one.at > oldest]
         self.changes = [one for one in self.changes if one.at > oldest][-MOST_CHANGES:]
 
-    def wish(self, wanted: int | None, at: float) -> None:
+    def recommend(self, wanted: int | None, at: float) -> None:
         """What it would recommend from now on, None where it could not tell."""
         if not self._wishes or self._wishes[-1][1] != wanted:
             self._wishes.append((at, wanted))
 
-    def look(self, wanted: int | None, at: float) -> None:
+    def sync(self, wanted: int | None, at: float) -> None:
         """It has just looked: the status says so."""
         self._looked = at
         self._note(at, wanted)
@@ -52,7 +52,7 @@ class Memory:
         """It asked for so many more, or fewer."""
         self.changes.append(Change(at, replicas))
 
-    def next_change(self, task: Task, wanted: int) -> tuple[float, int] | None:
+    def next_change(self, task: HpaSpec, wanted: int) -> tuple[float, int] | None:
         """The look at which it asks for another number, and for which, if `wanted` stays what it is. None if none."""
         at = self._looked
         for _ in range(int(task.behavior.memory // LOOK_SECONDS) + 2):
@@ -70,6 +70,6 @@ class Memory:
         if wanted is not None:
             self.recommended.append(Recommendation(at, wanted))
 
-    def _wish(self, at: float) -> int | None:
+    def _recommend(self, at: float) -> int | None:
         """What it would have recommended at a past moment."""
         return next((wanted for since, wanted in reversed(self._wishes) if since <= at), None)

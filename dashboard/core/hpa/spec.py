@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from dashboard.core.hpa.behavior import (
-    Behavior,
     Change,
     Decision,
+    HpaBehavior,
     Recommendation,
     allowed_down,
     allowed_up,
@@ -18,7 +18,7 @@ from dashboard.core.objects import Autoscaler, AutoscalerStatus, Metric, MetricV
 from dashboard.core.quantity import millicores
 
 
-class Task(Struct, frozen=True):
+class HpaSpec(Struct, frozen=True):
     """The target, the least and the most pods; `current` is how many the Deployment asks for.
 
     `unit` is that of the target and of all figures: percent of the requests, or millicores a pod.
@@ -27,7 +27,7 @@ class Task(Struct, frozen=True):
     target: int
     low: int
     high: int
-    behavior: Behavior
+    behavior: HpaBehavior
     current: int
     container: str  # that is measured, "" for whole pods
     others: int  # metrics that are not about CPU
@@ -90,7 +90,7 @@ def figure(value: MetricValue, unit: str) -> int | None:
     return None if value.average_value is None else millicores(value.average_value)
 
 
-def task_of(autoscaler: Autoscaler, replicas: int | None) -> Task | None:
+def spec_of(autoscaler: Autoscaler, replicas: int | None) -> HpaSpec | None:
     """None where CPU has no target. Without `replicas`, what was last asked for is taken for them."""
     spec = autoscaler.spec
     metric = cpu_metric(spec.metrics)
@@ -100,4 +100,4 @@ def task_of(autoscaler: Autoscaler, replicas: int | None) -> Task | None:
     current = autoscaler.status.desired_replicas if replicas is None else replicas
     others = len(spec.metrics or ()) - 1
     behavior = behavior_of(spec)
-    return Task(target, spec.min_replicas, spec.max_replicas, behavior, current, metric.container, others, unit)
+    return HpaSpec(target, spec.min_replicas, spec.max_replicas, behavior, current, metric.container, others, unit)

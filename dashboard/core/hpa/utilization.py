@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from dashboard.core.hpa.metrics import PERCENT, Member, Reading
+from dashboard.core.hpa.metrics import PERCENT, CpuReading, Member
 
 # What the controller is started with, unless told otherwise.
 INITIALIZATION_SECONDS = 300.0  # a pod's first minutes, in which only a sample of its time as a ready pod counts
@@ -67,7 +67,7 @@ class Proposal(Struct, frozen=True):
     why: str
 
 
-def figures(members: Iterable[Member], readings: dict[str, Reading], at: float) -> Figures:
+def figures(members: Iterable[Member], readings: dict[str, CpuReading], at: float) -> Figures:
     """The pods in their groups as they are at `at`."""
     members = list(members)
     if not members:
@@ -136,7 +136,7 @@ def _why_not(before: float, ratio: float, current: int, wanted: int, tolerance: 
     return None
 
 
-def _counts(one: Member, found: Reading, at: float) -> bool:
+def _counts(one: Member, found: CpuReading, at: float) -> bool:
     """Whether a sample tells of the pod's work, and not of its start."""
     if one.ready is None or one.started is None:
         return False

@@ -7,7 +7,7 @@ next to nothing: what did not change is the same object in both.
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.core.timeline.entry import Json, News, listing, plain, shorten, span
+from dashboard.core.timeline.entry import Entry, Json, listing, plain, shorten, span
 from dashboard.core.timestamps import seconds
 
 SETTLED_SECONDS = 2.0  # a source that goes or comes back for less is a flicker
@@ -23,7 +23,7 @@ SOURCE_WORDS = {
 }
 
 
-class Changes:
+class ChangeDetector:
     """Remembers since when things are as they are, so as to tell how long they were."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Changes:
         self._idle: float | None = None  # since when the autoscaler can't scale
         self._unreachable: float | None = None  # since when the Service has no endpoints
 
-    def between(self, before: Json, after: Json, at: str) -> Iterator[News]:
+    def between(self, before: Json, after: Json, at: str) -> Iterator[Entry]:
         """The news that make `after` of `before`, causes first; at `at` unless the state knows better."""
         if before["autoscaler"] is not after["autoscaler"] and _listed(before, "horizontalpodautoscalers"):
             yield from self._autoscaler(before["autoscaler"], after["autoscaler"], at)
@@ -50,36 +50,36 @@ class Changes:
 
     # The autoscaler
 
-    def _autoscaler(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+    def _autoscaler(self, was: Json | None, now: Json | None, at: str) -> Iterator[Entry]:
         if was is None or now is None:
             if now:
-                yield News(at, "off", f"Autoscaler created: {now['min']} to {now['max']} pods")
+                yield Entry(at, "off", f"Autoscaler created: {now['min']} to {now['max']} pods")
             elif was:
-                yield News(at, "warn", "Autoscaler deleted")
+                yield Entry(at, "warn", "Autoscaler deleted")
             return
         if was["desired"] != now["desired"]:
-            yield News(at, *_scaled(was["desired"], now), None, f"{was['desired']} → {now['desired']}")
+            yield Entry(at, *_scaled(was["desired"], now), None, f"{was['desired']} → {now['desired']}")
         if (was["min"], was["max"]) != (now["min"], now["max"]):
             ranges = (f"{one['min']} to {one['max']}" for one in (was, now))
-            yield News(at, "off", f"Autoscaler's range changed: {' pods → '.join(ranges)} pods")
+            yield Entry(at, "off", f"Autoscaler's range changed: {' pods → '.join(ranges)} pods")
         yield from self._activity(_active(was), _active(now), at)
 
-    def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+    def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[Entry]:
         """Whether it can scale at all: it can't without figures."""
         if was is None or now is None or (was["status"] == "True") == (now["status"] == "True"):
             return
         if now["status"] == "True":
             after = "" if self._idle is None else f" after {span(seconds(at) - self._idle)}"
             self._idle = None
-            yield News(at, "good", f"Autoscaler can scale again{after}")
+            yield Entry(at, "good", f"Autoscaler can scale again{after}")
         else:
             self._idle = seconds(at)
             why = ": ".join(filter(None, (plain(now["reason"], 60), plain(now["message"], REASON_LENGTH))))
-            yield News(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
+            yield Entry(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
 
     # Pods
 
-    def _pods(self, before: list[Json], after: Json, at: str) -> Iterator[News]:
+    def _pods(self, before: list[Json], after: Json, at: str) -> Iterator[Entry]:
         database = (after["statefulset"] or {}).get("name")
         old = {pod["uid"]: pod for pod in before}
         new = {pod["uid"]: pod for pod in after["pods"]}
@@ -96,7 +96,7 @@ class Changes:
                 was = pod | {"phase": "Pending", "ready": False, "restarts": 0}
             yield from self._turned(was, pod, at, marked)
 
-    def _left(self, pod: Json, at: str, *, marked: bool) -> News:
+    def _left(self, pod: Json, at: str, *, marked: bool) -> Entry:
         now, uid, name = seconds(at), pod["uid"], pod["name"]
         self._waiting.pop(uid, None)
         began = self._ending.pop(uid, None)
@@ -106,24 +106,24 @@ class Changes:
             del self._gone[next(iter(self._gone))]
         after = "" if began is None else f", {span(now - began)} after it began to terminate"
         sudden = marked and pod["phase"] != "Terminating"
-        return News(at, "off", f"{shorten(name)} gone{after}", _of(pod), _mark(pod, "gone") if sudden else None)
+        return Entry(at, "off", f"{shorten(name)} gone{after}", _of(pod), _mark(pod, "gone") if sudden else None)
 
-    def _came(self, pod: Json, at: str) -> News:
+    def _came(self, pod: Json, at: str) -> Entry:
         now = seconds(at)
         created = seconds(pod["created"]) if pod["created"] else now
         self._waiting[pod["uid"]] = (now if now - created < STAMP_SECONDS else created, False)
         gone = self._gone.pop(pod["name"], None)
         if gone is None:
-            return News(at, "busy", f"{shorten(pod['name'])} created", _of(pod))
+            return Entry(at, "busy", f"{shorten(pod['name'])} created", _of(pod))
         # Only a StatefulSet gives a name again. Where both were told at once, nobody knows what passed between.
         after = f", {span(now - gone)} after the old one was gone" if now > gone else ""
-        return News(at, "busy", f"{shorten(pod['name'])} replaced by a new pod{after}", _of(pod))
+        return Entry(at, "busy", f"{shorten(pod['name'])} replaced by a new pod{after}", _of(pod))
 
-    def _turned(self, was: Json, pod: Json, at: str, marked: bool) -> Iterator[News]:
+    def _turned(self, was: Json, pod: Json, at: str, marked: bool) -> Iterator[Entry]:
         now, uid, name = seconds(at), pod["uid"], shorten(pod["name"])
 
-        def news(tone: str, words: str, mark: str | None = None) -> News:
-            return News(at, tone, f"{name} {words}", _of(pod), _mark(pod, mark) if marked and mark else None)
+        def news(tone: str, words: str, mark: str | None = None) -> Entry:
+            return Entry(at, tone, f"{name} {words}", _of(pod), _mark(pod, mark) if marked and mark else None)
 
         if pod["restarts"] > was["restarts"]:
             yield news(*_restarted(was, pod), "restarted")
@@ -148,19 +148,19 @@ class Changes:
 
     # The Service, and where the state comes from
 
-    def _endpoints(self, was: Json | None, now: Json | None, at: str) -> Iterator[News]:
+    def _endpoints(self, was: Json | None, now: Json | None, at: str) -> Iterator[Entry]:
         if was is None or now is None or bool(was["endpoints"]) == bool(now["endpoints"]):
             return
         service = f"Service {shorten(now['name'])}"
         if now["endpoints"]:
             after = "" if self._unreachable is None else f" after {span(seconds(at) - self._unreachable)}"
             self._unreachable = None
-            yield News(at, "good", f"{service} has endpoints again{after}")
+            yield Entry(at, "good", f"{service} has endpoints again{after}")
         else:
             self._unreachable = seconds(at)
-            yield News(at, "bad", f"{service} has no endpoints: no pod answers")
+            yield Entry(at, "bad", f"{service} has no endpoints: no pod answers")
 
-    def _sources(self, sources: Json, at: str) -> Iterator[News]:
+    def _sources(self, sources: Json, at: str) -> Iterator[Entry]:
         """Together where several go or return together: they mostly share the reason. Mongo's own news is its state."""
         once = {name: source for name, source in sources.items() if source["as_of"] and name != "mongo"}
         gone = {n: s for n, s in once.items() if s["state"] != "live" and n not in self._away}
@@ -171,7 +171,7 @@ class Changes:
         if back and _any_settled(back, at):
             longest = max(seconds(source["since"]) - self._away.pop(name) for name, source in back.items())
             last = max(source["since"] for source in back.values())
-            yield News(last, "good", f"Live again after {span(longest)}: {_names(back)}")
+            yield Entry(last, "good", f"Live again after {span(longest)}: {_names(back)}")
 
 
 def _restarted(was: Json, pod: Json) -> tuple[str, str]:
@@ -196,7 +196,7 @@ def _active(autoscaler: Json) -> Json | None:
     return next((one for one in autoscaler["conditions"] if one["type"] == "ScalingActive"), None)
 
 
-def _replicas(before: Json, after: Json, at: str) -> Iterator[News]:
+def _replicas(before: Json, after: Json, at: str) -> Iterator[Entry]:
     """Scaling by hand. A Deployment with an autoscaler, or that may have one, only follows what is told of that."""
     scaler = after["autoscaler"] or after["sources"].get("horizontalpodautoscalers", {}).get("state") == "connecting"
     for key, kind in (("deployment", "Deployment"), ("statefulset", "StatefulSet")):
@@ -205,16 +205,16 @@ def _replicas(before: Json, after: Json, at: str) -> Iterator[News]:
             continue
         step = f"{was['desired']} → {now['desired']}"
         about = {"kind": kind, "name": now["name"], "uid": ""}
-        yield News(at, "busy", f"{kind} {shorten(now['name'])} {step}", about, step)
+        yield Entry(at, "busy", f"{kind} {shorten(now['name'])} {step}", about, step)
 
 
-def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[News]:
+def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[Entry]:
     old = {claim["uid"]: claim for claim in before}
     new = {claim["uid"]: claim for claim in after}
 
-    def news(tone: str, claim: Json, words: str, mark: str | None = None) -> News:
+    def news(tone: str, claim: Json, words: str, mark: str | None = None) -> Entry:
         about = {"kind": "PersistentVolumeClaim", "name": claim["name"], "uid": claim["uid"]}
-        return News(at, tone, f"Volume claim {shorten(claim['name'])} {words}", about, mark)
+        return Entry(at, tone, f"Volume claim {shorten(claim['name'])} {words}", about, mark)
 
     for uid, claim in old.items():
         if uid not in new:
@@ -233,22 +233,22 @@ def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[News]:
             yield news("warn", claim, f"has another volume: {' → '.join(volumes)}")
 
 
-def _mongo(was: Json, now: Json, source: Json) -> Iterator[News]:
+def _mongo(was: Json, now: Json, source: Json) -> Iterator[Entry]:
     """At the moments that the state gives: they are when it was heard, not when it was published."""
     if was["since"] == now["since"]:
         return
     lasted = span(seconds(now["since"]) - seconds(was["since"]))
     if now["state"] == "down":
         why = f": {plain(source['error'], REASON_LENGTH)}" if source.get("error") else ""
-        yield News(now["since"], "bad", f"Mongo does not answer{why}", None, "mongod down")
+        yield Entry(now["since"], "bad", f"Mongo does not answer{why}", None, "mongod down")
     elif was["state"] == "down":
         again = "again " if was["version"] else ""
-        yield News(now["since"], "good", f"Mongo answers {again}after {lasted}", None, "mongod up")
+        yield Entry(now["since"], "good", f"Mongo answers {again}after {lasted}", None, "mongod up")
     else:
-        yield News(now["since"], "warn", "Mongo was away for a moment", None, "mongod blinked")
+        yield Entry(now["since"], "warn", "Mongo was away for a moment", None, "mongod blinked")
 
 
-def _losses(gone: dict[str, Json]) -> Iterator[News]:
+def _losses(gone: dict[str, Json]) -> Iterator[Entry]:
     for state in ("stale", "forbidden"):
         these = {name: source for name, source in gone.items() if source["state"] == state}
         if not these:
@@ -257,9 +257,9 @@ def _losses(gone: dict[str, Json]) -> Iterator[News]:
         error = next((source["error"] for source in these.values() if source["error"]), None)
         why = f": {plain(error, REASON_LENGTH)}" if error else ""
         if state == "stale":
-            yield News(first, "warn", f"No word on {_names(these)}{why}")
+            yield Entry(first, "warn", f"No word on {_names(these)}{why}")
         else:
-            yield News(first, "bad", f"No longer allowed to read {_names(these)}{why}")
+            yield Entry(first, "bad", f"No longer allowed to read {_names(these)}{why}")
 
 
 def _any_settled(sources: dict[str, Json], at: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 
-class News(NamedTuple):
+class Entry(NamedTuple):
     """`tone` is good, busy, warn, bad or off; `mark` a very short label where a line on the charts is deserved."""
 
     at: str

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from dashboard.core import events
 from dashboard.core.objects import KubernetesEvent, Regarding
-from dashboard.core.timeline.changes import Changes
-from dashboard.core.timeline.entry import News, plain, shorten
+from dashboard.core.timeline.changes import ChangeDetector
+from dashboard.core.timeline.entry import Entry, plain, shorten
 from dashboard.core.timestamps import rfc3339, seconds
 
 ENTRIES = 200
@@ -26,7 +26,7 @@ BAD = frozenset({
 Json = dict[str, Any]
 
 
-class Row(NamedTuple):
+class TimelineRow(NamedTuple):
     """An entry in its place: by time, and by arrival within it."""
 
     at: float
@@ -38,10 +38,10 @@ class Row(NamedTuple):
 
 class Timeline:
     def __init__(self) -> None:
-        self._rows: list[Row] = []  # oldest first
-        self._events: dict[str, Row] = {}  # Event's uid → its row
+        self._rows: list[TimelineRow] = []  # oldest first
+        self._events: dict[str, TimelineRow] = {}  # Event's uid → its row
         self._arrivals = 0
-        self._changes = Changes()
+        self._changes = ChangeDetector()
         self._entries: list[Json] = []
         self._moved = False  # since the entries were last asked for
 
@@ -55,14 +55,14 @@ class Timeline:
             case events.ObjectChanged(kind="events", object=happened):
                 self._hear(happened, told.at)
             case events.ActionRecorded():
-                self.note("action", News(told.at, told.tone, told.text, told.about, told.mark))
+                self.note("action", Entry(told.at, told.tone, told.text, told.about, told.mark))
 
     def compare(self, before: Json, after: Json, at: str) -> None:
         """Notes what changed between two states."""
         for news in self._changes.between(before, after, at):
             self.note("change", news)
 
-    def note(self, kind: str, news: News) -> None:
+    def note(self, kind: str, news: Entry) -> None:
         """Adds what somebody did ("action") or what came of it ("change")."""
         self._insert(f"{kind}/{self._arrivals}", kind, seconds(news.at), news)
 
@@ -85,10 +85,10 @@ class Timeline:
         if known:
             self._drop(known)
         at = _moment(happened, heard)
-        news = News(rfc3339(at), _tone(happened), _text(happened, count), _about(happened.involved_object))
+        news = Entry(rfc3339(at), _tone(happened), _text(happened, count), _about(happened.involved_object))
         self._insert(f"{uid}/{count}", "event", at, news, uid, count)
 
-    def _insert(self, entry_id: str, kind: str, at: float, news: News, uid: str | None = None, times: int = 1) -> None:
+    def _insert(self, entry_id: str, kind: str, at: float, news: Entry, uid: str | None = None, times: int = 1) -> None:
         entry = {
             "id": entry_id,
             "at": news.at,
@@ -98,7 +98,7 @@ class Timeline:
             "about": news.about,
             "mark": news.mark,
         }
-        row = Row(at, self._arrivals, entry, uid, times)
+        row = TimelineRow(at, self._arrivals, entry, uid, times)
         self._arrivals += 1
         insort(self._rows, row)
         if uid is not None:
@@ -108,7 +108,7 @@ class Timeline:
             self._drop(next(row for row in self._rows if (row.event is not None) == crowded))
         self._moved = True
 
-    def _drop(self, row: Row) -> None:
+    def _drop(self, row: TimelineRow) -> None:
         del self._rows[bisect_left(self._rows, row)]
         if row.event is not None:
             del self._events[row.event]

@@ -14,20 +14,26 @@ from flask import Blueprint, Response, abort, current_app, request
 from dashboard.dataservice.contract import (
     LARGEST_DOCUMENT,
     PARAMETERS,
-    Answer,
-    Away,
-    Busy,
-    Service,
-    ServiceError,
-    Silent,
-    Strange,
-    TooLarge,
+    AnswerTooLarge,
+    DataService,
+    DataServiceAnswer,
+    DataServiceBusy,
+    DataServiceError,
+    DataServiceTimeout,
+    DataServiceUnavailable,
+    UnexpectedAnswer,
 )
 from dashboard.web.auth import require
 from dashboard.web.problems import problem
 from dashboard.web.request_body import whole
 
-STATUSES: dict[type[ServiceError], int] = {Busy: 503, Away: 502, Silent: 504, TooLarge: 502, Strange: 502}
+STATUSES: dict[type[DataServiceError], int] = {
+    DataServiceBusy: 503,
+    DataServiceUnavailable: 502,
+    DataServiceTimeout: 504,
+    AnswerTooLarge: 502,
+    UnexpectedAnswer: 502,
+}
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 
@@ -64,12 +70,12 @@ def insert() -> Response:
         return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
 
 
-def _service() -> Service:
-    service: Service = current_app.extensions["service"]
+def _service() -> DataService:
+    service: DataService = current_app.extensions["service"]
     return service
 
 
-def _passed_on(answer: Answer) -> Response:
+def _passed_on(answer: DataServiceAnswer) -> Response:
     """The answer, with addresses of the dashboard's own in the place of the service's."""
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     if answer.next:
@@ -95,12 +101,12 @@ def _parameters(*known: str) -> dict[str, str]:
 def _problems(*, writing: bool = False) -> Iterator[None]:
     try:
         yield
-    except ServiceError as error:
+    except DataServiceError as error:
         members = _outcome(error) if writing else {}
         detail = f"{error} The document is stored, or not." if members.get("outcome") == "unknown" else str(error)
         abort(problem(STATUSES[type(error)], detail, members))
 
 
-def _outcome(error: ServiceError) -> dict[str, str]:
+def _outcome(error: DataServiceError) -> dict[str, str]:
     """What a writer may know of its document. Whatever came after it was sent leaves that open."""
-    return {"outcome": "not-applied" if isinstance(error, Away | Busy) else "unknown"}
+    return {"outcome": "not-applied" if isinstance(error, DataServiceUnavailable | DataServiceBusy) else "unknown"}

@@ -15,16 +15,16 @@ from flask import Blueprint, Response, abort, current_app, request
 from msgspec import structs
 from werkzeug.datastructures import MultiDict
 
-from dashboard.kube.logs import Reader, Tails, TooMany
+from dashboard.kube.logs import LogReader, LogStreams, TooManyLogs
 from dashboard.kube.pod_details import (
-    Asked,
-    Away,
-    Denied,
-    InspectionError,
-    Inspector,
+    ContainerWaiting,
     Json,
-    Missing,
-    Waiting,
+    LogRequest,
+    PodNotFound,
+    PodReader,
+    PodReadError,
+    PodReadForbidden,
+    PodReadUnavailable,
     details,
     names,
 )
@@ -36,12 +36,17 @@ LONGEST_TAIL = 2_000  # lines
 AT_ONCE = 6  # requests that wait for the API server: if it hangs, the server's threads must not all hang with it
 LONGEST_YAML = 512 << 10  # characters
 
-STATUSES: dict[type[InspectionError], int] = {Missing: 404, Waiting: 409, Denied: 403, Away: 502}
+STATUSES: dict[type[PodReadError], int] = {
+    PodNotFound: 404,
+    ContainerWaiting: 409,
+    PodReadForbidden: 403,
+    PodReadUnavailable: 502,
+}
 
 pods = Blueprint("pods", __name__, url_prefix="/api/pods")
 
 
-class Looks:
+class PodLookups:
     """The requests that wait for the API server, so many and no more."""
 
     def __init__(self, most: int = AT_ONCE) -> None:
@@ -83,10 +88,10 @@ def log(uid: str) -> Response:
     with _problems():
         with _looks().one():
             asked = _of_the_pod(asked, names(inspector.pod(view)))
-        reader = Reader(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
+        reader = LogReader(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
         try:
             tail = tails.open(lambda: inspector.log(view, asked), reader, follow=asked.follow)
-        except TooMany:
+        except TooManyLogs:
             abort(problem(503, "As many logs as can be read at once are being read.", Retry_After="10"))
     response = Response(tail.lines(), content_type="text/plain; charset=utf-8")
     response.call_on_close(tail.close)  # also where nothing of it was ever sent
@@ -132,7 +137,7 @@ def _known(uid: str) -> Json:
 def _problems() -> Iterator[None]:
     try:
         yield
-    except InspectionError as error:
+    except PodReadError as error:
         abort(problem(STATUSES[type(error)], str(error)))
 
 
@@ -146,10 +151,10 @@ def _parameters(*known: str) -> MultiDict[str, str]:
     return request.args
 
 
-def _asked() -> Asked:
+def _asked() -> LogRequest:
     """What the query asks for; a container that it does not name is "" here."""
     given = _parameters("container", "previous", "tail", "follow", "timestamps")
-    return Asked(
+    return LogRequest(
         container=given.get("container", ""),
         previous=_flag(given, "previous"),
         tail=_whole(given, "tail", 500, LONGEST_TAIL),
@@ -158,12 +163,12 @@ def _asked() -> Asked:
     )
 
 
-def _of_the_pod(asked: Asked, known: list[str]) -> Asked:
+def _of_the_pod(asked: LogRequest, known: list[str]) -> LogRequest:
     """With the name of a container that there is."""
     if not asked.container and known:
         return structs.replace(asked, container=known[0])
     if asked.container not in known:
-        raise Missing(f"The pod has no such container. It has {', '.join(known)}.")
+        raise PodNotFound(f"The pod has no such container. It has {', '.join(known)}.")
     return asked
 
 
@@ -181,16 +186,16 @@ def _whole(given: MultiDict[str, str], name: str, default: int, most: int) -> in
     return int(text)
 
 
-def _inspector() -> Inspector:
-    inspector: Inspector = current_app.extensions["inspector"]
+def _inspector() -> PodReader:
+    inspector: PodReader = current_app.extensions["inspector"]
     return inspector
 
 
-def _looks() -> Looks:
-    looks: Looks = current_app.extensions["looks"]
+def _looks() -> PodLookups:
+    looks: PodLookups = current_app.extensions["looks"]
     return looks
 
 
-def _tails() -> Tails:
-    tails: Tails = current_app.extensions["tails"]
+def _tails() -> LogStreams:
+    tails: LogStreams = current_app.extensions["tails"]
     return tails

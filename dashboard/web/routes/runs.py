@@ -14,9 +14,9 @@ from flask import Blueprint, Response, abort, current_app, g, request
 from dashboard.config import Config
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
-from dashboard.load.options import Busy, LoadOptions
+from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.audit import Audit
-from dashboard.runs.manager import Active, NotCurrent, RunManager, Unknown
+from dashboard.runs.manager import RunActive, RunManager, UidNotCurrent, UnknownRun
 from dashboard.runs.report import Report
 from dashboard.runs.verdict import RUNNING
 from dashboard.web.auth import SAFE_METHODS, require, who
@@ -169,13 +169,13 @@ def _problems() -> Iterator[None]:
         yield
     except InvalidOption as error:
         abort(422, str(error))
-    except Unknown:
+    except UnknownRun:
         abort(404, "There is no such run, or it is forgotten: the newest are in /api/runs.")
-    except NotCurrent as error:
+    except UidNotCurrent as error:
         abort(problem(409, str(error), {"uid": error.uid}))
-    except (Active, LeaseHeld) as error:
+    except (RunActive, LeaseHeld) as error:
         abort(problem(409, str(error), {"holder": error.holder, "run": error.run or None}))
-    except Busy as error:
+    except LoadBusy as error:
         abort(problem(409, str(error), {"holder": error.by}))
     except ExternalError as error:
         abort(problem(502, str(error)))
@@ -199,7 +199,7 @@ def _report(run_id: str) -> Report:
 
 def _checked(run_id: str) -> str:
     if not _ID.fullmatch(run_id):
-        raise Unknown
+        raise UnknownRun
     return run_id
 
 

@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
-from dashboard.web.response_cache import Answers
+from dashboard.web.response_cache import ResponseCache
 
 PACK_OVER_BYTES = 4 << 10
 PACK_LEVEL = 1  # a fifth larger than by the usual level, in a seventh of its time
@@ -20,7 +20,7 @@ api = Blueprint("api", __name__, url_prefix="/api")
 
 @api.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    setup.app.extensions["answers"] = Answers()
+    setup.app.extensions["answers"] = ResponseCache()
 
 
 @api.get("/state")
@@ -43,7 +43,7 @@ def history() -> Response:
 
 def _packed(moment: Hashable, make: Callable[[], bytes]) -> Response:
     """JSON that is the same for all who ask at this moment, as gzip for whoever takes it where that is worth it."""
-    answers: Answers = current_app.extensions["answers"]
+    answers: ResponseCache = current_app.extensions["answers"]
     body = answers.get(moment, make)
     response = Response(body, content_type="application/json")
     response.vary.add("Accept-Encoding")

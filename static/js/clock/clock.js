@@ -81,7 +81,7 @@ export function clock(container, history, redraw) {
   function draw() {
     if (state === null || document.hidden || !visible) return;
     if (view === null) first();
-    reckon();
+    measure();
     drawn = { what: content(), at: performance.now() };
     show();
     if (UPlot && !charts) make();
@@ -101,12 +101,12 @@ export function clock(container, history, redraw) {
   // The first drawing replaces what the server put there, and has places for the charts.
   function first() {
     container.replaceChildren();
-    reckon();
+    measure();
     show();
     for (const element of container.querySelectorAll(".clock-stack, .chart-place")) sizes.observe(element);
   }
 
-  function reckon() {
+  function measure() {
     const now = (told.at + performance.now() - told.by) / 1_000;
     const width = layout ? layout.width - layout.left - layout.right : container.clientWidth || 1;
     view = viewOf({ history, state, range, width, now, heard: isOld() ? heard : now });
@@ -114,7 +114,7 @@ export function clock(container, history, redraw) {
 
   function make() {
     layout = layoutOf();
-    reckon(); // now it is known where the plots are
+    measure(); // now it is known where the plots are
     const places = container.querySelectorAll(".chart-place");
     const swatches = container.querySelectorAll(".swatch-line");
     charts = PLOTS.map((plot, index) => chart(UPlot, plot, places[index], swatches, { ...layout, time: index === PLOTS.length - 1 }));

@@ -6,29 +6,29 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, History
+from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, MetricsTables
 
 T0 = 1_764_000_000.0  # a whole minute
 
 
 @pytest.fixture
-def history() -> History:
-    return History()
+def history() -> MetricsTables:
+    return MetricsTables()
 
 
-def traffic(history: History, seconds: int, first: int = 0) -> None:
+def traffic(history: MetricsTables, seconds: int, first: int = 0) -> None:
     """A point a second: as many requests as seconds have passed, no errors, latencies known every other second."""
     for second in range(first, first + seconds):
         latencies = (1.0, 2.0) if second % 2 else (None, None)
         history.add("traffic", T0 + second, float(second), 0.0, *latencies)
 
 
-def columns(history: History, table: str, since: float = 0) -> dict[str, list[Any]]:
+def columns(history: MetricsTables, table: str, since: float = 0) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = history.since(since)["tables"][table]
     return found
 
 
-def test_there_is_a_column_for_every_figure_of_every_table_before_the_first_point(history: History) -> None:
+def test_there_is_a_column_for_every_figure_of_every_table_before_the_first_point(history: MetricsTables) -> None:
     empty: dict[str, dict[str, list[float]]] = {
         name: {column: [] for column in ("at", *figures)} for name, figures in TABLES.items()
     }
@@ -36,7 +36,7 @@ def test_there_is_a_column_for_every_figure_of_every_table_before_the_first_poin
     assert history.take() is None
 
 
-def test_only_what_came_after_the_moment_is_told(history: History) -> None:
+def test_only_what_came_after_the_moment_is_told(history: MetricsTables) -> None:
     traffic(history, 4)
     assert columns(history, "traffic", T0 + 1) == {
         "at": [T0 + 2, T0 + 3],
@@ -50,7 +50,7 @@ def test_only_what_came_after_the_moment_is_told(history: History) -> None:
     assert columns(history, "traffic", math.inf)["at"] == []
 
 
-def test_a_point_that_is_not_later_than_the_last_is_left_out(history: History) -> None:
+def test_a_point_that_is_not_later_than_the_last_is_left_out(history: MetricsTables) -> None:
     history.add("cpu", T0 + 10, 50)
     history.add("cpu", T0 + 10, 60)
     history.add("cpu", T0 + 9, 70)
@@ -59,14 +59,14 @@ def test_a_point_that_is_not_later_than_the_last_is_left_out(history: History) -
     assert taken and taken["tables"]["cpu"]["percent"] == [50]
 
 
-def test_nothing_is_none_and_no_other_figure_suffers(history: History) -> None:
+def test_nothing_is_none_and_no_other_figure_suffers(history: MetricsTables) -> None:
     history.add("load", T0, 180, 179.5, 0, None, math.nan)
     history.add("load", T0 + 1, 180, 180, 0, 4, 9)
     found = columns(history, "load")
     assert (found["p50_ms"], found["p99_ms"], found["achieved"]) == ([None, 4.0], [None, 9.0], [179.5, 180.0])
 
 
-def test_an_hour_stays_whole_and_older_points_are_the_means_of_their_minutes(history: History) -> None:
+def test_an_hour_stays_whole_and_older_points_are_the_means_of_their_minutes(history: MetricsTables) -> None:
     traffic(history, 3 * 3600)
     at, requests, p99 = (columns(history, "traffic")[name] for name in ("at", "requests", "p99_ms"))
     end = T0 + 3 * 3600
@@ -77,7 +77,7 @@ def test_an_hour_stays_whole_and_older_points_are_the_means_of_their_minutes(his
     assert p99[0] == 2.0  # the mean of what there was
 
 
-def test_between_the_minutes_and_the_hour_no_point_is_missing(history: History) -> None:
+def test_between_the_minutes_and_the_hour_no_point_is_missing(history: MetricsTables) -> None:
     for second in range(0, 6000, 7):
         traffic(history, 7, second)
         at = columns(history, "traffic")["at"]
@@ -85,13 +85,13 @@ def test_between_the_minutes_and_the_hour_no_point_is_missing(history: History) 
         assert all(after - before <= 60 for before, after in pairwise(at))
 
 
-def test_a_minute_without_a_figure_has_none(history: History) -> None:
+def test_a_minute_without_a_figure_has_none(history: MetricsTables) -> None:
     for second in range(2 * FINE_POINTS):
         history.add("traffic", T0 + second, 0, 0, None, None)
     assert set(columns(history, "traffic")["p50_ms"]) == {None}
 
 
-def test_memory_is_bounded_however_long_it_runs(history: History) -> None:
+def test_memory_is_bounded_however_long_it_runs(history: MetricsTables) -> None:
     for minute in range(30 * 60):  # thirty hours of points a second would be slow here: two a minute fill it as well
         for half in (0.0, 30.0):
             history.add("traffic", T0 + minute * 60 + half, 1, 0, None, None)
@@ -101,7 +101,7 @@ def test_memory_is_bounded_however_long_it_runs(history: History) -> None:
     assert len(columns(history, "traffic", T0 + 31 * 3600)["at"]) >= FINE_POINTS
 
 
-def test_steps_are_told_only_when_they_change(history: History) -> None:
+def test_steps_are_told_only_when_they_change(history: MetricsTables) -> None:
     for second, desired, ready in ((0, 2, 2), (1, 2, 2), (2, 4, 2), (3, 4, 2), (4, 4, None), (5, 4, None)):
         history.add_step("replicas", T0 + second, desired, ready)
     assert columns(history, "replicas") == {
@@ -111,7 +111,7 @@ def test_steps_are_told_only_when_they_change(history: History) -> None:
     }
 
 
-def test_a_step_at_the_moment_of_another_is_not_lost(history: History) -> None:
+def test_a_step_at_the_moment_of_another_is_not_lost(history: MetricsTables) -> None:
     history.add_step("replicas", T0, 2, 0)
     history.add_step("replicas", T0, 3, 0)
     history.add_step("replicas", T0 - 5, 4, 0)
@@ -120,13 +120,13 @@ def test_a_step_at_the_moment_of_another_is_not_lost(history: History) -> None:
     assert at == sorted(set(at)) and at[-1] - at[0] < 0.01
 
 
-def test_old_steps_are_never_averaged(history: History) -> None:
+def test_old_steps_are_never_averaged(history: MetricsTables) -> None:
     for change in range(3 * FINE_POINTS):
         history.add_step("replicas", T0 + change * 10, 2 + change % 2 * 2, 2)
     assert set(columns(history, "replicas")["desired"]) == {2.0, 4.0}
 
 
-def test_a_pod_has_a_sparkline_while_it_has_samples(history: History) -> None:
+def test_a_pod_has_a_sparkline_while_it_has_samples(history: MetricsTables) -> None:
     for sample in range(2 * SPARK_POINTS):
         history.add_pods({"u1": (T0 + sample * 15, 100.0 + sample, 15.0), "u2": (T0, 7.0, 15.0)})
     spark = history.since(0)["pods"]
@@ -136,19 +136,19 @@ def test_a_pod_has_a_sparkline_while_it_has_samples(history: History) -> None:
     assert list(history.since(0)["pods"]) == ["u2"]
 
 
-def test_a_pod_with_nothing_new_is_still_named(history: History) -> None:
+def test_a_pod_with_nothing_new_is_still_named(history: MetricsTables) -> None:
     history.add_pods({"u1": (T0, 1.0, 15.0)})
     assert history.since(T0)["pods"] == {"u1": {"at": [], "cpu_millicores": []}}
 
 
-def test_a_crowd_of_pods_has_no_sparklines(history: History) -> None:
+def test_a_crowd_of_pods_has_no_sparklines(history: MetricsTables) -> None:
     history.add_pods({f"u{pod}": (T0, 1.0, 15.0) for pod in range(SPARK_PODS)})
     assert len(history.since(0)["pods"]) == SPARK_PODS
     history.add_pods({f"u{pod}": (T0 + 15, 1.0, 15.0) for pod in range(SPARK_PODS + 1)})
     assert history.since(0)["pods"] == {}
 
 
-def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: History) -> None:
+def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: MetricsTables) -> None:
     history.add("cpu", T0, 84.5)
     history.add("traffic", T0, 10, 0, None, 9)
     history.add("traffic", T0 + 1, 11, 1, 4, 9)
@@ -169,7 +169,7 @@ def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: History) -
     assert history.take() is None
 
 
-def test_it_counts_what_it_took_in_and_nothing_else(history: History) -> None:
+def test_it_counts_what_it_took_in_and_nothing_else(history: MetricsTables) -> None:
     history.add("cpu", T0, 1)
     history.add("cpu", T0, 2)
     history.add_step("replicas", T0, 2, 2)

@@ -195,15 +195,15 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     }
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     found = snapshot.state(0)["autoscaler"]
-    assert found["reckoning"]["sentence"] == "No pod is ready, so there is nothing to measure."
-    assert found | {"reckoning": None} == {
+    assert found["evaluation"]["sentence"] == "No pod is ready, so there is nothing to measure."
+    assert found | {"evaluation": None} == {
         "scales": None, "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
-        "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "reckoning": None,
+        "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "evaluation": None,
     }  # fmt: skip
     asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
     snapshot.apply(changed("deployments", asked))
-    assert snapshot.state(0)["autoscaler"]["reckoning"]["replicas"] == 3, "as the Deployment asks"
+    assert snapshot.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "as the Deployment asks"
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None

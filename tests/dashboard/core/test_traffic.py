@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core.events import Counters
-from dashboard.core.traffic import REMEMBERED_SECONDS, Buckets, Rates, Traffic, quantile
+from dashboard.core.traffic import REMEMBERED_SECONDS, Buckets, Traffic, TrafficRates, quantile
 
 INF = float("inf")
 
@@ -14,7 +14,7 @@ def counted(requests: float, errors: float = 0, buckets: Buckets = ()) -> Counte
     return Counters(requests, errors, buckets)
 
 
-def after(traffic: Traffic, at: float, **pods: Counters) -> Rates:
+def after(traffic: Traffic, at: float, **pods: Counters) -> TrafficRates:
     rates = traffic.rates(at, pods)
     assert rates is not None
     return rates
@@ -74,7 +74,7 @@ def test_a_moment_that_comes_twice_gives_no_rate() -> None:
 def test_without_pods_there_is_no_traffic_and_no_latency() -> None:
     traffic = Traffic()
     traffic.rates(10, {})
-    assert after(traffic, 11) == Rates(0.0, 0.0, None, None, {})
+    assert after(traffic, 11) == TrafficRates(0.0, 0.0, None, None, {})
 
 
 def test_latencies_are_of_all_pods_together() -> None:

@@ -1,4 +1,4 @@
-"""The data service as the dashboard sees it: the real one, and the fake that stands in for it, by the same tests."""
+"""The data service as the dashboard sees it: the real one, and the mock that stands in for it, by the same tests."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,19 +11,19 @@ import pytest
 from pymongo import MongoClient
 
 from dashboard.dataservice import client as client_module
-from dashboard.dataservice.client import Service as Client
+from dashboard.dataservice.client import DataServiceClient as Client
 from dashboard.dataservice.contract import (
     LARGEST_ANSWER,
-    Answer,
-    Away,
-    Busy,
-    Service,
-    ServiceError,
-    Silent,
-    Strange,
-    TooLarge,
+    AnswerTooLarge,
+    DataService,
+    DataServiceAnswer,
+    DataServiceBusy,
+    DataServiceError,
+    DataServiceTimeout,
+    DataServiceUnavailable,
+    UnexpectedAnswer,
 )
-from dashboard.mock.service import FakeService
+from dashboard.mock.data_service import MockDataService
 from tests.service.serving import Served
 from tools.local.mongod import Mongod, free_port
 
@@ -38,31 +38,31 @@ def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield started.wait_ready()
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.mongod)])
-def service(request: pytest.FixtureRequest) -> Service:
+@pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.mongod)])
+def service(request: pytest.FixtureRequest) -> DataService:
     """One without documents."""
-    if request.param == "fake":
-        return FakeService()
+    if request.param == "mock":
+        return MockDataService()
     started: Served = request.getfixturevalue("real")
     with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as outside:
         outside[DATABASE]["data"].delete_many({})
     return Client(started.url)
 
 
-def insert(service: Service, **document: Any) -> str:
+def insert(service: DataService, **document: Any) -> str:
     answer = service.insert(orjson.dumps(document), JSON)
     assert answer.status == 201
     return str(orjson.loads(answer.body)["id"])
 
 
-def detail(answer: Answer) -> str:
+def detail(answer: DataServiceAnswer) -> str:
     assert answer.content_type == "application/problem+json"
     problem = orjson.loads(answer.body)
     assert problem["status"] == answer.status
     return str(problem["detail"])
 
 
-def test_what_was_inserted_is_there_to_the_digit(service: Service) -> None:
+def test_what_was_inserted_is_there_to_the_digit(service: DataService) -> None:
     answer = service.insert(b'{ "n": 9007199254740993, "whole": 1.0,"text": "\\u00e9" }', f"{JSON}; charset=utf-8")
     id_ = orjson.loads(answer.body)["id"]
     assert (answer.status, answer.content_type, answer.id) == (201, JSON, id_)
@@ -71,7 +71,7 @@ def test_what_was_inserted_is_there_to_the_digit(service: Service) -> None:
     assert service.newest({}).body == b"[%b]" % written
 
 
-def test_an_id_of_ones_own_makes_a_retry_safe(service: Service) -> None:
+def test_an_id_of_ones_own_makes_a_retry_safe(service: DataService) -> None:
     first = service.insert(orjson.dumps({"_id": ID.upper(), "a": 1}), JSON)
     again = service.insert(orjson.dumps({"a": 1, "_id": ID}), JSON)
     assert [(each.status, each.id) for each in (first, again)] == [(201, ID), (200, ID)]
@@ -92,14 +92,14 @@ def test_an_id_of_ones_own_makes_a_retry_safe(service: Service) -> None:
     ],
 )
 def test_a_bad_document_is_refused_in_words(
-    service: Service, body: bytes, content_type: str, status: int, words: str
+    service: DataService, body: bytes, content_type: str, status: int, words: str
 ) -> None:
     answer = service.insert(body, content_type)
     assert answer.status == status and words in detail(answer)
     assert service.newest({}).body == b"[]"
 
 
-def test_pages_lead_through_all_documents_of_a_filter(service: Service) -> None:
+def test_pages_lead_through_all_documents_of_a_filter(service: DataService) -> None:
     for number in range(7):
         insert(service, number=number, even=number % 2 == 0)
     parameters, pages = {"filter": '{"even": true}', "limit": "2"}, []
@@ -131,7 +131,7 @@ def test_pages_lead_through_all_documents_of_a_filter(service: Service) -> None:
         ({"$or": [{"n": 1}, {"$and": [{"word": "c"}, {}]}]}, [2, 0]),
     ],
 )
-def test_filters_find_the_same(service: Service, asked: dict[str, Any], found: list[int]) -> None:
+def test_filters_find_the_same(service: DataService, asked: dict[str, Any], found: list[int]) -> None:
     insert(service, place=0, n=1, word="a", flag=True)
     insert(service, place=1, n=2, word="b", inner={"x": 5, "list": [1, 2]})
     insert(service, place=2, word="c", n=None)
@@ -158,17 +158,17 @@ def test_filters_find_the_same(service: Service, asked: dict[str, Any], found: l
         ({"filter": '{"a": "' + "x" * 4096 + '"}'}, "The filter must not exceed 4,096 bytes."),
     ],
 )
-def test_a_bad_query_is_refused_in_words(service: Service, parameters: dict[str, str], words: str) -> None:
+def test_a_bad_query_is_refused_in_words(service: DataService, parameters: dict[str, str], words: str) -> None:
     answer = service.newest(parameters)
     assert answer.status == 400 and words in detail(answer)
 
 
-def test_what_is_not_there_is_404(service: Service) -> None:
+def test_what_is_not_there_is_404(service: DataService) -> None:
     answer = service.document(ID)
     assert answer.status == 404 and detail(answer) == "There is no document with this id."
 
 
-def test_a_position_leaves_out_what_is_newer(service: Service) -> None:
+def test_a_position_leaves_out_what_is_newer(service: DataService) -> None:
     ids = [insert(service, number=number) for number in range(3)]
     answer = service.newest({"before": ids[2].upper(), "limit": "5"})
     assert [each["_id"] for each in orjson.loads(answer.body)] == [ids[1], ids[0]]
@@ -176,11 +176,11 @@ def test_a_position_leaves_out_what_is_newer(service: Service) -> None:
 
 
 def test_the_fake_keeps_so_many_documents_and_tells_of_a_readers_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.mock.service.KEPT", 2)
+    monkeypatch.setattr("dashboard.mock.data_service.KEPT", 2)
     told: list[tuple[str, Any]] = []
-    fake = FakeService(lambda id_, document: told.append((id_, document)))
-    ids = [insert(fake, n=number) for number in range(3)]
-    assert [each["_id"] for each in orjson.loads(fake.newest({}).body)] == [ids[2], ids[1]]
+    mock = MockDataService(lambda id_, document: told.append((id_, document)))
+    ids = [insert(mock, n=number) for number in range(3)]
+    assert [each["_id"] for each in orjson.loads(mock.newest({}).body)] == [ids[2], ids[1]]
     assert told == [(id_, {"n": number}) for number, id_ in enumerate(ids)]
 
 
@@ -312,22 +312,22 @@ def break_off(request: Handler) -> None:
     request.close_connection = True
 
 
-MISBEHAVIOUR: dict[str, tuple[Callable[[Handler], object], type[ServiceError]]] = {
-    "no answer": (lambda request: request.server.over.wait(60), Silent),
-    "a drip": (drip, Silent),
-    "an end too soon": (break_off, Silent),
-    "no HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), Silent),
-    "no end": (pour, TooLarge),
-    "a length too great": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), TooLarge),
-    "HTML": (lambda request: request.answer(b"<script>", Content_Type="text/html"), Strange),
-    "no type": (lambda request: request.answer(b"x", Content_Type=""), Strange),
-    "a way elsewhere": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), Strange),
+MISBEHAVIOUR: dict[str, tuple[Callable[[Handler], object], type[DataServiceError]]] = {
+    "no answer": (lambda request: request.server.over.wait(60), DataServiceTimeout),
+    "a drip": (drip, DataServiceTimeout),
+    "an end too soon": (break_off, DataServiceTimeout),
+    "no HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), DataServiceTimeout),
+    "no end": (pour, AnswerTooLarge),
+    "a length too great": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), AnswerTooLarge),
+    "HTML": (lambda request: request.answer(b"<script>", Content_Type="text/html"), UnexpectedAnswer),
+    "no type": (lambda request: request.answer(b"x", Content_Type=""), UnexpectedAnswer),
+    "a way elsewhere": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
 }
 
 
 @pytest.mark.parametrize(("behave", "error"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
 def test_whatever_answers_ends_in_an_answer_or_a_sentence(
-    serve: Serve, behave: Callable[[Handler], None], error: type[ServiceError]
+    serve: Serve, behave: Callable[[Handler], None], error: type[DataServiceError]
 ) -> None:
     stub = serve(behave)
     with pytest.raises(error, match=r"\.$"):
@@ -342,7 +342,7 @@ def test_an_answer_of_exactly_the_most_is_taken(serve: Serve) -> None:
 
 def test_where_nothing_answers_nothing_was_sent() -> None:
     for url in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid:5000"):
-        with pytest.raises(Away):
+        with pytest.raises(DataServiceUnavailable):
             Client(url).insert(b"{}", JSON)
 
 
@@ -362,7 +362,7 @@ def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(
     waiting = threading.Thread(target=client.newest, args=[{}])
     waiting.start()
     assert arrived.wait(30)
-    with pytest.raises(Busy):
+    with pytest.raises(DataServiceBusy):
         client.newest({})
     assert client.insert(b"{}", JSON).status == 200
     go_on.set()

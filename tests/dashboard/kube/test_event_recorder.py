@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dashboard.core.errors import ExternalError
-from dashboard.kube.client import Api
+from dashboard.kube.client import KubeClient
 from dashboard.kube.event_recorder import EventRecorder
 from tests.dashboard.kube.manifests import SPACE
 from tests.dashboard.kube.stubs import NAMESPACE, Clock
@@ -13,7 +13,7 @@ from tests.dashboard.objects import ObjectApi
 
 
 @pytest.fixture
-def recorder(clients: Callable[[float], Api], clock: Clock) -> EventRecorder:
+def recorder(clients: Callable[[float], KubeClient], clock: Clock) -> EventRecorder:
     return EventRecorder(clients, NAMESPACE, "dashboard-a", clock)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dashboard.core.errors import ExternalError, NotFound
-from dashboard.kube.client import Api
+from dashboard.kube.client import KubeClient
 from dashboard.kube.lease import Lease, LeaseHeld, LeaseHolder, LeaseLost
 from dashboard.runs import ports
 from tests.dashboard.kube.manifests import LEASE, manifest
@@ -17,7 +17,7 @@ from tests.dashboard.objects import ObjectApi
 
 
 @pytest.fixture
-def lease_of(clients: Callable[[float], Api], clock: Clock) -> Callable[..., Lease]:
+def lease_of(clients: Callable[[float], KubeClient], clock: Clock) -> Callable[..., Lease]:
     """A dashboard's Lease, by the dashboard's name."""
 
     def made(holder: str = "dashboard-a", **options: Any) -> Lease:

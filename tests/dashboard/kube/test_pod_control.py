@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
-from dashboard.kube.client import Api, Configuration
-from dashboard.kube.crash import Crash
+from dashboard.kube.client import Configuration, KubeClient
+from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import Lease
 from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
@@ -25,7 +25,7 @@ TOKEN = "c7f1-93ab-55de-08b4"
 
 
 @pytest.fixture
-def pods(clients: Callable[[float], Api]) -> ports.Pods:
+def pods(clients: Callable[[float], KubeClient]) -> ports.Pods:
     return PodControl(clients, NAMESPACE)
 
 
@@ -163,7 +163,7 @@ def test_an_answer_that_is_lost_is_told_and_nothing_sent_again(object_api: Objec
 
 
 def test_an_api_server_that_is_away_is_named(clock: Clock) -> None:
-    clients = partial(Api, Configuration(host=f"http://127.0.0.1:{free_port()}"))
+    clients = partial(KubeClient, Configuration(host=f"http://127.0.0.1:{free_port()}"))
     pods, lease = PodControl(clients, NAMESPACE), Lease(clients, NAMESPACE, "dashboard-a", clock, clock)
     recorder = EventRecorder(clients, NAMESPACE, "dashboard-a")
     for call in (
@@ -180,10 +180,10 @@ def test_an_api_server_that_is_away_is_named(clock: Clock) -> None:
 
 
 def test_the_pods_own_crash_container_is_asked_once_with_the_token(
-    clients: Callable[[float], Api]
+    clients: Callable[[float], KubeClient]
 ) -> None:
     with CrashStub(200) as stub:
-        PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+        PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
     assert stub.asked == [("/crash", f"Bearer {TOKEN}", {"uid": "uid-1"})]
 
 
@@ -199,32 +199,32 @@ def test_the_pods_own_crash_container_is_asked_once_with_the_token(
     ],
 )
 def test_a_no_is_told_in_words_and_not_asked_again(
-    status: int, body: bytes, error: type[ExternalError], words: str, clients: Callable[[float], Api]
+    status: int, body: bytes, error: type[ExternalError], words: str, clients: Callable[[float], KubeClient]
 ) -> None:
     with CrashStub(status, body) as stub:
         with pytest.raises(error, match=words) as trouble:
-            PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+            PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
         assert type(trouble.value) is error
     assert len(stub.asked) == 1
 
 
-def test_another_pods_mongod_is_left_alone(clients: Callable[[float], Api]) -> None:
+def test_another_pods_mongod_is_left_alone(clients: Callable[[float], KubeClient]) -> None:
     with CrashStub(200) as stub, pytest.raises(UidMismatch):
-        PodControl(clients, NAMESPACE, Crash(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-0", CRASH)
+        PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-0", CRASH)
     assert not stub.asked
 
 
-def test_where_crash_mode_is_not_installed_it_says_so(clients: Callable[[float], Api]) -> None:
+def test_where_crash_mode_is_not_installed_it_says_so(clients: Callable[[float], KubeClient]) -> None:
     with pytest.raises(ExternalError, match=r"^Crash mode is not installed here"):
         PodControl(clients, NAMESPACE).kill("mongodb-0", "uid-1", CRASH)
     port = free_port()
     with pytest.raises(ExternalError, match=rf"^There is no crash container at port {port} of the database's pod\.$"):
-        PodControl(clients, NAMESPACE, Crash(port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+        PodControl(clients, NAMESPACE, CrashClient(port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
 
 
 def test_a_pod_without_an_address_runs_no_mongod(
-    object_api: ObjectApi, clients: Callable[[float], Api]
+    object_api: ObjectApi, clients: Callable[[float], KubeClient]
 ) -> None:
     object_api.put(POD, pod() | {"status": {}})
     with pytest.raises(ExternalError, match="has no address"):
-        PodControl(clients, NAMESPACE, Crash(1, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+        PodControl(clients, NAMESPACE, CrashClient(1, TOKEN)).kill("mongodb-0", "uid-1", CRASH)

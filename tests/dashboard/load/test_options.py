@@ -11,25 +11,25 @@ from hypothesis import strategies as st
 from dashboard.core import events
 from dashboard.core.errors import InvalidOption
 from dashboard.core.snapshot import Snapshot, Targets
-from dashboard.load.options import Busy, Errors, LoadOptions, Sample, Totals, unfit
-from dashboard.load.progress import Course
+from dashboard.load.options import ErrorCounts, LoadBusy, LoadOptions, LoadSample, LoadTotals, unfit
+from dashboard.load.progress import LoadProgress
 
 AT = "2026-11-25T12:00:00.000Z"
 NOTHING: dict[str, Any] = {
-    "elapsed": 0.0, "offered": 0, "sent": 0, "dropped": 0, "answered": 0, "errors": Errors(), "in_flight": 0,
+    "elapsed": 0.0, "offered": 0, "sent": 0, "dropped": 0, "answered": 0, "errors": ErrorCounts(), "in_flight": 0,
     "connections": 0, "p50_ms": None, "p99_ms": None, "whole_p50_ms": None, "whole_p99_ms": None, "lag_p99_ms": None,
     "whole_lag_p99_ms": None, "cpu_seconds": 0.0,
 }  # fmt: skip
 
 
-def sample(elapsed: float, answered: int, **other: Any) -> Sample:
+def sample(elapsed: float, answered: int, **other: Any) -> LoadSample:
     """One where all was answered, but for what `other` says."""
     figures = NOTHING | {"elapsed": elapsed, "offered": answered, "sent": answered, "answered": answered}
-    return Sample(**(figures | other))
+    return LoadSample(**(figures | other))
 
 
-def course(*samples: Sample, rate: float = 100, duration: float = 60) -> Course:
-    made = Course(LoadOptions(rate=rate, duration=duration), "Anna")
+def course(*samples: LoadSample, rate: float = 100, duration: float = 60) -> LoadProgress:
+    made = LoadProgress(LoadOptions(rate=rate, duration=duration), "Anna")
     for each in samples:
         assert made.take(each) is None
     return made
@@ -82,7 +82,7 @@ def test_what_is_allowed_is_read() -> None:
 
 def test_the_state_has_the_rates_of_the_last_second() -> None:
     after = sample(2, 201, sent=203, offered=210, dropped=7, in_flight=1, connections=9, p50_ms=3, p99_ms=8,
-                   lag_p99_ms=1, cpu_seconds=0.35, errors=Errors(timeout=1, failing=4))  # fmt: skip
+                   lag_p99_ms=1, cpu_seconds=0.35, errors=ErrorCounts(timeout=1, failing=4))  # fmt: skip
     load = course(sample(1, 100, cpu_seconds=0.1), after, rate=110).to_json(AT, AT, active=True)
     assert load == {
         "active": True, "rate": 110, "duration": 60, "by": "Anna", "started": AT, "ends": AT, "offered": 110.0,
@@ -105,7 +105,7 @@ def test_the_snapshot_takes_it_into_the_state_and_the_history() -> None:
 
 
 def test_totals_are_of_all_seconds_and_errors_have_kinds() -> None:
-    errors = Errors(connect=3, timeout=2, broken=1, failing=5, other=4)
+    errors = ErrorCounts(connect=3, timeout=2, broken=1, failing=5, other=4)
     last = sample(10, 90, offered=100, sent=97, dropped=3, in_flight=1, errors=errors, whole_p50_ms=2, whole_p99_ms=9,
                   whole_lag_p99_ms=1.5, final=True)  # fmt: skip
     totals = course(sample(1, 10), last).totals()
@@ -123,7 +123,7 @@ def test_the_cpu_is_that_of_the_worst_five_seconds() -> None:
 
 
 def test_a_load_that_never_began_has_nothing() -> None:
-    assert course().totals("No.") == Totals(failed="No.")
+    assert course().totals("No.") == LoadTotals(failed="No.")
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_a_load_that_never_began_has_nothing() -> None:
         (sample(2, 100, offered=120), "what was due"),
         (sample(2, 100, sent=110, offered=110), "not what it sent"),
         (sample(2, 100, sent=90, offered=90, in_flight=-10), "below zero"),
-        (sample(2, 100, errors=Errors(failing=101)), "more answers"),
+        (sample(2, 100, errors=ErrorCounts(failing=101)), "more answers"),
         (sample(2, 202), "more than it was told"),
     ],
 )
-def test_what_cant_be_true_is_left_out_and_named(told: Sample, words: str) -> None:
+def test_what_cant_be_true_is_left_out_and_named(told: LoadSample, words: str) -> None:
     made = course(sample(1, 100))
     lie = made.take(told)
     assert lie and words in lie
@@ -182,7 +182,7 @@ def test_an_honest_generator_is_never_called_a_liar(
 ) -> None:
     """Each change is sent so long after the one before, and takes effect so much later, in the changes' order."""
     options = LoadOptions(rate=300, duration=40, ramp_seconds=data.draw(st.floats(0, 5)))
-    told, done = Course(options, "Anna"), options.schedule()
+    told, done = LoadProgress(options, "Anna"), options.schedule()
     sent = took = 0.0
     for pause, delay, rate in steps:
         sent += pause
@@ -200,17 +200,17 @@ def test_nothing_comes_after_the_end() -> None:
 @pytest.mark.parametrize(
     ("totals", "words"),
     [
-        (Totals(lag_p99_ms=50.0, cpu_percent=80.0), None),
-        (Totals(lag_p99_ms=50.1, cpu_percent=80.0), "late"),
-        (Totals(lag_p99_ms=5.0, cpu_percent=80.1), "of a core"),
-        (Totals(), "nothing"),
+        (LoadTotals(lag_p99_ms=50.0, cpu_percent=80.0), None),
+        (LoadTotals(lag_p99_ms=50.1, cpu_percent=80.0), "late"),
+        (LoadTotals(lag_p99_ms=5.0, cpu_percent=80.1), "of a core"),
+        (LoadTotals(), "nothing"),
     ],
 )
-def test_figures_of_a_generator_that_lagged_or_was_full_say_nothing(totals: Totals, words: str | None) -> None:
+def test_figures_of_a_generator_that_lagged_or_was_full_say_nothing(totals: LoadTotals, words: str | None) -> None:
     reason = unfit(totals)
     assert reason is None if words is None else words in str(reason)
 
 
 def test_who_is_in_the_way_is_named() -> None:
-    busy = Busy("Anna")
+    busy = LoadBusy("Anna")
     assert busy.by == "Anna" and "Anna" in str(busy)

@@ -19,7 +19,7 @@ import pytest
 from dashboard.core import events
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load import process as child
-from dashboard.load.options import Busy, LoadOptions, Unfit
+from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
 from dashboard.load.supervisor import Load
 from tests.dashboard.stubs import ROOT, Heard
 from tools.local.mongod import free_port
@@ -283,7 +283,7 @@ def test_beyond_what_may_be_under_way_is_dropped_and_counted(server: Server, loa
 
 def test_one_load_at_a_time(load: Load) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(LoadBusy) as busy:
         load.start(LoadOptions(rate=10, duration=60), "Berta")
     assert busy.value.by == "Anna"
     load.stop()
@@ -544,7 +544,7 @@ def test_the_self_test_is_done_at_the_highest_rate_that_the_load_will_have(
 ) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
     load = Load(server.url, heard, test_seconds=1)
-    with pytest.raises(Unfit, match="This machine can't carry 20 requests a second now"):
+    with pytest.raises(GeneratorUnfit, match="This machine can't carry 20 requests a second now"):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
     with pytest.raises(InvalidOption):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20_000)

@@ -11,18 +11,18 @@ import pytest
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, RunUpdated
 from dashboard.core.snapshot import Targets
-from dashboard.load.options import Busy, LoadOptions
-from dashboard.load.progress import Course
+from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.load.progress import LoadProgress
 from dashboard.load.supervisor import Load
-from dashboard.mock import Fake
-from dashboard.mock.generator import FakeLoad
+from dashboard.mock import Mock
+from dashboard.mock.load_generator import MockLoad
 from dashboard.mock.manager import MockRunManager
-from dashboard.mock.play import OUTCOMES, WEIGHTS
-from dashboard.mock.story import Options
-from dashboard.runs.manager import Active, NotCurrent, RunManager, Unknown
+from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
+from dashboard.mock.simulation import SimulationOptions
+from dashboard.runs.manager import RunActive, RunManager, UidNotCurrent, UnknownRun
 from tests.dashboard.stubs import Heard
 
-TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
+TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
 DATABASE = {"name": "mongodb-0", "uid": "uid-1"}
 QUICK = 200.0
 BY = "operator"
@@ -34,10 +34,10 @@ class Joined:
     def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK, outcome: str = "") -> None:
         self.heard = heard
         self.audited: list[tuple[Any, ...]] = []
-        fake = Fake(TARGETS, heard, Options(seed))
-        self.load = FakeLoad(fake.generate, heard, seed)
+        mock = Mock(TARGETS, heard, SimulationOptions(seed))
+        self.load = MockLoad(mock.generate, heard, seed)
         self.manager = MockRunManager(
-            fake, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
+            mock, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
             seed=seed, speed=speed, outcome=outcome, holder="dashboard", pod="mongodb-0",
         )  # fmt: skip
 
@@ -63,14 +63,14 @@ def seed_of(outcome: str) -> int:
     return next(seed for seed in range(1000) if random.Random(seed).choices(OUTCOMES, WEIGHTS)[0] == outcome)  # noqa: S311
 
 
-@pytest.mark.parametrize(("fake", "real"), [(MockRunManager, RunManager), (FakeLoad, Load)])
-def test_it_is_asked_as_the_real_one_is(fake: type[Any], real: type[Any]) -> None:
+@pytest.mark.parametrize(("mock", "real"), [(MockRunManager, RunManager), (MockLoad, Load)])
+def test_it_is_asked_as_the_real_one_is(mock: type[Any], real: type[Any]) -> None:
     def asked(of: type[Any]) -> dict[str, list[str]]:
         methods = inspect.getmembers(of, inspect.isfunction)
         return {name: list(inspect.signature(one).parameters) for name, one in methods if not name.startswith("_")}
 
-    assert asked(fake) == {name: parameters for name, parameters in asked(real).items() if name in asked(fake)}
-    assert asked(real).keys() - asked(fake).keys() <= {"look"}, "at other dashboards, of which the mock has none"
+    assert asked(mock) == {name: parameters for name, parameters in asked(real).items() if name in asked(mock)}
+    assert asked(real).keys() - asked(mock).keys() <= {"look"}, "at other dashboards, of which the mock has none"
 
 
 def test_its_load_changes_its_rate(slow: Joined) -> None:
@@ -146,7 +146,7 @@ def test_one_run_at_a_time_and_nothing_beside_it(slow: Joined) -> None:
         lambda: slow.manager.load(LoadOptions(rate=10.0, duration=10.0), BY),
         lambda: slow.manager.unload(BY),
     ):
-        with pytest.raises(Active) as refused:
+        with pytest.raises(RunActive) as refused:
             attempt()
         assert (refused.value.holder, refused.value.run) == ("dashboard", run)
     slow.manager.abort(run, "another")
@@ -161,9 +161,9 @@ def test_what_is_not_allowed_is_refused(slow: Joined) -> None:
             slow.manager.start(demo, options, BY)
     with pytest.raises(InvalidOption):
         slow.manager.restart_mongo("uid-1", "fire", BY)
-    with pytest.raises(NotCurrent):
+    with pytest.raises(UidNotCurrent):
         slow.manager.restart_mongo("uid-0", "graceful", BY)
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownRun):
         slow.manager.get("persistence-0")
     assert slow.audited == []
 
@@ -171,12 +171,12 @@ def test_what_is_not_allowed_is_refused(slow: Joined) -> None:
 def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
     options = LoadOptions(rate=100.0, duration=300.0)
     slow.manager.load(options, BY)
-    with pytest.raises(Busy):
+    with pytest.raises(LoadBusy):
         slow.manager.load(options, "another")
     slow.manager.unload(BY)
     assert not slow.load.running()
     first, last = slow.heard.of(LoadUpdated)[0].load, slow.heard.of(LoadUpdated)[-1].load
-    real = Course(options, BY).to_json(first["started"], first["ends"], active=True)
+    real = LoadProgress(options, BY).to_json(first["started"], first["ends"], active=True)
     assert first.keys() == last.keys() == real.keys()
     assert (first["active"], first["offered"], last["active"], last["offered"]) == (True, 100.0, False, 0.0)
     assert slow.load.totals().offered >= 100
@@ -186,7 +186,7 @@ def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> Non
     slow.manager.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
     lease = slow.heard.of(LeaseChanged)[-1].lease
     assert lease["holder"] == "dashboard" and lease["run"].startswith("load-")
-    with pytest.raises(Active, match="a load by somebody") as refused:
+    with pytest.raises(RunActive, match="a load by somebody") as refused:
         slow.manager.start("autoscale", {}, BY)
     assert refused.value.run == lease["run"]
     slow.manager.restart_mongo("uid-1", "graceful", BY)

@@ -1,4 +1,4 @@
-"""The fake tells a story that the real sources could have told."""
+"""The mock tells a story that the real sources could have told."""
 
 import json
 import math
@@ -16,20 +16,20 @@ from dashboard.app import SOURCES
 from dashboard.core import events
 from dashboard.core.objects import KINDS
 from dashboard.core.snapshot import Snapshot, Targets
-from dashboard.mock import Fake
-from dashboard.mock.contents import ODD, Contents
-from dashboard.mock.load import BOUNDS
+from dashboard.mock import Mock
+from dashboard.mock.clock import STEP_SECONDS, SimulationClock
+from dashboard.mock.collection import ODD, MockCollection
 from dashboard.mock.manifests import BEHAVIOR
-from dashboard.mock.moments import STEP_SECONDS, Moments
-from dashboard.mock.plot import CYCLE_SECONDS
 from dashboard.mock.pods import DATABASE, LONGEST_NAME, SERVICE
-from dashboard.mock.story import PAST_SECONDS, Options, Story
+from dashboard.mock.schedule import CYCLE_SECONDS
+from dashboard.mock.simulation import PAST_SECONDS, Simulation, SimulationOptions
+from dashboard.mock.traffic import BOUNDS
 from dashboard.sources.mongo import shown
 from dashboard.sources.watches import PATHS
 from service.metrics import REQUEST_BUCKETS
 from tests.dashboard.stubs import ROOT, STREAMS, Heard
 
-TARGETS = Targets("flask-mongodb", "fake", "flask", "mongodb", "flask", "flask")
+TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 STEP = timedelta(seconds=STEP_SECONDS)
 
@@ -38,7 +38,7 @@ class Reading:
     """A story as it was told: its events, the state after each step, and the charted figures."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
-        story, snapshot = Story(TARGETS, Options(**options)), Snapshot(TARGETS, SOURCES, "")
+        story, snapshot = Simulation(TARGETS, SimulationOptions(**options)), Snapshot(TARGETS, SOURCES, "")
         self.opening = story.opening(START)
         self.told = list(self.opening)
         for told in self.opening:
@@ -227,11 +227,11 @@ def test_its_pods_count_as_the_service_s_do() -> None:
 
 @pytest.mark.parametrize("document", ODD, ids=lambda document: "-".join(document)[:20])
 def test_its_documents_are_shown_as_the_database_s_are(document: dict[str, Any]) -> None:
-    contents = Contents(Moments(START), random.Random(7))  # noqa: S311 - a story, no secret
+    contents = MockCollection(SimulationClock(START), random.Random(7))  # noqa: S311 - a story, no secret
     contents.insert(document)
-    (fake,) = contents.contents().newest
-    real = shown({"_id": ObjectId(fake.id), "size": 100, "root": {"_id": ObjectId(fake.id), **document}})
-    assert fake == real
+    (mock,) = contents.contents().newest
+    real = shown({"_id": ObjectId(mock.id), "size": 100, "root": {"_id": ObjectId(mock.id), **document}})
+    assert mock == real
 
 
 def filled(objects: list[Any]) -> set[str]:
@@ -253,7 +253,7 @@ def filled(objects: list[Any]) -> set[str]:
 @pytest.mark.slow
 def test_a_seed_tells_the_same_story_each_time() -> None:
     def told(seed: int) -> list[events.Event]:
-        story = Story(TARGETS, Options(seed=seed))
+        story = Simulation(TARGETS, SimulationOptions(seed=seed))
         opening = story.opening(START)
         return [*opening, *(one for step in range(1, 100) for one in story.step(START + step * STEP))]
 
@@ -262,7 +262,7 @@ def test_a_seed_tells_the_same_story_each_time() -> None:
 
 
 def test_it_plays_in_real_time_and_stops(heard: Heard) -> None:
-    fake = Fake(TARGETS, heard)
-    fake.start()
+    mock = Mock(TARGETS, heard)
+    mock.start()
     heard.wait(lambda heard: len(heard.of(events.OperationRate)) > 1)
-    fake.stop()
+    mock.stop()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.kube.client import Api
+from dashboard.kube.client import KubeClient
 from dashboard.runs import ports
 from dashboard.runs.history import HISTORY, UNREADABLE, UNREADABLE_BYTES, History, SavedRuns
 from dashboard.runs.record import HISTORY_BYTES
@@ -17,7 +17,7 @@ from tests.dashboard.runs.spoiled import SPOILED
 
 
 @pytest.fixture
-def history_of(clients: Callable[[float], Api]) -> Callable[[], History]:
+def history_of(clients: Callable[[float], KubeClient]) -> Callable[[], History]:
     """A dashboard's view of the history."""
     return lambda: History(clients, NAMESPACE)
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from dashboard.clock import Clock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.kube.lease import LeaseHolder
-from dashboard.load.options import Busy, LoadOptions
-from dashboard.runs.manager import Active, NotCurrent, Unknown, in_thread
+from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.manager import RunActive, UidNotCurrent, UnknownRun, in_thread
 from tests.dashboard.runs.world import Scene, Writers
 
 PERSISTENCE = ("preflight", "warmup", "kill", "outage", "after", "readback")
@@ -367,7 +367,7 @@ def test_the_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
     over(scene, run)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "Aborted: the dashboard is going down.")
     scene.manager.end()
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         scene.manager.start("autoscale", {}, "operator")
 
 
@@ -378,7 +378,7 @@ def test_with_threads_and_a_real_clock_it_ends_when_it_is_told_to(scene: Scene) 
     manager.begin()
     run_id = manager.start("autoscale", {}, "operator")
     assert manager.get(run_id)["verdict"] == "running"
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         manager.start("autoscale", {}, "operator")
     manager.end()
     over(scene, manager.get(run_id))
@@ -473,7 +473,7 @@ def test_runs_are_listed_newest_first_and_found_by_their_id(scene: Scene) -> Non
     second = scene.run("persistence", mode="crash")
     assert [run["id"] for run in scene.manager.list()] == [second["id"], first["id"]]
     assert scene.manager.get(first["id"]) == first
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownRun):
         scene.manager.get("persistence-0")
 
 
@@ -489,10 +489,10 @@ def test_a_run_that_goes_is_listed_too(scene: Scene) -> None:
 
 
 def test_a_second_run_is_refused_with_the_holder(scene: Scene) -> None:
-    refused: list[Active] = []
+    refused: list[RunActive] = []
 
     def press_again() -> None:
-        with pytest.raises(Active) as caught:
+        with pytest.raises(RunActive) as caught:
             scene.manager.start("autoscale", {}, "another operator")
         refused.append(caught.value)
 
@@ -512,7 +512,7 @@ def test_two_who_press_at_once_get_one_run() -> None:
         barrier.wait()
         try:
             outcomes.append(scene.manager.start("persistence", {}, "operator"))
-        except Active as error:
+        except RunActive as error:
             outcomes.append(error)
 
     threads = [threading.Thread(target=press) for _ in range(8)]
@@ -526,12 +526,12 @@ def test_two_who_press_at_once_get_one_run() -> None:
 
 def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
     scene.cluster.lease = LeaseHolder("other", "autoscale-7", "2026-11-25T04:00:00Z")
-    with pytest.raises(Active) as caught:
+    with pytest.raises(RunActive) as caught:
         scene.manager.start("persistence", {}, "operator")
     assert (caught.value.holder, caught.value.run) == ("other", "autoscale-7")
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         scene.manager.restart_mongo("uid-1", "graceful", "operator")
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         scene.manager.load(LoadOptions(rate=10, duration=10), "operator")
     assert scene.cluster.kills == [] and scene.load.started == []
     scene.cluster.lease = None
@@ -559,7 +559,7 @@ def test_an_abort_of_a_run_that_is_over_does_nothing_and_of_none_is_unknown(scen
     run = scene.run("persistence")
     scene.manager.abort(run["id"], "operator")
     assert scene.manager.get(run["id"]) == run
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownRun):
         scene.manager.abort("persistence-0", "operator")
 
 
@@ -596,7 +596,7 @@ def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
     assert scene.manager.get("persistence-9")["verdict"] == "running"
     assert scene.cluster.saved == []
     assert told(scene, "LeaseChanged")[-1].lease["holder"] == "other"
-    with pytest.raises(Active) as caught:
+    with pytest.raises(RunActive) as caught:
         scene.manager.abort("persistence-9", "operator")
     assert caught.value.holder == "other"
     scene.cluster.history = [theirs | {"verdict": "pass"}]
@@ -652,11 +652,11 @@ def test_a_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
 def test_a_double_click_kills_once(scene: Scene, mode: str) -> None:
     scene.manager.restart_mongo("uid-1", mode, "operator")
-    with pytest.raises(NotCurrent, match="being restarted already"):
+    with pytest.raises(UidNotCurrent, match="being restarted already"):
         scene.manager.restart_mongo("uid-1", mode, "operator")
     scene.world.wait(threading.Event(), 10)
     if mode == "graceful":
-        with pytest.raises(NotCurrent) as caught:
+        with pytest.raises(UidNotCurrent) as caught:
             scene.manager.restart_mongo("uid-1", mode, "operator")
         assert caught.value.uid == "uid-2"
     assert scene.cluster.kills == [(mode, "uid-1")]
@@ -670,13 +670,13 @@ def test_a_container_that_is_new_may_be_crashed_again(scene: Scene) -> None:
 
 
 def test_a_restart_is_refused_of_another_uid_or_mode_or_no_pod(scene: Scene) -> None:
-    with pytest.raises(NotCurrent) as caught:
+    with pytest.raises(UidNotCurrent) as caught:
         scene.manager.restart_mongo("uid-0", "graceful", "operator")
     assert caught.value.uid == "uid-1"
     with pytest.raises(InvalidOption, match="graceful or crash"):
         scene.manager.restart_mongo("uid-1", "nuke", "operator")
     scene.cluster.there = None
-    with pytest.raises(NotCurrent) as caught:
+    with pytest.raises(UidNotCurrent) as caught:
         scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert caught.value.uid is None
     assert scene.cluster.kills == [] and scene.cluster.lease is None
@@ -691,7 +691,7 @@ def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None
             lambda: scene.manager.load(LoadOptions(rate=10, duration=10), "operator"),
             lambda: scene.manager.unload("operator"),
         ):
-            with pytest.raises(Active) as caught:
+            with pytest.raises(RunActive) as caught:
                 deed()
             refused.append(caught.value.holder)
 
@@ -713,7 +713,7 @@ def test_a_restart_that_fails_is_audited_and_may_be_tried_again(scene: Scene) ->
 
 def test_load_outside_of_a_run_starts_stops_and_is_audited(scene: Scene) -> None:
     scene.manager.load(LoadOptions(rate=100, duration=60), "operator")
-    with pytest.raises(Busy):
+    with pytest.raises(LoadBusy):
         scene.manager.load(LoadOptions(rate=100, duration=60), "operator")
     scene.manager.unload("operator")
     assert not scene.load.running()

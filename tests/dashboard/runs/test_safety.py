@@ -11,12 +11,12 @@ import pytest
 from dashboard.clock import Clock
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
-from dashboard.kube.client import Api
+from dashboard.kube.client import KubeClient
 from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
-from dashboard.load.options import Busy, LoadOptions
+from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
-from dashboard.runs.manager import Active, in_thread
+from dashboard.runs.manager import RunActive, in_thread
 from dashboard.runs.record import orphaned, summary, trimmed
 from dashboard.runs.report import Report
 from tests.dashboard.runs.spoiled import RUN, SPOILED
@@ -107,7 +107,7 @@ def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) 
         ending = Ending(scene, number)
         try:
             do(scene)
-        except Active as refused:
+        except RunActive as refused:
             assert (refused.holder, refused.run) == ("me", "")
         if not ending.reached:
             scene.manager.end()
@@ -115,7 +115,7 @@ def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) 
         scene.world.wait(threading.Event(), 1)  # what has a thread of its own ends
         assert ending.deeds_after == 0, number
         idle(scene)
-        with pytest.raises(Active):
+        with pytest.raises(RunActive):
             do(scene)
         idle(scene)
 
@@ -128,7 +128,7 @@ def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) ->
         scene.manager.end()
 
     scene.cluster.acquire = acquiring  # type: ignore[method-assign]
-    with pytest.raises(Active, match="going down"):
+    with pytest.raises(RunActive, match="going down"):
         scene.manager.start("persistence", {}, "operator")
     idle(scene)
     assert scene.manager.list() == [] == scene.cluster.saved
@@ -158,7 +158,7 @@ def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
             try:
                 manager.restart_mongo("uid-1", "graceful", "operator")
             except Exception as error:
-                assert isinstance(error, Active) or "being restarted" in str(error)
+                assert isinstance(error, RunActive) or "being restarted" in str(error)
 
         threads = [threading.Thread(target=restart) for _ in range(3)]
         for thread in threads:
@@ -188,7 +188,7 @@ def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
         scene.manager.end()
 
     scene.load.start = starting  # type: ignore[method-assign]
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         scene.manager.load(LOAD, "operator")
     idle(scene)
 
@@ -224,7 +224,7 @@ def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_
         end()
         assert manager._idle.wait(10)
         assert scene.cluster.lease is None and not scene.load.running()
-    with pytest.raises(Active):
+    with pytest.raises(RunActive):
         manager.load(LOAD, "operator")
 
 
@@ -255,7 +255,7 @@ def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
     scene.manager.load(LOAD, "somebody")
-    with pytest.raises(Active, match="a load by somebody") as refused:
+    with pytest.raises(RunActive, match="a load by somebody") as refused:
         scene.manager.start(demo, {}, "operator")
     assert (refused.value.holder, refused.value.run) == ("me", scene.cluster.lease and scene.cluster.lease.run)
     assert scene.load.running()
@@ -264,7 +264,7 @@ def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo:
 
 def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> None:
     scene.manager.load(LOAD, "somebody")
-    with pytest.raises(Busy) as refused:
+    with pytest.raises(LoadBusy) as refused:
         scene.manager.load(LOAD, "operator")
     assert refused.value.by == "somebody"
     assert scene.cluster.lease
@@ -277,7 +277,7 @@ def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
         lambda: scene.manager.start("autoscale", {}, "operator"),
         lambda: scene.manager.restart_mongo("uid-1", "crash", "operator"),
     ):
-        with pytest.raises(Active, match="other has a load") as refused:
+        with pytest.raises(RunActive, match="other has a load") as refused:
             deed()
         assert refused.value.holder == "other"
     assert scene.load.started == [] == scene.cluster.kills
@@ -499,7 +499,7 @@ def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_rep
 
 
 def test_the_background_looks_find_out_that_another_dashboard_died(
-    scene: Scene, clients: Callable[[float], Api]
+    scene: Scene, clients: Callable[[float], KubeClient]
 ) -> None:
     def lease_of(holder: str, clock: Callable[[], float]) -> Lease:
         return Lease(clients, "flask-mongodb", holder, clock, scene.world.monotonic)
@@ -513,7 +513,7 @@ def test_the_background_looks_find_out_that_another_dashboard_died(
     scene.world.wait(threading.Event(), 1000)
     for _ in range(4):
         scene.manager.look()
-        with pytest.raises(Active) as refused:
+        with pytest.raises(RunActive) as refused:
             scene.manager.start("persistence", {}, "operator")
         assert (refused.value.holder, refused.value.run) == ("other", "persistence-9")
         scene.world.wait(threading.Event(), 5.1)

@@ -16,7 +16,7 @@ from dashboard.core.events import Event
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
-from dashboard.load.options import Busy, LoadOptions, Totals, check_rate
+from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
@@ -272,7 +272,7 @@ class Load:
         self._schedule: Schedule | None = None  # of the load that runs
         self._began = 0.0
         self._by = ""
-        self._totals = Totals()
+        self._totals = LoadTotals()
 
     @property
     def rate(self) -> float:
@@ -280,11 +280,11 @@ class Load:
 
     def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         if self._schedule:
-            raise Busy(self._by)
+            raise LoadBusy(self._by)
         self.tested.append(test_rate or options.rate)
         if self.trouble:
             raise self.trouble
-        self._schedule, self._by, self._began, self._totals = options.schedule(), by, self.world.time, Totals()
+        self._schedule, self._by, self._began, self._totals = options.schedule(), by, self.world.time, LoadTotals()
         self.started.append(options)
 
     def change_rate(self, rate: float) -> None:
@@ -305,7 +305,7 @@ class Load:
     def running(self) -> bool:
         return self._schedule is not None
 
-    def totals(self) -> Totals:
+    def totals(self) -> LoadTotals:
         if self._schedule is None:
             return self._totals
         due = self._schedule.offered(self.world.time - self._began)
@@ -314,7 +314,9 @@ class Load:
         figures = {"lag_p99_ms": self.lag_ms, "cpu_percent": self.cpu}
         answered = int(sent * self.share_of_answered)
         waiting = sent - answered
-        return Totals(due=due, offered=sent, sent=sent, achieved=answered, errors=errors, in_flight=waiting, **figures)
+        return LoadTotals(
+            due=due, offered=sent, sent=sent, achieved=answered, errors=errors, in_flight=waiting, **figures
+        )
 
 
 class Scene:

@@ -18,9 +18,9 @@ from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches as cluster
-from dashboard.sources.mongo import Mongo
-from dashboard.sources.watches import METRICS_PATH, PATHS, Cluster
-from dashboard.web.health import Probe
+from dashboard.sources.mongo import MongoSource
+from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
+from dashboard.web.health import HealthServer
 from dashboard.web.hub import Hub
 from tests.dashboard.stubs import Heard, Measured, StubApi
 from tools.local.mongod import Mongod
@@ -33,9 +33,9 @@ METRICS = METRICS_PATH.format("flask-mongodb")
 
 
 @pytest.fixture
-def watching(api: StubApi, heard: Heard) -> Iterator[Cluster]:
+def watching(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
     """Started by the test, when the streams are chosen."""
-    started = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
+    started = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
     yield started
     started.stop()
 
@@ -84,7 +84,7 @@ def assert_not_hammered(api: StubApi, since: float) -> None:
 
 def test_a_server_that_is_restarted_is_found_again(api: StubApi, heard: Heard, measured: Measured) -> None:
     port = api.server_address[1]
-    watching = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
+    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
     watching.start()
     settle(api, heard)
     api.stop()
@@ -108,7 +108,7 @@ def test_a_server_that_is_restarted_is_found_again(api: StubApi, heard: Heard, m
 
 
 def test_a_failing_server_is_not_hammered_and_its_wishes_are_heeded(
-    api: StubApi, heard: Heard, watching: Cluster, measured: Measured
+    api: StubApi, heard: Heard, watching: ClusterSource, measured: Measured
 ) -> None:
     watching.start()
     settle(api, heard)
@@ -124,7 +124,9 @@ def test_a_failing_server_is_not_hammered_and_its_wishes_are_heeded(
     measured("503 with Retry-After (stub)", time.monotonic() - mended, 3)
 
 
-def test_a_refusal_is_told_and_outlived(api: StubApi, heard: Heard, watching: Cluster, measured: Measured) -> None:
+def test_a_refusal_is_told_and_outlived(
+    api: StubApi, heard: Heard, watching: ClusterSource, measured: Measured
+) -> None:
     watching.start()
     settle(api, heard)
     api.refusal = (403, {})
@@ -142,7 +144,7 @@ def test_a_refusal_is_told_and_outlived(api: StubApi, heard: Heard, watching: Cl
 @pytest.mark.usefixtures("quick")
 def test_what_was_told_is_the_same_at_each_try(api: StubApi, heard: Heard) -> None:
     """Else each try would be a change, and go to every page."""
-    watching = Cluster(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+    watching = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
     watching.start()
     heard.wait(lambda heard: len([told for told in heard.of(events.SourceStatus) if told.source == "pods"]) >= 3)
     watching.stop()
@@ -163,7 +165,7 @@ def test_a_renewed_token_is_used_at_once(
     configuration = connection(None)
     configuration.host, configuration.ssl_ca_cert = api.url, None  # the stub speaks no TLS
     api.token = "old"
-    watching = Cluster(configuration, "flask-mongodb", heard)
+    watching = ClusterSource(configuration, "flask-mongodb", heard)
     watching.start()
     try:
         settle(api, heard)
@@ -188,7 +190,7 @@ def test_a_server_that_stands_still_is_noticed_long_before_its_watches_end(
     monkeypatch.setattr(cluster, "PULSE_SECONDS", 0.5)
     monkeypatch.setattr(cluster, "PULSE_ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1.0)
-    watching = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
+    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
     watching.start()
     try:
         settle(api, heard)
@@ -207,7 +209,7 @@ def test_a_server_that_stands_still_is_noticed_long_before_its_watches_end(
 
 @pytest.mark.usefixtures("quick")
 def test_a_pulse_that_is_refused_is_a_pulse(
-    api: StubApi, heard: Heard, watching: Cluster, monkeypatch: pytest.MonkeyPatch
+    api: StubApi, heard: Heard, watching: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PULSE_SECONDS", 0.1)
     api.refusal, api.refused_paths = (403, {}), ("/version",)
@@ -222,7 +224,7 @@ def test_a_pulse_that_is_refused_is_a_pulse(
 
 @pytest.mark.usefixtures("quick")
 def test_a_watch_that_may_not_be_taken_up_shows_what_was_listed_and_goes_on_later(
-    api: StubApi, heard: Heard, watching: Cluster
+    api: StubApi, heard: Heard, watching: ClusterSource
 ) -> None:
     api.play("watch-forbidden")
     watching.start()
@@ -233,7 +235,7 @@ def test_a_watch_that_may_not_be_taken_up_shows_what_was_listed_and_goes_on_late
     assert len(heard.of(events.ObjectsListed, "pods")) == 1
 
 
-def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     api.play("late")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", 0)])
@@ -244,7 +246,7 @@ def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: H
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("stream", ["history-back", "broken-event"])
-def test_what_was_missed_is_listed(stream: str, api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_what_was_missed_is_listed(stream: str, api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     api.play(stream)
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", 0)] and sources(heard)["pods"] == "live")
@@ -263,7 +265,7 @@ def test_what_was_missed_is_listed(stream: str, api: StubApi, heard: Heard, watc
     ids=["deep", "deep and whole", "endless", "of another shape"],
 )
 def test_a_line_that_no_object_can_be_is_refused_and_outlived(
-    line: str, words: str, api: StubApi, heard: Heard, watching: Cluster
+    line: str, words: str, api: StubApi, heard: Heard, watching: ClusterSource
 ) -> None:
     watching.start()
     handler = api.wait_for_watch(PODS)
@@ -274,7 +276,7 @@ def test_a_line_that_no_object_can_be_is_refused_and_outlived(
     sender.join(10)
 
 
-def test_a_large_object_is_taken(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_large_object_is_taken(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     """1.5 MB is what etcd holds; only what is shown of it is kept."""
     watching.start()
     meta = {"name": "n" * 253, "uid": "large", "resourceVersion": "2", "annotations": {"a": "x" * 1_500_000}}
@@ -285,7 +287,7 @@ def test_a_large_object_is_taken(api: StubApi, heard: Heard, watching: Cluster) 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_metrics_server_that_is_gone_leaves_the_rest_live(
-    status: int, api: StubApi, heard: Heard, watching: Cluster
+    status: int, api: StubApi, heard: Heard, watching: ClusterSource
 ) -> None:
     watching.start()
     settle(api, heard)
@@ -300,7 +302,7 @@ def test_a_metrics_server_that_is_gone_leaves_the_rest_live(
 
 @pytest.mark.usefixtures("quick")
 def test_a_quiet_watch_is_as_old_as_its_last_beginning(
-    api: StubApi, heard: Heard, watching: Cluster, monkeypatch: pytest.MonkeyPatch
+    api: StubApi, heard: Heard, watching: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kind whose server sends no bookmarks, as for Events, must not look older and older."""
     watching.start()
@@ -314,7 +316,7 @@ def test_a_quiet_watch_is_as_old_as_its_last_beginning(
 
 
 @pytest.mark.usefixtures("quick")
-def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     watching.start()
     settle(api, heard)
     asked = watching.requests
@@ -329,8 +331,8 @@ def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: 
 
 def test_there_is_one_watch_a_kind_however_many_look(api: StubApi) -> None:
     hub = Hub(TARGETS, (*cluster.SOURCES, "mongo"), epoch="e", viewers=10)
-    watching = Cluster(Configuration(host=api.url), "flask-mongodb", hub.put)
-    probe = Probe(hub, "127.0.0.1", 0, watching.requests)
+    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", hub.put)
+    probe = HealthServer(hub, "127.0.0.1", 0, watching.requests)
 
     def exported() -> str:
         return generate_latest(probe.registry).decode()
@@ -363,7 +365,7 @@ def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
 
     with MongoClient[dict[str, Any]](own_mongod.uri) as client:
         client["faults"][fault].insert_many([{"key": number} for number in range(3)])
-        watching = Mongo(own_mongod.uri, "faults", fault, heard)
+        watching = MongoSource(own_mongod.uri, "faults", fault, heard)
         watching.start()
         try:
             heard.wait(lambda heard: heard.of(events.CollectionRead) and mongo()["state"] == "up")

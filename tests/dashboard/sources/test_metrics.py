@@ -11,7 +11,7 @@ import pytest
 from dashboard.core import events
 from dashboard.core.events import Counters
 from dashboard.sources import metrics as scrape
-from dashboard.sources.metrics import Scrape, counters
+from dashboard.sources.metrics import Scraper, counters
 from service.metrics import Metrics
 from tests.dashboard.stubs import Heard
 
@@ -90,7 +90,7 @@ def scraping(pods: list[Pod], heard: Heard, monkeypatch: pytest.MonkeyPatch) -> 
     """What the state says of the pods: a test may change it."""
     monkeypatch.setattr(scrape, "SCRAPE_SECONDS", 0.2)
     views = [view(f"flask-{number}", pod.address) for number, pod in enumerate(pods)]
-    started = Scrape(lambda: views, "flask", pods[0].server_address[1], heard)
+    started = Scraper(lambda: views, "flask", pods[0].server_address[1], heard)
     started.start()
     yield views
     started.stop()

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from dashboard.core import events
 from dashboard.sources import mongo
-from dashboard.sources.mongo import NEWEST_DOCUMENTS, Mongo, plain, shown
+from dashboard.sources.mongo import NEWEST_DOCUMENTS, MongoSource, plain, shown
 from tests.dashboard.stubs import Heard
 from tools.local.mongod import Mongod
 
@@ -27,9 +27,9 @@ def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[A
 @pytest.fixture
 def watching(
     own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Mongo]:
+) -> Iterator[MongoSource]:
     monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # what stop has to wait for
-    started = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     started.start()
     heard.wait(lambda heard: heard.of(events.CollectionRead))
     yield started
@@ -41,13 +41,13 @@ def keys(heard: Heard) -> list[Any]:
     return [document.document.get("key") for document in heard.of(events.CollectionRead)[-1].newest]
 
 
-def test_a_collection_that_is_not_there_yet_is_empty(watching: Mongo, heard: Heard) -> None:
+def test_a_collection_that_is_not_there_yet_is_empty(watching: MongoSource, heard: Heard) -> None:
     told = heard.of(events.CollectionRead)[0]
     assert (told.count, told.size_bytes, told.newest) == (0, 0, [])
     assert told.version.startswith("6.0")
 
 
-def test_a_document_is_told_soon_after_its_insertion(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_a_document_is_told_soon_after_its_insertion(watching: MongoSource, collection: Any, heard: Heard) -> None:
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
         heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
@@ -57,13 +57,13 @@ def test_a_document_is_told_soon_after_its_insertion(watching: Mongo, collection
     assert heard.of(events.CollectionRead)[-1].count == 5
 
 
-def test_the_newest_come_first_and_only_so_many(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_the_newest_come_first_and_only_so_many(watching: MongoSource, collection: Any, heard: Heard) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
     heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
     assert heard.of(events.CollectionRead)[-1].count == 30
 
 
-def test_changes_and_deletions_are_told(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_changes_and_deletions_are_told(watching: MongoSource, collection: Any, heard: Heard) -> None:
     ids = collection.insert_many([{"key": "a"}, {"key": "b"}]).inserted_ids
     heard.wait(lambda heard: keys(heard) == ["b", "a"])
     collection.update_one({"_id": ids[0]}, {"$set": {"key": "c"}})
@@ -76,7 +76,7 @@ def test_changes_and_deletions_are_told(watching: Mongo, collection: Any, heard:
     heard.wait(lambda heard: keys(heard) == ["after the drop"])
 
 
-def test_a_flood_of_insertions_is_told_in_few_events(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_a_flood_of_insertions_is_told_in_few_events(watching: MongoSource, collection: Any, heard: Heard) -> None:
     before, until, inserted = len(heard), time.monotonic() + 1, 0
     while time.monotonic() < until:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
@@ -85,7 +85,7 @@ def test_a_flood_of_insertions_is_told_in_few_events(watching: Mongo, collection
     assert len(heard) - before < inserted / 20
 
 
-def test_operations_are_counted_and_our_own_reads_are_not(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_operations_are_counted_and_our_own_reads_are_not(watching: MongoSource, collection: Any, heard: Heard) -> None:
     heard.wait(lambda heard: heard.of(events.OperationRate))
     assert heard.of(events.OperationRate)[-1].per_second < 5
     collection.insert_many([{} for _ in range(300)])
@@ -96,7 +96,7 @@ def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
     own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
-    measuring = Mongo(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     measuring.start()
     told = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
     measuring.stop()
@@ -107,7 +107,7 @@ def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_it_is_back_with_the_database(
-    end: str, own_mongod: Mongod, watching: Mongo, collection: Any, heard: Heard
+    end: str, own_mongod: Mongod, watching: MongoSource, collection: Any, heard: Heard
 ) -> None:
     collection.insert_one({"key": "before"})
     heard.wait(lambda heard: keys(heard) == ["before"])
@@ -123,7 +123,7 @@ def test_it_is_back_with_the_database(
 
 
 def test_a_database_that_is_away_from_the_start_is_down_and_stop_does_not_hang(heard: Heard) -> None:
-    away = Mongo("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
+    away = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
     away.start()
     down = heard.wait(lambda heard: heard.of(events.MongoUnavailable))[0]
     assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
@@ -133,7 +133,9 @@ def test_a_database_that_is_away_from_the_start_is_down_and_stop_does_not_hang(h
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
 
 
-def test_a_document_too_large_to_show_stays_in_the_database(watching: Mongo, collection: Any, heard: Heard) -> None:
+def test_a_document_too_large_to_show_stays_in_the_database(
+    watching: MongoSource, collection: Any, heard: Heard
+) -> None:
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})

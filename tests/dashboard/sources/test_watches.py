@@ -11,19 +11,19 @@ import pytest
 from dashboard.config import ConfigError
 from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
-from dashboard.kube.client import Configuration, Refused, connection
+from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches as cluster
-from dashboard.sources.watches import Cluster, is_earlier, pause
+from dashboard.sources.watches import ClusterSource, is_earlier, pause
 from tests.dashboard.stubs import STREAMS, Heard, StubApi
 
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
 
 
 @pytest.fixture
-def watching(api: StubApi, heard: Heard) -> Iterator[Cluster]:
+def watching(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
     """Starts with the test's first look at it, when the streams are chosen."""
     configuration = Configuration(host=api.url)
-    started = Cluster(configuration, "flask-mongodb", heard)
+    started = ClusterSource(configuration, "flask-mongodb", heard)
     yield started
     started.stop()
 
@@ -54,7 +54,9 @@ def source(heard: Heard, name: str = "pods") -> tuple[str, str | None]:
     return found["state"], found["error"]
 
 
-def test_a_replaced_pod_of_the_same_name_is_shown_as_another(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_replaced_pod_of_the_same_name_is_shown_as_another(
+    api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     api.play("replaced")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
@@ -64,7 +66,9 @@ def test_a_replaced_pod_of_the_same_name_is_shown_as_another(api: StubApi, heard
 
 @pytest.mark.parametrize("stream", ["gone-as-status", "gone-as-event"])
 @pytest.mark.usefixtures("unpaced")
-def test_a_410_lists_anew_and_leaves_no_ghosts(stream: str, api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_410_lists_anew_and_leaves_no_ghosts(
+    stream: str, api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     path = api.play(stream)
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
@@ -75,7 +79,7 @@ def test_a_410_lists_anew_and_leaves_no_ghosts(stream: str, api: StubApi, heard:
 
 @pytest.mark.usefixtures("unpaced")
 def test_a_dropped_connection_goes_on_from_the_last_whole_line(
-    api: StubApi, heard: Heard, watching: Cluster
+    api: StubApi, heard: Heard, watching: ClusterSource
 ) -> None:
     path = api.play("dropped")
     watching.start()
@@ -89,7 +93,7 @@ def test_a_dropped_connection_goes_on_from_the_last_whole_line(
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_a_bookmark_moves_the_version_on(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_bookmark_moves_the_version_on(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     path = api.play("bookmarks")
     watching.start()
     api.wait_for_watch(path)
@@ -98,7 +102,9 @@ def test_a_bookmark_moves_the_version_on(api: StubApi, heard: Heard, watching: C
     assert all(query["allowWatchBookmarks"] == "true" for query in watches)
 
 
-def test_a_list_that_breaks_off_starts_again_and_comes_as_one(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_list_that_breaks_off_starts_again_and_comes_as_one(
+    api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     path = api.play("paged")
     watching.start()
     api.wait_for_watch(path)
@@ -106,7 +112,9 @@ def test_a_list_that_breaks_off_starts_again_and_comes_as_one(api: StubApi, hear
     assert [pod.metadata.uid for pod in listed.objects] == ["pod-1", "pod-2"]
 
 
-def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_missing_role_is_named_and_mended_without_a_restart(
+    api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     path = api.play("forbidden")
     watching.start()
     heard.wait(lambda heard: source(heard)[0] == "forbidden")
@@ -118,7 +126,9 @@ def test_a_missing_role_is_named_and_mended_without_a_restart(api: StubApi, hear
 
 
 @pytest.mark.slow
-def test_a_steady_410_is_not_hammered_and_each_list_is_shown(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_steady_410_is_not_hammered_and_each_list_is_shown(
+    api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     path = api.play("steady-410")
     watching.start()
     heard.wait(lambda heard: len(heard.of(events.ObjectsListed, "pods")) == 3)
@@ -128,7 +138,7 @@ def test_a_steady_410_is_not_hammered_and_each_list_is_shown(api: StubApi, heard
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_a_garbled_line_lists_anew(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_a_garbled_line_lists_anew(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     api.play("garbled")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
@@ -136,14 +146,14 @@ def test_a_garbled_line_lists_anew(api: StubApi, heard: Heard, watching: Cluster
 
 
 def test_an_api_server_that_is_away_leaves_the_source_connecting(heard: Heard) -> None:
-    away = Cluster(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+    away = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
     away.start()
     heard.wait(lambda heard: len([told for told in heard.of(events.SourceStatus) if told.source == "pods"]) >= 1)
     assert source(heard)[0] == "connecting"
     away.stop()
 
 
-def test_an_event_is_heard_before_the_next_line_comes(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_an_event_is_heard_before_the_next_line_comes(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
     path = api.play("replaced")
     watching.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
@@ -156,7 +166,9 @@ def test_an_event_is_heard_before_the_next_line_comes(api: StubApi, heard: Heard
         heard.wait(lambda heard, before=before: len(heard.of(events.ObjectChanged)) > before)
 
 
-def test_metrics_carry_their_own_time_and_the_version_is_told(api: StubApi, heard: Heard, watching: Cluster) -> None:
+def test_metrics_carry_their_own_time_and_the_version_is_told(
+    api: StubApi, heard: Heard, watching: ClusterSource
+) -> None:
     usage = {"cpu": "12345678n", "memory": "64Mi"}
     sample = {"metadata": {"name": "mongodb-0"}, "timestamp": "2026-11-24T12:01:00Z", "window": "15s"}
     api.metrics = [{**sample, "containers": [{"name": "mongod", "usage": usage}]}]
@@ -169,7 +181,7 @@ def test_metrics_carry_their_own_time_and_the_version_is_told(api: StubApi, hear
 
 @pytest.mark.usefixtures("unpaced")
 def test_it_stops_at_once_while_it_waits_for_news(api: StubApi, heard: Heard) -> None:
-    started = Cluster(Configuration(host=api.url), "flask-mongodb", heard)
+    started = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
     path = api.play("bookmarks")
     started.start()
     api.wait_for_watch(path)
@@ -186,9 +198,9 @@ def test_each_request_of_a_round_costs_a_second_and_a_long_round_has_paid() -> N
 
 
 def test_a_servers_wish_to_be_left_alone_is_heeded_for_a_while() -> None:
-    assert pause(1, 0.0, Refused(429, "", wait=2.0)) == 2.0
-    assert pause(1, 0.0, Refused(503, "", wait=3600.0)) == cluster.LONGEST_WAIT_SECONDS
-    assert pause(1, 0.0, Refused(429, "", wait=1.0)) >= 1.0
+    assert pause(1, 0.0, KubeStatusError(429, "", wait=2.0)) == 2.0
+    assert pause(1, 0.0, KubeStatusError(503, "", wait=3600.0)) == cluster.LONGEST_WAIT_SECONDS
+    assert pause(1, 0.0, KubeStatusError(429, "", wait=1.0)) >= 1.0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from dashboard.app import create_app
 from dashboard.config import Config
 from dashboard.web import auth
-from dashboard.web.auth import FAILURES, FAILURES_SECONDS, Limit, require
+from dashboard.web.auth import FAILURES, FAILURES_SECONDS, AttemptLimit, require
 from tests.dashboard.stubs import OPERATOR, VIEWER
 
 ORIGIN = {"Origin": "http://localhost"}
@@ -89,7 +89,7 @@ def test_forwarded_headers_do_not_reset_the_count(client: FlaskClient) -> None:
 def test_the_limit_lets_go_after_its_time_and_forgets_the_oldest_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "ADDRESSES", 2)
     now = 0.0
-    limit = Limit(lambda: now)
+    limit = AttemptLimit(lambda: now)
     for _ in range(FAILURES):
         limit.failed("a")
     assert limit.wait("a") > 0 and limit.wait("b") == 0

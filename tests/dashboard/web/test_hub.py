@@ -1,4 +1,4 @@
-"""The loop, with an outlet that keeps what it is given."""
+"""The loop, with an broadcaster that keeps what it is given."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ class Kept:
     def unfollow(self, viewer: str) -> None:
         self.following.discard(viewer)
 
-    def cut(self, viewer: str) -> None:
+    def disconnect(self, viewer: str) -> None:
         self.was_cut.append(viewer)
 
     def of(self, name: str, viewer: str | None = None) -> list[dict[str, Any]]:
@@ -57,14 +57,14 @@ class Kept:
 
 
 @pytest.fixture
-def outlet() -> Kept:
+def broadcaster() -> Kept:
     return Kept()
 
 
 @pytest.fixture
-def hub(outlet: Kept) -> Iterator[Hub]:
+def hub(broadcaster: Kept) -> Iterator[Hub]:
     started = Hub(TARGETS, ("pods", "metrics", "mongo"), epoch="e", viewers=3)
-    started.start(outlet)
+    started.start(broadcaster)
     yield started
     started.stop()
 
@@ -88,14 +88,14 @@ def publish(hub: Hub, restarts: int) -> None:
     until(lambda: [one["restarts"] for one in orjson.loads(hub.state())["pods"]] == [restarts])
 
 
-def test_the_first_change_after_quiet_goes_out_by_itself(hub: Hub, outlet: Kept) -> None:
+def test_the_first_change_after_quiet_goes_out_by_itself(hub: Hub, broadcaster: Kept) -> None:
     time.sleep(0.15)
     hub.put(pod("1"))
-    until(lambda: outlet.of("patch"))
-    assert len(outlet.of("patch")) == 1
+    until(lambda: broadcaster.of("patch"))
+    assert len(broadcaster.of("patch")) == 1
 
 
-def test_a_storm_is_coalesced(hub: Hub, outlet: Kept) -> None:
+def test_a_storm_is_coalesced(hub: Hub, broadcaster: Kept) -> None:
     end, put = time.monotonic() + 1, 0
     while time.monotonic() < end:
         for _ in range(20):
@@ -103,21 +103,21 @@ def test_a_storm_is_coalesced(hub: Hub, outlet: Kept) -> None:
             hub.put(pod("1", restarts=put))
         time.sleep(0.005)
     until(lambda: orjson.loads(hub.state())["pods"][0]["restarts"] == put)
-    patches = outlet.of("patch")
+    patches = broadcaster.of("patch")
     assert len(patches) < put / 10
     assert [one["seq"] for one in patches] == list(range(1, len(patches) + 1))
     assert all(one["changes"] for one in patches)
 
 
-def test_what_changes_nothing_publishes_nothing(hub: Hub, outlet: Kept) -> None:
+def test_what_changes_nothing_publishes_nothing(hub: Hub, broadcaster: Kept) -> None:
     hub.put(pod("1"))
-    until(lambda: outlet.of("patch"))
+    until(lambda: broadcaster.of("patch"))
     hub.put(pod("1"))
     time.sleep(0.25)
-    assert len(outlet.of("patch")) == 1
+    assert len(broadcaster.of("patch")) == 1
 
 
-def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, outlet: Kept) -> None:
+def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, broadcaster: Kept) -> None:
     """Viewers join in the middle of a storm; each must end where the hub is."""
     storm = threading.Thread(target=lambda: [hub.put(pod(str(n % 7), n)) or time.sleep(0.001) for n in range(600)])
     storm.start()
@@ -128,20 +128,20 @@ def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, outlet: Kept) 
     until(lambda: max(one["restarts"] for one in orjson.loads(hub.state())["pods"]) == 599)
     final = orjson.loads(hub.state())
     for viewer in ("a", "b", "c"):
-        (snapshot,) = outlet.of("snapshot", viewer)
+        (snapshot,) = broadcaster.of("snapshot", viewer)
         state, seq = snapshot["state"], snapshot["seq"]
-        for one in outlet.of("patch", viewer):
+        for one in broadcaster.of("patch", viewer):
             assert (one["epoch"], one["seq"]) == ("e", seq + 1)
             state, seq = patch(state, one["changes"]), one["seq"]
         assert (state["pods"], state["about"]["viewers"], seq) == (final["pods"], 3, final["seq"])
 
 
-def test_a_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, outlet: Kept) -> None:
+def test_a_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, broadcaster: Kept) -> None:
     hub.put(pod("1"))
-    until(lambda: len(outlet.of("tick")) == 2)
-    first, second = outlet.times("tick")
+    until(lambda: len(broadcaster.of("tick")) == 2)
+    first, second = broadcaster.times("tick")
     assert 0.5 < second - first < 10  # on a machine that is busy, each comes late
-    assert outlet.of("tick")[0]["seq"] == 1 and outlet.of("tick")[0]["as_of"].endswith("Z")
+    assert broadcaster.of("tick")[0]["seq"] == 1 and broadcaster.of("tick")[0]["as_of"].endswith("Z")
 
 
 def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) -> None:
@@ -154,87 +154,87 @@ def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) ->
     hub.join("d")
 
 
-def test_a_laggard_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
-    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+def test_a_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
+    hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 3)
     monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
     hub.join("slow")
-    until(lambda: outlet.of("patch", "slow"))  # the number of viewers
+    until(lambda: broadcaster.of("patch", "slow"))  # the number of viewers
     for restarts in range(1, 30):
         publish(hub, restarts)
-    got = outlet.of("patch", "slow")
+    got = broadcaster.of("patch", "slow")
     assert len(got) == 4, "three and the one that was too much"
-    assert hub.counts.laggards == 1
-    hub.seen("slow", got[-2]["seq"])
-    assert len(outlet.of("snapshot", "slow")) == 1, "not all of its queue is seen"
-    hub.seen("slow", got[-1]["seq"])
-    until(lambda: len(outlet.of("snapshot", "slow")) == 2)
-    snapshot = outlet.of("snapshot", "slow")[1]
+    assert hub.counts.slow_clients == 1
+    hub.ack("slow", got[-2]["seq"])
+    assert len(broadcaster.of("snapshot", "slow")) == 1, "not all of its queue is seen"
+    hub.ack("slow", got[-1]["seq"])
+    until(lambda: len(broadcaster.of("snapshot", "slow")) == 2)
+    snapshot = broadcaster.of("snapshot", "slow")[1]
     assert snapshot["state"]["pods"][0]["restarts"] == 29
     hub.put(pod("1", 100))
-    until(lambda: outlet.of("patch", "slow")[-1]["seq"] == snapshot["seq"] + 1)
+    until(lambda: broadcaster.of("patch", "slow")[-1]["seq"] == snapshot["seq"] + 1)
 
 
-def test_a_viewer_that_acknowledges_a_little_late_is_no_laggard(
-    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+def test_a_viewer_that_acknowledges_a_little_late_is_no_slow_client(
+    hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 5)
     monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
     hub.join("good")
     for restarts in range(1, 40):
         publish(hub, restarts)
-        got = outlet.of("patch", "good")
+        got = broadcaster.of("patch", "good")
         if len(got) > 2:
-            hub.seen("good", got[-3]["seq"])
-    assert hub.counts.laggards == 0
+            hub.ack("good", got[-3]["seq"])
+    assert hub.counts.slow_clients == 0
 
 
 def test_snapshots_are_not_given_faster_than_they_are_read(
-    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "SNAPSHOT_SECONDS", 0.0)
     hub.join("greedy")
     for _ in range(50):
-        hub.ask("greedy")
-    assert len(outlet.of("snapshot", "greedy")) == hub_module.UNSEEN_SNAPSHOTS
+        hub.request_snapshot("greedy")
+    assert len(broadcaster.of("snapshot", "greedy")) == hub_module.UNSEEN_SNAPSHOTS
 
 
-def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, outlet: Kept) -> None:
+def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, broadcaster: Kept) -> None:
     hub.join("eager")
-    hub.ask("eager")
-    assert len(outlet.of("snapshot", "eager")) == 1
-    until(lambda: len(outlet.of("snapshot", "eager")) == 2)
+    hub.request_snapshot("eager")
+    assert len(broadcaster.of("snapshot", "eager")) == 1
+    until(lambda: len(broadcaster.of("snapshot", "eager")) == 2)
 
 
-def test_a_laggard_that_stays_silent_is_cut_off(
-    hub: Hub, outlet: Kept, monkeypatch: pytest.MonkeyPatch
+def test_a_slow_client_that_stays_silent_is_cut_off(
+    hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 0)
     monkeypatch.setattr(hub_module, "EVICT_SECONDS", 0.1)
     hub.join("gone")
     hub.put(pod("1"))
-    until(lambda: outlet.was_cut == ["gone"])
+    until(lambda: broadcaster.was_cut == ["gone"])
     assert hub.viewers() == 0
 
 
-def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub, outlet: Kept) -> None:
-    outlet.patch = lambda message: hub.leave("a")  # type: ignore[method-assign]
+def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub, broadcaster: Kept) -> None:
+    broadcaster.patch = lambda message: hub.leave("a")  # type: ignore[method-assign]
     hub.join("a")
     hub.put(pod("1"))
     until(lambda: hub.viewers() == 0)
     assert hub.alive()
 
 
-def test_a_malformed_object_stops_nothing(hub: Hub, outlet: Kept, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_object_stops_nothing(hub: Hub, broadcaster: Kept, caplog: pytest.LogCaptureFixture) -> None:
     hub.put(events.SourceStatus(at="", source="no such source", state="live"))
     hub.put(pod("1"))
-    until(lambda: outlet.of("patch"))
+    until(lambda: broadcaster.of("patch"))
     assert "could not apply an event" in caplog.text
 
 
 def test_a_full_queue_makes_the_source_wait_and_stop_frees_it(
-    outlet: Kept, monkeypatch: pytest.MonkeyPatch
+    broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "QUEUE_EVENTS", 2)
     hub = Hub(TARGETS, ("pods", "metrics", "mongo"), epoch="e", viewers=3)  # its loop does not run yet
@@ -242,7 +242,7 @@ def test_a_full_queue_makes_the_source_wait_and_stop_frees_it(
     source.start()
     source.join(0.1)
     assert source.is_alive()
-    hub.start(outlet)
+    hub.start(broadcaster)
     source.join(2)
     assert not source.is_alive()
     until(lambda: len(orjson.loads(hub.state())["pods"]) == 5)

@@ -216,7 +216,7 @@ def test_sigterm_ends_open_pages_and_the_server() -> None:
 def test_a_bad_environment_is_one_sentence_and_a_failure() -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()"]
     ended = subprocess.run(
-        command, cwd=ROOT, env={"DASHBOARD_SOURCE": "fake", "OPERATOR_TOKEN": OPERATOR}, capture_output=True, text=True
+        command, cwd=ROOT, env={"DASHBOARD_SOURCE": "mock", "OPERATOR_TOKEN": OPERATOR}, capture_output=True, text=True
     )
     assert ended.returncode == 1
     assert ended.stderr == "VIEWER_TOKEN is empty: set it to at least 16 random characters.\n"

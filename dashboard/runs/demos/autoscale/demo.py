@@ -7,13 +7,13 @@ It is stopped at once when more than half of the requests fail for ten seconds, 
 from typing import NamedTuple
 
 from dashboard.core.timeline.entry import span
-from dashboard.load.options import MOST_RATE, MOST_SECONDS, LoadOptions, Unfit
+from dashboard.load.options import MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
 from dashboard.runs.demos.autoscale.obligations import Obligations
 from dashboard.runs.demos.autoscale.observation import Observation, observe
-from dashboard.runs.demos.autoscale.rates import FIRST_RATE, Rates
+from dashboard.runs.demos.autoscale.rates import FIRST_RATE, LoadRates
 from dashboard.runs.demos.autoscale.samples import SampleClock
 from dashboard.runs.demos.autoscale.settling import Settling
 from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
@@ -61,7 +61,7 @@ class Autoscaling:
         self._start: Observation | None = None  # as it was just before the load
         self._moments: Moments | None = None
         self._obligations: Obligations | None = None
-        self._rates: Rates | None = None
+        self._rates: LoadRates | None = None
         self._totals: LoadTotals | None = None  # once the load has ended
         self._loading = False
         self._failing = Failing()
@@ -172,7 +172,7 @@ class Autoscaling:
         self._moments = Moments(start)
         self._obligations = Obligations(start)
         self._watchdog = Watchdog(start)
-        self._rates = Rates(start, first, MOST_RATE, fixed=self._asked is not None)
+        self._rates = LoadRates(start, first, MOST_RATE, fixed=self._asked is not None)
         self._context.audit("autoscale load", f"started: {first:g} requests a second", mark="load")
         self._context.log(f"Load begins: {first:g} requests a second")
         self._follow("t4", RAISING)
@@ -244,7 +244,7 @@ class Autoscaling:
             try:
                 self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._context.run.by, TEST_RATE)
                 break
-            except Unfit as error:  # a machine that is busy at the moment is not for ever
+            except GeneratorUnfit as error:  # a machine that is busy at the moment is not for ever
                 if self._context.clock.monotonic() >= end:
                     raise
                 self._context.set_progress(f"Trying the load generator again: {error}")

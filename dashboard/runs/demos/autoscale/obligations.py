@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dashboard.core.hpa.recommendations import LOOK_SECONDS
 from dashboard.core.timeline.entry import listing, plain, shorten
 from dashboard.core.timestamps import rfc3339
-from dashboard.runs.demos.autoscale.observation import Observation, Pod
+from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
 
 LOOKS = 4  # that the controller may take for what it owes
 READY_SECONDS = 180.0  # for a pod that was asked for; its image may have to be pulled
@@ -139,7 +139,7 @@ def _why_not_ready(seen: Observation) -> str:
     return "the other pods were not created"
 
 
-def _waits(pod: Pod) -> str:
+def _waits(pod: ObservedPod) -> str:
     name = shorten(pod.name, 40)
     if pod.reason:
         return f"{name} is {pod.phase} ({plain(pod.reason, 60)})"
@@ -157,7 +157,7 @@ def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
     return Debt(uid, _serves_nobody(seen, idle), lambda later: uid in later.serving)
 
 
-def _serves_nobody(seen: Observation, idle: Pod) -> str:
+def _serves_nobody(seen: Observation, idle: ObservedPod) -> str:
     text = f"The new pod {shorten(idle.name, 40)} is Ready and gets no request"
     ready = len(seen.ready)
     if seen.endpoints is not None and seen.endpoints < ready:

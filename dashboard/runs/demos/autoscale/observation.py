@@ -18,7 +18,7 @@ WORDS = 200  # characters of a message of the cluster's
 Json = dict[str, Any]
 
 
-class Pod(Struct, frozen=True):
+class ObservedPod(Struct, frozen=True):
     """A pod of the service. `requests` and `errors` a second are None while they are not known."""
 
     uid: str
@@ -42,7 +42,7 @@ class Observation(Struct, frozen=True, dict=True):
     target: int
     current: int
     desired: int
-    pods: tuple[Pod, ...]
+    pods: tuple[ObservedPod, ...]
     samples: Samples
     figure: int | None = None
     unit: str = "%"
@@ -140,7 +140,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     target = scaler and (scaler["target_percent"] or scaler.get("target_millicores"))
     if not target:
         return None
-    arithmetic = scaler.get("reckoning") or {}
+    arithmetic = scaler.get("evaluation") or {}
     tolerance, widest = arithmetic.get("tolerance"), arithmetic.get("widest_tolerance")
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
@@ -174,9 +174,9 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     )
 
 
-def _pod(pod: Json, watched: bool) -> Pod:
+def _pod(pod: Json, watched: bool) -> ObservedPod:
     """`watched`: whether the figures of the pods' requests are of now."""
-    return Pod(
+    return ObservedPod(
         uid=pod["uid"],
         name=pod["name"],
         phase=pod["phase"],

@@ -25,7 +25,7 @@ LOADED = 0.4  # of a sample's window, at least, have to be of the load
 NOISE = 5.0  # millicores that can't be told from none
 
 
-class Rates:
+class LoadRates:
     """The rates that were sent, as a `schedule` from the load's beginning on, and the next one. `start` is the
     observation before the load, `highest` the cap; `fixed` says that the rate was asked for and stays."""
 

@@ -18,7 +18,7 @@ from threading import Event
 import msgspec
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import Answer, Service, ServiceError
+from dashboard.dataservice.contract import DataService, DataServiceAnswer, DataServiceError
 from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
 
@@ -56,7 +56,7 @@ class Writers:
 
     def __init__(
         self,
-        service: Service,
+        service: DataService,
         run: str,
         *,
         writers: int = WRITERS,
@@ -127,7 +127,7 @@ class Writers:
         self.ledger.attempt(id_, made["sha256"], self._clock())
         try:
             answer = self._service.insert(body, JSON)
-        except ServiceError as error:
+        except DataServiceError as error:
             self.ledger.leave(id_, self._clock(), str(error))
             return False
         at = self._clock()
@@ -138,7 +138,7 @@ class Writers:
         end(id_, at, _trouble(answer))
         return False
 
-    def _page(self, parameters: Mapping[str, str], cancelled: Event) -> Answer:
+    def _page(self, parameters: Mapping[str, str], cancelled: Event) -> DataServiceAnswer:
         """One page, tried again while the service can't give it."""
         until = self._clock() + PAGE_SECONDS
         while not cancelled.is_set():
@@ -147,7 +147,7 @@ class Writers:
                 if answer.status == 200:
                     return answer
                 reason = f"it answers {answer.status}"
-            except ServiceError as error:
+            except DataServiceError as error:
                 reason = str(error)
             if self._clock() > until:
                 raise ExternalError(f"The documents could not be read from the service: {reason}")
@@ -166,19 +166,19 @@ class Ids:
         return f"{int(time.time()):08x}{self._maker}{next(self._numbers) % (1 << 24):06x}"
 
 
-def _not_applied(answer: Answer) -> bool:
+def _not_applied(answer: DataServiceAnswer) -> bool:
     """Does the answer say for certain that nothing was stored?"""
     if 400 <= answer.status < 500:
         return answer.status != UNTOLD
     return _problem(answer).outcome == NOT_APPLIED
 
 
-def _trouble(answer: Answer) -> str:
+def _trouble(answer: DataServiceAnswer) -> str:
     """What the service said in the place of an acknowledgement."""
     return f"The service answered {answer.status}: {_problem(answer).detail[:WORDS]}".rstrip(": ")
 
 
-def _problem(answer: Answer) -> Problem:
+def _problem(answer: DataServiceAnswer) -> Problem:
     """What is told of an error; of anything else, nothing."""
     try:
         return msgspec.json.decode(answer.body, type=Problem)
@@ -186,7 +186,7 @@ def _problem(answer: Answer) -> Problem:
         return Problem()
 
 
-def _decoded(page: Answer) -> list[Stored]:
+def _decoded(page: DataServiceAnswer) -> list[Stored]:
     try:
         return msgspec.json.decode(page.body, type=list[Stored])
     except (msgspec.DecodeError, RecursionError) as error:

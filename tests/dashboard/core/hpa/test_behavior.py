@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.hpa.behavior import Behavior, Change, Recommendation, behavior_of, decide
+from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation, behavior_of, decide
 from dashboard.core.hpa.utilization import Tolerance
 
 NOW = 1_800_000_000.0
 CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
 
 
-def behavior(name: str) -> Behavior:
+def behavior(name: str) -> HpaBehavior:
     return behavior_of(msgspec.convert({"behavior": CASES["behaviors"][name]}, objects.AutoscalerSpec))
 
 

@@ -1,4 +1,4 @@
-"""The autoscaler's reckoning, on literals as the API sends them."""
+"""The autoscaler's evaluation, on literals as the API sends them."""
 
 # ruff: noqa: RUF001 - the signs of multiplication and subtraction are told as such
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.hpa.evaluation import Reckoning
+from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.manifests import BEHAVIOR
 
@@ -55,8 +55,8 @@ def samples(millicores: int, count: int, at: float = NOW) -> dict[str, objects.P
 def told(
     hpa: objects.Autoscaler, members: list[objects.Pod], found: dict[str, objects.PodMetrics], at: float = NOW
 ) -> dict[str, Any]:
-    """What a reckoning says that begins with this."""
-    result = Reckoning().reckon(hpa, members, found, at, hpa.status.desired_replicas)
+    """What a evaluation says that begins with this."""
+    result = Evaluator().evaluate(hpa, members, found, at, hpa.status.desired_replicas)
     assert result is not None
     return result
 
@@ -151,21 +151,21 @@ def test_a_supposed_figure_never_turns_it_round() -> None:
 
 
 def test_going_down_waits_for_the_window_and_says_until_when() -> None:
-    reckoning, five = Reckoning(), pods(5)
+    evaluation, five = Evaluator(), pods(5)
     for look in range(5):
         at = NOW + 15 * look
-        reckoning.reckon(autoscaler(5, 5, 70 + look), five, samples(70 + look, 5, at), at, 5)
+        evaluation.evaluate(autoscaler(5, 5, 70 + look), five, samples(70 + look, 5, at), at, 5)
     low = autoscaler(5, 5, 10)
-    found = reckoning.reckon(low, five, samples(10, 5, NOW + 74), NOW + 75, 5)
+    found = evaluation.evaluate(low, five, samples(10, 5, NOW + 74), NOW + 75, 5)
     assert found is not None
     assert picked(found, "wanted", "recommended", "limited_by") == (1, 5, "ScaleDownStabilized")
     assert picked(found, "then", "provided") == ("3 pods go", "if CPU stays at or under 28 %")
     assert found["next"] == "The most that was wanted in the last 60 s counts, so it waits."
     assert found["until"] == rfc3339(NOW + 120), "the last look that wanted five was 60 s before"
     for at in (NOW + 76, NOW + 90.5, NOW + 117):
-        later = reckoning.reckon(low, five, samples(10, 5, NOW + 74), at, 5)
+        later = evaluation.evaluate(low, five, samples(10, 5, NOW + 74), at, 5)
         assert later == found, "time alone changes nothing, or the page would get a patch each second"
-    gone = reckoning.reckon(autoscaler(5, 2, 10, NOW + 120), five, samples(10, 5, NOW + 74), NOW + 120.2, 2)
+    gone = evaluation.evaluate(autoscaler(5, 2, 10, NOW + 120), five, samples(10, 5, NOW + 74), NOW + 120.2, 2)
     assert gone is not None
     assert gone["last"] == {
         "at": rfc3339(NOW + 120), "from": 5, "to": 2, "formula": "ceil(5 × 10 / 70) = 1 → min 2", "expected": 2,
@@ -174,26 +174,26 @@ def test_going_down_waits_for_the_window_and_says_until_when() -> None:
 
 
 def test_looks_that_changed_nothing_count_for_the_window_too() -> None:
-    reckoning, five, quiet = Reckoning(), pods(5), autoscaler(5, 5, 70)
+    evaluation, five, quiet = Evaluator(), pods(5), autoscaler(5, 5, 70)
     for second in range(0, 64, 5):
-        reckoning.reckon(quiet, five, samples(70, 5), NOW + second, 5)
-    found = reckoning.reckon(quiet, five, samples(10, 5, NOW + 62), NOW + 64, 5)
+        evaluation.evaluate(quiet, five, samples(70, 5), NOW + second, 5)
+    found = evaluation.evaluate(quiet, five, samples(10, 5, NOW + 62), NOW + 64, 5)
     assert found is not None
     assert picked(found, "limited_by", "until") == ("ScaleDownStabilized", rfc3339(NOW + 120)), "the last was at 60 s"
 
 
 def test_a_change_is_explained_by_the_pods_that_there_were() -> None:
     """The new pods may be seen before the autoscaler's status is, and the old ones on their way out."""
-    reckoning = Reckoning()
-    reckoning.reckon(autoscaler(2, 2, 5), pods(2), samples(5, 2), NOW, 2)
+    evaluation = Evaluator()
+    evaluation.evaluate(autoscaler(2, 2, 5), pods(2), samples(5, 2), NOW, 2)
     new = [pod(name, NOW + 14.1 + 3, phase="Pending", conditions=None) for name in ("p8", "p9")]
-    found = reckoning.reckon(autoscaler(2, 4, 133, NOW + 14), [*pods(2), *new], samples(5, 2), NOW + 14.2, 4)
+    found = evaluation.evaluate(autoscaler(2, 4, 133, NOW + 14), [*pods(2), *new], samples(5, 2), NOW + 14.2, 4)
     assert found is not None
     assert picked(found["last"], "from", "to", "expected", "formula") == (2, 4, 4, "ceil(2 × 133 / 70) = 4")
     assert picked(found, "percent", "newest") == (133, False), "its figure is newer than the samples here"
     leaving = {"deletionTimestamp": rfc3339(NOW + 60 + 30), "deletionGracePeriodSeconds": 30}
     left = [*pods(2), *(pod(f"p{index}", NOW + 17, metadata=leaving) for index in (2, 3))]
-    found = reckoning.reckon(autoscaler(4, 2, 20, NOW + 60), left, samples(20, 4, NOW + 50), NOW + 60.3, 2)
+    found = evaluation.evaluate(autoscaler(4, 2, 20, NOW + 60), left, samples(20, 4, NOW + 50), NOW + 60.3, 2)
     assert found is not None
     assert picked(found["last"], "from", "to", "formula") == (4, 2, "ceil(4 × 20 / 70) = 2")
     assert found["notes"] == ["2 pods on the way out: left out."]
@@ -201,9 +201,9 @@ def test_a_change_is_explained_by_the_pods_that_there_were() -> None:
 
 def test_a_rescale_holds_the_next_one_back_by_its_policies() -> None:
     slow = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}}
-    reckoning = Reckoning()
-    reckoning.reckon(autoscaler(2, 2, 133, behavior=slow), pods(2), samples(133, 2), NOW, 2)
-    found = reckoning.reckon(
+    evaluation = Evaluator()
+    evaluation.evaluate(autoscaler(2, 2, 133, behavior=slow), pods(2), samples(133, 2), NOW, 2)
+    found = evaluation.evaluate(
         autoscaler(2, 3, 300, NOW + 15, behavior=slow), pods(3), samples(300, 3), NOW + 15.2, 3
     )
     assert found is not None
@@ -213,11 +213,11 @@ def test_a_rescale_holds_the_next_one_back_by_its_policies() -> None:
 
 
 def test_the_newer_figure_is_the_one_that_counts() -> None:
-    reckoning, two = Reckoning(), pods(2)
-    first = reckoning.reckon(autoscaler(2, 2, 50), two, samples(50, 2), NOW, 2)
-    newer_here = reckoning.reckon(autoscaler(2, 2, 50), two, samples(90, 2, NOW + 5), NOW + 6, 2)
-    newer_there = reckoning.reckon(autoscaler(2, 2, 120), two, samples(90, 2, NOW + 5), NOW + 8, 2)
-    agreed = reckoning.reckon(autoscaler(2, 2, 120), two, samples(120, 2, NOW + 7), NOW + 11, 2)
+    evaluation, two = Evaluator(), pods(2)
+    first = evaluation.evaluate(autoscaler(2, 2, 50), two, samples(50, 2), NOW, 2)
+    newer_here = evaluation.evaluate(autoscaler(2, 2, 50), two, samples(90, 2, NOW + 5), NOW + 6, 2)
+    newer_there = evaluation.evaluate(autoscaler(2, 2, 120), two, samples(90, 2, NOW + 5), NOW + 8, 2)
+    agreed = evaluation.evaluate(autoscaler(2, 2, 120), two, samples(120, 2, NOW + 7), NOW + 11, 2)
     assert first and newer_here and newer_there and agreed
     assert [picked(one, "percent", "newest") for one in (first, newer_here, newer_there, agreed)] == [
         (50, True), (90, True), (120, False), (120, True),
@@ -272,14 +272,14 @@ def test_a_metric_of_one_container_counts_that_one() -> None:
 def test_other_metrics_are_said_to_count_too() -> None:
     memory = {"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 80}}}
     found = told(autoscaler(2, 2, 70, metrics=[memory, CPU]), pods(2), samples(70, 2))
-    assert found["notes"] == ["It goes by one more metric, not reckoned here: the highest wish counts."]
+    assert found["notes"] == ["It goes by one more metric, not evaluated here: the highest proposal counts."]
 
 
-def test_without_a_target_for_cpu_there_is_nothing_to_reckon() -> None:
+def test_without_a_target_for_cpu_there_is_nothing_to_evaluate() -> None:
     memory = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "70Mi"}}
     for metrics in (None, [], [{"type": "Resource", "resource": memory}], [{"type": "Pods", "pods": {}}]):
         hpa = autoscaler(2, 2, None, metrics=metrics)
-        assert Reckoning().reckon(hpa, pods(2), samples(70, 2), NOW, 2) is None
+        assert Evaluator().evaluate(hpa, pods(2), samples(70, 2), NOW, 2) is None
 
 
 def by_millicores(current: int, desired: int, seen: int | None, **more: Any) -> objects.Autoscaler:
@@ -297,7 +297,7 @@ def without_request(count: int) -> list[objects.Pod]:
     return [msgspec.structs.replace(one, spec=spec) for one in pods(count)]
 
 
-def test_a_target_in_millicores_is_reckoned_in_millicores() -> None:
+def test_a_target_in_millicores_is_evaluated_in_millicores() -> None:
     found = told(by_millicores(2, 2, 133), without_request(2), samples(133, 2))
     assert found["sentence"] == "2 pods at 133 m of a 70 m target → ceil(2 × 133 / 70) = 4, +4 allowed now"
     assert found["next"] == "The same work is about 66 m for each of 4 pods."
@@ -328,9 +328,9 @@ def test_without_samples_the_controller_s_millicores_are_explained() -> None:
 
 
 def test_the_controller_s_millicores_count_where_they_are_newer() -> None:
-    reckoning, two = Reckoning(), pods(2)
-    reckoning.reckon(by_millicores(2, 2, 50), two, samples(50, 2), NOW, 2)
-    found = reckoning.reckon(by_millicores(2, 2, 120), two, samples(50, 2), NOW + 8, 2)
+    evaluation, two = Evaluator(), pods(2)
+    evaluation.evaluate(by_millicores(2, 2, 50), two, samples(50, 2), NOW, 2)
+    found = evaluation.evaluate(by_millicores(2, 2, 120), two, samples(50, 2), NOW + 8, 2)
     assert found is not None and picked(found, "percent", "newest", "wanted") == (120, False, 4)
 
 
@@ -345,9 +345,9 @@ def test_a_target_in_millicores_of_one_container_counts_that_one() -> None:
 
 
 def test_a_target_that_changes_its_unit_begins_anew() -> None:
-    reckoning, two = Reckoning(), pods(2)
-    reckoning.reckon(autoscaler(2, 2, 133), two, samples(133, 2), NOW, 2)
-    found = reckoning.reckon(by_millicores(2, 2, None), two, samples(20, 2, NOW + 5), NOW + 6, 2)
+    evaluation, two = Evaluator(), pods(2)
+    evaluation.evaluate(autoscaler(2, 2, 133), two, samples(133, 2), NOW, 2)
+    found = evaluation.evaluate(by_millicores(2, 2, None), two, samples(20, 2, NOW + 5), NOW + 6, 2)
     assert found is not None and picked(found, "percent", "newest", "until") == (20, True, None)
 
 
@@ -377,15 +377,15 @@ def fits(value: object) -> bool:
 
 
 def test_another_autoscaler_of_the_name_begins_anew() -> None:
-    reckoning, five = Reckoning(), pods(5)
-    reckoning.reckon(autoscaler(5, 5, 70), five, samples(70, 5), NOW, 5)
+    evaluation, five = Evaluator(), pods(5)
+    evaluation.evaluate(autoscaler(5, 5, 70), five, samples(70, 5), NOW, 5)
     other = msgspec.structs.replace(autoscaler(5, 4, 10, NOW + 1), metadata=objects.Meta(name="flask", uid="other"))
-    found = reckoning.reckon(other, five, samples(10, 5), NOW + 1, 5)
+    found = evaluation.evaluate(other, five, samples(10, 5), NOW + 1, 5)
     assert found is not None and found["last"] is None
 
 
 def test_the_same_figures_are_told_the_same() -> None:
     hpa, members, found = autoscaler(3, 3, 84), pods(3), samples(84, 3)
-    reckoning = Reckoning()
-    once = reckoning.reckon(hpa, members, found, NOW, 3)
-    assert all(reckoning.reckon(hpa, members, found, NOW + later, 3) == once for later in (0, 1, 5, 12))
+    evaluation = Evaluator()
+    once = evaluation.evaluate(hpa, members, found, NOW, 3)
+    assert all(evaluation.evaluate(hpa, members, found, NOW + later, 3) == once for later in (0, 1, 5, 12))

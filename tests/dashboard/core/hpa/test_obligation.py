@@ -8,8 +8,8 @@ import pytest
 from dashboard.core import objects
 from dashboard.core.hpa.behavior import Recommendation, behavior_of
 from dashboard.core.hpa.obligation import owed
-from dashboard.core.hpa.recommendations import Memory
-from dashboard.core.hpa.spec import Task
+from dashboard.core.hpa.recommendations import Recommendations
+from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
 
 NOW = 1_800_000_000.0
@@ -23,29 +23,29 @@ def rules(window: int = 0, select: str | None = None, **policy: Any) -> Json:
     return {"stabilizationWindowSeconds": window, "selectPolicy": select, "policies": policies}
 
 
-def task(current: int = 2, up: Json | None = None, down: Json | None = None, **more: Any) -> Task:
+def task(current: int = 2, up: Json | None = None, down: Json | None = None, **more: Any) -> HpaSpec:
     behavior = {"scaleUp": up or rules(), "scaleDown": down or rules()}
     spec = msgspec.convert({"behavior": behavior}, objects.AutoscalerSpec)
     given: Json = {"low": 2, "high": 5, "container": "", "others": 0} | more
-    return Task(target=70, behavior=behavior_of(spec), current=current, **given)
+    return HpaSpec(target=70, behavior=behavior_of(spec), current=current, **given)
 
 
 def measured(percent: int, pods: int = 2, **more: Any) -> Figures:
     return Figures(measured=pods, used=percent * pods, requested=100 * pods, **more)
 
 
-def remembers(current: int = 2, began: float = LONG_AGO) -> Memory:
-    memory = Memory(current, began)
+def remembers(current: int = 2, began: float = LONG_AGO) -> Recommendations:
+    memory = Recommendations(current, began)
     memory.recommended = []
     return memory
 
 
 def found(
-    of: Task,
+    of: HpaSpec,
     percent: int,
     reported: int | None = None,
     *,
-    memory: Memory | None = None,
+    memory: Recommendations | None = None,
     figures: Figures | None = None,
     scaled: float | None = None,
 ) -> int | None:

@@ -127,7 +127,7 @@ def test_the_ceiling_is_what_looking_figure_by_figure_finds(
 
 @pytest.mark.parametrize("target", [2_000_000_000, 2**31 - 1, 10**12])
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(0.0, 0.0), Tolerance(1e12, 1e12)])
-def test_no_target_is_too_large_to_be_reckoned_with(target: int, tolerance: Tolerance) -> None:
+def test_no_target_is_too_large_to_be_computed_with(target: int, tolerance: Tolerance) -> None:
     low, high = band(target, tolerance)
     assert 0 <= low <= target <= high <= 10 * target
     found = ceiling(2**31 - 1, 2**31 - 2, target, tolerance)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dashboard.core import events, objects
 from dashboard.core.diff import identity
-from dashboard.core.timeline.entry import News, listing, plain, shorten, span
+from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds
 
@@ -55,8 +55,8 @@ def at(minute: float) -> str:
     return rfc3339(START + 60 * minute)
 
 
-def change(minute: float = 0) -> News:
-    return News(at(minute), "good", "flask-1 Ready")
+def change(minute: float = 0) -> Entry:
+    return Entry(at(minute), "good", "flask-1 Ready")
 
 
 def test_an_event_is_told_with_its_reason_object_and_message() -> None:

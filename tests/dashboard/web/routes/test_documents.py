@@ -13,13 +13,13 @@ from werkzeug.test import TestResponse
 
 from dashboard.dataservice.contract import (
     LARGEST_DOCUMENT,
-    Answer,
-    Away,
-    Busy,
-    ServiceError,
-    Silent,
-    Strange,
-    TooLarge,
+    AnswerTooLarge,
+    DataServiceAnswer,
+    DataServiceBusy,
+    DataServiceError,
+    DataServiceTimeout,
+    DataServiceUnavailable,
+    UnexpectedAnswer,
 )
 from tests.dashboard.stubs import OPERATOR, VIEWER
 from tests.dashboard.web.test_auth import ORIGIN, problem, sign_in
@@ -35,20 +35,20 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
-        self.outcome: Answer | ServiceError = Answer(200, b"[]")
+        self.outcome: DataServiceAnswer | DataServiceError = DataServiceAnswer(200, b"[]")
 
-    def newest(self, parameters: Mapping[str, str]) -> Answer:
+    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         return self._answer(dict(parameters))
 
-    def document(self, id_: str) -> Answer:
+    def document(self, id_: str) -> DataServiceAnswer:
         return self._answer(id_)
 
-    def insert(self, body: bytes, content_type: str) -> Answer:
+    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         return self._answer((body, content_type))
 
-    def _answer(self, asked: Any) -> Answer:
+    def _answer(self, asked: Any) -> DataServiceAnswer:
         self.asked.append(asked)
-        if isinstance(self.outcome, ServiceError):
+        if isinstance(self.outcome, DataServiceError):
             raise self.outcome
         return self.outcome
 
@@ -65,7 +65,7 @@ def post(client: FlaskClient, body: bytes = b'{"a":1}', **headers: str) -> TestR
 
 def test_a_page_passes_as_the_bytes_it_came(client: FlaskClient, service: Recorder) -> None:
     body = b'[ {"_id":"x" , "n":9007199254740993,"whole":1.0} ]'
-    service.outcome = Answer(200, body, next={"limit": "1", "before": "~a+b", "filter": '{"a":"&"}'})
+    service.outcome = DataServiceAnswer(200, body, next={"limit": "1", "before": "~a+b", "filter": '{"a":"&"}'})
     query = {"limit": "1", "before": ID, "filter": '{"a": "ä&b=c"}'}
     answer = client.get("/api/documents", query_string=query, headers=AS_VIEWER)
     assert (answer.status_code, answer.content_type, answer.data) == (200, JSON, body)
@@ -82,7 +82,7 @@ def test_the_last_page_has_no_link(client: FlaskClient, service: Recorder) -> No
 
 
 def test_one_document_passes_too(client: FlaskClient, service: Recorder) -> None:
-    service.outcome = Answer(200, b'{"n":1.0}')
+    service.outcome = DataServiceAnswer(200, b'{"n":1.0}')
     assert client.get(f"/api/documents/{ID}", headers=AS_VIEWER).data == b'{"n":1.0}'
     assert service.asked == [ID]
 
@@ -104,14 +104,14 @@ def test_an_unknown_parameter_reaches_no_service(client: FlaskClient, service: R
 
 def test_the_services_own_problems_pass_with_their_status(client: FlaskClient, service: Recorder) -> None:
     body = orjson.dumps({"status": 503, "title": "x", "detail": "MongoDB did not answer.", "outcome": "not-applied"})
-    service.outcome = Answer(503, body, "application/problem+json", retry_after="2")
+    service.outcome = DataServiceAnswer(503, body, "application/problem+json", retry_after="2")
     for answer in (client.get("/api/documents", headers=AS_VIEWER), post(client, **AS_OPERATOR)):
         assert problem(answer) == 503
         assert (answer.data, answer.headers["Retry-After"]) == (body, "2")
 
 
 def test_an_insertion_passes_unchanged_both_ways(client: FlaskClient, service: Recorder) -> None:
-    service.outcome = Answer(201, b'{"id":"x"}', id=ID)
+    service.outcome = DataServiceAnswer(201, b'{"id":"x"}', id=ID)
     body = b'{ "n" : 9007199254740993, "whole": 1.0 }'
     kind = "application/json; charset=utf-8"
     answer = client.post("/api/documents", data=body, content_type=kind, headers=AS_OPERATOR)
@@ -160,15 +160,15 @@ def test_no_part_of_a_body_is_taken_for_the_whole(client: FlaskClient, service: 
 @pytest.mark.parametrize(
     ("error", "status", "outcome"),
     [
-        (Busy("Busy."), 503, "not-applied"),
-        (Away("The service does not answer."), 502, "not-applied"),
-        (Silent("The service did not answer in time."), 504, "unknown"),
-        (TooLarge("Too large."), 502, "unknown"),
-        (Strange("Strange."), 502, "unknown"),
+        (DataServiceBusy("Busy."), 503, "not-applied"),
+        (DataServiceUnavailable("The service does not answer."), 502, "not-applied"),
+        (DataServiceTimeout("The service did not answer in time."), 504, "unknown"),
+        (AnswerTooLarge("Too large."), 502, "unknown"),
+        (UnexpectedAnswer("Strange."), 502, "unknown"),
     ],
 )
 def test_a_service_that_does_not_answer_is_a_problem_that_says_what_is_known(
-    client: FlaskClient, service: Recorder, error: ServiceError, status: int, outcome: str
+    client: FlaskClient, service: Recorder, error: DataServiceError, status: int, outcome: str
 ) -> None:
     service.outcome = error
     read = client.get("/api/documents", headers=AS_VIEWER)
@@ -181,8 +181,8 @@ def test_a_service_that_does_not_answer_is_a_problem_that_says_what_is_known(
 
 
 def test_in_the_mock_an_insertion_is_a_document_of_the_story(app: Flask, client: FlaskClient) -> None:
-    [fake] = app.extensions["sources"]
-    assert app.extensions["service"] is fake.service
+    [mock] = app.extensions["sources"]
+    assert app.extensions["service"] is mock.service
     inserted = post(client, b'{"mine":true}', **AS_OPERATOR).json
     found = client.get("/api/documents?limit=1", headers=AS_VIEWER).json
     assert found == [{"_id": inserted["id"], "mine": True}]  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""A pod in detail and its logs: the same for the fake inspector and for the real one before an API that is scripted."""
+"""A pod in detail and its logs: the same for the mock inspector and for the real one before an API that is scripted."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ from werkzeug.test import TestResponse
 
 from dashboard.core.snapshot import Targets
 from dashboard.kube import logs as tails
-from dashboard.kube.client import Api
-from dashboard.kube.logs import Reader, Tails, whole_lines
-from dashboard.kube.pod_details import Asked, Away, details, names, newest
-from dashboard.kube.pods import Inspector
-from dashboard.mock.inspector import FakeInspector
-from dashboard.web.routes.pods import Looks, as_yaml
+from dashboard.kube.client import KubeClient
+from dashboard.kube.logs import LogReader, LogStreams, whole_lines
+from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
+from dashboard.kube.pod_reader import PodReader
+from dashboard.mock.pod_reader import MockPodReader
+from dashboard.web.routes.pods import PodLookups, as_yaml
 from tests.dashboard.stubs import VIEWER, Served, StubApi
 
 NAMESPACE = "flask-mongodb"
@@ -55,46 +55,46 @@ class Pods:
         self.views = [view()]
         app.extensions["hub"].pods = lambda: self.views
         if api is None:
-            app.extensions["inspector"] = FakeInspector(TARGETS, lambda: NOW)
+            app.extensions["inspector"] = MockPodReader(TARGETS, lambda: NOW)
         else:
             self._script(api)
-            app.extensions["inspector"] = Inspector(partial(Api, Configuration(host=api.url)), NAMESPACE)
+            app.extensions["inspector"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
 
     def _script(self, api: StubApi) -> None:
-        """The API knows what the fake does, but for the words of its refusals."""
-        fake = FakeInspector(TARGETS, lambda: NOW)
+        """The API knows what the mock does, but for the words of its refusals."""
+        mock = MockPodReader(TARGETS, lambda: NOW)
         for known in (view(), view(name="flask-1", uid="uid-2", app="flask", restarts=0)):
             path = f"/api/v1/namespaces/{NAMESPACE}/pods/{known['name']}"
-            api.scripts[path] = [{"query": {}, "status": 200, "body": fake.pod(known), "repeat": True}]
+            api.scripts[path] = [{"query": {}, "status": 200, "body": mock.pod(known), "repeat": True}]
             refused = {"kind": "Status", "code": 400, "message": 'previous terminated container "flask" not found'}
             api.scripts[f"{path}/log"] = [
                 {"query": {"previous": "true"}, "status": 400, "body": refused, "repeat": True}
                 if query["previous"] == "true" and not (known["restarts"] and query["container"] == "mongod")
                 else {
                     "query": query,
-                    "lines": self._lines(fake, known, query),
+                    "lines": self._lines(mock, known, query),
                     "then": "hold" if query["follow"] == "true" else "end",
                     "repeat": True,
                 }
                 for query in (
                     {"container": container, "previous": previous, "follow": follow, "tailLines": tail}
-                    for container in names(fake.pod(known))
+                    for container in names(mock.pod(known))
                     for previous in ("false", "true")
                     for follow in ("false", "true")
                     for tail in ("3", "500")
                 )
             ]
-        events = {"items": fake.events(view())}
+        events = {"items": mock.events(view())}
         api.scripts[f"/api/v1/namespaces/{NAMESPACE}/events"] = [
             {"query": {"fieldSelector": "involvedObject.uid=uid-1"}, "status": 200, "body": events, "repeat": True}
         ]
 
-    def _lines(self, fake: FakeInspector, known: Json, query: dict[str, str]) -> list[str]:
-        asked = Asked(query["container"], query["previous"] == "true", int(query["tailLines"]), timestamps=True)
-        return b"".join(fake.log(known, asked).pieces()).decode().splitlines()
+    def _lines(self, mock: MockPodReader, known: Json, query: dict[str, str]) -> list[str]:
+        asked = LogRequest(query["container"], query["previous"] == "true", int(query["tailLines"]), timestamps=True)
+        return b"".join(mock.log(known, asked).pieces()).decode().splitlines()
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["mock", "real"])
 def pods(request: pytest.FixtureRequest, app: Flask) -> Pods:
     return Pods(app, request.getfixturevalue("api") if request.param == "real" else None)
 
@@ -170,13 +170,15 @@ class TestDetails:
 
     def test_an_api_server_that_is_gone_is_told(self, app: Flask, client: FlaskClient) -> None:
         Pods(app, None)
-        app.extensions["inspector"] = Inspector(partial(Api, Configuration(host="http://127.0.0.1:1")), NAMESPACE)
+        app.extensions["inspector"] = PodReader(
+            partial(KubeClient, Configuration(host="http://127.0.0.1:1")), NAMESPACE
+        )
         status, words = refusal(get(client, "uid-1"))
         assert status == 502
         assert words.startswith("The API server does not answer")
 
     def test_no_more_requests_wait_for_the_api_server_than_may(self, pods: Pods, client: FlaskClient) -> None:
-        looks = pods.app.extensions["looks"] = Looks(1)
+        looks = pods.app.extensions["looks"] = PodLookups(1)
         with looks.one():
             answer = get(client, "uid-1")
         assert refusal(answer)[0] == 503
@@ -273,7 +275,7 @@ class TestLog:
         until(lambda: threading.active_count() < read)
 
     def test_so_many_read_at_once_and_no_more(self, pods: Pods, client: FlaskClient) -> None:
-        pods.app.extensions["tails"] = Tails(1)
+        pods.app.extensions["tails"] = LogStreams(1)
         first = get(client, "uid-1/log?follow=true&tail=3")
         answer = get(client, "uid-1/log?tail=3")
         assert refusal(answer)[0] == 503
@@ -310,27 +312,27 @@ class TestTails:
     def test_a_silent_log_has_a_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "HEARTBEAT_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
-        lines = Tails().open(Silent, Reader(None), follow=True).lines()
+        lines = LogStreams().open(Silent, LogReader(None), follow=True).lines()
         assert [next(lines), next(lines), next(lines)] == [b"\n"] * 3
         lines.close()  # type: ignore[attr-defined]
 
     def test_one_that_is_not_followed_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LONGEST_SECONDS", 0.1)
-        assert list(Tails().open(lambda: Silent([b"a\n"]), Reader(None), follow=False).lines()) == [b"a\n"]
+        assert list(LogStreams().open(lambda: Silent([b"a\n"]), LogReader(None), follow=False).lines()) == [b"a\n"]
 
     def test_none_lasts_longer_than_it_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LONGEST_SECONDS", 0.05)
         log = Silent()
-        list(Tails().open(lambda: log, Reader(None), follow=True).lines())
+        list(LogStreams().open(lambda: log, LogReader(None), follow=True).lines())
         assert log.closed.is_set()
 
     def test_a_reader_that_left_is_noticed_though_nothing_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         ours, theirs = socket.socketpair()
         log = Silent()
-        lines = Tails().open(lambda: log, Reader(ours), follow=True).lines()
+        lines = LogStreams().open(lambda: log, LogReader(ours), follow=True).lines()
         assert next(lines) == b"\n"
         theirs.close()
         assert list(lines) == []
@@ -339,8 +341,8 @@ class TestTails:
 
     def test_a_reader_that_does_not_read_is_cut_off_at_the_end(self) -> None:
         ours, theirs = socket.socketpair()
-        kept = Tails()
-        kept.open(Silent, Reader(ours), follow=True)
+        kept = LogStreams()
+        kept.open(Silent, LogReader(ours), follow=True)
         kept.stop()
         assert theirs.recv(1) == b""
         theirs.close()
@@ -355,7 +357,7 @@ class TestTails:
                 taken.append(1)
                 yield b"line\n"
 
-        tail = Tails().open(lambda: Silent(endless()), Reader(None), follow=True)
+        tail = LogStreams().open(lambda: Silent(endless()), LogReader(None), follow=True)
         until(lambda: len(taken) >= tails.PIECES)
         time.sleep(0.05)
         assert len(taken) <= tails.PIECES + 2
@@ -363,12 +365,12 @@ class TestTails:
 
     def test_a_log_that_is_refused_leaves_its_place_to_others(self) -> None:
         def refused() -> Silent:
-            raise Away("no")
+            raise PodReadUnavailable("no")
 
-        kept = Tails(1)
+        kept = LogStreams(1)
         for _ in range(2):
-            with pytest.raises(Away):
-                kept.open(refused, Reader(None), follow=True)
+            with pytest.raises(PodReadUnavailable):
+                kept.open(refused, LogReader(None), follow=True)
 
 
 class TestWholeLines:

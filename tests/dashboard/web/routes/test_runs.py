@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionRecorded
-from dashboard.load.options import Busy, LoadOptions
-from dashboard.runs.manager import Active, NotCurrent, Unknown
+from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.manager import RunActive, UidNotCurrent, UnknownRun
 from tests.dashboard.runs.test_report import persistence
 from tests.dashboard.stubs import OPERATOR, VIEWER, Heard
 
@@ -45,7 +45,7 @@ class RunManager:
 
     def abort(self, id_: str, by: str) -> None:
         if id_ not in self.runs:
-            raise Unknown
+            raise UnknownRun
         self._do("abort", id_)
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
@@ -60,7 +60,7 @@ class RunManager:
 
     def get(self, id_: str) -> Json:
         if id_ not in self.runs:
-            raise Unknown
+            raise UnknownRun
         return self.runs[id_]
 
     def list(self) -> "list[Json]":
@@ -225,9 +225,9 @@ def test_what_is_no_small_json_is_refused(
     ("error", "status", "members"),
     [
         (InvalidOption("mode must be graceful or crash."), 422, {}),
-        (Active("dashboard-7", "r9"), 409, {"holder": "dashboard-7", "run": "r9"}),
-        (Busy("operator (token, 10.0.0.7)"), 409, {"holder": "operator (token, 10.0.0.7)"}),
-        (NotCurrent("mongodb-0", "u2"), 409, {"uid": "u2"}),
+        (RunActive("dashboard-7", "r9"), 409, {"holder": "dashboard-7", "run": "r9"}),
+        (LoadBusy("operator (token, 10.0.0.7)"), 409, {"holder": "operator (token, 10.0.0.7)"}),
+        (UidNotCurrent("mongodb-0", "u2"), 409, {"uid": "u2"}),
         (ExternalError("The API server can't be reached."), 502, {}),
     ],
 )
@@ -279,7 +279,7 @@ def test_sessions_are_told_apart(app: Flask, manager: RunManager) -> None:
 
 def test_a_refused_action_is_noted_with_what_was_asked(client: FlaskClient, manager: RunManager) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"}, token=VIEWER)
-    manager.error = NotCurrent("mongodb-0", "u1")
+    manager.error = UidNotCurrent("mongodb-0", "u1")
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"})
     stale, viewer = audited(client)
     assert stale["action"] == "restart MongoDB, crash, of the pod u0" and stale["outcome"].startswith("refused: 409")

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from dashboard.clock import rfc3339
 from dashboard.core import events
 from dashboard.web.hub import Hub
-from dashboard.web.response_cache import KEPT, Answers
+from dashboard.web.response_cache import KEPT, ResponseCache
 from tests.dashboard.stubs import VIEWER
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -134,7 +134,7 @@ def test_pages_that_come_back_together_share_one_answer(app: Flask, record: Any,
 
 
 def test_few_answers_are_kept() -> None:
-    answers = Answers()
+    answers = ResponseCache()
     for key in range(100):
         assert answers.get(key, lambda: b"new") == b"new"
     assert len(answers._kept) == KEPT
@@ -146,7 +146,7 @@ def test_an_answer_that_could_not_be_made_is_made_again() -> None:
     def fail() -> bytes:
         raise OSError
 
-    answers = Answers()
+    answers = ResponseCache()
     with pytest.raises(OSError):
         answers.get("key", fail)
     assert answers.get("key", lambda: b"made") == b"made"

@@ -4,14 +4,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dashboard.runs.demos.autoscale.observation import Observation, Pod
+from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
 
 T0 = 1_800_000_000.0
 
 
-def pod(number: int, **more: Any) -> Pod:
+def pod(number: int, **more: Any) -> ObservedPod:
     given: dict[str, Any] = {"phase": "Running", "ready": True, "request": 100, "limit": 400, "requests": 20.0} | more
-    return Pod(uid=f"u{number}", name=f"flask-{number}", **given)
+    return ObservedPod(uid=f"u{number}", name=f"flask-{number}", **given)
 
 
 def seen(at: float = 0.0, pods: int = 2, used: float | None = 5.0, **more: Any) -> Observation:

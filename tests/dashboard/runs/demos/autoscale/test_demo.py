@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.core.errors import ExternalError
 from dashboard.core.timestamps import seconds
-from dashboard.load.options import MOST_RATE, LoadOptions, Unfit
+from dashboard.load.options import MOST_RATE, GeneratorUnfit, LoadOptions
 from dashboard.mock.manifests import BEHAVIOR
 from tests.dashboard.runs.demos.autoscale.simulation import Options
 from tests.dashboard.runs.world import Scene
@@ -125,7 +125,7 @@ def test_figures_that_are_not_there_yet_are_waited_for() -> None:
 
 def test_a_machine_that_is_busy_at_first_is_asked_again() -> None:
     scene = Scene(step=STEP)
-    scene.load.trouble = Unfit("This machine can't carry it now.")
+    scene.load.trouble = GeneratorUnfit("This machine can't carry it now.")
     scene.in_step("load", lambda: setattr(scene.load, "trouble", None), after=60)
     assert scene.run("autoscale")["verdict"] == "pass"
 

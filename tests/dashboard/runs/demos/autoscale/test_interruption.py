@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.load.options import Totals
+from dashboard.load.options import LoadTotals
 from dashboard.runs.demos.autoscale.interruption import (
     BLIND_SECONDS,
     FAILING_SECONDS,
@@ -86,6 +86,6 @@ def test_a_controller_that_does_not_follow_the_samples_ends_it() -> None:
 
 def test_more_than_half_of_the_requests_for_too_long_are_failing() -> None:
     failing = Failing()
-    looks = [failing.see(Totals(achieved=10 * at, errors=6 * at), float(at)) for at in range(1, 14)]
+    looks = [failing.see(LoadTotals(achieved=10 * at, errors=6 * at), float(at)) for at in range(1, 14)]
     assert looks.index(True) == FAILING_SECONDS
-    assert not any(Failing().see(Totals(achieved=10 * at, errors=5 * at), float(at)) for at in range(1, 30))
+    assert not any(Failing().see(LoadTotals(achieved=10 * at, errors=5 * at), float(at)) for at in range(1, 30))

@@ -15,7 +15,7 @@ def state(pods: int = 2, sources: dict[str, Any] | None = None, workload: Any = 
     return {
         "autoscaler": {
             "min": 2, "max": 5, "current": 2, "desired": 2, "cpu_percent": 5, "target_percent": 70,
-            "cpu_millicores": 5, "target_millicores": None, "conditions": [active], "reckoning": None,
+            "cpu_millicores": 5, "target_millicores": None, "conditions": [active], "evaluation": None,
         } | scaler,
         "pods": [
             {

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from dashboard.runs.demos.autoscale.observation import Observation
-from dashboard.runs.demos.autoscale.rates import CORRECTION, FIRST_RATE, LARGEST_STEP, LEAST_STEP, Rates
+from dashboard.runs.demos.autoscale.rates import CORRECTION, FIRST_RATE, LARGEST_STEP, LEAST_STEP, LoadRates
 from tests.dashboard.runs.demos.autoscale.observations import START, T0, seen
 
 HIGHEST = 2000.0
 
 
-def rates(rate: float = 100.0, *, start: Observation = START, fixed: bool = False) -> Rates:
-    return Rates(start, rate, HIGHEST, fixed=fixed)
+def rates(rate: float = 100.0, *, start: Observation = START, fixed: bool = False) -> LoadRates:
+    return LoadRates(start, rate, HIGHEST, fixed=fixed)
 
 
 def after(at: float, used: float, **more: Any) -> Observation:

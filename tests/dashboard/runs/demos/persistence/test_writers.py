@@ -13,8 +13,14 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.client import Service as Client
-from dashboard.dataservice.contract import Answer, Away, Service, Silent, Strange
+from dashboard.dataservice.client import DataServiceClient as Client
+from dashboard.dataservice.contract import (
+    DataService,
+    DataServiceAnswer,
+    DataServiceTimeout,
+    DataServiceUnavailable,
+    UnexpectedAnswer,
+)
 from dashboard.runs import ports
 from dashboard.runs.demos.persistence import writers as module
 from dashboard.runs.demos.persistence.document import digest, document
@@ -25,13 +31,13 @@ from tests.service.serving import Served
 from tools.local.mongod import Mongod, free_port
 
 DATABASE = "proofs_read_back"
-STORED = Answer(201, b'{"id":"0123456789abcdef01234567"}')
+STORED = DataServiceAnswer(201, b'{"id":"0123456789abcdef01234567"}')
 
 
-class Told(Service):
+class Told(DataService):
     """A service that does as it is told. `answers` come in order, the last one again and again."""
 
-    def __init__(self, *answers: Answer | Exception) -> None:
+    def __init__(self, *answers: DataServiceAnswer | Exception) -> None:
         self.answers = list(answers) or [STORED]
         self.inserted: list[dict[str, Any]] = []
         self.pages: list[Mapping[str, str]] = []
@@ -39,20 +45,20 @@ class Told(Service):
         self.open.set()
         self._lock = threading.Lock()
 
-    def insert(self, body: bytes, content_type: str) -> Answer:
+    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         with self._lock:
             self.inserted.append(json.loads(body))
         assert self.open.wait(60)
         return self._next()
 
-    def newest(self, parameters: Mapping[str, str]) -> Answer:
+    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         self.pages.append(dict(parameters))
         return self._next()
 
-    def document(self, id_: str) -> Answer:
+    def document(self, id_: str) -> DataServiceAnswer:
         raise NotImplementedError
 
-    def _next(self) -> Answer:
+    def _next(self) -> DataServiceAnswer:
         with self._lock:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -60,8 +66,8 @@ class Told(Service):
         return answer
 
 
-def page(*documents: dict[str, Any], following: dict[str, str] | None = None) -> Answer:
-    return Answer(200, json.dumps(documents).encode(), next=following)
+def page(*documents: dict[str, Any], following: dict[str, str] | None = None) -> DataServiceAnswer:
+    return DataServiceAnswer(200, json.dumps(documents).encode(), next=following)
 
 
 def outcomes(ledger: Ledger) -> dict[str, int]:
@@ -80,7 +86,7 @@ def started() -> Iterator[Callable[..., Writers]]:
     """Starts writers, and stops them at the end."""
     made: list[Writers] = []
 
-    def start(service: Service, run: str = "run-1", **options: Any) -> Writers:
+    def start(service: DataService, run: str = "run-1", **options: Any) -> Writers:
         made.append(Writers(service, run, **options))
         made[-1].start()
         return made[-1]
@@ -164,31 +170,31 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("answer", "expected"),
         [
-            (Answer(201, b"{}"), "acked"),
-            (Answer(200, b"{}"), "acked"),
-            (Answer(400, b"{}"), "failed"),
-            (Answer(404, b"{}"), "failed"),
-            (Answer(409, b"{}"), "failed"),
-            (Answer(422, b"{}"), "failed"),
-            (Answer(429, b"{}"), "failed"),
-            (Answer(503, b'{"outcome":"not-applied"}'), "failed"),
-            (Answer(500, b'{"outcome":"not-applied"}'), "failed"),
-            (Answer(503, b'{"outcome":"unknown"}'), "unknown"),
-            (Answer(503, b"{}"), "unknown"),
-            (Answer(503, b"<html>"), "unknown"),
-            (Answer(503, b'["not-applied"]'), "unknown"),
-            (Answer(504, b'{"outcome":"unknown"}'), "unknown"),
-            (Answer(502, b""), "unknown"),
-            (Answer(500, b"{}"), "unknown"),
-            (Answer(408, b"{}"), "unknown"),
-            (Answer(302, b"{}"), "unknown"),
-            (Silent("…"), "unknown"),
-            (Strange("…"), "unknown"),
-            (Away("…"), "unknown"),
+            (DataServiceAnswer(201, b"{}"), "acked"),
+            (DataServiceAnswer(200, b"{}"), "acked"),
+            (DataServiceAnswer(400, b"{}"), "failed"),
+            (DataServiceAnswer(404, b"{}"), "failed"),
+            (DataServiceAnswer(409, b"{}"), "failed"),
+            (DataServiceAnswer(422, b"{}"), "failed"),
+            (DataServiceAnswer(429, b"{}"), "failed"),
+            (DataServiceAnswer(503, b'{"outcome":"not-applied"}'), "failed"),
+            (DataServiceAnswer(500, b'{"outcome":"not-applied"}'), "failed"),
+            (DataServiceAnswer(503, b'{"outcome":"unknown"}'), "unknown"),
+            (DataServiceAnswer(503, b"{}"), "unknown"),
+            (DataServiceAnswer(503, b"<html>"), "unknown"),
+            (DataServiceAnswer(503, b'["not-applied"]'), "unknown"),
+            (DataServiceAnswer(504, b'{"outcome":"unknown"}'), "unknown"),
+            (DataServiceAnswer(502, b""), "unknown"),
+            (DataServiceAnswer(500, b"{}"), "unknown"),
+            (DataServiceAnswer(408, b"{}"), "unknown"),
+            (DataServiceAnswer(302, b"{}"), "unknown"),
+            (DataServiceTimeout("…"), "unknown"),
+            (UnexpectedAnswer("…"), "unknown"),
+            (DataServiceUnavailable("…"), "unknown"),
         ],
     )
     def test_only_a_clear_no_is_a_failure_and_only_a_clear_yes_an_acknowledgement(
-        self, answer: Answer | Exception, expected: str
+        self, answer: DataServiceAnswer | Exception, expected: str
     ) -> None:
         writers = Writers(Told(answer), "run-1")
         assert writers.write() is (expected == "acked")
@@ -197,13 +203,15 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (Answer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
-            (Answer(502, b"<html>"), "The service answered 502"),
-            (Away("Nothing is there."), "Nothing is there."),
+            (DataServiceAnswer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
+            (DataServiceAnswer(502, b"<html>"), "The service answered 502"),
+            (DataServiceUnavailable("Nothing is there."), "Nothing is there."),
             (STORED, None),
         ],
     )
-    def test_why_a_document_was_not_acknowledged_is_kept(self, answer: Answer | Exception, words: str | None) -> None:
+    def test_why_a_document_was_not_acknowledged_is_kept(
+        self, answer: DataServiceAnswer | Exception, words: str | None
+    ) -> None:
         writers = Writers(Told(answer), "run-1")
         writers.write()
         assert writers.ledger.trouble == words
@@ -223,7 +231,7 @@ class TestWriting:
 
 
 class TestReadingBack:
-    def test_pages_are_followed_and_payloads_reckoned_anew(self) -> None:
+    def test_pages_are_followed_and_payloads_computed_anew(self) -> None:
         whole, changed = (document(f"{n:024x}", "run-1", 0, n, f"payload {n}") for n in range(2))
         changed["payload"] = "something else"
         broken = {"_id": "2" * 24, "payload": None, "sha256": digest("x")}
@@ -238,14 +246,19 @@ class TestReadingBack:
 
     def test_a_page_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-        service = Told(Silent("…"), Answer(503, b"{}"), Away("…"), page({"_id": "1" * 24, "payload": "p"}))
+        service = Told(
+            DataServiceTimeout("…"),
+            DataServiceAnswer(503, b"{}"),
+            DataServiceUnavailable("…"),
+            page({"_id": "1" * 24, "payload": "p"}),
+        )
         assert Writers(service, "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
 
     def test_not_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
         monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
         with pytest.raises(ExternalError, match="could not be read from the service: it answers 503"):
-            Writers(Told(Answer(503, b"{}")), "run-1").read(threading.Event())
+            Writers(Told(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
 
     def test_not_after_the_bell(self) -> None:
         cancelled = threading.Event()
@@ -256,7 +269,7 @@ class TestReadingBack:
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
     def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:
         with pytest.raises(ExternalError, match="no list of documents"):
-            Writers(Told(Answer(200, body)), "run-1").read(threading.Event())
+            Writers(Told(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
 
     def test_pages_that_lead_in_a_circle_end(self) -> None:
         service = Told(page({"_id": "1" * 24, "payload": "p"}, following={"before": "1"}))
@@ -265,7 +278,7 @@ class TestReadingBack:
 
 
 class TestReader:
-    def test_it_reads_one_run_and_reckons_payloads_anew(self, mongod: Mongod) -> None:
+    def test_it_reads_one_run_and_computes_payloads_anew(self, mongod: Mongod) -> None:
         reader = Reader(mongod.uri, DATABASE)
         with MongoClient[dict[str, Any]](mongod.uri) as outside:
             proofs = outside[DATABASE]["proofs"]

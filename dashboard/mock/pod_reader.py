@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from dashboard.clock import rfc3339
 from dashboard.core.snapshot import Targets
 from dashboard.core.timestamps import seconds
-from dashboard.kube.pod_details import Asked, Json, Log, Missing, Waiting
-from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, Kind
+from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
+from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 
 LINE_SECONDS = 0.4  # a line of a log
 PREVIOUS_LINES = 240  # that a container wrote before it was restarted
@@ -23,7 +23,7 @@ until getent hosts "$POD_NAME"; do sleep 0.1; done
 ROUTES = ("GET /data", "POST /data", "GET /data/67439b2e8f0c4a5d9e3ba1f0", "GET /readyz", "GET /metrics")
 
 
-class FakeInspector:
+class MockPodReader:
     """`pod`, `events` and `log` are the real one's. `clock` gives seconds since 1970."""
 
     def __init__(self, targets: Targets, clock: Callable[[], float]) -> None:
@@ -71,7 +71,7 @@ class FakeInspector:
         main = next(iter(self._kind(view).containers))
         told = [
             (0.0, "Scheduled", f"Successfully assigned {self._targets.namespace}/{view['name']} to node", "scheduler"),
-            (0.4, "Pulled", 'Container image "flask-mongodb-service:fake" already present on machine', "kubelet"),
+            (0.4, "Pulled", 'Container image "flask-mongodb-service:mock" already present on machine', "kubelet"),
             (0.6, "Created", "Container created", "kubelet"),
             (0.9, "Started", "Container started", "kubelet"),
         ]
@@ -93,23 +93,25 @@ class FakeInspector:
             for after, reason, message, component in told
         ]
 
-    def log(self, view: Json, asked: Asked) -> Log:
+    def log(self, view: Json, asked: LogRequest) -> LogSource:
         if asked.previous and not (view["restarts"] and asked.container == next(iter(self._kind(view).containers))):
-            raise Missing(f"There is no log of a {asked.container} before this one: it was not restarted.")
+            raise PodNotFound(f"There is no log of a {asked.container} before this one: it was not restarted.")
         if asked.container != "prepare" and view["phase"] == "Pending":
-            raise Waiting(f"The container {asked.container} has not started: {view['reason'] or 'ContainerCreating'}.")
-        return FakeLog(view, asked, self._clock)
+            raise ContainerWaiting(
+                f"The container {asked.container} has not started: {view['reason'] or 'ContainerCreating'}."
+            )
+        return MockLog(view, asked, self._clock)
 
-    def _kind(self, view: Json) -> Kind:
+    def _kind(self, view: Json) -> PodKind:
         known = {self._targets.deployment: SERVICE, self._targets.statefulset: DATABASE, "dashboard": DASHBOARD}
         return known.get(view["app"], COMPANION)
 
-    def _owner(self, kind: Kind, view: Json) -> Json:
+    def _owner(self, kind: PodKind, view: Json) -> Json:
         name = view["app"] if kind.owner == "StatefulSet" else view["name"].rpartition("-")[0]
         return {"apiVersion": "apps/v1", "kind": kind.owner, "name": name, "controller": True}
 
     def _container(self, name: str, resources: Json) -> Json:
-        container: Json = {"name": name, "image": f"flask-mongodb-{name}:fake", "resources": resources}
+        container: Json = {"name": name, "image": f"flask-mongodb-{name}:mock", "resources": resources}
         if name == "prepare":
             return container | {"command": ["sh", "-ec", PREPARE]}
         if name == "flask":
@@ -156,10 +158,10 @@ class FakeInspector:
         return _rfc3339(seconds(view["created"]) + after)
 
 
-class FakeLog:
+class MockLog:
     """Line n is n times LINE_SECONDS younger than the pod: the same line with the same time for everybody."""
 
-    def __init__(self, view: Json, asked: Asked, clock: Callable[[], float]) -> None:
+    def __init__(self, view: Json, asked: LogRequest, clock: Callable[[], float]) -> None:
         self._seed = f"{view['uid']} {asked.container} {asked.previous}"
         self._began = seconds(view["created"])
         self._asked = asked

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from dashboard.clock import rfc3339
 from dashboard.core.events import Emit, LoadUpdated
-from dashboard.load.options import Busy, LoadOptions, Totals, check_rate
+from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 
 TELL_SECONDS = 1.0
 
 
-class FakeLoad:
+class MockLoad:
     """Its methods are the real one's. `generate` is told the rate, 0 in the end."""
 
     def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
@@ -26,18 +26,18 @@ class FakeLoad:
         self._stopped = threading.Event()
         self._by = ""
         self._rate = 0.0
-        self._totals = Totals()
+        self._totals = LoadTotals()
 
     def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         with self._lock:
             if self.running():
-                raise Busy(self._by)
-            self._by, self._rate, self._totals, self._stopped = by, options.rate, Totals(), threading.Event()
+                raise LoadBusy(self._by)
+            self._by, self._rate, self._totals, self._stopped = by, options.rate, LoadTotals(), threading.Event()
             self._generate(options.rate)
             started = datetime.now(UTC)
             told = (options, by, started, started + timedelta(seconds=options.duration))
             self._tell(*told, active=True)  # before this returns, as the real one has been heard by then
-            self._thread = threading.Thread(target=self._play, args=told, name="fake-load", daemon=True)
+            self._thread = threading.Thread(target=self._play, args=told, name="mock-load", daemon=True)
             self._thread.start()
 
     def change_rate(self, rate: float) -> None:
@@ -55,7 +55,7 @@ class FakeLoad:
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def totals(self) -> Totals:
+    def totals(self) -> LoadTotals:
         return self._totals
 
     def _play(self, options: LoadOptions, by: str, started: datetime, ends: datetime) -> None:

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Words = Callable[[float], str]  # of how far a scene has come, 0 to 1
 
 
-class Scene(NamedTuple):
+class ScriptedStep(NamedTuple):
     step: str
     seconds: float
     words: Words
@@ -30,7 +30,7 @@ class Scene(NamedTuple):
     ends_it: bool = False
 
 
-class End(NamedTuple):
+class RunEnd(NamedTuple):
     """What there is in the end: the database's pod, why the run ended early if it did, and its last scene's times."""
 
     database: Json
@@ -39,12 +39,12 @@ class End(NamedTuple):
     ended: str
 
 
-class Play(NamedTuple):
-    scenes: tuple[Scene, ...]
-    verdict: Callable[[End], Verdict]
+class ScriptedRun(NamedTuple):
+    scenes: tuple[ScriptedStep, ...]
+    verdict: Callable[[RunEnd], Verdict]
 
 
-def play_of(demo: Demo, options: Json, outcome: str, database: Json, turn: int = 0) -> Play:
+def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, turn: int = 0) -> ScriptedRun:
     """`database` is its pod before the run; `turn` counts the runs, so that their figures differ."""
     wobble = WOBBLE[turn % len(WOBBLE)]
     if demo.id == "persistence":
@@ -54,32 +54,32 @@ def play_of(demo: Demo, options: Json, outcome: str, database: Json, turn: int =
     return _any(demo, outcome)
 
 
-def _any(demo: Demo, outcome: str) -> Play:
+def _any(demo: Demo, outcome: str) -> ScriptedRun:
     """Of a demo without a story of its own: its steps, and no figures."""
-    scenes = tuple(Scene(step.id, 1.0, _always(step.title)) for step in demo.steps)
+    scenes = tuple(ScriptedStep(step.id, 1.0, _always(step.title)) for step in demo.steps)
 
-    def verdict(end: End) -> Verdict:
+    def verdict(end: RunEnd) -> Verdict:
         word = "inconclusive" if end.stopped else outcome
         reason = end.stopped or (None if word == "pass" else "The mock was asked for this outcome.")
         return Verdict(word, reason, {}, f"{demo.id} {word.upper()}")
 
-    return Play(scenes, verdict)
+    return ScriptedRun(scenes, verdict)
 
 
-def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> Play:
+def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> ScriptedRun:
     rate = 12 if outcome == "inconclusive" else 165  # acknowledged a second
     scenes = (
-        Scene("preflight", 1.0, _always(f"{database['name']} Ready, claim Bound")),
-        Scene("warmup", 5.0, _counted(5 * rate, "acknowledged")),
-        Scene("kill", 0.5, _always(mode), "kill"),
-        Scene("outage", 5.0, _timed(5.0, "without an answer")),
-        Scene("after", 8.0, _of(10)),
-        Scene("readback", 3.0, _counted(20 * rate, "read back"), ends_it=outcome == "fail"),
+        ScriptedStep("preflight", 1.0, _always(f"{database['name']} Ready, claim Bound")),
+        ScriptedStep("warmup", 5.0, _counted(5 * rate, "acknowledged")),
+        ScriptedStep("kill", 0.5, _always(mode), "kill"),
+        ScriptedStep("outage", 5.0, _timed(5.0, "without an answer")),
+        ScriptedStep("after", 8.0, _of(10)),
+        ScriptedStep("readback", 3.0, _counted(20 * rate, "read back"), ends_it=outcome == "fail"),
     )
-    return Play(scenes, lambda end: persistence(_persisted(mode, outcome, rate, database, end, wobble)))
+    return ScriptedRun(scenes, lambda end: persistence(_persisted(mode, outcome, rate, database, end, wobble)))
 
 
-def _persisted(mode: str, outcome: str, rate: int, before: Json, end: End, wobble: float) -> Persisted:
+def _persisted(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, wobble: float) -> Persisted:
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
     found = Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",))
     pod = before["uid"] if mode == "crash" else end.database["uid"]
@@ -104,24 +104,26 @@ def _persisted(mode: str, outcome: str, rate: int, before: Json, end: End, wobbl
     )
 
 
-def _autoscale(rate: float, outcome: str, wobble: float) -> Play:
+def _autoscale(rate: float, outcome: str, wobble: float) -> ScriptedRun:
     scenes = (
-        Scene("preflight", 1.0, _always("ScalingActive, metrics are there")),
-        Scene("settle", 3.0, _always("2 pods, CPU 8 % of a 70 % target")),
-        Scene("load", 16.0, _stuck, "load", True) if outcome == "fail" else Scene("load", 8.0, _moments, "load"),
-        Scene("steady", 7.0, _of(60)),
-        Scene("unload", 7.0, _timed(7.0 * PLOT, "since the load stopped"), "unload"),
+        ScriptedStep("preflight", 1.0, _always("ScalingActive, metrics are there")),
+        ScriptedStep("settle", 3.0, _always("2 pods, CPU 8 % of a 70 % target")),
+        ScriptedStep("load", 16.0, _stuck, "load", True)
+        if outcome == "fail"
+        else ScriptedStep("load", 8.0, _moments, "load"),
+        ScriptedStep("steady", 7.0, _of(60)),
+        ScriptedStep("unload", 7.0, _timed(7.0 * PLOT, "since the load stopped"), "unload"),
     )
-    return Play(scenes, lambda end: _autoscaled(rate, outcome, end, wobble))
+    return ScriptedRun(scenes, lambda end: _autoscaled(rate, outcome, end, wobble))
 
 
-def _autoscaled(rate: float, outcome: str, end: End, wobble: float) -> Verdict:
+def _autoscaled(rate: float, outcome: str, end: RunEnd, wobble: float) -> Verdict:
     """The verdict; a failing one's evidence says what was owed, and its reason the same."""
     owed = _owed(end) if outcome == "fail" and not end.stopped else None
     return autoscale(_found(rate, outcome, end.stopped, owed, wobble))
 
 
-def _owed(end: End) -> Json:
+def _owed(end: RunEnd) -> Json:
     began, lasted = seconds(end.began), seconds(end.ended) - seconds(end.began)
     return {
         "what": "scale-up",

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.core import events
+from dashboard.mock.clock import SimulationClock
 from dashboard.mock.manifests import Json, decoded
-from dashboard.mock.moments import Moments
 
 KEPT = timedelta(hours=1)  # as the API server keeps them
 
 
 @dataclass(frozen=True)
-class Regarding:
+class InvolvedObject:
     """What an Event is about."""
 
     kind: str
@@ -21,21 +21,23 @@ class Regarding:
     container: str | None = None
 
 
-class Happenings:
+class KubernetesEvents:
     """`tell` takes the events about them; `uid` makes identities."""
 
-    def __init__(self, moments: Moments, tell: Callable[[events.Event], None], uid: Callable[[], str]) -> None:
+    def __init__(self, moments: SimulationClock, tell: Callable[[events.Event], None], uid: Callable[[], str]) -> None:
         self._moments = moments
         self._tell = tell
         self._uid = uid
-        self._events: dict[tuple[Regarding, str, str], tuple[datetime, Json]] = {}  # in the order of their last time
+        self._events: dict[
+            tuple[InvolvedObject, str, str], tuple[datetime, Json]
+        ] = {}  # in the order of their last time
 
     def listed(self) -> events.ObjectsListed:
         objects = [decoded("events", written) for _, written in self._events.values()]
         return events.ObjectsListed(at=self._moments.told, kind="events", objects=objects)
 
     def note(
-        self, about: Regarding, reason: str, message: str, component: str = "kubelet", warning: bool = False
+        self, about: InvolvedObject, reason: str, message: str, component: str = "kubelet", warning: bool = False
     ) -> None:
         key = about, reason, message
         _, before = self._events.pop(key, (None, None))
@@ -44,7 +46,7 @@ class Happenings:
         self._tell(events.ObjectChanged(at=self._moments.told, kind="events", object=decoded("events", written)))
         self._forget()
 
-    def _first(self, about: Regarding, reason: str, message: str, component: str, warning: bool) -> Json:
+    def _first(self, about: InvolvedObject, reason: str, message: str, component: str, warning: bool) -> Json:
         uid = self._uid()
         written: Json = {
             "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": self._moments.stamp},

@@ -11,17 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
-from dashboard.mock.contents import ODD, Contents, Keep
-from dashboard.mock.database import Database
-from dashboard.mock.deployment import Deployment
-from dashboard.mock.failure import Failure
-from dashboard.mock.happenings import Happenings
-from dashboard.mock.load import COUNTED_PODS, Load
-from dashboard.mock.meter import Meter
-from dashboard.mock.moments import STEP_SECONDS, Moments
-from dashboard.mock.plot import Plot
-from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, Pods
-from dashboard.mock.scaler import Scaler
+from dashboard.mock.autoscaler import SimulatedAutoscaler
+from dashboard.mock.clock import STEP_SECONDS, SimulationClock
+from dashboard.mock.collection import ODD, Keep, MockCollection
+from dashboard.mock.database import MockDatabase
+from dashboard.mock.deployment import MockDeployment
+from dashboard.mock.kubernetes_events import KubernetesEvents
+from dashboard.mock.metrics_server import MetricsServer
+from dashboard.mock.outage import Outage
+from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
+from dashboard.mock.schedule import EventSchedule
+from dashboard.mock.traffic import COUNTED_PODS, SimulatedTraffic
 
 PAST_SECONDS = 3_600  # told on opening: whole cycles, that it may end in quiet
 SHORT_PAST_SECONDS = 480  # with so many pods that an hour of them would take too long
@@ -34,7 +34,7 @@ LONGEST_LABEL = 63  # characters between two dots of a name
 
 
 @dataclass(frozen=True)
-class Options:
+class SimulationOptions:
     """How the story is told. A seed tells the same one each time."""
 
     seed: int = 7
@@ -44,32 +44,34 @@ class Options:
     quiet: bool = False  # after the past nothing happens that is out of the ordinary
 
 
-DEFAULT = Options()
+DEFAULT = SimulationOptions()
 
 
-class Story:
+class Simulation:
     """`opening` first, then `step` after `step`, each every STEP_SECONDS of the plot; both give what is told."""
 
-    def __init__(self, targets: Targets, options: Options = DEFAULT, keep: Keep = lambda id_, document: None) -> None:
+    def __init__(
+        self, targets: Targets, options: SimulationOptions = DEFAULT, keep: Keep = lambda id_, document: None
+    ) -> None:
         self._targets = targets
         self._options = options
         self._random = chance = random.Random(options.seed)  # noqa: S311 - a story, no secret
         self._told: list[events.Event] = []
         self._uids = 0
         self._figures_at = BEFORE
-        self._moments = moments = Moments(BEFORE)
-        self._happenings = Happenings(moments, self._tell, self._uid)
-        self._pods = Pods(targets.namespace, moments, chance, self._happenings, self._tell, self._uid)
-        self._load = Load(moments, chance, options.pods)
-        self._meter = Meter(moments, chance, self._load)
-        scaler = Scaler(moments, options.pods, options.speed)
-        self._deployment = Deployment(
+        self._moments = moments = SimulationClock(BEFORE)
+        self._happenings = KubernetesEvents(moments, self._tell, self._uid)
+        self._pods = MockPods(targets.namespace, moments, chance, self._happenings, self._tell, self._uid)
+        self._load = SimulatedTraffic(moments, chance, options.pods)
+        self._meter = MetricsServer(moments, chance, self._load)
+        scaler = SimulatedAutoscaler(moments, options.pods, options.speed)
+        self._deployment = MockDeployment(
             targets, moments, self._pods, self._meter, scaler, self._happenings, self._tell, self._uid()
         )
-        self._contents = Contents(moments, chance, keep)
-        self._database = Database(moments, chance, self._contents, self._load, self._tell)
-        self._failure = Failure(moments, chance, self._tell, self._deployment.listed)
-        self._plot = Plot(targets, moments, chance, self._pods, self._load, self._failure)
+        self._contents = MockCollection(moments, chance, keep)
+        self._database = MockDatabase(moments, chance, self._contents, self._load, self._tell)
+        self._failure = Outage(moments, chance, self._tell, self._deployment.listed)
+        self._plot = EventSchedule(targets, moments, chance, self._pods, self._load, self._failure)
 
     def opening(self, at: datetime) -> list[events.Event]:
         """What first lists tell at a moment, and the figures of the hour before it.
@@ -81,7 +83,7 @@ class Story:
         steps = [told for told in past if isinstance(told, events.ObjectChanged) and told.kind == "deployments"]
         figures = [told for told in past if isinstance(told, events.CountersScraped | events.MetricsSampled)]
         return [
-            events.ClusterVersion(at=self._moments.told, kubernetes="v1.36.3-fake"),
+            events.ClusterVersion(at=self._moments.told, kubernetes="v1.36.3-mock"),
             *steps,
             self._pods.listed(),
             *self._listed("persistentvolumeclaims", "deployments", "statefulsets", "endpointslices"),

@@ -7,7 +7,7 @@ from dashboard.clock import rfc3339
 STEP_SECONDS = 0.5  # of the plot, which runs faster than the time of day where it is asked to
 
 
-class Moments:
+class SimulationClock:
     """Both move on with each step. The plot's seconds say what happens, the time of day is what is told."""
 
     def __init__(self, at: datetime) -> None:

@@ -20,26 +20,26 @@ SAMPLED_SECONDS = 150
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[Mock]:
-    started = Mock(FAKE_QUIET="1")
+    started = Mock(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
 def test_the_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
     real = wait_for_figures(deployment.state)
-    fake = wait_for_figures(lambda: ask(mock, "/api/state"))
-    assert differences(fake, real) == []
-    assert fake["sources"].keys() == real["sources"].keys()
-    assert fake["autoscaler"]["reckoning"].keys() == real["autoscaler"]["reckoning"].keys()
+    simulated = wait_for_figures(lambda: ask(mock, "/api/state"))
+    assert differences(simulated, real) == []
+    assert simulated["sources"].keys() == real["sources"].keys()
+    assert simulated["autoscaler"]["evaluation"].keys() == real["autoscaler"]["evaluation"].keys()
 
 
 def test_the_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
     wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
-    fake = ask(mock, "/api/history")
-    pods = [history.pop("pods") for history in (fake, real)]
-    assert differences(fake, real) == []
+    simulated = ask(mock, "/api/history")
+    pods = [history.pop("pods") for history in (simulated, real)]
+    assert differences(simulated, real) == []
     assert not differences(*(list(each.values()) for each in pods)), "the pods' own figures"
 
 
@@ -48,8 +48,8 @@ def test_a_pod_s_details_are_shaped_as_the_real_ones(mock: Mock, deployment: Dep
         real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"
         real = deployment.http.request("GET", path, headers=deployment.authorization).json()
-        fake_uid = _uid(wait_for_figures(lambda: ask(mock, "/api/state")), app)
-        assert differences(ask(mock, f"/api/pods/{fake_uid}"), real) == []
+        simulated_uid = _uid(wait_for_figures(lambda: ask(mock, "/api/state")), app)
+        assert differences(ask(mock, f"/api/pods/{simulated_uid}"), real) == []
 
 
 def wait_for_figures(look: Callable[[], Any]) -> Any:
@@ -63,7 +63,7 @@ def wait_for_figures(look: Callable[[], Any]) -> Any:
 
 def _complete(state: Any) -> bool:
     sampled = state["pods"] and all(pod["cpu_millicores"] is not None for pod in state["pods"])
-    return sampled and state["autoscaler"]["reckoning"] and state["mongo"]["volume"] and state["traffic"]
+    return sampled and state["autoscaler"]["evaluation"] and state["mongo"]["volume"] and state["traffic"]
 
 
 def _uid(state: Any, app: str) -> str:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from dashboard.core import events
-from dashboard.mock.moments import Moments
+from dashboard.mock.clock import SimulationClock
 
 FAILURES = (  # the source, what it is while it fails, and its words
     ("metrics", "stale", "503: the server is currently unable to handle the request (get pods.metrics.k8s.io)"),
@@ -14,12 +14,12 @@ FAILURES = (  # the source, what it is while it fails, and its words
 )
 
 
-class Failure:
+class Outage:
     """`listed` gives a list of a kind, by which a watch is taken up again; None for what is no such kind."""
 
     def __init__(
         self,
-        moments: Moments,
+        moments: SimulationClock,
         random: random.Random,
         tell: Callable[[events.Event], None],
         listed: Callable[[str], events.ObjectsListed | None],

@@ -10,8 +10,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from dashboard.kube.client import Api, ClusterError, Forbidden, Refused
-from dashboard.kube.pod_details import Asked, Away, Denied, InspectionError, Json, Log, Missing, Waiting
+from dashboard.kube.client import Forbidden, KubeClient, KubeError, KubeStatusError
+from dashboard.kube.pod_details import (
+    ContainerWaiting,
+    Json,
+    LogRequest,
+    LogSource,
+    PodNotFound,
+    PodReadError,
+    PodReadForbidden,
+    PodReadUnavailable,
+)
 
 READ_SECONDS = 10.0  # for an answer to begin: a page waits for it
 EVENTS = 500  # of one pod that are read; the API gives them in no useful order
@@ -21,13 +30,13 @@ _EVENTS = "/api/v1/namespaces/{}/events"
 _STARTING = re.compile(r"is waiting to start: (.*)|ContainerCreating|PodInitializing|trying and failing to pull")
 
 
-class Inspector:
-    """`pod`, `events` and `log` are the fake's, too. Any thread may call them: each call has an Api of its own.
+class PodReader:
+    """`pod`, `events` and `log` are the mock's, too. Any thread may call them: each call has an KubeClient of its own.
 
     `api` makes one that waits so many seconds for an answer.
     """
 
-    def __init__(self, api: Callable[[float], Api], namespace: str) -> None:
+    def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
         self._api = api
         self._namespace = quote(namespace, safe="")
 
@@ -35,7 +44,7 @@ class Inspector:
         """The object as the API has it. Another pod that took the name over is not this one."""
         pod = self._get(self._path(view), "pods")
         if pod.get("metadata", {}).get("uid") != view["uid"]:
-            raise Missing(f"The pod {view['name']} was replaced.")
+            raise PodNotFound(f"The pod {view['name']} was replaced.")
         return pod
 
     def events(self, view: Json) -> list[Json]:
@@ -45,7 +54,7 @@ class Inspector:
         events: list[Json] = found.get("items") or []
         return events
 
-    def log(self, view: Json, asked: Asked) -> Log:
+    def log(self, view: Json, asked: LogRequest) -> LogSource:
         """A container's log. The request is made at once, and its refusal raised here."""
         query: dict[str, str | int] = {
             "container": asked.container,
@@ -57,7 +66,7 @@ class Inspector:
         api = self._api(READ_SECONDS)
         try:
             with _plainly("pods/log", asked.container):
-                return Reading(api, api.pieces(f"{self._path(view)}/log", **query))
+                return LogResponse(api, api.pieces(f"{self._path(view)}/log", **query))
         except BaseException:
             api.close()
             raise
@@ -71,10 +80,10 @@ class Inspector:
         return _POD.format(self._namespace, quote(view["name"], safe=""))
 
 
-class Reading:
+class LogResponse:
     """A log on its way from the API server."""
 
-    def __init__(self, api: Api, pieces: Generator[bytes]) -> None:
+    def __init__(self, api: KubeClient, pieces: Generator[bytes]) -> None:
         self._api = api
         self._pieces = pieces
 
@@ -96,25 +105,27 @@ def _plainly(kind: str, container: str = "") -> Iterator[None]:
     """The API's errors as what they mean to somebody who looks at a pod."""
     try:
         yield
-    except ClusterError as error:
+    except KubeError as error:
         raise _meaning(error, kind, container) from error
     except msgspec.DecodeError as error:
-        raise Away("The API server's answer can't be read.") from error
+        raise PodReadUnavailable("The API server's answer can't be read.") from error
 
 
-def _meaning(error: ClusterError, kind: str, container: str) -> InspectionError:
+def _meaning(error: KubeError, kind: str, container: str) -> PodReadError:
     words = str(error)[:300]
     if isinstance(error, Forbidden):
-        return Denied(f"The dashboard's Role does not let it read {kind}.")
-    if not isinstance(error, Refused):
-        return Away(f"The API server does not answer: {words}")
+        return PodReadForbidden(f"The dashboard's Role does not let it read {kind}.")
+    if not isinstance(error, KubeStatusError):
+        return PodReadUnavailable(f"The API server does not answer: {words}")
     if error.status == 404:
-        return Missing("The pod is gone.")
+        return PodNotFound("The pod is gone.")
     if error.status == 400 and "previous terminated container" in error.words:
-        return Missing(f"There is no log of a {container} before this one: it was not restarted, or the log is gone.")
+        return PodNotFound(
+            f"There is no log of a {container} before this one: it was not restarted, or the log is gone."
+        )
     if error.status == 400 and (starting := _STARTING.search(error.words)):
         why = starting[1] or starting[0]
-        return Waiting(f"The container {container} has not started: {why}.")
+        return ContainerWaiting(f"The container {container} has not started: {why}.")
     if kind == "pods/log":
-        return Away(f"The log can't be had from the pod's node: {words}")
-    return Away(f"The API server refuses: {words}")
+        return PodReadUnavailable(f"The log can't be had from the pod's node: {words}")
+    return PodReadUnavailable(f"The API server refuses: {words}")

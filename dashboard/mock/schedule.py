@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable
 
 from dashboard.core.snapshot import Targets
-from dashboard.mock.failure import Failure
-from dashboard.mock.load import Load
-from dashboard.mock.moments import Moments
-from dashboard.mock.pods import Pods
+from dashboard.mock.clock import SimulationClock
+from dashboard.mock.outage import Outage
+from dashboard.mock.pods import MockPods
+from dashboard.mock.traffic import SimulatedTraffic
 
 CYCLE_SECONDS = 240
 UNLUCKY_CYCLES = 3  # a container runs out of memory in one of so many
@@ -15,15 +15,15 @@ UNLUCKY_CYCLES = 3  # a container runs out of memory in one of so many
 Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens then
 
 
-class Plot:
+class EventSchedule:
     def __init__(
         self,
         targets: Targets,
-        moments: Moments,
+        moments: SimulationClock,
         random: random.Random,
-        pods: Pods,
-        load: Load,
-        failure: Failure,
+        pods: MockPods,
+        load: SimulatedTraffic,
+        failure: Outage,
     ) -> None:
         self.ended = False  # nothing out of the ordinary happens any more
         self._targets = targets

@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 
 from dashboard.core import events, objects
-from dashboard.mock.load import Load
+from dashboard.mock.clock import SimulationClock
 from dashboard.mock.manifests import sample
-from dashboard.mock.moments import Moments
-from dashboard.mock.pods import DATABASE, SERVICE, Pod, Pods
+from dashboard.mock.pods import DATABASE, SERVICE, MockPod, MockPods
+from dashboard.mock.traffic import SimulatedTraffic
 
 WINDOW_SECONDS = 15.0
 FIRST_SECONDS = 18.0  # from a container's start to its first sample: a whole window as a ready pod
@@ -15,7 +15,7 @@ MEBI = 2**20
 
 
 @dataclass
-class Reading:
+class PodUsage:
     due: float  # the next one, in the plot
     work: float  # of the service's pods, at the last one
     at: float  # of the last one, in the plot
@@ -24,14 +24,14 @@ class Reading:
     told: objects.PodMetrics | None = None
 
 
-class Meter:
-    def __init__(self, moments: Moments, random: random.Random, load: Load) -> None:
+class MetricsServer:
+    def __init__(self, moments: SimulationClock, random: random.Random, load: SimulatedTraffic) -> None:
         self._moments = moments
         self._random = random
         self._load = load
-        self._readings: dict[str, Reading] = {}  # by uid
+        self._readings: dict[str, PodUsage] = {}  # by uid
 
-    def step(self, pods: Pods) -> None:
+    def step(self, pods: MockPods) -> None:
         """Takes the samples that are due. A pod that is new, or was restarted, has none for a while."""
         running = {pod.uid: pod for pod in pods if pod.stage in ("running", "ready", "unready", "ending")}
         for uid in self._readings.keys() - running.keys():
@@ -41,11 +41,11 @@ class Meter:
             if not (reading := self._readings.get(uid)):
                 due = now + FIRST_SECONDS + self._random.uniform(0, 6)
                 memory = self._random.uniform(50, 70) * MEBI
-                self._readings[uid] = Reading(due, self._load.work, now, memory)
+                self._readings[uid] = PodUsage(due, self._load.work, now, memory)
             elif now >= reading.due:
                 self._read(pod, reading)
 
-    def sampled(self, pods: Pods) -> events.MetricsSampled:
+    def sampled(self, pods: MockPods) -> events.MetricsSampled:
         """What the API answers now."""
         known = [self._readings.get(pod.uid) for pod in pods]
         return events.MetricsSampled(at=self._moments.told, samples=[one.told for one in known if one and one.told])
@@ -55,7 +55,7 @@ class Meter:
         reading = self._readings.get(uid)
         return reading.cpu if reading else None
 
-    def _read(self, pod: Pod, reading: Reading) -> None:
+    def _read(self, pod: MockPod, reading: PodUsage) -> None:
         reading.cpu = self._used(pod, reading)
         reading.memory += self._random.uniform(-0.4, 0.8) * MEBI
         if pod.kind is SERVICE:
@@ -64,7 +64,7 @@ class Meter:
         reading.work, reading.at = self._load.work, self._moments.plot
         reading.told = sample(pod.name, pod.main, self._moments.stamp, reading.cpu, reading.memory)
 
-    def _used(self, pod: Pod, reading: Reading) -> float:
+    def _used(self, pod: MockPod, reading: PodUsage) -> float:
         if pod.kind is SERVICE:
             mean = (self._load.work - reading.work) / (self._moments.plot - reading.at)
             return mean * self._random.uniform(0.95, 1.05)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from dashboard.core.events import Counters
-from dashboard.mock.moments import STEP_SECONDS, Moments
+from dashboard.mock.clock import STEP_SECONDS, SimulationClock
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, math.inf)
 COUNTED_PODS = 20  # as many as are scraped
@@ -22,10 +22,10 @@ DRAWN = 12  # latencies of a pod's requests in a step, at most
 WAITING = 32  # requests at most that wait for the database at once
 
 
-class Load:
+class SimulatedTraffic:
     """`work` is the CPU that each ready pod of the service has used so far, in millicores times seconds of the plot."""
 
-    def __init__(self, moments: Moments, random: random.Random, pods: int) -> None:
+    def __init__(self, moments: SimulationClock, random: random.Random, pods: int) -> None:
         self.work = 0.0
         self.rate = 0.0  # requests a second
         self._moments = moments

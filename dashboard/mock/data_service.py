@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from dashboard.dataservice.contract import LARGEST_DOCUMENT, Answer
+from dashboard.dataservice.contract import LARGEST_DOCUMENT, DataServiceAnswer
 
 Json = dict[str, Any]
 Test = Callable[[Any, bool, Any], bool]  # the field's value, whether it is there, the operator's operand
@@ -24,13 +24,13 @@ _ID = re.compile(r"[0-9a-fA-F]{24}")
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 
-class Refused(Exception):
+class MockRefused(Exception):
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
         self.status = status
 
 
-class FakeService:
+class MockDataService:
     """Takes documents from readers and from the story, which is told of the readers' by `tell`."""
 
     def __init__(self, tell: Callable[[str, Json], None] = lambda id_, document: None) -> None:
@@ -45,12 +45,12 @@ class FakeService:
             if len(self._documents) > KEPT:
                 del self._documents[min(self._documents)]
 
-    def newest(self, parameters: Mapping[str, str]) -> Answer:
+    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         try:
             limit = _limit(parameters.get("limit"))
             before = _before(parameters.get("before"))
             condition = _condition(parameters["filter"]) if "filter" in parameters else {}
-        except Refused as refusal:
+        except MockRefused as refusal:
             return _problem(refusal)
         with self._lock:
             ids = sorted((id_ for id_ in self._documents if before is None or id_ < before), reverse=True)
@@ -59,27 +59,27 @@ class FakeService:
         following = None
         if len(found) > limit:
             following = {**parameters, "limit": str(limit), "before": found[limit - 1]["_id"]}
-        return Answer(200, orjson.dumps(found[:limit]), next=following)
+        return DataServiceAnswer(200, orjson.dumps(found[:limit]), next=following)
 
-    def document(self, id_: str) -> Answer:
+    def document(self, id_: str) -> DataServiceAnswer:
         found = self._documents.get(id_.lower())
         if found is None:
-            return _problem(Refused(404, "There is no document with this id."))
-        return Answer(200, orjson.dumps({"_id": id_.lower(), **found}))
+            return _problem(MockRefused(404, "There is no document with this id."))
+        return DataServiceAnswer(200, orjson.dumps({"_id": id_.lower(), **found}))
 
-    def insert(self, body: bytes, content_type: str) -> Answer:
+    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         try:
             document = _document(body, content_type)
             id_ = _take_id(document)
-        except Refused as refusal:
+        except MockRefused as refusal:
             return _problem(refusal)
         if (there := self._documents.get(id_)) is not None:
             if orjson.dumps(there, option=orjson.OPT_SORT_KEYS) != orjson.dumps(document, option=orjson.OPT_SORT_KEYS):
-                return _problem(Refused(409, f"Another document has the _id {id_}."))
-            return Answer(200, orjson.dumps({"id": id_}), id=id_)
+                return _problem(MockRefused(409, f"Another document has the _id {id_}."))
+            return DataServiceAnswer(200, orjson.dumps({"id": id_}), id=id_)
         self.keep(id_, document)
         self._tell(id_, document)
-        return Answer(201, orjson.dumps({"id": id_}), id=id_)
+        return DataServiceAnswer(201, orjson.dumps({"id": id_}), id=id_)
 
 
 def meets(document: Json, condition: Json) -> bool:
@@ -146,12 +146,12 @@ TESTS: dict[str, Test] = {
 def _condition(text: str) -> Json:
     """The filter, refused in the real service's words where it holds what that one refuses."""
     if len(text.encode()) > LONGEST_FILTER:
-        raise Refused(400, f"The filter must not exceed {LONGEST_FILTER:,} bytes.")
+        raise MockRefused(400, f"The filter must not exceed {LONGEST_FILTER:,} bytes.")
     condition = _object(text.encode(), "filter")
     for name in _dollars(condition):
         if name not in TESTS and name not in ("$and", "$or"):
             known = ", ".join(sorted([*TESTS, "$and", "$or"]))
-            raise Refused(400, f'The operator "{name}" is not allowed in a filter; these are: {known}.')
+            raise MockRefused(400, f'The operator "{name}" is not allowed in a filter; these are: {known}.')
     _check(condition)
     return condition
 
@@ -170,11 +170,11 @@ def _check(condition: Json) -> None:
     for name, wanted in condition.items():
         if name in ("$and", "$or"):
             if not isinstance(wanted, list) or not wanted or not all(isinstance(each, dict) for each in wanted):
-                raise Refused(400, f'{name} takes a list of filters: {{"{name}": [{{…}}, {{…}}]}}.')
+                raise MockRefused(400, f'{name} takes a list of filters: {{"{name}": [{{…}}, {{…}}]}}.')
             for each in wanted:
                 _check(each)
         elif name.startswith("$"):
-            raise Refused(400, f'{name} belongs inside of a field: {{"<field>": {{"{name}": …}}}}.')
+            raise MockRefused(400, f'{name} belongs inside of a field: {{"<field>": {{"{name}": …}}}}.')
         elif isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
             _check_operators(wanted)
 
@@ -182,22 +182,22 @@ def _check(condition: Json) -> None:
 def _check_operators(given: Json) -> None:
     for name, operand in given.items():
         if name not in TESTS:
-            raise Refused(400, f'"{name}" and operators stand side by side in one field.')
+            raise MockRefused(400, f'"{name}" and operators stand side by side in one field.')
         if name in ("$in", "$nin") and not isinstance(operand, list):
-            raise Refused(400, f"{name} takes a list of values.")
+            raise MockRefused(400, f"{name} takes a list of values.")
         if name == "$exists" and not isinstance(operand, bool):
-            raise Refused(400, "$exists takes true or false.")
+            raise MockRefused(400, "$exists takes true or false.")
         if name == "$not":
             if not isinstance(operand, dict) or not any(key.startswith("$") for key in operand):
-                raise Refused(400, '$not takes operators: {"$not": {"$gt": 5}}.')
+                raise MockRefused(400, '$not takes operators: {"$not": {"$gt": 5}}.')
             _check_operators(operand)
 
 
 def _document(body: bytes, content_type: str) -> Json:
     if len(body) > LARGEST_DOCUMENT:
-        raise Refused(413, f"The body must not exceed {LARGEST_DOCUMENT:,} bytes.")
+        raise MockRefused(413, f"The body must not exceed {LARGEST_DOCUMENT:,} bytes.")
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refused(415, "The Content-Type must be application/json.")
+        raise MockRefused(415, "The Content-Type must be application/json.")
     return _object(body, "body")
 
 
@@ -205,10 +205,10 @@ def _object(text: bytes, called: str) -> Json:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, f"The {called} is not JSON: {error}.") from None
+        raise MockRefused(400, f"The {called} is not JSON: {error}.") from None
     if not isinstance(value, dict):
         kinds = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
-        raise Refused(400, f"The {called} must be a JSON object, not {kinds.get(type(value), 'null')}.")
+        raise MockRefused(400, f"The {called} must be a JSON object, not {kinds.get(type(value), 'null')}.")
     return value
 
 
@@ -219,7 +219,7 @@ def _take_id(document: Json) -> str:
         return f"{seconds:08x}{(rest << 24) // 1_000_000_000:06x}{secrets.token_hex(5)}"
     id_ = document.pop("_id")
     if not (isinstance(id_, str) and _ID.fullmatch(id_)):
-        raise Refused(422, "_id must be a string of 24 hexadecimal digits.")
+        raise MockRefused(422, "_id must be a string of 24 hexadecimal digits.")
     return id_.lower()
 
 
@@ -227,16 +227,16 @@ def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
     if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MOST):
-        raise Refused(400, f"limit must be a whole number from 1 to {MOST:,}.")
+        raise MockRefused(400, f"limit must be a whole number from 1 to {MOST:,}.")
     return int(text)
 
 
 def _before(text: str | None) -> str | None:
     if text is not None and not _ID.fullmatch(text):
-        raise Refused(400, "before must be an id of 24 hexadecimal digits.")
+        raise MockRefused(400, "before must be an id of 24 hexadecimal digits.")
     return text.lower() if text else None
 
 
-def _problem(refusal: Refused) -> Answer:
+def _problem(refusal: MockRefused) -> DataServiceAnswer:
     body = {"type": "about:blank", "title": "Refused", "status": refusal.status, "detail": str(refusal)}
-    return Answer(refusal.status, orjson.dumps(body), "application/problem+json")
+    return DataServiceAnswer(refusal.status, orjson.dumps(body), "application/problem+json")

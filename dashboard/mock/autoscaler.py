@@ -4,8 +4,8 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+from dashboard.mock.clock import SimulationClock
 from dashboard.mock.manifests import BEHAVIOR, Json, metadata
-from dashboard.mock.moments import Moments
 
 TARGET_PERCENT = 70
 TOLERANCE = 0.1
@@ -15,10 +15,10 @@ MOST_MORE = 3  # pods over those at rest
 REQUEST = 100.0  # millicores of a pod
 
 
-class Scaler:
+class SimulatedAutoscaler:
     """Decides how many pods there shall be."""
 
-    def __init__(self, moments: Moments, pods: int, speed: float) -> None:
+    def __init__(self, moments: SimulationClock, pods: int, speed: float) -> None:
         self.desired = pods
         self.reason = ""  # of the last change, in the controller's words
         self._moments = moments

@@ -7,21 +7,23 @@ from typing import Any
 import orjson
 
 from dashboard.core import events
-from dashboard.mock.moments import Moments
+from dashboard.mock.clock import SimulationClock
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "juniper")
 NEWEST = 20
 ODD_EVERY = 10  # one document of so many is an odd one
 FILE_SYSTEM_BYTES = 40 * 2**30
-VERSION = "7.0.0-fake"
+VERSION = "7.0.0-mock"
 
 Keep = Callable[[str, dict[str, Any]], None]
 
 
-class Contents:
+class MockCollection:
     """The newest documents; `keep` is given them all."""
 
-    def __init__(self, moments: Moments, random: random.Random, keep: Keep = lambda id_, document: None) -> None:
+    def __init__(
+        self, moments: SimulationClock, random: random.Random, keep: Keep = lambda id_, document: None
+    ) -> None:
         self._moments = moments
         self._random = random
         self._keep = keep
