@@ -132,7 +132,7 @@ class MockPods:
         told = (
             f"Created pod: {name}"
             if kind.owner == "ReplicaSet"
-            else f"Create MockPod {name} in {kind.owner} {app} successful"
+            else f"Create Pod {name} in {kind.owner} {app} successful"
         )
         self._happenings.note(pod.owner, "SuccessfulCreate", told, f"{kind.owner.lower()}-controller")
         self._changed(pod)
