@@ -16,9 +16,10 @@ from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
-from dashboard.runs.manager import RunActive, in_thread
+from dashboard.runs.manager import in_thread
 from dashboard.runs.record import orphaned, summary, trimmed
 from dashboard.runs.report import Report
+from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.spoiled import RUN, SPOILED
 from tests.dashboard.runs.world import Scene
 
@@ -42,7 +43,7 @@ def idle(scene: Scene) -> None:
     assert scene.cluster.lease is None
     assert not scene.load.running()
     assert not leases(scene) or leases(scene)[-1] is None
-    assert scene.manager._idle.is_set()
+    assert scene.manager._turn.idle.is_set()
 
 
 # Nothing begins once the dashboard was told to end
@@ -53,12 +54,11 @@ class Ending:
 
     def __init__(self, scene: Scene, number: int) -> None:
         self.scene, self.number, self.calls, self.deeds_after = scene, number, 0, 0
-        manager, cluster = scene.manager, scene.cluster
+        cluster = scene.cluster
         for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
             self._wrap(cluster, name)
-        for name in ("_emit", "_audit", "_spawn"):
-            self._wrap(manager, name)
-        self._wrap(scene, "write")
+        for name in ("emit", "audit", "spawn", "write"):
+            self._wrap(scene, name)
         self._wrap(scene.reader, "process")
         for of, name in ((cluster, "kill"), (scene.load, "start")):
             self._watch(of, name)
@@ -137,7 +137,7 @@ def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) ->
 
 def test_a_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
     waiting: list[Callable[[], None]] = []
-    scene.manager._spawn = lambda name, work: waiting.append(work) if name != "lease" else None
+    scene.spawn = lambda name, work: waiting.append(work) if name != "lease" else None
     run_id = scene.manager.start("persistence", {}, "operator")
     scene.manager.end()
     waiting[0]()
@@ -213,7 +213,7 @@ def test_a_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> No
     scene.manager.load(LOAD, "operator")
     scene.manager.unload("another")
     idle(scene)
-    assert scene.audit[-1][:3] == ("another", "load", "stopped")
+    assert scene.audited[-1][:3] == ("another", "load", "stopped")
 
 
 def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_the_dashboard() -> None:
@@ -222,7 +222,7 @@ def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_
     for end in (scene.load.break_off, partial(manager.unload, "operator"), manager.end):
         manager.load(LOAD, "operator")
         end()
-        assert manager._idle.wait(10)
+        assert manager._turn.idle.wait(10)
         assert scene.cluster.lease is None and not scene.load.running()
     with pytest.raises(RunActive):
         manager.load(LOAD, "operator")
@@ -233,20 +233,20 @@ def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
     with pytest.raises(ExternalError, match="can't carry"):
         scene.manager.load(LOAD, "operator")
     idle(scene)
-    assert scene.audit == []
+    assert scene.audited == []
     scene.load.trouble = None
     scene.manager.load(LOAD, "operator")
 
 
 def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
-    spawn = scene.manager._spawn
+    spawn = scene.spawn
 
     def spawning(name: str, work: Callable[[], None]) -> None:
         if name.startswith("load-"):
             raise RuntimeError("can't start new thread")
         spawn(name, work)
 
-    scene.manager._spawn = spawning
+    scene.spawn = spawning
     with pytest.raises(RuntimeError):
         scene.manager.load(LOAD, "operator")
     idle(scene)
@@ -292,11 +292,11 @@ def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss
         scene.cluster.troubles["renew"] = ExternalError("No answer.")
     scene.world.wait(threading.Event(), 21)
     assert not scene.load.running()
-    (line,) = [line for line in scene.audit if line[2].startswith("failed")]
+    (line,) = [line for line in scene.audited if line[2].startswith("failed")]
     assert line[:2] == ("operator", "load")
     assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
     assert scene.cluster.lease == (LeaseHolder("other", "run-1", "") if loss == "taken" else None)
-    assert scene.manager._idle.is_set()
+    assert scene.manager._turn.idle.is_set()
 
 
 def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
@@ -348,8 +348,8 @@ def fail(*_: Any, **__: Any) -> Any:
 
 def spoil_events(kind: type) -> Callable[[Scene], None]:
     def spoil(scene: Scene) -> None:
-        emit = scene.manager._emit
-        scene.manager._emit = lambda told: fail() if isinstance(told, kind) else emit(told)
+        emit = scene.emit
+        scene.emit = lambda told: fail() if isinstance(told, kind) else emit(told)
 
     return spoil
 
@@ -369,7 +369,7 @@ SPOILS: dict[str, Callable[[Scene], None]] = {
     "emit of the run": spoil_events(RunUpdated),
     "emit of the runs": spoil_events(RunHistoryUpdated),
     "emit of the lease": spoil_events(LeaseChanged),
-    "audit": lambda scene: setattr(scene.manager, "_audit", fail),
+    "audit": lambda scene: setattr(scene, "audit", fail),
     "load": lambda scene: setattr(scene.cluster, "load", fail),
     "save": lambda scene: setattr(scene.cluster, "save", fail),
     "release": spoil_release,
@@ -382,13 +382,13 @@ SPOILS: dict[str, Callable[[Scene], None]] = {
 @pytest.mark.parametrize("step", ["warmup", "after"])
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: str, step: str) -> None:
-    emit, audit = scene.manager._emit, scene.manager._audit
+    emit, audit = scene.emit, scene.audit
     spoiled: list[str] = []
     scene.in_step(step, lambda: spoiled.append(spoil) or SPOILS[spoil](scene))
     scene.manager.start("persistence", {}, "operator")
-    assert spoiled and scene.manager._idle.is_set() and scene.cluster.lease is None
+    assert spoiled and scene.manager._turn.idle.is_set() and scene.cluster.lease is None
     assert scene.manager.list()[0]["verdict"] in ("pass", "inconclusive")
-    scene.manager._emit, scene.manager._audit = emit, audit
+    scene.emit, scene.audit = emit, audit
     for name in ("load", "save", "release", "renew"):
         vars(scene.cluster).pop(name, None)
     scene.world.wait(threading.Event(), 10)
@@ -398,23 +398,23 @@ def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: 
 
 @pytest.mark.parametrize("spoil", ["emit of the runs", "emit of the lease", "audit"])
 def test_whatever_fails_when_a_run_begins_gives_the_lease_back(scene: Scene, spoil: str) -> None:
-    emit, audit = scene.manager._emit, scene.manager._audit
+    emit, audit = scene.emit, scene.audit
     SPOILS[spoil](scene)
     with pytest.raises(RuntimeError):
         scene.manager.start("persistence", {}, "operator")
-    scene.manager._emit, scene.manager._audit = emit, audit
+    scene.emit, scene.audit = emit, audit
     assert scene.cluster.lease is None
     assert scene.manager.list() == []
     assert scene.run("persistence")["verdict"] == "pass"
 
 
 def test_a_run_that_gets_no_thread_is_none(scene: Scene) -> None:
-    spawn, scene.manager._spawn = scene.manager._spawn, lambda name, work: None if name == "lease" else fail()
+    spawn, scene.spawn = scene.spawn, lambda name, work: None if name == "lease" else fail()
     with pytest.raises(RuntimeError):
         scene.manager.start("persistence", {}, "operator")
     idle(scene)
     assert scene.manager.list() == []
-    scene.manager._spawn = spawn
+    scene.spawn = spawn
     assert scene.run("persistence")["verdict"] == "pass"
 
 
@@ -426,38 +426,38 @@ def test_renewals_that_fail_by_a_defect_end_the_run_like_an_api_that_is_away(sce
 
 def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
     def abort() -> None:
-        audit, scene.manager._audit = scene.manager._audit, fail
+        audit, scene.audit = scene.audit, fail
         with pytest.raises(RuntimeError):
             scene.manager.abort(scene.manager.list()[0]["id"], "viewer")
-        scene.manager._audit = audit
+        scene.audit = audit
 
     scene.in_step("outage", abort)
     assert scene.run("persistence")["reason"] == "Aborted by viewer."
 
 
 def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
-    scene.manager.look()
+    scene.manager._archive.sync()
     scene.in_step("after", lambda: scene.cluster.troubles.update(save=ExternalError("No answer.")))
     run = scene.run("persistence")
     assert scene.cluster.history[0]["verdict"] == "running"
     with pytest.raises(ExternalError):
-        scene.manager.look()
+        scene.manager._archive.sync()
     scene.cluster.troubles.clear()
-    scene.manager.look()
+    scene.manager._archive.sync()
     assert scene.cluster.history == [run] == [scene.manager.get(run["id"])]
-    assert not [line for line in scene.audit if line[2].startswith("aborted")]
+    assert not [line for line in scene.audited if line[2].startswith("aborted")]
     saves = len(scene.cluster.saved)
-    scene.manager.look()
+    scene.manager._archive.sync()
     assert len(scene.cluster.saved) == saves
 
 
 def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
-    emit, scene.manager._emit = scene.manager._emit, fail
+    emit, scene.emit = scene.emit, fail
     scene.cluster.lease = LeaseHolder("other", "run-1", "")
     with pytest.raises(RuntimeError):
-        scene.manager.look()
-    scene.manager._emit = emit
-    scene.manager.look()
+        scene.manager._archive.sync()
+    scene.emit = emit
+    scene.manager._archive.sync()
     assert leases(scene) == [{"holder": "other", "run": "run-1", "since": ""}]
 
 
@@ -466,12 +466,12 @@ def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
 
 def test_entries_that_are_no_runs_are_skipped_and_it_is_said_once(scene: Scene) -> None:
     scene.cluster.history = [*SPOILED, RUN]
-    scene.manager.look()
+    scene.manager._archive.sync()
     assert scene.manager.list() == [summary(RUN, DEMOS.get(RUN["demo"]))]
     assert scene.manager.get("run-9") == RUN
     run = scene.run("persistence")
     assert [each["id"] for each in scene.manager.list()] == [run["id"], "run-9"]
-    said = [line for line in scene.audit if line[1] == "read the history of runs"]
+    said = [line for line in scene.audited if line[1] == "read the history of runs"]
     assert len(said) == 1
     assert said[0][0] == "dashboard" and str(len(SPOILED)) in said[0][2]
 
@@ -480,7 +480,7 @@ def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_rep
     least = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
     scene = Scene()
     scene.cluster.history = [least]
-    scene.manager.look()
+    scene.manager._archive.sync()
     found = scene.manager.get("run-9")
     assert found["verdict"] == "inconclusive"
     assert orphaned(least, RUN["ended"])["steps"] == []
@@ -512,13 +512,13 @@ def test_the_background_looks_find_out_that_another_dashboard_died(
         setattr(scene.cluster, name, getattr(ours, name))
     scene.world.wait(threading.Event(), 1000)
     for _ in range(4):
-        scene.manager.look()
+        scene.manager._archive.sync()
         with pytest.raises(RunActive) as refused:
             scene.manager.start("persistence", {}, "operator")
         assert (refused.value.holder, refused.value.run) == ("other", "persistence-9")
         scene.world.wait(threading.Event(), 5.1)
     assert scene.manager.get("persistence-9")["verdict"] == "running"
-    scene.manager.look()
+    scene.manager._archive.sync()
     assert scene.manager.get("persistence-9")["verdict"] == "inconclusive"
     assert leases(scene)[-1] is None
     assert scene.run("persistence")["verdict"] == "pass"

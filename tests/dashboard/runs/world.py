@@ -22,9 +22,10 @@ from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.history import SavedRuns
-from dashboard.runs.manager import RunManager, Spawn
+from dashboard.runs.manager import RunManager
 from dashboard.runs.ports import Clock
 from dashboard.runs.record import is_run
+from dashboard.runs.turn import Spawn
 from tests.dashboard.runs.demos.autoscale.simulation import Options, Simulation
 
 EPOCH = 1_800_000_000.0
@@ -337,11 +338,11 @@ class Scene:
         self.load = Load(self.world)
         self.scaler = Simulation(self.world, self.load, EPOCH, options, pods)
         self.told: list[tuple[float, Event]] = []
-        self.audit: list[tuple[str, str, str, Json | None, str | None]] = []
+        self.audited: list[tuple[str, str, str, Json | None, str | None]] = []
         self.writers: list[Writers] = []
         self.dress: Callable[[Writers], None] = lambda writers: None
         self.demos = demos
-        self.manager = self.managed(self.world, self._spawn)
+        self.manager = self.managed(self.world, lambda name, work: self.spawn(name, work))
 
     def managed(self, clock: Clock, spawn: Spawn) -> RunManager:
         return RunManager(
@@ -356,8 +357,8 @@ class Scene:
             ),
             self.cluster,
             self.cluster,
-            lambda told: self.told.append((self.world.time, told)),
-            lambda by, action, outcome, about=None, mark=None: self.audit.append((by, action, outcome, about, mark)),
+            lambda told: self.emit(told),
+            lambda *line, **more: self.audit(*line, **more),
             clock,
             holder="me",
             demos=self.demos,
@@ -387,7 +388,15 @@ class Scene:
         self.writers.append(writers)
         return writers
 
-    def _spawn(self, name: str, work: Callable[[], None]) -> None:
+    def emit(self, told: Event) -> None:
+        self.told.append((self.world.time, told))
+
+    def audit(
+        self, by: str, action: str, outcome: str, about: Json | None = None, mark: str | None = None
+    ) -> None:
+        self.audited.append((by, action, outcome, about, mark))
+
+    def spawn(self, name: str, work: Callable[[], None]) -> None:
         """A run goes at once, in this thread; the lease is renewed as time passes; a load by hand is watched until it
         has ended; others' runs are looked at by hand."""
         if name == "lease":

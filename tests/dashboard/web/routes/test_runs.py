@@ -12,7 +12,9 @@ from werkzeug.test import TestResponse
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionRecorded
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.manager import RunActive, UidNotCurrent, UnknownRun
+from dashboard.runs.archive import UnknownRun
+from dashboard.runs.manual import UidNotCurrent
+from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.test_report import persistence
 from tests.dashboard.stubs import OPERATOR, VIEWER, Heard
 
