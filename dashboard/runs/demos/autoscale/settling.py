@@ -1,7 +1,7 @@
 """Whether the autoscaler has settled, so that what follows is the load's doing; and if not, what it waits for."""
 
 from dashboard.core.hpa.explanation import pods
-from dashboard.core.hpa.recommendations import LOOK_SECONDS
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import plain, span
 from dashboard.runs.demos.autoscale.observation import Observation
 
@@ -62,7 +62,7 @@ class Settling:
         before holds it up."""
         if seen.desired <= seen.low or self._count is None:
             return None
-        left = self._count[1] + seen.down_window + LOOKS * LOOK_SECONDS - seen.at
+        left = self._count[1] + seen.down_window + LOOKS * SYNC_SECONDS - seen.at
         if left <= 0:
             return None
         return f"{pods(seen.desired)}, over min {seen.low}: waiting whether fewer are enough, {span(left)} more"
