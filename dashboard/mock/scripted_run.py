@@ -7,7 +7,8 @@ from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
 from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import Killed, Persisted, persistence
+from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, persistence
+from dashboard.runs.demos.persistence.verdict import Findings as PersistenceFindings
 from dashboard.runs.verdict import Verdict
 
 OUTCOMES = ("pass", "fail", "inconclusive")
@@ -79,13 +80,15 @@ def _persistence(mode: str, outcome: str, database: Json, wobble: float) -> Scri
     return ScriptedRun(scenes, lambda end: persistence(_persisted(mode, outcome, rate, database, end, wobble)))
 
 
-def _persisted(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, wobble: float) -> Persisted:
+def _persisted(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, wobble: float) -> PersistenceFindings:
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
     found = Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",))
     pod = before["uid"] if mode == "crash" else end.database["uid"]
     if end.stopped:
-        return Persisted(mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=end.stopped)
-    return Persisted(
+        return PersistenceFindings(
+            mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=end.stopped
+        )
+    return PersistenceFindings(
         mode=mode,
         attempted=20 * rate + 4,
         acked=20 * rate,
@@ -95,8 +98,8 @@ def _persisted(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, wo
         rate_before=float(rate),
         in_flight=8,
         longest_write=3.1 + wobble,
-        before=Killed(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
-        after=Killed(pod, CONTAINERS[1], "node", CLAIM, VOLUME),
+        before=DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
+        after=DatabaseIdentity(pod, CONTAINERS[1], "node", CLAIM, VOLUME),
         down=2.9 + wobble,
         ready=4.6 + wobble,
         last_write=True,

@@ -1,8 +1,7 @@
-"""Who did what, and what came of it: a line of JSON on stdout, the page's timeline, a Kubernetes Event on the object.
+"""The audit log: each action as a JSON line on stdout, in the page's timeline, and as a Kubernetes Event on its object.
 
-stdout has every line; the newest are kept for GET /api/audit, those of people who may not do what they asked for apart
-from the rest: knocking at the door pushes nothing out. Events are sent by a thread of their own: nobody waits for
-the API server, and what it refuses is logged.
+The newest lines are kept in memory for GET /api/audit. Denied requests are kept separately, so that they can't push out
+the others. A background thread sends the Events, so that no action waits for the API server; failures are logged.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ KEPT_DENIED = 100
 EVENTS = 50  # that may wait for the API server
 STOP_SECONDS = 2.0
 REASON = "DashboardAction"  # of the Events
-LONGEST = 400  # characters of what was done, and of what came of it
+LONGEST = 400  # characters of an action, and of an outcome
 NAME_LENGTH = 253  # the longest that Kubernetes allows
 
 Json = dict[str, Any]
@@ -36,7 +35,8 @@ log = logging.getLogger(__name__)
 
 
 class Audit:
-    """`record` writes a Kubernetes Event, where there is a cluster. Called from any thread (core.ports.Audit)."""
+    """Implements `runs.ports.Audit`; any thread may call it. `record` writes a Kubernetes Event, None without a
+    cluster."""
 
     def __init__(self, emit: Emit, record: Record | None, out: TextIO | None = None) -> None:
         self._emit = emit
@@ -53,17 +53,17 @@ class Audit:
         self._thread.start()
 
     def stop(self) -> None:
-        """What waits is still sent, for as long as there is time."""
+        """Send the queued Events for up to STOP_SECONDS, then return."""
         with contextlib.suppress(queue.Full):
             self._events.put_nowait(None)
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
     def __call__(self, by: str, action: str, outcome: str, about: Json | None = None, mark: str | None = None) -> None:
-        """`outcome` begins with "refused" or "failed" where it came to nothing."""
+        """Write a line. `outcome` begins with "refused" or "failed" if the action was not done."""
         line = self._keep(self._kept, by, action, outcome, about)
         if has_request_context():
-            g.audited = True  # the request need not be noted a second time
+            g.audited = True  # web.routes.runs then writes no second line for the request
         tone = _tone(outcome)
         words = f"{line['action']}: {line['outcome'].rstrip('.')}, by {line['by']}"
         self._emit(
@@ -76,11 +76,11 @@ class Audit:
                 log.warning("the API server is slow: no Event for %s", words)
 
     def denied(self, by: str, action: str, outcome: str) -> None:
-        """Of somebody who may not: for stdout and for whoever asks, and not for the page."""
+        """Write a line about a request without permission: to stdout and /api/audit, not to the page."""
         self._keep(self._denied, by, action, outcome, None)
 
     def newest(self) -> list[Json]:
-        """What is kept, newest first: {id, at, by, action, outcome, object: {kind, name, uid} | null}."""
+        """Return the kept lines, newest first: {id, at, by, action, outcome, object: {kind, name, uid} | null}."""
         with self._lock:
             lines = [*self._kept, *self._denied]
         return sorted(lines, key=lambda line: -int(line["id"]))
@@ -98,7 +98,7 @@ class Audit:
                 else None,
             }
             kept.append(line)
-            with contextlib.suppress(OSError, ValueError):  # a closed stdout must not keep anybody from stopping a run
+            with contextlib.suppress(OSError, ValueError):  # a closed stdout must not prevent the stop of a run
                 print(orjson.dumps({"event": "audit"} | line).decode(), file=self._out, flush=True)
         return line
 
@@ -108,7 +108,7 @@ class Audit:
             try:
                 if self._record:
                     self._record(REASON, message, about, type_)
-            except Exception as error:  # whatever it is, the action stands
+            except Exception as error:  # the action is done, with or without its Event
                 log.warning("no Event on %s: %s", shorten(about["name"]), error)
 
 

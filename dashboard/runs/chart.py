@@ -1,7 +1,7 @@
-"""A chart as geometry: what the report draws as SVG. Coordinates are of a box of WIDTH by HEIGHT.
+"""The geometry of a chart, which the report draws as SVG in a box of WIDTH by HEIGHT.
 
-Points come as the history has them: columns of equal length, moments in seconds since 1970, None where there was no
-figure. A line breaks where figures are missing, and where its points are much farther apart than they usually are.
+Points are (seconds since 1970, value or None). A line breaks where values are missing, and where the distance of two
+points is much longer than the median.
 """
 
 import math
@@ -12,18 +12,18 @@ from statistics import median
 from msgspec import Struct
 
 WIDTH, HEIGHT = 760, 150
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 20, 22  # around the plot
-GAPS = 3.5  # times the usual distance of two points, and a line breaks
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 20, 22  # margins
+GAPS = 3.5  # times the median distance of two points: a line breaks there
 SHORTEST_GAP = 5.0  # seconds
 TIME_STEPS = (5, 10, 30, 60, 120, 300, 600, 1800, 3600)  # seconds between two ticks
 MOST_TICKS = 8
 
-Points = Sequence[tuple[float, float | None]]  # moment, figure
-Level = Callable[[float], float]  # a figure → y
+Points = Sequence[tuple[float, float | None]]  # timestamp, value
+Level = Callable[[float], float]  # value → y
 
 
 class Span(Struct, frozen=True):
-    """From when to when the charts go, in seconds since 1970; `origin` is where their time is 0."""
+    """The time axis, in seconds since 1970; its labels count from `origin`."""
 
     start: float
     end: float
@@ -33,7 +33,7 @@ class Span(Struct, frozen=True):
         return round(LEFT + (at - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT), 1)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Where the time has its labels, as minutes and seconds from the origin."""
+        """Return the labels with their x: minutes and seconds from the origin."""
         length = self.end - self.start
         step = next((step for step in TIME_STEPS if length / step <= MOST_TICKS), TIME_STEPS[-1])
         first = math.ceil((self.start - self.origin) / step)
@@ -42,7 +42,7 @@ class Span(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """`paths`: the points of each unbroken part, as a polyline has them."""
+    """`paths` are the unbroken parts, each as an SVG polyline's points."""
 
     name: str
     paths: list[str]
@@ -51,7 +51,7 @@ class Line(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """A level that the figures are to be seen against."""
+    """A horizontal line for comparison, such as the target."""
 
     name: str
     y: float
@@ -67,12 +67,12 @@ class Chart(Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What it shows, for those who don't see it."""
+        """The chart as text, for screen readers."""
         known = [line for line in self.lines if line.highest is not None]
-        told = [
+        parts = [
             f"{line.name} from {figure(line.lowest)} to {figure(line.highest)} {self.unit}".strip() for line in known
         ]
-        return f"{self.title}: {'; '.join(told) or 'no figures'}."
+        return f"{self.title}: {'; '.join(parts) or 'no figures'}."
 
 
 def chart(
@@ -84,7 +84,7 @@ def chart(
     steps: bool = False,
     rule: tuple[str, float] | None = None,
 ) -> Chart | None:
-    """None if no line has a figure. `steps`: figures stay what they are until the next one."""
+    """Return a chart, or None if no line has a value. With `steps` each value holds until the next one."""
     lines = [(name, _within(points, span, steps)) for name, points in named]
     figures = [value for _, points in lines for _, value in points if value is not None]
     if not figures:
@@ -104,7 +104,7 @@ def chart(
 
 
 def scale(highest: float) -> tuple[float, list[float]]:
-    """The top of an axis from 0 that holds so much, and its ticks: two to five, at round figures."""
+    """Return the top of an axis from 0 that includes `highest`, and its two to five round ticks."""
     if highest <= 0:
         return 1.0, [0.0, 1.0]
     power = 10 ** math.floor(math.log10(highest / 2))
@@ -114,7 +114,7 @@ def scale(highest: float) -> tuple[float, list[float]]:
 
 
 def figure(value: float | None) -> str:
-    """Three digits, without what says nothing: "0.25", "12.5", "1,234"."""
+    """Format a value with three significant digits: "0.25", "12.5", "1,234"."""
     if value is None:
         return "\N{EN DASH}"
     if abs(value) >= 100 or value == int(value):
@@ -123,13 +123,13 @@ def figure(value: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds: "1:05", "-0:15"."""
+    """Format seconds as minutes and seconds: "1:05", "-0:15"."""
     whole = round(abs(seconds))
     return f"{'-' if seconds < 0 and whole else ''}{whole // 60}:{whole % 60:02}"
 
 
 def _within(points: Points, span: Span, steps: bool) -> list[tuple[float, float | None]]:
-    """The points of the span. Of steps also the last one before it, at its start, and the last one again at its end."""
+    """Return the points within the span. Steps also start with the last value before it, and end with their last."""
     inside = [(at, value) for at, value in points if span.start <= at <= span.end]
     if not steps:
         return inside
@@ -172,6 +172,6 @@ def _path(part: list[tuple[float, float]], span: Span, y: Level, steps: bool) ->
         if steps and corners:
             corners.append((span.x(at), corners[-1][1]))
         corners.append((span.x(at), y(value)))
-    if len(corners) == 1:  # a point alone would not be seen
+    if len(corners) == 1:  # a single point would be invisible
         corners.append((corners[0][0] + 1.5, corners[0][1]))
     return " ".join(f"{x:g},{height:g}" for x, height in dict.fromkeys(corners))

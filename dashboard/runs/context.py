@@ -1,4 +1,4 @@
-"""A run's context: what a demo logs and waits through, and what may cancel it at any moment."""
+"""A run's context: a demo logs and waits with it, and any other thread may cancel the run through it."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dashboard.kube.lease import LeaseLost
 from dashboard.runs.ports import Audit, Clock, Lease
 from dashboard.runs.record import Json, Run
 
-PUBLISH_SECONDS = 0.2  # at least between two tellings of how the run stands
+PUBLISH_SECONDS = 0.2  # at least, between two updates of a run
 
 
 class RunStopped(Exception):
@@ -19,7 +19,7 @@ class RunStopped(Exception):
 
 
 class RunContext:
-    """One thread runs the demo; `cancel` is for every other."""
+    """One thread runs the demo; other threads call `cancel` only."""
 
     def __init__(self, run: Run, clock: Clock, lease: Lease, emit: Emit, audit: Audit) -> None:
         self.run = run
@@ -34,34 +34,34 @@ class RunContext:
         self._changed = False
 
     def cancel(self, reason: str) -> None:
-        """Ends the run at its next look; the first reason counts."""
+        """Make the run end at its next check. The first reason counts."""
         self.reason = self.reason or reason
         self.cancelled.set()
 
     def time(self) -> float:
-        """Seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return seconds(self.clock.now())
 
     def begin_step(self, step: str, text: str = "") -> None:
-        """`RunStopped` if the run is to go no further."""
+        """Begin a step. Raise `RunStopped` if the run is cancelled."""
         self.run.begin_step(step, self.clock.now(), text)
         self._change()
         self.raise_if_cancelled()
 
     def set_progress(self, text: str, evidence: Json | None = None) -> None:
-        """How the step does, and the figures so far."""
+        """Set the current step's progress text and, if given, the evidence so far."""
         self.run.set_progress(text)
         if evidence is not None:
             self.run.evidence = evidence
         self._change()
 
     def log(self, text: str) -> None:
-        """Something that stays in the timeline."""
+        """Add an entry to the run's timeline."""
         self.run.log(text, self.clock.now())
         self._change()
 
     def finish(self) -> None:
-        """All steps are done."""
+        """End the last step."""
         self.run.finish(self.clock.now())
         self._change()
 
@@ -70,11 +70,11 @@ class RunContext:
         self._change()
 
     def audit(self, action: str, outcome: str, about: Json | None = None, mark: str | None = None) -> None:
-        """An audit line, in the name of who started the run."""
+        """Write an audit line in the name of the user who started the run."""
         self._audit(self.run.by, action, outcome, about, mark)
 
     def sleep(self, seconds: float) -> None:
-        """Waits, tells meanwhile what has changed, and raises `RunStopped` when it is over."""
+        """Wait, and publish changes meanwhile. Raise `RunStopped` if the run is cancelled."""
         end = self.clock.monotonic() + seconds
         due = self._published + PUBLISH_SECONDS
         if self._changed and due < end:
@@ -84,7 +84,8 @@ class RunContext:
         self.raise_if_cancelled()
 
     def wait_until(self, met: Callable[[], bool], poll: float, limit: float, late: str | Callable[[], str]) -> None:
-        """Looks every `poll` seconds until it is met; `RunStopped` with the words in `late` if that takes too long."""
+        """Call `met` every `poll` seconds until it returns True. Raise `RunStopped` with the text `late` after `limit`
+        seconds."""
         end = self.clock.monotonic() + limit
         self.raise_if_cancelled()
         while not met():
@@ -93,26 +94,26 @@ class RunContext:
             self.sleep(poll)
 
     def raise_if_cancelled(self) -> None:
-        """`RunStopped` if somebody said so, or it has taken too long."""
+        """Raise `RunStopped` if the run was cancelled or is over its deadline."""
         if self.clock.monotonic() >= self._deadline:
             self.cancel(f"It took longer than {self.run.demo.limits['deadline']:.0f} s.")
         if self.cancelled.is_set():
             raise RunStopped(self.reason)
 
     def confirm_lease(self) -> None:
-        """Asks once more whether the lease is ours and the run may go on: the last thing before what can't be undone
-        (a kill, the start of a load)."""
+        """Renew the lease just before what can't be undone (a kill, the start of a load). Raise `RunStopped` if it is
+        lost or the run is cancelled."""
         self.raise_if_cancelled()
         try:
             self._lease.renew()
         except LeaseLost as error:
             raise RunStopped(str(error)) from error
         except ExternalError as error:
-            raise RunStopped(f"Whether the lease is still held could not be told: {error}") from error
+            raise RunStopped(f"The lease could not be confirmed: {error}") from error
         self.raise_if_cancelled()
 
     def publish(self) -> None:
-        """Tells how the run stands now."""
+        """Emit the run's current state."""
         self._changed = False
         self._published = self.clock.monotonic()
         self._emit(events.RunUpdated(at=self.clock.now(), run=self.run.to_json()))

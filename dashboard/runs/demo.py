@@ -1,4 +1,4 @@
-"""What a demo is: the words and numbers that the API, the page, the shell and the report read, and what runs it."""
+"""A demo as data, for the API, the page, `prove` and the report; and the protocol of what runs it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class Choice(Struct, frozen=True):
-    """An option: one of some words, each with what it means."""
+    """An option with a fixed set of values, each with its meaning."""
 
     name: str
     choices: Mapping[str, str]
@@ -22,7 +22,7 @@ class Choice(Struct, frozen=True):
 
 
 class Number(Struct, frozen=True):
-    """An option: a number within bounds; without it, the run finds one itself."""
+    """An option that is a number within bounds. If it is not given, the run chooses one."""
 
     name: str
     low: float
@@ -36,7 +36,7 @@ class Step(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of the evidence, in the report's words. A row of the history keeps those that are `kept`."""
+    """A field of the evidence. `words` is its label; a summary keeps the fields with `kept`."""
 
     name: str
     words: str
@@ -45,21 +45,21 @@ class Field(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """What a PASS proves, and what it does not."""
+    """What a PASS proves and what it doesn't."""
 
     proves: str
     proves_not: str
 
 
 class ByHand(Struct, frozen=True):
-    """How to bring the same about by hand. `command` may name {namespace} and {database}, the pod."""
+    """How to do the same by hand. `command` may contain {namespace} and {database}, the pod's name."""
 
     command: str
     watch: str
 
 
 class Tools(Struct, frozen=True):
-    """What a demo may use. `database` is the pod's name, `deployment` the service's."""
+    """The dependencies of demos. `database` is the database pod's name, `deployment` the service's."""
 
     pods: Pods
     load: Load
@@ -74,21 +74,21 @@ class Experiment(Protocol):
     """One run of a demo."""
 
     def run(self) -> None:
-        """All steps. `RunStopped`, or an `ExternalError`, of what keeps it from going on."""
+        """Run all steps. Raise `RunStopped` or an `ExternalError` if the run can't go on."""
 
     def cleanup(self) -> None:
-        """Ends whatever it started. Called once, after `run`, however that ended."""
+        """End everything that `run` started. Called once after `run`, even if that raised an exception."""
 
     def verdict(self, stopped: str | None) -> Verdict:
-        """What came out; `stopped` is why it ended early."""
+        """Return the verdict; `stopped` is the reason if the run ended early."""
 
 
 class Demo(Struct, frozen=True):
-    """`claim` is what it proves, in a clause; `takes` about how long a run takes, in words; `limits` seconds, by name.
+    """`claim` is what it proves, as a clause; `takes` the usual duration as text; `limits` are seconds by name.
 
-    Of a run's evidence `key_figures` makes the short parts that its claim stands on, `lines` all that a card tells, and
-    `compared` the number of seconds by which runs are compared, in the words of `comparison` with {} for it. `claims`
-    gives what a run with these options proves.
+    Three functions turn a run's evidence into text: `key_figures` returns the short parts for the claim, `lines` the
+    rows of a card, `compared` the seconds by which runs are compared; `comparison` is the text for those, with {} for
+    the number. `claims` returns what a run with the given options proves.
     """
 
     id: str
@@ -109,7 +109,7 @@ class Demo(Struct, frozen=True):
     experiment: Callable[[RunContext, Tools], Experiment]
 
     def to_json(self, names: Mapping[str, str]) -> Json:
-        """As the API and the page have it. `names` are what commands name: namespace, database."""
+        """Return the demo for the API and the page. `names` (namespace, database) are filled into the command."""
         return {
             "id": self.id,
             "title": self.title,
@@ -131,14 +131,14 @@ def _option(option: Choice | Number) -> Json:
 
 
 def demo_of(demos: Mapping[str, Demo], id_: str) -> Demo:
-    """`InvalidOption` if there is none, in words that name those that there are."""
+    """Return the demo with this id. Raise `InvalidOption` with the known ids if there is none."""
     if id_ not in demos:
-        raise InvalidOption(f"There is no such demo: there are {' and '.join(demos)}.")
+        raise InvalidOption(f"There is no such demo. Known demos: {', '.join(demos)}.")
     return demos[id_]
 
 
 def checked(demo: Demo, given: Mapping[str, Any]) -> Json:
-    """The options with their defaults; `InvalidOption` says what is allowed."""
+    """Return the given options with defaults for the others. Raise `InvalidOption` with what is allowed."""
     known = {option.name for option in demo.options}
     if set(given) - known:
         raise InvalidOption(f"{demo.title} takes no other option than {' and '.join(sorted(known))}.")

@@ -1,4 +1,4 @@
-"""The history of runs, kept in a ConfigMap, where all dashboards of the namespace read and write it."""
+"""The history of runs: a ConfigMap that all dashboards of the namespace read and write."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,36 +12,39 @@ from dashboard.runs.record import HISTORY_BYTES, is_run, started
 
 CONFIG_MAP = "dashboard-runs"  # as the manifests name it
 HISTORY = "runs.json"  # its key
-UNREADABLE = "unreadable-runs.txt"  # the key of entries that are no runs
-UNREADABLE_BYTES = 256_000  # a ConfigMap holds 1 MiB, and the history may take half of it
+UNREADABLE = "unreadable-runs.txt"  # the key of entries that can't be read as runs
+UNREADABLE_BYTES = 256_000  # a ConfigMap holds 1 MiB, of which the history may take half
 
 Json = dict[str, Any]
 
 
 class SavedRuns(Struct, frozen=True):
-    """The runs that were saved, newest first, and how many entries are no runs: those are skipped."""
+    """The saved runs, newest first, and the number of entries that were skipped as unreadable."""
 
     runs: list[Json]
     unreadable: int = 0
 
 
 class History:
-    """`api` makes a client that waits so many seconds for an answer."""
+    """`api` makes a client with the given timeout in seconds."""
 
     def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
         path = object_path(namespace, "configmaps", CONFIG_MAP)
         self._config_map = SharedObject(api, path, f"the ConfigMap {CONFIG_MAP}")
-        self._known: set[str] = set()  # ids of the runs in the history that this dashboard has read or written
+        self._known: set[str] = set()  # ids of the runs that this dashboard last read or wrote
 
     def load(self) -> SavedRuns:
-        """`ExternalError` if it can't be read."""
+        """Read the runs. Raise `ExternalError`."""
         runs, unreadable = _history(self._config_map.read())
         self._known = {run["id"] for run in runs}
         return SavedRuns(runs, len(unreadable))
 
     def save(self, runs: Sequence[Json]) -> None:
-        """Replaces what is saved. What another dashboard added since this one read it stays, in its place by time. The
-        oldest runs go where all together are too long. Entries that can't be read move to a key of their own."""
+        """Replace the saved runs. Runs that another dashboard has added since the last `load` stay, ordered by time.
+
+        The oldest runs are dropped if all together are too large. Unreadable entries move to a key of their own. Raise
+        `ExternalError`.
+        """
         ours = {run["id"] for run in runs}
 
         def put(config_map: Json) -> None:
@@ -57,7 +60,7 @@ class History:
 
 
 def _history(config_map: Json) -> tuple[list[Json], list[str]]:
-    """The runs that a ConfigMap keeps, and the texts of what stands there and is no run."""
+    """Return the runs in a ConfigMap, and its unreadable entries as text."""
     text = (config_map.get("data") or {}).get(HISTORY) or "[]"
     try:
         entries = msgspec.json.decode(text, type=list[Any])
@@ -68,7 +71,7 @@ def _history(config_map: Json) -> tuple[list[Json], list[str]]:
 
 
 def _latest(texts: list[str]) -> str:
-    """One a line, the last so many bytes of them."""
+    """Join the texts, one a line, and keep the last UNREADABLE_BYTES."""
     return "\n".join(filter(None, texts)).encode()[-UNREADABLE_BYTES:].decode(errors="ignore")
 
 

@@ -1,4 +1,4 @@
-"""The one way in which the database is killed: by a demo, or by the restart button."""
+"""Kills the database's pod and audits it, for demos and for a restart by hand."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,8 @@ from dashboard.runs.ports import Pods
 
 
 def kill(pods: Pods, pod: PodIdentity, mode: str, note: Callable[..., None]) -> None:
-    """Kills the pod ("graceful") or its mongod ("crash") and notes how that went; errors as `Pods.kill`."""
+    """Delete the pod ("graceful") or kill its mongod ("crash"), and audit the outcome with `note`. Raise the errors of
+    `Pods.kill`."""
     action = f"restart {pod.name} ({mode})"
     about = {"kind": "Pod", "name": pod.name, "uid": pod.uid}
     try:

@@ -102,8 +102,8 @@ class RunManager:
             raise RunActive(foreign.holder if foreign else "another dashboard", id_)
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
-        """Kill the database's pod with this uid, "graceful" or "crash". Raise `InvalidOption`, `RunActive` during a
-        run, `UidNotCurrent` or `ExternalError`."""
+        """Kill the database's pod with this uid, "graceful" or "crash". Raise `InvalidOption`, `UidNotCurrent`,
+        `RunActive` during a run, or `ExternalError`."""
         self._manual.restart_mongo(uid, mode, by)
 
     def load(self, options: LoadOptions, by: str) -> None:

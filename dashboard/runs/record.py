@@ -1,6 +1,6 @@
-"""A run of a demo: its steps, what happened in it, and what came out; and as what it is kept.
+"""A run of a demo, with its steps, timeline and verdict; and the forms in which it is saved and listed.
 
-Times come in as RFC 3339; the run has no clock.
+Timestamps are arguments, as RFC 3339: a run has no clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-RUNS = 20  # that are remembered
-HISTORY_BYTES = 512_000  # of JSON: a ConfigMap holds 1 MiB, the API server's own words about it included
+RUNS = 20  # that are kept
+HISTORY_BYTES = 512_000  # of JSON: a ConfigMap holds 1 MiB, its metadata included
 ENTRIES = 200  # of a run's timeline
-WORDS = ("key_figures", "lines", "compared")  # a run's evidence in its demo's words
-class Run:
-    """`id`, `demo`, `options`, `by`, `verdict` ("running" until it has one), and what `to_json` has.
+WORDS = ("key_figures", "lines", "compared")  # made from a run's evidence by its demo
 
-    One thread changes it; `to_json` may be called from any, and gives values that are not changed afterwards.
+
+class Run:
+    """`verdict` is "running" until the run has one. See `to_json` for the fields.
+
+    One thread changes a run. Any thread may call `to_json`; the values that it returns are not changed afterwards.
     """
 
     def __init__(self, id_: str, demo: "Demo", options: Json, by: str, at: str) -> None:
         self.id, self.demo, self.options, self.by = id_, demo, options, by
         self.verdict = RUNNING
-        self.evidence: Json = {}  # replaced, never changed
+        self.evidence: Json = {}  # replaced, never changed in place
         self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None} | words_of(None, {})
         self._steps: dict[str, Json] = {
             step.id: {
@@ -44,38 +46,38 @@ class Run:
             for step in demo.steps
         }
         self._timeline: list[Json] = []
-        self._step = ""  # the one under way
+        self._step = ""  # the current one
 
     @property
     def started(self) -> str:
         return str(self._ends["started"])
 
     def begin_step(self, step: str, at: str, text: str = "") -> None:
-        """A step begins; the one before it is done."""
+        """Begin a step; the one before it is done."""
         self.finish(at)
         self._step = step
         self._change(step, state=RUNNING, started=at, text=text)
         self._note(at, self._steps[step]["title"])
 
     def set_progress(self, text: str) -> None:
-        """How the step does at the moment."""
+        """Set the current step's text."""
         if self._step:
             self._change(self._step, text=text)
 
     def log(self, text: str, at: str) -> None:
-        """Something happened: it stays in the timeline, and is the step's text until there is another."""
+        """Add an entry to the timeline, and set it as the current step's text."""
         self.set_progress(text)
         self._note(at, text)
 
     def finish(self, at: str) -> None:
-        """The step under way is done, if there is one."""
+        """End the current step, if there is one."""
         self._end(at, "done")
 
     def skip(self, step: str, text: str) -> None:
         self._change(step, state="skipped", text=text)
 
     def conclude(self, verdict: Verdict, at: str) -> None:
-        """It is over. A step that was under way broke off, those that wait never come."""
+        """End the run. A current step becomes "failed", waiting ones "skipped"."""
         self._end(at, "failed")
         for step in list(self._steps.values()):
             if step["state"] == "waiting":
@@ -88,7 +90,7 @@ class Run:
         self.verdict = verdict.verdict
 
     def to_json(self) -> Json:
-        """As it stands in the state and in the API: {id, demo, options, by, verdict, line, reason, started, ended,
+        """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,
         key_figures, lines, compared, steps: [{id, title, state, started, ended, text}], evidence,
         timeline: [{at, step, text}]}."""
         return {
@@ -104,7 +106,7 @@ class Run:
         }
 
     def _change(self, step: str, **changes: str | None) -> None:
-        self._steps[step] = self._steps[step] | changes  # a new one: the old one is out in the state
+        self._steps[step] = self._steps[step] | changes  # a new dict: the old one is in the state
 
     def _end(self, at: str, state: str) -> None:
         if self._step:
@@ -132,7 +134,7 @@ class KeptEntry(Struct):
 
 
 class KeptRun(Struct):
-    """What an earlier run in the history must have to be one, and the types of what it may have."""
+    """The schema of a run in the history. Only the first four fields are required."""
 
     id: str
     demo: str
@@ -152,7 +154,7 @@ class KeptRun(Struct):
 
 
 def is_run(entry: object) -> bool:
-    """Whether an entry of the history can be read: others may have written it, or other versions of this program."""
+    """Return whether an entry of the history is a valid run: another version or another program may have written it."""
     try:
         msgspec.convert(entry, KeptRun)
     except msgspec.ValidationError:
@@ -161,17 +163,17 @@ def is_run(entry: object) -> bool:
 
 
 def started(run: Json) -> str:
-    """By which runs are put in order."""
+    """Return the sort key of runs."""
     return str(run["started"])
 
 
 def summary(run: Json, demo: "Demo | None") -> Json:
-    """A run's row among the earlier ones: {id, demo, verdict, line, reason, started, ended, by, figures, key_figures,
-    lines, compared, owed}. `demo` is None of a demo that there is none of any more.
+    """Return a run's summary: {id, demo, verdict, line, reason, started, ended, by, figures, key_figures, lines,
+    compared, owed}. `demo` is None if the demo no longer exists.
 
-    `figures` has the fields of the evidence that rows keep, None where it lacks one; the next three are the demo's
-    words for it; `owed` is the obligation that a failed run saw unmet, or None. A summary's summary is the same: the
-    history keeps old runs as their summaries.
+    `figures` has the evidence fields with `kept`, None where one is missing; `key_figures`, `lines` and `compared` are
+    the demo's text for the evidence; `owed` is the unmet obligation of a failed run, or None. The summary of a summary
+    is the same: the history keeps old runs as summaries.
     """
     row = {name: run.get(name) for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
     evidence = run.get("evidence") or run.get("figures") or {}
@@ -181,7 +183,7 @@ def summary(run: Json, demo: "Demo | None") -> Json:
 
 
 def words_of(demo: "Demo | None", evidence: Json) -> Json:
-    """A run's evidence in its demo's words: {key_figures: [text], lines: [[text]], compared: seconds or None}."""
+    """Return the demo's text for the evidence: {key_figures: [text], lines: [[text]], compared: seconds or None}."""
     if demo is None:
         return {"key_figures": [], "lines": [], "compared": None}
     parts = (demo.key_figures(evidence), demo.lines(evidence), demo.compared(evidence))
@@ -189,14 +191,14 @@ def words_of(demo: "Demo | None", evidence: Json) -> Json:
 
 
 def _unmet(verdict: object, evidence: Json) -> Json | None:
-    """The first obligation that was not met. Only a FAIL accuses: a run that broke off did not wait for it."""
+    """Return the first unmet obligation of a FAIL. Other runs ended before it was due."""
     if verdict != FAIL:
         return None
     return next((one for one in evidence.get("owed") or [] if one.get("met") is None), None)
 
 
 def orphaned(run: Json, at: str) -> Json:
-    """A run that was left running by a dashboard that is gone, as it is remembered."""
+    """Return a run that its dashboard left running, marked as aborted."""
     reason = "Aborted: the dashboard that ran it is gone."
     options = "".join(f" {name}={value}" for name, value in (run.get("options") or {}).items())
     states = {RUNNING: "failed", "waiting": "skipped"}
@@ -211,8 +213,8 @@ def orphaned(run: Json, at: str) -> Json:
 
 
 def trimmed(runs: Sequence[Json], demos: Mapping[str, "Demo"], most: int = HISTORY_BYTES) -> list[Json]:
-    """The newest runs (newest first, as they come), with as much of each as fits into the history together: the oldest
-    lose their timelines first, then all but their summaries, and are forgotten in the end."""
+    """Shorten a list of runs, newest first, to RUNS entries and `most` bytes: the oldest runs lose their timelines
+    first, then all but their summaries, and are then dropped."""
     kept = list(runs[:RUNS])
     for cut in (_without_timeline, lambda run: summary(run, demos.get(str(run["demo"])))):
         for at in range(len(kept) - 1, -1, -1):

@@ -1,8 +1,7 @@
-"""A run that is over, as a file: JSON for programs, and a page of its own for people.
+"""The report of an ended run: JSON for programs, and a self-contained HTML page for people.
 
-The page needs nothing else: no script, its style within it, its charts drawn here as SVG. It opens from a disk and
-prints well. Its charts come from what the dashboard that makes it has seen, which is told on it: they are not kept with
-the run, which must fit into a ConfigMap with nineteen others.
+The page has no script; its style and its charts (SVG) are inline, so it can be kept, sent and printed. The charts come
+from the memory of the dashboard that makes the report, and not from the run: twenty runs must fit into a ConfigMap.
 """
 
 import base64
@@ -23,15 +22,15 @@ from dashboard.runs.demo import Demo, Field
 from dashboard.runs.demos.registry import DEMOS
 
 BEFORE, AFTER = 10.0, 5.0  # seconds that the charts show around the run
-LISTED = 100  # ids at most, of a list in the evidence
+LISTED = 100  # items at most, of a list in the evidence
 
 Json = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
 class Report:
-    """`run` as the API has it, its verdict in, or as much of it as was kept; `tables` the history's; `target` the CPU
-    target in percent of what the pods request, if known."""
+    """`run` is an ended run as the API returns it, or as much of it as was kept; `tables` are the hub's history;
+    `target` is the CPU target in percent of the pods' requests, if known."""
 
     def __init__(
         self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None,
@@ -45,22 +44,22 @@ class Report:
         self._demo = demos.get(run["demo"])
         self._made = now()
         began = seconds(run["started"])
-        end = min(seconds(run["ended"] or run["started"]) + AFTER, seconds(self._made))  # nobody knows what comes
+        end = min(seconds(run["ended"] or run["started"]) + AFTER, seconds(self._made))
         self._span = Span(began - BEFORE, max(end, began + 1.0), began)
 
     @property
     def name(self) -> str:
-        """For the file."""
-        moment = self._run["started"][:19].replace(":", "-")
-        return f"{moment}Z-{self._run['demo']}"
+        """The file's name without its suffix."""
+        timestamp = self._run["started"][:19].replace(":", "-")
+        return f"{timestamp}Z-{self._run['demo']}"
 
     @property
     def policy(self) -> str:
-        """The page's Content-Security-Policy: this one style, and nothing else from anywhere."""
+        """The page's Content-Security-Policy: its inline style and nothing else."""
         return f"{self._rules}; frame-ancestors 'none'"
 
     def as_json(self) -> Json:
-        """The run, and the figures of its time."""
+        """Return the run and the charts' data."""
         return self._run | {
             "made": self._made,
             "namespace": self._namespace,
@@ -80,7 +79,7 @@ class Report:
             sentence=demo.sentence if demo else "",
             namespace=self._namespace,
             cluster=self._cluster,
-            style=Markup(self._style),  # noqa: S704 - our own file, whole
+            style=Markup(self._style),  # noqa: S704 - our own file
             rules=self._rules,
             made=self._made,
             lasted=chart.clock(seconds(run["ended"]) - seconds(run["started"])) if run["ended"] else None,
@@ -132,17 +131,15 @@ class Report:
         return [(at, value) for at, value in zip(columns["at"], columns[column], strict=True) if at is not None]
 
     def _cut(self, table: Mapping[str, Sequence[float | None]]) -> Json:
-        """What of a table belongs to the run."""
+        """Return the part of a table within the run's span."""
         kept = [n for n, at in enumerate(table["at"]) if at is not None and self._span.start <= at <= self._span.end]
         return {name: [column[n] for n in kept] for name, column in table.items()}
 
     def _since(self) -> str | None:
-        """From when on the figures of the charts are there, where that is after the run began."""
-        first = min((moment for at in self._moments() if (moment := at[0]) is not None), default=None)
+        """Return when the charts' data begin, if that is after the run began."""
+        starts = (table["at"][0] for table in self._tables.values() if table["at"])
+        first = min((at for at in starts if at is not None), default=None)
         return self._after_seconds(first) if first is not None and first > self._span.origin + BEFORE else None
-
-    def _moments(self) -> Iterable[Sequence[float | None]]:
-        return (table["at"] for table in self._tables.values() if table["at"])
 
     def _step(self, number: int, step: Json) -> Json:
         started, ended = step["started"], step["ended"]
@@ -153,8 +150,8 @@ class Report:
             "took": f"{seconds(ended) - seconds(started):.1f} s" if started and ended else None,
         }
 
-    def _after(self, moment: str) -> str:
-        return self._after_seconds(seconds(moment))
+    def _after(self, timestamp: str) -> str:
+        return self._after_seconds(seconds(timestamp))
 
     def _after_seconds(self, at: float) -> str:
         return chart.clock(at - self._span.origin)
@@ -170,10 +167,10 @@ LINES = {
 
 
 def _evidence(evidence: Json, demo: Demo | None) -> Iterable[tuple[str, str, str, list[str]]]:
-    """(key, its words, the value, what is listed) of what is no identity."""
+    """Yield (key, label, value, list items) of each field that is not a pair of identities."""
     fields = {field.name: field for field in demo.evidence} if demo else {}
     for key, value in evidence.items():
-        if _is_pair(value) or value == [] or key == "scope":  # which the claims say at more length
+        if _is_pair(value) or value == [] or key == "scope":  # the claims say the scope at more length
             continue
         field = fields.get(key) or Field(key, key.replace("_", " "))
         words, unit = field.words, field.unit
@@ -193,7 +190,7 @@ def _item(value: object) -> str:
 
 
 def _obligation(owed: Json) -> str:
-    """What was owed, and when it came or should have come."""
+    """Format an obligation with its deadline or the time when it was met."""
     end = f"met at {owed['met'][11:19]}" if owed["met"] else f"not met by {owed['by'][11:19]}"
     return f"{owed['text']}: from {owed['since'][11:19]}, {end}"
 
@@ -206,7 +203,7 @@ LISTINGS: Mapping[str, Callable[[Any], str]] = {"owed": _obligation, "rates": _s
 
 
 def _identities(evidence: Json) -> Iterable[tuple[str, str, str, bool]]:
-    """(what, before, after, whether it is the same) of what was replaced or was not."""
+    """Yield (name, before, after, whether both are the same) of each pair of identities."""
     for key, value in evidence.items():
         if _is_pair(value):
             before, after = value["before"], value["after"]

@@ -1,4 +1,4 @@
-"""What a run proved: PASS, FAIL or INCONCLUSIVE, with the evidence for it and one line that a shell can read."""
+"""A run's verdict: PASS, FAIL or INCONCLUSIVE, with its evidence and a line for shells."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 class Verdict(Struct, frozen=True):
-    """`verdict`: "pass", "fail" or "inconclusive"; `reason` a sentence, None of a pass."""
+    """`verdict` is "pass", "fail" or "inconclusive"; `reason` a sentence, None for a pass."""
 
     verdict: str
     reason: str | None
@@ -20,7 +20,7 @@ class Verdict(Struct, frozen=True):
 
 
 def decide(failures: Sequence[str], doubts: Sequence[str]) -> tuple[str, str | None]:
-    """FAIL outranks INCONCLUSIVE: a document that was lost is lost, however thin the traffic was."""
+    """Return the verdict and its reason. FAIL outranks INCONCLUSIVE: thin traffic does not excuse a lost document."""
     if failures:
         return FAIL, " ".join(failures)
     if doubts:

@@ -1,4 +1,4 @@
-"""Figures of a run in words, as the page shows them. What comes from a history may be of any type."""
+"""Formats a run's figures for the page. Values from the history may have any type."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ TENTHS_BELOW, WHOLE_BELOW = 9.95, 100.0  # seconds
 
 
 def number(value: object) -> float | None:
-    """The figure, None if it is none."""
+    """Return the value as a float, None if it is not a number."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
@@ -20,7 +20,7 @@ def plural(value: float, one: str) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """4.2 s, 41 s, 2:05 min; never broken over two lines."""
+    """Format a duration: 4.2 s, 41 s, 2:05 min, with no-break spaces."""
     if seconds < TENTHS_BELOW:
         return f"{seconds:.1f}{NO_BREAK}s"
     whole = round(seconds)
@@ -28,7 +28,7 @@ def elapsed(seconds: float) -> str:
 
 
 def after(words: str, value: object, since: float | None = 0.0) -> str:
-    """The words and the time since then; empty where one of the two is not known."""
+    """Return the words and the time from `since` to `value`; "" if one of the two is unknown."""
     at = number(value)
     return "" if at is None or since is None else f"{words} {elapsed(at - since)}"
 

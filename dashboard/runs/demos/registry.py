@@ -1,4 +1,4 @@
-"""All demos. A new one is a package beside these two, and named here."""
+"""All demos. A new one is a package beside these two, and a line here."""
 
 from collections.abc import Mapping
 

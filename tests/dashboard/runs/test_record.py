@@ -37,7 +37,7 @@ def test_each_demo_has_a_sentence_steps_and_limits() -> None:
 
 
 def test_a_demo_that_there_is_none_of_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InvalidOption, match="persistence and autoscale"):
+    with pytest.raises(InvalidOption, match="persistence, autoscale"):
         demo_of(DEMOS, "chaos")
 
 

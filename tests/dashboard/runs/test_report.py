@@ -92,7 +92,7 @@ def test_it_says_what_came_out_how_and_what_that_proves(app: Flask) -> None:
         "operator (token, 127.0.0.1)",
     ):
         assert words in page
-    assert "is not that a power cut is" in page
+    assert "power cut" in page
 
 
 def test_a_graceful_run_claims_nothing_of_a_crash(app: Flask) -> None:
@@ -124,7 +124,7 @@ def test_a_run_that_was_stopped_early_has_a_report_too(app: Flask) -> None:
         verdict="inconclusive", line=None, reason="It was aborted.", ended=None, evidence={}, timeline=[],
         steps=[step, waiting],
     ))  # fmt: skip
-    assert "INCONCLUSIVE" in page and "It was aborted." in page and "before there was any" in page
+    assert "INCONCLUSIVE" in page and "It was aborted." in page and "before it had any evidence" in page
 
 
 def test_lost_documents_are_listed_up_to_a_bound(app: Flask) -> None:

@@ -308,7 +308,7 @@ def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> N
         raise LeaseLost("The lease is nobody's by now.")
 
     scene.cluster.renew = renew  # type: ignore[method-assign]
-    renewer.beat()
+    renewer.renew()
     assert losses == []
 
 

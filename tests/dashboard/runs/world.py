@@ -408,7 +408,7 @@ class Scene:
 
     def _renew(self, renewer: Any) -> None:
         def beat() -> None:
-            renewer.beat()
+            renewer.renew()
             self.world.at(5, beat)
 
         self.world.at(5, beat)

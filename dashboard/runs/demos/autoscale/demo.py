@@ -1,7 +1,7 @@
-"""The autoscale demo: load that is raised until more pods are owed, held until they serve and all is steady; then none,
-until they are gone.
+"""The autoscale demo: raise the load until the autoscaler must add pods, hold it until they serve and all is steady,
+then stop it and wait until the pods are gone.
 
-It is stopped at once when more than half of the requests fail for ten seconds, and the load with it.
+The run and its load stop at once if more than half of the requests fail for ten seconds.
 """
 
 from typing import NamedTuple
@@ -20,21 +20,21 @@ from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
 from dashboard.runs.ports import Load, LoadTotals, View
 from dashboard.runs.verdict import Json, Verdict
 
-LOOK_SECONDS = 1.0
-TEST_RATE = 300.0  # requests a second that the generator's self-test sends
-TEST_AGAIN_SECONDS = 5.0
-HINT = " Look at `kubectl top pods`: is metrics-server there, and do the pods request CPU?"
-GONE_SECONDS = 3.0  # without an autoscaler, and it was deleted
-LAG_SECONDS = 240.0  # that a load is kept up, so that a moment's lag weighs less
-CHANGES = 4  # times its patience a step may take in all, when the number of pods goes on changing
+POLL_SECONDS = 1.0
+TEST_RATE = 300.0  # requests a second of the generator's self-test
+TEST_RETRY_SECONDS = 5.0
+HINT = " Run `kubectl top pods`: is metrics-server installed, and do the pods request CPU?"
+GONE_SECONDS = 3.0  # without an autoscaler: it was deleted
+LAG_SECONDS = 240.0  # the load is extended by at most this, so that a short lag weighs less
+CHANGES = 4  # times the limit a step may take in all, if the number of pods keeps changing
 
 
 class Unmet(RunStopped):
-    """Something that was owed did not come: a finding, and no interruption."""
+    """An obligation was not met in time. This is a finding, not an interruption."""
 
 
 class Patience(NamedTuple):
-    """How long what nobody owes may take: so many seconds, and so many samples' time."""
+    """The time limit for moments that are no obligation: seconds, plus a number of sample intervals."""
 
     seconds: float
     samples: float
@@ -45,7 +45,7 @@ class Patience(NamedTuple):
 
 RAISING = Patience(240.0, 12.0)  # until new pods serve
 STEADYING = Patience(300.0, 10.0)  # until all is steady
-FALLING = Patience(240.0, 6.0)  # and two stabilization windows, from each step down to the next
+FALLING = Patience(240.0, 6.0)  # plus two stabilization windows, from each step down to the next
 
 
 class Autoscaling:
@@ -91,7 +91,7 @@ class Autoscaling:
                 peak=moments.peak if moments else None,
                 target=f"{start.target} {start.unit}" if start else None,
                 rate=rates.rate if rates else self._asked,
-                rates=self._told_rates(),
+                rates=self._rates_json(),
                 cost=rates.cost if rates else None,
                 background=start.used if start else None,
                 due=totals.due if totals else 0,
@@ -99,14 +99,14 @@ class Autoscaling:
                 achieved=totals.achieved if totals else 0,
                 errors=totals.errors if totals else 0,
                 errors_by_kind=totals.by_kind if totals else {},
-                errors_of=self._who_failed(),
+                errors_of=self._failing_pods(),
                 dropped=totals.dropped if totals else 0,
                 lag_p99_ms=totals.lag_p99_ms if totals else None,
                 cpu_percent=totals.cpu_percent if totals else None,
                 moments=moments.seconds if moments else dict.fromkeys(NAMES),
                 resolution=self._resolution.seconds,
                 owed=tuple(self._obligations.to_json()) if self._obligations else (),
-                unmet=self._told_unmet(),
+                unmet=self._unmet_text(),
                 contradiction=moments.contradiction if moments else None,
                 stopped=stopped,
                 overloaded=rates is not None and rates.overloaded,
@@ -117,28 +117,28 @@ class Autoscaling:
     # The steps
 
     def _check(self) -> None:
-        """What only a person can mend ends the run here; what time mends is waited for in the next step."""
+        """Stop if a person has to correct the set-up first. The next step waits for everything else."""
         self._context.begin_step("preflight")
         if self._load.running():
             raise RunStopped("A load is running already: stop it first.")
-        seen = self._first_look()
+        seen = self._wait_for_autoscaler()
         if reason := unprovable(seen, self._deployment):
             raise RunStopped(reason)
         self._context.log(f"{seen.low} to {seen.high} pods, a target of {seen.target} {seen.unit}")
 
-    def _first_look(self) -> Observation:
-        """A dashboard that has just started may not have been told of the autoscaler yet."""
+    def _wait_for_autoscaler(self) -> Observation:
+        """Return the first complete observation: a dashboard that has just started may not know the autoscaler yet."""
         end = self._context.clock.monotonic() + self._limits["sources"]
-        while (seen := self._look()) is None or seen.away:
+        while (seen := self._observe()) is None or seen.away:
             if self._context.clock.monotonic() >= end:
                 break
             self._context.set_progress(
                 "Waiting for the autoscaler" + (f": {seen.away} does not answer" if seen else "")
             )
-            self._context.sleep(LOOK_SECONDS)
+            self._context.sleep(POLL_SECONDS)
         if seen is None:
             raise RunStopped(
-                "There is no autoscaler with a CPU target here: apply one, such as k8s/base/flask-hpa.yaml."
+                "There is no autoscaler with a CPU target: apply one, such as k8s/base/flask-hpa.yaml."
             )
         return seen
 
@@ -148,7 +148,7 @@ class Autoscaling:
         began = self._context.clock.monotonic()
         while True:
             self._context.raise_if_cancelled()
-            seen = self._seen()
+            seen = self._observation()
             why = settling.waits_for(seen, self._resolution.assumed)
             if why is None:
                 break
@@ -157,13 +157,13 @@ class Autoscaling:
             if passed >= self._limits["figures" if unable else "settle"]:
                 raise RunStopped(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
             self._context.set_progress(why)
-            self._context.sleep(LOOK_SECONDS)
+            self._context.sleep(POLL_SECONDS)
         if seen.desired >= seen.high:
             raise RunStopped(
-                f"The traffic that is there already keeps it at max, {seen.high} pods: stop that traffic, or raise max."
+                f"Existing traffic keeps the autoscaler at max, {seen.high} pods: stop that traffic, or raise max."
             )
         self._start = seen
-        above = f", over min {seen.low} by traffic that is there already" if seen.desired > seen.low else ""
+        above = f", over min {seen.low} because of existing traffic" if seen.desired > seen.low else ""
         self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
@@ -191,7 +191,7 @@ class Autoscaling:
             left = end - self._context.clock.monotonic()
             if left <= 0:
                 return  # the verdict says so
-            self._context.sleep(LOOK_SECONDS)
+            self._context.sleep(POLL_SECONDS)
             self._advance()
             late = f"The load generator was late: {lag:.0f} ms (p99), where {MOST_LAG_MS:.0f} are allowed"
             self._context.set_progress(f"{late}; loading on, for {left:.0f} s at most", self._figures())
@@ -203,14 +203,14 @@ class Autoscaling:
         self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
 
     def _follow(self, moment: str, patience: Patience) -> None:
-        """Looks each second until the moment has come."""
+        """Observe each second until the moment has come. Raise `RunStopped` or `Unmet`."""
         moments = self._moments
         if moments is None:
             return
         began = since = self._context.time()
         desired, changes = -1, -1
         while not moments.came(moment):
-            self._context.sleep(LOOK_SECONDS)
+            self._context.sleep(POLL_SECONDS)
             seen = self._advance()
             if seen.desired != desired:
                 since, desired, changes = seen.at, seen.desired, changes + 1
@@ -220,19 +220,19 @@ class Autoscaling:
             self._context.set_progress(self._progress(seen), self._figures())
 
     def _advance(self) -> Observation:
-        """One look: what came, what is owed, whether the run can go on, and the rate."""
+        """Observe once: log the moments that came, check obligations and the watchdog, steer the rate."""
         seen = self._watch()
         if moments := self._moments:
             for each in moments.see(seen):
                 self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
-        self._hold_to_what_is_owed(seen)
+        self._check_obligations(seen)
         if self._watchdog and (reason := self._watchdog.see(seen, self._resolution.assumed)):
             raise RunStopped(reason)
         self._steer(seen)
         return seen
 
     def _steer(self, seen: Observation) -> None:
-        """Changes the rate where the samples ask for it."""
+        """Change the rate if the samples require it."""
         rates, moments = self._rates, self._moments
         if not self._loading or rates is None or moments is None:
             return
@@ -245,35 +245,35 @@ class Autoscaling:
         elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
             raise RunStopped(rates.exhausted)
 
-    def _hold_to_what_is_owed(self, seen: Observation) -> None:
+    def _check_obligations(self, seen: Observation) -> None:
         obligations = self._obligations
         if obligations is None:
             return
         obligations.see(seen, self._resolution.assumed, loaded=self._loading)
         if obligations.unmet:
-            reason = self._told_unmet() or ""
+            reason = self._unmet_text() or ""
             self._context.log(reason)
             raise Unmet(reason)
 
     # The load
 
     def _begin_load(self, rate: float) -> Observation:
-        """Gives back how it stood when the load began."""
+        """Start the load and return the observation at its beginning."""
         end = self._context.clock.monotonic() + self._limits["self-test"]
         while True:
             self._context.confirm_lease()
             try:
                 self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._context.run.by, TEST_RATE)
                 break
-            except GeneratorUnfit as error:  # a machine that is busy at the moment is not for ever
+            except GeneratorUnfit as error:  # the machine may be busy for a short time only
                 if self._context.clock.monotonic() >= end:
                     raise
                 self._context.set_progress(f"Trying the load generator again: {error}")
-                self._context.sleep(TEST_AGAIN_SECONDS)
+                self._context.sleep(TEST_RETRY_SECONDS)
         self._loading = True
         self._failing = Failing()
         self._context.raise_if_cancelled()  # an abort may have come while the generator was tested
-        return self._seen()
+        return self._observation()
 
     def _stop_load(self) -> None:
         if not self._loading:
@@ -288,28 +288,28 @@ class Autoscaling:
             self._context.log("Load stopped")
 
     def _watch(self) -> Observation:
-        """A look at everything while the load runs, and after."""
+        """Observe, and check the load while it runs."""
         if self._loading:
             totals = self._load.totals()
             if not self._load.running():
-                self._context.raise_if_cancelled()  # an abort ends it, too
+                self._context.raise_if_cancelled()  # an abort stops the load, too
                 raise RunStopped(totals.failed or "The load ended too early.")
             if self._failing.see(totals, self._context.clock.monotonic()):
                 raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
-        seen = self._seen()
+        seen = self._observation()
         if self._loading:
             self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
         return seen
 
-    def _seen(self) -> Observation:
-        """`RunStopped` where the autoscaler has been gone for a while."""
-        for _ in range(int(GONE_SECONDS / LOOK_SECONDS)):
-            if seen := self._look():
+    def _observation(self) -> Observation:
+        """Observe. Raise `RunStopped` if the autoscaler has been gone for GONE_SECONDS."""
+        for _ in range(int(GONE_SECONDS / POLL_SECONDS)):
+            if seen := self._observe():
                 return seen
-            self._context.sleep(LOOK_SECONDS)
-        raise RunStopped("The autoscaler was deleted during the run, or its CPU target was taken away.")
+            self._context.sleep(POLL_SECONDS)
+        raise RunStopped("The autoscaler was deleted during the run, or its CPU target was removed.")
 
-    def _look(self) -> Observation | None:
+    def _observe(self) -> Observation | None:
         at, window = self._context.time(), self._view.down_window()
         samples = self._sample_clock.corrected(self._view.samples(), at, self._resolution.assumed)
         seen = observe(self._view.view(), samples, self._deployment, window, at)
@@ -317,7 +317,7 @@ class Autoscaling:
             self._resolution.see(seen.samples, seen.at)
         return seen
 
-    # What is told
+    # Progress and evidence
 
     def _progress(self, seen: Observation) -> str:
         moments = self._moments
@@ -346,25 +346,25 @@ class Autoscaling:
             "lag_p99_ms": totals.lag_p99_ms,
         } | (moments.seconds if moments else {})
 
-    def _told_rates(self) -> tuple[Json, ...]:
+    def _rates_json(self) -> tuple[Json, ...]:
         pieces = self._rates.schedule.pieces if self._rates else ()
         return tuple({"at": round(piece.since, 1), "rate": piece.rate} for piece in pieces)
 
-    def _told_unmet(self) -> str | None:
-        """What did not come, with its moments from the load's beginning."""
+    def _unmet_text(self) -> str | None:
+        """Return the unmet obligation as text, with its times from the load's beginning."""
         unmet, moments = self._obligations.unmet if self._obligations else None, self._moments
         if unmet is None or moments is None:
             return None
         since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
-        return f"{unmet.text}. It was owed since t0 + {since:.0f} s, by t0 + {by:.0f} s, and did not come."
+        return f"{unmet.text}. It was due from t0 + {since:.0f} s to t0 + {by:.0f} s and did not happen."
 
-    def _who_failed(self) -> str | None:
+    def _failing_pods(self) -> str | None:
         if not self._errors_of or self._start is None:
             return None
         old = {pod.uid for pod in self._start.pods}
         new = [name for uid, name in self._errors_of.items() if uid not in old]
         if len(new) == len(self._errors_of):
-            return "only pods that came during the run answered with errors"
+            return "only pods that were added during the run answered with errors"
         return "pods from before the run answered with errors, too" if new else "the pods answered with errors"
 
 
@@ -375,6 +375,6 @@ def _standing(seen: Observation) -> str:
 def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str:
     figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
     return (
-        f"Nothing was owed, and after {span(passed)} and {changes} changes of the number of pods this had not come:"
-        f" {NAMES[moment]} ({moment}). {_standing(seen)}, by its own figure {figure}."
+        f"Not reached after {span(passed)} and {changes} changes of the number of pods: {NAMES[moment]} ({moment})."
+        f" No obligation was open. {_standing(seen)}; the autoscaler reports {figure}."
     )

@@ -1,5 +1,5 @@
-"""What ends an autoscale run without a finding: before it begins, what only a person can decide; during it, whatever
-makes it impossible to tell."""
+"""The conditions that end an autoscale run without a finding: before it begins, a set-up that a person has to correct;
+during it, everything that makes a verdict impossible."""
 
 from dashboard.core.timeline.entry import listing, span
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
@@ -9,33 +9,33 @@ from dashboard.runs.ports import LoadTotals
 FAILING_SHARE = 0.5
 FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
-BLIND_SECONDS = 60.0  # without figures, and two samples' time
+BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
 
 
 def unprovable(seen: Observation, deployment: str) -> str | None:
-    """Why no run can prove this autoscaler, and what to do; None if one can. All of it is for a person to decide."""
+    """Return why a run can't prove this autoscaler and what to do, or None if it can."""
     scales = dict(seen.spec).get("scaleTargetRef")
     if scales and scales != f"Deployment {deployment}":
-        return f"The autoscaler scales the {scales}, and not the Deployment {deployment}: correct its scaleTargetRef."
+        return f"The autoscaler scales the {scales} instead of the Deployment {deployment}: correct its scaleTargetRef."
     if seen.high <= seen.low:
         return f"The autoscaler's min and max are both {seen.low}: there is nothing to scale. Raise maxReplicas."
     if seen.disabled:
         return (
-            f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled), so that"
-            " nothing is owed: allow it to prove it."
+            f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled): enable it to"
+            " run this demo."
         )
     limits = [pod.limit for pod in seen.pods if pod.uid in seen.ready]
     most = max((limit or float("inf") for limit in limits), default=float("inf"))
     if seen.per_pod and most <= seen.per_pod * (1 + seen.tolerance.up):
         return (
-            f"Its target of {seen.target} {seen.unit} is out of reach: a pod's CPU limit is {most:g} m, the target"
+            f"The target of {seen.target} {seen.unit} is out of reach: a pod's CPU limit is {most:g} m, the target"
             f" {seen.per_pod:.0f} m. Lower the target, or raise the limit."
         )
     return None
 
 
 class Watchdog:
-    """What ends a run without a finding: an autoscaler that was changed, that can't scale, or that nobody sees.
+    """Detects during a run that the autoscaler was changed, can't scale, or can't be observed.
 
     `start` is the observation before the load.
     """
@@ -48,7 +48,8 @@ class Watchdog:
         self._figures_at = start.at
 
     def see(self, seen: Observation, resolution: float) -> str | None:
-        """The reason, if there is one. Once a second; `resolution`: seconds between two samples of a pod."""
+        """Check an observation, once a second. Return the reason to end the run, or None. `resolution` is the interval
+        of a pod's samples in seconds."""
         return (
             self._changed(seen)
             or self._rolled_out(seen)
@@ -66,7 +67,7 @@ class Watchdog:
         return None
 
     def _rolled_out(self, seen: Observation) -> str | None:
-        """Pods that come by it are none that the autoscaler asked for."""
+        """A rollout's new pods are not those that the autoscaler asked for."""
         return None if seen.updated else "The Deployment was rolled out during the run. Run it again."
 
     def _inactive(self, seen: Observation) -> str | None:
@@ -80,7 +81,7 @@ class Watchdog:
 
     def _blind(self, seen: Observation, resolution: float) -> str | None:
         if not seen.away and seen.newest is not None and seen.newest != self._newest:
-            self._newest, self._figures_at = seen.newest, seen.at  # by one clock: the samples may have another
+            self._newest, self._figures_at = seen.newest, seen.at  # the dashboard's clock, not the sample's
         silent = seen.at - self._figures_at
         if silent <= BLIND_SECONDS + 2 * resolution:
             return None
@@ -88,7 +89,7 @@ class Watchdog:
         return f"There were no new CPU samples for {span(silent)}{source}"
 
     def _not_followed(self, seen: Observation, resolution: float) -> str | None:
-        """Samples over the target that the controller's own figure does not follow: it does not look."""
+        """Samples over the target while the controller still reports less: it does not sync."""
         over = seen.demand is not None and seen.must_act(seen.demand) and seen.desired == self._start.desired
         if not over or seen.figure is None or seen.figure > seen.target:
             self._unfollowed_since = None
@@ -97,13 +98,13 @@ class Watchdog:
         if seen.at - since <= decision_seconds(resolution):
             return None
         return (
-            f"The controller does not look: for {span(seen.at - since)} the pods' samples have been over its target"
+            f"The controller does not sync: for {span(seen.at - since)} the pods' samples have been over the target"
             f" ({seen.cpu}), and it still reports {seen.figure} {seen.unit}. Is kube-controller-manager running?"
         )
 
 
 class Failing:
-    """Whether more than half of the requests have failed for too long."""
+    """Detects that more than half of the requests have failed for FAILING_SECONDS."""
 
     def __init__(self) -> None:
         self._achieved = self._errors = 0
@@ -111,7 +112,7 @@ class Failing:
 
     def see(self, totals: LoadTotals, at: float) -> bool:
         errors = totals.errors - self._errors
-        answered = max(totals.achieved - self._achieved, errors)  # errors without an answer are none of those
+        answered = max(totals.achieved - self._achieved, errors)  # errors without an answer are not in `achieved`
         self._achieved, self._errors = totals.achieved, totals.errors
         if answered > 0:
             if errors <= FAILING_SHARE * answered:

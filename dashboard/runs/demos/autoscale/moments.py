@@ -1,6 +1,6 @@
-"""The moments of a run, t0 … t8, found in what is observed second by second; and whether all is steady.
+"""Finds the moments t0 … t8 of a run in its observations, one a second, and whether all is steady.
 
-Moments are seconds since 1970 by the dashboard's clock.
+Timestamps are seconds since 1970 by the dashboard's clock.
 """
 
 from collections import deque
@@ -10,8 +10,8 @@ from dashboard.runs.demos.autoscale.observation import Observation
 from dashboard.runs.demos.autoscale.samples import Samples
 
 STEADY_SECONDS = 60.0
-LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, in limits while it is not known
-GAPS = 200  # between samples that are looked at
+LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, for limits while it is unknown
+GAPS = 200  # intervals that are kept
 
 NAMES = {
     "t0": "load began",
@@ -27,12 +27,12 @@ NAMES = {
 
 
 class Resolution:
-    """How far apart a pod's samples are: the median of all that were seen."""
+    """The interval of a pod's samples: the median of all that were observed."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
         self._gaps: deque[float] = deque(maxlen=GAPS)
-        self._waited: tuple[float, float] | None = None  # from when until when it was looked for
+        self._waited: tuple[float, float] | None = None  # the first and the last observation
 
     def see(self, samples: Samples, at: float) -> None:
         self._waited = (self._waited[0] if self._waited else at, at)
@@ -47,8 +47,8 @@ class Resolution:
 
     @property
     def assumed(self) -> float:
-        """For limits. A sample a second would not make the autoscaler look more often; and while no second one was
-        seen, it is at least the time since the first."""
+        """The interval for limits: at least LEAST_RESOLUTION, since more samples do not make the autoscaler sync more
+        often; and at least the time waited while there is no second sample."""
         waited = self._waited[1] - self._waited[0] if self._waited else 0.0
         return max(LEAST_RESOLUTION, self.seconds or min(USUAL_RESOLUTION, waited))
 
@@ -58,15 +58,15 @@ class Moments:
 
     def __init__(self, start: Observation) -> None:
         self.peak = len(start.ready)
-        self.contradiction: str | None = None  # a change of the number that the controller's own figure speaks against
+        self.contradiction: str | None = None  # a change of the replicas that the controller's own figure contradicts
         self._start = self._last = start
         self._at: dict[str, float] = {"t0": start.at}
         self._at_stop = start.desired  # pods asked for when the load stopped
-        self._even: deque[tuple[float, float | None]] = deque()  # moment and demand, while all is as asked for
+        self._even: deque[tuple[float, float | None]] = deque()  # (timestamp, demand) while all pods are as asked for
 
     @property
     def seconds(self) -> dict[str, float | None]:
-        """Seconds from t0, None of what has not come."""
+        """Seconds from t0 by name, None for moments that have not come."""
         began = self._start.at
         return {name: round(self._at[name] - began, 3) if name in self._at else None for name in NAMES}
 
@@ -77,7 +77,7 @@ class Moments:
         return self._at[moment]
 
     def see(self, seen: Observation) -> list[str]:
-        """What is observed now, once a second. The moments that are new by it."""
+        """Take an observation, once a second. Return the moments that are new."""
         known = set(self._at)
         self.peak = max(self.peak, len(seen.ready))
         self._look_for_contradiction(seen)
@@ -89,16 +89,16 @@ class Moments:
         return sorted(set(self._at) - known)
 
     def change_rate(self) -> None:
-        """Another load from now on: what is steady begins anew."""
+        """Note a change of the load: the steady time starts again."""
         self._even.clear()
 
     def stop(self, at: float) -> None:
-        """The load ends."""
+        """Note the end of the load."""
         self._at.setdefault("t6", at)
         self._at_stop = self._last.desired
 
     def steady(self) -> float:
-        """For how many of the STEADY_SECONDS there have been as many pods as asked for."""
+        """Return for how many seconds there have been as many pods as asked for."""
         return self._even[-1][0] - self._even[0][0] if self._even else 0.0
 
     def _rise(self, seen: Observation) -> None:
@@ -106,7 +106,7 @@ class Moments:
             self._find_over(seen)
         if seen.desired > self._start.desired:
             self._find("t2", seen.at)
-            self._at["t1"] = min(self._at.get("t1", seen.at), self._at["t2"])  # the controller's sample may come later
+            self._at["t1"] = min(self._at.get("t1", seen.at), self._at["t2"])  # the sample may become visible later
         if self.came("t2") and seen.ready - self._start.ready:
             self._find("t3", seen.at)
         if self.came("t3") and seen.serving - self._start.ready:
@@ -114,8 +114,8 @@ class Moments:
         self._find_steady(seen)
 
     def _find_steady(self, seen: Observation) -> None:
-        """As many pods as asked for, for long enough, and CPU meanwhile, in the mean, such that they will do: a single
-        sample is one of a busy machine, too, and the autoscaler itself does not act on each that is low."""
+        """Steady: as many pods as asked for during STEADY_SECONDS, at a mean CPU for which they are enough. A single
+        sample may be off on a busy machine, and the autoscaler does not act on each low one either."""
         if not (seen.even and seen.desired > self._start.desired and self.came("t4")):
             self._even.clear()
             return
@@ -127,7 +127,7 @@ class Moments:
             self._find("t5", seen.at)
 
     def _find_over(self, seen: Observation) -> None:
-        """By a sample, or by the controller's figure: by whichever was earlier."""
+        """By a sample or by the controller's figure, whichever was earlier."""
         found = [self._at["t1"]] if self.came("t1") else []
         if seen.ratio is not None and seen.ratio > 1 and seen.newest is not None:
             found.append(seen.newest)
@@ -149,8 +149,8 @@ class Moments:
         more = now > before
         if max(figure, self._last.figure) <= seen.target if more else min(figure, self._last.figure) >= seen.target:
             self.contradiction = self.contradiction or (
-                f"It went from {before} to {now} pods, which its own figure, {figure} {seen.unit} of a"
-                f" {seen.target} {seen.unit} target, speaks against: something else sets the number."
+                f"The number of pods went from {before} to {now}, which contradicts the autoscaler's own figure of"
+                f" {figure} {seen.unit} (target {seen.target} {seen.unit}): something else sets the number."
             )
 
     def _find(self, moment: str, at: float) -> None:

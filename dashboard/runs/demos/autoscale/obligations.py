@@ -1,7 +1,7 @@
-"""What the autoscaler, its Deployment and its Service owe during a run, and whether it came in time.
+"""The obligations of the autoscaler, its Deployment and its Service during a run, and whether each was met in time.
 
-Only what is owed can fail a run. An obligation opens when the object's own spec and the figures of its controller ask
-for something; it is met, or falls away when what it rested on has changed, or is unmet once its limit has passed.
+Only an unmet obligation can fail a run. One opens when the object's spec and its controller's figures require an
+action. It ends when it is met, when its condition has changed, or as unmet after its limit.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,22 @@ from dashboard.core.timeline.entry import listing, plain, shorten
 from dashboard.core.timestamps import rfc3339
 from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
 
-LOOKS = 4  # that the controller may take for what it owes
-READY_SECONDS = 180.0  # for a pod that was asked for; its image may have to be pulled
+SYNCS = 4  # of the controller, within which it has to act
+READY_SECONDS = 180.0  # for a new pod; its image may have to be pulled
 SERVE_SECONDS = 90.0  # for a Ready pod to get a request
-REMOVE_SECONDS = 120.0  # for a pod that is not wanted any more to be told to end
+REMOVE_SECONDS = 120.0  # for a surplus pod to be deleted
 
 Json = dict[str, object]
 
 
 def decision_seconds(resolution: float) -> float:
-    """That the controller has for what it owes: so many of its looks, and two samples' time."""
-    return LOOKS * SYNC_SECONDS + 2 * resolution
+    """Return the controller's time to act: SYNCS of its syncs plus two sample intervals."""
+    return SYNCS * SYNC_SECONDS + 2 * resolution
 
 
 class Obligation(Struct, frozen=True):
-    """`what`: scale-up, scale-down, ready, serve or remove. Moments in seconds since 1970, `met` None until it is."""
+    """`what` is scale-up, scale-down, ready, serve or remove. Timestamps in seconds since 1970, `met` None until it
+    is."""
 
     what: str
     since: float
@@ -38,14 +39,14 @@ class Obligation(Struct, frozen=True):
     met: float | None = None
 
     def to_json(self) -> Json:
-        """As it stands in the evidence: moments as RFC 3339."""
+        """Return it for the evidence, with RFC 3339 timestamps."""
         met = None if self.met is None else rfc3339(self.met)
         return {"what": self.what, "since": rfc3339(self.since), "by": rfc3339(self.by), "met": met, "text": self.text}
 
 
 class Debt(NamedTuple):
-    """What is owed at a moment. While `mark` stays the same, it is the same debt; `paid` tells whether another
-    observation shows that it was met."""
+    """An obligation's condition in one observation. It is the same one while `mark` is equal; `paid` returns whether a
+    later observation shows that it was met."""
 
     mark: object
     text: str
@@ -57,18 +58,19 @@ class Obligations:
 
     def __init__(self, start: Observation) -> None:
         self.met: list[Obligation] = []
-        self.unmet: Obligation | None = None  # the first one whose limit has passed
+        self.unmet: Obligation | None = None  # the first one after its limit
         self._start = start
         self._old = frozenset(pod.uid for pod in start.pods)
-        self._served: set[str] = set()  # uids: a pod that took requests once is among those that serve
+        self._served: set[str] = set()  # uids of pods that have served a request
         self._open: dict[str, tuple[Obligation, Debt]] = {}
 
     def see(self, seen: Observation, resolution: float, *, loaded: bool) -> None:
-        """Once a second. `resolution`: seconds between two samples of a pod; `loaded`: whether requests are sent."""
+        """Take an observation, once a second. `resolution` is the interval of a pod's samples in seconds; `loaded`
+        whether the load runs."""
         decision = decision_seconds(resolution)
         able = seen.active and seen.away is None
         self._take("scale-up", seen, _scale_up(seen) if able else None, decision)
-        # Of a controller that was started anew in the meantime, a whole window has to pass again.
+        # After a restart of the controller a whole window has to pass again.
         self._take("scale-down", seen, _scale_down(seen) if able else None, decision + seen.down_window)
         new = seen.ready - self._old
         self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
@@ -78,18 +80,18 @@ class Obligations:
         self.unmet = self.unmet or self.late(seen.at)
 
     def late(self, at: float) -> Obligation | None:
-        """One whose limit has passed."""
+        """Return an open obligation after its limit, or None."""
         return next((obligation for obligation, _ in self._open.values() if at > obligation.by), None)
 
     def to_json(self) -> list[Json]:
-        """Those that were met and the one that was not."""
+        """Return those that were met, and the unmet one if there is one."""
         return [obligation.to_json() for obligation in [*self.met, *([self.unmet] if self.unmet else [])]]
 
     def _take(self, what: str, seen: Observation, debt: Debt | None, limit: float) -> None:
         if what in self._open:
             obligation, opened = self._open[what]
             if debt is not None and debt.mark == opened.mark:
-                self._open[what] = replace(obligation, text=debt.text), opened  # the cause may be known by now
+                self._open[what] = replace(obligation, text=debt.text), opened  # its text may name the cause by now
                 return
             del self._open[what]
             if opened.paid(seen):
@@ -114,20 +116,20 @@ def _scale_down(seen: Observation) -> Debt | None:
 
 def _by_its_figure(seen: Observation) -> str:
     return (
-        f"By its own figure, {seen.figure} {seen.unit} of a {seen.target} {seen.unit} target, the autoscaler owed"
-        f" {seen.owed} pods in the place of {seen.desired}"
+        f"By its own figure of {seen.figure} {seen.unit} (target {seen.target} {seen.unit}) the autoscaler had to ask"
+        f" for {seen.owed} pods instead of {seen.desired}"
     )
 
 
 def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
-    """New pods, as many as it asked for beyond those of the start. What becomes of the old ones is another matter."""
+    """As many new Ready pods as were asked for beyond those of the start, whatever happens to the old ones."""
     asked, there = seen.desired, len(seen.ready)
     if seen.asked is not None and seen.asked < asked:
         return None  # somebody else asks for fewer
     if there >= asked or len(new) >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
-    return Debt(there, text, lambda later: len(later.ready) > there)  # to ask for even more puts nothing off
+    return Debt(there, text, lambda later: len(later.ready) > there)  # asking for more does not extend the limit
 
 
 def _why_not_ready(seen: Observation) -> str:
@@ -144,20 +146,20 @@ def _waits(pod: ObservedPod) -> str:
     if pod.reason:
         return f"{name} is {pod.phase} ({plain(pod.reason, 60)})"
     if pod.phase == "Running":
-        return f"{name} runs, and its readiness probe does not succeed"
+        return f"{name} runs, but its readiness probe fails"
     return f"{name} is {pod.phase}"
 
 
 def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
-    """A new pod that is Ready, is known to get no request, and has had none since it is Ready."""
+    """A new Ready pod that has had no request yet, and whose metrics say so."""
     idle = next((pod for pod in seen.pods if pod.uid in new and pod.requests == 0.0), None)
     if idle is None:
         return None
     uid = idle.uid
-    return Debt(uid, _serves_nobody(seen, idle), lambda later: uid in later.serving)
+    return Debt(uid, _idle_text(seen, idle), lambda later: uid in later.serving)
 
 
-def _serves_nobody(seen: Observation, idle: ObservedPod) -> str:
+def _idle_text(seen: Observation, idle: ObservedPod) -> str:
     text = f"The new pod {shorten(idle.name, 40)} is Ready and gets no request"
     ready = len(seen.ready)
     if seen.endpoints is not None and seen.endpoints < ready:
@@ -166,11 +168,11 @@ def _serves_nobody(seen: Observation, idle: ObservedPod) -> str:
 
 
 def _remove(seen: Observation) -> Debt | None:
-    """How long a pod takes to end after that is its own grace period's matter."""
+    """Surplus pods are deleted. How long they then take to end depends on their grace period."""
     asked, there = seen.desired, _staying(seen)
     if there <= asked or not seen.updated or seen.asked != asked:
         return None
-    text = f"The autoscaler asked for {asked} pods, and {there} are there that nobody has told to end"
+    text = f"The autoscaler asked for {asked} pods, but {there} exist and are not terminating"
     return Debt((asked, there), text, lambda later: _staying(later) < there)
 
 

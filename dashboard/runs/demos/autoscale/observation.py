@@ -1,4 +1,4 @@
-"""What the dashboard's state shows of the autoscaler, its pods and their CPU at one moment."""
+"""An observation: the autoscaler, its pods and their CPU in the dashboard's state at one time."""
 
 import math
 from functools import cached_property
@@ -11,15 +11,15 @@ from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.samples import Samples
 
-SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run is judged by
-OVER = ("Failed", "Succeeded")  # phases of pods that nobody counts any more: an evicted one stays in the list
-WORDS = 200  # characters of a message of the cluster's
+SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run needs
+ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list
+MESSAGE_LENGTH = 200  # characters of a condition's message
 
 Json = dict[str, Any]
 
 
 class ObservedPod(Struct, frozen=True):
-    """A pod of the service. `requests` and `errors` a second are None while they are not known."""
+    """A pod of the service. `requests` and `errors` are per second, None while unknown."""
 
     uid: str
     name: str
@@ -33,8 +33,10 @@ class ObservedPod(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True, dict=True):
-    """Moments are seconds since 1970 by the dashboard's clock; `SampleClock` puts samples on it. `target` and `figure`
-    (what the controller itself reports) are in `unit`: "%" of the pods' requests, or "m" (millicores) of a pod."""
+    """Timestamps are seconds since 1970 by the dashboard's clock; `SampleClock` converts those of the samples.
+
+    `target` and `figure`, which the controller reports, are in `unit`: "%" of the pods' requests, or "m" (millicores) a
+    pod."""
 
     at: float
     low: int
@@ -49,16 +51,16 @@ class Observation(Struct, frozen=True, dict=True):
     active: bool = True  # ScalingActive and AbleToScale
     inactive: str = ""  # why it is not
     tolerance: Tolerance = Tolerance()
-    widest: Tolerance = Tolerance()  # that the controller may have, where the object states none
+    widest: Tolerance = Tolerance()  # the widest that the controller may use if the object sets none
     down_window: float = 60.0
     away: str | None = None  # the source that does not answer now
-    spec: tuple[Any, ...] = ()  # what must stay as it is during a run
+    spec: tuple[Any, ...] = ()  # that must not change during a run
     owed: int | None = None  # pods that the controller should ask for by its own figure
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
-    next_change: tuple[float, int] | None = None  # when it will ask for how many, if CPU stays as it is
-    endpoints: int | None = None  # addresses that take the Service's requests
-    asked: int | None = None  # pods that the Deployment asks for
-    updated: bool = True  # no roll-out is under way: each of the Deployment's pods is of its newest template
+    next_change: tuple[float, int] | None = None  # (when, replicas), if CPU stays as it is
+    endpoints: int | None = None  # ready addresses of the Service
+    asked: int | None = None  # the Deployment's spec.replicas
+    updated: bool = True  # no rollout is under way
     failure: str | None = None  # why the Deployment can't create pods
 
     @cached_property
@@ -71,7 +73,7 @@ class Observation(Struct, frozen=True, dict=True):
 
     @cached_property
     def per_pod(self) -> float:
-        """Millicores that each Ready pod uses when CPU is just at the target."""
+        """Millicores of a Ready pod when CPU is exactly at the target."""
         if self.unit == "m":
             return float(self.target)
         requests = [pod.request for pod in self.pods if pod.uid in self.ready]
@@ -86,7 +88,7 @@ class Observation(Struct, frozen=True, dict=True):
 
     @property
     def demand(self) -> float | None:
-        """How many pods at the target the CPU in use would fill: 2.6 asks for three."""
+        """The CPU in use divided by a pod's CPU at the target: 2.6 needs three pods."""
         return self.used / self.per_pod if self.used is not None and self.per_pod else None
 
     @property
@@ -96,23 +98,22 @@ class Observation(Struct, frozen=True, dict=True):
 
     @property
     def newest(self) -> float | None:
-        """The newest sample's moment."""
+        """The newest sample's timestamp."""
         return max((self.samples[uid][0] for uid in self.ready & self.samples.keys()), default=None)
 
     @property
     def even(self) -> bool:
-        """As many Ready pods as asked for, and no others on their way."""
+        """Whether there are as many Ready pods as asked for, and no others that start."""
         there = [pod for pod in self.pods if pod.phase != "Terminating"]
         return self.desired == len(self.ready) == len(there)
 
-    def sampled_since(self, moment: float) -> frozenset[str]:
-        """The Ready pods whose newest sample is of a time that began at the moment or after it."""
+    def sampled_since(self, begin: float) -> frozenset[str]:
+        """Return the uids of the Ready pods whose newest sample's window began at `begin` or later."""
         spans = ((uid, *self.samples[uid]) for uid in self.ready & self.samples.keys())
-        return frozenset(uid for uid, at, _, window in spans if at - window >= moment)
+        return frozenset(uid for uid, at, _, window in spans if at - window >= begin)
 
     def content_at(self, demand: float) -> bool:
-        """Whether the autoscaler would leave the number of pods as it is for its own sake, and not only since it may
-        not ask for more."""
+        """Return whether the autoscaler would keep the number of pods at this demand; not because of max."""
         pods = len(self.ready)
         if not pods:
             return False
@@ -120,21 +121,21 @@ class Observation(Struct, frozen=True, dict=True):
         return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
 
     def must_act(self, demand: float) -> bool:
-        """Whether so much CPU is over what any tolerance bears that the controller may have."""
+        """Return whether this demand is over any tolerance that the controller may use."""
         return demand > len(self.ready) * (1 + self.widest.up)
 
     def written(self, ratio: float | None) -> str:
-        """A ratio in the target's unit: "133 %"."""
+        """Format a ratio in the target's unit: "133 %"."""
         return "unknown" if ratio is None else f"{ratio * self.target:.0f} {self.unit}"
 
     @property
     def cpu(self) -> str:
-        """CPU beside its target: "CPU 133 % of a 70 % target"."""
+        """CPU and its target as text: "CPU 133 % of a 70 % target"."""
         return f"CPU {self.written(self.ratio)} of a {self.target} {self.unit} target"
 
 
 def observe(state: Json, samples: Samples, deployment: str, down_window: float, at: float) -> Observation | None:
-    """From the state and the pods' newest samples; None where there is no autoscaler with a CPU target."""
+    """Return an observation of the state and the pods' newest samples; None without an autoscaler with a CPU target."""
     scaler = state["autoscaler"]
     unit = "%" if scaler and scaler["target_percent"] else "m"
     target = scaler and (scaler["target_percent"] or scaler.get("target_millicores"))
@@ -145,14 +146,14 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
-    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in OVER)
+    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED)
     return Observation(
         at=at,
         low=scaler["min"],
         high=scaler["max"],
         target=target,
         current=scaler["current"],
-        desired=scaler["desired"] or workload.get("desired") or 0,  # an object that is new tells 0 at first
+        desired=scaler["desired"] or workload.get("desired") or 0,  # a new object has 0 at first
         pods=pods,
         samples={pod.uid: samples[pod.uid] for pod in pods if pod.uid in samples},
         figure=scaler["cpu_percent"] if unit == "%" else scaler.get("cpu_millicores"),
@@ -175,7 +176,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
 
 
 def _pod(pod: Json, watched: bool) -> ObservedPod:
-    """`watched`: whether the figures of the pods' requests are of now."""
+    """`watched`: whether the pods' request counts are current."""
     return ObservedPod(
         uid=pod["uid"],
         name=pod["name"],
@@ -190,17 +191,17 @@ def _pod(pod: Json, watched: bool) -> ObservedPod:
 
 
 def _inactive(conditions: list[Json]) -> str | None:
-    """Why the controller can't act; None if it can."""
+    """Return why the controller can't act, or None if it can."""
     by_type = {condition["type"]: condition for condition in conditions}
     if by_type.get("AbleToScale", {}).get("status") == "False":
-        return _words(by_type["AbleToScale"])
+        return _condition_text(by_type["AbleToScale"])
     if "ScalingActive" not in by_type:
-        return "it has not looked yet (it has no condition ScalingActive)"
-    return None if by_type["ScalingActive"]["status"] == "True" else _words(by_type["ScalingActive"])
+        return "it has not synced yet (it has no condition ScalingActive)"
+    return None if by_type["ScalingActive"]["status"] == "True" else _condition_text(by_type["ScalingActive"])
 
 
-def _words(condition: Json) -> str:
-    return f"{plain(condition['reason'] or condition['type'], 60)}: {plain(condition['message'] or '', WORDS)}"
+def _condition_text(condition: Json) -> str:
+    return f"{plain(condition['reason'] or condition['type'], 60)}: {plain(condition['message'] or '', MESSAGE_LENGTH)}"
 
 
 def _away(sources: Json) -> str | None:
@@ -208,7 +209,7 @@ def _away(sources: Json) -> str | None:
 
 
 def _spec(scaler: Json, target: int, unit: str, arithmetic: Json) -> tuple[Any, ...]:
-    """What the run's figures rest on, as (name, value) pairs."""
+    """Return the settings that the run depends on, as (name, value) pairs."""
     rules = arithmetic.get("rules") or {}
     named = {
         "scaleTargetRef": scaler.get("scales"),

@@ -1,25 +1,25 @@
-"""Whether the autoscaler has settled, so that what follows is the load's doing; and if not, what it waits for."""
+"""Decides whether the autoscaler has settled, so that later changes are caused by the load."""
 
 from dashboard.core.hpa.explanation import pods
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import plain, span
 from dashboard.runs.demos.autoscale.observation import Observation
 
-SETTLED_SECONDS = 3.0  # that all has to be so
-LOOKS = 3  # of the controller, after its window has passed
+SETTLED_SECONDS = 3.0  # for which every condition has to hold
+SYNCS = 3  # of the controller, after its window has passed
 
 
 class Settling:
-    """`began` is when the run did: only CPU samples of a time after it count."""
+    """`began` is the run's start: only CPU samples from after it count."""
 
     def __init__(self, began: float) -> None:
         self._began = began
-        self._since: float | None = None  # when all was first so
-        self._count: tuple[int, float] | None = None  # pods asked for, and since when
+        self._since: float | None = None  # since when every condition holds
+        self._count: tuple[int, float] | None = None  # desired replicas, and since when
 
     def waits_for(self, seen: Observation, resolution: float) -> str | None:
-        """What is waited for still, with its countdown where there is one; None once it has settled. Called once a
-        second; `resolution` are the seconds between two samples of a pod."""
+        """Return what is still missing, with a countdown if there is one; None once it has settled. Called once a
+        second; `resolution` is the interval of a pod's samples in seconds."""
         if self._count is None or self._count[0] != seen.desired:
             self._count = seen.desired, seen.at
         why = self._why(seen, resolution)
@@ -35,7 +35,7 @@ class Settling:
         if not seen.active:
             return f"Waiting until the autoscaler can scale: {seen.inactive}"
         if not seen.updated:
-            return "Waiting for a roll-out to end"
+            return "Waiting for a rollout to end"
         if not seen.even:
             return _uneven(seen)
         if fresh := self._not_fresh(seen, resolution):
@@ -53,26 +53,25 @@ class Settling:
         window = max([window for _, _, window in seen.samples.values()], default=resolution)
         left = max(0.0, self._began + window + resolution - seen.at)
         return (
-            f"Waiting for CPU samples of a time after the run began, of {len(missing)} of {len(seen.ready)} pods:"
-            f" {f'some {span(left)} more' if left else 'due now'}"
+            f"Waiting for CPU samples from after the run's start, of {len(missing)} of {len(seen.ready)} pods:"
+            f" {f'about {span(left)} more' if left else 'due now'}"
         )
 
     def _held_above_min(self, seen: Observation) -> str | None:
-        """Above min it has settled once nothing that was remembered can bring it down any more: traffic that was there
-        before holds it up."""
+        """Above min it has settled once no earlier recommendation can scale it down: existing traffic holds it up."""
         if seen.desired <= seen.low or self._count is None:
             return None
-        left = self._count[1] + seen.down_window + LOOKS * SYNC_SECONDS - seen.at
+        left = self._count[1] + seen.down_window + SYNCS * SYNC_SECONDS - seen.at
         if left <= 0:
             return None
-        return f"{pods(seen.desired)}, over min {seen.low}: waiting whether fewer are enough, {span(left)} more"
+        return f"{pods(seen.desired)}, over min {seen.low}: waiting for a scale-down, {span(left)} more"
 
 
 def _uneven(seen: Observation) -> str:
     going = sum(pod.phase == "Terminating" for pod in seen.pods)
-    more = f", {going} on the way out" if going else ""
+    more = f", {going} terminating" if going else ""
     failed = f": {plain(seen.failure, 120)}" if seen.failure else ""
-    return f"Waiting for the pods that are asked for: {len(seen.ready)} of {seen.desired} Ready{more}{failed}"
+    return f"Waiting for pods: {len(seen.ready)} of {seen.desired} Ready{more}{failed}"
 
 
 def _coming(seen: Observation) -> str:
@@ -80,5 +79,5 @@ def _coming(seen: Observation) -> str:
     left = max(0.0, at - seen.at)
     return (
         f"Waiting for the autoscaler to go from {seen.desired} to {pods(replicas)}"
-        f"{f', in some {span(left)}' if left else ''}: {seen.cpu}"
+        f"{f', in about {span(left)}' if left else ''}: {seen.cpu}"
     )

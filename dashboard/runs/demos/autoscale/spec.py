@@ -1,4 +1,4 @@
-"""The demo as data, and what runs it."""
+"""The autoscale demo as data."""
 
 from dashboard.load.options import LEAST_RATE, MOST_RATE
 from dashboard.runs.demo import ByHand, Claim, Demo, Field, Number, Step
@@ -6,10 +6,11 @@ from dashboard.runs.demos.autoscale import words
 from dashboard.runs.demos.autoscale.demo import Autoscaling
 
 CLAIM = Claim(
-    "Load over the CPU target made the autoscaler ask for more pods; they became Ready, took their share, and all was"
-    " steady; after the load they went again, to as many as before, and next to no request failed.",
-    "That these pods hold any other load. The requests are reads of one kind, and their rate was chosen so that more"
-    " than the minimum and no more than the maximum is needed.",
+    "Load over the CPU target made the autoscaler ask for more pods. They became Ready, took their share of the"
+    " requests, and all was steady. After the load the pods were removed again, down to as many as before. At most one"
+    " request in a thousand failed.",
+    "That these pods hold any other load. The requests are reads of one kind, at a rate that needs more than the"
+    " minimum and no more than the maximum of pods.",
 )
 
 DEMO = Demo(
@@ -18,7 +19,7 @@ DEMO = Demo(
     claim="The autoscaler follows the load, up and down",
     takes="4 minutes",
     sentence="Loads the service over its CPU target until the autoscaler has added pods and all is steady, then stops"
-    " and waits until it has removed them.",
+    " the load and waits until the pods are removed.",
     steps=(
         Step("preflight", "Check that the autoscaler can act"),
         Step("settle", "Wait until it has settled"),
@@ -33,7 +34,7 @@ DEMO = Demo(
         Field("start", "Pods when the load began", kept=True),
         Field("peak", "Pods at most", kept=True),
         Field("target", "CPU target"),
-        Field("rate", "Rate asked for", "a second"),
+        Field("rate", "Requests a second in the end", "a second"),
         Field("rates", "Requests a second that were sent, from t0 on"),
         Field("cost_millicores", "CPU of a request a second"),
         Field("background_millicores", "CPU in use before the load"),
@@ -45,7 +46,7 @@ DEMO = Demo(
         Field("lag_p99_ms", "Sent late, 99th percentile", "ms"),
         Field("cpu_percent", "CPU of the load generator, of one core", "%"),
         Field("resolution", "Between two CPU samples of a pod", "s"),
-        Field("owed", "What was owed"),
+        Field("owed", "Obligations"),
         Field("t0", "t0: the load begins", "s"),
         Field("t1", "t1: a CPU sample is over the target", "s"),
         Field("t2", "t2: more pods are desired", "s", kept=True),
@@ -63,8 +64,8 @@ DEMO = Demo(
     claims=lambda options: CLAIM,
     by_hand=ByHand(
         "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
-        "The first sample over the target takes some 20 seconds; the charts above show it, and the autoscaler says what"
-        " follows.",
+        "The first sample over the target takes about 20 seconds. The charts above show it, and the autoscaler panel"
+        " shows the next change.",
     ),
     experiment=lambda context, tools: Autoscaling(context, tools.load, tools.view, tools.deployment),
 )

@@ -1,7 +1,7 @@
-"""What an autoscale run proved.
+"""The verdict of an autoscale run.
 
-It fails by what was owed and did not come (`obligations`), and by requests that failed under a sound load. What could
-not be brought about, and what an unsound load did, is INCONCLUSIVE.
+An unmet obligation (`obligations`) and errors under a valid load are a FAIL. An invalid load, and anything that could
+not be reached, is INCONCLUSIVE.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from dashboard.load.options import MOST_CPU_PERCENT, MOST_LAG_MS
 from dashboard.runs.demos.autoscale.moments import NAMES
 from dashboard.runs.verdict import Json, Verdict, as_seconds, as_text, decide, rounded
 
-ERRORS = 0.001  # of all requests
-SENT = 0.99  # of what was to be sent
+ERRORS = 0.001  # of all requests, allowed
+SENT = 0.99  # of the due requests, required
 
 
 class Findings(Struct, frozen=True):
-    """All that a run found. `moments` are seconds from t0; `start` pods were there when the load began."""
+    """Everything that an autoscale run observed. `moments` are seconds from t0; `start` is the number of pods then."""
 
     min: int | None = None
     start: int | None = None
@@ -32,23 +32,23 @@ class Findings(Struct, frozen=True):
     achieved: int = 0
     errors: int = 0
     errors_by_kind: Mapping[str, int] = {}
-    errors_of: str | None = None  # who answered with errors, in words
+    errors_of: str | None = None  # which pods answered with errors, as text
     dropped: int = 0
     lag_p99_ms: float | None = None
     cpu_percent: float | None = None  # of the generator
     moments: dict[str, float | None] = {}
     resolution: float | None = None  # seconds between two samples of a pod
-    owed: tuple[Json, ...] = ()  # what was owed and met, and what was not
-    unmet: str | None = None  # what was owed and did not come, in a sentence with its moments
+    owed: tuple[Json, ...] = ()  # the met obligations, and the unmet one
+    unmet: str | None = None  # the unmet obligation as a sentence, with its times
     contradiction: str | None = None
-    stopped: str | None = None  # why it ended early
+    stopped: str | None = None  # why the run ended early
     aborted: bool = False
-    overloaded: bool = False  # whether it ended since the service did not answer in time what the run sent
+    overloaded: bool = False  # whether it ended because the service did not answer in time
 
 
 def autoscale(found: Findings) -> Verdict:
     flaws = list(_flaws(found))
-    excused = bool(flaws) or found.aborted or found.overloaded  # of errors: what was owed was so under any load
+    excused = bool(flaws) or found.aborted or found.overloaded  # errors are excused; obligations hold under any load
     failures = [*([found.unmet] if found.unmet else []), *([] if excused else _errors(found))]
     doubts = [*([found.stopped] if found.stopped else []), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
@@ -57,14 +57,14 @@ def autoscale(found: Findings) -> Verdict:
 
 
 def _flaws(found: Findings) -> Iterator[str]:
-    """Why the load was not what it should have been."""
+    """Yield why the load was invalid."""
     if found.moments.get("t0") is None:
         if not found.stopped:
             yield "There was no load."
         return
     if found.lag_p99_ms is None or found.achieved < 1:
         if not found.stopped:
-            yield "The load generator told no figures."
+            yield "The load generator reported no figures."
         return
     if found.lag_p99_ms > MOST_LAG_MS:
         yield f"The load generator lagged: {found.lag_p99_ms:.0f} ms late (p99), where {MOST_LAG_MS:.0f} are allowed."
@@ -86,13 +86,13 @@ def _errors(found: Findings) -> Iterator[str]:
 
 
 def _gaps(found: Findings) -> Iterator[str]:
-    """What keeps a run that nothing ended from being a proof."""
+    """Yield why a run without failures is not a proof."""
     if found.contradiction:
         yield found.contradiction
     if found.stopped or found.unmet:
-        return  # then it is known why the rest did not come
+        return  # then the reason for missing moments is known
     if missing := [f"{words} ({name})" for name, words in NAMES.items() if found.moments.get(name) is None]:
-        yield f"Never came: {', '.join(missing)}."
+        yield f"Not reached: {', '.join(missing)}."
 
 
 def _evidence(found: Findings) -> Json:

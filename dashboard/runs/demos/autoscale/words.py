@@ -1,4 +1,4 @@
-"""An autoscale run's evidence in words, for its card and its claim."""
+"""An autoscale run's evidence as text, for its card and its claim."""
 
 from dashboard.runs.verdict import Json
 from dashboard.runs.words import after, count, elapsed, number, plural, present
@@ -15,7 +15,7 @@ def key_figures(evidence: Json) -> list[str]:
 
 
 def lines(evidence: Json) -> list[list[str]]:
-    """Moments are seconds from the load's start; those that did not come are left out."""
+    """Moments are seconds from the load's start; missing ones are left out."""
     start, peak = _start(evidence), number(evidence.get("peak"))
     rate, errors, t6 = (number(evidence.get(name)) for name in ("rate", "errors", "t6"))
     load = [
@@ -39,6 +39,6 @@ def compared(evidence: Json) -> float | None:
 
 
 def _start(evidence: Json) -> float | None:
-    """Pods before the load; older runs knew the minimum only."""
+    """Return the number of pods before the load; older runs have the minimum only."""
     start = number(evidence.get("start"))
     return number(evidence.get("min")) if start is None else start

@@ -1,1 +1,1 @@
-"""The persistence demo: nothing that was acknowledged is lost when the database's pod is killed."""
+"""The persistence demo: no acknowledged document is lost when the database's pod is killed."""

@@ -1,9 +1,8 @@
-"""The persistence demo: the database is killed while writers write, and everything is read back.
+"""The persistence demo: kill the database while writers write, then read every document back.
 
-`down` is the time from the moment just before the kill was asked for until a mongod that started later answered the
-dashboard as primary: what a client sees of it, the API server's and the old mongod's own time to end included. That its
-pod is Ready comes later by up to a probe's period, and is told apart. An error rate does not stop this demo: writing on
-through the outage is what it is for.
+`down` is the outage as a client sees it: from just before the kill request until a new mongod answers the dashboard as
+primary, the shutdown of the old one included. `ready` is when the pod is Ready, up to a probe period later. Errors do
+not stop this demo: its writers have to write on through the outage.
 """
 
 from dashboard.core.errors import ExternalError, NotFound
@@ -14,19 +13,19 @@ from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
     ACKED_BEFORE,
     RATE_BEFORE,
-    Killed,
-    Persisted,
+    DatabaseIdentity,
+    Findings,
     persistence,
 )
 from dashboard.runs.kill import kill
 from dashboard.runs.ports import Pods, Reader, View, Writers
 from dashboard.runs.verdict import Json, Verdict
 
-RATE_SECONDS = 3.0  # over which acknowledgements are counted before the kill
-WRITE_LOOK_SECONDS = 0.5
-DOWN_LOOK_SECONDS = 0.1  # between two looks whether mongod answers: how exact `down` is
-READY_LOOK_SECONDS = 0.5
-READ_AGAIN_SECONDS = 1.0
+RATE_SECONDS = 3.0  # over which the rate before the kill is measured
+WRITE_POLL_SECONDS = 0.5
+DOWN_POLL_SECONDS = 0.1  # the precision of `down`
+READY_POLL_SECONDS = 0.5
+READ_RETRY_SECONDS = 1.0
 
 
 class Persistence:
@@ -39,8 +38,8 @@ class Persistence:
         self._pod = pod
         self._mode = str(context.run.options["mode"])
         self._limits = context.run.demo.limits
-        self._before: Killed | None = None
-        self._after: Killed | None = None
+        self._before: DatabaseIdentity | None = None
+        self._after: DatabaseIdentity | None = None
         self._killed: float | None = None  # monotonic
         self._back: float | None = None
         self._ready: float | None = None
@@ -63,7 +62,7 @@ class Persistence:
     def verdict(self, stopped: str | None) -> Verdict:
         counts = self._writers.ledger.counts()
         return persistence(
-            Persisted(
+            Findings(
                 mode=self._mode,
                 attempted=counts["attempted"],
                 acked=counts["acked"],
@@ -76,7 +75,7 @@ class Persistence:
                 down=self._after_kill(self._back),
                 ready=self._after_kill(self._ready),
                 last_write=self._last_write,
-                trouble=self._writers.ledger.trouble,
+                last_error=self._writers.ledger.last_error,
                 comparison=self._comparison,
                 unread=self._unread,
                 stopped=stopped,
@@ -86,23 +85,23 @@ class Persistence:
     # The steps
 
     def _check(self) -> None:
-        """What is in the way may be gone in a moment: a restart of MongoDB or of the dashboard has just ended."""
+        """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
         end = self._context.clock.monotonic() + self._limits["ready"]
         while obstacle := self._obstacle():
             if (left := end - self._context.clock.monotonic()) <= 0:
                 raise RunStopped(obstacle)
-            self._show(f"{obstacle} Waiting {left:.0f} s more")
-            self._context.sleep(READY_LOOK_SECONDS)
+            self._progress(f"{obstacle} Waiting {left:.0f} s more")
+            self._context.sleep(READY_POLL_SECONDS)
         pod, claim = self._identify()
         volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
         self._context.log(f"{pod.name} is Ready, {volume}")
 
     def _obstacle(self) -> str | None:
-        """Why a run can't begin, in a sentence."""
+        """Return why the run can't begin yet, as a sentence, or None."""
         mongo = self._view.view()["mongo"]
         if mongo is None or mongo["state"] != "up":
-            return f"MongoDB does not answer: it has to be up before it is killed.{self._pod_reason()}"
+            return f"MongoDB does not answer. The run needs it up before the kill.{self._pod_reason()}"
         try:
             pod, claim = self._identify()
         except NotFound as missing:
@@ -110,7 +109,7 @@ class Persistence:
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
         if claim is not None and (claim.phase != "Bound" or not claim.volume):
-            return f"The claim {pod.claim} is {claim.phase}, and not bound to a volume."
+            return f"The claim {pod.claim} is {claim.phase} and not bound to a volume."
         return None if self._reader.process() is not None else "No primary answers the dashboard."
 
     def _warm_up(self) -> None:
@@ -121,13 +120,13 @@ class Persistence:
         def enough() -> bool:
             now = self._context.clock.monotonic()
             acked, rate = self._acked(0.0, now), self._rate(now)
-            self._show(f"{acked} acknowledged, {rate:.0f} a second")
+            self._progress(f"{acked} acknowledged, {rate:.0f} a second")
             return acked >= ACKED_BEFORE and rate >= RATE_BEFORE and now - began >= RATE_SECONDS
 
-        self._context.wait_until(enough, WRITE_LOOK_SECONDS, self._limits["warmup"], self._thin)
+        self._context.wait_until(enough, WRITE_POLL_SECONDS, self._limits["warmup"], self._thin)
 
     def _thin(self) -> str:
-        """Why the warm-up took too long, with the figures that show it."""
+        """Return why the warm-up timed out, with the figures."""
         now, slowest = self._context.clock.monotonic(), self._writers.ledger.longest()
         slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
         return (
@@ -136,10 +135,10 @@ class Persistence:
         )
 
     def _kill(self) -> str | None:
-        """Gives back which mongod it was."""
+        """Kill the database. Return the id of the old mongod's process."""
         self._context.begin_step("kill")
         pod, claim = self._identify()
-        self._before = _killed(pod, claim)
+        self._before = _identity(pod, claim)
         process = self._reader.process()
         if not pod.ready or pod.container is None or process is None:
             raise RunStopped(f"The pod {pod.name} is no longer Ready.")
@@ -155,50 +154,50 @@ class Persistence:
         limit = self._limits["outage"]
 
         def answers() -> bool:
-            self._show(f"{self._since_kill():.0f} s since the kill")
+            self._progress(f"{self._since_kill():.0f} s since the kill")
             found = self._reader.process()
             return found is not None and found != process
 
         away = f"No new mongod answered within {limit:.0f} s."
-        self._context.wait_until(answers, DOWN_LOOK_SECONDS, limit, lambda: away + self._pod_reason())
+        self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._pod_reason())
         self._back = self._context.clock.monotonic()
         self._context.log(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
-        self._context.wait_until(self._is_ready, READY_LOOK_SECONDS, limit, lambda: unready + self._pod_reason())
+        self._context.wait_until(self._is_ready, READY_POLL_SECONDS, limit, lambda: unready + self._pod_reason())
         self._ready = self._context.clock.monotonic()
         self._context.log(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
 
     def _is_ready(self) -> bool:
-        """Whether the one that came is Ready: then it is known who it is."""
+        """Return whether the new pod or container is Ready, and record its identity."""
         try:
             pod, claim = self._identify()
         except NotFound:
             return False
-        came = _killed(pod, claim)
-        before = self._before or Killed()
-        same = came.container == before.container if self._mode == "crash" else came.pod == before.pod
+        found = _identity(pod, claim)
+        before = self._before or DatabaseIdentity()
+        same = found.container == before.container if self._mode == "crash" else found.pod == before.pod
         if not pod.ready or pod.container is None or same:
             return False
-        self._after = came
+        self._after = found
         return True
 
     def _write_on(self) -> None:
-        """Until enough was acknowledged, or there is no hope of it: the verdict says that it is too thin."""
+        """Write on until enough is acknowledged or the limit has passed; the verdict then says that it is too thin."""
         self._context.begin_step("after")
         back = self._back or 0.0
         until = back + self._limits["after"]
         while (now := self._context.clock.monotonic()) < until:
             acked = self._acked(back, now)
-            self._show(f"{acked} acknowledged since it is back")
+            self._progress(f"{acked} acknowledged since it is back")
             if now >= back + self._limits["least_after"] and acked >= ACKED_AFTER:
                 break
-            self._context.sleep(WRITE_LOOK_SECONDS)
+            self._context.sleep(WRITE_POLL_SECONDS)
         self._writers.stop()
         self._last_write = self._writers.write()
         self._context.log("The last write was acknowledged" if self._last_write else "The last write failed")
 
     def _read_back(self) -> None:
-        """From the database itself, and through the service. What one of them can't tell, the other may."""
+        """Read the documents from the database itself, then through the service."""
         self._context.begin_step("readback")
         end = self._context.clock.monotonic() + self._limits["readback"]
         while True:
@@ -212,7 +211,7 @@ class Persistence:
                     self._miss(str(error))
                     break
                 self._context.set_progress(str(error))
-            self._context.sleep(READ_AGAIN_SECONDS)
+            self._context.sleep(READ_RETRY_SECONDS)
         self._context.raise_if_cancelled()
         try:
             self._compare(
@@ -233,15 +232,15 @@ class Persistence:
         self._unread = " ".join(filter(None, (self._unread, reason)))
         self._context.log(reason)
 
-    # What is known
+    # Evidence
 
     def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
         pod = self._pods.pod(self._pod)
         return pod, self._pods.claim(pod.claim) if pod.claim else None
 
     def _pod_reason(self) -> str:
-        """What the cluster says of the database's pod, as a sentence to append; empty if it says nothing. Between two
-        restarts a container that crashes seems to run."""
+        """Return the cluster's reason for the pod's state as a sentence to append, or "". Restarts are part of it: a
+        container that crashes seems to run in between."""
         for pod in self._view.view()["pods"]:
             if pod.get("name") == self._pod:
                 restarts = pod.get("restarts")
@@ -250,7 +249,7 @@ class Persistence:
         return ""
 
     def _traffic(self) -> Json:
-        """The ledger's figures around the kill."""
+        """Return the ledger's figures before, during and after the outage."""
         ledger, killed = self._writers.ledger, self._killed
         if killed is None:
             return {"acked_before": self._acked(0.0, self._context.clock.monotonic())}
@@ -275,10 +274,10 @@ class Persistence:
     def _after_kill(self, at: float | None) -> float | None:
         return None if at is None or self._killed is None else at - self._killed
 
-    def _show(self, text: str) -> None:
+    def _progress(self, text: str) -> None:
         self._context.set_progress(text, {"mode": self._mode, **self._writers.ledger.counts()})
 
 
-def _killed(pod: PodIdentity, claim: ClaimIdentity | None) -> Killed:
+def _identity(pod: PodIdentity, claim: ClaimIdentity | None) -> DatabaseIdentity:
     claimed = (claim.uid, claim.volume) if claim else (None, None)
-    return Killed(pod.uid, pod.container, pod.node, *claimed)
+    return DatabaseIdentity(pod.uid, pod.container, pod.node, *claimed)

@@ -1,13 +1,13 @@
-"""What proofs write: documents that tell themselves apart, and that show whether they are whole."""
+"""The documents that the writers write: each is unique and carries a digest of its payload."""
 
 from hashlib import sha256
 from typing import Any
 
-COLLECTION = "proofs"  # the service's, mounted at this path; what is in it expires after an hour
+COLLECTION = "proofs"  # the service serves it at /proofs; its documents expire after an hour
 
 
 def document(id_: str, run: str, writer: int, number: int, payload: str) -> dict[str, Any]:
-    """`id_` are 24 hexadecimal digits that the writer made: so the ledger has it before anything is sent."""
+    """Return a document. The writer makes `id_` (24 hexadecimal digits), so the ledger has it before the request."""
     return {
         "_id": id_,
         "run": run,
@@ -19,5 +19,5 @@ def document(id_: str, run: str, writer: int, number: int, payload: str) -> dict
 
 
 def digest(payload: Any) -> str:
-    """A payload's sha256. What is no text any more is none that was written."""
+    """Return a payload's sha256. A payload that is not text is hashed by its repr, so that it counts as corrupt."""
     return sha256((payload if isinstance(payload, str) else repr(payload)).encode("utf-8", "replace")).hexdigest()

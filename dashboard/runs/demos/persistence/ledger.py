@@ -1,13 +1,12 @@
-"""One run's writes, kept outside of the database: what was attempted, and what each writer was told of it.
+"""The ledger of one run: every attempted write and its outcome, kept outside of the database.
 
-Moments are of one monotonic clock. Writers call from threads of their own; each document belongs to one of them, and
-each step below is one operation on a dictionary or a list, so that no lock is needed. Nothing grows beyond LARGEST.
+Timestamps are of one monotonic clock. Each document belongs to one writer thread, and each method does one dictionary
+or list operation, so that no lock is needed. It holds up to LARGEST documents.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 from msgspec import Struct
 
@@ -17,11 +16,11 @@ OPEN, ACKNOWLEDGED, FAILED, UNKNOWN = "open", "acknowledged", "failed", "unknown
 
 
 class Full(Exception):
-    """The ledger holds as much as it may: the writer must end."""
+    """The ledger is full: the writer must end."""
 
 
 class Write(Struct, gc=False):
-    """A document on its way: from its first sending to the last word about it."""
+    """One document's write, from the request to its outcome."""
 
     sha256: str
     began: float
@@ -30,24 +29,23 @@ class Write(Struct, gc=False):
 
 
 class Comparison(Struct, frozen=True):
-    """What was read back, against what was written. Ids, sorted."""
+    """The documents that were read, compared with those that were written. Sorted ids."""
 
-    lost: tuple[str, ...]  # acknowledged, and not there
-    corrupt: tuple[str, ...]  # there, with another payload than was written
-    unexpected: tuple[str, ...]  # there, and never attempted
-    recovered: tuple[str, ...]  # there, though nobody was told so
+    lost: tuple[str, ...]  # acknowledged but not found
+    corrupt: tuple[str, ...]  # found with another payload
+    unexpected: tuple[str, ...]  # found but never attempted
+    recovered: tuple[str, ...]  # found though not acknowledged
 
 
 class Ledger:
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
         self._writes: dict[str, Write] = {}
-        self._acknowledged: list[float] = []  # moments, ascending but for what writers do at the same time
-        self.trouble: str | None = None  # what was told last of a write that was not acknowledged, a sentence
+        self._acknowledged: list[float] = []  # timestamps, almost ascending: several writers append
+        self.last_error: str | None = None  # of a write that was not acknowledged, a sentence
 
     def attempt(self, id_: str, sha256: str, at: float) -> None:
-        """Before a document is sent for the first time. `Full` when no more can be taken; again for the same document
-        it changes nothing."""
+        """Record a document before it is sent; a second call changes nothing. Raise `Full` if there is no room."""
         if id_ in self._writes:
             return
         if len(self._writes) >= self._largest:
@@ -55,20 +53,20 @@ class Ledger:
         self._writes[id_] = Write(sha256, at)
 
     def acknowledge(self, id_: str, at: float) -> None:
-        """The service said that it is stored."""
+        """Record that the service acknowledged the document."""
         if self._end(id_, at, ACKNOWLEDGED):
             self._acknowledged.append(at)
 
-    def fail(self, id_: str, at: float, trouble: str | None = None) -> None:
-        """It is certain that it is not stored: nothing was sent, or the service said "not-applied" or 4xx."""
-        self._end(id_, at, FAILED, trouble)
+    def fail(self, id_: str, at: float, error: str | None = None) -> None:
+        """Record that the document is certainly not stored: nothing was sent, "not-applied", or a 4xx."""
+        self._end(id_, at, FAILED, error)
 
-    def leave(self, id_: str, at: float, trouble: str | None = None) -> None:
-        """Nobody knows: a timeout, a lost connection, "unknown"."""
-        self._end(id_, at, UNKNOWN, trouble)
+    def leave(self, id_: str, at: float, error: str | None = None) -> None:
+        """Record an unknown outcome: a timeout, a lost connection, "unknown"."""
+        self._end(id_, at, UNKNOWN, error)
 
     def counts(self) -> dict[str, int]:
-        """attempted, acked, unknown, failed; what is still under way counts as unknown."""
+        """Return attempted, acked, unknown and failed. Pending writes count as unknown."""
         outcomes = Counter(write.outcome for write in self._all())
         return {
             "attempted": outcomes.total(),
@@ -78,27 +76,27 @@ class Ledger:
         }
 
     def acknowledged(self, since: float, until: float) -> int:
-        """How many were acknowledged in a span of time, its end included."""
+        """Return the number of acknowledgements after `since` and up to `until`."""
         return sum(since < at <= until for at in self._acknowledged[:])
 
     def silence(self, since: float, until: float) -> tuple[float, float]:
-        """The longest time without an acknowledgement that began between the two moments, or went on at the first: the
-        outage, as writers see it. Without end where nothing was acknowledged afterwards."""
-        moments = sorted(self._acknowledged[:])
-        gaps = pairwise([float("-inf"), *moments, float("inf")])
+        """Return the longest span without an acknowledgement that overlaps `since` to `until`, which is the outage for
+        the writers. Its end is infinite if nothing was acknowledged afterwards."""
+        times = sorted(self._acknowledged[:])
+        gaps = pairwise([float("-inf"), *times, float("inf")])
         crossing = [(max(begin, since), end) for begin, end in gaps if begin <= until and end > since]
         return max(crossing, key=lambda gap: gap[1] - gap[0])
 
     def in_flight(self, since: float, until: float) -> int:
-        """How many were under way at some time between the two moments, and saw the end of neither before."""
+        """Return the number of writes that were pending at some time between `since` and `until`."""
         return sum(write.began < until and (write.ended is None or write.ended > since) for write in self._all())
 
     def longest(self) -> float | None:
-        """Seconds that the slowest write took, whatever became of it. None if none has ended."""
+        """Return the duration of the slowest ended write in seconds, None if none has ended."""
         return max((write.ended - write.began for write in self._all() if write.ended is not None), default=None)
 
     def compare(self, read: Mapping[str, str]) -> Comparison:
-        """`read`: id → sha256 of what is there now."""
+        """Compare with the documents that were read: id → sha256."""
         writes = dict(self._writes)
         acknowledged = {id_ for id_, write in writes.items() if write.outcome == ACKNOWLEDGED}
         return Comparison(
@@ -108,27 +106,22 @@ class Ledger:
             recovered=tuple(sorted((read.keys() & writes.keys()) - acknowledged)),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The counts, and the slowest write."""
-        return {**self.counts(), "longest_write": self.longest()}
-
-    def _end(self, id_: str, at: float, outcome: str, trouble: str | None = None) -> bool:
-        """Notes what became of a document, and whether that is new: an acknowledgement stands whatever comes after it,
-        and replaces anything that came before."""
+    def _end(self, id_: str, at: float, outcome: str, error: str | None = None) -> bool:
+        """Record an outcome and return whether it was. An acknowledgement is final; it replaces any other outcome."""
         write = self._writes[id_]
         if write.outcome == ACKNOWLEDGED:
             return False
         write.ended, write.outcome = at, outcome
-        self.trouble = trouble or self.trouble
+        self.last_error = error or self.last_error
         return True
 
     def _all(self) -> list[Write]:
-        """At one moment: writers go on meanwhile."""
+        """Return a copy, since the writers go on."""
         return list(self._writes.values())
 
 
 def merged(first: Comparison, second: Comparison) -> Comparison:
-    """What was read in two ways: a document is lost or corrupt if one of them says so."""
+    """Return the union of two comparisons: a document is lost if it is in one of them."""
     return Comparison(
         lost=tuple(sorted({*first.lost, *second.lost})),
         corrupt=tuple(sorted({*first.corrupt, *second.corrupt})),

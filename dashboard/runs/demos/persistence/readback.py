@@ -1,6 +1,6 @@
-"""Reads a run's documents from MongoDB itself, past the service: what a proof is decided on.
+"""Reads a run's documents from MongoDB directly, without the service.
 
-From the primary and with majority read concern: what it gives has outlived its writer, and will outlive a failover.
+It reads from the primary with majority read concern: such documents survive a failover.
 """
 
 import logging
@@ -20,11 +20,11 @@ from dashboard.core.errors import ExternalError
 from dashboard.runs.demos.persistence.document import COLLECTION, digest
 from dashboard.runs.demos.persistence.ledger import LARGEST
 
-LOOK_SECONDS = 1.0  # for a sign of life
-FORGET_SECONDS = 5.0  # without one, after which the connection is made anew
-READ_SECONDS = 30.0  # for all documents of a run
-HEARTBEAT_MS = 500  # the driver's least: a run looks for the new mongod
-CONNECT_MS = 1000  # a replaced pod's old address swallows packets
+HELLO_SECONDS = 1.0  # the timeout of a `hello`
+RECONNECT_SECONDS = 5.0  # without an answer, after which the client is replaced
+READ_SECONDS = 30.0  # the timeout for all documents of a run
+HEARTBEAT_MS = 500  # the driver's minimum, to find the new mongod soon
+CONNECT_MS = 1000  # the old address of a replaced pod drops packets
 PAGE = 1000  # documents
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Reader:
     """The dashboard's own connection, made at its first use and shared by threads.
 
-    A driver that knew a database takes the elections of an empty one in its place for old ones, and never speaks to it:
-    what was lost could not be found. So a connection without answer is forgotten.
+    If an empty database has replaced the old one, the driver takes its elections for old ones and never selects it, so
+    that the loss would not be found. So a client without answers is replaced.
     """
 
     def __init__(self, uri: str, database: str) -> None:
@@ -42,23 +42,23 @@ class Reader:
         self._database = database
         self._made: MongoClient[dict[str, Any]] | None = None
         self._lock = threading.Lock()
-        self._answered = time.monotonic()  # or was made
+        self._answered = time.monotonic()  # when the client last answered, or was made
 
     def process(self) -> str | None:
         try:
-            with pymongo.timeout(LOOK_SECONDS):
+            with pymongo.timeout(HELLO_SECONDS):
                 hello = self._client.admin.command("hello")
             self._answered = time.monotonic()
             return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
         except PyMongoError as error:
-            log.debug("no sign of life: %s", error)
-            if time.monotonic() - self._answered > FORGET_SECONDS:
+            log.debug("no answer to hello: %s", error)
+            if time.monotonic() - self._answered > RECONNECT_SECONDS:
                 self.close()
             return None
 
     def read(self, run: str) -> Mapping[str, str]:
         options: CodecOptions[dict[str, Any]] = CodecOptions(
-            unicode_decode_error_handler="replace",  # corrupt, and still to be counted
+            unicode_decode_error_handler="replace",  # so that a corrupt payload is counted
             datetime_conversion=DatetimeConversion.DATETIME_AUTO,
         )
         database = self._client.get_database(self._database, codec_options=options)
@@ -86,7 +86,7 @@ class Reader:
 
     @property
     def _client(self) -> MongoClient[dict[str, Any]]:
-        """Not made before: a client does not survive a fork."""
+        """The client, made at its first use: it does not survive a fork."""
         with self._lock:
             if self._made is None:
                 self._answered = time.monotonic()

@@ -1,4 +1,4 @@
-"""The demo as data, and what runs it."""
+"""The persistence demo as data."""
 
 from dashboard.kube.pod_control import CRASH, GRACEFUL
 from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Step
@@ -7,18 +7,18 @@ from dashboard.runs.demos.persistence.demo import Persistence
 
 CLAIMS = {
     GRACEFUL: Claim(
-        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
-        " database's pod was deleted and replaced, was read back from the new pod with the content that it had. The new"
-        " pod found its predecessor's volume.",
-        "Nothing of a crash: the database was asked to end, and had the time to. Nothing of the loss of the node, of"
-        " its disk or of its power.",
+        "Eight writers wrote without a pause while the database's pod was deleted and replaced. Every document that the"
+        " service had acknowledged was read back from the new pod with its original content. The new pod mounted the"
+        " same volume.",
+        "Nothing of a crash: the database was told to end and had time for it. Nothing of the loss of the node, of its"
+        " disk or of its power.",
     ),
     CRASH: Claim(
-        "Every document that the service had acknowledged, to eight writers that wrote without a pause while the"
-        " database's process was killed with SIGKILL, was read back from its successor with the content that it had."
-        " mongod could write nothing down after the kill: what was acknowledged had left its process before.",
-        "That a process's death is survived is not that a power cut is: what the process had given to the kernel was"
-        " still there for its successor. Nothing of the loss of the node or of its disk.",
+        "Eight writers wrote without a pause while mongod was killed with SIGKILL. Every document that the service had"
+        " acknowledged was read back from the new mongod with its original content. mongod could write nothing after"
+        " the kill: whatever was acknowledged had left its process before.",
+        "Nothing of a power cut: writes that the process had handed to the kernel survived it. Nothing of the loss of"
+        " the node or of its disk.",
     ),
 }
 
@@ -33,7 +33,7 @@ DEMO = Demo(
     claim="A database restart loses nothing that was acknowledged",
     takes="40 seconds",
     sentence="Kills the database's pod while eight writers write through the service, then reads every document back:"
-    " nothing that was acknowledged may be lost.",
+    " no acknowledged document may be lost.",
     steps=(
         Step("preflight", "Check that it can begin"),
         Step("warmup", "Write until enough is acknowledged"),

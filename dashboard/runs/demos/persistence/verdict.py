@@ -1,24 +1,24 @@
-"""What a persistence run proved."""
+"""The verdict of a persistence run."""
 
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from dashboard.runs.demos.persistence.ledger import Comparison
+from dashboard.runs.demos.persistence.words import short_id
 from dashboard.runs.verdict import Json, Verdict, as_seconds, as_text, decide, rounded
 
-ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less the traffic is too thin to prove anything
-IDS = 100  # that are listed
-SHORT_ID = 8  # characters, as in a uid's first group
+ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
+IDS = 100  # listed at most
 
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
-    "crash": "mongod was killed (SIGKILL): a process's death was survived, which says nothing of a power cut.",
+    "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
 
 
-class Killed(Struct, frozen=True):
-    """Who and what the database was, before and after. Ids, None where there was none or it is not known."""
+class DatabaseIdentity(Struct, frozen=True):
+    """The ids of the database's pod and volume at one time. None if there is none or it is unknown."""
 
     pod: str | None = None
     container: str | None = None
@@ -27,8 +27,8 @@ class Killed(Struct, frozen=True):
     volume: str | None = None  # PersistentVolume
 
 
-class Persisted(Struct, frozen=True):
-    """All that a persistence run saw."""
+class Findings(Struct, frozen=True):
+    """Everything that a persistence run observed."""
 
     mode: str
     attempted: int = 0
@@ -38,36 +38,36 @@ class Persisted(Struct, frozen=True):
     acked_before: int = 0
     acked_after: int = 0
     rate_before: float = 0.0  # acknowledged a second, just before the kill
-    in_flight: int = 0  # operations under way during the outage
+    in_flight: int = 0  # writes that were pending during the outage
     longest_write: float | None = None
-    before: Killed | None = None
-    after: Killed | None = None
+    before: DatabaseIdentity | None = None
+    after: DatabaseIdentity | None = None
     down: float | None = None  # seconds from the kill until the new mongod answered as primary
     ready: float | None = None  # seconds from the kill until its pod was Ready
-    last_write: bool | None = None  # whether the last document was acknowledged, None if it never came to that
-    trouble: str | None = None  # what was told last of a write that was not acknowledged, a sentence
-    comparison: Comparison | None = None  # None if it never came to that
-    unread: str | None = None  # what could not be read back, and why
-    stopped: str | None = None  # why it ended early: an abort, a lost lease, a limit
+    last_write: bool | None = None  # whether the last document was acknowledged; None if it was never written
+    last_error: str | None = None  # of a write that was not acknowledged, a sentence
+    comparison: Comparison | None = None  # None if nothing was read back
+    unread: str | None = None  # why something could not be read back
+    stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
 
 
-def persistence(seen: Persisted) -> Verdict:
-    """Anything lost, corrupt, unexpected, or on another volume is a FAIL; whatever else is missing, INCONCLUSIVE."""
-    failures = list(_losses(seen))
-    doubts = list(_doubts(seen))
+def persistence(found: Findings) -> Verdict:
+    """Return FAIL for lost, corrupt or unexpected documents or another volume; INCONCLUSIVE for other gaps."""
+    failures = list(_losses(found))
+    doubts = list(_doubts(found))
     verdict, reason = decide(failures, doubts)
-    evidence = _persistence_evidence(seen)
-    return Verdict(verdict, reason, evidence, _persistence_line(verdict, seen.mode, evidence))
+    evidence = _evidence(found)
+    return Verdict(verdict, reason, evidence, _line(verdict, found.mode, evidence))
 
 
-def _losses(seen: Persisted) -> Iterator[str]:
-    if found := seen.comparison:
-        yield from _listed(found.lost, "was acknowledged and is lost", "were acknowledged and are lost")
-        yield from _listed(found.corrupt, "is not as it was written", "are not as they were written")
-        yield from _listed(found.unexpected, "is there that nobody wrote", "are there that nobody wrote")
-        if found.lost and volume(seen) == "none":
+def _losses(found: Findings) -> Iterator[str]:
+    if read := found.comparison:
+        yield from _listed(read.lost, "was acknowledged and is lost", "were acknowledged and are lost")
+        yield from _listed(read.corrupt, "is not as it was written", "are not as they were written")
+        yield from _listed(read.unexpected, "is there though nobody wrote it", "are there though nobody wrote them")
+        if read.lost and volume(found) == "none":
             yield "The database has no persistent volume."
-    if volume(seen) == "changed":
+    if volume(found) == "changed":
         yield "The database came back on another volume."
 
 
@@ -77,56 +77,56 @@ def _listed(ids: Sequence[str], one: str, more: str) -> Iterator[str]:
         yield f"{len(ids)} document{'' if len(ids) == 1 else 's'} {one if len(ids) == 1 else more}: {shown}."
 
 
-def _doubts(seen: Persisted) -> Iterator[str]:
-    """What keeps a run without losses from being a proof. Of a run that ended early only that is told."""
-    if seen.stopped:
-        yield seen.stopped
-        yield from _unacknowledged(seen)
+def _doubts(found: Findings) -> Iterator[str]:
+    """Yield why a run without losses is not a proof. If it ended early, that alone is the reason."""
+    if found.stopped:
+        yield found.stopped
+        yield from _unacknowledged(found)
         return
-    if seen.unread or seen.comparison is None:
-        yield seen.unread or "Nothing was read back."
-    yield from _unchanged(seen)
-    if volume(seen) == "none":
-        yield "The database has no persistent volume: what survived did so by luck."
-    elif volume(seen) is None:
-        yield "Whether the volume is the same is not known."
-    if seen.acked_before < ACKED_BEFORE or seen.rate_before < RATE_BEFORE:
+    if found.unread or found.comparison is None:
+        yield found.unread or "Nothing was read back."
+    yield from _unchanged(found)
+    if volume(found) == "none":
+        yield "The database has no persistent volume: the documents survived by luck."
+    elif volume(found) is None:
+        yield "It is unknown whether the volume is the same."
+    if found.acked_before < ACKED_BEFORE or found.rate_before < RATE_BEFORE:
         yield (
-            f"Too thin before the kill: {seen.acked_before} acknowledged, {seen.rate_before:.0f} a second, where"
+            f"Too thin before the kill: {found.acked_before} acknowledged, {found.rate_before:.0f} a second, where"
             f" {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed."
         )
-    if seen.acked_after < ACKED_AFTER:
-        yield f"Too thin afterwards: {seen.acked_after} acknowledged, where {ACKED_AFTER} are needed."
-    if seen.in_flight < 1:
+    if found.acked_after < ACKED_AFTER:
+        yield f"Too thin afterwards: {found.acked_after} acknowledged, where {ACKED_AFTER} are needed."
+    if found.in_flight < 1:
         yield "No write was under way during the outage."
-    if seen.down is None:
+    if found.down is None:
         yield "The new mongod was not seen to answer."
-    if not seen.last_write:
+    if not found.last_write:
         yield "The last write was not acknowledged."
-    if seen.acked_after < ACKED_AFTER or not seen.last_write:
-        yield from _unacknowledged(seen)
+    if found.acked_after < ACKED_AFTER or not found.last_write:
+        yield from _unacknowledged(found)
 
 
-def _unacknowledged(seen: Persisted) -> Iterator[str]:
-    """What the writers were told, where they were not told enough."""
-    if seen.trouble and seen.unknown + seen.failed > 0:
-        yield f"{seen.unknown + seen.failed} writes were not acknowledged, the last one for this: {seen.trouble}"
+def _unacknowledged(found: Findings) -> Iterator[str]:
+    """Yield the last error of the writers, if there is one."""
+    if found.last_error and found.unknown + found.failed > 0:
+        yield f"{found.unknown + found.failed} writes were not acknowledged. The last error: {found.last_error}"
 
 
-def _unchanged(seen: Persisted) -> Iterator[str]:
-    before, after = seen.before or Killed(), seen.after or Killed()
-    if seen.mode == "crash":
+def _unchanged(found: Findings) -> Iterator[str]:
+    before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
+    if found.mode == "crash":
         if before.container is None or after.container is None or before.container == after.container:
-            yield "The container is not seen to be a new one: nothing shows that mongod died."
+            yield "No new container was seen: nothing shows that mongod died."
         if before.pod != after.pod:
-            yield "The pod was replaced, which a crash does not do: something else was at work."
+            yield "The pod was replaced, which a crash does not do: something else replaced it."
     elif before.pod is None or after.pod is None or before.pod == after.pod:
-        yield "The pod's uid is not seen to be a new one: nothing shows that it was replaced."
+        yield "No new pod uid was seen: nothing shows that the pod was replaced."
 
 
-def volume(seen: Persisted) -> str | None:
-    """same, changed or none; None while it is not known."""
-    before, after = seen.before, seen.after
+def volume(found: Findings) -> str | None:
+    """Return "same", "changed" or "none"; None if it is unknown."""
+    before, after = found.before, found.after
     if before is None or after is None:
         return None
     if before.claim is None and after.claim is None:
@@ -134,41 +134,41 @@ def volume(seen: Persisted) -> str | None:
     return "same" if (before.claim, before.volume) == (after.claim, after.volume) else "changed"
 
 
-def _persistence_evidence(seen: Persisted) -> Json:
-    found = seen.comparison
-    before, after = seen.before or Killed(), seen.after or Killed()
+def _evidence(found: Findings) -> Json:
+    read = found.comparison
+    before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
     ids = {
-        f"{name}_ids": list(getattr(found, name)[:IDS])
+        f"{name}_ids": list(getattr(read, name)[:IDS])
         for name in ("lost", "corrupt", "unexpected")
-        if found and getattr(found, name)
+        if read and getattr(read, name)
     }
     return {
-        "mode": seen.mode,
-        "attempted": seen.attempted,
-        "acked": seen.acked,
-        "unknown": seen.unknown,
-        "failed": seen.failed,
-        "lost": len(found.lost) if found else None,
-        "corrupt": len(found.corrupt) if found else None,
-        "unexpected": len(found.unexpected) if found else None,
-        "recovered": len(found.recovered) if found else None,
+        "mode": found.mode,
+        "attempted": found.attempted,
+        "acked": found.acked,
+        "unknown": found.unknown,
+        "failed": found.failed,
+        "lost": len(read.lost) if read else None,
+        "corrupt": len(read.corrupt) if read else None,
+        "unexpected": len(read.unexpected) if read else None,
+        "recovered": len(read.recovered) if read else None,
         "pod": {"before": before.pod, "after": after.pod},
         "container": {"before": before.container, "after": after.container},
         "node": {"before": before.node, "after": after.node},
-        "volume": volume(seen),
+        "volume": volume(found),
         "claim": {"before": before.claim, "after": after.claim},
-        "down": rounded(seen.down),
-        "ready": rounded(seen.ready),
-        "longest_write": rounded(seen.longest_write),
-        "acked_before": seen.acked_before,
-        "acked_after": seen.acked_after,
-        "rate_before": rounded(seen.rate_before, 1),
-        "in_flight": seen.in_flight,
-        "scope": SCOPES.get(seen.mode),
+        "down": rounded(found.down),
+        "ready": rounded(found.ready),
+        "longest_write": rounded(found.longest_write),
+        "acked_before": found.acked_before,
+        "acked_after": found.acked_after,
+        "rate_before": rounded(found.rate_before, 1),
+        "in_flight": found.in_flight,
+        "scope": SCOPES.get(found.mode),
     } | ids
 
 
-def _persistence_line(verdict: str, mode: str, evidence: Json) -> str:
+def _line(verdict: str, mode: str, evidence: Json) -> str:
     replaced = "container" if mode == "crash" else "pod"
     counts = ["attempted", "acked", "unknown", "failed", "lost", "corrupt", "recovered"]
     if evidence["unexpected"]:
@@ -177,12 +177,8 @@ def _persistence_line(verdict: str, mode: str, evidence: Json) -> str:
         [
             f"persistence {verdict.upper()} mode={mode}",
             *(f"{name}={as_text(evidence[name])}" for name in counts),
-            f"{replaced}={'→'.join(_short(evidence[replaced][when]) for when in ('before', 'after'))}",
+            f"{replaced}={'→'.join(short_id(evidence[replaced][when]) for when in ('before', 'after'))}",
             f"volume={as_text(evidence['volume'])}",
             *(f"{name}={as_seconds(evidence[name])}" for name in ("down", "longest_write")),
         ]
     )
-
-
-def _short(id_: str | None) -> str:
-    return id_[:SHORT_ID] if id_ else "-"

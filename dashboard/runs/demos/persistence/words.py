@@ -1,9 +1,8 @@
-"""A persistence run's evidence in words, for its card and its claim."""
+"""A persistence run's evidence as text, for its card and its claim."""
 
 from dashboard.runs.verdict import Json
 from dashboard.runs.words import after, count, elapsed, number, present
 
-SHORT_ID = 8  # characters, as in a uid's first group
 VOLUMES = {"same": "same volume", "changed": "another volume", "none": "no volume"}
 
 
@@ -36,8 +35,13 @@ def _counted(evidence: Json, name: str, least: float = 0) -> str:
 
 
 def _replaced(what: str, pair: object) -> str:
-    """pod 1f0c22ab → 7d9e4410: the beginnings tell two ids apart."""
+    """Format a pair of ids: pod 1f0c22ab → 7d9e4410."""
     before, after_ = (pair.get("before"), pair.get("after")) if isinstance(pair, dict) else (None, None)
     if not isinstance(before, str) or not isinstance(after_, str):
         return ""
-    return f"same {what}" if before == after_ else f"{what} {before[:SHORT_ID]} → {after_[:SHORT_ID]}"
+    return f"same {what}" if before == after_ else f"{what} {short_id(before)} → {short_id(after_)}"
+
+
+def short_id(id_: str | None) -> str:
+    """Return the first eight characters, as in a uid's first group."""
+    return id_[:8] if id_ else "-"

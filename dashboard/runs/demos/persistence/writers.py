@@ -1,8 +1,8 @@
-"""Writes through the service as its users do, keeps a ledger of what they were told, and reads all back the same way.
+"""Writers that write through the service like its users, record each outcome in a ledger, and read everything back.
 
-Each writer has one document under way at a time and waits for its answer, longer than MongoDB takes to restart: so it
-goes on through an outage. What becomes of a document is told by an answer alone; without one, nobody knows. No
-document is sent twice: whether the first try was stored is what a proof wants to find out.
+Each writer sends one document at a time and waits for its answer longer than MongoDB takes to restart, so it goes on
+through an outage. Without an answer the outcome is unknown. No document is sent twice: the run has to find out whether
+the first request was stored.
 """
 
 import json
@@ -23,24 +23,24 @@ from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
 
 WRITERS = 8
-PER_SECOND = 20.0  # of each, while the service is fast enough: 100 a second are wanted of all
-DEADLINE_SECONDS = 30.0  # for one document: over the service's own deadline of 20, which is over a restart of MongoDB
-AT_ONCE = WRITERS + 1  # requests: the last document may be written beside another's end
-PAYLOAD_BYTES = 48  # at random, so that no two documents are alike
-PAGE = 1000  # documents, the most that the service gives at once
-PAGE_SECONDS = 30.0  # that one page is tried for
+PER_SECOND = 20.0  # documents of each writer, if the service is fast enough; together they need 100
+DEADLINE_SECONDS = 30.0  # for one document; the service's own deadline is 20, which is longer than a restart of MongoDB
+AT_ONCE = WRITERS + 1  # concurrent requests: the last document may overlap with another one
+PAYLOAD_BYTES = 48  # random
+PAGE = 1000  # documents, the service's maximum
+PAGE_SECONDS = 30.0  # for all tries of one page
 RETRY_SECONDS = 0.5
 JSON = "application/json"
-WORDS = 200  # characters of the service's own
+DETAIL_LENGTH = 200  # characters of the service's error
 
-NOT_APPLIED = "not-applied"  # the service's word
-UNTOLD = 408  # the one 4xx that an intermediary gives of a request that it may have passed on
+NOT_APPLIED = "not-applied"  # the service's `outcome`
+REQUEST_TIMEOUT = 408  # the only 4xx that a proxy may send for a request that it has passed on
 
 log = logging.getLogger(__name__)
 
 
 class Stored(msgspec.Struct):
-    """What is read of a document. The payload may have become anything."""
+    """The fields that are read of a document. A corrupt payload may have any type."""
 
     id: str = msgspec.field(name="_id")
     payload: object = None
@@ -52,7 +52,7 @@ class Problem(msgspec.Struct):
 
 
 class Writers:
-    """One run's. `service` is a client of the collection for proofs, with DEADLINE_SECONDS and AT_ONCE places."""
+    """One run's writers. `service` is a client of the proofs collection with DEADLINE_SECONDS and AT_ONCE requests."""
 
     def __init__(
         self,
@@ -102,13 +102,13 @@ class Writers:
             if len(read) > LARGEST:
                 raise ExternalError(f"The service has more than {LARGEST:,} documents of this run.")
             if page.next and len(read) == before:
-                raise ExternalError("The service's pages lead nowhere: one that is not the last brought nothing new.")
+                raise ExternalError("The service's pages do not end: one brought no new documents and has a next one.")
             parameters = page.next
         return read
 
     def _write_on(self, writer: int, offset: float) -> None:
-        """One document after another, at even distances; what an outage held up is not made up for. The writers begin
-        one after another within one distance."""
+        """Write one document after another at a fixed interval, without catching up after an outage. `offset` is the
+        start within the first interval, so that the writers are spread over it."""
         due = self._clock() + offset * self._pause
         while not self._stopped.wait(max(0.0, due - self._clock())):
             due = max(due, self._clock()) + self._pause
@@ -118,10 +118,10 @@ class Writers:
                 log.warning("writer %d ends: the ledger is full", writer)
                 return
             except Exception:
-                log.exception("writer %d failed", writer)  # the document stays open in the ledger, which is: unknown
+                log.exception("writer %d failed", writer)  # the document stays open in the ledger: unknown
 
     def _write(self, writer: int) -> bool:
-        """One document; whether it was acknowledged."""
+        """Write one document. Return whether it was acknowledged."""
         made = document(self._ids.new(), self._run, writer, next(self._numbers), secrets.token_hex(PAYLOAD_BYTES))
         id_, body = made["_id"], json.dumps(made).encode()
         self.ledger.attempt(id_, made["sha256"], self._clock())
@@ -135,11 +135,11 @@ class Writers:
             self.ledger.acknowledge(id_, at)
             return True
         end = self.ledger.fail if _not_applied(answer) else self.ledger.leave
-        end(id_, at, _trouble(answer))
+        end(id_, at, _error(answer))
         return False
 
     def _page(self, parameters: Mapping[str, str], cancelled: Event) -> DataServiceAnswer:
-        """One page, tried again while the service can't give it."""
+        """Read one page, with retries for PAGE_SECONDS."""
         until = self._clock() + PAGE_SECONDS
         while not cancelled.is_set():
             try:
@@ -152,34 +152,33 @@ class Writers:
             if self._clock() > until:
                 raise ExternalError(f"The documents could not be read from the service: {reason}")
             cancelled.wait(RETRY_SECONDS)
-        raise ExternalError("Reading back was ended.")
+        raise ExternalError("Reading the documents was cancelled.")
 
 
 class Ids:
-    """Ids as MongoDB's own: they sort by the second of their making, and no two makers give the same."""
+    """Makes ids like MongoDB's ObjectId: the time in seconds, a random part for this instance, and a counter."""
 
     def __init__(self) -> None:
-        self._maker = os.urandom(5).hex()
+        self._random = os.urandom(5).hex()
         self._numbers = count(secrets.randbelow(1 << 24))
 
     def new(self) -> str:
-        return f"{int(time.time()):08x}{self._maker}{next(self._numbers) % (1 << 24):06x}"
+        return f"{int(time.time()):08x}{self._random}{next(self._numbers) % (1 << 24):06x}"
 
 
 def _not_applied(answer: DataServiceAnswer) -> bool:
-    """Does the answer say for certain that nothing was stored?"""
+    """Return whether the answer says for certain that nothing was stored."""
     if 400 <= answer.status < 500:
-        return answer.status != UNTOLD
+        return answer.status != REQUEST_TIMEOUT
     return _problem(answer).outcome == NOT_APPLIED
 
 
-def _trouble(answer: DataServiceAnswer) -> str:
-    """What the service said in the place of an acknowledgement."""
-    return f"The service answered {answer.status}: {_problem(answer).detail[:WORDS]}".rstrip(": ")
+def _error(answer: DataServiceAnswer) -> str:
+    return f"The service answered {answer.status}: {_problem(answer).detail[:DETAIL_LENGTH]}".rstrip(": ")
 
 
 def _problem(answer: DataServiceAnswer) -> Problem:
-    """What is told of an error; of anything else, nothing."""
+    """Decode an error's body; an empty Problem if it is none."""
     try:
         return msgspec.json.decode(answer.body, type=Problem)
     except (msgspec.DecodeError, RecursionError):
@@ -190,4 +189,4 @@ def _decoded(page: DataServiceAnswer) -> list[Stored]:
     try:
         return msgspec.json.decode(page.body, type=list[Stored])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ExternalError("What the service gives back is no list of documents.") from error
+        raise ExternalError("The service's answer is not a list of documents.") from error

@@ -79,7 +79,7 @@ def test_new_samples_are_new_whatever_their_clock_says(behind: float) -> None:
 
 def test_a_controller_that_does_not_follow_the_samples_ends_it() -> None:
     early, late = watched(seen(1, used=133.0), seen(92, used=133.0))
-    assert early is None and late and "does not look" in late
+    assert early is None and late and "does not sync" in late
     assert watched(seen(1, used=133.0), seen(92, used=133.0, figure=133)) == [None, None]
     assert watched(seen(1, used=72.0), seen(92, used=72.0)) == [None, None], "within the tolerance"
 

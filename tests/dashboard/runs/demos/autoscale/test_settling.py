@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.runs.demos.autoscale.observation import Observation
-from dashboard.runs.demos.autoscale.settling import LOOKS, SETTLED_SECONDS, Settling
+from dashboard.runs.demos.autoscale.settling import SETTLED_SECONDS, SYNCS, Settling
 from tests.dashboard.runs.demos.autoscale.observations import ON_ITS_WAY, T0, pod, seen
 
 BEGAN = T0 - 100
@@ -23,13 +23,13 @@ def waits(one: Observation, began: float = BEGAN) -> str:
     [
         ({"away": "metrics"}, "metrics"),
         ({"active": False, "inactive": "FailedGetResourceMetric: no metrics"}, "FailedGetResourceMetric"),
-        ({"updated": False}, "roll-out"),
+        ({"updated": False}, "rollout"),
         ({"there": (pod(0), pod(1, **ON_ITS_WAY))}, "1 of 2 Ready"),
         ({"there": (pod(0), pod(1), pod(2)), "desired": 2}, "3 of 2 Ready"),
-        ({"there": (pod(0), pod(1, phase="Terminating"))}, "1 on the way out"),
+        ({"there": (pod(0), pod(1, phase="Terminating"))}, "1 terminating"),
         ({"there": (pod(0),), "desired": 2, "failure": "exceeded quota"}, "exceeded quota"),
         ({"used": None}, "2 of 2 pods"),
-        ({"next_change": (T0 + 40, 3)}, "from 2 to 3 pods, in some 40 s"),
+        ({"next_change": (T0 + 40, 3)}, "from 2 to 3 pods, in about 40 s"),
         ({"used": 133.0}, "CPU 133 %"),
     ],
 )
@@ -60,7 +60,7 @@ def test_whatever_comes_between_makes_it_begin_anew() -> None:
 
 def test_above_min_it_waits_whether_fewer_are_enough() -> None:
     settling = Settling(BEGAN)
-    window = 60.0 + LOOKS * SYNC_SECONDS
+    window = 60.0 + SYNCS * SYNC_SECONDS
     busy: dict[str, Any] = {"pods": 3, "used": 60.0, "figure": 60}
     assert "over min 2" in (settling.waits_for(seen(0, **busy), 15.0) or "")
     assert "1.0 s more" in (settling.waits_for(seen(window - 1, **busy), 15.0) or "")

@@ -68,8 +68,8 @@ def test_one_request_in_a_thousand_may_fail() -> None:
     ("change", "words"),
     [
         ({"lag_p99_ms": 50.1}, "lagged"),
-        ({"lag_p99_ms": None}, "told no figures"),
-        ({"achieved": 0}, "told no figures"),
+        ({"lag_p99_ms": None}, "reported no figures"),
+        ({"achieved": 0}, "reported no figures"),
         ({"cpu_percent": 80.5}, "of its core"),
         ({"dropped": 500}, "thin"),
         ({"offered": 30_000}, "thin"),

@@ -1,4 +1,4 @@
-"""Verdicts: each rule has a story that makes it say PASS, and one change that makes it say something else."""
+"""The verdict's rules: findings that pass, and for each rule one change that does not."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import IDS, Killed, Persisted, persistence
+from dashboard.runs.demos.persistence.verdict import IDS, DatabaseIdentity, Findings, persistence
 
 NOTHING = Comparison((), (), (), ())
-OLD = Killed("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
-REPLACED = Killed("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
-CRASHED = Killed("aaaaaaaa-1", "c3d4e5f6a7b8", "node-1", "claim-1", "pv-1")
+OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
+REPLACED = DatabaseIdentity("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
+CRASHED = DatabaseIdentity("aaaaaaaa-1", "c3d4e5f6a7b8", "node-1", "claim-1", "pv-1")
 
-GRACEFUL = Persisted(
+GRACEFUL = Findings(
     mode="graceful",
     attempted=5120,
     acked=5116,
@@ -34,17 +34,17 @@ GRACEFUL = Persisted(
 CRASH = replace(GRACEFUL, mode="crash", after=CRASHED)
 
 
-def test_a_persistence_run_without_fault_passes_with_one_line_that_a_shell_can_read() -> None:
+def test_a_run_without_fault_passes_with_one_line() -> None:
     assert persistence(CRASH).line == (
         "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4"
         " container=a1b2c3d4→c3d4e5f6 volume=same down=2.9s longest_write=3.1s"
     )
-    told = persistence(GRACEFUL)
-    assert (told.verdict, told.reason) == ("pass", None)
-    assert " pod=aaaaaaaa→bbbbbbbb volume=same " in told.line
+    verdict = persistence(GRACEFUL)
+    assert (verdict.verdict, verdict.reason) == ("pass", None)
+    assert " pod=aaaaaaaa→bbbbbbbb volume=same " in verdict.line
 
 
-def test_the_evidence_has_counts_as_integers_and_who_was_before_and_after() -> None:
+def test_the_evidence_has_counts_and_identities() -> None:
     evidence = persistence(CRASH).evidence
     counts = {"attempted": 5120, "acked": 5116, "unknown": 4, "failed": 0, "lost": 0, "corrupt": 0, "unexpected": 0}
     assert evidence.items() >= (counts | {"recovered": 4, "down": 2.9, "longest_write": 3.12}).items()
@@ -53,7 +53,7 @@ def test_the_evidence_has_counts_as_integers_and_who_was_before_and_after() -> N
     assert evidence["volume"] == "same"
 
 
-def test_a_crash_says_that_it_is_no_power_cut() -> None:
+def test_the_scope_of_a_crash_excludes_power_cuts() -> None:
     assert "power cut" in persistence(CRASH).evidence["scope"]
     assert "power cut" not in persistence(GRACEFUL).evidence["scope"]
 
@@ -64,16 +64,16 @@ def test_a_crash_says_that_it_is_no_power_cut() -> None:
         (Comparison(("a" * 24,), (), (), ()), "1 document was acknowledged and is lost: aaaaaaaaaaaaaaaaaaaaaaaa."),
         (Comparison(("a", "b", "c", "d"), (), (), ()), "4 documents were acknowledged and are lost: a, b, c …."),
         (Comparison((), ("b",), (), ()), "1 document is not as it was written: b."),
-        (Comparison((), (), ("c", "d"), ()), "2 documents are there that nobody wrote: c, d."),
+        (Comparison((), (), ("c", "d"), ()), "2 documents are there though nobody wrote them: c, d."),
     ],
 )
 def test_anything_lost_corrupt_or_unexpected_fails(comparison: Comparison, words: str) -> None:
-    told = persistence(replace(GRACEFUL, comparison=comparison))
-    assert (told.verdict, told.reason) == ("fail", words)
-    assert told.line.startswith("persistence FAIL ")
+    verdict = persistence(replace(GRACEFUL, comparison=comparison))
+    assert (verdict.verdict, verdict.reason) == ("fail", words)
+    assert verdict.line.startswith("persistence FAIL ")
 
 
-def test_the_ids_that_are_lost_are_listed_but_not_without_end() -> None:
+def test_lost_ids_are_listed_up_to_a_limit() -> None:
     lost = tuple(f"{number:024x}" for number in range(5 * IDS))
     evidence = persistence(replace(GRACEFUL, comparison=Comparison(lost, (), (), ()))).evidence
     assert evidence["lost"] == 5 * IDS
@@ -81,7 +81,7 @@ def test_the_ids_that_are_lost_are_listed_but_not_without_end() -> None:
     assert "corrupt_ids" not in evidence
 
 
-def test_an_unexpected_document_stands_in_the_line() -> None:
+def test_the_line_counts_unexpected_documents() -> None:
     line = persistence(replace(GRACEFUL, comparison=Comparison((), (), ("x",), ()))).line
     assert " lost=0 corrupt=0 unexpected=1 recovered=0 " in line
 
@@ -94,15 +94,15 @@ def test_an_unexpected_document_stands_in_the_line() -> None:
         replace(REPLACED, claim=None, volume=None),
     ],
 )
-def test_another_volume_fails(after: Killed) -> None:
-    told = persistence(replace(GRACEFUL, after=after))
-    assert (told.verdict, told.evidence["volume"]) == ("fail", "changed")
+def test_another_volume_fails(after: DatabaseIdentity) -> None:
+    verdict = persistence(replace(GRACEFUL, after=after))
+    assert (verdict.verdict, verdict.evidence["volume"]) == ("fail", "changed")
 
 
-def test_a_database_without_a_volume_proves_nothing_even_if_all_is_there() -> None:
+def test_a_database_without_a_volume_proves_nothing() -> None:
     bare = {"before": replace(OLD, claim=None, volume=None), "after": replace(REPLACED, claim=None, volume=None)}
-    told = persistence(replace(GRACEFUL, **bare))
-    assert (told.verdict, told.evidence["volume"]) == ("inconclusive", "none")
+    verdict = persistence(replace(GRACEFUL, **bare))
+    assert (verdict.verdict, verdict.evidence["volume"]) == ("inconclusive", "none")
     lost = persistence(replace(GRACEFUL, **bare, comparison=Comparison(("a",), (), (), ())))
     assert (lost.verdict, lost.evidence["volume"]) == ("fail", "none")
 
@@ -114,8 +114,8 @@ def test_a_database_without_a_volume_proves_nothing_even_if_all_is_there() -> No
         ({"rate_before": 99.0}, "Too thin before the kill"),
         ({"acked_after": 99}, "Too thin afterwards"),
         ({"in_flight": 0}, "No write was under way"),
-        ({"after": replace(REPLACED, pod=OLD.pod)}, "uid is not seen to be a new one"),
-        ({"after": None}, "Whether the volume is the same is not known"),
+        ({"after": replace(REPLACED, pod=OLD.pod)}, "No new pod uid"),
+        ({"after": None}, "unknown whether the volume"),
         ({"down": None}, "not seen to answer"),
         ({"last_write": False}, "last write was not acknowledged"),
         ({"last_write": None}, "last write was not acknowledged"),
@@ -124,20 +124,20 @@ def test_a_database_without_a_volume_proves_nothing_even_if_all_is_there() -> No
         ({"stopped": "Aborted by operator."}, "Aborted by operator."),
     ],
 )
-def test_whatever_keeps_it_from_being_a_proof_makes_it_inconclusive(change: dict[str, Any], words: str) -> None:
-    told = persistence(replace(GRACEFUL, **change))
-    assert told.verdict == "inconclusive"
-    assert words in (told.reason or "")
-    assert told.line.startswith("persistence INCONCLUSIVE mode=graceful ")
+def test_every_gap_in_the_proof_makes_it_inconclusive(change: dict[str, Any], words: str) -> None:
+    verdict = persistence(replace(GRACEFUL, **change))
+    assert verdict.verdict == "inconclusive"
+    assert words in (verdict.reason or "")
+    assert verdict.line.startswith("persistence INCONCLUSIVE mode=graceful ")
 
 
-def test_at_the_least_of_everything_it_still_passes() -> None:
+def test_it_passes_at_the_minimum_of_every_limit() -> None:
     least = replace(GRACEFUL, acked_before=500, rate_before=100.0, acked_after=100, in_flight=1)
     assert persistence(least).verdict == "pass"
 
 
 @pytest.mark.parametrize("after", [OLD, replace(CRASHED, container=None), replace(CRASHED, pod="cccccccc-3")])
-def test_a_crash_needs_a_new_container_in_the_same_pod(after: Killed) -> None:
+def test_a_crash_needs_a_new_container_in_the_same_pod(after: DatabaseIdentity) -> None:
     assert persistence(replace(CRASH, after=after)).verdict == "inconclusive"
 
 
@@ -145,14 +145,14 @@ def test_a_crash_needs_a_new_container_in_the_same_pod(after: Killed) -> None:
     "doubt", [{"stopped": "Aborted by operator."}, {"acked_before": 3}, {"in_flight": 0}, {"unread": "Gone."}]
 )
 def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
-    told = persistence(replace(GRACEFUL, comparison=Comparison(("a",), (), (), ()), **doubt))
-    assert told.verdict == "fail"
+    verdict = persistence(replace(GRACEFUL, comparison=Comparison(("a",), (), (), ()), **doubt))
+    assert verdict.verdict == "fail"
 
 
-def test_a_run_that_never_began_has_a_line_too() -> None:
-    told = persistence(Persisted(mode="crash", stopped="The pod mongodb-0 is not Ready."))
-    assert (told.verdict, told.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
-    assert told.line == (
+def test_a_run_that_never_began_has_a_line() -> None:
+    verdict = persistence(Findings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
+    assert (verdict.verdict, verdict.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
+    assert verdict.line == (
         "persistence INCONCLUSIVE mode=crash attempted=0 acked=0 unknown=0 failed=0 lost=- corrupt=- recovered=-"
         " container=-→- volume=- down=- longest_write=-"
     )

@@ -1,4 +1,4 @@
-"""Eight writers and both ways to read back: against a service that answers as told, and the real one over an outage."""
+"""The writers and both ways to read back, against a scripted service and against the real one during an outage."""
 
 import json
 import shutil
@@ -34,8 +34,8 @@ DATABASE = "proofs_read_back"
 STORED = DataServiceAnswer(201, b'{"id":"0123456789abcdef01234567"}')
 
 
-class Told(DataService):
-    """A service that does as it is told. `answers` come in order, the last one again and again."""
+class ScriptedService(DataService):
+    """A service with scripted answers, in order; the last one is repeated."""
 
     def __init__(self, *answers: DataServiceAnswer | Exception) -> None:
         self.answers = list(answers) or [STORED]
@@ -97,14 +97,14 @@ def started() -> Iterator[Callable[..., Writers]]:
 
 
 def test_they_are_what_a_run_asks_for() -> None:
-    writers: ports.Writers = Writers(Told(), "run-1")
+    writers: ports.Writers = Writers(ScriptedService(), "run-1")
     reader: ports.Reader = Reader("mongodb://127.0.0.1", DATABASE)
     assert writers and reader
 
 
 class TestWriting:
     def test_eight_write_documents_that_are_all_different_and_whole(self, started: Callable[..., Writers]) -> None:
-        service = Told()
+        service = ScriptedService()
         writers = started(service)
         wait(lambda: len(service.inserted) >= 100)
         writers.stop()
@@ -118,7 +118,7 @@ class TestWriting:
         assert writers.ledger.compare({each["_id"]: each["sha256"] for each in service.inserted}).lost == ()
 
     def test_they_keep_a_pace_and_make_up_for_nothing(self, started: Callable[..., Writers]) -> None:
-        service = Told()
+        service = ScriptedService()
         service.open.clear()
         writers = started(service, per_second=5.0)
         wait(lambda: len(service.inserted) == 8)
@@ -131,7 +131,7 @@ class TestWriting:
         assert len(service.inserted) <= 16 + (time.monotonic() - began) * 40
 
     def test_what_is_under_way_is_in_the_ledger_before_it_is_sent(self, started: Callable[..., Writers]) -> None:
-        service = Told()
+        service = ScriptedService()
         service.open.clear()
         writers = started(service)
         wait(lambda: len(service.inserted) == 8)
@@ -141,7 +141,7 @@ class TestWriting:
         assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
 
     def test_stopping_waits_for_what_is_under_way_and_can_be_repeated(self, started: Callable[..., Writers]) -> None:
-        service = Told()
+        service = ScriptedService()
         service.open.clear()
         writers = started(service)
         wait(lambda: len(service.inserted) == 8)
@@ -153,13 +153,13 @@ class TestWriting:
         assert service.inserted[-1]["writer"] == 8
 
     def test_one_that_was_never_started_stops(self) -> None:
-        Writers(Told(), "run-1").stop()
+        Writers(ScriptedService(), "run-1").stop()
 
     def test_a_full_ledger_ends_the_writers(
         self, started: Callable[..., Writers], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "Ledger", lambda: Ledger(20))
-        service = Told()
+        service = ScriptedService()
         writers = started(service)
         for thread in writers._threads:
             thread.join(60)
@@ -196,7 +196,7 @@ class TestWriting:
     def test_only_a_clear_no_is_a_failure_and_only_a_clear_yes_an_acknowledgement(
         self, answer: DataServiceAnswer | Exception, expected: str
     ) -> None:
-        writers = Writers(Told(answer), "run-1")
+        writers = Writers(ScriptedService(answer), "run-1")
         assert writers.write() is (expected == "acked")
         assert outcomes(writers.ledger) == {expected: 1}
 
@@ -212,12 +212,12 @@ class TestWriting:
     def test_why_a_document_was_not_acknowledged_is_kept(
         self, answer: DataServiceAnswer | Exception, words: str | None
     ) -> None:
-        writers = Writers(Told(answer), "run-1")
+        writers = Writers(ScriptedService(answer), "run-1")
         writers.write()
-        assert writers.ledger.trouble == words
+        assert writers.ledger.last_error == words
 
     def test_a_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
-        service = Told(RuntimeError("a defect"), STORED)
+        service = ScriptedService(RuntimeError("a defect"), STORED)
         writers = started(service)
         wait(lambda: writers.ledger.counts()["acked"] >= 20)
         writers.stop()
@@ -236,7 +236,7 @@ class TestReadingBack:
         changed["payload"] = "something else"
         broken = {"_id": "2" * 24, "payload": None, "sha256": digest("x")}
         following = {"before": "1", "limit": "1000"}
-        service = Told(page(whole, following=following), page(changed, broken))
+        service = ScriptedService(page(whole, following=following), page(changed, broken))
         writers = Writers(service, "run-1")
         read = writers.read(threading.Event())
         assert service.pages == [{"filter": '{"run": "run-1"}', "limit": "1000"}, following]
@@ -246,7 +246,7 @@ class TestReadingBack:
 
     def test_a_page_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-        service = Told(
+        service = ScriptedService(
             DataServiceTimeout("…"),
             DataServiceAnswer(503, b"{}"),
             DataServiceUnavailable("…"),
@@ -258,22 +258,22 @@ class TestReadingBack:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
         monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
         with pytest.raises(ExternalError, match="could not be read from the service: it answers 503"):
-            Writers(Told(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
+            Writers(ScriptedService(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
 
     def test_not_after_the_bell(self) -> None:
         cancelled = threading.Event()
         cancelled.set()
-        with pytest.raises(ExternalError, match="was ended"):
-            Writers(Told(page()), "run-1").read(cancelled)
+        with pytest.raises(ExternalError, match="cancelled"):
+            Writers(ScriptedService(page()), "run-1").read(cancelled)
 
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
     def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:
-        with pytest.raises(ExternalError, match="no list of documents"):
-            Writers(Told(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
+        with pytest.raises(ExternalError, match="list of documents"):
+            Writers(ScriptedService(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
 
     def test_pages_that_lead_in_a_circle_end(self) -> None:
-        service = Told(page({"_id": "1" * 24, "payload": "p"}, following={"before": "1"}))
-        with pytest.raises(ExternalError, match="lead nowhere"):
+        service = ScriptedService(page({"_id": "1" * 24, "payload": "p"}, following={"before": "1"}))
+        with pytest.raises(ExternalError, match="pages do not end"):
             Writers(service, "run-1").read(threading.Event())
 
 
@@ -311,7 +311,7 @@ class TestReader:
     def test_an_empty_database_in_the_place_of_the_one_that_was_known_is_read(
         self, own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.FORGET_SECONDS", 1.0)
+        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.RECONNECT_SECONDS", 1.0)
         own_mongod.terminate()
         own_mongod.start()  # a second election
         reader = Reader(own_mongod.uri, DATABASE)
