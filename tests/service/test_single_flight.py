@@ -57,7 +57,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_single_asker_is_answered_at_once() -> None:
-    assert SingleFlight[int]().ask("page", lambda seconds: 7, SECONDS) == 7
+    assert SingleFlight[int]().do("page", lambda seconds: 7, SECONDS) == 7
 
 
 def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadPoolExecutor) -> None:
@@ -74,14 +74,14 @@ def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadP
 def test_an_answer_is_given_to_nobody_who_asks_after_it() -> None:
     shared, maker = SingleFlight[int](), Maker()
     maker.let(2)
-    assert [shared.ask("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
+    assert [shared.do("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
 
 
 def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
     shared, maker = SingleFlight[int](), Maker()
     stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    assert shared.ask("another", lambda seconds: 7, SECONDS) == 7
+    assert shared.do("another", lambda seconds: 7, SECONDS) == 7
     maker.let()
     assert stuck.result(SECONDS) == 1
 
@@ -112,7 +112,7 @@ def test_an_answer_that_does_not_come_holds_nobody_up(
     shared, maker = SingleFlight[int](), Maker()
     stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    assert shared.ask("page", lambda seconds: 7, SECONDS) == 7
+    assert shared.do("page", lambda seconds: 7, SECONDS) == 7
     assert not stuck.done()
     maker.let()
     assert stuck.result(SECONDS) == 1
@@ -123,5 +123,5 @@ def test_nothing_is_kept_once_all_are_answered(pool: ThreadPoolExecutor) -> None
     maker.let(100)
     for each in [pool.submit(shared.ask, number % 3, maker.make, SECONDS) for number in range(100)]:
         each.result(SECONDS)
-    assert not shared._begun
-    assert not shared._gathering
+    assert not shared._running
+    assert not shared._waiting
