@@ -77,7 +77,7 @@ class Auth:
         matches = [role for role, known in self._tokens.items() if hmac.compare_digest(guess, known)]
         if not matches:
             self._limit.failed(address)
-            abort(401, "That is no token of this dashboard.", www_authenticate=WWWAuthenticate("bearer"))
+            abort(401, "Invalid token.", www_authenticate=WWWAuthenticate("bearer"))
         return matches[0]
 
     def _fingerprint(self, role: str) -> str:

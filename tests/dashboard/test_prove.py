@@ -189,7 +189,7 @@ def test_a_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashbo
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((401, {"detail": "That is no token of this dashboard."}), ["That is no token", "PROVE_TOKEN"]),
+        ((401, {"detail": "Invalid token."}), ["Invalid token", "PROVE_TOKEN"]),
         ((403, {"detail": "A viewer may look, and change nothing."}), ["A viewer may look", "operator's token"]),
         ((409, {"detail": "A run is going.", "holder": "dashboard-1"}), ["A run is going.", "Wait until"]),
         ((422, {"detail": "rate must be from 1 to 2,000."}), ["rate must be from 1 to 2,000."]),
@@ -264,7 +264,7 @@ def test_the_login_link_is_address_and_token_in_one(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--url", "127.0.0.1:8080"], ["--url", "file:///etc/passwd"], ["--mode", "gentle"], ["--rate", "fast"]],
+    [["--url", "127.0.0.1:8080"], ["--url", "file:///etc/passwd"], ["--mode"], ["gentle"]],
 )
 def test_arguments_that_make_no_sense_are_refused(
     start: Callable[..., subprocess.Popen[str]], arguments: list[str]
@@ -321,7 +321,7 @@ def test_the_dashboards_own_refusals_are_understood(start: Callable[..., subproc
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),
         ((), VIEWER, "A viewer may look"),
-        ((), "wr0ng-token-of-nobody", "no token of this dashboard"),
+        ((), "wr0ng-token-of-nobody", "Invalid token"),
     ):
         process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)
         out, err = process.communicate(timeout=60)
