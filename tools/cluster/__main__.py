@@ -25,7 +25,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"{error}: mend that and run it again.", file=sys.stderr)
+        print(f"{error}: fix this and retry.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; run it again to go on.", file=sys.stderr)
