@@ -34,7 +34,7 @@ def autoscaler(
 
 
 def pod(name: str, since: float = NOW - 600, **more: Any) -> objects.Pod:
-    """Return a pod that became ready at `since`, 3 s after its creation. `more` are fields of its metadata or status."""
+    """Return a pod that became ready at `since`, 3 s after its creation; `more` are metadata or status fields."""
     meta = {"name": name, "uid": name, "creationTimestamp": rfc3339(since - 3)} | more.pop("metadata", {})
     ready = [{"type": "Ready", "status": "True", "lastTransitionTime": rfc3339(since)}]
     status = {"phase": "Running", "startTime": rfc3339(since - 3), "conditions": ready} | more
