@@ -254,7 +254,7 @@ class Hub:
         try:
             with self._lock:  # whoever asks for the history must not meet it half written
                 self._snapshot.apply(told)
-            self._timeline.tell(told)
+            self._timeline.apply(told)
         except Exception:  # one malformed object must not stop the page for all
             log.exception("could not apply an event of %s", source)
 

@@ -1,7 +1,7 @@
-"""What changed between two states that a reader wants told, in words.
+"""The change detector: timeline entries for the notable differences between two states.
 
-What was there when the dashboard started is no news: a kind is compared only once it was listed. A quiet state costs
-next to nothing: what did not change is the same object in both.
+A kind is compared only after its first list: objects from before the dashboard's start are not changes. Unchanged parts
+are the same object in both states, so comparing them costs next to nothing.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from typing import Any
 from dashboard.core.timeline.entry import Entry, Json, listing, plain, shorten, span
 from dashboard.core.timestamps import seconds
 
-SETTLED_SECONDS = 2.0  # a source that goes or comes back for less is a flicker
-STAMP_SECONDS = 2.0  # a creationTimestamp is whole seconds: a pod seen so soon after was seen at its creation
+SETTLED_SECONDS = 2.0  # a source's state change counts once it has lasted this long
+STAMP_SECONDS = 2.0  # creationTimestamps are in whole seconds: a pod observed this soon was observed at its creation
 REMEMBERED_NAMES = 100
 REASON_LENGTH = 160
 MARK_LENGTH = 20  # of a name in a mark
@@ -24,18 +24,19 @@ SOURCE_WORDS = {
 
 
 class ChangeDetector:
-    """Remembers since when things are as they are, so as to tell how long they were."""
+    """Compares consecutive states, and remembers the start of each condition to report its duration."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[float, bool]] = {}  # pod's uid → since when it is not ready, whether it was
-        self._ending: dict[str, float] = {}  # pod's uid → since when it terminates
-        self._gone: dict[str, float] = {}  # pod's name → when the last one of that name was gone
-        self._away: dict[str, float] = {}  # source → since when it is away, once that was told
-        self._idle: float | None = None  # since when the autoscaler can't scale
-        self._unreachable: float | None = None  # since when the Service has no endpoints
+        # All times are in seconds since 1970.
+        self._unready: dict[str, tuple[float, bool]] = {}  # pod's uid → (start, whether it was ready before)
+        self._terminating: dict[str, float] = {}  # pod's uid → start
+        self._gone: dict[str, float] = {}  # pod's name → end of the last pod of that name
+        self._away: dict[str, float] = {}  # source → start of its reported absence
+        self._inactive: float | None = None  # since when the autoscaler can't scale
+        self._without_endpoints: float | None = None  # since when the Service has no endpoints
 
     def between(self, before: Json, after: Json, at: str) -> Iterator[Entry]:
-        """The news that make `after` of `before`, causes first; at `at` unless the state knows better."""
+        """Yield the changes from `before` to `after`, causes first. Their time is `at` unless the state has one."""
         if before["autoscaler"] is not after["autoscaler"] and _listed(before, "horizontalpodautoscalers"):
             yield from self._autoscaler(before["autoscaler"], after["autoscaler"], at)
         yield from _replicas(before, after, at)
@@ -65,15 +66,15 @@ class ChangeDetector:
         yield from self._activity(_active(was), _active(now), at)
 
     def _activity(self, was: Json | None, now: Json | None, at: str) -> Iterator[Entry]:
-        """Whether it can scale at all: it can't without figures."""
+        """Yield a change of the ScalingActive condition, which is false without metrics."""
         if was is None or now is None or (was["status"] == "True") == (now["status"] == "True"):
             return
         if now["status"] == "True":
-            after = "" if self._idle is None else f" after {span(seconds(at) - self._idle)}"
-            self._idle = None
+            after = "" if self._inactive is None else f" after {span(seconds(at) - self._inactive)}"
+            self._inactive = None
             yield Entry(at, "good", f"Autoscaler can scale again{after}")
         else:
-            self._idle = seconds(at)
+            self._inactive = seconds(at)
             why = ": ".join(filter(None, (plain(now["reason"], 60), plain(now["message"], REASON_LENGTH))))
             yield Entry(at, "warn", f"Autoscaler can't scale{': ' if why else ''}{why}")
 
@@ -85,89 +86,92 @@ class ChangeDetector:
         new = {pod["uid"]: pod for pod in after["pods"]}
         for uid, pod in old.items():
             if uid not in new:
-                yield self._left(pod, at, marked=pod["app"] == database)
+                yield self._removed(pod, at, marked=pod["app"] == database)
         for uid, pod in new.items():
             was = old.get(uid)
             if was is pod:
                 continue
             marked = pod["app"] == database
             if was is None:
-                yield self._came(pod, at)
+                yield self._created(pod, at)
                 was = pod | {"phase": "Pending", "ready": False, "restarts": 0}
-            yield from self._turned(was, pod, at, marked)
+            yield from self._status(was, pod, at, marked)
 
-    def _left(self, pod: Json, at: str, *, marked: bool) -> Entry:
+    def _removed(self, pod: Json, at: str, *, marked: bool) -> Entry:
         now, uid, name = seconds(at), pod["uid"], pod["name"]
-        self._waiting.pop(uid, None)
-        began = self._ending.pop(uid, None)
+        self._unready.pop(uid, None)
+        began = self._terminating.pop(uid, None)
         self._gone.pop(name, None)
         self._gone[name] = now
         if len(self._gone) > REMEMBERED_NAMES:
             del self._gone[next(iter(self._gone))]
         after = "" if began is None else f", {span(now - began)} after it began to terminate"
-        sudden = marked and pod["phase"] != "Terminating"
-        return Entry(at, "off", f"{shorten(name)} gone{after}", _of(pod), _mark(pod, "gone") if sudden else None)
+        unexpected = marked and pod["phase"] != "Terminating"
+        return Entry(at, "off", f"{shorten(name)} gone{after}", _of(pod), _mark(pod, "gone") if unexpected else None)
 
-    def _came(self, pod: Json, at: str) -> Entry:
+    def _created(self, pod: Json, at: str) -> Entry:
         now = seconds(at)
         created = seconds(pod["created"]) if pod["created"] else now
-        self._waiting[pod["uid"]] = (now if now - created < STAMP_SECONDS else created, False)
+        self._unready[pod["uid"]] = (now if now - created < STAMP_SECONDS else created, False)
         gone = self._gone.pop(pod["name"], None)
         if gone is None:
             return Entry(at, "busy", f"{shorten(pod['name'])} created", _of(pod))
-        # Only a StatefulSet gives a name again. Where both were told at once, nobody knows what passed between.
+        # Only a StatefulSet reuses a name. If one list showed both changes, the time between them is unknown.
         after = f", {span(now - gone)} after the old one was gone" if now > gone else ""
         return Entry(at, "busy", f"{shorten(pod['name'])} replaced by a new pod{after}", _of(pod))
 
-    def _turned(self, was: Json, pod: Json, at: str, marked: bool) -> Iterator[Entry]:
+    def _status(self, was: Json, pod: Json, at: str, marked: bool) -> Iterator[Entry]:
         now, uid, name = seconds(at), pod["uid"], shorten(pod["name"])
 
-        def news(tone: str, words: str, mark: str | None = None) -> Entry:
+        def entry(tone: str, words: str, mark: str | None = None) -> Entry:
             return Entry(at, tone, f"{name} {words}", _of(pod), _mark(pod, mark) if marked and mark else None)
 
         if pod["restarts"] > was["restarts"]:
-            yield news(*_restarted(was, pod), "restarted")
+            yield entry(*_restarted(was, pod), "restarted")
         if pod["phase"] in ("Terminating", "Failed", "Succeeded"):
-            self._waiting.pop(uid, None)
+            self._unready.pop(uid, None)
             if pod["phase"] == was["phase"]:
                 return
             if pod["phase"] == "Terminating":
-                self._ending[uid] = now
-                yield news("off", "terminating", "ends")
+                self._terminating[uid] = now
+                yield entry("off", "terminating", "ends")
             elif pod["phase"] == "Failed":
-                yield news("bad", f"failed{_because(pod)}", "failed")
+                yield entry("bad", f"failed{_because(pod)}", "failed")
             else:
-                yield news("off", "finished")
+                yield entry("off", "finished")
         elif pod["ready"] and not was["ready"]:
-            since, again = self._waiting.pop(uid, (None, False))
+            since, again = self._unready.pop(uid, (None, False))
             after = "" if since is None else f" after {span(now - since)}"
-            yield news("good", f"Ready{' again' if again else ''}{after}", "Ready")
+            yield entry("good", f"Ready{' again' if again else ''}{after}", "Ready")
         elif was["ready"] and not pod["ready"]:
-            self._waiting[uid] = (now, True)
-            yield news("warn", f"not ready{_because(pod)}", "not ready")
+            self._unready[uid] = (now, True)
+            yield entry("warn", f"not ready{_because(pod)}", "not ready")
 
-    # The Service, and where the state comes from
+    # The Service and the sources
 
     def _endpoints(self, was: Json | None, now: Json | None, at: str) -> Iterator[Entry]:
         if was is None or now is None or bool(was["endpoints"]) == bool(now["endpoints"]):
             return
         service = f"Service {shorten(now['name'])}"
         if now["endpoints"]:
-            after = "" if self._unreachable is None else f" after {span(seconds(at) - self._unreachable)}"
-            self._unreachable = None
+            after = "" if self._without_endpoints is None else f" after {span(seconds(at) - self._without_endpoints)}"
+            self._without_endpoints = None
             yield Entry(at, "good", f"{service} has endpoints again{after}")
         else:
-            self._unreachable = seconds(at)
+            self._without_endpoints = seconds(at)
             yield Entry(at, "bad", f"{service} has no endpoints: no pod answers")
 
     def _sources(self, sources: Json, at: str) -> Iterator[Entry]:
-        """Together where several go or return together: they mostly share the reason. Mongo's own news is its state."""
-        once = {name: source for name, source in sources.items() if source["as_of"] and name != "mongo"}
-        gone = {n: s for n, s in once.items() if s["state"] != "live" and n not in self._away}
-        if gone and _any_settled(gone, at):
-            self._away |= {name: seconds(source["since"]) for name, source in gone.items()}
-            yield from _losses(gone)
-        back = {name: once[name] for name in self._away if name in once and once[name]["state"] == "live"}
+        """Yield the sources that stopped or resumed, several in one entry: they mostly share the cause.
+
+        Mongo is left out: its state has entries of its own.
+        """
+        known = {name: source for name, source in sources.items() if source["as_of"] and name != "mongo"}
+        lost = {n: s for n, s in known.items() if s["state"] != "live" and n not in self._away}
+        if lost and _any_settled(lost, at):
+            self._away |= {name: seconds(source["since"]) for name, source in lost.items()}
+            yield from _losses(lost)
+        back = {name: known[name] for name in self._away if name in known and known[name]["state"] == "live"}
         if back and _any_settled(back, at):
             longest = max(seconds(source["since"]) - self._away.pop(name) for name, source in back.items())
             last = max(source["since"] for source in back.values())
@@ -175,7 +179,7 @@ class ChangeDetector:
 
 
 def _restarted(was: Json, pod: Json) -> tuple[str, str]:
-    """Its reason is in the state before: the container runs again by now."""
+    """Return the tone and the words. The reason is in the earlier state: the container runs again by now."""
     reason = was["reason"] or pod["reason"]
     times = "once" if pod["restarts"] == 1 else f"{pod['restarts']} times"
     why = f", after {plain(reason, 60)}" if reason else ""
@@ -197,7 +201,7 @@ def _active(autoscaler: Json) -> Json | None:
 
 
 def _replicas(before: Json, after: Json, at: str) -> Iterator[Entry]:
-    """Scaling by hand. A Deployment with an autoscaler, or that may have one, only follows what is told of that."""
+    """Yield manual scalings. Those of a Deployment that has or may have an autoscaler are reported with that."""
     scaler = after["autoscaler"] or after["sources"].get("horizontalpodautoscalers", {}).get("state") == "connecting"
     for key, kind in (("deployment", "Deployment"), ("statefulset", "StatefulSet")):
         was, now = before[key], after[key]
@@ -212,29 +216,29 @@ def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[Entry]:
     old = {claim["uid"]: claim for claim in before}
     new = {claim["uid"]: claim for claim in after}
 
-    def news(tone: str, claim: Json, words: str, mark: str | None = None) -> Entry:
+    def entry(tone: str, claim: Json, words: str, mark: str | None = None) -> Entry:
         about = {"kind": "PersistentVolumeClaim", "name": claim["name"], "uid": claim["uid"]}
         return Entry(at, tone, f"Volume claim {shorten(claim['name'])} {words}", about, mark)
 
     for uid, claim in old.items():
         if uid not in new:
-            yield news("warn", claim, "gone: what Mongo stored on it is no longer its own", "claim gone")
+            yield entry("warn", claim, "deleted: Mongo has lost the data on it", "claim gone")
     for uid, claim in new.items():
         was = old.get(uid)
         if was is None:
-            yield news("busy", claim, "created")
+            yield entry("busy", claim, "created")
         elif was["phase"] != claim["phase"]:
             tone = {"Bound": "good", "Lost": "bad"}.get(claim["phase"], "warn")
             volume = f" to {shorten(claim['volume'])}" if claim["phase"] == "Bound" and claim["volume"] else ""
             words = f"{plain(claim['phase'], 30)}{volume}, was {plain(was['phase'], 30)}"
-            yield news(tone, claim, words, "claim Lost" if claim["phase"] == "Lost" else None)
+            yield entry(tone, claim, words, "claim Lost" if claim["phase"] == "Lost" else None)
         elif was["volume"] != claim["volume"] and was["volume"]:
             volumes = [shorten(volume) if volume else "none" for volume in (was["volume"], claim["volume"])]
-            yield news("warn", claim, f"has another volume: {' → '.join(volumes)}")
+            yield entry("warn", claim, f"has another volume: {' → '.join(volumes)}")
 
 
 def _mongo(was: Json, now: Json, source: Json) -> Iterator[Entry]:
-    """At the moments that the state gives: they are when it was heard, not when it was published."""
+    """Yield a change of the database's state. Its times are the state's own, which are earlier than the publication."""
     if was["since"] == now["since"]:
         return
     lasted = span(seconds(now["since"]) - seconds(was["since"]))
@@ -245,19 +249,19 @@ def _mongo(was: Json, now: Json, source: Json) -> Iterator[Entry]:
         again = "again " if was["version"] else ""
         yield Entry(now["since"], "good", f"Mongo answers {again}after {lasted}", None, "mongod up")
     else:
-        yield Entry(now["since"], "warn", "Mongo was away for a moment", None, "mongod blinked")
+        yield Entry(now["since"], "warn", "Mongo was briefly unavailable", None, "mongod blip")
 
 
-def _losses(gone: dict[str, Json]) -> Iterator[Entry]:
+def _losses(lost: dict[str, Json]) -> Iterator[Entry]:
     for state in ("stale", "forbidden"):
-        these = {name: source for name, source in gone.items() if source["state"] == state}
+        these = {name: source for name, source in lost.items() if source["state"] == state}
         if not these:
             continue
         first = min(source["since"] for source in these.values())
         error = next((source["error"] for source in these.values() if source["error"]), None)
         why = f": {plain(error, REASON_LENGTH)}" if error else ""
         if state == "stale":
-            yield Entry(first, "warn", f"No word on {_names(these)}{why}")
+            yield Entry(first, "warn", f"No updates for {_names(these)}{why}")
         else:
             yield Entry(first, "bad", f"No longer allowed to read {_names(these)}{why}")
 

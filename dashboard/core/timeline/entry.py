@@ -1,4 +1,4 @@
-"""One thing that happened, in words of a sane length: names and messages come from the cluster, at any length."""
+"""A timeline entry, and helpers that shorten its text: names and messages from the cluster may be of any length."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,10 @@ Json = dict[str, Any]
 
 
 class Entry(NamedTuple):
-    """`tone` is good, busy, warn, bad or off; `mark` a very short label where a line on the charts is deserved."""
+    """A timeline entry.
+
+    `tone` is good, busy, warn, bad or off. `mark` is a very short label for a line on the charts, or None.
+    """
 
     at: str
     tone: str
@@ -16,15 +19,15 @@ class Entry(NamedTuple):
 
 
 def plain(text: str, length: int) -> str:
-    """One line of at most so many characters: no line breaks, nothing that a terminal or a browser would obey."""
-    # Four times as much is looked at, since spaces fall out; a message may be as long as the API server allows.
-    shown = "".join(character if character.isprintable() else " " for character in text[: 4 * length])
-    line = " ".join(shown.split())
+    """Return one line of at most `length` characters, without line breaks and control characters."""
+    # Collapsing spaces shortens the text, so more than `length` is read; a message may have a megabyte.
+    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * length])
+    line = " ".join(printable.split())
     return line if len(line) <= length and len(text) <= 4 * length else line[: length - 1].rstrip() + "…"
 
 
 def shorten(name: str, length: int = 60) -> str:
-    """A name without its middle: both ends tell siblings apart."""
+    """Shorten a name by cutting its middle: the ends distinguish similar names."""
     name = plain(name, 253)
     if len(name) <= length:
         return name
@@ -33,7 +36,7 @@ def shorten(name: str, length: int = 60) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration: "0.4 s", "12 s", "4 min", "2 h 05"."""
+    """Format a duration: "0.4 s", "12 s", "4 min", "2 h 05"."""
     s = max(0.0, seconds)
     if s < 9.95:
         return f"{s:.1f} s"
@@ -45,5 +48,5 @@ def span(seconds: float) -> str:
 
 
 def listing(words: list[str]) -> str:
-    """The words as in a sentence: "a", "a and b", "a, b and c"."""
+    """Join words as in a sentence: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,4 +1,4 @@
-"""What happened, newest first: Kubernetes' own Events, and the changes between two states that are worth telling."""
+"""The timeline: Kubernetes Events, actions, and notable changes between two states; newest first."""
 
 from bisect import bisect_left, insort
 from heapq import nlargest
@@ -11,13 +11,13 @@ from dashboard.core.timeline.entry import Entry, plain, shorten
 from dashboard.core.timestamps import rfc3339, seconds
 
 ENTRIES = 200
-ASSURED = ENTRIES // 2  # for Kubernetes' Events, and as many for the rest: neither pushes the other out
+ASSURED = ENTRIES // 2  # reserved for Kubernetes Events, and as many for the rest: neither displaces the other
 MESSAGE_LENGTH = 240
-WORD_LENGTH = 100  # of a message: a name in it, or an address
+WORD_LENGTH = 100  # of one word of a message, such as a name or an address
 REASON_LENGTH = 60
 NAME_LENGTH = 253  # the longest that Kubernetes allows
 
-# Warnings that say that something does not run, and not only that it was tried again.
+# Reasons of Warning Events for which something does not run.
 BAD = frozenset({
     "BackOff", "Evicted", "Failed", "FailedCreate", "FailedMount", "NodeNotReady", "OOMKilling", "ProvisioningFailed",
     "SystemOOM",
@@ -27,78 +27,80 @@ Json = dict[str, Any]
 
 
 class TimelineRow(NamedTuple):
-    """An entry in its place: by time, and by arrival within it."""
+    """An entry with its sort key: its time, then its arrival."""
 
     at: float
     arrival: int
     entry: Json
-    event: str | None  # its Event's uid
-    times: int  # that the Event happened
+    event: str | None  # the Event's uid
+    times: int  # the Event's count
 
 
 class Timeline:
+    """The newest ENTRIES entries."""
+
     def __init__(self) -> None:
         self._rows: list[TimelineRow] = []  # oldest first
-        self._events: dict[str, TimelineRow] = {}  # Event's uid → its row
+        self._events: dict[str, TimelineRow] = {}  # Event's uid → row
         self._arrivals = 0
         self._changes = ChangeDetector()
         self._entries: list[Json] = []
-        self._moved = False  # since the entries were last asked for
+        self._changed = False  # since the last call of `entries`
 
-    def tell(self, told: events.Event) -> None:
-        """Takes in what a source told, if it belongs here. A deleted Event only has outlived its time: it stays."""
-        match told:
+    def apply(self, event: events.Event) -> None:
+        """Add a Kubernetes Event or an action, and ignore other events. Expired Kubernetes Events stay."""
+        match event:
             case events.ObjectsListed(kind="events", objects=listed):
-                # A list may have tens of thousands.
-                for happened in reversed(nlargest(ENTRIES, listed, key=lambda one: _moment(one, told.at))):
-                    self._hear(happened, told.at)
-            case events.ObjectChanged(kind="events", object=happened):
-                self._hear(happened, told.at)
+                # A list may have tens of thousands of Events.
+                for each in reversed(nlargest(ENTRIES, listed, key=lambda one: _time(one, event.at))):
+                    self._add_event(each, event.at)
+            case events.ObjectChanged(kind="events", object=changed):
+                self._add_event(changed, event.at)
             case events.ActionRecorded():
-                self.note("action", Entry(told.at, told.tone, told.text, told.about, told.mark))
+                self.add("action", Entry(event.at, event.tone, event.text, event.about, event.mark))
 
     def compare(self, before: Json, after: Json, at: str) -> None:
-        """Notes what changed between two states."""
-        for news in self._changes.between(before, after, at):
-            self.note("change", news)
+        """Add the changes between two states."""
+        for entry in self._changes.between(before, after, at):
+            self.add("change", entry)
 
-    def note(self, kind: str, news: Entry) -> None:
-        """Adds what somebody did ("action") or what came of it ("change")."""
-        self._insert(f"{kind}/{self._arrivals}", kind, seconds(news.at), news)
+    def add(self, kind: str, entry: Entry) -> None:
+        """Add an "action" or a "change"."""
+        self._insert(f"{kind}/{self._arrivals}", kind, seconds(entry.at), entry)
 
     def entries(self) -> list[Json]:
-        """At most ENTRIES, newest first: the same list while nothing happened."""
-        if self._moved:
-            self._moved = False
+        """Return at most ENTRIES entries, newest first. The list object stays the same while nothing changes."""
+        if self._changed:
+            self._changed = False
             entries = [row.entry for row in reversed(self._rows)]
             if entries != self._entries:
                 self._entries = entries
         return self._entries
 
-    def _hear(self, happened: KubernetesEvent, heard: str) -> None:
-        """An Event that repeats has moved on to its new time; one that was listed again has not."""
-        uid = happened.metadata.uid or happened.metadata.name
-        count = _count(happened)
+    def _add_event(self, event: KubernetesEvent, received: str) -> None:
+        """Add an Event. A repetition replaces its earlier entry; an Event that is only listed again is ignored."""
+        uid = event.metadata.uid or event.metadata.name
+        count = _count(event)
         known = self._events.get(uid)
         if known and known.times >= count:
             return
         if known:
             self._drop(known)
-        at = _moment(happened, heard)
-        news = Entry(rfc3339(at), _tone(happened), _text(happened, count), _about(happened.involved_object))
-        self._insert(f"{uid}/{count}", "event", at, news, uid, count)
+        at = _time(event, received)
+        entry = Entry(rfc3339(at), _tone(event), _text(event, count), _about(event.involved_object))
+        self._insert(f"{uid}/{count}", "event", at, entry, uid, count)
 
-    def _insert(self, entry_id: str, kind: str, at: float, news: Entry, uid: str | None = None, times: int = 1) -> None:
-        entry = {
-            "id": entry_id,
-            "at": news.at,
+    def _insert(self, id_: str, kind: str, at: float, entry: Entry, uid: str | None = None, times: int = 1) -> None:
+        fields = {
+            "id": id_,
+            "at": entry.at,
             "kind": kind,
-            "tone": news.tone,
-            "text": news.text,
-            "about": news.about,
-            "mark": news.mark,
+            "tone": entry.tone,
+            "text": entry.text,
+            "about": entry.about,
+            "mark": entry.mark,
         }
-        row = TimelineRow(at, self._arrivals, entry, uid, times)
+        row = TimelineRow(at, self._arrivals, fields, uid, times)
         self._arrivals += 1
         insort(self._rows, row)
         if uid is not None:
@@ -106,7 +108,7 @@ class Timeline:
         if len(self._rows) > ENTRIES:
             crowded = len(self._events) > ASSURED
             self._drop(next(row for row in self._rows if (row.event is not None) == crowded))
-        self._moved = True
+        self._changed = True
 
     def _drop(self, row: TimelineRow) -> None:
         del self._rows[bisect_left(self._rows, row)]
@@ -114,45 +116,45 @@ class Timeline:
             del self._events[row.event]
 
 
-def _moment(happened: KubernetesEvent, heard: str) -> float:
-    """When it last happened, written in one of four places. Not after it was heard, whatever a node's clock says."""
+def _time(event: KubernetesEvent, received: str) -> float:
+    """Return the time of the Event's last occurrence, which is in one of four fields; at most the time of receipt."""
     at = (
-        (happened.series and happened.series.last_observed_time)
-        or happened.last_timestamp
-        or happened.event_time
-        or happened.metadata.creation_timestamp
-        or heard
+        (event.series and event.series.last_observed_time)
+        or event.last_timestamp
+        or event.event_time
+        or event.metadata.creation_timestamp
+        or received
     )
-    latest = seconds(heard)
+    latest = seconds(received)
     try:
         return min(seconds(at), latest)
     except (ValueError, OverflowError):
         return latest
 
 
-def _count(happened: KubernetesEvent) -> int:
-    return max(happened.series.count if happened.series else 1, happened.count or 1)
+def _count(event: KubernetesEvent) -> int:
+    return max(event.series.count if event.series else 1, event.count or 1)
 
 
-def _tone(happened: KubernetesEvent) -> str:
-    if happened.type == "Normal":
+def _tone(event: KubernetesEvent) -> str:
+    if event.type == "Normal":
         return "off"
-    return "bad" if happened.reason in BAD else "warn"
+    return "bad" if event.reason in BAD else "warn"
 
 
-def _text(happened: KubernetesEvent, count: int) -> str:
-    """Reason and object as `kubectl get events` has them, then the message: "Unhealthy mongodb-0/mongod: Startup …"."""
-    of = happened.involved_object
-    # The kubelet repeats there which pod it speaks of.
-    message = happened.message[: 4 * MESSAGE_LENGTH].partition(f" in pod {of.name}_")[0]
+def _text(event: KubernetesEvent, count: int) -> str:
+    """Return the reason, the object and the message: "Unhealthy mongodb-0/mongod: Startup probe failed …"."""
+    of = event.involved_object
+    # The kubelet repeats the pod's name at the end of its messages.
+    message = event.message[: 4 * MESSAGE_LENGTH].partition(f" in pod {of.name}_")[0]
     message = plain(" ".join(shorten(word, WORD_LENGTH) for word in message.split()), MESSAGE_LENGTH)
-    subject = " ".join(filter(None, (plain(happened.reason, REASON_LENGTH), _subject(of))))
+    subject = " ".join(filter(None, (plain(event.reason, REASON_LENGTH), _subject(of))))
     times = f"({count}\N{MULTIPLICATION SIGN})" if count > 1 else ""
     return " ".join(filter(None, (": ".join(filter(None, (subject, message))), times)))
 
 
 def _subject(of: Regarding) -> str:
-    """The object's name, and the container's: a fieldPath is "spec.containers{mongod}"."""
+    """Return the object's name and the container's, from a fieldPath such as "spec.containers{mongod}"."""
     container = of.field_path.partition("{")[2].rstrip("}")
     return f"{shorten(of.name)}/{shorten(container)}" if container else shorten(of.name)
 

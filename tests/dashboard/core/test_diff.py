@@ -1,4 +1,4 @@
-"""The cases are shared with the page's own state.js: tests/js runs them there."""
+"""Diff and patch. tests/js runs the same cases with the page's state.js."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5,
 
 
 def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Objects, lists, and above all lists of objects with identities, whole or nearly so."""
+    """Objects, lists, and mostly keyed lists, some of them with a flaw."""
     objects = st.dictionaries(KEYS, children, max_size=4)
     with_uid = st.builds(lambda uid, rest: {**rest, "uid": uid}, IDENTITIES, objects)
     with_id = st.builds(lambda id_, rest: {**rest, "id": id_}, IDENTITIES, objects)
@@ -31,13 +31,13 @@ STATES = st.recursive(SCALARS, _containers, max_leaves=25)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_the_shared_cases_hold(case: dict[str, Any]) -> None:
+def test_shared_cases(case: dict[str, Any]) -> None:
     assert json.dumps(diff(case["old"], case["new"])) == json.dumps(case["changes"])
     assert same(patch(case["old"], case["changes"]), case["new"])
 
 
 @given(STATES, STATES)
-def test_a_patched_old_state_is_the_new_one(old: Any, new: Any) -> None:
+def test_patch_of_the_diff_gives_the_new_state(old: Any, new: Any) -> None:
     before = copy.deepcopy(old)
     changes = json.loads(json.dumps(diff(old, new)))  # as they arrive
     assert same(patch(old, changes), new)
@@ -45,17 +45,17 @@ def test_a_patched_old_state_is_the_new_one(old: Any, new: Any) -> None:
 
 
 @given(STATES)
-def test_a_state_does_not_differ_from_its_copy(state: Any) -> None:
+def test_copy_has_no_diff(state: Any) -> None:
     assert diff(state, copy.deepcopy(state)) == []
 
 
-def test_an_unknown_change_is_refused() -> None:
+def test_unknown_change_raises() -> None:
     with pytest.raises(ValueError, match="not a change"):
         patch({}, [["move", ["a"], ["b"]]])
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal as JSON, where true is not 1 but 1 is 1.0."""
+    """Return whether the values are equal as JSON: true differs from 1, and 1 equals 1.0."""
     return tagged(one) == tagged(other)
 
 

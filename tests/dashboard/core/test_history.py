@@ -1,4 +1,4 @@
-"""The charted figures: what is kept, for how long, and what a page that knows a part is told."""
+"""The metrics history: its resolution, its bounds, and reads from a given time."""
 
 import math
 from itertools import pairwise
@@ -17,7 +17,7 @@ def history() -> MetricsTables:
 
 
 def traffic(history: MetricsTables, seconds: int, first: int = 0) -> None:
-    """A point a second: as many requests as seconds have passed, no errors, latencies known every other second."""
+    """Add a point a second: the requests count the seconds, and every other point has latencies."""
     for second in range(first, first + seconds):
         latencies = (1.0, 2.0) if second % 2 else (None, None)
         history.add("traffic", T0 + second, float(second), 0.0, *latencies)
@@ -28,7 +28,7 @@ def columns(history: MetricsTables, table: str, since: float = 0) -> dict[str, l
     return found
 
 
-def test_there_is_a_column_for_every_figure_of_every_table_before_the_first_point(history: MetricsTables) -> None:
+def test_empty_history_has_all_columns(history: MetricsTables) -> None:
     empty: dict[str, dict[str, list[float]]] = {
         name: {column: [] for column in ("at", *figures)} for name, figures in TABLES.items()
     }
@@ -36,7 +36,7 @@ def test_there_is_a_column_for_every_figure_of_every_table_before_the_first_poin
     assert history.take() is None
 
 
-def test_only_what_came_after_the_moment_is_told(history: MetricsTables) -> None:
+def test_since_returns_only_later_points(history: MetricsTables) -> None:
     traffic(history, 4)
     assert columns(history, "traffic", T0 + 1) == {
         "at": [T0 + 2, T0 + 3],
@@ -50,7 +50,7 @@ def test_only_what_came_after_the_moment_is_told(history: MetricsTables) -> None
     assert columns(history, "traffic", math.inf)["at"] == []
 
 
-def test_a_point_that_is_not_later_than_the_last_is_left_out(history: MetricsTables) -> None:
+def test_point_that_is_not_later_is_ignored(history: MetricsTables) -> None:
     history.add("cpu", T0 + 10, 50)
     history.add("cpu", T0 + 10, 60)
     history.add("cpu", T0 + 9, 70)
@@ -59,14 +59,14 @@ def test_a_point_that_is_not_later_than_the_last_is_left_out(history: MetricsTab
     assert taken and taken["tables"]["cpu"]["percent"] == [50]
 
 
-def test_nothing_is_none_and_no_other_figure_suffers(history: MetricsTables) -> None:
+def test_none_affects_only_its_own_column(history: MetricsTables) -> None:
     history.add("load", T0, 180, 179.5, 0, None, math.nan)
     history.add("load", T0 + 1, 180, 180, 0, 4, 9)
     found = columns(history, "load")
     assert (found["p50_ms"], found["p99_ms"], found["achieved"]) == ([None, 4.0], [None, 9.0], [179.5, 180.0])
 
 
-def test_an_hour_stays_whole_and_older_points_are_the_means_of_their_minutes(history: MetricsTables) -> None:
+def test_older_points_are_the_means_of_their_minutes(history: MetricsTables) -> None:
     traffic(history, 3 * 3600)
     at, requests, p99 = (columns(history, "traffic")[name] for name in ("at", "requests", "p99_ms"))
     end = T0 + 3 * 3600
@@ -77,7 +77,7 @@ def test_an_hour_stays_whole_and_older_points_are_the_means_of_their_minutes(his
     assert p99[0] == 2.0  # the mean of what there was
 
 
-def test_between_the_minutes_and_the_hour_no_point_is_missing(history: MetricsTables) -> None:
+def test_no_gap_between_coarse_and_fine_points(history: MetricsTables) -> None:
     for second in range(0, 6000, 7):
         traffic(history, 7, second)
         at = columns(history, "traffic")["at"]
@@ -85,13 +85,13 @@ def test_between_the_minutes_and_the_hour_no_point_is_missing(history: MetricsTa
         assert all(after - before <= 60 for before, after in pairwise(at))
 
 
-def test_a_minute_without_a_figure_has_none(history: MetricsTables) -> None:
+def test_minute_without_values_is_none(history: MetricsTables) -> None:
     for second in range(2 * FINE_POINTS):
         history.add("traffic", T0 + second, 0, 0, None, None)
     assert set(columns(history, "traffic")["p50_ms"]) == {None}
 
 
-def test_memory_is_bounded_however_long_it_runs(history: MetricsTables) -> None:
+def test_memory_is_bounded(history: MetricsTables) -> None:
     for minute in range(30 * 60):  # thirty hours of points a second would be slow here: two a minute fill it as well
         for half in (0.0, 30.0):
             history.add("traffic", T0 + minute * 60 + half, 1, 0, None, None)
@@ -101,7 +101,7 @@ def test_memory_is_bounded_however_long_it_runs(history: MetricsTables) -> None:
     assert len(columns(history, "traffic", T0 + 31 * 3600)["at"]) >= FINE_POINTS
 
 
-def test_steps_are_told_only_when_they_change(history: MetricsTables) -> None:
+def test_step_is_added_only_on_a_change(history: MetricsTables) -> None:
     for second, desired, ready in ((0, 2, 2), (1, 2, 2), (2, 4, 2), (3, 4, 2), (4, 4, None), (5, 4, None)):
         history.add_step("replicas", T0 + second, desired, ready)
     assert columns(history, "replicas") == {
@@ -111,7 +111,7 @@ def test_steps_are_told_only_when_they_change(history: MetricsTables) -> None:
     }
 
 
-def test_a_step_at_the_moment_of_another_is_not_lost(history: MetricsTables) -> None:
+def test_step_at_the_time_of_another_is_not_lost(history: MetricsTables) -> None:
     history.add_step("replicas", T0, 2, 0)
     history.add_step("replicas", T0, 3, 0)
     history.add_step("replicas", T0 - 5, 4, 0)
@@ -126,29 +126,29 @@ def test_old_steps_are_never_averaged(history: MetricsTables) -> None:
     assert set(columns(history, "replicas")["desired"]) == {2.0, 4.0}
 
 
-def test_a_pod_has_a_sparkline_while_it_has_samples(history: MetricsTables) -> None:
+def test_pod_has_a_sparkline_while_it_has_samples(history: MetricsTables) -> None:
     for sample in range(2 * SPARK_POINTS):
         history.add_pods({"u1": (T0 + sample * 15, 100.0 + sample, 15.0), "u2": (T0, 7.0, 15.0)})
     spark = history.since(0)["pods"]
-    assert spark["u2"] == {"at": [T0], "cpu_millicores": [7.0]}  # counted once, by its own moment
+    assert spark["u2"] == {"at": [T0], "cpu_millicores": [7.0]}  # counted once, at its own timestamp
     assert SPARK_POINTS <= len(spark["u1"]["at"]) <= SPARK_POINTS * 9 // 8 + 1
     history.add_pods({"u2": (T0 + 15, 8.0, 15.0)})
     assert list(history.since(0)["pods"]) == ["u2"]
 
 
-def test_a_pod_with_nothing_new_is_still_named(history: MetricsTables) -> None:
+def test_pod_without_new_points_is_included(history: MetricsTables) -> None:
     history.add_pods({"u1": (T0, 1.0, 15.0)})
     assert history.since(T0)["pods"] == {"u1": {"at": [], "cpu_millicores": []}}
 
 
-def test_a_crowd_of_pods_has_no_sparklines(history: MetricsTables) -> None:
+def test_many_pods_have_no_sparklines(history: MetricsTables) -> None:
     history.add_pods({f"u{pod}": (T0, 1.0, 15.0) for pod in range(SPARK_PODS)})
     assert len(history.since(0)["pods"]) == SPARK_PODS
     history.add_pods({f"u{pod}": (T0 + 15, 1.0, 15.0) for pod in range(SPARK_PODS + 1)})
     assert history.since(0)["pods"] == {}
 
 
-def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: MetricsTables) -> None:
+def test_take_returns_new_points_once(history: MetricsTables) -> None:
     history.add("cpu", T0, 84.5)
     history.add("traffic", T0, 10, 0, None, 9)
     history.add("traffic", T0 + 1, 11, 1, 4, 9)
@@ -169,7 +169,7 @@ def test_what_is_new_is_taken_once_in_the_shape_of_the_whole(history: MetricsTab
     assert history.take() is None
 
 
-def test_it_counts_what_it_took_in_and_nothing_else(history: MetricsTables) -> None:
+def test_taken_in_counts_added_points(history: MetricsTables) -> None:
     history.add("cpu", T0, 1)
     history.add("cpu", T0, 2)
     history.add_step("replicas", T0, 2, 2)

@@ -10,7 +10,7 @@ from dashboard.core.quantity import MOST_BYTES, MOST_MILLICORES, QuantityError, 
         ("250u", 1), ("2k", 2_000_000), ("1e3", 1_000_000), ("1E-3", 1), (".5", 500), ("-1", -1000),
     ],
 )  # fmt: skip
-def test_cpu_is_read_in_millicores_rounded_up(text: str, expected: int) -> None:
+def test_cpu_is_rounded_up_to_millicores(text: str, expected: int) -> None:
     assert millicores(text) == expected
 
 
@@ -22,18 +22,18 @@ def test_cpu_is_read_in_millicores_rounded_up(text: str, expected: int) -> None:
         ("8Pi", 2**53), ("1E3", 1000),
     ],
 )  # fmt: skip
-def test_memory_is_read_in_bytes_rounded_up(text: str, expected: int) -> None:
+def test_memory_is_rounded_up_to_bytes(text: str, expected: int) -> None:
     assert whole_bytes(text) == expected
 
 
 @pytest.mark.parametrize("text", ["1e20", "5E", "100Ei", "9223372036854775807", "1e999999999", "9" * 100_000])
-def test_what_is_larger_than_any_machine_counts_as_the_largest(text: str) -> None:
+def test_huge_quantities_are_clamped(text: str) -> None:
     assert (millicores(text), whole_bytes(text), number(text)) == (MOST_MILLICORES, MOST_BYTES, MOST_MILLICORES)
     assert (millicores(f"-{text}"), whole_bytes(f"-{text}")) == (-MOST_MILLICORES, -MOST_BYTES)
 
 
 @pytest.mark.parametrize("text", ["1e-20", "1n", "0." + "0" * 100_000 + "1"])
-def test_what_is_smaller_than_the_unit_is_rounded_up(text: str) -> None:
+def test_tiny_quantities_are_rounded_up(text: str) -> None:
     assert (millicores(text), whole_bytes(text)) == (1, 1)
 
 
@@ -41,6 +41,6 @@ NO_QUANTITIES = ["", "m", "1 Gi", "1gi", "1KiB", "1mm", "NaN", "inf", "1_000", "
 
 
 @pytest.mark.parametrize("text", NO_QUANTITIES)
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_invalid_quantity(text: str) -> None:
     with pytest.raises(QuantityError):
         whole_bytes(text)

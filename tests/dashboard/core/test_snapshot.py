@@ -1,4 +1,4 @@
-"""The state, on literals as the API sends them."""
+"""The snapshot's state, for objects as the API sends them."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
     return objects.PodMetrics(objects.Meta(name=name), at, "15s", [objects.ContainerMetrics("c", usage)])
 
 
-def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
+def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
     assert snapshot.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
         "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "lease": None,
@@ -57,7 +57,7 @@ def test_an_empty_state_has_every_field(snapshot: Snapshot) -> None:
     }  # fmt: skip
 
 
-def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
+def test_fields_of_a_pod(snapshot: Snapshot) -> None:
     resources = {"requests": {"cpu": "100m", "memory": "96Mi"}, "limits": {"cpu": "400m", "memory": "256Mi"}}
     sidecar = {"name": "sidecar", "resources": {**resources, "limits": {"memory": "64Mi"}}}
     snapshot.apply(
@@ -104,20 +104,20 @@ def test_a_pod_has_the_contract_s_fields(snapshot: Snapshot) -> None:
         ({"conditions": None, "containerStatuses": None}, None),
     ],
 )
-def test_a_pod_says_in_kubernetes_words_what_ails_it(
+def test_reason_of_a_pod(
     snapshot: Snapshot, status: dict[str, Any], reason: str | None
 ) -> None:
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
     assert only_pod(snapshot)["reason"] == reason
 
 
-def test_a_pod_on_its_way_out_is_terminating_whatever_its_phase(snapshot: Snapshot) -> None:
+def test_deleted_pod_is_terminating_in_any_phase(snapshot: Snapshot) -> None:
     going = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=going))
     assert only_pod(snapshot)["phase"] == "Terminating"
 
 
-def test_a_replaced_pod_of_the_same_name_is_another_one(snapshot: Snapshot) -> None:
+def test_replaced_pod_of_the_same_name_is_another_pod(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("old")]))
     snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
     before = snapshot.state(0)
@@ -136,13 +136,13 @@ def test_pods_are_ordered_by_creation_then_name(snapshot: Snapshot) -> None:
     assert [pod["name"] for pod in snapshot.state(0)["pods"]] == ["z", "a", "b"]
 
 
-def test_a_list_removes_ghosts(snapshot: Snapshot) -> None:
+def test_list_removes_deleted_objects(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
     snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("2", "b")]))
     assert only_pod(snapshot)["uid"] == "2"
 
 
-def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
+def test_sample_counts_once_and_has_its_own_timestamp(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod()]))
     snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
     assert (only_pod(snapshot)["cpu_millicores"], only_pod(snapshot)["memory_bytes"]) == (124, 64 * 2**20)
@@ -154,14 +154,14 @@ def test_a_sample_counts_once_and_tells_its_own_age(snapshot: Snapshot) -> None:
     assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
 
 
-def test_samples_are_told_by_pod_with_their_own_moments(snapshot: Snapshot) -> None:
+def test_samples_by_pod_with_their_own_timestamps(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
     assert snapshot.samples() == {}
     snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
     assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
-def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot: Snapshot) -> None:
+def test_down_window_is_the_autoscalers_or_the_default(snapshot: Snapshot) -> None:
     assert snapshot.down_window() == 300
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
     hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
@@ -169,7 +169,7 @@ def test_the_window_on_the_way_down_is_the_autoscalers_or_what_is_usual(snapshot
     assert snapshot.down_window() == 60
 
 
-def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
+def test_unchanged_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
     before = snapshot.state(0)["pods"]
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
@@ -177,7 +177,7 @@ def test_a_quiet_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) ->
     assert after[0] is before[0] and after[1] is not before[1]
 
 
-def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> None:
+def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
     current = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}
     condition = {"type": "AbleToScale", "status": "True", "reason": "Ready", "message": "fine"}
@@ -203,13 +203,13 @@ def test_the_autoscaler_tells_its_numbers_and_conditions(snapshot: Snapshot) -> 
     }  # fmt: skip
     asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
     snapshot.apply(changed("deployments", asked))
-    assert snapshot.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "as the Deployment asks"
+    assert snapshot.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "the Deployment's spec.replicas"
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None
 
 
-def test_a_target_in_millicores_is_told_as_such_and_in_percent_of_the_requests(snapshot: Snapshot) -> None:
+def test_target_in_millicores_is_also_in_percent_of_the_requests(snapshot: Snapshot) -> None:
     cpu: dict[str, Any] = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "75m"}}
     current = {"name": "cpu", "current": {"averageValue": "133m"}}
     hpa = {
@@ -219,13 +219,13 @@ def test_a_target_in_millicores_is_told_as_such_and_in_percent_of_the_requests(s
     }
     keys = ("cpu_percent", "target_percent", "cpu_millicores", "target_millicores", "target_of_requests")
 
-    def told(target: str | None = None) -> list[Any]:
+    def target_fields(target: str | None = None) -> list[Any]:
         if target:
             cpu["target"]["averageValue"] = target
         snapshot.apply(changed("horizontalpodautoscalers", hpa))
         return [snapshot.state(0)["autoscaler"][key] for key in keys]
 
-    assert told() == [None, None, 133, 75, None], "there are no pods"
+    assert target_fields() == [None, None, 133, 75, None], "no pods"
     requests = [{"cpu": "100m"}, {"cpu": "200m"}, {}]
     specs = [{"containers": [{"name": "flask", "resources": {"requests": one}}]} for one in requests]
     labels = {"app.kubernetes.io/name": "flask"}
@@ -234,11 +234,11 @@ def test_a_target_in_millicores_is_told_as_such_and_in_percent_of_the_requests(s
         for n, spec in enumerate(specs)
     ]
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=pods))
-    assert told() == [None, None, 133, 75, 50.0], "of those that request any"
-    assert told("5E")[3:] == [10**12, None], "no line that would press the others flat"
+    assert target_fields() == [None, None, 133, 75, 50.0], "of the pods with a request"
+    assert target_fields("5E")[3:] == [10**12, None], "the line would flatten the chart"
 
 
-def test_no_request_is_too_large_for_the_state_s_json(snapshot: Snapshot) -> None:
+def test_numbers_fit_into_64_bits_for_huge_requests(snapshot: Snapshot) -> None:
     huge = {"requests": {"cpu": "5E", "memory": "100E"}, "limits": {"cpu": "1e20", "memory": "9223372036854775807"}}
     spec = {"containers": [{"name": f"c{n}", "resources": huge} for n in range(40)]}
     large = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
@@ -258,7 +258,7 @@ def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
     assert snapshot.state(0)["statefulset"] is None
 
 
-def test_a_claim_tells_its_capacity_once_it_is_bound(snapshot: Snapshot) -> None:
+def test_claim_has_a_capacity_once_bound(snapshot: Snapshot) -> None:
     claim: dict[str, Any] = {"metadata": {"name": "data", "uid": "c"}, "spec": {}, "status": {"phase": "Pending"}}
     snapshot.apply(changed("persistentvolumeclaims", claim))
     claim["spec"], claim["status"] = {"volumeName": "pvc-1"}, {"phase": "Bound", "capacity": {"storage": "1Gi"}}
@@ -269,7 +269,7 @@ def test_a_claim_tells_its_capacity_once_it_is_bound(snapshot: Snapshot) -> None
     assert snapshot.state(0)["claims"] == [bound]
 
 
-def test_endpoints_are_counted_once_ready_and_of_the_service(snapshot: Snapshot) -> None:
+def test_ready_endpoints_of_the_service_are_counted(snapshot: Snapshot) -> None:
     ours = {"kubernetes.io/service-name": "flask"}
     slices = [
         {"metadata": {"uid": "1", "labels": ours}, "endpoints": [
@@ -284,7 +284,7 @@ def test_endpoints_are_counted_once_ready_and_of_the_service(snapshot: Snapshot)
     assert snapshot.state(0)["service"] == {"name": "flask", "endpoints": 2}
 
 
-def test_a_database_that_goes_away_leaves_its_contents_on_the_page(snapshot: Snapshot) -> None:
+def test_contents_stay_while_the_database_is_down(snapshot: Snapshot) -> None:
     snapshot.apply(events.MongoUnavailable(at=T0, error="away"))
     assert snapshot.state(0)["mongo"] == {
         "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
@@ -314,7 +314,7 @@ def test_states_patch_into_each_other(snapshot: Snapshot) -> None:
     assert patch(before, diff(before, after)) == after
 
 
-def test_an_event_of_the_api_is_read() -> None:
+def test_event_is_decoded() -> None:
     text = {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u"},
             "type": "Warning", "reason": "Unhealthy", "message": "Readiness probe failed", "count": 3,
             "lastTimestamp": T1, "eventTime": None}  # fmt: skip
@@ -322,10 +322,10 @@ def test_an_event_of_the_api_is_read() -> None:
     assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
 
 
-def test_crash_mode_is_there_while_the_database_s_pod_has_a_container_for_it(snapshot: Snapshot) -> None:
+def test_crash_mode_follows_the_database_pods_containers(snapshot: Snapshot) -> None:
     able = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
     snapshot.apply(events.ObjectChanged(at=T0, kind="pods", object=able))
     snapshot.apply(events.ObjectDeleted(at=T1, kind="pods", uid="u1"))
-    assert snapshot.state(0)["about"]["crash"], "its pod is only being replaced"
+    assert snapshot.state(0)["about"]["crash"], "the pod is being replaced"
     snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))
     assert not snapshot.state(0)["about"]["crash"]

@@ -1,4 +1,4 @@
-"""Rates and percentiles from counters, on literals."""
+"""Rates and percentiles from counters."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ def after(traffic: Traffic, at: float, **pods: Counters) -> TrafficRates:
     return rates
 
 
-def test_rates_are_over_the_time_between_two_scrapes() -> None:
+def test_rates_between_two_scrapes() -> None:
     traffic = Traffic()
     assert traffic.rates(10, {"a": counted(100, 1), "b": counted(50)}) is None
     rates = after(traffic, 12, a=counted(120, 2), b=counted(51))
@@ -28,7 +28,7 @@ def test_rates_are_over_the_time_between_two_scrapes() -> None:
     assert rates.by_pod == {"a": 10.0, "b": 0.5}
 
 
-def test_a_pod_that_is_new_has_no_rate_yet_and_changes_nobodys() -> None:
+def test_new_pod_has_no_rate_yet() -> None:
     traffic = Traffic()
     traffic.rates(10, {"a": counted(100)})
     rates = after(traffic, 11, a=counted(110), b=counted(5000))
@@ -36,7 +36,7 @@ def test_a_pod_that_is_new_has_no_rate_yet_and_changes_nobodys() -> None:
     assert after(traffic, 12, a=counted(120), b=counted(5001)).by_pod == {"a": 10.0, "b": 1.0}
 
 
-def test_a_pod_whose_counters_fell_was_restarted_and_counts_from_zero() -> None:
+def test_restarted_pod_counts_from_zero() -> None:
     traffic = Traffic()
     traffic.rates(10, {"a": counted(100, 5, ((0.1, 100), (INF, 100)))})
     rates = after(traffic, 11, a=counted(7, 1, ((0.1, 3), (INF, 7))))
@@ -44,7 +44,7 @@ def test_a_pod_whose_counters_fell_was_restarted_and_counts_from_zero() -> None:
     assert rates.p50_ms == 100.0
 
 
-def test_a_pod_that_missed_scrapes_loses_no_request_and_makes_no_peak() -> None:
+def test_requests_of_missed_scrapes_are_spread() -> None:
     traffic = Traffic()
     traffic.rates(10, {"a": counted(100), "b": counted(100)})
     assert after(traffic, 11, a=counted(110)).by_pod == {"a": 10.0}
@@ -52,32 +52,32 @@ def test_a_pod_that_missed_scrapes_loses_no_request_and_makes_no_peak() -> None:
     assert after(traffic, 13, a=counted(130), b=counted(130)).by_pod == {"a": 10.0, "b": 10.0}
 
 
-def test_a_pod_that_was_away_for_long_starts_anew() -> None:
+def test_pod_without_scrapes_for_long_counts_as_new() -> None:
     traffic = Traffic()
     traffic.rates(10, {"a": counted(100)})
     assert after(traffic, 10 + REMEMBERED_SECONDS + 1, a=counted(5000)).by_pod == {}
 
 
-def test_pods_that_are_gone_are_forgotten() -> None:
+def test_memory_is_bounded() -> None:
     traffic = Traffic()
     for number in range(500):
         traffic.rates(number, {f"pod-{number}": counted(1)})
     assert len(traffic._last) <= REMEMBERED_SECONDS + 1
 
 
-def test_a_moment_that_comes_twice_gives_no_rate() -> None:
+def test_repeated_timestamp_gives_no_rate() -> None:
     traffic = Traffic()
     traffic.rates(10, {"a": counted(100)})
     assert after(traffic, 10, a=counted(200)).requests_per_second == 0
 
 
-def test_without_pods_there_is_no_traffic_and_no_latency() -> None:
+def test_no_pods_no_traffic() -> None:
     traffic = Traffic()
     traffic.rates(10, {})
     assert after(traffic, 11) == TrafficRates(0.0, 0.0, None, None, {})
 
 
-def test_latencies_are_of_all_pods_together() -> None:
+def test_percentiles_of_all_pods_together() -> None:
     traffic = Traffic()
     none: Buckets = ((0.1, 0), (1.0, 0), (INF, 0))
     traffic.rates(10, {"a": counted(0, 0, none), "b": counted(0, 0, none)})
@@ -104,7 +104,7 @@ def test_quantiles_are_interpolated_within_the_bucket(q: float, buckets: Buckets
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=8), st.floats(0.01, 1))
-def test_a_quantile_lies_within_its_bounds(counts: list[int], q: float) -> None:
+def test_quantile_is_within_the_buckets(counts: list[int], q: float) -> None:
     total, buckets = 0, []
     for number, count in enumerate(counts, 1):
         total += count

@@ -1,4 +1,4 @@
-"""What is told of two states. The states are the snapshot's own, made from what the sources tell."""
+"""The change detector's entries, between states that the snapshot builds from events."""
 
 import json
 from typing import Any
@@ -18,33 +18,33 @@ KINDS = (*objects.KINDS, "metrics", "traffic", "mongo")
 Json = dict[str, Any]
 
 
-class Scene:
-    """Plays events, publishes after each moment as the hub does, and has what was told since it was last asked."""
+class Changes:
+    """Applies events, publishes like the hub, and returns the new entries since the last call."""
 
     def __init__(self) -> None:
-        self.snapshot = Snapshot(TARGETS, KINDS, moment(0))
+        self.snapshot = Snapshot(TARGETS, KINDS, timestamp(0))
         self.timeline = Timeline()
         self.state = self.snapshot.state(0)
         self._read: set[str] = set()
 
-    def at(self, second: float, *told: Any) -> "Scene":
-        for make in told:
-            self.snapshot.apply(make(moment(second)))
+    def at(self, second: float, *events: Any) -> "Changes":
+        for make in events:
+            self.snapshot.apply(make(timestamp(second)))
         before, self.state = self.state, self.snapshot.state(0)
-        self.timeline.compare(before, self.state, moment(second))
+        self.timeline.compare(before, self.state, timestamp(second))
         return self
 
-    def news(self) -> list[Json]:
-        """Oldest first."""
+    def new(self) -> list[Json]:
+        """Return the new entries, oldest first."""
         entries = [entry for entry in reversed(self.timeline.entries()) if entry["id"] not in self._read]
         self._read |= {entry["id"] for entry in entries}
         return entries
 
     def texts(self) -> list[str]:
-        return [entry["text"] for entry in self.news()]
+        return [entry["text"] for entry in self.new()]
 
 
-def moment(second: float) -> str:
+def timestamp(second: float) -> str:
     return rfc3339(START + second)
 
 
@@ -64,7 +64,7 @@ def deleted(kind: str, uid: str) -> Any:
     return lambda at: events.ObjectDeleted(at=at, kind=kind, uid=uid)
 
 
-def heard(source: str, state: str, error: str | None = None) -> Any:
+def source(source: str, state: str, error: str | None = None) -> Any:
     return lambda at: events.SourceStatus(at=at, source=source, state=state, error=error)
 
 
@@ -72,8 +72,8 @@ def pod(
     uid: str = "u1", name: str = "flask-1", *, ready: bool = False, created: float = 0, restarts: int = 0,
     ends: bool = False, phase: str = "Running", reason: str = "",
 ) -> Json:  # fmt: skip
-    meta = {"name": name, "uid": uid, "creationTimestamp": moment(created)[:19] + "Z"}
-    meta |= {"deletionTimestamp": moment(created)} if ends else {}
+    meta = {"name": name, "uid": uid, "creationTimestamp": timestamp(created)[:19] + "Z"}
+    meta |= {"deletionTimestamp": timestamp(created)} if ends else {}
     state = {"terminated": {"reason": reason}} if reason else {}
     return {
         "metadata": meta | {"labels": {"app": name.rpartition("-")[0]}},
@@ -128,14 +128,14 @@ def mongo_down(at: str) -> events.Event:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def changes() -> Changes:
+    return Changes()
 
 
 @pytest.fixture
-def running(scene: Scene) -> Scene:
-    """A deployment that is well, and told for the first time."""
-    scene.at(
+def running(changes: Changes) -> Changes:
+    """A healthy deployment, after the first list of every kind."""
+    changes.at(
         1,
         listed("pods", pod(ready=True, created=-600), pod("m1", "mongodb-0", ready=True, created=-600)),
         listed("deployments", workload("flask", 2)),
@@ -148,66 +148,66 @@ def running(scene: Scene) -> Scene:
         lambda at: events.CountersScraped(at=at, pods={}),
         contents,
     )
-    return scene
+    return changes
 
 
-def test_what_was_there_when_the_dashboard_started_is_no_news(running: Scene) -> None:
+def test_objects_from_before_the_start_are_no_changes(running: Changes) -> None:
     assert running.texts() == []
 
 
-def test_nothing_is_told_of_what_connects_or_may_not_be_read_from_the_start(scene: Scene) -> None:
-    scene.at(1, heard("pods", "forbidden", "403"), heard("events", "connecting", "refused"), mongo_down)
-    scene.at(60, listed("pods", pod(), pod("m1", "mongodb-0", ends=True)), listed("events"))
-    scene.at(70, listed("horizontalpodautoscalers", autoscaler(5)), listed("persistentvolumeclaims", claim("Lost")))
-    assert scene.texts() == []
+def test_sources_that_never_connected_give_no_entries(changes: Changes) -> None:
+    changes.at(1, source("pods", "forbidden", "403"), source("events", "connecting", "refused"), mongo_down)
+    changes.at(60, listed("pods", pod(), pod("m1", "mongodb-0", ends=True)), listed("events"))
+    changes.at(70, listed("horizontalpodautoscalers", autoscaler(5)), listed("persistentvolumeclaims", claim("Lost")))
+    assert changes.texts() == []
 
 
-def test_a_quiet_state_is_no_news(running: Scene) -> None:
+def test_unchanged_state_gives_no_entries(running: Changes) -> None:
     running.at(2).at(3, changed("pods", pod(ready=True, created=-600)), contents)
     assert running.texts() == []
 
 
-def test_a_pod_is_told_from_its_creation_to_its_end(running: Scene) -> None:
+def test_life_of_a_pod(running: Changes) -> None:
     running.at(10.4, changed("pods", pod("u2", "flask-2", created=10, phase="Pending")))
     running.at(12, changed("pods", pod("u2", "flask-2", created=10)))
     running.at(14.5, changed("pods", pod("u2", "flask-2", created=10, ready=True)))
     running.at(60, changed("pods", pod("u2", "flask-2", created=10, ready=True, ends=True)))
     running.at(62, changed("pods", pod("u2", "flask-2", created=10, ends=True)))
     running.at(65, deleted("pods", "u2"))
-    news = running.news()
-    assert [(entry["at"], entry["tone"], entry["text"]) for entry in news] == [
-        (moment(10.4), "busy", "flask-2 created"),
-        (moment(14.5), "good", "flask-2 Ready after 4.1 s"),
-        (moment(60), "off", "flask-2 terminating"),
-        (moment(65), "off", "flask-2 gone, 5.0 s after it began to terminate"),
+    entries = running.new()
+    assert [(entry["at"], entry["tone"], entry["text"]) for entry in entries] == [
+        (timestamp(10.4), "busy", "flask-2 created"),
+        (timestamp(14.5), "good", "flask-2 Ready after 4.1 s"),
+        (timestamp(60), "off", "flask-2 terminating"),
+        (timestamp(65), "off", "flask-2 gone, 5.0 s after it began to terminate"),
     ]
-    assert {entry["kind"] for entry in news} == {"change"}
-    assert {entry["mark"] for entry in news} == {None}
-    assert news[0]["about"] == {"kind": "Pod", "name": "flask-2", "uid": "u2"}
+    assert {entry["kind"] for entry in entries} == {"change"}
+    assert {entry["mark"] for entry in entries} == {None}
+    assert entries[0]["about"] == {"kind": "Pod", "name": "flask-2", "uid": "u2"}
 
 
-def test_a_pod_first_seen_long_after_its_creation_is_counted_from_that(running: Scene) -> None:
+def test_pod_observed_late_became_ready_after_its_creation(running: Changes) -> None:
     running.at(40, listed("pods", pod("u2", "flask-2", created=10)))
     running.at(45, changed("pods", pod("u2", "flask-2", created=10, ready=True)))
     assert running.texts()[-1] == "flask-2 Ready after 35 s"
 
 
-def test_readiness_that_is_lost_comes_back_after_so_long(running: Scene) -> None:
+def test_unready_pod_becomes_ready_again(running: Changes) -> None:
     running.at(20, changed("pods", pod(created=-600)))
     running.at(32, changed("pods", pod(created=-600, ready=True)))
     assert running.texts() == ["flask-1 not ready", "flask-1 Ready again after 12 s"]
 
 
-def test_a_pod_that_was_starting_when_the_dashboard_started_has_no_duration(scene: Scene) -> None:
-    scene.at(1, listed("pods", pod(created=-3_600))).at(2, changed("pods", pod(created=-3_600, ready=True)))
-    assert scene.texts() == ["flask-1 Ready"]
+def test_pod_that_was_starting_before_the_dashboard_has_no_duration(changes: Changes) -> None:
+    changes.at(1, listed("pods", pod(created=-3_600))).at(2, changed("pods", pod(created=-3_600, ready=True)))
+    assert changes.texts() == ["flask-1 Ready"]
 
 
-def test_a_restart_is_told_with_its_reason_and_how_often(running: Scene) -> None:
+def test_restart_has_its_reason_and_count(running: Changes) -> None:
     running.at(20, changed("pods", pod(created=-600, reason="OOMKilled")))
     running.at(21, changed("pods", pod(created=-600, restarts=1)))
     running.at(22, changed("pods", pod(created=-600, restarts=3, ready=True)))
-    assert [(entry["tone"], entry["text"]) for entry in running.news()] == [
+    assert [(entry["tone"], entry["text"]) for entry in running.new()] == [
         ("warn", "flask-1 not ready: OOMKilled"),
         ("bad", "flask-1 container restarted, after OOMKilled (once so far)"),
         ("warn", "flask-1 container restarted (3 times so far)"),
@@ -215,18 +215,18 @@ def test_a_restart_is_told_with_its_reason_and_how_often(running: Scene) -> None
     ]
 
 
-def test_a_pod_that_failed_or_finished_is_not_called_unready(running: Scene) -> None:
+def test_failed_or_finished_pod_is_not_reported_as_unready(running: Changes) -> None:
     running.at(20, changed("pods", pod(created=-600, phase="Failed")))
     running.at(21, changed("pods", pod("m1", "mongodb-0", created=-600, phase="Succeeded")))
     assert running.texts() == ["flask-1 failed", "mongodb-0 finished"]
 
 
-def test_the_database_s_pod_that_is_replaced_marks_the_charts(running: Scene) -> None:
+def test_replacement_of_the_database_pod_marks_the_charts(running: Changes) -> None:
     running.at(20, changed("pods", pod("m1", "mongodb-0", created=-600, ready=True, ends=True)))
     running.at(21, deleted("pods", "m1"))
     running.at(21.5, changed("pods", pod("m2", "mongodb-0", created=21)))
     running.at(24.5, changed("pods", pod("m2", "mongodb-0", created=21, ready=True)))
-    assert [(entry["text"], entry["mark"]) for entry in running.news()] == [
+    assert [(entry["text"], entry["mark"]) for entry in running.new()] == [
         ("mongodb-0 terminating", "mongodb-0 ends"),
         ("mongodb-0 gone, 1.0 s after it began to terminate", None),
         ("mongodb-0 replaced by a new pod, 0.5 s after the old one was gone", None),
@@ -234,21 +234,21 @@ def test_the_database_s_pod_that_is_replaced_marks_the_charts(running: Scene) ->
     ]
 
 
-def test_a_replacement_told_at_once_does_not_say_how_long_it_took(running: Scene) -> None:
+def test_replacement_in_one_list_has_no_duration(running: Changes) -> None:
     running.at(20, listed("pods", pod(ready=True), pod("m2", "mongodb-0", created=19)))
-    assert [(entry["text"], entry["mark"]) for entry in running.news()] == [
+    assert [(entry["text"], entry["mark"]) for entry in running.new()] == [
         ("mongodb-0 gone", "mongodb-0 gone"),
         ("mongodb-0 replaced by a new pod", None),
     ]
 
 
-def test_the_autoscaler_s_steps_are_told_with_their_reason(running: Scene) -> None:
+def test_scaling_has_its_reason(running: Changes) -> None:
     running.at(20, changed("horizontalpodautoscalers", autoscaler(3, 98)))
     running.at(35, changed("horizontalpodautoscalers", autoscaler(3, 75)))
     running.at(50, changed("horizontalpodautoscalers", autoscaler(10, 240)))
     running.at(90, changed("horizontalpodautoscalers", autoscaler(4, None)))
     running.at(99, changed("horizontalpodautoscalers", autoscaler(2, 12)))
-    assert [(entry["tone"], entry["text"], entry["mark"]) for entry in running.news()] == [
+    assert [(entry["tone"], entry["text"], entry["mark"]) for entry in running.new()] == [
         ("busy", "Autoscaler 2 → 3: CPU 98 % of a 70 % target", "2 → 3"),
         ("busy", "Autoscaler 3 → 10, its max: CPU 240 % of a 70 % target", "3 → 10"),
         ("good", "Autoscaler 10 → 4", "10 → 4"),
@@ -256,7 +256,7 @@ def test_the_autoscaler_s_steps_are_told_with_their_reason(running: Scene) -> No
     ]
 
 
-def test_a_target_in_millicores_is_told_in_millicores(running: Scene) -> None:
+def test_target_in_millicores_is_reported_in_millicores(running: Changes) -> None:
     more = autoscaler(3)
     cpu = {"name": "cpu", "target": {"averageValue": "70m"}, "current": {"averageValue": "98m"}}
     more["spec"]["metrics"] = more["status"]["currentMetrics"] = [{"type": "Resource", "resource": cpu}]
@@ -264,17 +264,17 @@ def test_a_target_in_millicores_is_told_in_millicores(running: Scene) -> None:
     assert any("CPU 98 m of a 70 m target" in text for text in running.texts()), running.texts()
 
 
-def test_an_autoscaler_without_figures_says_so_and_how_long_it_lasted(running: Scene) -> None:
+def test_autoscaler_without_metrics(running: Changes) -> None:
     lost = autoscaler(2, None, active="False", reason="FailedGetResourceMetric")
     running.at(20, changed("horizontalpodautoscalers", lost))
     running.at(50, changed("horizontalpodautoscalers", autoscaler(2)))
-    assert [(entry["tone"], entry["text"]) for entry in running.news()] == [
+    assert [(entry["tone"], entry["text"]) for entry in running.new()] == [
         ("warn", "Autoscaler can't scale: FailedGetResourceMetric"),
         ("good", "Autoscaler can scale again after 30 s"),
     ]
 
 
-def test_an_autoscaler_that_is_deleted_made_or_given_another_range_is_news(running: Scene) -> None:
+def test_autoscaler_changed_deleted_and_created(running: Changes) -> None:
     running.at(20, changed("horizontalpodautoscalers", autoscaler(2, most=12)))
     running.at(30, deleted("horizontalpodautoscalers", "hpa"))
     running.at(40, changed("horizontalpodautoscalers", autoscaler(2)))
@@ -285,48 +285,48 @@ def test_an_autoscaler_that_is_deleted_made_or_given_another_range_is_news(runni
     ]
 
 
-def test_scaling_by_hand_is_told_where_no_autoscaler_tells_it(running: Scene) -> None:
+def test_manual_scaling_without_an_autoscaler(running: Changes) -> None:
     running.at(20, changed("statefulsets", workload("mongodb", 0)), changed("deployments", workload("flask", 3)))
     running.at(30, deleted("horizontalpodautoscalers", "hpa"))
     running.at(40, changed("deployments", workload("flask", 5)))
     assert running.texts() == ["StatefulSet mongodb 1 → 0", "Autoscaler deleted", "Deployment flask 3 → 5"]
 
 
-def test_mongo_down_and_up_again_are_told_at_their_own_moments(running: Scene) -> None:
-    running.at(20, lambda _: mongo_down(moment(19.97)))
-    running.at(21, mongo_down).at(21.9, lambda _: contents(moment(21.87))).at(22, contents)
-    assert [(entry["at"], entry["tone"], entry["text"], entry["mark"]) for entry in running.news()] == [
-        (moment(19.97), "bad", "Mongo does not answer: the database has no primary", "mongod down"),
-        (moment(21.87), "good", "Mongo answers again after 1.9 s", "mongod up"),
+def test_mongo_down_and_up_have_their_own_times(running: Changes) -> None:
+    running.at(20, lambda _: mongo_down(timestamp(19.97)))
+    running.at(21, mongo_down).at(21.9, lambda _: contents(timestamp(21.87))).at(22, contents)
+    assert [(entry["at"], entry["tone"], entry["text"], entry["mark"]) for entry in running.new()] == [
+        (timestamp(19.97), "bad", "Mongo does not answer: the database has no primary", "mongod down"),
+        (timestamp(21.87), "good", "Mongo answers again after 1.9 s", "mongod up"),
     ]
 
 
-def test_mongo_that_was_away_between_two_publications_is_told_too(running: Scene) -> None:
-    running.at(21, mongo_down, lambda _: contents(moment(21.05)))
-    assert running.texts() == ["Mongo was away for a moment"]
+def test_mongo_down_and_up_between_two_publications(running: Changes) -> None:
+    running.at(21, mongo_down, lambda _: contents(timestamp(21.05)))
+    assert running.texts() == ["Mongo was briefly unavailable"]
 
 
-def test_mongo_that_was_never_there_answers_for_the_first_time(scene: Scene) -> None:
-    scene.at(1, mongo_down).at(6, contents)
-    assert scene.texts() == ["Mongo answers after 5.0 s"]
+def test_mongo_answers_for_the_first_time(changes: Changes) -> None:
+    changes.at(1, mongo_down).at(6, contents)
+    assert changes.texts() == ["Mongo answers after 5.0 s"]
 
 
-def test_a_claim_that_changes_is_told(running: Scene) -> None:
+def test_claim_changes(running: Changes) -> None:
     running.at(20, changed("persistentvolumeclaims", claim("Lost")))
     running.at(30, deleted("persistentvolumeclaims", "c1"))
     running.at(31, changed("persistentvolumeclaims", claim("Pending", "", "c2")))
     running.at(32, changed("persistentvolumeclaims", claim("Bound", "pvc-2", "c2")))
     running.at(33, changed("persistentvolumeclaims", claim("Bound", "pvc-3", "c2")))
-    assert [(entry["tone"], entry["text"]) for entry in running.news()] == [
+    assert [(entry["tone"], entry["text"]) for entry in running.new()] == [
         ("bad", "Volume claim data-mongodb-0 Lost, was Bound"),
-        ("warn", "Volume claim data-mongodb-0 gone: what Mongo stored on it is no longer its own"),
+        ("warn", "Volume claim data-mongodb-0 deleted: Mongo has lost the data on it"),
         ("busy", "Volume claim data-mongodb-0 created"),
         ("good", "Volume claim data-mongodb-0 Bound to pvc-2, was Pending"),
         ("warn", "Volume claim data-mongodb-0 has another volume: pvc-2 → pvc-3"),
     ]
 
 
-def test_a_service_without_endpoints_is_told(running: Scene) -> None:
+def test_service_without_endpoints(running: Changes) -> None:
     running.at(20, changed("endpointslices", slice_of()))
     running.at(24, changed("endpointslices", slice_of("10.0.0.2")))
     assert running.texts() == [
@@ -335,58 +335,57 @@ def test_a_service_without_endpoints_is_told(running: Scene) -> None:
     ]
 
 
-def test_sources_that_go_and_return_together_are_told_together(running: Scene) -> None:
+def test_sources_lost_and_resumed_together_share_an_entry(running: Changes) -> None:
     error = "the API server can't be reached: refused"
-    running.at(20, heard("pods", "stale", error)).at(21, heard("events", "stale", error))
+    running.at(20, source("pods", "stale", error)).at(21, source("events", "stale", error))
     running.at(21.9)
     assert running.texts() == []
     running.at(22.1)
-    assert [(entry["at"], entry["tone"], entry["text"]) for entry in running.news()] == [
-        (moment(20), "warn", f"No word on pods and events: {error}")
+    assert [(entry["at"], entry["tone"], entry["text"]) for entry in running.new()] == [
+        (timestamp(20), "warn", f"No updates for pods and events: {error}")
     ]
-    running.at(30, heard("pods", "live"), heard("pods", "live")).at(31, heard("events", "live")).at(31.5)
+    running.at(30, source("pods", "live"), source("pods", "live")).at(31, source("events", "live")).at(31.5)
     assert running.texts() == []
     running.at(32.1).at(60)
-    assert [(entry["at"], entry["tone"], entry["text"]) for entry in running.news()] == [
-        (moment(31), "good", "Live again after 10 s: pods and events")
+    assert [(entry["at"], entry["tone"], entry["text"]) for entry in running.new()] == [
+        (timestamp(31), "good", "Live again after 10 s: pods and events")
     ]
 
 
-def test_a_source_that_only_flickers_is_no_news(running: Scene) -> None:
+def test_brief_loss_of_a_source_gives_no_entry(running: Changes) -> None:
     for second in range(20, 40, 4):
-        running.at(second, heard("pods", "stale", "reset")).at(second + 1.5, heard("pods", "live")).at(second + 3)
+        running.at(second, source("pods", "stale", "reset")).at(second + 1.5, source("pods", "live")).at(second + 3)
     assert running.texts() == []
 
 
-def test_a_source_that_flickers_on_its_way_back_is_not_back_yet(running: Scene) -> None:
-    running.at(20, heard("horizontalpodautoscalers", "stale")).at(23)
-    running.at(30, heard("horizontalpodautoscalers", "live")).at(31, heard("horizontalpodautoscalers", "stale")).at(35)
-    running.at(40, heard("horizontalpodautoscalers", "live")).at(43)
-    assert running.texts() == ["No word on autoscalers", "Live again after 20 s: autoscalers"]
+def test_source_is_back_only_after_it_is_stable(running: Changes) -> None:
+    live, stale = (source("horizontalpodautoscalers", state) for state in ("live", "stale"))
+    running.at(20, stale).at(23).at(30, live).at(31, stale).at(35).at(40, live).at(43)
+    assert running.texts() == ["No updates for autoscalers", "Live again after 20 s: autoscalers"]
 
 
-def test_a_source_that_may_no_longer_be_read_is_told(running: Scene) -> None:
-    running.at(20, heard("events", "forbidden", "403: no")).at(25)
-    assert [(entry["tone"], entry["text"]) for entry in running.news()] == [
+def test_source_that_becomes_forbidden(running: Changes) -> None:
+    running.at(20, source("events", "forbidden", "403: no")).at(25)
+    assert [(entry["tone"], entry["text"]) for entry in running.new()] == [
         ("bad", "No longer allowed to read events: 403: no")
     ]
 
 
-def test_names_of_any_length_make_short_texts_and_marks(running: Scene) -> None:
+def test_long_names_are_shortened(running: Changes) -> None:
     name = "mongodb-" + "9" * 245
     running.at(20, changed("pods", pod("long", name, created=20)))
     running.at(21, changed("pods", pod("long", name, created=20, ready=True)))
-    for entry in running.news():
+    for entry in running.new():
         assert len(entry["text"]) < 100
         assert len(entry["mark"] or "") < 30
         assert entry["about"]["name"] == name
 
 
-def test_what_is_remembered_ends_with_the_pods(running: Scene) -> None:
+def test_memory_is_bounded_after_many_pods(running: Changes) -> None:
     for number in range(300):
         second = 20 + number
         one = pod(f"x{number}", f"flask-{number}", created=second)
         running.at(second, changed("pods", one)).at(second + 0.5, deleted("pods", f"x{number}"))
-    remembered = vars(running.timeline._changes)
-    assert max(len(value) for value in remembered.values() if isinstance(value, dict)) <= 100
+    attributes = vars(running.timeline._changes)
+    assert max(len(value) for value in attributes.values() if isinstance(value, dict)) <= 100
     assert len(running.timeline.entries()) == 200

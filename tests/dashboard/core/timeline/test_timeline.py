@@ -1,4 +1,4 @@
-"""Kubernetes' Events as entries, and how many of them are kept."""
+"""Kubernetes Events as timeline entries, and the bounds of the timeline."""
 
 import json
 from typing import Any
@@ -13,13 +13,13 @@ from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds
 
-HEARD = "2026-11-24T12:00:00Z"
-START = seconds(HEARD) - 3_600
+RECEIVED = "2026-11-24T12:00:00Z"
+START = seconds(RECEIVED) - 3_600
 
 Json = dict[str, Any]
 
 
-def happened(uid: str = "e1", **more: Any) -> Any:
+def event(uid: str = "e1", **more: Any) -> Any:
     text = {
         "metadata": {"name": "mongodb-0.17", "uid": uid, "creationTimestamp": "2026-11-24T11:00:00Z"},
         "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u1", "fieldPath": "spec.containers{mongod}"},
@@ -31,23 +31,23 @@ def happened(uid: str = "e1", **more: Any) -> Any:
     return msgspec.json.decode(json.dumps(text), type=objects.KubernetesEvent)
 
 
-def listed(*told: Any, at: str = HEARD) -> events.ObjectsListed:
-    return events.ObjectsListed(at=at, kind="events", objects=list(told))
+def listed(*objects: Any, at: str = RECEIVED) -> events.ObjectsListed:
+    return events.ObjectsListed(at=at, kind="events", objects=list(objects))
 
 
-def changed(one: Any, at: str = HEARD) -> events.ObjectChanged:
+def changed(one: Any, at: str = RECEIVED) -> events.ObjectChanged:
     return events.ObjectChanged(at=at, kind="events", object=one)
 
 
-def told(*all_told: events.Event) -> list[Json]:
+def entries_of(*applied: events.Event) -> list[Json]:
     timeline = Timeline()
-    for one in all_told:
-        timeline.tell(one)
+    for event in applied:
+        timeline.apply(event)
     return timeline.entries()
 
 
-def only(*all_told: events.Event) -> Json:
-    (entry,) = told(*all_told)
+def only(*applied: events.Event) -> Json:
+    (entry,) = entries_of(*applied)
     return entry
 
 
@@ -59,8 +59,8 @@ def change(minute: float = 0) -> Entry:
     return Entry(at(minute), "good", "flask-1 Ready")
 
 
-def test_an_event_is_told_with_its_reason_object_and_message() -> None:
-    assert only(changed(happened(lastTimestamp="2026-11-24T11:30:00Z"))) == {
+def test_event_has_its_reason_object_and_message() -> None:
+    assert only(changed(event(lastTimestamp="2026-11-24T11:30:00Z"))) == {
         "id": "e1/1",
         "at": "2026-11-24T11:30:00.000Z",
         "kind": "event",
@@ -71,7 +71,7 @@ def test_an_event_is_told_with_its_reason_object_and_message() -> None:
     }
 
 
-def test_an_event_happened_when_it_was_last_seen_wherever_that_is_written() -> None:
+def test_time_of_an_event_is_its_last_occurrence_in_any_field() -> None:
     times: Json = {}
     for field, value in [
         ("eventTime", "2026-11-24T11:01:00.123456Z"),
@@ -80,21 +80,21 @@ def test_an_event_happened_when_it_was_last_seen_wherever_that_is_written() -> N
     ]:
         times[field] = value
         expected = value["lastObservedTime"] if isinstance(value, dict) else value
-        assert seconds(only(changed(happened(**times)))["at"]) == round(seconds(expected), 3)
-    assert only(changed(happened()))["at"] == "2026-11-24T11:00:00.000Z"
+        assert seconds(only(changed(event(**times)))["at"]) == round(seconds(expected), 3)
+    assert only(changed(event()))["at"] == "2026-11-24T11:00:00.000Z"
 
 
-def test_an_event_without_any_time_or_with_a_wrong_one_happened_when_it_was_heard() -> None:
+def test_event_without_a_valid_time_has_the_time_of_receipt() -> None:
     for stamp in (None, "", "yesterday", "99999-01-01T00:00:00Z", "2027-01-01T00:00:00Z"):
-        nameless = happened(metadata={"name": "x", "uid": "e1"}, lastTimestamp=stamp)
-        assert seconds(only(changed(nameless))["at"]) == seconds(HEARD)
+        nameless = event(metadata={"name": "x", "uid": "e1"}, lastTimestamp=stamp)
+        assert seconds(only(changed(nameless))["at"]) == seconds(RECEIVED)
 
 
-def test_an_event_that_repeats_moves_to_its_new_time_under_a_new_id() -> None:
-    first = happened("e1", lastTimestamp="2026-11-24T11:10:00Z", count=1)
-    other = happened("e2", lastTimestamp="2026-11-24T11:20:00Z")
-    again = happened("e1", lastTimestamp="2026-11-24T11:30:00Z", count=3)
-    entries = told(changed(first), changed(other), changed(again))
+def test_repeated_event_moves_to_its_new_time_with_a_new_id() -> None:
+    first = event("e1", lastTimestamp="2026-11-24T11:10:00Z", count=1)
+    other = event("e2", lastTimestamp="2026-11-24T11:20:00Z")
+    again = event("e1", lastTimestamp="2026-11-24T11:30:00Z", count=3)
+    entries = entries_of(changed(first), changed(other), changed(again))
     assert [(entry["id"], entry["at"]) for entry in entries] == [
         ("e1/3", "2026-11-24T11:30:00.000Z"),
         ("e2/1", "2026-11-24T11:20:00.000Z"),
@@ -102,36 +102,36 @@ def test_an_event_that_repeats_moves_to_its_new_time_under_a_new_id() -> None:
     assert entries[0]["text"].endswith("(3\u00d7)")
 
 
-def test_a_series_counts_as_well() -> None:
+def test_series_count() -> None:
     series = {"count": 7, "lastObservedTime": "2026-11-24T11:30:00.123456Z"}
-    entry = only(changed(happened(eventTime="2026-11-24T11:00:00.0Z")), changed(happened(series=series)))
+    entry = only(changed(event(eventTime="2026-11-24T11:00:00.0Z")), changed(event(series=series)))
     assert (entry["id"], entry["at"]) == ("e1/7", "2026-11-24T11:30:00.123Z")
 
 
-def test_a_list_that_comes_again_adds_nothing_and_an_older_one_takes_nothing_back() -> None:
+def test_repeated_and_older_lists_change_nothing() -> None:
     timeline = Timeline()
-    now = [happened("e1", count=2), happened("e2")]
-    timeline.tell(listed(*now))
+    now = [event("e1", count=2), event("e2")]
+    timeline.apply(listed(*now))
     entries = timeline.entries()
-    timeline.tell(listed(*now, at="2026-11-24T13:00:00Z"))
-    timeline.tell(listed(happened("e1", count=1)))
-    timeline.tell(changed(happened("e2")))
+    timeline.apply(listed(*now, at="2026-11-24T13:00:00Z"))
+    timeline.apply(listed(event("e1", count=1)))
+    timeline.apply(changed(event("e2")))
     assert timeline.entries() is entries
     assert len(entries) == 2
 
 
-def test_an_event_that_has_outlived_its_time_in_the_cluster_stays_here() -> None:
-    assert only(changed(happened()), events.ObjectDeleted(at=HEARD, kind="events", uid="e1"))
-    assert only(changed(happened()), listed())
+def test_expired_event_stays() -> None:
+    assert only(changed(event()), events.ObjectDeleted(at=RECEIVED, kind="events", uid="e1"))
+    assert only(changed(event()), listed())
 
 
-def test_other_kinds_are_not_its_concern() -> None:
+def test_other_kinds_are_ignored() -> None:
     pod = objects.Pod(objects.Meta(name="x", uid="u"))
-    listed_pods = events.ObjectsListed(at=HEARD, kind="pods", objects=[pod])
-    assert told(listed_pods, events.ObjectChanged(at=HEARD, kind="pods", object=pod)) == []
+    listed_pods = events.ObjectsListed(at=RECEIVED, kind="pods", objects=[pod])
+    assert entries_of(listed_pods, events.ObjectChanged(at=RECEIVED, kind="pods", object=pod)) == []
 
 
-def test_a_normal_event_is_quiet_and_a_warning_is_bad_where_something_does_not_run() -> None:
+def test_tones_of_events() -> None:
     tones = {
         ("Normal", "Started"): "off",
         ("Warning", "Unhealthy"): "warn",
@@ -139,82 +139,82 @@ def test_a_normal_event_is_quiet_and_a_warning_is_bad_where_something_does_not_r
         ("Warning", "OOMKilling"): "bad",
         ("Odd", "Whatever"): "warn",
     }
-    assert {key: only(changed(happened(type=key[0], reason=key[1])))["tone"] for key in tones} == tones
+    assert {key: only(changed(event(type=key[0], reason=key[1])))["tone"] for key in tones} == tones
 
 
-def test_an_object_without_a_container_is_told_by_its_name() -> None:
+def test_event_without_a_container_has_the_objects_name() -> None:
     of = {"kind": "HorizontalPodAutoscaler", "name": "flask", "uid": "h"}
-    entry = only(changed(happened(involvedObject=of, reason="SuccessfulRescale", message="New size: 3")))
+    entry = only(changed(event(involvedObject=of, reason="SuccessfulRescale", message="New size: 3")))
     assert entry["text"] == "SuccessfulRescale flask: New size: 3"
 
 
-def test_what_the_kubelet_repeats_of_the_pod_is_left_out() -> None:
+def test_pod_name_in_a_kubelet_message_is_cut() -> None:
     message = "Back-off restarting failed container mongod in pod mongodb-0_flask-mongodb(d21c0a20-d35e)"
-    entry = only(changed(happened(reason="BackOff", message=message, count=445)))
+    entry = only(changed(event(reason="BackOff", message=message, count=445)))
     assert entry["text"] == "BackOff mongodb-0/mongod: Back-off restarting failed container mongod (445\u00d7)"
 
 
-def test_a_huge_message_and_a_long_name_are_cut_and_stay_one_line() -> None:
+def test_long_message_and_name_are_cut_to_one_line() -> None:
     of = {"kind": "Pod", "name": "a" * 200 + "b" * 53, "fieldPath": "spec.containers{" + "c" * 63 + "}"}
-    entry = only(changed(happened(involvedObject=of, message="line\n\tof \u202e text\0 " * 20_000, count=2)))
+    entry = only(changed(event(involvedObject=of, message="line\n\tof \u202e text\0 " * 20_000, count=2)))
     assert len(entry["text"]) < 450
     assert entry["text"].isprintable()
     assert entry["text"].endswith("… (2\u00d7)")
     assert entry["about"]["name"] == of["name"]
 
 
-def test_an_event_that_says_nothing_still_has_an_entry() -> None:
+def test_empty_event_has_an_entry() -> None:
     entry = only(changed(objects.KubernetesEvent(objects.Meta(name="x"))))
     assert (entry["id"], entry["text"]) == ("x/1", "")
 
 
-def test_entries_are_newest_first_by_time_and_not_by_arrival() -> None:
+def test_entries_are_sorted_by_time_newest_first() -> None:
     timeline = Timeline()
     for minute in (5, 1, 9, 3):
-        timeline.note("change", change(minute))
+        timeline.add("change", change(minute))
     assert [entry["at"] for entry in timeline.entries()] == [at(9), at(5), at(3), at(1)]
 
 
-def test_what_arrives_later_in_the_same_moment_stands_first() -> None:
+def test_later_arrival_is_first_at_the_same_time() -> None:
     timeline = Timeline()
     for kind in ("change", "action"):
-        timeline.note(kind, change())
+        timeline.add(kind, change())
     assert [entry["kind"] for entry in timeline.entries()] == ["action", "change"]
 
 
-def test_the_same_list_is_given_until_something_happens() -> None:
+def test_entries_return_the_same_list_until_a_change() -> None:
     timeline = Timeline()
     empty = timeline.entries()
     assert empty == []
     assert timeline.entries() is empty
-    timeline.note("change", change())
+    timeline.add("change", change())
     entries = timeline.entries()
     assert entries is not empty
     assert empty == []
     assert timeline.entries() is entries
 
 
-def test_no_more_than_the_newest_are_kept_and_older_ones_that_come_late_change_nothing() -> None:
+def test_only_the_newest_entries_are_kept() -> None:
     timeline = Timeline()
-    events = [happened(f"e{minute}", lastTimestamp=at(minute / 10)) for minute in range(ENTRIES * 2)]
-    timeline.tell(listed(*events))
+    events = [event(f"e{minute}", lastTimestamp=at(minute / 10)) for minute in range(ENTRIES * 2)]
+    timeline.apply(listed(*events))
     entries = timeline.entries()
     assert [entry["id"] for entry in entries] == [f"e{minute}/1" for minute in reversed(range(ENTRIES, ENTRIES * 2))]
-    timeline.tell(listed(*events))
-    timeline.tell(changed(events[0]))
+    timeline.apply(listed(*events))
+    timeline.apply(changed(events[0]))
     assert timeline.entries() is entries
 
 
-def test_neither_events_nor_changes_push_the_others_out() -> None:
+def test_neither_events_nor_changes_displace_the_others() -> None:
     timeline = Timeline()
     for minute in range(ENTRIES):
-        timeline.note("change", change(minute / 10))
+        timeline.add("change", change(minute / 10))
     for minute in range(ENTRIES * 2):
-        timeline.tell(changed(happened(f"e{minute}", lastTimestamp=at(30 + minute / 20))))
+        timeline.apply(changed(event(f"e{minute}", lastTimestamp=at(30 + minute / 20))))
     kinds = [entry["kind"] for entry in timeline.entries()]
     assert (len(kinds), kinds.count("event")) == (ENTRIES, ASSURED)
     for minute in range(ENTRIES):
-        timeline.note("action", change(minute / 10))
+        timeline.add("action", change(minute / 10))
     kinds = [entry["kind"] for entry in timeline.entries()]
     assert (len(kinds), kinds.count("event")) == (ENTRIES, ASSURED)
 
@@ -230,33 +230,33 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_ids_are_unique_and_order_and_bound_hold_whatever_comes(steps: list[tuple[str, int, int, int]]) -> None:
+def test_ids_are_unique_and_order_and_bound_hold(steps: list[tuple[str, int, int, int]]) -> None:
     timeline = Timeline()
     for kind, minute, uid, number in steps:
         if kind == "change":
-            timeline.note("change", change(minute))
+            timeline.add("change", change(minute))
         elif kind == "event":
-            timeline.tell(changed(happened(f"e{uid}", lastTimestamp=at(minute), count=number)))
+            timeline.apply(changed(event(f"e{uid}", lastTimestamp=at(minute), count=number)))
         else:
-            events = [happened(f"e{uid + index}", lastTimestamp=at(minute)) for index in range(number)]
-            timeline.tell(listed(*events))
+            events = [event(f"e{uid + index}", lastTimestamp=at(minute)) for index in range(number)]
+            timeline.apply(listed(*events))
         entries = timeline.entries()
         assert len(entries) <= ENTRIES
         assert len({entry["id"] for entry in entries}) == len(entries)
-        assert identity(entries) in ("uid", "id")  # diff takes nothing at all as either
+        assert identity(entries) in ("uid", "id")  # an empty list fits both
         times = [seconds(entry["at"]) for entry in entries]
         assert times == sorted(times, reverse=True)
         assert timeline.entries() is entries
 
 
 @given(st.text(), st.integers(2, 40))
-def test_a_plain_text_is_one_printable_line_within_its_length(text: str, length: int) -> None:
+def test_plain_text_is_one_printable_line_within_its_length(text: str, length: int) -> None:
     line = plain(text, length)
     assert len(line) <= length
     assert line.isprintable()
 
 
-def test_words_have_their_measures() -> None:
+def test_text_helpers() -> None:
     assert plain("a  b\nc", 10) == "a b c"
     assert plain("abcdefgh", 5) == "abcd…"
     assert shorten("flask-7c87d5-kt769", 60) == "flask-7c87d5-kt769"
@@ -267,8 +267,9 @@ def test_words_have_their_measures() -> None:
     assert [listing(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
 
 
-def test_an_action_is_an_entry_with_what_it_was_about_and_its_mark() -> None:
+def test_action_has_its_object_and_mark() -> None:
     about = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
-    entry = only(events.ActionRecorded(at=HEARD, tone="warn", text="mongodb-0 restarted", about=about, mark="restart"))
+    action = events.ActionRecorded(at=RECEIVED, tone="warn", text="mongodb-0 restarted", about=about, mark="restart")
+    entry = only(action)
     assert (entry["kind"], entry["tone"], entry["text"]) == ("action", "warn", "mongodb-0 restarted")
     assert (entry["about"], entry["mark"]) == (about, "restart")
