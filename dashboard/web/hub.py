@@ -162,7 +162,7 @@ class Hub:
         return self._snapshot.history.taken_in
 
     def view(self) -> dict[str, Any]:
-        """The state, not to be changed (with `samples` and `down_window`: core.ports.View)."""
+        """The state, not to be changed (with `samples` and `down_window`: runs.ports.View)."""
         return self._state
 
     def samples(self) -> dict[str, tuple[float, float, float]]:

@@ -25,7 +25,7 @@ def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deplo
     assert deployment.get("pvc", "data-mongodb-0")["status"]["phase"] == "Bound"
 
 
-def test_the_briefs_own_commands_work(deployment: Deployment) -> None:
+def test_the_usual_commands_work(deployment: Deployment) -> None:
     post = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"key":"value"}']
     posted = subprocess.check_output([*post, f"{deployment.service}/data"], text=True)
     listed = subprocess.check_output(["curl", "-sS", f"{deployment.service}/data"], text=True)

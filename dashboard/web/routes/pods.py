@@ -65,7 +65,7 @@ class PodLookups:
 @pods.get("/<uid>")
 @require("viewer")
 def pod(uid: str) -> Response:
-    """The pod: see core/inspection.details; and `yaml`."""
+    """The pod: see kube/pod_details.details; and `yaml`."""
     _parameters()
     view, inspector = _known(uid), _inspector()
     with _looks().one(), _problems():

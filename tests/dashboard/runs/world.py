@@ -1,4 +1,4 @@
-"""A cluster in virtual time, for the director's stories: five minutes of it pass in milliseconds, and in one thread.
+"""A cluster in virtual time, for the run manager's stories: five minutes of it pass in milliseconds, and in one thread.
 
 Time passes only while somebody waits on its clock. What happens then, happens in steps of STEP seconds.
 """

@@ -234,7 +234,7 @@ def test_what_is_no_small_json_is_refused(
     ],
 )
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_what_the_director_refuses_has_its_status_and_its_words(
+def test_refusals_of_the_manager_have_their_status(
     client: FlaskClient,
     manager: RunManager,
     method: str,
