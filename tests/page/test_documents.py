@@ -17,7 +17,7 @@ EXACT = '{"n": 9007199254740993, "whole": 1.0}'
 
 
 def where(page: Page) -> Locator:
-    return page.locator(".document-where")
+    return page.locator(".document-position")
 
 
 def ask(page: Page, filter_: str) -> None:

@@ -1,12 +1,12 @@
-// The moment that a reader looks at: under the pointer, or chosen by keys, touch or a mark. Pure.
+// The cursor's keys. Pure.
 
 const STEPS = 100; // arrow presses from one edge to the other
-const LEAP = 10;
+const LARGE_STEP = 10;
 
-// Where a key takes the moment: seconds since 1970, null for back to now, undefined when the key is not for the cursor.
-export function step(key, leaps, moment, { from, to }) {
-  const by = ((to - from) / STEPS) * (leaps ? LEAP : 1);
-  const start = moment ?? to;
+// Returns the time that a key moves the cursor to, in seconds since 1970: null for back to now, undefined when the key has no effect.
+export function step(key, isLarge, time, { from, to }) {
+  const by = ((to - from) / STEPS) * (isLarge ? LARGE_STEP : 1);
+  const start = time ?? to;
   switch (key) {
     case "ArrowLeft":
     case "ArrowDown":
@@ -15,9 +15,9 @@ export function step(key, leaps, moment, { from, to }) {
     case "ArrowUp":
       return start + by >= to ? null : start + by;
     case "PageDown":
-      return step("ArrowLeft", true, moment, { from, to });
+      return step("ArrowLeft", true, time, { from, to });
     case "PageUp":
-      return step("ArrowRight", true, moment, { from, to });
+      return step("ArrowRight", true, time, { from, to });
     case "Home":
       return from;
     case "End":

@@ -1,22 +1,22 @@
-// A chart's frame: its name, its lines' names with their looks and figures, and a place for the lines themselves.
+// A chart's frame: its title and legend with the current figures, and the element that uPlot draws into.
 
 import { html, nothing, svg } from "../vendor.js";
 
-// `values` are the figures to tell, `sentence` what the chart says in words, `note` what it says in place of lines.
-export function frame(plot, values, sentence, note) {
+// `values` are the figures in the legend, `sentence` is the chart's text for screen readers, `note` replaces missing lines.
+export function chartFrame(plot, values, sentence, note) {
   return html`<figure class="chart" data-plot=${plot.id}>
-    <figcaption class="chart-key">
+    <figcaption class="chart-legend">
       <b>${plot.name}</b>
-      ${plot.figures.map((figure, index) => entry(figure, values[index]))}
+      ${plot.figures.map((figure, index) => legendEntry(figure, values[index]))}
     </figcaption>
-    <div class="chart-place" role="img" aria-label=${sentence}></div>
+    <div class="chart-canvas" role="img" aria-label=${sentence}></div>
     ${note ? html`<p class="chart-note"><span>${note}</span></p>` : nothing}
   </figure>`;
 }
 
-function entry({ id, name, format, run }, found) {
-  return html`<span class="key" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""}>
-    ${swatch(id)}<span>${name}</span> <span class="key-value">${format(found?.value ?? null)}</span>
+function legendEntry({ id, name, format, run }, found) {
+  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""}>
+    ${swatch(id)}<span>${name}</span> <span class="legend-value">${format(found?.value ?? null)}</span>
   </span>`;
 }
 
