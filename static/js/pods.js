@@ -160,7 +160,7 @@ function claims(state) {
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">
         ${fact("capacity", binary(claim.capacity_bytes))}
-        <div class="fact-wide"><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
+        <div><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
         ${state.mongo?.volume ? disk(state.mongo.volume) : nothing}
       </dl>
       ${state.mongo?.volume ? diskMeter(state.mongo.volume) : nothing}

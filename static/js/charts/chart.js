@@ -1,12 +1,12 @@
 // One chart, drawn by uPlot. Colours, widths and dashes come from the style sheet, by way of the legend's swatches.
 
-import { lineEnds, spread } from "./endLabels.js";
 import { range, splits, tick } from "./scales.js";
 
 const AXIS_HEIGHT_REM = 1.35;
 const LABELS_REM = 2.3; // above the time axis, for the marks' labels
 const TIME_STEPS_S = [10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
 const LEAST_TICK_SPACE_REM = 5;
+const RECENT_PART = 0.15; // of the range: a line that ended earlier has no name at the edge
 const LEAST_SPIKE_PX = 5; // a single error among thousands of requests stays visible
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const TIME_WITH_SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -98,6 +98,27 @@ export class Chart {
     }
     ctx.restore();
   }
+}
+
+// Returns the figures that have a name at the chart's edge, {figure, value}. `data` are aligned columns, `from` and `to` the range.
+export function lineEnds(figures, data, { from, to }) {
+  return figures.flatMap((figure, index) => {
+    const column = data[index + 1];
+    const row = column.findLastIndex((value) => value !== undefined && value !== null);
+    if (row < 0 || data[0][row] < to - RECENT_PART * (to - from)) return [];
+    const value = column[row];
+    return figure.id === "errors" && value === 0 ? [] : [{ figure, value }];
+  });
+}
+
+// Moves labels {y} apart so that they are at least `height` from each other, between `top` and `bottom`. Returns them sorted by y.
+export function spread(labels, { top, bottom, height }) {
+  const sorted = labels.map((label) => ({ ...label })).sort((a, b) => a.y - b.y);
+  sorted.forEach((label, index) => (label.y = Math.max(label.y, index > 0 ? sorted[index - 1].y + height : top + height / 2)));
+  for (let index = sorted.length - 1, floor = bottom; index >= 0; index -= 1, floor -= height) {
+    sorted[index].y = Math.min(sorted[index].y, floor);
+  }
+  return sorted;
 }
 
 function timeAxis(styles, { rem, time }) {

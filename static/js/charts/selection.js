@@ -1,8 +1,16 @@
-// The reader's choices in the metrics panel: the time range, the cursor, and whether the table is shown. No DOM here.
+// The reader's choices in the metrics panel: the time range, which the browser remembers, the cursor, and whether the table is shown.
 
-import { step } from "./cursor.js";
-import { loadRange, saveRange } from "./ranges.js";
 import { cursorText } from "./summary.js";
+
+export const RANGES = [
+  { seconds: 300, name: "5 min", text: "5 minutes" },
+  { seconds: 900, name: "15 min", text: "15 minutes" },
+  { seconds: 3_600, name: "1 h", text: "hour" },
+  { seconds: 43_200, name: "12 h", text: "12 hours" },
+];
+const KEY = "charts.range";
+const STEPS = 100; // arrow presses from one edge to the other
+const LARGE_STEP = 10;
 
 export class Selection {
   range = loadRange();
@@ -52,5 +60,46 @@ export class Selection {
     if (this.#cursor === null) return null;
     const time = this.#cursor.time ?? timeAt(this.#cursor.x);
     return time >= span.from && time <= span.to ? time : null;
+  }
+}
+
+// Returns the time that a key moves the cursor to, in seconds since 1970: null for back to now, undefined when the key has no effect.
+export function step(key, isLarge, time, { from, to }) {
+  const by = ((to - from) / STEPS) * (isLarge ? LARGE_STEP : 1);
+  const start = time ?? to;
+  switch (key) {
+    case "ArrowLeft":
+    case "ArrowDown":
+      return Math.max(from, start - by);
+    case "ArrowRight":
+    case "ArrowUp":
+      return start + by >= to ? null : start + by;
+    case "PageDown":
+      return step("ArrowLeft", true, time, { from, to });
+    case "PageUp":
+      return step("ArrowRight", true, time, { from, to });
+    case "Home":
+      return from;
+    case "End":
+    case "Escape":
+      return null;
+    default:
+      return undefined;
+  }
+}
+
+function loadRange() {
+  try {
+    return RANGES.find(({ seconds }) => String(seconds) === localStorage.getItem(KEY)) ?? RANGES[0];
+  } catch {
+    return RANGES[0]; // a browser without storage
+  }
+}
+
+function saveRange({ seconds }) {
+  try {
+    localStorage.setItem(KEY, String(seconds));
+  } catch {
+    // a browser without storage
   }
 }

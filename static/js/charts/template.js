@@ -1,13 +1,12 @@
 // The template of the metrics panel: its toolbar, the charts' frames, the layer over them, and the table. Pure.
 
-import { html, nothing } from "../vendor.js";
+import { html, nothing, svg } from "../vendor.js";
 import { timeOfDay } from "../format.js";
 import { panel } from "../panel.js";
-import { chartFrame } from "./legend.js";
 import { notes, recordedSince } from "./notes.js";
 import { cursorLine, markLabels, markLines, shades } from "./overlay.js";
 import { PLOTS } from "./plots.js";
-import { RANGES } from "./ranges.js";
+import { RANGES } from "./selection.js";
 import { figuresTable } from "./table.js";
 
 // `props`: state, history, view (a view model), selection (a Selection), painter (a Painter), ruler (a canvas context), isStale, and
@@ -81,4 +80,28 @@ function overlay({ history, view, selection, painter, onPointer, onTime, onLeave
     ${layout ? shades(view, layout, recordedSince(history)) : nothing} ${layout ? markLines(view) : nothing}
     ${layout && time !== null ? cursorLine(view, layout, charts, time, values) : nothing}
   </div>`;
+}
+
+// A chart's title and legend, and the element that uPlot draws into. `values` are the legend's figures, `sentence` is the chart's text
+// for screen readers, `note` replaces missing lines.
+function chartFrame(plot, values, sentence, note) {
+  return html`<figure class="chart" data-plot=${plot.id}>
+    <figcaption class="chart-legend">
+      <b>${plot.name}</b>
+      ${plot.figures.map((figure, index) => legendEntry(figure, values[index]))}
+    </figcaption>
+    <div class="chart-canvas" role="img" aria-label=${sentence}></div>
+    ${note ? html`<p class="chart-note"><span>${note}</span></p>` : nothing}
+  </figure>`;
+}
+
+function legendEntry({ id, name, format, run }, found) {
+  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""}>
+    ${swatch(id)}<span>${name}</span> <span class="legend-value">${format(found?.value ?? null)}</span>
+  </span>`;
+}
+
+function swatch(id) {
+  const d = id === "errors" ? "M4 10V3M9 10V6M14 10V1" : "M0 5H20";
+  return html`<svg class="swatch" viewBox="0 0 20 10" aria-hidden="true">${svg`<path class="swatch-line" data-figure=${id} d=${d} />`}</svg>`;
 }

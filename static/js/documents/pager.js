@@ -4,7 +4,7 @@ import { parts, takeId } from "../json.js";
 import { ask } from "../request.js";
 import { isObjectId } from "./openRows.js";
 
-export const PAGE_SIZE = 20;
+const PAGE_SIZE = 20;
 
 // A trail is the list of positions that led to a page; the newest page's position is null.
 export class Pager {

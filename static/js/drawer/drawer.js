@@ -2,9 +2,8 @@
 
 import { nothing, render } from "../vendor.js";
 import { LogView } from "./logView.js";
-import { PodDetails } from "./podDetails.js";
+import { PodDetails, TrackedPod } from "./pod.js";
 import { TABS, drawerTemplate } from "./template.js";
-import { TrackedPod } from "./trackedPod.js";
 
 export class PodDrawer {
   #dialog;

@@ -4,8 +4,7 @@ import { html, nothing } from "../vendor.js";
 import { status } from "../icons.js";
 import { empty } from "../panel.js";
 import { LogPane } from "./logPane.js";
-import { LogSession } from "./logSession.js";
-import { emptyLog, logStatus, logSummary } from "./logText.js";
+import { LogSession, emptyLog, logStatus, logSummary } from "./logSession.js";
 
 export class LogView {
   #redraw;

@@ -1,4 +1,4 @@
-// A pod's details from the API: fetched when the drawer opens, every few seconds, and soon after the pod has changed. No DOM here.
+// The drawer's pod: followed in the state, and its details from the API. No DOM here.
 
 import { request } from "../request.js";
 
@@ -6,6 +6,35 @@ const EVERY_MS = 5_000;
 const SOON_MS = 300; // after a change of the pod
 const LEAST_MS = 1_000; // between two requests, however often the pod changes
 
+// A pod in the state, followed by its uid until it is gone.
+export class TrackedPod {
+  view = null; // the pod in the state, or its last version when it is gone
+  goneAt = null; // when it was first missing, in milliseconds since 1970
+  #uid;
+
+  constructor(uid) {
+    this.#uid = uid;
+  }
+
+  get uid() {
+    return this.#uid;
+  }
+
+  // Takes the state's pods. Returns whether the pod has changed in more than its figures, which change each second.
+  update(pods, now) {
+    const found = pods.find(({ uid }) => uid === this.#uid);
+    if (!found) {
+      this.goneAt ??= now;
+      return false;
+    }
+    const changed = this.view !== null && fingerprint(found) !== fingerprint(this.view);
+    this.view = found;
+    this.goneAt = null;
+    return changed;
+  }
+}
+
+// The API's details: fetched when the drawer opens, every few seconds, and soon after a change of the pod.
 export class PodDetails {
   details = null;
   problem = null; // the Problem of the last request
@@ -68,4 +97,8 @@ export class PodDetails {
 
 function fetchPod(uid, signal) {
   return request("GET", `/api/pods/${encodeURIComponent(uid)}`, { signal });
+}
+
+function fingerprint({ phase, ready, restarts, reason, ip, node }) {
+  return JSON.stringify([phase, ready, restarts, reason, ip, node]);
 }
