@@ -1,7 +1,7 @@
 """What viewers and operators see."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.page.conftest import Visit
 from tests.page.mock import TOKENS, Mock
@@ -28,3 +28,14 @@ def test_sign_out_and_login_link(visit: Visit, mock: Mock) -> None:
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
         expect(page.locator("#main")).to_have_attribute("data-role", role)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_invalid_token_shows_an_error_in_the_form(browser: Browser, mock: Mock, javascript: bool) -> None:
+    page = browser.new_page(java_script_enabled=javascript)
+    page.goto(f"{mock.url}/login")
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not valid")
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.close()
