@@ -1,140 +1,139 @@
-// The autoscaler: its figures, large enough to read across a room, and why it does what it does. The arithmetic and its words
-// come with the state; here they are only put in their places.
+// The autoscaler: its figures, and the calculation behind the number of pods. The calculation and its text come with the state.
 
 import { html, nothing, repeat } from "./vendor.js";
-import { clock, count, percent, secondsSince, wholeDuration } from "./format.js";
+import { count, percent, secondsSince, timeOfDay, wholeDuration } from "./format.js";
 import { icon } from "./icons.js";
 import { absent, panel } from "./panel.js";
 import { conditionStatus } from "./status.js";
 
 const KIND = "horizontalpodautoscalers";
-const BLIND = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler has told no figure.";
-const SCALE_AT_LEAST = 2; // targets at the gauge's right end, more when the figure is larger
-const MOST_SLOTS = 100; // more pods than these have no mark each
+const NO_METRICS = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler's status has no figure.";
+const GAUGE_TARGETS = 2; // the gauge ends at twice the target, or later when the figure is larger
+const MOST_SLOTS = 100; // with more pods than this, there is no mark for each
 
-export function autoscaler(state, at) {
-  const { autoscaler: found } = state;
+export function autoscaler(state, now) {
+  const { autoscaler: hpa } = state;
   return panel({
     id: "autoscaler",
     title: "Autoscaler",
-    aside: found ? aside(found) : "",
+    aside: hpa ? aside(hpa) : "",
     state,
     kinds: [KIND, "metrics"],
-    body: found
-      ? [figures(state, found, at), conditions(found.conditions, at)]
-      : absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods stays as the Deployment says."),
+    body: hpa
+      ? [figures(state, hpa, now), conditions(hpa.conditions, now)]
+      : absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods is the one that the Deployment sets."),
   });
 }
 
-function aside(found) {
-  const { target, unit } = cpuOf(found);
-  return `${target === null ? "no CPU target" : `CPU target ${count(target)}\u00a0${unit}`} · ${found.min} to ${found.max} pods`;
+function aside(hpa) {
+  const { target, unit } = cpuOf(hpa);
+  return `${target === null ? "no CPU target" : `CPU target ${count(target)}\u00a0${unit}`} · ${hpa.min} to ${hpa.max} pods`;
 }
 
-// The controller's figure and its target, both in the target's unit: percent of what the pods request, or millicores a pod.
-function cpuOf(found) {
-  return found.target_millicores === null
-    ? { seen: found.cpu_percent, target: found.target_percent, unit: "%" }
-    : { seen: found.cpu_millicores, target: found.target_millicores, unit: "m" };
+// The controller's figure and its target, both in the target's unit: percent of the pods' requests, or millicores a pod.
+function cpuOf(hpa) {
+  return hpa.target_millicores === null
+    ? { cpu: hpa.cpu_percent, target: hpa.target_percent, unit: "%" }
+    : { cpu: hpa.cpu_millicores, target: hpa.target_millicores, unit: "m" };
 }
 
-function figures({ deployment, sources }, found, at) {
-  const { desired, evaluation: told } = found;
-  const { seen, unit } = cpuOf(found);
+function figures({ deployment, sources }, hpa, now) {
+  const { desired, evaluation } = hpa;
+  const { cpu, unit } = cpuOf(hpa);
   const ready = deployment?.ready ?? null;
   return html`<div
     class="scaler"
     data-autoscaler
-    data-current=${found.current}
+    data-current=${hpa.current}
     data-desired=${desired}
-    data-cpu=${found.cpu_percent === null ? "" : Math.round(found.cpu_percent)}
+    data-cpu=${hpa.cpu_percent === null ? "" : Math.round(hpa.cpu_percent)}
   >
     <dl class="figures">
       <div><dt>ready</dt><dd>${count(ready)}</dd></div>
       <div data-changing=${desired !== ready ? "" : nothing}><dt>desired</dt><dd>${count(desired)}</dd></div>
-      <div data-level=${level(seen, told)}><dt>CPU</dt><dd>${seen === null ? "—" : html`${Math.round(seen)}<small> ${unit}</small>`}</dd></div>
+      <div data-level=${level(cpu, evaluation)}><dt>CPU</dt><dd>${cpu === null ? "—" : html`${Math.round(cpu)}<small> ${unit}</small>`}</dd></div>
     </dl>
-    ${slots(ready ?? found.current, found)} ${told ? gauge(seen, told) : nothing}
-    ${told ? reasoning(found, told, sources, at) : html`<p class="sentence">It has no target for CPU: it scales on something else.</p>`}
+    ${slots(ready ?? hpa.current, hpa)} ${evaluation ? gauge(cpu, evaluation) : nothing}
+    ${evaluation ? reasoning(hpa, evaluation, sources, now) : html`<p class="sentence">It has no target for CPU: it scales on another metric.</p>`}
   </div>`;
 }
 
-// One mark a pod up to max: ready, asked for, or free. No marks where there are too many to be seen.
+// One mark for each possible pod up to max: ready, coming, going or free. No marks when there would be too many to read.
 function slots(ready, { desired, min, max }) {
-  const kind = (place) => (place <= ready ? "ready" : place <= desired ? "coming" : "free");
-  const going = (place) => place <= ready && place > desired;
-  const places = Math.max(max, ready, desired);
-  const marks = Array.from({ length: places <= MOST_SLOTS ? places : 0 }, (_, index) => index + 1);
+  const kind = (slot) => (slot <= ready ? (slot > desired ? "going" : "ready") : slot <= desired ? "coming" : "free");
+  const most = Math.max(max, ready, desired);
+  const marks = Array.from({ length: most <= MOST_SLOTS ? most : 0 }, (_, index) => index + 1);
   return html`<div class="slots" aria-hidden="true">
-    ${marks.map((place) => html`<span class="slot" data-kind=${going(place) ? "going" : kind(place)}></span>`)}
-    <span class="slots-words">min ${min} · max ${max}</span>
+    ${marks.map((slot) => html`<span class="slot" data-kind=${kind(slot)}></span>`)}
+    <span class="slots-label">min ${min} · max ${max}</span>
   </div>`;
 }
 
-// The CPU figure on a line: the target marked, and the band around it in which nothing changes.
+// The CPU figure on a line, with the target and the tolerance band around it, in which nothing changes.
 function gauge(cpu, { target, low, high, unit }) {
-  const end = Math.ceil(Math.max(SCALE_AT_LEAST * target, cpu ?? 0) / 20) * 20;
+  const end = Math.ceil(Math.max(GAUGE_TARGETS * target, cpu ?? 0) / 20) * 20;
   const part = (figure) => Math.min(1, figure / end).toFixed(4);
-  const places = `--part: ${part(cpu ?? 0)}; --target: ${part(target)}; --low: ${part(low)}; --high: ${part(high)}`;
-  return html`<div class="gauge" data-level=${level(cpu, { low, high })} .style=${places} aria-hidden="true">
+  const positions = `--part: ${part(cpu ?? 0)}; --target: ${part(target)}; --low: ${part(low)}; --high: ${part(high)}`;
+  return html`<div class="gauge" data-level=${level(cpu, { low, high })} .style=${positions} aria-hidden="true">
     <span class="gauge-track"></span>
     <span class="gauge-scale"><span>0</span><span class="gauge-target">${target} ${unit}</span><span>${end} ${unit}</span></span>
   </div>`;
 }
 
-function level(cpu, told) {
-  if (cpu === null || !told) return "none";
-  return cpu > told.high ? "over" : cpu < told.low ? "under" : "within";
+function level(cpu, band) {
+  if (cpu === null || !band) return "none";
+  return cpu > band.high ? "over" : cpu < band.low ? "under" : "within";
 }
 
-function reasoning(found, told, sources, at) {
-  if (told.measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${BLIND}</p>${terms(found, told, at)}`;
-  const [measure, verdict] = told.formula ? told.sentence.split(told.formula).map(trimmed) : [told.sentence, ""];
+function reasoning(hpa, evaluation, sources, now) {
+  const { formula: steps, sentence, measured, next, until, notes } = evaluation;
+  if (measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${NO_METRICS}</p>${terms(hpa, evaluation, now)}`;
+  const [measure, verdict] = steps ? sentence.split(steps).map(trimJoint) : [sentence, ""];
   return html`<div class="reasoning">
-      <p class="sentence">${unbroken(measure)}${told.formula ? formula(told.formula) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>
-      ${told.next || told.until ? html`<p class="next">${unbroken(told.next ?? "")} ${countdown(told, at)}</p>` : nothing}
-      ${told.notes.map((note) => html`<p class="note">${unbroken(note)}</p>`)}
-      <p class="source">${source(found, told)}</p>
+      <p class="sentence">${unbroken(measure)}${steps ? formula(steps) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>
+      ${next || until ? html`<p class="next">${unbroken(next ?? "")} ${countdown(evaluation, now)}</p>` : nothing}
+      ${notes.map((note) => html`<p class="note">${unbroken(note)}</p>`)}
+      <p class="source">${source(hpa, evaluation)}</p>
     </div>
-    ${terms(found, told, at)}`;
+    ${terms(hpa, evaluation, now)}`;
 }
 
-// What holds whatever the figures are.
-function terms(found, { condition, rules, tolerance: margins, last }, at) {
+// The settings, which hold whatever the figures are.
+function terms(hpa, { condition, rules, tolerance: margins, last }, now) {
   return html`<dl class="terms">
     <div><dt>Goes down</dt><dd>${unbroken(condition)}</dd></div>
-    <div><dt>Last scaled</dt><dd>${lastScaled(found, last, at)}</dd></div>
+    <div><dt>Last scaled</dt><dd>${lastScaled(hpa, last, now)}</dd></div>
     <div><dt>Rules</dt><dd>up ${unbroken(rules.up)}; down ${unbroken(rules.down)}; ${tolerance(margins)}</dd></div>
   </dl>`;
 }
 
-// Its steps are broken between lines before anything else is.
+// Each step is an element of its own, so that a narrow page breaks the line between steps.
 function formula(text) {
   return html`<code class="formula">${text.split(/(?<= → )/).map((step) => html`<span>${step}</span>`)}</code>`;
 }
 
-// Whose figure the sentence goes by. The large one is always the controller's own, of its last look.
-function source(found, { percent: used, newest, unit }) {
-  const { seen } = cpuOf(found);
+// Where the sentence's figure comes from. The large figure is always the controller's own, from its last sync.
+function source(hpa, { percent: used, newest, unit }) {
+  const { cpu } = cpuOf(hpa);
   if (used === null) return "";
-  if (used === seen) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
-  return `by the newest samples; the controller saw ${seen === null ? "no figure" : `${seen}\u00a0${unit}`} at its last look`;
+  if (used === cpu) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
+  return `by the newest samples; the controller saw ${cpu === null ? "no figure" : `${cpu}\u00a0${unit}`} at its last sync`;
 }
 
-// "2 pods go in 41 s if CPU stays at or under 56 %". It ticks, so it is in no live region.
-function countdown({ until, then, provided }, at) {
+// "2 pods go in 41 s if CPU stays at or under 56 %". In no live region, since it changes each second.
+function countdown({ until, then, provided }, now) {
   if (!until) return nothing;
-  const left = -secondsSince(until, at);
+  const left = -secondsSince(until, now);
   const when = left > 0 ? `in ${wholeDuration(Math.ceil(left))}` : "any moment now";
   return html`<strong class="countdown">${then} <time datetime=${until}>${when}</time>${provided ? ` ${unbroken(provided)}` : ""}.</strong>`;
 }
 
-function lastScaled({ last_scaled: moment }, last, at) {
-  if (!moment) return "not yet";
-  const time = html`<time datetime=${moment}>${clock(moment)}</time>, ${wholeDuration(secondsSince(moment, at))} ago`;
-  if (!last) return time;
+function lastScaled({ last_scaled: time }, last, now) {
+  if (!time) return "not yet";
+  const when = html`<time datetime=${time}>${timeOfDay(time)}</time>, ${wholeDuration(secondsSince(time, now))} ago`;
+  if (!last) return when;
   const computed = last.expected === null ? nothing : last.expected === last.to ? ", as computed" : `, where ${last.expected} were computed`;
-  return html`${time}: ${last.from} → ${last.to}${computed}${last.formula ? html`, ${formula(last.formula)}` : nothing}`;
+  return html`${when}: ${last.from} → ${last.to}${computed}${last.formula ? html`, ${formula(last.formula)}` : nothing}`;
 }
 
 function tolerance({ down, up }) {
@@ -142,7 +141,7 @@ function tolerance({ down, up }) {
   return up === down ? `${margin(up)} tolerance` : `tolerance ${margin(up)} up, ${margin(down)} down`;
 }
 
-function conditions(list, at) {
+function conditions(list, now) {
   if (list.length === 0) return nothing;
   return html`<ul class="conditions" aria-label="Conditions">
     ${repeat(list, ({ id }) => id, (condition) => {
@@ -150,19 +149,19 @@ function conditions(list, at) {
       return html`<li data-tone=${tone}>
         <span class="condition-name">${icon(name)}${word}</span>
         <span class="condition-reason">${condition.reason}</span>
-        ${condition.since ? html`<time class="condition-age" datetime=${condition.since} title="since ${clock(condition.since)}">${wholeDuration(secondsSince(condition.since, at))}</time>` : nothing}
+        ${condition.since ? html`<time class="condition-age" datetime=${condition.since} title="since ${timeOfDay(condition.since)}">${wholeDuration(secondsSince(condition.since, now))}</time>` : nothing}
         <span class="condition-message">${condition.message}</span>
       </li>`;
     })}
   </ul>`;
 }
 
-// Without what joined it to the formula, which has a line of its own.
-function trimmed(part) {
+// A part of the sentence without the comma or arrow that joined it to the formula, which has a line of its own.
+function trimJoint(part) {
   return part.replace(/^, | → $/g, "");
 }
 
-// A figure and its unit stay on one line.
+// Keeps a figure and its unit on one line.
 function unbroken(text) {
   return text.replace(/(?<=\d) (?=%|m\b|s\b|min\b|pods?\b)/g, "\u00a0");
 }

@@ -1,12 +1,12 @@
-// What the deployment claims, first on the page: each claim's last verdict with its key figures, their trend, and its button.
+// The claims, first on the page: each claim's last verdict with its key figures, their trend, and the button that proves it.
 
 import { html, nothing, svg } from "./vendor.js";
 import { keepFocus } from "./focus.js";
-import { ago } from "./format.js";
+import { ago, formatElapsed } from "./format.js";
 import { icon } from "./icons.js";
-import { runControl } from "./runControl.js";
-import { held, lapse, latest, owedIn, owedWords, running, seconds, verdictStatus } from "./runs.js";
-import { HEIGHT, sentence, told, trendOf } from "./trend.js";
+import { RunControl } from "./runControl.js";
+import { blockedReason, elapsedSeconds, isRunning, latest, obligationText, unmetObligation, verdictStatus } from "./runs.js";
+import { HEIGHT, label, sentence, trendOf } from "./trend.js";
 
 const SIGNS = {
   PASS: svg`<circle r="3" />`,
@@ -17,58 +17,58 @@ const UNPROVED = { icon: "ring", word: "not proved yet", tone: "off" };
 
 export function claims(specs, { role }, redraw) {
   const views = specs.map((demo) => claim(demo, role === "operator", redraw));
-  return (state, at) => {
+  return (state, now) => {
     keepFocus(".claim");
-    return views.map((view) => view(state, at));
+    return views.map((view) => view(state, now));
   };
 }
 
-function claim(demo, operates, redraw) {
+function claim(demo, isOperator, redraw) {
   const { id, title } = demo;
-  const control = runControl(demo, redraw);
+  const control = new RunControl(demo, redraw);
 
-  return (state, at) => {
-    control.follow(state);
+  return (state, now) => {
+    control.update(state);
     const run = latest(state, id, null);
     const { icon: name, word, tone } = run ? verdictStatus(run) : UNPROVED;
     return html`<article class="panel claim" data-claim=${id} data-claim-verdict=${run?.verdict ?? ""} data-tone=${tone} aria-labelledby="claim-${id}" tabindex="-1">
       <h2 id="claim-${id}">${demo.claim}</h2>
       <p class="claim-verdict" role="status">${icon(name)}<span class="visually-hidden">${title}: </span><strong>${word}</strong></p>
-      <p class="claim-figures">${words(demo, run, operates, held(state), at)}</p>
-      ${why(run)} ${trend(state.runs, demo)}
-      <p class="claim-button">${operates ? button(state, run) : nothing}</p>
+      <p class="claim-figures">${figures(demo, run, isOperator, blockedReason(state), now)}</p>
+      ${reason(run)} ${trend(state.runs, demo)}
+      <p class="claim-button">${isOperator ? button(control, demo, state, run) : nothing}</p>
       ${control.problem()}
     </article>`;
   };
-
-  // None while something else goes: the card says who is in the way.
-  function button(state, run) {
-    if (running(state) && state.run.demo === id) return control.abortButton(state.run.id);
-    return held(state) ? nothing : control.startButton(run ? "Prove again" : "Prove it");
-  }
 }
 
-function words({ id, title, takes }, run, operates, busy, at) {
-  if (!run && busy) return "One thing at a time: it can be proved when the other is over.";
-  if (!run) return operates ? `One click proves or refutes it, in about ${takes}.` : "An operator can prove it.";
-  if (run.verdict === "running") return underWay(run, at);
-  const figures = (run.key_figures ?? []).map((part) => html`<span>${part}</span> · `);
-  return html`${figures}<time datetime=${run.ended}>${ago(run.ended, at)}</time> ·
+// No button while something else runs: the demo's card says what that is.
+function button(control, { id }, state, run) {
+  if (isRunning(state) && state.run.demo === id) return control.abortButton(state.run.id);
+  return blockedReason(state) ? nothing : control.startButton(run ? "Prove again" : "Prove it");
+}
+
+function figures({ id, title, takes }, run, isOperator, blocked, now) {
+  if (!run && blocked) return "One run at a time: this can be proved when the current one has ended.";
+  if (!run) return isOperator ? `One click proves or refutes it, in about ${takes}.` : "An operator can prove it.";
+  if (run.verdict === "running") return progress(run, now);
+  const parts = (run.key_figures ?? []).map((part) => html`<span>${part}</span> · `);
+  return html`${parts}<time datetime=${run.ended}>${ago(run.ended, now)}</time> ·
     <a class="link" href="#demo-${id}" aria-label="Evidence: ${title}">evidence</a>`;
 }
 
-// The step under way; another dashboard's run is known by its beginning only.
-function underWay(run, at) {
+// The current step and the time. Another dashboard's run comes without its steps.
+function progress(run, now) {
   const steps = run.steps ?? [];
-  const place = steps.findIndex(({ state }) => state === "running");
-  const step = place >= 0 ? html`<span>step ${place + 1} of ${steps.length}: ${steps[place].title}</span> · ` : nothing;
-  return html`${step}<span>${lapse(seconds(run, at), true)}</span>`;
+  const index = steps.findIndex(({ state }) => state === "running");
+  const step = index >= 0 ? html`<span>step ${index + 1} of ${steps.length}: ${steps[index].title}</span> · ` : nothing;
+  return html`${step}<span>${formatElapsed(elapsedSeconds(run, now), true)}</span>`;
 }
 
-function why(run) {
-  const owed = run && owedIn(run);
-  const words = owed ? owedWords(owed) : run?.reason;
-  return words ? html`<p class="claim-why">${words}</p>` : nothing;
+function reason(run) {
+  const obligation = run && unmetObligation(run);
+  const text = obligation ? obligationText(obligation) : run?.reason;
+  return text ? html`<p class="claim-reason">${text}</p>` : nothing;
 }
 
 function trend(runs, { id, title, comparison }) {
@@ -80,7 +80,7 @@ function trend(runs, { id, title, comparison }) {
     <svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${title}: ${sentence(points, comparison)}">
       <path class="trend-line" d=${line.length > 0 ? `M${line.join("L")}` : nothing} />
       ${points.map((point) => svg`<g data-tone=${point.tone} transform="translate(${point.x} ${point.y})">
-        <title>${told(point, comparison)}</title>${SIGNS[point.word]}
+        <title>${label(point, comparison)}</title>${SIGNS[point.word]}
       </g>`)}
     </svg>
   </figure>`;

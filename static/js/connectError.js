@@ -1,19 +1,19 @@
-// Why the server lets no socket in. A browser does not tell a page what status met its WebSocket, so the same door is asked
-// by a plain request: POST, because only then does the browser name the page's origin, which the door wants to know.
+// The reason why the server refuses the WebSocket. A browser does not tell a page the status of a failed WebSocket handshake, so a
+// plain request goes to the same address. It is a POST: only then does the browser send the Origin header, which the server checks.
 
 const ASK_EVERY_MS = 5_000;
 
-// Asks, at most every five seconds: the server's own sentence, or null when it does not refuse or does not answer. Without a
-// session it goes to the login.
-export function asker(now) {
-  let asked = -Infinity;
-  let answer = null;
+// Returns a function that asks for the reason, at most every five seconds: the server's sentence, or null when it does not refuse
+// or does not answer. Without a session, the page goes to the login.
+export function connectErrorProbe(now) {
+  let askedAt = -Infinity;
+  let reason = null;
 
   return async () => {
-    if (now() - asked < ASK_EVERY_MS) return answer;
-    asked = now();
-    answer = await ask().catch(() => null); // nobody there: the connection's state says so
-    return answer;
+    if (now() - askedAt < ASK_EVERY_MS) return reason;
+    askedAt = now();
+    reason = await ask().catch(() => null); // no answer: the connection's state says so
+    return reason;
   };
 }
 

@@ -1,16 +1,17 @@
-// Puts text on the clipboard and says so beside the button that was pressed, in the element after it, which is a live region.
+// Copies text to the clipboard.
 
-const SAID_FOR_MS = 4_000;
+const MESSAGE_FOR_MS = 4_000;
 
+// Reports the outcome in the element after the button, which is a live region.
 export async function copy(button, text) {
-  const said = button.nextElementSibling;
-  said.textContent = (await put(button, text)) ? "Copied." : "The browser does not allow it: select the text instead.";
-  setTimeout(() => (said.textContent = ""), SAID_FOR_MS);
+  const message = button.nextElementSibling;
+  message.textContent = (await write(button, text)) ? "Copied." : "The browser does not allow it: select the text instead.";
+  setTimeout(() => (message.textContent = ""), MESSAGE_FOR_MS);
 }
 
-// Browsers offer the clipboard to pages of secure origins only, and by way of a selection to all. The text must be selected
-// beside the button: under an open dialog, what is outside of it cannot be.
-async function put(button, text) {
+// Browsers offer navigator.clipboard to secure origins only; copying a selection works everywhere. The selected text is put beside
+// the button, because elements outside of an open modal dialog cannot be selected.
+async function write(button, text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

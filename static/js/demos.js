@@ -1,88 +1,88 @@
-// The demos: what each proves, its run step by step, and the verdict with its evidence. One click starts one.
+// The demos: each card shows a demo's run step by step, its verdict with the evidence, and the button that starts it.
 
 import { html, nothing, repeat } from "./vendor.js";
 import { keepFocus } from "./focus.js";
-import { clock } from "./format.js";
+import { formatElapsed, timeOfDay } from "./format.js";
 import { icon, status } from "./icons.js";
-import { runControl } from "./runControl.js";
-import { earlier, held, lapse, latest, owedIn, owedWords, running, seconds, stepStatus, verdictStatus } from "./runs.js";
+import { RunControl } from "./runControl.js";
+import { blockedReason, earlier, elapsedSeconds, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
 
-// `specs` are the demos as the server has them. The view keeps what a reader chose, and each demo's last run as it was seen in full.
-export function demos(specs, names, redraw) {
-  const cards = specs.map((demo) => card(demo, names, redraw));
-  return (state, at) => {
+// `specs` are the demos as the server describes them. Between drawings, a card keeps the chosen options and the last active run.
+export function demos(specs, { role }, redraw) {
+  const cards = specs.map((demo) => card(demo, role === "operator", redraw));
+  return (state, now) => {
     keepFocus(".demo");
-    return html`${cards.map((view) => view(state, at))}`;
+    return html`${cards.map((view) => view(state, now))}`;
   };
 }
 
-function card(demo, names, redraw) {
+function card(demo, isOperator, redraw) {
   const { id, title, sentence } = demo;
-  const operates = names.role === "operator";
-  const control = runControl(demo, redraw);
+  const control = new RunControl(demo, redraw);
   const chosen = Object.fromEntries(demo.options.filter((option) => option.choices).map((option) => [option.name, option.default]));
-  let kept = null; // the demo's latest run as it last stood in the state
+  let seen = null; // the demo's last active run, with its steps and evidence
 
-  return (state, at) => {
-    if (state.run?.demo === id) kept = state.run;
-    control.follow(state);
-    const shown = latest(state, id, kept);
-    const runs = shown !== null && running({ run: shown });
-    return html`<article class="panel demo" data-demo=${id} data-verdict=${shown?.verdict ?? ""} aria-labelledby="demo-${id}" tabindex="-1">
+  return (state, now) => {
+    if (state.run?.demo === id) seen = state.run;
+    control.update(state);
+    const run = latest(state, id, seen);
+    const active = run !== null && isRunning({ run });
+    return html`<article class="panel demo" data-demo=${id} data-verdict=${run?.verdict ?? ""} aria-labelledby="demo-${id}" tabindex="-1">
       <header class="panel-head">
         <h2 id="demo-${id}">${title}</h2>
-        ${runs ? html`<p class="panel-aside">running · ${lapse(seconds(shown, at), true)}</p>` : nothing}
+        ${active ? html`<p class="panel-aside">running · ${formatElapsed(elapsedSeconds(run, now), true)}</p>` : nothing}
       </header>
       <p>${sentence}</p>
-      ${shown?.steps?.length ? steps(shown.steps, title, at) : nothing}
-      <div role="status" aria-live="off">${shown && !runs ? verdict(shown) : nothing}</div>
-      ${control.problem()} ${runs ? going(state, shown) : rest(state, shown)} ${past(earlier(state, id, shown), title)} ${byHand(demo)}
+      ${run?.steps?.length ? steps(run.steps, title, now) : nothing}
+      <div role="status" aria-live="off">${run && !active ? verdict(run) : nothing}</div>
+      ${control.problem()} ${active ? activeControls(control, state, run, isOperator) : idleControls(control, { demo, chosen, isOperator }, state, run)}
+      ${earlierRuns(earlier(state, id, run), title)} ${manualSteps(demo)}
     </article>`;
   };
-
-  // Only the dashboard that runs it can end it.
-  function going(state, { id: run }) {
-    if (state.run?.id !== run) return html`<p class="text-muted">${held(state)}</p>`;
-    if (!operates) return html`<p class="text-muted">An operator may abort it.</p>`;
-    return html`<p class="buttons">${control.abortButton(run)}</p>`;
-  }
-
-  function rest(state, shown) {
-    const reason = held(state);
-    const offered = operates && !reason;
-    return html`${reason ? html`<p class="text-muted">${reason}</p>` : nothing}
-      ${operates || reason ? nothing : html`<p class="text-muted">A viewer watches; an operator starts it.</p>`}
-      ${offered ? demo.options.map((option) => choice(option, state.about)) : nothing}
-      ${offered || shown ? html`<p class="buttons">
-        ${offered ? control.startButton(shown ? "Run again" : "Run", () => options(state.about)) : nothing} ${shown ? reports(shown) : nothing}
-      </p>` : nothing}`;
-  }
-
-  // What was chosen, where there is a choice.
-  function options(about) {
-    const open = demo.options.filter((option) => choices(option, about).length > 1);
-    return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
-  }
-
-  function choice(option, about) {
-    const { name } = option;
-    if (choices(option, about).length < 2) return nothing;
-    return html`<fieldset class="choice">
-      <legend class="visually-hidden">${title}: ${name}</legend>
-      ${choices(option, about).map(([value, words]) => html`<label data-operator>
-        <input type="radio" name="${id}-${name}" value=${value} .checked=${chosen[name] === value} @change=${() => (chosen[name] = value)} />
-        <span>${value} <span class="text-muted">${words}</span></span>
-      </label>`)}
-    </fieldset>`;
-  }
 }
 
-// The values that an option may have here: a deployment without a crash container has no crash mode.
+// A run can be aborted only from the dashboard that runs it.
+function activeControls(control, state, { id }, isOperator) {
+  if (state.run?.id !== id) return html`<p class="text-muted">${blockedReason(state)}</p>`;
+  if (!isOperator) return html`<p class="text-muted">An operator may abort it.</p>`;
+  return html`<p class="buttons">${control.abortButton(id)}</p>`;
+}
+
+function idleControls(control, { demo, chosen, isOperator }, state, run) {
+  const reason = blockedReason(state);
+  const offered = isOperator && !reason;
+  return html`${reason ? html`<p class="text-muted">${reason}</p>` : nothing}
+    ${isOperator || reason ? nothing : html`<p class="text-muted">A viewer watches; an operator starts it.</p>`}
+    ${offered ? demo.options.map((option) => optionChoice(demo, option, chosen, state.about)) : nothing}
+    ${offered || run ? html`<p class="buttons">
+      ${offered ? control.startButton(run ? "Run again" : "Run", () => runOptions(demo, chosen, state.about)) : nothing} ${run ? reports(run) : nothing}
+    </p>` : nothing}`;
+}
+
+// The chosen value of each option that has more than one.
+function runOptions(demo, chosen, about) {
+  const open = demo.options.filter((option) => choices(option, about).length > 1);
+  return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
+}
+
+function optionChoice({ id, title }, option, chosen, about) {
+  const { name } = option;
+  if (choices(option, about).length < 2) return nothing;
+  return html`<fieldset class="choice">
+    <legend class="visually-hidden">${title}: ${name}</legend>
+    ${choices(option, about).map(([value, text]) => html`<label data-operator>
+      <input type="radio" name="${id}-${name}" value=${value} .checked=${chosen[name] === value} @change=${() => (chosen[name] = value)} />
+      <span>${value} <span class="text-muted">${text}</span></span>
+    </label>`)}
+  </fieldset>`;
+}
+
+// The values that an option may have in this deployment: the crash mode needs its crash container.
 function choices(option, { crash }) {
   return (option.choices ?? []).filter(([value]) => value !== "crash" || crash);
 }
 
-function steps(all, title, at) {
+function steps(all, title, now) {
   return html`<ol class="steps" aria-label="Steps of ${title}">
     ${repeat(all, ({ id }) => id, (step) => {
       const { icon: name, word, tone } = stepStatus(step);
@@ -90,7 +90,7 @@ function steps(all, title, at) {
       return html`<li data-step=${step.id} data-state=${step.state} data-tone=${tone} aria-current=${active ? "step" : nothing}>
         ${icon(name)}
         <p><span class="visually-hidden">${word}: </span>${step.title}${step.text ? html`<span class="step-text">${step.text}</span>` : nothing}</p>
-        <span>${lapse(seconds(step, at), active)}</span>
+        <span>${formatElapsed(elapsedSeconds(step, now), active)}</span>
       </li>`;
     })}
   </ol>`;
@@ -98,11 +98,11 @@ function steps(all, title, at) {
 
 function verdict(run) {
   const { icon: name, word, tone } = verdictStatus(run);
-  const owed = owedIn(run);
-  const told = owed && !run.reason?.includes(owed.text);
+  const obligation = unmetObligation(run);
+  const isInReason = run.reason?.includes(obligation?.text);
   return html`<div class="run-verdict" data-tone=${tone}>
-    <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="text-muted" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
-    ${run.reason ? html`<p>${run.reason}</p>` : nothing} ${told ? html`<p>${owedWords(owed)}</p>` : nothing}
+    <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="text-muted" datetime=${run.ended ?? nothing}>${timeOfDay(run.ended)}</time></p>
+    ${run.reason ? html`<p>${run.reason}</p>` : nothing} ${obligation && !isInReason ? html`<p>${obligationText(obligation)}</p>` : nothing}
     ${(run.lines ?? []).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
     ${run.line ? html`<code class="run-line">${run.line}</code>` : nothing}
   </div>`;
@@ -113,21 +113,21 @@ function reports({ id }) {
     <a class="button" href="/api/runs/${id}/report" download="${id}.json">JSON</a>`;
 }
 
-function past(runs, title) {
+function earlierRuns(runs, title) {
   if (runs.length === 0) return nothing;
   return html`<div class="runs">
     <h3 class="text-muted">Earlier runs</h3>
     <ul aria-label="Earlier runs of ${title}">
       ${repeat(runs, ({ id }) => id, (run) => html`<li>
         ${status(verdictStatus(run))}
-        <time class="text-muted" datetime=${run.started}>${clock(run.started)}</time>
-        <a class="link" href="/api/runs/${run.id}/report.html" target="_blank" aria-label="Report of the run at ${clock(run.started)}">report</a>
+        <time class="text-muted" datetime=${run.started}>${timeOfDay(run.started)}</time>
+        <a class="link" href="/api/runs/${run.id}/report.html" target="_blank" aria-label="Report of the run at ${timeOfDay(run.started)}">report</a>
       </li>`)}
     </ul>
   </div>`;
 }
 
-function byHand({ title, by_hand: { command, watch } }) {
+function manualSteps({ title, by_hand: { command, watch } }) {
   return html`<details class="by-hand">
     <summary>By hand</summary>
     <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command}</code></pre>

@@ -1,6 +1,6 @@
-// A button that goes when its work begins must not take the focus with it.
+// Keeps the keyboard focus where a focused button disappears.
 
-// To be called before the part is drawn: where the focus falls out of one of the elements that match, that element gets it.
+// To be called before a part is drawn: if drawing removes the focused element, its ancestor that matches `selector` gets the focus.
 export function keepFocus(selector) {
   const holder = document.activeElement?.closest(selector);
   if (!holder || holder === document.activeElement) return;

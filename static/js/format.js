@@ -1,8 +1,8 @@
-// Figures as people read them. Pure: the moment comes in as an argument, and an absent figure is an em dash.
+// Numbers, durations and times as text. Pure: the current time is an argument, and a missing number becomes an em dash.
 
 const NONE = "—";
 const COUNT = new Intl.NumberFormat("en");
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const TIME_OF_DAY = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // A duration in seconds, in its two largest units at most: "0.4 s", "12 s", "4 min", "2 h 05", "3 d".
 export function duration(seconds) {
@@ -12,7 +12,7 @@ export function duration(seconds) {
   return wholeDuration(s);
 }
 
-// The same without tenths: what a tile's age needs, and what does not flicker.
+// The same without tenths, which would flicker in a figure that is drawn each second.
 export function wholeDuration(seconds) {
   if (seconds === null || Number.isNaN(seconds)) return NONE;
   const s = Math.max(0, Math.floor(seconds));
@@ -22,20 +22,28 @@ export function wholeDuration(seconds) {
   return `${Math.floor(s / 86_400)} d`;
 }
 
-// Seconds from an RFC 3339 time to `at` (milliseconds since 1970).
-export function secondsSince(time, at) {
-  return time ? (at - Date.parse(time)) / 1_000 : null;
+// "4.2 s", "41 s", "2:05 min", with a no-break space. `whole` leaves out the tenths, which would flicker while something runs.
+export function formatElapsed(s, whole = false) {
+  if (s === null) return "";
+  if (s < 9.95 && !whole) return `${s.toFixed(1)}\u00a0s`;
+  const all = whole ? Math.floor(s) : Math.round(s);
+  return all < 100 ? `${all}\u00a0s` : `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}\u00a0min`;
 }
 
-// How long ago a time was, in its largest unit: "just now", "12 min ago", "3 h ago".
-export function ago(time, at) {
-  const s = secondsSince(time, at);
+// Seconds from an RFC 3339 time to `now` (milliseconds since 1970).
+export function secondsSince(time, now) {
+  return time ? (now - Date.parse(time)) / 1_000 : null;
+}
+
+// The age of a time in its largest unit: "just now", "12 min ago", "3 h ago".
+export function ago(time, now) {
+  const s = secondsSince(time, now);
   return s < 60 ? "just now" : `${wholeDuration(s).replace(/(h) .*/, "$1")} ago`;
 }
 
-// The reader's own time of day, "14:02:11".
-export function clock(time) {
-  return time === null || time === undefined ? NONE : CLOCK.format(new Date(time));
+// The time of day in the reader's time zone, "14:02:11".
+export function timeOfDay(time) {
+  return time === null || time === undefined ? NONE : TIME_OF_DAY.format(new Date(time));
 }
 
 export function count(n) {
@@ -65,7 +73,7 @@ export function bytes(n) {
   return scaled(n, 1_000, ["B", "kB", "MB", "GB", "TB"]);
 }
 
-// "52 / 256 Mi": both in the larger one's unit, which then is written once.
+// "52 / 256 Mi": the unit is written once where both have the same.
 export function share(used, whole, format) {
   if (whole === null || whole === undefined) return format(used);
   const [figure, unit] = format(used).split(" ");
@@ -84,26 +92,26 @@ export function percent(n) {
   return n === null || n === undefined ? NONE : `${Math.round(n)}\u00a0%`;
 }
 
-// A pod's name without what it shares with its siblings: "flask-7c87d5-kt769" of "flask" is "kt769". A StatefulSet's, which has
-// an ordinal only, stays whole.
-export function tail(name, owner) {
-  const own = name.startsWith(`${owner}-`) ? name.slice(owner.length + 1) : "";
-  return own.includes("-") ? own.slice(own.lastIndexOf("-") + 1) : name;
+// A pod's name without the part that all pods of its Deployment share: "flask-7c87d5-kt769" of "flask" is "kt769". The name of a
+// StatefulSet's pod, which ends with an ordinal, stays whole.
+export function podSuffix(name, owner) {
+  const suffix = name.startsWith(`${owner}-`) ? name.slice(owner.length + 1) : "";
+  return suffix.includes("-") ? suffix.slice(suffix.lastIndexOf("-") + 1) : name;
 }
 
-// A source's kind as the page calls it; Kubernetes' plural where ours would say no more.
+// A source's kind as the page names it: Kubernetes' plural, or a shorter name.
 export function kindName(kind) {
   const names = { horizontalpodautoscalers: "autoscalers", persistentvolumeclaims: "volume claims", endpointslices: "endpoints" };
   return names[kind] ?? kind;
 }
 
-// "67439b2e…a1f0": the time and the counter's end tell two ids apart.
+// "67439b2e…a1f0": an ObjectId's timestamp and the end of its counter, which together are unique enough to read.
 export function shortId(id) {
   return id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
 }
 
-// A document's row as one line of JSON. `text` is there when a JavaScript number could not hold what the document holds.
-export function line(row) {
+// A document's row as one line of JSON. `text` is set where parsing would change the document's numbers.
+export function jsonLine(row) {
   return row.text ?? JSON.stringify(row.document);
 }
 

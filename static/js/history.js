@@ -1,142 +1,107 @@
-// The charted figures, past and new, by their own moments: merging the same point twice changes nothing.
+// The charts' points, past and new: loaded with a retry, and extended by each tick.
 
-import { append, columnsOf, indexAfter, lastMoment, thin, trim, weave } from "./columns.js";
+import { PointStore } from "./pointStore.js";
 import { request } from "./request.js";
 
-export const TABLES = {
-  traffic: ["requests", "errors", "p50_ms", "p99_ms"],
-  load: ["offered", "achieved", "errors", "p50_ms", "p99_ms"],
-  cpu: ["percent"],
-  replicas: ["desired", "ready"],
-};
-const STEPS = new Set(["replicas"]); // these stay what they are until the next point
-
-const MOST_POINTS = 5_000; // of a table: an hour of seconds, half a day of minutes, and room to cut only now and then
-const SPARK_POINTS = 60;
-const LATE_SECONDS = 120; // a sample's moment may be so long before it is told
-const INSTANT_SECONDS = 0.001;
+const LATE_SECONDS = 120; // a sample may arrive so long after its own time
 const RETRY_MS = 1_000;
 const RETRY_AT_MOST_MS = 30_000;
-const ANSWER_WITHIN_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
-// `redraw()` follows whatever changes. `load(epoch)` fetches what is missing, now and until it succeeds; points that a tick brings
-// meanwhile have their place already. `revision` counts the changes.
-export function history(redraw, { ask = fetched, later = setTimeout, random = Math.random } = {}) {
-  const tables = Object.fromEntries(Object.entries(TABLES).map(([name, columns]) => [name, columnsOf(columns)]));
-  const pods = new Map(); // uid → its points
-  let epoch = null;
-  let complete = -Infinity; // up to this moment nothing is missing
-  let loading = false;
-  let again = false;
-  let severed = null; // table → up to which moment it is another dashboard's, until the new one has told its past
-  let wake = null; // ends the pause before the next attempt
+// `redraw()` is called after every change. A test may pass `fetchSince(seconds)`, `later(action, ms)` and `random()`.
+export class MetricsHistory {
+  revision = 0; // counts the changes
+  #store = new PointStore();
+  #redraw;
+  #options;
+  #epoch = null; // the dashboard process whose history this is
+  #completeUntil = -Infinity; // no point before this time is missing
+  #loading = false;
+  #requested = false; // a load was requested and has not begun
+  #wake = null; // ends the backoff before the next attempt
 
-  const past = { revision: 0, load, merge, table: (name) => tables[name], pod: (uid) => pods.get(uid), prune };
-
-  function load(of) {
-    if (of !== epoch) {
-      if (epoch !== null) sever();
-      epoch = of;
-      complete = -Infinity;
-    }
-    again = true;
-    wake?.();
-    if (!loading) fetchMissing();
+  constructor(redraw, { fetchSince = fetchHistory, later = wait, random = Math.random } = {}) {
+    this.#redraw = redraw;
+    this.#options = { fetchSince, later, random };
   }
 
-  async function fetchMissing() {
-    loading = true;
-    for (let failures = 0; again; ) {
-      again = false;
+  table(name) {
+    return this.#store.table(name);
+  }
+
+  pod(uid) {
+    return this.#store.pod(uid);
+  }
+
+  // Fetches the missing points, and retries until it succeeds. Points that ticks bring meanwhile are kept.
+  load(epoch) {
+    if (epoch !== this.#epoch) {
+      if (this.#epoch !== null) this.#store.markRestart();
+      this.#epoch = epoch;
+      this.#completeUntil = -Infinity;
+    }
+    this.#requested = true;
+    this.#wake?.();
+    if (!this.#loading) this.#fetchMissing();
+  }
+
+  // Adds a tick's points.
+  append(points) {
+    this.#store.append(points);
+    if (!this.#loading) this.#completeUntil = this.#store.newest();
+    this.#changed();
+  }
+
+  // Forgets all pods but these.
+  keepPods(uids) {
+    const kept = new Set(uids);
+    this.#store.dropPods(this.#store.podUids().filter((uid) => !kept.has(uid)));
+  }
+
+  async #fetchMissing() {
+    this.#loading = true;
+    for (let failures = 0; this.#requested; ) {
+      this.#requested = false;
       try {
-        await fetchOnce();
+        await this.#fetchOnce();
         failures = 0;
       } catch {
-        again = true; // whatever it was, the rest of the page says whether the dashboard is there
-        await pause(Math.min(RETRY_AT_MOST_MS, RETRY_MS * 2 ** failures) * (0.5 + random() / 2));
+        this.#requested = true; // the connection's state on the page says what is wrong
+        await this.#pause(Math.min(RETRY_AT_MOST_MS, RETRY_MS * 2 ** failures) * (0.5 + this.#options.random() / 2));
         failures += 1;
       }
     }
-    loading = false;
+    this.#loading = false;
   }
 
-  async function fetchOnce() {
-    const known = [...pods.keys()];
-    const answer = await ask(complete > 0 ? complete - LATE_SECONDS : 0);
-    if (answer.epoch !== epoch) throw new Error("another one answered than the one that is followed");
-    if (severed) replace(answer);
-    for (const uid of known) if (!Object.hasOwn(answer.pods, uid)) pods.delete(uid);
-    take(answer, weave);
-    if (!again) complete = newest();
-    changed();
+  async #fetchOnce() {
+    const known = this.#store.podUids();
+    const history = await this.#options.fetchSince(this.#completeUntil > 0 ? this.#completeUntil - LATE_SECONDS : 0);
+    if (history.epoch !== this.#epoch) throw new Error("The history is of another dashboard process than the snapshot.");
+    this.#store.dropOverlap(history);
+    this.#store.dropPods(known.filter((uid) => !Object.hasOwn(history.pods, uid)));
+    this.#store.merge(history);
+    if (!this.#requested) this.#completeUntil = this.#store.newest();
+    this.#changed();
   }
 
-  function merge(points) {
-    take(points, append);
-    if (!loading) complete = newest();
-    changed();
+  #changed() {
+    this.revision += 1;
+    this.#redraw();
   }
 
-  function take(points, put) {
-    for (const [name, columns] of Object.entries(points.tables ?? {})) {
-      if (!Object.hasOwn(tables, name)) continue;
-      put(tables[name], columns);
-      thin(tables[name], MOST_POINTS, { steps: STEPS.has(name) });
-    }
-    for (const [uid, columns] of Object.entries(points.pods ?? {})) {
-      if (!pods.has(uid)) pods.set(uid, columnsOf(["cpu_millicores"]));
-      put(pods.get(uid), columns);
-      trim(pods.get(uid), SPARK_POINTS);
-    }
-  }
-
-  // A dashboard that was started anew may know nothing of the time before: what this page still knows stays, and no line leads
-  // from there to here.
-  function sever() {
-    const end = newest();
-    for (const [name, columns] of Object.entries(tables)) {
-      if (columns.at.length === 0) continue;
-      append(columns, { at: [(STEPS.has(name) ? end : lastMoment(columns)) + INSTANT_SECONDS] });
-    }
-    severed = Object.fromEntries(Object.entries(tables).map(([name, columns]) => [name, lastMoment(columns)]));
-  }
-
-  // Where both know the same time, the new one's word stands, and not a mixture.
-  function replace(answer) {
-    for (const [name, columns] of Object.entries(tables)) {
-      const from = answer.tables[name]?.at[0] ?? Infinity;
-      const first = columns.at.findIndex((moment) => moment >= from);
-      const excess = indexAfter(columns.at, severed[name]) - first;
-      if (first >= 0 && excess > 0) for (const column of Object.values(columns)) column.splice(first, excess);
-    }
-    severed = null;
-  }
-
-  // Forgets the pods that are not among these.
-  function prune(uids) {
-    const there = new Set(uids);
-    for (const uid of pods.keys()) if (!there.has(uid)) pods.delete(uid);
-  }
-
-  function newest() {
-    return Math.max(...Object.values(tables).map(lastMoment));
-  }
-
-  function changed() {
-    past.revision += 1;
-    redraw();
-  }
-
-  function pause(ms) {
+  #pause(ms) {
     return new Promise((resolve) => {
-      wake = resolve;
-      later(resolve, ms);
-    }).then(() => (wake = null));
+      this.#wake = resolve;
+      this.#options.later(resolve, ms);
+    }).then(() => (this.#wake = null));
   }
-
-  return past;
 }
 
-function fetched(since) {
-  return request("GET", `/api/history?since=${since.toFixed(3)}`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+function fetchHistory(since) {
+  return request("GET", `/api/history?since=${since.toFixed(3)}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+}
+
+function wait(action, ms) {
+  setTimeout(action, ms);
 }

@@ -1,4 +1,4 @@
-// Small signs, told apart by shape as well as by colour. All are decoration: a word always stands beside them.
+// Icons, distinguishable by shape as well as by colour. All are decorative: a word is always beside them.
 
 import { html, nothing, svg } from "./vendor.js";
 
@@ -22,7 +22,7 @@ export function icon(name) {
   </svg>`;
 }
 
-// A state as icon, word and colour together. `tone` is good, busy, warn, bad or off.
+// A state as an icon, a word and a colour. `tone` is good, busy, warn, bad or off.
 export function status({ icon: name, word, tone, title }) {
   return html`<span class="status" data-tone=${tone} title=${title ?? nothing}>${icon(name)}<span>${word}</span></span>`;
 }

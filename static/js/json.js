@@ -1,10 +1,10 @@
-// JSON as text. Parsing would round its numbers, so what is shown of a document is cut out of what came. Pure.
+// JSON as text, without parsing, which would round large numbers. Pure.
 
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 const BRACKETS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/g;
 const NAME = /^\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*/;
 
-// The elements of an array, or the members of an object, each as it was written.
+// Returns the elements of an array or the members of an object, each as its source text.
 export function parts(json) {
   const found = [];
   let depth = 0;
@@ -26,7 +26,7 @@ export function parts(json) {
   return found.length === 1 && found[0] === "" ? [] : found;
 }
 
-// A document without its _id, and that: {id, text}. `id` is a string, or JSON where it is none; null where there is none.
+// Splits a document into its _id and the rest, {id, text}. `id` is a string, the JSON of an _id of another type, or null.
 export function takeId(json) {
   const rest = [];
   let id = null;
@@ -38,11 +38,11 @@ export function takeId(json) {
   return { id: id?.startsWith('"') ? JSON.parse(id) : id, text: `{${rest.join(",")}}` };
 }
 
-// JSON over several lines, without reading it: every number stays as it was written. What exceeds `most` characters is left out.
+// Breaks JSON over indented lines. Every number stays as it was written. The result is cut after `most` characters.
 export function indent(json, most = Infinity) {
   let out = "";
   let depth = 0;
-  let opened = false; // the last token opened a bracket, whose line is still to be broken
+  let opened = false; // whether the last token was an opening bracket: the line break after it is pending
   TOKENS.lastIndex = 0;
   for (let match = TOKENS.exec(json); match && out.length < most; match = TOKENS.exec(json)) {
     const [token] = match;

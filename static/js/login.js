@@ -1,4 +1,4 @@
-// Signs in with the token of a login link. It travels in the link's fragment, which no server and no log sees.
+// Signs in with a token, from the form or from a login link. A link has the token in its fragment, which is never sent to a server.
 
 const form = document.querySelector("form");
 const field = form.elements.namedItem("token");
@@ -6,31 +6,31 @@ const button = form.querySelector("button");
 const message = document.getElementById("message");
 
 followLink();
-addEventListener("hashchange", followLink); // a link opened while this page already stands loads nothing anew
+addEventListener("hashchange", followLink); // a link that is opened while the page is open loads no page
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const pasted = tokenIn(field.value);
-  if (pasted) signIn(pasted);
-  else tell("Paste the token, or the whole login link.");
+  const token = tokenIn(field.value);
+  if (token) signIn(token);
+  else showMessage("Paste the token, or the whole login link.");
 });
 
 function followLink() {
-  const token = location.hash.slice(1); // as it stands: tokens need no escaping
+  const token = location.hash.slice(1); // not decoded: tokens need no escaping
   if (!token) return;
-  history.replaceState(null, "", location.pathname); // out of the address bar and the history at once
+  history.replaceState(null, "", location.pathname); // removes the token from the address bar and the history
   signIn(token);
 }
 
-// Someone may paste the whole link.
+// Returns the token in a pasted token or login link.
 function tokenIn(text) {
   const trimmed = text.trim();
   return trimmed.includes("#") ? trimmed.slice(trimmed.indexOf("#") + 1) : trimmed;
 }
 
 async function signIn(token) {
-  busy(true);
-  tell("");
+  setBusy(true);
+  showMessage("");
   try {
     const response = await fetch("/login", {
       method: "POST",
@@ -38,15 +38,15 @@ async function signIn(token) {
       body: JSON.stringify({ token }),
     });
     if (response.ok) return location.replace("/");
-    tell(refusal(response));
+    showMessage(refusalText(response));
   } catch {
-    tell("The dashboard does not answer. Is it running?");
+    showMessage("The dashboard does not answer. Is it running?");
   }
-  busy(false);
+  setBusy(false);
   field.select();
 }
 
-function refusal(response) {
+function refusalText(response) {
   if (response.status === 401 || response.status === 403) return "This token is not valid. “make login” prints the link again.";
   if (response.status === 429) {
     const seconds = response.headers.get("Retry-After");
@@ -55,12 +55,12 @@ function refusal(response) {
   return `The dashboard refused: ${response.status} ${response.statusText}`.trim();
 }
 
-function busy(on) {
-  button.setAttribute("aria-busy", String(on));
-  button.disabled = on;
+function setBusy(isBusy) {
+  button.setAttribute("aria-busy", String(isBusy));
+  button.disabled = isBusy;
 }
 
-function tell(words) {
-  message.textContent = words;
-  message.hidden = words === "";
+function showMessage(text) {
+  message.textContent = text;
+  message.hidden = text === "";
 }

@@ -1,37 +1,43 @@
-// Puts the parts together: one feed, one drawing a frame, each part in its own place on the page.
+// Connects the parts of the page: one feed, at most one drawing a frame, each part in its own element.
 
 import { io, render } from "./vendor.js";
 import { actions } from "./actions.js";
 import { autoscaler } from "./autoscaler.js";
-import { banner, pills, where } from "./statusBar.js";
+import { ChartsPanel } from "./charts/charts.js";
 import { claims } from "./claims.js";
-import { clock as clockOf } from "./charts/charts.js";
+import { connectErrorProbe } from "./connectError.js";
 import { demos } from "./demos.js";
 import { documents } from "./documents/documents.js";
-import { drawer as drawerOf } from "./drawer/drawer.js";
+import { PodDrawer } from "./drawer/drawer.js";
 import { percent } from "./format.js";
-import { history as historyOf } from "./history.js";
+import { MetricsHistory } from "./history.js";
 import { move } from "./motion.js";
-import { deployment as deploymentOf, lineup } from "./pods.js";
-import { asker } from "./connectError.js";
-import { OPTIONS, connection, follow } from "./socket.js";
+import { deployment as deploymentOf, tileOrder } from "./pods.js";
+import { Feed, OPTIONS, connection } from "./socket.js";
 import { sources } from "./sources.js";
+import { banner, pills, where } from "./statusBar.js";
 import { timeline } from "./timeline/timeline.js";
 
-const BAR_EVERY_MS = 250; // how often the age of the last message is told
+const HEADER_EVERY_MS = 250; // between two updates of the last message's age
 
-const MOVING_PODS = 60; // with more of them, measuring every tile's place costs more than the motion tells
+const MOST_ANIMATED_PODS = 60; // measuring the places of more tiles takes too long
 
 const now = () => performance.now();
-const place = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 
-const names = place("main").dataset; // what is watched: deployment, statefulset, collection; and the reader's role
-const specs = JSON.parse(place("demo-specs").textContent); // what can be proved here
-const history = historyOf(schedule);
-const feed = follow(io(OPTIONS), { now, onChange: schedule, onSnapshot: history.load, onPoints: history.merge, why: asker(now) });
-const drawer = drawerOf(place("drawer"), names, schedule);
-const deployment = deploymentOf(names, history, drawer.open);
-const clock = clockOf(place("charts"), history, schedule);
+const names = byId("main").dataset; // deployment, statefulset, collection, and the reader's role
+const specs = JSON.parse(byId("demo-specs").textContent); // the demos of this deployment
+const history = new MetricsHistory(schedule);
+const feed = new Feed(io(OPTIONS), {
+  now,
+  onChange: schedule,
+  onSnapshot: (epoch) => history.load(epoch),
+  onPoints: (points) => history.append(points),
+  connectError: connectErrorProbe(now),
+});
+const drawer = new PodDrawer(byId("drawer"));
+const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, from));
+const charts = new ChartsPanel(byId("charts"), history, schedule);
 const views = {
   claims: claims(specs, names, schedule),
   autoscaler,
@@ -41,17 +47,17 @@ const views = {
   timeline: timeline(schedule),
   sources,
 };
-const drawn = new Set();
-let tiles = "";
+const drawn = new Set(); // the elements that have been drawn
+let drawnTiles = "";
 let scheduled = false;
 
 setInterval(() => {
   feed.check();
-  if (!document.hidden) drawBar();
-}, BAR_EVERY_MS);
-drawBar();
+  if (!document.hidden) drawHeader();
+}, HEADER_EVERY_MS);
+drawHeader();
 
-// One drawing a frame however many messages came. A hidden tab gets no frame: it draws once, when it is looked at again.
+// Draws at most once a frame, however many messages arrive. A hidden tab gets no frames: it draws once when it is shown again.
 function schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -62,35 +68,35 @@ function schedule() {
 }
 
 function draw() {
-  drawBar();
-  if (feed.state === null) return;
-  const at = feed.serverTime();
-  guarded(() => drawTiles(feed.state, at));
-  for (const [id, view] of Object.entries(views)) guarded(() => paint(place(id), view(feed.state, at)));
-  guarded(() => clock.draw(feed.state, at));
-  guarded(() => drawer.draw(feed.state, at));
-  document.title = title(feed.state);
+  drawHeader();
+  const { state } = feed;
+  if (state === null) return;
+  const serverTime = feed.serverTime();
+  isolate(() => drawTiles(state, serverTime));
+  for (const [id, view] of Object.entries(views)) isolate(() => paint(byId(id), view(state, serverTime)));
+  isolate(() => charts.draw(state, serverTime));
+  isolate(() => drawer.draw(state, serverTime));
+  document.title = title(state);
 }
 
-function drawBar() {
-  paint(place("pills"), pills(feed, now()));
-  const words = banner(feed, now());
-  paint(place("banner"), words);
+function drawHeader() {
+  paint(byId("pills"), pills(feed, now()));
+  paint(byId("banner"), banner(feed, now()));
   document.documentElement.classList.toggle("is-stale", feed.state !== null && connection(feed, now()).state !== "live");
-  if (feed.state) paint(place("where"), where(feed.state));
+  if (feed.state) paint(byId("where"), where(feed.state));
 }
 
-function drawTiles(state, at) {
-  const container = place("deployment");
-  const paintTiles = () => paint(container, deployment(state, at));
-  const next = lineup(state);
-  if (next === tiles || !drawn.has(container) || state.pods.length > MOVING_PODS) paintTiles();
+function drawTiles(state, serverTime) {
+  const container = byId("deployment");
+  const paintTiles = () => paint(container, deployment(state, serverTime));
+  const order = tileOrder(state);
+  if (order === drawnTiles || !drawn.has(container) || state.pods.length > MOST_ANIMATED_PODS) paintTiles();
   else move(container, paintTiles);
-  tiles = next;
+  drawnTiles = order;
 }
 
-// A part that fails to draw leaves the others standing; the failure goes where uncaught errors go.
-function guarded(drawPart) {
+// A part that fails to draw does not stop the others. The error is reported as an uncaught one.
+function isolate(drawPart) {
   try {
     drawPart();
   } catch (error) {
@@ -98,14 +104,14 @@ function guarded(drawPart) {
   }
 }
 
-// The first drawing replaces what the server put there for the time before.
+// The first drawing replaces the server's placeholder.
 function paint(container, content) {
   if (!drawn.has(container)) container.replaceChildren();
   drawn.add(container);
   render(content, container);
 }
 
-function title({ about, deployment: ours, autoscaler: scaler }) {
-  const cpu = scaler?.cpu_percent == null ? null : percent(scaler.cpu_percent);
-  return [ours && `${ours.ready}/${ours.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
+function title({ about, deployment: owner, autoscaler: hpa }) {
+  const cpu = hpa?.cpu_percent == null ? null : percent(hpa.cpu_percent);
+  return [owner && `${owner.ready}/${owner.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
 }

@@ -1,11 +1,11 @@
-// Tiles that enter, leave and make room. The DOM changes at once and only the picture lags: a tile that left is no longer in its
-// list, nor findable as a pod, while its picture fades.
+// Animates tiles that enter, leave and move. The DOM changes at once: a tile that has left is inert and no longer a pod while it
+// fades out.
 
 const DURATION_MS = 180;
 const EASING = "cubic-bezier(0.2, 0.8, 0.2, 1)";
 const reduced = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
 
-// Runs `change`, which adds, removes or moves children of `container` marked data-moves, and animates the difference.
+// Runs `change()`, which adds, removes or moves elements with data-moves in `container`, and animates the difference.
 export function move(container, change) {
   if (document.hidden || reduced.matches) return change();
   const before = places(container);
@@ -35,7 +35,7 @@ function enter(element) {
   animate(element, [{ opacity: 0, scale: 0.92 }, { opacity: 1, scale: 1 }]);
 }
 
-// The element itself, now its own picture: out of the list, inert, and nameless to whoever looks for pods.
+// Puts the removed element back at its last place, inert and without the attributes of a pod, and fades it out.
 function leave(container, element, place) {
   const origin = container.getBoundingClientRect();
   for (const name of ["data-pod", "data-phase", "data-moves"]) element.removeAttribute(name);

@@ -1,30 +1,38 @@
-// What a button asks of the dashboard: once at a time, and in one sentence what came in the way.
+// A request that changes something, as a button needs it: one at a time, and its failure as a sentence.
 
 import { request } from "./request.js";
 
-// {busy, problem, run}: `run` gives the answer, or undefined when there is none; `redraw()` follows each change.
-export function errand(redraw, send = request) {
-  const self = { busy: false, problem: null, run };
+// `redraw()` is called after each change of `busy` and `problem`.
+export class Mutation {
+  busy = false;
+  problem = null;
+  #redraw;
+  #send;
 
-  async function run(method, path, body) {
-    if (self.busy) return undefined;
-    Object.assign(self, { busy: true, problem: null });
-    redraw();
-    try {
-      return await send(method, path, { json: body && JSON.stringify(body) });
-    } catch (error) {
-      self.problem = words(error);
-      return undefined;
-    } finally {
-      self.busy = false;
-      redraw();
-    }
+  constructor(redraw, send = request) {
+    this.#redraw = redraw;
+    this.#send = send;
   }
 
-  return self;
+  // Returns the response, or undefined when it failed or when another one is under way.
+  async run(method, path, body) {
+    if (this.busy) return undefined;
+    this.busy = true;
+    this.problem = null;
+    this.#redraw();
+    try {
+      return await this.#send(method, path, { json: body && JSON.stringify(body) });
+    } catch (error) {
+      this.problem = sentence(error);
+      return undefined;
+    } finally {
+      this.busy = false;
+      this.#redraw();
+    }
+  }
 }
 
-// Who is in the way is told in any case.
-function words({ message, holder }) {
+// Always names the lease's holder.
+function sentence({ message, holder }) {
   return holder && !message.includes(holder) ? `${message} ${holder} holds the lease.` : message;
 }

@@ -1,33 +1,33 @@
-// Deployment: Service → its pods → Mongo → volume, as tiles in that order.
+// The deployment as tiles: Service → pods → database → volume.
 
 import { guard, html, nothing, repeat } from "./vendor.js";
-import { binary, count, cpu, plural, rate, secondsSince, share, tail, wholeDuration } from "./format.js";
+import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "./format.js";
 import { icon, status } from "./icons.js";
 import { absent, panel } from "./panel.js";
 import { sparkline } from "./sparkline.js";
 import { claimStatus, podStatus, serviceStatus } from "./status.js";
 
-const NEARLY_FULL = 0.9; // of a limit: from here on a bar warns
-const SPARK_SECONDS = 900;
-const MOST_PLACES = 100; // of pods that may still come: a max beyond says nothing about the page
-const CROWDED = 40; // pods: from here on tiles are small and scroll in a frame of their own
-export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // what the autoscaler counts by
-export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // what a container is killed at
+const NEARLY_FULL = 0.9; // of a limit: a meter at or above it warns
+const SPARKLINE_SECONDS = 900;
+const MOST_PLACEHOLDERS = 100; // an autoscaler's max may be any number
+const CROWDED = 40; // pods: with more, the tiles are small and scroll in a frame of their own
+export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // the autoscaler relates CPU to the request
+export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // a container is killed at its memory limit
 
-// `names` are those of the Deployment and the StatefulSet that are watched; `history` has the pods' sparklines; `open(uid, from)`
-// opens a pod's drawer, from the element that the focus goes back to.
+// `names` are the names of the Deployment and the StatefulSet; `history` has the pods' sparklines; `open(uid, from)` opens a pod's
+// drawer, where `from` is the element that gets the focus back.
 export function deployment(names, history, open) {
-  return (state, at) => view({ names, history, open }, state, at);
+  return (state, now) => view({ names, history, open }, state, now);
 }
 
-// The identities of all tiles in order: when these change, tiles enter, leave or move.
-export function lineup(state) {
+// The identities of all tiles in order. When they change, tiles enter, leave or move.
+export function tileOrder(state) {
   return [...state.pods, ...state.claims].map(({ uid }) => uid).join(" ");
 }
 
-function view(page, state, at) {
+function view(page, state, now) {
   const { names } = page;
-  const { members, database, others } = groups(names, state);
+  const { members, database, others } = groupPods(names, state);
   return panel({
     id: "deployment",
     title: "Deployment",
@@ -36,19 +36,19 @@ function view(page, state, at) {
     kinds: ["pods", "deployments", "statefulsets", "endpointslices", "persistentvolumeclaims"],
     body: html`<div class="flow">
         ${stage("service", "Service", service(state))} ${arrow()}
-        ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, at))} ${arrow()}
-        ${stage("database", "Database", databaseTiles(page, state, database, at))} ${arrow()}
+        ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, now))} ${arrow()}
+        ${stage("database", "Database", databaseTiles(page, state, database, now))} ${arrow()}
         ${stage("volumes", state.claims.length === 1 ? "Volume" : "Volumes", claims(state))}
       </div>
-      ${others.length ? companions(page, others, at) : nothing}`,
+      ${others.length ? otherPods(page, others, now) : nothing}`,
   });
 }
 
-function groups(names, { pods: all }) {
+function groupPods(names, { pods: all }) {
   const groupOf = ({ app }) => (app === names.deployment ? "members" : app === names.statefulset ? "database" : "others");
-  const found = { members: [], database: [], others: [] };
-  for (const pod of all) found[groupOf(pod)].push(pod);
-  return found;
+  const groups = { members: [], database: [], others: [] };
+  for (const pod of all) groups[groupOf(pod)].push(pod);
+  return groups;
 }
 
 function summary({ deployment: ours, statefulset }) {
@@ -69,7 +69,7 @@ function arrow() {
 
 function service(state) {
   const { service: found, traffic } = state;
-  if (!found) return absent(state, "endpointslices", "No Service", "Nothing leads to the pods.", "cross");
+  if (!found) return absent(state, "endpointslices", "No Service", "Nothing routes requests to the pods.", "cross");
   return html`<article class="tile">
     <header class="tile-head"><h3 title=${found.name}>${found.name}</h3></header>
     <div class="tile-line">${status(serviceStatus(found))}</div>
@@ -81,13 +81,13 @@ function service(state) {
   </article>`;
 }
 
-// One tile a pod, and up to the autoscaler's max a faint place for each that may still come.
-function pods(page, state, members, at) {
-  if (members.length === 0) return absent(state, "pods", "No pods", "Nothing answers behind the Service.");
-  const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACES));
+// A tile for each pod, and a placeholder for each pod that the autoscaler may still add.
+function pods(page, state, members, now) {
+  if (members.length === 0) return absent(state, "pods", "No pods", "The Service has no pods behind it.");
+  const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACEHOLDERS));
   const crowded = places > CROWDED;
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
-    ${repeat(members, ({ uid }) => uid, (pod) => podTile(page, pod, at, { owner: page.names.deployment, spark: !crowded }))}
+    ${repeat(members, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.deployment, hasSparkline: !crowded }))}
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
@@ -96,22 +96,22 @@ function pods(page, state, members, at) {
   </div>`;
 }
 
-function databaseTiles(page, state, database, at) {
+function databaseTiles(page, state, database, now) {
   if (database.length === 0) {
-    return absent(state, "pods", "No database pod", state.statefulset?.desired ? "Its successor is on the way." : "None is wanted.", "warning");
+    return absent(state, "pods", "No database pod", state.statefulset?.desired ? "The next one is starting." : "The StatefulSet is scaled to zero.", "warning");
   }
   const { mongo } = state;
   return html`<div class="stack">
-    ${repeat(database, ({ uid }) => uid, (pod) => podTile(page, pod, at, { owner: page.names.statefulset, spark: true, mongo }))}
+    ${repeat(database, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.statefulset, hasSparkline: true, mongo }))}
   </div>`;
 }
 
-// A tile opens its pod's drawer: by its name, which is a button, or anywhere.
-function podTile({ history, open }, pod, at, { owner, spark, mongo }) {
-  const seconds = secondsSince(pod.created, at);
+// A click anywhere on the tile opens the pod's drawer; for the keyboard, its name is a button.
+function podTile({ history, open }, pod, now, { owner, hasSparkline, mongo }) {
+  const seconds = secondsSince(pod.created, now);
   const age = wholeDuration(seconds);
   const state = podStatus(pod, seconds);
-  const points = spark ? history.pod(pod.uid) : undefined;
+  const points = hasSparkline ? history.pod(pod.uid) : undefined;
   return guard([pod, age, state.word, points?.at.at(-1), mongo?.state, mongo?.version, mongo?.ops_per_second], () => html`<article
     class="tile"
     data-moves
@@ -121,7 +121,7 @@ function podTile({ history, open }, pod, at, { owner, spark, mongo }) {
     @click=${({ currentTarget }) => open(pod.uid, currentTarget.querySelector(".tile-open"))}
   >
     <header class="tile-head">
-      <h3 title=${pod.name}>${opener(tail(pod.name, owner), pod.name)}</h3>
+      <h3 title=${pod.name}>${openButton(podSuffix(pod.name, owner), pod.name)}</h3>
       <span class="tile-side" title="age">${age}</span>
     </header>
     <div class="tile-line">
@@ -130,14 +130,14 @@ function podTile({ history, open }, pod, at, { owner, spark, mongo }) {
         ${icon("restart")}<span>${count(pod.restarts)}</span><span class="visually-hidden">${pod.restarts === 1 ? "restart" : "restarts"}</span>
       </span>
     </div>
-    ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores, points && sparkline(points, { at, seconds: SPARK_SECONDS }))}
+    ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores, points && sparkline(points, { now, seconds: SPARKLINE_SECONDS }))}
     ${usage(MEMORY, pod.memory_bytes, pod.memory_request_bytes, pod.memory_limit_bytes)}
     ${mongo ? databaseFacts(mongo) : traffic(pod)}
   </article>`);
 }
 
-function opener(words, name) {
-  return html`<button type="button" class="tile-open" aria-haspopup="dialog" aria-label="Details of ${name}">${words}</button>`;
+function openButton(text, name) {
+  return html`<button type="button" class="tile-open" aria-haspopup="dialog" aria-label="Details of ${name}">${text}</button>`;
 }
 
 function traffic({ requests_per_second: requests }) {
@@ -152,7 +152,7 @@ function databaseFacts(mongo) {
 
 function claims(state) {
   if (state.claims.length === 0) {
-    return absent(state, "persistentvolumeclaims", "No volume claim", "What Mongo stores goes with its pod.", "warning");
+    return absent(state, "persistentvolumeclaims", "No volume claim", "Mongo's data is lost with its pod.", "warning");
   }
   return html`<div class="stack">
     ${repeat(state.claims, ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>
@@ -160,7 +160,7 @@ function claims(state) {
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">
         ${fact("capacity", binary(claim.capacity_bytes))}
-        <div class="fact-wide"><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
+        <div><dt>volume</dt><dd title=${claim.volume ?? ""}>${claim.volume || "—"}</dd></div>
         ${state.mongo?.volume ? disk(state.mongo.volume) : nothing}
       </dl>
       ${state.mongo?.volume ? diskMeter(state.mongo.volume) : nothing}
@@ -168,7 +168,7 @@ function claims(state) {
   </div>`;
 }
 
-// How full the file system under the database is: a claim's capacity bounds nothing on many a storage class.
+// The use of the file system under the database. Many storage classes do not enforce a claim's capacity.
 function disk({ used_bytes: used, total_bytes: total }) {
   return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>`;
 }
@@ -177,19 +177,19 @@ function diskMeter({ used_bytes: used, total_bytes: total }) {
   return html`<span class="meter" data-full=${used >= total * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
 }
 
-// What else runs in the namespace, the dashboard itself among it: a line each.
-function companions({ open }, others, at) {
-  return html`<ul class="companions" aria-label="Also in the namespace">
+// The namespace's other pods, among them the dashboard's own, one line each.
+function otherPods({ open }, others, now) {
+  return html`<ul class="other-pods" aria-label="Also in the namespace">
     <li class="text-muted" aria-hidden="true">also here</li>
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>
-      <span class="companion-name" title=${pod.name} @click=${({ target }) => open(pod.uid, target)}>${opener(pod.name, pod.name)}</span>
-      ${status(podStatus(pod, secondsSince(pod.created, at)))}
+      <span class="other-pod-name" title=${pod.name} @click=${({ target }) => open(pod.uid, target)}>${openButton(pod.name, pod.name)}</span>
+      ${status(podStatus(pod, secondsSince(pod.created, now)))}
       <span class="text-muted">${cpu(pod.cpu_millicores)} · ${binary(pod.memory_bytes)}</span>
     </li>`)}
   </ul>`;
 }
 
-// A bar against the limit, with the request marked on it; the figure against what counts.
+// A meter up to the limit, with the request marked on it. The figure relates the use to the request or the limit (`against`).
 export function usage({ name, word, format, against }, used, request, limit, spark = nothing) {
   const whole = limit ?? request ?? null;
   const measure = against === "request" ? (request ?? limit) : (limit ?? request);
@@ -203,7 +203,7 @@ export function usage({ name, word, format, against }, used, request, limit, spa
 
 function meterStyle(used, request, whole) {
   const part = (n) => (whole && n !== null ? Math.min(1, n / whole) : 0);
-  const mark = request !== null && request < whole ? part(request) : -1; // a mark at the bar's end would say nothing
+  const mark = request !== null && request < whole ? part(request) : -1; // no mark where the request is the limit
   return `--part: ${part(used).toFixed(4)}; --mark: ${mark.toFixed(4)}`;
 }
 

@@ -1,6 +1,6 @@
-// Requests to the dashboard's own API, with what they need: the session's CSRF token, and the words of a problem.
+// Requests to the dashboard's API, with the session's CSRF token. Failures become a Problem.
 
-// The answer's JSON; a Problem for any other status than 2xx, and for no answer at all.
+// Returns the response's JSON, null for an empty body. Throws a Problem for a status other than 2xx, and for no response.
 export async function request(method, path, { json, signal } = {}) {
   const response = await ask(path, {
     method,
@@ -12,7 +12,7 @@ export async function request(method, path, { json, signal } = {}) {
   return text === "" ? null : JSON.parse(text);
 }
 
-// The response itself, its body not yet read: for what streams.
+// Returns the response with its body unread, for streams. Throws as `request` does.
 export async function ask(path, options = {}) {
   let response;
   try {
@@ -25,7 +25,7 @@ export async function ask(path, options = {}) {
   return response;
 }
 
-// What the dashboard or the service refused, in one sentence. `status` is 0 when there was no answer; `holder` is who is in the way.
+// A failed request: a sentence, its status (0 when there was no response), and the lease's holder when that is the reason.
 export class Problem extends Error {
   constructor(status, sentence, holder = null) {
     super(sentence);

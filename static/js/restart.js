@@ -1,115 +1,170 @@
-// The dialog that restarts the database. It names the very pod that it is about: one that came meanwhile is not killed for it.
+// The action that restarts the database, and its dialog.
 
 import { html, nothing } from "./vendor.js";
-import { errand } from "./mutation.js";
 import { shortId } from "./format.js";
+import { Mutation } from "./mutation.js";
 
 const ID = "restart";
 const MODES = [
-  ["graceful", "The pod is deleted; mongod closes its files and ends. Another pod of the same name takes its volume."],
-  ["crash", "mongod is killed where it stands (SIGKILL) and starts again in the same pod. A dead process, not a power cut."],
+  ["graceful", "The pod is deleted; mongod closes its files and exits. A new pod of the same name takes its volume."],
+  ["crash", "mongod is killed (SIGKILL) and starts again in the same pod. This is a crashed process, not a power failure."],
 ];
 
-// `row(state, operates, denied)` is the action's place in its list; `denied` is the id of the words that say why not. `dialog(state, reason)`
-// must stand on the page once.
-export function restart({ statefulset }, redraw) {
-  const name = `${statefulset}-0`;
-  const send = errand(redraw);
-  let uid = null; // of the pod, as it stood when the dialog opened; null while it is closed
-  let mode = "graceful";
-  let spent = false; // the button was pressed: once for each opening
-  let done = null; // {uid, mode} of what was asked last
+export class Restart {
+  #name;
+  #redraw;
+  #request;
 
-  function open(pod) {
-    [uid, mode, spent, done, send.problem] = [pod.uid, "graceful", false, null, null];
-    redraw();
-    requestAnimationFrame(() => document.getElementById(ID).showModal()); // once it is drawn
+  constructor({ statefulset }, redraw) {
+    this.#name = `${statefulset}-0`;
+    this.#redraw = redraw;
+    this.#request = new RestartRequest(this.#name, redraw);
   }
 
-  function closed() {
-    uid = null;
-    redraw();
-  }
-
-  async function confirm() {
-    if (spent) return;
-    spent = true;
-    const asked = { uid, mode };
-    if ((await send.run("POST", "/api/mongo/restart", asked)) === undefined) return;
-    done = asked;
-    document.getElementById(ID).close();
-  }
-
-  function row(state, operates, denied) {
-    const pod = current(state);
-    return html`<p><strong>Restart Mongo</strong> <span class="text-muted">${pod ? html`${name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${name} now.`}</span></p>
-      ${operates && pod ? html`<button
+  // The entry in the list of actions. `disabledBy` is the id of the text that says why it is disabled, or null.
+  row(state, isOperator, disabledBy) {
+    const pod = this.#request.current(state);
+    const { last } = this.#request;
+    return html`<p><strong>Restart Mongo</strong> <span class="text-muted">${pod ? html`${this.#name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${this.#name} now.`}</span></p>
+      ${isOperator && pod ? html`<button
         type="button"
         class="button"
         data-kind="danger"
         data-operator
         aria-haspopup="dialog"
-        aria-disabled=${denied ? "true" : nothing}
-        aria-describedby=${denied || nothing}
-        @click=${() => denied || open(pod)}
+        aria-disabled=${disabledBy ? "true" : nothing}
+        aria-describedby=${disabledBy || nothing}
+        @click=${() => disabledBy || this.#open(pod)}
       >
         Restart Mongo…
       </button>` : nothing}
-      <p role="status">${done ? `Asked for: ${done.mode} restart of ${name}, uid ${done.uid}.` : nothing}</p>`;
+      <p role="status">${last ? `Requested: ${last.mode} restart of ${this.#name}, uid ${last.uid}.` : nothing}</p>`;
   }
 
-  function dialog(state, reason) {
-    return html`<dialog id=${ID} class="document-form" aria-labelledby="restart-title" @close=${closed}>${uid ? content(state, reason) : nothing}</dialog>`;
+  // The dialog, to be drawn once on the page. `blocked` is the reason why nothing can be restarted now, or null.
+  dialog(state, blocked) {
+    return html`<dialog id=${ID} class="document-form" aria-labelledby="restart-title" @close=${() => this.#onClose()}>
+      ${this.#request.uid ? this.#content(state, blocked) : nothing}
+    </dialog>`;
   }
 
-  function content(state, reason) {
-    const obstacle = spent ? null : (replaced(state) ?? reason);
-    return html`<h2 id="restart-title">Restart ${name}?</h2>
-      <p>The pod <strong class="mono">${name}</strong> with the uid <span class="mono restart-uid">${uid}</span> and no other. Requests wait meanwhile, some seconds.</p>
-      ${state.about.crash ? modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
-      <p class="text-muted" id="restart-command">The same from a shell, which asks for no uid:</p>
-      <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(state.about.namespace)}</code></pre>
-      <p class="problem" role="alert">${obstacle ?? send.problem ?? nothing}</p>
+  #content(state, blocked) {
+    const { uid, mode, sent, problem } = this.#request;
+    const obstacle = sent ? null : (this.#request.replacedReason(state) ?? blocked);
+    return html`<h2 id="restart-title">Restart ${this.#name}?</h2>
+      <p>Only the pod <strong class="mono">${this.#name}</strong> with the uid <span class="mono restart-uid">${uid}</span> is restarted. Requests wait for some seconds meanwhile.</p>
+      ${state.about.crash ? this.#modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
+      <p class="text-muted" id="restart-command">The same from a shell, without the check of the uid:</p>
+      <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(mode, this.#name, state.about.namespace)}</code></pre>
+      <p class="problem" role="alert">${obstacle ?? problem ?? nothing}</p>
       <p class="buttons">
-        <button type="button" class="button" autofocus @click=${({ target }) => target.closest("dialog").close()}>${obstacle || send.problem ? "Close" : "Cancel"}</button>
-        ${obstacle ? nothing : html`<button type="button" class="button" data-kind="danger" aria-busy=${send.busy} aria-disabled=${String(spent)} @click=${confirm}>
-          ${send.busy ? "Restarting…" : `Restart ${name}`}
-        </button>`}
+        <button type="button" class="button" autofocus @click=${close}>${obstacle || problem ? "Close" : "Cancel"}</button>
+        ${obstacle ? nothing : this.#confirmButton()}
       </p>`;
   }
 
-  function modes() {
+  #modes() {
+    const { mode, sent } = this.#request;
     return html`<fieldset class="choice">
       <legend class="visually-hidden">How</legend>
-      ${MODES.map(([value, words]) => html`<label>
-        <input type="radio" name="restart-mode" value=${value} ?disabled=${spent} .checked=${mode === value} @change=${() => choose(value)} />
-        <span>${value} <span class="text-muted">${words}</span></span>
+      ${MODES.map(([value, text]) => html`<label>
+        <input type="radio" name="restart-mode" value=${value} ?disabled=${sent} .checked=${mode === value} @change=${() => this.#choose(value)} />
+        <span>${value} <span class="text-muted">${text}</span></span>
       </label>`)}
     </fieldset>`;
   }
 
-  function choose(value) {
-    mode = value;
-    redraw();
+  #confirmButton() {
+    const { busy, sent } = this.#request;
+    return html`<button type="button" class="button" data-kind="danger" aria-busy=${busy} aria-disabled=${String(sent)} @click=${() => this.#confirm()}>
+      ${busy ? "Restarting…" : `Restart ${this.#name}`}
+    </button>`;
   }
 
-  function current({ pods }) {
-    return pods.find((pod) => pod.name === name && pod.phase !== "Terminating") ?? null;
+  #open(pod) {
+    this.#request.open(pod);
+    this.#redraw();
+    requestAnimationFrame(() => document.getElementById(ID).showModal()); // after it is drawn
   }
 
-  // In words, that the pod which this is about is no longer the one that is there.
-  function replaced(state) {
-    const pod = current(state);
-    if (pod?.uid === uid) return null;
+  #onClose() {
+    this.#request.close();
+    this.#redraw();
+  }
+
+  #choose(mode) {
+    this.#request.mode = mode;
+    this.#redraw();
+  }
+
+  async #confirm() {
+    if (await this.#request.send()) document.getElementById(ID).close();
+  }
+}
+
+// One request to restart the database. It names the uid of the pod for which the dialog was opened, so that a pod that has replaced it
+// is not restarted, and it is sent at most once for each opening.
+export class RestartRequest {
+  uid = null; // null while the dialog is closed
+  mode = "graceful";
+  sent = false;
+  last = null; // the last accepted request, {uid, mode}
+  #pod;
+  #mutation;
+
+  // `pod` is the name of the database's pod.
+  constructor(pod, redraw, mutation = new Mutation(redraw)) {
+    this.#pod = pod;
+    this.#mutation = mutation;
+  }
+
+  get busy() {
+    return this.#mutation.busy;
+  }
+
+  get problem() {
+    return this.#mutation.problem;
+  }
+
+  open({ uid }) {
+    Object.assign(this, { uid, mode: "graceful", sent: false, last: null });
+    this.#mutation.problem = null;
+  }
+
+  close() {
+    this.uid = null;
+  }
+
+  // Returns whether the dashboard accepted the request.
+  async send() {
+    if (this.sent) return false;
+    this.sent = true;
+    const body = { uid: this.uid, mode: this.mode };
+    if ((await this.#mutation.run("POST", "/api/mongo/restart", body)) === undefined) return false;
+    this.last = body;
+    return true;
+  }
+
+  // The pod that a restart would concern now, or null.
+  current({ pods }) {
+    return pods.find(({ name, phase }) => name === this.#pod && phase !== "Terminating") ?? null;
+  }
+
+  // Why the pod of this request can no longer be restarted, as a sentence; null while it can.
+  replacedReason(state) {
+    const pod = this.current(state);
+    if (pod?.uid === this.uid) return null;
     return pod
-      ? `${name} was replaced while this was open: its uid is ${pod.uid} now. Close this and open it again to restart that one.`
-      : `${name} is on its way out or gone: there is nothing to restart now.`;
+      ? `${this.#pod} was replaced while this was open: its uid is ${pod.uid} now. Close this and open it again to restart the new pod.`
+      : `${this.#pod} is terminating or gone: there is nothing to restart now.`;
   }
+}
 
-  function command(namespace) {
-    if (mode === "graceful") return `kubectl -n ${namespace} delete pod ${name}`;
-    return `kubectl -n ${namespace} exec ${name} -c mongod -- sh -c 'kill -9 $(pidof mongod)'`;
-  }
+function close({ target }) {
+  target.closest("dialog").close();
+}
 
-  return { row, dialog };
+function command(mode, pod, namespace) {
+  if (mode === "graceful") return `kubectl -n ${namespace} delete pod ${pod}`;
+  return `kubectl -n ${namespace} exec ${pod} -c mongod -- sh -c 'kill -9 $(pidof mongod)'`;
 }

@@ -1,48 +1,64 @@
-// The buttons that start and abort a demo's run: they are on its claim and on its card.
+// The buttons that start and abort a demo's run. They are on the demo's claim and on its card.
 
 import { html } from "./vendor.js";
-import { errand } from "./mutation.js";
+import { Mutation } from "./mutation.js";
 
-export function runControl({ id, title }, redraw) {
-  const start = errand(redraw);
-  const abort = errand(redraw);
-  let begun = null; // the id of a run that was started here and is not in the state yet
+export class RunControl {
+  #demo;
+  #redraw;
+  #start;
+  #abort;
+  #startedId = null; // the run that was started here, until the state has it
 
-  async function run(options) {
-    if (start.busy || begun) return;
-    abort.problem = null;
-    begun = (await start.run("POST", "/api/runs", { demo: id, options }))?.id ?? null;
-    redraw();
+  constructor(demo, redraw) {
+    this.#demo = demo;
+    this.#redraw = redraw;
+    this.#start = new Mutation(redraw);
+    this.#abort = new Mutation(redraw);
   }
 
-  return {
-    // To be called with each state.
-    follow(state) {
-      if (state.run?.id === begun || state.runs?.some((one) => one.id === begun)) begun = null;
-    },
-    problem: () => html`<p class="problem" role="alert">${start.problem ?? abort.problem}</p>`,
-    // `options()` gives the run's options when the button is pressed.
-    startButton: (words, options = () => ({})) => html`<button
+  // To be called with each new state.
+  update({ run, runs }) {
+    if (run?.id === this.#startedId || runs?.some(({ id }) => id === this.#startedId)) this.#startedId = null;
+  }
+
+  problem() {
+    return html`<p class="problem" role="alert">${this.#start.problem ?? this.#abort.problem}</p>`;
+  }
+
+  // `options()` returns the run's options when the button is pressed.
+  startButton(text, options = () => ({})) {
+    return html`<button
       type="button"
       class="button"
       data-kind="primary"
       data-operator
-      aria-busy=${start.busy || begun !== null}
-      aria-label="${words}: ${title}"
-      @click=${() => run(options())}
+      aria-busy=${this.#start.busy || this.#startedId !== null}
+      aria-label="${text}: ${this.#demo.title}"
+      @click=${() => this.#run(options())}
     >
-      ${words}
-    </button>`,
-    abortButton: (run) => html`<button
+      ${text}
+    </button>`;
+  }
+
+  abortButton(runId) {
+    return html`<button
       type="button"
       class="button"
       data-kind="danger"
       data-operator
-      aria-busy=${abort.busy}
-      aria-label="Abort: ${title}"
-      @click=${() => abort.run("DELETE", `/api/runs/${run}`)}
+      aria-busy=${this.#abort.busy}
+      aria-label="Abort: ${this.#demo.title}"
+      @click=${() => this.#abort.run("DELETE", `/api/runs/${runId}`)}
     >
       Abort
-    </button>`,
-  };
+    </button>`;
+  }
+
+  async #run(options) {
+    if (this.#start.busy || this.#startedId) return;
+    this.#abort.problem = null;
+    this.#startedId = (await this.#start.run("POST", "/api/runs", { demo: this.#demo.id, options }))?.id ?? null;
+    this.#redraw();
+  }
 }

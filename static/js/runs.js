@@ -1,6 +1,6 @@
-// The demos' runs as a reader meets them: which one a card shows, what its steps and its evidence say. Pure.
+// The demos' runs: which run a card shows, its verdict and steps, and why nothing can be started. Pure.
 
-import { clock } from "./format.js";
+import { timeOfDay } from "./format.js";
 
 const EARLIER = 5; // runs listed under a card
 
@@ -27,60 +27,53 @@ export function stepStatus({ state }) {
   return STEPS[state] ?? STEPS.waiting;
 }
 
-// The run that a demo's card shows: the one under way or its latest, in full where the page has seen it in full (`kept`).
-export function latest({ run, runs }, demo, kept) {
+// The run that a demo's card shows: the active one or the latest. `seen` is the demo's last active run as the state had it: it has
+// all steps and the evidence, which the list of runs lacks.
+export function latest({ run, runs }, demo, seen) {
   if (run?.demo === demo) return run;
   const newest = (runs ?? []).find((one) => one.demo === demo) ?? null;
-  const same = kept && (!newest || (kept.id === newest.id && kept.verdict === newest.verdict));
-  return same && kept.verdict !== "running" ? kept : newest;
+  const same = seen && (!newest || (seen.id === newest.id && seen.verdict === newest.verdict));
+  return same && seen.verdict !== "running" ? seen : newest;
 }
 
 export function earlier({ runs }, demo, shown) {
   return (runs ?? []).filter((one) => one.demo === demo && one.id !== shown?.id).slice(0, EARLIER);
 }
 
-export function running({ run }) {
+export function isRunning({ run }) {
   return run?.verdict === "running";
 }
 
-// Why nothing can be started now, in a sentence; null when something can.
-export function held({ run, lease, load }) {
-  const since = (time) => (time ? ` since ${clock(time)}` : "");
-  if (running({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
+// Why nothing can be started now, as a sentence; null when something can.
+export function blockedReason({ run, lease, load }) {
+  const since = (time) => (time ? ` since ${timeOfDay(time)}` : "");
+  if (isRunning({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
   if (!lease) return null;
-  const what = { load: "a load is running", restart: "MongoDB is being restarted" }[lease.run?.split("-")[0]];
-  if (!what) return `One run at a time: ${lease.holder} holds the lease${since(lease.since)}.`;
-  return `One at a time: ${what}${loadsHere({ lease, load }) ? `, by ${load.by}` : ""}; ${lease.holder} holds the lease${since(lease.since)}.`;
+  const action = { load: "a load is running", restart: "MongoDB is being restarted" }[lease.run?.split("-")[0]];
+  if (!action) return `One run at a time: ${lease.holder} holds the lease${since(lease.since)}.`;
+  return `One at a time: ${action}${isOwnLoad({ lease, load }) ? `, by ${load.by}` : ""}; ${lease.holder} holds the lease${since(lease.since)}.`;
 }
 
-// The same for a restart, which may go on beside a load of this dashboard's own.
-export function heldFromRestart(state) {
-  return !running(state) && loadsHere(state) ? null : held(state);
+// The same for a restart, which is allowed during a load of this dashboard.
+export function restartBlockedReason(state) {
+  return !isRunning(state) && isOwnLoad(state) ? null : blockedReason(state);
 }
 
-// Whether the load that holds the lease is this dashboard's.
-function loadsHere({ lease, load }) {
+// Whether the lease's holder is a load of this dashboard.
+function isOwnLoad({ lease, load }) {
   return Boolean(load?.active && lease?.run?.startsWith("load-"));
 }
 
-// Seconds that a run or one of its steps has taken by `at` (milliseconds since 1970); null before it began.
-export function seconds({ started, ended }, at) {
-  return started ? Math.max(0, ((ended ? Date.parse(ended) : at) - Date.parse(started)) / 1_000) : null;
+// The seconds that a run or a step has taken by `now` (milliseconds since 1970); null before it started.
+export function elapsedSeconds({ started, ended }, now) {
+  return started ? Math.max(0, ((ended ? Date.parse(ended) : now) - Date.parse(started)) / 1_000) : null;
 }
 
-// "4.2 s", "41 s", "2:05 min", never broken over two lines; of what still runs without tenths, which would only flicker.
-export function lapse(s, whole = false) {
-  if (s === null) return "";
-  if (s < 9.95 && !whole) return `${s.toFixed(1)}\u00a0s`;
-  const all = whole ? Math.floor(s) : Math.round(s);
-  return all < 100 ? `${all}\u00a0s` : `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}\u00a0min`;
+// The obligation {since, by, text} that a failed run found unmet; null where something else failed.
+export function unmetObligation({ verdict, owed, evidence }) {
+  return owed ?? (verdict === "fail" ? evidence?.owed?.find(({ met }) => met === null) : null) ?? null;
 }
 
-// What a failed run saw owed and not done, {since, by, text}; null where it was something else that failed.
-export function owedIn({ verdict, owed, evidence: told }) {
-  return owed ?? (verdict === "fail" ? told?.owed?.find(({ met }) => met === null) : null) ?? null;
-}
-
-export function owedWords({ text, since, by }) {
-  return `${text}, from ${clock(since)} on and by ${clock(by)} at the latest. That did not come.`;
+export function obligationText({ text, since, by }) {
+  return `${text}: due by ${timeOfDay(by)}, owed since ${timeOfDay(since)}, not met.`;
 }

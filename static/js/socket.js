@@ -1,15 +1,15 @@
-// Follows the dashboard's stream: a snapshot, then patches in sequence, and a tick each second that tells whether one was lost.
+// The connection to the dashboard: a snapshot, then patches in sequence, and each second a tick that reveals a lost patch.
 
 import { patch } from "./state.js";
 
-const LIVE_FOR_MS = 3_000; // without a word for longer, what is shown is stale
-const GIVE_UP_AFTER_MS = 6_000; // a link silent for this long is dead, whatever TCP believes
-const ASK_EVERY_MS = 1_000; // at most one request for a snapshot in this time
-const ACKNOWLEDGE_EVERY_MS = 1_000;
-const RETRY_AFTER_MS = 2_000; // after the server itself refused or ended the connection
+const LIVE_FOR_MS = 3_000; // without a message for longer, the page is stale
+const DEAD_AFTER_MS = 6_000; // without a message for longer, the connection is closed, whatever TCP reports
+const REQUEST_EVERY_MS = 1_000; // at most one request for a snapshot in this time
+const ACK_EVERY_MS = 1_000;
+const RECONNECT_AFTER_MS = 2_000; // after the server itself refused or closed the connection
 
-// What Socket.IO is opened with: WebSocket only, which needs no sticky sessions, and retries soon enough to be back within
-// three seconds of the server.
+// Socket.IO's options: WebSocket only, which needs no sticky sessions, and a backoff that reconnects within three seconds of the
+// server's return.
 export const OPTIONS = {
   transports: ["websocket"],
   reconnectionDelay: 250,
@@ -18,113 +18,137 @@ export const OPTIONS = {
   timeout: 4_000,
 };
 
-// Follows `socket`. Returns the feed: `state` (null until the first snapshot), `heard` (when the last message came, by `now`),
-// `changed` (when the state last changed), `serverTime()` and `check()`, to be called a few times a second.
-// `now()` counts milliseconds and never steps back. `onChange()` follows every message and every change of the connection;
-// `onSnapshot(epoch)` every snapshot, `onPoints(points)` the charts' new points that came with a tick;
-// `why()` finds out what a failed attempt met: a sentence when the server is there and refuses, else null.
-export function follow(socket, { now, onChange, onSnapshot = ignore, onPoints = ignore, why, later = setTimeout }) {
-  const feed = { state: null, epoch: null, seq: 0, connected: false, refusal: null, heard: null, changed: null, serverTime, check };
-  let offset = 0; // the server's clock less ours
-  let acknowledged = { seq: null, at: -Infinity };
-  let asked = -Infinity;
-  let opened = -Infinity;
+// The page's copy of the dashboard's state, kept up to date from a Socket.IO client.
+export class Feed {
+  state = null; // null until the first snapshot
+  epoch = null; // the dashboard process that the sequence numbers belong to
+  seq = 0;
+  connected = false;
+  refusal = null; // the reason why the server refuses the connection, as a sentence
+  lastMessageAt = null; // by `now()`
+  #socket;
+  #options;
+  #clockOffset = 0; // the server's clock minus this page's
+  #acknowledged = { seq: null, at: -Infinity };
+  #requestedAt = -Infinity;
+  #connectedAt = -Infinity;
 
-  socket.on("connect", () => {
-    feed.connected = true;
-    feed.refusal = null;
-    opened = asked = now(); // the server sends a snapshot by itself
-    onChange();
-  });
+  // `now()` is a monotonic clock in milliseconds. `onChange()` is called after every message and every change of the connection,
+  // `onSnapshot(epoch)` after every snapshot, `onPoints(points)` with the charts' new points. `connectError()` resolves to the
+  // reason of a refused connection, or to null.
+  constructor(socket, { now, onChange, onSnapshot = () => {}, onPoints = () => {}, connectError, later = wait }) {
+    this.#socket = socket;
+    this.#options = { now, onChange, onSnapshot, onPoints, connectError, later };
+    socket.on("connect", () => this.#onConnect());
+    socket.on("disconnect", (reason) => this.#onDisconnect(reason));
+    socket.on("connect_error", () => this.#onConnectError());
+    socket.on("snapshot", (message) => this.#onSnapshot(message));
+    socket.on("patch", (message) => this.#onPatch(message));
+    socket.on("tick", (message) => this.#onTick(message));
+  }
 
-  socket.on("disconnect", (reason) => {
-    feed.connected = false;
-    if (reason === "io server disconnect") retry();
-    onChange();
-  });
+  // The server's clock in milliseconds since 1970. Every age on the page is measured against it.
+  serverTime(at = this.#now()) {
+    return at + this.#clockOffset;
+  }
 
-  socket.on("connect_error", async () => {
-    feed.connected = false;
-    if (!socket.active) retry();
-    onChange();
-    const refusal = await why();
-    if (feed.connected || refusal === feed.refusal) return;
-    feed.refusal = refusal;
-    onChange();
-  });
+  // Closes a connection that is silent but open for TCP, so that Socket.IO reconnects. To be called a few times a second.
+  check() {
+    const lastSign = Math.max(this.#connectedAt, this.lastMessageAt ?? this.#connectedAt);
+    if (this.connected && this.#now() - lastSign > DEAD_AFTER_MS) this.#socket.io.engine.close();
+  }
 
-  socket.on("snapshot", ({ epoch, seq, state }) => {
-    Object.assign(feed, { epoch, seq, state, changed: now() });
-    asked = -Infinity;
-    hear(state.as_of);
-    onSnapshot(epoch);
-  });
+  #onConnect() {
+    this.connected = true;
+    this.refusal = null;
+    this.#connectedAt = this.#requestedAt = this.#now(); // the server sends a snapshot unasked
+    this.#options.onChange();
+  }
 
-  socket.on("patch", ({ epoch, seq, changes }) => {
-    if (epoch !== feed.epoch || seq > feed.seq + 1) ask();
-    else if (seq === feed.seq + 1) apply(seq, changes);
-    // An older one is already part of the snapshot.
-    hear(null);
-  });
+  #onDisconnect(reason) {
+    this.connected = false;
+    if (reason === "io server disconnect") this.#reconnectLater();
+    this.#options.onChange();
+  }
 
-  socket.on("tick", ({ epoch, seq, as_of: asOf, points }) => {
-    if (epoch !== feed.epoch || seq > feed.seq) ask();
-    if (points) onPoints(points);
-    hear(asOf);
-    acknowledge();
-  });
+  async #onConnectError() {
+    this.connected = false;
+    if (!this.#socket.active) this.#reconnectLater();
+    this.#options.onChange();
+    const refusal = await this.#options.connectError();
+    if (this.connected || refusal === this.refusal) return;
+    this.refusal = refusal;
+    this.#options.onChange();
+  }
 
-  function apply(seq, changes) {
+  #onSnapshot({ epoch, seq, state }) {
+    Object.assign(this, { epoch, seq, state });
+    this.#requestedAt = -Infinity;
+    this.#received(state.as_of);
+    this.#options.onSnapshot(epoch);
+  }
+
+  // A patch with an older number is already part of the snapshot.
+  #onPatch({ epoch, seq, changes }) {
+    if (epoch !== this.epoch || seq > this.seq + 1) this.#requestSnapshot();
+    else if (seq === this.seq + 1) this.#apply(seq, changes);
+    this.#received(null);
+  }
+
+  #onTick({ epoch, seq, as_of: asOf, points }) {
+    if (epoch !== this.epoch || seq > this.seq) this.#requestSnapshot();
+    if (points) this.#options.onPoints(points);
+    this.#received(asOf);
+    this.#acknowledge();
+  }
+
+  #apply(seq, changes) {
     try {
-      feed.state = patch(feed.state, changes);
-      feed.seq = seq;
-      feed.changed = now();
+      this.state = patch(this.state, changes);
+      this.seq = seq;
     } catch (error) {
-      console.warn("A patch does not fit; asking for a snapshot.", error);
-      ask();
+      console.warn("A patch does not fit; requesting a snapshot.", error);
+      this.#requestSnapshot();
     }
   }
 
-  function hear(asOf) {
-    feed.heard = now();
-    if (asOf) offset = Date.parse(asOf) - feed.heard;
-    onChange();
+  #received(asOf) {
+    this.lastMessageAt = this.#now();
+    if (asOf) this.#clockOffset = Date.parse(asOf) - this.lastMessageAt;
+    this.#options.onChange();
   }
 
-  function ask() {
-    if (now() - asked < ASK_EVERY_MS) return;
-    asked = now();
-    socket.emit("snapshot");
+  #requestSnapshot() {
+    if (this.#now() - this.#requestedAt < REQUEST_EVERY_MS) return;
+    this.#requestedAt = this.#now();
+    this.#socket.emit("snapshot");
   }
 
-  function acknowledge() {
-    if (feed.seq === acknowledged.seq || now() - acknowledged.at < ACKNOWLEDGE_EVERY_MS) return;
-    acknowledged = { seq: feed.seq, at: now() };
-    socket.emit("seen", { seq: feed.seq });
+  #acknowledge() {
+    const { seq, at } = this.#acknowledged;
+    if (this.seq === seq || this.#now() - at < ACK_EVERY_MS) return;
+    this.#acknowledged = { seq: this.seq, at: this.#now() };
+    this.#socket.emit("seen", { seq: this.seq });
   }
 
-  function retry() {
-    later(() => socket.connect(), RETRY_AFTER_MS);
+  #reconnectLater() {
+    this.#options.later(() => this.#socket.connect(), RECONNECT_AFTER_MS);
   }
 
-  // The server's clock, in milliseconds since 1970: what every age on the page is measured against.
-  function serverTime(at = now()) {
-    return at + offset;
+  #now() {
+    return this.#options.now();
   }
-
-  // Ends a connection that TCP believes in and that has gone silent, so that a new one is tried.
-  function check() {
-    if (feed.connected && now() - Math.max(opened, feed.heard ?? opened) > GIVE_UP_AFTER_MS) socket.io.engine.close();
-  }
-
-  return feed;
 }
 
-function ignore() {}
-
-// The connection in the page's three words, with `age` (milliseconds since the last message; null before the first).
+// The connection as the page shows it: `state` is "live", "stale" or "reconnecting"; `age` is the milliseconds since the last
+// message, null before the first.
 export function connection(feed, now) {
-  const age = feed.heard === null ? null : now - feed.heard;
+  const age = feed.lastMessageAt === null ? null : now - feed.lastMessageAt;
   if (!feed.connected || feed.state === null) return { state: "reconnecting", age };
   return { state: age <= LIVE_FOR_MS ? "live" : "stale", age };
+}
+
+// Not `setTimeout` itself, which browsers only let be called on the window.
+function wait(action, ms) {
+  setTimeout(action, ms);
 }

@@ -1,11 +1,11 @@
-// The browser's half of the dashboard's core diff: `patch(old, diff(old, new))` equals `new`.
-// Both halves are held to the same cases, tests/cases/patches.json.
+// Applies the patches that the dashboard's core/diff makes: `patch(old, diff(old, new))` equals `new`. Both are tested with the
+// cases in tests/cases/patches.json.
 
-// A change that does not fit the state: a patch was missed, and only a snapshot helps.
+// A change that does not fit the state: a patch was lost, and a new snapshot is needed.
 export class PatchError extends Error {}
 
-// The state after `changes`. Nothing of the old state is altered, and whatever no change touched is the same object as
-// before, so that a view may skip what is identical.
+// Returns the state after `changes`. The old state is not modified, and unchanged parts are the same objects as before, so that
+// views can skip them.
 export function patch(state, changes) {
   const box = { state };
   const copied = new Set([box]);
@@ -24,7 +24,7 @@ export function patch(state, changes) {
   return box.state;
 }
 
-// The container at `keys`, with everything on the way to it copied once for this patch.
+// Returns the container at `keys`. Every container on the path is copied once for each patch.
 function reach(box, keys, copied) {
   let container = box;
   for (const key of keys) {
@@ -56,7 +56,7 @@ function insert(list, index, value) {
   list.splice(index, 0, value);
 }
 
-// Where `key` is: an object's own key, or the index of the element with that identity.
+// Returns an object's own key, or the index of the list element whose uid or id is `key`.
 function placeOf(container, key) {
   if (!Array.isArray(container)) {
     if (!Object.hasOwn(container, key)) throw new PatchError(`no key ${key}`);
@@ -68,7 +68,7 @@ function placeOf(container, key) {
   return index;
 }
 
-// Not an assignment: a document may hold a key named __proto__, which must stay a key.
+// Not an assignment: a document may have a key named __proto__, which must stay a key.
 function define(container, place, value) {
   Object.defineProperty(container, place, { value, writable: true, enumerable: true, configurable: true });
 }

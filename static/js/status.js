@@ -1,12 +1,11 @@
-// What a state of the cluster is called on the page, and how it looks: {icon, word, tone}, tone being good, busy, warn, bad or off.
-// Pure, and the only place where Kubernetes' words become ours.
+// The states of Kubernetes objects as the page shows them: {icon, word, tone}; `tone` is good, busy, warn, bad or off. Pure.
 
-const STARTING_FOR_S = 60; // a running pod younger than this that is not ready is starting; an older one has a problem
-const TROUBLE = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
+const STARTING_FOR_S = 60; // a running pod that is not ready is starting while it is younger, and has a problem later
+const PROBLEM = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
 export function podStatus(pod, ageSeconds) {
   if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };
-  if (pod.reason && TROUBLE.test(pod.reason)) return { icon: "cross", word: pod.reason.replace(/^CrashLoopBackOff$/, "CrashLoop"), tone: "bad" };
+  if (pod.reason && PROBLEM.test(pod.reason)) return { icon: "cross", word: pod.reason.replace(/^CrashLoopBackOff$/, "CrashLoop"), tone: "bad" };
   if (pod.phase === "Failed") return { icon: "cross", word: "Failed", tone: "bad" };
   if (pod.phase === "Succeeded") return { icon: "check", word: "Finished", tone: "off" };
   if (pod.phase === "Pending") return { icon: "ring", word: pending(pod.reason), tone: "busy" };
@@ -34,31 +33,31 @@ export function sourceStatus({ state }) {
   return { icon: "warning", word: state, tone: "warn" };
 }
 
-// A condition is read by its sense: ScalingLimited is the one that is well when it is False.
+// The autoscaler's condition. ScalingLimited is the only one that is good when it is False.
 export function conditionStatus({ type, status }) {
-  const limits = type === "ScalingLimited";
+  const isInverted = type === "ScalingLimited";
   if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
   const word = status === "True" ? type : `not ${type}`;
-  if ((status === "True") !== limits) return { icon: "check", word, tone: "good" };
-  return limits ? { icon: "minus", word, tone: "busy" } : { icon: "cross", word, tone: "bad" };
+  if ((status === "True") !== isInverted) return { icon: "check", word, tone: "good" };
+  return isInverted ? { icon: "minus", word, tone: "busy" } : { icon: "cross", word, tone: "bad" };
 }
 
-const ILL_WHEN_TRUE = new Set(["DisruptionTarget", "PodResizePending"]);
+const BAD_WHEN_TRUE = new Set(["DisruptionTarget", "PodResizePending"]);
 
-// A pod's condition. One that a finished pod no longer meets is no failure.
+// A pod's condition. Those of a completed pod become False without being a failure.
 export function podConditionStatus({ type, status, reason }) {
   if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
   const word = status === "True" ? type : `not ${type}`;
-  if ((status === "True") !== ILL_WHEN_TRUE.has(type)) return { icon: "check", word, tone: "good" };
+  if ((status === "True") !== BAD_WHEN_TRUE.has(type)) return { icon: "check", word, tone: "good" };
   if (status === "True") return { icon: "cross", word, tone: "bad" };
   return reason === "PodCompleted" ? { icon: "minus", word, tone: "off" } : { icon: "half", word, tone: "warn" };
 }
 
-// A container by its state and by whether it is ready, which only one that runs for long is expected to be.
+// A container's status. Init and debug containers are not expected to become ready.
 export function containerStatus({ kind, state, ready }) {
   if (state === null) return { icon: "ring", word: "Not started", tone: "off" };
   if (state.word === "waiting") {
-    const broken = state.reason && TROUBLE.test(state.reason);
+    const broken = state.reason && PROBLEM.test(state.reason);
     return { icon: broken ? "cross" : "ring", word: state.reason ?? "Waiting", tone: broken ? "bad" : "busy" };
   }
   if (state.word === "terminated") {

@@ -1,13 +1,13 @@
-// The page's first line: what is watched, and whether what one sees is now.
+// The page's header: the deployment's name and cluster, and whether the page is up to date.
 
 import { html, nothing } from "./vendor.js";
-import { clock, duration, kindName, plural, secondsSince, wholeDuration } from "./format.js";
+import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./format.js";
 import { icon } from "./icons.js";
 import { connection } from "./socket.js";
 
 const SIGNS = { live: ["full", "good"], stale: ["warning", "warn"], reconnecting: ["half", "busy"] };
 
-// Where it runs: "Deployment flask · embedded · Kubernetes 1.36.3".
+// "Deployment flask · embedded · Kubernetes 1.36.3".
 export function where({ about, deployment }) {
   const version = about.kubernetes_version?.replace(/^v/, "");
   const parts = [deployment && `Deployment ${deployment.name}`, about.cluster, version && `Kubernetes ${version}`];
@@ -18,39 +18,39 @@ export function where({ about, deployment }) {
 export function pills(feed, now) {
   const { state: word, age } = connection(feed, now);
   const [sign, tone] = SIGNS[word];
-  return html`<p class="pill" data-connection=${word} data-tone=${tone} title="The age of the last word from the server">
-      ${icon(sign)}<span>${sentence(feed, word, age)}</span>
+  return html`<p class="pill" data-connection=${word} data-tone=${tone} title="The age of the server's last message">
+      ${icon(sign)}<span>${connectionText(feed, word, age)}</span>
     </p>
-    ${feed.state ? freshness(feed.state, feed.serverTime(now)) : nothing}
+    ${feed.state ? sourcesPill(feed.state, feed.serverTime(now)) : nothing}
     ${feed.state?.about.viewers ? html`<p class="pill">${plural(feed.state.about.viewers, "viewer")}</p>` : nothing}`;
 }
 
-// What stands across the page while it cannot be trusted to be now; nothing while it is live.
+// The warning across the page while it is not up to date; nothing while it is live.
 export function banner(feed, now) {
   const { state: word } = connection(feed, now);
-  if (feed.refusal) return html`The dashboard turned this page away: ${feed.refusal} It is tried again every few seconds.`;
+  if (feed.refusal) return html`The dashboard refused the connection: ${feed.refusal} The page tries again every few seconds.`;
   if (feed.state === null || word === "live") return nothing;
-  const since = clock(feed.serverTime(feed.heard));
+  const since = timeOfDay(feed.serverTime(feed.lastMessageAt));
   return word === "stale"
-    ? html`No word from the dashboard since ${since}. What you see is how it stood then.`
-    : html`The connection was lost; reconnecting. What you see is how it stood at ${since}.`;
+    ? html`No message from the dashboard since ${since}. The page shows how it stood then.`
+    : html`The connection was lost; reconnecting. The page shows how it stood at ${since}.`;
 }
 
-function sentence(feed, word, age) {
+function connectionText(feed, word, age) {
   if (word === "live") return `live · ${duration(age / 1_000)}`;
-  if (word === "stale") return `stale since ${clock(feed.serverTime(feed.heard))}`;
+  if (word === "stale") return `stale since ${timeOfDay(feed.serverTime(feed.lastMessageAt))}`;
   return feed.state === null ? "connecting" : "reconnecting";
 }
 
-// The source that is worst off, or else the age of the CPU figures, which are the slowest to come.
-function freshness({ sources }, at) {
+// The first source that is not live, or the age of the CPU samples, which are the least frequent.
+function sourcesPill({ sources }, now) {
   const broken = Object.entries(sources).filter(([, source]) => source.state !== "live");
   if (broken.length > 0) {
     const [kind, source] = broken[0];
-    const words = broken.length === 1 ? `${kindName(kind)} ${source.state}` : `${broken.length} sources not live`;
-    return html`<a class="pill" href="#sources" data-tone="warn">${icon("warning")}<span>${words}</span></a>`;
+    const text = broken.length === 1 ? `${kindName(kind)} ${source.state}` : `${broken.length} sources not live`;
+    return html`<a class="pill" href="#sources" data-tone="warn">${icon("warning")}<span>${text}</span></a>`;
   }
   if (!sources.metrics) return nothing;
-  const age = secondsSince(sources.metrics.as_of, at);
+  const age = secondsSince(sources.metrics.as_of, now);
   return html`<a class="pill" href="#sources">metrics · ${age === null ? "none yet" : `${wholeDuration(age)} old`}</a>`;
 }

@@ -1,12 +1,13 @@
-// A demo's kept runs in a row, oldest first: where each one's sign stands, as high as its figure, and all of it in words. Pure.
+// A demo's past runs as a small chart, oldest first: each run's position and its label. Pure.
 
-import { lapse, verdictStatus } from "./runs.js";
+import { formatElapsed } from "./format.js";
+import { verdictStatus } from "./runs.js";
 
 export const HEIGHT = 24;
 const WIDTH = 120; // at most
 const MARGIN = 4;
 const STEP = 12; // between two runs, while there is room
-const FLOOR = HEIGHT - 3 * MARGIN; // where zero is; what has no figure stands below it
+const FLOOR = HEIGHT - 3 * MARGIN; // the y of zero; runs without a figure are below it
 
 // {width, points: {x, y, value (seconds or null), word, tone}} of the runs that have ended.
 export function trendOf(runs, demo) {
@@ -24,10 +25,10 @@ export function trendOf(runs, demo) {
 
 // "the last 3 runs, oldest first: PASS, down 2.9 s; FAIL; PASS, down 3.1 s."
 export function sentence(points, comparison) {
-  return `the last ${points.length} runs, oldest first: ${points.map((point) => told(point, comparison)).join("; ")}.`;
+  return `the last ${points.length} runs, oldest first: ${points.map((point) => label(point, comparison)).join("; ")}.`;
 }
 
-// `comparison` has {} where the time goes.
-export function told({ word, value }, comparison) {
-  return value === null ? word : `${word}, ${comparison.replace("{}", lapse(value))}`;
+// "PASS, down 2.9 s". `comparison` is the text around the time, with {} in its place.
+export function label({ word, value }, comparison) {
+  return value === null ? word : `${word}, ${comparison.replace("{}", formatElapsed(value))}`;
 }

@@ -1,12 +1,12 @@
-// The one place that names the libraries' versions. Plain relative imports stand in for an import map: an inline map would need
-// 'unsafe-inline' or a nonce in the Content-Security-Policy, and browsers do not load an external one.
+// The libraries, the only module that names their versions. Not an import map: an inline one would need 'unsafe-inline' or a nonce in
+// the Content-Security-Policy, and browsers do not load an external one.
 export { html, nothing, render, svg } from "../vendor/lit-html-3.3.3/lit-html.js";
 export { guard } from "../vendor/lit-html-3.3.3/directives/guard.js";
 export { repeat } from "../vendor/lit-html-3.3.3/directives/repeat.js";
 export { io } from "../vendor/socket.io-client-4.8.4/dist/socket.io.esm.min.js";
 
-// uPlot, once it is there. Its module is not minified, and twice as large as its script, which makes a global; as a script it also
-// comes after all that the page can show without charts.
+// Loads uPlot. The script is half the size of uPlot's module, which is not minified, and loads after everything that the page shows
+// without charts. It defines a global.
 export function uPlot() {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");

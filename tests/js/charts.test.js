@@ -3,12 +3,13 @@ import { describe, test } from "node:test";
 
 import { align, extent, rowAt } from "../../static/js/charts/align.js";
 import { columnsOf } from "../../static/js/columns.js";
-import { step } from "../../static/js/charts/cursor.js";
-import { labels, marksIn, marksNear } from "../../static/js/charts/marks.js";
+import { lineEnds, spread } from "../../static/js/charts/chart.js";
+import { marksIn, marksNear, placeLabels } from "../../static/js/charts/marks.js";
 import { notes, recordedSince } from "../../static/js/charts/notes.js";
 import { PLOTS } from "../../static/js/charts/plots.js";
 import { range, roundEnd, splits, tick } from "../../static/js/charts/scales.js";
-import { viewOf } from "../../static/js/charts/viewModel.js";
+import { Selection, step } from "../../static/js/charts/selection.js";
+import { viewModel } from "../../static/js/charts/viewModel.js";
 import { rowSeconds, sentence, table, valuesAt } from "../../static/js/charts/summary.js";
 
 const SPAN = { from: 100, to: 200, now: 200 };
@@ -43,7 +44,7 @@ describe("aligned figures", () => {
 
   test("have a gap where points are too far apart, through the other table's moments too", () => {
     const two = [
-      { columns: { at: [110, 140], a: [1, 2] }, fill: ["a", null], hole: 5 },
+      { columns: { at: [110, 140], a: [1, 2] }, fill: ["a", null], gap: 5 },
       { columns: { at: [111, 114, 141], b: [3, 4, 5] }, fill: [null, "b"] },
     ];
     const [at, a] = align(two, [null, null], SPAN);
@@ -61,7 +62,7 @@ describe("aligned figures", () => {
   });
 
   test("have no gaps between the minutes of before the last hour", () => {
-    const [, values] = align([source([1_000, 1_060, 1_120, 9_000, 9_020], [1, 2, 3, 4, 5], { hole: 5 })], [null], { from: 900, to: 9_100, now: 9_100 });
+    const [, values] = align([source([1_000, 1_060, 1_120, 9_000, 9_020], [1, 2, 3, 4, 5], { gap: 5 })], [null], { from: 900, to: 9_100, now: 9_100 });
     assert.deepEqual(values.filter((value) => value !== undefined), [1, 2, 3, null, 4, null, 5]);
   });
 
@@ -87,7 +88,7 @@ describe("aligned figures", () => {
 
   test("are condensed to grains at round moments, and the newest not at all", () => {
     const at = Array.from({ length: 101 }, (_, index) => 100 + index);
-    const data = (to) => align([source(at, at.map((moment) => moment % 10), { condense: ["mean"], hole: 5 })], [null], { from: 100, to, now: to, grain: 10 });
+    const data = (to) => align([source(at, at.map((moment) => moment % 10), { condense: ["mean"], gap: 5 })], [null], { from: 100, to, now: to, grain: 10 });
     const [moments, values] = data(200);
     assert.deepEqual([moments[0], values[0]], [100, undefined]); // the edge
     assert.deepEqual([moments[1], values[1]], [104.5, 4.5]);
@@ -97,14 +98,14 @@ describe("aligned figures", () => {
   });
 
   test("condensed keep the most where that is asked for, and gaps", () => {
-    const points = source([100.5, 101, 102, 120, 121, 122], [1, 9, 2, null, null, null], { condense: ["most"], hole: 5 });
+    const points = source([100.5, 101, 102, 120, 121, 122], [1, 9, 2, null, null, null], { condense: ["most"], gap: 5 });
     const [, values] = align([points], [null], { ...SPAN, grain: 10 });
     assert.deepEqual(values, [undefined, 9, null, null, null]);
   });
 
   test("of an hour of seconds are few enough to draw", () => {
     const at = Array.from({ length: 3_600 }, (_, index) => index);
-    const [moments] = align([source(at, at, { condense: ["mean"], hole: 5 })], [null], { from: 0, to: 3_600, now: 3_600, grain: 10 });
+    const [moments] = align([source(at, at, { condense: ["mean"], gap: 5 })], [null], { from: 0, to: 3_600, now: 3_600, grain: 10 });
     assert.ok(moments.length < 400);
   });
 });
@@ -219,7 +220,7 @@ describe("marks", () => {
 
   test("have labels that never overlap, each beside its line", () => {
     const marks = spread(...Array.from({ length: 30 }, (_, index) => index * 13));
-    const placed = labels(marks, room);
+    const placed = placeLabels(marks, room);
     assert.ok(placed.length >= 16);
     for (const [index, { at, left, row, side }] of placed.entries()) {
       assert.ok(left >= 0 && left + 34 <= room.width);
@@ -229,14 +230,14 @@ describe("marks", () => {
   });
 
   test("have their labels to the left where there is no room to the right", () => {
-    assert.deepEqual(labels(spread(395), room).map(({ left, side }) => [left, side]), [[361, "left"]]);
+    assert.deepEqual(placeLabels(spread(395), room).map(({ left, side }) => [left, side]), [[361, "left"]]);
   });
 
   test("that tell of trouble keep their labels before others", () => {
     const marks = spread(100, 101, 102, 103, 104, 105);
     marks[0].tone = "bad";
-    assert.ok(labels(marks, room).some(({ id }) => id === "0"));
-    assert.ok(labels(marks, { ...room, width: 20 }).length === 0);
+    assert.ok(placeLabels(marks, room).some(({ id }) => id === "0"));
+    assert.ok(placeLabels(marks, { ...room, width: 20 }).length === 0);
   });
 
   test("near a moment are told", () => assert.deepEqual(marksNear(spread(100, 110), 109, 2).map(({ at }) => at), [110]));
@@ -320,7 +321,7 @@ describe("a chart without lines", () => {
 
   test("says that it may not look", () => {
     assert.match(told({}, { sources: { metrics: { state: "forbidden" } } })[1], /does not let it read metrics/);
-    assert.match(told({}, { sources: {} })[0], /were not reached/);
+    assert.match(told({}, { sources: {} })[0], /could not be reached/);
   });
 
   test("says that the window is empty when there is a past", () => {
@@ -328,7 +329,7 @@ describe("a chart without lines", () => {
     const traffic = { at: [1, 2], requests: [1, 1], errors: [0, 0], p50_ms: [1, 1], p99_ms: [1, 1] };
     const [load] = told({ traffic, cpu });
     assert.equal(load, null); // its last point leads into the window
-    assert.match(told({ traffic: { ...traffic, at: [301, 302] } })[0], /No figures of requests in the last 5 minutes/);
+    assert.match(told({ traffic: { ...traffic, at: [301, 302] } })[0], /in the last 5 minutes/);
   });
 
   test("says nothing when it has lines, and where the figures are when it could not be loaded", () => {
@@ -346,12 +347,12 @@ describe("a chart without lines", () => {
 describe("one drawing", () => {
   const state = { autoscaler: { target_of_requests: 70, max: 5 }, timeline: [{ id: "1", at: "2025-11-24T16:00:00Z", mark: "Ready", tone: "good", text: "Ready" }] };
   const NOW = Date.parse("2025-11-24T16:04:00Z") / 1_000;
-  const range = { seconds: 300, words: "5 minutes" };
-  const drawing = (tables, more = {}) => viewOf({ history: past(tables), state, range, width: 600, now: NOW, heard: NOW, ...more });
+  const range = { seconds: 300, text: "5 minutes" };
+  const drawing = (tables, more = {}) => viewModel({ history: past(tables), state, range, width: 600, now: NOW, knownUntil: NOW, ...more });
 
   test("puts moments on the axis and back", () => {
-    const { x, momentAt, span } = drawing({});
-    assert.deepEqual([x(span.from), x(span.to), momentAt(300)], [0, 600, NOW - 150]);
+    const { x, timeAt, span } = drawing({});
+    assert.deepEqual([x(span.from), x(span.to), timeAt(300)], [0, 600, NOW - 150]);
   });
 
   test("knows what happened near the cursor", () => {
@@ -366,7 +367,7 @@ describe("one drawing", () => {
   });
 
   test("stops where the last word was, and the axis goes on", () => {
-    const { all, known, span } = drawing({ replicas: { at: [NOW - 400], desired: [3], ready: [2] } }, { heard: NOW - 60 });
+    const { all, known, span } = drawing({ replicas: { at: [NOW - 400], desired: [3], ready: [2] } }, { knownUntil: NOW - 60 });
     assert.deepEqual([known.to, span.to], [NOW - 60, NOW]);
     assert.equal(all[2].data[0].at(-1), NOW - 60);
   });
@@ -388,33 +389,76 @@ describe("one drawing", () => {
     const at = Array.from({ length: 3_600 }, (_, index) => NOW - 3_600 + index);
     const traffic = { at, requests: at, errors: at, p50_ms: at, p99_ms: at };
     assert.ok(drawing({ traffic }).all[0].data[0].length >= 300);
-    assert.ok(drawing({ traffic }, { range: { seconds: 3_600, words: "hour" } }).all[0].data[0].length < 400);
+    assert.ok(drawing({ traffic }, { range: { seconds: 3_600, text: "hour" } }).all[0].data[0].length < 400);
   });
 });
 
 describe("a pod's sparkline", async () => {
-  globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // all that lit-html wants of a page to be loaded
+  globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // lit-html needs these to be imported
   const { path } = await import("../../static/js/sparkline.js");
-  const of = (points, more = {}) => path(points, { end: 1_000, seconds: 900, request: null, limit: null, ...more });
+  const of = (points) => path(points, { end: 1_000, seconds: 900 });
 
-  test("is nothing for less than two samples in its time", () => {
+  test("is null for less than two samples in its time", () => {
     assert.equal(of(undefined), null);
     assert.equal(of({ at: [990], cpu_millicores: [5] }), null);
     assert.equal(of({ at: [10, 990], cpu_millicores: [5, 5] }), null);
   });
 
   test("goes from the left edge to the right, and up with the figure", () => {
-    assert.equal(of({ at: [100, 190, 280], cpu_millicores: [0, 50, 100] }).d, "M0.0 15.0L10.0 8.0L20.0 1.0");
+    assert.equal(of({ at: [100, 190, 280], cpu_millicores: [0, 50, 100] }), "M0.0 15.0L10.0 8.0L20.0 1.0");
   });
 
   test("has a gap where samples are missing", () => {
-    assert.equal(of({ at: [100, 190, 900, 990], cpu_millicores: [1, 1, 1, 1] }).d.match(/M/g).length, 2);
+    assert.equal(of({ at: [100, 190, 900, 990], cpu_millicores: [1, 1, 1, 1] }).match(/M/g).length, 2);
+  });
+});
+
+describe("the reader's selection", () => {
+  const view = { span: { from: 100, to: 400 }, timeAt: (x) => 100 + x, values: () => [], all: [], near: () => [] };
+
+  test("has no time without a cursor, and none that has left the range", () => {
+    const selection = new Selection();
+    assert.equal(selection.time(view), null);
+    selection.pointAtTime(150);
+    assert.equal(selection.time(view), 150);
+    assert.equal(selection.time({ ...view, span: { from: 200, to: 500 } }), null);
   });
 
-  test("marks the request, and the top is what is largest but no more than the limit", () => {
-    const points = { at: [900, 990], cpu_millicores: [50, 50] };
-    assert.equal(of(points, { request: 100 }).request, "1.0");
-    assert.equal(of({ ...points, cpu_millicores: [400, 400] }, { request: 100, limit: 200 }).request, "8.0");
-    assert.equal(of(points).request, null);
+  test("keeps the mouse's place while time goes on", () => {
+    const selection = new Selection();
+    selection.pointAt(50);
+    assert.equal(selection.time(view), 150);
+    assert.equal(selection.time({ ...view, timeAt: (x) => 110 + x }), 160);
+  });
+
+  test("moves by keys, announces it, and ignores other keys", () => {
+    const selection = new Selection();
+    assert.equal(selection.press("Tab", false, view), false);
+    assert.equal(selection.press("ArrowLeft", false, view), true);
+    assert.equal(selection.time(view), 397);
+    assert.match(selection.cursorText, /^\d\d:\d\d:\d\d$/);
+    assert.deepEqual([selection.clear(), selection.clear(), selection.cursorText], [true, false, "now"]);
+  });
+
+  test("drops the cursor with the range", () => {
+    const selection = new Selection();
+    selection.pointAtTime(150);
+    selection.chooseRange({ seconds: 900 });
+    assert.deepEqual([selection.time(view), selection.range.seconds], [null, 900]);
+  });
+});
+
+describe("the names at the lines' ends", () => {
+  const figures = [{ id: "served" }, { id: "errors" }];
+
+  test("belong to recent points, and not to zero errors", () => {
+    const ends = (served, errors) => lineEnds(figures, [[0, 50, 100], served, errors], { from: 0, to: 100 }).map(({ figure, value }) => [figure.id, value]);
+    assert.deepEqual(ends([1, 2, 3], [0, 0, 0]), [["served", 3]]);
+    assert.deepEqual(ends([1, 2, undefined], [0, 0, 4]), [["errors", 4]]);
+  });
+
+  test("do not overlap and stay in the chart", () => {
+    const ys = spread([{ y: 50 }, { y: 48 }, { y: 99 }, { y: 100 }], { top: 0, bottom: 100, height: 10 }).map(({ y }) => y);
+    assert.deepEqual(ys, [48, 58, 90, 100]);
   });
 });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { marksNear, owedMark } from "../../static/js/charts/marks.js";
+import { marksNear, obligationMark } from "../../static/js/charts/marks.js";
 import { ago } from "../../static/js/format.js";
-import { owedIn, owedWords } from "../../static/js/runs.js";
+import { obligationText, unmetObligation } from "../../static/js/runs.js";
 import { sentence, trendOf } from "../../static/js/trend.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const NOW = Date.parse(START);
-const plain = (words) => words.replaceAll("\u00a0", " ");
+const plain = (text) => text.replaceAll("\u00a0", " ");
 const OWED = { what: "scale-up", since: "2026-11-25T12:00:10Z", by: "2026-11-25T12:00:40Z", met: null, text: "It owed more than 2 pods" };
 
 describe("how long ago", () => {
@@ -23,37 +23,37 @@ describe("how long ago", () => {
   }
 });
 
-describe("what was owed", () => {
-  test("is the row's, or the first unmet one of the evidence", () => {
-    assert.equal(owedIn({ verdict: "fail", owed: OWED }), OWED);
-    assert.equal(owedIn({ verdict: "fail", evidence: { owed: [{ ...OWED, met: START }, OWED] } }), OWED);
+describe("an unmet obligation", () => {
+  test("is the run's own, or the first unmet one in the evidence", () => {
+    assert.equal(unmetObligation({ verdict: "fail", owed: OWED }), OWED);
+    assert.equal(unmetObligation({ verdict: "fail", evidence: { owed: [{ ...OWED, met: START }, OWED] } }), OWED);
   });
-  test("is nothing of a run that did not fail, nor of an old one", () => {
-    assert.equal(owedIn({ verdict: "inconclusive", evidence: { owed: [OWED] } }), null);
-    assert.equal(owedIn({ verdict: "fail" }), null);
-    assert.equal(owedIn({ verdict: "fail", owed: null, evidence: {} }), null);
+  test("is null for a run that did not fail, and for an old run", () => {
+    assert.equal(unmetObligation({ verdict: "inconclusive", evidence: { owed: [OWED] } }), null);
+    assert.equal(unmetObligation({ verdict: "fail" }), null);
+    assert.equal(unmetObligation({ verdict: "fail", owed: null, evidence: {} }), null);
   });
-  test("is told with its moments", () => assert.match(owedWords(OWED), /^It owed more than 2 pods, from \d\d:00:10 .* \d\d:00:40 /));
+  test("is written with its times", () => assert.match(obligationText(OWED), /^It owed more than 2 pods: due by \d\d:00:40, owed since \d\d:00:10/));
 });
 
-describe("the mark of what was owed", () => {
+describe("the mark of an unmet obligation", () => {
   const from = NOW / 1_000;
   const failed = { id: "a", verdict: "fail", owed: OWED };
 
-  test("stands where it was due, and begins where it was owed", () => {
-    const mark = owedMark([{ id: "b", verdict: "pass" }, failed], { from, to: from + 300 });
-    assert.deepEqual([mark.since, mark.at, mark.label, mark.tone], [from + 10, from + 40, "owed", "bad"]);
+  test("is at the due time, and starts when it was owed", () => {
+    const mark = obligationMark([{ id: "b", verdict: "pass" }, failed], { from, to: from + 300 });
+    assert.deepEqual([mark.since, mark.at, mark.tone], [from + 10, from + 40, "bad"]);
   });
-  test("is the latest run's within the window", () => {
+  test("is the latest run's within the range", () => {
     const older = { ...failed, id: "older" };
-    assert.equal(owedMark([failed, older], { from, to: from + 300 }).id, "owed/a");
-    assert.equal(owedMark([failed], { from: from + 41, to: from + 300 }), null);
-    assert.equal(owedMark([failed], { from: from + 20, to: from + 30 }).id, "owed/a");
-    assert.equal(owedMark(undefined, { from, to: from + 300 }), null);
+    assert.equal(obligationMark([failed, older], { from, to: from + 300 }).id, "owed/a");
+    assert.equal(obligationMark([failed], { from: from + 41, to: from + 300 }), null);
+    assert.equal(obligationMark([failed], { from: from + 20, to: from + 30 }).id, "owed/a");
+    assert.equal(obligationMark(undefined, { from, to: from + 300 }), null);
   });
-  test("is near all moments between the two", () => {
+  test("is near all times between the two", () => {
     const mark = { since: 10, at: 40 };
-    assert.deepEqual([5, 9, 25, 41, 50].map((moment) => marksNear([mark], moment, 2).length), [0, 1, 1, 1, 0]);
+    assert.deepEqual([5, 9, 25, 41, 50].map((time) => marksNear([mark], time, 2).length), [0, 1, 1, 1, 0]);
   });
 });
 
@@ -66,17 +66,17 @@ describe("a trend", () => {
     assert.deepEqual(points.map(({ word, value }) => [word, value]), [["INCONCLUSIVE", null], ["FAIL", 2], ["PASS", 4]]);
     assert.deepEqual(points.map(({ x }) => x), points.map(({ x }) => x).toSorted((a, b) => a - b));
   });
-  test("is higher for more, and has what has no figure below", () => {
+  test("is higher for more, with runs without a figure below", () => {
     const [none, low, high] = trendOf(runs, "persistence").points.map(({ y }) => y);
     assert.ok(none > low && low > high, "y grows downwards");
   });
-  test("is no wider for twenty runs than it may be", () => {
+  test("has a limited width for twenty runs", () => {
     const { points, width } = trendOf(Array(20).fill(run("pass", 3)), "persistence");
     assert.equal(points.length, 20);
     assert.ok(width <= 120 && points.at(-1).x < width);
   });
-  test("is nothing without runs", () => assert.deepEqual(trendOf(undefined, "autoscale").points, []));
-  test("is told in a sentence", () => {
+  test("is empty without runs", () => assert.deepEqual(trendOf(undefined, "autoscale").points, []));
+  test("is written as a sentence", () => {
     const { points } = trendOf(runs, "persistence");
     assert.equal(plain(sentence(points, "down {}")), "the last 3 runs, oldest first: INCONCLUSIVE; FAIL, down 2.0 s; PASS, down 4.0 s.");
   });

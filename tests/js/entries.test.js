@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { day, filters, fullMoment, moment, select } from "../../static/js/timeline/entries.js";
+import { day, filters, fullTime, select, shortTime } from "../../static/js/timeline/entries.js";
 
 const entry = (id, kind, tone, text, about = null) => ({ id, at: "2026-11-24T12:00:00Z", kind, tone, text, about, mark: null });
 
@@ -41,14 +41,14 @@ describe("filters", () => {
   test("keep the chosen one when its last entry has gone", () => assert.equal(filters([], "action").at(-1).id, "action"));
 });
 
-describe("a moment is written", () => {
+describe("a time is written", () => {
   const noon = new Date(2026, 10, 24, 12, 0, 5);
-  test("as the time of the reader's day", () => assert.equal(moment(noon.toISOString(), noon.getTime()), "12:00:05"));
+  test("as the time of the reader's day", () => assert.equal(shortTime(noon.toISOString(), noon.getTime()), "12:00:05"));
   test("with the date on another day", () => {
     const next = new Date(2026, 10, 25, 0, 0, 1).getTime();
-    assert.equal(moment(noon.toISOString(), next), "24 Nov 12:00:05");
+    assert.equal(shortTime(noon.toISOString(), next), "24 Nov 12:00:05");
   });
-  test("in full with its date and zone", () => assert.match(fullMoment(noon.toISOString()), /24 November 2026.*12:00:05 \S+/));
+  test("in full with its date and zone", () => assert.match(fullTime(noon.toISOString()), /24 November 2026.*12:00:05 \S+/));
   test("in a day that ends at the reader's midnight", () => {
     assert.notEqual(day(new Date(2026, 10, 24, 23, 59, 59).getTime()), day(new Date(2026, 10, 25).getTime()));
     assert.equal(day(noon), day(noon.getTime()));

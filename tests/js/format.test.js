@@ -18,7 +18,7 @@ describe("durations", () => {
     assert.equal(format.secondsSince(null, 0), null);
   });
 
-  test("a time of day is written hh:mm:ss", () => assert.match(format.clock(0), /^\d\d:\d\d:\d\d$/));
+  test("a time of day is written hh:mm:ss", () => assert.match(format.timeOfDay(0), /^\d\d:\d\d:\d\d$/));
 });
 
 describe("quantities", () => {
@@ -38,7 +38,7 @@ describe("quantities", () => {
 });
 
 describe("names", () => {
-  table(format.tail, [
+  table(format.podSuffix, [
     [["flask-7c87d5c4-kt769", "flask"], "kt769"],
     [["flask-7c87d5c4-24567", "flask"], "24567"],
     [["mongodb-0", "mongodb"], "mongodb-0"],
@@ -51,7 +51,7 @@ describe("names", () => {
 
 describe("JSON", () => {
   test("a document is one line, exact where the server sent its text", () => {
-    assert.equal(format.line({ document: { key: "value" } }), '{"key":"value"}');
-    assert.equal(format.line({ document: { n: 9007199254740992 }, text: '{"n":9007199254740993}' }), '{"n":9007199254740993}');
+    assert.equal(format.jsonLine({ document: { key: "value" } }), '{"key":"value"}');
+    assert.equal(format.jsonLine({ document: { n: 9007199254740992 }, text: '{"n":9007199254740993}' }), '{"n":9007199254740993}');
   });
 });

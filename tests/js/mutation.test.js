@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { errand } from "../../static/js/mutation.js";
+import { Mutation } from "../../static/js/mutation.js";
 import { Problem } from "../../static/js/request.js";
 
-test("what is asked twice is asked once, and each change is drawn", async () => {
+test("a second request is ignored while the first is pending", async () => {
   const asked = [];
   let answer;
   let drawn = 0;
-  const one = errand(() => (drawn += 1), (...given) => (asked.push(given), new Promise((resolve) => (answer = resolve))));
+  const one = new Mutation(() => (drawn += 1), (...request) => (asked.push(request), new Promise((resolve) => (answer = resolve))));
   const first = one.run("POST", "/api/runs", { demo: "autoscale" });
   assert.equal(await one.run("POST", "/api/runs", { demo: "autoscale" }), undefined);
   assert.equal(one.busy, true);
@@ -19,9 +19,9 @@ test("what is asked twice is asked once, and each change is drawn", async () => 
   assert.equal(drawn, 2);
 });
 
-test("what came in the way is told, with who holds the lease, until it is asked again", async () => {
+test("a problem names the lease's holder, and is cleared by the next request", async () => {
   const answers = [new Problem(409, "A run is going.", "dashboard-2"), new Problem(409, "Held by dashboard-2.", "dashboard-2"), null];
-  const one = errand(() => {}, async () => {
+  const one = new Mutation(() => {}, async () => {
     const answer = answers.shift();
     if (answer) throw answer;
     return answer;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { earlier, held, heldFromRestart, lapse, latest, seconds, stepStatus, verdictStatus } from "../../static/js/runs.js";
+import { formatElapsed } from "../../static/js/format.js";
+import { blockedReason, earlier, elapsedSeconds, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });
@@ -20,7 +21,7 @@ describe("a card shows", () => {
     assert.equal(latest(state, "autoscale", null), summary);
     assert.equal(latest(state, "autoscale", whole), whole);
   });
-  test("a verdict that came while the page was away, and not how it stood before", () => {
+  test("a verdict that arrived during a disconnection", () => {
     assert.equal(latest({ run: null, runs: [summary] }, "autoscale", { ...whole, verdict: "running" }), summary);
   });
   test("a newer run than the one that the page saw", () => {
@@ -34,32 +35,32 @@ describe("a card shows", () => {
   });
 });
 
-describe("who holds the lease", () => {
-  test("is nobody when nothing runs", () => assert.equal(held({ run: run("a", "autoscale"), lease: null }), null));
-  test("is told by the run and who started it", () => {
-    const words = held({ run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START } });
+describe("the reason why nothing can be started", () => {
+  test("is null when nothing runs", () => assert.equal(blockedReason({ run: run("a", "autoscale"), lease: null }), null));
+  test("names the run and who started it", () => {
+    const words = blockedReason({ run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START } });
     assert.match(words, /^One run at a time: the autoscale run by operator holds the lease since \d\d:00:00\.$/);
   });
-  test("is another dashboard when no run is seen here", () => {
-    assert.match(held({ run: null, lease: { holder: "dashboard-2", run: "x", since: START } }), /dashboard-2 holds the lease since/);
+  test("names another dashboard", () => {
+    assert.match(blockedReason({ run: null, lease: { holder: "dashboard-2", run: "x", since: START } }), /dashboard-2 holds the lease since/);
   });
-  test("is a load, told with who started it where it runs here, and a restart may go on beside it", () => {
+  test("names a load, during which a restart of this dashboard is allowed", () => {
     const lease = { holder: "dashboard-1", run: "load-20261125-120000-00ff", since: START };
     const here = { run: null, lease, load: { active: true, by: "operator" } };
-    assert.match(held(here), /^One at a time: a load is running, by operator; dashboard-1 holds the lease since \d\d:00:00\.$/);
-    assert.equal(heldFromRestart(here), null);
+    assert.match(blockedReason(here), /^One at a time: a load is running, by operator; dashboard-1 holds the lease since \d\d:00:00\.$/);
+    assert.equal(restartBlockedReason(here), null);
     for (const load of [null, undefined, { active: false, by: "operator" }]) {
-      assert.match(held({ run: null, lease, load }), /a load is running; dashboard-1 holds/);
-      assert.equal(heldFromRestart({ run: null, lease, load }), held({ run: null, lease, load }));
+      assert.match(blockedReason({ run: null, lease, load }), /a load is running; dashboard-1 holds/);
+      assert.equal(restartBlockedReason({ run: null, lease, load }), blockedReason({ run: null, lease, load }));
     }
   });
-  test("is a restart", () => {
+  test("names a restart", () => {
     const lease = { holder: "dashboard-2", run: "restart-20261125-120000-00ff", since: null };
-    assert.equal(held({ run: null, lease }), "One at a time: MongoDB is being restarted; dashboard-2 holds the lease.");
+    assert.equal(blockedReason({ run: null, lease }), "One at a time: MongoDB is being restarted; dashboard-2 holds the lease.");
   });
-  test("keeps a restart out while a run loads", () => {
+  test("blocks a restart during a run's load", () => {
     const state = { run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START }, load: { active: true, by: "operator" } };
-    assert.match(heldFromRestart(state), /the autoscale run/);
+    assert.match(restartBlockedReason(state), /the autoscale run/);
   });
 });
 
@@ -74,17 +75,17 @@ describe("a time", () => {
     [100, false, "1:40 min"],
     [184.6, false, "3:05 min"],
   ]) {
-    test(`of ${s} s is "${words}"`, () => assert.equal(lapse(s, whole).replace("\u00a0", " "), words));
+    test(`of ${s} s is "${words}"`, () => assert.equal(formatElapsed(s, whole).replace("\u00a0", " "), words));
   }
   test("runs until its end, or now", () => {
-    assert.equal(seconds({ started: START, ended: "2026-11-25T12:00:02.500Z" }, 0), 2.5);
-    assert.equal(seconds({ started: START, ended: null }, Date.parse(START) + 4_000), 4);
-    assert.equal(seconds({ started: START, ended: null }, Date.parse(START) - 4_000), 0, "clocks differ");
-    assert.equal(seconds({ started: null, ended: null }, 0), null);
+    assert.equal(elapsedSeconds({ started: START, ended: "2026-11-25T12:00:02.500Z" }, 0), 2.5);
+    assert.equal(elapsedSeconds({ started: START, ended: null }, Date.parse(START) + 4_000), 4);
+    assert.equal(elapsedSeconds({ started: START, ended: null }, Date.parse(START) - 4_000), 0, "clocks differ");
+    assert.equal(elapsedSeconds({ started: null, ended: null }, 0), null);
   });
 });
 
-test("a word that the page does not know is no pass", () => {
+test("an unknown verdict is no pass", () => {
   assert.equal(verdictStatus({ verdict: "splendid" }).word, "INCONCLUSIVE");
   assert.equal(stepStatus({ state: "odd" }).word, "waiting");
 });

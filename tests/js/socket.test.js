@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { beforeEach, describe, mock, test } from "node:test";
 
-import { connection, follow } from "../../static/js/socket.js";
+import { Feed, connection } from "../../static/js/socket.js";
 
 const AS_OF = "2026-01-02T03:04:05.000Z";
 
-// A Socket.IO client as far as the feed knows it: what it is told, and what it was asked to send.
+// The part of a Socket.IO client that the feed uses. It records what is sent.
 class Socket extends EventEmitter {
   sent = [];
   active = true;
@@ -14,7 +14,7 @@ class Socket extends EventEmitter {
   closed = 0;
   io = { engine: { close: () => (this.closed += 1) } };
 
-  hear(name, message) {
+  receive(name, message) {
     super.emit(name, message);
   }
 
@@ -34,84 +34,84 @@ beforeEach(() => {
   time = 1_000;
   refusal = null;
   later = [];
-  feed = follow(socket, {
+  feed = new Feed(socket, {
     now: () => time,
     onChange: () => {},
-    why: async () => refusal,
+    connectError: async () => refusal,
     later: (action, after) => later.push([action, after]),
   });
 });
 
 function begin(seq = 7) {
-  socket.hear("connect");
-  socket.hear("snapshot", { epoch: "e", seq, state: { as_of: AS_OF, n: 0 } });
+  socket.receive("connect");
+  socket.receive("snapshot", { epoch: "e", seq, state: { as_of: AS_OF, n: 0 } });
 }
 
-const raise = (seq, epoch = "e") => socket.hear("patch", { epoch, seq, changes: [["set", ["n"], seq]] });
-const tick = (seq, epoch = "e") => socket.hear("tick", { epoch, seq, as_of: AS_OF });
+const patch = (seq, epoch = "e") => socket.receive("patch", { epoch, seq, changes: [["set", ["n"], seq]] });
+const tick = (seq, epoch = "e") => socket.receive("tick", { epoch, seq, as_of: AS_OF });
 const requests = () => socket.sent.filter(([name]) => name === "snapshot").length;
 
 describe("the feed", () => {
-  test("takes a snapshot, then each next patch", () => {
+  test("applies a snapshot, then each patch in sequence", () => {
     begin();
-    raise(8);
-    raise(9);
+    patch(8);
+    patch(9);
     assert.deepEqual([feed.seq, feed.state.n], [9, 9]);
     assert.equal(requests(), 0);
   });
 
-  test("ignores a patch that the snapshot already holds", () => {
+  test("ignores a patch that is older than the snapshot", () => {
     begin();
-    raise(7);
+    patch(7);
     assert.deepEqual([feed.seq, feed.state.n, requests()], [7, 0, 0]);
   });
 
-  test("asks once for a snapshot when patches are missing, and goes on from it", () => {
+  test("requests one snapshot after a lost patch, and continues from it", () => {
     begin();
     time += 2_000;
-    raise(9);
-    raise(10);
+    patch(9);
+    patch(10);
     assert.deepEqual([feed.seq, requests()], [7, 1]);
-    socket.hear("snapshot", { epoch: "e", seq: 10, state: { as_of: AS_OF, n: 10 } });
-    raise(11);
+    socket.receive("snapshot", { epoch: "e", seq: 10, state: { as_of: AS_OF, n: 10 } });
+    patch(11);
     assert.deepEqual([feed.seq, feed.state.n, requests()], [11, 11, 1]);
   });
 
-  test("asks again a second later when no snapshot came", () => {
+  test("repeats the request after a second without a snapshot", () => {
     begin();
     time += 2_000;
-    raise(9);
+    patch(9);
     time += 1_000;
-    raise(10);
+    patch(10);
     assert.equal(requests(), 2);
   });
 
-  test("notices by the tick that the last patch was lost", () => {
+  test("detects a lost last patch by the tick", () => {
     begin();
     time += 2_000;
     tick(8);
     assert.equal(requests(), 1);
   });
 
-  test("asks for a snapshot when the server began anew", () => {
+  test("requests a snapshot when the epoch changes", () => {
     begin();
     time += 2_000;
-    raise(8, "another");
+    patch(8, "another");
     assert.deepEqual([feed.state.n, requests()], [0, 1]);
   });
 
-  test("asks for a snapshot when a patch does not fit", () => {
+  test("requests a snapshot when a patch does not fit", () => {
     mock.method(console, "warn", () => {});
     begin();
     time += 2_000;
-    socket.hear("patch", { epoch: "e", seq: 8, changes: [["set", ["absent", "x"], 1]] });
+    socket.receive("patch", { epoch: "e", seq: 8, changes: [["set", ["absent", "x"], 1]] });
     assert.deepEqual([feed.seq, requests()], [7, 1]);
   });
 
-  test("acknowledges what it has, at most once a second, and not twice", () => {
+  test("acknowledges each sequence number once, at most once a second", () => {
     begin();
     tick(7);
-    raise(8);
+    patch(8);
     time += 400;
     tick(8);
     time += 700;
@@ -120,36 +120,36 @@ describe("the feed", () => {
     assert.deepEqual(socket.sent, [["seen", { seq: 7 }], ["seen", { seq: 8 }]]);
   });
 
-  test("tells the time by the server's clock", () => {
+  test("follows the server's clock", () => {
     begin();
     tick(7);
     time += 250;
     assert.equal(feed.serverTime(), Date.parse(AS_OF) + 250);
   });
 
-  test("says what a refused attempt met, until one succeeds", async () => {
+  test("keeps the reason of a refused connection until one succeeds", async () => {
     refusal = "As many pages as can be served are open.";
-    socket.hear("connect_error", new Error("websocket error"));
+    socket.receive("connect_error", new Error("websocket error"));
     await new Promise(setImmediate);
     assert.equal(feed.refusal, refusal);
     begin();
     assert.equal(feed.refusal, null);
   });
 
-  test("tries again when refused after the connection stood, which Socket.IO does not do by itself", () => {
+  test("reconnects after a refusal that Socket.IO does not retry", () => {
     socket.active = false;
-    socket.hear("connect_error", new Error("refused"));
+    socket.receive("connect_error", new Error("refused"));
     later[0][0]();
     assert.equal(socket.connects, 1);
   });
 
-  test("tries again when the server ends the connection, which Socket.IO does not do by itself", () => {
+  test("reconnects after the server closed the connection", () => {
     begin();
-    socket.hear("disconnect", "io server disconnect");
+    socket.receive("disconnect", "io server disconnect");
     assert.equal(later.length, 1);
   });
 
-  test("ends a connection that has been silent for longer than six seconds", () => {
+  test("closes a connection that is silent for longer than six seconds", () => {
     begin();
     time += 6_000;
     feed.check();
@@ -165,7 +165,7 @@ describe("the connection's state", () => {
 
   test("is reconnecting until the first snapshot", () => {
     assert.equal(state(), "reconnecting");
-    socket.hear("connect");
+    socket.receive("connect");
     assert.equal(state(), "reconnecting");
   });
 
@@ -179,17 +179,17 @@ describe("the connection's state", () => {
     assert.equal(state(), "live");
   });
 
-  test("is reconnecting while the connection is away", () => {
+  test("is reconnecting without a connection", () => {
     begin();
-    socket.hear("disconnect", "transport close");
+    socket.receive("disconnect", "transport close");
     assert.equal(state(), "reconnecting");
   });
 
-  test("is not live by the connection alone: data must come", () => {
+  test("is stale after a reconnect until a message arrives", () => {
     begin();
-    socket.hear("disconnect", "transport close");
+    socket.receive("disconnect", "transport close");
     time += 5_000;
-    socket.hear("connect");
+    socket.receive("connect");
     assert.equal(state(), "stale");
   });
 });

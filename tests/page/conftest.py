@@ -1,7 +1,6 @@
-"""Mocks, and pages of them as a test wants them.
+"""Fixtures: mocks, and pages of them.
 
-A mock that tests share is brought to rest before and after each that may start something there; a test that breaks one
-has its own.
+A shared mock is made idle before and after each test that may start something. A test that breaks its mock uses `own`.
 """
 
 import re
@@ -16,13 +15,13 @@ from tests.page.mock import TOKENS, Mock
 
 Visit = Callable[..., Page]
 
-# Mocks of one test, which end after its pages: a page whose mock has ended complains of that.
+# Mocks of one test that must end after its pages: a page logs errors when its mock has ended.
 OUTLIVES = {"own", "dashboard", "slow"}
 
 
 @pytest.fixture(scope="session")
 def mock() -> Iterator[Mock]:
-    """A quiet day after an eventful hour: pods stay, documents arrive. For tests that look, or add documents."""
+    """A quiet simulation after an eventful hour: pods stay, documents arrive. For tests that read or add documents."""
     started = Mock(MOCK_QUIET="1")
     yield started
     started.stop()
@@ -30,7 +29,7 @@ def mock() -> Iterator[Mock]:
 
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Mock]:
-    """The whole story in 12 s, again and again. For tests that only look."""
+    """The whole simulation in 12 s, repeatedly. For tests that only read."""
     started = Mock(MOCK_SPEED="20")
     yield started
     started.stop()
@@ -38,7 +37,7 @@ def quick() -> Iterator[Mock]:
 
 @pytest.fixture
 def own() -> Iterator[Mock]:
-    """One that the test may stop, hold and rob of its database."""
+    """A mock that the test may stop, suspend and break."""
     started = Mock(MOCK_QUIET="1")
     yield started
     started.stop()
@@ -46,9 +45,9 @@ def own() -> Iterator[Mock]:
 
 @pytest.fixture
 def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """Opens a page: signed in, live and at rest.
+    """Return a function that opens a page, signed in and settled.
 
-    What it complains of fails the test, but for what the pattern `bears` finds.
+    Errors that the page logs fail the test, unless they match the pattern `bears`.
     """
     for name in OUTLIVES & set(request.fixturenames):
         request.getfixturevalue(name)
@@ -71,12 +70,12 @@ def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Itera
     yield open_page
     for context, _, _ in visited:
         context.close()
-    heard = [one for _, complaints_, bears in visited for one in complaints_ if not bears or not re.search(bears, one)]
-    assert not heard
+    logged = [one for _, complaints_, bears in visited for one in complaints_ if not bears or not re.search(bears, one)]
+    assert not logged
 
 
 def shared(started: Mock) -> Iterator[Mock]:
-    """A mock that is at rest before a test and after it, whatever the one before has left."""
+    """Yield a mock that is idle before and after the test."""
     started.rest()
     yield started
     started.rest()

@@ -1,4 +1,4 @@
-"""The mock on ports of its own, which a test may stop, hold and start again."""
+"""The mock as a process of its own, which a test may stop, suspend and start again."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from tests.dashboard.stubs import OPERATOR, VIEWER, Served
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
 VIEWERS = 20
-REST_SECONDS = 120.0  # a database that was killed is back by then, on a machine that is busy
+REST_SECONDS = 120.0  # until a killed database is back, on a busy machine
 
 
 class Mock(Served):
-    """`options` are MOCK_SPEED and its like."""
+    """`options` are environment variables such as MOCK_SPEED."""
 
     def __init__(self, **options: str) -> None:
         super().__init__(VIEWERS, **options)
 
     def start(self) -> None:
-        """It has something to show from then on: the hour before takes it a second, and many on a busy machine."""
+        """Start and wait until the mock is ready: simulating the past hour takes a second, more on a busy machine."""
         super().start()
         self.wait_until_ready()
         self.rest()
@@ -32,11 +32,11 @@ class Mock(Served):
         super().stop()
 
     def post(self, document: object) -> str:
-        """Stores a document as an operator's script does; its id."""
+        """Store a document with the operator's token. Returns its id."""
         return str(self.ask("POST", "/api/documents", document)["id"])
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """What the API answers to an operator's script."""
+        """Make a request with the operator's token. Returns the JSON."""
         headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
@@ -44,14 +44,14 @@ class Mock(Served):
             return json.load(answer)
 
     def rest(self) -> None:
-        """Ends what goes on, and waits until nothing does, so that no test meets the run or load of another."""
+        """End the active run and load and wait until the mock is idle, so that tests do not affect each other."""
         end = time.monotonic() + REST_SECONDS
-        while self._goes_on(self.ask("GET", "/api/state")):
-            assert time.monotonic() < end, f"not at rest within {REST_SECONDS:g} s"
+        while self._is_busy(self.ask("GET", "/api/state")):
+            assert time.monotonic() < end, f"not idle within {REST_SECONDS:g} s"
             time.sleep(0.1)
 
-    def _goes_on(self, state: Any) -> bool:
-        """Whether anything does, after it was told to end."""
+    def _is_busy(self, state: Any) -> bool:
+        """Request the end of the active run or load. Returns whether anything is still active."""
         run, load = state["run"], state["load"]
         if run and run["verdict"] == "running":
             self.ask("DELETE", f"/api/runs/{run['id']}")
@@ -62,14 +62,14 @@ class Mock(Served):
         return bool(state["lease"]) or not any(pod["ready"] for pod in state["pods"] if pod["app"] == "mongodb")
 
     def hold(self) -> None:
-        """It stands still, and its connections stay."""
+        """Suspend the process; its connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        """To gunicorn and to its worker."""
+        """Send a signal to gunicorn and its worker."""
         if self.process.poll() is None:
             pid = self.process.pid
             for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):

@@ -1,4 +1,4 @@
-"""Load and restart: what they ask for, what they refuse, and that nothing is done twice."""
+"""Load and restart from the page."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-REFUSED = "status of 4"  # the browser itself logs each answer that is a refusal
+REFUSED = "status of 4"  # the browser logs each refused request
 DATABASE = "mongodb-0"
 
 
@@ -27,7 +27,7 @@ def started() -> Iterator[Mock]:
 
 @pytest.fixture
 def dashboard(started: Mock) -> Iterator[Mock]:
-    """One for all tests that begin and end with it at rest."""
+    """A mock that tests share and leave idle."""
     yield from shared(started)
 
 
@@ -51,7 +51,7 @@ def open_dialog(page: Page) -> Locator:
     return dialog
 
 
-def test_a_load_is_started_watched_and_stopped(dashboard: Mock, visit: Visit) -> None:
+def test_load_starts_shows_figures_and_stops(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     panel(page).get_by_label("requests a second").fill("240")
     panel(page).get_by_label("for seconds").fill("300")
@@ -70,21 +70,21 @@ def test_a_load_is_started_watched_and_stopped(dashboard: Mock, visit: Visit) ->
     assert max(load["offered"]) == 240
 
 
-def test_a_load_can_be_stopped_before_the_answer_to_its_start_is_there(dashboard: Mock, visit: Visit) -> None:
+def test_load_can_be_stopped_while_its_start_is_pending(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
-    held: list[tuple[Route, APIResponse]] = []
-    page.route("**/api/load", lambda route: held.append((route, route.fetch())), times=1)
+    pending: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/load", lambda route: pending.append((route, route.fetch())), times=1)
     panel(page).get_by_role("button", name="Start load").click()
     stop = panel(page).get_by_role("button", name="Stop")
     expect(stop).to_have_attribute("aria-busy", "false")
     stop.click()
     expect(panel(page)).to_contain_text("Last: 180 a second")
-    for route, answer in held:
+    for route, answer in pending:
         route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Start load")).to_have_attribute("aria-busy", "false")
 
 
-def test_the_form_knows_the_server_s_caps(dashboard: Mock, visit: Visit) -> None:
+def test_form_has_the_server_limits(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard, bears=REFUSED)
     rate, seconds = panel(page).get_by_label("requests a second"), panel(page).get_by_label("for seconds")
     assert (rate.get_attribute("max"), seconds.get_attribute("max")) == (f"{MOST_RATE:g}", f"{MOST_SECONDS:g}")
@@ -97,7 +97,7 @@ def test_the_form_knows_the_server_s_caps(dashboard: Mock, visit: Visit) -> None
     expect(panel(page).get_by_role("alert")).to_contain_text("must be from 1 to 2000")
 
 
-def test_the_dialog_names_the_pod_and_its_uid_and_the_command(dashboard: Mock, visit: Visit) -> None:
+def test_dialog_shows_pod_uid_and_command(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     dialog = open_dialog(page)
     expect(dialog).to_contain_text(DATABASE)
@@ -112,7 +112,7 @@ def test_the_dialog_names_the_pod_and_its_uid_and_the_command(dashboard: Mock, v
 
 
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
-def test_a_double_click_restarts_it_once(own: Mock, visit: Visit, mode: str) -> None:
+def test_double_click_restarts_once(own: Mock, visit: Visit, mode: str) -> None:
     page = visit(at=own)
     before = uid(own)
     dialog = open_dialog(page)
@@ -133,7 +133,7 @@ def test_a_double_click_restarts_it_once(own: Mock, visit: Visit, mode: str) -> 
     )
 
 
-def test_a_pod_that_was_replaced_meanwhile_is_not_restarted_for_the_other(own: Mock, visit: Visit) -> None:
+def test_replaced_pod_is_not_restarted(own: Mock, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
     before = uid(own)
@@ -146,7 +146,7 @@ def test_a_pod_that_was_replaced_meanwhile_is_not_restarted_for_the_other(own: M
     expect(dialog).to_have_count(0)
 
 
-def test_what_the_server_refuses_is_told_and_the_button_stays_spent(own: Mock, visit: Visit) -> None:
+def test_refused_restart_shows_the_reason_and_is_not_repeated(own: Mock, visit: Visit) -> None:
     page = visit(at=own, bears=REFUSED)
     page.route(
         "**/api/mongo/restart", lambda route: route.continue_(post_data='{"uid": "another", "mode": "graceful"}')
@@ -160,7 +160,7 @@ def test_what_the_server_refuses_is_told_and_the_button_stays_spent(own: Mock, v
     assert len(restarts(own)) == 1
 
 
-def test_nothing_is_offered_while_a_run_goes_and_the_reason_stands_there(own: Mock, visit: Visit) -> None:
+def test_actions_are_disabled_with_a_reason_during_a_run(own: Mock, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
     run = own.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
@@ -178,14 +178,14 @@ def test_nothing_is_offered_while_a_run_goes_and_the_reason_stands_there(own: Mo
     assert own.ask("GET", "/api/state")["load"] is None
 
 
-def test_a_run_s_own_load_is_shown_and_left_to_the_run(own: Mock, visit: Visit) -> None:
+def test_load_of_a_run_cannot_be_stopped(own: Mock, visit: Visit) -> None:
     page = visit(at=own)
     own.ask("POST", "/api/runs", {"demo": "autoscale"})
-    expect(panel(page)).to_contain_text("It belongs to the run", timeout=60_000)
+    expect(panel(page)).to_contain_text("belongs to the run", timeout=60_000)
     expect(panel(page).get_by_role("button", name="Stop")).to_have_count(0)
 
 
-def test_a_viewer_is_offered_nothing_and_told_so(dashboard: Mock, visit: Visit) -> None:
+def test_viewer_has_no_controls(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard, role="viewer")
     expect(panel(page)).to_contain_text("A viewer watches")
     expect(panel(page).get_by_role("button")).to_have_count(0)
@@ -193,7 +193,7 @@ def test_a_viewer_is_offered_nothing_and_told_so(dashboard: Mock, visit: Visit) 
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_nobody_is_kept_out_of_load_or_the_dialog(dashboard: Mock, visit: Visit, scheme: str) -> None:
+def test_load_and_dialog_are_accessible(dashboard: Mock, visit: Visit, scheme: str) -> None:
     page = visit(at=dashboard, color_scheme=scheme, width=360, bypass_csp=True, reduced_motion="reduce")
     assert axe.violations(page, "#actions") == []
     panel(page).get_by_role("button", name="Start load").click()

@@ -1,4 +1,4 @@
-"""The charts: an hour on one axis, as pictures, as words and as a table."""
+"""The charts as canvases, as text and as a table."""
 
 import pytest
 from playwright.sync_api import expect
@@ -13,7 +13,7 @@ INKED = """() => [...document.querySelectorAll('#charts canvas')].every((canvas)
 })"""
 
 
-def test_each_chart_is_a_picture_with_a_sentence(visit: Visit) -> None:
+def test_each_chart_has_a_text_alternative(visit: Visit) -> None:
     page = visit()
     charts = page.locator("#charts").get_by_role("img")
     expect(charts.nth(2)).to_be_visible()
@@ -21,20 +21,20 @@ def test_each_chart_is_a_picture_with_a_sentence(visit: Visit) -> None:
         assert len(chart.get_attribute("aria-label") or "") > 20
 
 
-def test_the_hour_before_is_there_at_once(visit: Visit) -> None:
+def test_past_hour_is_drawn_at_once(visit: Visit) -> None:
     page = visit()
-    clock = page.locator("#charts")
-    hour = clock.get_by_role("group", name="Range").get_by_role("button").last
+    charts = page.locator("#charts")
+    hour = charts.get_by_role("group", name="Range").get_by_role("button").last
     hour.click()
     expect(hour).to_have_attribute("aria-pressed", "true")
-    expect(clock.locator("canvas").first).to_be_visible()
-    page.wait_for_function(INKED)  # they are drawn a chart a frame
+    expect(charts.locator("canvas").first).to_be_visible()
+    page.wait_for_function(INKED)  # one chart is drawn each frame
 
 
-def test_the_figures_are_also_a_table(visit: Visit) -> None:
+def test_figures_are_also_a_table(visit: Visit) -> None:
     page = visit()
-    clock = page.locator("#charts")
-    clock.locator("button[aria-expanded]").click()
-    table = clock.get_by_role("table")
+    charts = page.locator("#charts")
+    charts.locator("button[aria-expanded]").click()
+    table = charts.get_by_role("table")
     expect(table).to_be_visible()
     expect(table.get_by_role("row").nth(5)).to_be_visible()

@@ -1,4 +1,4 @@
-"""The claims, first on the page: what is claimed, whether it holds, and the button that proves it."""
+"""The claims: their verdicts, trends and buttons."""
 
 import re
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-ENDS_MS = 60_000  # a run of a few seconds, on a machine that is busy
+ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
 DEMOS = ("persistence", "autoscale")
 
 
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
-    """Runs that last seconds, and end as the test asks for."""
+    """A mock with short runs of a chosen outcome."""
     started = Mock(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
@@ -27,7 +27,7 @@ def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
 
 @pytest.fixture
 def slow() -> Iterator[Mock]:
-    """Runs at their own pace."""
+    """A mock with runs at normal speed."""
     started = Mock(MOCK_QUIET="1", MOCK_OUTCOME="pass")
     yield started
     started.stop()
@@ -45,7 +45,7 @@ def prove(page: Page, demo: str, verdict: str) -> Locator:
     return found
 
 
-def test_the_claims_are_the_first_part_and_not_proved_yet(visit: Visit) -> None:
+def test_claims_come_first_and_are_unproved_at_first(visit: Visit) -> None:
     page = visit()
     assert page.evaluate("document.querySelector('#main').firstElementChild.id") == "claims"
     for demo in DEMOS:
@@ -57,7 +57,7 @@ def test_the_claims_are_the_first_part_and_not_proved_yet(visit: Visit) -> None:
     expect(page.locator("[data-claim] [data-demo], [data-demo] [data-claim]")).to_have_count(0)
 
 
-def test_one_click_proves_a_claim_with_its_figures_and_their_age(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_proves_a_claim(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "pass")
     expect(found.get_by_role("status")).to_contain_text("PASS")
@@ -67,7 +67,7 @@ def test_one_click_proves_a_claim_with_its_figures_and_their_age(dashboard: Mock
     expect(claim(page, "autoscale")).to_contain_text(re.compile(r"2 → 4 → 2 pods · .* to more pods · just now"))
 
 
-def test_the_second_run_makes_a_trend_that_says_what_it_shows(dashboard: Mock, visit: Visit) -> None:
+def test_second_run_makes_a_labelled_trend(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     prove(page, "persistence", "pass")
@@ -78,7 +78,7 @@ def test_the_second_run_makes_a_trend_that_says_what_it_shows(dashboard: Mock, v
     expect(trend.locator("[data-tone=good]")).to_have_count(2)
 
 
-def test_while_it_runs_the_step_under_way_is_told_and_it_can_be_aborted(slow: Mock, visit: Visit) -> None:
+def test_active_run_shows_its_step_and_can_be_aborted(slow: Mock, visit: Visit) -> None:
     page = visit(at=slow)
     found = claim(page, "persistence")
     found.get_by_role("button", name="Prove it").click()
@@ -92,7 +92,7 @@ def test_while_it_runs_the_step_under_way_is_told_and_it_can_be_aborted(slow: Mo
     expect(claim(page, "autoscale").get_by_role("button", name="Prove it")).to_be_visible()
 
 
-def test_a_viewer_sees_the_claims_and_no_button(slow: Mock, visit: Visit) -> None:
+def test_viewer_has_no_buttons(slow: Mock, visit: Visit) -> None:
     page = visit(at=slow, role="viewer")
     run = slow.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]
     expect(claim(page, "autoscale")).to_have_attribute("data-claim-verdict", "running")
@@ -100,7 +100,7 @@ def test_a_viewer_sees_the_claims_and_no_button(slow: Mock, visit: Visit) -> Non
     slow.ask("DELETE", f"/api/runs/{run}")
 
 
-def test_a_run_that_cannot_begin_is_told_where_it_was_asked_for(slow: Mock, visit: Visit) -> None:
+def test_failed_start_is_reported_on_its_claim(slow: Mock, visit: Visit) -> None:
     page = visit(at=slow, bears="Failed to load resource")
     page.route("**/api/runs", lambda route: route.abort())
     claim(page, "autoscale").get_by_role("button", name="Prove it").click()
@@ -109,23 +109,23 @@ def test_a_run_that_cannot_begin_is_told_where_it_was_asked_for(slow: Mock, visi
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_a_fail_shows_what_was_owed_and_the_moment_on_the_charts(dashboard: Mock, visit: Visit) -> None:
+def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "autoscale", "fail")
     owed = dashboard.ask("GET", "/api/runs")[0]["owed"]["text"]
     expect(found.get_by_role("status")).to_contain_text("FAIL")
     expect(found).to_contain_text(owed)
     expect(page.locator('[data-demo="autoscale"]').get_by_role("status")).to_contain_text(owed)
-    clock = page.locator("#charts")
-    expect(clock.locator('.shade[data-kind="owed"]')).to_have_count(1)
-    clock.get_by_role("button", name="owed").focus()
-    expect(clock.locator(".charts-readout")).to_contain_text(owed)
-    clock.get_by_role("button", name="Show as table").click()
-    expect(clock.get_by_role("table")).to_contain_text(owed)
+    charts = page.locator("#charts")
+    expect(charts.locator('.shade[data-kind="owed"]')).to_have_count(1)
+    charts.get_by_role("button", name="not met").focus()
+    expect(charts.locator(".charts-readout")).to_contain_text(owed)
+    charts.get_by_role("button", name="Show as table").click()
+    expect(charts.get_by_role("table")).to_contain_text(owed)
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_a_failed_persistence_run_shows_what_is_lost(dashboard: Mock, visit: Visit) -> None:
+def test_failed_persistence_run_shows_lost_ids(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "fail")
     run = dashboard.ask("GET", f"/api/runs/{dashboard.ask('GET', '/api/runs')[0]['id']}")
@@ -136,7 +136,7 @@ def test_a_failed_persistence_run_shows_what_is_lost(dashboard: Mock, visit: Vis
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_nothing_in_claims_that_failed(dashboard: Mock, visit: Visit, scheme: str) -> None:
+def test_failed_claims_are_accessible(dashboard: Mock, visit: Visit, scheme: str) -> None:
     page = visit(at=dashboard, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     for demo in (*DEMOS, *DEMOS):
         prove(page, demo, "fail")
@@ -149,7 +149,7 @@ def test_axe_finds_nothing_in_claims_that_failed(dashboard: Mock, visit: Visit, 
         assert violations(page, "#claims") == []
 
 
-def test_no_figure_that_ticks_is_read_out(dashboard: Mock, visit: Visit) -> None:
+def test_changing_figures_are_in_no_live_region(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     live = page.locator("#claims").locator("[role=status], [role=alert], [aria-live]")

@@ -1,4 +1,4 @@
-"""The page says when what it shows is old, and is live again by itself."""
+"""Lost and stale connections, and recovery."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-REFUSED = "WebSocket connection to|ERR_CONNECTION_REFUSED"  # the browser's own words while nobody listens
+REFUSED = "WebSocket connection to|ERR_CONNECTION_REFUSED"  # the browser logs these while the dashboard is down
 
-# Playwright keeps every page visible. This hides one as a browser does: it says so, and gives no more frames.
+# Playwright keeps every page visible. This hides one as a browser does, with an event and without frames.
 HIDEABLE = """() => {
   const frame = requestAnimationFrame;
   const held = [];
@@ -30,11 +30,11 @@ HIDEABLE = """() => {
 }"""
 
 
-# All at once: it is stale for three seconds before it is taken for dead, and three looks may take as long.
+# One check for all: the page is stale for only three seconds before it closes the connection.
 STALE = """() => {
-  const told = document.querySelector('[data-connection]');
-  return told.dataset.connection === 'stale' && told.textContent.includes('stale since')
-    && document.getElementById('banner').textContent.includes('No word from the dashboard since');
+  const pill = document.querySelector('[data-connection]');
+  return pill.dataset.connection === 'stale' && pill.textContent.includes('stale since')
+    && document.getElementById('banner').textContent.includes('No message from the dashboard since');
 }"""
 
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -48,7 +48,7 @@ def history(page: Page) -> Any:
     return page.evaluate("async () => (await fetch('/api/history?since=0')).json()")
 
 
-def test_a_restarted_dashboard_is_followed_again(visit: Visit, own: Mock) -> None:
+def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: Mock) -> None:
     page = visit(at=own, bears=REFUSED)
     own.stop()
     expect(connection(page)).to_have_attribute("data-connection", "reconnecting")
@@ -59,7 +59,7 @@ def test_a_restarted_dashboard_is_followed_again(visit: Visit, own: Mock) -> Non
     expect(page.locator("#banner")).to_be_empty()
 
 
-def test_a_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> None:
+def test_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> None:
     page = visit(at=own, bears=REFUSED)
     own.hold()
     page.wait_for_function(STALE)
@@ -68,7 +68,7 @@ def test_a_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> Non
     expect(page.locator("#banner")).to_be_empty()
 
 
-def test_a_reload_and_a_second_viewer_see_the_same_past(visit: Visit) -> None:
+def test_reload_and_second_viewer_have_the_same_history(visit: Visit) -> None:
     page = visit()
     first = history(page)
     page.reload()
@@ -82,10 +82,10 @@ def test_a_reload_and_a_second_viewer_see_the_same_past(visit: Visit) -> None:
         assert later["epoch"] == first["epoch"]
 
 
-def test_a_hidden_tab_draws_nothing_and_is_up_to_date_when_it_is_looked_at_again(visit: Visit, quick: Mock) -> None:
+def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: Mock) -> None:
     page = visit(at=quick)
     page.evaluate(HIDEABLE)
-    page.evaluate(DRAWN)  # what was asked for before it could be hidden
+    page.evaluate(DRAWN)  # frames that were requested before
     page.evaluate("hide(true)")
     page.wait_for_timeout(2_000)
     assert page.evaluate("changes") == 0

@@ -1,4 +1,4 @@
-"""The demos: one click, the steps as they go, a verdict with its evidence, and who is in the way."""
+"""The demos: starting, steps, verdicts, aborting, and conflicts."""
 
 import json
 import random
@@ -15,13 +15,13 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-REFUSED = "status of 4|Failed to load resource"  # the browser itself logs each answer that is a refusal
+REFUSED = "status of 4|Failed to load resource"  # the browser logs each refused request
 BY = "operator (session 1a2b, 10.0.0.9)"
-ENDS_MS = 60_000  # a run of a few seconds, on a machine that is busy
+ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
 
 
 def seed_of(outcome: str) -> str:
-    """A seed whose first run ends so."""
+    """Return a seed whose first run has this outcome."""
     return next(str(seed) for seed in range(1, 1_000) if first_outcome(seed) == outcome)
 
 
@@ -38,13 +38,13 @@ def started() -> Iterator[Mock]:
 
 @pytest.fixture
 def running(started: Mock) -> Iterator[Mock]:
-    """One at its own pace, so that a run lasts long enough to be looked at. None goes on before a test or after it."""
+    """A mock with runs at normal speed, idle before and after each test."""
     yield from shared(started)
 
 
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
-    """Runs that last seconds; the first one ends as the test asks for."""
+    """A mock with short runs, the first of a chosen outcome."""
     started = Mock(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
     yield started
     started.stop()
@@ -71,18 +71,18 @@ def ended(found: Locator, verdict: str) -> None:
     expect(found).to_have_attribute("data-verdict", verdict, timeout=ENDS_MS)
 
 
-def test_one_click_runs_a_demo_to_its_verdict_with_the_evidence(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_runs_a_demo_to_its_verdict(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     expect(card(page)).to_have_attribute("data-verdict", "")
     found = run(page)
     expect(found.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_count(6)
     expect(found.locator('[data-state="running"][aria-current="step"]')).to_have_count(1)
     ended(found, "pass")
-    told = found.get_by_role("status")
-    expect(told).to_contain_text("PASS")
-    expect(told).to_contain_text(re.compile(r"acknowledged 3,300 of 3,304 · lost 0 · failed 0 · unknown 4"))
-    expect(told).to_contain_text(re.compile(r"pod \w{8} → \w{8} · same volume · down 2\.9\ss"))
-    expect(told.locator("code")).to_contain_text("persistence PASS mode=graceful attempted=3304")
+    status = found.get_by_role("status")
+    expect(status).to_contain_text("PASS")
+    expect(status).to_contain_text(re.compile(r"acknowledged 3,300 of 3,304 · lost 0 · failed 0 · unknown 4"))
+    expect(status).to_contain_text(re.compile(r"pod \w{8} → \w{8} · same volume · down 2\.9\ss"))
+    expect(status.locator("code")).to_contain_text("persistence PASS mode=graceful attempted=3304")
     expect(found.locator('[data-state="done"]')).to_have_count(6)
     for name, path in (("Report", "report.html"), ("JSON", "report")):
         address = str(found.get_by_role("link", name=name, exact=True).get_attribute("href"))
@@ -90,7 +90,7 @@ def test_one_click_runs_a_demo_to_its_verdict_with_the_evidence(dashboard: Mock,
         assert page.request.get(f"{dashboard.url}{address}").ok
 
 
-def test_the_report_opens_and_an_earlier_run_is_listed_with_its_own(dashboard: Mock, visit: Visit) -> None:
+def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     ended(run(page, "autoscale"), "pass")
     first = dashboard.ask("GET", "/api/runs")[0]["id"]
@@ -113,7 +113,7 @@ def test_the_report_opens_and_an_earlier_run_is_listed_with_its_own(dashboard: M
     [("fail", "3 documents were acknowledged and are lost"), ("inconclusive", "Too thin before the kill")],
     indirect=["dashboard"],
 )
-def test_what_is_no_pass_says_why(dashboard: Mock, visit: Visit, words: str) -> None:
+def test_fail_and_inconclusive_give_a_reason(dashboard: Mock, visit: Visit, words: str) -> None:
     page = visit(at=dashboard)
     found = run(page)
     verdict = "fail" if words.startswith("3") else "inconclusive"
@@ -123,7 +123,7 @@ def test_what_is_no_pass_says_why(dashboard: Mock, visit: Visit, words: str) -> 
     expect(found.get_by_role("button", name="Run again")).to_be_visible()
 
 
-def test_a_crash_is_asked_for_by_its_choice(dashboard: Mock, visit: Visit) -> None:
+def test_crash_mode_can_be_chosen(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     card(page).get_by_role("radio", name="crash").check()
     found = run(page)
@@ -132,7 +132,7 @@ def test_a_crash_is_asked_for_by_its_choice(dashboard: Mock, visit: Visit) -> No
     expect(found.locator("code.run-line")).to_contain_text("mode=crash")
 
 
-def test_an_abort_ends_a_run_without_a_verdict_on_the_demo(running: Mock, visit: Visit) -> None:
+def test_aborted_run_is_inconclusive(running: Mock, visit: Visit) -> None:
     page = visit(at=running)
     found = run(page)
     found.get_by_role("button", name="Abort").click()
@@ -141,7 +141,7 @@ def test_an_abort_ends_a_run_without_a_verdict_on_the_demo(running: Mock, visit:
     expect(found.locator('[data-state="skipped"]').first).to_be_visible()
 
 
-def test_while_one_runs_the_other_card_says_who_holds_the_lease(running: Mock, visit: Visit, under_way: str) -> None:
+def test_other_card_names_the_lease_holder(running: Mock, visit: Visit, under_way: str) -> None:
     page = visit(at=running)
     expect(card(page, "autoscale")).to_have_attribute("data-verdict", "running")
     expect(card(page, "autoscale").get_by_role("button", name="Abort")).to_be_visible()
@@ -151,24 +151,24 @@ def test_while_one_runs_the_other_card_says_who_holds_the_lease(running: Mock, v
     expect(other.get_by_role("radio")).to_have_count(0)
 
 
-def test_another_dashboard_s_run_is_named_and_offered_to_nobody_here(running: Mock, visit: Visit) -> None:
+def test_run_of_another_dashboard_has_no_controls(running: Mock, visit: Visit) -> None:
     page = visit(at=running)
     since = "2026-11-24T12:00:00.000Z"
     elsewhere = {"id": "elsewhere", "demo": "persistence", "verdict": "running", "started": since, "ended": None}
     lease = {"holder": "dashboard-of-another-node", "run": "elsewhere", "since": since}
 
-    def tell(message: str | bytes) -> str | bytes:
+    def modify(message: str | bytes) -> str | bytes:
         if not isinstance(message, str) or not message.startswith('42["snapshot"'):
             return message
-        name, told = json.loads(message[2:])
-        told["state"] |= {"run": None, "runs": [elsewhere | {"line": None, "reason": None, "by": BY}], "lease": lease}
-        return "42" + json.dumps([name, told])
+        name, body = json.loads(message[2:])
+        body["state"] |= {"run": None, "runs": [elsewhere | {"line": None, "reason": None, "by": BY}], "lease": lease}
+        return "42" + json.dumps([name, body])
 
-    def stand_between(socket: WebSocketRoute) -> None:
+    def proxy(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
-        server.on_message(lambda message: socket.send(tell(message)))
+        server.on_message(lambda message: socket.send(modify(message)))
 
-    page.route_web_socket("**/socket.io/**", stand_between)
+    page.route_web_socket("**/socket.io/**", proxy)
     page.reload()
     expect(card(page)).to_have_attribute("data-verdict", "running")
     for demo in ("persistence", "autoscale"):
@@ -177,7 +177,7 @@ def test_another_dashboard_s_run_is_named_and_offered_to_nobody_here(running: Mo
     expect(page.locator("#actions").get_by_role("button", name="Start load")).to_be_disabled()
 
 
-def test_who_presses_at_the_same_moment_is_told_who_was_first(running: Mock, visit: Visit) -> None:
+def test_concurrent_start_is_refused_with_the_active_run(running: Mock, visit: Visit) -> None:
     page = visit(at=running, bears=REFUSED)
     first: list[str] = []
 
@@ -194,7 +194,7 @@ def test_who_presses_at_the_same_moment_is_told_who_was_first(running: Mock, vis
     expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=ENDS_MS)
 
 
-def test_a_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
+def test_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
     page = visit(at=running)
     before = {run["id"] for run in running.ask("GET", "/api/runs")}
     card(page).get_by_role("button", name="Run").dblclick()
@@ -204,7 +204,7 @@ def test_a_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
     ended(card(page), "inconclusive")
 
 
-def test_a_dashboard_that_does_not_answer_is_told(running: Mock, visit: Visit) -> None:
+def test_unreachable_dashboard_is_reported(running: Mock, visit: Visit) -> None:
     page = visit(at=running, bears=REFUSED)
     page.route("**/api/runs", lambda route: route.abort())
     card(page).get_by_role("button", name="Run").click()
@@ -212,7 +212,7 @@ def test_a_dashboard_that_does_not_answer_is_told(running: Mock, visit: Visit) -
     expect(card(page).get_by_role("button", name="Run")).to_have_attribute("aria-busy", "false")
 
 
-def test_the_focus_stays_in_the_card_from_the_first_key_to_the_verdict(dashboard: Mock, visit: Visit) -> None:
+def test_focus_stays_in_the_card_during_a_run(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard)
     button = card(page).get_by_role("button", name="Run")
     button.focus()
@@ -224,7 +224,7 @@ def test_the_focus_stays_in_the_card_from_the_first_key_to_the_verdict(dashboard
     expect(card(page)).to_be_focused()
 
 
-def test_the_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str) -> None:
+def test_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str) -> None:
     page = visit(at=running)
     timeline = page.locator("#timeline")
     timeline.get_by_role("button", name="Actions").click()
@@ -232,7 +232,7 @@ def test_the_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way:
     expect(timeline.locator('[data-entry]:not([data-kind="action"])')).to_have_count(0)
 
 
-def test_a_viewer_follows_a_run_and_is_offered_nothing(running: Mock, visit: Visit) -> None:
+def test_viewer_sees_a_run_without_controls(running: Mock, visit: Visit) -> None:
     page = visit(at=running, role="viewer")
     expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
     started = running.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
@@ -245,23 +245,23 @@ def test_a_viewer_follows_a_run_and_is_offered_nothing(running: Mock, visit: Vis
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_axe_finds_nothing_in_a_run_and_its_verdict(dashboard: Mock, visit: Visit) -> None:
+def test_run_and_verdict_are_accessible(dashboard: Mock, visit: Visit) -> None:
     page = visit(at=dashboard, bypass_csp=True)
     found = {}
 
-    def look(when: str) -> None:
+    def check(when: str) -> None:
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)
             found[f"{when}, {scheme}"] = axe.violations(page, "#demos")
 
-    look("before")
+    check("before")
     running = run(page)
-    look("running")
+    check("running")
     ended(running, "fail")
-    look("failed")
+    check("failed")
     expect(run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=ENDS_MS)
-    look("both")
+    check("both")
     page.set_viewport_size({"width": 360, "height": 800})
-    look("narrow")
+    check("narrow")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert found == {when: [] for when in found}

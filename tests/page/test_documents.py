@@ -1,4 +1,4 @@
-"""Mongo's contents: filtered, paged, shown in full and inserted, as a reader does it."""
+"""Mongo's contents: filtering, paging, full documents and insertion."""
 
 import re
 
@@ -12,12 +12,12 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-REFUSED = "status of 4"  # the browser itself logs each answer that is a refusal
+REFUSED = "status of 4"  # the browser logs each refused request
 EXACT = '{"n": 9007199254740993, "whole": 1.0}'
 
 
-def where(page: Page) -> Locator:
-    return page.locator(".document-where")
+def position(page: Page) -> Locator:
+    return page.locator(".document-position")
 
 
 def ask(page: Page, filter_: str) -> None:
@@ -32,12 +32,12 @@ def write(page: Page, text: str) -> Locator:
     return dialog
 
 
-def test_a_filter_stops_the_live_table_and_shows_what_meets_it(visit: Visit, mock: Mock) -> None:
+def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: Mock) -> None:
     ids = [mock.post({"shelf": "filtered", "n": number}) for number in range(3)]
     page = visit()
     ask(page, '{"shelf": "filtered", "n": {"$gte": 1}}')
-    expect(where(page)).to_contain_text("2 documents")
-    expect(where(page)).to_contain_text("live view is paused")
+    expect(position(page)).to_contain_text("2 documents")
+    expect(position(page)).to_contain_text("live view is paused")
     rows = page.locator("[data-document]")
     assert [row.get_attribute("data-document") for row in rows.all()] == [ids[2], ids[1]]
     later = mock.post({"shelf": "filtered", "n": 4})
@@ -45,30 +45,30 @@ def test_a_filter_stops_the_live_table_and_shows_what_meets_it(visit: Visit, moc
     expect(rows).to_have_count(3)
     expect(rows.first).to_have_attribute("data-document", later)
     page.get_by_role("button", name="Back to live").click()
-    expect(where(page)).to_contain_text("as they arrive")
+    expect(position(page)).to_contain_text("as they arrive")
     expect(page.get_by_role("searchbox", name="Filter")).to_have_value("")
 
 
-def test_a_refused_filter_is_explained_and_the_table_stays_live(visit: Visit) -> None:
+def test_invalid_filter_is_explained_and_the_table_stays_live(visit: Visit) -> None:
     page = visit(bears=REFUSED)
     alert = page.locator("#documents").get_by_role("alert")
     ask(page, '{"$where": "sleep(1000)"}')
     expect(alert).to_contain_text('The operator "$where" is not allowed')
     ask(page, "{'key': 1}")
     expect(alert).to_contain_text("The filter is not JSON")
-    expect(where(page)).to_contain_text("as they arrive")
+    expect(position(page)).to_contain_text("as they arrive")
     page.locator(".document-examples button").first.click()
     page.keyboard.press("Enter")
     expect(alert).to_have_count(0)
-    expect(page.locator("#documents")).to_contain_text("No document meets this filter")
+    expect(page.locator("#documents")).to_contain_text("No document matches this filter")
 
 
-def test_older_pages_are_reached_by_keyboard_and_left_again(visit: Visit) -> None:
+def test_pages_by_keyboard(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # the last row is another one as soon as a document arrives
+    with held_still(page):  # a new document would change the last row
         last = page.locator("[data-document]").last.get_attribute("data-document")
         page.get_by_role("button", name="Older").press("Enter")
-    expect(where(page)).to_contain_text("20 documents before")
+    expect(position(page)).to_contain_text("20 documents before")
     ids = [str(row.get_attribute("data-document")) for row in page.locator("[data-document]").all()]
     assert len(ids) == 20 and last not in ids and ids == sorted(ids, reverse=True)
     page.get_by_role("button", name="Older").press("Enter")
@@ -77,10 +77,10 @@ def test_older_pages_are_reached_by_keyboard_and_left_again(visit: Visit) -> Non
     page.get_by_role("button", name="Newer").press("Enter")
     expect(page.locator("[data-document]").first).to_have_attribute("data-document", ids[0])
     page.get_by_role("button", name="Back to live").press("Enter")
-    expect(where(page)).to_contain_text("as they arrive")
+    expect(position(page)).to_contain_text("as they arrive")
 
 
-def test_an_insertion_is_confirmed_and_its_row_arrives_highlighted(visit: Visit) -> None:
+def test_insertion_is_confirmed_and_highlighted(visit: Visit) -> None:
     page = visit()
     dialog = write(page, EXACT)
     expect(dialog).to_contain_text("A JSON object of 2 fields")
@@ -90,7 +90,7 @@ def test_an_insertion_is_confirmed_and_its_row_arrives_highlighted(visit: Visit)
     dialog.get_by_role("textbox").press("Control+Enter")
     expect(dialog).to_have_count(0)
     stored = page.locator("[data-stored]").get_attribute("data-stored")
-    expect(where(page).get_by_role("status")).to_contain_text(f"Stored as {stored}")
+    expect(position(page).get_by_role("status")).to_contain_text(f"Stored as {stored}")
     row = page.locator(f'[data-document="{stored}"]')
     expect(row).to_contain_text('{"n":9007199254740993,"whole":1.0}')
     expect(row).to_have_attribute("data-own", "")
@@ -100,7 +100,7 @@ def test_an_insertion_is_confirmed_and_its_row_arrives_highlighted(visit: Visit)
     )
 
 
-def test_a_draft_is_checked_as_it_is_written_and_kept_when_it_is_refused(visit: Visit, mock: Mock) -> None:
+def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: Mock) -> None:
     page = visit(bears=REFUSED)
     dialog = write(page, '{"a": 1,')
     text, insert = dialog.get_by_role("textbox"), dialog.get_by_role("button", name="Insert")
@@ -119,7 +119,7 @@ def test_a_draft_is_checked_as_it_is_written_and_kept_when_it_is_refused(visit: 
     expect(page.get_by_role("button", name="Insert a document")).to_be_focused()
 
 
-def test_a_document_that_was_cut_is_fetched_in_full_when_it_is_opened(visit: Visit, mock: Mock) -> None:
+def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: Mock) -> None:
     page = visit()
     large = mock.post({"n": 2**53 + 1, "text": "x" * 10_000, "end": True})
     row = page.locator(f'[data-document="{large}"]')
@@ -130,18 +130,18 @@ def test_a_document_that_was_cut_is_fetched_in_full_when_it_is_opened(visit: Vis
     expect(detail).to_contain_text("read at")
 
 
-def test_an_open_row_stays_when_newer_ones_push_it_out(visit: Visit, mock: Mock) -> None:
+def test_open_row_stays_despite_newer_ones(visit: Visit, mock: Mock) -> None:
     page = visit()
-    held = mock.post({"held": True})
-    row = page.locator(f'[data-document="{held}"]')
+    posted = mock.post({"held": True})
+    row = page.locator(f'[data-document="{posted}"]')
     row.get_by_role("button").click()
     for number in range(20):
         mock.post({"number": number})
     expect(row).to_contain_text("kept open", timeout=20_000)
-    expect(page.locator(f"#document-{held} pre")).to_contain_text('"held": true')
+    expect(page.locator(f"#document-{posted} pre")).to_contain_text('"held": true')
 
 
-def test_a_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
+def test_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     posted = mock.post({"n": 2**53 + 1})
     page.locator(f'[data-document="{posted}"]').get_by_role("button").click()
@@ -152,7 +152,7 @@ def test_a_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
     assert copied == f'{{\n  "_id": "{posted}",\n  "n": 9007199254740993\n}}'
 
 
-def test_a_viewer_filters_and_inserts_nothing(visit: Visit, mock: Mock) -> None:
+def test_viewer_can_filter_but_not_insert(visit: Visit, mock: Mock) -> None:
     posted = mock.post({"for": "viewers"})
     page = visit(role="viewer")
     expect(page.get_by_role("button", name="Insert a document")).to_have_count(0)
@@ -161,10 +161,10 @@ def test_a_viewer_filters_and_inserts_nothing(visit: Visit, mock: Mock) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_nobody_is_kept_out_of_the_form_or_a_page(visit: Visit, scheme: str) -> None:
+def test_form_and_page_are_accessible(visit: Visit, scheme: str) -> None:
     page = visit(color_scheme=scheme, bears=REFUSED, bypass_csp=True)
     page.get_by_role("button", name="Older").click()
-    expect(where(page)).to_contain_text("before")
+    expect(position(page)).to_contain_text("before")
     ask(page, "{")
     expect(page.locator("#document-problem")).not_to_be_empty()
     page.locator("[data-document] button").first.click()

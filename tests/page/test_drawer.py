@@ -1,4 +1,4 @@
-"""A pod's drawer: by keyboard, in all its states, and with whatever a log may hold."""
+"""A pod's drawer: keyboard, states, and untrusted log text."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TURNS = [
 ]  # fmt: skip
 DETAILS = re.compile(r"/api/pods/[^/]+$")
 LOG = re.compile(r"/api/pods/[^/]+/log\?")
-# Where an element is scrolled to, once it stands there: a wheel's turn is a motion of its own, and no animation.
+# An element's scroll position once it has stopped: smooth scrolling by the wheel is not listed as an animation.
 SCROLLED_TO = """async (element) => {
   for (let [top, frames] = [NaN, 0]; frames < 10; frames += 1) {
     if (element.scrollTop !== top) [top, frames] = [element.scrollTop, 0];
@@ -26,14 +26,14 @@ SCROLLED_TO = """async (element) => {
   }
   return element.scrollTop;
 }"""
-# A tile that left fades for a fifth of a second; here for a minute.
+# Makes every animation last a minute.
 LASTING = """() => {
   const animate = Element.prototype.animate;
   Element.prototype.animate = function (frames, options) {
     return animate.call(this, frames, {...options, duration: 60_000});
   };
 }"""
-REFUSED = r"status of (403|404|409|502|503)"  # Chromium's own word for each answer that is none
+REFUSED = r"status of (403|404|409|502|503)"  # Chromium logs each failed request
 
 
 def opener(page: Page, pod: str = "mongodb-0") -> Locator:
@@ -52,7 +52,7 @@ def refuse(page: Page, path: re.Pattern[str], status: int, detail: str) -> None:
     page.route(path, lambda route: route.fulfill(status=status, content_type="application/problem+json", body=body))
 
 
-def test_a_pod_is_told_with_its_containers_conditions_and_events(visit: Visit) -> None:
+def test_drawer_shows_containers_conditions_events_and_yaml(visit: Visit) -> None:
     drawer = opened(visit())
     expect(drawer.get_by_role("heading", level=2)).to_have_text("mongodb-0")
     for container in ("prepare", "mongod", "sidecar"):
@@ -64,7 +64,7 @@ def test_a_pod_is_told_with_its_containers_conditions_and_events(visit: Visit) -
     expect(drawer.get_by_role("region", name="YAML of mongodb-0")).to_contain_text("kind: Pod")
 
 
-def test_the_keyboard_opens_it_turns_its_tabs_and_comes_back_to_the_tile(visit: Visit) -> None:
+def test_keyboard_opens_switches_tabs_and_returns_to_the_tile(visit: Visit) -> None:
     page = visit()
     opener(page).press("Enter")
     expect(page.get_by_role("heading", name="mongodb-0", level=2)).to_be_focused()
@@ -80,7 +80,7 @@ def test_the_keyboard_opens_it_turns_its_tabs_and_comes_back_to_the_tile(visit: 
     expect(opener(page)).to_be_focused()
 
 
-def test_a_click_beside_it_closes_it(visit: Visit) -> None:
+def test_click_on_the_backdrop_closes_it(visit: Visit) -> None:
     page = visit()
     drawer = opened(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
@@ -88,7 +88,7 @@ def test_a_click_beside_it_closes_it(visit: Visit) -> None:
     expect(drawer).not_to_be_visible()
 
 
-def test_the_log_is_followed_until_one_scrolls_up(visit: Visit) -> None:
+def test_log_follows_until_scrolled_up(visit: Visit) -> None:
     page = visit()
     lines = opened(page, "Logs").get_by_role("region", name="Log of mongod")
     expect(lines.locator(".log-line").nth(60)).to_be_attached()
@@ -108,7 +108,7 @@ def test_the_log_is_followed_until_one_scrolls_up(visit: Visit) -> None:
     expect(lines.locator(".log-line").last).to_be_in_viewport()
 
 
-def test_a_paused_log_holds_lines_back(visit: Visit) -> None:
+def test_paused_log_holds_lines_back(visit: Visit) -> None:
     page = visit()
     drawer = opened(page, "Logs")
     expect(drawer.locator(".log-line").first).to_be_attached()
@@ -120,7 +120,7 @@ def test_a_paused_log_holds_lines_back(visit: Visit) -> None:
     expect(drawer.locator(".log-line").nth(shown)).to_be_attached()
 
 
-def test_a_log_is_filtered_by_plain_text(visit: Visit) -> None:
+def test_log_filter_is_plain_text(visit: Visit) -> None:
     drawer = opened(visit(), "Logs", first_member(visit))
     search = drawer.get_by_role("searchbox", name="Filter")
     search.fill("<SCRIPT>")
@@ -134,7 +134,7 @@ def first_member(visit: Visit) -> str:
     return str(page.locator(".stage-pods [data-pod]").first.get_attribute("data-pod"))
 
 
-def test_whatever_a_log_holds_is_text(visit: Visit) -> None:
+def test_markup_and_escapes_in_a_log_are_text(visit: Visit) -> None:
     page = visit()
     lines = ["<img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m \x07\u202eback"]
     body = "".join(f"2026-01-01T00:00:0{n}Z {line}\n" for n, line in enumerate(lines))
@@ -144,25 +144,25 @@ def test_whatever_a_log_holds_is_text(visit: Visit) -> None:
     expect(drawer.locator("img")).to_have_count(0)
 
 
-def test_a_log_that_drops_is_taken_up_again_and_says_so(visit: Visit) -> None:
+def test_dropped_log_reconnects_and_says_so(visit: Visit) -> None:
     page = visit()
     bodies = ["2026-01-01T00:00:00.1Z one\n", "2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z two\n"]
     page.route(LOG, lambda route: route.fulfill(body=bodies.pop(0)), times=2)
     drawer = opened(page, "Logs")
     expect(drawer.locator(".log-line").nth(2)).to_be_attached()
-    assert drawer.locator(".log-text").all_inner_texts()[:3] == ["one", "Taken up again", "two"]
+    assert drawer.locator(".log-text").all_inner_texts()[:3] == ["one", "Reconnected", "two"]
 
 
-def test_no_more_lines_are_kept_than_may(visit: Visit) -> None:
+def test_log_keeps_2000_lines(visit: Visit) -> None:
     page = visit()
     many = "".join(f"2026-01-01T00:00:{n // 100:02}.{n % 100:02}Z line {n}\n" for n in range(5_000))
     page.route(LOG, lambda route: route.fulfill(body=many), times=1)
     drawer = opened(page, "Logs")
-    expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, older ones left out")
+    expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, older ones dropped")
     expect(drawer.locator(".log-line")).to_have_count(2_000)
 
 
-def test_the_request_ends_with_the_drawer_and_with_another_tab(visit: Visit) -> None:
+def test_log_request_ends_with_the_drawer_or_tab(visit: Visit) -> None:
     page = visit()
     drawer = opened(page, "Logs")
     expect(drawer.locator(".log-line").first).to_be_attached()
@@ -177,13 +177,13 @@ def test_the_request_ends_with_the_drawer_and_with_another_tab(visit: Visit) -> 
 @pytest.mark.parametrize(
     ("status", "detail", "title"),
     [
-        (403, "The dashboard's Role does not let it read pods/log.", "Not allowed to look"),
+        (403, "The dashboard's Role does not let it read pods/log.", "Access denied"),
         (404, "There is no such container.", "There is no such log"),
         (409, "The container mongod has not started: ContainerCreating.", "No log yet"),
         (503, "As many logs as can be read at once are being read.", "The log can't be read"),
     ],
 )
-def test_a_log_that_is_not_to_be_had_says_why(visit: Visit, status: int, detail: str, title: str) -> None:
+def test_unavailable_log_gives_a_reason(visit: Visit, status: int, detail: str, title: str) -> None:
     page = visit(bears=REFUSED)
     refuse(page, LOG, status, detail)
     frame = opened(page, "Logs").locator(".log-frame")
@@ -191,17 +191,17 @@ def test_a_log_that_is_not_to_be_had_says_why(visit: Visit, status: int, detail:
     expect(frame).to_contain_text(detail)
 
 
-def test_a_pod_that_cannot_be_read_says_why_and_can_be_asked_again(visit: Visit) -> None:
+def test_unreadable_pod_gives_a_reason_and_can_be_retried(visit: Visit) -> None:
     page = visit(bears=REFUSED)
     refuse(page, DETAILS, 403, "The dashboard's Role does not let it read events.")
     drawer = opened(page)
-    expect(drawer.get_by_role("alert")).to_contain_text("Not allowed to look")
+    expect(drawer.get_by_role("alert")).to_contain_text("Access denied")
     page.unroute(DETAILS)
     drawer.get_by_role("button", name="Try again").click()
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
 
 
-def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(visit: Visit, own: Mock) -> None:
+def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own: Mock) -> None:
     page = visit(at=own, bears=REFUSED)
     drawer = opened(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
@@ -216,7 +216,7 @@ def test_what_was_read_stays_when_the_pod_is_gone_and_its_successor_is_offered(v
     expect(opener(page)).to_be_focused()
 
 
-def test_the_focus_comes_back_while_the_tile_it_came_from_still_fades(visit: Visit, own: Mock) -> None:
+def test_focus_returns_while_the_old_tile_fades(visit: Visit, own: Mock) -> None:
     page = visit(at=own, bears=REFUSED)
     page.evaluate(LASTING)
     drawer = opened(page)
@@ -230,7 +230,7 @@ def test_the_focus_comes_back_while_the_tile_it_came_from_still_fades(visit: Vis
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(visit: Visit, scheme: str, width: int) -> None:
+def test_drawer_is_accessible_and_does_not_scroll_sideways(visit: Visit, scheme: str, width: int) -> None:
     page = visit(width=width, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     found = {}
     for tab in TABS:
@@ -245,7 +245,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(visit: Visit, scheme: st
     assert found == {tab: [] for tab in TABS}
 
 
-def test_the_longest_name_fits(visit: Visit) -> None:
+def test_longest_name_fits(visit: Visit) -> None:
     page = visit(width=360)
     name = str(page.locator('[data-pod^="companion-"]').get_attribute("data-pod"))
     drawer = opened(page, pod=name)

@@ -1,4 +1,4 @@
-"""All can be done with the keyboard alone."""
+"""The page with the keyboard alone."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,7 +8,7 @@ from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
 
-# Of radio buttons, Tab reaches the one that is chosen, and the arrows the others.
+# Tab reaches only the checked radio button of a group.
 FOCUSABLE = "a[href], button, input:not([type='radio']:not(:checked)), select, textarea, summary, [tabindex='0']"
 MARK = "() => document.activeElement?.setAttribute('data-reached', '')"
 MISSED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
@@ -17,7 +17,7 @@ MISSED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
     .map((element) => element.outerHTML.slice(0, 100))"""
 
 
-def test_the_skip_link_comes_first_and_leads_to_the_deployment(visit: Visit) -> None:
+def test_skip_link_comes_first(visit: Visit) -> None:
     page = visit()
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the deployment")
@@ -27,9 +27,9 @@ def test_the_skip_link_comes_first_and_leads_to_the_deployment(visit: Visit) -> 
     expect(page.locator("#main")).to_be_focused()
 
 
-def test_tab_reaches_everything(visit: Visit) -> None:
+def test_tab_reaches_every_control(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # a row that goes takes the focus with it
+    with held_still(page):  # a row that leaves would lose the focus
         for _ in range(200):
             page.keyboard.press("Tab")
             page.evaluate(MARK)
@@ -38,7 +38,7 @@ def test_tab_reaches_everything(visit: Visit) -> None:
         assert page.evaluate(MISSED) == []
 
 
-def test_what_has_the_focus_can_be_seen_to_have_it(visit: Visit) -> None:
+def test_focus_is_visible(visit: Visit) -> None:
     page = visit()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -49,7 +49,7 @@ def outline(page: Page) -> str:
     return str(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
 
 
-def test_a_document_opens_and_closes_by_enter(visit: Visit) -> None:
+def test_enter_opens_and_closes_a_document(visit: Visit) -> None:
     page = visit()
     row = page.locator("[data-document]").first
     newest = row.get_attribute("data-document")

@@ -1,4 +1,4 @@
-"""Dark and light, narrow and wide, still and moving."""
+"""Colour schemes, widths and reduced motion."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 WIDTHS = [360, 768, 1440, 2560]
 
 
-# What moves in the next two seconds, by element. What style sheets shorten to nothing is no motion.
+# The elements that are animated in the next two seconds, without animations of no duration.
 MOVED = """async () => {
   const moved = new Set();
   const began = performance.now();
@@ -41,7 +41,7 @@ def test_nothing_scrolls_sideways(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
+def test_page_is_accessible_at_any_width(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme)
     found = {}
     for width in WIDTHS:
@@ -51,7 +51,7 @@ def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_nothing_in_what_opens(scheme: str, page: Page) -> None:
+def test_opened_parts_are_accessible(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme)
     page.locator("#charts button[aria-expanded]").click()
     page.locator("[data-document]").nth(10).get_by_role("button").click()
@@ -72,7 +72,7 @@ def resize(page: Page, width: int) -> None:
     settle(page)
 
 
-def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
+def test_colours_follow_the_system(page: Page) -> None:
     colours = {}
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
@@ -80,12 +80,12 @@ def test_the_system_s_choice_of_colours_is_followed(page: Page) -> None:
     assert colours["dark"] != colours["light"]
 
 
-def test_nothing_moves_for_those_who_asked_for_that(visit: Visit, quick: Mock) -> None:
+def test_reduced_motion_stops_animations(visit: Visit, quick: Mock) -> None:
     assert visit(at=quick).evaluate(MOVED) != []
     assert visit(at=quick, reduced_motion="reduce").evaluate(MOVED) == []
 
 
-def test_the_login_page_has_nothing_for_axe_either(page: Page, mock: Mock) -> None:
+def test_login_page_is_accessible(page: Page, mock: Mock) -> None:
     page.context.clear_cookies()
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)

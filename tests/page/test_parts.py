@@ -1,4 +1,4 @@
-"""Every part of the page is there, and shows what the state says."""
+"""Every part of the page with the mock's state."""
 
 import re
 from typing import Any
@@ -12,9 +12,9 @@ from tests.page.mock import Mock
 
 pytestmark = pytest.mark.browser
 
-# Looked for with each frame: they last a tenth of a second, and half a second.
-LEAVES = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
-AILS = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
+# Checked each frame: these states last a tenth of a second and half a second.
+TERMINATING = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
+BROKEN = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
 
 PANELS = ["deployment", "charts", "autoscaler", "actions", "documents", "timeline", "sources"]
 
@@ -23,7 +23,7 @@ def state(page: Page) -> Any:
     return page.evaluate("async () => (await fetch('/api/state')).json()")
 
 
-def test_every_panel_has_its_heading_and_something_to_show(visit: Visit) -> None:
+def test_every_panel_has_a_heading_and_content(visit: Visit) -> None:
     page = visit()
     for panel in PANELS:
         section = page.locator(f"#{panel}")
@@ -32,18 +32,18 @@ def test_every_panel_has_its_heading_and_something_to_show(visit: Visit) -> None
     expect(page.locator("#demos [data-demo]")).to_have_count(2)
 
 
-def test_the_bar_tells_where_one_is_and_how_fresh_it_is(visit: Visit) -> None:
+def test_header_shows_the_deployment_and_the_connection(visit: Visit) -> None:
     page = visit()
-    bar = page.get_by_role("banner")
-    expect(bar.get_by_role("heading")).to_have_text("flask-mongodb")
-    expect(bar).to_contain_text("Deployment flask")
-    expect(bar).to_contain_text("Kubernetes 1.36.3-mock")
-    expect(bar.locator("[data-connection]")).to_have_text(re.compile(r"live · \d\.\d s"))
-    expect(bar).to_contain_text("1 viewer")
-    expect(bar).to_contain_text("operator")
+    header = page.get_by_role("banner")
+    expect(header.get_by_role("heading")).to_have_text("flask-mongodb")
+    expect(header).to_contain_text("Deployment flask")
+    expect(header).to_contain_text("Kubernetes 1.36.3-mock")
+    expect(header.locator("[data-connection]")).to_have_text(re.compile(r"live · \d\.\d s"))
+    expect(header).to_contain_text("1 viewer")
+    expect(header).to_contain_text("operator")
 
 
-def test_there_is_a_tile_for_each_pod_that_says_how_it_is(visit: Visit) -> None:
+def test_each_pod_has_a_tile_with_its_phase(visit: Visit) -> None:
     page = visit()
     for pod in state(page)["pods"]:
         tile = page.locator(f'[data-pod="{pod["name"]}"]')
@@ -53,7 +53,7 @@ def test_there_is_a_tile_for_each_pod_that_says_how_it_is(visit: Visit) -> None:
     expect(page.locator("#deployment")).to_contain_text("2 Gi")
 
 
-def test_the_autoscaler_shows_its_figures_and_its_arithmetic(visit: Visit) -> None:
+def test_autoscaler_shows_figures_and_formula(visit: Visit) -> None:
     page = visit()
     panel = page.locator("[data-autoscaler]")
     expect(panel).to_have_attribute("data-current", re.compile(r"^[2-5]$"))
@@ -73,7 +73,7 @@ def test_documents_arrive_and_open(visit: Visit) -> None:
     expect(page.locator(f"#document-{newest} pre")).to_contain_text("{")
 
 
-def test_the_timeline_tells_what_happened_and_can_be_searched(visit: Visit) -> None:
+def test_timeline_can_be_searched(visit: Visit) -> None:
     page = visit()
     timeline = page.locator("#timeline")
     timeline.get_by_role("searchbox").fill("SuccessfulRescale")
@@ -82,25 +82,25 @@ def test_the_timeline_tells_what_happened_and_can_be_searched(visit: Visit) -> N
     expect(timeline).not_to_contain_text("SuccessfulRescale")
 
 
-def test_every_source_says_how_it_does(visit: Visit) -> None:
+def test_sources_are_listed(visit: Visit) -> None:
     page = visit()
     expect(page.locator("#sources")).to_contain_text("traffic")
     expect(page.locator("#sources")).to_contain_text("endpoints")
 
 
-def test_the_whole_story_is_shown_without_a_complaint_and_axe_finds_nothing_in_it(visit: Visit, quick: Mock) -> None:
-    """Pods come and go, the database is down and back, a source fails: all of it in one page's life."""
+def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: Mock) -> None:
+    """Pods come and go, the database restarts and a source fails while the page stays open."""
     page = visit(at=quick, bypass_csp=True)
     panel, database = page.locator("[data-autoscaler]"), page.locator('[data-pod="mongodb-0"]')
     found = []
     expect(panel).to_have_attribute("data-desired", "5", timeout=60_000)
     found += violations(page)
     expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=60_000)
-    page.wait_for_function(LEAVES, timeout=60_000)
+    page.wait_for_function(TERMINATING, timeout=60_000)
     found += violations(page)
     expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)
     found += violations(page)
-    page.wait_for_function(AILS, timeout=60_000)
+    page.wait_for_function(BROKEN, timeout=60_000)
     found += violations(page)
     assert found == []

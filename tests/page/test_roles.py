@@ -1,7 +1,7 @@
-"""A viewer looks, an operator does; nobody is shown a button that does nothing."""
+"""What viewers and operators see."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.page.conftest import Visit
 from tests.page.mock import TOKENS, Mock
@@ -9,7 +9,7 @@ from tests.page.mock import TOKENS, Mock
 pytestmark = pytest.mark.browser
 
 
-def test_a_viewer_sees_all_parts_and_no_dead_button(visit: Visit) -> None:
+def test_viewer_sees_all_parts_without_disabled_controls(visit: Visit) -> None:
     page = visit(role="viewer")
     expect(page.get_by_role("banner")).to_contain_text("viewer")
     expect(page.locator("main button:disabled")).to_have_count(0)
@@ -18,13 +18,24 @@ def test_a_viewer_sees_all_parts_and_no_dead_button(visit: Visit) -> None:
         expect(page.locator(f"#{panel} h2").first).to_be_visible()
 
 
-def test_the_button_leads_out_and_the_login_link_in_again(visit: Visit, mock: Mock) -> None:
+def test_sign_out_and_login_link(visit: Visit, mock: Mock) -> None:
     page = visit()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     for role, token in TOKENS.items():
-        page.goto("about:blank")  # a fragment alone would load nothing
+        page.goto("about:blank")  # a change of the fragment alone loads no page
         page.goto(f"{mock.url}/login#{token}")
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
         expect(page.locator("#main")).to_have_attribute("data-role", role)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_invalid_token_shows_an_error_in_the_form(browser: Browser, mock: Mock, javascript: bool) -> None:
+    page = browser.new_page(java_script_enabled=javascript)
+    page.goto(f"{mock.url}/login")
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not valid")
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.close()

@@ -1,4 +1,4 @@
-"""What the page makes of an autoscaler that is unlike the mock's: its panels, drawn from a state."""
+"""Autoscalers that the mock does not have, drawn from a modified state."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ pytestmark = pytest.mark.browser
 
 HUGE = 2**31 - 1
 
-# The mock's state with another autoscaler, in a place of its own beside the page's.
+# Draws the mock's state with another autoscaler into an element of its own.
 DRAW = """async ([changes, evaluation]) => {
-  const [{ render }, { autoscaler }, { deployment }, { viewOf }] = await Promise.all(
+  const [{ render }, { autoscaler }, { deployment }, { viewModel }] = await Promise.all(
     ["vendor", "autoscaler", "pods", "charts/viewModel"].map((name) => import(`/static/js/${name}.js`)));
   const state = await (await fetch("/api/state")).json();
   state.autoscaler = { ...state.autoscaler, ...changes, evaluation: { ...state.autoscaler.evaluation, ...evaluation } };
@@ -21,32 +21,32 @@ DRAW = """async ([changes, evaluation]) => {
   const names = { deployment: state.deployment.name, statefulset: state.statefulset.name };
   const history = { pod: () => undefined, table: () => ({ at: [] }) };
   render([autoscaler(state, Date.now()), deployment(names, history, () => {})(state, Date.now())], place);
-  const range = { seconds: 300, words: "5 minutes" };
-  return viewOf({ history, state, range, width: 600, now: 1000, heard: 1000 }).extents;
+  const range = { seconds: 300, text: "5 minutes" };
+  return viewModel({ history, state, range, width: 600, now: 1000, knownUntil: 1000 }).extents;
 }"""
 
 
 def drawn(page: Page, changes: dict[str, Any], **evaluation: Any) -> Any:
-    """Draws them; what the charts' scales have to hold."""
+    """Draw the changed autoscaler. Returns the extents of the charts' scales."""
     page.wait_for_selector("[data-autoscaler] .reasoning")
     return page.evaluate(DRAW, [changes, evaluation])
 
 
-def test_a_target_in_millicores_is_shown_in_millicores(visit: Visit) -> None:
+def test_target_in_millicores(visit: Visit) -> None:
     page = visit()
-    told = {"target_percent": None, "cpu_percent": None, "target_millicores": 70, "cpu_millicores": 133}
-    extents = drawn(page, told | {"target_of_requests": 150}, unit="m", target=70, low=63, high=77, percent=140)
+    changes = {"target_percent": None, "cpu_percent": None, "target_millicores": 70, "cpu_millicores": 133}
+    extents = drawn(page, changes | {"target_of_requests": 150}, unit="m", target=70, low=63, high=77, percent=140)
     panel = page.locator("#drawn")
     expect(panel).to_contain_text("CPU target 70 m")
     expect(panel.locator("[data-autoscaler]")).to_have_attribute("data-cpu", "")
     expect(panel.locator("[data-level=over] dd")).to_have_text("133 m")
     expect(panel.locator(".gauge-scale")).to_have_text("070 m140 m")
-    expect(panel).to_contain_text("the controller saw 133 m at its last look")
+    expect(panel).to_contain_text("the controller saw 133 m at its last sync")
     assert extents["percent"]["most"] == 195
 
 
 @pytest.mark.parametrize("unit", ["%", "m"])
-def test_no_target_and_no_number_of_pods_is_too_large_for_the_page(visit: Visit, unit: str) -> None:
+def test_huge_targets_and_pod_counts(visit: Visit, unit: str) -> None:
     page = visit()
     name = "percent" if unit == "%" else "millicores"
     target = {"target_percent": None, "cpu_percent": None, "target_millicores": None, "cpu_millicores": None}

@@ -1,4 +1,4 @@
-"""What a first visit costs."""
+"""The size of a first visit."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 MOST_BYTES = 150_000  # the document, styles, scripts and pictures
 
 
-def test_the_whole_page_weighs_less_than_150_kb(browser: Browser, mock: Mock) -> None:
+def test_first_visit_is_below_150_kb(browser: Browser, mock: Mock) -> None:
     context = browser.new_context()
     context.request.post(f"{mock.url}/login", data={"token": TOKENS["viewer"]})
     page = context.new_page()
@@ -21,16 +21,16 @@ def test_the_whole_page_weighs_less_than_150_kb(browser: Browser, mock: Mock) ->
     paths: dict[str, str] = {}
     weights: dict[str, int] = {}
 
-    def begin(told: dict[str, Any]) -> None:
-        paths[told["requestId"]] = told["request"]["url"].removeprefix(mock.url)
+    def on_request(event: dict[str, Any]) -> None:
+        paths[event["requestId"]] = event["request"]["url"].removeprefix(mock.url)
 
-    def receive(told: dict[str, Any]) -> None:
-        path = paths.get(told["requestId"], "")
+    def on_data(event: dict[str, Any]) -> None:
+        path = paths.get(event["requestId"], "")
         if not path.startswith(("/api/", "/socket.io/")):  # data, which grow with the deployment
-            weights[path] = weights.get(path, 0) + int(told["encodedDataLength"])
+            weights[path] = weights.get(path, 0) + int(event["encodedDataLength"])
 
-    session.on("Network.requestWillBeSent", begin)
-    session.on("Network.dataReceived", receive)  # bodies, as they are on the wire
+    session.on("Network.requestWillBeSent", on_request)
+    session.on("Network.dataReceived", on_data)  # bodies, as they are on the wire
     page.goto(mock.url)
     page.wait_for_selector("[data-pod]")
     context.close()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
+from werkzeug import Response as WerkzeugResponse
+from werkzeug.exceptions import HTTPException
 
 from dashboard.config import Config
 from dashboard.web.auth import Auth, csrf_token, current_role, require
@@ -13,6 +15,8 @@ pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
 LOGIN_MODULE = "js/login.js"
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
 
 
 @pages.record_once
@@ -62,7 +66,12 @@ def login() -> Response:
     auth: Auth = current_app.extensions["auth"]
     body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
     token = body.get("token") if isinstance(body, dict) else None
-    auth.login(token if isinstance(token, str) and len(token) <= LONGEST_TOKEN else "")
+    try:
+        auth.login(token if isinstance(token, str) and len(token) <= LONGEST_TOKEN else "")
+    except HTTPException as error:
+        if request.mimetype not in FORM_TYPES:
+            raise
+        return _refused_form(error.get_response())
     return Response(status=204) if request.is_json else _to(url_for("pages.index"))
 
 
@@ -71,6 +80,18 @@ def login() -> Response:
 def logout() -> Response:
     session.clear()
     return Response(status=204) if request.is_json else _to(url_for("pages.login_form"))
+
+
+def _refused_form(refusal: WerkzeugResponse) -> Response:
+    """The login form with the reason of the refusal and its status, for browsers without JavaScript."""
+    wait = refusal.headers.get("Retry-After")
+    error = f"Too many attempts. Try again in {wait} seconds." if wait else REFUSED
+    page = render_template("login.html", role=None, csrf_token="", about={}, error=error)
+    response = make_response(page, refusal.status_code)
+    for name in ("WWW-Authenticate", "Retry-After"):
+        if name in refusal.headers:
+            response.headers[name] = refusal.headers[name]
+    return response
 
 
 def _to(address: str) -> Response:

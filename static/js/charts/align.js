@@ -1,45 +1,45 @@
-// Tables with moments of their own as one table, the way uPlot wants it: null is a gap, undefined is a moment of another table. Pure.
+// Joins several tables into one, as uPlot needs it: null is a gap, undefined is a time of another table. Pure.
 
 import { indexAfter } from "../columns.js";
 
 const INSTANT_SECONDS = 0.001;
 const FINE_SECONDS = 3_600; // older points are a minute apart
-const COARSE_HOLE_SECONDS = 150;
+const COARSE_GAP_SECONDS = 150;
 const COVERED_SECONDS = 3;
-const RAW_SECONDS = 10; // the newest points are never condensed: they are what "now" means
+const RAW_SECONDS = 10; // newer points are never condensed: they are the figures of now
 
-// [moments, …figures] from one point before `from` up to `to`, with a row of its own for both. Sources: {columns, fill, hole, hold,
-// condense, unless}: `fill` has a column for each figure, or null; points further apart than `hole` seconds have a gap between them;
-// with `hold` the last point stands up to `to`; `condense` has for each figure how the points of `grain` seconds become one, "mean" or
-// "most"; the figures in `unless.figures` are left out where `unless.columns` has points.
-// `fixed` are figures that are the same throughout, null for others; `now` is the moment that points' age counts from.
+// Returns [times, …figures] from one point before `from` up to `to`, with a row for each of these two. A source is {columns, fill,
+// gap, hold, condense, unless}: `fill` names a column for each figure, or null; points more than `gap` seconds apart are not joined;
+// with `hold`, the last point holds up to `to`; `condense` says for each figure how the points of `grain` seconds become one, by
+// their "mean" or the "most" of them; the figures in `unless.figures` are left out where `unless.columns` has points. `fixed` has the
+// figures that are the same throughout, null for the others. `now` is the time that the points' age is counted from.
 export function align(sources, fixed, { from, to, now, grain = 0 }) {
   const width = fixed.length;
   const data = Array.from({ length: width + 1 }, () => []);
-  const runs = sources.map((source) => run(source, { from, to, now, grain }));
-  runs.push({ at: [from, to], values: fixed.map((value) => [value ?? undefined, value ?? undefined]) });
-  const next = runs.map(() => 0);
-  const broken = Array(width + 1).fill(false); // in a gap: uPlot wants it filled with null, between other tables' moments too
+  const tracks = sources.map((source) => track(source, { from, to, now, grain }));
+  tracks.push({ at: [from, to], values: fixed.map((value) => [value ?? undefined, value ?? undefined]) });
+  const next = tracks.map(() => 0);
+  const broken = Array(width + 1).fill(false); // in a gap, which uPlot needs filled with null, in the other tables' rows too
   for (;;) {
-    let moment = Infinity;
-    for (let r = 0; r < runs.length; r += 1) moment = Math.min(moment, runs[r].at[next[r]] ?? Infinity);
-    if (moment === Infinity) return data;
-    const index = data[0].push(moment) - 1;
+    let time = Infinity;
+    for (let t = 0; t < tracks.length; t += 1) time = Math.min(time, tracks[t].at[next[t]] ?? Infinity);
+    if (time === Infinity) return data;
+    const index = data[0].push(time) - 1;
     for (let figure = 1; figure <= width; figure += 1) data[figure][index] = broken[figure] ? null : undefined;
-    for (let r = 0; r < runs.length; r += 1) {
-      if (runs[r].at[next[r]] === moment) write(data, index, runs[r], next[r]++, broken);
+    for (let t = 0; t < tracks.length; t += 1) {
+      if (tracks[t].at[next[t]] === time) write(data, index, tracks[t], next[t]++, broken);
     }
   }
 }
 
-// One source's rows: {at, values: a list for each figure}, undefined where it has none and null in a gap.
-function run({ columns, fill, hole = Infinity, hold = false, condense, unless }, { from, to, now, grain }) {
+// Returns one source's rows, {at, values: a list for each figure}: undefined where there is no point, null in a gap.
+function track({ columns, fill, gap = Infinity, hold = false, condense, unless }, { from, to, now, grain }) {
   const { at } = columns;
   const rows = { at: [], values: fill.map(() => []), unless };
   const end = indexAfter(at, to);
   const raw = indexAfter(at, to - RAW_SECONDS);
   for (let first = Math.max(0, indexAfter(at, from) - 1), last = first; first < end; first = last) {
-    const longest = at[first] < now - FINE_SECONDS ? Math.max(hole, COARSE_HOLE_SECONDS) : hole;
+    const longest = at[first] < now - FINE_SECONDS ? Math.max(gap, COARSE_GAP_SECONDS) : gap;
     if (rows.at.length > 0 && at[first] - at[first - 1] > longest) add(rows, at[first - 1] + INSTANT_SECONDS, () => null);
     last = first + 1;
     if (condense && grain > 0 && first < raw) last = endOfGrain(at, first, raw, grain, longest);
@@ -49,20 +49,20 @@ function run({ columns, fill, hole = Infinity, hold = false, condense, unless },
   return rows;
 }
 
-function add({ at, values }, moment, valueOf, fill) {
-  at.push(moment);
+function add({ at, values }, time, valueOf, fill) {
+  at.push(time);
   values.forEach((column, figure) => column.push(fill?.[figure] === null ? undefined : valueOf(figure)));
 }
 
-// Grains begin at round moments, so that a point does not change its company as time goes on.
-function endOfGrain(at, first, end, grain, hole) {
-  const of = Math.floor(at[first] / grain);
+// Grains start at round times, so that the same points are condensed together as time goes on.
+function endOfGrain(at, first, end, grain, gap) {
+  const number = Math.floor(at[first] / grain);
   let last = first + 1;
-  while (last < end && Math.floor(at[last] / grain) === of && at[last] - at[last - 1] <= hole) last += 1;
+  while (last < end && Math.floor(at[last] / grain) === number && at[last] - at[last - 1] <= gap) last += 1;
   return last;
 }
 
-function fold(column, first, last, how) {
+function fold(column, first, last, method) {
   if (last - first === 1) return column[first];
   let folded = null;
   let count = 0;
@@ -71,7 +71,7 @@ function fold(column, first, last, how) {
     if (value === null) continue;
     count += 1;
     if (folded === null) folded = value;
-    else folded = how === "most" ? Math.max(folded, value) : folded + (value - folded) / count;
+    else folded = method === "most" ? Math.max(folded, value) : folded + (value - folded) / count;
   }
   return folded;
 }
@@ -88,22 +88,22 @@ function write(data, index, { at, values, unless }, place, broken) {
   });
 }
 
-function near(at, moment) {
-  const after = indexAfter(at, moment);
-  return at[after] - moment < COVERED_SECONDS || moment - at[after - 1] < COVERED_SECONDS;
+function near(at, time) {
+  const after = indexAfter(at, time);
+  return at[after] - time < COVERED_SECONDS || time - at[after - 1] < COVERED_SECONDS;
 }
 
-// The row of aligned `data` that tells a figure at a moment: the nearest with a point, not further than `within` seconds; of steps
-// the last one before. null where a gap is nearest, or nothing is near.
-export function rowAt(data, figure, moment, { within, steps = false }) {
+// Returns the row of aligned `data` with a figure's value at a time: the nearest point within `within` seconds, or with `steps` the
+// last point before. null in a gap, and where no point is near.
+export function rowAt(data, figure, time, { within, steps = false }) {
   const [at] = data;
   const values = data[figure];
-  const after = indexAfter(at, moment);
+  const after = indexAfter(at, time);
   const left = seek(values, after - 1, -1);
   if (steps) return left >= 0 && values[left] !== null ? left : null;
   const right = seek(values, after, 1);
-  const nearest = (at[right] ?? Infinity) - moment < moment - (at[left] ?? -Infinity) ? right : left;
-  if (!(Math.abs((at[nearest] ?? Infinity) - moment) <= within)) return null;
+  const nearest = (at[right] ?? Infinity) - time < time - (at[left] ?? -Infinity) ? right : left;
+  if (!(Math.abs((at[nearest] ?? Infinity) - time) <= within)) return null;
   return values[nearest] === null ? null : nearest;
 }
 
@@ -112,7 +112,7 @@ function seek(values, index, step) {
   return index;
 }
 
-// {least, most, last} of a figure within the window; null when it has none there.
+// Returns {least, most, last, at} of a figure in a span, `at` being the time of the last; null without a point there.
 export function extent(data, figure, { from, to }) {
   const [at] = data;
   const values = data[figure];

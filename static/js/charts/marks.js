@@ -1,10 +1,10 @@
-// What happened, as lines across the charts: which of the timeline's entries, and where their labels find room. Pure.
+// The marks on the charts, which are timeline entries and an unmet obligation, and where their labels fit. Pure.
 
-import { owedIn, owedWords } from "../runs.js";
+import { obligationText, unmetObligation } from "../runs.js";
 
-const MOST = 80; // lines in one window; more would hide the charts
+const MOST = 80; // marks in one range; more would hide the charts
 
-// The entries that deserve a line between two moments (in seconds), oldest first: {id, at (seconds), tone, label, text}.
+// Returns the timeline's marked entries between two times (in seconds), oldest first: {id, at (seconds), tone, label, text}.
 export function marksIn(timeline, { from, to }) {
   return (timeline ?? [])
     .filter(({ mark }) => mark !== null && mark !== undefined)
@@ -14,26 +14,26 @@ export function marksIn(timeline, { from, to }) {
     .slice(-MOST);
 }
 
-// What the latest of the runs that failed saw owed between two moments, as a mark that has a beginning (`since`) too; null for nothing.
-export function owedMark(runs, { from, to }) {
+// Returns the latest failed run's unmet obligation between two times as a mark with a start (`since`); null without one.
+export function obligationMark(runs, { from, to }) {
   for (const run of runs ?? []) {
-    const owed = owedIn(run);
-    if (!owed) continue;
-    const [since, at] = [owed.since, owed.by].map((time) => Date.parse(time) / 1_000);
-    if (at >= from && since <= to) return { id: `owed/${run.id}`, since, at, tone: "bad", label: "owed", text: owedWords(owed) };
+    const obligation = unmetObligation(run);
+    if (!obligation) continue;
+    const [since, at] = [obligation.since, obligation.by].map((time) => Date.parse(time) / 1_000);
+    if (at >= from && since <= to) return { id: `owed/${run.id}`, since, at, tone: "bad", label: "not met", text: obligationText(obligation) };
   }
   return null;
 }
 
-// The labels that have room, in `rows` rows: each to the right of its line, else to the left of it. Where there is room for one
-// only, what went wrong stays, and then what came later. `x(moment)` is a line's place, `measure(label)` a label's width; both, like
-// `width` and `gap`, in CSS pixels. Gives {…mark, left, row, side: "right" or "left" of its line}, oldest first.
-export function labels(marks, { x, measure, width, rows, gap }) {
+// Returns the labels that fit, {…mark, left, row, side}, oldest first. `side` is right or left of the mark's line. Where only one of
+// two fits, problems go first, then later marks. `x(time)` is a line's position, `measure(label)` a label's width; these, `width` and
+// `gap` are in CSS pixels.
+export function placeLabels(marks, { x, measure, width, rows, gap }) {
   const taken = Array.from({ length: rows }, () => []);
   const placed = [];
   for (const mark of marks.toSorted((a, b) => weight(b) - weight(a) || b.at - a.at)) {
     const size = measure(mark.label) + gap;
-    const spot = spotFor(x(mark.at), size, width, taken);
+    const spot = findSpot(x(mark.at), size, width, taken);
     if (!spot) continue;
     taken[spot.row].push([spot.left, spot.left + size]);
     placed.push({ ...mark, ...spot });
@@ -41,7 +41,7 @@ export function labels(marks, { x, measure, width, rows, gap }) {
   return placed.sort((a, b) => a.at - b.at);
 }
 
-function spotFor(x, size, width, taken) {
+function findSpot(x, size, width, taken) {
   for (const [side, left] of [["right", x], ["left", x - size]]) {
     if (left < 0 || left + size > width) continue;
     const row = taken.findIndex((others) => others.every(([start, end]) => left + size <= start || left >= end));
@@ -54,7 +54,7 @@ function weight({ tone }) {
   return { bad: 2, warn: 1 }[tone] ?? 0;
 }
 
-// The marks within `reach` seconds of a moment, and those that it is inside of.
-export function marksNear(marks, moment, reach) {
-  return marks.filter(({ at, since = at }) => moment >= since - reach && moment <= at + reach);
+// Returns the marks within `reach` seconds of a time, and those whose span includes it.
+export function marksNear(marks, time, reach) {
+  return marks.filter(({ at, since = at }) => time >= since - reach && time <= at + reach);
 }

@@ -1,41 +1,41 @@
-// What lies over all three charts: shades where nothing is known, lines where something happened, and the cursor.
+// The layer over all charts: shaded gaps, the marks' lines and labels, and the cursor.
 
 import { html, nothing, repeat } from "../vendor.js";
-import { clock } from "../format.js";
-import { labels } from "./marks.js";
+import { timeOfDay } from "../format.js";
+import { placeLabels } from "./marks.js";
 
 const LABEL_ROWS = 2;
 const LABEL_REM = 0.72;
 const LABEL_GAP_REM = 0.6;
-const RECORDED_REM = 10; // of room for the words that say since when
+const RECORDED_REM = 10; // the least width of the gap that has a text
 
-// Parts of the window that nothing is known of: before `since`, when the record begins, and after the last word; and the part in
-// which something was owed.
+// The parts of the range without data, which are before `since`, the oldest point, and after the last message; and the time of an
+// unmet obligation.
 export function shades(view, layout, since) {
   const start = since > view.span.from ? view.x(Math.min(since, view.known.to)) : 0;
   const end = view.x(view.known.to);
-  const words = since !== Infinity && start >= RECORDED_REM * layout.rem ? `recorded since ${clock(since * 1_000)}` : "";
-  return html`${start > 1 ? shade("before", [0, start], layout, words) : nothing}
-  ${view.owed ? shade("owed", [view.owed.since, view.owed.at].map((moment) => Math.max(0, view.x(moment))), layout, "") : nothing}
-  ${end < view.width - 1 ? shade("after", [end, view.width], layout, `no word since ${clock(view.known.to * 1_000)}`) : nothing}`;
+  const text = since !== Infinity && start >= RECORDED_REM * layout.rem ? `recorded since ${timeOfDay(since * 1_000)}` : "";
+  return html`${start > 1 ? shade("before", [0, start], layout, text) : nothing}
+  ${view.obligation ? shade("owed", [view.obligation.since, view.obligation.at].map((time) => Math.max(0, view.x(time))), layout, "") : nothing}
+  ${end < view.width - 1 ? shade("after", [end, view.width], layout, `no data since ${timeOfDay(view.known.to * 1_000)}`) : nothing}`;
 }
 
-function shade(kind, [start, end], { tops }, words) {
-  const place = `--x: ${start.toFixed(1)}px; --width: ${(end - start).toFixed(1)}px; --top: ${tops[0]}px`;
-  return html`<p class="shade" data-kind=${kind} .style=${place}>${words ? html`<span>${words}</span>` : nothing}</p>`;
+function shade(kind, [start, end], { tops }, text) {
+  const position = `--x: ${start.toFixed(1)}px; --width: ${(end - start).toFixed(1)}px; --top: ${tops[0]}px`;
+  return html`<p class="shade" data-kind=${kind} .style=${position}>${text ? html`<span>${text}</span>` : nothing}</p>`;
 }
 
-export function lines({ marks, x }) {
+export function markLines({ marks, x }) {
   return marks.map(({ at, tone }) => html`<i class="mark-line" data-tone=${tone} .style=${`--x: ${x(at).toFixed(1)}px`}></i>`);
 }
 
-// The marks' labels under the charts, each a button that has the cursor go to its moment: `look(moment)`, null when it is left.
-// `ruler` is a canvas' context to measure words with.
-export function markLabels(view, layout, ruler, look) {
+// The marks' labels below the charts. Each is a button that moves the cursor: `onPoint(time)` is called with the mark's time, and with
+// null when it is left. `ruler` is a canvas context that measures texts.
+export function markLabels(view, layout, ruler, onPoint) {
   ruler.font = `${layout.rem * LABEL_REM}px ${layout.family}`;
-  const placed = labels(view.marks, {
+  const placed = placeLabels(view.marks, {
     x: view.x,
-    measure: (words) => ruler.measureText(words).width,
+    measure: (label) => ruler.measureText(label).width,
     width: view.width + layout.right,
     rows: LABEL_ROWS,
     gap: layout.rem * LABEL_GAP_REM,
@@ -45,20 +45,20 @@ export function markLabels(view, layout, ruler, look) {
     class="mark"
     data-tone=${tone}
     data-side=${side}
-    title="${clock(at * 1_000)} ${text}"
-    aria-label="${label}: ${clock(at * 1_000)} ${text}"
+    title="${timeOfDay(at * 1_000)} ${text}"
+    aria-label="${label}: ${timeOfDay(at * 1_000)} ${text}"
     .style=${`--x: ${view.x(at).toFixed(1)}px; --row: ${row}`}
-    @pointerenter=${() => look(at)}
-    @pointerleave=${() => look(null)}
-    @focus=${() => look(at)}
-    @blur=${() => look(null)}
+    @pointerenter=${() => onPoint(at)}
+    @pointerleave=${() => onPoint(null)}
+    @focus=${() => onPoint(at)}
+    @blur=${() => onPoint(null)}
   >
     ${label}
   </button>`);
 }
 
-// The cursor's line through all charts, and a dot on each of their lines. `values` are the figures of its moment.
-export function pointer(view, layout, charts, moment, values) {
+// The cursor's line through all charts, and a dot on each figure's line. `values` are the figures at the cursor.
+export function cursorLine(view, layout, charts, time, values) {
   const dots = view.all.flatMap(({ plot }, place) =>
     plot.figures.flatMap((figure, index) => {
       const found = values[place][index];
@@ -67,6 +67,6 @@ export function pointer(view, layout, charts, moment, values) {
       return { id: figure.id, style: `--x: ${x.toFixed(1)}px; --y: ${(layout.tops[place] + y).toFixed(1)}px` };
     }),
   );
-  return html`<i class="cursor-line" .style=${`--x: ${view.x(moment).toFixed(1)}px`}></i>
+  return html`<i class="cursor-line" .style=${`--x: ${view.x(time).toFixed(1)}px`}></i>
     ${dots.map(({ id, style }) => html`<i class="dot" data-figure=${id} .style=${style}></i>`)}`;
 }

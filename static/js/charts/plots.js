@@ -1,13 +1,13 @@
-// The three charts: which figures each has, from where, and how they are told. Pure. How they look is in css/charts.css.
+// The three charts: their figures, where the figures come from, and how they are written. Pure. Colours and dashes are in css/charts.css.
 
 import { align } from "./align.js";
 import { percent, rate } from "../format.js";
 
-const SECONDS_HOLE = 5; // of what is measured each second
-const SAMPLES_HOLE = 100; // of CPU samples, which some clusters take once a minute
-const ROOM_FOR_PODS = 100; // a max beyond would press the lines flat
-const CONDENSED = ["mean", "mean", "mean", "most", "mean", "most"]; // so that a spike of errors or waits stays one
-const LOAD_FIRST = [3, 4, 5]; // what a client saw of latency and errors says more than what the pods did
+const SECONDS_GAP = 5; // between points that are measured each second
+const SAMPLES_GAP = 100; // between CPU samples, which some clusters take once a minute
+const MOST_PODS = 100; // an autoscaler's max may be any number, and would flatten the lines
+const CONDENSED = ["mean", "mean", "mean", "most", "mean", "most"]; // a spike of errors or latency stays visible
+const LOAD_FIRST = [3, 4, 5]; // errors and latency: the load generator's measurement replaces the pods' own
 
 const pods = (value) => (value === null ? "—" : String(value));
 
@@ -17,30 +17,32 @@ function ms(value) {
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)}\u00a0ms`;
 }
 
-// Figures: {id, name, scale, format, within (seconds: how near a point must be to be the figure of a moment), steps}, in the order in
-// which they are drawn; `run` marks what is there only while load is generated; `column` names it in the table; `fold` says how several in a row of the table become one.
+// A figure is {id, name, scale, format, within, fold, …}. A point within `within` seconds of a time is the figure at that time; `fold`
+// says how a row of the table is made from several points. `steps`: it holds until the next point. `fixed`: it is the same
+// throughout. `points`: each sample has a mark. `run`: it exists only during a load. `column`: its name in the table. `least(state)`
+// returns the least maximum of each scale.
 export const PLOTS = [
   {
     id: "load",
     name: "Load",
     figures: [
-      { id: "served", name: "served", scale: "rate", format: rate, within: SECONDS_HOLE, fold: "mean" },
-      { id: "offered", name: "offered", run: true, scale: "rate", format: rate, within: SECONDS_HOLE, fold: "mean" },
-      { id: "achieved", name: "achieved", run: true, scale: "rate", format: rate, within: SECONDS_HOLE, fold: "mean" },
-      { id: "errors", name: "errors", scale: "rate", format: rate, within: SECONDS_HOLE, fold: "mean" },
-      { id: "p50", name: "p50", scale: "ms", format: ms, within: SECONDS_HOLE, fold: "mean" },
-      { id: "p99", name: "p99", scale: "ms", format: ms, within: SECONDS_HOLE, fold: "most" },
+      { id: "served", name: "served", scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
+      { id: "offered", name: "offered", run: true, scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
+      { id: "achieved", name: "achieved", run: true, scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
+      { id: "errors", name: "errors", scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
+      { id: "p50", name: "p50", scale: "ms", format: ms, within: SECONDS_GAP, fold: "mean" },
+      { id: "p99", name: "p99", scale: "ms", format: ms, within: SECONDS_GAP, fold: "most" },
     ],
-    data: (history, _state, span) => {
+    data: (history, _, span) => {
       const load = history.table("load");
       const traffic = history.table("traffic");
       return align(
         [
-          { columns: load, fill: [null, "offered", "achieved", "errors", "p50_ms", "p99_ms"], hole: SECONDS_HOLE, condense: CONDENSED },
+          { columns: load, fill: [null, "offered", "achieved", "errors", "p50_ms", "p99_ms"], gap: SECONDS_GAP, condense: CONDENSED },
           {
             columns: traffic,
             fill: ["requests", null, null, "errors", "p50_ms", "p99_ms"],
-            hole: SECONDS_HOLE,
+            gap: SECONDS_GAP,
             condense: CONDENSED,
             unless: { columns: load, figures: LOAD_FIRST },
           },
@@ -56,11 +58,11 @@ export const PLOTS = [
     name: "CPU of requests",
     figures: [
       { id: "target", name: "target", scale: "percent", format: percent, within: Infinity, fold: "last", fixed: true },
-      { id: "cpu", name: "used", column: "CPU", scale: "percent", format: percent, within: SAMPLES_HOLE, fold: "mean", points: true },
+      { id: "cpu", name: "used", column: "CPU", scale: "percent", format: percent, within: SAMPLES_GAP, fold: "mean", points: true },
     ],
     data: (history, state, span) =>
       align(
-        [{ columns: history.table("cpu"), fill: [null, "percent"], hole: SAMPLES_HOLE }],
+        [{ columns: history.table("cpu"), fill: [null, "percent"], gap: SAMPLES_GAP }],
         [state.autoscaler?.target_of_requests ?? null, null],
         span,
       ),
@@ -73,8 +75,8 @@ export const PLOTS = [
       { id: "ready", name: "ready", scale: "pods", format: pods, steps: true, within: Infinity, fold: "last" },
       { id: "desired", name: "desired", scale: "pods", format: pods, steps: true, within: Infinity, fold: "last" },
     ],
-    data: (history, _state, span) =>
+    data: (history, _, span) =>
       align([{ columns: history.table("replicas"), fill: ["ready", "desired"], hold: true }], [null, null], span),
-    least: ({ autoscaler }) => ({ pods: Math.min(autoscaler?.max ?? 2, ROOM_FOR_PODS) }),
+    least: ({ autoscaler }) => ({ pods: Math.min(autoscaler?.max ?? 2, MOST_PODS) }),
   },
 ];

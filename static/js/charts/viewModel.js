@@ -1,41 +1,42 @@
-// All that one drawing of the charts shows, and where on the time axis it is. Pure.
+// Everything that one drawing of the charts shows, and its position on the time axis. Pure.
 
 import { extent } from "./align.js";
-import { marksIn, marksNear, owedMark } from "./marks.js";
+import { marksIn, marksNear, obligationMark } from "./marks.js";
 import { PLOTS } from "./plots.js";
 import { sentence, valuesAt } from "./summary.js";
 
-const GRAIN_PX = 2; // points nearer to each other than this are drawn as one
+const GRAIN_PX = 2; // points that are closer together are drawn as one
 const LEAST_GRAIN_S = 2;
-const NEAR_PX = 6; // a cursor this near to a mark tells it
+const NEAR_PX = 6; // the cursor selects the marks within this distance
 
-// `now` and `heard` in seconds: the right edge, and up to when something is known; `width` in CSS pixels of the time axis.
-export function viewOf({ history, state, range, width, now, heard }) {
+// `now` is the right edge, and `knownUntil` the time up to which there are data, both in seconds since 1970. `width` is the time
+// axis' width in CSS pixels.
+export function viewModel({ history, state, range, width, now, knownUntil }) {
   const span = { from: now - range.seconds, to: now };
   const perPixel = range.seconds / width;
   const grain = Math.ceil(GRAIN_PX * perPixel);
-  const known = { from: span.from, to: Math.min(heard, now), now, grain: grain >= LEAST_GRAIN_S ? grain : 0 };
+  const known = { from: span.from, to: Math.min(knownUntil, now), now, grain: grain >= LEAST_GRAIN_S ? grain : 0 };
   const all = PLOTS.map((plot) => ({ plot, data: plot.data(history, state, known) }));
-  const owed = owedMark(state.runs, span);
-  const marks = [...marksIn(state.timeline, span), ...(owed ? [owed] : [])];
+  const obligation = obligationMark(state.runs, span);
+  const marks = [...marksIn(state.timeline, span), ...(obligation ? [obligation] : [])];
   return {
     span,
     known,
     all,
     marks,
-    owed,
+    obligation,
     width,
     extents: extents(all, state, span),
-    sentences: all.map(({ plot, data }) => sentence(plot, data, span, range.words)),
-    x: (moment) => (moment - span.from) / perPixel,
-    momentAt: (x) => span.from + x * perPixel,
-    near: (moment) => marksNear(marks, moment, NEAR_PX * perPixel),
-    // The figures of a moment, of the newest one for null: a list for each plot.
-    values: (moment) => all.map(({ plot, data }) => valuesAt(plot, data, moment ?? known.to, now)),
+    sentences: all.map(({ plot, data }) => sentence(plot, data, span, range.text)),
+    x: (time) => (time - span.from) / perPixel,
+    timeAt: (x) => span.from + x * perPixel,
+    near: (time) => marksNear(marks, time, NEAR_PX * perPixel),
+    // The figures at a time, or the newest ones for null: a list for each plot.
+    values: (time) => all.map(({ plot, data }) => valuesAt(plot, data, time ?? known.to, now)),
   };
 }
 
-// What each scale has to hold: its figures in the window, and at least what its plot says.
+// The extent of each scale: its figures in the range, and at least what its plot demands.
 function extents(all, state, span) {
   const found = {};
   for (const { plot, data } of all) {

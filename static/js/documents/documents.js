@@ -1,156 +1,157 @@
-// What Mongo holds: its size, the newest documents as they arrive, and pages of the others. A document is text here, whatever it contains.
+// Mongo's contents: its size, the newest documents as they arrive, and pages of all others. Every document is shown as text.
 
 import { html, nothing, repeat } from "../vendor.js";
-import { documentForm } from "./form.js";
-import { pager } from "./pager.js";
-import { documentRow } from "./row.js";
-import { bytes, clock, plural, rate, shortId } from "../format.js";
-import { isObjectId, keyOf, opened } from "./openRows.js";
+import { bytes, plural, rate, shortId, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
 import { empty, panel } from "../panel.js";
+import { Arrivals } from "./arrivals.js";
+import { DocumentForm } from "./form.js";
+import { OpenRows, isObjectId, keyOf } from "./openRows.js";
+import { Pager } from "./pager.js";
+import { documentRow } from "./row.js";
 
-const ADDRESS = "http://localhost:5000/data"; // of the service's documents, for a reader's own shell
-const NEW_FOR_MS = 4_000; // a row is highlighted this long after it was first seen
-const OWN_FOR_MS = 30_000; // and a reader's own document this long after it was stored
+const ADDRESS = "http://localhost:5000/data"; // of the service's documents, for the reader's shell
 const EXAMPLES = ['{"key": "value"}', '{"n": {"$gte": 10, "$lt": 20}}', '{"$or": [{"a.b": 1}, {"tags": {"$exists": false}}]}'];
 
-// The view keeps between renders: when each row was first seen; the rows a reader holds open, which stay although newer ones push them
-// out; and the page a reader asked for. `names` are the collection and the reader's role; `redraw()` is called when a reader does something.
-export function documents({ collection, role }, redraw) {
-  const held = opened(redraw);
-  const heldOfPage = opened(redraw);
-  const pages = pager(redraw, { onPage: heldOfPage.clear });
-  const form = role === "operator" ? documentForm({ address: ADDRESS, onStored, redraw }) : null;
-  let seen = null; // null until the first list: what was there before the page opened is not new
-  let rows = []; // the live ones
-  let stored = null; // {id, at}: the reader's own latest document
-  let at = 0;
+// `names` are the collection and the reader's role; `redraw()` is called after the reader's actions.
+export function documents(names, redraw) {
+  const view = new DocumentsView(names, redraw);
+  return (state, now) => view.draw(state, now);
+}
 
-  function view(state, now) {
+class DocumentsView {
+  #collection;
+  #form; // null for a viewer
+  #arrivals = new Arrivals();
+  #openRows; // of the live table; they stay although newer rows push them out
+  #openPageRows;
+  #pager;
+  #now = 0;
+
+  constructor({ collection, role }, redraw) {
+    this.#collection = collection;
+    this.#openRows = new OpenRows(redraw);
+    this.#openPageRows = new OpenRows(redraw);
+    this.#pager = new Pager(redraw, { onPage: () => this.#openPageRows.clear() });
+    this.#form = role === "operator" ? new DocumentForm({ address: ADDRESS, onStored: (id) => this.#onStored(id), redraw }) : null;
+  }
+
+  draw(state, now) {
     const { mongo } = state;
-    at = now;
-    rows = mongo?.newest ?? [];
-    const arrivals = mongo ? note(rows) : new Set();
+    this.#now = now;
+    const newIds = mongo ? this.#arrivals.update(mongo.newest ?? [], now) : new Set();
     return html`${panel({
       id: "documents",
       title: "Mongo contents",
-      aside: mongo ? summary(collection, mongo) : "",
+      aside: mongo ? summary(this.#collection, mongo) : "",
       state,
       kinds: ["mongo"],
-      body: html`${controls()} ${pages.page ? page() : live(mongo, arrivals)}`,
+      body: html`${controls(this.#pager, this.#form)} ${this.#pager.page ? this.#page(this.#pager.page) : this.#live(mongo, newIds)}`,
     })}
-    ${form ? form.view() : nothing}`;
+    ${this.#form ? this.#form.view() : nothing}`;
   }
 
-  // Which rows are new. Rows that are gone are forgotten, so that an hour of arrivals leaves nothing behind.
-  function note(newest) {
-    const before = seen;
-    seen = new Map(newest.map(({ id }) => [id, before === null ? -Infinity : (before.get(id) ?? at)]));
-    return new Set(newest.filter(({ id }) => at - seen.get(id) < NEW_FOR_MS).map(({ id }) => id));
-  }
-
-  function onStored(id) {
-    stored = { id, at };
-    backToLive();
-  }
-
-  function owns(id) {
-    return stored !== null && stored.id === id && at - stored.at < OWN_FOR_MS;
-  }
-
-  function controls() {
-    const { problem } = pages;
-    return html`<div class="document-controls">
-        <form class="document-filter" role="search" aria-label="Filter documents" @submit=${filter}>
-          <input
-            type="search"
-            name="filter"
-            class="document-field mono"
-            placeholder='Filter: {"key": "value"}'
-            aria-label="Filter, a JSON object"
-            aria-describedby="document-problem document-examples"
-            aria-invalid=${problem ? "true" : nothing}
-            autocomplete="off"
-            autocapitalize="off"
-            spellcheck="false"
-            maxlength="4096"
-          />
-          <button type="submit" class="button button-small" aria-busy=${String(pages.asking !== null)}>Filter</button>
-        </form>
-        ${form ? html`<button type="button" class="button button-small" data-operator @click=${form.open}>Insert a document…</button>` : nothing}
-      </div>
-      <p id="document-problem" class="problem" role="alert">${problem ?? nothing}</p>
-      <p id="document-examples" class="document-examples">
-        <span>for example</span>
-        ${EXAMPLES.map((example) => html`<button type="button" class="link mono" @click=${(event) => take(event, example)}>${example}</button>`)}
-      </p>`;
-  }
-
-  function take(event, example) {
-    const input = event.target.closest("section").querySelector(".document-filter input");
-    input.value = example;
-    input.focus();
-  }
-
-  function filter(event) {
-    event.preventDefault();
-    const text = event.target.elements.namedItem("filter").value.trim();
-    if (text === "") pages.live();
-    else pages.show(text);
-  }
-
-  function live(mongo, arrivals) {
-    const kept = held.rows().filter(({ id }) => !rows.some((row) => row.id === id));
-    if (rows.length + kept.length === 0) return absent(mongo, form !== null);
-    return html`${where("live", html`The newest ${rows.length}, as they arrive.${storedWords()}`, [step("Older", () => pages.older(position(rows.at(-1))))])}
+  #live(mongo, newIds) {
+    const rows = mongo?.newest ?? [];
+    const kept = this.#openRows.rows().filter(({ id }) => !rows.some((row) => row.id === id));
+    if (rows.length + kept.length === 0) return noDocuments(mongo, this.#form !== null);
+    const ownId = this.#arrivals.ownId(this.#now);
+    const older = step("Older", () => this.#pager.older(position(rows.at(-1))), rows.length > 0);
+    return html`${positionBar("live", this.#pager, html`The newest ${rows.length}, as they arrive.${storedMessage(ownId)}`, [older])}
     ${table(
       "The newest documents",
-      html`${repeat(rows, keyOf, (row) => documentRow(row, at, held, { arrived: arrivals.has(row.id), own: owns(row.id) }))}
-      ${repeat(kept, keyOf, (row) => documentRow(row, at, held, { kept: true }))}`,
+      html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openRows, { isNew: newIds.has(row.id), isOwn: row.id === ownId }))}
+      ${repeat(kept, keyOf, (row) => documentRow(row, this.#now, this.#openRows, { isKept: true }))}`,
     )}`;
   }
 
-  function page() {
-    const { filter: asked, trail, rows: found, next, readAt } = pages.page;
+  #page({ filter, trail, rows, next, readAt }) {
+    const pager = this.#pager;
     const before = trail.at(-1);
     const from = before === null ? "from the newest on" : html`before <span class="mono">${shortId(before)}</span>`;
-    const of = asked ? html` · filter <code>${asked}</code>` : nothing;
-    const words = html`${plural(found.length, "document")} ${from}${of} · read at ${clock(readAt)} · the live view is paused`;
+    const filtered = filter ? html` · filter <code>${filter}</code>` : nothing;
+    const text = html`${plural(rows.length, "document")} ${from}${filtered} · read at ${timeOfDay(readAt)} · the live view is paused`;
     const steps = [
-      step("Back to live", backToLive),
-      step("Newest", pages.newest),
-      step("Newer", pages.newer, trail.length > 1),
-      step("Older", () => pages.older(), next !== null),
+      step("Back to live", () => this.#backToLive()),
+      step("Newest", () => pager.newest()),
+      step("Newer", () => pager.newer(), trail.length > 1),
+      step("Older", () => pager.older(), next !== null),
     ];
-    return html`${where("page", words, steps)}
-    ${found.length === 0
-      ? empty(asked ? "No document meets this filter" : "No documents here", "Newer ones may: “Newest” asks again.")
-      : table("A page of documents", html`${repeat(found, keyOf, (row) => documentRow(row, at, heldOfPage, { own: owns(row.id) }))}`)}`;
+    const ownId = this.#arrivals.ownId(this.#now);
+    return html`${positionBar("page", pager, text, steps)}
+    ${rows.length === 0
+      ? empty(filter ? "No document matches this filter" : "No documents here", "Press “Newest” to search again.")
+      : table("A page of documents", html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openPageRows, { isOwn: row.id === ownId }))}`)}`;
   }
 
-  function backToLive() {
+  #onStored(id) {
+    this.#arrivals.store(id, this.#now);
+    this.#backToLive();
+  }
+
+  #backToLive() {
     document.querySelector(".document-filter").reset();
-    pages.live();
+    this.#pager.live();
   }
-
-  function where(mode, words, steps) {
-    return html`<div class="document-where" data-mode=${mode}>
-      <p role="status">${words}</p>
-      <div class="document-steps" aria-busy=${String(pages.asking !== null)}>${steps}</div>
-    </div>`;
-  }
-
-  function storedWords() {
-    if (stored === null || at - stored.at >= OWN_FOR_MS) return nothing;
-    return html` <span class="document-stored" data-stored=${stored.id}>${icon("check")}Stored as <span class="mono">${stored.id}</span>.</span>`;
-  }
-
-  return view;
 }
 
-// A step that leads nowhere now stays where it is and says so: a button that vanished would take the focus with it.
-function step(word, go, leads = true) {
-  return html`<button type="button" class="button button-small" aria-disabled=${leads ? nothing : "true"} @click=${leads ? go : nothing}>${word}</button>`;
+function controls(pager, form) {
+  const { problem } = pager;
+  return html`<div class="document-controls">
+      <form class="document-filter" role="search" aria-label="Filter documents" @submit=${(event) => submitFilter(event, pager)}>
+        <input
+          type="search"
+          name="filter"
+          class="document-field mono"
+          placeholder='Filter: {"key": "value"}'
+          aria-label="Filter, a JSON object"
+          aria-describedby="document-problem document-examples"
+          aria-invalid=${problem ? "true" : nothing}
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck="false"
+          maxlength="4096"
+        />
+        <button type="submit" class="button button-small" aria-busy=${String(pager.pending !== null)}>Filter</button>
+      </form>
+      ${form ? html`<button type="button" class="button button-small" data-operator @click=${() => form.open()}>Insert a document…</button>` : nothing}
+    </div>
+    <p id="document-problem" class="problem" role="alert">${problem ?? nothing}</p>
+    <p id="document-examples" class="document-examples">
+      <span>for example</span>
+      ${EXAMPLES.map((example) => html`<button type="button" class="link mono" @click=${(event) => useExample(event, example)}>${example}</button>`)}
+    </p>`;
+}
+
+function submitFilter(event, pager) {
+  event.preventDefault();
+  const text = event.target.elements.namedItem("filter").value.trim();
+  if (text === "") pager.live();
+  else pager.show(text);
+}
+
+function useExample(event, example) {
+  const input = event.target.closest("section").querySelector(".document-filter input");
+  input.value = example;
+  input.focus();
+}
+
+// Which documents are shown, and the buttons that lead to others.
+function positionBar(mode, pager, text, steps) {
+  return html`<div class="document-position" data-mode=${mode}>
+    <p role="status">${text}</p>
+    <div class="document-steps" aria-busy=${String(pager.pending !== null)}>${steps}</div>
+  </div>`;
+}
+
+// A step that leads nowhere is disabled and not removed: a removed button would lose the focus.
+function step(word, go, isPossible = true) {
+  return html`<button type="button" class="button button-small" aria-disabled=${isPossible ? nothing : "true"} @click=${isPossible ? go : nothing}>${word}</button>`;
+}
+
+function storedMessage(id) {
+  if (id === null) return nothing;
+  return html` <span class="document-stored" data-stored=${id}>${icon("check")}Stored as <span class="mono">${id}</span>.</span>`;
 }
 
 function table(caption, body) {
@@ -163,7 +164,7 @@ function table(caption, body) {
   </table>`;
 }
 
-// Where the page after this row starts; null for an _id that is no ObjectId, whose position only the service can tell.
+// The position that the page after a row starts at; null for an _id that is no ObjectId, whose position only the service knows.
 function position({ id }) {
   return isObjectId(id) ? id : null;
 }
@@ -175,9 +176,9 @@ function summary(collection, { count: documents, size_bytes: size, ops_per_secon
   return parts.join(" · ");
 }
 
-function absent(mongo, inserts) {
+function noDocuments(mongo, canInsert) {
   if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
-  if (mongo.state === "down") return empty("Mongo does not answer", "What it holds appears here once it is back.", "warning");
+  if (mongo.state === "down") return empty("Mongo does not answer", "Its documents appear here once it does again.", "warning");
   const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${ADDRESS}`;
-  return empty("No documents yet", html`The first one ${inserts ? "inserted or posted" : "posted"} appears here at once: <code class="example">${example}</code>`);
+  return empty("No documents yet", html`The first one ${canInsert ? "inserted or posted" : "posted"} appears here at once: <code class="example">${example}</code>`);
 }

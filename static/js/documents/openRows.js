@@ -1,91 +1,103 @@
-// The rows that a reader holds open, and the whole documents that they show.
+// The rows that the reader has opened, and the whole documents that they show.
 
-import { line } from "../format.js";
+import { jsonLine } from "../format.js";
 import { parts } from "../json.js";
 import { ask } from "../request.js";
 
-// A live row is {id, document, inserted, truncated, text}, and its id is its key. A page's has a key of its own.
+// A row's identity. A live row is {id, document, inserted, truncated, text} and is identified by its id; a page's row has a key.
 export function keyOf(row) {
   return row.key ?? row.id;
 }
 
-// The open rows, by key. What does not come with the row is asked for when it is opened.
-export function opened(redraw, { fetchText = fetched, now = Date.now } = {}) {
-  const open = new Map();
+// The open rows by key. An entry is {row, text, problem, readAt}: `text` is null while a truncated document is being fetched.
+export class OpenRows {
+  #entries = new Map();
+  #redraw;
+  #fetchText;
+  #now;
 
-  function toggle(row) {
-    if (close(keyOf(row))) redraw();
-    else read({ row, text: row.truncated ? null : whole(row), problem: null, readAt: null, abort: null, shown: null, size: null });
+  constructor(redraw, { fetchText = fetchDocument, now = Date.now } = {}) {
+    this.#redraw = redraw;
+    this.#fetchText = fetchText;
+    this.#now = now;
   }
 
-  function read(entry) {
-    open.set(keyOf(entry.row), entry);
-    redraw();
-    if (entry.text === null) fetchWhole(entry);
+  toggle(row) {
+    if (this.#close(keyOf(row))) this.#redraw();
+    else this.#open(row);
   }
 
-  // The entry of a row as it is now: a document may change while it is open. One that was asked for stays as it was read.
-  function get(row) {
-    const entry = open.get(keyOf(row));
+  rows() {
+    return Array.from(this.#entries.values(), ({ row }) => row);
+  }
+
+  // Returns the entry of a row, or undefined. `row` is the row's present version, which the entry follows; a text that was fetched
+  // stays as it was read.
+  get(row) {
+    const entry = this.#entries.get(keyOf(row));
     if (entry === undefined || entry.row === row) return entry;
     entry.row = row;
     if (row.truncated && entry.readAt) return entry;
     const problem = row.truncated ? entry.problem : null;
-    Object.assign(entry, { text: row.truncated ? null : whole(row), problem, readAt: null, shown: null, size: null });
-    if (row.truncated && problem === null) fetchWhole(entry);
+    Object.assign(entry, { text: row.truncated ? null : wholeText(row), problem, readAt: null, indented: null, size: null });
+    if (row.truncated && problem === null) this.#fetch(entry);
     return entry;
   }
 
-  async function fetchWhole(entry) {
+  retry(entry) {
+    this.#fetch(entry);
+    this.#redraw();
+  }
+
+  clear() {
+    for (const key of [...this.#entries.keys()]) this.#close(key);
+  }
+
+  #open(row) {
+    const text = row.truncated ? null : wholeText(row);
+    const entry = { row, text, problem: null, readAt: null, abort: null, indented: null, size: null };
+    this.#entries.set(keyOf(row), entry);
+    this.#redraw();
+    if (text === null) this.#fetch(entry);
+  }
+
+  #close(key) {
+    this.#entries.get(key)?.abort?.abort();
+    return this.#entries.delete(key);
+  }
+
+  async #fetch(entry) {
     entry.abort?.abort();
     const { signal } = (entry.abort = new AbortController());
     entry.problem = null;
     try {
-      const text = await fetchText(entry.row.id, signal);
+      const text = await this.#fetchText(entry.row.id, signal);
       if (signal.aborted) return;
-      Object.assign(entry, { text, readAt: now() });
+      Object.assign(entry, { text, readAt: this.#now() });
     } catch (error) {
       if (signal.aborted) return;
       entry.problem = error.message;
     }
-    redraw();
+    this.#redraw();
   }
-
-  function close(key) {
-    open.get(key)?.abort?.abort();
-    return open.delete(key);
-  }
-
-  return {
-    toggle,
-    get,
-    rows: () => Array.from(open.values(), ({ row }) => row),
-    again(entry) {
-      fetchWhole(entry);
-      redraw();
-    },
-    clear() {
-      for (const key of [...open.keys()]) close(key);
-    },
-  };
 }
 
 export function isObjectId(id) {
   return /^[0-9a-f]{24}$/.test(id);
 }
 
-// All of a document that came with its row: with its _id, as the service writes it.
-function whole(row) {
+// The whole document of a row that is not truncated, with its _id, as the service writes it.
+function wholeText(row) {
   if (row.whole !== undefined) return row.whole;
-  const text = line(row);
+  const text = jsonLine(row);
   return `{"_id":${isObjectId(row.id) ? JSON.stringify(row.id) : row.id}${text === "{}" ? "" : ","}${text.slice(1)}`;
 }
 
-// All of a document, from the service. Live rows have an id that is no ObjectId as JSON, which is what a filter takes.
-async function fetched(id, signal) {
+// Fetches a whole document from the service. The id of a live row that is no ObjectId is JSON, as a filter needs it.
+async function fetchDocument(id, signal) {
   if (isObjectId(id)) return (await ask(`/api/documents/${id}`, { signal })).text();
   const query = new URLSearchParams({ limit: 1, filter: `{"_id":${id}}` });
   const [found] = parts(await (await ask(`/api/documents?${query}`, { signal })).text());
-  if (found === undefined) throw new Error("The service does not find a document of this _id: it is gone, or of a type that JSON does not have.");
+  if (found === undefined) throw new Error("The service does not find this _id: the document is gone, or its _id has a type that JSON lacks.");
   return found;
 }

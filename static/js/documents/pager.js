@@ -1,78 +1,84 @@
-// The table on a page that was asked for, with a filter or of older documents, in the place of the live one.
+// A page of documents, filtered or older, which replaces the live table.
 
-import { isObjectId } from "./openRows.js";
 import { parts, takeId } from "../json.js";
 import { ask } from "../request.js";
+import { isObjectId } from "./openRows.js";
 
-export const PAGE = 20; // documents
+const PAGE_SIZE = 20;
 
-// {page, asking, problem}: `page` is null while the table is live, else {filter, trail, rows, next, readAt}; `asking` is what is
-// being asked for, {filter, trail}; `problem` the words of a refusal. A trail is the positions that led to a page, the newest page's
-// being null. `redraw()` follows every change; `onPage()` comes before a new page, and before the return to the live table.
-export function pager(redraw, { fetchPage = fetched, onPage = () => {}, now = Date.now } = {}) {
-  const pages = { page: null, asking: null, problem: null, show, older, newer, newest, live };
-  let abort = null;
+// A trail is the list of positions that led to a page; the newest page's position is null.
+export class Pager {
+  page = null; // {filter, trail, rows, next, readAt}; null while the table is live
+  pending = null; // the page being fetched, {filter, trail}
+  problem = null; // why the last request failed, as a sentence
+  #redraw;
+  #options;
+  #abort = null;
 
-  // The newest page of a filter, "" for none.
-  function show(filter) {
-    return go(filter, [null]);
+  // `redraw()` is called after every change, `onPage()` before another page or the live table is shown.
+  constructor(redraw, { fetchPage = fetchFromService, onPage = () => {}, now = Date.now } = {}) {
+    this.#redraw = redraw;
+    this.#options = { fetchPage, onPage, now };
   }
 
-  // The next page; from the live table, the one before its last row (null: where that is no position, the newest).
-  function older(before = null) {
-    const { page } = pages;
-    if (page === null) return go("", before === null ? [null] : [null, before]);
-    return page.next === null ? undefined : go(page.filter, [...page.trail, page.next]);
+  // Shows the newest page of a filter; "" is no filter.
+  show(filter) {
+    return this.#go(filter, [null]);
   }
 
-  function newer() {
-    const { page } = pages;
-    return page === null || page.trail.length < 2 ? undefined : go(page.filter, page.trail.slice(0, -1));
+  // Shows the next page. From the live table, that is the page after the row at position `before`, or the newest page for null.
+  older(before = null) {
+    if (this.page === null) return this.#go("", before === null ? [null] : [null, before]);
+    const { filter, trail, next } = this.page;
+    return next === null ? undefined : this.#go(filter, [...trail, next]);
   }
 
-  function newest() {
-    return show(pages.page?.filter ?? "");
+  newer() {
+    if (this.page === null || this.page.trail.length < 2) return undefined;
+    return this.#go(this.page.filter, this.page.trail.slice(0, -1));
   }
 
-  function live() {
-    abort?.abort();
-    onPage();
-    Object.assign(pages, { page: null, asking: null, problem: null });
-    redraw();
+  newest() {
+    return this.show(this.page?.filter ?? "");
   }
 
-  // What is shown stays until the answer is there, and also when it is a refusal.
-  async function go(filter, trail) {
-    abort?.abort();
-    const { signal } = (abort = new AbortController());
-    Object.assign(pages, { asking: { filter, trail }, problem: null });
-    redraw();
+  live() {
+    this.#abort?.abort();
+    this.#options.onPage();
+    Object.assign(this, { page: null, pending: null, problem: null });
+    this.#redraw();
+  }
+
+  // The present page stays until the new one arrives, and also when the request fails.
+  async #go(filter, trail) {
+    this.#abort?.abort();
+    const { signal } = (this.#abort = new AbortController());
+    Object.assign(this, { pending: { filter, trail }, problem: null });
+    this.#redraw();
     try {
-      const { json, next } = await fetchPage({ filter, before: trail.at(-1), limit: PAGE }, signal);
+      const { json, next } = await this.#options.fetchPage({ filter, before: trail.at(-1), limit: PAGE_SIZE }, signal);
       if (signal.aborted) return;
       const rows = pageRows(json);
-      onPage();
-      Object.assign(pages, { page: { filter, trail, rows, next, readAt: now() }, asking: null });
+      this.#options.onPage();
+      Object.assign(this, { page: { filter, trail, rows, next, readAt: this.#options.now() }, pending: null });
     } catch (error) {
       if (signal.aborted) return;
-      Object.assign(pages, { asking: null, problem: error.message });
+      Object.assign(this, { pending: null, problem: error.message });
     }
-    redraw();
+    this.#redraw();
   }
-
-  return pages;
 }
 
-// The rows of a page that was fetched, from its text: what a browser's numbers would round stays as it was written. Two ids of
-// different types may be written alike, so the place makes the key.
+// Returns the rows of a page from its JSON, whose numbers stay as they were written. The key has the row's index, since ids of
+// different types may look the same.
 export function pageRows(json) {
-  return parts(json).map((text, place) => {
+  return parts(json).map((text, index) => {
     const { id, text: rest } = takeId(text);
-    return { key: `${place} ${id}`, id: id ?? "", text: rest, whole: text, inserted: time(id), truncated: false };
+    return { key: `${index} ${id}`, id: id ?? "", text: rest, whole: text, inserted: createdAt(id), truncated: false };
   });
 }
 
-// The parameters of a page's request: those that are given.
+// Returns the query parameters of a page's request.
 export function query({ filter, before, limit }) {
   const parameters = new URLSearchParams({ limit });
   if (before !== null) parameters.set("before", before);
@@ -80,18 +86,18 @@ export function query({ filter, before, limit }) {
   return parameters;
 }
 
-// The position that a Link header leads on to; null where there is none.
+// Returns the next page's position from a Link header; null without one.
 export function nextOf(link) {
   const found = /<([^>]*)>; *rel="next"/.exec(link ?? "");
   return found ? new URLSearchParams(found[1].slice(found[1].indexOf("?"))).get("before") : null;
 }
 
-async function fetched(asked, signal) {
-  const response = await ask(`/api/documents?${query(asked)}`, { signal });
+async function fetchFromService(parameters, signal) {
+  const response = await ask(`/api/documents?${query(parameters)}`, { signal });
   return { json: await response.text(), next: nextOf(response.headers.get("Link")) };
 }
 
-// When an ObjectId was made; null for another id.
-function time(id) {
+// The time in an ObjectId; null for another id.
+function createdAt(id) {
   return id && isObjectId(id) ? new Date(parseInt(id.slice(0, 8), 16) * 1_000).toISOString() : null;
 }

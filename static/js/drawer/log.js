@@ -1,19 +1,19 @@
-// A container's log as it comes: lines out of bytes, so many of them and no more, and a reading that survives a drop. No DOM here.
+// A container's log: lines from bytes, a bounded buffer for them, and a reader that reconnects. No DOM here.
 
-export const LINES = 2_000; // kept at most
-export const CHARACTERS = 2_000_000; // likewise: 2,000 of the longest lines would be 32 MB
-const FIRST_TAIL = 500; // lines that were written before one looked
-const LONGEST_LINE = 32_768; // characters: the server cuts at 16 KB
-const LASTED_MS = 10_000; // a reading that held for so long had worked
-const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000];
+export const MOST_LINES = 2_000; // in the buffer
+export const MOST_CHARACTERS = 2_000_000; // likewise: 2,000 of the longest lines would be 32 MB
+const FIRST_TAIL = 500; // lines from before the log was opened
+const LONGEST_LINE = 32_768; // characters; the server cuts lines at 16 KB
+const STABLE_MS = 10_000; // a connection that lasted longer resets the backoff
+const BACKOFF_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])/g; // colours, cursors, titles
-const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g; // what moves the cursor, or turns the text around
-const STAMPED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$/s;
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])/g; // colours, cursor movements, titles
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g; // control characters, and those that reverse text
+const TIMESTAMPED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$/s;
 
-// Text as it may be shown: terminal colours left out, what else steers a terminal made visible.
-export function plain(text) {
-  return text.replace(/\r$/, "").replace(ESCAPES, "").replace(UNSEEN, visible);
+// Removes terminal escapes from a text and makes control characters visible.
+export function plainText(text) {
+  return text.replace(/\r$/, "").replace(ESCAPES, "").replace(CONTROLS, visible);
 }
 
 function visible(character) {
@@ -22,85 +22,95 @@ function visible(character) {
   return code === 0x7f ? "\u2421" : `⟨${code.toString(16).padStart(4, "0")}⟩`;
 }
 
-// A line that the server sent: {at, text}, `at` as Kubernetes stamped it; null for what the dashboard itself has to say.
-export function parse(line) {
-  const stamped = STAMPED.exec(line);
-  return stamped ? { at: stamped[1], text: plain(stamped[2]) } : { at: null, text: plain(line) };
+// Parses a line of the response to {at, text}. `at` is Kubernetes' timestamp; null for a message of the dashboard itself.
+export function parseLine(line) {
+  const found = TIMESTAMPED.exec(line);
+  return found ? { at: found[1], text: plainText(found[2]) } : { at: null, text: plainText(line) };
 }
 
-// Whether the moment a is after b. Both to the nanosecond, which a Date does not hold.
-export function after(a, b) {
+// Compares two timestamps to the nanosecond, which a Date does not hold.
+export function isAfter(a, b) {
   const [x, y] = [Date.parse(a), Date.parse(b)];
   return x === y ? fraction(a) > fraction(b) : x > y;
 }
 
-function fraction(moment) {
-  return (/\.(\d+)/.exec(moment)?.[1] ?? "").padEnd(9, "0");
+function fraction(timestamp) {
+  return (/\.(\d+)/.exec(timestamp)?.[1] ?? "").padEnd(9, "0");
 }
 
-// Chunks of text in, whole lines out; the rest waits for the next chunk. Empty lines are heartbeats and left out.
-export function splitter() {
+// Returns a function that takes chunks of text and returns their whole lines; the rest waits for the next chunk. Empty lines are
+// heartbeats and are left out.
+export function lineSplitter() {
   let rest = "";
   return (chunk) => {
-    const parts = (rest + chunk).split("\n");
-    rest = parts.pop();
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop();
     if (rest.length > LONGEST_LINE) {
-      parts.push(rest);
+      lines.push(rest);
       rest = "";
     }
-    return parts.filter((line) => line !== "");
+    return lines.filter((line) => line !== "");
   };
 }
 
-// The newest lines, numbered from 1 since the log was opened: no more than LINES, no more than CHARACTERS in all.
-export function keeper() {
-  const kept = [];
-  let next = 1;
-  let characters = 0;
+// The newest lines, numbered from 1.
+export class LineBuffer {
+  #lines = [];
+  #next = 1;
+  #characters = 0;
 
-  function add(line) {
-    kept.push({ ...line, number: next });
-    next += 1;
-    characters += line.text.length;
-    while (kept.length > LINES || characters > CHARACTERS) characters -= kept.shift().text.length;
+  add(line) {
+    this.#lines.push({ ...line, number: this.#next });
+    this.#next += 1;
+    this.#characters += line.text.length;
+    while (this.#lines.length > MOST_LINES || this.#characters > MOST_CHARACTERS) this.#characters -= this.#lines.shift().text.length;
   }
 
-  return {
-    add,
-    after: (number) => kept.slice(Math.max(0, number + 1 - (next - kept.length))),
-    first: () => next - kept.length,
-    last: () => next - 1,
-  };
+  after(number) {
+    return this.#lines.slice(Math.max(0, number + 1 - this.first));
+  }
+
+  get first() {
+    return this.#next - this.#lines.length;
+  }
+
+  get last() {
+    return this.#next - 1;
+  }
+
+  get size() {
+    return this.#lines.length;
+  }
 }
 
-export function matches(line, filter) {
-  return filter === "" || line.text.toLowerCase().includes(filter.toLowerCase());
+export function matches({ text }, filter) {
+  return filter === "" || text.toLowerCase().includes(filter.toLowerCase());
 }
 
-// Reads a log until `signal` aborts it or there is no more to come, and begins anew after a drop, where what was read before is
-// left out. `open(tail)` gives the response, or throws a Problem; `onLines([{at, text, mark?}])`; `onState({word, problem?})`,
-// word being opening, live, ended, waiting, away or refused; `goesOn()` whether the container still runs, `resumed()` whether it
-// does again, once that is known; `wait(ms)`; `now()`.
-export async function read({ open, onLines, onState, goesOn, resumed, wait, now, signal }) {
-  const seen = { count: 0, last: null, words: null }; // the log's lines, the newest one's moment, what the dashboard said since
+// Reads a log until `signal` aborts it or nothing more can come. After a dropped connection it reads again and skips the lines that
+// it has. `open(tail)` returns the response or throws a Problem. `onLines([{at, text, mark?}])` receives the lines; `onState({word,
+// problem?})` receives opening, live, ended, waiting, away or refused. `isRunning()` says whether the container runs;
+// `restarted()` resolves when it runs again, to false when it will not. `wait(ms)` and `now()` are the clock.
+export async function readLog({ open, onLines, onState, isRunning, restarted, wait, now, signal }) {
+  const seen = { count: 0, last: null, message: null }; // log lines, the newest timestamp, the dashboard's message after it
   let failures = 0;
   onState({ word: "opening" });
   while (!signal.aborted) {
-    const [began, before] = [now(), seen.count];
-    const problem = await follow(open, seen, onLines, onState);
+    const [startedAt, before] = [now(), seen.count];
+    const problem = await readOnce(open, seen, onLines, onState);
     if (signal.aborted) return;
-    const word = problem ? wordFor(problem.status) : goesOn() ? "away" : "ended";
+    const word = problem ? wordFor(problem.status) : isRunning() ? "away" : "ended";
     onState({ word, problem });
-    if (word === "refused" || (word === "ended" && !(await resumed()))) return;
-    failures = seen.count > before || now() - began > LASTED_MS ? 0 : failures + 1;
-    await wait(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]);
+    if (word === "refused" || (word === "ended" && !(await restarted()))) return;
+    failures = seen.count > before || now() - startedAt > STABLE_MS ? 0 : failures + 1;
+    await wait(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)]);
   }
 }
 
-// One request, until it ends: the problem that ended it, if any.
-async function follow(open, seen, onLines, onState) {
+// Makes one request and reads it to its end. Returns the problem that ended it, if any.
+async function readOnce(open, seen, onLines, onState) {
   try {
-    const response = await open(seen.last === null ? FIRST_TAIL : LINES);
+    const response = await open(seen.last === null ? FIRST_TAIL : MOST_LINES);
     onState({ word: "live" });
     await drain(response.body, seen, onLines);
   } catch (problem) {
@@ -108,45 +118,45 @@ async function follow(open, seen, onLines, onState) {
   }
 }
 
-// What a refusal means: 409 that the container has not started, 4xx that it stays as it is, all else that it may work again.
+// 409: the container has not started. Any other 4xx except 429 is final. Everything else may succeed later.
 function wordFor(status) {
   if (status === 409) return "waiting";
   return status >= 400 && status < 500 && status !== 429 ? "refused" : "away";
 }
 
-// Hands on what was not seen yet. A mark stands where it was taken up again.
+// Passes on the lines that are new. After a reconnect, a mark precedes the first of them.
 async function drain(body, seen, onLines) {
-  const split = splitter();
+  const split = lineSplitter();
   const decoder = new TextDecoder();
   const reader = body.getReader();
-  let again = seen.last !== null;
-  let overlaps = false;
+  let markPending = seen.last !== null;
+  let overlaps = false; // whether a line came again, so that none is missing in between
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     const fresh = [];
-    for (const line of split(decoder.decode(value, { stream: true })).map(parse)) {
+    for (const line of split(decoder.decode(value, { stream: true })).map(parseLine)) {
       if (!isNew(line, seen)) {
         overlaps ||= line.at !== null;
         continue;
       }
-      if (again && line.at) fresh.push(mark(overlaps));
-      again &&= !line.at;
+      if (markPending && line.at) fresh.push(reconnectMark(overlaps));
+      markPending &&= !line.at;
       fresh.push(line);
     }
     if (fresh.length > 0) onLines(fresh);
   }
 }
 
-// The dashboard's own words have no moment: the same ones again, and nothing between, are not new.
+// A message of the dashboard has no timestamp: it is not new if it repeats the last one with no line in between.
 function isNew({ at, text }, seen) {
-  if (at === null ? text === seen.words : seen.last !== null && !after(at, seen.last)) return false;
+  if (at === null ? text === seen.message : seen.last !== null && !isAfter(at, seen.last)) return false;
   seen.last = at ?? seen.last;
   seen.count += at === null ? 0 : 1;
-  seen.words = at === null ? text : null;
+  seen.message = at === null ? text : null;
   return true;
 }
 
-function mark(overlaps) {
-  return { at: null, text: overlaps ? "Taken up again" : "Taken up again; lines may be missing", mark: true };
+function reconnectMark(overlaps) {
+  return { at: null, text: overlaps ? "Reconnected" : "Reconnected; lines may be missing", mark: true };
 }

@@ -1,275 +1,144 @@
-// The log in the drawer: its controls, and its lines, which are put on the page by hand, since thousands of them come and go. Each
-// is text: nothing of a log is ever read as markup. The lines are no live region: a log that is read out would drown all else.
+// The log in the drawer: its controls, its lines and its state.
 
 import { html, nothing } from "../vendor.js";
-import { clock, plural } from "../format.js";
-import { icon, status } from "../icons.js";
-import { keeper, matches, read } from "./log.js";
+import { status } from "../icons.js";
 import { empty } from "../panel.js";
-import { ask } from "../request.js";
+import { LogPane } from "./logPane.js";
+import { LogSession, emptyLog, logStatus, logSummary } from "./logSession.js";
 
-const NEAR_END = 24; // pixels: whoever is this close to the end follows it
+export class LogView {
+  #redraw;
+  #pane;
+  #session;
+  #scheduled = false;
 
-const STATES = {
-  opening: { icon: "half", word: "opening", tone: "busy" },
-  live: { icon: "full", word: "live", tone: "good" },
-  ended: { icon: "check", word: "ended", tone: "off" },
-  waiting: { icon: "ring", word: "waiting for the container", tone: "busy" },
-  away: { icon: "half", word: "interrupted, trying again", tone: "warn" },
-  refused: { icon: "cross", word: "not to be had", tone: "bad" },
-};
-const PAUSED = { icon: "minus", word: "paused", tone: "warn" };
-
-// `redraw()` is called when the controls have something new to show. `show(uid, details)` opens the log of that pod if it is not
-// open yet, `hide()` closes it.
-export function logView(redraw) {
-  const pane = element("div", "log-lines");
-  pane.tabIndex = 0;
-  pane.setAttribute("role", "region");
-  const choice = { container: null, previous: false, filter: "", wrap: true, times: true };
-  let shown = null; // {uid, containers}
-  let opened = null; // what is being read: "uid container previous"
-  let reading = null; // the AbortController of that
-  let resume = null; // goes on with a log whose container had ended
-  let lines = keeper();
-  let drawn = 0; // the number of the newest line on the page
-  let state = { word: "opening" };
-  let paused = false;
-  let following = true; // whether the newest line is kept in sight
-  let scheduled = false;
-
-  pane.addEventListener("scroll", () => {
-    const now = pane.scrollHeight - pane.scrollTop - pane.clientHeight < NEAR_END;
-    if (now === following) return;
-    following = now;
-    redraw();
-  });
-
-  function show(uid, containers) {
-    if (shown?.uid !== uid) Object.assign(choice, { container: null, previous: false, filter: "" });
-    shown = { uid, containers };
-    const mains = containers.filter(({ kind }) => kind === "main");
-    if (!current()) choice.container = (mains[0] ?? containers[0])?.name ?? null;
-    if (!hasPrevious()) choice.previous = false;
-    if (current()) open();
-    if (!choice.previous && runs()) resume?.(true);
-  }
-
-  function hide() {
-    reading?.abort();
-    reading = opened = resume = null;
-  }
-
-  // Opens what is chosen, unless it is open.
-  function open() {
-    const { uid } = shown;
-    const { container, previous } = choice;
-    if (opened === [uid, container, previous].join(" ")) return;
-    hide();
-    opened = [uid, container, previous].join(" ");
-    const controller = (reading = new AbortController());
-    const query = (tail) => new URLSearchParams({ container, previous, tail, follow: !previous, timestamps: true });
-    lines = keeper();
-    drawn = 0;
-    paused = false;
-    following = true;
-    pane.replaceChildren();
-    pane.setAttribute("aria-label", `Log of ${container}`);
-    read({
-      open: (tail) => ask(`/api/pods/${encodeURIComponent(uid)}/log?${query(tail)}`, { signal: controller.signal }),
-      onLines: (fresh) => reading === controller && take(fresh),
-      onState: (told) => {
-        if (reading !== controller) return;
-        state = told;
-        redraw();
-      },
-      goesOn: () => !previous && runs(),
-      resumed: () => new Promise((resolve) => (resume = resolve)),
-      wait: (ms) => waiting(ms, controller.signal),
-      now: () => performance.now(),
-      signal: controller.signal,
-    }).catch((error) => controller.signal.aborted || reportError(error));
-  }
-
-  function current() {
-    return shown?.containers.find(({ name }) => name === choice.container);
-  }
-
-  function hasPrevious() {
-    return Boolean(current() && (current().restarts > 0 || current().last_state));
-  }
-
-  function runs() {
-    const word = current()?.state?.word;
-    return word === "running" || word === "waiting";
-  }
-
-  function take(fresh) {
-    for (const line of fresh) lines.add(line);
-    schedule();
-  }
-
-  // One change of the page a frame, however many lines came. A hidden tab has no frames: what is kept is bounded all the same.
-  function schedule() {
-    if (scheduled) return;
-    scheduled = true;
-    requestAnimationFrame(() => {
-      scheduled = false;
-      if (!paused) flush();
-      redraw();
+  // `redraw()` is called when the template has changed.
+  constructor(redraw) {
+    this.#redraw = redraw;
+    this.#pane = new LogPane(redraw);
+    this.#session = new LogSession({
+      onOpen: (container) => this.#pane.reset(`Log of ${container}`),
+      onLines: () => this.#schedule(),
+      onState: redraw,
     });
   }
 
-  function flush() {
-    const before = following ? 0 : pane.scrollHeight;
-    while (pane.firstChild && Number(pane.firstChild.dataset.number) < lines.first()) pane.firstChild.remove();
-    if (!following) pane.scrollTop -= before - pane.scrollHeight; // what one reads stays where it is
-    const fresh = lines.after(drawn).filter((line) => matches(line, choice.filter));
-    drawn = lines.last();
-    pane.append(...fresh.map(row));
-    if (following) toEnd();
+  // Opens the log of a pod, unless it is open.
+  show(uid, containers) {
+    this.#session.show(uid, containers);
   }
 
-  function again() {
-    drawn = 0;
-    pane.replaceChildren();
-    flush();
+  hide() {
+    this.#session.hide();
   }
 
-  function toEnd() {
-    following = true;
-    pane.scrollTop = pane.scrollHeight;
-  }
-
-  function row({ number, at, text, mark }) {
-    const made = element("div", "log-line");
-    made.dataset.number = number;
-    if (at === null) made.dataset.kind = mark ? "mark" : "word";
-    if (at) made.append(time(at));
-    const words = element("span", "log-text");
-    words.textContent = text;
-    made.append(words);
-    return made;
-  }
-
-  function time(at) {
-    const made = element("time", "log-time");
-    made.dateTime = at;
-    made.title = at;
-    made.textContent = clock(at);
-    return made;
-  }
-
-  function choose(change) {
-    Object.assign(choice, change);
-    if (!hasPrevious()) choice.previous = false;
-    open();
-    redraw();
-  }
-
-  function view() {
-    if (!current()) return empty("No containers", "The pod has none.");
-    pane.toggleAttribute("data-wrap", choice.wrap);
-    pane.toggleAttribute("data-times", choice.times);
-    const count = lines.last() - lines.first() + 1;
+  view() {
+    const session = this.#session;
+    if (!session.container) return empty("No containers", "The pod has none.");
+    const { element, following } = this.#pane;
+    element.toggleAttribute("data-wrap", session.choice.wrap);
+    element.toggleAttribute("data-times", session.choice.times);
     return html`<div class="log">
-      <div class="log-controls">
-        <label class="log-field"><span>Container</span>
-          <select @change=${({ target }) => choose({ container: target.value })}>
-            ${shown.containers.map(({ name }) => html`<option value=${name} .selected=${name === choice.container}>${name}</option>`)}
-          </select>
-        </label>
-        <label class="log-field log-filter"><span>Filter</span>
-          <input type="search" placeholder="text to find" autocomplete="off" spellcheck="false" .value=${choice.filter} @input=${filter}>
-        </label>
-        ${check("Previous", choice.previous, (previous) => choose({ previous }), hasPrevious() ? nothing : "It was not restarted: there is no container before it")}
-        ${check("Wrap", choice.wrap, (wrap) => set({ wrap }))} ${check("Times", choice.times, (times) => set({ times }))}
-      </div>
+      ${this.#controls()}
       <div class="log-frame">
-        ${pane} ${pane.childElementCount === 0 ? html`<div class="log-empty">${absence(count)}</div>` : nothing}
-        ${following ? nothing : html`<button type="button" class="button log-jump" data-kind="primary" @click=${jump}>Jump to newest</button>`}
+        ${element} ${this.#pane.shown === 0 ? html`<div class="log-empty">${this.#empty()}</div>` : nothing}
+        ${following ? nothing : html`<button type="button" class="button log-jump" data-kind="primary" @click=${() => this.#jump()}>Jump to newest</button>`}
       </div>
-      <div class="log-state">
-        <span role="status">${status(paused && state.word === "live" ? PAUSED : STATES[state.word])}</span>
-        <span class="text-muted">${summary(count)}</span>
-        ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${pause}>Pause</button>`}
-      </div>
+      ${this.#footer()}
     </div>`;
   }
 
-  function summary(count) {
-    if (count === 0) return "";
-    const found = choice.filter ? `${pane.childElementCount} of ${plural(count, "line")}` : plural(count, "line");
-    const left = lines.first() > 1 ? ", older ones left out" : "";
-    const held = paused && lines.last() > drawn ? `, ${plural(Math.min(count, lines.last() - drawn), "line")} held back` : "";
-    const why = state.problem && state.word !== "live" ? ` · ${state.problem.message}` : "";
-    return `${found}${left}${held}${why}`;
+  #controls() {
+    const { choice, containers, hasPrevious } = this.#session;
+    const disabled = hasPrevious ? nothing : "The container has not restarted: it has no previous log.";
+    return html`<div class="log-controls">
+      <label class="log-field"><span>Container</span>
+        <select @change=${({ target }) => this.#choose({ container: target.value })}>
+          ${containers.map(({ name }) => html`<option value=${name} .selected=${name === choice.container}>${name}</option>`)}
+        </select>
+      </label>
+      <label class="log-field log-filter"><span>Filter</span>
+        <input type="search" placeholder="text to find" autocomplete="off" spellcheck="false" .value=${choice.filter} @input=${({ target }) => this.#filter(target.value)}>
+      </label>
+      ${checkbox("Previous", choice.previous, (previous) => this.#choose({ previous }), disabled)}
+      ${checkbox("Wrap", choice.wrap, (wrap) => this.#format({ wrap }))} ${checkbox("Times", choice.times, (times) => this.#format({ times }))}
+    </div>`;
   }
 
-  // What stands in the place of lines.
-  function absence(count) {
-    if (count > 0) return choice.filter ? empty("Not found", `None of ${plural(count, "line")} has that text.`) : nothing;
-    const words = state.problem?.message ?? "";
-    if (state.word === "opening") return empty("Opening the log", "The pod's node is asked for it.", "half");
-    if (state.word === "live") return empty("No lines yet", "The container has written nothing so far.");
-    if (state.word === "ended") return empty("An empty log", "The container has written nothing.");
-    if (state.word === "waiting") return empty("No log yet", words, "ring");
-    if (state.word === "away") return empty("The log can't be read", `${words || "It broke off."} It is tried again every few seconds.`, "warning");
-    if (state.problem.status === 403) return empty("Not allowed to look", words, "cross");
-    return html`${empty("There is no such log", words, "cross")}
-      <button type="button" class="button" @click=${retry}>Try again</button>`;
+  #footer() {
+    const { choice, lines, paused, state } = this.#session;
+    const summary = logSummary({ lines, shown: this.#pane.shown, pending: this.#pane.pending(lines), filter: choice.filter, paused, state });
+    return html`<div class="log-state">
+      <span role="status">${status(logStatus(state, paused))}</span>
+      <span class="text-muted">${summary}</span>
+      ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${() => this.#togglePause()}>Pause</button>`}
+    </div>`;
   }
 
-  function retry() {
-    opened = null;
-    open();
-    redraw();
+  #empty() {
+    const { choice, lines, state } = this.#session;
+    const message = emptyLog(state, lines.size, choice.filter);
+    if (message === null) return nothing;
+    return html`${empty(message.title, message.text, message.icon)}
+      ${message.canRetry ? html`<button type="button" class="button" @click=${() => this.#retry()}>Try again</button>` : nothing}`;
   }
 
-  function filter({ target }) {
-    choice.filter = target.value;
-    again();
-    redraw();
+  // The page changes at most once a frame, however many lines arrive. A hidden tab gets no frames; the buffer is bounded all the same.
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      if (!this.#session.paused) this.#drawLines();
+      this.#redraw();
+    });
   }
 
-  function set(change) {
-    Object.assign(choice, change);
-    redraw();
-    if (following) requestAnimationFrame(toEnd); // the lines have other heights now
+  #drawLines() {
+    this.#pane.draw(this.#session.lines, this.#session.choice.filter);
   }
 
-  function pause() {
-    paused = !paused;
-    if (!paused) flush();
-    redraw();
+  #choose(change) {
+    this.#session.choose(change);
+    this.#redraw();
   }
 
-  function jump() {
-    paused = false;
-    flush();
-    toEnd();
-    pane.focus(); // the button that had it goes
-    redraw();
+  #filter(text) {
+    this.#session.choice.filter = text;
+    this.#pane.clear();
+    this.#drawLines();
+    this.#redraw();
   }
 
-  return { show, hide, view };
+  #format(change) {
+    Object.assign(this.#session.choice, change);
+    this.#redraw();
+    if (this.#pane.following) requestAnimationFrame(() => this.#pane.scrollToEnd()); // the lines' heights have changed
+  }
+
+  #togglePause() {
+    this.#session.paused = !this.#session.paused;
+    if (!this.#session.paused) this.#drawLines();
+    this.#redraw();
+  }
+
+  #jump() {
+    this.#session.paused = false;
+    this.#drawLines();
+    this.#pane.scrollToEnd();
+    this.#pane.element.focus(); // the button, which had the focus, disappears
+    this.#redraw();
+  }
+
+  #retry() {
+    this.#session.retry();
+    this.#redraw();
+  }
 }
 
-function check(words, checked, change, why = nothing) {
-  return html`<label class="log-check" title=${why}>
-    <input type="checkbox" .checked=${checked} ?disabled=${why !== nothing} @change=${({ target }) => change(target.checked)}>${words}
+// `disabled` is the reason why the box is disabled, or nothing.
+function checkbox(label, checked, onChange, disabled = nothing) {
+  return html`<label class="log-check" title=${disabled}>
+    <input type="checkbox" .checked=${checked} ?disabled=${disabled !== nothing} @change=${({ target }) => onChange(target.checked)}>${label}
   </label>`;
-}
-
-function waiting(ms, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
-}
-
-function element(name, className) {
-  const made = document.createElement(name);
-  made.className = className;
-  return made;
 }

@@ -1,49 +1,49 @@
-// The timeline's entries: which of them a reader's choice leaves, and when each was, in the reader's own time. Pure.
+// The timeline's filters, and its times in the reader's time zone. Pure.
 
-import { clock } from "../format.js";
+import { timeOfDay } from "../format.js";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
 
-// `rare` is not offered while there is none.
+// A `rare` filter is not offered while it matches nothing.
 const FILTERS = [
-  { id: "all", word: "All", takes: () => true },
-  { id: "change", word: "Changes", takes: ({ kind }) => kind === "change" },
-  { id: "event", word: "Kubernetes events", takes: ({ kind }) => kind === "event" },
-  { id: "warning", word: "Warnings", takes: ({ tone }) => tone === "warn" || tone === "bad" },
-  { id: "action", word: "Actions", takes: ({ kind }) => kind === "action", rare: true },
+  { id: "all", word: "All", matches: () => true },
+  { id: "change", word: "Changes", matches: ({ kind }) => kind === "change" },
+  { id: "event", word: "Kubernetes events", matches: ({ kind }) => kind === "event" },
+  { id: "warning", word: "Warnings", matches: ({ tone }) => tone === "warn" || tone === "bad" },
+  { id: "action", word: "Actions", matches: ({ kind }) => kind === "action", rare: true },
 ];
 
-// The entries of a filter that have all of the text's words in them, in whatever case.
+// Returns the entries that match a filter and contain all words of the text, in any case.
 export function select(entries, filter, text) {
-  const { takes } = FILTERS.find(({ id }) => id === filter);
+  const { matches } = FILTERS.find(({ id }) => id === filter);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return entries.filter((entry) => takes(entry) && words.every((word) => searched(entry).includes(word)));
+  return entries.filter((entry) => matches(entry) && words.every((word) => searchText(entry).includes(word)));
 }
 
-// The filters as {id, word, count}, `chosen` among them even when it takes nothing.
+// Returns the offered filters as {id, word, count}. The chosen one is always among them.
 export function filters(entries, chosen) {
-  return FILTERS.map(({ id, word, takes, rare }) => ({ id, word, rare, count: entries.filter(takes).length }))
+  return FILTERS.map(({ id, word, matches, rare }) => ({ id, word, rare, count: entries.filter(matches).length }))
     .filter(({ id, rare, count }) => !rare || count > 0 || id === chosen)
     .map(({ id, word, count }) => ({ id, word, count }));
 }
 
-// "14:02:11", and of another day than that of `at` (milliseconds since 1970) the date before it: "24 Nov 14:02:11".
-export function moment(time, at) {
-  const then = new Date(time);
-  return day(then) === day(at) ? clock(time) : `${DAY.format(then)} ${clock(time)}`;
+// "14:02:11", or "24 Nov 14:02:11" for another day than that of `now` (milliseconds since 1970).
+export function shortTime(time, now) {
+  const date = new Date(time);
+  return day(date) === day(now) ? timeOfDay(time) : `${DAY.format(date)} ${timeOfDay(time)}`;
 }
 
-// The date and the time with its zone, as a title has room for.
-export function fullMoment(time) {
+// The date, and the time with its zone.
+export function fullTime(time) {
   return FULL.format(new Date(time));
 }
 
-// Which of the reader's days a moment is in, for comparing.
-export function day(moment) {
-  return new Date(moment).toDateString();
+// The day in the reader's time zone, for comparisons.
+export function day(time) {
+  return new Date(time).toDateString();
 }
 
-function searched({ text, about }) {
+function searchText({ text, about }) {
   return [text, about?.kind, about?.name].filter(Boolean).join(" ").toLowerCase();
 }

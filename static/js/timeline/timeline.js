@@ -1,36 +1,36 @@
-// What happened: the deployment's changes, Kubernetes' events and the readers' actions, newest first.
+// The timeline: changes of the deployment, Kubernetes events and actions, newest first.
 
 import { guard, html, nothing, repeat } from "../vendor.js";
-import { day, filters, fullMoment, moment, select } from "./entries.js";
+import { day, filters, fullTime, select, shortTime } from "./entries.js";
 import { count } from "../format.js";
 import { icon } from "../icons.js";
 import { absent, empty, panel } from "../panel.js";
 
-const SHOWN = 40; // rows, until a reader asks for all
-const HUSH_MS = 1_000; // after a reader's own choice, so that rows which only come into view are not read out
-const FRESH_MS = 5_000; // a row is highlighted as it enters, unless its entry is older
+const SHOWN = 40; // rows, until the reader asks for all
+const MUTED_MS = 1_000; // after a change of the filter, so that screen readers do not announce all rows that it brings into view
+const FRESH_MS = 5_000; // a new row is highlighted, unless its entry is older
 const ICONS = { good: "check", busy: "half", warn: "warning", bad: "cross", off: "minus" };
-const SPOKEN = { warn: "Warning: ", bad: "Problem: " }; // what sign and colour say, for who hears the page
-const KINDS = { event: ["K8s", "Kubernetes event"], action: ["action", "somebody's action"] };
+const TONE_TEXTS = { warn: "Warning: ", bad: "Problem: " }; // for screen readers, in place of icon and colour
+const KINDS = { event: ["K8s", "Kubernetes event"], action: ["action", "An action of a reader or a script"] };
 
-// The view keeps the reader's choice between renders; `redraw()` is called when it changes.
+// The view keeps the reader's choice between drawings; `redraw()` is called when it changes.
 export function timeline(redraw) {
   let choice = { filter: "all", text: "", all: false };
-  let hush = null; // a timer, while the log is not read out
+  let muted = null; // a timer while the log is not announced
 
   function choose(change) {
     choice = { ...choice, ...change };
-    clearTimeout(hush);
-    hush = setTimeout(() => {
-      hush = null;
+    clearTimeout(muted);
+    muted = setTimeout(() => {
+      muted = null;
       redraw();
-    }, HUSH_MS);
+    }, MUTED_MS);
     redraw();
   }
 
-  const selected = remembered(select);
+  const selected = memoizeLast(select);
 
-  return (state, at) => {
+  return (state, now) => {
     const entries = state.timeline ?? [];
     const { filter, text, all } = choice;
     const found = selected(entries, filter, text);
@@ -41,12 +41,12 @@ export function timeline(redraw) {
       aside: summary(found.length, entries.length),
       state,
       kinds: ["events"],
-      // An idle list costs this comparison: the entries are the same object until one comes.
-      body: guard([entries, choice, hush, day(at), health, asOf === null], () =>
+      // An idle list costs only this comparison: `entries` is the same object until an entry arrives.
+      body: guard([entries, choice, muted, day(now), health, asOf === null], () =>
         entries.length === 0
-          ? absent(state, "events", "Nothing yet", "What happens from now on is told here.")
+          ? absent(state, "events", "Nothing yet", "New entries appear here.")
           : html`${controls(filters(entries, filter), choice, choose)}
-              ${found.length ? log(found, all, hush !== null, at) : nothingFound(state, choice, choose)} ${more(found.length, all, choose)}`,
+              ${found.length ? log(found, all, muted !== null, now) : nothingFound(state, choice, choose)} ${more(found.length, all, choose)}`,
       ),
     });
   };
@@ -74,7 +74,7 @@ function controls(offered, { filter, text }, choose) {
       type="search"
       class="filter-text"
       placeholder="Find a word or a name"
-      aria-label="Find in what happened"
+      aria-label="Find in the timeline"
       autocomplete="off"
       spellcheck="false"
       .value=${text}
@@ -83,42 +83,42 @@ function controls(offered, { filter, text }, choose) {
   </div>`;
 }
 
-// A log is read out as rows are added to it. Kubernetes' everyday events are not: there are a dozen for each new pod.
-function log(found, all, hushed, at) {
+// Screen readers announce rows that are added to a log. They skip Kubernetes' normal events, of which each pod brings a dozen.
+function log(found, all, isMuted, now) {
   const rows = all ? found : found.slice(0, SHOWN);
-  return html`<div class="timeline-log" role="log" aria-labelledby="timeline-title" aria-live=${hushed ? "off" : "polite"} tabindex="0">
+  return html`<div class="timeline-log" role="log" aria-labelledby="timeline-title" aria-live=${isMuted ? "off" : "polite"} tabindex="0">
     <ol>
-      ${repeat(rows, ({ id }) => id, (entry) => row(entry, at))}
+      ${repeat(rows, ({ id }) => id, (entry) => row(entry, now))}
     </ol>
   </div>`;
 }
 
-function row(entry, at) {
+function row(entry, now) {
   const { tone, kind, text, about } = entry;
-  return guard([entry, day(at)], () => html`<li
+  return guard([entry, day(now)], () => html`<li
     data-entry=${entry.id}
     data-kind=${kind}
     data-tone=${tone}
-    data-fresh=${at - Date.parse(entry.at) < FRESH_MS ? "" : nothing}
+    data-fresh=${now - Date.parse(entry.at) < FRESH_MS ? "" : nothing}
     aria-live=${kind === "event" && tone === "off" ? "off" : nothing}
   >
-    <time datetime=${entry.at} title=${fullMoment(entry.at)}>${moment(entry.at, at)}</time>
+    <time datetime=${entry.at} title=${fullTime(entry.at)}>${shortTime(entry.at, now)}</time>
     ${icon(ICONS[tone] ?? "minus")}
     <p title=${about ? `${about.kind} ${about.name}` : nothing}>
-      ${origin(kind)}<span class="visually-hidden">${SPOKEN[tone] ?? ""}</span><span class="entry-text">${text}</span>
+      ${kindTag(kind)}<span class="visually-hidden">${TONE_TEXTS[tone] ?? ""}</span><span class="entry-text">${text}</span>
     </p>
   </li>`);
 }
 
-// Whose word it is; a change is the page's own.
-function origin(kind) {
+// The entry's kind; a change of the deployment has none.
+function kindTag(kind) {
   const [word, title] = KINDS[kind] ?? [];
   return word ? html`<abbr class="entry-kind" title=${title}>${word}</abbr> ` : nothing;
 }
 
 function nothingFound(state, { filter, text }, choose) {
   if (filter === "event" && !text) return absent(state, "events", "No Kubernetes events", "There were none in the last hour or so.");
-  return html`${empty("Nothing like that", "No entry fits the choice.")}
+  return html`${empty("No matching entries", "No entry matches the filter.")}
     <button type="button" class="link timeline-more" @click=${() => choose({ filter: "all", text: "" })}>Show everything</button>`;
 }
 
@@ -129,12 +129,12 @@ function more(found, all, choose) {
   </button>`;
 }
 
-// The function, which does not work again for the same arguments as the last time.
-function remembered(work) {
+// Returns the function with its last result cached.
+function memoizeLast(compute) {
   let last = [];
   let result;
-  return (...given) => {
-    if (given.length !== last.length || given.some((one, index) => one !== last[index])) [last, result] = [given, work(...given)];
+  return (...args) => {
+    if (args.length !== last.length || args.some((arg, index) => arg !== last[index])) [last, result] = [args, compute(...args)];
     return result;
   };
 }

@@ -68,6 +68,23 @@ def test_a_json_login_with_no_good_token_is_401(client: FlaskClient, body: objec
     assert client.get("/").status_code == 303
 
 
+@pytest.mark.parametrize("token", ["wrong", "", "x" * 999])
+def test_form_login_with_an_invalid_token_shows_the_form_with_an_error(client: FlaskClient, token: str) -> None:
+    answer = client.post("/login", data={"token": token}, headers=ORIGIN)
+    assert (answer.status_code, answer.mimetype) == (401, "text/html")
+    assert 'name="token"' in answer.text and "not valid" in answer.text
+    assert answer.headers["WWW-Authenticate"].lower().startswith("bearer")
+    assert client.get("/").status_code == 303
+
+
+def test_form_login_after_too_many_attempts_is_429_with_the_form(client: FlaskClient) -> None:
+    for _ in range(FAILURES):
+        assert client.post("/login", data={"token": "guess"}, headers=ORIGIN).status_code == 401
+    answer = client.post("/login", data={"token": OPERATOR}, headers=ORIGIN)
+    assert (answer.status_code, answer.mimetype) == (429, "text/html")
+    assert f"Try again in {answer.headers['Retry-After']} seconds" in answer.text
+
+
 def test_guessing_is_stopped_with_429_and_even_a_good_token_waits(client: FlaskClient) -> None:
     for _ in range(FAILURES):
         assert problem(client.post("/login", json={"token": "guess"})) == 401

@@ -1,0 +1,93 @@
+// The drawer's template: its head, its tabs and the chosen tab's content. Pure.
+
+import { html, nothing } from "../vendor.js";
+import { copy } from "../copy.js";
+import { secondsSince, timeOfDay } from "../format.js";
+import { icon, status } from "../icons.js";
+import { empty } from "../panel.js";
+import { podStatus } from "../status.js";
+import { events, overview } from "./details.js";
+
+export const TABS = [
+  ["overview", "Overview"],
+  ["events", "Events"],
+  ["logs", "Logs"],
+  ["yaml", "YAML"],
+];
+
+// `props`: pod (a TrackedPod), state, now, tab, details and problem (of PodDetails), log (a LogView), and the handlers onClose,
+// onRetry, onTab(name), onTabKey(event) and onSuccessor(uid).
+export function drawerTemplate(props) {
+  const { tab } = props;
+  return html`${head(props)}
+    <div class="drawer-body" id="drawer-panel" role="tabpanel" aria-labelledby="tab-${tab}" tabindex=${tab === "logs" ? -1 : 0} data-tab=${tab}>
+      ${body(props)}
+    </div>`;
+}
+
+function head(props) {
+  const { pod, now, onClose, onTabKey } = props;
+  const podState = pod.goneAt === null ? podStatus(pod.view, secondsSince(pod.view.created, now)) : { icon: "leaving", word: "Gone", tone: "off" };
+  return html`<header class="drawer-head">
+    <h2 id="drawer-title" tabindex="-1">${pod.view.name}</h2>
+    <button type="button" class="drawer-close" aria-label="Close" @click=${onClose}>${icon("cross")}</button>
+    <p class="drawer-line">${status(podState)} <span class="text-muted mono">${pod.uid}</span></p>
+    <div class="drawer-notice" role="status">${pod.goneAt === null ? nothing : goneNotice(props)}</div>
+    <div class="drawer-tabs" role="tablist" aria-label="About this pod" @keydown=${onTabKey}>${TABS.map((tab) => tabButton(tab, props))}</div>
+  </header>`;
+}
+
+function goneNotice({ pod, state, onSuccessor }) {
+  const successor = state.pods.find(({ name }) => name === pod.view.name);
+  return html`<p class="drawer-gone">
+    ${icon("leaving")}<span>This pod is gone since ${timeOfDay(pod.goneAt)}. The drawer shows its last state.</span>
+    ${successor ? html`<button type="button" class="button" @click=${() => onSuccessor(successor.uid)}>Open its successor</button>` : nothing}
+  </p>`;
+}
+
+function tabButton([name, label], { tab, details, onTab }) {
+  const isChosen = name === tab;
+  return html`<button
+    type="button"
+    role="tab"
+    id="tab-${name}"
+    aria-selected=${isChosen}
+    aria-controls=${isChosen ? "drawer-panel" : nothing}
+    tabindex=${isChosen ? 0 : -1}
+    @click=${() => onTab(name)}
+  >
+    ${label}${name === "events" && details ? html` <span class="text-muted">${details.events.length}</span>` : nothing}
+  </button>`;
+}
+
+function body(props) {
+  const { pod, details, problem } = props;
+  if (!details) return problem ? failure(props) : loading();
+  return html`${problem && pod.goneAt === null ? failure(props) : nothing} ${content(props)}`;
+}
+
+function content({ pod, now, tab, details, log }) {
+  if (tab === "overview") return overview(pod.view, details, now);
+  if (tab === "events") return events(details, now);
+  if (tab === "logs") return log.view();
+  return html`<div class="drawer-yaml">
+    <p class="drawer-copy">
+      <button type="button" class="button" @click=${({ target }) => copy(target, details.yaml)}>Copy</button>
+      <span class="text-muted" role="status"></span>
+    </p>
+    <pre tabindex="0" role="region" aria-label="YAML of ${pod.view.name}">${details.yaml}</pre>
+  </div>`;
+}
+
+function loading() {
+  return html`<div class="loading" aria-busy="true"><span class="visually-hidden">Loading the pod</span><i></i><i></i><i></i><i></i></div>`;
+}
+
+function failure({ details, problem, onRetry }) {
+  const denied = problem.status === 403;
+  const title = denied ? "Access denied" : details ? "This is not up to date" : "The pod can't be read";
+  return html`<div class="drawer-failure" role="alert">
+    ${empty(title, problem.message, denied ? "cross" : "warning")}
+    <button type="button" class="button" @click=${onRetry}>Try again</button>
+  </div>`;
+}

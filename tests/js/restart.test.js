@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+
+globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // lit-html needs these to be imported
+const { RestartRequest } = await import("../../static/js/restart.js");
+
+const POD = { name: "mongodb-0", uid: "u1", phase: "Running" };
+
+describe("a restart request", () => {
+  let request, sent, accepted;
+
+  beforeEach(() => {
+    sent = [];
+    accepted = {};
+    const mutation = { busy: false, problem: null, run: async (...call) => (sent.push(call), accepted) };
+    request = new RestartRequest("mongodb-0", () => {}, mutation);
+    request.open(POD);
+  });
+
+  test("names the uid and is sent once for each opening", async () => {
+    assert.deepEqual([await request.send(), await request.send()], [true, false]);
+    assert.deepEqual(sent, [["POST", "/api/mongo/restart", { uid: "u1", mode: "graceful" }]]);
+    request.open(POD);
+    assert.equal(await request.send(), true);
+  });
+
+  test("is not repeated after a failure", async () => {
+    accepted = undefined;
+    assert.deepEqual([await request.send(), await request.send(), request.last], [false, false, null]);
+    assert.equal(sent.length, 1);
+  });
+
+  test("is refused for a pod that was replaced or is terminating", () => {
+    assert.equal(request.replacedReason({ pods: [POD] }), null);
+    assert.match(request.replacedReason({ pods: [{ ...POD, uid: "u2" }] }), /u2/);
+    assert.notEqual(request.replacedReason({ pods: [{ ...POD, phase: "Terminating" }] }), null);
+  });
+});
