@@ -1,1 +1,1 @@
-"""The Kubernetes API: one client, and everything that reads or changes an object through it."""
+"""The Kubernetes API: the client, and everything that reads or changes an object with it."""

@@ -1,8 +1,8 @@
-"""Requests to the Kubernetes API: the only importer of `kubernetes`, used for its transport and authentication alone.
+"""The client of the Kubernetes API: the only importer of `kubernetes`, used for its transport and authentication.
 
-Nothing here waits without bound. A peer that is gone without a word is noticed by TCP in LOST_SECONDS; an answer has
-to begin within its `read_seconds` and to be there within LONGEST_ANSWER_SECONDS; a stream may be silent for as long as
-its reader says. No answer and no line is longer than its limit.
+Every wait has a deadline. TCP detects a lost peer within LOST_SECONDS; a response must begin within `read_seconds` and
+be complete within LONGEST_ANSWER_SECONDS; a stream has the timeout that its reader sets. Responses and lines have a
+maximum size.
 """
 
 import contextlib
@@ -19,24 +19,24 @@ import msgspec
 import urllib3
 from kubernetes import config as kubernetes_config
 from kubernetes.client import ApiClient, ApiException
-from kubernetes.client import Configuration as Configuration  # for those who pass it on
+from kubernetes.client import Configuration as Configuration  # re-exported
 from kubernetes.config import incluster_config
 
 from dashboard.config import ConfigError
 from dashboard.core import objects
 
-ERROR_LENGTH = 200  # characters of a foreign error that are passed on
-CONNECT_SECONDS = 2.0  # twice: for TCP, whose second SYN goes after one second, and for each step of the TLS handshake
-ANSWER_SECONDS = 10.0  # for an answer to begin, and between two parts of it
+ERROR_LENGTH = 200  # characters of an external error message
+CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s), and for each step of the TLS handshake
+ANSWER_SECONDS = 10.0  # until a response begins, and between two parts of it
 LONGEST_ANSWER_SECONDS = 30.0
-LOST_SECONDS = 5  # a connection whose peer's kernel is silent for so long is dead
+LOST_SECONDS = 5  # a connection whose peer's kernel is silent for this long is dead
 LARGEST_ANSWER = 64 << 20  # bytes of one page of a list
-LARGEST_LINE = 8 << 20  # bytes: etcd holds 1.5 MB of an object, in an encoding that is tighter than JSON
+LARGEST_LINE = 8 << 20  # bytes: an object has at most 1.5 MB in etcd, in a denser encoding than JSON
 READ_BYTES = 1 << 16
-DONE = (200, 201, 202)  # found or changed, created, and a deletion that takes its time
+DONE = (200, 201, 202)  # read or changed, created, deletion accepted
 
-# The first probe goes after 2 s of silence, then one a second. With a user timeout TCP does not count probes: it gives
-# up when nothing was acknowledged for that long, be it a probe, a request or a SYN.
+# The first keep-alive probe goes after 2 s of silence, then one a second. With TCP_USER_TIMEOUT, the kernel closes the
+# connection when nothing (a probe, a request or a SYN) was acknowledged for that long; it does not count probes.
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -48,17 +48,17 @@ SOCKET_OPTIONS = [
 
 
 class KubeError(Exception):
-    """The API server did not give what was asked for.
+    """A failed request to the API server.
 
     KubeError
-    ├── Unreachable   no answer, or one that broke off
-    ├── KubeStatusError       a status that is not 2xx
-    │   ├── Forbidden     401 or 403: the ServiceAccount may not
-    │   └── Gone          410: the resourceVersion or the continue token is too old
-    └── InvalidAnswer       an answer that is not what the API documents, or larger than it can be
+    ├── Unreachable          no response, or an incomplete one
+    ├── KubeStatusError      a status that is not 2xx
+    │   ├── Forbidden        401 or 403: the ServiceAccount lacks the permission
+    │   └── Gone             410: the resourceVersion or the continue token has expired
+    └── InvalidAnswer        a response that is malformed or too large
     """
 
-    outcome = "failed"  # the word for it in /metrics
+    outcome = "failed"  # the label in /metrics
 
 
 class Unreachable(KubeError):
@@ -66,19 +66,19 @@ class Unreachable(KubeError):
 
 
 class KubeStatusError(KubeError):
-    """`status` is the HTTP status, `words` the API's own message, which may be empty.
+    """`status` is the HTTP status, `message` the API's own message, which may be empty.
 
-    `wait` are the seconds after which the server says that it may be asked again; 0 where it says nothing.
+    `retry_after` are the seconds of the Retry-After header, 0 without one.
     """
 
     outcome = "refused"
 
-    def __init__(self, status: int, words: str, wait: float = 0.0) -> None:
-        words = words[:ERROR_LENGTH]
-        super().__init__(f"{status}: {words or _phrase(status)}")
+    def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
+        message = message[:ERROR_LENGTH]
+        super().__init__(f"{status}: {message or _phrase(status)}")
         self.status = status
-        self.words = words
-        self.wait = wait
+        self.message = message
+        self.retry_after = retry_after
 
 
 class Forbidden(KubeStatusError):
@@ -94,13 +94,16 @@ class InvalidAnswer(KubeError):
 
 
 def object_path(namespace: str, resource: str, name: str = "") -> str:
-    """The path of an object, or of all objects, of a resource in the core API group."""
+    """Return the path of one object, or of all objects, of a resource in the core API group."""
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}"
     return f"{path}/{quote(name, safe='')}" if name else path
 
 
 def connection(kubeconfig: str | None) -> Configuration:
-    """How to reach the API: by the kubeconfig, or as the pod's ServiceAccount. ConfigError when there is neither."""
+    """Return the API's address and credentials, from the kubeconfig or the pod's ServiceAccount.
+
+    Raise ConfigError if there is neither.
+    """
     configuration = Configuration()
     try:
         if kubeconfig:
@@ -115,22 +118,22 @@ def connection(kubeconfig: str | None) -> Configuration:
 
 
 def _read_token(configuration: Configuration) -> None:
-    """The token as it is now, for each request: the kubelet renews the file, and the client's own hook looks at it
-    once a minute, for which an expired one would be refused."""
+    """Read the token anew for each request. The kubelet renews the file; the client's own hook rereads it only once a
+    minute, and might send an expired token until then."""
     token = Path(incluster_config.SERVICE_TOKEN_FILENAME).read_text().strip()
     configuration.api_key["BearerToken"] = f"Bearer {token}"
 
 
 class RequestCounter:
-    """What was asked of the API server, for /metrics. Each kind is counted by its one thread."""
+    """Counts requests to the API server, for /metrics. Each kind has one thread."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (kind, "ok" or an error's outcome) → requests
-        self.watches: Counter[str] = Counter()  # kind → watches that are open
+        self.watches: Counter[str] = Counter()  # kind → open watches
 
 
 class KubeClient:
-    """For one thread: an ApiClient is not to be shared. `kind` is what its requests are counted as."""
+    """A client for one thread: an ApiClient is not thread-safe. `kind` is the label of its requests in /metrics."""
 
     def __init__(
         self,
@@ -140,88 +143,90 @@ class KubeClient:
         kind: str = "",
         requests: RequestCounter | None = None,
     ) -> None:
-        configuration.retries = False  # urllib3 would try three times more, at once
+        configuration.retries = False  # otherwise urllib3 retries three times without a pause
         configuration.socket_options = SOCKET_OPTIONS
         self._client = ApiClient(configuration)
         self._read_seconds = read_seconds
         self._kind = kind
         self._requests = requests
         self._streaming: urllib3.BaseHTTPResponse | None = None
-        self._hung_up = False
+        self._stream_closed = False
         self._interrupted = False
 
     def get(self, path: str, **query: str | int) -> bytes:
-        """The answer's body. It is counted when it is here whole."""
-        return self._whole("GET", path, query)
+        """Return the response's body. The request is counted once the body is complete."""
+        return self._complete("GET", path, query)
 
     def post(self, path: str, body: dict[str, Any]) -> bytes:
-        """Creates what the body says; the answer's body. Nothing here is sent twice: whether a change that got no
-        answer was made, the caller has to look."""
-        return self._whole("POST", path, {}, body)
+        """Create an object. Return the response's body.
+
+        No request is sent twice: after a change without a response, the caller must check whether it was made.
+        """
+        return self._complete("POST", path, {}, body)
 
     def put(self, path: str, body: dict[str, Any]) -> bytes:
-        """Puts the body in the object's place, if it still has the resourceVersion that the body carries."""
-        return self._whole("PUT", path, {}, body)
+        """Replace the object if its resourceVersion is still the body's."""
+        return self._complete("PUT", path, {}, body)
 
     def delete(self, path: str, body: dict[str, Any]) -> bytes:
-        """Deletes the object. The body are DeleteOptions."""
-        return self._whole("DELETE", path, {}, body)
+        """Delete the object. The body has the DeleteOptions."""
+        return self._complete("DELETE", path, {}, body)
 
-    def _whole(
+    def _complete(
         self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
     ) -> bytes:
-        until = time.monotonic() + LONGEST_ANSWER_SECONDS
+        deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
         with self._counted():
             response = self._request(method, path, query, content)
             body = bytearray()
-            with _named_errors(), contextlib.closing(response):
+            with _translate_errors(), contextlib.closing(response):
                 while data := response.read1(READ_BYTES):
                     body += data
                     if len(body) > LARGEST_ANSWER:
-                        raise InvalidAnswer(f"the API server's answer is longer than {LARGEST_ANSWER >> 20} MiB")
-                    if time.monotonic() > until:
-                        raise Unreachable("the API server's answer does not come to its end")
+                        raise InvalidAnswer(f"the API server's response is longer than {LARGEST_ANSWER >> 20} MiB")
+                    if time.monotonic() > deadline:
+                        raise Unreachable("the API server did not complete its response in time")
             return bytes(body)
 
     def lines(self, path: str, silence: float, **query: str | int) -> Generator[bytes]:
-        """A watch's lines, each as soon as it is here, until the server ends it or says nothing for `silence` seconds.
+        """Return a watch's lines as they arrive, until the server ends it or is silent for `silence` seconds.
 
-        The request is made at once, and its refusal raised here.
+        The request is made at once; its errors are raised here.
         """
         response = self._stream(path, query, silence)
         return self._lines(response)
 
     def pieces(self, path: str, **query: str | int) -> Generator[bytes]:
-        """A body as it comes, however long it is silent: a log may be, and a dead peer is noticed by SOCKET_OPTIONS.
+        """Return a body as it arrives. It may be silent for any time, as a log is; SOCKET_OPTIONS detect a dead peer.
 
-        Only the answer's beginning has a deadline. The request is made at once, and its refusal raised here.
+        Only the begin of the response has a deadline. The request is made at once; its errors are raised here.
         """
         return self._pieces(self._stream(path, query, None))
 
-    def hang_up(self) -> None:
-        """Ends the stream that another thread reads, if there is one, as if the server had ended it."""
-        self._hung_up = True
+    def close_stream(self) -> None:
+        """End the stream that another thread reads, if any, as if the server had ended it."""
+        self._stream_closed = True
         if streaming := self._streaming:
-            with contextlib.suppress(Exception):  # it may be closed at this very moment
+            with contextlib.suppress(Exception):  # the other thread may be closing it right now
                 streaming.shutdown()
 
     def interrupt(self) -> None:
-        """Ends a read that waits in another thread, and every later one."""
+        """End the stream that another thread reads, and every later one."""
         self._interrupted = True
-        self.hang_up()
+        self.close_stream()
 
     def close(self) -> None:
-        """Lets go of the connections that are kept for the next request."""
+        """Close the idle connections."""
         self._client.close()  # type: ignore[no-untyped-call]
 
     def _stream(self, path: str, query: dict[str, str | int], silence: float | None) -> urllib3.BaseHTTPResponse:
-        self._hung_up = False
+        self._stream_closed = False
         with self._counted():
             self._streaming = response = self._request("GET", path, query)
-        # Known only now: the answer's beginning has a shorter deadline than what follows.
-        if connected := getattr(response.connection, "sock", None):
-            connected.settimeout(silence)
-        if self._interrupted:  # before there was anything to interrupt
+        # Set only now: the begin of the response has a shorter timeout than the rest.
+        if connection := getattr(response.connection, "sock", None):
+            connection.settimeout(silence)
+        if self._interrupted:  # `interrupt` was called before the stream existed
             self.interrupt()
         return response
 
@@ -239,13 +244,13 @@ class KubeClient:
                     raise InvalidAnswer(f"a line of the watch is longer than {LARGEST_LINE >> 20} MiB")
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
-        """read1 gives what has come and waits for nothing more; urllib3's stream() and readline() would."""
+        """Yield the data as it arrives. Unlike urllib3's stream() and readline(), read1 does not wait for more."""
         try:
-            with _named_errors():
+            with _translate_errors():
                 while data := response.read1(READ_BYTES):
                     yield data
         except Unreachable:
-            if not self._hung_up:
+            if not self._stream_closed:
                 raise
         finally:
             self._streaming = None
@@ -255,7 +260,7 @@ class KubeClient:
         self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if content else {})
-        with _named_errors():
+        with _translate_errors():
             _, url, headers, *_ = self._client.param_serialize(
                 method,
                 path,
@@ -264,11 +269,11 @@ class KubeClient:
                 auth_settings=["BearerToken"],
             )
             timeout = (CONNECT_SECONDS, self._read_seconds)
-            answer = self._client.call_api(method, url, headers, content, _request_timeout=timeout)
-            response: urllib3.BaseHTTPResponse = answer.response
+            result = self._client.call_api(method, url, headers, content, _request_timeout=timeout)
+            response: urllib3.BaseHTTPResponse = result.response
             if response.status not in DONE:
                 with contextlib.closing(response):
-                    raise refusal(response.status, response.read(READ_BYTES), response.headers.get("Retry-After"))
+                    raise status_error(response.status, response.read(READ_BYTES), response.headers.get("Retry-After"))
         return response
 
     @contextlib.contextmanager
@@ -299,8 +304,8 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "refused"
 
 
-def refusal(status: int, body: bytes, retry_after: str | None = None) -> KubeStatusError:
-    """The error for a status, with the API's own message where it gave one."""
+def status_error(status: int, body: bytes, retry_after: str | None = None) -> KubeStatusError:
+    """Return the error for a status, with the API's message if the body has one."""
     try:
         message = msgspec.json.decode(body, type=objects.Status).message
     except (msgspec.DecodeError, RecursionError):
@@ -310,19 +315,19 @@ def refusal(status: int, body: bytes, retry_after: str | None = None) -> KubeSta
 
 
 @contextlib.contextmanager
-def _named_errors() -> Iterator[None]:
-    """Outside failures as this module's own."""
+def _translate_errors() -> Iterator[None]:
+    """Raise transport errors as Unreachable."""
     try:
         yield
     except urllib3.exceptions.ReadTimeoutError as error:
-        raise Unreachable("the API server gives no answer in time") from error
+        raise Unreachable("the API server did not answer in time") from error
     except (urllib3.exceptions.HTTPError, ApiException, kubernetes_config.ConfigException, OSError) as error:
         raise Unreachable(f"the API server can't be reached: {_cause(error)[:ERROR_LENGTH]}") from error
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, in words that are the same at each try: an object's address in them would be news each time."""
-    if isinstance(error, ApiException):  # the client hides TLS errors in one
+    """Return the cause in words that are the same at each attempt: urllib3's own have an object's memory address."""
+    if isinstance(error, ApiException):  # the client wraps TLS errors in it
         return str(error.reason).replace("\n", ": ")
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -331,4 +336,4 @@ def _cause(error: Exception) -> str:
             return each.strerror
     if isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
         return "no answer in time"
-    return "the connection broke off"
+    return "the connection was closed"

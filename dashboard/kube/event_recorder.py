@@ -1,4 +1,4 @@
-"""Records Kubernetes Events on the objects that an operator acted on. RBAC: create on events."""
+"""The recorder of Kubernetes Events on the objects that a user acted on. RBAC: create on events."""
 
 import contextlib
 import time
@@ -7,17 +7,17 @@ from typing import Any
 
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient, object_path
-from dashboard.kube.update import READ_SECONDS, telling
+from dashboard.kube.update import READ_SECONDS, translate_errors
 
-COMPONENT = "dashboard"  # who Events say that they come from
-LONGEST_MESSAGE = 1000  # characters of an Event
+COMPONENT = "dashboard"  # the Events' source
+LONGEST_MESSAGE = 1000  # characters
 API_VERSIONS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "HorizontalPodAutoscaler": "autoscaling/v2"}
 
 Json = dict[str, Any]
 
 
 class EventRecorder:
-    """`instance` is this dashboard's own name; `api` makes a client that waits so many seconds for an answer."""
+    """Creates Events. `api` makes a client with a read timeout in seconds; `instance` is this dashboard's name."""
 
     def __init__(
         self, api: Callable[[float], KubeClient], namespace: str, instance: str, now: Callable[[], float] = time.time
@@ -28,7 +28,7 @@ class EventRecorder:
         self._now = now
 
     def record(self, reason: str, message: str, about: Json, type_: str = "Normal") -> None:
-        """An Event on the object {kind, name, uid}. `type_` is Normal or Warning. `ExternalError`."""
+        """Create an Event on the object {kind, name, uid}. `type_` is Normal or Warning. May raise ExternalError."""
         at = rfc3339(self._now())
         event = {
             "apiVersion": "v1",
@@ -51,5 +51,5 @@ class EventRecorder:
             "reportingComponent": COMPONENT,
             "reportingInstance": self._instance,
         }
-        with contextlib.closing(self._api(READ_SECONDS)) as api, telling("create an Event"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors("create an Event"):
             api.post(object_path(self._namespace, "events"), event)

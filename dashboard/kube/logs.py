@@ -1,7 +1,7 @@
-"""Logs on their way to their readers: so many at once, none longer than it may, and all of them end with the dashboard.
+"""Log streams from containers to readers, with a maximum of streams and of their duration.
 
-A reader that leaves says nothing while nothing is written to it. So its connection is looked at each second, and a
-followed log that is silent gets an empty line as a heartbeat.
+A closed connection is noticed only on a write. So each reader's connection is checked every second, and a followed log
+that is silent gets an empty line as a heartbeat.
 """
 
 import contextlib
@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dashboard.kube.pod_details import LogSource, PodReadError
 
-MOST = 8  # logs at once; each takes a thread here and one of the server's
+MOST = 8  # concurrent streams; each takes a thread here and one of the server's
 LONGEST_SECONDS = 30 * 60.0
 HEARTBEAT_SECONDS = 5.0
-LOOK_SECONDS = 1.0  # how soon a reader that left is noticed
+LOOK_SECONDS = 1.0  # between two checks of the reader's connection
 LONGEST_LINE = 16 << 10  # bytes
-PIECES = 64  # of some kilobytes each, that wait for a slow reader; then the log itself waits
+PIECES = 64  # queue size, some kilobytes each; while the queue is full, the log is not read (backpressure)
 USER_TIMEOUT_MS = 30_000
 
 
 class TooManyLogs(Exception):
-    """As many logs as may be are being read."""
+    """The maximum of concurrent log streams is reached."""
 
 
 class LogStreams:
-    """All logs that are being read."""
+    """All open log streams."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -37,37 +37,37 @@ class LogStreams:
         self._stopped = False
 
     def open(self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool) -> "LogStream":
-        """Takes one of the places, and only then asks for the log. TooManyLogs, or what `log` raises."""
-        tail = LogStream(reader, follow=follow, release=self._release)
+        """Open a stream, and then its log. Raise TooManyLogs, or the error of `log`."""
+        stream = LogStream(reader, follow=follow, release=self._release)
         with self._lock:
             if self._stopped or len(self._open) >= self._most:
                 raise TooManyLogs
-            self._open.add(tail)
+            self._open.add(stream)
         try:
-            tail.start(log())
+            stream.start(log())
         except BaseException:
-            tail.close()
+            stream.close()
             raise
-        return tail
+        return stream
 
     def stop(self) -> None:
-        """Ends them all, a reader that does not read among them."""
+        """End all streams, also those of readers that do not read."""
         with self._lock:
             self._stopped = True
-            tails = list(self._open)
-        for tail in tails:
-            tail.cut()
+            streams = list(self._open)
+        for stream in streams:
+            stream.disconnect()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def _release(self, tail: "LogStream") -> None:
+    def _release(self, stream: "LogStream") -> None:
         with self._lock:
-            self._open.discard(tail)
+            self._open.discard(stream)
 
 
 class LogStream:
-    """One log and its reader. Two threads: one waits for the log, the server's own for the reader."""
+    """One log and its reader. One thread reads the log; the server's own thread writes to the reader."""
 
     def __init__(self, reader: "LogReader", *, follow: bool, release: Callable[["LogStream"], None]) -> None:
         self._reader = reader
@@ -82,39 +82,40 @@ class LogStream:
         threading.Thread(target=self._read, args=[log], name="log", daemon=True).start()
 
     def lines(self) -> Iterator[bytes]:
-        """Whole lines, as many at once as there are. One that is followed begins with a heartbeat: it is open."""
+        """Yield blocks of whole lines. A followed log begins with a heartbeat, which shows that it is open."""
         now = time.monotonic()
-        ends_at, beat_at = now + LONGEST_SECONDS, now
+        deadline, heartbeat_at = now + LONGEST_SECONDS, now
         try:
-            while now < ends_at and not self._closed.is_set():
-                if self._follow and now >= beat_at:
-                    beat_at = now + HEARTBEAT_SECONDS
+            while now < deadline and not self._closed.is_set():
+                if self._follow and now >= heartbeat_at:
+                    heartbeat_at = now + HEARTBEAT_SECONDS
                     yield b"\n"
                 piece = self._next()
-                if piece is None or self._reader.left():
+                if piece is None or self._reader.is_gone():
                     return
                 now = time.monotonic()
                 if piece:
-                    beat_at = now + HEARTBEAT_SECONDS
+                    heartbeat_at = now + HEARTBEAT_SECONDS
                     yield piece
         finally:
             self.close()
 
     def close(self) -> None:
-        """Ends it and gives its place back; again does nothing."""
+        """End the stream and release its slot. May be called more than once."""
         self._closed.set()
         if self._log:
             self._log.close()
-        with contextlib.suppress(queue.Full):  # then there is no need to wake whoever reads
+        with contextlib.suppress(queue.Full):  # `lines` then does not wait
             self._pieces.put_nowait(None)
         self._release(self)
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
+        """End the stream and the reader's connection."""
         self.close()
-        self._reader.cut()
+        self._reader.disconnect()
 
     def _read(self, log: LogSource) -> None:
-        """Hands the log on; its last words when it broke off are ours."""
+        """Queue the log's lines. If the log breaks off, add a last line that says why."""
         try:
             for piece in whole_lines(log.pieces()):
                 if not self._put(piece):
@@ -125,14 +126,14 @@ class LogStream:
             self._put(None)
 
     def _next(self) -> bytes | None:
-        """What has come, nothing if nothing came for a moment, None at the end."""
+        """Return the next block, an empty one after LOOK_SECONDS without data, or None at the end."""
         try:
             return self._pieces.get(timeout=LOOK_SECONDS)
         except queue.Empty:
             return b""
 
     def _put(self, piece: bytes | None) -> bool:
-        """Whether the reader is still there to take it; waits while it is slow."""
+        """Queue a block, waiting while the queue is full. Return False if the stream was closed."""
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
                 self._pieces.put(piece, timeout=LOOK_SECONDS)
@@ -141,16 +142,16 @@ class LogStream:
 
 
 class LogReader:
-    """The connection to whoever reads, where the server tells which one it is."""
+    """A reader's connection; None if the server does not provide it."""
 
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
         if connection:
-            with contextlib.suppress(OSError):  # no TCP
+            with contextlib.suppress(OSError):  # not a TCP connection
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
 
-    def left(self) -> bool:
-        """Whether it has closed its end."""
+    def is_gone(self) -> bool:
+        """Return whether the reader has closed the connection."""
         if self._connection is None:
             return False
         try:
@@ -160,14 +161,14 @@ class LogReader:
         except (OSError, ValueError):
             return True
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         if self._connection:
             with contextlib.suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces' bytes as whole lines of UTF-8, what each piece completes together. Long lines are cut, and say so."""
+    """Yield the data as blocks of whole UTF-8 lines. Long lines are cut, and end with the number of missing bytes."""
     line, lost = bytearray(), 0
     for piece in pieces:
         *ends, rest = piece.split(b"\n")
@@ -185,13 +186,13 @@ def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _extend(line: bytearray, more: bytes) -> int:
-    """Adds what still fits; the number of bytes that did not."""
+    """Append the bytes that still fit. Return the number of the others."""
     room = LONGEST_LINE - len(line)
     line += more[:room]
     return max(0, len(more) - room)
 
 
 def _clean(line: bytearray, lost: int) -> bytes:
-    """UTF-8, whatever it was; a character that was cut in two goes with what was cut."""
+    """Return the line as valid UTF-8. A character that the cut split is dropped."""
     text = line.decode("utf-8", "ignore" if lost else "replace")
     return f"{text}{f' … and {lost} bytes more' if lost else ''}\n".encode()

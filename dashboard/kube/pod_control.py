@@ -1,7 +1,7 @@
-"""The database's pod: read, deleted, and killed.
+"""Control of the database's pod: read it, delete it, kill its mongod.
 
-RBAC: get on pods and persistentvolumeclaims, delete on the database's pod by name. No request is sent twice, and no pod
-with another uid than the given one is touched.
+RBAC: get on pods and persistentvolumeclaims, delete on the database's pod by name. No request is sent twice, and a pod
+with another uid than the given one is never touched.
 """
 
 import contextlib
@@ -15,19 +15,20 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.objects import Condition, Meta, Object
 from dashboard.kube.client import KubeClient, KubeStatusError, object_path
 from dashboard.kube.crash import CrashClient
-from dashboard.kube.update import READ_SECONDS, telling
+from dashboard.kube.update import READ_SECONDS, translate_errors
 
-DATABASE = "mongod"  # the container
-DATA_PATH = "/data/db"  # mongod's own default
+DATABASE = "mongod"  # the container's name
+DATA_PATH = "/data/db"  # mongod's default
 GRACEFUL, CRASH = MODES = ("graceful", "crash")
 
 T = TypeVar("T")
 
 
 class PodIdentity(Struct, frozen=True):
-    """A pod as it is now. `container` is mongod's container id without its runtime's prefix, None until it has one.
+    """The identity of a pod and of what runs in it.
 
-    `claim` is the name of the claim that mongod's data is on, None where its volume is none (an emptyDir).
+    `container` is the id of the mongod container without the runtime's prefix, None until it has one. `claim` is the
+    name of the claim for mongod's data, None if its volume has no claim (an emptyDir).
     """
 
     name: str
@@ -39,7 +40,7 @@ class PodIdentity(Struct, frozen=True):
 
 
 class ClaimIdentity(Struct, frozen=True):
-    """A PersistentVolumeClaim and the volume that it is bound to, None while it is not."""
+    """The identity of a PersistentVolumeClaim and of its volume; None while it is not bound."""
 
     uid: str
     volume: str | None
@@ -47,9 +48,9 @@ class ClaimIdentity(Struct, frozen=True):
 
 
 class PodControl:
-    """`crash` is None where crash mode is not installed.
+    """Reads and kills the database's pod. `crash` is None if crash mode is not installed.
 
-    `api` makes a client that waits so many seconds for an answer: each call has one of its own.
+    `api` makes a client with a read timeout in seconds; each call uses its own.
     """
 
     def __init__(self, api: Callable[[float], KubeClient], namespace: str, crash: CrashClient | None = None) -> None:
@@ -58,7 +59,7 @@ class PodControl:
         self._crash = crash
 
     def pod(self, name: str) -> PodIdentity:
-        """The pod as the API server has it now, not as the watch saw it last. `NotFound` if there is none."""
+        """Return the pod as the API server has it now, not from the watch. Raise NotFound if there is none."""
         pod = self._read("pods", name, f"the pod {name}", MongodPod)
         ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
         return PodIdentity(
@@ -71,15 +72,15 @@ class PodControl:
         )
 
     def claim(self, name: str) -> ClaimIdentity:
-        """`NotFound` if there is none."""
+        """Return the claim. Raise NotFound if there is none."""
         claim = self._read("persistentvolumeclaims", name, f"the claim {name}", DataClaim)
         return ClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
 
     def kill(self, name: str, uid: str, mode: str) -> None:
-        """Deletes the pod with its own grace period ("graceful"), or sends SIGKILL to its mongod ("crash").
+        """Delete the pod with its own grace period ("graceful"), or send SIGKILL to its mongod ("crash").
 
-        `UidMismatch` if the pod has another uid, `NotFound` if there is none; another `ExternalError` if it can't be
-        done or nobody knows.
+        Raise UidMismatch if the pod has another uid, NotFound if there is none, or another ExternalError if the
+        request failed or its outcome is unknown.
         """
         if mode == CRASH:
             self._kill_mongod(name, uid)
@@ -87,16 +88,16 @@ class PodControl:
             self._delete(name, uid)
 
     def _delete(self, name: str, uid: str) -> None:
-        """The API server compares the uid itself, so that no replacement is ever deleted."""
+        """Delete the pod with a uid precondition, so that the API server never deletes its replacement."""
         what = f"the pod {name}"
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        with self._asking(f"delete {what}", what) as api:
+        with self._client(f"delete {what}", what) as api:
             try:
                 api.delete(object_path(self._namespace, "pods", name), options)
-            except KubeStatusError as refused:
-                if refused.status != 409:
+            except KubeStatusError as error:
+                if error.status != 409:
                     raise
-                raise UidMismatch(f"The pod {name} has another uid now than {uid}.") from refused
+                raise UidMismatch(f"The pod {name} has another uid now than {uid}.") from error
 
     def _kill_mongod(self, name: str, uid: str) -> None:
         if self._crash is None:
@@ -105,25 +106,26 @@ class PodControl:
         if pod.metadata.uid != uid:
             raise UidMismatch(f"The pod {name} has another uid now than {uid}.")
         if not pod.status.pod_ip:
-            raise ExternalError(f"The pod {name} has no address: it does not run.")
+            raise ExternalError(f"The pod {name} has no IP address: it is not running.")
         self._crash.kill(pod.status.pod_ip, uid)
 
     def _read(self, resource: str, name: str, what: str, type_: type[T]) -> T:
-        with self._asking(f"read {what}", what) as api:
+        with self._client(f"read {what}", what) as api:
             return msgspec.json.decode(api.get(object_path(self._namespace, resource, name)), type=type_)
 
     @contextlib.contextmanager
-    def _asking(self, deed: str, what: str) -> Iterator[KubeClient]:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, telling(deed):
+    def _client(self, action: str, what: str) -> Iterator[KubeClient]:
+        """Return a client for one request. Its errors become ExternalErrors."""
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(action):
             try:
                 yield api
-            except KubeStatusError as refused:
-                if refused.status != 404:
+            except KubeStatusError as error:
+                if error.status != 404:
                     raise
-                raise NotFound(f"There is no {what.removeprefix('the ')} now.") from refused
+                raise NotFound(f"There is no {what.removeprefix('the ')} now.") from error
 
 
-# What is read of a pod and of a claim, beyond what the page shows of them.
+# Fields of a pod and of a claim that core.objects does not have.
 
 
 class DataMount(Object, frozen=True):
@@ -185,19 +187,19 @@ class DataClaim(Object, frozen=True):
 
 
 def _container_id(pod: MongodPod) -> str | None:
-    """containerd://… without the runtime's name."""
+    """Return mongod's container id without the runtime's prefix ("containerd://")."""
     ids = (each.container_id for each in pod.status.container_statuses or [] if each.name == DATABASE)
     return next(ids, "").rpartition("://")[2] or None
 
 
 def _claim(pod: MongodPod) -> str | None:
-    """The claim that mongod's data directory is on, by the volume that is mounted closest above it."""
+    """Return the claim of the volume that holds mongod's data directory: the one mounted closest above it."""
     mongod = next((each for each in pod.spec.containers or [] if each.name == DATABASE), None)
     if mongod is None:
         return None
     path = f"{_data_path(mongod)}/"
-    above = [each for each in mongod.volume_mounts or [] if path.startswith(f"{each.mount_path.rstrip('/')}/")]
-    closest = max(above, key=lambda mount: len(mount.mount_path.rstrip("/")), default=None)
+    mounts = [each for each in mongod.volume_mounts or [] if path.startswith(f"{each.mount_path.rstrip('/')}/")]
+    closest = max(mounts, key=lambda mount: len(mount.mount_path.rstrip("/")), default=None)
     volumes = {each.name: each.persistent_volume_claim for each in pod.spec.volumes or []}
     source = volumes.get(closest.name) if closest else None
     return source.claim_name if source else None

@@ -1,6 +1,6 @@
-"""A pod in detail, from the API's own JSON; and what is asked of a log, and what may keep one from it.
+"""A pod's details as JSON for the page; and the interface and errors of a pod reader.
 
-Go writes an empty list or map as null or leaves it out, so all is read with that in mind.
+Go encodes empty lists and maps as null or leaves them out, so every field may be missing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,20 +10,20 @@ import msgspec
 
 from dashboard.core.timestamps import seconds
 
-EVENTS = 50  # the newest
-WORDS = 2_000  # characters of a foreign message
+EVENTS = 50  # the newest ones
+MESSAGE_LENGTH = 2_000  # characters
 
 Json = dict[str, Any]
 
 
 class PodReadError(Exception):
-    """A pod, its events or its log can't be shown. The message is a plain sentence.
+    """A pod, its events or its log can't be read. The message is a sentence for the user.
 
     PodReadError
-    ├── PodNotFound   there is no such pod, container or log
-    ├── ContainerWaiting   the container has not started: no log yet
-    ├── PodReadForbidden    the dashboard's Role does not allow it
-    └── PodReadUnavailable      the API server or the pod's node does not answer, or not well
+    ├── PodNotFound           the pod, the container or the log does not exist
+    ├── ContainerWaiting      the container has not started, so it has no log yet
+    ├── PodReadForbidden      the dashboard's Role does not allow it
+    └── PodReadUnavailable    the API server or the pod's node failed or did not answer
     """
 
 
@@ -44,8 +44,8 @@ class PodReadUnavailable(PodReadError):
 
 
 class LogRequest(msgspec.Struct, frozen=True):
-    """What is asked of a container's log: its last `tail` lines, of the container before this one if `previous`, each
-    with its time if `timestamps`, and what is written from now on if `follow`."""
+    """A request for a container's log: the last `tail` lines, of the previous container if `previous`, each with its
+    time if `timestamps`, and all new lines if `follow`."""
 
     container: str
     previous: bool = False
@@ -55,14 +55,14 @@ class LogRequest(msgspec.Struct, frozen=True):
 
 
 class LogSource(Protocol):
-    """A log on its way. `close` may be called by another thread and ends a read that waits."""
+    """An open log. Another thread may call `close`, which ends a waiting read."""
 
     def pieces(self) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
 
 class PodReader(Protocol):
-    """Looks closely at one pod, named by its view in the state. All raise PodReadError."""
+    """Reads one pod, given by its view in the state. All methods raise PodReadError."""
 
     def pod(self, view: Json) -> Json: ...
     def events(self, view: Json) -> list[Json]: ...
@@ -70,7 +70,7 @@ class PodReader(Protocol):
 
 
 def details(pod: Json, events: Iterable[Json]) -> Json:
-    """What the drawer shows. Times are RFC 3339 as the API wrote them, amounts Kubernetes' own quantities."""
+    """Return the pod's details as JSON. Times are RFC 3339, amounts Kubernetes quantities, both as the API has them."""
     meta, spec, status = _map(pod, "metadata"), _map(pod, "spec"), _map(pod, "status")
     return {
         "name": meta.get("name", ""),
@@ -89,7 +89,7 @@ def details(pod: Json, events: Iterable[Json]) -> Json:
 
 
 def names(pod: Json) -> list[str]:
-    """The pod's containers by name, the one first that is meant when none is named."""
+    """Return the names of the pod's containers, the default container first."""
     annotations = _map(_map(pod, "metadata"), "annotations")
     default = annotations.get("kubectl.kubernetes.io/default-container")
     spec = _map(pod, "spec")
@@ -99,14 +99,14 @@ def names(pod: Json) -> list[str]:
 
 
 def newest(events: Iterable[Json]) -> list[Json]:
-    """The pod's events, newest first. Most are dated to the second; within one, their names go by their making."""
-    told = [(_event(event), _map(event, "metadata").get("name", "")) for event in events]
+    """Return the newest events, newest first. Most times are in whole seconds; within one, the names are in order."""
+    named = [(_event(event), _map(event, "metadata").get("name", "")) for event in events]
 
     def age(one: tuple[Json, str]) -> tuple[int, str, float]:
         at = seconds(one[0]["at"]) if one[0]["at"] else 0.0
         return int(at), one[1], at
 
-    return [event for event, _ in sorted(told, key=age, reverse=True)[:EVENTS]]
+    return [event for event, _ in sorted(named, key=age, reverse=True)[:EVENTS]]
 
 
 def _condition(condition: Json) -> Json:
@@ -114,13 +114,13 @@ def _condition(condition: Json) -> Json:
         "type": condition.get("type", ""),
         "status": condition.get("status", "Unknown"),
         "reason": condition.get("reason") or None,
-        "message": _words(condition.get("message")),
+        "message": _message(condition.get("message")),
         "since": condition.get("lastTransitionTime"),
     }
 
 
 def _containers(spec: Json, status: Json) -> Iterator[Json]:
-    """In the order in which they start."""
+    """Yield the containers in the order in which they start."""
     for kind, field, statuses in (
         ("init", "initContainers", "initContainerStatuses"),
         ("main", "containers", "containerStatuses"),
@@ -151,7 +151,7 @@ def _container(kind: str, container: Json, status: Json) -> Json:
 
 
 def _state(state: Json | None) -> Json | None:
-    """`since` is when a running one started, and when a terminated one ended."""
+    """Return a container's state. `since` is the start of a running container, the end of a terminated one."""
     for word in ("running", "waiting", "terminated"):
         if (found := (state or {}).get(word)) is not None:
             return {
@@ -159,19 +159,19 @@ def _state(state: Json | None) -> Json | None:
                 "since": found.get("startedAt") if word == "running" else found.get("finishedAt"),
                 "reason": found.get("reason") or None,
                 "exit_code": found.get("exitCode"),
-                "message": _words(found.get("message")),
+                "message": _message(found.get("message")),
             }
     return None
 
 
 def _port(port: Json) -> str:
-    """"http 8080/TCP"."""
-    figure = f"{port.get('containerPort')}/{port.get('protocol') or 'TCP'}"
-    return f"{port['name']} {figure}" if port.get("name") else figure
+    """Return a port as text: "http 8080/TCP"."""
+    number = f"{port.get('containerPort')}/{port.get('protocol') or 'TCP'}"
+    return f"{port['name']} {number}" if port.get("name") else number
 
 
 def _probe(word: str, probe: Json | None) -> str | None:
-    """A probe in a few words: "readiness: GET /readyz on http every 2 s"."""
+    """Return a probe as text: "readiness: GET /readyz on http every 2 s"."""
     if not probe:
         return None
     every = f"every {probe.get('periodSeconds') or 10} s"
@@ -186,14 +186,14 @@ def _probe(word: str, probe: Json | None) -> str | None:
 
 
 def _event(event: Json) -> Json:
-    """An Event as the older writers make it (count, lastTimestamp), or the newer (series, eventTime)."""
+    """Return an Event, from the older format (count, lastTimestamp) or the newer (series, eventTime)."""
     meta, series = _map(event, "metadata"), _map(event, "series")
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return {
         "id": meta.get("uid", ""),
         "type": event.get("type") or "Normal",
         "reason": event.get("reason") or "",
-        "message": _words(event.get("message")) or "",
+        "message": _message(event.get("message")) or "",
         "count": series.get("count") or event.get("count") or 1,
         "at": next(filter(None, times), meta.get("creationTimestamp")),
         "container": _braced(_map(event, "involvedObject").get("fieldPath")),
@@ -202,7 +202,7 @@ def _event(event: Json) -> Json:
 
 
 def _braced(path: str | None) -> str | None:
-    """The name in "spec.containers{name}"."""
+    """Return the name in "spec.containers{name}"."""
     return path.partition("{")[2].removesuffix("}") or None if path else None
 
 
@@ -210,8 +210,8 @@ def _app(labels: Json) -> str:
     return str(labels.get("app.kubernetes.io/name") or labels.get("app") or "")
 
 
-def _words(message: str | None) -> str | None:
-    return message[:WORDS] if message else None
+def _message(message: str | None) -> str | None:
+    return message[:MESSAGE_LENGTH] if message else None
 
 
 def _map(of: Json, field: str) -> Json:

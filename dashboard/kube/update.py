@@ -1,4 +1,4 @@
-"""One named object of the cluster, changed by compare-and-swap: what another wrote meanwhile is never overwritten."""
+"""Updates of one Kubernetes object with optimistic concurrency: read, change, replace, and retry on a conflict."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,15 +9,18 @@ import msgspec
 from dashboard.core.errors import ExternalError, NotFound
 from dashboard.kube.client import Forbidden, KubeClient, KubeError, KubeStatusError
 
-READ_SECONDS = 5.0  # for an answer to begin: a run waits for it
-TRIES = 5  # of a change that others get ahead of
+READ_SECONDS = 5.0  # until a response begins: a run waits for it
+TRIES = 5  # attempts of an update in case of conflicts
 
 Json = dict[str, Any]
-Change = Callable[[Json], None]  # changes the object that it is given, or raises what keeps it from that
+Change = Callable[[Json], None]  # changes the given object in place, or raises an error that cancels the update
 
 
 class SharedObject:
-    """`api` makes a client that waits so many seconds for an answer; `what` is the object's name in words."""
+    """An object that several dashboards update.
+
+    `api` makes a client with a read timeout in seconds; `what` names the object in error messages.
+    """
 
     def __init__(self, api: Callable[[float], KubeClient], path: str, what: str) -> None:
         self._api = api
@@ -25,45 +28,45 @@ class SharedObject:
         self._what = what
 
     def read(self) -> Json:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, telling(f"read {self._what}"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"read {self._what}"):
             return self._get(api)
 
-    def swap(self, change: Change) -> Json:
-        """Reads it, changes it and puts it back, anew if it was changed by another meanwhile; what it is then.
+    def update(self, change: Change) -> Json:
+        """Read, change and replace the object, again if another client changed it meanwhile. Return the new object.
 
-        An update that got no answer may have been made: whoever needs to know reads it again.
+        After an error without a response, the update may have been made: read the object again to find out.
         """
-        with contextlib.closing(self._api(READ_SECONDS)) as api, telling(f"change {self._what}"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"change {self._what}"):
             for _ in range(TRIES):
                 found = self._get(api)
                 change(found)
                 try:
                     changed: Json = msgspec.json.decode(api.put(self._path, found))
                     return changed
-                except KubeStatusError as refused:
-                    if refused.status != 409:
+                except KubeStatusError as error:
+                    if error.status != 409:
                         raise
-        raise ExternalError(f"The dashboard could not change {self._what}: others change it at the same time.")
+        raise ExternalError(f"The dashboard could not change {self._what}: other clients keep changing it.")
 
     def _get(self, api: KubeClient) -> Json:
         try:
             found: Json = msgspec.json.decode(api.get(self._path))
             return found
-        except KubeStatusError as refused:
-            if refused.status != 404:
+        except KubeStatusError as error:
+            if error.status != 404:
                 raise
-            words = f"There is no {self._what.removeprefix('the ')} in the cluster: apply the manifests again."
-            raise NotFound(words) from refused
+            message = f"There is no {self._what.removeprefix('the ')} in the cluster: apply the manifests again."
+            raise NotFound(message) from error
 
 
 @contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
-    """The API's errors as a sentence that says what the dashboard wanted to do."""
+def translate_errors(action: str) -> Iterator[None]:
+    """Raise the API's errors as ExternalErrors that name the failed action ("read the Lease …")."""
     try:
         yield
     except Forbidden as error:
-        raise ExternalError(f"The dashboard may not {what}: the API server says {error}.") from error
+        raise ExternalError(f"The dashboard may not {action}: the API server says {error}.") from error
     except KubeError as error:
-        raise ExternalError(f"The dashboard could not {what}: {error}.") from error
+        raise ExternalError(f"The dashboard could not {action}: {error}.") from error
     except msgspec.DecodeError as error:
-        raise ExternalError(f"The dashboard could not {what}: the API server's answer can't be read.") from error
+        raise ExternalError(f"The dashboard could not {action}: the API server's response is invalid.") from error

@@ -56,7 +56,7 @@ class History:
                 data[UNREADABLE] = _latest([data.get(UNREADABLE, ""), *unreadable])
             config_map["data"] = data
 
-        self._known = {run["id"] for run in _history(self._config_map.swap(put))[0]}
+        self._known = {run["id"] for run in _history(self._config_map.update(put))[0]}
 
 
 def _history(config_map: Json) -> tuple[list[Json], list[str]]:

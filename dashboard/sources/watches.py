@@ -43,7 +43,7 @@ from dashboard.kube.client import (
     KubeStatusError,
     RequestCounter,
     Unreachable,
-    refusal,
+    status_error,
 )
 
 PATHS = {
@@ -94,7 +94,7 @@ class ClusterSource:
 
         def doubt() -> None:
             for watch in watches:
-                watch.api.hang_up()
+                watch.api.close_stream()
 
         self._loops: list[Loop] = [
             *watches,
@@ -208,7 +208,7 @@ class Reflector:
             case "ERROR":
                 status = _decoded(self._status, line.object)
                 self._version = ""  # what was missed is unknown
-                raise refusal(status.code, bytes(line.object))
+                raise status_error(status.code, bytes(line.object))
             case "BOOKMARK":
                 version = _decoded(self._bookmark, line.object).metadata.resource_version
                 if is_earlier(version, self._version):  # the server's history was replaced by an older one
@@ -324,7 +324,7 @@ def pause(asked: int, lasted: float, error: Exception | None = None) -> float:
     that lasted has paid for itself, but for a moment that keeps the kinds apart.
     """
     spread = random.uniform(*REQUEST_SECONDS)  # noqa: S311 - spreads requests, guards nothing
-    wait = min(error.wait, LONGEST_WAIT_SECONDS) if isinstance(error, KubeStatusError) else 0.0
+    wait = min(error.retry_after, LONGEST_WAIT_SECONDS) if isinstance(error, KubeStatusError) else 0.0
     return max(random.uniform(0, 0.1), asked * spread - lasted, wait)  # noqa: S311
 
 

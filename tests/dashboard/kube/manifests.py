@@ -1,4 +1,4 @@
-"""The objects that the manifests make, as the API server has them."""
+"""The objects of the manifests, as the API server has them."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def manifest(name: str) -> Json:
 
 
 def pod(**spec: Any) -> Json:
-    """The database's, as the manifest makes it."""
+    """Return the database's pod, made from its manifest."""
     template: Json = manifest("mongodb-statefulset")["spec"]["template"]["spec"]
     source = {"persistentVolumeClaim": {"claimName": "data-mongodb-0"}}
     volumes = [*template["volumes"], {"name": "data", **source}]

@@ -1,13 +1,12 @@
-"""A clock that stands still, for what reads the time of day."""
-
-
-
+"""A clock that tests set, and the names and times that they share."""
 
 NAMESPACE = "flask-mongodb"
-START = 1_780_000_000.0  # of the tests' clock
+START = 1_780_000_000.0  # the first time of `Clock`
 
 
 class Clock:
+    """A clock that stands still until a test changes `now`."""
+
     def __init__(self) -> None:
         self.now = START
 

@@ -1,4 +1,4 @@
-"""Events as the API server gets them."""
+"""The recorded Events, as the API server receives them."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,7 @@ def recorder(clients: Callable[[float], KubeClient], clock: Clock) -> EventRecor
     return EventRecorder(clients, NAMESPACE, "dashboard-a", clock)
 
 
-
-def test_an_event_is_created_on_the_object_that_it_is_about(object_api: ObjectApi, recorder: EventRecorder) -> None:
+def test_event_is_created_on_its_object(object_api: ObjectApi, recorder: EventRecorder) -> None:
     about = {"kind": "StatefulSet", "name": "mongodb", "uid": "set-1"}
     recorder.record("Killed", "m" * 5000, about, "Warning")
     ((path, event),) = object_api.created
@@ -30,7 +29,7 @@ def test_an_event_is_created_on_the_object_that_it_is_about(object_api: ObjectAp
     assert len(event["message"]) == 1000
 
 
-def test_a_role_that_forbids_it_is_named(object_api: ObjectApi, recorder: EventRecorder) -> None:
+def test_missing_permission_raises(object_api: ObjectApi, recorder: EventRecorder) -> None:
     object_api.refusal = (403, {})
-    with pytest.raises(ExternalError, match=r"^The dashboard may not create an Event: "):
+    with pytest.raises(ExternalError, match="may not create an Event"):
         recorder.record("Killed", "…", {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"})

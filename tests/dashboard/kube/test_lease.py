@@ -1,4 +1,4 @@
-"""The Lease against an API server that compares resourceVersions."""
+"""The lease, with an API server that compares resourceVersions."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.dashboard.objects import ObjectApi
 
 @pytest.fixture
 def lease_of(clients: Callable[[float], KubeClient], clock: Clock) -> Callable[..., Lease]:
-    """A dashboard's Lease, by the dashboard's name."""
+    """Return a factory for the leases of named dashboards."""
 
     def made(holder: str = "dashboard-a", **options: Any) -> Lease:
         return Lease(clients, NAMESPACE, holder, **{"now": clock, "monotonic": clock} | options)
@@ -31,8 +31,7 @@ def lease(lease_of: Callable[..., Lease]) -> ports.Lease:
     return lease_of()
 
 
-
-def test_the_manifests_lease_is_nobodys_and_can_be_taken(lease: Lease, object_api: ObjectApi) -> None:
+def test_lease_of_the_manifest_is_free(lease: Lease, object_api: ObjectApi) -> None:
     assert lease.holder() is None
     lease.acquire("run-1", 15)
     assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
@@ -43,24 +42,24 @@ def test_the_manifests_lease_is_nobodys_and_can_be_taken(lease: Lease, object_ap
         "renewTime": "2026-05-28T20:26:40.000000Z",
         "leaseTransitions": 1,
     }
-    assert object_api.objects[LEASE]["metadata"]["labels"], "what the manifest says of it stays"
+    assert object_api.objects[LEASE]["metadata"]["labels"], "the manifest's metadata stays"
 
 
-def test_another_dashboard_is_told_who_holds_it(lease_of: Callable[..., Lease]) -> None:
+def test_held_lease_names_its_holder(lease_of: Callable[..., Lease]) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     with pytest.raises(LeaseHeld) as held:
         lease_of("dashboard-b").acquire("run-2", 15)
     assert (held.value.holder, held.value.run) == ("dashboard-a", "run-1")
 
 
-def test_a_dashboard_has_it_for_one_run_at_a_time(lease: Lease) -> None:
+def test_dashboard_holds_it_for_one_run_at_a_time(lease: Lease) -> None:
     lease.acquire("run-1", 15)
     lease.acquire("run-1", 15)
     with pytest.raises(LeaseHeld):
         lease.acquire("run-2", 15)
 
 
-def test_a_lease_expires_when_it_was_seen_unchanged_for_its_duration(
+def test_lease_expires_after_it_was_unchanged_for_its_duration(
     lease_of: Callable[..., Lease], clock: Clock
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
@@ -70,19 +69,19 @@ def test_a_lease_expires_when_it_was_seen_unchanged_for_its_duration(
     first.renew()
     clock.now += 14
     with pytest.raises(LeaseHeld):
-        second.acquire("run-2", 15)  # which sees the renewal
+        second.acquire("run-2", 15)  # observes the renewal
     clock.now += 14.9
     assert second.holder()
     clock.now += 0.1
     assert second.holder() is None
     second.acquire("run-2", 15)
-    with pytest.raises(LeaseLost, match=r"^The lease for runs is no longer this dashboard's: dashboard-b has it\.$"):
+    with pytest.raises(LeaseLost, match="dashboard-b"):
         first.renew()
     first.release()
     assert second.holder() == LeaseHolder("dashboard-b", "run-2", "2026-05-28T20:27:23.000000Z")
 
 
-def test_a_first_look_never_finds_a_lease_expired(lease_of: Callable[..., Lease], clock: Clock) -> None:
+def test_first_observation_never_finds_a_lease_expired(lease_of: Callable[..., Lease], clock: Clock) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     clock.now += 1_000_000
     second = lease_of("dashboard-b")
@@ -92,7 +91,7 @@ def test_a_first_look_never_finds_a_lease_expired(lease_of: Callable[..., Lease]
 
 
 @pytest.mark.parametrize("skew", [-86_400.0, -25.0, 25.0, 86_400.0])
-def test_a_skewed_clock_neither_steals_a_lease_nor_keeps_it(
+def test_clock_skew_does_not_affect_expiry(
     skew: float, lease_of: Callable[..., Lease], clock: Clock
 ) -> None:
     first = lease_of("dashboard-a")
@@ -110,7 +109,7 @@ def test_a_skewed_clock_neither_steals_a_lease_nor_keeps_it(
         first.renew()
 
 
-def test_a_clock_that_jumps_loses_no_lease(lease_of: Callable[..., Lease], clock: Clock) -> None:
+def test_clock_jumps_do_not_affect_expiry(lease_of: Callable[..., Lease], clock: Clock) -> None:
     jumps = iter(START + offset for offset in (0, 3600, -3600, 7200, 0, 0, 0))
     first, second = lease_of("dashboard-a", now=lambda: next(jumps)), lease_of("dashboard-b")
     first.acquire("run-1", 20)
@@ -121,7 +120,7 @@ def test_a_clock_that_jumps_loses_no_lease(lease_of: Callable[..., Lease], clock
     assert second.holder()
 
 
-def test_a_change_of_the_leases_labels_is_no_renewal(
+def test_change_of_metadata_is_no_renewal(
     object_api: ObjectApi, lease_of: Callable[..., Lease], clock: Clock
 ) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
@@ -132,7 +131,7 @@ def test_a_change_of_the_leases_labels_is_no_renewal(
     assert second.holder() is None
 
 
-def test_a_restarted_dashboard_takes_its_own_lease_at_once_and_others_wait(
+def test_restarted_dashboard_reacquires_its_lease_at_once(
     lease_of: Callable[..., Lease]
 ) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
@@ -146,7 +145,7 @@ def test_a_restarted_dashboard_takes_its_own_lease_at_once_and_others_wait(
     assert held.value.run == "run-2"
 
 
-def test_a_name_that_only_begins_like_our_own_is_another_dashboards(
+def test_holder_with_a_common_prefix_is_another_dashboard(
     lease_of: Callable[..., Lease]
 ) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
@@ -154,7 +153,7 @@ def test_a_name_that_only_begins_like_our_own_is_another_dashboards(
         lease_of("dashboard").acquire("run-2", 15)
 
 
-def test_an_acquisition_or_a_release_whose_answer_is_lost_keeps_nobody_out_here(
+def test_lost_response_does_not_lock_the_dashboard_out(
     object_api: ObjectApi, lease: Lease
 ) -> None:
     object_api.lost = True
@@ -171,14 +170,14 @@ def test_an_acquisition_or_a_release_whose_answer_is_lost_keeps_nobody_out_here(
     lease.renew()
 
 
-def test_one_that_ran_out_and_that_nobody_took_can_be_renewed(lease: Lease, clock: Clock) -> None:
+def test_expired_lease_can_be_renewed_if_nobody_acquired_it(lease: Lease, clock: Clock) -> None:
     lease.acquire("run-1", 15)
     clock.now += 60
     lease.renew()
     assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
 
 
-def test_what_was_given_back_is_free_at_once(lease_of: Callable[..., Lease]) -> None:
+def test_released_lease_is_free_at_once(lease_of: Callable[..., Lease]) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
     first.acquire("run-1", 15)
     first.release()
@@ -188,7 +187,7 @@ def test_what_was_given_back_is_free_at_once(lease_of: Callable[..., Lease]) -> 
         first.renew()
 
 
-def test_of_many_that_race_one_wins(lease_of: Callable[..., Lease]) -> None:
+def test_one_of_many_concurrent_acquisitions_wins(lease_of: Callable[..., Lease]) -> None:
     barrier = threading.Barrier(8)
 
     def race(number: int) -> bool:
@@ -209,7 +208,7 @@ def test_of_many_that_race_one_wins(lease_of: Callable[..., Lease]) -> None:
             winner.release()
 
 
-def test_who_was_faster_between_read_and_write_has_it(
+def test_acquisition_between_read_and_write_wins(
     object_api: ObjectApi, lease_of: Callable[..., Lease]
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
@@ -219,7 +218,7 @@ def test_who_was_faster_between_read_and_write_has_it(
     assert held.value.holder == "dashboard-b"
 
 
-def test_who_took_it_before_a_renewal_is_not_overwritten(
+def test_renewal_does_not_overwrite_another_holder(
     object_api: ObjectApi, lease_of: Callable[..., Lease], clock: Clock
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
@@ -231,37 +230,38 @@ def test_who_took_it_before_a_renewal_is_not_overwritten(
         first.renew()
 
 
-def test_a_change_of_something_else_is_no_loss(object_api: ObjectApi, lease: Lease) -> None:
+def test_renewal_retries_after_an_unrelated_conflict(object_api: ObjectApi, lease: Lease) -> None:
     lease.acquire("run-1", 15)
     object_api.meanwhile = lambda: object_api.put(LEASE, object_api.objects[LEASE]) and None
     lease.renew()
 
 
-def test_one_that_always_changes_is_trouble_and_not_a_loop(object_api: ObjectApi, lease: Lease) -> None:
+def test_endless_conflicts_raise(object_api: ObjectApi, lease: Lease) -> None:
     def again() -> None:
         object_api.put(LEASE, object_api.objects[LEASE])
         object_api.meanwhile = again
 
     object_api.meanwhile = again
-    with pytest.raises(ExternalError, match="others change it at the same time"):
+    with pytest.raises(ExternalError, match="keep changing it"):
         lease.acquire("run-1", 15)
 
 
-def test_a_holder_that_a_person_wrote_keeps_everybody_out(
+def test_holder_without_a_duration_never_expires(
     object_api: ObjectApi, lease: Lease, clock: Clock
 ) -> None:
     object_api.put(LEASE, manifest("dashboard-lease") | {"spec": {"holderIdentity": "maintenance"}})
     clock.now += 1_000_000
-    with pytest.raises(LeaseHeld, match=r"^maintenance has a run going\.$"):
+    with pytest.raises(LeaseHeld) as held:
         lease.acquire("run-1", 15)
+    assert held.value.holder == "maintenance"
 
 
-def test_where_there_is_no_lease_the_words_say_what_to_do(object_api: ObjectApi, lease: Lease) -> None:
+def test_missing_lease_raises_not_found(object_api: ObjectApi, lease: Lease) -> None:
     del object_api.objects[LEASE]
-    with pytest.raises(NotFound, match=r"^There is no Lease dashboard-runs in the cluster: apply the manifests"):
+    with pytest.raises(NotFound, match="apply the manifests"):
         lease.acquire("run-1", 15)
 
 
-def test_renewing_what_was_never_taken_is_a_loss(lease: Lease) -> None:
-    with pytest.raises(LeaseLost, match="nobody has it"):
+def test_renewal_without_acquisition_is_lost(lease: Lease) -> None:
+    with pytest.raises(LeaseLost, match="it is free"):
         lease.renew()

@@ -198,9 +198,9 @@ def test_each_request_of_a_round_costs_a_second_and_a_long_round_has_paid() -> N
 
 
 def test_a_servers_wish_to_be_left_alone_is_heeded_for_a_while() -> None:
-    assert pause(1, 0.0, KubeStatusError(429, "", wait=2.0)) == 2.0
-    assert pause(1, 0.0, KubeStatusError(503, "", wait=3600.0)) == cluster.LONGEST_WAIT_SECONDS
-    assert pause(1, 0.0, KubeStatusError(429, "", wait=1.0)) >= 1.0
+    assert pause(1, 0.0, KubeStatusError(429, "", retry_after=2.0)) == 2.0
+    assert pause(1, 0.0, KubeStatusError(503, "", retry_after=3600.0)) == cluster.LONGEST_WAIT_SECONDS
+    assert pause(1, 0.0, KubeStatusError(429, "", retry_after=1.0)) >= 1.0
 
 
 @pytest.mark.parametrize(
