@@ -1,9 +1,9 @@
-"""`python -m dashboard`: the dashboard on this machine, by the same server as in a cluster.
+"""`python -m dashboard`: run the dashboard on this machine, under the same server as in a cluster.
 
-With DASHBOARD_SOURCE=mock it needs nothing else: missing tokens are made up, and the login link is printed.
-MOCK_SEED tells another story, MOCK_SPEED tells it so many times as fast; MOCK_PODS makes a crowd of pods, of which
-MOCK_CHURN change each second; with MOCK_QUIET=1 nothing more happens than on a quiet day. MOCK_OUTCOME=pass, fail or
-inconclusive is how every run ends.
+DASHBOARD_SOURCE=mock needs no other settings: missing secrets are generated, and the login link is printed.
+MOCK_SEED selects another simulation, MOCK_SPEED runs it that many times as fast, MOCK_PODS sets the number of pods,
+MOCK_CHURN how many of them change each second, MOCK_QUIET=1 leaves the cluster idle, and MOCK_OUTCOME (pass, fail or
+inconclusive) sets the verdict of every run.
 """
 
 import os
@@ -13,7 +13,7 @@ from dashboard.config import ConfigError, mock, read
 
 
 def main() -> None:
-    """Becomes gunicorn."""
+    """Replace this process with gunicorn."""
     environment = mock()
     try:
         config = read(environment)

@@ -1,12 +1,13 @@
-"""The time of day as the wire writes it, and the clock that runs go by."""
+"""The current time, and the clock that runs use."""
 
 import time
-from datetime import UTC, datetime
 from threading import Event
+
+from dashboard.core.timestamps import rfc3339
 
 
 class Clock:
-    """The real one (runs.ports.Clock)."""
+    """The system clock (implements runs.ports.Clock)."""
 
     def now(self) -> str:
         return now()
@@ -19,9 +20,5 @@ class Clock:
 
 
 def now() -> str:
-    """RFC 3339, UTC, to the millisecond."""
-    return rfc3339(datetime.now(UTC))
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return the current time in RFC 3339, UTC, with milliseconds."""
+    return rfc3339(time.time())

@@ -24,34 +24,36 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    operator_token: str = field(repr=False)
-    viewer_token: str = field(repr=False)
-    session_key: str = field(repr=False)
-    source: str = "cluster"  # cluster | mock
-    namespace: str = "flask-mongodb"
-    deployment: str = "flask"
-    statefulset: str = "mongodb"
-    autoscaler: str = "flask"
-    service_url: str = "http://flask:5000"
-    metrics_port: int = 9090  # of the service's pods
-    mongodb_uri: str = field(default="", repr=False)
-    mongodb_database: str = "flask_db"
-    mongodb_collection: str = "data"
-    crash_port: int = 0  # of the container that kills mongod, in the database's pod; 0 where there is none
-    crash_token: str = field(default="", repr=False)
-    cluster_name: str = "embedded"
-    name: str = "dashboard"  # its own, among the dashboards that may run demos: its pod's
-    kubeconfig: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 8080
-    probe_port: int = 9090
-    viewers: int = 40  # at most so many pages at once; each costs four threads
-    mock_seed: int = 7
-    mock_speed: int = 1  # times as fast as four minutes for the story
-    mock_pods: int = 2  # of the service, at rest
-    mock_churn: int = 0  # of them that change each second
-    mock_quiet: int = 0  # 1: the story stays as it is on opening
-    mock_outcome: str = ""  # pass | fail | inconclusive: how every run ends; otherwise the seed draws it
+    """Settings of the dashboard."""
+
+    operator_token: str = field(repr=False)  # lets its holder read, and start demos, loads and deletions
+    viewer_token: str = field(repr=False)  # lets its holder read
+    session_key: str = field(repr=False)  # signs the session cookie
+    source: str = "cluster"  # cluster or mock: where the state comes from
+    namespace: str = "flask-mongodb"  # namespace of everything that the page shows
+    deployment: str = "flask"  # name of the service's Deployment
+    statefulset: str = "mongodb"  # name of MongoDB's StatefulSet
+    autoscaler: str = "flask"  # name of the HorizontalPodAutoscaler
+    service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
+    metrics_port: int = 9090  # port of /metrics on the service's pods
+    mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
+    mongodb_database: str = "flask_db"  # database of the data service
+    mongodb_collection: str = "data"  # collection whose changes the page shows
+    crash_port: int = 0  # port of the container that kills mongod, on the database's pod; 0 where there is none
+    crash_token: str = field(default="", repr=False)  # that container's token; required where CRASH_PORT is set
+    cluster_name: str = "embedded"  # name of the cluster, as the page shows it
+    name: str = "dashboard"  # identity of this dashboard as the Lease's holder
+    kubeconfig: str | None = None  # path of a kubeconfig; empty: the pod's ServiceAccount
+    host: str = "127.0.0.1"  # address to listen on
+    port: int = 8080  # port of the page and the API
+    probe_port: int = 9090  # port of the probes, on the same address
+    viewers: int = 40  # maximum of concurrently connected pages; each costs four threads
+    mock_seed: int = 7  # seed of the mock's simulation
+    mock_speed: int = 1  # time factor of the mock; at 1, its simulation lasts four minutes
+    mock_pods: int = 2  # pods of the mock's service at rest
+    mock_churn: int = 0  # of these pods, how many change each second
+    mock_quiet: int = 0  # 1: the mock stays in its first state
+    mock_outcome: str = ""  # verdict of every run in the mock; empty: drawn from the seed
 
     @property
     def service(self) -> str:
@@ -66,7 +68,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"DASHBOARD_SOURCE is {source!r}: it must be 'cluster' or 'mock'.")
     if source == "cluster" and not environ.get("MONGODB_URI"):
         raise ConfigError("MONGODB_URI is empty: set it to the database's address, mongodb://….")
-    operator, viewer = (_secret(environ, name) for name in ("OPERATOR_TOKEN", "VIEWER_TOKEN"))
+    operator = _secret(environ, "OPERATOR_TOKEN")
+    viewer = _secret(environ, "VIEWER_TOKEN")
     if operator == viewer:
         raise ConfigError("OPERATOR_TOKEN and VIEWER_TOKEN are the same: each role needs a token of its own.")
     crash_port = _whole(environ, "CRASH_PORT", 0, 0, 65535)
@@ -80,7 +83,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         statefulset=environ.get("STATEFULSET", Config.statefulset),
         autoscaler=environ.get("HPA", Config.autoscaler),
         service_url=environ.get("SERVICE_URL", Config.service_url),
-        metrics_port=_port(environ, "METRICS_PORT", Config.metrics_port),
+        metrics_port=_whole(environ, "METRICS_PORT", Config.metrics_port, 1, 65535),
         mongodb_uri=environ.get("MONGODB_URI", ""),
         mongodb_database=environ.get("MONGODB_DATABASE", Config.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", Config.mongodb_collection),
@@ -90,8 +93,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         name=environ.get("POD_NAME") or environ.get("HOSTNAME") or Config.name,
         kubeconfig=environ.get("KUBECONFIG") or None,
         host=environ.get("HOST", Config.host),
-        port=_port(environ, "PORT", Config.port),
-        probe_port=_port(environ, "PROBE_PORT", Config.probe_port),
+        port=_whole(environ, "PORT", Config.port, 1, 65535),
+        probe_port=_whole(environ, "PROBE_PORT", Config.probe_port, 1, 65535),
         viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
         mock_seed=_whole(environ, "MOCK_SEED", Config.mock_seed, 0, 2**32),
         mock_speed=_whole(environ, "MOCK_SPEED", Config.mock_speed, 1, 60),
@@ -127,10 +130,6 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     if len(set(unguessed)) < FEWEST_CHARACTERS or len(unguessed) < SHORTEST_SECRET // 2:
         raise ConfigError(f"{name} is one that can be guessed: set it to random characters.")
     return value
-
-
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
-    return _whole(environ, name, default, 1, 65535)
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:

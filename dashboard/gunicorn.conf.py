@@ -1,9 +1,10 @@
-"""gunicorn's configuration. The container's command, in the directory that holds dashboard/, templates/ and static/:
+"""gunicorn's configuration. The container runs, in the directory that holds dashboard/, templates/ and static/:
 
     gunicorn --config dashboard/gunicorn.conf.py "dashboard.app:create_app()"
 
-One worker, since the hub's state and the sockets live in it; a thread for each open page, and some for all else.
-Nothing is written but to /dev/shm (gunicorn's heartbeat). SIGTERM closes the pages' sockets and ends within seconds.
+There is one worker, since the hub's state and the sockets live in its memory. It has a thread for each open page and
+some spare ones. Only gunicorn's heartbeat is written, to /dev/shm. SIGTERM closes the sockets and stops the server
+within `graceful_timeout`.
 """
 
 import gc
@@ -27,27 +28,27 @@ bind = f"{_config.host}:{_config.port}"
 workers = 1
 worker_class = "gthread"
 threads = _config.viewers + SPARE_THREADS
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - memory, and not a name that anybody could guess
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - in memory, and gunicorn's file name is random
 control_socket_disable = True
-graceful_timeout = 12  # over the 10 that a run has to clean up
+graceful_timeout = 12  # longer than the 10 s that a run has to clean up
 keepalive = 20
-limit_request_line = 8190  # a filter of documents may be long
+limit_request_line = 8190  # a document filter may be long
 proc_name = "dashboard"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Starts the threads, in the process that serves: none survives a fork."""
+    """Start the threads in the worker process: threads do not survive a fork."""
     app = worker.wsgi
     try:
         root.start(app)
     except (ConfigError, OSError) as error:
         sys.exit(f"The dashboard can't start: {error}")
-    gc.freeze()  # what was imported stays; later collections need not look at it
-    graceful = signal.getsignal(signal.SIGTERM)
+    gc.freeze()  # imported modules are never freed: later collections can skip them
+    stop_gracefully = signal.getsignal(signal.SIGTERM)
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=root.stop, args=[app], name="stop").start()  # a handler must take no lock
-        if callable(graceful):
-            graceful(number, frame)
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        threading.Thread(target=root.stop, args=[app], name="stop").start()  # a signal handler must not take a lock
+        if callable(stop_gracefully):
+            stop_gracefully(number, frame)
 
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, on_sigterm)

@@ -1,14 +1,12 @@
-"""The data service: JSON documents in, the same documents out, from MongoDB, with what it did in /metrics.
+"""The data service: stores JSON documents in MongoDB and returns them unchanged.
 
-app       create_app: puts the parts together            server    gunicorn's settings: how to run it; worker
-config    the only reader of the environment             document  pure: check and shape one document
-store     MongoDB; raises its own errors                 documents the blueprint, at /data and /proofs
-filter    pure: what a filter may ask for                errors    every error as application/problem+json
-body      a request's bytes, bounded                     health    liveness, readiness
-probes    the probe port, on a thread of its own         metrics   what Prometheus scrapes
-welcome   GET /                                          openapi   the contract, as data
-sidecar   beside mongod: replica set and users           sharing   one answer for all who ask the same at once
-logs      JSON lines
+app            create_app, the application factory        server/   gunicorn settings, worker, health server
+config         typed settings from the environment        routes/   the HTTP blueprints and the OpenAPI document
+store          MongoDB access, with its own errors        sidecar/  programs that run beside mongod
+document       pure: parses and checks a document         filter    pure: parses and checks a filter
+errors         every error as application/problem+json    health    liveness and readiness
+single_flight  one read for concurrent equal requests     metrics   Prometheus metrics
+logs           JSON lines on standard output
 
-This file stays empty of imports: gunicorn's main process and the sidecar import the package too, and need no Flask.
+This file imports nothing: gunicorn's master process and the sidecar import the package too, and need no Flask.
 """

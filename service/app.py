@@ -1,4 +1,4 @@
-"""Puts the parts together. Nothing here starts a thread or opens a port: `server` does, and tests need not."""
+"""The application factory. It starts no thread and opens no port: `server` does, and tests need neither."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TRACEPARENT = re.compile(
 
 
 class Application(Flask):
-    """Flask, but it does not ask of every function, before every call, whether that is a coroutine: none is here."""
+    """Flask without the check, before every call, whether a view is a coroutine: none is."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
@@ -36,7 +36,7 @@ class Application(Flask):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What whoever serves the application needs of it besides the routes."""
+    """The objects that `server` needs besides the routes."""
 
     store: Store
     health: Health
@@ -44,7 +44,7 @@ class Parts:
 
 
 def create_app(config: Config | None = None, draining: Callable[[], bool] | None = None) -> Flask:
-    """The application; its parts are in `app.extensions["service"]`."""
+    """Return the application, with its Parts in `app.extensions["service"]`."""
     config = config or Config.from_environment()
     instruments = Metrics(config.version, multiprocess=config.workers > 1)
     store = Store(
@@ -69,19 +69,19 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
 
 
 def _identify() -> None:
-    """The client's request id if it gave a sound one, else a new one: logs, errors and the answer carry it. The trace
-    that the request belongs to, if any, is logged, and its header given back."""
+    """Set the request's id (the client's if it is valid, else a new one) and trace. Logs, errors and the response
+    carry both."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.trace = _trace(request.headers.get("traceparent", ""))
 
 
 def _trace(traceparent: str) -> dict[str, str]:
-    """The log's member for the trace of a W3C traceparent; none if there is none, or it is not one."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    if not found or (found["version"] == "00" and found["more"]):  # only versions to come may say more
+    """Return the log fields for a W3C traceparent; empty if it is missing or invalid."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if not match or (match["version"] == "00" and match["more"]):  # only a later version may have more fields
         return {}
-    return {"trace_id": found["trace"]}
+    return {"trace_id": match["trace"]}
 
 
 def _label(response: Response) -> Response:

@@ -1,9 +1,9 @@
-"""One document: from a request's bytes to what may be stored, checked. Pure: no clock, no database, no web.
+"""Parsing and checks of one document. Pure: no clock, no database, no web.
 
-What is accepted comes back exactly as it was sent. Whatever could not (a number that would be rounded, a name given
-twice of which one would be lost, half a surrogate pair) is refused with the reason, before anything is stored.
+An accepted document comes back exactly as it was sent. A body that could not (a number that would be rounded, a
+duplicate name, half a surrogate pair) is rejected with the reason, before anything is stored.
 
-    Malformed           the body is no JSON object that can be kept: 400
+    Malformed           the body is not a JSON object that can be stored unchanged: 400
     └── BadId           its _id is not 24 hexadecimal digits: 422
 """
 
@@ -18,24 +18,24 @@ import orjson
 
 Document = dict[str, Any]
 
-MAX_DEPTH = 100  # of objects and lists: below MongoDB's own limit for what is stored, and easily read by anyone
-MAX_NAMES = 10_000  # inner ones included; of what length, MongoDB leaves to the size of the whole
+MAX_DEPTH = 100  # nested objects and lists; below MongoDB's own limit
+MAX_NAMES = 10_000  # inner ones included
 INT64 = range(-(2**63), 2**63)
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")  # the shortest integer that can leave 64 bits
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")  # the shortest integer that can exceed 64 bits
 
 
 class Malformed(Exception):
-    """The body can't become a document; the message says why."""
+    """The body can't become a document. The message says why."""
 
 
 class BadId(Malformed):
-    """The document's own _id is not one."""
+    """The document's _id is not an ObjectId."""
 
 
 def decode(body: bytes, called: str = "body") -> Document:
-    """The JSON object in `body`, or Malformed, whose message calls the text by this name."""
+    """Parse a JSON object. Raise Malformed, whose message calls the text `called`."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -43,15 +43,15 @@ def decode(body: bytes, called: str = "body") -> Document:
     if not isinstance(value, dict):
         raise Malformed(f"The {called} must be a JSON object, not {_kind(value)}.")
     names = _check(value)
-    # orjson rounds long integers to floats and keeps the last of equal names, both silently. Bodies that could hold
-    # either, and only those, are parsed a second time by the slower parser that reports both.
+    # orjson silently rounds long integers to floats and keeps the last of duplicate names. Only bodies that may hold
+    # either are parsed a second time, by the slower parser, which reports both.
     if _MANY_DIGITS.search(body) or body.count(b":") != names:
         json.loads(body, parse_int=_int64, object_pairs_hook=_distinct)
     return value
 
 
 def take_id(document: Document) -> str | None:
-    """Removes and returns the document's _id in lower case; None if it has none; BadId if it is not 24 hex digits."""
+    """Remove and return the document's _id in lower case; None if there is none. Raise BadId if it is not an id."""
     if "_id" not in document:
         return None
     value = document.pop("_id")
@@ -61,15 +61,15 @@ def take_id(document: Document) -> str | None:
 
 
 def is_id(text: str) -> bool:
-    """Whether this is the text of an ObjectId."""
+    """Return whether the text is 24 hexadecimal digits."""
     return _ID.fullmatch(text) is not None
 
 
 def new_id(now_ns: int, random: bytes) -> str:
-    """A new ObjectId's hex: 4 bytes of seconds, 3 of their fraction, 5 of `random`.
+    """Return the hex of a new ObjectId: 4 bytes of seconds, 3 of their fraction, 5 of `random`.
 
-    The driver's own ids order only by whole seconds between processes; with a fraction, newest first also holds for
-    documents posted within one second through different pods.
+    Between processes, the driver's own ids are ordered by whole seconds only. The fraction keeps "newest first" right
+    for documents that are posted within one second through different pods.
     """
     seconds, rest = divmod(now_ns, 1_000_000_000)
     fraction = (rest << 24) // 1_000_000_000
@@ -77,23 +77,23 @@ def new_id(now_ns: int, random: bytes) -> str:
 
 
 def encode(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
-    """JSON of what was stored; `default` shows what JSON has no type for."""
+    """Return stored data as JSON; `default` converts types that JSON lacks."""
     return orjson.dumps(value, default, orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def canonical(document: Document, default: Callable[[Any], Any] | None = None) -> bytes:
-    """Equal for equal documents: the order of names does not count, the difference of 1, 1.0 and true does."""
+    """Return bytes that are equal for equal documents. The order of names does not count; 1, 1.0 and true differ."""
     return orjson.dumps(document, default, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SORT_KEYS)
 
 
 def _reason(error: orjson.JSONDecodeError, called: str) -> str:
-    if "depth limit" in error.msg or "allocate" in error.msg:  # orjson's words for nesting beyond what it follows
+    if "depth limit" in error.msg or "allocate" in error.msg:  # orjson's messages for too deep nesting
         return f"The document is nested deeper than {MAX_DEPTH} levels."
     return f"The {called} is not JSON: {error}."
 
 
 def _check(document: Document) -> int:
-    """Refuses what only a walk can see; returns how many names the document has, inner ones included."""
+    """Check depth, names and integers. Return the number of names, inner ones included."""
     names = 0
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):

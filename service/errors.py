@@ -1,7 +1,7 @@
-"""Every error as application/problem+json (RFC 9457), under its real status.
+"""Error handlers: every error becomes application/problem+json (RFC 9457) with its real status.
 
-Handlers for what the parts raise: werkzeug's HTTP errors (404, 405 and their like), the document's, the store's, and
-whatever else, which is a 500 and a trace in the log.
+They cover werkzeug's HTTP errors, the document's, the store's, and any other exception, which becomes a 500 with a
+traceback in the log.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     Rejected: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-# A request that MongoDB has and did not answer may also be carried out after the answer to the client.
+# MongoDB may still execute an unanswered command after the client has its response.
 _UNKNOWN = {
-    "POST": "MongoDB was sent the document and did not answer in time: it is stored, or not, or yet to be."
+    "POST": "MongoDB did not answer in time. The document may or may not be stored, now or later."
     " To be sure, send it again with the _id {}.",
-    "PUT": "MongoDB was sent the document and did not answer in time: it has replaced the one with the _id {}, or not,"
-    " or is yet to. To be sure, send it again.",
-    "DELETE": "MongoDB was told to delete the document with the _id {} and did not answer in time: it is gone, or not,"
-    " or yet to go. To be sure, delete it again: 204 and 404 both mean that it is gone.",
+    "PUT": "MongoDB did not answer in time. The document with the _id {} may or may not be replaced, now or later."
+    " To be sure, send it again.",
+    "DELETE": "MongoDB did not answer in time. The document with the _id {} may or may not be deleted, now or later."
+    " To be sure, delete it again: 204 and 404 both mean that it is gone.",
 }
 
 
 def problem(status: int, detail: str, **members: str) -> Response:
-    """The answer that says what went wrong; further members tell a writer what became of its document."""
+    """Return a problem response. A failed write adds `outcome` and `id` as members."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -57,11 +57,11 @@ def problem(status: int, detail: str, **members: str) -> Response:
 
 
 def register(app: Flask) -> None:
-    """Installs the handlers."""
+    """Register the handlers."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Malformed, _malformed)
     app.register_error_handler(StoreError, _store)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, _unexpected)
 
 
 def _http(error: HTTPException) -> Response:
@@ -85,16 +85,16 @@ def _store(error: StoreError) -> Response:
         detail = _UNKNOWN[request.method].format(error.identity)
         response = problem(status, detail, outcome=UNKNOWN, id=error.identity)
     elif isinstance(error, Unfinished):
-        detail = "MongoDB did not find that many documents in time. A filter with bounds for _id has fewer to look at."
+        detail = "MongoDB did not find that many documents in time. Bounds for _id in the filter make it faster."
         response = problem(status, detail)
     elif isinstance(error, Rejected):
-        response = problem(status, "MongoDB refused. The service's log says more.", outcome=NOT_APPLIED)
+        response = problem(status, "MongoDB rejected the request. See the service's log.", outcome=NOT_APPLIED)
     else:
         return problem(status, str(error))
     current_app.logger.warning("%s: %s", type(error).__name__, error)
     return response
 
 
-def _unforeseen(error: Exception) -> Response:
-    current_app.logger.exception("unforeseen", exc_info=error)
-    return problem(500, "This is the service's own fault; its log says more.")
+def _unexpected(error: Exception) -> Response:
+    current_app.logger.exception("unexpected error", exc_info=error)
+    return problem(500, "Internal error. See the service's log.")

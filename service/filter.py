@@ -1,14 +1,14 @@
-"""A filter of documents: from a query's text to what may be asked of MongoDB, checked. Pure: no database, no web.
+"""Parsing and checks of a query filter. Pure: no database, no web.
 
-A filter is a JSON object in MongoDB's own form, of which this much is understood:
+A filter is a JSON object in a subset of MongoDB's query language:
 
     filter      {"<field>": value, …}                  the field equals the value; a.b is the field b inside of a
                 {"<field>": {"<operator>": …}, …}      $eq $ne $gt $gte $lt $lte: a value    $in $nin: a list of values
                                                        $exists: true or false                $not: {"<operator>": …}
                 {"$and": [filter, …]}, {"$or": [filter, …]}
 
-Any other name that starts with $ is refused wherever it stands, even inside of values: among MongoDB's operators are
-some that run code ($where, $function), and some of which one can keep it busy for minutes ($regex).
+Any other name that starts with $ is rejected, at any depth and inside values too: some of MongoDB's operators run code
+($where, $function), and one $regex can keep it busy for minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from service.document import Malformed
 Filter = dict[str, Any]
 
 MAX_BYTES = 4096
-MAX_DEPTH = 10  # of objects and lists, values included
+MAX_DEPTH = 10  # nested objects and lists, values included
 MAX_CONDITIONS = 50
 MAX_LIST = 100  # elements of one list
 
@@ -33,11 +33,11 @@ JOINING = frozenset({"$and", "$or"})
 
 
 class BadFilter(Malformed):
-    """The text is no filter, or none that is answered; the message says why."""
+    """The filter is invalid or not supported. The message says why."""
 
 
 def parse(text: str) -> Filter:
-    """The filter that the text says, or Malformed."""
+    """Parse a filter. Raise Malformed if it is invalid."""
     body = text.encode("utf-8", "surrogatepass")
     if len(body) > MAX_BYTES:
         raise BadFilter(f"The filter must not exceed {MAX_BYTES:,} bytes.")
@@ -49,21 +49,21 @@ def parse(text: str) -> Filter:
 
 
 def with_ids(found: Filter, identity: Callable[[str], Any]) -> Filter:
-    """The filter with `identity` made of each 24 hexadecimal digits that _id is compared with: what a document's _id
-    is shown as, and not what it is stored as."""
-    made: Filter = {}
+    """Return the filter with `identity` applied to each id that _id is compared with. Clients see ids as 24 hexadecimal
+    digits; MongoDB stores ObjectIds."""
+    converted: Filter = {}
     for name, value in found.items():
         if name in JOINING:
-            made[name] = [with_ids(each, identity) for each in value]
+            converted[name] = [with_ids(each, identity) for each in value]
         elif name == "_id":
-            made[name] = _with_ids(value, identity)
+            converted[name] = _with_ids(value, identity)
         else:
-            made[name] = value
-    return made
+            converted[name] = value
+    return converted
 
 
 def _with_ids(value: Any, identity: Callable[[str], Any]) -> Any:
-    """`value` is what _id is to be: a value, or operators."""
+    """Convert the condition on _id: a value, or operators."""
     if isinstance(value, str) and document.is_id(value):
         return identity(value)
     if not (isinstance(value, dict) and _has_operators(value)):
@@ -77,7 +77,7 @@ def _with_ids(value: Any, identity: Callable[[str], Any]) -> Any:
 
 
 def _filter(found: Any, depth: int) -> int:
-    """Refuses what is no filter; returns the number of its conditions."""
+    """Check a filter. Return the number of its conditions."""
     _bound(depth)
     conditions = 0
     for name, value in found.items():
@@ -99,7 +99,7 @@ def _joined(operator: str, filters: Any, depth: int) -> int:
 
 
 def _condition(value: Any, depth: int) -> int:
-    """What one field is to be."""
+    """Check the condition on one field. Return the number of its conditions."""
     if isinstance(value, dict) and _has_operators(value):
         return _operators(value, depth)
     _value(value, depth)
@@ -134,7 +134,7 @@ def _operator(name: str, value: Any, depth: int) -> int:
 
 
 def _value(value: Any, depth: int) -> None:
-    """What a field is compared with: data, in which no name starts with $."""
+    """Check a value that a field is compared with: plain data, in which no name starts with $."""
     if isinstance(value, dict):
         _bound(depth)
         for name, inner in value.items():

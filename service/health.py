@@ -1,8 +1,8 @@
 """Liveness and readiness.
 
-Liveness never asks MongoDB: restarting the service heals nothing there. Readiness waits for MongoDB once, at the start,
-and does not follow it afterwards: pods that left the Service during a restart of MongoDB would refuse the very requests
-that ride through it. It ends when the drain begins, by the marker that preStop leaves or by SIGTERM.
+Liveness never asks MongoDB: restarting the service would not help MongoDB. Readiness waits for MongoDB once, at
+start-up, and ignores later outages: a pod outside the Service could not retry requests through a restart of MongoDB.
+Readiness ends when the drain begins, by preStop's marker file or by SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ Answer = tuple[int, bytes]
 
 
 class Health:
-    """What the probes are told."""
+    """The state that the probes report."""
 
     def __init__(self, draining: Callable[[], bool]) -> None:
         self._draining = [draining]
         self._reached = threading.Event()
 
     def stop_when(self, draining: Callable[[], bool]) -> None:
-        """Adds another sign that the drain has begun."""
+        """Add another condition under which the service drains."""
         self._draining.append(draining)
 
     def live(self) -> Answer:
         return 200, b'{"status":"alive"}'
 
     def ready(self) -> Answer:
-        if any(sign() for sign in self._draining):
+        if any(draining() for draining in self._draining):
             return 503, _not_ready("The service is draining.")
         if not self._reached.is_set():
-            return 503, _not_ready("MongoDB was not reached yet.")
+            return 503, _not_ready("MongoDB has not been reached yet.")
         return 200, b'{"status":"ready"}'
 
     def reach(self, store: Store) -> None:
-        """Tries until MongoDB answers for the first time; for a thread of its own, so that nothing waits for it."""
-        said = ""
+        """Retry until MongoDB answers for the first time. Blocks: run it on its own thread."""
+        logged = ""
         while not self._reached.is_set():
             try:
                 store.reach()
             except StoreError as error:
-                if str(error) != said:
-                    said = str(error)
-                    logs.write("waiting for mongodb", reason=said)
+                if str(error) != logged:
+                    logged = str(error)
+                    logs.write("waiting for mongodb", reason=logged)
                 self._reached.wait(RETRY_SECONDS)
             else:
                 self._reached.set()
@@ -67,7 +67,7 @@ def content_type(status: int) -> str:
 
 
 def blueprint(health: Health) -> Blueprint:
-    """GET /healthz and /readyz, for people: the kubelet asks on the probe port."""
+    """Return GET /healthz and /readyz on the API's port, for people. The kubelet uses the probe port."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard output: one a request, one an event, and whatever goes through `logging`."""
+"""JSON lines on standard output: one per request, one per event, and the records of `logging`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import orjson
 
 
 def write(event: str, **fields: Any) -> None:
-    """One line, whole even between threads: a single write of it and its newline."""
+    """Write one line. A single write keeps lines whole between threads."""
     line = {"time": _timestamp(time.time()), "event": event, **fields}
     sys.stdout.buffer.write(orjson.dumps(line, str, orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 
 class JsonFormatter(logging.Formatter):
-    """Gives the records of gunicorn and Flask the same shape as our own lines."""
+    """Formats the records of gunicorn and Flask like `write` does."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

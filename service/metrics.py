@@ -1,7 +1,7 @@
-"""What the service did, as Prometheus scrapes it.
+"""Prometheus metrics.
 
-With several worker processes every one of them answers for all, through the files of prometheus_client's multiprocess
-mode, which `server` sets up before this module's imports.
+With several worker processes, each exposes the sum of all, through prometheus_client's multiprocess mode. `server` sets
+that up before this module is imported.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-UNMATCHED = "unmatched"  # one label for all paths that are no route: a scanner must not grow the series
+UNMATCHED = "unmatched"  # the route label of every unknown path: a scanner must not create new series
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 COMMAND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
 
 class Metrics:
-    """The instruments, and the page that shows them."""
+    """The service's metrics and their exposition."""
 
     def __init__(self, version: str, multiprocess: bool) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of all lines, and no scraper of ours reads them
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of all lines, and unused
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "http_requests_total", "Requests answered.", ["method", "route", "status"], registry=registry
@@ -54,30 +54,30 @@ class Metrics:
         )
         self._commands = Histogram(
             "mongodb_command_duration_seconds",
-            "Time of a command sent to MongoDB, each try of its own.",
+            "Time of a command sent to MongoDB, one observation per attempt.",
             ["command", "outcome"],
             buckets=COMMAND_BUCKETS,
             registry=registry,
         )
         self._up = Gauge(
-            "mongodb_up", "Whether a primary is known to answer.", registry=registry, multiprocess_mode="livemax"
+            "mongodb_up", "Whether a primary is reachable.", registry=registry, multiprocess_mode="livemax"
         )
         build = Gauge(
             "service_build_info", "Constant 1.", ["version", "python"], registry=registry, multiprocess_mode="livemax"
         )
-        # To find a child, `labels` takes a lock and makes a tuple of strings, at every request; there are few children.
+        # `labels` takes a lock and builds a tuple of strings at every call; there are few label sets, so cache them.
         self._requests_of = cache(self._requests.labels)
         self._durations_of = cache(self._durations.labels)
         self._commands_of = cache(self._commands.labels)
         build.labels(version, platform.python_version()).set(1)
         self._expose = self._of_all_processes if multiprocess else self._of_this_process
-        if not multiprocess:  # in multiprocess mode a process would tell of itself alone
+        if not multiprocess:  # in multiprocess mode these would cover one process only
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
             GCCollector(registry=registry)
 
     def exposition(self) -> bytes:
-        """The text that Prometheus reads."""
+        """Return the metrics in Prometheus's text format."""
         return self._expose()
 
     def command(self, name: str, outcome: str, seconds: float) -> None:
@@ -87,7 +87,7 @@ class Metrics:
         self._up.set(up)
 
     def observe(self, app: Flask) -> None:
-        """Counts and times the application's requests, by route and never by path."""
+        """Count and time the application's requests, labelled by route and never by path."""
         app.before_request(self._begin)
         app.after_request(self._answered)
         app.teardown_request(self._end)
@@ -116,7 +116,7 @@ class Metrics:
 
 
 def blueprint(exposition: Callable[[], bytes]) -> Blueprint:
-    """GET /metrics."""
+    """Return GET /metrics."""
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")

@@ -1,7 +1,7 @@
-"""One answer for all who ask the same at once. Under load most readers want one page: that of the newest documents.
+"""Single-flight: concurrent equal calls share one execution. Under load, most readers want the newest page.
 
-Nobody gets an answer that was begun before they asked. Whoever comes while one is being made waits for its end and
-shares the next with all who came meanwhile, so that what was stored before a request is in its answer.
+No caller gets a result whose execution began before the call. A caller that arrives during an execution waits for its
+end, and shares the next one with all other waiters. So every read sees the writes that were acknowledged before it.
 """
 
 from __future__ import annotations
@@ -11,55 +11,55 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-PATIENCE_SECONDS = 0.5  # a read that takes longer may be stuck with a member that vanished: it holds nobody up
+PATIENCE_SECONDS = 0.5  # waiters stop waiting for a longer execution: it may hang on a vanished replica-set member
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class SingleFlight(Generic[Answer]):
-    """Answers by question, while there is somebody to share them."""
+class SingleFlight(Generic[Result]):
+    """Runs at most one execution per key at a time, apart from stuck ones, and shares its result."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._begun: dict[Hashable, _Round[Answer]] = {}
-        self._gathering: dict[Hashable, _Round[Answer]] = {}  # those who wait for the end of what is begun
+        self._running: dict[Hashable, _Call[Result]] = {}
+        self._waiting: dict[Hashable, _Call[Result]] = {}  # the next execution of a key that is running
 
-    def ask(self, question: Hashable, make: Callable[[float], Answer], seconds: float) -> Answer:
-        """The answer; `make`, which is told the seconds that are left, is called by one of those who share it."""
+    def do(self, key: Hashable, execute: Callable[[float], Result], seconds: float) -> Result:
+        """Return the shared result. One of the callers runs `execute`, which gets the seconds that are left."""
         end = time.monotonic() + seconds
         with self._lock:
-            joined = self._gathering.get(question)
+            joined = self._waiting.get(key)
             if joined is None:
-                mine: _Round[Answer] = _Round()
-                before = self._begun.get(question)
-                (self._begun if before is None else self._gathering)[question] = mine
+                own: _Call[Result] = _Call()
+                previous = self._running.get(key)
+                (self._running if previous is None else self._waiting)[key] = own
         if joined is None:
-            if before is not None:
-                before.wait(min(end, time.monotonic() + PATIENCE_SECONDS))
+            if previous is not None:
+                previous.wait(min(end, time.monotonic() + PATIENCE_SECONDS))
                 with self._lock:
-                    self._begun[question] = self._gathering.pop(question)
-            return self._lead(question, mine, make, end)
-        if joined.wait(end) and joined.answers:
-            return joined.answers[0]
-        return make(end - time.monotonic())  # whoever made it failed, perhaps for want of time: that says nothing of us
+                    self._running[key] = self._waiting.pop(key)
+            return self._lead(key, own, execute, end)
+        if joined.wait(end) and joined.results:
+            return joined.results[0]
+        return execute(end - time.monotonic())  # the leader failed, perhaps at its own, earlier deadline
 
-    def _lead(self, question: Hashable, mine: _Round[Answer], make: Callable[[float], Answer], end: float) -> Answer:
+    def _lead(self, key: Hashable, own: _Call[Result], execute: Callable[[float], Result], end: float) -> Result:
         try:
-            answer = make(end - time.monotonic())
-            mine.answers.append(answer)
-            return answer
+            result = execute(end - time.monotonic())
+            own.results.append(result)
+            return result
         finally:
             with self._lock:
-                if self._begun.get(question) is mine:
-                    del self._begun[question]
-            mine.finish()
+                if self._running.get(key) is own:
+                    del self._running[key]
+            own.finish()
 
 
-class _Round(Generic[Answer]):
-    """One making of an answer; a lock that is held until it ends costs less than an event."""
+class _Call(Generic[Result]):
+    """One execution. A lock that is held until it ends costs less than an Event."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []  # one, unless it failed
+        self.results: list[Result] = []  # one, unless it failed
         self._unfinished = threading.Lock()
         self._unfinished.acquire()
 
@@ -67,7 +67,7 @@ class _Round(Generic[Answer]):
         self._unfinished.release()
 
     def wait(self, end: float) -> bool:
-        """Whether it ended in time."""
+        """Wait for the execution's end. Return whether it came in time."""
         if not self._unfinished.acquire(timeout=max(end - time.monotonic(), 0)):
             return False
         self._unfinished.release()

@@ -1,17 +1,16 @@
-"""MongoDB, for documents: the only importer of pymongo and bson in the service (the sidecar is a program of its own).
+"""Access to MongoDB. Apart from the sidecar, a program of its own, only this module imports pymongo and bson.
 
-Durability is the point. Writes are majority-acknowledged, journaled and retried by the driver until the request's
-deadline, so that a restart of MongoDB costs a writer some time and no error. What can't be answered for certain is
-never called a failure:
+Writes are majority-acknowledged, journaled and retried by the driver until the request's deadline: a restart of MongoDB
+delays a writer and fails no write. An uncertain outcome is never reported as a failure:
 
     StoreError
-    ├── Unavailable   nothing was sent: nothing was applied
-    ├── Unknown       sent and not answered in time: applied, or not, or yet to be
+    ├── Unavailable   the command was not sent: not applied
+    ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
-    ├── Reserved      the document uses a name that this collection keeps for itself
-    ├── BadCursor     the paging position is not one
-    ├── Unfinished    MongoDB looked for documents until the deadline, and was told to stop
-    └── Rejected      MongoDB answered no; not applied
+    ├── Reserved      the document uses a name that is reserved in its collection
+    ├── BadCursor     the paging position is invalid
+    ├── Unfinished    a search was stopped at the deadline
+    └── Rejected      MongoDB answered with an error: not applied
 """
 
 from __future__ import annotations
@@ -51,28 +50,28 @@ from service.document import Document
 from service.filter import Filter
 from service.single_flight import SingleFlight
 
-REACH_SECONDS = 2.0  # one try to reach MongoDB before the first request
-CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, three times over while it is turned into JSON
-CONCURRENT_SEARCHES = 2  # of those pages: a filter may read the whole collection, and leaves the others their places
-CONNECT_MS = 2000  # a replaced pod's old address swallows packets: the driver must give up on it soon
-HEARTBEAT_MS = 3000  # how soon a member that vanished without a word is noticed
-MARK = "_expires_from"  # where a collection whose documents expire keeps their date; never shown
+REACH_SECONDS = 2.0  # timeout of one attempt to reach MongoDB at start-up
+CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, and takes three times that while it is converted to JSON
+CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
+CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
+HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
+MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
-_PASSING = {18, 91, 11600, 11602}  # AuthenticationFailed, and three that come with a shutdown or a stepdown
+_TRANSIENT = {18, 91, 11600, 11602}  # AuthenticationFailed, and three that come with a shutdown or a stepdown
 _WRITES = {"insert", "update", "delete"}
-_FOREIGN = "~"  # starts the position of a document whose _id is no ObjectId
+_FOREIGN = "~"  # prefix of a paging position whose _id is not an ObjectId
 
 
 class StoreError(Exception):
-    """What went wrong with a document, in the service's own words."""
+    """Base class of the store's errors."""
 
 
 class Unavailable(StoreError):
-    """MongoDB could not be asked; nothing was applied."""
+    """MongoDB could not be reached in time. Nothing was applied."""
 
 
 class Unknown(StoreError):
-    """MongoDB was asked and did not answer in time. What was to change is the document under this id."""
+    """MongoDB did not answer a write in time. `identity` is the id of the document to change."""
 
     def __init__(self, reason: str, identity: str) -> None:
         super().__init__(reason)
@@ -84,23 +83,23 @@ class Conflict(StoreError):
 
 
 class Reserved(StoreError):
-    """The document uses a name that its collection keeps for itself."""
+    """The document uses a name that is reserved in its collection."""
 
 
 class BadCursor(StoreError):
-    """The paging position is neither an id nor one that a page gave."""
+    """The paging position is neither an id nor a position from a previous page."""
 
 
 class Unfinished(StoreError):
-    """The deadline came before as many documents were found as were asked for."""
+    """The deadline passed before a search found the requested number of documents."""
 
 
 class Rejected(StoreError):
-    """MongoDB answered that it won't."""
+    """MongoDB answered with an error. Nothing was applied."""
 
 
 class Observer(Protocol):
-    """Who wants to know about commands and the connection (metrics)."""
+    """Receives command durations and the connection's state (implemented by Metrics)."""
 
     def command(self, name: str, outcome: str, seconds: float) -> None: ...
 
@@ -109,14 +108,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A JSON array of documents, newest first, and where the next page starts (None at the end)."""
+    """A JSON array of documents, newest first, and the position of the next page (None at the end)."""
 
     json: bytes
     next: str | None
 
 
 class Store:
-    """One client, shared by the threads of one process; made after the fork."""
+    """One MongoDB client, shared by the threads of one process. Created after the fork."""
 
     def __init__(self, uri: str, database: str, deadline: float, observer: Observer, pool: int = 32) -> None:
         self.deadline = deadline
@@ -142,20 +141,20 @@ class Store:
         self._database = self._client.get_database(database, codec_options=_CODEC)
 
     def collection(self, name: str, lifetime: int | None = None) -> Collection:
-        """The documents under this name; with a lifetime in seconds, they expire that long after they were stored."""
-        made = Collection(self, self._database[name], lifetime)
-        self._collections.append(made)
-        return made
+        """Return the collection of this name. With a lifetime in seconds, documents expire that long after a write."""
+        created = Collection(self, self._database[name], lifetime)
+        self._collections.append(created)
+        return created
 
     def reach(self) -> None:
-        """Asks the primary for a sign of life, and makes what indices are missing; StoreError if it doesn't answer.
+        """Ping the primary and create missing indices. Raise StoreError if it does not answer.
 
-        Every pod does this, whenever it starts: MongoDB takes the same index twice without complaint.
+        Every pod does this at start-up: creating an existing index is a no-op.
         """
         try:
             with pymongo.timeout(REACH_SECONDS):
                 self._client.admin.command("ping")
-                self._observer.mongodb(True)  # the driver's own event of this comes up to a second later
+                self._observer.mongodb(True)  # the driver's own event comes up to a second later
                 for each in self._collections:
                     each.prepare()
         except PyMongoError as error:
@@ -166,7 +165,7 @@ class Store:
 
 
 class Collection:
-    """Documents of one kind. Outside of here, ids are the hexadecimal text of ObjectIds, and what is read is JSON."""
+    """One MongoDB collection. Its callers see ids as hexadecimal text and documents as JSON."""
 
     def __init__(self, store: Store, collection: Any, lifetime: int | None) -> None:
         self._store = store
@@ -180,9 +179,9 @@ class Collection:
             self._collection.create_index(MARK, expireAfterSeconds=self._lifetime)
 
     def insert(self, document: Document, identity: str | None) -> tuple[str, bool]:
-        """Stores it under this id, or a new one; returns the id and whether it was stored now.
+        """Store the document under this id, or a new one. Return the id and whether it was stored now.
 
-        False means that this very document was there already: a client's safe retry.
+        False means that an equal document was stored before: a client's retry.
         """
         identity = identity or documents.new_id(time.time_ns(), os.urandom(5))
         record = self._record(identity, document)
@@ -190,58 +189,57 @@ class Collection:
             return identity, self._insert(record, document, attempts)
 
     def replace(self, identity: str, document: Document) -> bool:
-        """Puts it in the place of the document with this id, to expire as if it were new; False if there is none.
+        """Replace the document with this id and restart its lifetime. Return False if there is none.
 
-        To be sent twice does no harm: had the first try been applied, the second would find the document too.
+        A retry is safe: if the first attempt was applied, the second one finds the document too.
         """
-        # No replace_one: MongoDB takes names that start with $ for operators there, and here it looks at none.
+        # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
         change = [{"$replaceWith": {"$literal": self._record(identity, document)}}]
         with self._writing(identity):
             found: int = self._collection.update_one({"_id": ObjectId(identity)}, change).matched_count
             return found > 0
 
     def delete(self, identity: str) -> bool:
-        """Deletes the document with this id; False if there was none.
+        """Delete the document with this id. Return False if there was none.
 
-        MongoDB remembers what a retryable write did, and answers the driver's retry with it. Where it does not (the
-        first try found nothing, so there was nothing to remember; or the memory is lost) the retry finds nothing, and
-        nobody can tell whether the first try deleted. True is right then: the document is gone, for the majority too,
-        and "there was none" may be wrong.
+        MongoDB records the result of a retryable write and repeats it for the driver's retry. Without such a record
+        (the first attempt found nothing, or the record is lost) the retry finds nothing, and it is unknown whether the
+        first attempt deleted the document. Return True then: the document is gone, for the majority too.
         """
         with self._writing(identity) as attempts:
             deleted: int = self._collection.delete_one({"_id": ObjectId(identity)}).deleted_count
             return deleted > 0 or attempts.sent > 1
 
     def get(self, identity: str) -> bytes | None:
-        """The document with this id."""
+        """Return the document with this id as JSON; None if there is none."""
         with pymongo.timeout(self._store.deadline), _reading():
             found = self._one(ObjectId(identity))
         return documents.encode(_shown(found), extended_json) if found else None
 
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
-        """Up to `limit` documents by descending _id, those under `before` and that meet the condition only.
+        """Return up to `limit` documents by descending _id, only those below `before` that meet the condition.
 
-        One command, one answer: a page ends early where MongoDB's answer would exceed its 16 MB. MongoDB itself ends
-        the command at the deadline, so that nothing goes on looking for an answer that nobody waits for.
+        One command and one reply: a page ends early where MongoDB's reply would exceed 16 MB. MongoDB ends the command
+        at the deadline (maxTimeMS), so no abandoned search goes on.
         """
         if condition:
             return self._newest(limit, before, condition, self._store.deadline)
-        return self._pages.ask(
+        return self._pages.do(
             (limit, before), lambda seconds: self._newest(limit, before, None, seconds), self._store.deadline
         )
 
     def _newest(self, limit: int, before: str | None, condition: Filter | None, seconds: float) -> Page:
         bounds: dict[str, Any] = {}
         if before is not None:
-            # max() and not $lt: $lt would leave out whatever _id is of another type.
+            # max() and not $lt: $lt would skip every _id of another type.
             bounds = {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
         searching = bool(condition)
-        with self._turn(searching, seconds) as remaining, pymongo.timeout(remaining), _reading(searching):
+        with self._slot(searching, seconds) as remaining, pymongo.timeout(remaining), _reading(searching):
             cursor = self._collection.find_raw_batches(
                 filters.with_ids(condition or {}, ObjectId),
                 projection=self._projection,
                 sort=[("_id", -1)],
-                limit=limit + 1,  # the one too many tells that there is a next page
+                limit=limit + 1,  # one more shows whether there is a next page
                 batch_size=limit + 1,
                 **bounds,
             )
@@ -253,18 +251,18 @@ class Collection:
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     @contextlib.contextmanager
-    def _turn(self, searching: bool, seconds: float) -> Iterator[float]:
-        """Waits until few enough pages are being made, or for all of these seconds; gives what is left of them."""
+    def _slot(self, searching: bool, seconds: float) -> Iterator[float]:
+        """Wait up to `seconds` for a slot to make a page. Yield the seconds that are left."""
         end = time.monotonic() + seconds
-        with contextlib.ExitStack() as turns:
-            for turn in (self._store.searches, self._store.pages) if searching else (self._store.pages,):
-                if not turn.acquire(timeout=max(end - time.monotonic(), 0)):
-                    raise Unavailable("Too many pages were asked for at once.")
-                turns.callback(turn.release)
+        with contextlib.ExitStack() as slots:
+            for slot in (self._store.searches, self._store.pages) if searching else (self._store.pages,):
+                if not slot.acquire(timeout=max(end - time.monotonic(), 0)):
+                    raise Unavailable("Too many concurrent page requests.")
+                slots.callback(slot.release)
             yield max(end - time.monotonic(), 0.001)
 
     def _record(self, identity: str, document: Document) -> Document:
-        """What is stored of it."""
+        """Return the document as it is stored: with its id and, if it expires, the date."""
         if not self._lifetime:
             return {"_id": ObjectId(identity), **document}
         if MARK in document:
@@ -273,7 +271,7 @@ class Collection:
 
     @contextlib.contextmanager
     def _writing(self, identity: str) -> Iterator[_Attempts]:
-        """One write, with the request's deadline and its tries counted; an error says what became of the document."""
+        """Run one write under the request's deadline and count its attempts. Raise a StoreError with the outcome."""
         attempts = self._store.attempts
         attempts.sent = 0
         with pymongo.timeout(self._store.deadline):
@@ -287,14 +285,15 @@ class Collection:
             self._collection.insert_one(record)
             return True
         except DuplicateKeyError:
-            # After a retry of the driver's own, the document in the way may be what its first attempt stored.
+            # If the driver retried, the existing document may come from its first attempt.
             retried = attempts.sent > 1
         if self._same(record["_id"], document):
             return retried
         raise Conflict(f"Another document has the _id {record['_id']}.")
 
     def _same(self, identity: ObjectId, document: Document) -> bool:
-        """MongoDB's answer that the id is taken has waited for the majority, so a majority read sees the document."""
+        """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the
+        document, so a majority read sees it."""
         try:
             found = self._one(identity)
         except PyMongoError as error:
@@ -310,7 +309,7 @@ class Collection:
 
 
 def extended_json(value: Any) -> Any:
-    """Shows a BSON type that JSON lacks, written by someone else, as relaxed Extended JSON."""
+    """Return a BSON value that JSON lacks, written by another program, as relaxed Extended JSON."""
     return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
 
 
@@ -319,41 +318,41 @@ def _reading(searching: bool = False) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        if searching and isinstance(error, (ExecutionTimeout, NetworkTimeout)):  # whichever clock was first
+        if searching and isinstance(error, (ExecutionTimeout, NetworkTimeout)):  # MongoDB's timeout or the driver's
             raise Unfinished(_reason(error)) from error
-        raise (Rejected if _is_refusal(error) else Unavailable)(_reason(error)) from error
+        raise (Rejected if _is_rejection(error) else Unavailable)(_reason(error)) from error
 
 
 def _outcome(error: PyMongoError, sent: int, identity: str) -> StoreError:
-    """What an error says about the document, given how often the write was sent."""
+    """Return the StoreError for a failed write that was sent `sent` times."""
     if sent == 0:
         return Unavailable(_reason(error))
-    if sent == 1 and _is_refusal(error):
+    if sent == 1 and _is_rejection(error):
         return Rejected(_reason(error))
     return Unknown(_reason(error), identity)
 
 
-def _is_refusal(error: PyMongoError) -> bool:
-    """Whether MongoDB answered, and for good: no timeout, no shutdown, no user that the sidecar is yet to make."""
+def _is_rejection(error: PyMongoError) -> bool:
+    """Return whether MongoDB answered with a permanent error: not a timeout, a shutdown or a user yet to be created."""
     return (
         isinstance(error, OperationFailure)
         and not isinstance(error, WriteConcernError)
         and not error.timeout
         and not error.has_error_label("RetryableWriteError")
-        and error.code not in _PASSING
+        and error.code not in _TRANSIENT
     )
 
 
 def _reason(error: PyMongoError) -> str:
-    """The driver's words without the topology that it appends to them."""
+    """Return the driver's message without the topology that it appends."""
     return f"{type(error).__name__}: {str(error).partition(', full error')[0].partition(', Timeout:')[0]}"
 
 
 def _decode(batch: bytes) -> list[Document]:
-    """The documents of one answer, as they were stored.
+    """Decode the documents of one reply, exactly as they were stored.
 
-    The driver takes {"$ref": …, "$id": …} for a reference and drops parts of it, even a whole document when it decodes
-    the answer itself; so answers come raw, and those with such a name are taken apart level by level.
+    The driver takes {"$ref": …, "$id": …} for a DBRef and drops parts of it, even a whole document if it decodes the
+    reply itself. So replies are fetched raw, and those with such a name are decoded level by level.
     """
     if b"$ref\0" in batch:
         return [_plain(each) for each in bson.decode_all(batch, _RAW_CODEC)]
@@ -395,7 +394,7 @@ def _position(cursor: str) -> Any:
 
 
 class _Doubles(TypeDecoder):
-    """JSON has no NaN and no infinity; orjson would show them as null."""
+    """Converts NaN and infinities, which JSON lacks and orjson would write as null."""
 
     bson_type = float
 
@@ -404,7 +403,7 @@ class _Doubles(TypeDecoder):
 
 
 class _Codes(TypeDecoder):
-    """A kind of str, which orjson would show as one."""
+    """Converts Code, a subclass of str, which orjson would write as a plain string."""
 
     bson_type = bson.Code
 
@@ -412,7 +411,7 @@ class _Codes(TypeDecoder):
         return extended_json(value)
 
 
-# Others may have stored dates beyond Python's years and text that is no UTF-8: shown, and never an error.
+# Other programs may have stored dates outside Python's range or invalid UTF-8: these must not raise.
 _CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     unicode_decode_error_handler="replace",
@@ -423,7 +422,7 @@ _RAW_CODEC: CodecOptions[RawBSONDocument] = _CODEC.with_options(document_class=R
 
 
 class _Attempts(threading.local):
-    """How often this thread's current write was sent. The driver retries out of sight, in the caller's thread."""
+    """Number of times this thread's current write was sent. The driver retries invisibly, on the caller's thread."""
 
     sent: int = 0
 

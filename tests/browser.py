@@ -16,7 +16,7 @@ CHROMIUM_FLAGS = [
 EXPECT_MS = 60_000
 
 # Nothing that was asked for is under way, and the connection has not faded the page.
-ANSWERED = """() => !document.querySelector('html.is-old, [aria-busy="true"]:not(.loading)')"""
+ANSWERED = """() => !document.querySelector('html.is-stale, [aria-busy="true"]:not(.loading)')"""
 
 # Until what was drawn for another width or in other colours is drawn anew, and all motion that has an end has ended.
 STILL = """async () => {

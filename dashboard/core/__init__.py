@@ -1,1 +1,1 @@
-"""The pure middle of the dashboard: no clock, no threads, no network; the standard library and msgspec only."""
+"""The dashboard's pure core: no clock, threads or network; it imports the standard library and msgspec only."""

@@ -1,18 +1,17 @@
-"""What changed between two states, and the same changes put back: `patch(old, diff(old, new)) == new`.
+"""Structural diff and patch of JSON states: `patch(old, diff(old, new)) == new`.
 
-A change is a JSON array, so that it can be sent as it is:
+A change is a JSON array:
 
-    ["set", path, value]            an object's key (new or not), or an element of an identified list
-    ["remove", path]                an object's key, or an element of an identified list
-    ["insert", path, index, value]  into the identified list at path, so that the value ends at index
+    ["set", path, value]            set an object's key, or replace an element of a keyed list
+    ["remove", path]                remove an object's key, or an element of a keyed list
+    ["insert", path, index, value]  insert into the keyed list at path, so that the value ends up at index
 
-A path is a list of object keys and, inside an identified list, an element's identity. A list is identified when every
-element is an object with a string "uid", or when none has one and every element has a string "id", and no two are the
-same. Addressing elements by identity is what lets a replaced pod of the same name be a removal and an insertion,
-and not a pod whose every field happened to change.
+A path is a list of object keys and, inside a keyed list, of element ids. A list is keyed if every element is an object
+with a string "uid", or if none has a "uid" and every element has a string "id"; the ids must be unique. So a pod that
+is replaced by one of the same name is a removal and an insertion, not a change of every field.
 
-Values are taken as JSON. A subtree that is the very same Python object on both sides is not looked into: whoever builds
-states shares what did not change, and a thousand quiet pods cost nothing.
+Values are compared as JSON. A subtree that is the same Python object on both sides is skipped: states share the parts
+that did not change, so a thousand unchanged pods cost nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,19 +19,19 @@ from typing import Any
 
 
 def diff(old: Any, new: Any) -> list[list[Any]]:
-    """The changes that make new of old, in the order in which they are to be applied; none for equal states."""
+    """Return the changes that turn `old` into `new`, in order of application; an empty list for equal states."""
     return list(_changes(old, new, []))
 
 
 def patch(state: Any, changes: Sequence[Sequence[Any]]) -> Any:
-    """The state after the changes. The one given stays as it is: only what lies on a change's path is copied."""
+    """Return the state after the changes. `state` is not modified: the containers on each path are copied."""
     for change in changes:
         state = _applied(state, change)
     return state
 
 
 def identity(elements: Sequence[Any]) -> str | None:
-    """The key by which the list's elements are told apart: "uid", "id", or None."""
+    """Return the key that identifies the list's elements: "uid", "id", or None."""
     if not all(isinstance(element, dict) for element in elements):
         return None
     if all(isinstance(element.get("uid"), str) for element in elements):
@@ -74,28 +73,28 @@ def _changes_of_list(old: list[Any], new: list[Any], path: list[str]) -> Iterato
         return
     before = {element[key]: element for element in old}
     after = {element[key]: element for element in new}
-    if [one for one in before if one in after] != [one for one in after if one in before]:
+    if [id_ for id_ in before if id_ in after] != [id_ for id_ in after if id_ in before]:
         yield ["set", path, new]
         return
-    for one in before:
-        if one not in after:
-            yield ["remove", [*path, one]]
-    for index, (one, element) in enumerate(after.items()):
-        if one not in before:
+    for id_ in before:
+        if id_ not in after:
+            yield ["remove", [*path, id_]]
+    for index, (id_, element) in enumerate(after.items()):
+        if id_ not in before:
             yield ["insert", path, index, element]
-    for one, element in after.items():
-        if one in before:
-            yield from _changes(before[one], element, [*path, one])
+    for id_, element in after.items():
+        if id_ in before:
+            yield from _changes(before[id_], element, [*path, id_])
 
 
 def _common_identity(old: list[Any], new: list[Any]) -> str | None:
-    """One key for both lists, or None. Two empty lists are equal under any."""
+    """Return the key that identifies the elements of both lists, or None. An empty list fits any key."""
     keys = {identity(elements) for elements in (old, new) if elements}
     return keys.pop() if len(keys) == 1 else None
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Equal as JSON: Python alone would take true for 1."""
+    """Return whether the values are equal as JSON: in Python, True equals 1."""
     if old is new:
         return True
     if isinstance(old, bool) or isinstance(new, bool):
@@ -121,7 +120,7 @@ def _applied(state: Any, change: Sequence[Any]) -> Any:
 
 
 def _edited(node: Any, path: Sequence[str], edit: Callable[[Any], Any]) -> Any:
-    """The node with what lies at the end of the path edited."""
+    """Return a copy of the node in which the value at the path is edited."""
     if not path:
         return edit(node)
     key, *rest = path
@@ -143,6 +142,6 @@ def _without(parent: Any, key: str) -> Any:
     return {name: value for name, value in parent.items() if name != key}
 
 
-def _position(elements: list[Any], one: str) -> int:
+def _position(elements: list[Any], id_: str) -> int:
     key = identity(elements)
-    return next(index for index, element in enumerate(elements) if key is not None and element[key] == one)
+    return next(index for index, element in enumerate(elements) if key is not None and element[key] == id_)

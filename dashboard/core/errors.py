@@ -1,18 +1,17 @@
-"""What may go wrong with a request or outside of the dashboard. Each message is a sentence that a user may read; any
-other exception is a defect.
+"""The expected errors. Each message is a sentence for the user; any other exception is a bug.
 
-    InvalidOption     an option that is unknown, of the wrong type or out of bounds
+    InvalidOption     an option is unknown, of the wrong type or out of bounds
 
     ExternalError
-    ├── NotFound      there is no such object (any more)
-    ├── UidMismatch   the object has another uid than the one that was meant
-    ├── LeaseHeld     another holds the lease (kube.lease)
-    └── LeaseLost     the lease was ours, and is no longer (kube.lease)
+    ├── NotFound      the object does not exist (any more)
+    ├── UidMismatch   the object has another uid than the given one: it was replaced
+    ├── LeaseHeld     another dashboard or run holds the lease (kube.lease)
+    └── LeaseLost     this dashboard held the lease, and another took it (kube.lease)
 """
 
 
 class ExternalError(Exception):
-    """Something outside did not do what was asked."""
+    """A system outside of the dashboard failed or refused a request."""
 
 
 class NotFound(ExternalError):

@@ -1,4 +1,4 @@
-"""What the sources tell the hub: the only way in which anything comes into the state."""
+"""The events that the sources emit to the hub. The state changes through events only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,48 +9,50 @@ from dashboard.core.objects import PodMetrics
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """`at` is when it was heard, RFC 3339 UTC: the core has no clock of its own."""
+    """The base of all events. `at` is the time of receipt, RFC 3339 UTC: the core reads no clock."""
 
     at: str
 
 
 class ObjectsListed(Event, frozen=True):
-    """All objects of a kind; what is not among them is gone."""
+    """All objects of a kind. Objects that are not in the list were deleted."""
 
     kind: str
     objects: list[Any]
 
 
 class ObjectChanged(Event, frozen=True):
-    """An object that is new, or not as it was."""
+    """An object was created or modified."""
 
     kind: str
     object: Any
 
 
 class ObjectDeleted(Event, frozen=True):
+    """An object was deleted."""
+
     kind: str
     uid: str
 
 
 class MetricsSampled(Event, frozen=True):
-    """All pods' samples as metrics.k8s.io has them now."""
+    """The current samples of all pods, from metrics.k8s.io."""
 
     samples: list[PodMetrics]
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """A document as it is shown: extended JSON, without its `_id`, or a marker in its place when it is too large."""
+    """A document as the page shows it: extended JSON without `_id`, or a placeholder if it is too large."""
 
     id: str
     document: dict[str, Any]
     inserted: str | None
     truncated: bool = False
-    text: str | None = None  # its exact JSON, where a browser's numbers could not hold it
+    text: str | None = None  # the exact JSON, if a browser would round one of its numbers
 
 
 class CollectionRead(Event, frozen=True):
-    """What the collection holds: its size and its newest documents."""
+    """The collection's size and newest documents."""
 
     version: str
     count: int
@@ -59,45 +61,47 @@ class CollectionRead(Event, frozen=True):
 
 
 class VolumeUsage(Event, frozen=True):
-    """The file system that the database stores on."""
+    """The usage of the file system that holds the database."""
 
     used_bytes: int
     total_bytes: int
 
 
 class OperationRate(Event, frozen=True):
-    """Reads and writes of documents that the database carried out, per second since the last time."""
+    """Document reads and writes of the database per second, since the last event."""
 
     per_second: float
 
 
 class MongoUnavailable(Event, frozen=True):
+    """The database does not answer, or refuses the dashboard's user (`forbidden`)."""
+
     error: str
     forbidden: bool = False
 
 
 class Counters(msgspec.Struct, frozen=True, gc=False):
-    """What one pod of the service has counted since it started, probes and scrapes left out."""
+    """The request counters of one service pod since its start, without probes and scrapes."""
 
     requests: float
-    errors: float  # answered with 5xx
-    buckets: tuple[tuple[float, float], ...]  # (upper bound in seconds, requests that took at most so long), ascending
+    errors: float  # 5xx responses
+    buckets: tuple[tuple[float, float], ...]  # cumulative: (upper bound in seconds, requests), ascending
 
 
 class CountersScraped(Event, frozen=True):
-    """The counters of the service's pods, by pod name: those that answered at this moment."""
+    """The counters of the service pods that answered this scrape, by pod name."""
 
     pods: dict[str, Counters]
 
 
 class LoadUpdated(Event, frozen=True):
-    """How the load generator does: `load` as it stands in the state, and whether it runs."""
+    """The load generator's progress: the state's `load`."""
 
     load: dict[str, Any]
 
 
 class RunUpdated(Event, frozen=True):
-    """The run that is under way, or that was the last one, as it stands in the state."""
+    """The current or last run: the state's `run`."""
 
     run: dict[str, Any]
 
@@ -109,13 +113,13 @@ class RunHistoryUpdated(Event, frozen=True):
 
 
 class LeaseChanged(Event, frozen=True):
-    """Who may run a demo now: {"holder", "run", "since"}, or None when nobody does."""
+    """The lease's holder: {"holder", "run", "since"}, or None if it is free."""
 
     lease: dict[str, Any] | None
 
 
 class ActionRecorded(Event, frozen=True):
-    """What somebody did through the dashboard, or what it did for them. `tone`, `about` and `mark` as in core/news."""
+    """An action of a user or of a run. `tone`, `about` and `mark` are as in core.timeline.entry."""
 
     tone: str
     text: str
@@ -124,13 +128,13 @@ class ActionRecorded(Event, frozen=True):
 
 
 class ClusterVersion(Event, frozen=True):
-    """The cluster's own version."""
+    """The API server's version."""
 
     kubernetes: str
 
 
 class SourceStatus(Event, frozen=True):
-    """How a source does: `live`, `stale`, `connecting` or `forbidden`, and what went wrong, if anything did."""
+    """A source's state: `live`, `stale`, `connecting` or `forbidden`; and its last error, if any."""
 
     source: str
     state: str

@@ -1,8 +1,8 @@
-"""What the figures were: at least the last hour at full resolution, and half a day by the minute, in bounded memory.
+"""The metrics history: at least the last hour at full resolution, and half a day by the minute, in bounded memory.
 
-A table has a column of moments (seconds since 1970, ascending) and one of numbers for each figure, NaN where there was
-none. It is a ring: what falls out of its fine part is merged into points of a minute, and those fall out in the end.
-A table of steps is not averaged, for no deployment ever had two and a half pods: its last point in a minute stands.
+A table has a column of timestamps (seconds since 1970, ascending) and a column for each metric, NaN for no value. The
+points that leave its fine ring are downsampled to one a minute, in a coarse ring. Most tables are downsampled by the
+mean; a table of steps keeps the last point of each minute, since a Deployment never has two and a half pods.
 """
 
 import math
@@ -11,12 +11,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
-FINE_POINTS = 3_700  # an hour of points a second, and a little
+FINE_POINTS = 3_700  # a little over an hour, at one point a second
 COARSE_POINTS = 720
 COARSE_SECONDS = 60.0
-SPARK_POINTS = 60  # a pod's: a quarter of an hour of samples
-SPARK_PODS = 100  # with more pods than these there is no room for sparklines
-INSTANT_SECONDS = 0.001  # the finest that the wire tells apart
+SPARK_POINTS = 60  # of each pod: a quarter of an hour of samples
+SPARK_PODS = 100  # with more pods than this, the page shows no sparklines
+INSTANT_SECONDS = 0.001  # the resolution of timestamps in JSON
 
 TABLES = {
     "traffic": ("requests", "errors", "p50_ms", "p99_ms"),
@@ -24,16 +24,16 @@ TABLES = {
     "cpu": ("percent",),
     "replicas": ("desired", "ready"),
 }
-STEPS = frozenset({"replicas"})  # tables whose figures stay what they are until the next point
+STEPS = frozenset({"replicas"})  # tables whose values hold until the next point
 PODS = ("cpu_millicores",)
 
 Json = dict[str, Any]
-Point = tuple[float, ...]  # its moment, then its figures, NaN where there is none
-Figures = tuple[float | None, ...]
+Point = tuple[float, ...]  # the timestamp, then the values, NaN for none
+Values = tuple[float | None, ...]
 
 
 class Ring:
-    """The newest points, at least so many: they are removed from the front in blocks, which costs next to nothing."""
+    """A ring of at least the newest `points` points. Old ones are removed in blocks, which is cheap."""
 
     def __init__(self, columns: Iterable[str], points: int) -> None:
         self._points = points
@@ -46,43 +46,43 @@ class Ring:
     def last(self) -> float:
         return self._columns["at"][-1] if len(self) else -math.inf
 
-    def add(self, at: float, figures: Iterable[float | None]) -> list[Point]:
-        """Appends a point, and gives back those that had to go."""
-        values = (at, *(math.nan if figure is None else figure for figure in figures))
-        for column, value in zip(self._columns.values(), values, strict=True):
+    def add(self, at: float, values: Iterable[float | None]) -> list[Point]:
+        """Append a point. Return the points that were removed."""
+        point = (at, *(math.nan if value is None else value for value in values))
+        for column, value in zip(self._columns.values(), point, strict=True):
             column.append(value)
         if len(self) < self._points + self._points // 8 + 1:
             return []
         excess = len(self) - self._points
-        gone = list(zip(*(column[:excess] for column in self._columns.values()), strict=True))
+        removed = list(zip(*(column[:excess] for column in self._columns.values()), strict=True))
         for column in self._columns.values():
             del column[:excess]
-        return gone
+        return removed
 
     def since(self, at: float) -> Json:
-        """The columns of the points after `at`, NaN as None."""
+        """Return the columns of the points after `at`, with None for NaN."""
         first = bisect_right(self._columns["at"], at)
         return {name: _plain(column[first:]) for name, column in self._columns.items()}
 
 
 class Table:
-    """A ring of points as they came, and one of a minute each for those before."""
+    """A fine ring of points, and a coarse ring of one point a minute for the time before."""
 
     def __init__(self, columns: tuple[str, ...], *, steps: bool) -> None:
         self._fine = Ring(columns, FINE_POINTS)
         self._coarse = Ring(columns, COARSE_POINTS)
-        self._minute: list[Point] = []  # what fell out of the fine part, and whose minute may not be over
+        self._minute: list[Point] = []  # points that left the fine ring, of a minute that may not be complete
         self._merge = _last if steps else _mean
 
     @property
     def last(self) -> float:
         return self._fine.last
 
-    def add(self, at: float, figures: Iterable[float | None]) -> bool:
-        """Takes a point that is later than the last one; whether it was."""
+    def add(self, at: float, values: Iterable[float | None]) -> bool:
+        """Append a point if it is later than the last one. Return whether it was."""
         if at <= self.last:
             return False
-        for point in self._fine.add(at, figures):
+        for point in self._fine.add(at, values):
             if self._minute and point[0] // COARSE_SECONDS != self._minute[0][0] // COARSE_SECONDS:
                 self._coarse.add(*self._merge(self._minute))
                 self._minute.clear()
@@ -92,36 +92,39 @@ class Table:
     def since(self, at: float) -> Json:
         coarse, fine = self._coarse.since(at), self._fine.since(at)
         if self._minute and self._minute[0][0] > at:
-            moment, figures = self._merge(self._minute)
-            for column, value in zip(coarse.values(), (moment, *figures), strict=True):
+            minute, values = self._merge(self._minute)
+            for column, value in zip(coarse.values(), (minute, *values), strict=True):
                 column.append(value)
         return {name: [*coarse[name], *fine[name]] for name in fine}
 
 
 class MetricsTables:
+    """All tables of the history, and the pods' sparklines."""
+
     def __init__(self) -> None:
-        self.taken_in = 0  # points, ever: while it is the same, so is what `since` gives
+        self.taken_in = 0  # points added since the start: `since` is unchanged while this is
         self._tables = {name: Table(columns, steps=name in STEPS) for name, columns in TABLES.items()}
-        self._steps: dict[str, Figures] = {}
+        self._steps: dict[str, Values] = {}
         self._pods: dict[str, Ring] = {}  # by uid
-        self._new: list[tuple[str, str, float, Figures]] = []  # ("tables" or "pods", name or uid, …) since last taken
+        self._new: list[tuple[str, str, float, Values]] = []  # ("tables" or "pods", name or uid, …) since `take`
 
-    def add(self, table: str, at: float, *figures: float | None) -> None:
-        """A point of a table, its figures in the order of TABLES. One that is not later than the last is left out."""
-        if self._tables[table].add(at, figures):
-            self._note("tables", table, at, figures)
+    def add(self, table: str, at: float, *values: float | None) -> None:
+        """Add a point to a table, its values in the order of TABLES. Ignore it if it is not later than the last."""
+        if self._tables[table].add(at, values):
+            self._note("tables", table, at, values)
 
-    def add_step(self, table: str, at: float, *figures: float | None) -> None:
-        """A point of figures that stay what they are until the next one: left out when they have not changed.
+    def add_step(self, table: str, at: float, *values: float | None) -> None:
+        """Add a point to a table of steps, if its values changed.
 
-        None is ever left out for its moment: it would be missed until the figures change again, however long that is.
+        A changed point that is not later than the last is moved after it: ignored, it would be missing until the next
+        change.
         """
-        if self._steps.get(table) != figures:
-            self._steps[table] = figures
-            self.add(table, max(at, round(self._tables[table].last + INSTANT_SECONDS, 3)), *figures)
+        if self._steps.get(table) != values:
+            self._steps[table] = values
+            self.add(table, max(at, round(self._tables[table].last + INSTANT_SECONDS, 3)), *values)
 
     def add_pods(self, samples: dict[str, tuple[float, float, float]]) -> None:
-        """uid → (moment, millicores, window) of every pod that has a sample. Pods that have none are forgotten."""
+        """Add the pods' samples: uid → (timestamp, millicores, window). Forget the pods that have none."""
         if len(samples) > SPARK_PODS:
             samples = {}
         self._pods = {uid: ring for uid, ring in self._pods.items() if uid in samples}
@@ -132,9 +135,9 @@ class MetricsTables:
                 self._note("pods", uid, at, (millicores,))
 
     def since(self, at: float) -> Json:
-        """{"tables": {name: {"at": […], column: […]}}, "pods": {uid: {"at": […], "cpu_millicores": […]}}}
+        """Return {"tables": {name: {"at": […], column: […]}}, "pods": {uid: {"at": […], "cpu_millicores": […]}}}.
 
-        Every table and every pod is in it, those too that have nothing after `at`.
+        It has every table and pod, also those without a point after `at`.
         """
         return {
             "tables": {name: table.since(at) for name, table in self._tables.items()},
@@ -142,25 +145,28 @@ class MetricsTables:
         }
 
     def take(self) -> Json | None:
-        """The points that are new since the last time, shaped as in `since` but for what has none; None for none."""
+        """Return the points added since the last call, shaped as in `since`; None if there are none.
+
+        Tables and pods without new points are left out.
+        """
         if not self._new:
             return None
         taken: Json = {"tables": {}, "pods": {}}
-        for place, name, at, figures in self._new:
-            columns = TABLES[name] if place == "tables" else PODS
-            points = taken[place].setdefault(name, {column: [] for column in ("at", *columns)})
-            for column, value in zip(points.values(), (at, *figures), strict=True):
+        for group, name, at, values in self._new:
+            columns = TABLES[name] if group == "tables" else PODS
+            points = taken[group].setdefault(name, {column: [] for column in ("at", *columns)})
+            for column, value in zip(points.values(), (at, *values), strict=True):
                 column.append(value)
         self._new.clear()
         return taken
 
-    def _note(self, place: str, name: str, at: float, figures: Figures) -> None:
-        self._new.append((place, name, at, figures))
+    def _note(self, group: str, name: str, at: float, values: Values) -> None:
+        self._new.append((group, name, at, values))
         self.taken_in += 1
 
 
-def _mean(points: list[Point]) -> tuple[float, Figures]:
-    """One point for many: the mean of each figure where there was one."""
+def _mean(points: list[Point]) -> tuple[float, Values]:
+    """Downsample to one point, with the mean of each column's values."""
     columns = list(zip(*points, strict=True))
     means: list[float | None] = []
     for column in columns[1:]:
@@ -169,14 +175,14 @@ def _mean(points: list[Point]) -> tuple[float, Figures]:
     return columns[0][0], tuple(means)
 
 
-def _last(points: list[Point]) -> tuple[float, Figures]:
-    """One point for many: the last one."""
-    at, *figures = points[-1]
-    return at, tuple(None if math.isnan(value) else value for value in figures)
+def _last(points: list[Point]) -> tuple[float, Values]:
+    """Downsample to the last point."""
+    at, *values = points[-1]
+    return at, tuple(None if math.isnan(value) else value for value in values)
 
 
 def _plain(values: "array[float]") -> list[float | None]:
-    """NaN as None. Most columns have none, and their sum, which costs less than a look at each, says so."""
+    """Return the values with None for NaN. Most columns have no NaN; their sum is a cheap test for that."""
     if math.isnan(sum(values)):
         return [None if math.isnan(value) else value for value in values]
     return list(values)

@@ -1,7 +1,7 @@
-"""The few fields that are read of each Kubernetes object.
+"""Types for the Kubernetes objects, with the fields that the dashboard reads.
 
-Objects are decoded from the API's bytes straight into these: a field that nobody shows is never parsed. Go writes an
-empty list or map as null in places, so every one of them may be None.
+msgspec decodes the API's bytes into these types and skips all other fields. Go encodes some empty lists and maps as
+null, so each of them may be None.
 """
 
 from typing import Any, Generic, TypeVar
@@ -12,10 +12,12 @@ T = TypeVar("T")
 
 
 class Object(msgspec.Struct, rename="camel", frozen=True, gc=False):
-    """What is read here of any Kubernetes type: fields in the API's own spelling, unknown ones skipped."""
+    """The base of all types: field names in the API's spelling, unknown fields skipped."""
 
 
 class Meta(Object, frozen=True):
+    """An ObjectMeta."""
+
     name: str = ""
     uid: str = ""
     resource_version: str = ""
@@ -44,7 +46,7 @@ class Resources(Object, frozen=True):
 class Container(Object, frozen=True):
     name: str
     resources: Resources = Resources()
-    restart_policy: str | None = None  # "Always" makes a sidecar of an init container
+    restart_policy: str | None = None  # "Always" makes an init container a sidecar
 
 
 class PodSpec(Object, frozen=True):
@@ -85,7 +87,7 @@ class Pod(Object, frozen=True):
     status: PodStatus = PodStatus()
 
 
-# Deployments and StatefulSets: the same numbers
+# Deployments and StatefulSets
 
 
 class ReplicasSpec(Object, frozen=True):
@@ -100,6 +102,8 @@ class ReplicasStatus(Object, frozen=True):
 
 
 class Workload(Object, frozen=True):
+    """A Deployment or a StatefulSet."""
+
     metadata: Meta
     spec: ReplicasSpec = ReplicasSpec()
     status: ReplicasStatus = ReplicasStatus()
@@ -114,19 +118,19 @@ class ScaleTarget(Object, frozen=True):
 
 
 class MetricValue(Object, frozen=True):
-    average_utilization: int | None = None  # percent of what the pods request
-    average_value: str | None = None  # a quantity a pod. The status has it beside the percentage too
+    average_utilization: int | None = None  # percent of the pods' requests
+    average_value: str | None = None  # quantity per pod; the status has it beside the percentage, too
 
 
 class ResourceMetric(Object, frozen=True):
     name: str = ""
-    container: str = ""  # of a ContainerResource: the one that is measured
+    container: str = ""  # the measured container, of a ContainerResource
     target: MetricValue = MetricValue()
     current: MetricValue = MetricValue()
 
 
 class Metric(Object, frozen=True):
-    """A metric in the spec (with a target) or in the status (with a current value)."""
+    """A metric of the spec (with a target) or of the status (with a current value)."""
 
     type: str = ""
     resource: ResourceMetric | None = None
@@ -134,7 +138,7 @@ class Metric(Object, frozen=True):
 
 
 class ScalingPolicy(Object, frozen=True):
-    """How many pods, or how many percent of them, may come or go in a period."""
+    """The maximum of pods, or of percent of them, that may be added or removed in a period."""
 
     type: str
     value: int
@@ -197,7 +201,7 @@ class Claim(Object, frozen=True):
 
 
 class EndpointConditions(Object, frozen=True):
-    ready: bool | None = None  # None is to be taken as ready, says the API
+    ready: bool | None = None  # the API defines None as ready
 
 
 class Endpoint(Object, frozen=True):
@@ -217,18 +221,18 @@ class Regarding(Object, frozen=True):
     kind: str = ""
     name: str = ""
     uid: str = ""
-    field_path: str = ""  # of a container, "spec.containers{name}"
+    field_path: str = ""  # "spec.containers{name}" for a container
 
 
 class Series(Object, frozen=True):
-    """How often an event of the newer way happened, and when last."""
+    """The count and last time of an Event in the newer format."""
 
     count: int = 1
     last_observed_time: str | None = None
 
 
 class KubernetesEvent(Object, frozen=True):
-    """A core/v1 Event. `count` and `last_timestamp` are of the older way to write them, `event_time` of the newer."""
+    """A core/v1 Event. `count` and `last_timestamp` are of the older format, `event_time` and `series` of the newer."""
 
     metadata: Meta
     involved_object: Regarding = Regarding()
@@ -250,7 +254,7 @@ class ContainerMetrics(Object, frozen=True):
 
 
 class PodMetrics(Object, frozen=True):
-    """A sample: `timestamp` is when it was taken, `window` the span that the CPU was averaged over."""
+    """A sample. `timestamp` is the time of measurement, `window` the time over which CPU was averaged."""
 
     metadata: Meta
     timestamp: str
@@ -258,7 +262,7 @@ class PodMetrics(Object, frozen=True):
     containers: list[ContainerMetrics] | None = None
 
 
-# The API's envelopes
+# Lists, watches and errors
 
 
 class ListMeta(Object, frozen=True):
@@ -267,14 +271,14 @@ class ListMeta(Object, frozen=True):
 
 
 class Page(Object, Generic[T], frozen=True):
-    """A list's answer, or one page of it."""
+    """A list response, or one page of it."""
 
     items: list[T] | None = None
     metadata: ListMeta = ListMeta()
 
 
 class Status(Object, frozen=True):
-    """An error, as a response's body or as the object of a watch's ERROR line."""
+    """An error: a response body, or the object of a watch's ERROR line."""
 
     code: int = 0
     reason: str = ""
@@ -282,20 +286,23 @@ class Status(Object, frozen=True):
 
 
 class Line(Object, frozen=True):
-    """One line of a watch; the object stays bytes until its type is known."""
+    """One line of a watch. The object is decoded later, when its type is known."""
 
     type: str
     object: msgspec.Raw
 
 
 class Bookmarked(Object, frozen=True):
+    """The object of a BOOKMARK line."""
+
     metadata: Meta
 
 
 class Build(Object, frozen=True):
-    """The answer of /version."""
+    """The response of /version."""
 
     git_version: str
+
 
 KINDS: dict[str, Any] = {
     "pods": Pod,
@@ -309,6 +316,6 @@ KINDS: dict[str, Any] = {
 
 
 def page_of(kind: str) -> Any:
-    """The type of a list's answer for a kind."""
+    """Return the type of a kind's list response."""
     page: Any = Page
     return page[KINDS[kind]]

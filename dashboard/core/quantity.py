@@ -1,9 +1,8 @@
-"""Kubernetes quantities ("250m", "1Gi", "12345678n") as whole millicores and bytes."""
+"""Parsers for Kubernetes quantities ("250m", "1Gi", "12345678n"), into whole millicores and bytes."""
 
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
-# What is more than these counts as these: it is a slip, or bait, and whatever is computed of it is still a number that
-# the state's JSON can hold, in 64 bits.
+# Larger values are clamped to these: they are a mistake or an attack, and the state's JSON holds 64-bit numbers.
 MOST_MILLICORES = 10**12
 MOST_BYTES = 2**60
 
@@ -26,30 +25,30 @@ _SUFFIXES = {
     "Ei": Decimal(2**60),
 }
 
-_CONTEXT = Context(traps=[InvalidOperation])  # what is too large for it is infinite, and no error
+_CONTEXT = Context(traps=[InvalidOperation])  # overflow gives infinity instead of an error
 
 
 class QuantityError(ValueError):
-    """The text is no Kubernetes quantity."""
+    """The text is not a Kubernetes quantity."""
 
 
 def millicores(text: str) -> int:
-    """CPU in thousandths of a core, rounded up as Kubernetes itself rounds."""
+    """Return a CPU quantity in thousandths of a core, rounded up as Kubernetes does."""
     return _whole(_CONTEXT.multiply(_parse(text), 1000), MOST_MILLICORES)
 
 
 def whole_bytes(text: str) -> int:
-    """Memory or storage in bytes, rounded up as Kubernetes itself rounds."""
+    """Return a memory or storage quantity in bytes, rounded up as Kubernetes does."""
     return _whole(_parse(text), MOST_BYTES)
 
 
 def number(text: str) -> float:
-    """A quantity that is a plain number, as a tolerance is: "50m" is 0.05."""
-    return float(_within(_parse(text), MOST_MILLICORES))
+    """Return a dimensionless quantity, such as an HPA's tolerance: "50m" is 0.05."""
+    return float(_clamp(_parse(text), MOST_MILLICORES))
 
 
 def _parse(text: str) -> Decimal:
-    """The exact value: a decimal number with a suffix, or with an exponent (`1e3`, `1E3`)."""
+    """Return the exact value of a decimal number with a suffix or an exponent (`1e3`, `1E3`)."""
     number = text.rstrip("numkKMGTPEi")
     suffix = text[len(number) :]
     if suffix not in _SUFFIXES or not number.isascii() or number != number.strip() or "_" in number:
@@ -64,8 +63,8 @@ def _parse(text: str) -> Decimal:
 
 
 def _whole(value: Decimal, most: int) -> int:
-    return int(_within(value, most).to_integral_value(rounding=ROUND_CEILING))
+    return int(_clamp(value, most).to_integral_value(rounding=ROUND_CEILING))
 
 
-def _within(value: Decimal, most: int) -> Decimal:
+def _clamp(value: Decimal, most: int) -> Decimal:
     return max(Decimal(-most), min(value, Decimal(most)))

@@ -1,8 +1,7 @@
-"""The state that the page shows, and its past, built from what the sources tell.
+"""The state that the page shows, and its metrics history, built from the sources' events.
 
-`Snapshot.apply` takes an event in, `Snapshot.state` gives the whole state as plain JSON values. Views of pods are made
-anew only when their pod changed, and shared between states otherwise, so that `diff` need not look into them.
-`Snapshot.history` has the figures that are charted.
+`Snapshot.apply` applies an event, `Snapshot.state` returns the state as JSON. States share the views of unchanged pods,
+so that `diff` can skip them. `Snapshot.history` has the charted metrics.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,11 +18,11 @@ from dashboard.core.traffic import Traffic, TrafficRates
 
 Json = dict[str, Any]
 
-CRASH = "crash"  # the container that kills mongod on request, where it is installed
+CRASH = "crash"  # the optional container that kills mongod on request
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """What is observed. Names come from the configuration, never from a request."""
+    """The names of the observed objects. They come from the configuration, never from a request."""
 
     namespace: str
     cluster: str
@@ -34,71 +33,73 @@ class Targets(msgspec.Struct, frozen=True):
 
 
 class Snapshot:
+    """The current state of the cluster, the database and the runs."""
+
     def __init__(self, targets: Targets, sources: Iterable[str], at: str) -> None:
         self.history = MetricsTables()
         self._targets = targets
-        self._objects: dict[str, dict[str, Any]] = {}  # kind → uid → object; a kind is absent until it was listed
+        self._objects: dict[str, dict[str, Any]] = {}  # kind → uid → object; a kind is missing until its first list
         self._samples: dict[str, objects.PodMetrics] = {}  # pod name → sample
         self._pods: dict[str, Json] = {}  # uid → view
-        self._sorted: list[Json] | None = None  # the views in the order of the state, until one changes
+        self._sorted: list[Json] | None = None  # the views in the state's order; None after a change
         self._traffic = Traffic()
         self._rates: TrafficRates | None = None
         self._evaluator = Evaluator()
-        self._unevaluated: str | None = None  # since when pods changed that are not evaluated yet
+        self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
         self._load: Json | None = None
         self._run: Json | None = None
         self._runs: list[Json] = []
         self._lease: Json | None = None
-        self._crash = False  # whether mongod can be killed: what the database's pod last had, while it is away too
+        self._crash = False  # whether the database's pod, when last seen, had a crash container
         self._kubernetes_version: str | None = None
         self._sources: dict[str, Json] = {
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
         }
 
-    def apply(self, told: events.Event) -> None:
-        """Takes in one event. Events that say nothing new leave the state equal."""
-        match told:
+    def apply(self, event: events.Event) -> None:
+        """Apply one event. An event without news leaves the state equal."""
+        match event:
             case (
                 events.ObjectsListed(kind="events")
                 | events.ObjectChanged(kind="events")
                 | events.ObjectDeleted(kind="events")
             ):
-                self._hear("events", "live", told.at)  # the timeline keeps them
+                self._set_source("events", "live", event.at)  # the timeline keeps the Events themselves
             case events.ObjectsListed():
-                self._list(told)
+                self._list(event)
             case events.ObjectChanged():
-                self._change(told)
+                self._change(event)
             case events.ObjectDeleted():
-                self._delete(told)
+                self._delete(event)
             case events.MetricsSampled():
-                self._sample(told)
+                self._sample(event)
             case events.CollectionRead():
-                self._contents(told)
+                self._mongo_up(event)
             case events.OperationRate():
-                self._operations(told)
+                self._set_operations(event)
             case events.VolumeUsage():
-                self._volume(told)
+                self._set_volume(event)
             case events.CountersScraped():
-                self._scrape(told)
+                self._scrape(event)
             case events.LoadUpdated():
-                self._take_load(told)
+                self._set_load(event)
             case events.RunUpdated():
-                self._run = told.run
+                self._run = event.run
             case events.RunHistoryUpdated():
-                self._runs = told.runs
+                self._runs = event.runs
             case events.LeaseChanged():
-                self._lease = told.lease
+                self._lease = event.lease
             case events.MongoUnavailable():
-                self._mongo_down(told)
+                self._mongo_down(event)
             case events.ClusterVersion():
-                self._kubernetes_version = told.kubernetes
+                self._kubernetes_version = event.kubernetes
             case events.SourceStatus():
-                self._hear(told.source, told.state, told.at, told.error)
+                self._set_source(event.source, event.state, event.at, event.error)
 
     def state(self, viewers: int) -> Json:
-        """The state as the wire has it, but for `epoch`, `seq` and `as_of`, which the messages themselves carry."""
+        """Return the state as JSON, without `epoch`, `seq` and `as_of`, which the messages carry."""
         if self._unevaluated:
             self._evaluate(self._unevaluated)
         return {
@@ -125,7 +126,7 @@ class Snapshot:
         }
 
     def samples(self) -> dict[str, tuple[float, float, float]]:
-        """The newest CPU sample of each pod: uid → (its moment in seconds since 1970, millicores, its window)."""
+        """Return the newest CPU samples: pod uid → (timestamp in seconds since 1970, millicores, window in seconds)."""
         return {
             pod["uid"]: (
                 seconds(self._samples[pod["name"]].timestamp),
@@ -137,54 +138,54 @@ class Snapshot:
         }
 
     def down_window(self) -> float:
-        """The autoscaler's stabilization window on the way down, in seconds."""
+        """Return the autoscaler's scale-down stabilization window, in seconds."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
 
-    def _list(self, told: events.ObjectsListed) -> None:
-        """A list replaces the kind: objects that were deleted while nobody watched leave no ghosts."""
-        self._objects[told.kind] = {listed.metadata.uid: listed for listed in told.objects}
-        if told.kind == "pods":
-            self._pods = {pod.metadata.uid: self._view(pod) for pod in told.objects}
-        self._moved(told.kind, told.at)
+    def _list(self, event: events.ObjectsListed) -> None:
+        """Replace all objects of the kind: some may have been deleted while there was no watch."""
+        self._objects[event.kind] = {listed.metadata.uid: listed for listed in event.objects}
+        if event.kind == "pods":
+            self._pods = {pod.metadata.uid: self._view(pod) for pod in event.objects}
+        self._objects_changed(event.kind, event.at)
 
-    def _change(self, told: events.ObjectChanged) -> None:
-        uid = told.object.metadata.uid
-        self._objects.setdefault(told.kind, {})[uid] = told.object
-        if told.kind == "pods":
-            self._pods[uid] = self._view(told.object)
-        self._moved(told.kind, told.at)
+    def _change(self, event: events.ObjectChanged) -> None:
+        uid = event.object.metadata.uid
+        self._objects.setdefault(event.kind, {})[uid] = event.object
+        if event.kind == "pods":
+            self._pods[uid] = self._view(event.object)
+        self._objects_changed(event.kind, event.at)
 
-    def _delete(self, told: events.ObjectDeleted) -> None:
-        self._objects.get(told.kind, {}).pop(told.uid, None)
-        if told.kind == "pods":
-            self._pods.pop(told.uid, None)
-        self._moved(told.kind, told.at)
+    def _delete(self, event: events.ObjectDeleted) -> None:
+        self._objects.get(event.kind, {}).pop(event.uid, None)
+        if event.kind == "pods":
+            self._pods.pop(event.uid, None)
+        self._objects_changed(event.kind, event.at)
 
-    def _moved(self, kind: str, at: str) -> None:
-        """What follows from objects of a kind having changed."""
-        self._hear(kind, "live", at)
+    def _objects_changed(self, kind: str, at: str) -> None:
+        """Update everything that depends on the objects of a kind."""
+        self._set_source(kind, "live", at)
         if kind == "pods":
             self._sorted = None
-            self._unevaluated = at  # once a state and not once a pod: a thousand may come at once
+            self._unevaluated = at  # evaluated once per state, not per pod: a thousand may change at once
         if kind in ("horizontalpodautoscalers", "deployments"):
             self._evaluate(at)
 
-    def _sample(self, told: events.MetricsSampled) -> None:
-        """Each poll has all samples: a pod that is not in it has no current one. The age shown is the sample's own."""
-        before, self._samples = self._samples, {sample.metadata.name: sample for sample in told.samples}
+    def _sample(self, event: events.MetricsSampled) -> None:
+        """Replace all samples. The source's `as_of` is the newest sample's own timestamp."""
+        before, self._samples = self._samples, {sample.metadata.name: sample for sample in event.samples}
         for uid, pod in self._objects.get("pods", {}).items():
             name = pod.metadata.name
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
                 self._sorted = None
-        newest = max((sample.timestamp for sample in told.samples), default=None)
-        self._hear("metrics", "live", told.at, as_of=newest)
+        newest = max((sample.timestamp for sample in event.samples), default=None)
+        self._set_source("metrics", "live", event.at, as_of=newest)
         self._record_samples()
-        self._evaluate(told.at)
+        self._evaluate(event.at)
 
     def _record_samples(self) -> None:
-        """A sample counts once, at its own time: the history leaves out what it has already."""
+        """Add the samples to the history, at their own timestamps. The history ignores repeated ones."""
         members = self._members()
         sampled = [pod for pod in members if pod["cpu_millicores"] is not None and pod["cpu_request_millicores"]]
         if sampled:
@@ -194,23 +195,23 @@ class Snapshot:
             self.history.add("cpu", at, round(100 * used / requested, 1))
         self.history.add_pods(self.samples())
 
-    def _scrape(self, told: events.CountersScraped) -> None:
-        """A pod that does not answer has no rate; the figures of the others stand."""
-        at = seconds(told.at)
-        self._rates = rates = self._traffic.rates(at, told.pods)
+    def _scrape(self, event: events.CountersScraped) -> None:
+        """Update the request rates. A pod without counters has no rate."""
+        at = seconds(event.at)
+        self._rates = rates = self._traffic.rates(at, event.pods)
         if rates:
             self.history.add(
                 "traffic", at, rates.requests_per_second, rates.errors_per_second, rates.p50_ms, rates.p99_ms
             )
         for uid, pod in self._pods.items():
-            shown = views.pod_traffic(rates, pod["name"])
-            if any(pod[name] != figure for name, figure in shown.items()):
-                self._pods[uid] = pod | shown
+            pod_rates = views.pod_traffic(rates, pod["name"])
+            if any(pod[name] != value for name, value in pod_rates.items()):
+                self._pods[uid] = pod | pod_rates
                 self._sorted = None
-        self._hear("traffic", "live", told.at)
+        self._set_source("traffic", "live", event.at)
 
     def _evaluate(self, at: str) -> None:
-        """The autoscaler's view, with its arithmetic; and how many pods there are, where that changed."""
+        """Update the autoscaler's view with its evaluation, and the history of replicas."""
         self._unevaluated = None
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         deployment = self._find("deployments", self._targets.deployment)
@@ -218,8 +219,8 @@ class Snapshot:
             self._autoscaler = None
         else:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
-            asked = deployment.spec.replicas if deployment else None
-            evaluation = self._evaluator.evaluate(autoscaler, members, self._samples, seconds(at), asked)
+            replicas = deployment.spec.replicas if deployment else None
+            evaluation = self._evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas)
             view = views.autoscaler(autoscaler)
             target = views.target_of_requests(view, self._members())
             self._autoscaler = view | {"target_of_requests": target, "evaluation": evaluation}
@@ -227,50 +228,52 @@ class Snapshot:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
 
-    def _contents(self, told: events.CollectionRead) -> None:
+    def _mongo_up(self, event: events.CollectionRead) -> None:
         previous = self._mongo or {}
         was_up = previous.get("state") == "up"
         self._mongo = {
             "state": "up",
-            "since": previous["since"] if was_up else told.at,
-            "version": told.version,
-            "count": told.count,
-            "size_bytes": told.size_bytes,
+            "since": previous["since"] if was_up else event.at,
+            "version": event.version,
+            "count": event.count,
+            "size_bytes": event.size_bytes,
             "ops_per_second": previous.get("ops_per_second"),
             "volume": previous.get("volume"),
-            "newest": [msgspec.structs.asdict(document) for document in told.newest],
+            "newest": [msgspec.structs.asdict(document) for document in event.newest],
         }
-        self._hear("mongo", "live", told.at)
+        self._set_source("mongo", "live", event.at)
 
-    def _operations(self, told: events.OperationRate) -> None:
-        if self._mongo:
-            self._mongo = self._mongo | {"ops_per_second": told.per_second}
-        self._hear("mongo", "live", told.at)
-
-    def _volume(self, told: events.VolumeUsage) -> None:
-        if self._mongo:
-            self._mongo = self._mongo | {"volume": {"used_bytes": told.used_bytes, "total_bytes": told.total_bytes}}
-
-    def _take_load(self, told: events.LoadUpdated) -> None:
-        self._load = load = told.load
-        figures = (load["offered"], load["achieved"], load["errors_per_second"], load["p50_ms"], load["p99_ms"])
-        self.history.add("load", seconds(told.at), *figures)
-
-    def _mongo_down(self, told: events.MongoUnavailable) -> None:
-        """What was last seen stays on the page, marked as down."""
+    def _mongo_down(self, event: events.MongoUnavailable) -> None:
+        """Mark the database as down. Its last known contents stay in the state."""
         previous = self._mongo or {"version": None, "count": None, "size_bytes": None, "volume": None, "newest": []}
         was_down = previous.get("state") == "down"
-        since = previous["since"] if was_down else told.at
+        since = previous["since"] if was_down else event.at
         self._mongo = previous | {"state": "down", "since": since, "ops_per_second": None}
-        state = "forbidden" if told.forbidden else "stale" if self._sources["mongo"]["as_of"] else "connecting"
-        self._hear("mongo", state, told.at, told.error)
+        state = "forbidden" if event.forbidden else "stale" if self._sources["mongo"]["as_of"] else "connecting"
+        self._set_source("mongo", state, event.at, event.error)
 
-    def _hear(self, source: str, state: str, at: str, error: str | None = None, *, as_of: str | None = None) -> None:
-        """`as_of` moves with good news only: it is the age of what is shown."""
+    def _set_operations(self, event: events.OperationRate) -> None:
+        if self._mongo:
+            self._mongo = self._mongo | {"ops_per_second": event.per_second}
+        self._set_source("mongo", "live", event.at)
+
+    def _set_volume(self, event: events.VolumeUsage) -> None:
+        if self._mongo:
+            self._mongo = self._mongo | {"volume": {"used_bytes": event.used_bytes, "total_bytes": event.total_bytes}}
+
+    def _set_load(self, event: events.LoadUpdated) -> None:
+        self._load = load = event.load
+        values = (load["offered"], load["achieved"], load["errors_per_second"], load["p50_ms"], load["p99_ms"])
+        self.history.add("load", seconds(event.at), *values)
+
+    def _set_source(
+        self, source: str, state: str, at: str, error: str | None = None, *, as_of: str | None = None
+    ) -> None:
+        """Set a source's state. `as_of`, the age of the shown data, changes only while the source is live."""
         previous = self._sources[source]
         since = previous["since"] if previous["state"] == state else at
-        of = as_of or at if state == "live" else previous["as_of"]
-        self._sources[source] = {"state": state, "as_of": of, "since": since, "error": error}
+        data_as_of = as_of or at if state == "live" else previous["as_of"]
+        self._sources[source] = {"state": state, "as_of": data_as_of, "since": since, "error": error}
 
     def _view(self, pod: objects.Pod) -> Json:
         name = pod.metadata.name
@@ -279,27 +282,27 @@ class Snapshot:
         return views.pod(pod, self._samples.get(name), self._rates)
 
     def _in_order(self) -> list[Json]:
-        """The pods' views by age: the same list while none changed."""
+        """Return the pods' views, oldest first. The list object stays the same while no pod changes."""
         if self._sorted is None:
             self._sorted = sorted(self._pods.values(), key=lambda pod: (pod["created"], pod["name"]))
         return self._sorted
 
     def _members(self) -> list[Json]:
-        """The views of the pods that the autoscaler counts."""
+        """Return the views of the Deployment's pods, which the autoscaler measures."""
         return [pod for pod in self._pods.values() if pod["app"] == self._targets.deployment]
 
     def _all(self, kind: str) -> Iterable[Any]:
         return self._objects.get(kind, {}).values()
 
     def _find(self, kind: str, name: str) -> Any:
-        return next((found for found in self._all(kind) if found.metadata.name == name), None)
+        return next((object_ for object_ in self._all(kind) if object_.metadata.name == name), None)
 
     def _named(self, kind: str, name: str, view: Callable[[Any], Json]) -> Json | None:
         found = self._find(kind, name)
         return view(found) if found else None
 
     def _service(self) -> Json | None:
-        """Null until the slices were listed once: no endpoints and no knowledge are different things."""
+        """Return the Service's view, null until the first list of slices: zero endpoints differ from unknown ones."""
         if "endpointslices" not in self._objects:
             return None
         return {

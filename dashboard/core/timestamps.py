@@ -1,27 +1,31 @@
-"""Moments: the wire writes them as RFC 3339, arithmetic wants seconds. The core reads no clock, it only converts."""
+"""Conversions between RFC 3339 timestamps, as in JSON, and seconds since 1970. Nothing here reads a clock."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
 
-Moment = Annotated[datetime, Meta(tz=True)]  # the type of one that stands in JSON, for msgspec to check
+Moment = Annotated[datetime, Meta(tz=True)]  # an RFC 3339 timestamp in JSON, as a type for msgspec
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
-def seconds(moment: str) -> float:
-    """Seconds since 1970 of an RFC 3339 time."""
-    return datetime.fromisoformat(moment).timestamp()
+def seconds(timestamp: str) -> float:
+    """Return the seconds since 1970 of an RFC 3339 timestamp."""
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
-def rfc3339(seconds: float) -> str:
-    """UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(time: float | datetime, timespec: str = "milliseconds") -> str:
+    """Return `time` (seconds since 1970, or an aware datetime) in RFC 3339, UTC.
+
+    `timespec` is the precision, as `datetime.isoformat` takes it.
+    """
+    utc = time.astimezone(UTC) if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
+    return utc.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def duration(text: str) -> float:
-    """Seconds of a duration as Go writes it: "19.583s", "1m0s"."""
+    """Return the seconds of a duration in Go's format: "19.583s", "1m0s"."""
     total, number, unit = 0.0, "", ""
     for letter in [*text, "0"]:
         if letter.isdigit() or letter == ".":

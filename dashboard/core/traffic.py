@@ -1,4 +1,4 @@
-"""Requests a second and their latency, from the counters of the service's pods."""
+"""Request rates and latency percentiles, from the counters of the service pods."""
 
 import math
 from itertools import pairwise
@@ -7,43 +7,43 @@ import msgspec
 
 from dashboard.core.events import Counters
 
-REMEMBERED_SECONDS = 60.0  # a pod that was not heard for longer starts anew
+REMEMBERED_SECONDS = 60.0  # a pod without a scrape for longer than this counts as a new pod
 
 Buckets = tuple[tuple[float, float], ...]
 
 
 class TrafficRates(msgspec.Struct, frozen=True):
-    """All pods together, over the time between two scrapes. The percentiles are null when nothing was asked."""
+    """The rates of all pods together, between two scrapes. The percentiles are None without requests."""
 
     requests_per_second: float
     errors_per_second: float
     p50_ms: float | None
     p99_ms: float | None
-    by_pod: dict[str, float]  # pod name → requests a second
-    errors_by_pod: dict[str, float] = {}
+    by_pod: dict[str, float]  # pod name → requests per second
+    errors_by_pod: dict[str, float] = {}  # pod name → errors per second
 
 
 class Traffic:
-    """Remembers what each pod had counted when it was last heard."""
+    """Computes rates from the last counters of each pod."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, tuple[float, Counters]] = {}
+        self._last: dict[str, tuple[float, Counters]] = {}  # pod name → (time in seconds, counters)
         self._began = False
 
     def rates(self, at: float, pods: dict[str, Counters]) -> TrafficRates | None:
-        """The rates since each pod was last heard; None for the first scrape. `at` is in seconds.
+        """Return the rates since each pod's last scrape; None for the first scrape. `at` is in seconds.
 
-        A pod seen for the first time has no rate yet. One whose counters fell was restarted, and counts from zero. One
-        that missed a scrape has its requests spread over the time since, and none is counted twice or lost.
+        A new pod has no rate yet. A pod whose counters decreased was restarted: it counts from zero. The requests of a
+        pod that missed scrapes are spread over the time since its last one.
         """
         began, self._began = self._began, True
-        before = {name: heard for name, heard in self._heard.items() if 0 < at - heard[0] <= REMEMBERED_SECONDS}
-        self._heard = before | {name: (at, counted) for name, counted in pods.items()}
+        before = {name: last for name, last in self._last.items() if 0 < at - last[0] <= REMEMBERED_SECONDS}
+        self._last = before | {name: (at, counters) for name, counters in pods.items()}
         if not began:
             return None
         spans = {name: at - before[name][0] for name in pods if name in before}
         grown = {name: _growth(before[name][1], pods[name]) for name in spans}
-        latencies = _together([each.buckets for each in grown.values()])
+        latencies = _merge([each.buckets for each in grown.values()])
         return TrafficRates(
             requests_per_second=round(sum(each.requests / spans[name] for name, each in grown.items()), 1),
             errors_per_second=round(sum(each.errors / spans[name] for name, each in grown.items()), 1),
@@ -55,9 +55,9 @@ class Traffic:
 
 
 def quantile(q: float, buckets: Buckets) -> float | None:
-    """Seconds, interpolated within the bucket as Prometheus' histogram_quantile does; None when nothing was counted.
+    """Return the quantile in seconds, interpolated as Prometheus' histogram_quantile does; None for empty buckets.
 
-    What lies beyond the last finite bound is told as that bound.
+    A quantile in the last, infinite bucket is that bucket's lower bound.
     """
     if not buckets or buckets[-1][1] <= 0:
         return None
@@ -79,7 +79,7 @@ def _growth(before: Counters, now: Counters) -> Counters:
     return Counters(requests, errors, buckets)
 
 
-def _together(all_buckets: list[Buckets]) -> Buckets:
+def _merge(all_buckets: list[Buckets]) -> Buckets:
     sums: dict[float, float] = {}
     for buckets in all_buckets:
         for bound, count in buckets:

@@ -1,4 +1,4 @@
-"""How one object looks in the state: plain JSON values, numbers in the units that their names say."""
+"""Views: Kubernetes objects as JSON for the state. Numbers are in the units of their names."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -12,11 +12,11 @@ from dashboard.core.traffic import TrafficRates
 
 Json = dict[str, Any]
 
-MOST_CHARTED = 10_000  # percent: a target beyond would press all that a chart shows flat, and is not drawn
+MOST_CHARTED = 10_000  # percent: a target line above this would flatten the rest of the chart, so it is not drawn
 
 
 def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) -> Json:
-    """A pod, with its sample if that one is its own: a replaced pod of the same name has none yet."""
+    """Return a pod's view. A sample from before its creation is ignored: it is of a replaced pod of the same name."""
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
     running = _long_running(pod)
@@ -42,7 +42,7 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) 
 
 
 def pod_traffic(rates: TrafficRates | None, name: str) -> Json:
-    """What a pod answers; null while it is not known."""
+    """Return a pod's request and error rates, null while they are unknown."""
     return {
         "requests_per_second": rates.by_pod.get(name) if rates else None,
         "errors_per_second": rates.errors_by_pod.get(name) if rates else None,
@@ -50,21 +50,24 @@ def pod_traffic(rates: TrafficRates | None, name: str) -> Json:
 
 
 def workload(workload: Workload) -> Json:
-    """A Deployment or a StatefulSet. `replicas` are its pods, `updated` those of its newest template. `failure` is why
-    a Deployment can't create pods, null if it can."""
-    failed = workload.status.conditions or ()
+    """Return the view of a Deployment or a StatefulSet.
+
+    `updated` are the replicas of the newest template. `failure` is why a Deployment can't create pods, or null.
+    """
+    conditions = workload.status.conditions or ()
+    failures = (one.message for one in conditions if one.type == "ReplicaFailure" and one.status == "True")
     return {
         "name": workload.metadata.name,
         "desired": workload.spec.replicas,
         "ready": workload.status.ready_replicas,
         "updated": workload.status.updated_replicas,
         "replicas": workload.status.replicas,
-        "failure": next((one.message for one in failed if one.type == "ReplicaFailure" and one.status == "True"), None),
+        "failure": next(failures, None),
     }
 
 
 def autoscaler(autoscaler: Autoscaler) -> Json:
-    """A HorizontalPodAutoscaler. Its CPU target is in percent of what the pods request, or in millicores a pod."""
+    """Return an autoscaler's view. Its CPU target is in percent of the pods' requests, or in millicores per pod."""
     target, unit = target_of(autoscaler)
     by_percent = unit == PERCENT
     scaled = autoscaler.spec.scale_target_ref
@@ -94,7 +97,7 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
 
 
 def target_of_requests(autoscaler: Json, pods: Iterable[Json]) -> float | None:
-    """The CPU target in percent of what `pods` request, as the chart of CPU has it; None where there is no such line.
+    """Return the CPU target in percent of the requests of `pods`, for the CPU chart; None if it can't be drawn.
 
     `autoscaler` and `pods` are views.
     """
@@ -106,7 +109,7 @@ def target_of_requests(autoscaler: Json, pods: Iterable[Json]) -> float | None:
 
 
 def traffic(rates: TrafficRates | None) -> Json | None:
-    """What the service answers, all its pods together."""
+    """Return the traffic of all service pods together."""
     if rates is None:
         return None
     return {
@@ -118,7 +121,7 @@ def traffic(rates: TrafficRates | None) -> Json | None:
 
 
 def claim(claim: Claim) -> Json:
-    """A PersistentVolumeClaim and the volume that it is bound to."""
+    """Return the view of a PersistentVolumeClaim with its volume."""
     storage = (claim.status.capacity or {}).get("storage")
     return {
         "name": claim.metadata.name,
@@ -130,7 +133,7 @@ def claim(claim: Claim) -> Json:
 
 
 def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
-    """How many addresses take the service's requests. An address may be in two slices while they are rebalanced."""
+    """Count the service's ready addresses. While slices are rebalanced, an address may be in two of them."""
     return len(
         {
             address
@@ -144,7 +147,7 @@ def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
 
 
 def app(pod: Pod) -> str:
-    """What the pod says that it is."""
+    """Return the name in the pod's labels."""
     labels = pod.metadata.labels or {}
     return labels.get("app.kubernetes.io/name") or labels.get("app") or ""
 
@@ -158,19 +161,19 @@ def _usage(sample: PodMetrics) -> tuple[int, int]:
 
 
 def _long_running(pod: Pod) -> Sequence[Container]:
-    """The containers whose requests add up while the pod runs: its own and its sidecars, not its initialisers."""
+    """Return the containers that run as long as the pod: the main ones and the sidecars, not the init containers."""
     sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
     return [*(pod.spec.containers or ()), *sidecars]
 
 
 def _request(containers: Sequence[Container], resource: str) -> int | None:
-    """The sum of what is requested, null where no container requests any."""
+    """Return the sum of the requests, or None if no container has one."""
     requests = [(one.resources.requests or {}).get(resource) for one in containers]
     return _sum(resource, requests) if any(requests) else None
 
 
 def _limit(containers: Sequence[Container], resource: str) -> int | None:
-    """The sum of the limits, null where one container has none: then the pod has no limit either."""
+    """Return the sum of the limits, or None if a container has none: then the pod has no limit either."""
     limits = [(one.resources.limits or {}).get(resource) for one in containers]
     return _sum(resource, limits) if limits and all(limits) else None
 
@@ -185,12 +188,12 @@ def _statuses(pod: Pod) -> Iterable[Any]:
 
 
 def _reason(pod: Pod) -> str | None:
-    """Why the pod is not well, in Kubernetes' own word: Evicted, CrashLoopBackOff, OOMKilled, Unschedulable …"""
+    """Return Kubernetes' reason for a problem of the pod: Evicted, CrashLoopBackOff, OOMKilled, Unschedulable …"""
     if pod.status.reason:
         return pod.status.reason
     states = [status.state for status in _statuses(pod)]
     waiting = [state.waiting.reason for state in states if state.waiting and state.waiting.reason]
-    # An initialiser that ended well is "Completed", and no news.
+    # "Completed" is the normal end of an init container.
     ended = [s.terminated.reason for s in states if s.terminated and s.terminated.reason not in ("", "Completed")]
     pending = [c.reason for c in pod.status.conditions or () if c.type == "PodScheduled" and c.status == "False"]
     return next((reason for reason in [*ended, *waiting, *pending] if reason), None)

@@ -14,13 +14,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
+from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject
 
@@ -91,7 +91,7 @@ class Lease:
             if (held := self._observe(spec)) and spec["holderIdentity"] != identity:
                 raise LeaseHeld(held.holder, held.run)
             transitions = int(spec.get("leaseTransitions") or 0) + 1
-            taken = {"acquireTime": _micro(now), "renewTime": _micro(now), "leaseTransitions": transitions}
+            taken = {"acquireTime": _micro_time(now), "renewTime": _micro_time(now), "leaseTransitions": transitions}
             lease["spec"] = {"holderIdentity": identity, "leaseDurationSeconds": duration, **taken}
 
         self._cell.swap(take)
@@ -102,7 +102,7 @@ class Lease:
 
         def prolong(lease: Json) -> None:
             spec = self._own(lease)
-            lease["spec"] = spec | {"renewTime": _micro(self._now()), "leaseDurationSeconds": self._ttl}
+            lease["spec"] = spec | {"renewTime": _micro_time(self._now()), "leaseDurationSeconds": self._ttl}
 
         self._cell.swap(prolong)
 
@@ -147,6 +147,6 @@ class Lease:
         return LeaseHolder(holder, run, spec.get("acquireTime") or spec.get("renewTime") or "")
 
 
-def _micro(moment: float) -> str:
-    """As the API wants the times of a Lease: with six decimals exactly."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _micro_time(time: float) -> str:
+    """Return a MicroTime: the API server accepts a Lease's times with exactly six decimals."""
+    return rfc3339(time, "microseconds")

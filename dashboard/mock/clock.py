@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dashboard.clock import rfc3339
+from dashboard.core.timestamps import rfc3339
 
 STEP_SECONDS = 0.5  # of the plot, which runs faster than the time of day where it is asked to
 

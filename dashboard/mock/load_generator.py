@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from dashboard.clock import rfc3339
 from dashboard.core.events import Emit, LoadUpdated
+from dashboard.core.timestamps import rfc3339
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 
 TELL_SECONDS = 1.0

@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from dashboard.clock import rfc3339
 from dashboard.core.snapshot import Targets
-from dashboard.core.timestamps import seconds
+from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
 from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 

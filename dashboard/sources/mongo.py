@@ -20,9 +20,10 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, monitoring
 from pymongo.errors import OperationFailure, PyMongoError
 
-from dashboard.clock import now, rfc3339
+from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.events import Emit
+from dashboard.core.timestamps import rfc3339
 
 NEWEST_DOCUMENTS = 20
 LARGEST_SHOWN_BYTES = 4096  # of a document's JSON

@@ -1,4 +1,4 @@
-"""Documents over HTTP: one blueprint for one collection, mounted at /data and at /proofs."""
+"""The blueprint of one collection of documents, mounted at /data and at /proofs."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from service.routes import request_body as body
 from service.store import Collection
 
 DEFAULT_LIMIT = 100
-MOST = 1000
+MAX_LIMIT = 1000
 QUERY = ("limit", "before", "filter")
 
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 
 def blueprint(name: str, collection: Collection) -> Blueprint:
-    """GET and POST /<name>; GET, PUT and DELETE /<name>/<id>."""
+    """Return GET and POST /<name>, and GET, PUT and DELETE /<name>/<id>."""
     routes = Blueprint(name, __name__, url_prefix=f"/{name}")
 
     @routes.get("")
     def newest() -> Response:
-        """The newest documents that meet the filter, and a Link to the next page of them."""
-        asked = _parameters(*QUERY)
-        limit = _limit(asked.get("limit"))
-        condition = filter.parse(asked["filter"]) if "filter" in asked else None
-        page = collection.newest(limit, asked.get("before"), condition)
+        """Return the newest documents that meet the filter, with a Link to the next page."""
+        parameters = _parameters(*QUERY)
+        limit = _limit(parameters.get("limit"))
+        condition = filter.parse(parameters["filter"]) if "filter" in parameters else None
+        page = collection.newest(limit, parameters.get("before"), condition)
         response = _json(page.json)
         if page.next:
-            query = urlencode({**asked, "limit": limit, "before": page.next})
+            query = urlencode({**parameters, "limit": limit, "before": page.next})
             response.headers["Link"] = f'</{name}?{query}>; rel="next"'
         return response
 
     @routes.post("")
     def store() -> Response:
-        """Stores one: 201. The same one again under the client's own _id: 200."""
+        """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
         value = document.decode(body.read_json(request))
         identity, created = collection.insert(value, document.take_id(value))
@@ -57,8 +57,8 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
 
     @routes.put("/<id>")
     def replace(id: str) -> Response:
-        """Replaces the whole document: 200. It makes none where there was none: what a client may do twice must not
-        bring back a document that another has deleted in between."""
+        """Replace the whole document: 200. It creates none: a retry must not bring back a document that another
+        client has deleted in between."""
         _parameters()
         value = document.decode(body.read_json(request))
         own = document.take_id(value)
@@ -73,7 +73,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
 
     @routes.delete("/<id>")
     def delete(id: str) -> Response:
-        """Deletes it: 204. Once more: 404."""
+        """Delete the document: 204. A second time: 404."""
         _parameters()
         if not (document.is_id(id) and collection.delete(id.lower())):
             raise _not_found()
@@ -89,7 +89,7 @@ def _not_found() -> NotFound:
 
 
 def _parameters(*known: str) -> dict[str, str]:
-    """The query's parameters; one that is unknown or given twice is an error, and never ignored."""
+    """Return the query's parameters. An unknown or repeated one is an error."""
     for name, values in request.args.lists():
         if name not in known:
             raise BadRequest(f"The query parameter {name!r} is unknown here.")
@@ -101,8 +101,8 @@ def _parameters(*known: str) -> dict[str, str]:
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
-    if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MOST):
-        raise BadRequest(f"limit must be a whole number from 1 to {MOST:,}.")
+    if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MAX_LIMIT):
+        raise BadRequest(f"limit must be a whole number from 1 to {MAX_LIMIT:,}.")
     return int(text)
 
 

@@ -175,7 +175,7 @@ PAGING = [
         "limit",
         "query",
         "How many documents at most.",
-        schema={"type": "integer", "minimum": 1, "maximum": documents.MOST, "default": documents.DEFAULT_LIMIT},
+        schema={"type": "integer", "minimum": 1, "maximum": documents.MAX_LIMIT, "default": documents.DEFAULT_LIMIT},
     ),
     _parameter(
         "before",

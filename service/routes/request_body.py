@@ -1,4 +1,4 @@
-"""A request's body, bounded in size; `worker` bounds it in time."""
+"""Reading of a request's body, bounded in size here and in time by `worker`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 LIMIT = 1024 * 1024  # bytes
-DRAIN_LIMIT = 64 * LIMIT  # what is read of a body that is refused anyway
+DRAIN_LIMIT = 64 * LIMIT  # bytes read of a body that is too large
 CHUNK = 64 * 1024
 
 
 def read_json(request: Request) -> bytes:
-    """The bytes of a body that says it is JSON."""
+    """Return the bytes of a body that declares itself JSON. Raise werkzeug's 400, 408, 413 or 415."""
     try:
         body = _read(request.environ["wsgi.input"], request.content_length)
-    except BlockingIOError:  # the kernel's word for a read that timed out
+    except BlockingIOError:  # EAGAIN: the read timed out
         raise RequestTimeout("The body stalled.") from None
     except OSError:
-        raise BadRequest("The connection ended within the body.") from None
+        raise BadRequest("The connection closed within the body.") from None
     if not request.is_json:
         raise UnsupportedMediaType("The Content-Type must be application/json.")
     if request.headers.get("Content-Encoding", "identity") != "identity":
@@ -30,8 +30,8 @@ def read_json(request: Request) -> bytes:
 
 
 def _read(stream: IO[bytes], length: int | None) -> bytes:
-    """All of the body if it is small enough. Else it is read to its end first: a client that is still sending when the
-    connection closes would see a reset, and not the 413."""
+    """Return the body if it is small enough. Read a larger one to its end before raising: a client that still sends
+    when the connection closes would see a reset instead of the 413."""
     left = DRAIN_LIMIT if length is None else min(length, DRAIN_LIMIT)
     body = bytearray()
     size = 0

@@ -1,6 +1,6 @@
-"""GET /: what this is, and where to go from here; JSON, or HTML for a browser.
+"""GET /: the service's name, version and links, as JSON, or as HTML for a browser.
 
-The answer is the same from every pod, to the byte: load generators such as ab count another length as a failure.
+Every pod sends the same bytes: load generators such as ab count a different length as a failure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>Data service</title>
 <h1>Data service</h1>
-<p>Version {version}. It keeps JSON documents in MongoDB.</p>
+<p>Version {version}. It stores JSON documents in MongoDB.</p>
 <ul>
 {links}
 </ul>
@@ -32,15 +32,15 @@ _PAGE = """<!doctype html>
 
 
 def blueprint(version: str) -> Blueprint:
-    """GET /."""
+    """Return GET /."""
     routes = Blueprint("welcome", __name__)
     as_json = orjson.dumps({"service": "flask-mongodb", "version": version, "links": LINKS})
     links = "\n".join(f'<li><a href="{path}">{name}</a></li>' for name, path in LINKS.items())
 
     @routes.get("/")
     def welcome() -> Response:
-        offered = ["application/json", "text/html"]
-        if request.accept_mimetypes.best_match(offered) == "text/html":
+        content_types = ["application/json", "text/html"]
+        if request.accept_mimetypes.best_match(content_types) == "text/html":
             response = Response(_PAGE.format(version=version, links=links, root="http://localhost:5000/"))
             response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
         else:

@@ -1,1 +1,1 @@
-"""The HTTP server: gunicorn's settings, its worker, and the health server beside it."""
+"""The HTTP server: gunicorn's settings, its worker, and the health server."""

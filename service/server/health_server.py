@@ -1,7 +1,7 @@
-"""The probe port: /healthz, /readyz and /metrics from threads of their own.
+"""The health server: /healthz, /readyz and /metrics on the probe port, from threads of its own.
 
-gunicorn's threads may all be waiting for MongoDB; a probe that queued behind them would have the kubelet kill a pod
-that is about to answer.
+All of gunicorn's threads may be waiting for MongoDB. A probe that queued behind them would time out, and the kubelet
+would restart a healthy pod.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from typing import Any
 from service import health, metrics
 from service.health import Answer
 
-CLIENT_SECONDS = 5.0  # a client that says nothing is dropped
+CLIENT_SECONDS = 5.0  # a client that sends nothing for this long is disconnected
 
 Answers = Mapping[str, Callable[[], tuple[int, str, bytes]]]
 
 
 def answers(checks: health.Health, exposition: Callable[[], bytes]) -> Answers:
-    """What each path of the probe port answers: status, content type, body."""
+    """Return a function per path, which returns status, content type and body."""
 
-    def of(check: Callable[[], Answer]) -> tuple[int, str, bytes]:
+    def respond(check: Callable[[], Answer]) -> tuple[int, str, bytes]:
         status, body = check()
         return status, health.content_type(status), body
 
     return {
-        "/healthz": lambda: of(checks.live),
-        "/readyz": lambda: of(checks.ready),
+        "/healthz": lambda: respond(checks.live),
+        "/readyz": lambda: respond(checks.ready),
         "/metrics": lambda: (200, metrics.CONTENT_TYPE, exposition()),
     }
 
 
-def start(host: str, port: int, paths: Answers) -> Probes:
-    """Listens and answers until the process ends; returns the server, whose port is known even if 0 was asked for."""
-    server = Probes((host, port), paths)
+def start(host: str, port: int, paths: Answers) -> HealthServer:
+    """Start the server on a daemon thread and return it. Port 0 lets the kernel choose one."""
+    server = HealthServer((host, port), paths)
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
     return server
 
 
-class Probes(ThreadingHTTPServer):
-    """Several worker processes share the port: the kernel gives each connection to one of them."""
+class HealthServer(ThreadingHTTPServer):
+    """An HTTP server whose port several worker processes share: the kernel gives each connection to one of them."""
 
     daemon_threads = True
     paths: Answers
@@ -57,13 +57,13 @@ class Probes(ThreadingHTTPServer):
         super().server_bind()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A prober that hangs up is nobody's error."""
+        """Ignore clients that disconnect early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = CLIENT_SECONDS
     protocol_version = "HTTP/1.0"
-    server: Probes
+    server: HealthServer
 
     def do_GET(self) -> None:
         answer = self.server.paths.get(self.path.partition("?")[0])
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Probes come every few seconds and say nothing new."""
+        """Log nothing: probes arrive every few seconds."""
 
 
 _NOT_FOUND = b'{"type":"about:blank","title":"%b","status":404}' % HTTPStatus.NOT_FOUND.phrase.encode()

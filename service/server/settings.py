@@ -1,12 +1,12 @@
-"""How the service is run. With the directory that holds service/ as the working directory:
+"""gunicorn's configuration. Run it where service/ is a directory of the working directory:
 
     gunicorn --config python:service.server.settings
 
-This is gunicorn's configuration (its settings are the lower-case names below) and what starts with each worker: the
-thread that reaches MongoDB, and the probe port. Only the temporary directory and /dev/shm are written to.
+The lower-case names below are gunicorn's settings and hooks. Each worker also starts the thread that reaches MongoDB
+and the health server. The processes write only to the temporary directory and to /dev/shm.
 
-A pod's end: preStop leaves the marker (`touch /tmp/draining; sleep 5`), readiness ends, and answers say Connection:
-close while the endpoints are withdrawn; then SIGTERM, and what is in flight has graceful_timeout to finish.
+Shutdown of a pod: preStop creates the marker file (`touch /tmp/draining; sleep 5`). Readiness fails, and responses say
+Connection: close while the endpoints are withdrawn. Then SIGTERM: requests in flight have graceful_timeout to finish.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, Config, ConfigError
 
-MMAP_THRESHOLD = 256 * 1024  # bytes; larger pieces are mapped one by one
+MMAP_THRESHOLD = 256 * 1024  # bytes; larger allocations get a mapping of their own
 ARENAS = 2
 
 try:
@@ -38,14 +38,14 @@ bind = f"{_config.host}:{_config.port}"
 worker_class = "service.server.worker.Worker"
 workers = _config.workers
 threads = _config.threads
-keepalive = 75  # seconds; longer than clients keep idle connections, or their next request meets a closing one
+keepalive = 75  # seconds; longer than clients keep idle connections, so that the client closes first
 limit_request_line = REQUEST_LINE_LIMIT
 limit_request_fields = HEADERS_LIMIT
 limit_request_field_size = HEADER_SIZE_LIMIT
 graceful_timeout = 20  # seconds; with preStop's 5 below the pod's 30
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True
-# prometheus_client looks at this once, when a worker imports it.
+# prometheus_client reads this once, when a worker imports it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
 logger_class = "service.server.worker.Log"
 logconfig_dict = {
@@ -55,9 +55,9 @@ logconfig_dict = {
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Gives the memory of large bodies and pages back to the system: glibc would keep most of it, in an arena a thread.
+    """Make glibc return the memory of large bodies and pages to the system, instead of keeping it in per-thread arenas.
 
-    Without this, one client that reads a page of 5 MB takes the process from 40 to 200 MB for good.
+    Without this, one client that reads a page of 5 MB permanently grows the process from 40 to 200 MB.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(-3, MMAP_THRESHOLD)  # M_MMAP_THRESHOLD
@@ -65,12 +65,12 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def on_starting(server: Any) -> None:
-    """A container restarted within its pod finds the marker of its own drain."""
+    """Remove the marker of an earlier drain: /tmp outlives a container restart within the pod."""
     _config.drain_file.unlink(missing_ok=True)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Starts what the application does beside answering requests."""
+    """Start the worker's background threads."""
     from service.server import health_server  # in the worker only, after the fork
     from service.server.worker import limit_stalls
 
@@ -85,13 +85,13 @@ def post_worker_init(worker: Any) -> None:
 
 
 def pre_request(worker: Any, request: Any) -> None:
-    """While the pod drains, tells clients to come back over a new connection, which another pod will take."""
+    """While the pod drains, close connections after the response: the client's next one goes to another pod."""
     if os.access(_drain_file, os.F_OK):  # Path.exists raises and catches an error where there is none
         request.force_close()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """A dead worker's gauges no longer count."""
+    """Remove a dead worker's gauges."""
     if _metrics_directory:
         from prometheus_client import multiprocess
 

@@ -1,5 +1,5 @@
-"""gunicorn's gthread worker, with the service's manners: errors that never reach the application are problems too, and
-a client that stalls loses its connection, since it holds one thread of few."""
+"""gunicorn's gthread worker, adapted: errors that never reach the application are problem+json too, and a stalled
+client is disconnected, since it occupies a thread."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import orjson
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-LINGER_MS = 2  # for a connection's next request
-STALL_SECONDS = 10.0  # between two pieces of a request; never longer than the request's deadline
+LINGER_MS = 2  # wait for a connection's next request
+STALL_SECONDS = 10.0  # read timeout within a request; never longer than the request's deadline
 
 
 def limit_stalls(listeners: list[Any], seconds: float) -> None:
-    """Has the kernel end a read that waits longer. Connections inherit it from the listener, and keep it when gunicorn
-    sets them blocking, which undoes Python's own timeouts."""
+    """Set a receive timeout in the kernel. Connections inherit it from the listener, and keep it when gunicorn makes
+    them blocking, which resets Python's own timeouts."""
     whole, fraction = divmod(min(seconds, STALL_SECONDS), 1)
     for listener in listeners:
         value = struct.pack("ll", int(whole), int(fraction * 1_000_000))
@@ -26,19 +26,19 @@ def limit_stalls(listeners: list[Any], seconds: float) -> None:
 
 
 class Log(Logger):  # type: ignore[misc]
-    """gunicorn's log, without a line for each request: the application writes that. With a configuration of logging,
-    gunicorn puts a line of its own together at every request, and then finds nobody who wants it."""
+    """gunicorn's logger without access log lines, which the application writes. With logconfig_dict set, gunicorn would
+    format an access line for every request and then drop it."""
 
     def access(self, *_: Any) -> None:
         pass
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Answers what is no HTTP (a line or a header that is malformed or too long) as the application answers errors."""
+    """A gthread worker that answers invalid HTTP (a malformed or too long line or header) with problem+json."""
 
     def handle(self, conn: Any) -> Any:
-        """Stays with a connection whose next request comes at once, while no other waits for the thread: the way back
-        to the main thread, which would watch it, and from there to a thread again costs as much as Flask."""
+        """Handle a connection's next request on this thread if it comes at once and no other connection waits. Handing
+        the connection to the main thread and back costs as much as Flask."""
         while True:
             kept = super().handle(conn)
             if kept is not True or not self.alive or self.nr_conns > self.cfg.threads or not _readable(conn.sock):
@@ -55,7 +55,7 @@ def _readable(client: socket.socket) -> bool:
 
 
 class _Problem:
-    """Takes the place of the client's socket while gunicorn writes its page of HTML: the status line stays."""
+    """A wrapper of the client's socket that replaces gunicorn's HTML error page by problem+json."""
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client

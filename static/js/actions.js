@@ -1,7 +1,7 @@
 // What a reader may do to the deployment: load it, and restart its database. The same as commands, too.
 
 import { html, nothing } from "./vendor.js";
-import { errand } from "./errand.js";
+import { errand } from "./mutation.js";
 import { keepFocus } from "./focus.js";
 import { clock, count, duration, plural, rate, secondsSince } from "./format.js";
 import { panel } from "./panel.js";
@@ -28,25 +28,25 @@ export function actions(names, redraw) {
   function body(state, at, reason) {
     return html`<ul class="actions">
         <li tabindex="-1" aria-label="Trigger load">
-          <p><strong>Trigger load</strong> <span class="quiet">GET requests at a fixed rate, whatever the answers take</span></p>
+          <p><strong>Trigger load</strong> <span class="text-muted">GET requests at a fixed rate, whatever the answers take</span></p>
           ${loading(state, at, reason)}
           <p class="problem" role="alert">${start.problem ?? end.problem ?? nothing}</p>
         </li>
         <li tabindex="-1" aria-label="Restart Mongo">${restart.row(state, operates, reason && DENIED)}</li>
       </ul>
-      <p class="quiet" id=${DENIED}>${operates ? reason : "A viewer watches; an operator loads the service and restarts the database."}</p>
+      <p class="text-muted" id=${DENIED}>${operates ? reason : "A viewer watches; an operator loads the service and restarts the database."}</p>
       ${commands(names, state)}`;
   }
 
   function loading(state, at, reason) {
     const { load: told } = state;
     if (told?.active) return html`${figures(told, at)} ${stop(state)}`;
-    return html`${told ? html`<p class="quiet">Last: ${words(told)}.${told.error ? ` It failed: ${told.error}` : nothing}</p>` : nothing} ${operates ? form(reason) : nothing}`;
+    return html`${told ? html`<p class="text-muted">Last: ${words(told)}.${told.error ? ` It failed: ${told.error}` : nothing}</p>` : nothing} ${operates ? form(reason) : nothing}`;
   }
 
   function stop(state) {
     if (!operates) return nothing;
-    if (running(state)) return html`<p class="quiet">It belongs to the run: abort that to stop it.</p>`;
+    if (running(state)) return html`<p class="text-muted">It belongs to the run: abort that to stop it.</p>`;
     return html`<button type="button" class="button" data-kind="danger" data-operator aria-busy=${end.busy} @click=${() => end.run("DELETE", "/api/load")}>
       Stop
     </button>`;
@@ -80,9 +80,9 @@ function figures(load, at) {
     ["p99", ms(load.p99_ms)],
     ["left", left === null ? "—" : lapse(Math.max(0, left), true)],
   ];
-  return html`<p class="quiet">${words(load)}</p>
+  return html`<p class="text-muted">${words(load)}</p>
     <dl class="load-figures">${told.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    ${load.dropped ? html`<p class="quiet">${plural(load.dropped, "request")} not sent: as many as may be were under way.</p>` : nothing}`;
+    ${load.dropped ? html`<p class="text-muted">${plural(load.dropped, "request")} not sent: as many as may be were under way.</p>` : nothing}`;
 }
 
 function words({ rate: asked, duration: lasts, by, started }) {
@@ -97,7 +97,7 @@ function commands({ deployment, statefulset }, { about }) {
   ];
   return html`<details class="by-hand">
     <summary>By kubectl and curl</summary>
-    ${all.map(([name, effect, command]) => html`<p><strong>${name}</strong> <span class="quiet">${effect}</span></p>
+    ${all.map(([name, effect, command]) => html`<p><strong>${name}</strong> <span class="text-muted">${effect}</span></p>
       <pre class="example" tabindex="0" aria-label="Command: ${name}"><code>${command}</code></pre>`)}
   </details>`;
 }

@@ -33,7 +33,7 @@ function claim(demo, operates, redraw) {
     const { icon: name, word, tone } = run ? verdictStatus(run) : UNPROVED;
     return html`<article class="panel claim" data-claim=${id} data-claim-verdict=${run?.verdict ?? ""} data-tone=${tone} aria-labelledby="claim-${id}" tabindex="-1">
       <h2 id="claim-${id}">${demo.claim}</h2>
-      <p class="claim-verdict" role="status">${icon(name)}<span class="unseen">${title}: </span><strong>${word}</strong></p>
+      <p class="claim-verdict" role="status">${icon(name)}<span class="visually-hidden">${title}: </span><strong>${word}</strong></p>
       <p class="claim-figures">${words(demo, run, operates, held(state), at)}</p>
       ${why(run)} ${trend(state.runs, demo)}
       <p class="claim-button">${operates ? button(state, run) : nothing}</p>

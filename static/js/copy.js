@@ -17,7 +17,7 @@ async function put(button, text) {
   } catch {
     const area = document.createElement("textarea");
     area.value = text;
-    area.className = "unseen";
+    area.className = "visually-hidden";
     button.after(area);
     area.select();
     const done = document.execCommand("copy");

@@ -42,16 +42,16 @@ function card(demo, names, redraw) {
 
   // Only the dashboard that runs it can end it.
   function going(state, { id: run }) {
-    if (state.run?.id !== run) return html`<p class="quiet">${held(state)}</p>`;
-    if (!operates) return html`<p class="quiet">An operator may abort it.</p>`;
+    if (state.run?.id !== run) return html`<p class="text-muted">${held(state)}</p>`;
+    if (!operates) return html`<p class="text-muted">An operator may abort it.</p>`;
     return html`<p class="buttons">${control.abortButton(run)}</p>`;
   }
 
   function rest(state, shown) {
     const reason = held(state);
     const offered = operates && !reason;
-    return html`${reason ? html`<p class="quiet">${reason}</p>` : nothing}
-      ${operates || reason ? nothing : html`<p class="quiet">A viewer watches; an operator starts it.</p>`}
+    return html`${reason ? html`<p class="text-muted">${reason}</p>` : nothing}
+      ${operates || reason ? nothing : html`<p class="text-muted">A viewer watches; an operator starts it.</p>`}
       ${offered ? demo.options.map((option) => choice(option, state.about)) : nothing}
       ${offered || shown ? html`<p class="buttons">
         ${offered ? control.startButton(shown ? "Run again" : "Run", () => options(state.about)) : nothing} ${shown ? reports(shown) : nothing}
@@ -68,10 +68,10 @@ function card(demo, names, redraw) {
     const { name } = option;
     if (choices(option, about).length < 2) return nothing;
     return html`<fieldset class="choice">
-      <legend class="unseen">${title}: ${name}</legend>
+      <legend class="visually-hidden">${title}: ${name}</legend>
       ${choices(option, about).map(([value, words]) => html`<label data-operator>
         <input type="radio" name="${id}-${name}" value=${value} .checked=${chosen[name] === value} @change=${() => (chosen[name] = value)} />
-        <span>${value} <span class="quiet">${words}</span></span>
+        <span>${value} <span class="text-muted">${words}</span></span>
       </label>`)}
     </fieldset>`;
   }
@@ -89,7 +89,7 @@ function steps(all, title, at) {
       const active = step.state === "running";
       return html`<li data-step=${step.id} data-state=${step.state} data-tone=${tone} aria-current=${active ? "step" : nothing}>
         ${icon(name)}
-        <p><span class="unseen">${word}: </span>${step.title}${step.text ? html`<span class="step-text">${step.text}</span>` : nothing}</p>
+        <p><span class="visually-hidden">${word}: </span>${step.title}${step.text ? html`<span class="step-text">${step.text}</span>` : nothing}</p>
         <span>${lapse(seconds(step, at), active)}</span>
       </li>`;
     })}
@@ -101,7 +101,7 @@ function verdict(run) {
   const owed = owedIn(run);
   const told = owed && !run.reason?.includes(owed.text);
   return html`<div class="run-verdict" data-tone=${tone}>
-    <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="quiet" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
+    <p class="run-word">${icon(name)}<strong>${word}</strong> <time class="text-muted" datetime=${run.ended ?? nothing}>${clock(run.ended)}</time></p>
     ${run.reason ? html`<p>${run.reason}</p>` : nothing} ${told ? html`<p>${owedWords(owed)}</p>` : nothing}
     ${(run.lines ?? []).map((parts) => html`<p>${parts.join(" · ")}</p>`)}
     ${run.line ? html`<code class="run-line">${run.line}</code>` : nothing}
@@ -116,11 +116,11 @@ function reports({ id }) {
 function past(runs, title) {
   if (runs.length === 0) return nothing;
   return html`<div class="runs">
-    <h3 class="quiet">Earlier runs</h3>
+    <h3 class="text-muted">Earlier runs</h3>
     <ul aria-label="Earlier runs of ${title}">
       ${repeat(runs, ({ id }) => id, (run) => html`<li>
         ${status(verdictStatus(run))}
-        <time class="quiet" datetime=${run.started}>${clock(run.started)}</time>
+        <time class="text-muted" datetime=${run.started}>${clock(run.started)}</time>
         <a class="link" href="/api/runs/${run.id}/report.html" target="_blank" aria-label="Report of the run at ${clock(run.started)}">report</a>
       </li>`)}
     </ul>
@@ -131,6 +131,6 @@ function byHand({ title, by_hand: { command, watch } }) {
   return html`<details class="by-hand">
     <summary>By hand</summary>
     <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command}</code></pre>
-    <p class="quiet">${watch}</p>
+    <p class="text-muted">${watch}</p>
   </details>`;
 }

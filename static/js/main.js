@@ -3,9 +3,9 @@
 import { io, render } from "./vendor.js";
 import { actions } from "./actions.js";
 import { autoscaler } from "./autoscaler.js";
-import { banner, pills, where } from "./bar.js";
+import { banner, pills, where } from "./statusBar.js";
 import { claims } from "./claims.js";
-import { clock as clockOf } from "./clock/clock.js";
+import { clock as clockOf } from "./charts/charts.js";
 import { demos } from "./demos.js";
 import { documents } from "./documents/documents.js";
 import { drawer as drawerOf } from "./drawer/drawer.js";
@@ -13,7 +13,7 @@ import { percent } from "./format.js";
 import { history as historyOf } from "./history.js";
 import { move } from "./motion.js";
 import { deployment as deploymentOf, lineup } from "./pods.js";
-import { asker } from "./refusal.js";
+import { asker } from "./connectError.js";
 import { OPTIONS, connection, follow } from "./socket.js";
 import { sources } from "./sources.js";
 import { timeline } from "./timeline/timeline.js";
@@ -31,7 +31,7 @@ const history = historyOf(schedule);
 const feed = follow(io(OPTIONS), { now, onChange: schedule, onSnapshot: history.load, onPoints: history.merge, why: asker(now) });
 const drawer = drawerOf(place("drawer"), names, schedule);
 const deployment = deploymentOf(names, history, drawer.open);
-const clock = clockOf(place("clock"), history, schedule);
+const clock = clockOf(place("charts"), history, schedule);
 const views = {
   claims: claims(specs, names, schedule),
   autoscaler,
@@ -76,7 +76,7 @@ function drawBar() {
   paint(place("pills"), pills(feed, now()));
   const words = banner(feed, now());
   paint(place("banner"), words);
-  document.documentElement.classList.toggle("is-old", feed.state !== null && connection(feed, now()).state !== "live");
+  document.documentElement.classList.toggle("is-stale", feed.state !== null && connection(feed, now()).state !== "live");
   if (feed.state) paint(place("where"), where(feed.state));
 }
 

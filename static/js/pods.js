@@ -1,4 +1,4 @@
-// The deployment as it stands: Service → its pods → Mongo → volume, as tiles in that order.
+// Deployment: Service → its pods → Mongo → volume, as tiles in that order.
 
 import { guard, html, nothing, repeat } from "./vendor.js";
 import { binary, count, cpu, plural, rate, secondsSince, share, tail, wholeDuration } from "./format.js";
@@ -30,7 +30,7 @@ function view(page, state, at) {
   const { members, database, others } = groups(names, state);
   return panel({
     id: "deployment",
-    title: "The deployment as it stands",
+    title: "Deployment",
     aside: summary(state),
     state,
     kinds: ["pods", "deployments", "statefulsets", "endpointslices", "persistentvolumeclaims"],
@@ -91,7 +91,7 @@ function pods(page, state, members, at) {
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
-      () => html`<div class="vacancy" aria-hidden="true"></div>`,
+      () => html`<div class="pod-placeholder" aria-hidden="true"></div>`,
     )}
   </div>`;
 }
@@ -127,7 +127,7 @@ function podTile({ history, open }, pod, at, { owner, spark, mongo }) {
     <div class="tile-line">
       ${status({ ...state, title: pod.reason })}
       <span class="tile-side restarts" data-any=${pod.restarts > 0 ? "" : nothing} title=${plural(pod.restarts, "restart")}>
-        ${icon("restart")}<span>${count(pod.restarts)}</span><span class="unseen">${pod.restarts === 1 ? "restart" : "restarts"}</span>
+        ${icon("restart")}<span>${count(pod.restarts)}</span><span class="visually-hidden">${pod.restarts === 1 ? "restart" : "restarts"}</span>
       </span>
     </div>
     ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores, points && sparkline(points, { at, seconds: SPARK_SECONDS }))}
@@ -180,11 +180,11 @@ function diskMeter({ used_bytes: used, total_bytes: total }) {
 // What else runs in the namespace, the dashboard itself among it: a line each.
 function companions({ open }, others, at) {
   return html`<ul class="companions" aria-label="Also in the namespace">
-    <li class="quiet" aria-hidden="true">also here</li>
+    <li class="text-muted" aria-hidden="true">also here</li>
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>
       <span class="companion-name" title=${pod.name} @click=${({ target }) => open(pod.uid, target)}>${opener(pod.name, pod.name)}</span>
       ${status(podStatus(pod, secondsSince(pod.created, at)))}
-      <span class="quiet">${cpu(pod.cpu_millicores)} · ${binary(pod.memory_bytes)}</span>
+      <span class="text-muted">${cpu(pod.cpu_millicores)} · ${binary(pod.memory_bytes)}</span>
     </li>`)}
   </ul>`;
 }
@@ -196,7 +196,7 @@ export function usage({ name, word, format, against }, used, request, limit, spa
   const title = `${word}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;
   return html`<div class="usage" title=${title}>
     <span class="usage-name">${name}</span>${spark}
-    <span class="usage-figure">${used === null ? html`<span class="quiet">no sample</span>` : share(used, measure, format)}</span>
+    <span class="usage-figure">${used === null ? html`<span class="text-muted">no sample</span>` : share(used, measure, format)}</span>
     <span class="meter" data-full=${whole && used >= whole * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, request, whole)}></span>
   </div>`;
 }

@@ -1,7 +1,7 @@
 // The dialog that restarts the database. It names the very pod that it is about: one that came meanwhile is not killed for it.
 
 import { html, nothing } from "./vendor.js";
-import { errand } from "./errand.js";
+import { errand } from "./mutation.js";
 import { shortId } from "./format.js";
 
 const ID = "restart";
@@ -42,7 +42,7 @@ export function restart({ statefulset }, redraw) {
 
   function row(state, operates, denied) {
     const pod = current(state);
-    return html`<p><strong>Restart Mongo</strong> <span class="quiet">${pod ? html`${name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${name} now.`}</span></p>
+    return html`<p><strong>Restart Mongo</strong> <span class="text-muted">${pod ? html`${name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${name} now.`}</span></p>
       ${operates && pod ? html`<button
         type="button"
         class="button"
@@ -66,8 +66,8 @@ export function restart({ statefulset }, redraw) {
     const obstacle = spent ? null : (replaced(state) ?? reason);
     return html`<h2 id="restart-title">Restart ${name}?</h2>
       <p>The pod <strong class="mono">${name}</strong> with the uid <span class="mono restart-uid">${uid}</span> and no other. Requests wait meanwhile, some seconds.</p>
-      ${state.about.crash ? modes() : html`<p class="quiet">${MODES[0][1]}</p>`}
-      <p class="quiet" id="restart-command">The same from a shell, which asks for no uid:</p>
+      ${state.about.crash ? modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
+      <p class="text-muted" id="restart-command">The same from a shell, which asks for no uid:</p>
       <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(state.about.namespace)}</code></pre>
       <p class="problem" role="alert">${obstacle ?? send.problem ?? nothing}</p>
       <p class="buttons">
@@ -80,10 +80,10 @@ export function restart({ statefulset }, redraw) {
 
   function modes() {
     return html`<fieldset class="choice">
-      <legend class="unseen">How</legend>
+      <legend class="visually-hidden">How</legend>
       ${MODES.map(([value, words]) => html`<label>
         <input type="radio" name="restart-mode" value=${value} ?disabled=${spent} .checked=${mode === value} @change=${() => choose(value)} />
-        <span>${value} <span class="quiet">${words}</span></span>
+        <span>${value} <span class="text-muted">${words}</span></span>
       </label>`)}
     </fieldset>`;
   }

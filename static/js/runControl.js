@@ -1,7 +1,7 @@
 // The buttons that start and abort a demo's run: they are on its claim and on its card.
 
 import { html } from "./vendor.js";
-import { errand } from "./errand.js";
+import { errand } from "./mutation.js";
 
 export function runControl({ id, title }, redraw) {
   const start = errand(redraw);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { marksNear, owedMark } from "../../static/js/clock/marks.js";
+import { marksNear, owedMark } from "../../static/js/charts/marks.js";
 import { ago } from "../../static/js/format.js";
 import { owedIn, owedWords } from "../../static/js/runs.js";
 import { sentence, trendOf } from "../../static/js/trend.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { nextOf, pageRows, pager, query } from "../../static/js/documents/page.js";
-import { opened } from "../../static/js/documents/held.js";
+import { nextOf, pageRows, pager, query } from "../../static/js/documents/pager.js";
+import { opened } from "../../static/js/documents/openRows.js";
 
 const ID = "0123456789abcdef01234567";
 

@@ -27,7 +27,7 @@ LOOKS = 5  # at a page that fades in the middle of a look, as it does while its 
 RUN = """async (within) => {
   const root = document.documentElement;
   let faded = false;
-  const watch = new MutationObserver(() => (faded ||= root.classList.contains('is-old')));
+  const watch = new MutationObserver(() => (faded ||= root.classList.contains('is-stale')));
   watch.observe(root, {attributeFilter: ['class']});
   const {violations} = await axe.run(within, {resultTypes: ['violations']});
   watch.disconnect();

@@ -116,10 +116,10 @@ def test_a_fail_shows_what_was_owed_and_the_moment_on_the_charts(dashboard: Mock
     expect(found.get_by_role("status")).to_contain_text("FAIL")
     expect(found).to_contain_text(owed)
     expect(page.locator('[data-demo="autoscale"]').get_by_role("status")).to_contain_text(owed)
-    clock = page.locator("#clock")
+    clock = page.locator("#charts")
     expect(clock.locator('.shade[data-kind="owed"]')).to_have_count(1)
     clock.get_by_role("button", name="owed").focus()
-    expect(clock.locator(".clock-moment")).to_contain_text(owed)
+    expect(clock.locator(".charts-readout")).to_contain_text(owed)
     clock.get_by_role("button", name="Show as table").click()
     expect(clock.get_by_role("table")).to_contain_text(owed)
 

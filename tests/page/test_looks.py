@@ -53,9 +53,9 @@ def test_axe_finds_nothing_at_any_width(scheme: str, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_axe_finds_nothing_in_what_opens(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme)
-    page.locator("#clock button[aria-expanded]").click()
+    page.locator("#charts button[aria-expanded]").click()
     page.locator("[data-document]").nth(10).get_by_role("button").click()
-    found = {"clock": violations(page, "#clock"), "documents": violations(page, "#documents")}
+    found = {"charts": violations(page, "#charts"), "documents": violations(page, "#documents")}
     page.locator('[data-pod="mongodb-0"]').get_by_role("button").click()
     for tab in ("Overview", "Events", "Logs", "YAML"):
         page.get_by_role("tab", name=tab).click()

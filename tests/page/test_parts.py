@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 LEAVES = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
 AILS = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
 
-PANELS = ["deployment", "clock", "autoscaler", "actions", "documents", "timeline", "sources"]
+PANELS = ["deployment", "charts", "autoscaler", "actions", "documents", "timeline", "sources"]
 
 
 def state(page: Page) -> Any:

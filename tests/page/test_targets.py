@@ -14,7 +14,7 @@ HUGE = 2**31 - 1
 # The mock's state with another autoscaler, in a place of its own beside the page's.
 DRAW = """async ([changes, evaluation]) => {
   const [{ render }, { autoscaler }, { deployment }, { viewOf }] = await Promise.all(
-    ["vendor", "autoscaler", "pods", "clock/view"].map((name) => import(`/static/js/${name}.js`)));
+    ["vendor", "autoscaler", "pods", "charts/viewModel"].map((name) => import(`/static/js/${name}.js`)));
   const state = await (await fetch("/api/state")).json();
   state.autoscaler = { ...state.autoscaler, ...changes, evaluation: { ...state.autoscaler.evaluation, ...evaluation } };
   const place = document.body.appendChild(Object.assign(document.createElement("main"), { id: "drawn" }));
@@ -54,5 +54,5 @@ def test_no_target_and_no_number_of_pods_is_too_large_for_the_page(visit: Visit,
     extents = drawn(page, target | bounds | {f"target_{name}": 10**12}, unit=unit, target=10**12, low=1, high=10**13)
     expect(page.locator("#drawn .slot")).to_have_count(0)
     expect(page.locator("#drawn")).to_contain_text(f"CPU target 1,000,000,000,000 {unit}")
-    assert page.locator("#drawn .vacancy").count() <= 100
+    assert page.locator("#drawn .pod-placeholder").count() <= 100
     assert extents["pods"]["most"] == 100 and extents["percent"]["most"] == 100

@@ -57,14 +57,14 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_single_asker_is_answered_at_once() -> None:
-    assert SingleFlight[int]().ask("page", lambda seconds: 7, SECONDS) == 7
+    assert SingleFlight[int]().do("page", lambda seconds: 7, SECONDS) == 7
 
 
 def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadPoolExecutor) -> None:
     shared, maker, question = SingleFlight[int](), Maker(), Question()
-    first = pool.submit(shared.ask, question, maker.make, SECONDS)
+    first = pool.submit(shared.do, question, maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    later = [pool.submit(shared.ask, question, maker.make, SECONDS) for _ in range(5)]
+    later = [pool.submit(shared.do, question, maker.make, SECONDS) for _ in range(5)]
     wait_until(lambda: len(question.askers) == 6, SECONDS)
     maker.let(2)
     assert first.result(SECONDS) == 1
@@ -74,14 +74,14 @@ def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadP
 def test_an_answer_is_given_to_nobody_who_asks_after_it() -> None:
     shared, maker = SingleFlight[int](), Maker()
     maker.let(2)
-    assert [shared.ask("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
+    assert [shared.do("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
 
 
 def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
     shared, maker = SingleFlight[int](), Maker()
-    stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
+    stuck = pool.submit(shared.do, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    assert shared.ask("another", lambda seconds: 7, SECONDS) == 7
+    assert shared.do("another", lambda seconds: 7, SECONDS) == 7
     maker.let()
     assert stuck.result(SECONDS) == 1
 
@@ -92,11 +92,11 @@ def test_where_the_one_who_makes_it_fails_the_others_ask_for_themselves(pool: Th
     def fail(seconds: float) -> int:
         raise ValueError("no")
 
-    first = pool.submit(shared.ask, question, maker.make, SECONDS)
+    first = pool.submit(shared.do, question, maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    failing = pool.submit(shared.ask, question, fail, SECONDS)
+    failing = pool.submit(shared.do, question, fail, SECONDS)
     wait_until(lambda: len(question.askers) == 2, SECONDS)
-    joined = pool.submit(shared.ask, question, maker.make, SECONDS)
+    joined = pool.submit(shared.do, question, maker.make, SECONDS)
     wait_until(lambda: len(question.askers) == 3, SECONDS)
     maker.let(2)
     assert first.result(SECONDS) == 1
@@ -110,9 +110,9 @@ def test_an_answer_that_does_not_come_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 0.01)
     shared, maker = SingleFlight[int](), Maker()
-    stuck = pool.submit(shared.ask, "page", maker.make, SECONDS)
+    stuck = pool.submit(shared.do, "page", maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
-    assert shared.ask("page", lambda seconds: 7, SECONDS) == 7
+    assert shared.do("page", lambda seconds: 7, SECONDS) == 7
     assert not stuck.done()
     maker.let()
     assert stuck.result(SECONDS) == 1
@@ -121,7 +121,7 @@ def test_an_answer_that_does_not_come_holds_nobody_up(
 def test_nothing_is_kept_once_all_are_answered(pool: ThreadPoolExecutor) -> None:
     shared, maker = SingleFlight[int](), Maker()
     maker.let(100)
-    for each in [pool.submit(shared.ask, number % 3, maker.make, SECONDS) for number in range(100)]:
+    for each in [pool.submit(shared.do, number % 3, maker.make, SECONDS) for number in range(100)]:
         each.result(SECONDS)
-    assert not shared._begun
-    assert not shared._gathering
+    assert not shared._running
+    assert not shared._waiting

@@ -1,1 +1,1 @@
-"""The HorizontalPodAutoscaler's arithmetic by its controller's rules, and in words: `evaluation` is the way in."""
+"""The HorizontalPodAutoscaler's algorithm, re-implemented and explained in words. `evaluation` is the entry point."""

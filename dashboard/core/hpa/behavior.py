@@ -1,7 +1,7 @@
-"""How fast, and after how long, an autoscaler may follow: its `behavior`, by the controller's rules (Kubernetes 1.36).
+"""An autoscaler's `behavior`, by its controller's rules (Kubernetes 1.36).
 
-Two things hold it back. A stabilization window: of what was recommended within it, the least counts on the way up, the
-most on the way down. And policies: so many pods, or percent of them, in a period.
+Two things delay a scaling. The stabilization window: the lowest recommendation within it counts on the way up, the
+highest on the way down. And the policies: they limit the pods, or the percent of them, added or removed in a period.
 """
 
 import math
@@ -13,23 +13,25 @@ from dashboard.core import objects
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.quantity import number
 
-MOST_MEMORY_SECONDS = 3600.0  # the API takes no longer window or period
-UNSTATED_TOLERANCE = 0.3  # that a controller may have been started with, at most; 0.1 unless told otherwise
-DOWN_WINDOW_SECONDS = 300.0  # what the controller is started with, unless told otherwise
+MOST_MEMORY_SECONDS = 3600.0  # the API accepts no longer window or period
+UNSTATED_TOLERANCE = 0.3  # the assumed maximum of the controller's own flag, whose default is 0.1
+DOWN_WINDOW_SECONDS = 300.0  # the controller's default
 
-# The reasons of the ScalingLimited condition, in Kubernetes' own words.
+# Reasons of the ScalingLimited condition.
 WITHIN, UP_RATE, DOWN_RATE = "DesiredWithinRange", "ScaleUpLimit", "ScaleDownLimit"
 TOO_MANY, TOO_FEW = "TooManyReplicas", "TooFewReplicas"
 
 
 class Policy(Struct, frozen=True):
+    """A maximum of `value` pods, or percent of them, in `period` seconds."""
+
     percent: bool
     value: int
     period: float
 
 
 class Rules(Struct, frozen=True):
-    """`select` is Max, Min or Disabled: the policy that allows the most counts, or the least, or none is allowed."""
+    """The rules of one direction. `select` is Max, Min or Disabled: the most or least permissive policy counts."""
 
     window: float
     policies: tuple[Policy, ...]
@@ -41,8 +43,11 @@ _DOWN = Rules(DOWN_WINDOW_SECONDS, (Policy(True, 100, 15.0),))
 
 
 class HpaBehavior(Struct, frozen=True):
-    """`given`: whether the object says any of it. Where it does not, the controller goes by older and simpler rules.
-    `widest`: the tolerance that the controller may have, where the object states none."""
+    """The behavior with defaults filled in.
+
+    `given` is false if the object has no behavior: the controller then uses older and simpler rules. `widest` is the
+    largest tolerance that the controller may have; they differ where the object states none.
+    """
 
     up: Rules
     down: Rules
@@ -52,31 +57,33 @@ class HpaBehavior(Struct, frozen=True):
 
     @property
     def disabled(self) -> list[str]:
-        """The directions in which it allows no change at all, by the names of their fields."""
+        """The field names of the disabled directions."""
         rules = {"scaleUp": self.up, "scaleDown": self.down}
         return [name for name, one in rules.items() if one.select == "Disabled"]
 
     @property
     def memory(self) -> float:
-        """For how many seconds the past matters."""
+        """The seconds for which past recommendations and changes matter."""
         periods = (policy.period for rules in (self.up, self.down) for policy in rules.policies)
         return min(max(self.up.window, self.down.window, *periods), MOST_MEMORY_SECONDS)
 
 
 class Recommendation(Struct, frozen=True):
+    """A recommended number of pods."""
+
     at: float
     replicas: int
 
 
 class Change(Struct, frozen=True):
-    """Pods asked for more (or, negative, fewer) at a moment."""
+    """A scaling: the number of pods added or, if negative, removed."""
 
     at: float
     replicas: int
 
 
 class Decision(Struct, frozen=True):
-    """`stabilized` is what the windows left of the proposal, `replicas` what limits and policies left of that."""
+    """A decision: `stabilized` is the proposal after the windows, `replicas` also after the limits and policies."""
 
     replicas: int
     stabilized: int
@@ -84,24 +91,24 @@ class Decision(Struct, frozen=True):
 
 
 def behavior_of(spec: objects.AutoscalerSpec) -> HpaBehavior:
-    """With the defaults where nothing is said."""
+    """Return the behavior with defaults filled in."""
     given = spec.behavior
     up, down = (given.scale_up, given.scale_down) if given else (None, None)
     below = number(down.tolerance) if down and down.tolerance else None
     above = number(up.tolerance) if up and up.tolerance else None
-    usual = Tolerance()
-    tolerance = Tolerance(usual.down if below is None else below, usual.up if above is None else above)
+    default = Tolerance()
+    tolerance = Tolerance(default.down if below is None else below, default.up if above is None else above)
     widest = Tolerance(*(UNSTATED_TOLERANCE if stated is None else stated for stated in (below, above)))
     return HpaBehavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None, widest)
 
 
-def _rules(given: objects.ScalingRules | None, usual: Rules) -> Rules:
+def _rules(given: objects.ScalingRules | None, default: Rules) -> Rules:
     if given is None:
-        return usual
+        return default
     policies = (Policy(one.type == "Percent", one.value, float(one.period_seconds)) for one in given.policies or ())
     seconds = given.stabilization_window_seconds
-    window = usual.window if seconds is None else float(seconds)
-    return Rules(window, tuple(policies) or usual.policies, given.select_policy or "Max")
+    window = default.window if seconds is None else float(seconds)
+    return Rules(window, tuple(policies) or default.policies, given.select_policy or "Max")
 
 
 def decide(
@@ -113,7 +120,7 @@ def decide(
     changes: Sequence[Change],
     at: float,
 ) -> Decision:
-    """What becomes of `wanted` at `at`; `bounds` are the least and the most pods allowed."""
+    """Return the decision on `wanted` pods at time `at`. `bounds` are minReplicas and maxReplicas."""
     if not behavior.given:
         stabilized = max((one.replicas for one in recommended if one.at >= at - behavior.down.window), default=0)
         return _bounded(bounds, current, max(wanted, stabilized), max(2 * current, 4))
@@ -142,7 +149,7 @@ def _bounded(bounds: tuple[int, int], current: int, wanted: int, most: int) -> D
 def _stabilize(
     behavior: HpaBehavior, current: int, wanted: int, recommended: Iterable[Recommendation], at: float
 ) -> int:
-    """The current number, moved only as far as all that was recommended within the windows agrees to."""
+    """Return the current number, moved only as far as all recommendations within the windows agree."""
     up = down = wanted
     for one in recommended:
         if one.at > at - behavior.up.window:
@@ -153,7 +160,7 @@ def _stabilize(
 
 
 def allowed_up(rules: Rules, current: int, changes: Sequence[Change], at: float) -> int:
-    """The most pods that the policies let it have now."""
+    """Return the highest number of pods that the policies allow now."""
     if rules.select == "Disabled":
         return current
     proposals = []
@@ -164,7 +171,7 @@ def allowed_up(rules: Rules, current: int, changes: Sequence[Change], at: float)
 
 
 def allowed_down(rules: Rules, current: int, changes: Sequence[Change], at: float) -> int:
-    """The fewest pods that the policies let it have now."""
+    """Return the lowest number of pods that the policies allow now."""
     if rules.select == "Disabled":
         return current
     proposals = []
@@ -175,5 +182,5 @@ def allowed_down(rules: Rules, current: int, changes: Sequence[Change], at: floa
 
 
 def _at_start(policy: Policy, current: int, changes: Sequence[Change], at: float) -> int:
-    """How many pods there were when the policy's period began."""
+    """Return the number of pods at the start of the policy's period."""
     return current - sum(change.replicas for change in changes if change.at > at - policy.period)

@@ -1,7 +1,7 @@
-"""What the HorizontalPodAutoscaler makes of the figures, and why: its controller's own arithmetic, and in words.
+"""The evaluation of a HorizontalPodAutoscaler: what its controller does, and why, in figures and in words.
 
-The controller tells what it asks for, and the CPU figure of its last look. The rest is computed here by its rules,
-from the pods and their samples: what it would ask for now, what holds it back, and when it will act.
+The status has the desired replicas and the CPU value of the controller's last sync. The rest is computed here by the
+controller's rules, from the pods and their samples: what it would ask for now, what delays it, and when it will act.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.hpa.explanation import Standing
-from dashboard.core.hpa.metrics import PERCENT, MetricsHistory, MetricsView
+from dashboard.core.hpa.metrics import PERCENT, MetricsReader, MetricsView
 from dashboard.core.hpa.obligation import owed
 from dashboard.core.hpa.recommendations import LATE_SECONDS, Recommendations
 from dashboard.core.hpa.spec import HpaSpec, seen_of, spec_of
@@ -21,7 +21,7 @@ from dashboard.core.hpa.utilization import Figures, Proposal, Unmeasurable, figu
 from dashboard.core.objects import Autoscaler, AutoscalerStatus, Pod, PodMetrics
 from dashboard.core.timestamps import rfc3339, seconds
 
-UNKNOWN = (  # without figures
+UNKNOWN = (  # the fields that are null without a CPU value
     "measured", "missing", "unready", "ignored", "percent", "adjusted", "ratio", "newest", "wanted", "clamped",
     "allowed_now", "recommended", "limited_by", "formula", "sentence", "next", "then", "provided", "until",
     "until_replicas",
@@ -30,8 +30,8 @@ UNKNOWN = (  # without figures
 Json = dict[str, Any]
 
 
-class Measured(Struct, frozen=True):
-    """`newest`: the figure is of the samples here, which are at least as new as the controller's own."""
+class Measurement(Struct, frozen=True):
+    """The CPU usage. `newest` is true if `percent` is from our samples, false if it is the controller's newer value."""
 
     figures: Figures
     percent: int
@@ -39,22 +39,22 @@ class Measured(Struct, frozen=True):
 
 
 class Evaluator:
-    """Remembers what the autoscaler would have recommended, as its controller does for the stabilization windows."""
+    """Evaluates one autoscaler, and keeps the history that its controller keeps for the stabilization windows."""
 
     def __init__(self) -> None:
-        self._begin("", "", PERCENT)
+        self._reset("", "", PERCENT)
 
-    def _begin(self, uid: str, container: str, unit: str) -> None:
-        """Another object, or another measure: nothing that was before holds."""
-        self._of = uid, container, unit
-        self._scenery = MetricsHistory(container, unit)
-        self._memory: Recommendations | None = None
+    def _reset(self, uid: str, container: str, unit: str) -> None:
+        """Start without a history, for another object or another metric."""
+        self._identity = uid, container, unit
+        self._reader = MetricsReader(container, unit)
+        self._history: Recommendations | None = None
         self._status: AutoscalerStatus | None = None
-        self._seen: int | None = None  # the controller's own figure, and when it came
-        self._seen_at = 0.0
-        self._ours: tuple[int, float] | None = None  # ours with its newest sample's moment, and when it came
-        self._ours_at = 0.0
-        self._last: Json | None = None  # the last change of the number of pods
+        self._reported: int | None = None  # the controller's CPU value, and the time of its arrival
+        self._reported_at = 0.0
+        self._computed: tuple[int, float] | None = None  # our value with its newest sample's time, and its arrival
+        self._computed_at = 0.0
+        self._last: Json | None = None  # the last scaling
 
     def evaluate(
         self,
@@ -64,150 +64,155 @@ class Evaluator:
         at: float,
         replicas: int | None = None,
     ) -> Json | None:
-        """How it stands at `at` (seconds since 1970). `replicas` is what the Deployment asks for.
+        """Return the evaluation at `at` (seconds since 1970), or None without a CPU target.
 
-        None of an autoscaler that has no CPU target. Figures that can't be told are null.
+        `replicas` are the Deployment's spec.replicas. Unknown fields are null.
         """
-        task = spec_of(autoscaler, replicas)
-        if task is None:
+        spec = spec_of(autoscaler, replicas)
+        if spec is None:
             return None
-        if self._of != (of := (autoscaler.metadata.uid, task.container, task.unit)):
-            self._begin(*of)
-        memory = self._memory = self._memory or Recommendations(task.current, at)
-        memory.pass_to(at, task.behavior)
-        view = self._scenery.view(pods, samples, at)
-        looked = self._hear(autoscaler.status, task, memory, view)
-        told = self._tell(task, memory, view, looked)
-        return told | {"last": self._last, "owed": self._owed(autoscaler.status, task, memory, view)}
+        if self._identity != (identity := (autoscaler.metadata.uid, spec.container, spec.unit)):
+            self._reset(*identity)
+        history = self._history = self._history or Recommendations(spec.current, at)
+        history.advance(at, spec.behavior)
+        view = self._reader.view(pods, samples, at)
+        synced = self._observe(autoscaler.status, spec, history, view)
+        result = self._evaluate(spec, history, view, synced)
+        return result | {"last": self._last, "owed": self._owed(autoscaler.status, spec, history, view)}
 
-    def _hear(self, status: AutoscalerStatus, task: HpaSpec, memory: Recommendations, view: MetricsView) -> bool:
-        """Takes in what the controller wrote; whether it has just looked, and left the number as it is."""
+    def _observe(self, status: AutoscalerStatus, spec: HpaSpec, history: Recommendations, view: MetricsView) -> bool:
+        """Record what the status says. Return whether the controller has just synced without a scaling."""
         before, self._status = self._status, status
-        seen = seen_of(status, task.unit)
-        if seen != self._seen:
-            self._seen, self._seen_at = seen, view.at
+        reported = seen_of(status, spec.unit)
+        if reported != self._reported:
+            self._reported, self._reported_at = reported, view.at
         if before is None or before == status:
             return False
-        moved = _moved(before, status)
-        if moved is None:
+        scaling = _scaling(before, status)
+        if scaling is None:
             return True
-        self._change(replace(task, current=moved[0]), memory, view, moved[1], status.last_scale_time or "")
+        self._record_scaling(
+            replace(spec, current=scaling[0]), history, view, scaling[1], status.last_scale_time or ""
+        )
         return False
 
-    def _change(self, task: HpaSpec, memory: Recommendations, view: MetricsView, to: int, at: str) -> None:
-        """It has asked for another number of pods: why, by the figures that it had then."""
-        told = {"at": at, "from": task.current, "to": to, "formula": None, "expected": None}
+    def _record_scaling(self, spec: HpaSpec, history: Recommendations, view: MetricsView, to: int, at: str) -> None:
+        """Record a scaling to `to` pods, with the calculation that led to it."""
+        last = {"at": at, "from": spec.current, "to": to, "formula": None, "expected": None}
         try:
-            found = figures(view.before(seconds(at)).members, view.readings, view.at)
+            given = figures(view.before(seconds(at)).pods, view.samples, view.at)
         except Unmeasurable:
             pass
         else:
-            proposal = task.propose(found, found.percent if self._seen is None else self._seen)
-            told["formula"] = explanation.formula(task, found, proposal)
-            told["expected"] = task.decide(proposal.wanted, memory.recommended, memory.changes, view.at).replicas
-            memory.sync(proposal.wanted, view.at)
-        memory.change(to - task.current, _moment_of(at, view.at))
-        self._last = told
+            proposal = spec.propose(given, given.percent if self._reported is None else self._reported)
+            last["formula"] = explanation.formula(spec, given, proposal)
+            last["expected"] = spec.decide(proposal.wanted, history.recommended, history.changes, view.at).replicas
+            history.sync(proposal.wanted, view.at)
+        history.change(to - spec.current, _scaling_time(at, view.at))
+        self._last = last
 
-    def _tell(self, task: HpaSpec, memory: Recommendations, view: MetricsView, looked: bool) -> Json:
-        told = _still(task)
+    def _evaluate(self, spec: HpaSpec, history: Recommendations, view: MetricsView, synced: bool) -> Json:
+        result = _spec_fields(spec)
         try:
-            if task.current == 0:
-                raise Unmeasurable("No pods to measure: a Deployment of zero is left alone.")
-            measured = self._measure(view)
+            if spec.current == 0:
+                raise Unmeasurable("The Deployment is scaled to zero, so the autoscaler does nothing.")
+            measurement = self._measure(view)
         except Unmeasurable as error:
-            memory.recommend(None, view.at)
-            return told | {"sentence": str(error)}
-        proposal = task.propose(measured.figures, measured.percent)
-        if looked:
-            memory.sync(proposal.wanted, view.at)
-        memory.recommend(proposal.wanted, view.at)
-        told |= _figures(task, measured, proposal)
-        if not task.low <= task.current <= task.high:
-            return told | _brought_back(task, memory)
-        return told | self._follow(task, memory, measured, proposal, view.at)
+            history.recommend(None, view.at)
+            return result | {"sentence": str(error)}
+        proposal = spec.propose(measurement.figures, measurement.percent)
+        if synced:
+            history.sync(proposal.wanted, view.at)
+        history.recommend(proposal.wanted, view.at)
+        result |= _proposal_fields(spec, measurement, proposal)
+        if not spec.low <= spec.current <= spec.high:
+            return result | _bounds_fields(spec, history)
+        return result | self._decision_fields(spec, history, measurement, proposal, view.at)
 
-    def _owed(self, status: AutoscalerStatus, task: HpaSpec, memory: Recommendations, view: MetricsView) -> int | None:
-        """The number of pods that it should ask for by its own figure, None where it owes no change."""
-        if self._seen is None or task.current == 0:
+    def _owed(self, status: AutoscalerStatus, spec: HpaSpec, history: Recommendations, view: MetricsView) -> int | None:
+        """Return the replicas that the controller must ask for by its own CPU value, None if no change is due."""
+        if self._reported is None or spec.current == 0:
             return None
         try:
-            found = figures(view.members, view.readings, view.at)
+            given = figures(view.pods, view.samples, view.at)
         except Unmeasurable:
             return None
         scaled = seconds(status.last_scale_time) if status.last_scale_time else None
-        return owed(task, found, self._seen, memory, view.at, scaled)
+        return owed(spec, given, self._reported, history, view.at, scaled)
 
-    def _measure(self, view: MetricsView) -> Measured:
-        """By the newest samples, unless the controller's own figure is newer than these."""
+    def _measure(self, view: MetricsView) -> Measurement:
+        """Measure by the newest samples, or by the controller's CPU value if that is newer."""
         try:
-            found = figures(view.members, view.readings, view.at)
+            given = figures(view.pods, view.samples, view.at)
         except Unmeasurable:
-            if view.readings or self._seen is None:
+            if view.samples or self._reported is None:
                 raise
-            return Measured(_unsampled(view, self._seen), self._seen, False)
-        ours = found.percent, max(one.at for one in view.readings.values())
-        if ours != self._ours:
-            self._ours, self._ours_at = ours, view.at
-        if self._seen is not None and self._seen != found.percent and self._seen_at > self._ours_at:
-            return Measured(found, self._seen, False)
-        return Measured(found, found.percent, True)
+            return Measurement(_figures_from(view, self._reported), self._reported, False)
+        computed = given.percent, max(sample.at for sample in view.samples.values())
+        if computed != self._computed:
+            self._computed, self._computed_at = computed, view.at
+        if self._reported is not None and self._reported != given.percent and self._reported_at > self._computed_at:
+            return Measurement(given, self._reported, False)
+        return Measurement(given, given.percent, True)
 
-    def _follow(
-        self, task: HpaSpec, memory: Recommendations, measured: Measured, proposal: Proposal, at: float
+    def _decision_fields(
+        self, spec: HpaSpec, history: Recommendations, measurement: Measurement, proposal: Proposal, at: float
     ) -> Json:
-        """What comes of the wish, and when."""
-        decision = task.decide(proposal.wanted, memory.recommended, memory.changes, at)
-        allowed = task.allowed(task.clamp(proposal.wanted), memory.changes, at)
-        until, then = memory.next_change(task, proposal.wanted) or (None, None)
-        standing = Standing(task, measured.figures, proposal, decision, allowed, then)
+        """Return the fields about the decision on a proposal, and the time of the next scaling."""
+        decision = spec.decide(proposal.wanted, history.recommended, history.changes, at)
+        allowed = spec.allowed(spec.clamp(proposal.wanted), history.changes, at)
+        until, then = history.next_change(spec, proposal.wanted) or (None, None)
+        standing = Standing(spec, measurement.figures, proposal, decision, allowed, then)
         return {
             "allowed_now": allowed,
             "recommended": decision.replicas,
-            "limited_by": _limit(task, proposal.wanted, decision),
+            "limited_by": _limit(spec, proposal.wanted, decision),
             "until": None if until is None else rfc3339(round(until)),
             "until_replicas": then,
-        } | explanation.words(standing)
+        } | explanation.explain(standing)
 
 
-def _moved(before: AutoscalerStatus | None, now: AutoscalerStatus) -> tuple[int, int] | None:
-    """From how many pods to how many, if that is what its last look came to.
+def _scaling(before: AutoscalerStatus, now: AutoscalerStatus) -> tuple[int, int] | None:
+    """Return the (from, to) replicas of the last sync's scaling, or None if it did not scale.
 
-    At such a look the status has both numbers; where it was not heard of at once, the one before has the first.
+    After a scaling, the status has both numbers. If a later sync has already updated it, `before` has the first one.
     """
-    if before is None or not now.last_scale_time or before.last_scale_time == now.last_scale_time:
+    if not now.last_scale_time or before.last_scale_time == now.last_scale_time:
         return None
     start = before.desired_replicas if now.current_replicas == now.desired_replicas else now.current_replicas
     return (start, now.desired_replicas) if start != now.desired_replicas else None
 
 
-def _moment_of(written: str, heard: float) -> float:
-    """When it asked, by our clock: the moment that it wrote, in whole seconds, unless that is of a clock unlike ours or
-    it was heard of late. Then it counts as of now, since a policy forbids the longer the later its last change was."""
-    at = seconds(written) + 1
-    return at if heard - LATE_SECONDS <= at <= heard else heard
+def _scaling_time(last_scale_time: str, received: float) -> float:
+    """Return the time of a scaling by our clock.
+
+    lastScaleTime is in whole seconds. If the clocks differ or the status arrived late, the time of receipt counts: a
+    policy then delays the next scaling longer, never shorter.
+    """
+    at = seconds(last_scale_time) + 1
+    return at if received - LATE_SECONDS <= at <= received else received
 
 
-def _still(task: HpaSpec) -> Json:
-    """What is known without any figure; the others are null."""
-    low, high = task.band
+def _spec_fields(spec: HpaSpec) -> Json:
+    """Return the fields that need no CPU value; all others are null."""
+    low, high = spec.band
     return dict.fromkeys(UNKNOWN) | {
-        "replicas": task.current,
-        "target": task.target,
-        "unit": task.unit,
-        "tolerance": {"down": task.behavior.tolerance.down, "up": task.behavior.tolerance.up},
-        "widest_tolerance": {"down": task.behavior.widest.down, "up": task.behavior.widest.up},
+        "replicas": spec.current,
+        "target": spec.target,
+        "unit": spec.unit,
+        "tolerance": {"down": spec.behavior.tolerance.down, "up": spec.behavior.tolerance.up},
+        "widest_tolerance": {"down": spec.behavior.widest.down, "up": spec.behavior.widest.up},
         "low": low,
         "high": high,
         "notes": [],
-        "disabled": task.behavior.disabled,
-        "condition": explanation.condition(task),
-        "rules": explanation.rules(task.behavior),
+        "disabled": spec.behavior.disabled,
+        "condition": explanation.condition(spec),
+        "rules": explanation.rules(spec.behavior),
     }
 
 
-def _figures(task: HpaSpec, measured: Measured, proposal: Proposal) -> Json:
-    given = measured.figures
+def _proposal_fields(spec: HpaSpec, measurement: Measurement, proposal: Proposal) -> Json:
+    given = measurement.figures
     percent = proposal.percent if proposal.adjusted is None else proposal.adjusted
     return {
         "measured": given.measured,
@@ -216,42 +221,42 @@ def _figures(task: HpaSpec, measured: Measured, proposal: Proposal) -> Json:
         "ignored": given.ignored,
         "percent": proposal.percent,
         "adjusted": proposal.adjusted,
-        "ratio": round(percent / task.target, 3),
-        "newest": measured.newest,
+        "ratio": round(percent / spec.target, 3),
+        "newest": measurement.newest,
         "wanted": proposal.wanted,
-        "clamped": task.clamp(proposal.wanted),
+        "clamped": spec.clamp(proposal.wanted),
     }
 
 
-def _brought_back(task: HpaSpec, memory: Recommendations) -> Json:
-    """Outside of its bounds it does not look at figures."""
-    to = task.clamp(task.current)
-    bound = "more than the" if task.current > to else "fewer than the"
+def _bounds_fields(spec: HpaSpec, history: Recommendations) -> Json:
+    """Return the decision for replicas outside of the bounds: the controller then ignores the CPU value."""
+    to = spec.clamp(spec.current)
+    bound = "more than the" if spec.current > to else "fewer than the"
     return {
-        "allowed_now": to - task.current,
+        "allowed_now": to - spec.current,
         "recommended": to,
-        "limited_by": TOO_MANY if task.current > to else TOO_FEW,
-        "sentence": f"{explanation.pods(task.current)}, {bound} {to} allowed: whatever CPU is, it asks for {to}.",
-        "until": rfc3339(round(memory.next_look)),
+        "limited_by": TOO_MANY if spec.current > to else TOO_FEW,
+        "sentence": f"{explanation.pods(spec.current)}, {bound} {to} allowed: whatever CPU is, it asks for {to}.",
+        "until": rfc3339(round(history.next_sync)),
         "until_replicas": to,
-        "then": explanation.coming(task.current, to),
+        "then": explanation.change_of(spec.current, to),
     }
 
 
-def _limit(task: HpaSpec, wanted: int, decision: Decision) -> str | None:
-    """Why it is not the wish that is done, in Kubernetes' own word."""
-    clamped = task.clamp(wanted)
-    if clamped == task.current:
+def _limit(spec: HpaSpec, wanted: int, decision: Decision) -> str | None:
+    """Return Kubernetes' reason for a decision that differs from the proposal, or None."""
+    clamped = spec.clamp(wanted)
+    if clamped == spec.current:
         return None if wanted == clamped else TOO_MANY if wanted > clamped else TOO_FEW
-    if decision.stabilized == task.current:
-        return "ScaleUpStabilized" if wanted > task.current else "ScaleDownStabilized"
+    if decision.stabilized == spec.current:
+        return "ScaleUpStabilized" if wanted > spec.current else "ScaleDownStabilized"
     return None if decision.limited == WITHIN else decision.limited
 
 
-def _unsampled(view: MetricsView, seen: int) -> Figures:
-    """Where no samples may be read, the controller's figure is taken as that of the pods that are ready."""
-    ready = [one for one in view.members if one.ready == "True" and one.leaving is None and one.request]
+def _figures_from(view: MetricsView, percent: int) -> Figures:
+    """Return figures from the controller's CPU value, taken as that of all ready pods, if samples are unreadable."""
+    ready = [pod for pod in view.pods if pod.ready == "True" and pod.leaving is None and pod.request]
     if not ready:
         raise Unmeasurable("No pod is ready, so there is nothing to measure.")
-    requested = sum(one.request or 0 for one in ready)
-    return Figures(len(ready), -(-seen * requested // 100), requested)
+    requested = sum(pod.request or 0 for pod in ready)
+    return Figures(len(ready), -(-percent * requested // 100), requested)

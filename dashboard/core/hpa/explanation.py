@@ -1,4 +1,4 @@
-"""The autoscaler's arithmetic in words. Every figure in a sentence was computed before."""
+"""The explanation of an autoscaler's evaluation, as text. Nothing is computed here that decides a scaling."""
 
 import math
 from typing import Any
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 
 
 class Standing(Struct, frozen=True):
-    """All that is told about.
+    """The evaluation to explain.
 
-    `then` is how many pods there will be if the load stays what it is, None for no other number. `allowed` pods may
-    come (or, negative, go) now.
+    `then` is the number of pods after the next scaling if the load stays the same, None for no scaling. The policies
+    allow `allowed` pods to be added (or, negative, removed) now.
     """
 
-    task: HpaSpec
+    spec: HpaSpec
     figures: Figures
     proposal: Proposal
     decision: Decision
@@ -30,25 +30,29 @@ class Standing(Struct, frozen=True):
     then: int | None
 
 
-def words(told: Standing) -> Json:
-    """`then` and `provided` go around a time that only the page knows: "2 pods go", "if CPU stays at or under 28 %"."""
-    found, unit = formula(told.task, told.figures, told.proposal), told.task.unit
-    measure = f"{pods(told.figures.measured)} at {told.proposal.percent} {unit} of a {told.task.target} {unit} target"
+def explain(standing: Standing) -> Json:
+    """Return the texts for the page.
+
+    The page puts a countdown between `then` and `provided`: "2 pods go", "if CPU stays at or under 28 %".
+    """
+    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+    calculation = formula(spec, given, proposal)
+    measure = f"{pods(given.measured)} at {proposal.percent} {spec.unit} of a {spec.target} {spec.unit} target"
     return {
-        "formula": found,
-        "sentence": f"{measure} → {found}, {_verdict(told)}",
-        "next": _next(told),
-        "notes": _notes(told),
-        "then": None if told.then is None else coming(told.task.current, told.then),
-        "provided": _provided(told),
+        "formula": calculation,
+        "sentence": f"{measure} → {calculation}, {_verdict(standing)}",
+        "next": _next(standing),
+        "notes": _notes(standing),
+        "then": None if standing.then is None else change_of(spec.current, standing.then),
+        "provided": _provided(standing),
     }
 
 
-def formula(task: HpaSpec, given: Figures, proposal: Proposal) -> str:
-    """As one would write it down: "ceil(2 x 133 / 70) = 4", with a multiplication sign."""
-    target, tolerance = task.target, task.behavior.tolerance
+def formula(spec: HpaSpec, given: Figures, proposal: Proposal) -> str:
+    """Return the calculation: "ceil(2 x 133 / 70) = 4", with a multiplication sign."""
+    target, tolerance = spec.target, spec.behavior.tolerance
     percent = proposal.percent if proposal.adjusted is None else proposal.adjusted
-    lead = "" if proposal.adjusted is None else f"{_mean(given, proposal, task)} → "
+    lead = "" if proposal.adjusted is None else f"{_mean(given, proposal, spec)} → "
     ratio = percent / target
     if proposal.why == "tolerated":
         most = tolerance.up if ratio > 1 else tolerance.down
@@ -57,36 +61,36 @@ def formula(task: HpaSpec, given: Figures, proposal: Proposal) -> str:
     if proposal.why == "turned":
         return f"{lead}{percent} / {target} = {ratio:.2f} {'>' if ratio > 1 else '<'} 1"
     wanted = math.ceil(ratio * proposal.counted)
-    limit = task.clamp(wanted)
+    limit = spec.clamp(wanted)
     end = "" if limit == wanted or proposal.why != "scale" else f" → {'min' if limit > wanted else 'max'} {limit}"
     return f"{lead}ceil({proposal.counted} {TIMES} {percent} / {target}) = {wanted}{end}"
 
 
-def condition(task: HpaSpec) -> str:
-    """When pods go, with all of them measured."""
-    current, down = task.current, task.behavior.down
-    if current <= task.low:
-        return f"{pods(task.low)} {_are(task.low)} the least allowed: however low CPU is, none goes."
-    figure = ceiling(current, current - 1, task.target, task.behavior.tolerance)
-    if figure is None or (task.behavior.given and down.select == "Disabled"):
-        return "Its behavior lets no pod go."
-    wanted = math.ceil(figure / task.target * current)
-    count = min(current - task.clamp(wanted), -task.allowed(wanted, [], 0.0))
+def condition(spec: HpaSpec) -> str:
+    """Return the condition for a scale-down, in words, if every pod has a sample."""
+    current, down = spec.current, spec.behavior.down
+    if current <= spec.low:
+        return f"{pods(spec.low)} {_are(spec.low)} the minimum: none goes, however low CPU is."
+    highest = ceiling(current, current - 1, spec.target, spec.behavior.tolerance)
+    if highest is None or (spec.behavior.given and down.select == "Disabled"):
+        return "Its behavior allows no scale-down."
+    wanted = math.ceil(highest / spec.target * current)
+    count = min(current - spec.clamp(wanted), -spec.allowed(wanted, [], 0.0))
     go = "one goes" if count == 1 else f"{count} go"
     if not down.window:
-        return f"From {pods(current)}, {go} once CPU is at or under {figure} {task.unit}."
-    return f"From {pods(current)}, {go} once CPU has stayed at or under {figure} {task.unit} for {span(down.window)}."
+        return f"From {pods(current)}, {go} once CPU is at or under {highest} {spec.unit}."
+    return f"From {pods(current)}, {go} once CPU has stayed at or under {highest} {spec.unit} for {span(down.window)}."
 
 
-def coming(current: int, then: int) -> str:
-    """ "2 pods go", or come."""
+def change_of(current: int, then: int) -> str:
+    """Return the change in words: "2 pods go", "1 pod comes"."""
     count = abs(then - current)
     one, many = ("comes", "come") if then > current else ("goes", "go")
     return f"{pods(count)} {one if count == 1 else many}"
 
 
 def rules(behavior: HpaBehavior) -> Json:
-    """How fast and how late it may act, in each direction."""
+    """Return the behavior's windows and policies in words, for each direction."""
     if not behavior.given:
         later = f"after {span(behavior.down.window)} of less, by any number"
         return {"up": "at once, to double or to 4 pods at most", "down": later}
@@ -110,80 +114,81 @@ def signed(count: int) -> str:
     return f"{MINUS}{-count}" if count < 0 else f"+{count}"
 
 
-def _mean(given: Figures, proposal: Proposal, task: HpaSpec) -> str:
-    """The figure of all, with what the pods without one of their own are supposed to use."""
-    supposed = 0 if proposal.percent > task.target else task.busy
+def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
+    """Return the mean of all counted pods, with the value assumed for pods without a sample."""
+    assumed = 0 if proposal.percent > spec.target else spec.busy
     count = proposal.counted - given.measured
-    exact = (given.measured * proposal.percent + count * supposed) // proposal.counted
-    if exact != proposal.adjusted:  # their requests differ
-        return f"{proposal.adjusted} {task.unit} of all {proposal.counted}"
-    total = f"{given.measured} {TIMES} {proposal.percent} + {count} {TIMES} {supposed}"
+    exact = (given.measured * proposal.percent + count * assumed) // proposal.counted
+    if exact != proposal.adjusted:  # the pods' requests differ
+        return f"{proposal.adjusted} {spec.unit} of all {proposal.counted}"
+    total = f"{given.measured} {TIMES} {proposal.percent} + {count} {TIMES} {assumed}"
     return f"({total}) / {proposal.counted} = {proposal.adjusted}"
 
 
-def _verdict(told: Standing) -> str:
-    task, wanted = told.task, told.proposal.wanted
-    if told.proposal.why == "tolerated":
+def _verdict(standing: Standing) -> str:
+    spec, wanted = standing.spec, standing.proposal.wanted
+    if standing.proposal.why == "tolerated":
         return "within the tolerance"
-    if wanted == task.current:
+    if wanted == spec.current:
         return "so nothing changes"
-    if task.clamp(wanted) == task.current:
-        return f"{task.current} {_are(task.current)} the {'most' if wanted > task.current else 'least'} allowed"
-    return f"{signed(told.allowed)} allowed now" if told.allowed else "none allowed now"
+    if spec.clamp(wanted) == spec.current:
+        return f"{spec.current} {_are(spec.current)} the {'maximum' if wanted > spec.current else 'minimum'}"
+    return f"{signed(standing.allowed)} allowed now" if standing.allowed else "none allowed now"
 
 
-def _next(told: Standing) -> str:
-    """What follows, but for the time."""
-    task, wanted = told.task, told.proposal.wanted
-    if told.proposal.why == "tolerated":
-        low, high = task.band
-        return f"Nothing changes from {low} to {high} {task.unit}."
-    if told.proposal.why != "scale":
-        return "Pods without a figure of their own never turn it round."
-    if told.then is None:
-        if task.clamp(wanted) == task.current:
-            return "That many there are already." if wanted == task.current else "Nothing changes."
-        return f"Its behavior lets no pod {'come' if wanted > task.current else 'go'}."
-    if told.decision.stabilized == task.current:
-        up = told.then > task.current
-        window = task.behavior.up.window if up else task.behavior.down.window
-        return f"The {'least' if up else 'most'} that was wanted in the last {span(window)} counts, so it waits."
-    each = round(told.figures.measured * told.proposal.percent / told.then) if told.then else 0
-    if task.unit == PERCENT:
-        return f"The same work is about {each} % of {pods(told.then)}."
-    return f"The same work is about {each} m for {'each of ' if told.then > 1 else ''}{pods(told.then)}."
+def _next(standing: Standing) -> str:
+    """Return the consequence in words, without its time."""
+    spec, wanted, then = standing.spec, standing.proposal.wanted, standing.then
+    if standing.proposal.why == "tolerated":
+        low, high = spec.band
+        return f"Nothing changes from {low} to {high} {spec.unit}."
+    if standing.proposal.why != "scale":
+        return "Pods without a sample never reverse the direction."
+    if then is None:
+        if spec.clamp(wanted) == spec.current:
+            return "That is the current number." if wanted == spec.current else "Nothing changes."
+        return f"Its behavior allows no scale-{'up' if wanted > spec.current else 'down'}."
+    if standing.decision.stabilized == spec.current:
+        up = then > spec.current
+        window = spec.behavior.up.window if up else spec.behavior.down.window
+        return f"The {'lowest' if up else 'highest'} recommendation of the last {span(window)} counts, so it waits."
+    each = round(standing.figures.measured * standing.proposal.percent / then) if then else 0
+    if spec.unit == PERCENT:
+        return f"The same work is about {each} % of {pods(then)}."
+    return f"The same work is about {each} m for {'each of ' if then > 1 else ''}{pods(then)}."
 
 
-def _notes(told: Standing) -> list[str]:
-    given, proposal, unit = told.figures, told.proposal, told.task.unit
+def _notes(standing: Standing) -> list[str]:
+    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+    unit = spec.unit
     counted = proposal.adjusted is not None
-    rising = proposal.percent > told.task.target
+    rising = proposal.percent > spec.target
     notes = []
     if given.unready:
         how = f"counted as 0 {unit}, since it would scale up" if counted and rising else "left out"
         notes.append(f"{pods(len(given.unready))} not measured yet: {how}.")
     if given.missing:
-        how = f"0 {unit}, since it would scale up" if rising else f"{told.task.busy} {unit}, since it would scale down"
+        how = f"0 {unit}, since it would scale up" if rising else f"{spec.busy} {unit}, since it would scale down"
         notes.append(f"{pods(len(given.missing))} without a sample: counted as {how}.")
     if given.ignored:
-        notes.append(f"{pods(given.ignored)} on the way out: left out.")
-    if told.task.others:
-        more = "one more metric" if told.task.others == 1 else f"{told.task.others} more metrics"
-        notes.append(f"It goes by {more}, not evaluated here: the highest proposal counts.")
+        notes.append(f"{pods(given.ignored)} terminating or failed: left out.")
+    if spec.others:
+        more = "one more metric" if spec.others == 1 else f"{spec.others} more metrics"
+        notes.append(f"It has {more}, not evaluated here: the highest proposal counts.")
     return notes
 
 
-def _provided(told: Standing) -> str | None:
-    """On what the change depends."""
-    task = told.task
-    if told.then is None:
+def _provided(standing: Standing) -> str | None:
+    """Return the condition for the next scaling."""
+    spec, then = standing.spec, standing.then
+    if then is None:
         return None
-    if told.then > task.current:
+    if then > spec.current:
         return "if CPU stays this high"
-    figure = None
-    if told.proposal.adjusted is None and told.figures.measured == task.current:
-        figure = ceiling(task.current, told.then, task.target, task.behavior.tolerance)
-    return "if CPU stays this low" if figure is None else f"if CPU stays at or under {figure} {task.unit}"
+    highest = None
+    if standing.proposal.adjusted is None and standing.figures.measured == spec.current:
+        highest = ceiling(spec.current, then, spec.target, spec.behavior.tolerance)
+    return "if CPU stays this low" if highest is None else f"if CPU stays at or under {highest} {spec.unit}"
 
 
 def _rule(given: Rules, when: str, sign: str) -> str:

@@ -1,4 +1,4 @@
-"""What counts of a pod and of its sample for an autoscaler, read once and in plain numbers."""
+"""The parts of pods and samples that an autoscaler uses, parsed into numbers and cached."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,20 +11,18 @@ from dashboard.core.objects import Pod, PodMetrics
 from dashboard.core.quantity import millicores
 from dashboard.core.timestamps import duration, seconds
 
-Read = TypeVar("Read")
-Made = TypeVar("Made")
+Source = TypeVar("Source")
+Parsed = TypeVar("Parsed")
 
-PERCENT, MILLICORES = "%", "m"  # the units of a target: of what the pods request, and a pod
-WHOLE = 100  # millicores that count as requested where the target is in millicores: a percent of them is one
+PERCENT, MILLICORES = "%", "m"  # the units of a target: percent of the requests, millicores per pod
+WHOLE = 100  # millicores: the request assumed for a target in millicores, so that 1 % of it is 1 m
 
 
+class PodFacts(Struct, frozen=True):
+    """The facts about a pod that matter to an autoscaler. Times are in seconds since 1970.
 
-class Member(Struct, frozen=True):
-    """What is read of a pod. Moments in seconds since 1970, `request` in millicores, None where a container has none.
-
-    A target in millicores asks for no request: it is WHOLE then.
-
-    `leaving` is when it was asked to go, and None of one that was not.
+    `request` is in millicores, None if a container has none; for a target in millicores it is WHOLE. `leaving` is when
+    the pod's deletion was requested, or None.
     """
 
     name: str
@@ -37,8 +35,8 @@ class Member(Struct, frozen=True):
     ready_since: float
 
 
-class CpuReading(Struct, frozen=True):
-    """What is read of a sample: millicores used, the moment, and the seconds up to it that they are the mean of."""
+class CpuSample(Struct, frozen=True):
+    """A pod's mean usage in millicores, over the `window` seconds up to the time `at`."""
 
     used: int
     at: float
@@ -46,53 +44,51 @@ class CpuReading(Struct, frozen=True):
 
 
 class MetricsView(Struct, frozen=True):
-    """The pods and their samples at a moment."""
+    """The pods, and their samples by pod name, at time `at`."""
 
-    members: list[Member]
-    readings: dict[str, CpuReading]
+    pods: list[PodFacts]
+    samples: dict[str, CpuSample]
     at: float
 
-    def before(self, moment: float) -> "MetricsView":
-        """As if what came from the moment on had not come yet, and what went had not gone."""
-        return MetricsView(
-            [_before(one, moment) for one in self.members if one.created < moment], self.readings, self.at
-        )
+    def before(self, time: float) -> "MetricsView":
+        """Return the view without the creations and deletions since `time`."""
+        return MetricsView([_before(pod, time) for pod in self.pods if pod.created < time], self.samples, self.at)
 
 
-class KeptReadings(Generic[Read, Made]):
-    """What was made of each object, as long as the object stays: most calls find nearly all as they were."""
+class ParseCache(Generic[Source, Parsed]):
+    """A cache of parsed objects. It keeps an entry while the object is the same: few change between two calls."""
 
-    def __init__(self, make: Callable[[Read], Made]) -> None:
-        self._make = make
-        self._kept: dict[str, tuple[Read, Made]] = {}
+    def __init__(self, parse: Callable[[Source], Parsed]) -> None:
+        self._parse = parse
+        self._entries: dict[str, tuple[Source, Parsed]] = {}
 
-    def of(self, objects: Iterable[tuple[str, Read]]) -> dict[str, Made]:
-        before, self._kept = self._kept, {}
-        for key, one in objects:
-            found = before.get(key)
-            self._kept[key] = found if found and found[0] is one else (one, self._make(one))
-        return {key: made for key, (_, made) in self._kept.items()}
+    def parse(self, objects: Iterable[tuple[str, Source]]) -> dict[str, Parsed]:
+        before, self._entries = self._entries, {}
+        for key, source in objects:
+            entry = before.get(key)
+            self._entries[key] = entry if entry and entry[0] is source else (source, self._parse(source))
+        return {key: parsed for key, (_, parsed) in self._entries.items()}
 
 
-class MetricsHistory:
-    """Reads pods and samples as far as they changed, for a metric of whole pods, or of one container."""
+class MetricsReader:
+    """Parses pods and samples for a metric of whole pods, or of one container."""
 
     def __init__(self, container: str = "", unit: str = PERCENT) -> None:
-        self._members = KeptReadings[Pod, Member](lambda pod: member(pod, container, unit))
-        self._readings = KeptReadings[PodMetrics, CpuReading | None](lambda sample: reading(sample, container))
+        self._pods = ParseCache[Pod, PodFacts](lambda pod: pod_facts(pod, container, unit))
+        self._samples = ParseCache[PodMetrics, CpuSample | None](lambda sample: cpu_sample(sample, container))
 
     def view(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> MetricsView:
-        members = list(self._members.of((pod.metadata.uid, pod) for pod in pods).values())
-        found = self._readings.of((one.name, samples[one.name]) for one in members if one.name in samples)
-        return MetricsView(members, {name: read for name, read in found.items() if read}, at)
+        facts = list(self._pods.parse((pod.metadata.uid, pod) for pod in pods).values())
+        parsed = self._samples.parse((pod.name, samples[pod.name]) for pod in facts if pod.name in samples)
+        return MetricsView(facts, {name: sample for name, sample in parsed.items() if sample}, at)
 
 
-def member(pod: Pod, container: str = "", unit: str = PERCENT) -> Member:
-    """For a metric of the whole pod, or of one container."""
+def pod_facts(pod: Pod, container: str = "", unit: str = PERCENT) -> PodFacts:
+    """Parse a pod for a metric of the whole pod, or of one container."""
     ready = next((one for one in pod.status.conditions or () if one.type == "Ready"), None)
     meta, started = pod.metadata, pod.status.start_time
-    grace = meta.deletion_grace_period_seconds or 0  # the API's moment is the one at which the pod is to be gone
-    return Member(
+    grace = meta.deletion_grace_period_seconds or 0  # deletionTimestamp is the end of the grace period
+    return PodFacts(
         meta.name,
         pod.status.phase,
         seconds(meta.creation_timestamp) if meta.creation_timestamp else -math.inf,
@@ -104,25 +100,25 @@ def member(pod: Pod, container: str = "", unit: str = PERCENT) -> Member:
     )
 
 
-def reading(sample: PodMetrics, container: str = "") -> CpuReading | None:
-    """None for a sample that lacks a container's CPU."""
+def cpu_sample(sample: PodMetrics, container: str = "") -> CpuSample | None:
+    """Parse a sample; return None if a container's CPU is missing."""
     usages = [(one.usage or {}).get("cpu") for one in sample.containers or () if container in ("", one.name)]
     if not usages or None in usages:
         return None
     used = sum(millicores(usage) for usage in usages if usage)
-    return CpuReading(used, seconds(sample.timestamp), duration(sample.window))
+    return CpuSample(used, seconds(sample.timestamp), duration(sample.window))
 
 
-def _before(one: Member, moment: float) -> Member:
-    if one.leaving is None or one.leaving < moment:
-        return one
-    if one.ready == "False" and one.ready_since >= moment:  # because it leaves
-        return replace(one, leaving=None, ready="True", ready_since=-math.inf)
-    return replace(one, leaving=None)
+def _before(pod: PodFacts, time: float) -> PodFacts:
+    if pod.leaving is None or pod.leaving < time:
+        return pod
+    if pod.ready == "False" and pod.ready_since >= time:  # unready because of its deletion
+        return replace(pod, leaving=None, ready="True", ready_since=-math.inf)
+    return replace(pod, leaving=None)
 
 
 def _request(pod: Pod, container: str) -> int | None:
-    """What percentages are of: the pod's own request, else the sum of those of its long-running containers."""
+    """Return the pod-level CPU request, or else the sum of the requests of its long-running containers."""
     whole = (pod.spec.resources.requests or {}).get("cpu") if pod.spec.resources else None
     if whole and not container:
         return millicores(whole)

@@ -1,9 +1,7 @@
-"""What the controller owes: the number of pods that it should ask for, by the object's own spec and by the figure that
-the controller itself reports in its status.
+"""The obligation of the autoscaler's controller: the scaling that its spec and its own reported CPU value demand.
 
-Whatever is in doubt is not owed: the dashboard's own figure has to agree with the controller's, a tolerance that the
-object does not state may be wider than usual, and a policy's past that began before anybody watched counts as one that
-forbids a change.
+In doubt there is no obligation. The dashboard's CPU value must agree with the controller's; an unstated tolerance may
+be larger than the default; and a scaling from before the dashboard's start may have used up a policy.
 """
 
 from collections.abc import Iterable
@@ -15,34 +13,36 @@ from dashboard.core.hpa.recommendations import Recommendations
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
 
-WRITTEN_SECONDS = 1.0  # lastScaleTime is written in whole seconds
+WRITTEN_SECONDS = 1.0  # the resolution of lastScaleTime
 
 
 def owed(
-    task: HpaSpec, measured: Figures, reported: int, memory: Recommendations, at: float, last_scaled: float | None
+    spec: HpaSpec, measured: Figures, reported: int, history: Recommendations, at: float, last_scaled: float | None
 ) -> int | None:
-    """How many pods it should ask for in the place of `task.current`; None where it owes no change.
+    """Return the replicas that the controller must ask for instead of `spec.current`; None if no change is due.
 
-    `reported` is the controller's figure in the target's unit, `last_scaled` the status' lastScaleTime in seconds.
+    `reported` is the controller's CPU value in the target's unit, `last_scaled` the status' lastScaleTime in seconds.
     """
-    if not task.low <= task.current <= task.high:
-        return task.clamp(task.current)
-    certain = replace(task, behavior=replace(task.behavior, tolerance=task.behavior.widest))
+    if not spec.low <= spec.current <= spec.high:
+        return spec.clamp(spec.current)
+    strict = replace(spec, behavior=replace(spec.behavior, tolerance=spec.behavior.widest))
     numbers = [
-        task.decide(certain.propose(measured, figure).wanted, memory.recommended, memory.changes, at).replicas
-        for figure in (reported, measured.percent)
+        spec.decide(strict.propose(measured, percent).wanted, history.recommended, history.changes, at).replicas
+        for percent in (reported, measured.percent)
     ]
-    rules = task.behavior.up if min(numbers) > task.current else task.behavior.down
-    if _forgot(memory, rules.policies, at, last_scaled):
+    rules = spec.behavior.up if min(numbers) > spec.current else spec.behavior.down
+    if _changed_before_start(history, rules.policies, at, last_scaled):
         return None
-    if min(numbers) > task.current:
+    if min(numbers) > spec.current:
         return min(numbers)
-    if max(numbers) < task.current and not task.others:  # another metric may want the pods
+    if max(numbers) < spec.current and not spec.others:  # another metric may need the pods
         return max(numbers)
     return None
 
 
-def _forgot(memory: Recommendations, policies: Iterable[Policy], at: float, last_scaled: float | None) -> bool:
-    """Whether a policy counts a change that was made before the dashboard looked."""
+def _changed_before_start(
+    history: Recommendations, policies: Iterable[Policy], at: float, last_scaled: float | None
+) -> bool:
+    """Return whether a policy's period includes a scaling from before the dashboard's start."""
     period = max((policy.period for policy in policies), default=0.0)
-    return last_scaled is not None and at - period < last_scaled < memory.began - WRITTEN_SECONDS
+    return last_scaled is not None and at - period < last_scaled < history.began - WRITTEN_SECONDS

@@ -1,8 +1,8 @@
-"""What the autoscaler's controller remembers, as far as it can be known from outside.
+"""A reconstruction of the history that the autoscaler's controller keeps in memory.
 
-The controller looks every 15 s, and remembers what it would recommend at each look, and when it asked for more or fewer
-pods. It tells none of that. But it writes the object's status at a look that found something new, so the looks between
-are known too; and what it would recommend then follows from the figures that it had.
+The controller syncs every 15 s. It remembers the recommendation of each sync and the times of its scalings, and
+publishes none of that. But it writes the object's status at a sync that changed something, which gives the times of the
+syncs; the recommendations follow from the CPU values at those times.
 """
 
 from collections import deque
@@ -10,66 +10,66 @@ from collections import deque
 from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation
 from dashboard.core.hpa.spec import HpaSpec
 
-LOOK_SECONDS = 15.0  # the controller's own default
-LATE_SECONDS = 2.0  # by so much later a look is heard of that changed the status
-SLACK_SECONDS = 1.0  # and so far may a moment of ours be from the controller's
+SYNC_SECONDS = 15.0  # the controller's default
+LATE_SECONDS = 2.0  # a status change arrives at most this long after its sync
+SLACK_SECONDS = 1.0  # maximum difference between our timestamps and the controller's
 
-MOST_WISHES = 64
+MOST_PROPOSALS = 64
 MOST_CHANGES = 500
 
 
 class Recommendations:
-    """Begins as the controller does: with the number that there is as its first recommendation."""
+    """The reconstructed history. Like the controller, it starts with the current replicas as a recommendation."""
 
     def __init__(self, current: int, at: float) -> None:
         self.began = at
         self.recommended = [Recommendation(at, current)]
         self.changes: list[Change] = []
-        self._looked = at
-        self._wishes: deque[tuple[float, int | None]] = deque(maxlen=MOST_WISHES)
+        self._synced = at
+        self._proposals: deque[tuple[float, int | None]] = deque(maxlen=MOST_PROPOSALS)
 
-    def pass_to(self, at: float, behavior: HpaBehavior) -> None:
-        """Notes the looks up to `at` that nobody heard of, and forgets what no longer matters."""
-        oldest = at - behavior.memory - LOOK_SECONDS
-        self._looked += max(0.0, (oldest - self._looked) // LOOK_SECONDS * LOOK_SECONDS)
-        while self._looked + LOOK_SECONDS <= at - LATE_SECONDS:
-            self._looked += LOOK_SECONDS
-            self._note(self._looked, self._recommend(self._looked))
+    def advance(self, at: float, behavior: HpaBehavior) -> None:
+        """Add the syncs up to `at` that changed no status, and drop entries that no longer matter."""
+        oldest = at - behavior.memory - SYNC_SECONDS
+        self._synced += max(0.0, (oldest - self._synced) // SYNC_SECONDS * SYNC_SECONDS)
+        while self._synced + SYNC_SECONDS <= at - LATE_SECONDS:
+            self._synced += SYNC_SECONDS
+            self._note(self._synced, self._proposed(self._synced))
         self.recommended = [one for one in self.recommended if one.at > oldest]
         self.changes = [one for one in self.changes if one.at > oldest][-MOST_CHANGES:]
 
     def recommend(self, wanted: int | None, at: float) -> None:
-        """What it would recommend from now on, None where it could not tell."""
-        if not self._wishes or self._wishes[-1][1] != wanted:
-            self._wishes.append((at, wanted))
+        """Set the number that syncs recommend from `at` on; None if they can't compute one."""
+        if not self._proposals or self._proposals[-1][1] != wanted:
+            self._proposals.append((at, wanted))
 
     def sync(self, wanted: int | None, at: float) -> None:
-        """It has just looked: the status says so."""
-        self._looked = at
+        """Record a sync that a status change revealed."""
+        self._synced = at
         self._note(at, wanted)
 
     def change(self, replicas: int, at: float) -> None:
-        """It asked for so many more, or fewer."""
+        """Record a scaling by `replicas` pods, negative for fewer."""
         self.changes.append(Change(at, replicas))
 
-    def next_change(self, task: HpaSpec, wanted: int) -> tuple[float, int] | None:
-        """The look at which it asks for another number, and for which, if `wanted` stays what it is. None if none."""
-        at = self._looked
-        for _ in range(int(task.behavior.memory // LOOK_SECONDS) + 2):
-            at += LOOK_SECONDS
-            decision = task.decide(wanted, self.recommended, self.changes, at + SLACK_SECONDS)
-            if decision.replicas != task.current:
+    def next_change(self, spec: HpaSpec, wanted: int) -> tuple[float, int] | None:
+        """Return the time and the replicas of the next scaling if `wanted` stays the same; None if there is none."""
+        at = self._synced
+        for _ in range(int(spec.behavior.memory // SYNC_SECONDS) + 2):
+            at += SYNC_SECONDS
+            decision = spec.decide(wanted, self.recommended, self.changes, at + SLACK_SECONDS)
+            if decision.replicas != spec.current:
                 return at, decision.replicas
         return None
 
     @property
-    def next_look(self) -> float:
-        return self._looked + LOOK_SECONDS
+    def next_sync(self) -> float:
+        return self._synced + SYNC_SECONDS
 
     def _note(self, at: float, wanted: int | None) -> None:
         if wanted is not None:
             self.recommended.append(Recommendation(at, wanted))
 
-    def _recommend(self, at: float) -> int | None:
-        """What it would have recommended at a past moment."""
-        return next((wanted for since, wanted in reversed(self._wishes) if since <= at), None)
+    def _proposed(self, at: float) -> int | None:
+        """Return the recommendation of a past sync."""
+        return next((wanted for since, wanted in reversed(self._proposals) if since <= at), None)

@@ -1,4 +1,4 @@
-"""What an autoscaler is to do, as its object says."""
+"""An autoscaler's spec: its CPU target, its bounds and its behavior."""
 
 from msgspec import Struct
 
@@ -19,9 +19,9 @@ from dashboard.core.quantity import millicores
 
 
 class HpaSpec(Struct, frozen=True):
-    """The target, the least and the most pods; `current` is how many the Deployment asks for.
+    """The CPU target, minReplicas (`low`), maxReplicas (`high`) and the behavior, with the Deployment's replicas.
 
-    `unit` is that of the target and of all figures: percent of the requests, or millicores a pod.
+    `unit` is the unit of the target and of all CPU values: percent of the requests, or millicores per pod.
     """
 
     target: int
@@ -29,18 +29,18 @@ class HpaSpec(Struct, frozen=True):
     high: int
     behavior: HpaBehavior
     current: int
-    container: str  # that is measured, "" for whole pods
-    others: int  # metrics that are not about CPU
+    container: str  # the measured container, "" for whole pods
+    others: int  # number of other metrics
     unit: str = PERCENT
 
     @property
     def band(self) -> tuple[int, int]:
-        """The lowest and the highest figure at which nothing changes."""
+        """The lowest and the highest CPU value within the tolerance."""
         return band(self.target, self.behavior.tolerance)
 
     @property
     def busy(self) -> int:
-        """What a pod without a sample counts as on the way down."""
+        """The CPU value assumed for a pod without a sample when scaling down."""
         return busy(self.target, self.unit)
 
     def clamp(self, wanted: int) -> int:
@@ -50,11 +50,11 @@ class HpaSpec(Struct, frozen=True):
         return propose(given, percent, self.target, self.current, self.behavior.tolerance, self.unit)
 
     def decide(self, wanted: int, recommended: list[Recommendation], changes: list[Change], at: float) -> Decision:
-        """What the controller would make of it, looking at `at`."""
+        """Return the decision of a sync at time `at`."""
         return decide(self.behavior, (self.low, self.high), self.current, wanted, recommended, changes, at)
 
     def allowed(self, wanted: int, changes: list[Change], at: float) -> int:
-        """How many pods the policies let come or, negative, go."""
+        """Return how many pods the policies allow to be added or, negative, removed."""
         if wanted == self.current:
             return 0
         if wanted > self.current:
@@ -65,13 +65,13 @@ class HpaSpec(Struct, frozen=True):
 
 
 def cpu_metric(metrics: list[Metric] | None) -> ResourceMetric | None:
-    """The one that is about CPU: of the pods, or of one of their containers."""
+    """Return the CPU metric, of the pods or of one of their containers."""
     found = (one.resource or one.container_resource for one in metrics or ())
     return next((one for one in found if one and one.name == "cpu"), None)
 
 
 def target_of(autoscaler: Autoscaler) -> tuple[int | None, str]:
-    """The CPU target with its unit, None without one. The controller looks for millicores first."""
+    """Return the CPU target, or None, and its unit. Like the controller, prefer millicores."""
     metric = cpu_metric(autoscaler.spec.metrics)
     target = metric.target if metric else MetricValue()
     unit = PERCENT if target.average_value is None else MILLICORES
@@ -79,7 +79,7 @@ def target_of(autoscaler: Autoscaler) -> tuple[int | None, str]:
 
 
 def seen_of(status: AutoscalerStatus, unit: str) -> int | None:
-    """The controller's own figure. Beside percent it always writes millicores, too."""
+    """Return the controller's CPU value. A status always has millicores, also beside percent."""
     metric = cpu_metric(status.current_metrics)
     return figure(metric.current, unit) if metric else None
 
@@ -91,7 +91,7 @@ def figure(value: MetricValue, unit: str) -> int | None:
 
 
 def spec_of(autoscaler: Autoscaler, replicas: int | None) -> HpaSpec | None:
-    """None where CPU has no target. Without `replicas`, what was last asked for is taken for them."""
+    """Return the spec, or None without a CPU target. `replicas` default to the status' desiredReplicas."""
     spec = autoscaler.spec
     metric = cpu_metric(spec.metrics)
     target, unit = target_of(autoscaler)

@@ -1,11 +1,10 @@
-"""How many pods their CPU asks for, by the rules of the HorizontalPodAutoscaler's controller (Kubernetes 1.36).
+"""The proposed number of pods for a CPU usage, by the rules of the HPA controller (Kubernetes 1.36).
 
-The controller compares whole figures with a target: what the pods use, in percent of what they request or in millicores
-a pod. Pods without a figure that can be trusted are left out at first. Where that would make it scale, they are then
-counted so that they speak against it: as idle on the way up, as busy on the way down.
+The controller compares the pods' CPU usage, as an integer in percent of their requests or in millicores per pod, with
+the target. At first it leaves out pods without a usable sample. If the result is a scaling, it then counts them against
+it: as idle when scaling up, as busy when scaling down.
 
-Millicores a pod are percent of 100 millicores: the same arithmetic, where every pod requests 100. Only what counts as
-busy differs.
+Millicores per pod are treated as percent of a request of 100 millicores; only the value of a busy pod differs.
 """
 
 import math
@@ -13,20 +12,21 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from dashboard.core.hpa.metrics import PERCENT, CpuReading, Member
+from dashboard.core.hpa.metrics import PERCENT, CpuSample, PodFacts
 
-# What the controller is started with, unless told otherwise.
-INITIALIZATION_SECONDS = 300.0  # a pod's first minutes, in which only a sample of its time as a ready pod counts
-MOST_TIMES = 10  # the target: so far the band is told, whatever tolerance is given
-READINESS_SECONDS = 30.0  # a pod that has been unready since within this time of its start was never ready
+# The controller's defaults.
+INITIALIZATION_SECONDS = 300.0  # after its start, a pod's sample counts only if it was ready for the sample's window
+READINESS_SECONDS = 30.0  # an unready pod whose readiness changed within this time of its start was never ready
+
+MOST_TIMES = 10  # times the target: the upper limit of `band`, for any tolerance
 
 
 class Unmeasurable(Exception):
-    """The controller could not tell a number of pods either; says why."""
+    """The controller can't compute a number of pods. The message says why."""
 
 
 class Tolerance(Struct, frozen=True):
-    """How far the ratio of use to target may be from 1 before anything changes."""
+    """The distance from 1 that the ratio of usage to target may have without a scaling."""
 
     down: float = 0.1
     up: float = 0.1
@@ -36,9 +36,10 @@ class Tolerance(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """The pods in their groups; millicores, those of missing and unready pods what each requests.
+    """The pods in groups: `measured`, `missing` (no sample), `unready` and `ignored` (terminating or failed).
 
-    `percent` is the mean millicores of a pod where the target is such a value: every pod "requests" 100 then.
+    `used` and `requested` are millicores of the measured pods, `missing` and `unready` the request of each such pod.
+    `percent` is the mean usage per pod in millicores if the target is in millicores.
     """
 
     measured: int
@@ -54,10 +55,11 @@ class Figures(Struct, frozen=True):
 
 
 class Proposal(Struct, frozen=True):
-    """`wanted` pods. `counted` of them went into the figure, `adjusted` percent with those that have none of their own.
+    """A proposal of `wanted` pods, computed from `counted` pods.
 
-    `why`: "scale", or why all stays as it is: "tolerated", "turned" where the adjusted figure points the other way,
-    "crossed" where its number of pods does.
+    `adjusted` is the percentage with the pods that have no sample, None if they were not counted. `why` is "scale", or
+    why nothing changes: "tolerated"; "turned" if the adjusted percentage is on the other side of the target; "crossed"
+    if the adjusted number of pods is on the other side of the current one.
     """
 
     wanted: int
@@ -67,35 +69,35 @@ class Proposal(Struct, frozen=True):
     why: str
 
 
-def figures(members: Iterable[Member], readings: dict[str, CpuReading], at: float) -> Figures:
-    """The pods in their groups as they are at `at`."""
-    members = list(members)
-    if not members:
+def figures(pods: Iterable[PodFacts], samples: dict[str, CpuSample], at: float) -> Figures:
+    """Group the pods, with their samples by pod name, at time `at`. Raise Unmeasurable without a usable sample."""
+    pods = list(pods)
+    if not pods:
         raise Unmeasurable("There are no pods to measure.")
     measured, used, requested, missing, unready, ignored = 0, 0, 0, [], [], 0
-    for one in members:
-        found = readings.get(one.name)
-        request = one.request or 0
-        if one.leaving is not None or one.phase == "Failed":
+    for pod in pods:
+        sample = samples.get(pod.name)
+        request = pod.request or 0
+        if pod.leaving is not None or pod.phase == "Failed":
             ignored += 1
-        elif one.phase == "Pending" or (found and not _counts(one, found, at)):
+        elif pod.phase == "Pending" or (sample and not _is_usable(pod, sample, at)):
             unready.append(request)
-        elif found is None:
+        elif sample is None:
             missing.append(request)
         else:
-            measured, used, requested = measured + 1, used + found.used, requested + request
+            measured, used, requested = measured + 1, used + sample.used, requested + request
     if measured == 0:
-        raise Unmeasurable("No pod has a CPU figure yet: a new one has it about half a minute after it is ready.")
-    bare = next((one.name for one in members if one.request is None), None)
+        raise Unmeasurable("No pod has a CPU sample yet: a new pod has one about half a minute after it is ready.")
+    bare = next((pod.name for pod in pods if pod.request is None), None)
     if bare or not requested:
-        raise Unmeasurable(f"A container of {bare or 'the pods'} requests no CPU, which the percentage would be of.")
+        raise Unmeasurable(f"A container of {bare or 'the pods'} has no CPU request, so there is no percentage.")
     return Figures(measured, used, requested, tuple(missing), tuple(unready), ignored)
 
 
 def propose(
     given: Figures, percent: int, target: int, current: int, tolerance: Tolerance, unit: str = PERCENT
 ) -> Proposal:
-    """How many pods are wanted in the place of the `current` ones. `percent` is that of the measured pods."""
+    """Propose a number of pods instead of the `current` one. `percent` is the usage of the measured pods."""
     ratio = percent / target
     fill = _fill(given, ratio, busy(target, unit))
     if not fill:
@@ -112,21 +114,21 @@ def propose(
 
 
 def busy(target: int, unit: str) -> int:
-    """What a pod without a sample is supposed to use on the way down: all that it requests, or the target."""
+    """Return the CPU value assumed for a pod without a sample when scaling down: its request, or the target."""
     return max(100, target) if unit == PERCENT else target
 
 
-def _fill(given: Figures, ratio: float, supposed: int) -> list[tuple[int, int]]:
-    """(request, supposed use) of the pods that have no figure and are counted nevertheless."""
+def _fill(given: Figures, ratio: float, assumed: int) -> list[tuple[int, int]]:
+    """Return (request, assumed usage) of the pods without a usable sample that are counted."""
     if ratio > 1:
         return [(request, 0) for request in (*given.missing, *given.unready)]
     if ratio < 1:
-        return [(request, request * supposed // 100) for request in given.missing]
+        return [(request, request * assumed // 100) for request in given.missing]
     return []
 
 
 def _why_not(before: float, ratio: float, current: int, wanted: int, tolerance: Tolerance) -> str | None:
-    """Pods that were only supposed may keep the number as it is, but never turn it round."""
+    """Return why nothing changes, or None. Assumed values may prevent a scaling, but never reverse its direction."""
     if tolerance.holds(ratio):
         return "tolerated"
     if (before < 1 < ratio) or (ratio < 1 < before):
@@ -136,30 +138,30 @@ def _why_not(before: float, ratio: float, current: int, wanted: int, tolerance: 
     return None
 
 
-def _counts(one: Member, found: CpuReading, at: float) -> bool:
-    """Whether a sample tells of the pod's work, and not of its start."""
-    if one.ready is None or one.started is None:
+def _is_usable(pod: PodFacts, sample: CpuSample, at: float) -> bool:
+    """Return whether a sample measures the pod's work, not its start."""
+    if pod.ready is None or pod.started is None:
         return False
-    if one.started + INITIALIZATION_SECONDS > at:
-        return one.ready != "False" and found.at >= one.ready_since + found.window
-    return one.ready != "False" or one.started + READINESS_SECONDS <= one.ready_since
+    if pod.started + INITIALIZATION_SECONDS > at:
+        return pod.ready != "False" and sample.at >= pod.ready_since + sample.window
+    return pod.ready != "False" or pod.started + READINESS_SECONDS <= pod.ready_since
 
 
 def band(target: int, tolerance: Tolerance) -> tuple[int, int]:
-    """The lowest and the highest figure at which nothing changes."""
-    under = _last(math.ceil(target * (1 - tolerance.down)) - 1, lambda figure: figure / target < 1 - tolerance.down)
-    high = _last(math.floor(target * (1 + tolerance.up)), lambda figure: figure / target <= 1 + tolerance.up)
+    """Return the lowest and the highest CPU value within the tolerance."""
+    under = _last(math.ceil(target * (1 - tolerance.down)) - 1, lambda value: value / target < 1 - tolerance.down)
+    high = _last(math.floor(target * (1 + tolerance.up)), lambda value: value / target <= 1 + tolerance.up)
     return max(0, under + 1), min(high, MOST_TIMES * target)
 
 
 def ceiling(pods: int, most: int, target: int, tolerance: Tolerance) -> int | None:
-    """The highest figure at which no more than `most` of so many pods are wanted, None where there is none."""
-    figure = _last(target * most // pods, lambda figure: math.ceil(figure / target * pods) <= most)
-    if tolerance.holds(figure / target):
-        figure = band(target, tolerance)[0] - 1
-    return figure if figure >= 0 else None
+    """Return the highest CPU value at which `pods` pods are scaled down to `most` or fewer; None if there is none."""
+    value = _last(target * most // pods, lambda value: math.ceil(value / target * pods) <= most)
+    if tolerance.holds(value / target):
+        value = band(target, tolerance)[0] - 1
+    return value if value >= 0 else None
 
 
 def _last(near: int, fits: Callable[[int], bool]) -> int:
-    """The last whole number that fits. A product of floats, as `near` is, may be one off in either direction."""
+    """Return the highest integer that fits. `near`, a product of floats, may be off by one in either direction."""
     return next((number for number in (near + 1, near) if fits(number)), near - 1)

@@ -2,10 +2,10 @@
 
 import { html, nothing, repeat } from "../vendor.js";
 import { documentForm } from "./form.js";
-import { pager } from "./page.js";
+import { pager } from "./pager.js";
 import { documentRow } from "./row.js";
 import { bytes, clock, plural, rate, shortId } from "../format.js";
-import { isObjectId, keyOf, opened } from "./held.js";
+import { isObjectId, keyOf, opened } from "./openRows.js";
 import { icon } from "../icons.js";
 import { empty, panel } from "../panel.js";
 
@@ -155,7 +155,7 @@ function step(word, go, leads = true) {
 
 function table(caption, body) {
   return html`<table class="documents">
-    <caption class="unseen">${caption}</caption>
+    <caption class="visually-hidden">${caption}</caption>
     <thead>
       <tr><th scope="col">inserted</th><th scope="col">_id</th><th scope="col">document</th></tr>
     </thead>

@@ -80,13 +80,13 @@ export function documentForm({ address, onStored, redraw, send = request }) {
         ></textarea>
         <p id="document-check" class="document-check" data-tone=${fits ? "good" : "warn"}>${icon(fits ? "check" : "warning")}<span>${words}</span></p>
         <p class="problem" role="alert">${problem ?? nothing}</p>
-        <p class="quiet" id="document-command">
+        <p class="text-muted" id="document-command">
           The same from a shell${line.includes("@document.json") ? ", with the text in document.json" : ""}:
         </p>
         <pre class="example document-command" tabindex="0" aria-labelledby="document-command"><code>${line}</code></pre>
         <div class="document-form-buttons">
           <button type="button" class="button button-small" @click=${({ currentTarget }) => copy(currentTarget, line)}>Copy command</button>
-          <span class="quiet" role="status"></span>
+          <span class="text-muted" role="status"></span>
           <button type="button" class="button" @click=${(event) => event.target.closest("dialog").close()}>Cancel</button>
           <button type="submit" class="button" data-kind="primary" aria-busy=${String(sending)} aria-disabled=${String(!fits)}>
             ${sending ? "Inserting…" : "Insert"}

@@ -3,7 +3,7 @@
 import { guard, html, nothing } from "../vendor.js";
 import { copy } from "../copy.js";
 import { bytes, clock, count, duration, line, secondsSince, shortId, wholeDuration } from "../format.js";
-import { keyOf } from "./held.js";
+import { keyOf } from "./openRows.js";
 import { icon } from "../icons.js";
 import { indent } from "../json.js";
 
@@ -51,18 +51,18 @@ function detailOf(entry, held) {
     return html`<p class="problem" role="alert">${problem}</p>
       <button type="button" class="button" @click=${() => held.again(entry)}>Try again</button>`;
   }
-  if (text === null) return html`<p class="quiet" role="status">Asking the service for all of it…</p>`;
+  if (text === null) return html`<p class="text-muted" role="status">Asking the service for all of it…</p>`;
   entry.shown ??= indent(text, RENDERED);
   entry.size ??= new Blob([text]).size;
   const cut = entry.shown.length >= RENDERED;
   return html`<div class="document-tools">
-      <p class="quiet">
+      <p class="text-muted">
         ${bytes(entry.size)}${entry.readAt ? `, read at ${clock(entry.readAt)}` : ""}${cut
           ? `; the first ${count(RENDERED)} characters are shown, the copy has all`
           : ""}
       </p>
       <button type="button" class="button button-small" @click=${({ currentTarget }) => copy(currentTarget, cut ? text : entry.shown)}>Copy JSON</button>
-      <span class="quiet" role="status"></span>
+      <span class="text-muted" role="status"></span>
     </div>
     <pre tabindex="0" aria-label="JSON of ${shortId(row.id)}">${entry.shown}</pre>`;
 }

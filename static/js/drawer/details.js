@@ -39,7 +39,7 @@ export function events({ events: told }, at) {
   return html`<ol class="drawer-events">
     ${repeat(told, ({ id }) => id, (event) => html`<li>
       ${status({ icon: event.type === "Normal" ? "check" : "warning", word: event.reason, tone: event.type === "Normal" ? "off" : "warn" })}
-      <span class="quiet">${since(event.at, at)} ago${circumstances(event)}</span>
+      <span class="text-muted">${since(event.at, at)} ago${circumstances(event)}</span>
       <p>${event.message}</p>
     </li>`)}
   </ol>`;
@@ -56,7 +56,7 @@ function container(one, at) {
       <h4>${one.name}</h4>
       ${KINDS[one.kind] ? html`<span class="tag">${KINDS[one.kind]}</span>` : nothing}
       ${status(state)}
-      <span class="quiet">${one.state?.since ? html`${since(one.state.since, at)}${one.state.word === "terminated" ? " ago" : ""}` : nothing}</span>
+      <span class="text-muted">${one.state?.since ? html`${since(one.state.since, at)}${one.state.word === "terminated" ? " ago" : ""}` : nothing}</span>
       <span class="drawer-restarts">${plural(one.restarts, "restart")}</span>
     </header>
     ${one.state?.message ? html`<p class="drawer-message">${one.state.message}</p>` : nothing}
@@ -71,14 +71,14 @@ function container(one, at) {
 
 function conditions(all, at) {
   return html`<table class="drawer-conditions">
-    <caption class="unseen">The pod's conditions</caption>
-    <thead class="unseen">
+    <caption class="visually-hidden">The pod's conditions</caption>
+    <thead class="visually-hidden">
       <tr><th scope="col">Condition</th><th scope="col">Since</th><th scope="col">Why</th></tr>
     </thead>
     <tbody>
       ${repeat(all, ({ type }) => type, (one) => html`<tr>
         <td>${status(podConditionStatus(one))}</td>
-        <td class="quiet">${since(one.since, at)}</td>
+        <td class="text-muted">${since(one.since, at)}</td>
         <td>${[one.reason, one.message].filter(Boolean).join(": ")}</td>
       </tr>`)}
     </tbody>

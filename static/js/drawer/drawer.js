@@ -123,7 +123,7 @@ export function drawer(dialog) {
         <button type="button" class="drawer-close" aria-label="Close" @click=${() => dialog.close()}>${icon("cross")}</button>
         <p class="drawer-line">
           ${status(gone === null ? podStatus(pod, secondsSince(pod.created, at)) : { icon: "leaving", word: "Gone", tone: "off" })}
-          <span class="quiet mono">${uid}</span>
+          <span class="text-muted mono">${uid}</span>
         </p>
         <div class="drawer-news" role="status">${gone === null ? nothing : farewell()}</div>
         <div class="drawer-tabs" role="tablist" aria-label="About this pod" @keydown=${turn}>${TABS.map(tabButton)}</div>
@@ -152,7 +152,7 @@ export function drawer(dialog) {
       tabindex=${chosen ? 0 : -1}
       @click=${() => turnTo(name)}
     >
-      ${words}${name === "events" && details ? html` <span class="quiet">${details.events.length}</span>` : nothing}
+      ${words}${name === "events" && details ? html` <span class="text-muted">${details.events.length}</span>` : nothing}
     </button>`;
   }
 
@@ -183,14 +183,14 @@ export function drawer(dialog) {
     return html`<div class="drawer-yaml">
       <p class="drawer-copy">
         <button type="button" class="button" @click=${({ target }) => copy(target, details.yaml)}>Copy</button>
-        <span class="quiet" role="status"></span>
+        <span class="text-muted" role="status"></span>
       </p>
       <pre tabindex="0" role="region" aria-label="YAML of ${pod.name}">${details.yaml}</pre>
     </div>`;
   }
 
   function loading() {
-    return html`<div class="loading" aria-busy="true"><span class="unseen">Reading the pod</span><i></i><i></i><i></i><i></i></div>`;
+    return html`<div class="loading" aria-busy="true"><span class="visually-hidden">Reading the pod</span><i></i><i></i><i></i><i></i></div>`;
   }
 
   function failure() {

@@ -191,7 +191,7 @@ export function logView(redraw) {
       </div>
       <div class="log-state">
         <span role="status">${status(paused && state.word === "live" ? PAUSED : STATES[state.word])}</span>
-        <span class="quiet">${summary(count)}</span>
+        <span class="text-muted">${summary(count)}</span>
         ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${pause}>Pause</button>`}
       </div>
     </div>`;

@@ -37,7 +37,7 @@ export function timeline(redraw) {
     const { state: health, as_of: asOf } = state.sources.events ?? {};
     return panel({
       id: "timeline",
-      title: "What happened",
+      title: "Timeline",
       aside: summary(found.length, entries.length),
       state,
       kinds: ["events"],
@@ -105,7 +105,7 @@ function row(entry, at) {
     <time datetime=${entry.at} title=${fullMoment(entry.at)}>${moment(entry.at, at)}</time>
     ${icon(ICONS[tone] ?? "minus")}
     <p title=${about ? `${about.kind} ${about.name}` : nothing}>
-      ${origin(kind)}<span class="unseen">${SPOKEN[tone] ?? ""}</span><span class="entry-text">${text}</span>
+      ${origin(kind)}<span class="visually-hidden">${SPOKEN[tone] ?? ""}</span><span class="entry-text">${text}</span>
     </p>
   </li>`);
 }

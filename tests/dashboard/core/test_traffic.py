@@ -62,7 +62,7 @@ def test_pods_that_are_gone_are_forgotten() -> None:
     traffic = Traffic()
     for number in range(500):
         traffic.rates(number, {f"pod-{number}": counted(1)})
-    assert len(traffic._heard) <= REMEMBERED_SECONDS + 1
+    assert len(traffic._last) <= REMEMBERED_SECONDS + 1
 
 
 def test_a_moment_that_comes_twice_gives_no_rate() -> None:

@@ -89,7 +89,7 @@ def test_it_names_every_limit() -> None:
         *(filter.MAX_BYTES, filter.MAX_CONDITIONS, filter.MAX_DEPTH),
     ):
         assert f" {limit:,} " in text
-    bounds = {"type": "integer", "minimum": 1, "maximum": documents.MOST, "default": documents.DEFAULT_LIMIT}
+    bounds = {"type": "integer", "minimum": 1, "maximum": documents.MAX_LIMIT, "default": documents.DEFAULT_LIMIT}
     assert openapi.PAGING[0]["schema"] == bounds
     assert openapi.SCHEMAS["Document"]["maxProperties"] == document.MAX_NAMES
 

@@ -378,7 +378,7 @@ def test_a_missing_uri_ends_it_with_one_sentence() -> None:
         command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=20
     )
     assert ended.returncode == 1
-    assert ended.stderr == "service: MONGODB_URI is not set, and there is no default for it.\n"
+    assert ended.stderr == "service: MONGODB_URI is not set. It is required.\n"
 
 
 class Interceptor:

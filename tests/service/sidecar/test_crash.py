@@ -239,10 +239,10 @@ def test_a_process_of_another_user_is_none_of_its_business(processes: Processes,
         processes.started.append(theirs)
         processes.show(theirs.pid)
         code = (
-            "import os, sys; from pathlib import Path; from service.sidecar.crash import Killer, Refused\n"
+            "import os, sys; from pathlib import Path; from service.sidecar.crash import CrashRefused, Killer\n"
             "os.setresgid(10002, 10002, 10002); os.setgroups([]); os.setresuid(10002, 10002, 10002)\n"
             "try: Killer(Path(sys.argv[1])).kill()\n"
-            "except Refused as refused: print(int(refused.status))"
+            "except CrashRefused as refused: print(int(refused.status))"
         )
         proc = path / "proc"
         proc.mkdir()
@@ -281,4 +281,4 @@ def test_an_environment_that_is_unusable_ends_it_with_one_sentence() -> None:
         [sys.executable, "-m", "service.sidecar.crash"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )
     assert ended.returncode == 1
-    assert ended.stderr == "crash: CRASH_TOKEN is not set, and there is no default for it.\n"
+    assert ended.stderr == "crash: CRASH_TOKEN is not set. It is required.\n"

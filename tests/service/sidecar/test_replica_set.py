@@ -185,7 +185,7 @@ def test_a_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
         [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )
     assert ended.returncode == 1
-    assert ended.stderr == "sidecar: MONGODB_ADMIN_PASSWORD is not set, and there is no default for it.\n"
+    assert ended.stderr == "sidecar: MONGODB_ADMIN_PASSWORD is not set. It is required.\n"
 
 
 def _config(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ The run and its load stop at once if more than half of the requests fail for ten
 from typing import NamedTuple
 
 from dashboard.core.timeline.entry import span
-from dashboard.load.options import MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions
+from dashboard.load.options import MOST_LAG_MS, MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
@@ -25,6 +25,7 @@ TEST_RATE = 300.0  # requests a second of the generator's self-test
 TEST_RETRY_SECONDS = 5.0
 HINT = " Run `kubectl top pods`: is metrics-server installed, and do the pods request CPU?"
 GONE_SECONDS = 3.0  # without an autoscaler: it was deleted
+LAG_SECONDS = 240.0  # the load is extended by at most this, so that a short lag weighs less
 CHANGES = 4  # times the limit a step may take in all, if the number of pods keeps changing
 
 
@@ -180,6 +181,20 @@ class Autoscaling:
     def _steady(self) -> None:
         self._context.begin_step("steady")
         self._follow("t5", STEADYING)
+        self._outlast_lag()
+
+    def _outlast_lag(self) -> None:
+        """Keep the load up while the generator's lag, over all requests so far, is beyond its limit: a moment in which
+        the machine was busy weighs less the longer the load lasts."""
+        end = self._context.clock.monotonic() + LAG_SECONDS
+        while (lag := self._load.totals().lag_p99_ms or 0.0) > MOST_LAG_MS:
+            left = end - self._context.clock.monotonic()
+            if left <= 0:
+                return  # the verdict says so
+            self._context.sleep(POLL_SECONDS)
+            self._advance()
+            late = f"The load generator was late: {lag:.0f} ms (p99), where {MOST_LAG_MS:.0f} are allowed"
+            self._context.set_progress(f"{late}; loading on, for {left:.0f} s at most", self._figures())
 
     def _fall(self) -> None:
         self._context.begin_step("unload")
@@ -189,26 +204,32 @@ class Autoscaling:
 
     def _follow(self, moment: str, patience: Patience) -> None:
         """Observe each second until the moment has come. Raise `RunStopped` or `Unmet`."""
-        moments, watchdog = self._moments, self._watchdog
-        if moments is None or watchdog is None:
+        moments = self._moments
+        if moments is None:
             return
         began = since = self._context.time()
         desired, changes = -1, -1
         while not moments.came(moment):
             self._context.sleep(POLL_SECONDS)
-            seen = self._watch()
-            for each in moments.see(seen):
-                self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
-            self._check_obligations(seen)
-            if reason := watchdog.see(seen, self._resolution.assumed):
-                raise RunStopped(reason)
-            self._steer(seen)
+            seen = self._advance()
             if seen.desired != desired:
                 since, desired, changes = seen.at, seen.desired, changes + 1
             limit = patience.limit(self._resolution.assumed)
             if seen.at - since > limit or seen.at - began > CHANGES * limit:
                 raise RunStopped(_overdue(moment, seen, seen.at - began, changes))
             self._context.set_progress(self._progress(seen), self._figures())
+
+    def _advance(self) -> Observation:
+        """Observe once: log the moments that came, check obligations and the watchdog, steer the rate."""
+        seen = self._watch()
+        if moments := self._moments:
+            for each in moments.see(seen):
+                self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+        self._check_obligations(seen)
+        if self._watchdog and (reason := self._watchdog.see(seen, self._resolution.assumed)):
+            raise RunStopped(reason)
+        self._steer(seen)
+        return seen
 
     def _steer(self, seen: Observation) -> None:
         """Change the rate if the samples require it."""

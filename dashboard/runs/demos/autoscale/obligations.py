@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.hpa.recommendations import LOOK_SECONDS
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import listing, plain, shorten
 from dashboard.core.timestamps import rfc3339
 from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
@@ -25,7 +25,7 @@ Json = dict[str, object]
 
 def decision_seconds(resolution: float) -> float:
     """Return the controller's time to act: SYNCS of its syncs plus two sample intervals."""
-    return SYNCS * LOOK_SECONDS + 2 * resolution
+    return SYNCS * SYNC_SECONDS + 2 * resolution
 
 
 class Obligation(Struct, frozen=True):

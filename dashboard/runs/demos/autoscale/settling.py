@@ -1,7 +1,7 @@
 """Decides whether the autoscaler has settled, so that later changes are caused by the load."""
 
 from dashboard.core.hpa.explanation import pods
-from dashboard.core.hpa.recommendations import LOOK_SECONDS
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import plain, span
 from dashboard.runs.demos.autoscale.observation import Observation
 
@@ -61,7 +61,7 @@ class Settling:
         """Above min it has settled once no earlier recommendation can scale it down: existing traffic holds it up."""
         if seen.desired <= seen.low or self._count is None:
             return None
-        left = self._count[1] + seen.down_window + SYNCS * LOOK_SECONDS - seen.at
+        left = self._count[1] + seen.down_window + SYNCS * SYNC_SECONDS - seen.at
         if left <= 0:
             return None
         return f"{pods(seen.desired)}, over min {seen.low}: waiting for a scale-down, {span(left)} more"

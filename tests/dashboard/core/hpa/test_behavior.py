@@ -1,4 +1,4 @@
-"""Windows, policies and bounds, against what Kubernetes' own controller made of the same past."""
+"""Windows, policies and bounds, compared with the recorded decisions of Kubernetes' own controller."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def behavior(name: str) -> HpaBehavior:
 @pytest.mark.parametrize(
     "case", CASES["limits"], ids=[f"{case['behavior']}-{index}" for index, case in enumerate(CASES["limits"])]
 )
-def test_it_decides_what_the_controller_decides(case: dict[str, Any]) -> None:
+def test_decisions_match_the_controller(case: dict[str, Any]) -> None:
     recommended = [Recommendation(NOW - ago, replicas) for ago, replicas in case["recommendations"]]
     changes = [Change(NOW - ago, change) for ago, change in case["ups"]]
     changes += [Change(NOW - ago, -change) for ago, change in case["downs"]]
@@ -35,11 +35,11 @@ def test_it_decides_what_the_controller_decides(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES["courses"], ids=lambda case: case["name"])
-def test_look_after_look_it_takes_the_controller_s_course(case: dict[str, Any]) -> None:
+def test_sequence_of_decisions_matches_the_controller(case: dict[str, Any]) -> None:
     current = case["start"]
-    recommended, changes, course = [Recommendation(NOW, current)], [], []
-    for look, wanted in enumerate(case["wanted"]):
-        at = NOW + look * 15.02
+    recommended, changes, decided = [Recommendation(NOW, current)], [], []
+    for sync, wanted in enumerate(case["wanted"]):
+        at = NOW + sync * 15.02
         decision = decide(
             behavior(case["behavior"]), (case["min"], case["max"]), current, wanted, recommended, changes, at
         )
@@ -47,23 +47,23 @@ def test_look_after_look_it_takes_the_controller_s_course(case: dict[str, Any]) 
         if decision.replicas != current:
             changes.append(Change(at, decision.replicas - current))
         current = decision.replicas
-        course.append(current)
-    assert course == case["desired"]
+        decided.append(current)
+    assert decided == case["desired"]
 
 
-def test_what_is_not_said_has_its_default() -> None:
+def test_unset_fields_have_defaults() -> None:
     bare, some = behavior("none"), behavior("defaults")
     assert (bare.up, bare.down, bare.tolerance) == (some.up, some.down, some.tolerance)
     assert (bare.given, some.given) == (False, True)
     assert (some.up.window, some.down.window, some.memory) == (0.0, 300.0, 300.0)
 
 
-def test_each_direction_may_have_its_own_tolerance() -> None:
-    told = {"behavior": {"scaleUp": {"tolerance": "50m"}, "scaleDown": {"tolerance": "0.2"}}}
-    found = behavior_of(msgspec.convert(told, objects.AutoscalerSpec)).tolerance
-    assert (found.down, found.up) == (0.2, 0.05)
+def test_each_direction_has_its_own_tolerance() -> None:
+    spec = {"behavior": {"scaleUp": {"tolerance": "50m"}, "scaleDown": {"tolerance": "0.2"}}}
+    tolerance = behavior_of(msgspec.convert(spec, objects.AutoscalerSpec)).tolerance
+    assert (tolerance.down, tolerance.up) == (0.2, 0.05)
 
 
-def test_a_stated_tolerance_is_the_widest_that_there_may_be() -> None:
+def test_stated_tolerance_is_also_the_widest() -> None:
     spec = objects.AutoscalerSpec(behavior=objects.Behavior(scale_up=objects.ScalingRules(tolerance="0.05")))
     assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.05)

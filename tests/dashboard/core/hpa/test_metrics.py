@@ -1,4 +1,4 @@
-"""What counts of a pod and of its sample."""
+"""The parsed facts of pods and samples."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.hpa.metrics import MILLICORES, member, reading
+from dashboard.core.hpa.metrics import MILLICORES, cpu_sample, pod_facts
 from dashboard.core.timestamps import rfc3339
 
 NOW = 1_800_000_000.0
@@ -32,39 +32,39 @@ NOW = 1_800_000_000.0
         ({"resources": {"requests": {"cpu": "1"}}, "containers": [{"name": "a"}]}, "", 1000),
     ],
 )
-def test_a_pod_s_request_is_its_own_or_all_its_long_running_containers(
+def test_request_is_the_pods_own_or_the_sum_of_long_running_containers(
     spec: dict[str, Any], container: str, request_: int | None
 ) -> None:
     pod = msgspec.convert({"metadata": {"name": "p"}, "spec": spec}, objects.Pod)
-    assert member(pod, container).request == request_
+    assert pod_facts(pod, container).request == request_
 
 
 @pytest.mark.parametrize("container", ["", "a", "c"])
-def test_a_target_in_millicores_needs_no_request(container: str) -> None:
+def test_target_in_millicores_needs_no_request(container: str) -> None:
     spec = {"containers": [{"name": "a"}, {"name": "b", "resources": {"requests": {"cpu": "1"}}}]}
     pod = msgspec.convert({"metadata": {"name": "p"}, "spec": spec}, objects.Pod)
-    assert member(pod, container).request is None
-    assert member(pod, container, MILLICORES).request == 100
+    assert pod_facts(pod, container).request is None
+    assert pod_facts(pod, container, MILLICORES).request == 100
 
 
 @pytest.mark.parametrize(
     ("window", "seconds"), [("19.583s", 19.583), ("1m0s", 60.0), ("1h2m3.5s", 3723.5), ("500ms", 0.5), ("", 0.0)]
 )
-def test_a_sample_s_window_is_read_as_go_writes_it(window: str, seconds: float) -> None:
+def test_window_is_parsed_as_a_go_duration(window: str, seconds: float) -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1500000n"}), objects.ContainerMetrics("b", {"cpu": "2m"})]
-    read = reading(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
+    read = cpu_sample(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
     assert read is not None and read.window == pytest.approx(seconds) and (read.used, read.at) == (4, NOW)
 
 
-def test_a_sample_that_lacks_a_container_s_cpu_is_none() -> None:
+def test_sample_without_a_containers_cpu_is_none() -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1m"}), objects.ContainerMetrics("b", {"memory": "1Mi"})]
-    told = objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), "15s", used)
-    assert reading(told) is None and reading(msgspec.structs.replace(told, containers=None)) is None
-    only = reading(told, "a")
+    metrics = objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), "15s", used)
+    assert cpu_sample(metrics) is None and cpu_sample(msgspec.structs.replace(metrics, containers=None)) is None
+    only = cpu_sample(metrics, "a")
     assert only is not None and only.used == 1
 
 
-def test_a_pod_was_asked_to_go_its_grace_before_it_is_to_be_gone() -> None:
+def test_deletion_was_requested_one_grace_period_before_the_deletion_timestamp() -> None:
     meta = {"name": "p", "deletionTimestamp": rfc3339(NOW + 30), "deletionGracePeriodSeconds": 30}
-    assert member(msgspec.convert({"metadata": meta}, objects.Pod)).leaving == NOW
-    assert member(msgspec.convert({"metadata": {"name": "p"}}, objects.Pod)).leaving is None
+    assert pod_facts(msgspec.convert({"metadata": meta}, objects.Pod)).leaving == NOW
+    assert pod_facts(msgspec.convert({"metadata": {"name": "p"}}, objects.Pod)).leaving is None

@@ -1,4 +1,4 @@
-"""What is known of the controller's memory, and when it will act by it."""
+"""The reconstructed history of the controller, and its next scaling."""
 
 import json
 from pathlib import Path
@@ -9,94 +9,94 @@ import pytest
 
 from dashboard.core import objects
 from dashboard.core.hpa.behavior import Recommendation, behavior_of
-from dashboard.core.hpa.recommendations import LOOK_SECONDS, Recommendations
+from dashboard.core.hpa.recommendations import SYNC_SECONDS, Recommendations
 from dashboard.core.hpa.spec import HpaSpec
 
 NOW = 1_800_000_000.0
 CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
 
 
-def task(behavior: str, current: int, low: int = 2, high: int = 5) -> HpaSpec:
+def hpa_spec(behavior: str, current: int, low: int = 2, high: int = 5) -> HpaSpec:
     spec = msgspec.convert({"behavior": CASES["behaviors"][behavior]}, objects.AutoscalerSpec)
     return HpaSpec(70, low, high, behavior_of(spec), current, "", 0)
 
 
-@pytest.mark.parametrize("heard", ["at each look", "where something changed"])
+@pytest.mark.parametrize("observed", ["each sync", "changes only"])
 @pytest.mark.parametrize("case", CASES["courses"], ids=lambda case: case["name"])
-def test_it_foretells_when_the_controller_acts(case: dict[str, Any], heard: str) -> None:
-    """Each change of the recorded runs, from every sync before it after which the proposal stayed the same."""
+def test_next_scaling_is_predicted(case: dict[str, Any], observed: str) -> None:
+    """Predict each scaling of the recorded runs, from every sync since the proposal last changed."""
     current, proposal = case["start"], None
-    memory = Recommendations(current, NOW)
-    foretold: list[tuple[int, tuple[float, int] | None]] = []
-    for look, (wanted, desired) in enumerate(zip(case["wanted"], case["desired"], strict=True)):
-        at = NOW + look * 15.02 + 0.05
-        now = task(case["behavior"], current, case["min"], case["max"])
-        memory.pass_to(at, now.behavior)
+    history = Recommendations(current, NOW)
+    predictions: list[tuple[int, tuple[float, int] | None]] = []
+    for sync, (wanted, desired) in enumerate(zip(case["wanted"], case["desired"], strict=True)):
+        at = NOW + sync * 15.02 + 0.05
+        history.advance(at, hpa_spec(case["behavior"], current, case["min"], case["max"]).behavior)
         if wanted != proposal:
-            foretold.clear()
-        for since, told in foretold:
-            due = told is not None and abs(told[0] - at) < LOOK_SECONDS / 2
-            assert due == (desired != current), f"told at look {since}, now it is {look}"
-            assert told is None or not due or told[1] == desired
+            predictions.clear()
+        for since, predicted in predictions:
+            due = predicted is not None and abs(predicted[0] - at) < SYNC_SECONDS / 2
+            assert due == (desired != current), f"predicted at sync {since}, now it is sync {sync}"
+            assert predicted is None or not due or predicted[1] == desired
         if desired != current:
-            foretold.clear()
-        if heard == "at each look" or wanted != proposal or desired != current:
-            memory.sync(wanted, at)
+            predictions.clear()
+        if observed == "each sync" or wanted != proposal or desired != current:
+            history.sync(wanted, at)
         if desired != current:
-            memory.change(desired - current, at)
-        memory.recommend(wanted, at)
+            history.change(desired - current, at)
+        history.recommend(wanted, at)
         current, proposal = desired, wanted
-        foretold.append((look, memory.next_change(task(case["behavior"], current, case["min"], case["max"]), wanted)))
+        spec = hpa_spec(case["behavior"], current, case["min"], case["max"])
+        predictions.append((sync, history.next_change(spec, wanted)))
 
 
-def test_looks_that_nobody_heard_of_are_remembered_with_what_was_wanted_then() -> None:
-    memory, ours = Recommendations(2, NOW), task("ours", 2)
-    memory.recommend(4, NOW + 1)
-    memory.recommend(3, NOW + 20)
-    memory.recommend(None, NOW + 40)
-    memory.recommend(5, NOW + 50)
-    memory.pass_to(NOW + 61, ours.behavior)
-    assert [(one.at - NOW, one.replicas) for one in memory.recommended] == [(0, 2), (15, 4), (30, 3)]
-    memory.pass_to(NOW + 62, ours.behavior)
-    assert memory.recommended[-1] == Recommendation(NOW + 60, 5)
+def test_syncs_without_a_status_change_are_recorded_with_their_proposal() -> None:
+    history, ours = Recommendations(2, NOW), hpa_spec("ours", 2)
+    history.recommend(4, NOW + 1)
+    history.recommend(3, NOW + 20)
+    history.recommend(None, NOW + 40)
+    history.recommend(5, NOW + 50)
+    history.advance(NOW + 61, ours.behavior)
+    assert [(one.at - NOW, one.replicas) for one in history.recommended] == [(0, 2), (15, 4), (30, 3)]
+    history.advance(NOW + 62, ours.behavior)
+    assert history.recommended[-1] == Recommendation(NOW + 60, 5)
 
 
-def test_a_look_that_is_heard_of_late_is_not_counted_twice() -> None:
-    memory, ours = Recommendations(5, NOW), task("ours", 5)
-    memory.recommend(5, NOW)
-    memory.pass_to(NOW + 15.3, ours.behavior)
-    memory.sync(2, NOW + 15.3)
-    assert [one.replicas for one in memory.recommended] == [5, 2]
-    assert memory.next_look == NOW + 30.3
+def test_sync_that_is_observed_late_counts_once() -> None:
+    history, ours = Recommendations(5, NOW), hpa_spec("ours", 5)
+    history.recommend(5, NOW)
+    history.advance(NOW + 15.3, ours.behavior)
+    history.sync(2, NOW + 15.3)
+    assert [one.replicas for one in history.recommended] == [5, 2]
+    assert history.next_sync == NOW + 30.3
 
 
-def test_the_longest_windows_and_largest_policies_that_the_api_takes_are_looked_through() -> None:
+def test_longest_windows_and_largest_policies_of_the_api_are_covered() -> None:
     policies = [{"type": type, "value": 2**31 - 1, "periodSeconds": 1800} for type in ("Percent", "Pods")]
     rules = {"stabilizationWindowSeconds": 3600, "policies": policies}
     spec = msgspec.convert({"behavior": {"scaleUp": rules, "scaleDown": rules}}, objects.AutoscalerSpec)
-    memory, slow = Recommendations(5, NOW), HpaSpec(70, 2, 2**31 - 1, behavior_of(spec), 5, "", 0)
-    memory.recommend(5, NOW)
-    memory.pass_to(NOW + 86_400, slow.behavior)
-    assert len(memory.recommended) <= 3600 / LOOK_SECONDS + 2
-    assert memory.next_change(slow, 5) is None
-    at, replicas = memory.next_change(slow, 2**31 - 2) or (0.0, 0)
-    assert (at - NOW) == pytest.approx(86_400 + 3600, abs=2 * LOOK_SECONDS) and replicas == 2**31 - 2
+    history, slow = Recommendations(5, NOW), HpaSpec(70, 2, 2**31 - 1, behavior_of(spec), 5, "", 0)
+    history.recommend(5, NOW)
+    history.advance(NOW + 86_400, slow.behavior)
+    assert len(history.recommended) <= 3600 / SYNC_SECONDS + 2
+    assert history.next_change(slow, 5) is None
+    at, replicas = history.next_change(slow, 2**31 - 2) or (0.0, 0)
+    assert (at - NOW) == pytest.approx(86_400 + 3600, abs=2 * SYNC_SECONDS) and replicas == 2**31 - 2
     assert slow.allowed(2**31 - 2, [], NOW) == 2**31 - 1
 
 
 @pytest.mark.parametrize("seconds", [2**31 - 1, 10**18])
-def test_a_window_beyond_what_the_api_takes_costs_no_more(seconds: int) -> None:
+def test_window_beyond_the_apis_maximum_is_clamped(seconds: int) -> None:
     policies = [{"type": "Pods", "value": 1, "periodSeconds": seconds}]
     rules = {"stabilizationWindowSeconds": seconds, "policies": policies}
     spec = msgspec.convert({"behavior": {"scaleDown": rules}}, objects.AutoscalerSpec)
-    memory, slow = Recommendations(5, NOW), HpaSpec(70, 2, 5, behavior_of(spec), 5, "", 0)
-    memory.recommend(5, NOW)
-    memory.pass_to(NOW + 86_400, slow.behavior)
-    assert slow.behavior.memory == 3600 and memory.next_change(slow, 2) is None
+    history, slow = Recommendations(5, NOW), HpaSpec(70, 2, 5, behavior_of(spec), 5, "", 0)
+    history.recommend(5, NOW)
+    history.advance(NOW + 86_400, slow.behavior)
+    assert slow.behavior.memory == 3600 and history.next_change(slow, 2) is None
 
 
-def test_a_day_of_silence_leaves_no_more_than_the_windows_hold() -> None:
-    memory, ours = Recommendations(2, NOW), task("ours", 2)
-    memory.recommend(2, NOW)
-    memory.pass_to(NOW + 86_400, ours.behavior)
-    assert 4 <= len(memory.recommended) <= 6 and NOW + 86_400 - memory.next_look <= LOOK_SECONDS
+def test_history_after_a_day_without_events_is_bounded_by_the_windows() -> None:
+    history, ours = Recommendations(2, NOW), hpa_spec("ours", 2)
+    history.recommend(2, NOW)
+    history.advance(NOW + 86_400, ours.behavior)
+    assert 4 <= len(history.recommended) <= 6 and NOW + 86_400 - history.next_sync <= SYNC_SECONDS

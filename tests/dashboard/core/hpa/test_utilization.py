@@ -1,4 +1,4 @@
-"""The number of pods that CPU asks for, against what Kubernetes' own calculator made of the same pods."""
+"""The proposed number of pods, compared with the recorded results of Kubernetes' own replica calculator."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core import objects
-from dashboard.core.hpa.metrics import MILLICORES, PERCENT, member, reading
+from dashboard.core.hpa.metrics import MILLICORES, PERCENT, cpu_sample, pod_facts
 from dashboard.core.hpa.utilization import Figures, Tolerance, Unmeasurable, band, ceiling, figures, propose
 from dashboard.core.timestamps import rfc3339
 
@@ -23,34 +23,34 @@ def pods_of(case: dict[str, Any]) -> list[dict[str, Any]]:
     return [CASES["pod"] | pod for pod in case["pods"] for _ in range(pod.get("times", 1))]
 
 
-def parsed(name: str, told: dict[str, Any]) -> objects.Pod:
-    meta = {"name": name, "uid": name} | ({"deletionTimestamp": rfc3339(NOW + 25)} if told["deleted"] else {})
-    requests = [{} if amount is None else {"cpu": f"{amount}m"} for amount in told["requests"]]
-    ready = {"type": "Ready", "status": told["ready"], "lastTransitionTime": rfc3339(NOW - told["since"])}
+def parsed(name: str, case: dict[str, Any]) -> objects.Pod:
+    meta = {"name": name, "uid": name} | ({"deletionTimestamp": rfc3339(NOW + 25)} if case["deleted"] else {})
+    requests = [{} if amount is None else {"cpu": f"{amount}m"} for amount in case["requests"]]
+    ready = {"type": "Ready", "status": case["ready"], "lastTransitionTime": rfc3339(NOW - case["since"])}
     status = {
-        "phase": told["phase"],
-        "conditions": [ready] if told["ready"] else None,
-        "startTime": None if told["started"] is None else rfc3339(NOW - told["started"]),
+        "phase": case["phase"],
+        "conditions": [ready] if case["ready"] else None,
+        "startTime": None if case["started"] is None else rfc3339(NOW - case["started"]),
     }
     containers = [{"name": str(index), "resources": {"requests": one}} for index, one in enumerate(requests)]
     return msgspec.convert({"metadata": meta, "spec": {"containers": containers}, "status": status}, objects.Pod)
 
 
-def sample(name: str, told: dict[str, Any]) -> objects.PodMetrics:
-    used = [objects.ContainerMetrics("0", {"cpu": f"{told['usage']}m"})]
-    at, window = rfc3339(NOW - told["age"]), f"{told['window']}s"
+def metrics(name: str, case: dict[str, Any]) -> objects.PodMetrics:
+    used = [objects.ContainerMetrics("0", {"cpu": f"{case['usage']}m"})]
+    at, window = rfc3339(NOW - case["age"]), f"{case['window']}s"
     return objects.PodMetrics(objects.Meta(name=name), at, window, used)
 
 
 def measured(case: dict[str, Any], unit: str = PERCENT) -> Figures:
-    told = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
-    readings = {name: reading(sample(name, pod)) for name, pod in told.items() if pod["usage"] is not None}
-    known = {name: one for name, one in readings.items() if one}
-    return figures([member(parsed(name, pod), unit=unit) for name, pod in told.items()], known, NOW)
+    pods = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
+    samples = {name: cpu_sample(metrics(name, pod)) for name, pod in pods.items() if pod["usage"] is not None}
+    usable = {name: sample for name, sample in samples.items() if sample}
+    return figures([pod_facts(parsed(name, pod), unit=unit) for name, pod in pods.items()], usable, NOW)
 
 
 @pytest.mark.parametrize("case", CASES["replicas"], ids=lambda case: case["name"])
-def test_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
+def test_proposal_matches_the_controller(case: dict[str, Any]) -> None:
     if case["wanted"] is None:
         with pytest.raises(Unmeasurable):
             measured(case)
@@ -62,7 +62,7 @@ def test_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES["values"], ids=lambda case: case["name"])
-def test_by_millicores_it_wants_what_the_controller_wants(case: dict[str, Any]) -> None:
+def test_proposal_in_millicores_matches_the_controller(case: dict[str, Any]) -> None:
     if case["wanted"] is None:
         with pytest.raises(Unmeasurable):
             measured(case, MILLICORES)
@@ -82,7 +82,7 @@ def test_by_millicores_it_wants_what_the_controller_wants(case: dict[str, Any]) 
         (80, Tolerance(0.05, 0.3), (76, 104)),
     ],
 )
-def test_the_band_in_which_nothing_changes(target: int, tolerance: Tolerance, expected: tuple[int, int]) -> None:
+def test_band_within_the_tolerance(target: int, tolerance: Tolerance, expected: tuple[int, int]) -> None:
     assert band(target, tolerance) == expected
 
 
@@ -90,11 +90,11 @@ def test_the_band_in_which_nothing_changes(target: int, tolerance: Tolerance, ex
     ("pods", "most", "expected"),
     [(5, 4, 56), (4, 3, 52), (3, 2, 46), (2, 1, 35), (5, 2, 28), (2, 0, 0), (20, 19, 62)],
 )
-def test_the_most_cpu_with_which_so_few_pods_do(pods: int, most: int, expected: int) -> None:
+def test_highest_cpu_for_a_scale_down(pods: int, most: int, expected: int) -> None:
     assert ceiling(pods, most, 70, Tolerance()) == expected
 
 
-def test_no_cpu_is_too_little_for_a_wide_tolerance() -> None:
+def test_wide_tolerance_allows_no_scale_down() -> None:
     assert ceiling(2, 1, 70, Tolerance(1.0, 0.1)) is None
 
 
@@ -104,7 +104,7 @@ TOLERANCES = st.builds(Tolerance, MARGINS, MARGINS)
 
 
 @given(TARGETS, TOLERANCES)
-def test_the_band_is_what_looking_figure_by_figure_finds(target: int, tolerance: Tolerance) -> None:
+def test_band_matches_a_linear_search(target: int, tolerance: Tolerance) -> None:
     low = high = target
     while low > 0 and tolerance.holds((low - 1) / target):
         low -= 1
@@ -114,20 +114,20 @@ def test_the_band_is_what_looking_figure_by_figure_finds(target: int, tolerance:
 
 
 @given(st.data(), TARGETS, TOLERANCES)
-def test_the_ceiling_is_what_looking_figure_by_figure_finds(
+def test_ceiling_matches_a_linear_search(
     data: st.DataObject, target: int, tolerance: Tolerance
 ) -> None:
     pods = data.draw(st.integers(1, 500), "pods")
     most = data.draw(st.integers(0, 2 * pods), "most")
-    figure = target * most // pods + 1
-    while figure >= 0 and (tolerance.holds(figure / target) or math.ceil(figure / target * pods) > most):
-        figure -= 1
-    assert ceiling(pods, most, target, tolerance) == (figure if figure >= 0 else None)
+    value = target * most // pods + 1
+    while value >= 0 and (tolerance.holds(value / target) or math.ceil(value / target * pods) > most):
+        value -= 1
+    assert ceiling(pods, most, target, tolerance) == (value if value >= 0 else None)
 
 
 @pytest.mark.parametrize("target", [2_000_000_000, 2**31 - 1, 10**12])
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(0.0, 0.0), Tolerance(1e12, 1e12)])
-def test_no_target_is_too_large_to_be_computed_with(target: int, tolerance: Tolerance) -> None:
+def test_largest_targets_are_computed(target: int, tolerance: Tolerance) -> None:
     low, high = band(target, tolerance)
     assert 0 <= low <= target <= high <= 10 * target
     found = ceiling(2**31 - 1, 2**31 - 2, target, tolerance)

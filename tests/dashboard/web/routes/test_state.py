@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dashboard.clock import rfc3339
 from dashboard.core import events
+from dashboard.core.timestamps import rfc3339
 from dashboard.web.hub import Hub
 from dashboard.web.response_cache import KEPT, ResponseCache
 from tests.dashboard.stubs import VIEWER

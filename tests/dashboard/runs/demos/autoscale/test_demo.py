@@ -353,6 +353,22 @@ def test_an_unsound_load_proves_nothing(name: str, value: float, words: str) -> 
     assert run["verdict"] == "inconclusive" and words in run["reason"]
 
 
+def test_a_lag_that_passes_is_outlasted_under_load() -> None:
+    scene = Scene(step=STEP)
+    scene.load.lag_ms = 80.0
+    scene.in_step("steady", lambda: setattr(scene.load, "lag_ms", 40.0), after=120)
+    run = scene.run("autoscale")
+    assert (run["verdict"], run["evidence"]["lag_p99_ms"]) == ("pass", 40.0)
+    assert run["evidence"]["t6"] - run["evidence"]["t5"] > 30
+
+
+def test_a_lag_that_lasts_is_given_up_on_after_four_minutes() -> None:
+    run = played(dress=lambda scene: setattr(scene.load, "lag_ms", 80.0))
+    assert run["verdict"] == "inconclusive" and "lagged" in run["reason"]
+    assert 240 <= run["evidence"]["t6"] - run["evidence"]["t5"] < 250
+    assert run["evidence"]["t8"] is not None
+
+
 def test_load_beyond_what_the_machine_can_carry_is_inconclusive() -> None:
     scene = Scene(step=STEP)
     scene.load.trouble = ExternalError("This machine can't carry 2000 requests a second now.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.hpa.recommendations import LOOK_SECONDS
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.runs.demos.autoscale.observation import Observation
 from dashboard.runs.demos.autoscale.settling import SETTLED_SECONDS, SYNCS, Settling
 from tests.dashboard.runs.demos.autoscale.observations import ON_ITS_WAY, T0, pod, seen
@@ -60,7 +60,7 @@ def test_whatever_comes_between_makes_it_begin_anew() -> None:
 
 def test_above_min_it_waits_whether_fewer_are_enough() -> None:
     settling = Settling(BEGAN)
-    window = 60.0 + SYNCS * LOOK_SECONDS
+    window = 60.0 + SYNCS * SYNC_SECONDS
     busy: dict[str, Any] = {"pods": 3, "used": 60.0, "figure": 60}
     assert "over min 2" in (settling.waits_for(seen(0, **busy), 15.0) or "")
     assert "1.0 s more" in (settling.waits_for(seen(window - 1, **busy), 15.0) or "")

@@ -6,7 +6,7 @@ export const RANGES = [
   { seconds: 3_600, name: "1 h", words: "hour" },
   { seconds: 43_200, name: "12 h", words: "12 hours" },
 ];
-const KEY = "clock.range";
+const KEY = "charts.range";
 
 export function remembered() {
   try {

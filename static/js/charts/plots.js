@@ -1,4 +1,4 @@
-// The three charts: which figures each has, from where, and how they are told. Pure. How they look is in css/clock.css.
+// The three charts: which figures each has, from where, and how they are told. Pure. How they look is in css/charts.css.
 
 import { align } from "./align.js";
 import { percent, rate } from "../format.js";

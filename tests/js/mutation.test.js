@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { errand } from "../../static/js/errand.js";
+import { errand } from "../../static/js/mutation.js";
 import { Problem } from "../../static/js/request.js";
 
 test("what is asked twice is asked once, and each change is drawn", async () => {

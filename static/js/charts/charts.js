@@ -3,15 +3,15 @@
 import { html, nothing, render, uPlot } from "../vendor.js";
 import { chart } from "./chart.js";
 import { step } from "./cursor.js";
-import { figures } from "./figures.js";
+import { figures } from "./table.js";
 import { clock as timeOfDay } from "../format.js";
-import { frame } from "./key.js";
+import { frame } from "./legend.js";
 import { notes, recordedSince } from "./notes.js";
 import { lines, markLabels, pointer, shades } from "./overlay.js";
 import { panel } from "../panel.js";
 import { PLOTS } from "./plots.js";
 import { RANGES, remember, remembered } from "./ranges.js";
-import { viewOf } from "./view.js";
+import { viewOf } from "./viewModel.js";
 
 const DRAW_EVERY_MS = 1_000;
 const LOAD_AGAIN_MS = 10_000;
@@ -103,7 +103,7 @@ export function clock(container, history, redraw) {
     container.replaceChildren();
     measure();
     show();
-    for (const element of container.querySelectorAll(".clock-stack, .chart-place")) sizes.observe(element);
+    for (const element of container.querySelectorAll(".charts-stack, .chart-place")) sizes.observe(element);
   }
 
   function measure() {
@@ -138,7 +138,7 @@ export function clock(container, history, redraw) {
 
   function layoutOf() {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const width = container.querySelector(".clock-stack").clientWidth;
+    const width = container.querySelector(".charts-stack").clientWidth;
     const names = width >= WIDE_REM * rem;
     const ticks = Math.round(TICKS_REM * rem); // whole pixels, as uPlot would make them
     const right = Math.round((names ? NAMES_REM : EDGE_REM) * rem);
@@ -153,8 +153,8 @@ export function clock(container, history, redraw) {
 
   function page() {
     return panel({
-      id: "clock",
-      title: "One clock",
+      id: "charts",
+      title: "Metrics",
       aside: `the last ${range.words}`,
       state,
       kinds: ["traffic", "metrics"],
@@ -163,12 +163,12 @@ export function clock(container, history, redraw) {
   }
 
   function tools() {
-    return html`<div class="clock-tools">
+    return html`<div class="charts-toolbar">
       <div class="segments" role="group" aria-label="Range">
         ${RANGES.map((each) => html`<button type="button" aria-pressed=${each === range} @click=${() => choose(each)}>${each.name}</button>`)}
       </div>
-      <p class="clock-moment">${momentWords()}</p>
-      <button type="button" class="segment" aria-expanded=${asTable} aria-controls=${asTable ? "clock-table" : nothing} @click=${toggleTable}>
+      <p class="charts-readout">${momentWords()}</p>
+      <button type="button" class="segment" aria-expanded=${asTable} aria-controls=${asTable ? "charts-table" : nothing} @click=${toggleTable}>
         ${asTable ? "Hide table" : "Show as table"}
       </button>
     </div>`;
@@ -177,7 +177,7 @@ export function clock(container, history, redraw) {
   function momentWords() {
     const moment = cursorMoment();
     if (moment === null) return html`<b>${isOld() ? "as of" : "now"}</b> ${timeOfDay(view.known.to * 1_000)}`;
-    const happened = view.near(moment).map(({ tone, text }) => html`<span class="clock-happened" data-tone=${tone}>${text}</span>`);
+    const happened = view.near(moment).map(({ tone, text }) => html`<span class="charts-event" data-tone=${tone}>${text}</span>`);
     return html`<b>${timeOfDay(moment * 1_000)}</b> ${happened}`;
   }
 
@@ -185,10 +185,10 @@ export function clock(container, history, redraw) {
     const moment = cursorMoment();
     const values = view.values(moment);
     const words = notes(history, state, view, range.words, failed);
-    return html`<div class="clock-stack" .style=${layout ? `--left: ${layout.left}px; --right: ${layout.right}px` : ""}>
+    return html`<div class="charts-stack" .style=${layout ? `--left: ${layout.left}px; --right: ${layout.right}px` : ""}>
       ${PLOTS.map((plot, index) => frame(plot, values[index], view.sentences[index], words[index]))}
       <div
-        class="clock-over"
+        class="charts-overlay"
         role="slider"
         tabindex="0"
         aria-label="Moment under the cursor; arrow keys move it"
@@ -207,7 +207,7 @@ export function clock(container, history, redraw) {
         ${layout ? shades(view, layout, recordedSince(history)) : nothing} ${layout ? lines(view) : nothing}
         ${layout && moment !== null ? pointer(view, layout, charts, moment, values) : nothing}
       </div>
-      <div class="clock-labels">${layout ? markLabels(view, layout, ruler, lookAt) : nothing}</div>
+      <div class="charts-labels">${layout ? markLabels(view, layout, ruler, lookAt) : nothing}</div>
     </div>`;
   }
 
@@ -277,5 +277,5 @@ export function clock(container, history, redraw) {
 
 // The connection's state, as the page's bar tells it: nothing newer is known than what was last drawn while it was live.
 function isOld() {
-  return document.documentElement.classList.contains("is-old");
+  return document.documentElement.classList.contains("is-stale");
 }

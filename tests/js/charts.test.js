@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { align, extent, rowAt } from "../../static/js/clock/align.js";
+import { align, extent, rowAt } from "../../static/js/charts/align.js";
 import { columnsOf } from "../../static/js/columns.js";
-import { step } from "../../static/js/clock/cursor.js";
-import { labels, marksIn, marksNear } from "../../static/js/clock/marks.js";
-import { notes, recordedSince } from "../../static/js/clock/notes.js";
-import { PLOTS } from "../../static/js/clock/plots.js";
-import { range, roundEnd, splits, tick } from "../../static/js/clock/scales.js";
-import { viewOf } from "../../static/js/clock/view.js";
-import { rowSeconds, sentence, table, valuesAt } from "../../static/js/clock/words.js";
+import { step } from "../../static/js/charts/cursor.js";
+import { labels, marksIn, marksNear } from "../../static/js/charts/marks.js";
+import { notes, recordedSince } from "../../static/js/charts/notes.js";
+import { PLOTS } from "../../static/js/charts/plots.js";
+import { range, roundEnd, splits, tick } from "../../static/js/charts/scales.js";
+import { viewOf } from "../../static/js/charts/viewModel.js";
+import { rowSeconds, sentence, table, valuesAt } from "../../static/js/charts/summary.js";
 
 const SPAN = { from: 100, to: 200, now: 200 };
 const source = (at, value, more = {}) => ({ columns: { at, value }, fill: ["value"], ...more });

@@ -3,7 +3,7 @@
 import { guard, html } from "../vendor.js";
 import { clock } from "../format.js";
 import { PLOTS } from "./plots.js";
-import { table } from "./words.js";
+import { table } from "./summary.js";
 
 const COLUMNS = PLOTS.flatMap((plot, place) => plot.figures.flatMap((figure, index) => (figure.fixed ? [] : [{ ...figure, place, index }])));
 
@@ -11,7 +11,7 @@ const COLUMNS = PLOTS.flatMap((plot, place) => plot.figures.flatMap((figure, ind
 export function figures({ all, marks, span }) {
   const { rows, step } = table(all, marks, span);
   const key = [rows[0]?.at, rows.length, step, marks.length, marks.at(-1)?.id];
-  return html`<div id="clock-table" class="clock-table" role="region" aria-label="Figures of the charts" tabindex="0">
+  return html`<div id="charts-table" class="charts-table" role="region" aria-label="Figures of the charts" tabindex="0">
     ${guard(key, () => html`<table>
       <caption>Each row covers ${step < 60 ? `${step} s` : `${step / 60} min`}: means, of p99 the highest, of pods the last. Newest first.</caption>
       <thead>
@@ -33,5 +33,5 @@ export function figures({ all, marks, span }) {
 }
 
 function happened({ at, tone, text }) {
-  return html`<span class="clock-happened" data-tone=${tone}>${clock(at * 1_000)} ${text}</span>`;
+  return html`<span class="charts-event" data-tone=${tone}>${clock(at * 1_000)} ${text}</span>`;
 }

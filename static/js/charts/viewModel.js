@@ -3,7 +3,7 @@
 import { extent } from "./align.js";
 import { marksIn, marksNear, owedMark } from "./marks.js";
 import { PLOTS } from "./plots.js";
-import { sentence, valuesAt } from "./words.js";
+import { sentence, valuesAt } from "./summary.js";
 
 const GRAIN_PX = 2; // points nearer to each other than this are drawn as one
 const LEAST_GRAIN_S = 2;

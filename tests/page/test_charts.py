@@ -7,7 +7,7 @@ from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
 
-INKED = """() => [...document.querySelectorAll('#clock canvas')].every((canvas) => {
+INKED = """() => [...document.querySelectorAll('#charts canvas')].every((canvas) => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   return new Uint32Array(data.buffer).filter((pixel) => pixel !== 0).length > 500;
 })"""
@@ -15,7 +15,7 @@ INKED = """() => [...document.querySelectorAll('#clock canvas')].every((canvas) 
 
 def test_each_chart_is_a_picture_with_a_sentence(visit: Visit) -> None:
     page = visit()
-    charts = page.locator("#clock").get_by_role("img")
+    charts = page.locator("#charts").get_by_role("img")
     expect(charts.nth(2)).to_be_visible()
     for chart in charts.all():
         assert len(chart.get_attribute("aria-label") or "") > 20
@@ -23,7 +23,7 @@ def test_each_chart_is_a_picture_with_a_sentence(visit: Visit) -> None:
 
 def test_the_hour_before_is_there_at_once(visit: Visit) -> None:
     page = visit()
-    clock = page.locator("#clock")
+    clock = page.locator("#charts")
     hour = clock.get_by_role("group", name="Range").get_by_role("button").last
     hour.click()
     expect(hour).to_have_attribute("aria-pressed", "true")
@@ -33,7 +33,7 @@ def test_the_hour_before_is_there_at_once(visit: Visit) -> None:
 
 def test_the_figures_are_also_a_table(visit: Visit) -> None:
     page = visit()
-    clock = page.locator("#clock")
+    clock = page.locator("#charts")
     clock.locator("button[aria-expanded]").click()
     table = clock.get_by_role("table")
     expect(table).to_be_visible()

@@ -1,6 +1,6 @@
 // The table on a page that was asked for, with a filter or of older documents, in the place of the live one.
 
-import { isObjectId } from "./held.js";
+import { isObjectId } from "./openRows.js";
 import { parts, takeId } from "../json.js";
 import { ask } from "../request.js";
 

@@ -1,0 +1,427 @@
+"""The dashboard's wire format as types: the state, the socket's messages, runs. Tests hold the code, the JSON Schema in
+docs/schema and the types that the page's JavaScript is checked against to these. Times are RFC 3339 in UTC unless a
+field says otherwise; None means "not known".
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Verdict = Literal["running", "pass", "fail", "inconclusive"]
+StepState = Literal["waiting", "running", "done", "failed", "skipped"]
+SourceState = Literal["live", "stale", "connecting", "forbidden"]
+Tone = Literal["good", "busy", "warn", "bad", "off"]
+Unit = Literal["%", "m"]
+
+
+class Wire(Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON object with these fields and no others."""
+
+
+class PodView(Wire, frozen=True):
+    """`phase` is the Pod's, or Terminating."""
+
+    name: str
+    uid: str
+    app: str
+    phase: str
+    ready: bool
+    restarts: int
+    created: str
+    node: str | None
+    cpu_millicores: int | None
+    memory_bytes: int | None
+    requests_per_second: float | None
+    errors_per_second: float | None
+    cpu_request_millicores: int | None
+    cpu_limit_millicores: int | None
+    memory_request_bytes: int | None
+    memory_limit_bytes: int | None
+    ip: str | None
+    reason: str | None
+
+
+class Both(Wire, frozen=True):
+    """A figure for each direction."""
+
+    up: float
+    down: float
+
+
+class RulesInWords(Wire, frozen=True):
+    up: str
+    down: str
+
+
+class LastChange(Wire, frozen=True, rename={"start": "from"}):
+    """The autoscaler's last change of the number of pods."""
+
+    at: str
+    start: int
+    to: int
+    formula: str | None
+    expected: int | None
+
+
+class Evaluation(Wire, frozen=True):
+    """The autoscaler's arithmetic, by its controller's rules, in numbers and in words."""
+
+    replicas: int
+    target: int
+    unit: Unit
+    tolerance: Both
+    widest_tolerance: Both
+    low: int | None
+    high: int | None
+    notes: list[str]
+    disabled: list[str]
+    condition: str
+    rules: RulesInWords
+    measured: int | None
+    missing: int | None
+    unready: int | None
+    ignored: int | None
+    percent: int | None
+    adjusted: int | None
+    ratio: float | None
+    newest: bool | None
+    wanted: int | None
+    clamped: int | None
+    allowed_now: int | None
+    recommended: int | None
+    limited_by: str | None
+    formula: str | None
+    sentence: str | None
+    next: str | None
+    then: str | None
+    provided: str | None
+    until: str | None
+    until_replicas: int | None
+    last: LastChange | None
+    owed: int | None
+
+
+class ConditionView(Wire, frozen=True):
+    id: str
+    type: str
+    status: str
+    since: str | None
+    reason: str
+    message: str
+
+
+class AutoscalerView(Wire, frozen=True):
+    """`target_of_requests` is the CPU target in percent of what the pods request, as the chart of CPU has it."""
+
+    scales: str | None
+    min: int
+    max: int
+    current: int
+    desired: int
+    cpu_percent: int | None
+    target_percent: int | None
+    cpu_millicores: int | None
+    target_millicores: int | None
+    last_scaled: str | None
+    conditions: list[ConditionView]
+    target_of_requests: float | None
+    evaluation: Evaluation | None
+
+
+class WorkloadView(Wire, frozen=True):
+    name: str
+    desired: int
+    ready: int
+    updated: int
+    replicas: int
+    failure: str | None
+
+
+class ClaimView(Wire, frozen=True):
+    name: str
+    uid: str
+    phase: str
+    capacity_bytes: int | None
+    volume: str | None
+
+
+class ServiceView(Wire, frozen=True):
+    name: str
+    endpoints: int
+
+
+class TrafficView(Wire, frozen=True):
+    requests_per_second: float
+    errors_per_second: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class VolumeView(Wire, frozen=True):
+    used_bytes: int
+    total_bytes: int
+
+
+class DocumentView(Wire, frozen=True):
+    """`text` is the document's exact JSON where a browser's numbers could not hold it."""
+
+    id: str
+    document: dict[str, Any]
+    inserted: str | None
+    truncated: bool
+    text: str | None
+
+
+class MongoView(Wire, frozen=True):
+    state: Literal["up", "down"]
+    since: str
+    version: str | None
+    count: int | None
+    size_bytes: int | None
+    ops_per_second: float | None
+    volume: VolumeView | None
+    newest: list[DocumentView]
+
+
+class LoadView(Wire, frozen=True):
+    """`duration` is in seconds, `rate` in requests a second."""
+
+    active: bool
+    rate: float
+    duration: float
+    by: str
+    started: str
+    ends: str | None
+    offered: float
+    achieved: float
+    dropped: int
+    errors_per_second: float
+    p50_ms: float | None
+    p99_ms: float | None
+    lag_p99_ms: float | None
+    cpu_percent: float | None
+    connections: int
+    error: str | None
+
+
+class RunStep(Wire, frozen=True):
+    id: str
+    title: str
+    state: StepState
+    started: str | None
+    ended: str | None
+    text: str
+
+
+class RunEntry(Wire, frozen=True):
+    at: str
+    step: str | None
+    text: str
+
+
+class Obligation(Wire, frozen=True):
+    """What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came."""
+
+    what: str
+    since: str
+    by: str
+    met: str | None
+    text: str
+
+
+class RunView(Wire, frozen=True):
+    """A run, whole. `evidence` is the demo's: its fields are listed by GET /api/demos."""
+
+    id: str
+    demo: str
+    options: dict[str, Any]
+    by: str
+    verdict: Verdict
+    line: str | None
+    reason: str | None
+    started: str
+    ended: str | None
+    key_figures: list[str]
+    lines: list[list[str]]
+    compared: float | None
+    steps: list[RunStep]
+    evidence: dict[str, Any]
+    timeline: list[RunEntry]
+
+
+class RunRow(Wire, frozen=True):
+    """A run among the earlier ones."""
+
+    id: str
+    demo: str
+    verdict: Verdict
+    line: str | None
+    reason: str | None
+    started: str
+    ended: str | None
+    by: str | None
+    figures: dict[str, Any]
+    key_figures: list[str]
+    lines: list[list[str]]
+    compared: float | None
+    owed: Obligation | None
+
+
+class LeaseView(Wire, frozen=True):
+    """`run` is the id of what holds the lease: a run, a load ("load-…") or a restart ("restart-…")."""
+
+    holder: str
+    run: str
+    since: str
+
+
+class SourceView(Wire, frozen=True):
+    """`as_of` is when the source was last live."""
+
+    state: SourceState
+    as_of: str | None
+    since: str | None
+    error: str | None
+
+
+class About(Wire, frozen=True):
+    """The deployment. `crash` says whether the database's pod has a crash container."""
+
+    namespace: str
+    cluster: str
+    kubernetes_version: str | None
+    crash: bool
+    viewers: int
+
+
+class ObjectRef(Wire, frozen=True):
+    kind: str
+    name: str
+    uid: str | None
+
+
+class TimelineEntry(Wire, frozen=True):
+    """`mark` is a very short label for the charts."""
+
+    id: str
+    at: str
+    kind: Literal["event", "change", "action"]
+    tone: Tone
+    text: str
+    about: ObjectRef | None
+    mark: str | None
+
+
+class State(Wire, frozen=True):
+    """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches."""
+
+    epoch: str
+    seq: int
+    as_of: str
+    pods: list[PodView]
+    autoscaler: AutoscalerView | None
+    deployment: WorkloadView | None
+    statefulset: WorkloadView | None
+    claims: list[ClaimView]
+    service: ServiceView | None
+    traffic: TrafficView | None
+    mongo: MongoView | None
+    load: LoadView | None
+    run: RunView | None
+    runs: list[RunRow]
+    lease: LeaseView | None
+    sources: dict[str, SourceView]
+    about: About
+    timeline: list[TimelineEntry]
+
+
+class Snapshot(Wire, frozen=True):
+    """The socket's "snapshot": the whole state, on connecting and when the page asks for it."""
+
+    epoch: str
+    seq: int
+    state: State
+
+
+class Patch(Wire, frozen=True):
+    """The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them."""
+
+    epoch: str
+    seq: int
+    changes: list[Any]
+
+
+class Points(Wire, frozen=True):
+    """New points of the charts: for each table and each pod, columns of equal length. `at` is in seconds since 1970."""
+
+    tables: dict[str, dict[str, list[float | None]]]
+    pods: dict[str, dict[str, list[float | None]]]
+
+
+class Tick(Wire, frozen=True):
+    """The socket's "tick", each second: the last patch's `seq`, so that a page notices what it missed."""
+
+    epoch: str
+    seq: int
+    as_of: str
+    points: Points | None = None
+
+
+class ActionView(Wire, frozen=True):
+    """A line of GET /api/audit."""
+
+    id: int
+    at: str
+    by: str
+    action: str
+    outcome: str
+    object: ObjectRef | None
+
+
+class StepSpec(Wire, frozen=True):
+    id: str
+    title: str
+
+
+class ChoiceOption(Wire, frozen=True):
+    """`choices` are pairs of a value and what it means."""
+
+    name: str
+    choices: list[tuple[str, str]]
+    default: str
+
+
+class NumberOption(Wire, frozen=True):
+    name: str
+    min: float
+    max: float
+    unit: str
+
+
+class EvidenceField(Wire, frozen=True):
+    name: str
+    words: str
+    unit: str
+
+
+class ByHandView(Wire, frozen=True):
+    command: str
+    watch: str
+
+
+class DemoView(Wire, frozen=True):
+    """A line of GET /api/demos. `comparison` has {} for the figure by which runs are compared."""
+
+    id: str
+    title: str
+    claim: str
+    takes: str
+    sentence: str
+    steps: list[StepSpec]
+    options: list[dict[str, Any]]
+    evidence: list[EvidenceField]
+    comparison: str
+    by_hand: ByHandView
+
+
+DOCUMENTS = (State, Snapshot, Patch, Tick, RunView, RunRow, DemoView, ActionView)  # what travels by itself

@@ -1,0 +1,371 @@
+// Made by `python -m tools.docs.contract` from dashboard/core/contract.py.
+
+/** The deployment. `crash` says whether the database's pod has a crash container. */
+export interface About {
+  namespace: string;
+  cluster: string;
+  kubernetes_version: string | null;
+  crash: boolean;
+  viewers: number;
+}
+
+/** A line of GET /api/audit. */
+export interface ActionView {
+  id: number;
+  at: string;
+  by: string;
+  action: string;
+  outcome: string;
+  object: ObjectRef | null;
+}
+
+/** `target_of_requests` is the CPU target in percent of what the pods request, as the chart of CPU has it. */
+export interface AutoscalerView {
+  scales: string | null;
+  min: number;
+  max: number;
+  current: number;
+  desired: number;
+  cpu_percent: number | null;
+  target_percent: number | null;
+  cpu_millicores: number | null;
+  target_millicores: number | null;
+  last_scaled: string | null;
+  conditions: ConditionView[];
+  target_of_requests: number | null;
+  evaluation: Evaluation | null;
+}
+
+/** A figure for each direction. */
+export interface Both {
+  up: number;
+  down: number;
+}
+
+export interface ByHandView {
+  command: string;
+  watch: string;
+}
+
+export interface ClaimView {
+  name: string;
+  uid: string;
+  phase: string;
+  capacity_bytes: number | null;
+  volume: string | null;
+}
+
+export interface ConditionView {
+  id: string;
+  type: string;
+  status: string;
+  since: string | null;
+  reason: string;
+  message: string;
+}
+
+/** A line of GET /api/demos. `comparison` has {} for the figure by which runs are compared. */
+export interface DemoView {
+  id: string;
+  title: string;
+  claim: string;
+  takes: string;
+  sentence: string;
+  steps: StepSpec[];
+  options: Record<string, any>[];
+  evidence: EvidenceField[];
+  comparison: string;
+  by_hand: ByHandView;
+}
+
+/** `text` is the document's exact JSON where a browser's numbers could not hold it. */
+export interface DocumentView {
+  id: string;
+  document: Record<string, any>;
+  inserted: string | null;
+  truncated: boolean;
+  text: string | null;
+}
+
+/** The autoscaler's arithmetic, by its controller's rules, in numbers and in words. */
+export interface Evaluation {
+  replicas: number;
+  target: number;
+  unit: "%" | "m";
+  tolerance: Both;
+  widest_tolerance: Both;
+  low: number | null;
+  high: number | null;
+  notes: string[];
+  disabled: string[];
+  condition: string;
+  rules: RulesInWords;
+  measured: number | null;
+  missing: number | null;
+  unready: number | null;
+  ignored: number | null;
+  percent: number | null;
+  adjusted: number | null;
+  ratio: number | null;
+  newest: boolean | null;
+  wanted: number | null;
+  clamped: number | null;
+  allowed_now: number | null;
+  recommended: number | null;
+  limited_by: string | null;
+  formula: string | null;
+  sentence: string | null;
+  next: string | null;
+  then: string | null;
+  provided: string | null;
+  until: string | null;
+  until_replicas: number | null;
+  last: LastChange | null;
+  owed: number | null;
+}
+
+export interface EvidenceField {
+  name: string;
+  words: string;
+  unit: string;
+}
+
+/** The autoscaler's last change of the number of pods. */
+export interface LastChange {
+  at: string;
+  from: number;
+  to: number;
+  formula: string | null;
+  expected: number | null;
+}
+
+/** `run` is the id of what holds the lease: a run, a load ("load-…") or a restart ("restart-…"). */
+export interface LeaseView {
+  holder: string;
+  run: string;
+  since: string;
+}
+
+/** `duration` is in seconds, `rate` in requests a second. */
+export interface LoadView {
+  active: boolean;
+  rate: number;
+  duration: number;
+  by: string;
+  started: string;
+  ends: string | null;
+  offered: number;
+  achieved: number;
+  dropped: number;
+  errors_per_second: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  lag_p99_ms: number | null;
+  cpu_percent: number | null;
+  connections: number;
+  error: string | null;
+}
+
+export interface MongoView {
+  state: "down" | "up";
+  since: string;
+  version: string | null;
+  count: number | null;
+  size_bytes: number | null;
+  ops_per_second: number | null;
+  volume: VolumeView | null;
+  newest: DocumentView[];
+}
+
+export interface ObjectRef {
+  kind: string;
+  name: string;
+  uid: string | null;
+}
+
+/** What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came. */
+export interface Obligation {
+  what: string;
+  since: string;
+  by: string;
+  met: string | null;
+  text: string;
+}
+
+/** The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them. */
+export interface Patch {
+  epoch: string;
+  seq: number;
+  changes: any[];
+}
+
+/** `phase` is the Pod's, or Terminating. */
+export interface PodView {
+  name: string;
+  uid: string;
+  app: string;
+  phase: string;
+  ready: boolean;
+  restarts: number;
+  created: string;
+  node: string | null;
+  cpu_millicores: number | null;
+  memory_bytes: number | null;
+  requests_per_second: number | null;
+  errors_per_second: number | null;
+  cpu_request_millicores: number | null;
+  cpu_limit_millicores: number | null;
+  memory_request_bytes: number | null;
+  memory_limit_bytes: number | null;
+  ip: string | null;
+  reason: string | null;
+}
+
+/** New points of the charts: for each table and each pod, columns of equal length. `at` is in seconds since 1970. */
+export interface Points {
+  tables: Record<string, Record<string, (number | null)[]>>;
+  pods: Record<string, Record<string, (number | null)[]>>;
+}
+
+export interface RulesInWords {
+  up: string;
+  down: string;
+}
+
+export interface RunEntry {
+  at: string;
+  step: string | null;
+  text: string;
+}
+
+/** A run among the earlier ones. */
+export interface RunRow {
+  id: string;
+  demo: string;
+  verdict: "fail" | "inconclusive" | "pass" | "running";
+  line: string | null;
+  reason: string | null;
+  started: string;
+  ended: string | null;
+  by: string | null;
+  figures: Record<string, any>;
+  key_figures: string[];
+  lines: string[][];
+  compared: number | null;
+  owed: Obligation | null;
+}
+
+export interface RunStep {
+  id: string;
+  title: string;
+  state: "done" | "failed" | "running" | "skipped" | "waiting";
+  started: string | null;
+  ended: string | null;
+  text: string;
+}
+
+/** A run, whole. `evidence` is the demo's: its fields are listed by GET /api/demos. */
+export interface RunView {
+  id: string;
+  demo: string;
+  options: Record<string, any>;
+  by: string;
+  verdict: "fail" | "inconclusive" | "pass" | "running";
+  line: string | null;
+  reason: string | null;
+  started: string;
+  ended: string | null;
+  key_figures: string[];
+  lines: string[][];
+  compared: number | null;
+  steps: RunStep[];
+  evidence: Record<string, any>;
+  timeline: RunEntry[];
+}
+
+export interface ServiceView {
+  name: string;
+  endpoints: number;
+}
+
+/** The socket's "snapshot": the whole state, on connecting and when the page asks for it. */
+export interface Snapshot {
+  epoch: string;
+  seq: number;
+  state: State;
+}
+
+/** `as_of` is when the source was last live. */
+export interface SourceView {
+  state: "connecting" | "forbidden" | "live" | "stale";
+  as_of: string | null;
+  since: string | null;
+  error: string | null;
+}
+
+/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. */
+export interface State {
+  epoch: string;
+  seq: number;
+  as_of: string;
+  pods: PodView[];
+  autoscaler: AutoscalerView | null;
+  deployment: WorkloadView | null;
+  statefulset: WorkloadView | null;
+  claims: ClaimView[];
+  service: ServiceView | null;
+  traffic: TrafficView | null;
+  mongo: MongoView | null;
+  load: LoadView | null;
+  run: RunView | null;
+  runs: RunRow[];
+  lease: LeaseView | null;
+  sources: Record<string, SourceView>;
+  about: About;
+  timeline: TimelineEntry[];
+}
+
+export interface StepSpec {
+  id: string;
+  title: string;
+}
+
+/** The socket's "tick", each second: the last patch's `seq`, so that a page notices what it missed. */
+export interface Tick {
+  epoch: string;
+  seq: number;
+  as_of: string;
+  points?: Points | null;
+}
+
+/** `mark` is a very short label for the charts. */
+export interface TimelineEntry {
+  id: string;
+  at: string;
+  kind: "action" | "change" | "event";
+  tone: "bad" | "busy" | "good" | "off" | "warn";
+  text: string;
+  about: ObjectRef | null;
+  mark: string | null;
+}
+
+export interface TrafficView {
+  requests_per_second: number;
+  errors_per_second: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface VolumeView {
+  used_bytes: number;
+  total_bytes: number;
+}
+
+export interface WorkloadView {
+  name: string;
+  desired: number;
+  ready: number;
+  updated: number;
+  replicas: number;
+  failure: string | null;
+}

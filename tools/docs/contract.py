@@ -1,0 +1,98 @@
+"""python -m tools.docs.contract: writes the JSON Schema and the page's types from dashboard/core/contract.py."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dashboard.core import contract
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "docs" / "schema" / "dashboard.json"
+TYPES = ROOT / "static" / "js" / "contract.d.ts"
+REF = "#/$defs/"
+
+Json = dict[str, Any]
+
+
+def main() -> None:
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"written: {path.relative_to(ROOT)}")
+
+
+def files() -> Mapping[Path, str]:
+    """The files and what they must hold."""
+    schema = _schema()
+    return {SCHEMA: json.dumps(schema, indent=1, ensure_ascii=False) + "\n", TYPES: "\n".join(_types(schema)) + "\n"}
+
+
+def _schema() -> Json:
+    documents, components = msgspec.json.schema_components(contract.DOCUMENTS, ref_template=REF + "{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The dashboard's state, socket messages and runs",
+        "description": inspect.cleandoc(contract.__doc__ or ""),
+        "oneOf": list(documents),
+        "$defs": {name: _cleaned(schema) for name, schema in sorted(components.items())},
+    }
+
+
+def _cleaned(schema: Any) -> Any:
+    """Without line breaks in descriptions, and without a base class's words on every type."""
+    if isinstance(schema, dict):
+        kept = {key: _cleaned(value) for key, value in schema.items()}
+        if "description" in kept:
+            kept["description"] = " ".join(str(kept["description"]).split())
+            if kept["description"] == contract.Wire.__doc__:
+                del kept["description"]
+        return kept
+    return [_cleaned(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _types(schema: Json) -> Iterator[str]:
+    yield "// Made by `python -m tools.docs.contract` from dashboard/core/contract.py."
+    for name, definition in schema["$defs"].items():
+        yield ""
+        if "description" in definition:
+            yield f"/** {definition['description']} */"
+        required = set(definition.get("required", ()))
+        yield f"export interface {name} {{"
+        for field, type_ in definition.get("properties", {}).items():
+            yield f"  {_key(field)}{'' if field in required else '?'}: {_type(type_)};"
+        yield "}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else json.dumps(name)
+
+
+def _type(schema: Json) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(REF)
+    if "anyOf" in schema:
+        return " | ".join(_type(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(json.dumps(each) for each in schema["enum"])
+    match schema.get("type"):
+        case "array":
+            if "prefixItems" in schema:
+                return f"[{', '.join(_type(each) for each in schema['prefixItems'])}]"
+            inner = _type(schema.get("items") or {})
+            return f"({inner})[]" if " | " in inner else f"{inner}[]"
+        case "object":
+            return f"Record<string, {_type(schema.get('additionalProperties') or {})}>"
+        case "integer" | "number":
+            return "number"
+        case "string" | "boolean" | "null" as plain:
+            return str(plain)
+    return "any"
+
+
+if __name__ == "__main__":
+    main()
