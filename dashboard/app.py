@@ -14,7 +14,7 @@ from flask import Flask
 from dashboard.clock import Clock
 from dashboard.config import Config, read
 from dashboard.core.snapshot import Targets
-from dashboard.dataservice.client import DataServiceClient as ServiceClient
+from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
 from dashboard.kube.client import KubeClient, connection
 from dashboard.kube.crash import CrashClient
@@ -23,7 +23,7 @@ from dashboard.kube.lease import Lease
 from dashboard.kube.logs import LogStreams
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
-from dashboard.kube.pod_reader import PodReader as ClusterInspector
+from dashboard.kube.pod_reader import PodReader as KubePodReader
 from dashboard.load.supervisor import Load
 from dashboard.mock import Mock
 from dashboard.mock.load_generator import MockLoad
@@ -42,8 +42,7 @@ from dashboard.runs.manager import RunManager
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource
-from dashboard.web import auth, problems
-from dashboard.web import static_gzip as packing
+from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import HealthServer
 from dashboard.web.hub import Hub
 from dashboard.web.routes.documents import documents
@@ -60,21 +59,21 @@ Manager = RunManager | MockRunManager
 
 
 class Source(Protocol):
-    """Tells the hub what happens, from threads of its own between start and stop."""
+    """Emits events to the hub, from its own threads, between start and stop."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """The application, all parts joined. Without a configuration, the environment's; ConfigError if that is bad."""
+    """Build the application from the configuration, by default the environment's. Raise `ConfigError`."""
     config = config or read()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
     hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
     auth.install(app, auth.Auth(config), config.session_key)
-    packing.install(app)
+    static_gzip.install(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.register_blueprint(pods)
@@ -83,41 +82,43 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
     app.extensions["sources"] = sources = _sources(config, hub)
-    app.extensions["inspector"] = _inspector(config)
+    app.extensions["pod_reader"] = _pod_reader(config)
     app.extensions["service"] = _service(config, sources)
-    app.extensions["looks"] = PodLookups()
-    app.extensions["tails"] = LogStreams()
+    app.extensions["pod_lookups"] = PodLookups()
+    app.extensions["log_streams"] = LogStreams()
     app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
     return app
 
 
 def start(app: Flask) -> None:
-    """Starts the probes, the hub, the sources, and what does the runs."""
+    """Start the health server, the hub, the sources and the run manager."""
     config: Config = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
-    asked = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
-    probe = app.extensions["probe"] = HealthServer(app.extensions["hub"], config.host, config.probe_port, asked)
+    requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
+    health = app.extensions["health"] = HealthServer(app.extensions["hub"], config.host, config.probe_port, requests)
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:
         source.start()
     app.extensions["audit"].start()
     app.extensions["manager"].begin()
-    probe.start()
+    health.start()
 
 
 def stop(app: Flask) -> None:
-    """Tells the probes, ends a run with its load (first, so that none begins meanwhile, and while the pages can still
-    see it), closes the pages' sockets, then ends the threads."""
-    app.extensions["probe"].ready = False
+    """Fail the readiness probe, end the run and its load, close the pages' sockets, then end the threads.
+
+    The run ends first, so that no other begins, and while the pages can still show it.
+    """
+    app.extensions["health"].ready = False
     app.extensions["manager"].end()
     app.extensions["sockets"].stop()
-    app.extensions["tails"].stop()
+    app.extensions["log_streams"].stop()
     app.extensions["audit"].stop()
     for source in app.extensions["sources"]:
         source.stop()
     app.extensions["hub"].stop()
-    app.extensions["probe"].stop()
+    app.extensions["health"].stop()
 
 
 SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)
@@ -158,14 +159,14 @@ def _mock(config: Config, hub: Hub) -> Mock:
     )
 
 
-def _inspector(config: Config) -> PodReader:
+def _pod_reader(config: Config) -> PodReader:
     if config.source == "mock":
         return MockPodReader(_targets(config), time.time)
-    return ClusterInspector(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
+    return KubePodReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
 def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
-    """What does the runs. The mock's kills, loads and verdicts are of its story."""
+    """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
     pod = f"{config.statefulset}-0"
     if config.source == "mock":
         mock = next(source for source in sources if isinstance(source, Mock))
@@ -188,7 +189,7 @@ def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> M
             pods=PodControl(api, config.namespace, crash),
             load=Load(config.service_url, hub.put),
             writers=partial(
-                Writers, ServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)
+                Writers, DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)
             ),
             reader=Reader(config.mongodb_uri, config.mongodb_database),
             view=hub,
@@ -205,13 +206,13 @@ def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> M
 
 
 def _recorder(config: Config) -> Record | None:
-    """None for the mock, which has no cluster to change."""
+    """Return a writer of Kubernetes Events; None for the mock, which has no cluster."""
     if config.source == "mock":
         return None
     return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
 def _service(config: Config, sources: list[Source]) -> DataService:
-    """The mock's documents are the ones that its story shows."""
+    """Return the data service; the mock's one holds the simulation's documents."""
     mock = next((source for source in sources if isinstance(source, Mock)), None)
-    return mock.service if mock else ServiceClient(config.service_url)
+    return mock.service if mock else DataServiceClient(config.service_url)

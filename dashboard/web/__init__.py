@@ -1,1 +1,1 @@
-"""What a browser or a script reaches: the hub and its sockets, authentication, errors, static files."""
+"""The HTTP and socket interface: the hub and its sockets, authentication, errors, static files, routes."""

@@ -1,7 +1,7 @@
-"""Who may do what: two tokens for two roles, a signed session cookie for browsers, `Authorization: Bearer` for scripts.
+"""Authentication: two tokens for two roles, in a signed session cookie for browsers or as `Authorization: Bearer`.
 
-Every request that changes something must come from this origin and carry the session's CSRF token; a Bearer request
-needs neither, since no browser sends that header by itself.
+A session's request that changes something must come from this origin and carry the CSRF token. A Bearer request needs
+neither, since no browser sends that header by itself.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ from dashboard.web.problems import problem
 
 SESSION_HOURS = 12
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-FAILURES = 10  # wrong tokens from one address …
-FAILURES_SECONDS = 60.0  # … within so long, then 429
+FAILURES = 10  # wrong tokens from one address within FAILURES_SECONDS: then 429
+FAILURES_SECONDS = 60.0
 ADDRESSES = 1024  # remembered at most
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
@@ -38,7 +38,7 @@ View = Callable[P, Response]
 
 
 class Auth:
-    """The tokens, and the addresses that guessed at them."""
+    """Checks tokens, and limits the attempts of each address."""
 
     def __init__(self, config: Config) -> None:
         self._tokens = {"operator": config.operator_token.encode(), "viewer": config.viewer_token.encode()}
@@ -46,7 +46,7 @@ class Auth:
         self._limit = AttemptLimit()
 
     def login(self, token: str) -> str:
-        """The token's role, now in the session; 401 for a wrong one, 429 for too many wrong ones."""
+        """Put the token's role into the session and return it. Abort with 401 for a wrong token, 429 for too many."""
         role = self._role_of(token)
         session.clear()
         session.permanent = True
@@ -56,12 +56,12 @@ class Auth:
         return role
 
     def role(self) -> str | None:
-        """The request's role: by its Bearer token, else by its session; None for neither."""
+        """Return the role of the request's Bearer token or else of its session; None without both."""
         header = request.headers.get("Authorization")
         if header is not None:
             scheme, _, token = header.partition(" ")
             if scheme.lower() != "bearer":
-                abort(401, "Only Bearer is understood.", www_authenticate=WWWAuthenticate("bearer"))
+                abort(401, "The Authorization must be Bearer.", www_authenticate=WWWAuthenticate("bearer"))
             return self._role_of(token.strip())
         role = session.get("role")
         if role not in self._tokens:
@@ -69,7 +69,7 @@ class Auth:
         return role if hmac.compare_digest(str(session.get("token", "")), self._fingerprint(role)) else None
 
     def _role_of(self, token: str) -> str:
-        """Compares with every token, in constant time each. A limited address is refused whatever it brings."""
+        """Compare with every token, each in constant time. A limited address is refused even with a valid token."""
         address = request.remote_addr or ""
         if wait := self._limit.wait(address):
             abort(problem(429, "Too many wrong tokens.", Retry_After=str(wait)))
@@ -81,12 +81,12 @@ class Auth:
         return matches[0]
 
     def _fingerprint(self, role: str) -> str:
-        """Ties a session to its token: one made with a token that was replaced is worth nothing."""
+        """Bind a session to its token: a session becomes invalid when its token is replaced."""
         return hmac.new(self._key, self._tokens[role], hashlib.sha256).hexdigest()[:32]
 
 
 class AttemptLimit:
-    """Counts failures by address, the oldest forgotten first. Forwarded headers are anybody's word and not read."""
+    """Counts failures by address, for up to ADDRESSES. It ignores forwarded headers: any client can set them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class AttemptLimit:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait(self, address: str) -> int:
-        """Whole seconds until the address may try again, 0 when it may now."""
+        """Return the whole seconds until the address may try again, 0 if it may now."""
         with self._lock:
             failures = self._failures.get(address)
             if not failures or len(failures) < FAILURES:
@@ -111,7 +111,7 @@ class AttemptLimit:
 
 
 def install(app: Flask, auth: Auth, session_key: str) -> None:
-    """Guards the app: sessions, CSRF, and the headers of every response."""
+    """Set up sessions, CSRF checks, and the security headers of every response."""
     app.secret_key = session_key
     app.config.update(
         SESSION_COOKIE_NAME="dashboard",
@@ -126,7 +126,7 @@ def install(app: Flask, auth: Auth, session_key: str) -> None:
 
 
 def require(role: str) -> Callable[[View[P]], View[P]]:
-    """A view for this role: 401 without any, 403 for a viewer where an operator is needed."""
+    """Decorate a view that needs this role: 401 without a role, 403 for a viewer if it needs an operator."""
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
@@ -135,7 +135,7 @@ def require(role: str) -> Callable[[View[P]], View[P]]:
             if g.role is None:
                 raise Unauthorized("Sign in, or send a token as Bearer.", www_authenticate=WWWAuthenticate("bearer"))
             if role == "operator" and g.role != "operator":
-                raise Forbidden("A viewer may look, and change nothing.")
+                raise Forbidden("A viewer has read access only.")
             return view(*args, **kwargs)
 
         return guarded
@@ -149,7 +149,7 @@ def current_role() -> str | None:
 
 
 def who() -> str:
-    """Whoever asks, in words: role, session or token, address. A few letters tell sessions of one role apart."""
+    """Return the requester for the audit: role, session or token, address. Four digits distinguish sessions."""
     way = "token"
     if "Authorization" not in request.headers:
         way = f"session {hashlib.sha256(csrf_token().encode()).hexdigest()[:4]}" if csrf_token() else "no token"
@@ -160,15 +160,15 @@ def csrf_token() -> str:
     return str(session.get("csrf", ""))
 
 
-def same_origin(asked: Request, *, required: bool) -> bool:
-    """Whether the browser says that the request comes from this host's own pages.
+def same_origin(req: Request, *, required: bool) -> bool:
+    """Return whether the request's Origin is this host, or is missing and not required.
 
-    The scheme is left open: behind a proxy that ends TLS, the page is https and the request http.
+    The scheme may differ: behind a proxy that terminates TLS, the page is https and the request http.
     """
-    origin = asked.headers.get("Origin")
+    origin = req.headers.get("Origin")
     if origin is None:
         return not required
-    return bool(asked.host) and urlsplit(origin).netloc.lower() == asked.host.lower()
+    return bool(req.host) and urlsplit(origin).netloc.lower() == req.host.lower()
 
 
 def _check_mutation() -> None:
@@ -176,18 +176,18 @@ def _check_mutation() -> None:
         return
     signing_in = request.endpoint == "pages.login"
     if not signing_in and current_role() is None:
-        return  # there is no session that could be ridden, and the view says 401
+        return  # without a session there is no CSRF, and the view answers 401
     if not same_origin(request, required=not signing_in):
         raise Forbidden("The request does not come from this origin.")
     if signing_in:
         return
     sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD) or ""
     if not csrf_token() or not hmac.compare_digest(sent.encode(), csrf_token().encode()):
-        raise Forbidden("The CSRF token is missing or not this session's.")
+        raise Forbidden("The CSRF token is missing or invalid.")
 
 
 def _add_headers(response: Response) -> Response:
-    """`same-origin` and not `no-referrer`: under that, browsers send `Origin: null` with a form."""
+    """The Referrer-Policy is not `no-referrer`, because browsers then send `Origin: null` with a form."""
     sockets = f" ws://{request.host} wss://{request.host}" if _PLAIN_HOST.fullmatch(request.host) else ""
     response.headers.setdefault(
         "Content-Security-Policy",

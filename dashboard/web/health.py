@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics on a port and threads of their own, so that open pages never starve a probe."""
+"""/healthz, /readyz and /metrics on their own port and threads, so that open pages can't starve a probe."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from dashboard.web.hub import Hub
 
 
 class HealthServer(ThreadingHTTPServer):
-    """The probes' server. Alive means that the hub's loop turns, ready that it was started and does not stop yet."""
+    """Serves the probes. Alive: the hub's loop runs. Ready: alive, started, and not shutting down."""
 
     daemon_threads = True
 
@@ -45,13 +45,13 @@ class HealthHandler(BaseHTTPRequestHandler):
         alive = self.server.hub.alive()
         match self.path.partition("?")[0]:
             case "/healthz":
-                self._reply(*((200, b"ok\n") if alive else (503, b"the hub stands still\n")))
+                self._reply(*((200, b"ok\n") if alive else (503, b"the hub's loop is stuck\n")))
             case "/readyz":
                 self._reply(*((200, b"ready\n") if alive and self.server.ready else (503, b"not ready\n")))
             case "/metrics":
                 self._reply(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
             case _:
-                self._reply(404, b"there is /healthz, /readyz and /metrics\n")
+                self._reply(404, b"known paths: /healthz, /readyz, /metrics\n")
 
     def _reply(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
@@ -61,11 +61,11 @@ class HealthHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Probes are not news."""
+        """Log no probes."""
 
 
 class HubCollector(Collector):
-    """What the hub counts, read when it is asked for."""
+    """Exports the hub's counters."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -77,13 +77,13 @@ class HubCollector(Collector):
         yield CounterMetricFamily("dashboard_patch_bytes", "Bytes of patches, each counted once.", counts.patch_bytes)
         yield CounterMetricFamily("dashboard_snapshots", "Snapshots sent.", counts.snapshots)
         yield CounterMetricFamily("dashboard_slow_clients", "Pages that fell behind.", counts.slow_clients)
-        yield CounterMetricFamily("dashboard_evictions", "Pages that were cut off.", counts.evicted)
+        yield CounterMetricFamily("dashboard_evictions", "Pages that were disconnected.", counts.evicted)
         yield from self._sources()
         yield from self._contents()
 
     def _sources(self) -> Iterator[Metric]:
         counts, at = self._hub.counts, time.monotonic()
-        events = CounterMetricFamily("dashboard_source_events", "Events heard.", labels=["source"])
+        events = CounterMetricFamily("dashboard_source_events", "Events received.", labels=["source"])
         age = GaugeMetricFamily("dashboard_source_last_event_age_seconds", "Last event's age.", labels=["source"])
         live = GaugeMetricFamily("dashboard_source_live", "1 while a source is live.", labels=["source"])
         for name, source in self._hub.sources().items():
@@ -103,18 +103,18 @@ class HubCollector(Collector):
 
 
 class RequestsCollector(Collector):
-    """What the API server is asked: a watch a kind and a few requests a minute, however many pages are open."""
+    """Exports the requests to the API server: one watch a kind and a few requests a minute for any number of pages."""
 
     def __init__(self, requests: RequestCounter) -> None:
         self._requests = requests
 
     def collect(self) -> Iterator[Metric]:
-        asked = CounterMetricFamily(
+        requests = CounterMetricFamily(
             "dashboard_api_requests", "Requests to the Kubernetes API.", labels=["kind", "outcome"]
         )
         for labels, count in list(self._requests.outcomes.items()):
-            asked.add_metric(labels, count)
+            requests.add_metric(labels, count)
         watches = GaugeMetricFamily("dashboard_api_watches", "Watches that are open.", labels=["kind"])
         for kind, count in list(self._requests.watches.items()):
             watches.add_metric([kind], count)
-        yield from (asked, watches)
+        yield from (requests, watches)

@@ -1,9 +1,10 @@
-"""The only loop and the only lock: queue → apply → diff → timeline → publish.
+"""The hub: one loop that owns the state. Queue → apply → diff → timeline → publish.
 
-Sources put events in from threads of their own; the hub's thread alone changes the state. The first change after a
-quiet time goes out at once, later ones together, every PUBLISH_SECONDS at most. Nothing grows without bound: sources
-wait while the queue is full, and a viewer that does not acknowledge what it was sent gets no more patches until it
-does, and then a snapshot.
+Sources put events into the queue from their own threads; only the hub's thread changes the state. The first change
+after a pause is published at once, later ones in batches, at most every PUBLISH_SECONDS.
+
+Backpressure: sources wait while the queue is full. A viewer that does not acknowledge its messages gets no more patches
+until it does, and then a snapshot.
 """
 
 import contextlib
@@ -26,20 +27,20 @@ from dashboard.core.timeline.timeline import Timeline
 
 PUBLISH_SECONDS = 0.1
 TICK_SECONDS = 1.0
-QUEUE_EVENTS = 10_000  # a source that finds so many waits, and with it the API server's stream
-APPLY_EVENTS = 1_000  # at most between two looks at the clock
-UNSEEN_PATCHES = 60  # a viewer acknowledges each second, so that some ten patches are on their way in good times
-UNSEEN_BYTES = 4 << 20
-UNSEEN_SNAPSHOTS = 3
-SNAPSHOT_SECONDS = 0.25  # at least between two snapshots to one viewer
-EVICT_SECONDS = 120.0  # a slow client that is silent for so long is disconnected; a hidden page wakes once a minute
+QUEUE_EVENTS = 10_000  # when the queue is full, the sources and their streams wait
+APPLY_EVENTS = 1_000  # at most, in one iteration of the loop
+UNACKED_PATCHES = 60  # a viewer acknowledges each second, so about ten patches are normal
+UNACKED_BYTES = 4 << 20
+UNACKED_SNAPSHOTS = 3
+SNAPSHOT_SECONDS = 0.25  # at least, between two snapshots to one viewer
+EVICT_SECONDS = 120.0  # without an ack, after which a slow client is disconnected; a hidden page wakes once a minute
 ALIVE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class Broadcaster(Protocol):
-    """Where the hub publishes to. Messages are JSON, encoded once; none of these may block."""
+    """Sends the hub's messages to the viewers. Messages are encoded JSON. No method may block."""
 
     def send(self, viewer: str, name: str, message: bytes) -> None: ...
     def patch(self, message: bytes) -> None: ...
@@ -50,38 +51,38 @@ class Broadcaster(Protocol):
 
 
 class TooManyViewers(Exception):
-    """The cap on viewers is reached."""
+    """The maximum number of viewers is reached."""
 
 
 @dataclass
 class Viewer:
-    """What one page was sent and has not acknowledged: (seq, bytes, whether it is a snapshot) of each message."""
+    """A page, and the messages that it has not acknowledged: (seq, bytes, whether it is a snapshot) of each."""
 
-    heard: float  # monotonic seconds
-    unseen: deque[tuple[int, int, bool]] = field(default_factory=deque)
+    acked_at: float  # monotonic seconds of its last message
+    unacked: deque[tuple[int, int, bool]] = field(default_factory=deque)
     snapshot_at: float = float("-inf")
-    waits: bool = False  # asked for a snapshot too soon
-    lagging: bool = False
+    snapshot_due: bool = False  # it requested a snapshot too soon
+    slow: bool = False
 
     def sent(self, seq: int, size: int, snapshot: bool = False) -> None:
-        self.unseen.append((seq, size, snapshot))
+        self.unacked.append((seq, size, snapshot))
 
-    def has_seen(self, seq: int) -> None:
-        while self.unseen and self.unseen[0][0] <= seq:
-            self.unseen.popleft()
+    def ack(self, seq: int) -> None:
+        while self.unacked and self.unacked[0][0] <= seq:
+            self.unacked.popleft()
 
-    def overwhelmed(self) -> bool:
-        """Whether so much is on its way that more would only wait in memory. One large snapshot alone is not."""
-        patches = [size for _, size, snapshot in self.unseen if not snapshot]
-        return len(patches) > UNSEEN_PATCHES or sum(patches) > UNSEEN_BYTES
+    def overloaded(self) -> bool:
+        """Return whether there are so many unacknowledged patches that more would only fill the memory."""
+        patches = [size for _, size, snapshot in self.unacked if not snapshot]
+        return len(patches) > UNACKED_PATCHES or sum(patches) > UNACKED_BYTES
 
     def snapshots(self) -> int:
-        return sum(snapshot for _, _, snapshot in self.unseen)
+        return sum(snapshot for _, _, snapshot in self.unacked)
 
 
 @dataclass
 class Counts:
-    """For /metrics."""
+    """Counters for /metrics."""
 
     patches: int = 0
     patch_bytes: int = 0
@@ -100,7 +101,7 @@ class Hub:
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
         self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
-        # Guards what follows. Taken again by the same thread when a message finds its page gone, which then leaves.
+        # Guards what follows. Re-entrant: a send may find its page gone, which then leaves in the same thread.
         self._lock = threading.RLock()
         self._seq = 0
         self._state = self._snapshot.state(0) | {"timeline": self._timeline.entries()}
@@ -121,15 +122,15 @@ class Hub:
         if self._thread.is_alive():
             self._thread.join(5)
 
-    def put(self, told: events.Event) -> None:
-        """Takes an event from a source's thread, which waits here while the queue is full."""
+    def put(self, event: events.Event) -> None:
+        """Queue an event. Called from the sources' threads; waits while the queue is full."""
         while not self._stopped.is_set():
             with contextlib.suppress(queue.Full):
-                self._inbox.put(told, timeout=1)
+                self._inbox.put(event, timeout=1)
                 return
 
     def alive(self) -> bool:
-        """Whether the loop still turns."""
+        """Return whether the loop has run within ALIVE_SECONDS."""
         return time.monotonic() - self._beat < ALIVE_SECONDS
 
     def viewers(self) -> int:
@@ -146,23 +147,23 @@ class Hub:
         return mongo
 
     def state(self) -> bytes:
-        """The state as JSON, with `epoch`, `seq` and `as_of`."""
+        """Return the state as JSON, with `epoch`, `seq` and `as_of`."""
         with self._lock:
             seq, state = self._seq, self._state
         return orjson.dumps({"epoch": self.epoch, "seq": seq, "as_of": now()} | state)
 
     def history(self, since: float) -> bytes:
-        """The charted figures after `since` (seconds since 1970) as JSON, with `epoch` and `as_of`."""
+        """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch` and `as_of`."""
         with self._lock:
             history = self._snapshot.history.since(since)
         return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
 
     def taken_in(self) -> int:
-        """How many points the history has taken in: while it is the same, it tells the same."""
+        """Return the number of points that the history has received. While it is equal, the history is unchanged."""
         return self._snapshot.history.taken_in
 
     def view(self) -> dict[str, Any]:
-        """The state, not to be changed (with `samples` and `down_window`: runs.ports.View)."""
+        """Return the state, which the caller must not change (see runs.ports.View)."""
         return self._state
 
     def samples(self) -> dict[str, tuple[float, float, float]]:
@@ -174,18 +175,18 @@ class Hub:
             return self._snapshot.down_window()
 
     def pods(self) -> list[dict[str, Any]]:
-        """The pods as they stand in the state."""
+        """Return the pods in the state."""
         pods: list[dict[str, Any]] = self._state["pods"]
         return pods
 
     # Called from the viewers' threads
 
     def join(self, viewer: str) -> None:
-        """Adds a viewer and sends it a snapshot; the patches that follow continue from it, since the lock is held."""
+        """Add a viewer and send it a snapshot. The lock is held, so the next patch continues from it."""
         with self._lock:
             if len(self._viewers) >= self._cap:
                 raise TooManyViewers
-            joined = self._viewers[viewer] = Viewer(heard=time.monotonic())
+            joined = self._viewers[viewer] = Viewer(acked_at=time.monotonic())
             self._send_snapshot(viewer, joined)
         self._wake()
 
@@ -195,21 +196,21 @@ class Hub:
         self._wake()
 
     def request_snapshot(self, viewer: str) -> None:
-        """The viewer wants a snapshot: now, or with the next tick if it just had one."""
+        """Send the viewer a snapshot now, or with the next tick if it just had one."""
         with self._lock:
-            if asking := self._viewers.get(viewer):
-                asking.heard = time.monotonic()
-                asking.waits = not self._send_snapshot(viewer, asking)
+            if found := self._viewers.get(viewer):
+                found.acked_at = time.monotonic()
+                found.snapshot_due = not self._send_snapshot(viewer, found)
 
     def ack(self, viewer: str, seq: int) -> None:
-        """The viewer has applied everything up to seq; a slow client that has caught up with its queue goes on."""
+        """Note that the viewer has applied everything up to `seq`. A slow client that has caught up gets a snapshot."""
         with self._lock:
-            if not (seeing := self._viewers.get(viewer)):
+            if not (found := self._viewers.get(viewer)):
                 return
-            seeing.heard = time.monotonic()
-            seeing.has_seen(seq)
-            if seeing.lagging and not seeing.unseen:
-                seeing.waits = not self._send_snapshot(viewer, seeing)
+            found.acked_at = time.monotonic()
+            found.ack(seq)
+            if found.slow and not found.unacked:
+                found.snapshot_due = not self._send_snapshot(viewer, found)
 
     # The loop
 
@@ -218,7 +219,7 @@ class Hub:
         while not self._stopped.is_set():
             self._beat = time.monotonic()
             until = min(publish_at, tick_at) if changed else tick_at
-            changed |= self._take(max(0.0, until - self._beat))
+            changed |= self._drain(max(0.0, until - self._beat))
             at = time.monotonic()
             try:
                 if changed and at >= publish_at:
@@ -227,35 +228,35 @@ class Hub:
                 if at >= tick_at:
                     tick_at = at + TICK_SECONDS
                     self._tick()
-            except Exception:  # the loop outlives a message that could not be made, and says so
+            except Exception:  # the loop must go on
                 log.exception("could not publish")
 
-    def _take(self, seconds: float) -> bool:
-        """Applies what is waiting, or the first event to come within the time; whether there was any."""
+    def _drain(self, seconds: float) -> bool:
+        """Apply the queued events, or wait up to `seconds` for the first one. Return whether there was any."""
         try:
-            told = self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait()
+            event = self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait()
         except queue.Empty:
             return False
         for _ in range(APPLY_EVENTS):
-            self._apply(told)
+            self._apply(event)
             try:
-                told = self._inbox.get_nowait()
+                event = self._inbox.get_nowait()
             except queue.Empty:
                 return True
-        self._apply(told)
+        self._apply(event)
         return True
 
-    def _apply(self, told: events.Event | None) -> None:
-        if told is None:  # only a viewer that came or went
+    def _apply(self, event: events.Event | None) -> None:
+        if event is None:  # a viewer has joined or left
             return
-        source = source_of(told)
+        source = source_of(event)
         self.counts.events[source] += 1
         self.counts.event_at[source] = time.monotonic()
         try:
-            with self._lock:  # whoever asks for the history must not meet it half written
-                self._snapshot.apply(told)
-            self._timeline.apply(told)
-        except Exception:  # one malformed object must not stop the page for all
+            with self._lock:  # `history` must not read a half-written table
+                self._snapshot.apply(event)
+            self._timeline.apply(event)
+        except Exception:  # one malformed object must not stop the hub
             log.exception("could not apply an event of %s", source)
 
     def _publish(self) -> None:
@@ -277,35 +278,36 @@ class Hub:
                 self._account(viewer, sent, len(message))
 
     def _account(self, viewer: str, sent: Viewer, size: int) -> None:
-        """Notes that the viewer was sent a patch, which may be the last one until it acknowledges."""
-        if sent.lagging:
+        """Note that the viewer was sent a patch. With too many unacknowledged ones it becomes a slow client."""
+        if sent.slow:
             return
         sent.sent(self._seq, size)
-        if sent.overwhelmed():
-            sent.lagging = True
+        if sent.overloaded():
+            sent.slow = True
             self.counts.slow_clients += 1
             if self._broadcaster:
                 self._broadcaster.unfollow(viewer)
 
     def _tick(self) -> None:
-        """Sends the time, the last seq and the charts' new points to all; slow clients notice by it, and ask again."""
+        """Send the time, the last seq and the charts' new points to all. Slow clients see by the seq that they missed
+        patches, and request a snapshot."""
         at = time.monotonic()
         with self._lock:
             points = self._snapshot.history.take()
-            told = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | ({"points": points} if points else {})
-            message = orjson.dumps(told)
+            tick = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | ({"points": points} if points else {})
+            message = orjson.dumps(tick)
             if self._broadcaster:
                 self._broadcaster.tick(message)
             for viewer, sent in list(self._viewers.items()):
-                if sent.waits:
-                    sent.waits = not self._send_snapshot(viewer, sent)
-                if sent.lagging and at - sent.heard > EVICT_SECONDS:
+                if sent.snapshot_due:
+                    sent.snapshot_due = not self._send_snapshot(viewer, sent)
+                if sent.slow and at - sent.acked_at > EVICT_SECONDS:
                     self._evict(viewer)
 
     def _send_snapshot(self, viewer: str, to: Viewer) -> bool:
-        """Sends it unless the last one is too fresh, or too many are unacknowledged. The lock is held."""
+        """Send a snapshot, unless the last one is too recent or too many are unacknowledged. The lock is held."""
         at = time.monotonic()
-        if self._broadcaster is None or to.snapshots() >= UNSEEN_SNAPSHOTS or at - to.snapshot_at < SNAPSHOT_SECONDS:
+        if self._broadcaster is None or to.snapshots() >= UNACKED_SNAPSHOTS or at - to.snapshot_at < SNAPSHOT_SECONDS:
             return False
         state = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | self._state
         message = orjson.dumps({"epoch": self.epoch, "seq": self._seq, "state": state})
@@ -314,7 +316,7 @@ class Hub:
         self.counts.snapshots += 1
         to.sent(self._seq, len(message), snapshot=True)
         to.snapshot_at = at
-        to.lagging = to.waits = False
+        to.slow = to.snapshot_due = False
         return True
 
     def _evict(self, viewer: str) -> None:
@@ -324,14 +326,14 @@ class Hub:
             self._broadcaster.disconnect(viewer)
 
     def _wake(self) -> None:
-        """Has the loop look at the number of viewers."""
+        """Wake the loop, so that it publishes the number of viewers."""
         with contextlib.suppress(queue.Full):
             self._inbox.put_nowait(None)
 
 
-def source_of(told: events.Event) -> str:
-    """The source that told it, by the names in the state's `sources`."""
-    match told:
+def source_of(event: events.Event) -> str:
+    """Return the event's source, by the names in the state's `sources`."""
+    match event:
         case events.SourceStatus(source=source):
             return source
         case events.ObjectsListed(kind=kind) | events.ObjectChanged(kind=kind) | events.ObjectDeleted(kind=kind):
@@ -347,5 +349,5 @@ def source_of(told: events.Event) -> str:
             | events.LeaseChanged()
             | events.ActionRecorded()
         ):
-            return "runs"  # no source, but counted as one
+            return "runs"  # not a source, but counted like one
     return "metrics"

@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), with the real status."""
+"""Errors as application/problem+json (RFC 9457)."""
 
 import logging
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def problem(status: int, detail: str, members: Mapping[str, object] | None = None, **headers: str) -> Response:
-    """A problem as a response, with further members. Headers are named with underscores: Retry_After."""
+    """Return a problem response with additional members. Header names have underscores: Retry_After."""
     body = {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
     body |= members or {}
     response = Response(json.dumps(body), status, content_type="application/problem+json")
@@ -20,13 +20,13 @@ def problem(status: int, detail: str, members: Mapping[str, object] | None = Non
 
 
 def install(app: Flask) -> None:
-    """Answers every error, the framework's own included, with a problem."""
+    """Answer every error with a problem, including the framework's own."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
 
 def _http_error(error: HTTPException) -> Response:
-    """Keeps what the error adds to the response, such as a 405's Allow; an abort with a response is that response."""
+    """Keep the error's own headers, such as a 405's Allow. An abort with a response returns that response."""
     if isinstance(error.response, Response):
         return error.response
     response = problem(error.code or 500, error.description or "")
@@ -38,4 +38,4 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log.exception("request failed", exc_info=error)
-    return problem(500, "The dashboard failed at this request; its log says why.")
+    return problem(500, "Internal error: see the dashboard's log.")

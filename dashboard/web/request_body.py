@@ -1,4 +1,4 @@
-"""A request's body, whole or not at all."""
+"""Reads a request's body, completely or not at all."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import orjson
 from flask import abort, request
 
-SMALL = 4 << 10  # bytes: more than any instruction to the dashboard has
+SMALL = 4 << 10  # bytes, enough for every JSON body of the API
 
 
 def whole(most: int, what: str) -> bytes:
-    """All of the request's body. Of a chunked one that is too large, and of one that broke off, the framework gives the
-    beginning as if it were the whole: no such part is passed on."""
+    """Return the complete body. Abort with 413 if it is larger than `most` bytes, 400 if it is incomplete.
+
+    The framework returns the beginning of a chunked body that is too large, and of one that broke off.
+    """
     request.max_content_length = most + 1
     length = request.content_length or 0
     body = request.get_data(cache=False) if length <= most else b""
@@ -23,7 +25,7 @@ def whole(most: int, what: str) -> bytes:
 
 
 def members(known: Collection[str]) -> dict[str, Any]:
-    """The body as a small JSON object that has no other members than these."""
+    """Return the body as a small JSON object with no other members than these; abort with 4xx otherwise."""
     if not request.is_json:
         abort(415, "The body must be JSON, with Content-Type: application/json.")
     try:
@@ -34,5 +36,5 @@ def members(known: Collection[str]) -> dict[str, Any]:
         abort(422, f"The body must be an object with the members {', '.join(known)}.")
     for name in body:
         if name not in known:
-            abort(422, f"There is no member {name[:40]!r} here. Allowed: {', '.join(known)}.")
+            abort(422, f"Unknown member {name[:40]!r}. Allowed: {', '.join(known)}.")
     return body

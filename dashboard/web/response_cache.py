@@ -1,6 +1,6 @@
-"""Answers that many ask for at the same moment: made once for all of them.
+"""A cache of responses, for requests that arrive at the same time.
 
-After the dashboard was away, every open page is back within seconds and wants the same history.
+After a restart of the dashboard every open page reconnects within seconds and requests the same history.
 """
 
 import threading
@@ -10,14 +10,14 @@ KEPT = 6
 
 
 class ResponseCache:
-    """The latest answers, by what they depend on. One thread makes an answer; whoever wants one meanwhile waits."""
+    """Holds the KEPT latest responses by key. One thread makes a response while the others wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: dict[Hashable, bytes] = {}
 
     def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
-        """What `make` gave for this key, the oldest of the others forgotten."""
+        """Return the response for the key, made by `make` if it is not cached."""
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = make()

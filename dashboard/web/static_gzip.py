@@ -1,7 +1,7 @@
-"""The page and its own files, gzipped for whoever takes that: a sixth of the bytes on a slow line.
+"""Gzips the page and the static files if the client accepts it: a sixth of the bytes.
 
-Each file is packed once and kept; what is kept are the files of static/, and so bounded. The page is packed each time:
-it carries the session's token. It repeats nothing of a request, so its length tells nobody that token.
+Static files are compressed once and cached. The page contains the session's CSRF token, so it is compressed each time.
+It echoes nothing of a request, so its length reveals nothing about the token (no BREACH attack).
 """
 
 import gzip
@@ -9,17 +9,17 @@ import gzip
 from flask import Flask, Response, request
 
 LEVEL = 6
-SMALLEST_BYTES = 300  # with less there is nothing to gain
+SMALLEST_BYTES = 300  # compressing less gains nothing
 TYPES = ("text/", "application/javascript", "application/json", "image/svg+xml")
 ENDPOINTS = ("static", "pages.index")
 
 
 def install(app: Flask) -> None:
-    """Packs the responses of these endpoints."""
-    packed: dict[tuple[str, str], bytes] = {}  # (path, ETag) → gzipped
+    """Compress the responses of ENDPOINTS."""
+    cache: dict[tuple[str, str], bytes] = {}  # (path, ETag) → gzipped
 
     @app.after_request
-    def pack(response: Response) -> Response:
+    def compress(response: Response) -> Response:
         text = (response.mimetype or "").startswith(TYPES)
         if request.endpoint not in ENDPOINTS or response.status_code != 200 or not text:
             return response
@@ -31,14 +31,14 @@ def install(app: Flask) -> None:
             return _replaced(response, gzip.compress(response.get_data(), LEVEL, mtime=0))
         key = request.path, etag
         file, response.direct_passthrough = response.response, False
-        if key not in packed:
-            packed[key] = gzip.compress(response.get_data(), LEVEL, mtime=0)
+        if key not in cache:
+            cache[key] = gzip.compress(response.get_data(), LEVEL, mtime=0)
         if close := getattr(file, "close", None):
             close()
-        return _replaced(response, packed[key])
+        return _replaced(response, cache[key])
 
 
-def _replaced(response: Response, packed: bytes) -> Response:
-    response.set_data(packed)
+def _replaced(response: Response, gzipped: bytes) -> Response:
+    response.set_data(gzipped)
     response.content_encoding = "gzip"
     return response

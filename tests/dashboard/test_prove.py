@@ -176,21 +176,21 @@ def test_the_verdict_stands_without_a_report(prove: Prove, dashboard: Dashboard)
     dashboard.play(run("pass", line=LINE))
     dashboard.scripts["GET /api/runs/r1/report"] = [(500, {"detail": "no"})]
     status, out, err = prove()
-    assert (status, out) == (0, f"{LINE}\n") and "could not be kept" in err
+    assert (status, out) == (0, f"{LINE}\n") and "could not be saved" in err
 
 
 def test_a_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run(), None, (503, "<html>"), (502, {"detail": "no"}), run("pass", line=LINE))
     status, out, err = prove()
     assert (status, out) == (0, f"{LINE}\n")
-    assert err.count("Asking on") == 1
+    assert err.count("Retrying for") == 1
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         ((401, {"detail": "Invalid token."}), ["Invalid token", "PROVE_TOKEN"]),
-        ((403, {"detail": "A viewer may look, and change nothing."}), ["A viewer may look", "operator's token"]),
+        ((403, {"detail": "A viewer has read access only."}), ["A viewer has read access", "operator's token"]),
         ((409, {"detail": "A run is going.", "holder": "dashboard-1"}), ["A run is going.", "Wait until"]),
         ((422, {"detail": "rate must be from 1 to 2,000."}), ["rate must be from 1 to 2,000."]),
         ((404, "<html>"), ["answers with status 404"]),
@@ -219,7 +219,7 @@ def test_nobody_there_is_said_in_a_sentence(start: Callable[..., subprocess.Pope
     process = start("--url", f"http://127.0.0.1:{free_port()}")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert "does not answer: Connection refused. Is it the right address" in err
+    assert "does not answer: Connection refused. Is the address right" in err
 
 
 def test_a_run_that_the_dashboard_forgot_ends_it(prove: Prove, dashboard: Dashboard) -> None:
@@ -320,7 +320,7 @@ def test_the_dashboards_own_refusals_are_understood(start: Callable[..., subproc
     for arguments, token, words in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),
-        ((), VIEWER, "A viewer may look"),
+        ((), VIEWER, "A viewer has read access"),
         ((), "wr0ng-token-of-nobody", "Invalid token"),
     ):
         process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)

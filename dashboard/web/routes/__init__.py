@@ -1,1 +1,1 @@
-"""HTTP routes, one noun a module."""
+"""HTTP routes, one module for each noun."""

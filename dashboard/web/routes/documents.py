@@ -1,7 +1,7 @@
-"""Documents through the data service: what it answers is passed on as it came, its errors too.
+"""A proxy for documents: passes on the data service's answers unchanged, including its errors.
 
-Who asks is known and checked here; what is asked is checked by the service. Its address comes from the configuration,
-and of a request only named parameters reach it, encoded anew.
+The dashboard checks the requester; the service checks the request. The service's address comes from the configuration,
+and only known parameters of a request are passed on, encoded again.
 """
 
 import contextlib
@@ -52,10 +52,10 @@ def newest() -> Response:
 @documents.get("/<id_>")
 @require("viewer")
 def document(id_: str) -> Response:
-    """One document, in full."""
+    """One document."""
     _parameters()
     if not _ID.fullmatch(id_):
-        abort(404, "There is no document with this id: ids have 24 hexadecimal digits.")
+        abort(404, "There is no document with this id: an id has 24 hexadecimal digits.")
     with _problems():
         return _passed_on(_service().document(id_))
 
@@ -63,7 +63,7 @@ def document(id_: str) -> Response:
 @documents.post("")
 @require("operator")
 def insert() -> Response:
-    """Stores a document."""
+    """Store a document."""
     _parameters()
     body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
@@ -76,7 +76,7 @@ def _service() -> DataService:
 
 
 def _passed_on(answer: DataServiceAnswer) -> Response:
-    """The answer, with addresses of the dashboard's own in the place of the service's."""
+    """Return the answer, with the dashboard's addresses instead of the service's."""
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     if answer.next:
         response.headers["Link"] = f'</api/documents?{urlencode(answer.next)}>; rel="next"'
@@ -88,12 +88,12 @@ def _passed_on(answer: DataServiceAnswer) -> Response:
 
 
 def _parameters(*known: str) -> dict[str, str]:
-    """The query's parameters; one that is unknown or given twice is an error, as it is for the service."""
+    """Return the query's parameters. Abort with 400 if one is unknown or given twice, as the service does."""
     for name, values in request.args.lists():
         if name not in known:
-            abort(400, f"The query parameter {name!r} is unknown here.")
+            abort(400, f"Unknown query parameter {name!r}.")
         if len(values) > 1:
-            abort(400, f"The query parameter {name!r} is given twice.")
+            abort(400, f"The query parameter {name!r} must be given once.")
     return request.args.to_dict()
 
 
@@ -103,10 +103,11 @@ def _problems(*, writing: bool = False) -> Iterator[None]:
         yield
     except DataServiceError as error:
         members = _outcome(error) if writing else {}
-        detail = f"{error} The document is stored, or not." if members.get("outcome") == "unknown" else str(error)
+        unknown = members.get("outcome") == "unknown"
+        detail = f"{error} It is unknown whether the document was stored." if unknown else str(error)
         abort(problem(STATUSES[type(error)], detail, members))
 
 
 def _outcome(error: DataServiceError) -> dict[str, str]:
-    """What a writer may know of its document. Whatever came after it was sent leaves that open."""
+    """Return the outcome of a write: unknown after any error that came once the request was sent."""
     return {"outcome": "not-applied" if isinstance(error, DataServiceUnavailable | DataServiceBusy) else "unknown"}

@@ -1,4 +1,4 @@
-"""The pages: the dashboard itself, and the way in and out."""
+"""The HTML pages: the dashboard, login and logout."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ REFUSED = "This token is not valid. “make login” prints the link again."  # 
 
 @pages.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    """Finds the page's modules, by their paths under static/."""
+    """List the page's JavaScript modules, as paths under static/."""
     root = Path(str(setup.app.static_folder))
     found = sorted(path.relative_to(root).as_posix() for path in (root / "js").rglob("*.js"))
     setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
@@ -29,7 +29,7 @@ def _prepare(setup: BlueprintSetupState) -> None:
 
 @pages.get("/")
 def index() -> Response:
-    """The dashboard, for those who signed in."""
+    """The dashboard, or a redirect to the login."""
     role = current_role()
     if role is None:
         return _to(url_for("pages.login_form"))
@@ -56,13 +56,13 @@ def index() -> Response:
 
 @pages.get("/login")
 def login_form() -> Response:
-    """The form for a token. The login link has it in its fragment, which no server and no log ever sees."""
+    """The login form. A login link has the token in its fragment, which is never sent to a server."""
     return make_response(render_template("login.html", role=None, csrf_token="", about={}))
 
 
 @pages.post("/login")
 def login() -> Response:
-    """Takes the token as a form's field or in JSON, and sets the session cookie."""
+    """Set the session cookie for the token in a form's field or in JSON."""
     auth: Auth = current_app.extensions["auth"]
     body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
     token = body.get("token") if isinstance(body, dict) else None

@@ -1,7 +1,7 @@
-"""A pod's details: what it is made of, its events, its logs, its YAML.
+"""A pod's details: its spec, events, logs and YAML.
 
-A pod is named by its uid and looked up in the state: no name in a request reaches the Kubernetes API unless the
-dashboard knows it already.
+A request names a pod by its uid, which is looked up in the state. So only names that the dashboard knows already reach
+the Kubernetes API.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 
 LONGEST_TAIL = 2_000  # lines
-AT_ONCE = 6  # requests that wait for the API server: if it hangs, the server's threads must not all hang with it
+AT_ONCE = 6  # concurrent requests to the API server: if it hangs, it must not block all of the web server's threads
 LONGEST_YAML = 512 << 10  # characters
 
 STATUSES: dict[type[PodReadError], int] = {
@@ -47,7 +47,7 @@ pods = Blueprint("pods", __name__, url_prefix="/api/pods")
 
 
 class PodLookups:
-    """The requests that wait for the API server, so many and no more."""
+    """Limits the concurrent requests to the API server to `most`."""
 
     def __init__(self, most: int = AT_ONCE) -> None:
         self._free = threading.BoundedSemaphore(most)
@@ -55,7 +55,7 @@ class PodLookups:
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
         if not self._free.acquire(blocking=False):
-            abort(problem(503, "The API server is slow, and enough requests wait for it.", Retry_After="2"))
+            abort(problem(503, "The API server is slow, and too many requests wait for it.", Retry_After="2"))
         try:
             yield
         finally:
@@ -65,12 +65,12 @@ class PodLookups:
 @pods.get("/<uid>")
 @require("viewer")
 def pod(uid: str) -> Response:
-    """The pod: see kube/pod_details.details; and `yaml`."""
+    """The pod: see kube.pod_details.details; and `yaml`."""
     _parameters()
-    view, inspector = _known(uid), _inspector()
-    with _looks().one(), _problems():
-        found = inspector.pod(view)
-        events = inspector.events(view)
+    view, reader = _known(uid), _pod_reader()
+    with _lookups().one(), _problems():
+        found = reader.pod(view)
+        events = reader.events(view)
     shown = details(found, events) | {"yaml": as_yaml(found)}
     return Response(orjson.dumps(shown), content_type="application/json")
 
@@ -78,28 +78,28 @@ def pod(uid: str) -> Response:
 @pods.get("/<uid>/log")
 @require("viewer")
 def log(uid: str) -> Response:
-    """A container's log as text, a line a line: ?container=&previous=&tail=&follow=&timestamps=.
+    """A container's log as text: ?container=&previous=&tail=&follow=&timestamps=.
 
-    With follow it stays open, and an empty line each few seconds says that it still is. What the dashboard itself has
-    to say, such as that the log broke off, comes as its last line.
+    With follow the response stays open, and sends an empty line every few seconds as a heartbeat. The dashboard's own
+    message, such as that the log broke off, is the last line.
     """
-    asked = _asked()
-    view, inspector, tails = _known(uid), _inspector(), _tails()
+    wanted = _log_request()
+    view, reader = _known(uid), _pod_reader()
     with _problems():
-        with _looks().one():
-            asked = _of_the_pod(asked, names(inspector.pod(view)))
-        reader = LogReader(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
+        with _lookups().one():
+            wanted = _with_container(wanted, names(reader.pod(view)))
+        client = LogReader(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
         try:
-            tail = tails.open(lambda: inspector.log(view, asked), reader, follow=asked.follow)
+            stream = _log_streams().open(lambda: reader.log(view, wanted), client, follow=wanted.follow)
         except TooManyLogs:
-            abort(problem(503, "As many logs as can be read at once are being read.", Retry_After="10"))
-    response = Response(tail.lines(), content_type="text/plain; charset=utf-8")
-    response.call_on_close(tail.close)  # also where nothing of it was ever sent
+            abort(problem(503, "Too many logs are being read.", Retry_After="10"))
+    response = Response(stream.lines(), content_type="text/plain; charset=utf-8")
+    response.call_on_close(stream.close)  # also if nothing was ever sent
     return response
 
 
 def as_yaml(pod: Json) -> str:
-    """The object as `kubectl get -o yaml` shows it, but in the API's own order: a container's name before its rest."""
+    """Format the object like `kubectl get -o yaml`, but in the API's order: a container's name comes first."""
     meta = {name: value for name, value in (pod.get("metadata") or {}).items() if name != "managedFields"}
     first = {name: pod[name] for name in ("apiVersion", "kind") if name in pod}
     text: str = yaml.dump(
@@ -112,7 +112,7 @@ TEXT = "tag:yaml.org,2002:str"
 
 
 class Dumper(yaml.SafeDumper):
-    """As kubectl writes it: text of several lines as a block, what does not look like text in quotes, no references."""
+    """Formats like kubectl: multi-line text as a block, ambiguous scalars in quotes, no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -127,7 +127,7 @@ Dumper.add_representer(str, _text)
 
 
 def _known(uid: str) -> Json:
-    """The pod's view in the state, or 404."""
+    """Return the pod in the state. Abort with 404 if there is none."""
     hub: Hub = current_app.extensions["hub"]
     view = next((pod for pod in hub.pods() if pod["uid"] == uid), None)
     return view or abort(404, "There is no such pod, or it is gone.")
@@ -142,17 +142,17 @@ def _problems() -> Iterator[None]:
 
 
 def _parameters(*known: str) -> MultiDict[str, str]:
-    """The query's parameters, each given once and by a name that is known."""
+    """Return the query's parameters. Abort with 400 if one is unknown or given twice."""
     for name, values in request.args.lists():
         if name not in known:
-            abort(400, f"There is no parameter {name[:40]!r} here." + (f" Known: {', '.join(known)}." if known else ""))
+            abort(400, f"Unknown parameter {name[:40]!r}." + (f" Known: {', '.join(known)}." if known else ""))
         if len(values) > 1:
             abort(400, f"{name} must be given once.")
     return request.args
 
 
-def _asked() -> LogRequest:
-    """What the query asks for; a container that it does not name is "" here."""
+def _log_request() -> LogRequest:
+    """Parse the query. The container is "" if it is not given."""
     given = _parameters("container", "previous", "tail", "follow", "timestamps")
     return LogRequest(
         container=given.get("container", ""),
@@ -163,13 +163,13 @@ def _asked() -> LogRequest:
     )
 
 
-def _of_the_pod(asked: LogRequest, known: list[str]) -> LogRequest:
-    """With the name of a container that there is."""
-    if not asked.container and known:
-        return structs.replace(asked, container=known[0])
-    if asked.container not in known:
+def _with_container(wanted: LogRequest, known: list[str]) -> LogRequest:
+    """Return the request with the pod's first container as default. Raise `PodNotFound` for an unknown one."""
+    if not wanted.container and known:
+        return structs.replace(wanted, container=known[0])
+    if wanted.container not in known:
         raise PodNotFound(f"The pod has no such container. It has {', '.join(known)}.")
-    return asked
+    return wanted
 
 
 def _flag(given: MultiDict[str, str], name: str) -> bool:
@@ -186,16 +186,16 @@ def _whole(given: MultiDict[str, str], name: str, default: int, most: int) -> in
     return int(text)
 
 
-def _inspector() -> PodReader:
-    inspector: PodReader = current_app.extensions["inspector"]
-    return inspector
+def _pod_reader() -> PodReader:
+    reader: PodReader = current_app.extensions["pod_reader"]
+    return reader
 
 
-def _looks() -> PodLookups:
-    looks: PodLookups = current_app.extensions["looks"]
-    return looks
+def _lookups() -> PodLookups:
+    lookups: PodLookups = current_app.extensions["pod_lookups"]
+    return lookups
 
 
-def _tails() -> LogStreams:
-    tails: LogStreams = current_app.extensions["tails"]
-    return tails
+def _log_streams() -> LogStreams:
+    streams: LogStreams = current_app.extensions["log_streams"]
+    return streams

@@ -1,6 +1,6 @@
-"""Runs, load and restart over HTTP: what is asked is checked here, and done by the manager.
+"""Runs, loads and restarts over HTTP. The routes check a request; the run manager does it.
 
-Every request that would change something leaves an audit line, most of all the refused ones.
+Every request that changes something leaves an audit line, also if it is refused.
 """
 
 import contextlib
@@ -27,14 +27,13 @@ from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
 
-ACTIONS = {  # of a request that says no more
+ACTIONS = {  # by endpoint, for requests that set no `g.action`
     "runs.start": "run a demo",
-    "runs.abort": "abort a run",
     "runs.load": "start a load",
     "runs.unload": "stop the load",
     "runs.restart": "restart MongoDB",
 }
-SHOWN = 80  # characters of what somebody sent, in the audit's words
+SHOWN = 80  # characters of a request's value in the audit
 
 Json = dict[str, Any]
 
@@ -46,19 +45,19 @@ runs = Blueprint("runs", __name__, url_prefix="/api")
 @runs.get("/demos")
 @require("viewer")
 def demos() -> Response:
-    """What can be run: [{id, title, claim, takes, sentence, steps, options, evidence, comparison, by_hand}]."""
+    """The demos: [{id, title, claim, takes, sentence, steps, options, evidence, comparison, by_hand}]."""
     return _answer(demos_of(current_app.config["DASHBOARD"], _manager()))
 
 
 @runs.post("/runs")
 @require("operator")
 def start() -> Response:
-    """Starts a demo: {"demo", "options"?}."""
-    asked = members(("demo", "options"))
-    demo, options = asked.get("demo"), asked.get("options", {})
+    """Start a demo: {"demo", "options"?}."""
+    body = members(("demo", "options"))
+    demo, options = body.get("demo"), body.get("options", {})
     g.action = f"run {_shown(demo)} {_shown(options)}"
     if not isinstance(demo, str) or not isinstance(options, dict):
-        abort(422, 'Give {"demo": "<name>", "options": {…}}, the options an object, which may be left out.')
+        abort(422, 'The body must be {"demo": "<name>", "options": {…}}; the options are optional.')
     with _problems():
         run_id = _manager().start(demo, options, who())
     return _answer({"id": run_id}, 202, Location=f"/api/runs/{run_id}")
@@ -74,14 +73,14 @@ def summaries() -> Response:
 @runs.get("/runs/<run_id>")
 @require("viewer")
 def run(run_id: str) -> Response:
-    """One run, whole."""
+    """One run."""
     return _answer(_run(run_id))
 
 
 @runs.delete("/runs/<run_id>")
 @require("operator")
 def abort_run(run_id: str) -> Response:
-    """Aborts a run; of one that is over, nothing."""
+    """Abort a run; do nothing if it has ended."""
     g.action = f"abort {run_id[:SHOWN]}"
     with _problems():
         _manager().abort(_checked(run_id), who())
@@ -91,7 +90,7 @@ def abort_run(run_id: str) -> Response:
 @runs.get("/runs/<run_id>/report")
 @require("viewer")
 def report(run_id: str) -> Response:
-    """All that is known of a run that is over, as a JSON file."""
+    """The report of an ended run as a JSON file."""
     made = _report(run_id)
     return _answer(made.as_json(), Content_Disposition=f'attachment; filename="{made.name}.json"')
 
@@ -99,7 +98,7 @@ def report(run_id: str) -> Response:
 @runs.get("/runs/<run_id>/report.html")
 @require("viewer")
 def page(run_id: str) -> Response:
-    """The same as a page that needs nothing else: it may be kept, sent and printed."""
+    """The report as a self-contained HTML page."""
     made = _report(run_id)
     response = Response(made.as_html(), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = made.policy
@@ -110,18 +109,18 @@ def page(run_id: str) -> Response:
 @runs.put("/load")
 @require("operator")
 def load() -> Response:
-    """Starts a load, as LoadOptions says: {"rate", "duration", …}."""
-    asked = members(LoadOptions.__struct_fields__)
-    g.action = f"load {_shown(asked)}"
+    """Start a load: {"rate", "duration", …}, see LoadOptions."""
+    body = members(LoadOptions.__struct_fields__)
+    g.action = f"load {_shown(body)}"
     with _problems():
-        _manager().load(LoadOptions.read(asked), who())
-    return _answer(asked, 202)
+        _manager().load(LoadOptions.read(body), who())
+    return _answer(body, 202)
 
 
 @runs.delete("/load")
 @require("operator")
 def unload() -> Response:
-    """Stops the load that was started here; if there is none, nothing."""
+    """Stop the load that was started here; do nothing if there is none."""
     with _problems():
         _manager().unload(who())
     return _answer({}, 202)
@@ -130,12 +129,12 @@ def unload() -> Response:
 @runs.post("/mongo/restart")
 @require("operator")
 def restart() -> Response:
-    """Restarts MongoDB: {"uid", "mode": "graceful" | "crash"}. The uid makes sure that it is the pod that was meant."""
-    asked = members(("uid", "mode"))
-    uid, mode = asked.get("uid"), asked.get("mode")
+    """Restart MongoDB: {"uid", "mode": "graceful" | "crash"}. The uid ensures that it is the intended pod."""
+    body = members(("uid", "mode"))
+    uid, mode = body.get("uid"), body.get("mode")
     g.action = f"restart MongoDB, {_shown(mode)}, of the pod {_shown(uid)}"
     if not isinstance(uid, str) or not uid or not isinstance(mode, str):
-        abort(422, 'Give {"uid": "<the pod\'s uid>", "mode": "graceful"} or "crash".')
+        abort(422, 'The body must be {"uid": "<the pod\'s uid>", "mode": "graceful" or "crash"}.')
     with _problems():
         _manager().restart_mongo(uid, mode, who())
     return _answer({"uid": uid, "mode": mode}, 202)
@@ -144,17 +143,17 @@ def restart() -> Response:
 @runs.get("/audit")
 @require("viewer")
 def audit() -> Response:
-    """Who did what, newest first."""
+    """The audit log, newest first."""
     return _answer(_audit().newest())
 
 
 @runs.after_request
 def note(response: Response) -> Response:
-    """What the manager has not noted itself."""
+    """Audit the requests that the manager has not audited itself."""
     if request.method not in SAFE_METHODS and not g.get("audited"):
         action = g.get("action") or ACTIONS.get(request.endpoint or "", f"{request.method} {request.path}")
-        note_down = _audit() if g.get("role") == "operator" else _audit().denied
-        note_down(who(), action, _outcome(response))
+        write = _audit() if g.get("role") == "operator" else _audit().denied
+        write(who(), action, _outcome(response))
     return response
 
 
@@ -167,13 +166,13 @@ def _outcome(response: Response) -> str:
 
 @contextlib.contextmanager
 def _problems() -> Iterator[None]:
-    """What the manager refuses, as statuses."""
+    """Turn the manager's errors into problem responses."""
     try:
         yield
     except InvalidOption as error:
         abort(422, str(error))
     except UnknownRun:
-        abort(404, "There is no such run, or it is forgotten: the newest are in /api/runs.")
+        abort(404, "There is no such run. /api/runs lists the newest ones.")
     except UidNotCurrent as error:
         abort(problem(409, str(error), {"uid": error.uid}))
     except (RunActive, LeaseHeld) as error:
@@ -192,10 +191,10 @@ def _run(run_id: str) -> Json:
 def _report(run_id: str) -> Report:
     found = _run(run_id)
     if found["verdict"] == RUNNING:
-        abort(409, "The run is not over: there is a report when it has its verdict.")
+        abort(409, "The run has no verdict yet, so there is no report.")
     hub: Hub = current_app.extensions["hub"]
     config: Config = current_app.config["DASHBOARD"]
-    tables = orjson.loads(hub.history(0.0))["tables"]  # whole: figures of pods stand until they change
+    tables = orjson.loads(hub.history(0.0))["tables"]  # all: a number of pods holds until it changes
     target = (orjson.loads(hub.state())["autoscaler"] or {}).get("target_of_requests")
     return Report(found, tables, config.namespace, config.cluster_name, target)
 
@@ -207,7 +206,7 @@ def _checked(run_id: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """What somebody sent, in a few words."""
+    """Shorten a request's value for the audit."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
@@ -219,7 +218,7 @@ def _answer(body: Json | list[Json] | Mapping[str, object], status: int = 200, *
 
 
 def demos_of(config: Config, manager: RunManager) -> list[Json]:
-    """The demos as JSON, with this deployment's names in their commands."""
+    """Return the demos as JSON, with this deployment's names in their commands."""
     names = {"namespace": config.namespace, "database": f"{config.statefulset}-0"}
     return [demo.to_json(names) for demo in manager.demos.values()]
 

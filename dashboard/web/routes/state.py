@@ -1,4 +1,4 @@
-"""The HTTP API for scripts: what the page sees, as JSON."""
+"""The state and the history as JSON, for scripts."""
 
 import gzip
 import math
@@ -12,21 +12,21 @@ from dashboard.web.auth import require
 from dashboard.web.hub import Hub
 from dashboard.web.response_cache import ResponseCache
 
-PACK_OVER_BYTES = 4 << 10
-PACK_LEVEL = 1  # a fifth larger than by the usual level, in a seventh of its time
+GZIP_OVER_BYTES = 4 << 10
+GZIP_LEVEL = 1  # a fifth larger than with the default level, in a seventh of the time
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
 
 @api.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    setup.app.extensions["answers"] = ResponseCache()
+    setup.app.extensions["response_cache"] = ResponseCache()
 
 
 @api.get("/state")
 @require("viewer")
 def state() -> Response:
-    """The state, as a snapshot on the socket has it."""
+    """The state, as in a snapshot on the socket."""
     hub: Hub = current_app.extensions["hub"]
     return Response(hub.state(), content_type="application/json")
 
@@ -34,21 +34,21 @@ def state() -> Response:
 @api.get("/history")
 @require("viewer")
 def history() -> Response:
-    """The charted figures after ?since= (seconds since 1970; all without it)."""
+    """The charts' points after ?since= (seconds since 1970), by default all."""
     hub: Hub = current_app.extensions["hub"]
     since = _since(request.args.get("since", "0"))
-    moment = (since, hub.taken_in(), int(time.monotonic()))  # the second is for `as_of`, which no point moves
-    return _packed(moment, lambda: hub.history(since))
+    key = (since, hub.taken_in(), int(time.monotonic()))  # with the second, since `as_of` changes without a point
+    return _cached(key, lambda: hub.history(since))
 
 
-def _packed(moment: Hashable, make: Callable[[], bytes]) -> Response:
-    """JSON that is the same for all who ask at this moment, as gzip for whoever takes it where that is worth it."""
-    answers: ResponseCache = current_app.extensions["answers"]
-    body = answers.get(moment, make)
+def _cached(key: Hashable, make: Callable[[], bytes]) -> Response:
+    """Return a cached JSON response, gzipped if it is large and the client accepts it."""
+    cache: ResponseCache = current_app.extensions["response_cache"]
+    body = cache.get(key, make)
     response = Response(body, content_type="application/json")
     response.vary.add("Accept-Encoding")
-    if len(body) > PACK_OVER_BYTES and request.accept_encodings.quality("gzip") > 0:
-        response.data = answers.get((moment, "gzip"), lambda: gzip.compress(body, PACK_LEVEL, mtime=0))
+    if len(body) > GZIP_OVER_BYTES and request.accept_encodings.quality("gzip") > 0:
+        response.data = cache.get((key, "gzip"), lambda: gzip.compress(body, GZIP_LEVEL, mtime=0))
         response.content_encoding = "gzip"
     return response
 

@@ -157,7 +157,7 @@ def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) ->
 def test_a_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 3)
+    monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 3)
     monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
     hub.join("slow")
     until(lambda: broadcaster.of("patch", "slow"))  # the number of viewers
@@ -179,7 +179,7 @@ def test_a_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapsh
 def test_a_viewer_that_acknowledges_a_little_late_is_no_slow_client(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 5)
+    monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 5)
     monkeypatch.setattr(hub_module, "PUBLISH_SECONDS", 0.01)
     hub.join("good")
     for restarts in range(1, 40):
@@ -197,7 +197,7 @@ def test_snapshots_are_not_given_faster_than_they_are_read(
     hub.join("greedy")
     for _ in range(50):
         hub.request_snapshot("greedy")
-    assert len(broadcaster.of("snapshot", "greedy")) == hub_module.UNSEEN_SNAPSHOTS
+    assert len(broadcaster.of("snapshot", "greedy")) == hub_module.UNACKED_SNAPSHOTS
 
 
 def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, broadcaster: Kept) -> None:
@@ -210,7 +210,7 @@ def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, broadc
 def test_a_slow_client_that_stays_silent_is_cut_off(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "UNSEEN_PATCHES", 0)
+    monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 0)
     monkeypatch.setattr(hub_module, "EVICT_SECONDS", 0.1)
     hub.join("gone")
     hub.put(pod("1"))

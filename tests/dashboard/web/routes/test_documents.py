@@ -177,7 +177,7 @@ def test_a_service_that_does_not_answer_is_a_problem_that_says_what_is_known(
     written = post(client, **AS_OPERATOR)
     assert problem(written) == status
     assert written.json and written.json["outcome"] == outcome
-    assert ("stored, or not" in written.json["detail"]) == (outcome == "unknown")
+    assert ("unknown whether" in written.json["detail"]) == (outcome == "unknown")
 
 
 def test_in_the_mock_an_insertion_is_a_document_of_the_story(app: Flask, client: FlaskClient) -> None:

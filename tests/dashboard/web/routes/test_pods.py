@@ -55,10 +55,10 @@ class Pods:
         self.views = [view()]
         app.extensions["hub"].pods = lambda: self.views
         if api is None:
-            app.extensions["inspector"] = MockPodReader(TARGETS, lambda: NOW)
+            app.extensions["pod_reader"] = MockPodReader(TARGETS, lambda: NOW)
         else:
             self._script(api)
-            app.extensions["inspector"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
+            app.extensions["pod_reader"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
 
     def _script(self, api: StubApi) -> None:
         """The API knows what the mock does, but for the words of its refusals."""
@@ -156,7 +156,7 @@ class TestDetails:
         assert refusal(get(client, path))[0] == 404
 
     def test_a_parameter_that_is_not_known_is_refused(self, pods: Pods, client: FlaskClient) -> None:
-        assert refusal(get(client, "uid-1?name=x")) == (400, "There is no parameter 'name' here.")
+        assert refusal(get(client, "uid-1?name=x")) == (400, "Unknown parameter 'name'.")
 
     def test_a_pod_that_was_replaced_under_its_name_is_gone(self, real: Pods, client: FlaskClient) -> None:
         real.views = [view(uid="uid-0")]
@@ -170,7 +170,7 @@ class TestDetails:
 
     def test_an_api_server_that_is_gone_is_told(self, app: Flask, client: FlaskClient) -> None:
         Pods(app, None)
-        app.extensions["inspector"] = PodReader(
+        app.extensions["pod_reader"] = PodReader(
             partial(KubeClient, Configuration(host="http://127.0.0.1:1")), NAMESPACE
         )
         status, words = refusal(get(client, "uid-1"))
@@ -178,8 +178,8 @@ class TestDetails:
         assert words.startswith("The API server does not answer")
 
     def test_no_more_requests_wait_for_the_api_server_than_may(self, pods: Pods, client: FlaskClient) -> None:
-        looks = pods.app.extensions["looks"] = PodLookups(1)
-        with looks.one():
+        lookups = pods.app.extensions["pod_lookups"] = PodLookups(1)
+        with lookups.one():
             answer = get(client, "uid-1")
         assert refusal(answer)[0] == 503
         assert answer.headers["Retry-After"] == "2"
@@ -216,7 +216,7 @@ class TestLog:
             ("tail=%D9%A1", 400, "tail must be a whole number from 1 to 2000."),
             ("follow=1", 400, "follow must be true or false."),
             ("tail=5&tail=6", 400, "tail must be given once."),
-            ("n=5", 400, "There is no parameter 'n' here. Known: container, previous, tail, follow, timestamps."),
+            ("n=5", 400, "Unknown parameter 'n'. Known: container, previous, tail, follow, timestamps."),
         ],
     )
     def test_what_cannot_be_is_refused_in_a_sentence(
@@ -249,7 +249,7 @@ class TestLog:
         refused = {"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": said}}
         api.scripts[f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log"] = [refused]
         assert refusal(get(client, "uid-1/log?follow=true")) == (status, words)
-        assert len(real.app.extensions["tails"]) == 0
+        assert len(real.app.extensions["log_streams"]) == 0
 
     def test_a_log_that_breaks_off_says_so_in_its_last_line(
         self, real: Pods, client: FlaskClient, api: StubApi
@@ -263,9 +263,9 @@ class TestLog:
     def test_whoever_follows_gets_what_was_written_and_stays(self, pods: Pods, client: FlaskClient) -> None:
         answer = get(client, "uid-1/log?follow=true&tail=3&timestamps=true")
         assert next(answer.response) == b"\n"  # type: ignore[call-overload]
-        assert len(pods.app.extensions["tails"]) == 1
+        assert len(pods.app.extensions["log_streams"]) == 1
         answer.close()
-        assert len(pods.app.extensions["tails"]) == 0
+        assert len(pods.app.extensions["log_streams"]) == 0
 
     def test_an_api_connection_is_closed_with_its_reader(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
         answer = get(client, "uid-1/log?follow=true&tail=3")
@@ -275,7 +275,7 @@ class TestLog:
         until(lambda: threading.active_count() < read)
 
     def test_so_many_read_at_once_and_no_more(self, pods: Pods, client: FlaskClient) -> None:
-        pods.app.extensions["tails"] = LogStreams(1)
+        pods.app.extensions["log_streams"] = LogStreams(1)
         first = get(client, "uid-1/log?follow=true&tail=3")
         answer = get(client, "uid-1/log?tail=3")
         assert refusal(answer)[0] == 503
@@ -287,7 +287,7 @@ class TestLog:
         answer = get(client, "uid-1/log?follow=true&tail=3")
         reading = threading.Thread(target=lambda: list(answer.response))
         reading.start()
-        pods.app.extensions["tails"].stop()
+        pods.app.extensions["log_streams"].stop()
         reading.join(30)
         assert not reading.is_alive()
         assert refusal(get(client, "uid-1/log"))[0] == 503
