@@ -128,9 +128,10 @@ def _result(
 
 
 def commit() -> str:
-    """The checkout's commit, with a + where something was changed since."""
+    """The checkout's commit, with a + where something was changed since, other than these results."""
     name = _git("rev-parse", "--short", "HEAD")
-    return name + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs/trust.*")
+    return name + ("+" if changed else "")
 
 
 def machine() -> str:
