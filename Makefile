@@ -24,7 +24,7 @@ trust: .venv/tests ## both demos on many healthy and many broken deployments, co
 	@$(PYTHON) -m tests.trust
 
 .PHONY: check
-check: .venv/tests ## lint, types, unit tests: under 30 s
+check: .venv/tests tests/js/node_modules ## lint, types, unit tests
 	@tests/check
 
 .PHONY: local
@@ -75,6 +75,10 @@ requirements: ## pin the newest versions of everything
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# What checks the page's JavaScript, where npm is installed.
+tests/js/node_modules: tests/js/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/js --no-audit --no-fund --silent && touch $@; fi
 
 # An install for each use, so that `make up` waits for no test tool.
 .venv/tools: PACKAGES = cluster local

@@ -1,4 +1,5 @@
 // Made by `python -m tools.docs.contract` from dashboard/core/contract.py.
+export as namespace contract; // so that every module's comments can name contract.State
 
 /** The deployment. `crash` says whether the database's pod has a crash container. */
 export interface About {

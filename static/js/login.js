@@ -1,7 +1,8 @@
 // Signs in with a token, from the form or from a login link. A link has the token in its fragment, which is never sent to a server.
 
 const form = document.querySelector("form");
-const field = form.elements.namedItem("token");
+/** @type {HTMLInputElement} */
+const field = form.querySelector("[name=token]");
 const button = form.querySelector("button");
 const message = document.getElementById("message");
 

@@ -1,19 +1,19 @@
 // Connects the parts of the page: one feed, at most one drawing a frame, each part in its own element.
 
-import { io, render } from "./vendor.js";
-import { actions } from "./actions.js";
-import { autoscaler } from "./autoscaler.js";
+import { io, render } from "./lib/vendor.js";
+import { actions } from "./actions/actions.js";
+import { autoscaler } from "./deployment/autoscaler.js";
 import { ChartsPanel } from "./charts/charts.js";
-import { claims } from "./claims.js";
-import { connectErrorProbe } from "./connectError.js";
-import { demos } from "./demos.js";
+import { claims } from "./demos/claims.js";
+import { connectErrorProbe } from "./feed/connectError.js";
+import { demos } from "./demos/demos.js";
 import { documents } from "./documents/documents.js";
 import { PodDrawer } from "./drawer/drawer.js";
-import { percent } from "./format.js";
-import { MetricsHistory } from "./history.js";
-import { move } from "./motion.js";
-import { deployment as deploymentOf, tileOrder } from "./pods.js";
-import { Feed, OPTIONS, connection } from "./socket.js";
+import { percent } from "./lib/format.js";
+import { MetricsHistory } from "./feed/history.js";
+import { move } from "./lib/motion.js";
+import { deployment as deploymentOf, tileOrder } from "./deployment/pods.js";
+import { Feed, OPTIONS, connection } from "./feed/socket.js";
 import { sources } from "./sources.js";
 import { banner, pills, where } from "./statusBar.js";
 import { timeline } from "./timeline/timeline.js";
@@ -25,7 +25,7 @@ const MOST_ANIMATED_PODS = 60; // measuring the places of more tiles takes too l
 const now = () => performance.now();
 const byId = (id) => document.getElementById(id);
 
-const names = byId("main").dataset; // deployment, statefulset, collection, and the reader's role
+const names = /** @type {any} */ (byId("main")).dataset; // deployment, statefulset, collection, and the reader's role
 const specs = JSON.parse(byId("demo-specs").textContent); // the demos of this deployment
 const history = new MetricsHistory(schedule);
 const feed = new Feed(io(OPTIONS), {

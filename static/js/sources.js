@@ -1,12 +1,12 @@
 // The sources of the page's data, each with its state and age.
 
-import { html, nothing, repeat } from "./vendor.js";
-import { kindName, secondsSince, timeOfDay, wholeDuration } from "./format.js";
-import { status } from "./icons.js";
-import { panel } from "./panel.js";
-import { sourceStatus } from "./status.js";
+import { html, nothing, repeat } from "./lib/vendor.js";
+import { kindName, secondsSince, timeOfDay, wholeDuration } from "./lib/format.js";
+import { status } from "./lib/icons.js";
+import { panel } from "./lib/panel.js";
+import { sourceStatus } from "./lib/status.js";
 
-export function sources(state, now) {
+export function sources(/** @type {contract.State} */ state, now) {
   const all = Object.entries(state.sources);
   const live = all.filter(([, source]) => source.state === "live").length;
   return panel({
@@ -20,7 +20,7 @@ export function sources(state, now) {
   });
 }
 
-function row(kind, source, now) {
+function row(kind, /** @type {contract.SourceView} */ source, now) {
   return html`<li data-source=${kind} data-tone=${sourceStatus(source).tone}>
     <span class="source-kind" title=${kind}>${kindName(kind)}</span>
     ${status(sourceStatus(source))}

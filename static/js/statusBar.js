@@ -1,14 +1,14 @@
 // The page's header: the deployment's name and cluster, and whether the page is up to date.
 
-import { html, nothing } from "./vendor.js";
-import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./format.js";
-import { icon } from "./icons.js";
-import { connection } from "./socket.js";
+import { html, nothing } from "./lib/vendor.js";
+import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./lib/format.js";
+import { icon } from "./lib/icons.js";
+import { connection } from "./feed/socket.js";
 
 const SIGNS = { live: ["full", "good"], stale: ["warning", "warn"], reconnecting: ["half", "busy"] };
 
 // "Deployment flask · embedded · Kubernetes 1.36.3".
-export function where({ about, deployment }) {
+export function where(/** @type {contract.State} */ { about, deployment }) {
   const version = about.kubernetes_version?.replace(/^v/, "");
   const parts = [deployment && `Deployment ${deployment.name}`, about.cluster, version && `Kubernetes ${version}`];
   return html`${parts.filter(Boolean).join(" · ")}`;
@@ -43,7 +43,7 @@ function connectionText(feed, word, age) {
 }
 
 // The first source that is not live, or the age of the CPU samples, which are the least frequent.
-function sourcesPill({ sources }, now) {
+function sourcesPill(/** @type {contract.State} */ { sources }, now) {
   const broken = Object.entries(sources).filter(([, source]) => source.state !== "live");
   if (broken.length > 0) {
     const [kind, source] = broken[0];

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { align, extent, rowAt } from "../../static/js/charts/align.js";
-import { columnsOf } from "../../static/js/columns.js";
+import { align, extent, rowAt } from "../../static/js/charts/model/align.js";
+import { columnsOf } from "../../static/js/feed/columns.js";
 import { lineEnds, spread } from "../../static/js/charts/chart.js";
-import { marksIn, marksNear, placeLabels } from "../../static/js/charts/marks.js";
-import { notes, recordedSince } from "../../static/js/charts/notes.js";
-import { PLOTS } from "../../static/js/charts/plots.js";
+import { marksIn, marksNear, placeLabels } from "../../static/js/charts/model/marks.js";
+import { notes, recordedSince } from "../../static/js/charts/model/notes.js";
+import { PLOTS } from "../../static/js/charts/model/plots.js";
 import { range, roundEnd, splits, tick } from "../../static/js/charts/scales.js";
 import { Selection, step } from "../../static/js/charts/selection.js";
-import { viewModel } from "../../static/js/charts/viewModel.js";
-import { rowSeconds, sentence, table, valuesAt } from "../../static/js/charts/summary.js";
+import { viewModel } from "../../static/js/charts/model/viewModel.js";
+import { rowSeconds, sentence, table, valuesAt } from "../../static/js/charts/model/summary.js";
 
 const SPAN = { from: 100, to: 200, now: 200 };
 const source = (at, value, more = {}) => ({ columns: { at, value }, fill: ["value"], ...more });
@@ -395,7 +395,7 @@ describe("one drawing", () => {
 
 describe("a pod's sparkline", async () => {
   globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // lit-html needs these to be imported
-  const { path } = await import("../../static/js/sparkline.js");
+  const { path } = await import("../../static/js/deployment/sparkline.js");
   const of = (points) => path(points, { end: 1_000, seconds: 900 });
 
   test("is null for less than two samples in its time", () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { marksNear, obligationMark } from "../../static/js/charts/marks.js";
-import { ago } from "../../static/js/format.js";
-import { obligationText, unmetObligation } from "../../static/js/runs.js";
-import { sentence, trendOf } from "../../static/js/trend.js";
+import { marksNear, obligationMark } from "../../static/js/charts/model/marks.js";
+import { ago } from "../../static/js/lib/format.js";
+import { obligationText, unmetObligation } from "../../static/js/demos/runs.js";
+import { sentence, trendOf } from "../../static/js/demos/trend.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const NOW = Date.parse(START);

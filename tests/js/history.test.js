@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { append, columnsOf, downsample, merge, trim } from "../../static/js/columns.js";
-import { MetricsHistory } from "../../static/js/history.js";
+import { append, columnsOf, downsample, merge, trim } from "../../static/js/feed/columns.js";
+import { MetricsHistory } from "../../static/js/feed/history.js";
 
 const T0 = 1_764_000_000; // a whole minute
 const cpu = (...times) => ({ at: times.map((time) => T0 + time), percent: times });

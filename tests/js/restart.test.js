@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
 globalThis.document ??= { createTreeWalker() {}, createComment() {} }; // lit-html needs these to be imported
-const { RestartRequest } = await import("../../static/js/restart.js");
+const { RestartRequest } = await import("../../static/js/actions/restart.js");
 
 const POD = { name: "mongodb-0", uid: "u1", phase: "Running" };
 

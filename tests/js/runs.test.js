@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { formatElapsed } from "../../static/js/format.js";
-import { blockedReason, earlier, elapsedSeconds, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/runs.js";
+import { formatElapsed } from "../../static/js/lib/format.js";
+import { blockedReason, earlier, elapsedSeconds, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/demos/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });

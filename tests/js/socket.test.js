@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { beforeEach, describe, mock, test } from "node:test";
 
-import { Feed, connection } from "../../static/js/socket.js";
+import { Feed, connection } from "../../static/js/feed/socket.js";
 
 const AS_OF = "2026-01-02T03:04:05.000Z";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
-import { PatchError, patch } from "../../static/js/state.js";
+import { PatchError, patch } from "../../static/js/feed/state.js";
 
 const CASES = new URL("../cases/patches.json", import.meta.url);
 const POD = { uid: "u1", name: "flask-a", ready: false };

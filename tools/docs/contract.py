@@ -57,6 +57,7 @@ def _cleaned(schema: Any) -> Any:
 
 def _types(schema: Json) -> Iterator[str]:
     yield "// Made by `python -m tools.docs.contract` from dashboard/core/contract.py."
+    yield "export as namespace contract; // so that every module's comments can name contract.State"
     for name, definition in schema["$defs"].items():
         yield ""
         if "description" in definition:

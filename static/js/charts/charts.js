@@ -1,10 +1,10 @@
 // The metrics panel: load, CPU and pods on one time axis, with marks for timeline entries.
 
-import { render } from "../vendor.js";
+import { render } from "../lib/vendor.js";
 import { Painter } from "./painter.js";
 import { Selection } from "./selection.js";
 import { chartsTemplate } from "./template.js";
-import { viewModel } from "./viewModel.js";
+import { viewModel } from "./model/viewModel.js";
 
 const DRAW_EVERY_MS = 1_000;
 

@@ -1,8 +1,8 @@
 // The layer over all charts: shaded gaps, the marks' lines and labels, and the cursor.
 
-import { html, nothing, repeat } from "../vendor.js";
-import { timeOfDay } from "../format.js";
-import { placeLabels } from "./marks.js";
+import { html, nothing, repeat } from "../lib/vendor.js";
+import { timeOfDay } from "../lib/format.js";
+import { placeLabels } from "./model/marks.js";
 
 const LABEL_ROWS = 2;
 const LABEL_REM = 0.72;
@@ -16,8 +16,12 @@ export function shades(view, layout, since) {
   const end = view.x(view.known.to);
   const text = since !== Infinity && start >= RECORDED_REM * layout.rem ? `recorded since ${timeOfDay(since * 1_000)}` : "";
   return html`${start > 1 ? shade("before", [0, start], layout, text) : nothing}
-  ${view.obligation ? shade("owed", [view.obligation.since, view.obligation.at].map((time) => Math.max(0, view.x(time))), layout, "") : nothing}
+  ${view.obligation ? shade("owed", [place(view, view.obligation.since), place(view, view.obligation.at)], layout, "") : nothing}
   ${end < view.width - 1 ? shade("after", [end, view.width], layout, `no data since ${timeOfDay(view.known.to * 1_000)}`) : nothing}`;
+}
+
+function place(view, time) {
+  return Math.max(0, view.x(time));
 }
 
 function shade(kind, [start, end], { tops }, text) {

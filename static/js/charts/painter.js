@@ -1,8 +1,8 @@
 // The canvases: loads uPlot, makes the charts, fits them to the page and draws one each frame.
 
-import { uPlot } from "../vendor.js";
+import { uPlot } from "../lib/vendor.js";
 import { Chart } from "./chart.js";
-import { PLOTS } from "./plots.js";
+import { PLOTS } from "./model/plots.js";
 
 const RELOAD_MS = 10_000; // after uPlot could not be loaded
 const WIDE_REM = 36; // from this width on, the lines' names are at their ends

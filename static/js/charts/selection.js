@@ -1,6 +1,6 @@
 // The reader's choices in the metrics panel: the time range, which the browser remembers, the cursor, and whether the table is shown.
 
-import { cursorText } from "./summary.js";
+import { cursorText } from "./model/summary.js";
 
 export const RANGES = [
   { seconds: 300, name: "5 min", text: "5 minutes" },

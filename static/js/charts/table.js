@@ -1,9 +1,9 @@
 // The charts' figures and marks as a table.
 
-import { guard, html } from "../vendor.js";
-import { timeOfDay } from "../format.js";
-import { PLOTS } from "./plots.js";
-import { table } from "./summary.js";
+import { guard, html } from "../lib/vendor.js";
+import { timeOfDay } from "../lib/format.js";
+import { PLOTS } from "./model/plots.js";
+import { table } from "./model/summary.js";
 
 const COLUMNS = PLOTS.flatMap((plot, place) => plot.figures.flatMap((figure, index) => (figure.fixed ? [] : [{ ...figure, place, index }])));
 

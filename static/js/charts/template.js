@@ -1,11 +1,11 @@
 // The template of the metrics panel: its toolbar, the charts' frames, the layer over them, and the table. Pure.
 
-import { html, nothing, svg } from "../vendor.js";
-import { timeOfDay } from "../format.js";
-import { panel } from "../panel.js";
-import { notes, recordedSince } from "./notes.js";
+import { html, nothing, svg } from "../lib/vendor.js";
+import { timeOfDay } from "../lib/format.js";
+import { panel } from "../lib/panel.js";
+import { notes, recordedSince } from "./model/notes.js";
 import { cursorLine, markLabels, markLines, shades } from "./overlay.js";
-import { PLOTS } from "./plots.js";
+import { PLOTS } from "./model/plots.js";
 import { RANGES } from "./selection.js";
 import { figuresTable } from "./table.js";
 

@@ -1,9 +1,9 @@
 // Mongo's contents: its size, the newest documents as they arrive, and pages of all others. Every document is shown as text.
 
-import { html, nothing, repeat } from "../vendor.js";
-import { bytes, plural, rate, shortId, timeOfDay } from "../format.js";
-import { icon } from "../icons.js";
-import { empty, panel } from "../panel.js";
+import { html, nothing, repeat } from "../lib/vendor.js";
+import { bytes, plural, rate, shortId, timeOfDay } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { empty, panel } from "../lib/panel.js";
 import { Arrivals } from "./arrivals.js";
 import { DocumentForm } from "./form.js";
 import { OpenRows, isObjectId, keyOf } from "./openRows.js";
@@ -90,7 +90,7 @@ class DocumentsView {
   }
 
   #backToLive() {
-    document.querySelector(".document-filter").reset();
+    /** @type {HTMLFormElement} */ (document.querySelector(".document-filter")).reset();
     this.#pager.live();
   }
 }
@@ -169,14 +169,14 @@ function position({ id }) {
   return isObjectId(id) ? id : null;
 }
 
-function summary(collection, { count: documents, size_bytes: size, ops_per_second: operations }) {
+function summary(collection, /** @type {contract.MongoView} */ { count: documents, size_bytes: size, ops_per_second: operations }) {
   const parts = [collection];
   if (documents !== null) parts.push(plural(documents, "document"), bytes(size));
   if (operations !== null) parts.push(rate(operations, "operations"));
   return parts.join(" · ");
 }
 
-function noDocuments(mongo, canInsert) {
+function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert) {
   if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
   if (mongo.state === "down") return empty("Mongo does not answer", "Its documents appear here once it does again.", "warning");
   const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${ADDRESS}`;

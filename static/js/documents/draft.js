@@ -1,6 +1,6 @@
 // The document in the form: whether the service would store it, and the command that stores it. Pure.
 
-import { bytes } from "../format.js";
+import { bytes } from "../lib/format.js";
 
 export const LARGEST_BYTES = 1_048_576; // the service's limit for a body
 const SHOWN_IN_COMMAND = 2_000; // characters; the command reads a longer document from a file
@@ -48,8 +48,8 @@ function reason({ message }, text) {
   const line = /line (\d+)/.exec(message)?.[1] ?? (offset && text.slice(0, Number(offset[1])).split("\n").length);
   const plain = message
     .replace(/^JSON\.parse: |^JSON Parse error: /, "")
-    .replace(/, (?:\.\.\.)?"[^]*"(?:\.\.\.)? is not valid JSON$/, "")
-    .replace(/ (?:in JSON )?at (?:position|line) [^]*$/, "")
+    .replace(/, (?:\.\.\.)?"[\s\S]*"(?:\.\.\.)? is not valid JSON$/, "")
+    .replace(/ (?:in JSON )?at (?:position|line) [\s\S]*$/, "")
     .trim();
   const lowered = plain.charAt(0).toLowerCase() + plain.slice(1);
   return line ? `${lowered} (line ${line})` : lowered;

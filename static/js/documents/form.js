@@ -1,9 +1,9 @@
 // The dialog that inserts a document through the service, and shows the equivalent command.
 
-import { guard, html, nothing } from "../vendor.js";
-import { copy } from "../copy.js";
-import { icon } from "../icons.js";
-import { request } from "../request.js";
+import { guard, html, nothing } from "../lib/vendor.js";
+import { copy } from "../lib/copy.js";
+import { icon } from "../lib/icons.js";
+import { request } from "../lib/request.js";
 import { check, command } from "./draft.js";
 
 const ID = "document-form";
@@ -27,7 +27,8 @@ export class DocumentForm {
   open() {
     this.#problem = null;
     this.#redraw();
-    const dialog = document.getElementById(ID);
+    /** @type {HTMLDialogElement} */
+    const dialog = document.querySelector(`dialog#${ID}`);
     const area = dialog.querySelector("textarea");
     area.value = this.#text;
     dialog.showModal();

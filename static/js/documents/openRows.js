@@ -1,8 +1,8 @@
 // The rows that the reader has opened, and the whole documents that they show.
 
-import { jsonLine } from "../format.js";
-import { parts } from "../json.js";
-import { ask } from "../request.js";
+import { jsonLine } from "../lib/format.js";
+import { parts } from "../lib/json.js";
+import { ask } from "../lib/request.js";
 
 // A row's identity. A live row is {id, document, inserted, truncated, text} and is identified by its id; a page's row has a key.
 export function keyOf(row) {
@@ -68,7 +68,8 @@ export class OpenRows {
 
   async #fetch(entry) {
     entry.abort?.abort();
-    const { signal } = (entry.abort = new AbortController());
+    entry.abort = new AbortController();
+    const { signal } = entry.abort;
     entry.problem = null;
     try {
       const text = await this.#fetchText(entry.row.id, signal);
@@ -96,7 +97,7 @@ function wholeText(row) {
 // Fetches a whole document from the service. The id of a live row that is no ObjectId is JSON, as a filter needs it.
 async function fetchDocument(id, signal) {
   if (isObjectId(id)) return (await ask(`/api/documents/${id}`, { signal })).text();
-  const query = new URLSearchParams({ limit: 1, filter: `{"_id":${id}}` });
+  const query = new URLSearchParams({ limit: "1", filter: `{"_id":${id}}` });
   const [found] = parts(await (await ask(`/api/documents?${query}`, { signal })).text());
   if (found === undefined) throw new Error("The service does not find this _id: the document is gone, or its _id has a type that JSON lacks.");
   return found;

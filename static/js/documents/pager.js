@@ -1,7 +1,7 @@
 // A page of documents, filtered or older, which replaces the live table.
 
-import { parts, takeId } from "../json.js";
-import { ask } from "../request.js";
+import { parts, takeId } from "../lib/json.js";
+import { ask } from "../lib/request.js";
 import { isObjectId } from "./openRows.js";
 
 const PAGE_SIZE = 20;
@@ -52,7 +52,8 @@ export class Pager {
   // The present page stays until the new one arrives, and also when the request fails.
   async #go(filter, trail) {
     this.#abort?.abort();
-    const { signal } = (this.#abort = new AbortController());
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
     Object.assign(this, { pending: { filter, trail }, problem: null });
     this.#redraw();
     try {

@@ -1,10 +1,10 @@
 // A document's row, and below it the whole document while the row is open.
 
-import { guard, html, nothing } from "../vendor.js";
-import { copy } from "../copy.js";
-import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../format.js";
-import { icon } from "../icons.js";
-import { indent } from "../json.js";
+import { guard, html, nothing } from "../lib/vendor.js";
+import { copy } from "../lib/copy.js";
+import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { indent } from "../lib/json.js";
 import { keyOf } from "./openRows.js";
 
 const LINE_LENGTH = 400; // characters; no screen fits more on a line

@@ -1,11 +1,11 @@
 // The drawer's tabs Overview and Events. Pure.
 
-import { html, nothing, repeat } from "../vendor.js";
-import { count, plural, rate, secondsSince, timeOfDay, wholeDuration } from "../format.js";
-import { status } from "../icons.js";
-import { empty } from "../panel.js";
-import { CPU, MEMORY, usage } from "../pods.js";
-import { containerStatus, podConditionStatus } from "../status.js";
+import { html, nothing, repeat } from "../lib/vendor.js";
+import { count, plural, rate, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
+import { status } from "../lib/icons.js";
+import { empty } from "../lib/panel.js";
+import { CPU, MEMORY, usage } from "../deployment/pods.js";
+import { containerStatus, podConditionStatus } from "../lib/status.js";
 
 const KINDS = { init: "init", sidecar: "sidecar", debug: "debug" };
 

@@ -1,6 +1,6 @@
 // A pod's drawer: its details, events, log and YAML, in a dialog at the page's side.
 
-import { nothing, render } from "../vendor.js";
+import { nothing, render } from "../lib/vendor.js";
 import { LogView } from "./logView.js";
 import { PodDetails, TrackedPod } from "./pod.js";
 import { TABS, drawerTemplate } from "./template.js";

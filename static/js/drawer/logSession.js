@@ -1,7 +1,7 @@
 // The state of the log view, and its texts: the pod's containers, the reader's choices, the open log and its lines. No DOM here.
 
-import { plural } from "../format.js";
-import { ask } from "../request.js";
+import { plural } from "../lib/format.js";
+import { ask } from "../lib/request.js";
 import { LineBuffer, readLog } from "./log.js";
 
 const STATES = {
@@ -17,7 +17,7 @@ const PAUSED = { icon: "minus", word: "paused", tone: "warn" };
 export class LogSession {
   choice = { container: null, previous: false, filter: "", wrap: true, times: true };
   lines = new LineBuffer();
-  state = { word: "opening" }; // as readLog reports it
+  state = { word: "opening", problem: undefined }; // as readLog reports it
   paused = false;
   #uid = null;
   #containers = [];
@@ -93,7 +93,7 @@ export class LogSession {
     const { signal } = controller;
     const { container, previous } = this.choice;
     const path = `/api/pods/${encodeURIComponent(this.#uid)}/log`;
-    const query = (tail) => new URLSearchParams({ container, previous, tail, follow: !previous, timestamps: true });
+    const query = (tail) => new URLSearchParams({ container, previous: String(previous), tail, follow: String(!previous), timestamps: "true" });
     const ifOpen = (handle) => (event) => this.#abort === controller && handle(event);
     this.#read({
       open: (tail) => ask(`${path}?${query(tail)}`, { signal }),
@@ -151,7 +151,7 @@ export function emptyLog({ word, problem }, count, filter) {
 
 function abortableWait(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    setTimeout(resolve, ms);
+    signal.addEventListener("abort", resolve, { once: true });
   });
 }

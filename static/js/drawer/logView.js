@@ -1,8 +1,8 @@
 // The log in the drawer: its controls, its lines and its state.
 
-import { html, nothing } from "../vendor.js";
-import { status } from "../icons.js";
-import { empty } from "../panel.js";
+import { html, nothing } from "../lib/vendor.js";
+import { status } from "../lib/icons.js";
+import { empty } from "../lib/panel.js";
 import { LogPane } from "./logPane.js";
 import { LogSession, emptyLog, logStatus, logSummary } from "./logSession.js";
 
@@ -137,6 +137,7 @@ export class LogView {
 }
 
 // `disabled` is the reason why the box is disabled, or nothing.
+/** @param {unknown} disabled */
 function checkbox(label, checked, onChange, disabled = nothing) {
   return html`<label class="log-check" title=${disabled}>
     <input type="checkbox" .checked=${checked} ?disabled=${disabled !== nothing} @change=${({ target }) => onChange(target.checked)}>${label}

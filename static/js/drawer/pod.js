@@ -1,6 +1,6 @@
 // The drawer's pod: followed in the state, and its details from the API. No DOM here.
 
-import { request } from "../request.js";
+import { request } from "../lib/request.js";
 
 const EVERY_MS = 5_000;
 const SOON_MS = 300; // after a change of the pod
@@ -68,7 +68,8 @@ export class PodDetails {
     const { isGone, isHidden, fetchDetails, now } = this.#options;
     if (isHidden() && this.details) return this.#fetchIn(EVERY_MS);
     this.#abort?.abort();
-    const controller = (this.#abort = new AbortController());
+    const controller = new AbortController();
+    this.#abort = controller;
     this.#requestedAt = now();
     try {
       const details = await fetchDetails(this.#uid, controller.signal);

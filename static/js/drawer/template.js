@@ -1,11 +1,11 @@
 // The drawer's template: its head, its tabs and the chosen tab's content. Pure.
 
-import { html, nothing } from "../vendor.js";
-import { copy } from "../copy.js";
-import { secondsSince, timeOfDay } from "../format.js";
-import { icon, status } from "../icons.js";
-import { empty } from "../panel.js";
-import { podStatus } from "../status.js";
+import { html, nothing } from "../lib/vendor.js";
+import { copy } from "../lib/copy.js";
+import { secondsSince, timeOfDay } from "../lib/format.js";
+import { icon, status } from "../lib/icons.js";
+import { empty } from "../lib/panel.js";
+import { podStatus } from "../lib/status.js";
 import { events, overview } from "./details.js";
 
 export const TABS = [
@@ -45,7 +45,7 @@ function goneNotice({ pod, state, onSuccessor }) {
   </p>`;
 }
 
-function tabButton([name, label], { tab, details, onTab }) {
+function tabButton(/** @type {string[]} */ [name, label], { tab, details, onTab }) {
   const isChosen = name === tab;
   return html`<button
     type="button"

@@ -1,10 +1,10 @@
 // The timeline: changes of the deployment, Kubernetes events and actions, newest first.
 
-import { guard, html, nothing, repeat } from "../vendor.js";
+import { guard, html, nothing, repeat } from "../lib/vendor.js";
 import { day, filters, fullTime, select, shortTime } from "./entries.js";
-import { count } from "../format.js";
-import { icon } from "../icons.js";
-import { absent, empty, panel } from "../panel.js";
+import { count } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { absent, empty, panel } from "../lib/panel.js";
 
 const SHOWN = 40; // rows, until the reader asks for all
 const MUTED_MS = 1_000; // after a change of the filter, so that screen readers do not announce all rows that it brings into view
@@ -93,7 +93,7 @@ function log(found, all, isMuted, now) {
   </div>`;
 }
 
-function row(entry, now) {
+function row(/** @type {contract.TimelineEntry} */ entry, now) {
   const { tone, kind, text, about } = entry;
   return guard([entry, day(now)], () => html`<li
     data-entry=${entry.id}
@@ -116,7 +116,7 @@ function kindTag(kind) {
   return word ? html`<abbr class="entry-kind" title=${title}>${word}</abbr> ` : nothing;
 }
 
-function nothingFound(state, { filter, text }, choose) {
+function nothingFound(/** @type {contract.State} */ state, { filter, text }, choose) {
   if (filter === "event" && !text) return absent(state, "events", "No Kubernetes events", "There were none in the last hour or so.");
   return html`${empty("No matching entries", "No entry matches the filter.")}
     <button type="button" class="link timeline-more" @click=${() => choose({ filter: "all", text: "" })}>Show everything</button>`;

@@ -1,6 +1,6 @@
 // The demos' runs: which run a card shows, its verdict and steps, and why nothing can be started. Pure.
 
-import { timeOfDay } from "./format.js";
+import { timeOfDay } from "../lib/format.js";
 
 const EARLIER = 5; // runs listed under a card
 
@@ -23,29 +23,29 @@ export function verdictStatus({ verdict }) {
   return VERDICTS[verdict] ?? VERDICTS.inconclusive;
 }
 
-export function stepStatus({ state }) {
+export function stepStatus(/** @type {contract.RunStep} */ { state }) {
   return STEPS[state] ?? STEPS.waiting;
 }
 
 // The run that a demo's card shows: the active one or the latest. `seen` is the demo's last active run as the state had it: it has
 // all steps and the evidence, which the list of runs lacks.
-export function latest({ run, runs }, demo, seen) {
+export function latest(/** @type {contract.State} */ { run, runs }, demo, seen) {
   if (run?.demo === demo) return run;
   const newest = (runs ?? []).find((one) => one.demo === demo) ?? null;
   const same = seen && (!newest || (seen.id === newest.id && seen.verdict === newest.verdict));
   return same && seen.verdict !== "running" ? seen : newest;
 }
 
-export function earlier({ runs }, demo, shown) {
+export function earlier(/** @type {contract.State} */ { runs }, demo, shown) {
   return (runs ?? []).filter((one) => one.demo === demo && one.id !== shown?.id).slice(0, EARLIER);
 }
 
-export function isRunning({ run }) {
+export function isRunning(/** @type {Pick<contract.State, "run">} */ { run }) {
   return run?.verdict === "running";
 }
 
 // Why nothing can be started now, as a sentence; null when something can.
-export function blockedReason({ run, lease, load }) {
+export function blockedReason(/** @type {contract.State} */ { run, lease, load }) {
   const since = (time) => (time ? ` since ${timeOfDay(time)}` : "");
   if (isRunning({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
   if (!lease) return null;
@@ -55,12 +55,12 @@ export function blockedReason({ run, lease, load }) {
 }
 
 // The same for a restart, which is allowed during a load of this dashboard.
-export function restartBlockedReason(state) {
+export function restartBlockedReason(/** @type {contract.State} */ state) {
   return !isRunning(state) && isOwnLoad(state) ? null : blockedReason(state);
 }
 
 // Whether the lease's holder is a load of this dashboard.
-function isOwnLoad({ lease, load }) {
+function isOwnLoad(/** @type {Pick<contract.State, "lease" | "load">} */ { lease, load }) {
   return Boolean(load?.active && lease?.run?.startsWith("load-"));
 }
 
@@ -70,10 +70,11 @@ export function elapsedSeconds({ started, ended }, now) {
 }
 
 // The obligation {since, by, text} that a failed run found unmet; null where something else failed.
-export function unmetObligation({ verdict, owed, evidence }) {
-  return owed ?? (verdict === "fail" ? evidence?.owed?.find(({ met }) => met === null) : null) ?? null;
+export function unmetObligation(/** @type {contract.RunView | contract.RunRow} */ run) {
+  if ("owed" in run) return run.owed; // a row of the history
+  return (run.verdict === "fail" && run.evidence?.owed?.find(({ met }) => met === null)) || null;
 }
 
-export function obligationText({ text, since, by }) {
+export function obligationText(/** @type {contract.Obligation} */ { text, since, by }) {
   return `${text}: due by ${timeOfDay(by)}, owed since ${timeOfDay(since)}, not met.`;
 }

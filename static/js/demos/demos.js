@@ -1,14 +1,14 @@
 // The demos: each card shows a demo's run step by step, its verdict with the evidence, and the button that starts it.
 
-import { html, nothing, repeat } from "./vendor.js";
-import { keepFocus } from "./focus.js";
-import { formatElapsed, timeOfDay } from "./format.js";
-import { icon, status } from "./icons.js";
+import { html, nothing, repeat } from "../lib/vendor.js";
+import { keepFocus } from "../lib/focus.js";
+import { formatElapsed, timeOfDay } from "../lib/format.js";
+import { icon, status } from "../lib/icons.js";
 import { RunControl } from "./runControl.js";
 import { blockedReason, earlier, elapsedSeconds, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
 
 // `specs` are the demos as the server describes them. Between drawings, a card keeps the chosen options and the last active run.
-export function demos(specs, { role }, redraw) {
+export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw) {
   const cards = specs.map((demo) => card(demo, role === "operator", redraw));
   return (state, now) => {
     keepFocus(".demo");
@@ -16,7 +16,7 @@ export function demos(specs, { role }, redraw) {
   };
 }
 
-function card(demo, isOperator, redraw) {
+function card(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
   const { id, title, sentence } = demo;
   const control = new RunControl(demo, redraw);
   const chosen = Object.fromEntries(demo.options.filter((option) => option.choices).map((option) => [option.name, option.default]));
@@ -42,7 +42,7 @@ function card(demo, isOperator, redraw) {
 }
 
 // A run can be aborted only from the dashboard that runs it.
-function activeControls(control, state, { id }, isOperator) {
+function activeControls(control, /** @type {contract.State} */ state, /** @type {contract.DemoView} */ { id }, isOperator) {
   if (state.run?.id !== id) return html`<p class="text-muted">${blockedReason(state)}</p>`;
   if (!isOperator) return html`<p class="text-muted">An operator may abort it.</p>`;
   return html`<p class="buttons">${control.abortButton(id)}</p>`;
@@ -60,12 +60,12 @@ function idleControls(control, { demo, chosen, isOperator }, state, run) {
 }
 
 // The chosen value of each option that has more than one.
-function runOptions(demo, chosen, about) {
+function runOptions(/** @type {contract.DemoView} */ demo, chosen, /** @type {contract.About} */ about) {
   const open = demo.options.filter((option) => choices(option, about).length > 1);
   return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
 }
 
-function optionChoice({ id, title }, option, chosen, about) {
+function optionChoice(/** @type {contract.DemoView} */ { id, title }, option, chosen, /** @type {contract.About} */ about) {
   const { name } = option;
   if (choices(option, about).length < 2) return nothing;
   return html`<fieldset class="choice">
@@ -78,11 +78,11 @@ function optionChoice({ id, title }, option, chosen, about) {
 }
 
 // The values that an option may have in this deployment: the crash mode needs its crash container.
-function choices(option, { crash }) {
+function choices(option, /** @type {contract.About} */ { crash }) {
   return (option.choices ?? []).filter(([value]) => value !== "crash" || crash);
 }
 
-function steps(all, title, now) {
+function steps(/** @type {contract.RunStep[]} */ all, title, now) {
   return html`<ol class="steps" aria-label="Steps of ${title}">
     ${repeat(all, ({ id }) => id, (step) => {
       const { icon: name, word, tone } = stepStatus(step);
@@ -96,7 +96,7 @@ function steps(all, title, now) {
   </ol>`;
 }
 
-function verdict(run) {
+function verdict(/** @type {contract.RunView} */ run) {
   const { icon: name, word, tone } = verdictStatus(run);
   const obligation = unmetObligation(run);
   const isInReason = run.reason?.includes(obligation?.text);
@@ -108,12 +108,12 @@ function verdict(run) {
   </div>`;
 }
 
-function reports({ id }) {
+function reports(/** @type {contract.RunView} */ { id }) {
   return html`<a class="button" href="/api/runs/${id}/report.html" target="_blank">Report</a>
     <a class="button" href="/api/runs/${id}/report" download="${id}.json">JSON</a>`;
 }
 
-function earlierRuns(runs, title) {
+function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
   if (runs.length === 0) return nothing;
   return html`<div class="runs">
     <h3 class="text-muted">Earlier runs</h3>
@@ -127,7 +127,7 @@ function earlierRuns(runs, title) {
   </div>`;
 }
 
-function manualSteps({ title, by_hand: { command, watch } }) {
+function manualSteps(/** @type {contract.DemoView} */ { title, by_hand: { command, watch } }) {
   return html`<details class="by-hand">
     <summary>By hand</summary>
     <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command}</code></pre>

@@ -1,6 +1,6 @@
 // Joins several tables into one, as uPlot needs it: null is a gap, undefined is a time of another table. Pure.
 
-import { indexAfter } from "../columns.js";
+import { indexAfter } from "../../feed/columns.js";
 
 const INSTANT_SECONDS = 0.001;
 const FINE_SECONDS = 3_600; // older points are a minute apart
@@ -49,9 +49,9 @@ function track({ columns, fill, gap = Infinity, hold = false, condense, unless }
   return rows;
 }
 
-function add({ at, values }, time, valueOf, fill) {
+function add({ at, values }, time, valueAt, fill) {
   at.push(time);
-  values.forEach((column, figure) => column.push(fill?.[figure] === null ? undefined : valueOf(figure)));
+  values.forEach((column, figure) => column.push(fill?.[figure] === null ? undefined : valueAt(figure)));
 }
 
 // Grains start at round times, so that the same points are condensed together as time goes on.
@@ -64,6 +64,7 @@ function endOfGrain(at, first, end, grain, gap) {
 
 function fold(column, first, last, method) {
   if (last - first === 1) return column[first];
+  /** @type {number | null} */
   let folded = null;
   let count = 0;
   for (let point = first; point < last; point += 1) {

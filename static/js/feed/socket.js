@@ -20,6 +20,7 @@ export const OPTIONS = {
 
 // The page's copy of the dashboard's state, kept up to date from a Socket.IO client.
 export class Feed {
+  /** @type {contract.State | null} */
   state = null; // null until the first snapshot
   epoch = null; // the dashboard process that the sequence numbers belong to
   seq = 0;
@@ -36,7 +37,7 @@ export class Feed {
   // `now()` is a monotonic clock in milliseconds. `onChange()` is called after every message and every change of the connection,
   // `onSnapshot(epoch)` after every snapshot, `onPoints(points)` with the charts' new points. `connectError()` resolves to the
   // reason of a refused connection, or to null.
-  constructor(socket, { now, onChange, onSnapshot = () => {}, onPoints = () => {}, connectError, later = wait }) {
+  constructor(socket, { now, onChange, onSnapshot = (_epoch) => {}, onPoints = (_points) => {}, connectError, later = wait }) {
     this.#socket = socket;
     this.#options = { now, onChange, onSnapshot, onPoints, connectError, later };
     socket.on("connect", () => this.#onConnect());
@@ -81,7 +82,7 @@ export class Feed {
     this.#options.onChange();
   }
 
-  #onSnapshot({ epoch, seq, state }) {
+  #onSnapshot(/** @type {contract.Snapshot} */ { epoch, seq, state }) {
     Object.assign(this, { epoch, seq, state });
     this.#requestedAt = -Infinity;
     this.#received(state.as_of);
@@ -89,13 +90,13 @@ export class Feed {
   }
 
   // A patch with an older number is already part of the snapshot.
-  #onPatch({ epoch, seq, changes }) {
+  #onPatch(/** @type {contract.Patch} */ { epoch, seq, changes }) {
     if (epoch !== this.epoch || seq > this.seq + 1) this.#requestSnapshot();
     else if (seq === this.seq + 1) this.#apply(seq, changes);
     this.#received(null);
   }
 
-  #onTick({ epoch, seq, as_of: asOf, points }) {
+  #onTick(/** @type {contract.Tick} */ { epoch, seq, as_of: asOf, points }) {
     if (epoch !== this.epoch || seq > this.seq) this.#requestSnapshot();
     if (points) this.#options.onPoints(points);
     this.#received(asOf);

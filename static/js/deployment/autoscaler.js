@@ -1,17 +1,17 @@
 // The autoscaler: its figures, and the calculation behind the number of pods. The calculation and its text come with the state.
 
-import { html, nothing, repeat } from "./vendor.js";
-import { count, percent, secondsSince, timeOfDay, wholeDuration } from "./format.js";
-import { icon } from "./icons.js";
-import { absent, panel } from "./panel.js";
-import { conditionStatus } from "./status.js";
+import { html, nothing, repeat } from "../lib/vendor.js";
+import { count, percent, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { absent, panel } from "../lib/panel.js";
+import { conditionStatus } from "../lib/status.js";
 
 const KIND = "horizontalpodautoscalers";
 const NO_METRICS = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler's status has no figure.";
 const GAUGE_TARGETS = 2; // the gauge ends at twice the target, or later when the figure is larger
 const MOST_SLOTS = 100; // with more pods than this, there is no mark for each
 
-export function autoscaler(state, now) {
+export function autoscaler(/** @type {contract.State} */ state, now) {
   const { autoscaler: hpa } = state;
   return panel({
     id: "autoscaler",
@@ -25,19 +25,19 @@ export function autoscaler(state, now) {
   });
 }
 
-function aside(hpa) {
+function aside(/** @type {contract.AutoscalerView} */ hpa) {
   const { target, unit } = cpuOf(hpa);
   return `${target === null ? "no CPU target" : `CPU target ${count(target)}\u00a0${unit}`} · ${hpa.min} to ${hpa.max} pods`;
 }
 
 // The controller's figure and its target, both in the target's unit: percent of the pods' requests, or millicores a pod.
-function cpuOf(hpa) {
+function cpuOf(/** @type {contract.AutoscalerView} */ hpa) {
   return hpa.target_millicores === null
     ? { cpu: hpa.cpu_percent, target: hpa.target_percent, unit: "%" }
     : { cpu: hpa.cpu_millicores, target: hpa.target_millicores, unit: "m" };
 }
 
-function figures({ deployment, sources }, hpa, now) {
+function figures(/** @type {contract.State} */ { deployment, sources }, /** @type {contract.AutoscalerView} */ hpa, now) {
   const { desired, evaluation } = hpa;
   const { cpu, unit } = cpuOf(hpa);
   const ready = deployment?.ready ?? null;
@@ -85,7 +85,7 @@ function level(cpu, band) {
   return cpu > band.high ? "over" : cpu < band.low ? "under" : "within";
 }
 
-function reasoning(hpa, evaluation, sources, now) {
+function reasoning(/** @type {contract.AutoscalerView} */ hpa, /** @type {contract.Evaluation} */ evaluation, sources, now) {
   const { formula: steps, sentence, measured, next, until, notes } = evaluation;
   if (measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${NO_METRICS}</p>${terms(hpa, evaluation, now)}`;
   const [measure, verdict] = steps ? sentence.split(steps).map(trimJoint) : [sentence, ""];
@@ -99,7 +99,7 @@ function reasoning(hpa, evaluation, sources, now) {
 }
 
 // The settings, which hold whatever the figures are.
-function terms(hpa, { condition, rules, tolerance: margins, last }, now) {
+function terms(/** @type {contract.AutoscalerView} */ hpa, /** @type {contract.Evaluation} */ { condition, rules, tolerance: margins, last }, now) {
   return html`<dl class="terms">
     <div><dt>Goes down</dt><dd>${unbroken(condition)}</dd></div>
     <div><dt>Last scaled</dt><dd>${lastScaled(hpa, last, now)}</dd></div>
@@ -113,7 +113,7 @@ function formula(text) {
 }
 
 // Where the sentence's figure comes from. The large figure is always the controller's own, from its last sync.
-function source(hpa, { percent: used, newest, unit }) {
+function source(/** @type {contract.AutoscalerView} */ hpa, { percent: used, newest, unit }) {
   const { cpu } = cpuOf(hpa);
   if (used === null) return "";
   if (used === cpu) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
@@ -128,7 +128,7 @@ function countdown({ until, then, provided }, now) {
   return html`<strong class="countdown">${then} <time datetime=${until}>${when}</time>${provided ? ` ${unbroken(provided)}` : ""}.</strong>`;
 }
 
-function lastScaled({ last_scaled: time }, last, now) {
+function lastScaled(/** @type {contract.AutoscalerView} */ { last_scaled: time }, /** @type {contract.LastChange} */ last, now) {
   if (!time) return "not yet";
   const when = html`<time datetime=${time}>${timeOfDay(time)}</time>, ${wholeDuration(secondsSince(time, now))} ago`;
   if (!last) return when;
@@ -141,7 +141,7 @@ function tolerance({ down, up }) {
   return up === down ? `${margin(up)} tolerance` : `tolerance ${margin(up)} up, ${margin(down)} down`;
 }
 
-function conditions(list, now) {
+function conditions(/** @type {contract.ConditionView[]} */ list, now) {
   if (list.length === 0) return nothing;
   return html`<ul class="conditions" aria-label="Conditions">
     ${repeat(list, ({ id }) => id, (condition) => {

@@ -1,12 +1,12 @@
 // The actions that change the deployment: a load, and a restart of the database. The same as commands, too.
 
-import { html, nothing } from "./vendor.js";
-import { keepFocus } from "./focus.js";
-import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "./format.js";
-import { Mutation } from "./mutation.js";
-import { panel } from "./panel.js";
+import { html, nothing } from "../lib/vendor.js";
+import { keepFocus } from "../lib/focus.js";
+import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "../lib/format.js";
+import { Mutation } from "../lib/mutation.js";
+import { panel } from "../lib/panel.js";
 import { Restart } from "./restart.js";
-import { isRunning, restartBlockedReason } from "./runs.js";
+import { isRunning, restartBlockedReason } from "../demos/runs.js";
 
 const MOST_RATE = 2_000; // the server's limits
 const MOST_SECONDS = 1_800;
@@ -79,7 +79,7 @@ class LoadControl {
   }
 }
 
-function figures(load, now) {
+function figures(/** @type {contract.LoadView} */ load, now) {
   const left = load.ends ? -secondsSince(load.ends, now) : null;
   const entries = [
     ["offered", rate(load.offered)],
@@ -99,11 +99,11 @@ function milliseconds(value) {
   return duration(value / 1_000).replace(/^0\.0 s$/, `${count(Math.round(value))} ms`);
 }
 
-function summary({ rate: perSecond, duration: seconds, by, started }) {
+function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: seconds, by, started }) {
   return `${count(perSecond)} a second for ${formatElapsed(seconds, true)}, by ${by} at ${timeOfDay(started)}`;
 }
 
-function commands({ deployment, statefulset }, { about }) {
+function commands({ deployment, statefulset }, /** @type {contract.State} */ { about }) {
   const all = [
     ["Restart Mongo", "the new pod takes the same volume", `kubectl -n ${about.namespace} delete pod ${statefulset}-0`],
     ["Replace the service's pods", "no request is dropped", `kubectl -n ${about.namespace} rollout restart deployment/${deployment}`],

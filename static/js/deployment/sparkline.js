@@ -1,6 +1,6 @@
 // A pod's CPU as a small line for its tile. Decorative: the figure is beside it.
 
-import { html, nothing } from "./vendor.js";
+import { html, nothing } from "../lib/vendor.js";
 
 const WIDTH = 100;
 const HEIGHT = 16;

@@ -23,6 +23,6 @@ export function icon(name) {
 }
 
 // A state as an icon, a word and a colour. `tone` is good, busy, warn, bad or off.
-export function status({ icon: name, word, tone, title }) {
+export function status({ icon: name, word, tone, title = null }) {
   return html`<span class="status" data-tone=${tone} title=${title ?? nothing}>${icon(name)}<span>${word}</span></span>`;
 }

@@ -1,7 +1,7 @@
 // Requests to the dashboard's API, with the session's CSRF token. Failures become a Problem.
 
 // Returns the response's JSON, null for an empty body. Throws a Problem for a status other than 2xx, and for no response.
-export async function request(method, path, { json, signal } = {}) {
+export async function request(method, path, /** @type {{json?: string, signal?: AbortSignal}} */ { json, signal } = {}) {
   const response = await ask(path, {
     method,
     signal,
@@ -13,7 +13,7 @@ export async function request(method, path, { json, signal } = {}) {
 }
 
 // Returns the response with its body unread, for streams. Throws as `request` does.
-export async function ask(path, options = {}) {
+export async function ask(path, /** @type {RequestInit} */ options = {}) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
@@ -36,7 +36,7 @@ export class Problem extends Error {
 
 function csrf(method) {
   if (method === "GET") return {};
-  return { "X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content };
+  return { "X-CSRF-Token": /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="csrf-token"]')).content };
 }
 
 async function problem(response) {

@@ -1,8 +1,8 @@
 // The action that restarts the database, and its dialog.
 
-import { html, nothing } from "./vendor.js";
-import { shortId } from "./format.js";
-import { Mutation } from "./mutation.js";
+import { html, nothing } from "../lib/vendor.js";
+import { shortId } from "../lib/format.js";
+import { Mutation } from "../lib/mutation.js";
 
 const ID = "restart";
 const MODES = [
@@ -84,7 +84,7 @@ export class Restart {
   #open(pod) {
     this.#request.open(pod);
     this.#redraw();
-    requestAnimationFrame(() => document.getElementById(ID).showModal()); // after it is drawn
+    requestAnimationFrame(() => dialog().showModal()); // after it is drawn
   }
 
   #onClose() {
@@ -98,8 +98,13 @@ export class Restart {
   }
 
   async #confirm() {
-    if (await this.#request.send()) document.getElementById(ID).close();
+    if (await this.#request.send()) dialog().close();
   }
+}
+
+/** @returns {HTMLDialogElement} */
+function dialog() {
+  return document.querySelector(`dialog#${ID}`);
 }
 
 // One request to restart the database. It names the uid of the pod for which the dialog was opened, so that a pod that has replaced it

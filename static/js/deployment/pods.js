@@ -1,11 +1,11 @@
 // The deployment as tiles: Service → pods → database → volume.
 
-import { guard, html, nothing, repeat } from "./vendor.js";
-import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "./format.js";
-import { icon, status } from "./icons.js";
-import { absent, panel } from "./panel.js";
+import { guard, html, nothing, repeat } from "../lib/vendor.js";
+import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../lib/format.js";
+import { icon, status } from "../lib/icons.js";
+import { absent, panel } from "../lib/panel.js";
 import { sparkline } from "./sparkline.js";
-import { claimStatus, podStatus, serviceStatus } from "./status.js";
+import { claimStatus, podStatus, serviceStatus } from "../lib/status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: a meter at or above it warns
 const SPARKLINE_SECONDS = 900;
@@ -67,7 +67,7 @@ function arrow() {
   return html`<span class="flow-arrow">${icon("arrow")}</span>`;
 }
 
-function service(state) {
+function service(/** @type {contract.State} */ state) {
   const { service: found, traffic } = state;
   if (!found) return absent(state, "endpointslices", "No Service", "Nothing routes requests to the pods.", "cross");
   return html`<article class="tile">
@@ -82,7 +82,7 @@ function service(state) {
 }
 
 // A tile for each pod, and a placeholder for each pod that the autoscaler may still add.
-function pods(page, state, members, now) {
+function pods(page, /** @type {contract.State} */ state, /** @type {contract.PodView[]} */ members, now) {
   if (members.length === 0) return absent(state, "pods", "No pods", "The Service has no pods behind it.");
   const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACEHOLDERS));
   const crowded = places > CROWDED;
@@ -96,7 +96,7 @@ function pods(page, state, members, now) {
   </div>`;
 }
 
-function databaseTiles(page, state, database, now) {
+function databaseTiles(page, /** @type {contract.State} */ state, /** @type {contract.PodView[]} */ database, now) {
   if (database.length === 0) {
     return absent(state, "pods", "No database pod", state.statefulset?.desired ? "The next one is starting." : "The StatefulSet is scaled to zero.", "warning");
   }
@@ -107,7 +107,7 @@ function databaseTiles(page, state, database, now) {
 }
 
 // A click anywhere on the tile opens the pod's drawer; for the keyboard, its name is a button.
-function podTile({ history, open }, pod, now, { owner, hasSparkline, mongo }) {
+function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { owner, hasSparkline, mongo = null }) {
   const seconds = secondsSince(pod.created, now);
   const age = wholeDuration(seconds);
   const state = podStatus(pod, seconds);
@@ -140,17 +140,17 @@ function openButton(text, name) {
   return html`<button type="button" class="tile-open" aria-haspopup="dialog" aria-label="Details of ${name}">${text}</button>`;
 }
 
-function traffic({ requests_per_second: requests }) {
+function traffic(/** @type {contract.PodView} */ { requests_per_second: requests }) {
   return html`<dl class="facts">${fact("requests", rate(requests))}</dl>`;
 }
 
-function databaseFacts(mongo) {
+function databaseFacts(/** @type {contract.MongoView} */ mongo) {
   return html`<dl class="facts">
     ${mongo.state === "down" ? fact("mongod", "no answer") : fact(`v${mongo.version ?? "?"}`, rate(mongo.ops_per_second, "ops"))}
   </dl>`;
 }
 
-function claims(state) {
+function claims(/** @type {contract.State} */ state) {
   if (state.claims.length === 0) {
     return absent(state, "persistentvolumeclaims", "No volume claim", "Mongo's data is lost with its pod.", "warning");
   }
@@ -169,16 +169,16 @@ function claims(state) {
 }
 
 // The use of the file system under the database. Many storage classes do not enforce a claim's capacity.
-function disk({ used_bytes: used, total_bytes: total }) {
+function disk(/** @type {contract.VolumeView} */ { used_bytes: used, total_bytes: total }) {
   return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>`;
 }
 
-function diskMeter({ used_bytes: used, total_bytes: total }) {
+function diskMeter(/** @type {contract.VolumeView} */ { used_bytes: used, total_bytes: total }) {
   return html`<span class="meter" data-full=${used >= total * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
 }
 
 // The namespace's other pods, among them the dashboard's own, one line each.
-function otherPods({ open }, others, now) {
+function otherPods({ open }, /** @type {contract.PodView[]} */ others, now) {
   return html`<ul class="other-pods" aria-label="Also in the namespace">
     <li class="text-muted" aria-hidden="true">also here</li>
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>
@@ -190,7 +190,7 @@ function otherPods({ open }, others, now) {
 }
 
 // A meter up to the limit, with the request marked on it. The figure relates the use to the request or the limit (`against`).
-export function usage({ name, word, format, against }, used, request, limit, spark = nothing) {
+export function usage({ name, word, format, against }, used, request, limit, /** @type {unknown} */ spark = nothing) {
   const whole = limit ?? request ?? null;
   const measure = against === "request" ? (request ?? limit) : (limit ?? request);
   const title = `${word}: ${format(used)} used, ${format(request)} requested, limit ${format(limit)}`;

@@ -3,7 +3,7 @@
 const STARTING_FOR_S = 60; // a running pod that is not ready is starting while it is younger, and has a problem later
 const PROBLEM = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
-export function podStatus(pod, ageSeconds) {
+export function podStatus(/** @type {contract.PodView} */ pod, ageSeconds) {
   if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };
   if (pod.reason && PROBLEM.test(pod.reason)) return { icon: "cross", word: pod.reason.replace(/^CrashLoopBackOff$/, "CrashLoop"), tone: "bad" };
   if (pod.phase === "Failed") return { icon: "cross", word: "Failed", tone: "bad" };
@@ -15,18 +15,18 @@ export function podStatus(pod, ageSeconds) {
   return { icon: "warning", word: "Not ready", tone: "warn" };
 }
 
-export function serviceStatus(service) {
+export function serviceStatus(/** @type {contract.ServiceView} */ service) {
   if (service.endpoints === 0) return { icon: "cross", word: "No endpoints", tone: "bad" };
   return { icon: "full", word: service.endpoints === 1 ? "1 endpoint" : `${service.endpoints} endpoints`, tone: "good" };
 }
 
-export function claimStatus({ phase }) {
+export function claimStatus(/** @type {contract.ClaimView} */ { phase }) {
   if (phase === "Bound") return { icon: "full", word: "Bound", tone: "good" };
   if (phase === "Lost") return { icon: "cross", word: "Lost", tone: "bad" };
   return { icon: "ring", word: phase, tone: "busy" };
 }
 
-export function sourceStatus({ state }) {
+export function sourceStatus(/** @type {contract.SourceView} */ { state }) {
   if (state === "live") return { icon: "full", word: "live", tone: "good" };
   if (state === "connecting") return { icon: "half", word: "connecting", tone: "busy" };
   if (state === "forbidden") return { icon: "cross", word: "not allowed", tone: "bad" };
@@ -34,7 +34,7 @@ export function sourceStatus({ state }) {
 }
 
 // The autoscaler's condition. ScalingLimited is the only one that is good when it is False.
-export function conditionStatus({ type, status }) {
+export function conditionStatus(/** @type {contract.ConditionView} */ { type, status }) {
   const isInverted = type === "ScalingLimited";
   if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
   const word = status === "True" ? type : `not ${type}`;
