@@ -1,8 +1,8 @@
 """Gzips the page and the static files if the client accepts it: a sixth of the bytes.
 
-Static files are compressed once and cached, scripts without their comments, which are a fifth of their gzipped bytes (a
-comment's line stays, empty, so that the line numbers of errors are those of the source). The page contains the session's CSRF token, so it is compressed each time.
-It echoes nothing of a request, so its length reveals nothing about the token (no BREACH attack).
+Static files are compressed once and cached. Scripts lose their comments, which are a fifth of their gzipped bytes; the
+lines stay, so that errors name the source's line numbers. The page contains the session's CSRF token, so it is
+compressed each time. It echoes nothing of a request, so its length reveals nothing about the token (no BREACH attack).
 """
 
 import gzip

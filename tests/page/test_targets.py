@@ -14,7 +14,8 @@ HUGE = 2**31 - 1
 # Draws the mock's state with another autoscaler into an element of its own.
 DRAW = """async ([changes, evaluation]) => {
   const [{ render }, { autoscaler }, { deployment }, { viewModel }] = await Promise.all(
-    ["lib/vendor", "deployment/autoscaler", "deployment/pods", "charts/model/viewModel"].map((name) => import(`/static/js/${name}.js`)));
+    ["lib/vendor", "deployment/autoscaler", "deployment/pods", "charts/model/viewModel"].map(
+      (name) => import(`/static/js/${name}.js`)));
   const state = await (await fetch("/api/state")).json();
   state.autoscaler = { ...state.autoscaler, ...changes, evaluation: { ...state.autoscaler.evaluation, ...evaluation } };
   const place = document.body.appendChild(Object.assign(document.createElement("main"), { id: "drawn" }));
