@@ -219,7 +219,7 @@ class RunEntry(Wire, frozen=True):
     text: str
 
 
-class Obligation(Wire, frozen=True):
+class ObligationView(Wire, frozen=True):
     """What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came."""
 
     what: str
@@ -264,7 +264,7 @@ class RunRow(Wire, frozen=True):
     key_figures: list[str]
     lines: list[list[str]]
     compared: float | None
-    owed: Obligation | None
+    owed: ObligationView | None
 
 
 class LeaseView(Wire, frozen=True):
@@ -335,7 +335,7 @@ class State(Wire, frozen=True):
     timeline: list[TimelineEntry]
 
 
-class Snapshot(Wire, frozen=True):
+class SnapshotMessage(Wire, frozen=True):
     """The socket's "snapshot": the whole state, on connecting and when the page asks for it."""
 
     epoch: str
@@ -343,7 +343,7 @@ class Snapshot(Wire, frozen=True):
     state: State
 
 
-class Patch(Wire, frozen=True):
+class PatchMessage(Wire, frozen=True):
     """The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them."""
 
     epoch: str
@@ -358,7 +358,7 @@ class Points(Wire, frozen=True):
     pods: dict[str, dict[str, list[float | None]]]
 
 
-class Tick(Wire, frozen=True):
+class TickMessage(Wire, frozen=True):
     """The socket's "tick", each second: the last patch's `seq`, so that a page notices what it missed."""
 
     epoch: str
@@ -424,4 +424,5 @@ class DemoView(Wire, frozen=True):
     by_hand: ByHandView
 
 
-DOCUMENTS = (State, Snapshot, Patch, Tick, RunView, RunRow, DemoView, ActionView)  # what travels by itself
+# Everything that is sent by itself.
+DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, RunView, RunRow, DemoView, ActionView)

@@ -191,7 +191,7 @@ class ClaimStatus(Object, frozen=True):
     capacity: dict[str, str] | None = None
 
 
-class Claim(Object, frozen=True):
+class PersistentVolumeClaim(Object, frozen=True):
     metadata: Meta
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
@@ -270,7 +270,7 @@ class ListMeta(Object, frozen=True):
     continue_: str | None = msgspec.field(default=None, name="continue")
 
 
-class Page(Object, Generic[T], frozen=True):
+class ListPage(Object, Generic[T], frozen=True):
     """A list response, or one page of it."""
 
     items: list[T] | None = None
@@ -285,7 +285,7 @@ class Status(Object, frozen=True):
     message: str = ""
 
 
-class Line(Object, frozen=True):
+class WatchLine(Object, frozen=True):
     """One line of a watch. The object is decoded later, when its type is known."""
 
     type: str
@@ -309,7 +309,7 @@ KINDS: dict[str, Any] = {
     "deployments": Workload,
     "statefulsets": Workload,
     "horizontalpodautoscalers": Autoscaler,
-    "persistentvolumeclaims": Claim,
+    "persistentvolumeclaims": PersistentVolumeClaim,
     "endpointslices": EndpointSlice,
     "events": KubernetesEvent,
 }
@@ -317,5 +317,5 @@ KINDS: dict[str, Any] = {
 
 def page_of(kind: str) -> Any:
     """Return the type of a kind's list response."""
-    page: Any = Page
+    page: Any = ListPage
     return page[KINDS[kind]]

@@ -6,7 +6,15 @@ from typing import Any
 
 from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
-from dashboard.core.objects import Autoscaler, Claim, Container, EndpointSlice, Pod, PodMetrics, Workload
+from dashboard.core.objects import (
+    Autoscaler,
+    Container,
+    EndpointSlice,
+    PersistentVolumeClaim,
+    Pod,
+    PodMetrics,
+    Workload,
+)
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
 from dashboard.core.traffic import TrafficRates
 
@@ -120,7 +128,7 @@ def traffic(rates: TrafficRates | None) -> Json | None:
     }
 
 
-def claim(claim: Claim) -> Json:
+def claim(claim: PersistentVolumeClaim) -> Json:
     """Return the view of a PersistentVolumeClaim with its volume."""
     storage = (claim.status.capacity or {}).get("storage")
     return {

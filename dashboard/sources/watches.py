@@ -127,7 +127,7 @@ class Reflector:
         self._stopped = stopped
         self._object: Any = msgspec.json.Decoder(objects.KINDS[kind])
         self._page: Any = msgspec.json.Decoder(objects.page_of(kind))
-        self._line = msgspec.json.Decoder(objects.Line)
+        self._line = msgspec.json.Decoder(objects.WatchLine)
         self._bookmark = msgspec.json.Decoder(objects.Bookmarked)
         self._status = msgspec.json.Decoder(objects.Status)
         self._version = ""  # the resourceVersion to go on from; empty: list first
@@ -201,7 +201,7 @@ class Reflector:
             raise
         return True
 
-    def _take(self, line: objects.Line) -> None:
+    def _take(self, line: objects.WatchLine) -> None:
         """One line. A watch gives changes in the order of their versions: what is not later than what was heard is a
         repetition, and must not undo what came after it. Deletions are taken always: a uid never comes back."""
         match line.type:
@@ -238,7 +238,7 @@ class Poller:
         self._path = path
         self._emit = emit
         self._stopped = stopped
-        self._page = msgspec.json.Decoder(objects.Page[objects.PodMetrics])
+        self._page = msgspec.json.Decoder(objects.ListPage[objects.PodMetrics])
         self._health = SourceHealth("metrics", emit)
 
     def _run(self) -> None:

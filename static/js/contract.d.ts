@@ -185,7 +185,7 @@ export interface ObjectRef {
 }
 
 /** What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came. */
-export interface Obligation {
+export interface ObligationView {
   what: string;
   since: string;
   by: string;
@@ -194,7 +194,7 @@ export interface Obligation {
 }
 
 /** The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them. */
-export interface Patch {
+export interface PatchMessage {
   epoch: string;
   seq: number;
   changes: any[];
@@ -253,7 +253,7 @@ export interface RunRow {
   key_figures: string[];
   lines: string[][];
   compared: number | null;
-  owed: Obligation | null;
+  owed: ObligationView | null;
 }
 
 export interface RunStep {
@@ -290,7 +290,7 @@ export interface ServiceView {
 }
 
 /** The socket's "snapshot": the whole state, on connecting and when the page asks for it. */
-export interface Snapshot {
+export interface SnapshotMessage {
   epoch: string;
   seq: number;
   state: State;
@@ -332,7 +332,7 @@ export interface StepSpec {
 }
 
 /** The socket's "tick", each second: the last patch's `seq`, so that a page notices what it missed. */
-export interface Tick {
+export interface TickMessage {
   epoch: string;
   seq: number;
   as_of: string;

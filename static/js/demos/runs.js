@@ -75,6 +75,6 @@ export function unmetObligation(/** @type {contract.RunView | contract.RunRow} *
   return (run.verdict === "fail" && run.evidence?.owed?.find(({ met }) => met === null)) || null;
 }
 
-export function obligationText(/** @type {contract.Obligation} */ { text, since, by }) {
+export function obligationText(/** @type {contract.ObligationView} */ { text, since, by }) {
   return `${text}: due by ${timeOfDay(by)}, owed since ${timeOfDay(since)}, not met.`;
 }

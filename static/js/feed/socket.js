@@ -82,7 +82,7 @@ export class Feed {
     this.#options.onChange();
   }
 
-  #onSnapshot(/** @type {contract.Snapshot} */ { epoch, seq, state }) {
+  #onSnapshot(/** @type {contract.SnapshotMessage} */ { epoch, seq, state }) {
     Object.assign(this, { epoch, seq, state });
     this.#requestedAt = -Infinity;
     this.#received(state.as_of);
@@ -90,13 +90,13 @@ export class Feed {
   }
 
   // A patch with an older number is already part of the snapshot.
-  #onPatch(/** @type {contract.Patch} */ { epoch, seq, changes }) {
+  #onPatch(/** @type {contract.PatchMessage} */ { epoch, seq, changes }) {
     if (epoch !== this.epoch || seq > this.seq + 1) this.#requestSnapshot();
     else if (seq === this.seq + 1) this.#apply(seq, changes);
     this.#received(null);
   }
 
-  #onTick(/** @type {contract.Tick} */ { epoch, seq, as_of: asOf, points }) {
+  #onTick(/** @type {contract.TickMessage} */ { epoch, seq, as_of: asOf, points }) {
     if (epoch !== this.epoch || seq > this.seq) this.#requestSnapshot();
     if (points) this.#options.onPoints(points);
     this.#received(asOf);

@@ -91,7 +91,7 @@ def test_the_socket_s_messages_build_the_state(proved: Served) -> None:
             time.sleep(0.1)
     finally:
         client.disconnect()
-    types = {"snapshot": contract.Snapshot, "patch": contract.Patch, "tick": contract.Tick}
+    types = {"snapshot": contract.SnapshotMessage, "patch": contract.PatchMessage, "tick": contract.TickMessage}
     state: Any = None
     for name, message in list(got):
         checked(message, types[name])
