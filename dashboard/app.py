@@ -37,8 +37,8 @@ from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.demos.persistence.writers import Writers
-from dashboard.runs.history import History
 from dashboard.runs.manager import RunManager
+from dashboard.runs.records.history import History
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource

@@ -18,12 +18,12 @@ from dashboard.load.options import LoadOptions
 from dashboard.mock import Mock
 from dashboard.mock.load_generator import MockLoad
 from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS, RunEnd, ScriptedRun, ScriptedStep, scripted_run
-from dashboard.runs.archive import UnknownRun
 from dashboard.runs.demo import Demo, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.ports import Audit
-from dashboard.runs.record import RUNS, Run, summary
+from dashboard.runs.records.archive import UnknownRun
+from dashboard.runs.records.record import RUNS, Run, summary
 from dashboard.runs.turn import RunActive
 from dashboard.runs.verdict import RUNNING, Verdict
 

@@ -9,7 +9,7 @@ from dashboard.core.events import Emit
 from dashboard.core.timestamps import seconds
 from dashboard.kube.lease import LeaseLost
 from dashboard.runs.ports import Audit, Clock, Lease
-from dashboard.runs.record import Json, Run
+from dashboard.runs.records.record import Json, Run
 
 PUBLISH_SECONDS = 0.2  # at least, between two updates of a run
 

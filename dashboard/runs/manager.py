@@ -9,13 +9,13 @@ from typing import Any
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.load.options import LoadOptions
-from dashboard.runs.archive import RunArchive
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Demo, Experiment, Tools, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manual import ManualControl
 from dashboard.runs.ports import Audit, Clock, History, Lease
-from dashboard.runs.record import Run
+from dashboard.runs.records.archive import RunArchive
+from dashboard.runs.records.record import Run
 from dashboard.runs.turn import RunActive, Spawn, Turn, activity_id, run_all
 from dashboard.runs.verdict import INCONCLUSIVE, RUNNING, Verdict
 

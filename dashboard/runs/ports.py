@@ -8,7 +8,7 @@ from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions
 from dashboard.runs.demos.persistence.ledger import Ledger
-from dashboard.runs.history import SavedRuns
+from dashboard.runs.records.history import SavedRuns
 
 Json = dict[str, Any]
 
@@ -71,7 +71,7 @@ class Lease(Protocol):
 
 
 class History(Protocol):
-    """The saved runs (runs.history.History). Each call may raise `ExternalError`."""
+    """The saved runs (runs.records.history.History). Each call may raise `ExternalError`."""
 
     def load(self) -> SavedRuns: ...
 

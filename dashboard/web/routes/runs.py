@@ -15,11 +15,11 @@ from dashboard.config import Config
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.archive import UnknownRun
 from dashboard.runs.audit import Audit
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
-from dashboard.runs.report import Report
+from dashboard.runs.records.archive import UnknownRun
+from dashboard.runs.records.report import Report
 from dashboard.runs.turn import RunActive
 from dashboard.runs.verdict import RUNNING
 from dashboard.web.auth import SAFE_METHODS, require, who

@@ -15,7 +15,7 @@ from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import Lease
 from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
 from dashboard.runs import ports
-from dashboard.runs.history import History
+from dashboard.runs.records.history import History
 from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod
 from tests.dashboard.kube.stubs import NAMESPACE, Clock
 from tests.dashboard.objects import Json, ObjectApi

@@ -19,9 +19,9 @@ from dashboard.mock.load_generator import MockLoad
 from dashboard.mock.manager import MockRunManager
 from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
 from dashboard.mock.simulation import SimulationOptions
-from dashboard.runs.archive import UnknownRun
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
+from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
 from tests.dashboard.stubs import Heard
 

@@ -1,6 +1,6 @@
 """Charts as geometry: scales, breaks, steps, and what is said of them."""
 
-from dashboard.runs.chart import HEIGHT, LEFT, RIGHT, WIDTH, Points, Span, chart, clock, figure, scale
+from dashboard.runs.records.chart import HEIGHT, LEFT, RIGHT, WIDTH, Points, Span, chart, clock, figure, scale
 
 SPAN = Span(0.0, 100.0, 0.0)
 

@@ -8,8 +8,8 @@ import pytest
 
 from dashboard.kube.client import KubeClient
 from dashboard.runs import ports
-from dashboard.runs.history import HISTORY, UNREADABLE, UNREADABLE_BYTES, History, SavedRuns
-from dashboard.runs.record import HISTORY_BYTES
+from dashboard.runs.records.history import HISTORY, UNREADABLE, UNREADABLE_BYTES, History, SavedRuns
+from dashboard.runs.records.record import HISTORY_BYTES
 from tests.dashboard.kube.manifests import RUNS, manifest
 from tests.dashboard.kube.stubs import NAMESPACE
 from tests.dashboard.objects import Json, ObjectApi

@@ -12,9 +12,9 @@ from dashboard.clock import Clock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.archive import UnknownRun
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
+from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.world import Scene, Writers
 

@@ -9,7 +9,7 @@ import pytest
 from dashboard.core.errors import InvalidOption
 from dashboard.runs.demo import checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.record import ENTRIES, HISTORY_BYTES, RUNS, Run, orphaned, summary, trimmed
+from dashboard.runs.records.record import ENTRIES, HISTORY_BYTES, RUNS, Run, orphaned, summary, trimmed
 from dashboard.runs.verdict import Verdict
 
 AT = "2026-11-25T04:00:00.000Z"

@@ -10,7 +10,7 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 from dashboard.core.timestamps import rfc3339
-from dashboard.runs.report import Report
+from dashboard.runs.records.report import Report
 from tests.browser import chromium
 
 T0 = 1_764_072_000.0

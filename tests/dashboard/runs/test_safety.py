@@ -17,8 +17,8 @@ from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import in_thread
-from dashboard.runs.record import orphaned, summary, trimmed
-from dashboard.runs.report import Report
+from dashboard.runs.records.record import orphaned, summary, trimmed
+from dashboard.runs.records.report import Report
 from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.spoiled import RUN, SPOILED
 from tests.dashboard.runs.world import Scene

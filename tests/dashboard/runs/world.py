@@ -21,10 +21,10 @@ from dashboard.load.schedule import Schedule
 from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.history import SavedRuns
 from dashboard.runs.manager import RunManager
 from dashboard.runs.ports import Clock
-from dashboard.runs.record import is_run
+from dashboard.runs.records.history import SavedRuns
+from dashboard.runs.records.record import is_run
 from dashboard.runs.turn import Spawn
 from tests.dashboard.runs.demos.autoscale.simulation import Options, Simulation
 

@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.report import Report
+from dashboard.runs.records.report import Report
 from tests.dashboard.runs.demos.third import DEMO
 from tests.dashboard.runs.test_report import tables
 from tests.dashboard.runs.world import Scene

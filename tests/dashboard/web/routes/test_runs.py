@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionRecorded
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.archive import UnknownRun
 from dashboard.runs.manual import UidNotCurrent
+from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.test_report import persistence
 from tests.dashboard.stubs import OPERATOR, VIEWER, Heard

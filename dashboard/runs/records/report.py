@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from dashboard.clock import now
 from dashboard.core.timestamps import seconds
-from dashboard.runs import chart
-from dashboard.runs.chart import Chart, Span, figure
 from dashboard.runs.demo import Demo, Field
 from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.records import chart
+from dashboard.runs.records.chart import Chart, Span, figure
 
 BEFORE, AFTER = 10.0, 5.0  # seconds that the charts show around the run
 LISTED = 100  # items at most, of a list in the evidence
@@ -96,7 +96,7 @@ class Report:
 
     @cached_property
     def _style(self) -> str:
-        return (Path(__file__).parents[2] / "templates" / "report.css").read_text()
+        return (Path(__file__).parents[3] / "templates" / "report.css").read_text()
 
     @property
     def _rules(self) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import SharedObject
-from dashboard.runs.record import HISTORY_BYTES, is_run, started
+from dashboard.runs.records.record import HISTORY_BYTES, is_run, started
 
 CONFIG_MAP = "dashboard-runs"  # as the manifests name it
 HISTORY = "runs.json"  # its key

@@ -11,7 +11,7 @@ from dashboard.core.events import Emit
 from dashboard.kube.lease import LeaseHolder
 from dashboard.runs.demo import Demo
 from dashboard.runs.ports import Audit, Clock, History
-from dashboard.runs.record import RUNS, Run, orphaned, started, summary, trimmed
+from dashboard.runs.records.record import RUNS, Run, orphaned, started, summary, trimmed
 from dashboard.runs.turn import Turn
 from dashboard.runs.verdict import RUNNING
 

@@ -1,0 +1,1 @@
+"""What is kept of runs: their records, the history, the reports."""
