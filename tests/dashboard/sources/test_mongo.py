@@ -25,9 +25,7 @@ def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[A
 
 
 @pytest.fixture
-def watching(
-    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MongoSource]:
+def source(own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[MongoSource]:
     monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # `stop` waits for it
     started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     started.start()
@@ -41,13 +39,13 @@ def keys(heard: Heard) -> list[Any]:
     return [document.document.get("key") for document in heard.of(events.CollectionRead)[-1].newest]
 
 
-def test_missing_collection_is_empty(watching: MongoSource, heard: Heard) -> None:
+def test_missing_collection_is_empty(source: MongoSource, heard: Heard) -> None:
     read = heard.of(events.CollectionRead)[0]
     assert (read.count, read.size_bytes, read.newest) == (0, 0, [])
     assert read.version.startswith("6.0")
 
 
-def test_inserted_document_is_emitted(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_inserted_document_is_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
         heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
@@ -57,13 +55,13 @@ def test_inserted_document_is_emitted(watching: MongoSource, collection: Any, he
     assert heard.of(events.CollectionRead)[-1].count == 5
 
 
-def test_newest_documents_come_first_up_to_the_limit(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_newest_documents_come_first_up_to_the_limit(source: MongoSource, collection: Any, heard: Heard) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
     heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
     assert heard.of(events.CollectionRead)[-1].count == 30
 
 
-def test_updates_deletions_and_a_drop_are_emitted(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
     ids = collection.insert_many([{"key": "a"}, {"key": "b"}]).inserted_ids
     heard.wait(lambda heard: keys(heard) == ["b", "a"])
     collection.update_one({"_id": ids[0]}, {"$set": {"key": "c"}})
@@ -76,7 +74,7 @@ def test_updates_deletions_and_a_drop_are_emitted(watching: MongoSource, collect
     heard.wait(lambda heard: keys(heard) == ["after the drop"])
 
 
-def test_many_insertions_cause_few_events(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_many_insertions_cause_few_events(source: MongoSource, collection: Any, heard: Heard) -> None:
     before, until, inserted = len(heard), time.monotonic() + 1, 0
     while time.monotonic() < until:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
@@ -86,7 +84,7 @@ def test_many_insertions_cause_few_events(watching: MongoSource, collection: Any
 
 
 def test_operation_rate_does_not_count_the_sources_own_reads(
-    watching: MongoSource, collection: Any, heard: Heard
+    source: MongoSource, collection: Any, heard: Heard
 ) -> None:
     heard.wait(lambda heard: heard.of(events.OperationRate))
     assert heard.of(events.OperationRate)[-1].per_second < 5
@@ -109,7 +107,7 @@ def test_volume_usage_is_emitted_repeatedly_after_the_first_read(
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_source_recovers_with_the_database(
-    end: str, own_mongod: Mongod, watching: MongoSource, collection: Any, heard: Heard
+    end: str, own_mongod: Mongod, source: MongoSource, collection: Any, heard: Heard
 ) -> None:
     collection.insert_one({"key": "before"})
     heard.wait(lambda heard: keys(heard) == ["before"])
@@ -135,7 +133,7 @@ def test_unreachable_database_is_down_and_stop_does_not_hang(heard: Heard) -> No
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
 
 
-def test_large_documents_are_truncated(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_large_documents_are_truncated(source: MongoSource, collection: Any, heard: Heard) -> None:
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
