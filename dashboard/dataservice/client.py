@@ -103,7 +103,7 @@ def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswe
     """Return the answer. Raise UnexpectedAnswer unless it is JSON: HTML would run with the dashboard's origin."""
     content_type = response.headers.get("Content-Type", "")
     if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= response.status < 400:
-        raise UnexpectedAnswer("The response at the service's address is not the service's.")
+        raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")
     return DataServiceAnswer(
         status=response.status,
         body=body,
