@@ -1,1 +1,1 @@
-"""The data service, as the dashboard uses it over HTTP."""
+"""The HTTP client of the data service."""

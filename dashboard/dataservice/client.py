@@ -1,7 +1,7 @@
-"""The data service, over HTTP, at the one address that the configuration names.
+"""The HTTP client of the data service, at the configured address.
 
-Each request takes a connection of its own: kept ones would tie the dashboard to one pod, and a pod that leaves while a
-document is on its way would leave its fate unknown.
+Each request has its own connection. Keep-alive would tie the dashboard to one pod, and a write on a connection that the
+pod has just closed would have an unknown outcome.
 """
 
 import re
@@ -26,9 +26,9 @@ from dashboard.dataservice.contract import (
 )
 
 CONNECT_SECONDS = 3.0
-DEADLINE_SECONDS = 25.0  # for one answer: longer than the service's own deadline, which gives the better answer
-AT_ONCE = 4  # readers, and as many writers: if the service hangs, the server's threads must not all hang with it
-CHUNK = 64 << 10
+DEADLINE_SECONDS = 25.0  # for one response: longer than the service's own deadline, whose error says more
+AT_ONCE = 4  # concurrent reads, and as many writes: a service that hangs must not block all of the web server's threads
+CHUNK = 64 << 10  # bytes
 JSON = frozenset({"application/json", "application/problem+json"})
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -36,92 +36,93 @@ _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class DataServiceClient:
-    """A client of the data service, for one of its collections; `at_once` are its places where AT_ONCE are too few."""
+    """A client of one of the service's collections (implements DataService). It is thread-safe."""
 
     def __init__(
         self, url: str, deadline: float = DEADLINE_SECONDS, *, collection: str = "data", at_once: int = 0
     ) -> None:
+        """`deadline`: seconds for one response; `at_once`: concurrent reads, and writes, AT_ONCE if 0."""
         self._documents = f"{url.rstrip('/')}/{collection}"
         self._deadline = deadline
-        self._places = {method: threading.BoundedSemaphore(at_once or AT_ONCE) for method in ("GET", "POST")}
+        self._slots = {method: threading.BoundedSemaphore(at_once or AT_ONCE) for method in ("GET", "POST")}
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         query = urlencode({name: parameters[name] for name in PARAMETERS if name in parameters})
-        return self._ask("GET", f"{self._documents}?{query}")
+        return self._request("GET", f"{self._documents}?{query}")
 
     def document(self, id_: str) -> DataServiceAnswer:
         if not _ID.fullmatch(id_):
             raise ValueError(id_)
-        return self._ask("GET", f"{self._documents}/{id_}")
+        return self._request("GET", f"{self._documents}/{id_}")
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        return self._ask("POST", self._documents, body, content_type)
+        return self._request("POST", self._documents, body, content_type)
 
-    def _ask(
+    def _request(
         self, method: str, url: str, body: bytes | None = None, content_type: str | None = None
     ) -> DataServiceAnswer:
-        place = self._places[method]
-        if not place.acquire(blocking=False):
-            raise DataServiceBusy("The service is slow, and enough requests wait for it.")
+        slot = self._slots[method]
+        if not slot.acquire(blocking=False):
+            raise DataServiceBusy("The service is slow, and too many requests wait for it.")
         headers = {"Accept": "application/json", "Connection": "close"}
         if content_type:
             headers["Content-Type"] = content_type
-        end = time.monotonic() + self._deadline
+        deadline = time.monotonic() + self._deadline
         try:
             with urllib3.PoolManager(retries=False, timeout=self._timeout) as http:
-                answer = http.request(
+                response = http.request(
                     method, url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
-                with closing(answer):
-                    return _answer(answer, _read(answer, end))
+                with closing(response):
+                    return _answer(response, _read(response, deadline))
         except (NewConnectionError, ConnectTimeoutError):
             raise DataServiceUnavailable("The service does not answer: there is nothing at its address.") from None
         except (HTTPError, OSError):
-            raise DataServiceTimeout("The service did not answer in time, or its answer broke off.") from None
+            raise DataServiceTimeout("The service did not answer in time, or closed the connection early.") from None
         finally:
-            place.release()
+            slot.release()
 
 
-def _read(answer: urllib3.BaseHTTPResponse, end: float) -> bytes:
-    """The body, if it is small enough and all there by the end."""
-    declared = answer.headers.get("Content-Length", "")
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """Read the body. Raise AnswerTooLarge or DataServiceTimeout."""
+    declared = response.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > LARGEST_ANSWER:
         raise AnswerTooLarge(_too_large())
     body = bytearray()
-    while chunk := answer.read1(CHUNK):
+    while chunk := response.read1(CHUNK):
         body += chunk
         if len(body) > LARGEST_ANSWER:
             raise AnswerTooLarge(_too_large())
-        if time.monotonic() > end:
-            raise DataServiceTimeout("The service's answer did not end in time.")
+        if time.monotonic() > deadline:
+            raise DataServiceTimeout("The service did not complete its response in time.")
     return bytes(body)
 
 
-def _answer(answer: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
-    """Only JSON is passed on: under the dashboard's own address, a browser would run what a page of HTML holds."""
-    content_type = answer.headers.get("Content-Type", "")
-    if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= answer.status < 400:
-        raise UnexpectedAnswer("What answers at the service's address is not the service.")
+def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
+    """Return the answer. Raise UnexpectedAnswer unless it is JSON: HTML would run with the dashboard's origin."""
+    content_type = response.headers.get("Content-Type", "")
+    if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= response.status < 400:
+        raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")
     return DataServiceAnswer(
-        status=answer.status,
+        status=response.status,
         body=body,
         content_type=content_type,
-        next=_next(answer.headers.get("Link", "")),
-        id=_identity(answer.headers.get("Location", "")),
-        retry_after=_seconds(answer.headers.get("Retry-After", "")),
+        next=_next(response.headers.get("Link", "")),
+        id=_document_id(response.headers.get("Location", "")),
+        retry_after=_seconds(response.headers.get("Retry-After", "")),
     )
 
 
 def _next(link: str) -> dict[str, str] | None:
-    """The parameters in a Link to the next page."""
+    """Return the known parameters of a Link to the next page."""
     found = _NEXT.fullmatch(link)
     if not found:
         return None
     return {name: value for name, value in parse_qsl(urlsplit(found[1]).query) if name in PARAMETERS}
 
 
-def _identity(location: str) -> str | None:
+def _document_id(location: str) -> str | None:
     last = location.rpartition("/")[2]
     return last if _ID.fullmatch(last) else None
 
@@ -132,6 +133,6 @@ def _seconds(retry_after: str) -> str | None:
 
 def _too_large() -> str:
     return (
-        f"The service's answer is over {LARGEST_ANSWER >> 20} MB, more than this page takes. Ask for fewer documents"
-        " at once, with a smaller limit, or ask the service itself: curl 'http://localhost:5000/data?limit=1'."
+        f"The service's response exceeds {LARGEST_ANSWER >> 20} MiB, the most that the dashboard takes. Use a smaller"
+        " limit, or ask the service itself: curl 'http://localhost:5000/data?limit=1'."
     )

@@ -1,6 +1,6 @@
-"""Documents as the data service gives and takes them: what the dashboard asks it for, and what may keep it from that.
+"""The protocol of the data service's client, its answers and its errors.
 
-Bodies are bytes and stay as they came: a number that a browser would round must reach it as it was written.
+Bodies are unchanged bytes, because parsing and encoding them again could change numbers.
 """
 
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from typing import Protocol
 import msgspec
 
 LARGEST_ANSWER = 4 << 20  # bytes
-LARGEST_DOCUMENT = 1 << 20  # bytes, of a document that is sent: the service's own limit
+LARGEST_DOCUMENT = 1 << 20  # bytes of a document to store: the service's own limit
 
-PARAMETERS = ("filter", "before", "limit")  # that the service knows, of a page of documents
+PARAMETERS = ("filter", "before", "limit")  # of a page of documents
 
 
 class DataServiceError(Exception):
-    """The data service can't be asked. The message is a plain sentence.
+    """A request failed. The message is a sentence for the user.
 
     DataServiceError
-    ├── DataServiceBusy      enough requests wait for it already
-    ├── DataServiceUnavailable      there is nothing at its address: nothing was sent
-    ├── DataServiceTimeout    it was asked, and did not answer in time: what was sent is stored, or not
-    ├── AnswerTooLarge  its answer exceeds LARGEST_ANSWER
-    └── UnexpectedAnswer   what answers at its address is something else
+    ├── DataServiceBusy         too many requests are waiting; nothing was sent
+    ├── DataServiceUnavailable  no connection; nothing was sent
+    ├── DataServiceTimeout      no complete response in time; the outcome of a write is unknown
+    ├── AnswerTooLarge          the response exceeds LARGEST_ANSWER; a write's outcome is unknown
+    └── UnexpectedAnswer        the response is not JSON, or a redirect; a write's outcome is unknown
     """
 
 
@@ -47,24 +47,24 @@ class UnexpectedAnswer(DataServiceError):
 
 
 class DataServiceAnswer(msgspec.Struct, frozen=True):
-    """What the service answered, errors of its own included: those are problem+json with their status."""
+    """The service's answer: JSON, or its own error as problem+json with a status of 400 or more."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    next: Mapping[str, str] | None = None  # the parameters of the next page, if there is one
-    id: str | None = None  # of the document that was stored
+    next: Mapping[str, str] | None = None  # the parameters of the next page; None on the last
+    id: str | None = None  # of the stored document
     retry_after: str | None = None  # seconds
 
 
 class DataService(Protocol):
-    """Either has the answer or raises a DataServiceError."""
+    """A client of the data service. Each method raises DataServiceError."""
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
-        """A page of documents, as PARAMETERS say."""
+        """Return a page of documents, newest first. Parameters that are not in PARAMETERS are ignored."""
 
     def document(self, id_: str) -> DataServiceAnswer:
-        """One document. The id must have been checked to be 24 hexadecimal digits."""
+        """Return one document. The caller must check that the id has 24 hexadecimal digits."""
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        """Stores the document that the body holds."""
+        """Store the document in the body."""

@@ -1,7 +1,7 @@
-"""Load at a rate: what may be asked for, what the generator tells, and what that means.
+"""A load's options with their bounds, the generator's samples, and a load's totals.
 
-A load is *open loop*: requests are due at moments that are fixed beforehand, whatever became of those before. So a
-server that stands still for a second is seen by all the requests of that second, and not by one.
+A load is *open loop*: the schedule fixes when each request is due, regardless of earlier responses. So a stall of one
+second shows in the latency of every request of that second, without coordinated omission.
 """
 
 import math
@@ -17,33 +17,30 @@ LEAST_RATE, MOST_RATE = 1.0, 2000.0  # requests a second
 MOST_SECONDS = 1800.0
 CONNECTIONS = (1, 200, "connections at once")
 USUAL_CONNECTIONS = 50
-MOST_IN_FLIGHT = 2000  # requests that wait for an answer at once; those due beyond it are dropped, and counted
+MOST_IN_FLIGHT = 2000  # requests without a response; a request that is due beyond it is dropped and counted
 
-MOST_LAG_MS = 50.0  # a generator that sends later than this, or works harder than that, measures itself
+MOST_LAG_MS = 50.0  # above either limit, the figures show the generator's own delays
 MOST_CPU_PERCENT = 80.0
 
 
 class LoadBusy(ExternalError):
-    """One load at a time. `by` is who started the one that runs."""
+    """A load is running already. `by` started it."""
 
     def __init__(self, by: str) -> None:
-        super().__init__(f"A load that {by} started is running: stop it first.")
+        super().__init__(f"A load started by {by} is running: stop it first.")
         self.by = by
 
 
 class GeneratorUnfit(ExternalError):
-    """The self-test failed: this machine can't send that many requests a second at the moment."""
+    """The self-test failed: this machine can't send that many requests a second now."""
 
 
 class LoadOptions(Struct, frozen=True, kw_only=True):
-    """Requests a second for so many seconds, after a linear rise from nothing that is part of them.
+    """A load's options. Raise InvalidOption if one is out of bounds."""
 
-    `InvalidOption` for what is out of bounds.
-    """
-
-    rate: float
-    duration: float
-    ramp_seconds: float = 0.0
+    rate: float  # requests a second
+    duration: float  # seconds
+    ramp_seconds: float = 0.0  # the linear rise from zero at the start, part of the duration
     connections: int = USUAL_CONNECTIONS
 
     def __post_init__(self) -> None:
@@ -54,7 +51,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
-        """From plain JSON; `InvalidOption` for what no load can be made of."""
+        """Read a JSON object. Raise InvalidOption if an option is unknown, missing, or not a number in bounds."""
         for name, value in given.items():
             if name not in cls.__struct_fields__:
                 raise InvalidOption(f"A load has no {name[:40]!r}: it has {', '.join(cls.__struct_fields__)}.")
@@ -70,18 +67,18 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return cls(connections=int(connections), **numbers)
 
     def schedule(self) -> Schedule:
-        """The load's schedule at its start."""
+        """Return the load's schedule, without changes of the rate."""
         return Schedule.of(self.rate, self.duration, self.ramp_seconds)
 
 
 class ErrorCounts(Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests without an answer (the first three), and answers that are no success."""
+    """Failed requests by kind: the first three have no response, the others one that is not 2xx."""
 
-    connect: int = 0  # no connection came about
+    connect: int = 0  # the connection failed
     timeout: int = 0
-    broken: int = 0  # the connection ended, or what came was no HTTP
+    broken: int = 0  # the connection closed early, or the response was malformed
     failing: int = field(default=0, name="5xx")
-    other: int = 0  # any other status but 2xx
+    other: int = 0  # any other status
 
     @property
     def unanswered(self) -> int:
@@ -92,46 +89,46 @@ class ErrorCounts(Struct, frozen=True, forbid_unknown_fields=True):
         return self.unanswered + self.failing + self.other
 
     def by_kind(self) -> dict[str, int]:
-        """Without those that there were none of."""
+        """Return the counts that are not zero, by kind."""
         names = ("connect", "timeout", "broken", "5xx", "other")
         counts = (self.connect, self.timeout, self.broken, self.failing, self.other)
         return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
 class LoadSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the generator tells each second. Counts are since the start, `elapsed` is in seconds.
+    """The generator's figures, one sample a second. Counts are since the start.
 
-    Latency counts from the moment at which a request was due to the end of its answer, or until it was given up;
-    connections that never came about have none. Lag is how late the generator itself was: the time that a request then
-    waits for one of the connections is the server's doing, and part of the latency.
+    Latency is the time from when a request was due until its response has ended or it failed; without a connection
+    there is none. Lag is how late the generator sent a request. The wait for a free connection is not lag but latency,
+    because the server causes it.
     """
 
-    elapsed: float
+    elapsed: float  # seconds since the start
     offered: int
     sent: int
     dropped: int
     answered: int
     errors: ErrorCounts
-    in_flight: int  # in the last sample: given up at the end, without a verdict on them
-    connections: int  # open at this moment
+    in_flight: int  # in the last sample: requests that were cancelled, with an unknown outcome
+    connections: int  # open now
     p50_ms: float | None  # of this second
     p99_ms: float | None
     whole_p50_ms: float | None  # since the start
     whole_p99_ms: float | None
     lag_p99_ms: float | None
     whole_lag_p99_ms: float | None
-    cpu_seconds: float
+    cpu_seconds: float  # of the generator's process, since the start
     final: bool = False
 
 
 class LoadTotals(Struct, frozen=True, kw_only=True):
-    """What a load came to, from its start."""
+    """A load's totals since its start (implements runs.ports.LoadTotals)."""
 
     seconds: float = 0.0
-    due: int = 0  # by the schedule that the dashboard asked for; `offered` is the generator's own count
+    due: int = 0  # by the dashboard's schedule; `offered` is the generator's own count
     offered: int = 0
     sent: int = 0
-    achieved: int = 0  # answered, whatever the answer was
+    achieved: int = 0  # responses of any status
     dropped: int = 0
     errors: int = 0
     by_kind: dict[str, int] = {}
@@ -139,29 +136,29 @@ class LoadTotals(Struct, frozen=True, kw_only=True):
     p50_ms: float | None = None
     p99_ms: float | None = None
     lag_p99_ms: float | None = None
-    cpu_percent: float | None = None  # of one core: the worst 5 s of it, or all of it when it was shorter
-    failed: str | None = None
+    cpu_percent: float | None = None  # of one core, in the worst 5 s; the mean of a shorter load
+    failed: str | None = None  # why it ended by itself, as a sentence
 
 
 def unfit(totals: LoadTotals) -> str | None:
-    """Why figures of a generator that did so say nothing about the server; None if they do."""
+    """Return why the generator's figures say nothing about the server; None if they are valid."""
     lag, cpu = totals.lag_p99_ms, totals.cpu_percent
     if lag is None or cpu is None:
         return "it sent nothing"
     if lag > MOST_LAG_MS:
-        return f"one request in a hundred was sent over {lag:.0f} ms late, and {MOST_LAG_MS:.0f} ms are allowed"
+        return f"it sent 1 % of the requests {lag:.0f} ms late or later ({MOST_LAG_MS:.0f} ms are allowed)"
     if cpu > MOST_CPU_PERCENT:
-        return f"it took {cpu:.0f} % of a core, and {MOST_CPU_PERCENT:.0f} % are allowed"
+        return f"it used {cpu:.0f} % of a core ({MOST_CPU_PERCENT:.0f} % are allowed)"
     return None
 
 
 def check_rate(rate: float) -> None:
-    """`InvalidOption` if no load may have this rate."""
+    """Raise InvalidOption if the rate is out of bounds."""
     _bound("rate", rate, LEAST_RATE, MOST_RATE, "requests a second")
 
 
 def _bound(name: str, value: float, low: float, high: float, unit: str) -> float:
-    if not low <= value <= high:  # NaN is not, either
+    if not low <= value <= high:  # also true for NaN
         raise InvalidOption(f"A load's {name} is {value:g}: it must be from {low:g} to {high:g} ({unit}).")
     return value
 

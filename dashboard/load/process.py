@@ -1,4 +1,4 @@
-"""The load generator's process, seen from the dashboard: started, heard, checked, and gone for certain."""
+"""The load generator's process: started, followed by its samples, stopped and reaped."""
 
 import contextlib
 import logging
@@ -17,12 +17,12 @@ import msgspec
 from dashboard.load.options import LoadSample
 from dashboard.load.progress import LoadProgress
 
-BEGIN_SECONDS = 15.0  # to import what the generator needs, on a machine that is busy
-SILENT_SECONDS = 8.0  # without a line, though there should be one each second
-LATE_SECONDS = 15.0  # after the duration, for the answers that are awaited: then it is killed
+BEGIN_SECONDS = 15.0  # until the first sample: the imports take long on a busy machine
+SILENT_SECONDS = 8.0  # until the next sample; there should be one a second
+LATE_SECONDS = 15.0  # after the duration, for the last responses; then the process is killed
 STOP_SECONDS = 0.9
 LONGEST_LINE = 4 << 10  # bytes
-WORDS = 2 << 10  # bytes kept of what it says on stderr
+STDERR_BYTES = 2 << 10  # kept, from the end
 READ_BYTES = 1 << 16
 ROOT = Path(__file__).parents[2]
 
@@ -30,53 +30,58 @@ log = logging.getLogger(__name__)
 
 
 class GeneratorProcess(threading.Thread):
-    """A generator, from its start until it is gone. The thread that starts it is the one that waits for it: the kernel
-    would kill it with its parent, and takes the thread for that.
+    """A thread that starts a generator, follows it, and reaps it.
 
-    `heard` is called at each sample, `ended` once, with what went wrong if anything did, as the end of a sentence.
+    The same thread starts the process and waits for it, because PR_SET_PDEATHSIG kills a process when the thread that
+    started it ends. `on_sample` is called after each sample, `on_end` once, with the problem as the end of a sentence,
+    or None. Without a `url` the generator tests this machine.
     """
 
     def __init__(
-        self, url: str | None, course: LoadProgress, heard: Callable[[], None], ended: Callable[[str | None], None]
+        self,
+        url: str | None,
+        progress: LoadProgress,
+        on_sample: Callable[[], None],
+        on_end: Callable[[str | None], None],
     ) -> None:
         super().__init__(name="load", daemon=True)
         self.problem: str | None = None
-        self._instructions = msgspec.json.encode({"url": url, **msgspec.to_builtins(course.options)}).decode()
-        self._course = course
-        self._heard = heard
-        self._ended = ended
+        self._options = msgspec.json.encode({"url": url, **msgspec.to_builtins(progress.options)}).decode()
+        self._progress = progress
+        self._on_sample = on_sample
+        self._on_end = on_end
         self._process: subprocess.Popen[bytes] | None = None
-        self._ending = False
+        self._stopping = False
         self._lock = threading.Lock()
-        self._begun = threading.Event()  # or it never will
-        self._start = math.inf  # the moment of the load's start: no sample comes before it was made
-        self._awaited = 0.0  # when the next sample must have come
+        self._begun = threading.Event()  # set by the first sample, or at the end
+        self._start = math.inf  # when the load started, by `time.monotonic`: estimated, never too early
+        self._deadline = 0.0  # of the next sample, by `time.monotonic`
         self._line = b""
-        self._words = b""  # the last that it said on stderr
+        self._error_output = b""
 
-    def wait_until_heard(self) -> bool:
-        """Whether it began; False, and it is gone, when it ended before."""
+    def wait_until_begun(self) -> bool:
+        """Wait for the first sample. Return False if the generator ended without one; it is reaped then."""
         self._begun.wait()
-        if self._course.begun:
+        if self._progress.begun:
             return True
         self.join()
         return False
 
     def change_rate(self, rate: float) -> None:
-        """Has it send so many requests a second from now on; nothing before it began or after its end."""
+        """Send the generator a new rate. Do nothing before its first sample or after its end."""
         with self._lock:
             stdin = self._process and self._process.stdin
-            if not stdin or stdin.closed or not self._course.begun:
+            if not stdin or stdin.closed or not self._progress.begun:
                 return
-            self._course.change_rate(self._elapsed(), rate)  # first: no sample may be ahead of the schedule
+            self._progress.change_rate(self._elapsed(), rate)  # first, so that no sample is ahead of the schedule
             with contextlib.suppress(OSError):
                 stdin.write(f"{rate}\n".encode())
 
-    def end(self) -> None:
-        """Asks it to end, and kills it if that takes too long."""
+    def stop(self) -> None:
+        """Close the generator's stdin, kill it after STOP_SECONDS, and wait until it is reaped."""
         with self._lock:
-            self._ending = True
-            self._course.stop(self._elapsed())
+            self._stopping = True
+            self._progress.stop(self._elapsed())
             if self._process and self._process.stdin:
                 with contextlib.suppress(OSError):
                     self._process.stdin.close()
@@ -92,61 +97,61 @@ class GeneratorProcess(threading.Thread):
     def run(self) -> None:
         try:
             self.problem = self._run()
-        except Exception as error:  # told like any other end, or the load would seem to run for ever
-            log.exception("the load generator could not be followed")
+        except Exception as error:  # reported like any other end, or the load would seem to run forever
+            log.exception("could not follow the load generator")
             self.problem = f"the dashboard failed to follow it: {type(error).__name__}"
         finally:
             self._reap()
             try:
-                self._ended(self.problem)
+                self._on_end(self.problem)
             finally:
                 self._begun.set()
 
     def _run(self) -> str | None:
-        """What went wrong, if anything did."""
-        # Without an environment, for it needs none of the dashboard's secrets.
-        command = [sys.executable, "-B", "-m", "dashboard.load.generator", self._instructions]
+        """Run the generator to its end. Return the problem, or None."""
+        command = [sys.executable, "-B", "-m", "dashboard.load.generator", self._options]
         with self._lock:
-            if self._ending:
+            if self._stopping:
                 return None
             pipe = subprocess.PIPE
             try:
+                # An empty environment: the generator needs none of the dashboard's secrets.
                 self._process = subprocess.Popen(  # noqa: S603 - its own program
                     command, cwd=ROOT, env={}, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, process_group=0
                 )
             except OSError as error:
                 return f"it can't be run: {error.strerror}"
-        wrong = self._follow(self._process)
-        if wrong is not None:
+        problem = self._follow(self._process)
+        if problem is not None:
             self._process.kill()
         try:
             status = self._process.wait(SILENT_SECONDS)
         except subprocess.TimeoutExpired:
-            return "it fell silent, and did not end"
-        if wrong is not None or self._ending:
-            return None if self._ending else wrong
-        if status != 0 or not self._course.final:
-            return f"it ended with {_named(status)}{self._last_words()}"
+            return "it closed its output, but did not exit"
+        if problem is not None or self._stopping:
+            return None if self._stopping else problem
+        if status != 0 or not self._progress.final:
+            return f"it ended with {_describe(status)}{self._last_error()}"
         return None
 
     def _follow(self, process: subprocess.Popen[bytes]) -> str | None:
-        """Reads until it has ended, or until it says what can't be, or nothing for too long: that is given back."""
-        self._awaited = time.monotonic() + BEGIN_SECONDS
-        end = self._awaited + self._course.options.duration + LATE_SECONDS
+        """Read the output to its end. Return the problem if a sample is invalid or late, or the load does not end."""
+        self._deadline = time.monotonic() + BEGIN_SECONDS
+        end = self._deadline + self._progress.options.duration + LATE_SECONDS
         with selectors.DefaultSelector() as selector:
-            for pipe, take in ((process.stdout, self._take), (process.stderr, self._take_words)):
+            for pipe, take in ((process.stdout, self._take), (process.stderr, self._take_stderr)):
                 if pipe:
                     selector.register(pipe, selectors.EVENT_READ, take)
             while selector.get_map():
-                if (left := self._awaited - time.monotonic()) <= 0:
-                    return "it said nothing for too long"
+                if (left := self._deadline - time.monotonic()) <= 0:
+                    return "it sent no sample in time"
                 if time.monotonic() > end:
-                    return "it did not end when it should have"
+                    return "it did not end in time"
                 for key, _ in selector.select(left):
                     if not (data := os.read(key.fd, READ_BYTES)):
                         selector.unregister(key.fileobj)
-                    elif (lie := key.data(data)) is not None:
-                        return f"what it told can't be true: {lie}"
+                    elif (problem := key.data(data)) is not None:
+                        return f"it sent an invalid sample: {problem}"
         return None
 
     def _take(self, data: bytes) -> str | None:
@@ -155,30 +160,30 @@ class GeneratorProcess(threading.Thread):
             try:
                 sample = msgspec.json.decode(line, type=LoadSample)
             except msgspec.MsgspecError:
-                return "it was no sample"
+                return "not a sample"
             self._start = min(self._start, time.monotonic() - sample.elapsed)
-            if (lie := self._course.take(sample)) is not None:
-                return lie
-            self._awaited = time.monotonic() + SILENT_SECONDS
-            self._heard()
+            if (problem := self._progress.take(sample)) is not None:
+                return problem
+            self._deadline = time.monotonic() + SILENT_SECONDS
+            self._on_sample()
             self._begun.set()
-        return "it was no sample" if len(self._line) > LONGEST_LINE else None
+        return "not a sample" if len(self._line) > LONGEST_LINE else None
 
     def _elapsed(self) -> float:
-        """Seconds since the load's start, as far as its samples tell: never more than have passed."""
+        """Return the seconds since the load's start, estimated from its samples: never too many."""
         return max(0.0, time.monotonic() - self._start)
 
-    def _take_words(self, data: bytes) -> None:
-        self._words = (self._words + data)[-WORDS:]
+    def _take_stderr(self, data: bytes) -> None:
+        self._error_output = (self._error_output + data)[-STDERR_BYTES:]
 
-    def _last_words(self) -> str:
-        """The last line of what it said: a traceback's is the error, a refusal's the only one."""
-        lines = self._words.decode(errors="replace").split("\n")
+    def _last_error(self) -> str:
+        """Return the last line on stderr: the exception of a traceback, or the only line."""
+        lines = self._error_output.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return f": {last.removesuffix('.')}" if last else ""
 
     def _reap(self) -> None:
-        """Leaves no process and no pipe."""
+        """Kill and reap the process, and close its pipes."""
         with self._lock:
             if self._process is None:
                 return
@@ -190,5 +195,5 @@ class GeneratorProcess(threading.Thread):
                     pipe.close()
 
 
-def _named(status: int) -> str:
+def _describe(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"status {status}"

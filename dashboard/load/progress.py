@@ -1,4 +1,4 @@
-"""What becomes of one load: the samples that its generator tells, checked as they come, and what they add up to."""
+"""The progress of one load: the generator's samples, checked on receipt, and the figures computed from them."""
 
 import math
 from collections import deque
@@ -7,24 +7,24 @@ from typing import Any
 from dashboard.load.options import MOST_IN_FLIGHT, LoadOptions, LoadSample, LoadTotals
 from dashboard.load.schedule import Schedule
 
-CPU_SECONDS = 5.0  # over which the generator's own work is looked at
-DELIVERY_SECONDS = 8.0  # within which a change of the rate takes effect; a generator silent for so long is ended anyway
+CPU_SECONDS = 5.0  # the window of the generator's CPU
+DELIVERY_SECONDS = 8.0  # until a new rate takes effect, at most; a generator silent for that long is killed anyway
 
 Json = dict[str, Any]
 
 
 class LoadProgress:
-    """The samples of one load, checked as they come, and what they add up to."""
+    """A load's samples and figures. Times are in seconds after the load's start."""
 
     def __init__(self, options: LoadOptions, by: str) -> None:
         self.options = options
         self.by = by
         self._schedule = options.schedule()
-        self._stopped = math.inf  # seconds after the start
+        self._stopped = math.inf
         self._last: LoadSample | None = None
         self._before: LoadSample | None = None
-        self._recent: deque[LoadSample] = deque()  # of the last seconds, for the CPU
-        self._worst: float | None = None  # percent of a core, over 5 s
+        self._recent: deque[LoadSample] = deque()  # of the last CPU_SECONDS
+        self._worst_cpu: float | None = None  # percent of a core
 
     @property
     def begun(self) -> bool:
@@ -36,27 +36,27 @@ class LoadProgress:
 
     @property
     def span(self) -> float:
-        """Seconds that the newest sample is about."""
+        """Seconds between the last two samples."""
         return self._last.elapsed - self._before.elapsed if self._last and self._before else 0.0
 
     def change_rate(self, elapsed: float, rate: float) -> None:
-        """The generator is told to change its rate, so many seconds after the start."""
+        """Note that the generator is told a new rate now."""
         self._schedule = self._schedule.changed(elapsed, rate)
 
     def stop(self, elapsed: float) -> None:
-        """The generator is told to stop: nothing is due any more."""
+        """Note that the generator is told to stop now: nothing is due any more."""
         self._stopped = min(self._stopped, elapsed)
 
     def take(self, sample: LoadSample) -> str | None:
-        """Adds a sample; or says in a few words why it can't be true, and leaves it out."""
-        if (lie := _lie(self._last, sample, self._schedule)) is not None:
-            return lie
+        """Add a sample. If it contradicts the schedule, earlier samples or itself, ignore it and return the problem."""
+        if (problem := _problem(self._last, sample, self._schedule)) is not None:
+            return problem
         self._before, self._last = self._last, sample
         self._recent.append(sample)
         while len(self._recent) > 2 and sample.elapsed - self._recent[1].elapsed >= CPU_SECONDS:
             self._recent.popleft()
         if sample.elapsed - self._recent[0].elapsed >= CPU_SECONDS:
-            self._worst = max(self._worst or 0.0, _cpu_percent(self._recent[0], sample) or 0.0)
+            self._worst_cpu = max(self._worst_cpu or 0.0, _cpu_percent(self._recent[0], sample) or 0.0)
         return None
 
     def totals(self, failed: str | None = None) -> LoadTotals:
@@ -76,14 +76,14 @@ class LoadProgress:
             p50_ms=last.whole_p50_ms,
             p99_ms=last.whole_p99_ms,
             lag_p99_ms=last.whole_lag_p99_ms,
-            cpu_percent=_cpu_percent(self._recent[0], last) if self._worst is None else self._worst,
+            cpu_percent=_cpu_percent(self._recent[0], last) if self._worst_cpu is None else self._worst_cpu,
             failed=failed,
         )
 
     def to_json(self, started: str, ends: str, *, active: bool, error: str | None = None) -> Json:
-        """As it stands in the state: the figures are of the last second while it runs, and none after."""
+        """Return the state's `load`. Its figures are of the last second; a load that has ended has none."""
         last, before = self._last, self._before
-        shown = last if active else None
+        current = last if active else None
         offered, achieved, errors = self._rates() if active else (0.0, 0.0, 0.0)
         return {
             "active": active,
@@ -96,16 +96,16 @@ class LoadProgress:
             "achieved": achieved,
             "dropped": last.dropped if last else 0,
             "errors_per_second": errors,
-            "p50_ms": shown and shown.p50_ms,
-            "p99_ms": shown and shown.p99_ms,
-            "lag_p99_ms": shown and shown.lag_p99_ms,
-            "cpu_percent": _cpu_percent(before, shown) if before and shown else None,
-            "connections": shown.connections if shown else 0,
+            "p50_ms": current and current.p50_ms,
+            "p99_ms": current and current.p99_ms,
+            "lag_p99_ms": current and current.lag_p99_ms,
+            "cpu_percent": _cpu_percent(before, current) if before and current else None,
+            "connections": current.connections if current else 0,
             "error": error,
         }
 
     def _rates(self) -> tuple[float, float, float]:
-        """Offered, answered and failed requests a second, since the sample before."""
+        """Return the offered, answered and failed requests a second, between the last two samples."""
         last, before, span = self._last, self._before, self.span
         if last is None or before is None or span <= 0:
             return 0.0, 0.0, 0.0
@@ -114,23 +114,23 @@ class LoadProgress:
         return offered, achieved, errors
 
 
-def _lie(before: LoadSample | None, sample: LoadSample, schedule: Schedule) -> str | None:
-    """What of a sample can't be true."""
+def _problem(before: LoadSample | None, sample: LoadSample, schedule: Schedule) -> str | None:
+    """Return why a sample can't be true, or None."""
     if before is not None and before.final:
-        return "it went on after its end"
+        return "it follows the final one"
     counts = [_counts(sample)] if before is None else [_counts(sample), _counts(before)]
     if sample.in_flight < 0 or any(count < 0 for count in counts[0]) or not 0 <= sample.elapsed < math.inf:
-        return "it counted below zero"
+        return "a number is negative or not finite"
     if before is not None and (sample.elapsed < before.elapsed or any(a < b for a, b in zip(*counts, strict=True))):
-        return "what it had counted became less"
+        return "a counter decreased"
     if sample.sent + sample.dropped != sample.offered:
-        return "what it sent and dropped is not what was due"
+        return "sent and dropped requests do not add up to those offered"
     if sample.answered + sample.errors.unanswered + sample.in_flight != sample.sent:
-        return "what became of its requests is not what it sent"
+        return "answered, failed and pending requests do not add up to those sent"
     if sample.errors.failing + sample.errors.other > sample.answered:
-        return "more answers were errors than there were answers"
+        return "more errors than responses"
     if sample.offered > schedule.most(sample.elapsed, DELIVERY_SECONDS) + 1 or sample.in_flight > MOST_IN_FLIGHT:
-        return "it sent more than it was told to"
+        return "more requests than the schedule or the limit allows"
     return None
 
 

@@ -1,7 +1,7 @@
-"""The schedule of a load: when each request is due, at a rate that may rise at first and change while the load runs.
+"""A load's schedule: when each request is due, at a rate that may rise at first and change while the load runs.
 
-Request n is due when the integral of the rate reaches n. So a change of the rate neither bunches requests nor leaves a
-gap: the part of an interval that has passed already counts as that part of a request.
+Request n is due when the integral of the rate reaches n. So a change of the rate causes neither a burst nor a gap: the
+elapsed part of the current interval counts.
 """
 
 import math
@@ -12,22 +12,22 @@ from msgspec import Struct
 
 
 class Piece(Struct, frozen=True):
-    """A part of a schedule with one rate, after a linear rise from nothing."""
+    """A part of a schedule: one rate, after a linear rise from zero."""
 
     since: float  # seconds after the load's start
-    before: float  # requests due until then
+    before: float  # requests due before it
     rate: float  # requests a second
     ramp: float = 0.0  # seconds of the rise
 
     def due(self, number: int) -> float:
-        """Seconds after the load's start at which a request is due; number >= before."""
+        """Return when a request is due, in seconds after the load's start; number >= before."""
         left, risen = number - self.before, self.rate * self.ramp / 2
         if left < risen:
             return self.since + math.sqrt(2 * self.ramp * left / self.rate)
         return self.since + self.ramp + (left - risen) / self.rate
 
     def offered(self, elapsed: float) -> float:
-        """Requests due in the load's first so many seconds; elapsed >= since."""
+        """Return how many requests are due in the load's first `elapsed` seconds; elapsed >= since."""
         passed = elapsed - self.since
         if passed < self.ramp:
             return self.before + self.rate * passed**2 / (2 * self.ramp)
@@ -35,7 +35,7 @@ class Piece(Struct, frozen=True):
 
 
 class Schedule(Struct, frozen=True):
-    """All pieces of a load's schedule, in their order. A change gives a new schedule: readers need no lock."""
+    """The pieces of a load's schedule, in order. It is immutable, so readers need no lock."""
 
     duration: float
     pieces: tuple[Piece, ...]
@@ -46,32 +46,32 @@ class Schedule(Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """The newest."""
+        """The newest rate, in requests a second."""
         return self.pieces[-1].rate
 
     def changed(self, elapsed: float, rate: float) -> Self:
-        """The same until then, and this rate after; a rise that has not ended ends there."""
+        """Return this schedule with another rate from `elapsed` seconds on. A rise that has not ended ends there."""
         last = self.pieces[-1]
         elapsed = max(elapsed, last.since)
         return type(self)(self.duration, (*self.pieces, Piece(elapsed, last.offered(elapsed), rate)))
 
     def due(self, number: int) -> float:
-        """Seconds after the start at which a request is due; the first is number 0."""
+        """Return when a request is due, in seconds after the start; the first is number 0."""
         for piece in reversed(self.pieces):
             if number >= piece.before:
                 return piece.due(number)
         return 0.0
 
     def offered(self, elapsed: float) -> int:
-        """Requests due in the first so many seconds."""
+        """Return how many requests are due in the first `elapsed` seconds."""
         return math.ceil(self._integral(elapsed))
 
     def mean(self, start: float, end: float) -> float:
-        """Requests a second between two moments, in seconds after the load's start; before it there were none."""
+        """Return the mean rate between two times, in seconds after the start; before the start it is 0."""
         return (self._integral(end) - self._integral(start)) / (end - start) if end > start else self.rate
 
     def most(self, elapsed: float, delay: float) -> int:
-        """Requests due at most, if each change took effect up to `delay` seconds after its moment."""
+        """Return how many requests are due at most, if each change took effect up to `delay` seconds late."""
         elapsed = min(elapsed, self.duration)
         late = sum(
             (old.rate - new.rate) * min(delay, elapsed - new.since)

@@ -1,6 +1,6 @@
-"""The load generator, as the dashboard has it: a process of its own, started, heard, and ended for certain.
+"""The supervisor of the load generator: runs one load at a time, each after a self-test.
 
-A load's requests all go to one URL, that of the configuration: nobody who starts a load can choose another.
+All requests go to the configured URL: a user who starts a load cannot choose another.
 """
 
 import threading
@@ -17,127 +17,127 @@ from dashboard.load.progress import LoadProgress
 
 PATH = "/data?limit=20"
 TEST_SECONDS = 2.0
-WORTH_SECONDS = 0.5  # of the last second, to be told with its rates: a few milliseconds have none
+LEAST_SPAN_SECONDS = 0.5  # a final sample over a shorter span is not reported: its rates mean nothing
 
 
 class Load:
-    """One load at a time. Each second, and once at its end, the state's `load` is told."""
+    """One load at a time (implements runs.ports.Load). Emits LoadUpdated each second and at a load's end."""
 
     def __init__(
         self, service_url: str, emit: Emit, clock: Callable[[], str] = now, test_seconds: float = TEST_SECONDS
     ) -> None:
-        """`test_seconds` is how long the self-test before each load takes; 0 leaves it out."""
+        """`test_seconds` is the length of the self-test before each load; 0 skips it."""
         self._url = f"{service_url.rstrip('/')}{PATH}"
         self._emit = emit
         self._clock = clock
         self._test_seconds = test_seconds
         self._lock = threading.Lock()
-        self._course: LoadProgress | None = None  # of the load that runs, or is about to
-        self._child: GeneratorProcess | None = None  # the load's, or its self-test's
+        self._progress: LoadProgress | None = None  # of the load that runs or starts
+        self._process: GeneratorProcess | None = None  # of the load or its self-test
         self._totals = LoadTotals()
         self._stopped = False
 
     def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
-        """Returns when the first request is sent, after the self-test at `test_rate` (the load's first rate if None).
-        `GeneratorUnfit` when that failed, `LoadBusy`, or another `ExternalError` that says what failed."""
-        course = LoadProgress(options, by)
+        """Start a load and return once it has begun. The self-test is done at `test_rate`, or at the load's first rate.
+        Raise `GeneratorUnfit` if the self-test fails, `LoadBusy` if a load runs already, or another `ExternalError`."""
+        progress = LoadProgress(options, by)
         with self._lock:
-            if self._course is not None:
-                raise LoadBusy(self._course.by)
-            self._course, self._stopped, self._totals = course, False, LoadTotals()
+            if self._progress is not None:
+                raise LoadBusy(self._progress.by)
+            self._progress, self._stopped, self._totals = progress, False, LoadTotals()
         try:
             if self._test_seconds:
                 self._test(options, test_rate or options.rate)
-            self._begin(course)
+            self._begin(progress)
         except BaseException as error:
-            self._release(course, LoadTotals(failed=str(error)))
+            self._release(progress, LoadTotals(failed=str(error)))
             raise
 
     def change_rate(self, rate: float) -> None:
-        """Sends so many requests a second from now on; nothing if no load has begun. `InvalidOption` out of bounds."""
+        """Change the rate, in requests a second; do nothing if no load has begun. Raise `InvalidOption`."""
         check_rate(rate)
         with self._lock:
-            child = self._child if self._course is not None and self._course.begun else None
-        if child is not None:
-            child.change_rate(rate)
+            process = self._process if self._progress is not None and self._progress.begun else None
+        if process is not None:
+            process.change_rate(rate)
 
     def stop(self) -> None:
-        """Ends it within a second, and waits until it has ended."""
+        """Stop the load within a second, and wait until it has ended; do nothing if none runs."""
         with self._lock:
             self._stopped = True
-            child = self._child
-        if child is not None:
-            child.end()
+            process = self._process
+        if process is not None:
+            process.stop()
 
     def running(self) -> bool:
-        return self._course is not None
+        return self._progress is not None
 
     def totals(self) -> LoadTotals:
         return self._totals
 
     def _test(self, options: LoadOptions, rate: float) -> None:
-        """Whether this machine can send so many requests a second, on time: `GeneratorUnfit` if it can't.
+        """Test whether this machine can send `rate` requests a second on time. Raise `GeneratorUnfit` if it can't.
 
-        The generator loads a sink within its own process: the service gets no request that nobody asked for, and what
-        comes out is the machine's doing alone. The sink's share makes it a little harder than the real load.
+        The generator loads a server in its own process, so the service gets no requests and the result depends on this
+        machine alone. Because of that server, the test is a little harder than the load.
         """
         trial = LoadOptions(rate=rate, duration=self._test_seconds, connections=options.connections)
-        course = LoadProgress(trial, "the self-test")
-        child = self._started(None, course, lambda: None)
-        child.join()
+        progress = LoadProgress(trial, "the self-test")
+        process = self._start_process(None, progress, lambda: None)
+        process.join()
         if self._stopped:
             raise ExternalError("The load was stopped before it began.")
-        if child.problem:
-            raise GeneratorUnfit(f"The load generator's self-test failed: {child.problem}.")
-        if reason := unfit(course.totals()):
+        if process.problem:
+            raise GeneratorUnfit(f"The load generator's self-test failed: {process.problem}.")
+        if reason := unfit(progress.totals()):
             raise GeneratorUnfit(
-                f"This machine can't carry {rate:g} requests a second now: in a test of"
-                f" {trial.duration:g} s, {reason}. Choose a lower rate, or try again when the machine has less to do."
+                f"This machine can't carry {rate:g} requests a second now: the load generator was tested for"
+                f" {trial.duration:g} s, and {reason}. Choose a lower rate, or retry when the machine is less busy."
             )
 
-    def _begin(self, course: LoadProgress) -> None:
-        moments: list[str] = []  # of its start and its end, once it has begun
+    def _begin(self, progress: LoadProgress) -> None:
+        times: list[str] = []  # the load's start and end, once it has begun
 
-        def heard() -> None:
-            if not moments:
+        def on_sample() -> None:
+            if not times:
                 began = seconds(self._clock())
-                moments.extend((rfc3339(began), rfc3339(began + course.options.duration)))
-            self._totals = course.totals()
-            if not course.final or course.span >= WORTH_SECONDS:
-                self._tell(course.to_json(*moments, active=True))
+                times.extend((rfc3339(began), rfc3339(began + progress.options.duration)))
+            self._totals = progress.totals()
+            if not progress.final or progress.span >= LEAST_SPAN_SECONDS:
+                self._report(progress.to_json(*times, active=True))
 
-        def ended(problem: str | None) -> None:
-            totals = course.totals(problem and f"The load ended early: {problem}.")
-            if moments:
+        def on_end(problem: str | None) -> None:
+            totals = progress.totals(problem and f"The load ended early: {problem}.")
+            if times:
                 try:
-                    self._tell(course.to_json(*moments, active=False, error=totals.failed))
+                    self._report(progress.to_json(*times, active=False, error=totals.failed))
                 finally:
-                    self._release(course, totals)
+                    self._release(progress, totals)
 
-        child = self._started(self._url, course, heard, ended)
-        if not child.wait_until_heard():
-            raise ExternalError(f"The load generator did not start: {child.problem or 'it was stopped'}.")
+        process = self._start_process(self._url, progress, on_sample, on_end)
+        if not process.wait_until_begun():
+            raise ExternalError(f"The load generator did not start: {process.problem or 'it was stopped'}.")
 
-    def _release(self, course: LoadProgress, totals: LoadTotals) -> None:
-        """Makes room for the next load, if that has not been done."""
+    def _release(self, progress: LoadProgress, totals: LoadTotals) -> None:
+        """Let the next load start, unless that is done already."""
         with self._lock:
-            if self._course is course:
+            if self._progress is progress:
                 self._totals = totals
-                self._course = self._child = None
+                self._progress = self._process = None
 
-    def _started(
+    def _start_process(
         self,
         url: str | None,
-        course: LoadProgress,
-        heard: Callable[[], None],
-        ended: Callable[[str | None], None] = lambda problem: None,
-    ) -> "GeneratorProcess":
+        progress: LoadProgress,
+        on_sample: Callable[[], None],
+        on_end: Callable[[str | None], None] = lambda problem: None,
+    ) -> GeneratorProcess:
         with self._lock:
             if self._stopped:
                 raise ExternalError("The load was stopped before it began.")
-            self._child = child = GeneratorProcess(url, course, heard, ended)
-            child.start()
-        return child
+            self._process = process = GeneratorProcess(url, progress, on_sample, on_end)
+            process.start()
+        return process
 
-    def _tell(self, load: dict[str, object]) -> None:
+    def _report(self, load: dict[str, object]) -> None:
         self._emit(events.LoadUpdated(at=self._clock(), load=load))

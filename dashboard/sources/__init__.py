@@ -1,1 +1,1 @@
-"""Where events come from: watches, the database's change stream, the pods' metrics. Each has threads of its own."""
+"""The sources of events: watches, the database's change stream, the pods' metrics. Each has its own threads."""

@@ -1,7 +1,7 @@
-"""Asks the service's pods what they counted, each second, by their own addresses: the Service would choose one for us.
+"""Scrapes the service pods' request counters each second, at each pod's own address: the Service would pick one pod.
 
-A pod that does not answer is left out, and is not asked again while it may still do so; the source is stale only when
-none answers of those that are ready. A pod on its way out is asked as well: it serves until it has ended.
+A pod that does not answer is left out, and is not asked again while its request is pending. The source is stale only if
+there are ready pods and none answers. Terminating pods are scraped too: they serve until they have ended.
 """
 
 import logging
@@ -20,16 +20,16 @@ from dashboard.core import events
 from dashboard.core.events import Counters, Emit
 
 SCRAPE_SECONDS = 1.0
-STEP_SECONDS = 0.4  # to connect, and for each part of an answer to come
-ANSWER_SECONDS = 0.8  # for a whole answer
-PODS = 20  # asked at most
+SOCKET_SECONDS = 0.4  # to connect, and for each read
+ANSWER_SECONDS = 0.8  # for a whole response
+MOST_PODS = 20
 THREADS = 8
 LARGEST_ANSWER = 1 << 20  # bytes
 READ_BYTES = 1 << 16
-OWN_ROUTES = ("/metrics", "/healthz", "/readyz")  # asked by machines that look after it: no traffic
+PROBE_ROUTES = ("/metrics", "/healthz", "/readyz")  # scrapes and probes are not traffic
 
-# A line of the two metrics that are read, and a label in it. Prometheus' own parser takes 25 ms for a pod's exposition,
-# each second and for each pod; this takes a tenth of that.
+# A line of the two metrics that are read, and a label in it. prometheus_client's parser takes 25 ms for each response,
+# these expressions a tenth of that.
 _LINE = re.compile(r"^http_request(s_total|_duration_seconds_bucket)\{(.*)\} (\S+)", re.MULTILINE)
 _LABEL = re.compile(r'(route|status|le)="((?:[^"\\]|\\.)*)"')
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class Scraper:
-    """Tells the counters of the Deployment's pods. `start` and `stop` are the mock's, too."""
+    """Emits the counters of the pods of `app`, a Deployment. `pods` returns the state's pods."""
 
     sources = ("traffic",)
 
@@ -49,10 +49,10 @@ class Scraper:
         self._port = port
         self._emit = emit
         self._stopped = threading.Event()
-        timeout = urllib3.Timeout(connect=STEP_SECONDS, read=STEP_SECONDS)
-        self._http = urllib3.PoolManager(num_pools=PODS, maxsize=1, retries=False, timeout=timeout)
+        timeout = urllib3.Timeout(connect=SOCKET_SECONDS, read=SOCKET_SECONDS)
+        self._http = urllib3.PoolManager(num_pools=MOST_PODS, maxsize=1, retries=False, timeout=timeout)
         self._pool = ThreadPoolExecutor(THREADS, "scrape")
-        self._asked: dict[str, Future[Counters | None]] = {}  # address → the request that is on its way
+        self._pending: dict[str, Future[Counters | None]] = {}  # by pod address
         self._thread = threading.Thread(target=self._run, name="scrape", daemon=True)
 
     def start(self) -> None:
@@ -64,54 +64,54 @@ class Scraper:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
-        """On a beat of whole seconds, so that a slow answer does not shift those that follow."""
+        """Scrape at whole seconds, so that a slow scrape does not delay the following ones."""
         while not self._stopped.wait(SCRAPE_SECONDS - time.monotonic() % SCRAPE_SECONDS):
             try:
-                self._emit(self._round())
-            except Exception as error:  # the thread goes on, and the page is told
+                self._emit(self._scrape())
+            except Exception as error:  # a bug must not end the thread
                 log.exception("could not scrape")
-                words = f"the dashboard failed to ask: {type(error).__name__}"
-                self._emit(events.SourceStatus(at=now(), source="traffic", state="stale", error=words))
+                message = f"the dashboard failed to scrape: {type(error).__name__}"
+                self._emit(events.SourceStatus(at=now(), source="traffic", state="stale", error=message))
 
-    def _round(self) -> events.Event:
+    def _scrape(self) -> events.Event:
         members = [pod for pod in self._pods() if pod["app"] == self._app and pod["ip"]]
-        serving = [pod for pod in members if pod["phase"] in ("Running", "Terminating")][:PODS]
-        asked = {pod["name"]: self._ask_once(pod["ip"]) for pod in serving}
-        wait(asked.values(), ANSWER_SECONDS)
-        counted = {name: counters for name, answer in asked.items() if (counters := _result(answer))}
-        if not counted and any(pod["ready"] for pod in serving):
+        serving = [pod for pod in members if pod["phase"] in ("Running", "Terminating")][:MOST_PODS]
+        requests = {pod["name"]: self._request_once(pod["ip"]) for pod in serving}
+        wait(requests.values(), ANSWER_SECONDS)
+        found = {name: counters for name, request in requests.items() if (counters := _result(request))}
+        if not found and any(pod["ready"] for pod in serving):
             return events.SourceStatus(at=now(), source="traffic", state="stale", error="no pod of the service answers")
-        return events.CountersScraped(at=now(), pods=counted)
+        return events.CountersScraped(at=now(), pods=found)
 
-    def _ask_once(self, address: str) -> "Future[Counters | None]":
-        """A request to the pod: the one that waits already, if there is one, so that they never pile up."""
-        self._asked = {address: answer for address, answer in self._asked.items() if not answer.done()}
-        if address not in self._asked:
-            self._asked[address] = self._pool.submit(self._ask, address)
-        return self._asked[address]
+    def _request_once(self, address: str) -> "Future[Counters | None]":
+        """Return the pending request to the pod, or start one: single-flight, so that requests never pile up."""
+        self._pending = {address: request for address, request in self._pending.items() if not request.done()}
+        if address not in self._pending:
+            self._pending[address] = self._pool.submit(self._request, address)
+        return self._pending[address]
 
-    def _ask(self, address: str) -> Counters | None:
+    def _request(self, address: str) -> Counters | None:
         host = f"[{address}]" if ":" in address else address
-        until = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + ANSWER_SECONDS
         try:
-            answer = self._http.request("GET", f"http://{host}:{self._port}/metrics", preload_content=False)
-            with answer:
-                return counters(_body(answer, until)) if answer.status == 200 else None
+            response = self._http.request("GET", f"http://{host}:{self._port}/metrics", preload_content=False)
+            with response:
+                return parse_counters(_body(response, deadline)) if response.status == 200 else None
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
-            return None  # who does not answer has no figures, whatever the reason
+            return None
 
 
-def counters(text: str) -> Counters:
-    """What counts of an exposition. ValueError for what is none."""
+def parse_counters(text: str) -> Counters:
+    """Parse the service's metrics in the Prometheus text format. Raise ValueError if they are malformed."""
     if "# TYPE " not in text:
-        raise ValueError("not an exposition of metrics")
+        raise ValueError("not in the Prometheus text format")
     requests = errors = 0.0
     buckets: dict[float, float] = {}
-    for metric, labelled, written in _LINE.findall(text):
-        labels = dict(_LABEL.findall(labelled))
-        if labels.get("route") in OWN_ROUTES:
+    for metric, label_text, number in _LINE.findall(text):
+        labels = dict(_LABEL.findall(label_text))
+        if labels.get("route") in PROBE_ROUTES:
             continue
-        value = _count(written)
+        value = _count(number)
         if metric == "s_total":
             requests += value
             errors += value if labels.get("status", "").startswith("5") else 0
@@ -123,22 +123,22 @@ def counters(text: str) -> Counters:
     return Counters(requests, errors, tuple(sorted(buckets.items())))
 
 
-def _count(written: str) -> float:
-    value = float(written)
+def _count(number: str) -> float:
+    value = float(number)
     if not 0 <= value < math.inf:
-        raise ValueError(f"a counter of {written}")
+        raise ValueError(f"a counter of {number}")
     return value
 
 
-def _body(answer: urllib3.BaseHTTPResponse, until: float) -> str:
-    """The whole answer, read to its end so that the connection can be used again. ValueError if it is too much."""
+def _body(response: urllib3.BaseHTTPResponse, deadline: float) -> str:
+    """Read the whole body, so that the connection can be reused. Raise ValueError if it is too large or too slow."""
     body = bytearray()
-    while data := answer.read1(READ_BYTES):
+    while data := response.read1(READ_BYTES):
         body += data
-        if len(body) > LARGEST_ANSWER or time.monotonic() > until:
-            raise ValueError("too long an answer")
+        if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
+            raise ValueError("the response is too large or too slow")
     return body.decode("utf-8", "replace")
 
 
-def _result(answer: "Future[Counters | None]") -> Counters | None:
-    return answer.result() if answer.done() and not answer.cancelled() else None
+def _result(request: "Future[Counters | None]") -> Counters | None:
+    return request.result() if request.done() and not request.cancelled() else None

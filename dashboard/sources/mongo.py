@@ -1,16 +1,16 @@
-"""What the database holds, pushed by a change stream: the only importer of `pymongo` and `bson`.
+"""The MongoDB source: a collection's newest documents and size, the operation rate and the volume's usage.
 
-The stream is a signal, not the data: it says that something changed, and the newest documents and the collection's size
-are then read, every READ_SECONDS at most, however many thousand changes a second there are. So nothing can be missed,
-a lost stream (even one whose history is gone) is opened anew and followed by a read, and a flood costs the same
-ten small reads a second. Documents too large to show never leave the database.
+The change stream is only a signal: after a change, the newest documents and the collection's size are read, at most
+once per READ_SECONDS. No change is missed: after a lost stream (even one whose resume point has left the oplog), a new
+one is opened and a read follows. However many changes there are, they cost at most ten small reads a second.
+Documents over LARGEST_FETCHED_BYTES stay in the database.
 """
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -27,26 +27,26 @@ from dashboard.core.timestamps import rfc3339
 
 NEWEST_DOCUMENTS = 20
 LARGEST_SHOWN_BYTES = 4096  # of a document's JSON
-LARGEST_FETCHED_BYTES = 32 << 10  # of its BSON, which for small numbers is several times its JSON
-READ_SECONDS = 0.1  # at least between two reads
+LARGEST_FETCHED_BYTES = 32 << 10  # of its BSON, which can be several times as large as its JSON
+READ_SECONDS = 0.1  # between the starts of two reads, at least
 OPERATIONS_SECONDS = 1.0
 VOLUME_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 SELECTION_MS = 2000
 HEARTBEAT_MS = 1000
 SOCKET_MS = 5000
-AWAIT_MS = 1000  # how long the server holds a stream that has no news: it must be less than SOCKET_MS
-LARGEST_SAFE_INTEGER = 2**53 - 1  # beyond this a browser's numbers are no longer exact
-COUNTED = ("insert", "query", "update", "delete")  # not commands: heartbeats and this module's own reads are those
-NEWS = ("insert", "update", "replace", "delete", "drop", "rename", "dropDatabase", "invalidate")
-QUIET_SECTIONS = ("locks", "metrics", "repl", "tcmalloc", "transactions", "wiredTiger")  # of serverStatus, long ones
-UNAUTHORIZED = (13, 18)
+AWAIT_MS = 1000  # how long the server holds a getMore without changes: must be less than SOCKET_MS
+LARGEST_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
+OPERATIONS = ("insert", "query", "update", "delete")  # without "command": heartbeats and this source's reads
+CHANGES = ("insert", "update", "replace", "delete", "drop", "rename", "dropDatabase", "invalidate")
+LONG_SECTIONS = ("locks", "metrics", "repl", "tcmalloc", "transactions", "wiredTiger")  # of serverStatus
+UNAUTHORIZED = (13, 18)  # error codes: Unauthorized, AuthenticationFailed
 
 log = logging.getLogger(__name__)
 
 
 class MongoSource:
-    """Tells what the collection holds. `start` and `stop` are the mock's, too."""
+    """Emits the events of one collection, from three threads: the change stream, the reads, the volume."""
 
     sources = ("mongo",)
 
@@ -56,21 +56,21 @@ class MongoSource:
         self._emit = emit
         self._stopped = threading.Event()
         self._changed = threading.Event()
-        self._known = threading.Event()  # the contents were told once
+        self._known = threading.Event()  # set after the first read
         self._client: MongoClient[dict[str, Any]] | None = None
         self._threads = [
             threading.Thread(target=run, name=name, daemon=True)
             for run, name in (
                 (self._listen, "mongo changes"),
-                (self._read_on, "mongo reads"),
-                (self._measure, "mongo volume"),
+                (self._read, "mongo reads"),
+                (self._measure_volume, "mongo volume"),
             )
         ]
         self._operations = OperationCounter()
         self._version = ""
 
     def start(self) -> None:
-        """Connects and starts. Not before: a client does not survive a fork."""
+        """Connect and start. The client is created here, because it does not survive a fork."""
         self._client = MongoClient(
             self._uri,
             appname="dashboard",
@@ -78,7 +78,7 @@ class MongoSource:
             heartbeatFrequencyMS=HEARTBEAT_MS,
             connectTimeoutMS=SELECTION_MS,
             socketTimeoutMS=SOCKET_MS,
-            event_listeners=[ServerListener(self._changed_hands)],
+            event_listeners=[ServerListener(self._primary_changed)],
         )
         for thread in self._threads:
             thread.start()
@@ -99,14 +99,14 @@ class MongoSource:
         options: CodecOptions[dict[str, Any]] = CodecOptions(
             tz_aware=True,
             tzinfo=UTC,
-            datetime_conversion=DatetimeConversion.DATETIME_AUTO,  # a date beyond the year 9999 is still shown
+            datetime_conversion=DatetimeConversion.DATETIME_AUTO,  # a date after the year 9999 would raise
             unicode_decode_error_handler="replace",
         )
         return self._client.get_database(database, codec_options=options).get_collection(collection)
 
     def _listen(self) -> None:
-        """Signals every change, and too when a stream is opened: nobody listened until then."""
-        pipeline = [{"$match": {"operationType": {"$in": NEWS}}}, {"$project": {"operationType": 1}}]
+        """Set `_changed` at each change, and when a stream is opened, as changes before that were not seen."""
+        pipeline = [{"$match": {"operationType": {"$in": CHANGES}}}, {"$project": {"operationType": 1}}]
         while not self._stopped.is_set():
             try:
                 with self._collection.watch(pipeline, max_await_time_ms=AWAIT_MS, batch_size=1000) as stream:
@@ -117,17 +117,17 @@ class MongoSource:
             except PyMongoError as error:
                 log.info("change stream ended: %s", error)
             except Exception:
-                if not self._stopped.is_set():  # a closed client raises what it likes
+                if not self._stopped.is_set():  # a closed client may raise any exception
                     log.exception("change stream failed")
             self._stopped.wait(RETRY_SECONDS)
 
-    def _read_on(self) -> None:
-        """Reads when something changed, and counts operations each second: that is the sign of life, too."""
+    def _read(self) -> None:
+        """Read the collection after a change, and the operation rate each second, which also detects an outage."""
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                if rang := self._changed.is_set():
-                    self._changed.clear()  # before the read: what changes during it signals again
+                if changed := self._changed.is_set():
+                    self._changed.clear()  # before the read: a change during it causes another
                     self._emit(self._contents())
                     self._known.set()
                 if (rate := self._operations.per_second(self._status)) is not None:
@@ -138,13 +138,15 @@ class MongoSource:
                 if not isinstance(error, PyMongoError):
                     log.exception("could not read the database")
                 self._fail(error)
-            if rang:
+            if changed:
                 self._stopped.wait(max(0.0, READ_SECONDS - (time.monotonic() - began)))
             self._changed.wait(self._operations.due())
 
-    def _measure(self) -> None:
-        """Tells how full the volume is, as soon as the contents are told. A thread of its own, for it asks the file
-        system, and a slow one must not keep the reads waiting. Whether the database answers is theirs to say."""
+    def _measure_volume(self) -> None:
+        """Emit the volume's usage, after the first read. Errors are only logged: the reads report an outage.
+
+        It has a thread of its own: mongod asks the file system, and a slow one must not delay the reads.
+        """
         self._known.wait()
         while not self._stopped.is_set():
             try:
@@ -152,19 +154,19 @@ class MongoSource:
             except PyMongoError as error:
                 log.info("could not measure the volume: %s", error)
             except Exception:
-                if not self._stopped.is_set():  # a closed client raises what it likes
+                if not self._stopped.is_set():  # a closed client may raise any exception
                     log.exception("could not measure the volume")
             self._stopped.wait(VOLUME_SECONDS)
 
     def _fail(self, error: Exception) -> None:
-        """Says so, and has the next round read: what came meanwhile is not known."""
+        """Report an outage, and have the next round read, as changes may have been missed."""
         self._changed.set()
         self._operations.reset()
-        self._emit(events.MongoUnavailable(at=now(), error=_sentence(error), forbidden=_forbidden(error)))
+        self._emit(events.MongoUnavailable(at=now(), error=_message(error), forbidden=_forbidden(error)))
         self._stopped.wait(RETRY_SECONDS)
 
-    def _changed_hands(self, writable: bool) -> None:
-        """The driver's monitor lost the primary, or has it again: both are known here before any read knows."""
+    def _primary_changed(self, writable: bool) -> None:
+        """Report a lost primary, read when there is one again. The driver's monitor notices before a read does."""
         if writable:
             self._changed.set()
         elif not self._stopped.is_set():
@@ -188,9 +190,9 @@ class MongoSource:
         return events.VolumeUsage(at=now(), used_bytes=int(stats["fsUsedSize"]), total_bytes=int(stats["fsTotalSize"]))
 
     def _status(self) -> Mapping[str, Any]:
-        """serverStatus without its long sections. The version may have changed while the database was away."""
+        """Return serverStatus without its long sections. Update the version: an outage may have been an upgrade."""
         admin = self._collection.database.client.admin
-        status: Mapping[str, Any] = admin.command("serverStatus", **dict.fromkeys(QUIET_SECTIONS, 0))
+        status: Mapping[str, Any] = admin.command("serverStatus", **dict.fromkeys(LONG_SECTIONS, 0))
         self._version = str(status["version"])
         return status
 
@@ -204,13 +206,13 @@ NEWEST: list[Mapping[str, Any]] = [
 
 
 class OperationCounter:
-    """Documents' reads and writes per second, from two readings of the server's counters."""
+    """The rate of document reads and writes, from two readings of the server's counters."""
 
     def __init__(self) -> None:
         self._previous: tuple[float, int] | None = None
 
     def due(self) -> float:
-        """Seconds until the next reading."""
+        """Return the seconds until the next reading."""
         if self._previous is None:
             return 0.0
         return max(0.0, self._previous[0] + OPERATIONS_SECONDS - time.monotonic())
@@ -218,11 +220,14 @@ class OperationCounter:
     def reset(self) -> None:
         self._previous = None
 
-    def per_second(self, status: Any) -> float | None:
-        """The rate since the last reading, if one is due and there was one. A restarted server counts from zero."""
+    def per_second(self, status: Callable[[], Mapping[str, Any]]) -> float | None:
+        """Return the rate since the last reading; None if no reading is due, or at the first one.
+
+        A restarted server counts from zero: the rate is never negative.
+        """
         if self.due() > 0:
             return None
-        total = sum(int(status()["opcounters"][name]) for name in COUNTED)
+        total = sum(int(status()["opcounters"][name]) for name in OPERATIONS)
         at, previous = time.monotonic(), self._previous
         self._previous = (at, total)
         if previous is None:
@@ -231,17 +236,16 @@ class OperationCounter:
 
 
 class ServerListener(monitoring.TopologyListener):
-    """Hears from the driver's monitor when the primary goes, and when there is one again."""
+    """Calls `changed(writable)` when the driver's monitor loses the primary or finds one."""
 
-    def __init__(self, changed: Any) -> None:
+    def __init__(self, changed: Callable[[bool], None]) -> None:
         self._changed = changed
-        self._writable: bool | None = None
 
     def opened(self, event: monitoring.TopologyOpenedEvent) -> None:
-        """Nothing is known yet."""
+        """Ignored: no server is known yet."""
 
     def closed(self, event: monitoring.TopologyClosedEvent) -> None:
-        """The client is closed, which is no news of the database."""
+        """Ignored: it says nothing about the database."""
 
     def description_changed(self, event: monitoring.TopologyDescriptionChangedEvent) -> None:
         writable = event.new_description.has_writable_server()
@@ -250,7 +254,10 @@ class ServerListener(monitoring.TopologyListener):
 
 
 def shown(row: Mapping[str, Any]) -> events.Document:
-    """A document as the page shows it. An ObjectId is its hex and tells the time; any other id is its JSON."""
+    """Return a row of NEWEST as the page shows it.
+
+    An ObjectId is shown in hex and gives the time of insertion; any other id is shown as JSON.
+    """
     id_, root, size = row["_id"], row["root"], row["size"]
     is_object_id = isinstance(id_, ObjectId)
     document: dict[str, Any] | None = None
@@ -269,7 +276,7 @@ def shown(row: Mapping[str, Any]) -> events.Document:
 
 
 def plain(value: Any) -> Any:
-    """The value as relaxed extended JSON: what came in as JSON is shown as it came."""
+    """Return the value as relaxed extended JSON: a value that was inserted as JSON is unchanged."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -284,7 +291,7 @@ def plain(value: Any) -> Any:
 
 
 def _rounds(value: Any) -> bool:
-    """Would a browser read another number than is written, or write 1.0 as 1?"""
+    """Return whether JavaScript would round a number in the value, or write 1.0 as 1."""
     if isinstance(value, dict):
         return any(_rounds(item) for item in value.values())
     if isinstance(value, list):
@@ -302,8 +309,8 @@ def _forbidden(error: Exception) -> bool:
     return isinstance(error, OperationFailure) and error.code in UNAUTHORIZED
 
 
-def _sentence(error: Exception) -> str:
-    """The error's name, and no more: the driver's own words carry addresses, and change with every try."""
+def _message(error: Exception) -> str:
+    """Return a message with the error's name only: the driver's text has addresses and changes at each attempt."""
     if _forbidden(error):
         return "the database refuses the dashboard's user"
     return f"the database can't be reached: {type(error).__name__}"

@@ -1,18 +1,18 @@
-"""Watches the namespace.
+"""The source of Kubernetes objects: a reflector for each kind in the namespace, a poller for pod metrics, a heartbeat.
 
-One thread a kind: list (paged), then watch with bookmarks, resumed from the last resourceVersion. A 410, as a status or
-as an ERROR line, lists anew. Lines are decoded by msgspec the moment that they arrive; the client's own models cost a
-hundred times as much, and its Watch and informer do not resume or back off as one would need.
+A reflector lists (in pages), then watches with bookmarks and resumes from the last resourceVersion. After a 410, as a
+status or as an ERROR line, it lists again. msgspec decodes each line on arrival: the client's models take a hundred
+times as long, and its Watch and informer lack this way of resuming and pausing.
 
-The page is to be right again within three seconds of the end of whatever went wrong, and the API server is to be asked
-at most once a second for each kind while it lasts. So the pauses do not grow: a round that fails is followed by the
-next one a second after it began, for each request that it made. How soon a fault is noticed:
+The page must be right again within 3 s after a fault, and the API server gets at most one request a second for each
+kind meanwhile. So there is no exponential backoff: the pause after a round is a second for each of its requests, less
+its duration. How soon a fault is detected:
 
-    connection refused or reset, a status, a garbled line    at once
-    the network is cut                                       LOST_SECONDS, by TCP's keep-alive and user timeout
-    the server stands still, while its kernel answers        PULSE_SECONDS + PULSE_ANSWER_SECONDS + CONNECT_SECONDS
-    one of several servers behind an address stands still    WATCH_SECONDS + ANSWER_SECONDS: the watch's end is overdue
-    the Role is taken away                                   WATCH_SECONDS: a watch that runs is not looked at again
+    connection reset or refused, a status, a malformed line   at once
+    the network fails                                         LOST_SECONDS: TCP keep-alive and user timeout
+    the API server hangs, its kernel still answers            HEARTBEAT_SECONDS, then a timeout and CONNECT_SECONDS
+    one of several API servers behind an address hangs        WATCH_SECONDS + ANSWER_SECONDS: the watch does not end
+    the Role is removed                                       WATCH_SECONDS: authorization is checked as a watch starts
 
 RBAC: list and watch on the kinds in PATHS, list on pods.metrics.k8s.io.
 """
@@ -60,46 +60,48 @@ VERSION_PATH = "/version"
 SOURCES = (*PATHS, "metrics")
 
 PAGE_OBJECTS = 500
-WATCH_SECONDS = (25, 35)  # the server ends a watch after so long, with a bookmark; not all kinds' at the same time
+WATCH_SECONDS = (25, 35)  # the server ends a watch after this, with a bookmark; random, to spread the kinds
 METRICS_SECONDS = 5.0
-PULSE_SECONDS = 5.0
-PULSE_ANSWER_SECONDS = 3.0
-REQUEST_SECONDS = (1.0, 1.25)  # that a request of a failed round costs; jitter, lest all kinds come at once
-LONGEST_WAIT_SECONDS = 2.5  # that a server's Retry-After is heeded: the page is to be back within three
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_ANSWER_SECONDS = 3.0
+REQUEST_SECONDS = (1.0, 1.25)  # the pause for each request of a failed round; jitter spreads the kinds
+LONGEST_WAIT_SECONDS = 2.5  # the longest Retry-After that is respected: the page must be right within 3 s
 
 log = logging.getLogger(__name__)
 
 
 class Loop(Protocol):
-    """Asks the API server for one thing, on a thread of its own."""
+    """A thread that makes requests in a loop, with a client of its own."""
 
     api: KubeClient
     thread: threading.Thread
 
 
 class ClusterSource:
-    """Tells all that happens in the namespace. `start` and `stop` are the mock's, too."""
+    """Emits the objects of a namespace, their changes, the pod metrics and the API server's version."""
 
     sources = SOURCES
 
     def __init__(self, configuration: Configuration, namespace: str, emit: Emit) -> None:
         self.requests = RequestCounter()
         self._stopped = threading.Event()
-        place = quote(namespace, safe="")
+        quoted = quote(namespace, safe="")
 
-        def api(kind: str, read_seconds: float = ANSWER_SECONDS) -> KubeClient:
+        def client(kind: str, read_seconds: float = ANSWER_SECONDS) -> KubeClient:
             return KubeClient(configuration, read_seconds, kind=kind, requests=self.requests)
 
-        watches = [Reflector(kind, api(kind), path.format(place), emit, self._stopped) for kind, path in PATHS.items()]
+        reflectors = [
+            Reflector(kind, client(kind), path.format(quoted), emit, self._stopped) for kind, path in PATHS.items()
+        ]
 
-        def doubt() -> None:
-            for watch in watches:
-                watch.api.close_stream()
+        def reopen_watches() -> None:
+            for reflector in reflectors:
+                reflector.api.close_stream()
 
         self._loops: list[Loop] = [
-            *watches,
-            Poller(api("metrics"), METRICS_PATH.format(place), emit, self._stopped),
-            Heartbeat(api("version", PULSE_ANSWER_SECONDS), emit, doubt, self._stopped),
+            *reflectors,
+            Poller(client("metrics"), METRICS_PATH.format(quoted), emit, self._stopped),
+            Heartbeat(client("version", HEARTBEAT_ANSWER_SECONDS), emit, reopen_watches, self._stopped),
         ]
 
     def start(self) -> None:
@@ -110,13 +112,13 @@ class ClusterSource:
         self._stopped.set()
         for loop in self._loops:
             loop.api.interrupt()
-        until = time.monotonic() + CONNECT_SECONDS  # a thread that waits for an answer ends with the process
+        deadline = time.monotonic() + CONNECT_SECONDS  # a thread that still waits for a response ends with the process
         for loop in self._loops:
-            loop.thread.join(max(0.0, until - time.monotonic()))
+            loop.thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class Reflector:
-    """Keeps one kind up to date."""
+    """Lists and watches one kind."""
 
     def __init__(self, kind: str, api: KubeClient, path: str, emit: Emit, stopped: threading.Event) -> None:
         self.api = api
@@ -130,55 +132,55 @@ class Reflector:
         self._line = msgspec.json.Decoder(objects.WatchLine)
         self._bookmark = msgspec.json.Decoder(objects.Bookmarked)
         self._status = msgspec.json.Decoder(objects.Status)
-        self._version = ""  # the resourceVersion to go on from; empty: list first
-        self._asked = 0  # requests of this round
+        self._version = ""  # the resourceVersion to resume from; empty: list first
+        self._requests = 0  # of this round
         self._health = SourceHealth(kind, emit)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            began, self._asked = time.monotonic(), 0
+            began, self._requests = time.monotonic(), 0
             error = self._round()
             if self._stopped.is_set():
                 return
             if error:
                 self._health.fail(error)
-            self._stopped.wait(pause(self._asked, time.monotonic() - began, error))
+            self._stopped.wait(pause(self._requests, time.monotonic() - began, error))
 
     def _round(self) -> Exception | None:
-        """Watches until that ends, from a list where there is nothing to go on from; what ended it, if anything did.
+        """Watch until the stream ends, after a list if there is no version to resume from. Return the error, or None.
 
-        That the version is gone is no fault: it is expected after a long absence, or of a server that has just started.
-        Where it is gone again right after the list, the lists alone keep the page up to date, one each round.
+        An expired version (410) is not an error: it is expected after a long absence or a restart of the API server. If
+        it expires again right after the list, the lists alone keep the page up to date, one a round.
         """
         try:
             if not (self._version and self._watch()):
                 self._list()
                 self._watch()
-        except Exception as error:  # those not foreseen as well: the thread goes on, and the page is told
+        except Exception as error:  # also unexpected ones: they are reported and must not end the thread
             return error
         return None
 
     def _list(self) -> None:
-        """All pages, then one event: a list that breaks off halfway must not look like deletions."""
+        """Read all pages, then emit one event: an incomplete list must not look like deletions."""
         found: list[Any] = []
         query: dict[str, str | int] = {"limit": PAGE_OBJECTS}
-        before = self._asked
+        before = self._requests
         while True:
-            self._asked += 1
+            self._requests += 1
             page = _decoded(self._page, self.api.get(self._path, **query))
             found += page.items or ()
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        self._asked = before + 1  # a list that came to its end is one, however long
+        self._requests = before + 1  # a complete list counts as one request, however many pages
         self._emit(events.ObjectsListed(at=now(), kind=self._kind, objects=found))
         self._health.listed()
         self._version = page.metadata.resource_version
 
     def _watch(self) -> bool:
-        """Each line, until the stream ends; whether the version was still known.
+        """Emit the changes until the stream ends. Return False if the version has expired.
 
-        A watch that is taken up is live even when nothing happens: what happened meanwhile would come at once.
+        The source is live as soon as a watch is accepted, even without changes: missed ones would arrive at once.
         """
         seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - spreads requests, guards nothing
         query: dict[str, str | int] = {
@@ -187,34 +189,34 @@ class Reflector:
             "resourceVersion": self._version,
             "timeoutSeconds": seconds,
         }
-        self._asked += 1
+        self._requests += 1
         try:
             with contextlib.closing(self.api.lines(self._path, seconds + ANSWER_SECONDS, **query)) as lines:
-                self._health.hear()
+                self._health.confirm()
                 for line in lines:
                     self._take(_decoded(self._line, line))
         except Gone:
             self._version = ""
             return False
         except InvalidAnswer:
-            self._version = ""  # what was missed is unknown
+            self._version = ""  # the missed changes are unknown
             raise
         return True
 
     def _take(self, line: objects.WatchLine) -> None:
-        """One line. A watch gives changes in the order of their versions: what is not later than what was heard is a
-        repetition, and must not undo what came after it. Deletions are taken always: a uid never comes back."""
+        """Process one line. A watch sends changes in the order of their versions: one that is not later than the last
+        is a repetition, and must not undo it. Deletions always count, as a uid is never used again."""
         match line.type:
             case "ERROR":
                 status = _decoded(self._status, line.object)
-                self._version = ""  # what was missed is unknown
+                self._version = ""  # the missed changes are unknown
                 raise status_error(status.code, bytes(line.object))
             case "BOOKMARK":
                 version = _decoded(self._bookmark, line.object).metadata.resource_version
-                if is_earlier(version, self._version):  # the server's history was replaced by an older one
-                    raise Gone(410, "the API server's history went back")
+                if is_earlier(version, self._version):  # etcd was restored from a backup
+                    raise Gone(410, "the resourceVersion went backwards")
                 self._version = version
-                self._health.hear()
+                self._health.confirm()
             case "DELETED":
                 meta = _decoded(self._object, line.object).metadata
                 self._emit(events.ObjectDeleted(at=now(), kind=self._kind, uid=meta.uid))
@@ -230,7 +232,7 @@ class Reflector:
 
 
 class Poller:
-    """Asks for what has no watch: the pods' metrics."""
+    """Polls the pod metrics, which have no watch."""
 
     def __init__(self, api: KubeClient, path: str, emit: Emit, stopped: threading.Event) -> None:
         self.api = api
@@ -254,83 +256,83 @@ class Poller:
 
 
 class Heartbeat:
-    """Asks for the version, again and again: a sign of life that a quiet watch does not give.
+    """Polls the API server's version, as a watch without changes does not show whether the server is alive.
 
-    TCP shows that the server's machine answers, and not that the server does. Where it does not, `doubt` has each watch
-    begin anew, and so show whether it still can. Any answer is one, a refusal too.
+    TCP keep-alive only shows that the machine answers. Without a response, `on_silence` is called: it reopens the
+    watches, which detects the fault. A response of any status is a sign of life.
     """
 
-    def __init__(self, api: KubeClient, emit: Emit, doubt: Callable[[], None], stopped: threading.Event) -> None:
+    def __init__(self, api: KubeClient, emit: Emit, on_silence: Callable[[], None], stopped: threading.Event) -> None:
         self.api = api
-        self.thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._emit = emit
-        self._doubt = doubt
+        self._on_silence = on_silence
         self._stopped = stopped
         self._build = msgspec.json.Decoder(objects.Build)
-        self._version = ""  # as told last
+        self._version = ""  # the last one emitted
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                self._tell(_decoded(self._build, self.api.get(VERSION_PATH)).git_version)
+                self._emit_version(_decoded(self._build, self.api.get(VERSION_PATH)).git_version)
             except Unreachable:
-                self._doubt()
+                self._on_silence()
             except KubeStatusError as error:
-                log.debug("the version is not told: %s", error)
+                log.debug("the API server refused to tell its version: %s", error)
             except Exception:
                 log.exception("could not read the version")
-            self._stopped.wait(max(1.0, PULSE_SECONDS - (time.monotonic() - began)))
+            self._stopped.wait(max(1.0, HEARTBEAT_SECONDS - (time.monotonic() - began)))
 
-    def _tell(self, version: str) -> None:
+    def _emit_version(self, version: str) -> None:
         if version != self._version:
             self._version = version
             self._emit(events.ClusterVersion(at=now(), kubernetes=version))
 
 
 class SourceHealth:
-    """Tells how a source does."""
+    """Emits the state of a source, and logs each error once."""
 
     def __init__(self, source: str, emit: Emit) -> None:
         self._source = source
         self._emit = emit
-        self._known = False  # whether there is anything that can be stale
-        self._told = ""  # the error that was told last
+        self._listed = False  # once
+        self._error = ""  # the last one logged; empty while the source is live
 
     def listed(self) -> None:
-        """What was just emitted says by itself that the source is live."""
-        self._known = True
-        self._told = ""
+        """Note a list. Its event makes the source live, so no SourceStatus is needed."""
+        self._listed = True
+        self._error = ""
 
-    def hear(self) -> None:
-        self._told = ""
+    def confirm(self) -> None:
+        self._error = ""
         self._emit(events.SourceStatus(at=now(), source=self._source, state="live"))
 
     def fail(self, error: Exception) -> None:
-        """A source that never was live is still connecting; one that was shows what it last knew."""
-        state = "forbidden" if isinstance(error, Forbidden) else "stale" if self._known else "connecting"
-        foreseen = isinstance(error, KubeError)
-        words = str(error) if foreseen else f"the dashboard failed to read it: {type(error).__name__}"
-        if words != self._told:  # once, however often it is tried
-            log.warning("%s: %s", self._source, words, exc_info=None if foreseen else error)
-        self._told = words
-        self._emit(events.SourceStatus(at=now(), source=self._source, state=state, error=words))
+        """Emit the error. A source without a list yet is still connecting, otherwise its objects are stale."""
+        state = "forbidden" if isinstance(error, Forbidden) else "stale" if self._listed else "connecting"
+        expected = isinstance(error, KubeError)
+        message = str(error) if expected else f"the dashboard failed to read it: {type(error).__name__}"
+        if message != self._error:
+            log.warning("%s: %s", self._source, message, exc_info=None if expected else error)
+        self._error = message
+        self._emit(events.SourceStatus(at=now(), source=self._source, state=state, error=message))
 
 
-def pause(asked: int, lasted: float, error: Exception | None = None) -> float:
-    """Seconds until the next round, after one that made so many requests and lasted so many seconds.
+def pause(requests: int, duration: float, error: Exception | None = None) -> float:
+    """Return the seconds until the next round, after one with `requests` that lasted `duration` seconds.
 
-    Each request costs a second, so that whatever goes wrong, and however, there is no more than one a second. A round
-    that lasted has paid for itself, but for a moment that keeps the kinds apart.
+    Each request costs a second, so there is at most one a second, whatever fails. After a long round the pause is only
+    jitter, which spreads the kinds.
     """
     spread = random.uniform(*REQUEST_SECONDS)  # noqa: S311 - spreads requests, guards nothing
     wait = min(error.retry_after, LONGEST_WAIT_SECONDS) if isinstance(error, KubeStatusError) else 0.0
-    return max(random.uniform(0, 0.1), asked * spread - lasted, wait)  # noqa: S311
+    return max(random.uniform(0, 0.1), requests * spread - duration, wait)  # noqa: S311
 
 
 def is_earlier(version: str, than: str) -> bool:
-    """Whether a resourceVersion is earlier than another. They are whole numbers, by Kubernetes' documentation; of what
-    is none, nothing is known, and the order of arrival counts."""
+    """Return whether a resourceVersion is earlier than another. Kubernetes documents them as decimal numbers; others
+    can't be compared, and the order of arrival counts."""
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
@@ -338,4 +340,4 @@ def _decoded(decoder: Any, data: bytes | msgspec.Raw) -> Any:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidAnswer(f"the API server's answer can't be read: {error}") from error
+        raise InvalidAnswer(f"the API server's response can't be read: {error}") from error

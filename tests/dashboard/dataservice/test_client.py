@@ -1,4 +1,4 @@
-"""The data service as the dashboard sees it: the real one, and the mock that stands in for it, by the same tests."""
+"""The data service through its client, and the mock, in the same tests; and the client against faulty servers."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.mongod)])
 def service(request: pytest.FixtureRequest) -> DataService:
-    """One without documents."""
+    """A data service without documents."""
     if request.param == "mock":
         return MockDataService()
     started: Served = request.getfixturevalue("real")
@@ -62,7 +62,7 @@ def detail(answer: DataServiceAnswer) -> str:
     return str(problem["detail"])
 
 
-def test_what_was_inserted_is_there_to_the_digit(service: DataService) -> None:
+def test_inserted_numbers_and_text_are_unchanged(service: DataService) -> None:
     answer = service.insert(b'{ "n": 9007199254740993, "whole": 1.0,"text": "\\u00e9" }', f"{JSON}; charset=utf-8")
     id_ = orjson.loads(answer.body)["id"]
     assert (answer.status, answer.content_type, answer.id) == (201, JSON, id_)
@@ -71,7 +71,7 @@ def test_what_was_inserted_is_there_to_the_digit(service: DataService) -> None:
     assert service.newest({}).body == b"[%b]" % written
 
 
-def test_an_id_of_ones_own_makes_a_retry_safe(service: DataService) -> None:
+def test_insert_with_an_id_is_idempotent(service: DataService) -> None:
     first = service.insert(orjson.dumps({"_id": ID.upper(), "a": 1}), JSON)
     again = service.insert(orjson.dumps({"a": 1, "_id": ID}), JSON)
     assert [(each.status, each.id) for each in (first, again)] == [(201, ID), (200, ID)]
@@ -80,7 +80,7 @@ def test_an_id_of_ones_own_makes_a_retry_safe(service: DataService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "status", "words"),
+    ("body", "content_type", "status", "message"),
     [
         (b"{", JSON, 400, "The body is not JSON"),
         (b"[1]", JSON, 400, "The body must be a JSON object, not an array"),
@@ -91,15 +91,15 @@ def test_an_id_of_ones_own_makes_a_retry_safe(service: DataService) -> None:
         (b'{"a":"' + b"x" * (1 << 20) + b'"}', JSON, 413, "1,048,576 bytes"),
     ],
 )
-def test_a_bad_document_is_refused_in_words(
-    service: DataService, body: bytes, content_type: str, status: int, words: str
+def test_invalid_document_is_a_problem(
+    service: DataService, body: bytes, content_type: str, status: int, message: str
 ) -> None:
     answer = service.insert(body, content_type)
-    assert answer.status == status and words in detail(answer)
+    assert answer.status == status and message in detail(answer)
     assert service.newest({}).body == b"[]"
 
 
-def test_pages_lead_through_all_documents_of_a_filter(service: DataService) -> None:
+def test_next_leads_through_all_pages_of_a_filter(service: DataService) -> None:
     for number in range(7):
         insert(service, number=number, even=number % 2 == 0)
     parameters, pages = {"filter": '{"even": true}', "limit": "2"}, []
@@ -111,7 +111,7 @@ def test_pages_lead_through_all_documents_of_a_filter(service: DataService) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("condition", "found"),
     [
         ({"n": 1}, [0]),
         ({"n": 1.0}, [0]),
@@ -131,16 +131,16 @@ def test_pages_lead_through_all_documents_of_a_filter(service: DataService) -> N
         ({"$or": [{"n": 1}, {"$and": [{"word": "c"}, {}]}]}, [2, 0]),
     ],
 )
-def test_filters_find_the_same(service: DataService, asked: dict[str, Any], found: list[int]) -> None:
+def test_filter_finds_its_documents(service: DataService, condition: dict[str, Any], found: list[int]) -> None:
     insert(service, place=0, n=1, word="a", flag=True)
     insert(service, place=1, n=2, word="b", inner={"x": 5, "list": [1, 2]})
     insert(service, place=2, word="c", n=None)
-    answer = service.newest({"filter": orjson.dumps(asked).decode()})
+    answer = service.newest({"filter": orjson.dumps(condition).decode()})
     assert [each["place"] for each in orjson.loads(answer.body)] == found
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "message"),
     [
         ({"limit": "0"}, "limit must be a whole number from 1 to 1,000."),
         ({"limit": "x"}, "limit must be"),
@@ -158,42 +158,42 @@ def test_filters_find_the_same(service: DataService, asked: dict[str, Any], foun
         ({"filter": '{"a": "' + "x" * 4096 + '"}'}, "The filter must not exceed 4,096 bytes."),
     ],
 )
-def test_a_bad_query_is_refused_in_words(service: DataService, parameters: dict[str, str], words: str) -> None:
+def test_invalid_query_is_400(service: DataService, parameters: dict[str, str], message: str) -> None:
     answer = service.newest(parameters)
-    assert answer.status == 400 and words in detail(answer)
+    assert answer.status == 400 and message in detail(answer)
 
 
-def test_what_is_not_there_is_404(service: DataService) -> None:
+def test_unknown_document_is_404(service: DataService) -> None:
     answer = service.document(ID)
     assert answer.status == 404 and detail(answer) == "There is no document with this id."
 
 
-def test_a_position_leaves_out_what_is_newer(service: DataService) -> None:
+def test_before_returns_older_documents_only(service: DataService) -> None:
     ids = [insert(service, number=number) for number in range(3)]
     answer = service.newest({"before": ids[2].upper(), "limit": "5"})
     assert [each["_id"] for each in orjson.loads(answer.body)] == [ids[1], ids[0]]
     assert answer.next is None
 
 
-def test_the_fake_keeps_so_many_documents_and_tells_of_a_readers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.mock.data_service.KEPT", 2)
-    told: list[tuple[str, Any]] = []
-    mock = MockDataService(lambda id_, document: told.append((id_, document)))
+    emitted: list[tuple[str, Any]] = []
+    mock = MockDataService(lambda id_, document: emitted.append((id_, document)))
     ids = [insert(mock, n=number) for number in range(3)]
     assert [each["_id"] for each in orjson.loads(mock.newest({}).body)] == [ids[2], ids[1]]
-    assert told == [(id_, {"n": number}) for number, id_ in enumerate(ids)]
+    assert emitted == [(id_, {"n": number}) for number, id_ in enumerate(ids)]
 
 
-# The client alone, against a server that misbehaves.
+# The client against a stub
 
 
-class Stub(ThreadingHTTPServer):
-    """Answers every request as `behave` does, and keeps what came."""
+class StubService(ThreadingHTTPServer):
+    """Answers each request with `behave`, and records it."""
 
     daemon_threads = True
 
-    def __init__(self, behave: Callable[["Handler"], None]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, behave: Callable[["StubServiceHandler"], None]) -> None:
+        super().__init__(("127.0.0.1", 0), StubServiceHandler)
         self.behave = behave
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.over = threading.Event()
@@ -203,9 +203,9 @@ class Stub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class StubServiceHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Stub
+    server: StubService
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -223,66 +223,66 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """The requests are kept instead."""
+        """Requests are recorded instead."""
 
 
-Serve = Callable[[Callable[[Handler], None]], Stub]
+Serve = Callable[[Callable[[StubServiceHandler], None]], StubService]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    running: list[tuple[Stub, threading.Thread]] = []
+    running: list[tuple[StubService, threading.Thread]] = []
 
-    def start(behave: Callable[[Handler], None]) -> Stub:
-        stub = Stub(behave)
-        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.02})
+    def start(behave: Callable[[StubServiceHandler], None]) -> StubService:
+        server = StubService(behave)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        running.append((stub, thread))
-        return stub
+        running.append((server, thread))
+        return server
 
     yield start
-    for stub, thread in running:
-        stub.over.set()
-        stub.shutdown()
+    for server, thread in running:
+        server.over.set()
+        server.shutdown()
         thread.join()
-        stub.server_close()
+        server.server_close()
 
 
-def test_parameters_are_encoded_and_never_spliced_into_the_address(serve: Serve) -> None:
-    stub = serve(lambda request: request.answer(b"[]"))
+def test_query_parameters_are_encoded(serve: Serve) -> None:
+    server = serve(lambda request: request.answer(b"[]"))
     hostile = {"filter": '{"a": "b&limit=9#/../ä\r\nX: y"}', "before": "../x?y", "limit": "1", "other": "z"}
-    Client(f"{stub.url}/").newest(hostile)
-    path, headers, _ = stub.requests[0]
+    Client(f"{server.url}/").newest(hostile)
+    path, headers, _ = server.requests[0]
     assert urlsplit(path).path == "/data" and "X" not in headers
     assert parse_qs(urlsplit(path).query) == {name: [hostile[name]] for name in ("filter", "before", "limit")}
     assert headers["Connection"] == "close"
 
 
 @pytest.mark.parametrize("id_", ["", "../metrics", f"{ID}/x", ID[:-1], f"{ID}\n", "é" * 24])
-def test_an_id_that_is_none_is_never_sent(serve: Serve, id_: str) -> None:
-    stub = serve(lambda request: request.answer(b"{}"))
+def test_invalid_id_is_not_sent(serve: Serve, id_: str) -> None:
+    server = serve(lambda request: request.answer(b"{}"))
     with pytest.raises(ValueError):
-        Client(stub.url).document(id_)
-    assert not stub.requests
+        Client(server.url).document(id_)
+    assert not server.requests
 
 
-def test_a_body_is_sent_as_it_came(serve: Serve) -> None:
-    stub = serve(lambda request: request.answer(b"{}", 201, Location=f"/data/{ID}"))
-    answer = Client(stub.url).insert(b'{ "n" : 1.00 }', "application/json; charset=utf-8")
-    path, headers, body = stub.requests[0]
+def test_body_is_sent_unchanged(serve: Serve) -> None:
+    server = serve(lambda request: request.answer(b"{}", 201, Location=f"/data/{ID}"))
+    answer = Client(server.url).insert(b'{ "n" : 1.00 }', "application/json; charset=utf-8")
+    path, headers, body = server.requests[0]
     assert (path, headers["Content-Type"], body) == ("/data", "application/json; charset=utf-8", b'{ "n" : 1.00 }')
     assert (answer.status, answer.id) == (201, ID)
 
 
-def test_only_what_is_understood_of_the_headers_is_taken(serve: Serve) -> None:
+def test_only_known_parts_of_headers_are_returned(serve: Serve) -> None:
     link = '</data?limit=1&before=~a%2Bb&filter=%7B%7D&evil=1>; rel="next"'
-    stub = serve(lambda request: request.answer(b"[]", Link=link, Location="//evil.example/x", Retry_After="2"))
-    answer = Client(stub.url).newest({})
+    server = serve(lambda request: request.answer(b"[]", Link=link, Location="//evil.example/x", Retry_After="2"))
+    answer = Client(server.url).newest({})
     assert answer.next == {"limit": "1", "before": "~a+b", "filter": "{}"}
     assert (answer.id, answer.retry_after) == (None, "2")
 
 
-def drip(request: Handler) -> None:
+def send_slowly(request: StubServiceHandler) -> None:
     request.send_response(200)
     request.send_header("Content-Type", JSON)
     request.send_header("Transfer-Encoding", "chunked")
@@ -294,8 +294,8 @@ def drip(request: Handler) -> None:
             return
 
 
-def pour(request: Handler) -> None:
-    """An answer without end."""
+def send_forever(request: StubServiceHandler) -> None:
+    """Send a response without end."""
     request.send_response(200)
     request.send_header("Content-Type", JSON)
     request.end_headers()
@@ -307,55 +307,53 @@ def pour(request: Handler) -> None:
         return
 
 
-def break_off(request: Handler) -> None:
+def send_part(request: StubServiceHandler) -> None:
     request.answer(b"[", length=9)
     request.close_connection = True
 
 
-MISBEHAVIOUR: dict[str, tuple[Callable[[Handler], object], type[DataServiceError]]] = {
-    "no answer": (lambda request: request.server.over.wait(60), DataServiceTimeout),
-    "a drip": (drip, DataServiceTimeout),
-    "an end too soon": (break_off, DataServiceTimeout),
-    "no HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), DataServiceTimeout),
-    "no end": (pour, AnswerTooLarge),
-    "a length too great": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), AnswerTooLarge),
+FAULTS: dict[str, tuple[Callable[[StubServiceHandler], object], type[DataServiceError]]] = {
+    "no response": (lambda request: request.server.over.wait(60), DataServiceTimeout),
+    "slow body": (send_slowly, DataServiceTimeout),
+    "body cut off": (send_part, DataServiceTimeout),
+    "not HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), DataServiceTimeout),
+    "endless body": (send_forever, AnswerTooLarge),
+    "large Content-Length": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), AnswerTooLarge),
     "HTML": (lambda request: request.answer(b"<script>", Content_Type="text/html"), UnexpectedAnswer),
-    "no type": (lambda request: request.answer(b"x", Content_Type=""), UnexpectedAnswer),
-    "a way elsewhere": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
+    "no Content-Type": (lambda request: request.answer(b"x", Content_Type=""), UnexpectedAnswer),
+    "redirect": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
 }
 
 
-@pytest.mark.parametrize(("behave", "error"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
-def test_whatever_answers_ends_in_an_answer_or_a_sentence(
-    serve: Serve, behave: Callable[[Handler], None], error: type[DataServiceError]
+@pytest.mark.parametrize(("behave", "error"), FAULTS.values(), ids=FAULTS)
+def test_faulty_response_raises_a_data_service_error(
+    serve: Serve, behave: Callable[[StubServiceHandler], None], error: type[DataServiceError]
 ) -> None:
-    stub = serve(behave)
+    server = serve(behave)
     with pytest.raises(error, match=r"\.$"):
-        Client(stub.url, deadline=0.5).newest({})
-    assert len(stub.requests) == 1  # it follows nothing, and tries nothing twice
+        Client(server.url, deadline=0.5).newest({})
+    assert len(server.requests) == 1  # no redirect is followed, nothing is retried
 
 
-def test_an_answer_of_exactly_the_most_is_taken(serve: Serve) -> None:
-    stub = serve(lambda request: request.answer(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
-    assert len(Client(stub.url).newest({}).body) == LARGEST_ANSWER
+def test_response_of_the_largest_size_is_returned(serve: Serve) -> None:
+    server = serve(lambda request: request.answer(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
+    assert len(Client(server.url).newest({}).body) == LARGEST_ANSWER
 
 
-def test_where_nothing_answers_nothing_was_sent() -> None:
+def test_unreachable_service_is_unavailable() -> None:
     for url in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid:5000"):
         with pytest.raises(DataServiceUnavailable):
             Client(url).insert(b"{}", JSON)
 
 
-def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_reads_are_limited_and_do_not_block_writes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "AT_ONCE", 1)
-    arrived, go_on = threading.Event(), threading.Event()
+    arrived, proceed = threading.Event(), threading.Event()
 
-    def wait(request: Handler) -> None:
+    def wait(request: StubServiceHandler) -> None:
         if request.command == "GET":
             arrived.set()
-            go_on.wait(60)
+            proceed.wait(60)
         request.answer(b"[]")
 
     client = Client(serve(wait).url)
@@ -365,6 +363,6 @@ def test_only_so_many_readers_wait_at_once_and_leave_writers_their_places(
     with pytest.raises(DataServiceBusy):
         client.newest({})
     assert client.insert(b"{}", JSON).status == 200
-    go_on.set()
+    proceed.set()
     waiting.join()
     assert client.newest({}).status == 200

@@ -1,4 +1,4 @@
-"""When requests are due, over changes of the rate."""
+"""A load's schedule, with a ramp and changes of the rate."""
 
 import math
 
@@ -10,7 +10,7 @@ from dashboard.load.schedule import Schedule
 
 RATES = st.floats(1, 2000)
 STEPS = st.lists(st.tuples(st.floats(0, 10), RATES), max_size=6)  # (seconds since the change before, rate)
-FUZZ = 1e-6
+TOLERANCE = 1e-6
 
 
 def changed(schedule: Schedule, steps: list[tuple[float, float]]) -> Schedule:
@@ -22,7 +22,7 @@ def changed(schedule: Schedule, steps: list[tuple[float, float]]) -> Schedule:
 
 
 def integral(rate: float, ramp: float, steps: list[tuple[float, float]], end: float) -> float:
-    """Of the rate from the start, summed in another way: each step alone, less what the rise lacked."""
+    """Return the integral of the rate until `end`, computed step by step, with a correction for the ramp."""
     since, starts = 0.0, [(0.0, rate)]
     for pause, next_rate in steps:
         since += pause
@@ -34,60 +34,56 @@ def integral(rate: float, ramp: float, steps: list[tuple[float, float]], end: fl
     return total - rate * risen + (rate * risen**2 / (2 * ramp) if ramp else rate * risen)
 
 
-def test_requests_are_due_in_equal_steps() -> None:
+def test_requests_are_due_at_equal_intervals() -> None:
     schedule = Schedule.of(rate=4, duration=2)
     assert [schedule.due(number) for number in range(8)] == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75]
     assert schedule.offered(2) == 8
 
 
-def test_while_the_rate_rises_half_as_many_are_due() -> None:
+def test_half_as_many_requests_are_due_in_a_ramp() -> None:
     schedule = Schedule.of(rate=100, duration=20, ramp=10)
     assert [schedule.offered(elapsed) for elapsed in (0, 5, 10, 20, 99)] == [0, 125, 500, 1500, 1500]
     assert [round(schedule.due(number), 2) for number in (0, 125, 500, 501, 1499)] == [0, 5, 10, 10.01, 19.99]
 
 
-def test_a_change_keeps_the_part_of_an_interval_that_has_passed() -> None:
+def test_change_counts_the_elapsed_part_of_the_interval() -> None:
     schedule = Schedule.of(rate=1, duration=10).changed(2.5, 10).changed(2.75, 2)
     assert [schedule.due(number) for number in range(6)] == pytest.approx([0, 1, 2, 2.55, 2.65, 2.75])
     assert schedule.due(6) == pytest.approx(3.25)
     assert schedule.rate == 2
 
 
-def test_a_change_in_the_rise_ends_it() -> None:
+def test_change_during_the_ramp_ends_it() -> None:
     schedule = Schedule.of(rate=100, duration=20, ramp=10).changed(5, 10)
     assert [schedule.offered(elapsed) for elapsed in (5, 6, 15, 20)] == [125, 135, 225, 275]
 
 
-def test_a_change_at_a_moment_before_the_last_holds_from_the_last() -> None:
+def test_change_before_the_previous_one_takes_effect_with_it() -> None:
     assert Schedule.of(10, 10).changed(5, 20).changed(4, 1).offered(10) == 55
 
 
 @given(RATES, st.floats(0, 20), STEPS, st.floats(0, 70), st.floats(0, 70))
-def test_any_window_has_as_many_requests_as_the_integral_of_the_rate(
+def test_requests_of_any_window_equal_the_integral_of_the_rate(
     rate: float, ramp: float, steps: list[tuple[float, float]], one: float, other: float
 ) -> None:
     schedule = changed(Schedule.of(rate, 60, ramp), steps)
     begin, end = sorted((one, other))
     expected = integral(rate, ramp, steps, min(end, 60)) - integral(rate, ramp, steps, min(begin, 60))
-    assert abs(schedule.offered(end) - schedule.offered(begin) - expected) <= 1 + FUZZ
+    assert abs(schedule.offered(end) - schedule.offered(begin) - expected) <= 1 + TOLERANCE
 
 
 @given(RATES, st.floats(0, 20), STEPS, st.floats(0, 1))
-def test_the_moments_and_their_count_agree(
-    rate: float, ramp: float, steps: list[tuple[float, float]], share: float
-) -> None:
+def test_due_and_offered_agree(rate: float, ramp: float, steps: list[tuple[float, float]], share: float) -> None:
     schedule = changed(Schedule.of(rate, 60, ramp), steps)
     number = int(schedule.offered(60) * share)
     due = schedule.due(number)
-    assert due <= schedule.due(number + 1) + FUZZ
-    if due < 60 - FUZZ:
-        assert schedule.offered(due - FUZZ) <= number + 1 and schedule.offered(due + 1e-5) >= number
+    assert due <= schedule.due(number + 1) + TOLERANCE
+    if due < 60 - TOLERANCE:
+        assert schedule.offered(due - TOLERANCE) <= number + 1 and schedule.offered(due + 1e-5) >= number
 
 
 @given(RATES, STEPS, st.floats(0, 60), st.floats(0, 10))
-def test_most_is_never_less_than_what_is_due(
-    rate: float, steps: list[tuple[float, float]], elapsed: float, delay: float
-) -> None:
+def test_most_is_at_least_offered(rate: float, steps: list[tuple[float, float]], elapsed: float, delay: float) -> None:
     schedule = changed(Schedule.of(rate, 60), steps)
     assert schedule.most(elapsed, delay) >= schedule.offered(elapsed)
     assert schedule.most(elapsed, 0.0) == schedule.offered(elapsed)

@@ -1,4 +1,4 @@
-"""What goes wrong between the dashboard and its sources: it is said, waited out without hammering, and mended."""
+"""Faults between the dashboard and its sources: they are reported, retried at a limited rate, and recovered from."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import LARGEST_LINE, Configuration, connection
-from dashboard.sources import watches as cluster
+from dashboard.sources import watches
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
 from dashboard.web.health import HealthServer
@@ -33,35 +33,35 @@ METRICS = METRICS_PATH.format("flask-mongodb")
 
 
 @pytest.fixture
-def watching(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
-    """Started by the test, when the streams are chosen."""
-    started = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
-    yield started
-    started.stop()
+def source(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
+    """A source that the test starts, after it has chosen the streams."""
+    cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five times as fast, for tests that are not about how often is asked."""
-    monkeypatch.setattr(cluster, "REQUEST_SECONDS", (0.2, 0.25))
-    monkeypatch.setattr(cluster, "METRICS_SECONDS", 1.0)
+    """Shorter pauses, for tests that do not count requests."""
+    monkeypatch.setattr(watches, "REQUEST_SECONDS", (0.2, 0.25))
+    monkeypatch.setattr(watches, "METRICS_SECONDS", 1.0)
 
 
 def state(heard: Heard) -> dict[str, Any]:
-    """As the page would have it now."""
-    snapshot = Snapshot(TARGETS, (*cluster.SOURCES, "mongo", "traffic"), "")
-    for told in list(heard):
-        snapshot.apply(told)
+    """Return the state as the page would show it now."""
+    snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo", "traffic"), "")
+    for event in list(heard):
+        snapshot.apply(event)
     return snapshot.state(0)
 
 
 def sources(heard: Heard) -> dict[str, str]:
-    """The state of each source that Kubernetes feeds."""
-    return {name: source["state"] for name, source in state(heard)["sources"].items() if name in cluster.SOURCES}
+    """Return the state of each Kubernetes source."""
+    return {name: source["state"] for name, source in state(heard)["sources"].items() if name in watches.SOURCES}
 
 
-def all_are(word: str, *but: str) -> Callable[[Heard], bool]:
-    return lambda heard: all(state == word for name, state in sources(heard).items() if name not in but)
+def all_are(expected: str, *but: str) -> Callable[[Heard], bool]:
+    return lambda heard: all(state == expected for name, state in sources(heard).items() if name not in but)
 
 
 def pods(heard: Heard) -> list[tuple[str, int]]:
@@ -69,65 +69,66 @@ def pods(heard: Heard) -> list[tuple[str, int]]:
 
 
 def settle(api: StubApi, heard: Heard) -> None:
-    """Waits until all is live and every watch is open, so that a test knows what it breaks."""
+    """Wait until every source is live and every watch is open."""
     heard.wait(all_are("live"))
     for path in PATHS.values():
         api.wait_for_watch(path.format("flask-mongodb"))
 
 
-def assert_not_hammered(api: StubApi, since: float) -> None:
-    """Of each kind no more than a request a second, whatever the jitter; two may come at once at first."""
+def assert_rate_limited(api: StubApi, since: float) -> None:
+    """Assert at most one request a second for each kind, after two at once at the start."""
     for path in (*(path.format("flask-mongodb") for path in PATHS.values()), METRICS):
         times = [at for at in api.times(path) if at >= since]
         assert len(times) <= time.monotonic() - since + 2, f"{path}: {len(times)} requests"
 
 
-def test_a_server_that_is_restarted_is_found_again(api: StubApi, heard: Heard, measured: Measured) -> None:
+def test_watches_resume_after_an_api_server_restart(api: StubApi, heard: Heard, measured: Measured) -> None:
     port = api.server_address[1]
-    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
-    watching.start()
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    source.start()
     settle(api, heard)
     api.stop()
     heard.wait(all_are("stale", "metrics"))
     refused = "the API server can't be reached: Connection refused"
     heard.wait(lambda heard: state(heard)["sources"]["pods"]["error"] == refused)
-    told = state(heard)["sources"]["pods"]
-    assert told["since"] > told["as_of"]
+    stale = state(heard)["sources"]["pods"]
+    assert stale["since"] > stale["as_of"]
     time.sleep(2)
-    back = StubApi(port).start()
+    restarted = StubApi(port).start()
     began = time.monotonic()
     try:
         heard.wait(all_are("live", "metrics"))
         measured("API server restarted (stub)", time.monotonic() - began, 3)
-        back.wait_for_watch(PODS)
-        assert not [query for query in back.asked(PODS) if not query.get("watch")], "no list: the watch goes on"
-        assert_not_hammered(back, began)
+        restarted.wait_for_watch(PODS)
+        lists = [query for query in restarted.asked(PODS) if not query.get("watch")]
+        assert not lists, "the watch is resumed without a list"
+        assert_rate_limited(restarted, began)
     finally:
-        watching.stop()
-        back.stop()
+        source.stop()
+        restarted.stop()
 
 
-def test_a_failing_server_is_not_hammered_and_its_wishes_are_heeded(
-    api: StubApi, heard: Heard, watching: ClusterSource, measured: Measured
+def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
+    api: StubApi, heard: Heard, source: ClusterSource, measured: Measured
 ) -> None:
-    watching.start()
+    source.start()
     settle(api, heard)
     api.refusal = (503, {"Retry-After": "2"})
     api.end_watches()
-    refused_at = time.monotonic()
+    failed_at = time.monotonic()
     heard.wait(all_are("stale", "metrics"))
-    time.sleep(max(0.0, refused_at + 4 - time.monotonic()))
-    times = [at for at in api.times(PODS) if at >= refused_at]
-    assert len(times) <= 3, "about one each two seconds"
-    api.refusal, mended = None, time.monotonic()
+    time.sleep(max(0.0, failed_at + 4 - time.monotonic()))
+    times = [at for at in api.times(PODS) if at >= failed_at]
+    assert len(times) <= 3, "one every two seconds"
+    api.refusal, recovered = None, time.monotonic()
     heard.wait(all_are("live", "metrics"))
-    measured("503 with Retry-After (stub)", time.monotonic() - mended, 3)
+    measured("503 with Retry-After (stub)", time.monotonic() - recovered, 3)
 
 
-def test_a_refusal_is_told_and_outlived(
-    api: StubApi, heard: Heard, watching: ClusterSource, measured: Measured
+def test_403_is_reported_and_recovered_from(
+    api: StubApi, heard: Heard, source: ClusterSource, measured: Measured
 ) -> None:
-    watching.start()
+    source.start()
     settle(api, heard)
     api.refusal = (403, {})
     api.end_watches()
@@ -135,29 +136,29 @@ def test_a_refusal_is_told_and_outlived(
     heard.wait(all_are("forbidden", "metrics"))
     assert state(heard)["sources"]["pods"]["error"] == "403: Forbidden"
     time.sleep(1.5)
-    assert_not_hammered(api, began)
-    api.refusal, mended = None, time.monotonic()
+    assert_rate_limited(api, began)
+    api.refusal, recovered = None, time.monotonic()
     heard.wait(all_are("live", "metrics"))
-    measured("403 (stub)", time.monotonic() - mended, 3)
+    measured("403 (stub)", time.monotonic() - recovered, 3)
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_was_told_is_the_same_at_each_try(api: StubApi, heard: Heard) -> None:
-    """Else each try would be a change, and go to every page."""
-    watching = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
-    watching.start()
-    heard.wait(lambda heard: len([told for told in heard.of(events.SourceStatus) if told.source == "pods"]) >= 3)
-    watching.stop()
-    assert len({told.error for told in heard.of(events.SourceStatus)}) == 1
+def test_error_is_the_same_at_each_attempt(api: StubApi, heard: Heard) -> None:
+    """Otherwise each attempt would send a patch to every page."""
+    source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+    source.start()
+    heard.wait(lambda heard: len([event for event in heard.of(events.SourceStatus) if event.source == "pods"]) >= 3)
+    source.stop()
+    assert len({event.error for event in heard.of(events.SourceStatus)}) == 1
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_renewed_token_is_used_at_once(
+def test_renewed_token_is_used_at_once(
     api: StubApi, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     token, authority = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text("old\n")
-    authority.write_text("not looked at here")
+    authority.write_text("unused")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.server_address[1]))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
@@ -165,8 +166,8 @@ def test_a_renewed_token_is_used_at_once(
     configuration = connection(None)
     configuration.host, configuration.ssl_ca_cert = api.url, None  # the stub speaks no TLS
     api.token = "old"
-    watching = ClusterSource(configuration, "flask-mongodb", heard)
-    watching.start()
+    source = ClusterSource(configuration, "flask-mongodb", heard)
+    source.start()
     try:
         settle(api, heard)
         api.token = "new"
@@ -180,40 +181,40 @@ def test_a_renewed_token_is_used_at_once(
         heard.wait(all_are("live", "metrics"))
         measured("token expired (stub)", time.monotonic() - renewed, 3)
     finally:
-        watching.stop()
+        source.stop()
 
 
-def test_a_server_that_stands_still_is_noticed_long_before_its_watches_end(
+def test_heartbeat_detects_a_hanging_server(
     api: StubApi, heard: Heard, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
-    """Its kernel takes connections, and nobody answers."""
-    monkeypatch.setattr(cluster, "PULSE_SECONDS", 0.5)
-    monkeypatch.setattr(cluster, "PULSE_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1.0)
-    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
-    watching.start()
+    """The kernel accepts connections, but the server does not answer."""
+    monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(watches, "HEARTBEAT_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(watches, "ANSWER_SECONDS", 1.0)
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    source.start()
     try:
         settle(api, heard)
         api.answering.clear()
         began = time.monotonic()
         heard.wait(all_are("stale", "metrics"))
-        assert state(heard)["sources"]["pods"]["error"] == "the API server gives no answer in time"
-        assert_not_hammered(api, began)
+        assert state(heard)["sources"]["pods"]["error"] == "the API server did not answer in time"
+        assert_rate_limited(api, began)
         api.answering.set()
-        mended = time.monotonic()
+        recovered = time.monotonic()
         heard.wait(all_are("live", "metrics"))
-        measured("API server stands still (stub)", time.monotonic() - mended, 3)
+        measured("API server hangs (stub)", time.monotonic() - recovered, 3)
     finally:
-        watching.stop()
+        source.stop()
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_pulse_that_is_refused_is_a_pulse(
-    api: StubApi, heard: Heard, watching: ClusterSource, monkeypatch: pytest.MonkeyPatch
+def test_refused_heartbeat_is_a_sign_of_life(
+    api: StubApi, heard: Heard, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "PULSE_SECONDS", 0.1)
+    monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.1)
     api.refusal, api.refused_paths = (403, {}), ("/version",)
-    watching.start()
+    source.start()
     settle(api, heard)
     time.sleep(2)
     assert len(api.asked(PODS)) == 2, "a list and a watch"
@@ -223,11 +224,9 @@ def test_a_pulse_that_is_refused_is_a_pulse(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_watch_that_may_not_be_taken_up_shows_what_was_listed_and_goes_on_later(
-    api: StubApi, heard: Heard, watching: ClusterSource
-) -> None:
+def test_forbidden_watch_shows_the_list_and_resumes_later(api: StubApi, heard: Heard, source: ClusterSource) -> None:
     api.play("watch-forbidden")
-    watching.start()
+    source.start()
     heard.wait(lambda heard: sources(heard)["pods"] == "forbidden")
     assert pods(heard) == [("pod-1", 0)]
     assert 'cannot watch resource "pods"' in state(heard)["sources"]["pods"]["error"]
@@ -235,50 +234,51 @@ def test_a_watch_that_may_not_be_taken_up_shows_what_was_listed_and_goes_on_late
     assert len(heard.of(events.ObjectsListed, "pods")) == 1
 
 
-def test_a_change_that_comes_late_or_twice_undoes_nothing(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
+def test_late_or_repeated_changes_are_ignored(api: StubApi, heard: Heard, source: ClusterSource) -> None:
     api.play("late")
-    watching.start()
+    source.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", 0)])
     api.wait_for_watch(PODS)
-    assert [told.object.metadata.resource_version for told in heard.of(events.ObjectChanged, "pods")] == ["103", "106"]
-    assert pods(heard) == [("pod-2", 0)], "no ghost"
+    versions = [event.object.metadata.resource_version for event in heard.of(events.ObjectChanged, "pods")]
+    assert versions == ["103", "106"]
+    assert pods(heard) == [("pod-2", 0)], "no deleted pod"
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("stream", ["history-back", "broken-event"])
-def test_what_was_missed_is_listed(stream: str, api: StubApi, heard: Heard, watching: ClusterSource) -> None:
+def test_missed_changes_are_listed(stream: str, api: StubApi, heard: Heard, source: ClusterSource) -> None:
     api.play(stream)
-    watching.start()
+    source.start()
     heard.wait(lambda heard: pods(heard) == [("pod-2", 0)] and sources(heard)["pods"] == "live")
     api.wait_for_watch(PODS)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
         ('{"type":"ADDED","object":' + '{"a":' * 100_000, "can't be read"),
         ('{"type":"ADDED","object":' + '{"a":' * 100_000 + "1" + "}" * 100_001, "can't be read"),
         ('{"type":"ADDED","object":{"metadata":{"name":"' + "x" * (LARGEST_LINE + (1 << 20)), "longer than 8 MiB"),
         ('{"type":"ADDED","object":{"metadata":7}}', "can't be read"),
     ],
-    ids=["deep", "deep and whole", "endless", "of another shape"],
+    ids=["nested and cut off", "nested", "too long", "wrong type"],
 )
-def test_a_line_that_no_object_can_be_is_refused_and_outlived(
-    line: str, words: str, api: StubApi, heard: Heard, watching: ClusterSource
+def test_invalid_line_is_reported_and_recovered_from(
+    line: str, message: str, api: StubApi, heard: Heard, source: ClusterSource
 ) -> None:
-    watching.start()
+    source.start()
     handler = api.wait_for_watch(PODS)
     sender = threading.Thread(target=lambda: _send(handler, line))
     sender.start()
-    heard.wait(lambda heard: any(words in (told.error or "") for told in heard.of(events.SourceStatus)))
+    heard.wait(lambda heard: any(message in (event.error or "") for event in heard.of(events.SourceStatus)))
     heard.wait(all_are("live"))
     sender.join(10)
 
 
-def test_a_large_object_is_taken(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
-    """1.5 MB is what etcd holds; only what is shown of it is kept."""
-    watching.start()
+def test_large_object_is_emitted(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+    """etcd stores objects of up to 1.5 MB."""
+    source.start()
     meta = {"name": "n" * 253, "uid": "large", "resourceVersion": "2", "annotations": {"a": "x" * 1_500_000}}
     api.wait_for_watch(PODS).line(json.dumps({"type": "ADDED", "object": {"metadata": meta}}))
     heard.wait(lambda heard: pods(heard) == [("large", 0)])
@@ -286,26 +286,26 @@ def test_a_large_object_is_taken(api: StubApi, heard: Heard, watching: ClusterSo
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_metrics_server_that_is_gone_leaves_the_rest_live(
-    status: int, api: StubApi, heard: Heard, watching: ClusterSource
+def test_other_sources_stay_live_without_a_metrics_server(
+    status: int, api: StubApi, heard: Heard, source: ClusterSource
 ) -> None:
-    watching.start()
+    source.start()
     settle(api, heard)
     api.refusal, api.refused_paths = (status, {}), ("/apis/metrics.k8s.io/",)
     heard.wait(lambda heard: sources(heard)["metrics"] == "stale")
-    told = state(heard)["sources"]["metrics"]
-    assert told["error"].startswith(f"{status}: ") and told["as_of"]
+    metrics = state(heard)["sources"]["metrics"]
+    assert metrics["error"].startswith(f"{status}: ") and metrics["as_of"]
     assert all_are("live", "metrics")(heard)
     api.refusal = None
     heard.wait(lambda heard: sources(heard)["metrics"] == "live")
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_quiet_watch_is_as_old_as_its_last_beginning(
-    api: StubApi, heard: Heard, watching: ClusterSource, monkeypatch: pytest.MonkeyPatch
+def test_as_of_of_a_quiet_watch_is_its_last_start(
+    api: StubApi, heard: Heard, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kind whose server sends no bookmarks, as for Events, must not look older and older."""
-    watching.start()
+    """Some kinds, such as Events, get no bookmarks. Their age must not grow."""
+    source.start()
     settle(api, heard)
     before = state(heard)["sources"]["pods"]
     time.sleep(1.5)
@@ -316,48 +316,48 @@ def test_a_quiet_watch_is_as_old_as_its_last_beginning(
 
 
 @pytest.mark.usefixtures("quick")
-def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, watching: ClusterSource) -> None:
-    watching.start()
+def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+    source.start()
     settle(api, heard)
-    asked = watching.requests
-    heard.wait(lambda heard: asked.watches == dict.fromkeys(PATHS, 1))
-    assert asked.outcomes["pods", "ok"] == 2
+    requests = source.requests
+    heard.wait(lambda heard: requests.watches == dict.fromkeys(PATHS, 1))
+    assert requests.outcomes["pods", "ok"] == 2
     api.refusal = (403, {})
     api.end_watches()
     heard.wait(all_are("forbidden", "metrics"))
-    assert asked.outcomes["pods", "forbidden"] >= 1
-    assert asked.watches == dict.fromkeys(PATHS, 0)
+    assert requests.outcomes["pods", "forbidden"] >= 1
+    assert requests.watches == dict.fromkeys(PATHS, 0)
 
 
-def test_there_is_one_watch_a_kind_however_many_look(api: StubApi) -> None:
-    hub = Hub(TARGETS, (*cluster.SOURCES, "mongo"), epoch="e", viewers=10)
-    watching = ClusterSource(Configuration(host=api.url), "flask-mongodb", hub.put)
-    probe = HealthServer(hub, "127.0.0.1", 0, watching.requests)
+def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
+    hub = Hub(TARGETS, (*watches.SOURCES, "mongo"), epoch="e", viewers=10)
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", hub.put)
+    health = HealthServer(hub, "127.0.0.1", 0, source.requests)
 
-    def exported() -> str:
-        return generate_latest(probe.registry).decode()
+    def metrics() -> str:
+        return generate_latest(health.registry).decode()
 
     for viewer in range(10):
         hub.join(str(viewer))
-    watching.start()
+    source.start()
     try:
         end = time.monotonic() + 30
-        while not all(f'dashboard_api_watches{{kind="{kind}"}} 1.0' in exported() for kind in PATHS):
-            assert time.monotonic() < end, exported()
+        while not all(f'dashboard_api_watches{{kind="{kind}"}} 1.0' in metrics() for kind in PATHS):
+            assert time.monotonic() < end, metrics()
             time.sleep(0.05)
-        assert 'dashboard_api_requests_total{kind="pods",outcome="ok"} 2.0' in exported()
-        assert "dashboard_viewers 10.0" in exported()
+        assert 'dashboard_api_requests_total{kind="pods",outcome="ok"} 2.0' in metrics()
+        assert "dashboard_viewers 10.0" in metrics()
         assert len(api.asked(PODS)) == 2, "a list and a watch"
     finally:
-        watching.stop()
-        probe.server_close()
+        source.stop()
+        health.server_close()
 
 
 @pytest.mark.parametrize("fault", ["stopped", "killed"])
-def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
+def test_database_outage_has_a_start_and_an_end(
     fault: str, own_mongod: Mongod, heard: Heard, measured: Measured
 ) -> None:
-    """Stopped, its kernel still takes connections; killed, it refuses them."""
+    """The kernel accepts a stopped mongod's connections and refuses a killed one's."""
 
     def mongo() -> dict[str, Any]:
         found: dict[str, Any] = state(heard)["mongo"]
@@ -365,34 +365,34 @@ def test_the_database_is_down_since_a_moment_and_back_with_its_documents(
 
     with MongoClient[dict[str, Any]](own_mongod.uri) as client:
         client["faults"][fault].insert_many([{"key": number} for number in range(3)])
-        watching = MongoSource(own_mongod.uri, "faults", fault, heard)
-        watching.start()
+        source = MongoSource(own_mongod.uri, "faults", fault, heard)
+        source.start()
         try:
             heard.wait(lambda heard: heard.of(events.CollectionRead) and mongo()["state"] == "up")
-            began, moment = time.monotonic(), heard[-1].at
+            began, at = time.monotonic(), heard[-1].at
             pid = own_mongod.pid
             assert pid
             os.kill(pid, signal.SIGSTOP) if fault == "stopped" else own_mongod.kill()
             heard.wait(lambda heard: mongo()["state"] == "down")
             measured(f"MongoDB {fault}: noticed", time.monotonic() - began, 5)
             down = mongo()
-            assert down["since"] >= moment and (down["count"], down["ops_per_second"]) == (3, None)
+            assert down["since"] >= at and (down["count"], down["ops_per_second"]) == (3, None)
             time.sleep(3)
             assert mongo()["since"] == down["since"] and state(heard)["sources"]["mongo"]["state"] == "stale"
             os.kill(pid, signal.SIGCONT) if fault == "stopped" else own_mongod.start()
-            mended = time.monotonic()
+            recovered = time.monotonic()
             heard.wait(lambda heard: mongo()["state"] == "up")
-            measured(f"MongoDB {fault}", time.monotonic() - mended, 3)
+            measured(f"MongoDB {fault}", time.monotonic() - recovered, 3)
             client["faults"][fault].insert_one({"key": "after"})
             heard.wait(lambda heard: mongo()["count"] == 4)
         finally:
             if own_mongod.pid:
                 os.kill(own_mongod.pid, signal.SIGCONT)
-            watching.stop()
+            source.stop()
 
 
 def _send(handler: Any, line: str) -> None:
     try:
         handler.line(line)
     except OSError:
-        return  # it was refused in the middle
+        return  # the source closed the connection

@@ -1,4 +1,4 @@
-"""scrape.py against pods that answer, fail, hang, trickle and talk nonsense, each at an address of its own."""
+"""The scraper, against pods that answer, fail, hang, or send slow or invalid responses."""
 
 import threading
 import time
@@ -10,27 +10,27 @@ import pytest
 
 from dashboard.core import events
 from dashboard.core.events import Counters
-from dashboard.sources import metrics as scrape
-from dashboard.sources.metrics import Scraper, counters
+from dashboard.sources import metrics
+from dashboard.sources.metrics import Scraper, parse_counters
 from service.metrics import Metrics
 from tests.dashboard.stubs import Heard
 
 
-class Pod(ThreadingHTTPServer):
-    """A pod's metrics port on an address of 127.0.0.0/8, as the pod network has one for each pod."""
+class PodServer(ThreadingHTTPServer):
+    """A pod's metrics server, with an address of its own in 127.0.0.0/8."""
 
     daemon_threads = True
 
     def __init__(self, address: str, port: int = 0) -> None:
-        super().__init__((address, port), PodHandler)
+        super().__init__((address, port), PodRequestHandler)
         self.address = address
         self.body = exposition(requests=1)
         self.status = 200
-        self.asked = 0
+        self.requests = 0
         self.connections = 0
         self.answering = threading.Event()
         self.answering.set()
-        self.trickles = False
+        self.slow = False
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -38,7 +38,7 @@ class Pod(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A scraper that gives up is what these tests are about."""
+        """Ignored: the scraper closes connections."""
 
     def stop(self) -> None:
         self.answering.set()
@@ -46,49 +46,49 @@ class Pod(ThreadingHTTPServer):
         self.server_close()
 
 
-class PodHandler(BaseHTTPRequestHandler):
+class PodRequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Pod
+    server: PodServer
 
     def do_GET(self) -> None:
-        self.server.asked += 1
+        self.server.requests += 1
         body = self.server.body.encode()
         self.server.answering.wait(30)
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        for byte in body if self.server.trickles else ():
+        for byte in body if self.server.slow else ():
             self.wfile.write(bytes([byte]))
             time.sleep(0.1)
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Not of interest."""
+        """Ignored."""
 
 
 def exposition(requests: int) -> str:
-    """As the service writes it."""
-    metrics = Metrics("test", multiprocess=False)
+    """Return the service's metrics after some requests."""
+    service = Metrics("test", multiprocess=False)
     for route in ("/data", "/metrics", "/healthz"):
-        metrics._requests.labels("GET", route, "200").inc(requests)
-        metrics._durations.labels("GET", route).observe(0.004)
-    metrics._requests.labels("POST", "/data", "503").inc()
-    return metrics.exposition().decode()
+        service._requests.labels("GET", route, "200").inc(requests)
+        service._durations.labels("GET", route).observe(0.004)
+    service._requests.labels("POST", "/data", "503").inc()
+    return service.exposition().decode()
 
 
 @pytest.fixture
-def pods() -> Iterator[list[Pod]]:
-    first = Pod("127.0.0.2")
-    started = [first, Pod("127.0.0.3", first.server_address[1])]
+def pods() -> Iterator[list[PodServer]]:
+    first = PodServer("127.0.0.2")
+    started = [first, PodServer("127.0.0.3", first.server_address[1])]
     yield started
     for pod in started:
         pod.stop()
 
 
 @pytest.fixture
-def scraping(pods: list[Pod], heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """What the state says of the pods: a test may change it."""
-    monkeypatch.setattr(scrape, "SCRAPE_SECONDS", 0.2)
+def scraping(pods: list[PodServer], heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """A running scraper. Return the state's pods, which a test may change."""
+    monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.2)
     views = [view(f"flask-{number}", pod.address) for number, pod in enumerate(pods)]
     started = Scraper(lambda: views, "flask", pods[0].server_address[1], heard)
     started.start()
@@ -101,13 +101,13 @@ def view(name: str, ip: str | None, app: str = "flask", phase: str = "Running", 
 
 
 def last(heard: Heard) -> dict[str, Counters]:
-    """What was scraped last, nothing where it failed."""
-    found = [told for told in heard if not isinstance(told, events.CountersScraped) or told.pods]
+    """Return the counters of the last scrape, or {} if it failed."""
+    found = [event for event in heard if not isinstance(event, events.CountersScraped) or event.pods]
     return found[-1].pods if found and isinstance(found[-1], events.CountersScraped) else {}
 
 
-def test_each_pod_is_asked_over_and_over_on_one_connection(
-    scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
+def test_each_pod_is_scraped_repeatedly_on_one_connection(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
 ) -> None:
     heard.wait(lambda heard: len(heard.of(events.CountersScraped)) >= 5)
     found = heard.of(events.CountersScraped)[-1].pods
@@ -117,8 +117,8 @@ def test_each_pod_is_asked_over_and_over_on_one_connection(
     assert [pod.connections for pod in pods] == [1, 1]
 
 
-def test_a_pod_that_fails_is_left_out_and_comes_back(
-    scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
+def test_failing_pod_is_left_out_until_it_recovers(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
 ) -> None:
     heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
     pods[0].status = 500
@@ -127,17 +127,17 @@ def test_a_pod_that_fails_is_left_out_and_comes_back(
     heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
 
 
-def test_a_pod_that_hangs_holds_nobody_up_and_is_asked_once(
-    scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard, monkeypatch: pytest.MonkeyPatch
+def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scrape, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(metrics, "ANSWER_SECONDS", 0.1)
     heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
     pods[0].answering.clear()
-    before = pods[0].asked
+    before = pods[0].requests
     heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
     rounds = len(heard)
     heard.wait(lambda heard: len(heard) >= rounds + 6)
-    assert pods[0].asked - before < pods[1].asked - before, "no second request while one waits"
+    assert pods[0].requests - before < pods[1].requests - before, "no second request while one is pending"
     pods[0].answering.set()
     heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
 
@@ -145,24 +145,26 @@ def test_a_pod_that_hangs_holds_nobody_up_and_is_asked_once(
 @pytest.mark.parametrize(
     "body",
     ["", "<html>", "# TYPE x counter\n" + "x 1\n" * 300_000, '# TYPE x counter\nhttp_requests_total{route="/"} nan\n'],
-    ids=["empty", "another page", "endless", "not a number"],
+    ids=["empty", "HTML", "too large", "NaN"],
 )
-def test_a_pod_that_talks_nonsense_has_no_figures(
-    body: str, scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
+def test_pod_with_an_invalid_response_is_left_out(
+    body: str, scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
 ) -> None:
     pods[0].body = body
     heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
 
 
-def test_a_pod_that_trickles_is_given_up(scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard) -> None:
-    pods[0].trickles = True
+def test_pod_with_a_slow_response_is_left_out(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+) -> None:
+    pods[0].slow = True
     heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
-    pods[0].trickles = False
+    pods[0].slow = False
     heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
 
 
-def test_only_when_no_ready_pod_answers_it_is_stale(
-    scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
+def test_source_is_stale_only_if_no_ready_pod_answers(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
 ) -> None:
     heard.wait(lambda heard: last(heard))
     for pod in pods:
@@ -174,8 +176,8 @@ def test_only_when_no_ready_pod_answers_it_is_stale(
     heard.wait(lambda heard: heard[-1] == events.CountersScraped(at=heard[-1].at, pods={}))
 
 
-def test_only_pods_of_the_service_that_run_are_asked(
-    scraping: list[dict[str, Any]], pods: list[Pod], heard: Heard
+def test_only_running_and_terminating_pods_of_the_service_are_scraped(
+    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
 ) -> None:
     scraping[:] = [
         view("pending", pods[0].address, phase="Pending"),
@@ -186,20 +188,20 @@ def test_only_pods_of_the_service_that_run_are_asked(
     heard.wait(lambda heard: set(last(heard)) == {"leaving"})
 
 
-def test_a_fault_of_our_own_is_told_and_outlived(
+def test_source_is_stale_after_a_bug_and_recovers(
     scraping: list[dict[str, Any]], heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = view("flask-0", None)
     del broken["app"]
     scraping.append(broken)
     heard.wait(lambda heard: heard and isinstance(heard[-1], events.SourceStatus))
-    assert heard[-1].error == "the dashboard failed to ask: KeyError"
+    assert "KeyError" in heard[-1].error
     assert "could not scrape" in caplog.text
     scraping.pop()
     heard.wait(lambda heard: heard and isinstance(heard[-1], events.CountersScraped))
 
 
-def test_labels_may_hold_what_looks_like_the_end_of_them() -> None:
+def test_quoted_label_values_are_parsed() -> None:
     text = (
         "# TYPE http_requests_total counter\n"
         'http_requests_total{method="GET",route="/a\\"} 7",status="200"} 3.0\n'
@@ -207,10 +209,10 @@ def test_labels_may_hold_what_looks_like_the_end_of_them() -> None:
         'http_request_duration_seconds_bucket{le="0.1",method="GET",route="/a"} 2.0\n'
         'http_request_duration_seconds_bucket{le="+Inf",method="GET",route="/a"} 3.0\n'
     )
-    assert counters(text) == Counters(3, 0, ((0.1, 2), (float("inf"), 3)))
+    assert parse_counters(text) == Counters(3, 0, ((0.1, 2), (float("inf"), 3)))
 
 
 @pytest.mark.parametrize("line", ['http_requests_total{route="/"} -1', 'http_request_duration_seconds_bucket{a="b"} 1'])
-def test_what_no_counter_can_be_is_refused(line: str) -> None:
+def test_invalid_counter_is_refused(line: str) -> None:
     with pytest.raises(ValueError):
-        counters(f"# TYPE x counter\n{line}\n")
+        parse_counters(f"# TYPE x counter\n{line}\n")

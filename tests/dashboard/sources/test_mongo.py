@@ -1,4 +1,4 @@
-"""mongo.py against a real mongod, killed and started again."""
+"""The MongoDB source, against a real mongod that is killed and restarted."""
 
 import threading
 import time
@@ -19,16 +19,14 @@ from tools.local.mongod import Mongod
 
 @pytest.fixture
 def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """One of its own for each test."""
+    """A new collection for each test."""
     with MongoClient[dict[str, Any]](own_mongod.uri) as client:
         yield client["dashboard_tests"][request.node.name[:60]]
 
 
 @pytest.fixture
-def watching(
-    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MongoSource]:
-    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # what stop has to wait for
+def source(own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[MongoSource]:
+    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # `stop` waits for it
     started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     started.start()
     heard.wait(lambda heard: heard.of(events.CollectionRead))
@@ -37,17 +35,17 @@ def watching(
 
 
 def keys(heard: Heard) -> list[Any]:
-    """The `key` of the newest documents as told last."""
+    """Return the `key` of each of the newest documents."""
     return [document.document.get("key") for document in heard.of(events.CollectionRead)[-1].newest]
 
 
-def test_a_collection_that_is_not_there_yet_is_empty(watching: MongoSource, heard: Heard) -> None:
-    told = heard.of(events.CollectionRead)[0]
-    assert (told.count, told.size_bytes, told.newest) == (0, 0, [])
-    assert told.version.startswith("6.0")
+def test_missing_collection_is_empty(source: MongoSource, heard: Heard) -> None:
+    read = heard.of(events.CollectionRead)[0]
+    assert (read.count, read.size_bytes, read.newest) == (0, 0, [])
+    assert read.version.startswith("6.0")
 
 
-def test_a_document_is_told_soon_after_its_insertion(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_inserted_document_is_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
         heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
@@ -57,13 +55,13 @@ def test_a_document_is_told_soon_after_its_insertion(watching: MongoSource, coll
     assert heard.of(events.CollectionRead)[-1].count == 5
 
 
-def test_the_newest_come_first_and_only_so_many(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_newest_documents_come_first_up_to_the_limit(source: MongoSource, collection: Any, heard: Heard) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
     heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
     assert heard.of(events.CollectionRead)[-1].count == 30
 
 
-def test_changes_and_deletions_are_told(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
     ids = collection.insert_many([{"key": "a"}, {"key": "b"}]).inserted_ids
     heard.wait(lambda heard: keys(heard) == ["b", "a"])
     collection.update_one({"_id": ids[0]}, {"$set": {"key": "c"}})
@@ -76,7 +74,7 @@ def test_changes_and_deletions_are_told(watching: MongoSource, collection: Any, 
     heard.wait(lambda heard: keys(heard) == ["after the drop"])
 
 
-def test_a_flood_of_insertions_is_told_in_few_events(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_many_insertions_cause_few_events(source: MongoSource, collection: Any, heard: Heard) -> None:
     before, until, inserted = len(heard), time.monotonic() + 1, 0
     while time.monotonic() < until:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
@@ -85,29 +83,31 @@ def test_a_flood_of_insertions_is_told_in_few_events(watching: MongoSource, coll
     assert len(heard) - before < inserted / 20
 
 
-def test_operations_are_counted_and_our_own_reads_are_not(watching: MongoSource, collection: Any, heard: Heard) -> None:
+def test_operation_rate_does_not_count_the_sources_own_reads(
+    source: MongoSource, collection: Any, heard: Heard
+) -> None:
     heard.wait(lambda heard: heard.of(events.OperationRate))
     assert heard.of(events.OperationRate)[-1].per_second < 5
     collection.insert_many([{} for _ in range(300)])
-    heard.wait(lambda heard: any(told.per_second > 100 for told in heard.of(events.OperationRate)))
+    heard.wait(lambda heard: any(rate.per_second > 100 for rate in heard.of(events.OperationRate)))
 
 
-def test_the_volume_s_use_is_told_again_and_again_and_after_the_contents(
+def test_volume_usage_is_emitted_repeatedly_after_the_first_read(
     own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
     measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     measuring.start()
-    told = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
+    usage = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
     measuring.stop()
-    assert 0 < told.used_bytes < told.total_bytes
-    kinds = [type(each) for each in heard]
+    assert 0 < usage.used_bytes < usage.total_bytes
+    kinds = [type(event) for event in heard]
     assert kinds.index(events.CollectionRead) < kinds.index(events.VolumeUsage)
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
-def test_it_is_back_with_the_database(
-    end: str, own_mongod: Mongod, watching: MongoSource, collection: Any, heard: Heard
+def test_source_recovers_with_the_database(
+    end: str, own_mongod: Mongod, source: MongoSource, collection: Any, heard: Heard
 ) -> None:
     collection.insert_one({"key": "before"})
     heard.wait(lambda heard: keys(heard) == ["before"])
@@ -115,27 +115,25 @@ def test_it_is_back_with_the_database(
     heard.wait(lambda heard: isinstance(heard[-1], events.MongoUnavailable))
     time.sleep(0.5)
     assert isinstance(heard[-1], events.MongoUnavailable)
-    before = len(heard)  # it may be back before start() has seen so
+    before = len(heard)  # the source may be back before start() returns
     own_mongod.start()
-    heard.wait(lambda heard: any(isinstance(told, events.CollectionRead) for told in heard[before:]))
+    heard.wait(lambda heard: any(isinstance(event, events.CollectionRead) for event in heard[before:]))
     collection.insert_one({"key": "after"})
     heard.wait(lambda heard: keys(heard) == ["after", "before"])
 
 
-def test_a_database_that_is_away_from_the_start_is_down_and_stop_does_not_hang(heard: Heard) -> None:
-    away = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
-    away.start()
+def test_unreachable_database_is_down_and_stop_does_not_hang(heard: Heard) -> None:
+    source = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
+    source.start()
     down = heard.wait(lambda heard: heard.of(events.MongoUnavailable))[0]
     assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
     began = time.monotonic()
-    away.stop()
+    source.stop()
     assert time.monotonic() - began < 30
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
 
 
-def test_a_document_too_large_to_show_stays_in_the_database(
-    watching: MongoSource, collection: Any, heard: Heard
-) -> None:
+def test_large_documents_are_truncated(source: MongoSource, collection: Any, heard: Heard) -> None:
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
@@ -146,7 +144,7 @@ def test_a_document_too_large_to_show_stays_in_the_database(
     assert "too large to show" in larger.document["…"]
 
 
-def test_what_json_cannot_hold_is_extended_json() -> None:
+def test_values_without_a_json_type_are_extended_json() -> None:
     when = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
     document = {
         "date": when, "decimal": Decimal128("1.10"), "binary": b"\x00\x01", "id": ObjectId("a" * 24),
@@ -161,7 +159,7 @@ def test_what_json_cannot_hold_is_extended_json() -> None:
     }  # fmt: skip
 
 
-def test_numbers_that_a_browser_would_round_come_as_text_too() -> None:
+def test_document_has_text_if_javascript_would_round_a_number() -> None:
     def text(**document: Any) -> str | None:
         return shown({"_id": 1, "size": 30, "root": {"_id": 1} | document}).text
 
@@ -171,6 +169,6 @@ def test_numbers_that_a_browser_would_round_come_as_text_too() -> None:
 
 
 @pytest.mark.parametrize(("id_", "expected"), [("a" * 24, f'"{"a" * 24}"'), (7, "7"), ({"a": 1}, '{"a":1}')])
-def test_an_id_of_another_type_is_its_json_and_tells_no_time(id_: Any, expected: str) -> None:
+def test_id_that_is_no_object_id_is_json_without_a_time(id_: Any, expected: str) -> None:
     document = shown({"_id": id_, "size": 30, "root": {"_id": id_, "key": 1}})
     assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})
