@@ -18,8 +18,7 @@ from pathlib import Path
 
 from tools.cluster import host
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT, cache_directory
-from tools.cluster.lock import exclusively
+from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
 PYTHON_IMAGE = "python:3.13-slim-trixie"
 MONGO_IMAGE = "mongo:7.0"

@@ -205,15 +205,15 @@ class External:
 
     def down(self) -> None:
         for pid, started in self._remembered():
-            if lifecycle.started(pid) == started:
+            if lifecycle.start_time(pid) == started:
                 os.killpg(pid, signal.SIGTERM)
-                while lifecycle.started(pid) == started:
+                while lifecycle.start_time(pid) == started:
                     time.sleep(0.05)  # until it has let go of its port
         self.record.unlink(missing_ok=True)
 
     def _remember(self, pid: int) -> None:
         self.record.parent.mkdir(exist_ok=True)
-        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.started(pid))]))
+        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.start_time(pid))]))
 
     def _remembered(self) -> list[tuple[int, str | None]]:
         return json.loads(self.record.read_text()) if self.record.exists() else []
