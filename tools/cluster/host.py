@@ -65,7 +65,7 @@ def listen(port: int, variable: str) -> socket.socket:
         listener.close()
         raise HostError(
             f"Port {port} of 127.0.0.1 is taken ({error.strerror}): "
-            f"stop what listens there, or choose another with {variable}=."
+            f"stop the program that listens there, or choose another port with {variable}=."
         ) from None
     listener.listen(1024)
     return listener
