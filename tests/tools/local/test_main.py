@@ -149,4 +149,4 @@ def test_invalid_port_is_an_error(state: Path) -> None:
     run = LocalRun(state, SERVICE_PORT="http")
     output, _ = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
-    assert output.startswith("local: SERVICE_PORT ") and output.count("\n") == 1
+    assert output.startswith("local: SERVICE_PORT=http ") and output.count("\n") == 1
