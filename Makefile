@@ -1,4 +1,4 @@
-# What a person runs. Each target installs what it needs; `make help` lists them.
+# The project's commands. Each target installs what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
@@ -8,39 +8,39 @@ PYTHON := .venv/bin/python
 DEPLOY := $(PYTHON) -m tools.deploy --since $(BEGAN)
 
 .PHONY: up
-up: .venv/tools ## from a fresh machine to a running deployment, with its addresses
+up: .venv/tools ## deploy to a cluster, from a fresh machine on, and print the addresses
 	@$(DEPLOY) up
 
 .PHONY: test
-test: .venv/tools .venv/tests ## everything: lint, types, unit, real MongoDB, real cluster, real browser
+test: .venv/tools .venv/tests ## run all tests: lint, types, unit, real MongoDB, real cluster, real browser
 	@tests/run
 
 .PHONY: soak
-soak: .venv/tests ## faults that last a minute, and how soon the page is right again after each
+soak: .venv/tests ## run the soak tests: faults that last minutes, ten thousand requests against the contract
 	@tests/run -m soak
 
 .PHONY: trust
-trust: .venv/tests ## both demos on many healthy and many broken deployments, counted in docs/trust.md
+trust: .venv/tests ## count wrong verdicts on healthy and broken deployments, into docs/trust.md
 	@$(PYTHON) -m tests.trust
 
 .PHONY: check
-check: .venv/tests tests/js/node_modules ## lint, types, unit tests
+check: .venv/tests tests/js/node_modules ## run lint, types and unit tests
 	@tests/check
 
 .PHONY: local
-local: .venv/local ## the service alone on 127.0.0.1:5000, without Kubernetes
+local: .venv/local ## run the service alone on 127.0.0.1:5000, without Kubernetes
 	@$(PYTHON) -m tools.local
 
 .PHONY: mock
-mock: .venv/mock ## the dashboard on a seeded mock cluster, for work on the page
+mock: .venv/mock ## run the dashboard on a simulated cluster, for work on the page
 	@DASHBOARD_SOURCE=mock $(PYTHON) -m dashboard
 
 .PHONY: bench
-bench: .venv/tests up ## measure, each figure beside a peer, into bench/RESULTS.md
+bench: .venv/tests up ## run the benchmarks, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
 .PHONY: prove
-prove: .venv/tools ## prove both claims on the running deployment, one verdict line each
+prove: .venv/tools ## run both demos on the running deployment, one verdict line each
 	@tools/deploy/prove
 
 .PHONY: images
@@ -48,7 +48,7 @@ images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pus
 	@$(DEPLOY) images
 
 .PHONY: secrets
-secrets: .venv/tools ## make the secrets that the manifests read, once
+secrets: .venv/tools ## make the missing secrets that the manifests read
 	@$(DEPLOY) secrets
 
 .PHONY: login
@@ -56,31 +56,31 @@ login: .venv/tools ## print the dashboard's login link again
 	@$(DEPLOY) login
 
 .PHONY: down
-down: .venv/tools ## stop what `make up` started; its data stay
+down: .venv/tools ## stop what `make up` started, keep its data
 	@$(DEPLOY) down
 
 .PHONY: clean
-clean: .venv/tools ## down, and delete data, secrets, images and caches
+clean: .venv/tools ## stop it, and delete data, secrets, images and caches
 	@$(DEPLOY) clean
 	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache
 
 .PHONY: vendor
-vendor: ## fetch the page's libraries from npm again, at their exact versions
+vendor: ## fetch the page's libraries from npm, at their pinned versions
 	@static/vendor/vendor.sh
 
 .PHONY: requirements
-requirements: ## pin the newest versions of everything
+requirements: ## pin the newest versions of all Python packages
 	@tools/deploy/pin
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What checks the page's JavaScript, where npm is installed.
 tests/js/node_modules: tests/js/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/js --no-audit --no-fund --silent && touch $@; fi
 
-# An install for each use, so that `make up` waits for no test tool.
+# One install for each use, so that `make up` does not wait for test tools.
 .venv/tools: PACKAGES = cluster local
 .venv/local: PACKAGES = service local
 .venv/mock: PACKAGES = dashboard

@@ -1,6 +1,6 @@
-"""python -m bench [part …]: measures all parts, or those named, and writes bench/RESULTS.md.
+"""Benchmarks: `python -m bench [PART …]` measures all parts, or those named, and writes bench/RESULTS.md.
 
-Absolute times belong to the machine that the file names. Parts that were not measured keep what was written of them.
+Parts that are not measured keep their last results. Times depend on the machine, which each result names.
 """
 
 import datetime as dt
@@ -28,21 +28,21 @@ PARTS: dict[str, tuple[str, Any]] = {
 def main(names: list[str]) -> None:
     unknown = set(names) - PARTS.keys()
     if unknown:
-        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}.")
+        sys.exit(f"Unknown benchmark {', '.join(sorted(unknown))}: use {', '.join(PARTS)}.")
     began = time.monotonic()
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
-    sections = _written()
+    sections = _read()
     for name in names or PARTS:
         title, part = PARTS[name]
         print(f"{time.monotonic() - began:6.1f} s  {title}", flush=True)
-        found = part.measure(lambda text: print(f"{time.monotonic() - began:6.1f} s    {text}", flush=True))
-        sections[title] = f"{part.report(found)}\n\nMeasured on {dt.date.today()}: {machine}.\n"
+        result = part.measure(lambda text: print(f"{time.monotonic() - began:6.1f} s    {text}", flush=True))
+        sections[title] = f"{part.report(result)}\n\nMeasured on {dt.date.today()}: {machine}.\n"
         _write(sections)
         print(sections[title], flush=True)
 
 
-def _written() -> dict[str, str]:
-    """The sections of the last time, by title."""
+def _read() -> dict[str, str]:
+    """Return the sections of the last results as {title: text}."""
     text = RESULTS.read_text() if RESULTS.exists() else ""
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     return {title: body.strip() + "\n" for title, body in zip(parts[1::2], parts[2::2], strict=True)}

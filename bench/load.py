@@ -1,7 +1,6 @@
-"""What the load generator carries on one core, beside wrk and ab; and who sees a server that stands still.
+"""The load generator's highest rate on one core, beside wrk and ab, and what each reports of a server that freezes.
 
-Everything runs on this machine alone: a server that costs next to nothing on one core, its clients on the other, one at
-a time.
+A trivial server runs on one core of this machine, and one client at a time on another.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from bench.crowd import Say
+from bench.fake_pods import Say
 from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.load.process import GeneratorProcess
 from dashboard.load.progress import LoadProgress
@@ -24,18 +23,18 @@ from tools.cluster import host
 from tools.cluster.errors import HostError
 from tools.cluster.instance import CHECKOUT
 
-RATES = (500, 750, 1000, 1250, 1500, 1750, 2000)  # upwards, until one is too much
-TRIES = 2  # of a rate: something else may have had the core
+RATES = (500, 750, 1000, 1250, 1500, 1750, 2000)  # tried upwards, until one is not sent on time
+TRIES = 2  # for each rate: another program may have used the core
 TRY_SECONDS = 4.0
-ON_TIME_MS = 10.0  # of dispatch, p99
+ON_TIME_MS = 10.0  # the p99 of the dispatch lag must be below
 CONNECTIONS = 50
 PEER_SECONDS = 5
 FREEZE_EVERY, FREEZE_SECONDS = 6.0, 1.0
 FREEZE_RATE = 200
 FREEZE_CONNECTIONS = 10
-FREEZE_TRIAL = 12  # seconds: two of them
+FREEZE_TRIAL = 12  # seconds, with two freezes
 PEERS = {"wrk": "wrk", "ab": "apache2-utils"}  # {command: Debian package}
-CORRECTED = {"wrk": " (it adds what it estimates that it did not send)"}
+CORRECTED = {"wrk": " (estimates coordinated omission and corrects for it)"}
 
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2048\r\n\r\n" + b" " * 2048
 
@@ -47,27 +46,27 @@ class Peer:
 
 
 @dataclass
-class Result:
-    tried: dict[int, LoadTotals] = field(default_factory=dict)  # rate → the better of its tries
+class LoadResult:
+    tried: dict[int, LoadTotals] = field(default_factory=dict)  # {rate: the better of its tries}
     peers: dict[str, Peer] = field(default_factory=dict)
     frozen: LoadTotals = field(default_factory=LoadTotals)
     frozen_peers: dict[str, Peer] = field(default_factory=dict)
 
     def sustained(self) -> int | None:
-        """The highest rate that was sent on time, with none below it that was not."""
-        carried = None
+        """Return the highest rate up to which all were sent on time, or None."""
+        sustained = None
         for rate, totals in self.tried.items():
             if not _on_time(totals):
                 break
-            carried = rate
-        return carried
+            sustained = rate
+        return sustained
 
 
-def measure(say: Say) -> Result:
-    result = Result()
-    peers = _peers(say)
+def measure(say: Say) -> LoadResult:
+    result = LoadResult()
+    peers = _install_peers(say)
     client, server = cores()
-    with _serving(server) as url, pinned(client):
+    with _server(server) as url, pinned(client):
         for rate in RATES:
             say(f"{rate} requests a second, {TRY_SECONDS:.0f} s")
             result.tried[rate] = _best(url, rate)
@@ -75,45 +74,45 @@ def measure(say: Say) -> Result:
                 break
         for name in peers:
             say(f"{name}, as fast as it can, {PEER_SECONDS} s")
-            result.peers[name] = _ask(name, url, PEER_SECONDS, CONNECTIONS)
-    say(f"a server that stands still {FREEZE_SECONDS:.0f} s in every {FREEZE_EVERY:.0f}, {FREEZE_TRIAL} s each")
-    with _serving(server, "freezing") as url, pinned(client):
+            result.peers[name] = _run_peer(name, url, PEER_SECONDS, CONNECTIONS)
+    say(f"a server that freezes for {FREEZE_SECONDS:.0f} s in every {FREEZE_EVERY:.0f} s, {FREEZE_TRIAL} s each")
+    with _server(server, "freezing") as url, pinned(client):
         result.frozen = _generate(url, FREEZE_RATE, FREEZE_TRIAL)
     for name in peers:
-        with _serving(server, "freezing") as url, pinned(client):
-            result.frozen_peers[name] = _ask(name, url, FREEZE_TRIAL, FREEZE_CONNECTIONS)
+        with _server(server, "freezing") as url, pinned(client):
+            result.frozen_peers[name] = _run_peer(name, url, FREEZE_TRIAL, FREEZE_CONNECTIONS)
     return result
 
 
-def report(result: Result) -> str:
+def report(result: LoadResult) -> str:
     sustained = result.sustained()
     best = result.tried[sustained] if sustained else LoadTotals()
-    most = "as many as it may" if sustained == RATES[-1] else "more is late"
-    carried = f"{sustained:,} ({most})" if sustained else f"fewer than {RATES[0]}"
+    limit = "the highest tried" if sustained == RATES[-1] else "higher rates are late"
+    rate = f"{sustained:,} ({limit})" if sustained else f"fewer than {RATES[0]}"
     lines = [
-        f"| one core, {CONNECTIONS} connections, one server | requests a second | dispatch p99 | answers p99 | CPU |",
+        f"| one core, {CONNECTIONS} connections, one server | requests a second | dispatch p99 | responses p99 | CPU |",
         "| --- | --- | --- | --- | --- |",
-        f"| the load generator, open loop, dispatch p99 under {ON_TIME_MS:.0f} ms | {carried} | {_ms(best.lag_p99_ms)} "
+        f"| the load generator, open loop, dispatch p99 under {ON_TIME_MS:.0f} ms | {rate} | {_ms(best.lag_p99_ms)} "
         f"| {_ms(best.p99_ms)} | {best.cpu_percent or 0:.0f} % |",
         *(
-            f"| {name}, closed loop: sends when an answer is there | {_rate(peer)} | has none | {_peer_ms(peer)} | |"
-            for name, peer in _all(result.peers)
+            f"| {name}, closed loop: waits for each response | {_rate(peer)} | has none | {_peer_ms(peer)} | |"
+            for name, peer in _with_missing(result.peers)
         ),
         "",
-        f"| p99 with a server that stands still {FREEZE_SECONDS:.0f} s in every {FREEZE_EVERY:.0f} | p99 | requests |",
+        f"| a server that freezes for {FREEZE_SECONDS:.0f} s in every {FREEZE_EVERY:.0f} s | p99 | requests |",
         "| --- | --- | --- |",
         f"| the load generator, {FREEZE_RATE} a second | {_ms(result.frozen.p99_ms)} | {result.frozen.achieved:,} |",
         *(
             f"| {name}{CORRECTED.get(name, '')}, {FREEZE_CONNECTIONS} connections | {_peer_ms(peer)} "
             f"| {f'{peer.rate * FREEZE_TRIAL:,.0f}' if peer else '—'} |"
-            for name, peer in _all(result.frozen_peers)
+            for name, peer in _with_missing(result.frozen_peers)
         ),
     ]
     return "\n".join(lines)
 
 
 def _best(url: str, rate: int) -> LoadTotals:
-    """The try that was the most punctual; the first, if that was punctual enough."""
+    """Return the try with the lowest dispatch lag; the first, if it was on time."""
     found: list[LoadTotals] = []
     while len(found) < TRIES and not any(_on_time(totals) for totals in found):
         found.append(_generate(url, rate, TRY_SECONDS))
@@ -126,17 +125,17 @@ def _on_time(totals: LoadTotals) -> bool:
 
 
 def _generate(url: str, rate: int, seconds: float) -> LoadTotals:
-    """The dashboard's own generator, as the dashboard starts it."""
-    course = LoadProgress(LoadOptions(rate=rate, duration=seconds, connections=CONNECTIONS), "bench")
-    child = GeneratorProcess(url, course, lambda: None, lambda problem: None)
-    child.start()
-    child.join()
-    if child.problem:
-        raise RuntimeError(child.problem)
-    return course.totals()
+    """Run the dashboard's load generator, as the dashboard starts it."""
+    progress = LoadProgress(LoadOptions(rate=rate, duration=seconds, connections=CONNECTIONS), "bench")
+    process = GeneratorProcess(url, progress, lambda: None, lambda problem: None)
+    process.start()
+    process.join()
+    if process.problem:
+        raise RuntimeError(process.problem)
+    return progress.totals()
 
 
-def _ask(name: str, url: str, seconds: int, connections: int) -> Peer:
+def _run_peer(name: str, url: str, seconds: int, connections: int) -> Peer:
     commands = {
         "wrk": ("wrk", "-t", "1", "-c", str(connections), "-d", str(seconds), "--timeout", "10s", "--latency", url),
         "ab": ("ab", "-q", "-k", "-c", str(connections), "-t", str(seconds), "-n", "10000000", url),
@@ -146,31 +145,31 @@ def _ask(name: str, url: str, seconds: int, connections: int) -> Peer:
     rate = re.search(r"Requests(?:/sec| per second): +([\d.]+)", text)
     slowest = re.search(r"^ +99% +([\d.]+)(us|ms|s)?$", text, re.MULTILINE)
     if not rate or not slowest:
-        raise RuntimeError(f"{name} said:\n{text}")
+        raise RuntimeError(f"Unexpected output of {name}:\n{text}")
     return Peer(float(rate[1]), float(slowest[1]) * {"us": 0.001, "s": 1000.0}.get(slowest[2], 1.0))
 
 
-def _peers(say: Say) -> list[str]:
-    """Those that can be had: a missing one is installed, or left out and named."""
+def _install_peers(say: Say) -> list[str]:
+    """Install missing peers. Return those that are installed, and name the others."""
     try:
         host.install(host.missing_tools(PEERS), say)
     except HostError as error:
         say(str(error))
     found = [name for name in PEERS if not host.missing_tools({name: PEERS[name]})]
     for name in PEERS.keys() - set(found):
-        say(f"{name} is left out: it is not here")
+        say(f"{name} is left out: it is not installed")
     return found
 
 
 def cores() -> tuple[int, int]:
-    """One for the clients and one for the server; the same, where there is no other."""
+    """Return the core for the clients and the core for the server, which are the same on a machine with one core."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[0], cores[-1]
 
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """What is started meanwhile runs on this core alone, and so do we."""
+    """Pin this process, and the processes that it starts meanwhile, to a core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -180,8 +179,8 @@ def pinned(core: int) -> Iterator[None]:
 
 
 @contextmanager
-def _serving(core: int, *how: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "bench.load", str(core), *how]
+def _server(core: int, *options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.load", str(core), *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603
         try:
@@ -190,8 +189,8 @@ def _serving(core: int, *how: str) -> Iterator[str]:
             process.kill()
 
 
-class Served(asyncio.Protocol):
-    """Requests are small here, and come whole; several may come at once."""
+class ConstantServer(asyncio.Protocol):
+    """Server with a constant response. Requests are small, so each arrives whole; several may arrive at once."""
 
     freezing = False
 
@@ -206,17 +205,17 @@ class Served(asyncio.Protocol):
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Served, "127.0.0.1", 0, backlog=512)
+    server = await loop.create_server(ConstantServer, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)  # until the bench has ended, however it did
+    await loop.run_in_executor(None, sys.stdin.read)  # until the benchmark's process ends
 
 
-def _all(peers: dict[str, Peer]) -> list[tuple[str, Peer | None]]:
+def _with_missing(peers: dict[str, Peer]) -> list[tuple[str, Peer | None]]:
     return [(name, peers.get(name)) for name in PEERS]
 
 
 def _rate(peer: Peer | None) -> str:
-    return f"{peer.rate:,.0f}" if peer else "not here"
+    return f"{peer.rate:,.0f}" if peer else "not installed"
 
 
 def _peer_ms(peer: Peer | None) -> str:
@@ -229,5 +228,5 @@ def _ms(milliseconds: float | None) -> str:
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    Served.freezing = "freezing" in sys.argv
+    ConstantServer.freezing = "freezing" in sys.argv
     uvloop.run(_serve())

@@ -1,7 +1,7 @@
-"""How long after the API server's own watch event a change is on the screen, beside a page that polls every 5 s.
+"""Delay from the API server's watch event to the screen, beside a page that polls every 5 s.
 
-Needs a running `make up`. Deletes one flask pod a round (its successor's tile is measured too) and posts a document.
-All clocks are this machine's: the watch and the POST here, the browser's Date.now() for the page.
+Needs a running `make up`. Each round posts a document and deletes a flask pod, whose successor is measured, too. All
+times are of this machine's clock.
 """
 
 import json
@@ -24,7 +24,7 @@ ROUNDS = 10
 POLL_MILLISECONDS = 5000
 LIMIT = 60.0  # seconds for one change to arrive
 
-# Notes when an element with data-pod or data-document comes or goes: on the page itself, and as the poller sees it.
+# Records when a pod or a document appears or disappears: `page` on the page, `poll` in a poller's responses.
 OBSERVE = """
 () => {
   window.seen = {};
@@ -53,7 +53,7 @@ Rows = dict[str, dict[str, list[float]]]
 
 
 def measure(say: Callable[[str], None]) -> Rows:
-    """{what changed: {"page" | "poll": milliseconds, one a round}}"""
+    """Return {change: {"page" | "poll": delays in milliseconds, one for each round}}."""
     config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))  # type: ignore[no-untyped-call]
     api: Any = client.CoreV1Api()
     events = _watch()
@@ -66,8 +66,8 @@ def measure(say: Callable[[str], None]) -> Rows:
         page.evaluate(OBSERVE)
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}")
-            _a_document(page, rows["document posted"])
-            _a_pod(page, api, events, rows)
+            _measure_document(page, rows["document posted"])
+            _measure_pod(page, api, events, rows)
         browser.close()
     return rows
 
@@ -84,14 +84,14 @@ def report(rows: Rows) -> str:
     return "\n".join(lines)
 
 
-def _a_document(page: Page, samples: dict[str, list[float]]) -> None:
+def _measure_document(page: Page, samples: dict[str, list[float]]) -> None:
     answer = urllib3.request("POST", f"http://127.0.0.1:{target.service_port()}/data", json={"bench": "page"})
     answered = time.time() * 1000
     _collect(page, f"+ {answer.json()['id']}", answered, samples)
 
 
-def _a_pod(page: Page, api: Any, events: dict[str, float], rows: Rows) -> None:
-    victim = _settled(page, api)[0]
+def _measure_pod(page: Page, api: Any, events: dict[str, float], rows: Rows) -> None:
+    victim = _settled_pods(page, api)[0]
     known = _added(events)
     api.delete_namespaced_pod(victim, NAMESPACE)
     deadline = time.monotonic() + LIMIT
@@ -104,8 +104,8 @@ def _a_pod(page: Page, api: Any, events: dict[str, float], rows: Rows) -> None:
     _collect(page, f"- {victim}", events[f"DELETED {victim}"], rows["pod deleted"])
 
 
-def _settled(page: Page, api: Any) -> list[str]:
-    """The flask pods' names once all are Ready and none is on its way out."""
+def _settled_pods(page: Page, api: Any) -> list[str]:
+    """Wait until all flask pods are Ready and none is terminating. Return their names."""
     while True:
         pods = api.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=flask").items
         if all(pod.metadata.deletion_timestamp is None and _is_ready(pod) for pod in pods):
@@ -116,7 +116,7 @@ def _settled(page: Page, api: Any) -> list[str]:
 def _collect(page: Page, what: str, began: float, samples: dict[str, list[float]]) -> None:
     for source, milliseconds in samples.items():
         deadline = time.monotonic() + LIMIT
-        # Not wait_for_function: it needs eval, which the page's own policy forbids.
+        # Not wait_for_function: it needs eval, which the page's Content-Security-Policy forbids.
         while (seen := page.evaluate("(what) => window.seen[what]", f"{source} {what}")) is None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"'{source} {what}' was not seen within {LIMIT:.0f} s")
@@ -125,7 +125,7 @@ def _collect(page: Page, what: str, began: float, samples: dict[str, list[float]
 
 
 def _watch() -> dict[str, float]:
-    """Fills {"<event type> <pod>": milliseconds since the epoch} from a thread, as the lines come in."""
+    """Return {"<event type> <pod>": epoch milliseconds}, which a thread fills from a watch."""
     events: dict[str, float] = {}
     api: Any = client.CoreV1Api(client.ApiClient())
     response = api.list_namespaced_pod(NAMESPACE, watch=True, _preload_content=False)

@@ -1,4 +1,4 @@
-"""A server as a pod runs it, without Kubernetes: gunicorn on one core, under a pod's limits if that is asked for."""
+"""gunicorn as a pod runs it, without Kubernetes: on one core, and optionally under the pod's limits."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tools.cluster import cgroups
 from tools.cluster.instance import CHECKOUT
 from tools.local.mongod import dies_with_parent, free_port
 
-SETTINGS = (  # the service's own, for whom its configuration is not made
+SETTINGS = (  # the service's settings, for peers that do not read its configuration
     *("--worker-class", "gthread", "--threads", "16", "--keep-alive", "75"),
     *("--worker-tmp-dir", "/dev/shm", "--no-control-socket"),  # noqa: S108
 )
@@ -26,8 +26,8 @@ READY_SECONDS = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Pod:
-    """A running gunicorn. `application` is a module of ours, or None for the service itself."""
+class GunicornServer:
+    """A gunicorn process. `application` is a module of bench.peers, or None for the service."""
 
     def __init__(
         self, directory: Path, core: int, application: str | None, python: Path | None, **environ: str
@@ -45,13 +45,13 @@ class Pod:
             "DRAIN_FILE": str(directory / f"draining-{port}"),
             **environ,
         }
-        how: tuple[str, ...] = ("--config", "python:service.server.settings")
+        options: tuple[str, ...] = ("--config", "python:service.server.settings")
         if application is not None:
-            how = (*SETTINGS, "--bind", f"127.0.0.1:{port}", application)
-        self._command = [*dies_with_parent(), str(python or sys.executable), "-m", "gunicorn", *how]
+            options = (*SETTINGS, "--bind", f"127.0.0.1:{port}", application)
+        self._command = [*dies_with_parent(), str(python or sys.executable), "-m", "gunicorn", *options]
 
     def start(self, group: str | None = None) -> float:
-        """Seconds until it was ready. What it writes goes into a pipe, as a container's does."""
+        """Start it, in a cgroup if given, and return the seconds until it is ready. It logs to a pipe, as in a pod."""
         began = time.monotonic()
         with self._log.open("wb") as log:
             self._reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)  # noqa: S607
@@ -61,7 +61,7 @@ class Pod:
             env=self._environ,
             stdout=self._reader.stdin,
             stderr=self._reader.stdin,
-            preexec_fn=lambda: self._settle(group),
+            preexec_fn=lambda: self._confine(group),
         )
         self._reader.stdin.close()  # type: ignore[union-attr]
         while not self._ready():
@@ -71,31 +71,33 @@ class Pod:
         return time.monotonic() - began
 
     def stop(self) -> None:
-        """At once: an orderly end takes seconds, and nobody waits for an answer."""
+        """Kill it: a graceful stop takes seconds, and no request is open."""
         if self._process.poll() is None:
-            for pid in self.family():
+            for pid in self.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._reader.wait()
 
-    def family(self) -> list[int]:
-        """gunicorn's main process and its workers."""
+    def processes(self) -> list[int]:
+        """Return the pids of gunicorn's main process and its workers."""
         main = self._process.pid
         return [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
 
     def cpu_seconds(self) -> float:
-        """What its processes took so far, the kernel's work for them included."""
-        return sum(_ticks(pid) for pid in self.family()) / TICKS
+        """Return the CPU time of its processes so far, user and system."""
+        return sum(_ticks(pid) for pid in self.processes()) / TICKS
 
     def memory_mib(self) -> float:
-        """What they would hold if they were alone on the machine: proportional shares of what they share among
-        themselves, but Python's own files in full, which others here happen to map as well."""
-        rollups = [_rollup(pid) for pid in self.family()]
-        own = sum(rollup["Pss_Anon"] for rollup in rollups)
-        return (own + max(rollup["Rss"] - rollup["Anonymous"] for rollup in rollups)) / 1024
+        """Return the memory that its processes would use alone on the machine.
 
-    def _settle(self, group: str | None) -> None:
+        That is its proportional share of anonymous pages, plus mapped files in full: other processes map them too.
+        """
+        rollups = [_rollup(pid) for pid in self.processes()]
+        anonymous = sum(rollup["Pss_Anon"] for rollup in rollups)
+        return (anonymous + max(rollup["Rss"] - rollup["Anonymous"] for rollup in rollups)) / 1024
+
+    def _confine(self, group: str | None) -> None:
         os.sched_setaffinity(0, {self._core})
         if group:
             cgroups.enter(group, os.getpid())
@@ -108,17 +110,17 @@ class Pod:
 
 
 @contextmanager
-def running(pod: Pod, group: str | None = None) -> Iterator[Pod]:
+def running(server: GunicornServer, group: str | None = None) -> Iterator[GunicornServer]:
     try:
-        pod.start(group)
-        yield pod
+        server.start(group)
+        yield server
     finally:
-        pod.stop()
+        server.stop()
 
 
 @contextmanager
 def limits() -> Iterator[str]:
-    """A cgroup with the service's limits, for one pod: 400m of CPU and 256 MiB."""
+    """Make a cgroup with a service pod's limits, 400m CPU and 256 MiB, and yield its name."""
     name = f"flask-mongodb-bench-{os.getpid()}-{time.monotonic_ns()}"
     cgroups.make(name)
     try:
@@ -136,14 +138,14 @@ def limits() -> Iterator[str]:
 
 
 def limits_missing() -> str:
-    """Why no limits can be set here; empty where they can."""
+    """Return why limits cannot be set, or an empty string."""
     if os.geteuid() != 0:
-        return "a cgroup of our own needs root"
+        return "a cgroup needs root"
     try:
         with limits():
             return ""
     except OSError as error:
-        return f"no limits can be set here ({error})"
+        return f"the cgroup refuses limits ({error})"
 
 
 def _ticks(pid: int) -> int:

@@ -1,7 +1,7 @@
-"""The data service beside what it could have been: Eve, a plain Flask with PyMongo, Flask alone, the driver alone.
+"""The data service beside alternatives: Eve, a plain Flask with PyMongo, Flask alone, the driver alone.
 
-Everything runs on this machine alone, without Kubernetes: each server on one core, one at a time and in turns, so that
-what else the machine does hits all of them; wrk and mongod on the other.
+All run on this machine, without Kubernetes: a server on one core, wrk and mongod on another. The servers take turns in
+several rounds, so that other load on the machine affects all of them.
 """
 
 import http.client
@@ -26,97 +26,97 @@ from bson import ObjectId
 from pymongo import MongoClient, WriteConcern
 
 from bench import pod, wrk
-from bench.crowd import Say
+from bench.fake_pods import Say
 from bench.load import cores, pinned
-from bench.pod import Pod, running
+from bench.pod import GunicornServer, running
 from tools.cluster import host
 from tools.cluster.instance import CHECKOUT, cache_directory
 from tools.local.mongod import Mongod
 
 OURS, SAMPLE, EVE = "the data service", "plain Flask + PyMongo", "Eve 2.3.1"
-APART = "the data service, no two readers of one page"
+DISTINCT = "the data service, no two requests alike"  # so that single-flight never applies
 BARE, FLOOR = "bare Flask, the same bytes", "driver and orjson, no HTTP: the floor"
 CONCERN = {OURS: "majority, journaled", SAMPLE: "MongoDB's default: majority", EVE: "its own default: w=1"}
 ROUNDS = 3
-SECONDS = 3  # of each turn
+SECONDS = 3  # for each turn
 FLOOR_SECONDS = 1.5
 CONNECTIONS = 8
-DOCUMENTS, MANY = 1_000, 100_000  # in each one's collection while it is read
+DOCUMENTS, MANY = 1_000, 100_000  # stored during the reads
 PAGE = 20
 DEEP_LIMIT, DEEP_PAGE, DEEP_DOCUMENTS = 100, 10_000, 1_000_100
 DEEP_SAMPLES = 400
 BATCH = 50_000
 SOAK_SECONDS = 40
-SOAK_WARM = 10
+WARM_UP_SECONDS = 10
 STARTS = 3
 LARGEST_MIB, SLOWEST_START = 80, 3.0
 POSTED = '{"sensor":"greenhouse-7","value":21.5,"unit":"C","ok":true}'
 
 
 @dataclass
-class Turn:
-    """Of one server, its rounds' figures."""
+class ServerFigures:
+    """The figures of one server, one for each round."""
 
     rate: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
 
-    def add(self, answers: wrk.Answers, cpu_seconds: float) -> None:
-        self.rate.append(answers.rate)
-        self.p99_ms.append(answers.p99_ms)
-        self.cpu_us.append(cpu_seconds / answers.count * 1e6)
+    def add(self, result: wrk.WrkResult, cpu_seconds: float) -> None:
+        self.rate.append(result.rate)
+        self.p99_ms.append(result.p99_ms)
+        self.cpu_us.append(cpu_seconds / result.count * 1e6)
 
 
-Turns = dict[str, Turn]
+FiguresByServer = dict[str, ServerFigures]
 
 
 @dataclass
-class Result:
-    reads: Turns = field(default_factory=dict)
-    writes: Turns = field(default_factory=dict)
-    many_reads: Turns = field(default_factory=dict)
+class ServiceResult:
+    reads: FiguresByServer = field(default_factory=dict)
+    writes: FiguresByServer = field(default_factory=dict)
+    many_reads: FiguresByServer = field(default_factory=dict)
     floor_us: list[float] = field(default_factory=list)
     page_bytes: int = 0
-    pages_ms: dict[int, list[float]] = field(default_factory=dict)  # by the page's number
-    memory: dict[float, float] = field(default_factory=dict)  # MiB, by seconds
+    pages_ms: dict[int, list[float]] = field(default_factory=dict)  # {page number: …}
+    memory: dict[float, float] = field(default_factory=dict)  # {seconds: MiB}
     starts: list[float] = field(default_factory=list)  # seconds
-    limited_reads: Turns = field(default_factory=dict)
-    limited_writes: Turns = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    limited_reads: FiguresByServer = field(default_factory=dict)
+    limited_writes: FiguresByServer = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)  # what was not measured, and why
 
 
 @dataclass
-class Bar:
+class Requirement:
     what: str
     bound: str
     figure: str
     met: bool | None  # None: not measured
 
 
-def measure(say: Say) -> Result:
-    result = Result()
-    _require_wrk(say)
-    eve = _eve(say, result.left_out)
+def measure(say: Say) -> ServiceResult:
+    result = ServiceResult()
+    _install_wrk(say)
+    eve = _install_eve(say, result.left_out)
     client, server = cores()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.enter_context(pinned(client))
         mongod = stack.enter_context(Mongod(directory / "mongod"))
         mongo: Any = stack.enter_context(MongoClient(mongod.uri))
-        bench = _Bench(directory, server, mongod, mongo, eve)
-        _measure_speed(bench, result, say)
-        _measure_pages(bench, result, say)
-        _measure_memory(bench, result, say)
+        setup = _Setup(directory, server, mongod, mongo, eve)
+        _measure_speed(setup, result, say)
+        _measure_pages(setup, result, say)
+        _measure_memory(setup, result, say)
         if why := pod.limits_missing():
             result.left_out.append(f"the pod's own limits: {why}")
         else:
-            _measure_limited(bench, result, say)
+            _measure_limited(setup, result, say)
     for each in result.left_out:
         say(f"left out: {each}")
     return result
 
 
-def report(result: Result) -> str:
+def report(result: ServiceResult) -> str:
     reads, writes = result.reads, result.writes
     floor = statistics.median(result.floor_us)
     ours = statistics.median(reads[OURS].cpu_us)
@@ -129,39 +129,42 @@ def report(result: Result) -> str:
         "| --- | --- | --- | --- | --- |",
         f"| {FLOOR} | | | {floor:.0f} µs | 1 |",
         *(
-            f"| {name} {_row(turn)} | {_median(turn.cpu_us):.0f} µs | {_median(turn.cpu_us) / floor:.1f} |"
-            for name, turn in reads.items()
+            f"| {name} {_row(figures)} | {_median(figures.cpu_us):.0f} µs | {_median(figures.cpu_us) / floor:.1f} |"
+            for name, figures in reads.items()
         ),
         "",
         f"| GET of {PAGE} documents, {MANY:,} stored (one turn) | requests a second | p99 |",
         "| --- | --- | --- |",
-        *(f"| {name} {_row(turn)} |" for name, turn in result.many_reads.items()),
+        *(f"| {name} {_row(figures)} |" for name, figures in result.many_reads.items()),
         "",
         "| POST of one small document | write concern | requests a second | p99 | CPU a request |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| {name} | {CONCERN[name]} {_row(turn)} | {_median(turn.cpu_us):.0f} µs |"
-            for name, turn in writes.items()
+            f"| {name} | {CONCERN[name]} {_row(figures)} | {_median(figures.cpu_us):.0f} µs |"
+            for name, figures in writes.items()
         ),
         "",
         "| under the pod's own limits (400m, 256 MiB) | GET a second | p99 | POST a second | p99 |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| {name} {_row(turn)} {_row(result.limited_writes[name])} |"
-            for name, turn in result.limited_reads.items()
+            f"| {name} {_row(figures)} {_row(result.limited_writes[name])} |"
+            for name, figures in result.limited_reads.items()
         ),
         "",
-        "| bar | bound | measured | |",
+        "| requirement | bound | measured | |",
         "| --- | --- | --- | --- |",
-        *(f"| {bar.what} | {bar.bound} | {bar.figure} | {_verdict(bar)} |" for bar in _bars(result, ours / floor)),
+        *(
+            f"| {each.what} | {each.bound} | {each.figure} | {_verdict(each)} |"
+            for each in _requirements(result, ours / floor)
+        ),
         *(f"\nLeft out: {each}." for each in result.left_out),
     ]
     return "\n".join(lines)
 
 
-def _bars(result: Result, share: float) -> Iterator[Bar]:
-    yield Bar("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
-    for what, turns, other, least in (
+def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
+    yield Requirement("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
+    for what, figures, other, least in (
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, EVE, 20),
         (f"GETs a second, {MANY:,} documents stored", result.many_reads, EVE, 20),
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, SAMPLE, 1.2),
@@ -172,135 +175,142 @@ def _bars(result: Result, share: float) -> Iterator[Bar]:
         ("POSTs a second under the limits", result.limited_writes, EVE, 2),
         ("POSTs a second under the limits", result.limited_writes, SAMPLE, 1),
     ):
-        times = _median(turns[OURS].rate) / _median(turns[other].rate) if {OURS, other} <= turns.keys() else None
+        measured = {OURS, other} <= figures.keys()
+        times = _median(figures[OURS].rate) / _median(figures[other].rate) if measured else None
         figure = "not measured" if times is None else f"{times:.2f} times" if times < 10 else f"{times:.0f} times"
-        yield Bar(f"{what}, beside {other}", f"≥ {least} times", figure, None if times is None else times >= least)
+        met = None if times is None else times >= least
+        yield Requirement(f"{what}, beside {other}", f"≥ {least} times", figure, met)
     first, deep = (_median(result.pages_ms[page]) for page in (1, DEEP_PAGE))
-    apart = abs(deep / first - 1)
+    difference = abs(deep / first - 1)
     figure = f"{first:.2f} ms and {deep:.2f} ms: {100 * (deep / first - 1):+.0f} %"
-    yield Bar(f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1", "± 20 %", figure, apart <= 0.2)
+    what = f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1"
+    yield Requirement(what, "± 20 %", figure, difference <= 0.2)
     last = list(result.memory.values())[-1]
     slope, error = _slope(result.memory)
-    figure = f"{last:.0f} MiB ({slope:+.1f} ± {error:.1f} MiB an hour over {SOAK_SECONDS - SOAK_WARM} s)"
-    held = "memory of the pod's processes after reads and writes"
-    yield Bar(held, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
+    figure = f"{last:.0f} MiB ({slope:+.1f} ± {error:.1f} MiB an hour over {SOAK_SECONDS - WARM_UP_SECONDS} s)"
+    what = "memory of the pod's processes after reads and writes"
+    yield Requirement(what, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
     started = _median(result.starts) if result.starts else None
     figure = "not measured" if started is None else f"{started:.2f} s"
     within = None if started is None else started < SLOWEST_START
-    yield Bar("start to ready, under the pod's own limits", f"< {SLOWEST_START:.0f} s", figure, within)
+    yield Requirement("start to ready, under the pod's own limits", f"< {SLOWEST_START:.0f} s", figure, within)
 
 
 @dataclass
-class _Bench:
+class _Setup:
     directory: Path
     core: int
     mongod: Mongod
     mongo: Any
-    eve: Path | None  # its Python
+    eve: Path | None  # the Python of its environment
 
-    def servers(self) -> dict[str, Pod]:
-        """Ours and its peers, each with a database of its own."""
-        ours = {OURS: self.pod(OURS, None), SAMPLE: self.pod(SAMPLE, "bench.peers.sample:app")}
-        return ours | ({EVE: self.pod(EVE, "bench.peers.eve:app", self.eve)} if self.eve else {})
+    def servers(self) -> dict[str, GunicornServer]:
+        """Return the service and its peers, each with its own database."""
+        servers = {OURS: self.server(OURS, None), SAMPLE: self.server(SAMPLE, "bench.peers.sample:app")}
+        return servers | ({EVE: self.server(EVE, "bench.peers.eve:app", self.eve)} if self.eve else {})
 
-    def pod(self, name: str, application: str | None, python: Path | None = None, **environ: str) -> Pod:
+    def server(
+        self, name: str, application: str | None, python: Path | None = None, **environ: str
+    ) -> GunicornServer:
         uri = self.mongod.uri if application is None else f"mongodb://127.0.0.1:{self.mongod.port}/"
-        named = {"MONGODB_URI": uri, "MONGODB_DATABASE": _database(name)} | environ
-        return Pod(self.directory, self.core, application, python, **named)
+        environ = {"MONGODB_URI": uri, "MONGODB_DATABASE": _database(name)} | environ
+        return GunicornServer(self.directory, self.core, application, python, **environ)
 
     def fill(self, names: list[str], number: int = DOCUMENTS) -> None:
-        """The same documents for each, the newest too; Eve's with what it adds to each when it stores it."""
+        """Store the same documents in each server's database; for Eve with the fields that it adds to a document."""
         for name in names:
             collection = self.mongo[_database(name)].data
             collection.drop()
-            collection.insert_many([_reading(n) | (_of_eve(n) if name == EVE else {}) for n in range(number)])
+            collection.insert_many([_document(n) | (_eve_fields(n) if name == EVE else {}) for n in range(number)])
 
 
-def _measure_speed(bench: _Bench, result: Result, say: Say) -> None:
-    servers = bench.servers()
-    bench.fill([*servers, FLOOR])
+def _measure_speed(setup: _Setup, result: ServiceResult, say: Say) -> None:
+    servers = setup.servers()
+    setup.fill([*servers, FLOOR])
     with ExitStack() as stack:
         for name, server in servers.items():
             say(f"starting {name}")
             stack.enter_context(running(server))
         page = _get(f"{servers[OURS].url}?limit={PAGE}")
         result.page_bytes = len(page)
-        body = bench.directory / "page.json"
+        body = setup.directory / "page.json"
         body.write_bytes(page)
-        bare = stack.enter_context(running(bench.pod(BARE, "bench.peers.bare:app", BODY=str(body))))
-        reads = _turns(servers | {APART: servers[OURS], BARE: bare}, result.reads, say, body=None)
+        bare = stack.enter_context(running(setup.server(BARE, "bench.peers.bare:app", BODY=str(body))))
+        reads = _run_rounds(servers | {DISTINCT: servers[OURS], BARE: bare}, result.reads, say, body=None)
         for _ in range(ROUNDS):
             next(reads)
-            result.floor_us.append(_floor(bench))
-        for _ in _turns(servers, result.writes, say, POSTED):
+            result.floor_us.append(_floor(setup))
+        for _ in _run_rounds(servers, result.writes, say, POSTED):
             pass
         say(f"{MANY:,} documents each")
-        bench.fill(list(servers), MANY)
-        next(_turns(servers, result.many_reads, say, body=None))
+        setup.fill(list(servers), MANY)
+        next(_run_rounds(servers, result.many_reads, say, body=None))
 
 
-def _measure_limited(bench: _Bench, result: Result, say: Say) -> None:
+def _measure_limited(setup: _Setup, result: ServiceResult, say: Say) -> None:
     say(f"under a pod's limits: {STARTS} starts")
     for _ in range(STARTS):
         with pod.limits() as group:
-            server = bench.pod(OURS, None)
+            server = setup.server(OURS, None)
             try:
                 result.starts.append(server.start(group))
             finally:
                 server.stop()
-    servers = bench.servers()
-    bench.fill(list(servers))
+    servers = setup.servers()
+    setup.fill(list(servers))
     with ExitStack() as stack:
         for name, server in servers.items():
             say(f"under a pod's limits: starting {name}")
             stack.enter_context(running(server, stack.enter_context(pod.limits())))
-        for body, turns in ((None, result.limited_reads), (POSTED, result.limited_writes)):
-            for _ in _turns(servers, turns, say, body):
+        for body, figures in ((None, result.limited_reads), (POSTED, result.limited_writes)):
+            for _ in _run_rounds(servers, figures, say, body):
                 pass
 
 
-def _turns(servers: dict[str, Pod], turns: Turns, say: Say, body: str | None) -> Iterator[None]:
-    """Each server in turn, so many rounds; every round another one is the first."""
+def _run_rounds(
+    servers: dict[str, GunicornServer], figures: FiguresByServer, say: Say, body: str | None
+) -> Iterator[None]:
+    """Add each server's figures in each round, and yield after each. Every round starts with another server."""
     names = list(servers)
-    turns |= {name: Turn() for name in names}
+    figures |= {name: ServerFigures() for name in names}
     for name in names:
-        wrk.ask(_url(name, servers[name], body), 1, CONNECTIONS, body)  # threads and connections that stay
-    for turn in range(ROUNDS):
-        say(f"{'GET' if body is None else 'POST'}, round {turn + 1} of {ROUNDS}")
-        for name in [*names[turn % len(names) :], *names[: turn % len(names)]]:
+        wrk.run(_url(name, servers[name], body), 1, CONNECTIONS, body)  # warm-up: threads and connections stay
+    for number in range(ROUNDS):
+        say(f"{'GET' if body is None else 'POST'}, round {number + 1} of {ROUNDS}")
+        for name in [*names[number % len(names) :], *names[: number % len(names)]]:
             server = servers[name]
             before = server.cpu_seconds()
-            answers = wrk.ask(_url(name, server, body), SECONDS, CONNECTIONS, body, apart=name == APART)
-            turns[name].add(answers, server.cpu_seconds() - before)
+            result = wrk.run(_url(name, server, body), SECONDS, CONNECTIONS, body, distinct=name == DISTINCT)
+            figures[name].add(result, server.cpu_seconds() - before)
         yield
 
 
-def _url(name: str, server: Pod, body: str | None) -> str:
+def _url(name: str, server: GunicornServer, body: str | None) -> str:
     if body is not None or name == BARE:
         return server.url
     return server.url + (f"?max_results={PAGE}&sort=-_id" if name == EVE else f"?limit={PAGE}")
 
 
-def _floor(bench: _Bench) -> float:
+def _floor(setup: _Setup) -> float:
     command = [sys.executable, "-m", "bench.peers.floor", str(FLOOR_SECONDS)]
-    environ = {"MONGODB_URI": f"mongodb://127.0.0.1:{bench.mongod.port}/", "MONGODB_DATABASE": _database(FLOOR)}
-    with pinned(bench.core):
+    environ = {"MONGODB_URI": f"mongodb://127.0.0.1:{setup.mongod.port}/", "MONGODB_DATABASE": _database(FLOOR)}
+    with pinned(setup.core):
         done = subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
     return float(done.stdout)
 
 
-def _measure_pages(bench: _Bench, result: Result, say: Say) -> None:
+def _measure_pages(setup: _Setup, result: ServiceResult, say: Say) -> None:
     say(f"storing {DEEP_DOCUMENTS:,} documents")
     began = time.monotonic()
     database = "million"
-    collection = bench.mongo[database].get_collection("data", write_concern=WriteConcern(w=1, j=False))
+    collection = setup.mongo[database].get_collection("data", write_concern=WriteConcern(w=1, j=False))
     collection.drop()
     for start in range(0, DEEP_DOCUMENTS, BATCH):
         numbers = range(start, min(start + BATCH, DEEP_DOCUMENTS))
         collection.insert_many([{"_id": _id(n), "n": n} for n in numbers], ordered=False)
     say(f"{time.monotonic() - began:.0f} s; page 1 and page {DEEP_PAGE:,}, {DEEP_SAMPLES} times each, in turns")
     before = {page: DEEP_DOCUMENTS - DEEP_LIMIT * (page - 1) for page in (1, DEEP_PAGE)}
-    with running(bench.pod(OURS, None, MONGODB_DATABASE=database)) as server:
+    with running(setup.server(OURS, None, MONGODB_DATABASE=database)) as server:
         split = urlsplit(server.url)
         connection = http.client.HTTPConnection(split.hostname or "", split.port)
         result.pages_ms = {page: [] for page in before}
@@ -312,35 +322,35 @@ def _measure_pages(bench: _Bench, result: Result, say: Say) -> None:
                 result.pages_ms[page].append((time.perf_counter() - began) * 1000)
                 if (first := json.loads(body)[0]["n"]) != number - 1:
                     raise RuntimeError(f"Page {page:,} begins with document {first:,}, not {number - 1:,}.")
-    bench.mongo.drop_database(database)
+    setup.mongo.drop_database(database)
 
 
-def _measure_memory(bench: _Bench, result: Result, say: Say) -> None:
-    say(f"reads and writes at once, {SOAK_SECONDS} s, and what memory they take")
-    bench.fill([OURS])
-    with running(bench.pod(OURS, None)) as server, ThreadPoolExecutor() as pool:
+def _measure_memory(setup: _Setup, result: ServiceResult, say: Say) -> None:
+    say(f"memory during reads and writes, {SOAK_SECONDS} s")
+    setup.fill([OURS])
+    with running(setup.server(OURS, None)) as server, ThreadPoolExecutor() as pool:
         began = time.monotonic()
-        asked = [
-            pool.submit(wrk.ask, f"{server.url}?limit={PAGE}", SOAK_SECONDS, CONNECTIONS // 2),
-            pool.submit(wrk.ask, server.url, SOAK_SECONDS, CONNECTIONS // 2, POSTED),
+        runs = [
+            pool.submit(wrk.run, f"{server.url}?limit={PAGE}", SOAK_SECONDS, CONNECTIONS // 2),
+            pool.submit(wrk.run, server.url, SOAK_SECONDS, CONNECTIONS // 2, POSTED),
         ]
-        while not all(each.done() for each in asked):
+        while not all(each.done() for each in runs):
             time.sleep(1)
-            if (elapsed := time.monotonic() - began) > SOAK_WARM:
+            if (elapsed := time.monotonic() - began) > WARM_UP_SECONDS:
                 result.memory[elapsed] = server.memory_mib()
-        for each in asked:
+        for each in runs:
             each.result()
 
 
 def _slope(memory: dict[float, float]) -> tuple[float, float]:
-    """MiB an hour, and the standard error of that."""
+    """Return the growth in MiB an hour, and its standard error."""
     line = statistics.linear_regression(list(memory), list(memory.values()))
     left = sum((mib - line.slope * at - line.intercept) ** 2 for at, mib in memory.items()) / (len(memory) - 2)
     spread = statistics.pvariance(memory) * len(memory)
     return line.slope * 3600, (left / spread) ** 0.5 * 3600
 
 
-def _reading(number: int) -> dict[str, Any]:
+def _document(number: int) -> dict[str, Any]:
     return {
         "_id": ObjectId(),
         "sensor": f"greenhouse-{number % 20}",
@@ -353,7 +363,7 @@ def _reading(number: int) -> dict[str, Any]:
     }
 
 
-def _of_eve(number: int) -> dict[str, Any]:
+def _eve_fields(number: int) -> dict[str, Any]:
     now = datetime.now(UTC).replace(microsecond=0)
     return {"_created": now, "_updated": now, "_etag": sha1(b"%d" % number, usedforsecurity=False).hexdigest()}
 
@@ -370,12 +380,12 @@ def _get(url: str) -> bytes:
     return urllib3.request("GET", url).data
 
 
-def _require_wrk(say: Say) -> None:
+def _install_wrk(say: Say) -> None:
     host.install(host.missing_tools({"wrk": "wrk"}), say)
 
 
-def _eve(say: Say, left_out: list[str]) -> Path | None:
-    """The Python of an environment with Eve; None, and named, where it can't be had."""
+def _install_eve(say: Say, left_out: list[str]) -> Path | None:
+    """Return the Python of an environment with Eve, or None, with the reason added to `left_out`."""
     pins = CHECKOUT / "bench" / "requirements-peers.txt"
     directory = cache_directory() / f"peers-{sha1(pins.read_bytes(), usedforsecurity=False).hexdigest()[:8]}"
     python = directory / "bin" / "python"
@@ -395,12 +405,12 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603
 
 
-def _row(turn: Turn) -> str:
-    return f"| {_median(turn.rate):,.0f} | {_median(turn.p99_ms):.0f} ms"
+def _row(figures: ServerFigures) -> str:
+    return f"| {_median(figures.rate):,.0f} | {_median(figures.p99_ms):.0f} ms"
 
 
 _median: Callable[[list[float]], float] = statistics.median
 
 
-def _verdict(bar: Bar) -> str:
-    return {True: "met", False: "**missed**", None: "—"}[bar.met]
+def _verdict(requirement: Requirement) -> str:
+    return {True: "met", False: "**missed**", None: "—"}[requirement.met]

@@ -1,7 +1,6 @@
-"""A hundred viewers on one dashboard: when each has a change, whether probes are answered meanwhile, and what one costs
-that never reads.
+"""A hundred viewers on one dashboard: each one's delay, the probes' response times, and the effect of a stalled viewer.
 
-Needs a running `make up`. The viewers are WebSocket connections as a browser's, acknowledging as the page does.
+Needs a running `make up`. A viewer is a WebSocket client that sends acks as the page does.
 """
 
 import base64
@@ -20,8 +19,8 @@ import urllib3
 import websocket
 from kubernetes import client, config
 
-from bench.churn import state
-from bench.crowd import NAMESPACE, Say, crowd
+from bench.churn import dashboard_state
+from bench.fake_pods import NAMESPACE, FakePods, Say, fake_pods
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets, target
 
@@ -30,48 +29,48 @@ PODS = 5
 PER_SECOND = 5.0
 SECONDS = 60.0
 PROBE_SECONDS = 0.5
-ACKNOWLEDGE_SECONDS = 1.0
+ACK_SECONDS = 1.0
 PONG_SECONDS = 5.0
 
 
 @dataclass
-class Result:
+class ViewersResult:
     viewers: int = 0
-    delays: list[float] = field(default_factory=list)  # milliseconds, one a viewer and change
-    before: list[float] = field(default_factory=list)  # the same, with one viewer alone
-    missing: int = 0
+    delays: list[float] = field(default_factory=list)  # milliseconds, one for each viewer and change
+    delays_alone: list[float] = field(default_factory=list)  # the same, with one viewer
+    missing: int = 0  # changes that a viewer did not receive
     probes: dict[str, list[float]] = field(default_factory=lambda: {"/healthz": [], "/metrics": []})
     slow_clients: int = 0
-    watches: dict[str, tuple[float, float]] = field(default_factory=dict)  # kind → before and with all viewers
+    watches: dict[str, tuple[float, float]] = field(default_factory=dict)  # {kind: (with one viewer, with all)}
     memory: int = 0
 
 
-class Viewer(threading.Thread):
-    """Notes when it hears of each pod's number of restarts."""
+class ViewerClient(threading.Thread):
+    """A viewer that records when it receives each restart count of a pod."""
 
     def __init__(self, cookie: str) -> None:
         super().__init__(daemon=True)
-        self.heard: dict[str, float] = {}  # "<pod> <restarts>" → milliseconds since the epoch
-        self._names: dict[str, str] = {}  # uid → pod
+        self.received: dict[str, float] = {}  # {"<pod> <restarts>": epoch milliseconds}
+        self._names: dict[str, str] = {}  # {uid: pod}
         self._socket = websocket.create_connection(
             f"ws://127.0.0.1:{target.dashboard_port()}/socket.io/?EIO=4&transport=websocket",
             origin=f"http://127.0.0.1:{target.dashboard_port()}",
             cookie=cookie,
             timeout=30,
         )
-        self._seen = 0
-        self._seen_at = 0.0
+        self._seq = 0
+        self._acked_at = 0.0
 
     def run(self) -> None:
         with contextlib.suppress(OSError, websocket.WebSocketException):
             while text := self._socket.recv():
-                self._take(text, time.time() * 1000)
+                self._handle(text, time.time() * 1000)
 
     def close(self) -> None:
         self._socket.shutdown()
 
-    def _take(self, text: str | bytes, at: float) -> None:
-        """Engine.IO's open and ping, then Socket.IO's events."""
+    def _handle(self, text: str | bytes, at: float) -> None:
+        """Answer Engine.IO's open and ping, and apply Socket.IO's events."""
         text = text if isinstance(text, str) else text.decode()
         if text.startswith("0"):
             self._socket.send("40")
@@ -79,10 +78,10 @@ class Viewer(threading.Thread):
             self._socket.send("3")
         elif text.startswith("42"):
             name, message = orjson.loads(text[2:])
-            self._hear(name, message, at)
+            self._apply(name, message, at)
 
-    def _hear(self, name: str, message: Any, at: float) -> None:
-        self._seen = message["seq"]
+    def _apply(self, name: str, message: Any, at: float) -> None:
+        self._seq = message["seq"]
         if name == "snapshot":
             for pod in message["state"]["pods"]:
                 self._names[pod["uid"]] = pod["name"]
@@ -93,44 +92,44 @@ class Viewer(threading.Thread):
                 if operation == "insert":
                     self._names[rest[1]["uid"]] = rest[1]["name"]
                 elif path[2:] == ["restarts"] and path[1] in self._names:
-                    self.heard.setdefault(f"{self._names[path[1]]} {rest[0]}", at)
-        elif at - self._seen_at >= ACKNOWLEDGE_SECONDS * 1000:
-            self._seen_at = at
-            self._socket.send(f'42["seen",{{"seq":{self._seen}}}]')
+                    self.received.setdefault(f"{self._names[path[1]]} {rest[0]}", at)
+        elif at - self._acked_at >= ACK_SECONDS * 1000:
+            self._acked_at = at
+            self._socket.send(f'42["seen",{{"seq":{self._seq}}}]')
 
 
-def measure(say: Say) -> Result:
+def measure(say: Say) -> ViewersResult:
     config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))  # type: ignore[no-untyped-call]
-    result = Result()
+    result = ViewersResult()
     cookie = _cookie()
-    with crowd(PODS, say) as made:
+    with fake_pods(PODS, say) as pods:
         time.sleep(2)
         say("one viewer")
-        result.before, _ = _watch_changes(made, [Viewer(cookie)], SECONDS / 3)
+        result.delays_alone, _ = _receive_changes(pods, [ViewerClient(cookie)], SECONDS / 3)
         watches = _metric("dashboard_api_watches")
-        say(f"{VIEWERS} viewers, and one that never reads")
+        say(f"{VIEWERS} viewers and a stalled one")
         slow_clients = sum(_metric("dashboard_slow_clients_total").values())
-        viewers = [Viewer(cookie) for _ in range(VIEWERS)]
-        over = threading.Event()
-        deaf = _deaf(cookie)
-        threading.Thread(target=_keep_alive, args=(deaf, over), daemon=True).start()
-        prober = threading.Thread(target=_probe, args=(result.probes, over))
+        viewers = [ViewerClient(cookie) for _ in range(VIEWERS)]
+        finished = threading.Event()
+        stalled = _connect_stalled(cookie)
+        threading.Thread(target=_send_pongs, args=(stalled, finished), daemon=True).start()
+        prober = threading.Thread(target=_probe, args=(result.probes, finished))
         prober.start()
-        result.delays, result.missing = _watch_changes(made, viewers, SECONDS)
+        result.delays, result.missing = _receive_changes(pods, viewers, SECONDS)
         result.viewers = len(viewers)
-        over.set()
+        finished.set()
         prober.join()
         result.watches = {kind: (watches[kind], count) for kind, count in _metric("dashboard_api_watches").items()}
         result.slow_clients = int(sum(_metric("dashboard_slow_clients_total").values()) - slow_clients)
-        result.memory = max(pod["memory_bytes"] or 0 for pod in state()["pods"] if pod["app"] == "dashboard")
-        deaf.close()
+        result.memory = max(pod["memory_bytes"] or 0 for pod in dashboard_state()["pods"] if pod["app"] == "dashboard")
+        stalled.close()
     return result
 
 
-def report(result: Result) -> str:
+def report(result: ViewersResult) -> str:
     rows = [
-        ("one viewer", result.before),
-        (f"{result.viewers} viewers, and one that never reads ({result.missing} changes not delivered)", result.delays),
+        ("one viewer", result.delays_alone),
+        (f"{result.viewers} viewers and a stalled one ({result.missing} changes not delivered)", result.delays),
         ("`/healthz` meanwhile, through the API server's proxy", result.probes["/healthz"]),
         ("`/metrics` meanwhile, through the API server's proxy", result.probes["/metrics"]),
     ]
@@ -147,31 +146,34 @@ def report(result: Result) -> str:
     lines += [
         "",
         f"Watches towards the API server: {', '.join(f'{kind} {int(n)}' for kind, (_, n) in result.watches.items())}"
-        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers held as slow clients: "
+        f" ({'the same' if same else 'NOT the same'} with one viewer). Viewers marked as slow clients: "
         f"{result.slow_clients}. Working set with {result.viewers} viewers: {result.memory / 2**20:.0f} MiB.",
     ]
     return "\n".join(lines)
 
 
-def _watch_changes(made: Any, viewers: list[Viewer], seconds: float) -> tuple[list[float], int]:
+def _receive_changes(
+    pods: FakePods, viewers: list[ViewerClient], seconds: float
+) -> tuple[list[float], int]:
+    """Return the delays in milliseconds, and the number of changes not received."""
     for viewer in viewers:
         viewer.start()
     time.sleep(3)
-    made.changes.clear()
-    made.churn(PER_SECOND, seconds)
+    pods.changes.clear()
+    pods.churn(PER_SECOND, seconds)
     time.sleep(3)
     for viewer in viewers:
         viewer.close()
-    changes = {key: at for key, at in made.changes.items() if not key.endswith(" 0")}  # a new pod comes whole
-    delays = [viewer.heard[key] - at for key, at in changes.items() for viewer in viewers if key in viewer.heard]
+    changes = {key: at for key, at in pods.changes.items() if not key.endswith(" 0")}  # a new pod comes as an insert
+    delays = [viewer.received[key] - at for key, at in changes.items() for viewer in viewers if key in viewer.received]
     return delays, len(changes) * len(viewers) - len(delays)
 
 
-def _probe(times: dict[str, list[float]], over: threading.Event) -> None:
-    """By the API server's proxy, the only way to a pod's port from here: its own time is part of the figure."""
+def _probe(times: dict[str, list[float]], finished: threading.Event) -> None:
+    """Add response times in milliseconds. They include the API server's proxy, the only way to the pod's port."""
     api: Any = client.CoreV1Api()
     (pod,) = api.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=dashboard").items
-    while not over.wait(PROBE_SECONDS):
+    while not finished.wait(PROBE_SECONDS):
         for path, samples in times.items():
             began = time.monotonic()
             api.connect_get_namespaced_pod_proxy_with_path(f"{pod.metadata.name}:9090", NAMESPACE, path[1:])
@@ -179,7 +181,7 @@ def _probe(times: dict[str, list[float]], over: threading.Event) -> None:
 
 
 def _metric(name: str) -> dict[str, float]:
-    """A metric of the dashboard's, by its first label."""
+    """Return a metric of the dashboard as {value of its first label: figure}."""
     api: Any = client.CoreV1Api()
     (pod,) = api.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=dashboard").items
     text = api.connect_get_namespaced_pod_proxy_with_path(f"{pod.metadata.name}:9090", NAMESPACE, "metrics")
@@ -196,8 +198,8 @@ def _cookie() -> str:
     return answer.headers["Set-Cookie"].partition(";")[0]
 
 
-def _deaf(cookie: str) -> socket.socket:
-    """A viewer that says hello and then reads nothing, with as small a buffer as the kernel gives."""
+def _connect_stalled(cookie: str) -> socket.socket:
+    """Connect a viewer that reads nothing after the handshake, with the smallest receive buffer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     connection.connect(("127.0.0.1", target.dashboard_port()))
@@ -210,20 +212,20 @@ def _deaf(cookie: str) -> socket.socket:
             f"Sec-WebSocket-Key: {key}\r\nCookie: {cookie}\r\n\r\n"
         ).encode()
     )
-    while b"pingInterval" not in connection.recv(4096):  # what is sent before the server is open would be lost
+    while b"pingInterval" not in connection.recv(4096):  # the server ignores messages sent before its open packet
         pass
     connection.sendall(_frame(b"40"))
     return connection
 
 
-def _keep_alive(connection: socket.socket, over: threading.Event) -> None:
-    """Answers pings that it has not read: without that, the server would cut it off for its silence alone."""
-    while not over.wait(PONG_SECONDS):
+def _send_pongs(connection: socket.socket, finished: threading.Event) -> None:
+    """Answer pings without reading them: the server disconnects a client that sends no pong."""
+    while not finished.wait(PONG_SECONDS):
         with contextlib.suppress(OSError):
             connection.sendall(_frame(b"3"))
 
 
 def _frame(text: bytes) -> bytes:
-    """A client's WebSocket message, masked as it must be."""
+    """Return a masked WebSocket text frame, as clients must send."""
     mask = os.urandom(4)
     return bytes([0x81, 0x80 | len(text), *mask, *(byte ^ mask[index] for index, byte in enumerate(text))])

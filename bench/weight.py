@@ -1,7 +1,7 @@
-"""What the page weighs and costs in a browser: bytes, first paint, long tasks, and an hour's growth.
+"""The page's cost in a browser: bytes, first paint, long tasks, and the heap's growth in an hour.
 
-Bytes and first paint are of a running `make up`; the rest is of `make mock`, with more pods or a faster story than a
-cluster could give.
+Bytes and first paint are measured on a running `make up`, the rest on `make mock`, with more pods or a faster clock
+than a cluster has.
 """
 
 import statistics
@@ -13,8 +13,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Request, sync_playwright
 
-from bench.churn import signed_in
-from bench.crowd import Say
+from bench.churn import open_page
+from bench.fake_pods import Say
 from tests.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.dashboard.stubs import OPERATOR, Served
 from tools.deploy import secrets, target
@@ -22,7 +22,7 @@ from tools.deploy import secrets, target
 LOADS = 10
 TILES = 100
 TASK_SECONDS = 60.0
-SPEED = 20  # the mock's hour in three minutes
+SPEED = 20  # of the mock's clock: an hour in three minutes
 HOUR_SECONDS = 3600 / SPEED
 SETTLE_SECONDS = 20.0
 
@@ -47,33 +47,33 @@ PATCHES = """
 
 
 @dataclass
-class Result:
-    sizes: dict[str, int] = field(default_factory=dict)  # address → bytes of the body on the wire
+class WeightResult:
+    sizes: dict[str, int] = field(default_factory=dict)  # {URL: bytes of the body on the wire}
     first_tile: list[float] = field(default_factory=list)  # milliseconds since navigation
     first_paint: list[float] = field(default_factory=list)
-    tasks: list[float] = field(default_factory=list)  # milliseconds of each task over 50
+    tasks: list[float] = field(default_factory=list)  # milliseconds of each task over 50 ms
     mutations: int = 0
-    heap: list[int] = field(default_factory=list)  # bytes after a collection: settled, and at the end
+    heap: list[int] = field(default_factory=list)  # bytes after a garbage collection, at the start and at the end
 
 
-def measure(say: Say) -> Result:
-    result = Result()
+def measure(say: Say) -> WeightResult:
+    result = WeightResult()
     with sync_playwright() as playwright:
-        say(f"{LOADS} loads of the demo's page")
-        _load(signed_in(playwright), result)
+        say(f"{LOADS} loads of the page")
+        _load(open_page(playwright), result)
         _weigh(playwright, result)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         say(f"{TILES} tiles that change, {TASK_SECONDS:.0f} s")
         with _mock(MOCK_PODS=str(TILES), MOCK_CHURN=str(TILES)) as url:
             _tasks(_open(browser, url), result)
-        say(f"an hour of the mock's story in {HOUR_SECONDS:.0f} s")
+        say(f"an hour of the mock in {HOUR_SECONDS:.0f} s")
         with _mock(MOCK_SPEED=str(SPEED)) as url:
             _grow(_open(browser, url), result)
         browser.close()
     return result
 
 
-def report(result: Result) -> str:
+def report(result: WeightResult) -> str:
     total = sum(result.sizes.values())
     growth = (result.heap[1] - result.heap[0]) / 2**20
     longest = max(result.tasks, default=0)
@@ -87,14 +87,14 @@ def report(result: Result) -> str:
             f"| {statistics.median(result.first_tile):.0f} ms, {max(result.first_tile):.0f} ms | 1 s |",
             f"| main-thread tasks over 50 ms while {TILES} tiles change each second | {len(result.tasks)} in "
             f"{TASK_SECONDS:.0f} s, longest {longest:.0f} ms ({result.mutations:,} mutations) | none |",
-            f"| heap's growth in an hour of the mock's story, {SPEED} times as fast | {growth:+.1f} MiB "
+            f"| heap's growth in an hour of the mock, {SPEED} times as fast | {growth:+.1f} MiB "
             f"(from {result.heap[0] / 2**20:.1f}) | 20 MiB |",
         ]
     )
 
 
-def _load(page: Page, result: Result) -> None:
-    """Loads by one who was here before: the browser asks whether what it has is still right."""
+def _load(page: Page, result: WeightResult) -> None:
+    """Measure repeated loads, in which the browser revalidates its cache."""
     address = f"http://127.0.0.1:{target.dashboard_port()}/"
     for _ in range(LOADS):
         page.goto(address, wait_until="commit")
@@ -106,8 +106,8 @@ def _load(page: Page, result: Result) -> None:
     page.context.browser.close()  # type: ignore[union-attr]
 
 
-def _weigh(playwright: Any, result: Result) -> None:
-    """A first visit, from the login on: what goes over the wire, packed as the dashboard packs it."""
+def _weigh(playwright: Any, result: WeightResult) -> None:
+    """Measure the compressed bytes of a first visit, the login included."""
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
     page = browser.new_page()
     finished: list[Request] = []
@@ -116,12 +116,12 @@ def _weigh(playwright: Any, result: Result) -> None:
     page.wait_for_selector('[data-connection="live"]')
     page.wait_for_timeout(3000)
     for request in finished:
-        if "/api/" not in request.url:  # figures are not the page
+        if "/api/" not in request.url:  # data are not part of the page
             result.sizes[request.url] = request.sizes()["responseBodySize"]
     browser.close()
 
 
-def _tasks(page: Page, result: Result) -> None:
+def _tasks(page: Page, result: WeightResult) -> None:
     page.wait_for_timeout(5000)
     page.evaluate(PATCHES)
     page.wait_for_timeout(TASK_SECONDS * 1000)
@@ -130,7 +130,7 @@ def _tasks(page: Page, result: Result) -> None:
     page.context.close()
 
 
-def _grow(page: Page, result: Result) -> None:
+def _grow(page: Page, result: WeightResult) -> None:
     page.wait_for_timeout(SETTLE_SECONDS * 1000)
     session = page.context.new_cdp_session(page)
     for seconds in (0.0, HOUR_SECONDS):

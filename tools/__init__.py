@@ -1,1 +1,1 @@
-"""What runs the project on a machine: the embedded Kubernetes, the deployment, the service alone."""
+"""Tools that run this project: the embedded Kubernetes, the deployment, the service alone, generated docs."""

@@ -1,4 +1,4 @@
-"""Flask that answers with the bytes of a file: what the web costs when nothing is behind it."""
+"""Flask with a constant response, the bytes of a file: the cost of HTTP without a database."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Eve as its documentation sets it up: one resource, validated by a schema, readable and writable by everyone."""
+"""Eve set up as in its documentation: one resource with a schema, and no authentication."""
 
 import os
 

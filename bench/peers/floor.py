@@ -1,6 +1,6 @@
-"""python -m bench.peers.floor SECONDS: microseconds of CPU that one page takes without the web.
+"""The CPU time of one page without HTTP: `python -m bench.peers.floor SECONDS` prints it in microseconds.
 
-The driver finds 20 documents, orjson writes them: whoever serves them as JSON does at least this.
+PyMongo finds 20 documents and orjson encodes them: the least that any server of them as JSON has to do.
 """
 
 import os

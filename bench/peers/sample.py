@@ -1,4 +1,4 @@
-"""What a good tutorial makes of Flask and PyMongo: the same two routes, and nothing around them."""
+"""Flask with PyMongo as in a tutorial: the same two routes, without error handling."""
 
 import os
 

@@ -39,7 +39,7 @@ def test_two_instances_run_side_by_side_and_one_ends_without_a_trace(deployment:
     finally:
         assert cluster(instance, "down").returncode == 0
     assert traces_of(instance) == []
-    assert not [pid for pid in processes if lifecycle.started(int(pid))]
+    assert not [pid for pid in processes if lifecycle.start_time(int(pid))]
     assert str(instance.directory) not in Path("/proc/mounts").read_text()
     assert "eth0-peer" not in subprocess.check_output(["ip", "link"], text=True)
     assert cluster(instance, "status").returncode == 3

@@ -1,1 +1,1 @@
-"""A real Kubernetes on one machine without a container engine: upstream's own programs in namespaces of their own."""
+"""The embedded cluster: upstream Kubernetes on one node, in Linux namespaces of its own, without Docker."""

@@ -1,4 +1,4 @@
-"""python -m tools.cluster up | down | status | load ARCHIVE… | kubeconfig"""
+"""Command line of the embedded cluster: python -m tools.cluster up | down | status | load ARCHIVE… | kubeconfig"""
 
 import argparse
 import os
@@ -12,15 +12,16 @@ from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, Instance
 
 MIB = 1 << 20
-DEMO_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
+# (variable, default port on 127.0.0.1, node port), the same as those of `make up`
+DEFAULT_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
 
 
 def main() -> int:
     options = _parse()
-    os.umask(0o022)  # what containers are made of is read by other users; keys set modes of their own
+    os.umask(0o022)  # container users read the files that are made here; keys get their own mode
     instance = _instance(options)
     try:
-        return _carry_out(options.command, instance, options)
+        return _execute(options.command, instance, options)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
@@ -28,26 +29,26 @@ def main() -> int:
         print(f"{error}: fix this and retry.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        print("\nInterrupted: run it again to continue.", file=sys.stderr)
         return 130
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.cluster", description="A real Kubernetes in namespaces of its own."
+        prog="python -m tools.cluster", description="Kubernetes on one node, in Linux namespaces."
     )
-    parser.add_argument("--name", default="main", help="which instance (default: main)")
+    parser.add_argument("--name", default="main", help="name of the instance (default: main)")
     parser.add_argument("--api-port", type=int, default=os.environ.get("API_PORT") or "6443", metavar="PORT")
     parser.add_argument(
         "--forward", type=_forward, action="append", default=[], metavar="PORT=NODEPORT",
-        help="a port of 127.0.0.1 and the port of the node that it leads to",
+        help="forward a port of 127.0.0.1 to a port of the node",
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start it, and wait until the node is Ready")
-    commands.add_parser("down", help="stop it; its data stay")
-    commands.add_parser("status", help="does it run, and how much memory it holds")
+    commands.add_parser("up", help="start the cluster and wait until its node is Ready")
+    commands.add_parser("down", help="stop the cluster, keep its data")
+    commands.add_parser("status", help="print whether it runs, and how much memory it uses")
     commands.add_parser("load", help="import image archives").add_argument("archives", nargs="+", type=Path)
-    commands.add_parser("kubeconfig", help="print where the kubeconfig is")
+    commands.add_parser("kubeconfig", help="print the path of the kubeconfig")
     return parser.parse_args()
 
 
@@ -58,13 +59,13 @@ def _forward(text: str) -> tuple[int, int]:
 
 def _instance(options: argparse.Namespace) -> Instance:
     forwards = tuple(options.forward)
-    if options.name == "main" and not forwards:  # as `make up` has them
-        forwards = tuple((int(os.environ.get(name) or port), inside) for name, port, inside in DEMO_FORWARDS)
+    if options.name == "main" and not forwards:
+        forwards = tuple((int(os.environ.get(name) or port), inside) for name, port, inside in DEFAULT_FORWARDS)
     directory = CHECKOUT / (".cluster" if options.name == "main" else f".cluster-{options.name}")
     return Instance(options.name, directory, options.api_port, forwards)
 
 
-def _carry_out(command: str, instance: Instance, options: argparse.Namespace) -> int:
+def _execute(command: str, instance: Instance, options: argparse.Namespace) -> int:
     if command == "up":
         lifecycle.up(instance, _timed())
         print(f"kubeconfig {instance.kubeconfig}")
@@ -77,7 +78,7 @@ def _carry_out(command: str, instance: Instance, options: argparse.Namespace) ->
         print(instance.kubeconfig)
     elif lifecycle.running_pid(instance) is None:
         print("stopped")
-        return 3  # as init scripts say "not running"
+        return 3  # the status of an init script for "not running"
     else:
         print(f"running, {cgroups.memory_bytes(instance.cgroup) // MIB} MiB of memory")
     return 0

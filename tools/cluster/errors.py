@@ -1,4 +1,4 @@
-"""What can go wrong, each in one sentence that says what to do next.
+"""Errors of the cluster and of the deployment. Each message is one sentence that says what to do next.
 
 ClusterError
 ├── HostError      the machine lacks something: root, disk, memory, a port, a package
@@ -8,7 +8,7 @@ ClusterError
 
 
 class ClusterError(Exception):
-    """The cluster cannot do what was asked; the message is for the person who asked."""
+    """The command failed. The message is for its user."""
 
 
 class HostError(ClusterError):

@@ -1,4 +1,4 @@
-"""What the cluster asks of the machine: root, room, ports, packages, kernel modules. Asked before anything is begun."""
+"""Requirements on the host: root, disk, memory, ports, packages, kernel modules. Checked before anything is started."""
 
 import contextlib
 import os
@@ -9,23 +9,24 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tools.cluster.errors import HostError
-from tools.cluster.instance import cache_directory
-from tools.cluster.lock import exclusively
+from tools.cluster.instance import cache_directory, exclusively
 
 GIB = 1 << 30
 DISK_FOR_BUILD = 10 * GIB
 DISK_FOR_RUN = 2 * GIB
 MEMORY = 4 * GIB
 
-# Installed: plain tools. {command: Debian package}
+# Installed on the host: {command: Debian package}
 TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nft": "nftables", "conntrack": "conntrack", "socat": "socat"}
-# Only unpacked beside the cluster's own programs: no service starts, and a Docker's own containerd is never replaced.
+# Unpacked, not installed: no service starts, and the containerd of an installed Docker stays as it is.
+# {Debian package: directory of its programs}
 RUNTIME = {"containerd": "usr/bin", "runc": "usr/sbin", "containernetworking-plugins": "usr/lib/cni"}
-LOCK = ("-o", "DPkg::Lock::Timeout=120")  # seconds to wait for another apt, such as the system's own updates
+LOCK = ("-o", "DPkg::Lock::Timeout=120")  # seconds to wait for another apt, such as unattended upgrades
 MODULES = ("br_netfilter", "overlay", "nf_conntrack", "veth", "bridge")
 
 
 def require_root() -> None:
+    """Raise HostError unless run by root."""
     if os.geteuid() != 0:
         raise HostError(
             "The embedded cluster needs root (namespaces, mounts, cgroups): run it as root, or use CLUSTER=minikube."
@@ -33,7 +34,7 @@ def require_root() -> None:
 
 
 def require_room(directory: Path, building: bool) -> None:
-    """Raises unless disk and memory suffice."""
+    """Raise HostError unless disk and memory suffice."""
     wanted = DISK_FOR_BUILD if building else DISK_FOR_RUN
     for place in (directory, cache_directory()):
         place.mkdir(parents=True, exist_ok=True)
@@ -49,13 +50,13 @@ def require_room(directory: Path, building: bool) -> None:
 
 
 def memory_total(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Bytes of memory that the machine has."""
+    """Return the machine's memory in bytes."""
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     return int(fields["MemTotal"].split()[0]) * 1024
 
 
 def listen(port: int, variable: str) -> socket.socket:
-    """A listening socket on the host's loopback, or a HostError that names the variable to change."""
+    """Return a socket that listens on 127.0.0.1. Raise HostError, with the variable to change, if the port is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -64,24 +65,24 @@ def listen(port: int, variable: str) -> socket.socket:
         listener.close()
         raise HostError(
             f"Port {port} of 127.0.0.1 is taken ({error.strerror}): "
-            f"stop what listens there, or choose another with {variable}=."
+            f"stop the program that listens there, or choose another port with {variable}=."
         ) from None
     listener.listen(1024)
     return listener
 
 
 def install(packages: Iterable[str], say: Callable[[str], None]) -> None:
-    """Installs Debian packages without removing any; does nothing where there are none to install."""
+    """Install Debian packages without removing any. Raise HostError without apt-get or root, or if apt-get fails."""
     packages = sorted(set(packages))
     if not packages:
         return
     if not shutil.which("apt-get"):
-        raise HostError(f"Missing Debian packages: {', '.join(packages)}; install what they are called here.")
+        raise HostError(f"Missing Debian packages: {', '.join(packages)}. Install their equivalents for this system.")
     if os.geteuid() != 0:
         raise HostError(f"Installing {', '.join(packages)} needs root: run it as root, or install them first.")
     say(f"installing {' '.join(packages)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # A run that was interrupted in the middle of an install leaves dpkg wanting this.
+    # An interrupted install leaves packages unconfigured, and apt-get then refuses to work.
     subprocess.run(("dpkg", "--configure", "-a"), env=environment, capture_output=True)
     command = ("apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *LOCK, *packages)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -97,7 +98,7 @@ def apt_update() -> None:
 
 
 def missing_tools(tools: dict[str, str]) -> list[str]:
-    """The packages of those commands that the machine does not have."""
+    """Return the packages of the commands that are not installed. `tools` is {command: package}."""
     return [
         package
         for command, package in tools.items()
@@ -106,7 +107,7 @@ def missing_tools(tools: dict[str, str]) -> list[str]:
 
 
 def runtime() -> Path:
-    """A cached directory with containerd, runc and the CNI plugins, unpacked from Debian's packages."""
+    """Return a cached directory with containerd, runc and the CNI plugins, unpacked from Debian packages."""
     directory = cache_directory() / "runtime"
     with exclusively(cache_directory() / "runtime.lock"):
         if not (directory / "complete").exists():
@@ -118,7 +119,7 @@ def _unpack_runtime(directory: Path) -> None:
     partial = cache_directory() / "runtime.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    # The download runs as root: apt's own user cannot write into a private directory.
+    # Download as root: apt's sandbox user cannot write into a private directory.
     command = ("apt-get", "-o", "APT::Sandbox::User=root", "download", *RUNTIME)
     done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
     if done.returncode != 0:
@@ -135,11 +136,11 @@ def _unpack_runtime(directory: Path) -> None:
 
 
 def load_modules() -> None:
-    """Loads what the kernel has as modules; where it is built in, or there are none, nothing is to be done."""
+    """Load the kernel modules that the node uses. Failures are ignored: the features may be built into the kernel."""
     if modprobe := shutil.which("modprobe"):
         with contextlib.suppress(OSError):
             subprocess.run((modprobe, "--all", "--quiet", *MODULES), capture_output=True)
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+    return (text.strip().splitlines() or ["no error message"])[-1]

@@ -1,4 +1,4 @@
-"""Container images as archives: the pause image that every pod needs, and what the node already holds."""
+"""The pause image, which every pod needs, as an archive that containerd can import."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def pause_image(binary: Path, archive: Path, name: str) -> None:
-    """Writes a docker-archive of one layer with one static program, which runs as nobody."""
+    """Write a docker-archive with `binary` as its only file, run as an unprivileged user."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         _add(tar, "pause", binary.read_bytes(), mode=0o755)

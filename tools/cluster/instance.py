@@ -1,7 +1,10 @@
-"""One embedded cluster: its name, its ports on the host's loopback, its directories. Several run side by side."""
+"""An instance of the embedded cluster: its name, ports and directories; the cache that instances share; file locks."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +18,13 @@ API_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
 API_PORT = 6443
 
-# Inside the node's mount namespace every instance has the same short paths: a socket's may have 107 bytes at most.
+# The same for every instance, in its mount namespace. Short, because a Unix socket's path has at most 107 bytes.
 NODE_STATE = Path("/run/node")
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Where one cluster lives. `forwards` maps a port of the host's loopback to a port of the node."""
+    """One embedded cluster; several can run side by side. `forwards` has (port of 127.0.0.1, port of the node)."""
 
     name: str
     directory: Path
@@ -30,7 +33,7 @@ class Instance:
 
     @property
     def state(self) -> Path:
-        """What outlives a stop: etcd, certificates, images, volumes. The node sees it as NODE_STATE."""
+        """What a stop keeps: etcd, certificates, images, volumes. The node mounts it at NODE_STATE."""
         return self.directory / "state"
 
     @property
@@ -47,22 +50,31 @@ class Instance:
 
     @property
     def record(self) -> Path:
-        """Who runs it: written when the node starts, removed when it has ended."""
+        """The file with the running node's process. It exists while the node runs."""
         return self.directory / "node.json"
 
     @property
     def cgroup(self) -> str:
-        """A name that no other instance, of this checkout or another, has in the host's cgroup tree."""
+        """The name in the host's cgroup tree, unique among all instances of all checkouts."""
         digest = hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:8]
         return f"flask-mongodb-{self.name}-{digest}"
 
     @property
     def listeners(self) -> tuple[tuple[int, int], ...]:
-        """Every (port on the host's loopback, port of the node), the API's first."""
+        """Every (port of 127.0.0.1, port of the node), the API server's first."""
         return ((self.api_port, API_PORT), *self.forwards)
 
 
 def cache_directory() -> Path:
-    """What is expensive to make and the same for every checkout: outside them all."""
+    """Return the directory for builds that all checkouts share."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "flask-mongodb"
+
+
+@contextlib.contextmanager
+def exclusively(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` until the block, or the process, ends. Wait while another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

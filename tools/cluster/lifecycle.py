@@ -1,4 +1,4 @@
-"""From nothing to a Ready node, and back to nothing."""
+"""Start and stop of an embedded cluster, and what is done to a running one: image import, kubectl."""
 
 import contextlib
 import datetime as dt
@@ -17,29 +17,31 @@ from typing import IO, Any
 
 from tools.cluster import binary, cgroups, host, pki, programs
 from tools.cluster.errors import ClusterError, HostError, StartError
-from tools.cluster.instance import CHECKOUT, NODE_ADDRESS, Instance
-from tools.cluster.lock import exclusively
+from tools.cluster.instance import CHECKOUT, NODE_ADDRESS, Instance, exclusively
 
 NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
-STOP_LIMIT = 25.0  # seconds; the node itself gives its programs half of that
+STOP_LIMIT = 25.0  # seconds; over the node's own STOP_LIMIT for its programs, 12 s
 LOG_TAIL = 12  # lines
 
 Say = Callable[[str], None]
 
 
 def up(instance: Instance, say: Say) -> None:
-    """Brings the node to Ready; changes nothing where it already is. Prerequisites are installed, built and made."""
+    """Start the cluster and wait until its node is Ready. Install and build what is missing first.
+
+    Do nothing if it runs from the same sources, and replace it if it runs from others. Raise ClusterError.
+    """
     host.require_root()
     with exclusively(instance.directory / "lock"):
-        if _runs_as_wanted(instance):
+        if _is_up_to_date(instance):
             say("the cluster is up already")
             return
         if running_pid(instance):
-            say("the cluster that runs is not the one wanted, or not well: stopping it")
+            say("the running cluster is unhealthy or has another configuration: stopping it")
             _stop(instance)
         _clear(instance)
         host.require_room(instance.directory, building=binary.cached() is None)
-        # Bound before anything long begins, so that a taken port is known at once.
+        # Bind first, so that a taken port fails at once and not after the build.
         listeners = _listen(instance)
         try:
             prepare(instance, say)
@@ -50,9 +52,9 @@ def up(instance: Instance, say: Say) -> None:
 
 
 def check(instance: Instance) -> None:
-    """Raises at once for what no waiting mends: too little room, a port that is taken."""
+    """Raise HostError for what would fail `up` later: the checkout's place, disk, memory, a taken port."""
     if CHECKOUT.is_relative_to("/run") or CHECKOUT.is_relative_to("/var/log"):
-        raise HostError(f"The node hides {CHECKOUT} behind a directory of its own: move the checkout elsewhere.")
+        raise HostError(f"The node cannot see {CHECKOUT} below its own tmpfs: move the checkout elsewhere.")
     host.require_room(instance.directory, building=binary.cached() is None)
     if running_pid(instance) is None:
         for listener in _listen(instance).values():
@@ -60,7 +62,7 @@ def check(instance: Instance) -> None:
 
 
 def prepare(instance: Instance, say: Say) -> None:
-    """Everything that can be made before the node starts: packages, the binary, certificates, configuration."""
+    """Make everything that the node needs: packages, binaries, certificates, configuration."""
     host.install(host.missing_tools(host.TOOLS), say)
     host.load_modules()
     runtime = host.runtime()
@@ -73,7 +75,7 @@ def prepare(instance: Instance, say: Say) -> None:
 
 
 def down(instance: Instance) -> bool:
-    """Stops the node and everything in it; keeps its state. False where nothing ran."""
+    """Stop the node with everything in it and keep its state. Return whether it ran."""
     host.require_root()
     with exclusively(instance.directory / "lock"):
         ran = running_pid(instance) is not None
@@ -83,10 +85,10 @@ def down(instance: Instance) -> bool:
 
 
 def load(instance: Instance, archive: Path) -> None:
-    """Imports an image archive into the node."""
+    """Import an image archive into the node. Raise ClusterError if the node is stopped or refuses the archive."""
     host.require_root()
     if not archive.exists():
-        raise ClusterError(f"{archive} is not there: was a source changed during the build? Run it again.")
+        raise ClusterError(f"{archive} is missing: a source may have changed during the build. Retry.")
     with archive.open("rb") as content:
         done = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "import", "-", stdin=content)
     if done.returncode != 0:
@@ -94,34 +96,34 @@ def load(instance: Instance, archive: Path) -> None:
 
 
 def loaded(instance: Instance) -> set[str]:
-    """The names of the images that the node holds, as they were loaded."""
+    """Return the names of the node's images, without the prefix that containerd adds."""
     names = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet").stdout.decode().split()
     return {name.removeprefix("docker.io/library/") for name in names}
 
 
 def running_pid(instance: Instance) -> int | None:
-    """The process that holds the node's namespaces open, as the host sees it; None where it is gone."""
+    """Return the host's pid of the process that holds the node's namespaces, or None if it has ended."""
     try:
         record = json.loads(instance.record.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    # A process id alone may be another's by now: with the moment it started, it is ours or nobody's.
-    return record["pid"] if started(record["pid"]) == record["started"] else None
+    # The kernel may have given the pid to another process: its start time identifies it.
+    return record["pid"] if start_time(record["pid"]) == record["started"] else None
 
 
 def node_pid(instance: Instance) -> int | None:
-    """The node's PID 1, as the host sees it."""
+    """Return the host's pid of the node's PID 1, or None if it has ended."""
     if not (pid := running_pid(instance)):
         return None
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except FileNotFoundError:
-        return None  # it ended meanwhile
+        return None  # the process has just ended
     return int(children[0]) if children else None
 
 
 def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the built kubectl against this instance."""
+    """Run this instance's kubectl. The caller checks the exit status."""
     command = (str(instance.kubectl), "--kubeconfig", str(instance.kubeconfig), *arguments)
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -129,7 +131,7 @@ def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[
 def _on_node(
     instance: Instance, program: str, *arguments: str, stdin: IO[bytes] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs one of the node's own programs inside it."""
+    """Run a program of the node in the node's namespaces. Raise ClusterError if the node is stopped."""
     if not (pid := node_pid(instance)):
         raise ClusterError("The cluster is not running: start it with `make up`.")
     enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
@@ -154,7 +156,7 @@ def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) ->
         )  # fmt: skip
     try:
         os.close(write_end)
-        record = {"pid": process.pid, "started": started(process.pid), "wanted": wanted, "ready": False}
+        record = {"pid": process.pid, "started": start_time(process.pid), "wanted": wanted, "ready": False}
         _write_record(instance, record)
         with os.fdopen(read_end) as progress:
             _follow(instance, progress, say)
@@ -166,12 +168,12 @@ def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) ->
 
 
 def _write_record(instance: Instance, record: dict[str, Any]) -> None:
-    """Whole or not at all: without its record a node cannot be found again."""
+    """Write the record atomically: without it nothing finds the node again."""
     pki.write_private(instance.record, json.dumps(record).encode())
 
 
 def _follow(instance: Instance, progress: Iterator[str], say: Say) -> None:
-    """Reads the node's progress until it is ready; raises with the end of the right log where it fails."""
+    """Relay the node's progress until it is ready. Raise StartError with the end of the failed program's log."""
     for line in progress:
         word, _, rest = line.strip().partition(" ")
         if word == "ready":
@@ -197,12 +199,12 @@ def _stop(instance: Instance) -> None:
         return
     deadline = time.monotonic() + STOP_LIMIT
     while running_pid(instance) and time.monotonic() < deadline:
-        # Again and again: a node that is only just starting does not listen yet.
+        # Repeat the signal: a node that has just started may not have its handler yet.
         if node := node_pid(instance):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(node, signal.SIGTERM)
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(holder, os.WNOHANG)  # it is our own child where a start failed
+            os.waitpid(holder, os.WNOHANG)  # after a failed start it is our child, and stays a zombie until reaped
         time.sleep(0.05)
     if running_pid(instance):
         os.kill(holder, signal.SIGKILL)
@@ -213,12 +215,12 @@ def _stop(instance: Instance) -> None:
 
 
 def _clear(instance: Instance) -> None:
-    """Removes what a node leaves outside its namespaces."""
+    """Remove what a node leaves outside its namespaces: its cgroups and its record."""
     cgroups.remove(instance.cgroup)
     instance.record.unlink(missing_ok=True)
 
 
-def _runs_as_wanted(instance: Instance) -> bool:
+def _is_up_to_date(instance: Instance) -> bool:
     if not running_pid(instance):
         return False
     record = json.loads(instance.record.read_text())
@@ -228,7 +230,7 @@ def _runs_as_wanted(instance: Instance) -> bool:
 
 
 def _wanted(instance: Instance) -> str:
-    """One hash of what the node is started from: another value means another node."""
+    """Return a hash of everything that the node is started from. If it differs, `up` replaces the node."""
     parts = [binary.sources_hash(), repr(instance.listeners), repr(programs.control_plane()), repr(programs.workers())]
     here = Path(__file__).parent
     parts += [path.read_text() for path in (here / "node.py", here / "pki.py", *sorted(here.glob("manifests/*.yaml")))]
@@ -237,7 +239,7 @@ def _wanted(instance: Instance) -> str:
 
 
 def _listen(instance: Instance) -> dict[str, socket.socket]:
-    """A listening socket on the host's loopback for each target on the node."""
+    """Return {host:port on the node: socket that listens on 127.0.0.1}."""
     variables = {6443: "API_PORT", 30500: "SERVICE_PORT", 30800: "DASHBOARD_PORT"}
     listeners: dict[str, socket.socket] = {}
     try:
@@ -251,7 +253,7 @@ def _listen(instance: Instance) -> dict[str, socket.socket]:
 
 
 def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
-    """Puts programs and configuration where the node finds them."""
+    """Put programs and configuration into the node's state directory."""
     state = instance.state
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state / "volumes").mkdir(mode=0o711, exist_ok=True)
@@ -272,7 +274,7 @@ def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
 
 
 def _place(source: Path, target: Path) -> None:
-    """A hard link where the file system allows it, else a copy: 150 MB are not to be copied for each instance."""
+    """Hard-link a file, or copy it on another file system: the binary has 150 MB, and each instance needs it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -283,8 +285,8 @@ def _place(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def started(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None for one that is gone or only waits to be reaped."""
+def start_time(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since boot, or None if it has ended or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
-"""PID 1 of the node's namespaces: sets them up, starts the programs in order, restarts what dies, and stops it all.
+"""PID 1 of the node's namespaces: mounts and network, start of the programs in order, restarts, shutdown.
 
-Started by `cluster up` through unshare. It tells its progress, a line a step, on the descriptor it was given:
-"step <words>", then "ready" or "failed <program>: <words>". When it ends, the kernel ends everything in its namespaces.
+`lifecycle.up` starts it with unshare. It writes its progress to a pipe: "step <text>" lines, then "ready" or
+"failed <program>: <text>". When it ends, the kernel kills everything in its namespaces.
 """
 
 import base64
@@ -27,13 +27,13 @@ from tools.cluster.instance import API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
 from tools.cluster.programs import BIN, PKI, Program
 
 MANIFESTS = Path(__file__).parent / "manifests"
-START_LIMIT = 120.0  # seconds for one step on a machine that is busy building images at the same time
-STOP_LIMIT = 12.0  # seconds that programs and pods have to end by themselves
-RESTART_DELAY = 1.0  # seconds before a program that died is started again
+START_LIMIT = 120.0  # seconds for one step; long, because the images are built at the same time
+STOP_LIMIT = 12.0  # seconds for pods and programs to end after SIGTERM
+RESTART_DELAY = 1.0  # seconds before a program that ended is started again
 
 
 def main() -> int:
-    """Arguments: state directory, log directory, progress descriptor, then <listening descriptor>=<host:port>…"""
+    """Run the node. Arguments: state directory, log directory, progress pipe, <listening descriptor>=<host:port>…"""
     state, logs, progress, *pairs = sys.argv[1:]
     listeners = {int(pair.split("=")[0]): pair.split("=")[1] for pair in pairs}
     node = Node(Path(logs), int(progress), listeners)
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 class Node:
-    """The programs of one node and their life."""
+    """Supervisor of the node's programs."""
 
     def __init__(self, logs: Path, progress: int, listeners: dict[int, str]) -> None:
         self.logs = logs
@@ -58,6 +58,7 @@ class Node:
         self.stopping = False
 
     def run(self, state: Path) -> None:
+        """Start everything, then supervise until SIGTERM. Raise StartError if the start fails."""
         signal.signal(signal.SIGTERM, self._stop_requested)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _mount(state)
@@ -65,8 +66,8 @@ class Node:
         for program in programs.control_plane():
             self.start(program)
         self.say("step starting etcd, containerd and the API server")
-        self.wait_for("kube-apiserver", _api_answers)
-        self.say("step applying the cluster's own roles and services")
+        self.wait_for("kube-apiserver", _api_is_ready)
+        self.say("step applying the cluster's roles and services")
         self.wait_for("kube-apiserver", _apply_manifests)
         for program in programs.workers():
             self.start(program)
@@ -87,23 +88,23 @@ class Node:
                 env={"PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin"},
             )  # fmt: skip
         self.running[process.pid] = program
-        # Reaped by wait() below, with every orphan: Popen must not wait for it as well.
+        # reap() waits for it, as for every orphan. A set returncode keeps Popen from waiting too.
         process.returncode = 0
 
-    def wait_for(self, name: str, arrived: Callable[[], bool]) -> None:
-        """Waits until `arrived`; a program that ends meanwhile fails the start."""
+    def wait_for(self, name: str, condition: Callable[[], bool]) -> None:
+        """Wait until `condition()`. Raise StartError at START_LIMIT, on SIGTERM, or if a program ends meanwhile."""
         deadline = time.monotonic() + START_LIMIT
-        while not arrived():
-            if died := self.reap():
-                raise StartError(f"{died[0].name}: it ended during the start")
+        while not condition():
+            if ended := self.reap():
+                raise StartError(f"{ended[0].name}: it ended during the start")
             if self.stopping:
-                raise StartError(f"{name}: asked to stop during the start")
+                raise StartError(f"{name}: stopped during the start")
             if time.monotonic() > deadline:
                 raise StartError(f"{name}: not ready after {START_LIMIT:.0f} s")
             time.sleep(0.1)
 
     def supervise(self) -> None:
-        """Starts again what dies, until asked to stop."""
+        """Restart programs that end, until SIGTERM."""
         while not self.stopping:
             for program in self.reap():
                 time.sleep(RESTART_DELAY)
@@ -111,31 +112,31 @@ class Node:
             time.sleep(0.2)
 
     def reap(self) -> list[Program]:
-        """Takes every ended child, adopted ones too, and returns those that were programs."""
-        died = []
+        """Reap all ended children, orphans included. Return the programs among them."""
+        ended = []
         with contextlib.suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 if program := self.running.pop(pid, None):
-                    died.append(program)
-        return died
+                    ended.append(program)
+        return ended
 
     def shut_down(self) -> None:
-        """As a machine does it: the pods are asked to end while their logs are still read, then the programs.
+        """Terminate the pods while containerd still takes their logs, then the programs.
 
-        What has not ended after STOP_LIMIT dies with the namespace.
+        What is left after STOP_LIMIT is killed with the namespace.
         """
         deadline = time.monotonic() + STOP_LIMIT
         programs_by_name = {program.name: pid for pid, program in self.running.items()}
         self.running.clear()
-        # The kubelet would start again what ends; the API server, without state, would wait for an etcd that is gone.
+        # SIGKILL: the kubelet would restart containers, and the API server would wait for an etcd that has ended.
         for name in ("kubelet", "kube-apiserver"):
             if name in programs_by_name:
                 os.kill(programs_by_name[name], signal.SIGKILL)
-        for process in _pods():
-            _ask_to_end(process.pid)
-        self._wait_for_end_of(_pods, deadline)
-        _ask_to_end(-1)
-        self._wait_for_end_of(_programs, deadline)
+        for process in _in_containers():
+            _terminate(process.pid)
+        self._wait_for_end_of(_in_containers, deadline)
+        _terminate(-1)
+        self._wait_for_end_of(_outside_shims, deadline)
 
     def _wait_for_end_of(self, processes: Callable[[], list["Process"]], deadline: float) -> None:
         while processes() and time.monotonic() < deadline:
@@ -143,7 +144,7 @@ class Node:
             time.sleep(0.05)
 
     def say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody listens any more: `up` was interrupted, the node goes on
+        with contextlib.suppress(OSError):  # `up` was interrupted and has closed the pipe; the node continues
             os.write(self.progress, f"{line}\n".encode())
 
     def _forwarder(self) -> Program:
@@ -155,9 +156,9 @@ class Node:
 
 
 def _mount(state: Path) -> None:
-    """The node's own /run, /var/log and /var/lib/cni, and its state at a short path. None of it is seen outside."""
-    # A mount can be moved out of a private tree only, so sharing (which the kubelet needs) comes last.
-    _run("mount", "--bind", str(state), "/mnt")  # the tmpfs may hide the state's own path
+    """Mount a private /run, /var/log and /var/lib/cni, and the state at NODE_STATE, invisible to the host."""
+    # The kubelet needs shared mounts. This comes last, because a mount cannot be moved out of a shared tree.
+    _run("mount", "--bind", str(state), "/mnt")  # the tmpfs may hide the state's path
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "node", "/run")
     NODE_STATE.mkdir()
     _run("mount", "--move", "/mnt", str(NODE_STATE))
@@ -168,7 +169,7 @@ def _mount(state: Path) -> None:
 
 
 def _network() -> None:
-    """An interface, an address and a default route of its own: both ends of the pair stay inside, nothing leads out."""
+    """Set up eth0 with an address and a default route. Both ends of the veth pair are inside the node."""
     socket.sethostname(NODE_NAME)
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0-peer")
@@ -183,31 +184,30 @@ def _network() -> None:
 
 
 class Process(NamedTuple):
-    """One process of the node's namespace that is not merely waiting to be reaped."""
+    """A process of the node's PID namespace; zombies are not listed."""
 
     pid: int
     parent: int
     name: str
 
 
-def _pods() -> list[Process]:
-    """Whatever runs in containers: everything that PID 1 is not itself the parent of.
+def _in_containers() -> list[Process]:
+    """Return the processes in containers, which are those whose parent is not PID 1, without `pause`.
 
-    But for each pod's pause, which ends with the programs: where a pod's containers share a PID namespace it is their
-    PID 1, and the kernel kills them all at its end.
+    `pause` is PID 1 of a pod whose containers share a PID namespace: the kernel would kill them all with it.
     """
     return [process for process in _processes() if process.parent != 1 and process.name != "pause"]
 
 
-def _programs() -> list[Process]:
-    """All but containerd's shims, which outlive their containers and hold nothing."""
+def _outside_shims() -> list[Process]:
+    """Return all processes except containerd's shims, which outlive their containers and hold no state."""
     return [process for process in _processes() if not process.name.startswith("containerd-shim")]
 
 
 def _processes() -> list[Process]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has just ended
             pid, _, rest = status.read_text().partition(" (")
             name, _, fields = rest.rpartition(") ")
             state, parent, *_ = fields.split()
@@ -216,12 +216,12 @@ def _processes() -> list[Process]:
     return found
 
 
-def _ask_to_end(pid: int) -> None:
+def _terminate(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
 
 
-def _api_answers() -> bool:
+def _api_is_ready() -> bool:
     context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
     context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
     connection = http.client.HTTPSConnection(NODE_ADDRESS, API_PORT, timeout=2, context=context)
@@ -244,7 +244,7 @@ def _import_pause() -> bool:
     archive = NODE_STATE / "pause.tar"
     if not archive.exists():
         pause_image(BIN / "pause", archive, programs.PAUSE_IMAGE)
-    return _quietly(str(BIN / "ctr"), "--namespace", "k8s.io", "images", "import", str(archive))
+    return _succeeds(str(BIN / "ctr"), "--namespace", "k8s.io", "images", "import", str(archive))
 
 
 def _node_ready() -> bool:
@@ -252,19 +252,12 @@ def _node_ready() -> bool:
 
 
 def _kubectl(*arguments: str, input: str = "") -> bool:
-    kubectl = (
-        str(BIN / "kube"),
-        "kubectl",
-        "--kubeconfig",
-        str(PKI / "admin.kubeconfig"),
-        "--cache-dir",
-        "/run/kubectl",
-    )
-    return _quietly(*kubectl, *arguments, input=input)
+    options = ("--kubeconfig", str(PKI / "admin.kubeconfig"), "--cache-dir", "/run/kubectl")
+    return _succeeds(str(BIN / "kube"), "kubectl", *options, *arguments, input=input)
 
 
-def _quietly(*command: str, input: str = "") -> bool:
-    """Runs a command that may fail while things come up; what it says goes to the node's own log."""
+def _succeeds(*command: str, input: str = "") -> bool:
+    """Run a command that may fail during the start. Its output goes to the node's log."""
     return subprocess.run(command, input=input.encode(), stdout=sys.stderr).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""The cluster's own certificate authorities, and one identity for each program: nobody shares a key."""
+"""The cluster's certificate authorities, and a certificate with its own key for each program."""
 
 import base64
 import datetime as dt
@@ -21,7 +21,7 @@ CLOCK_SKEW = DAY
 
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
-# name: (authority, common name, organization, names and addresses it serves under)
+# name: (authority, common name, organization, names and addresses it serves under; none: a client certificate)
 CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "apiserver": (
         "ca",
@@ -54,7 +54,7 @@ CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "provisioner": ("ca", "system:provisioner", "", ()),
 }
 
-# Those that are clients of the API server.
+# The clients of the API server.
 KUBECONFIGS = (
     "admin",
     "kubelet",
@@ -68,30 +68,30 @@ KUBECONFIGS = (
 
 
 def issue(directory: Path, now: dt.datetime) -> None:
-    """Makes what is missing or runs out soon: authorities, certificates, kubeconfigs, the service accounts' key.
+    """Issue what is missing or expires soon: authorities, certificates, kubeconfigs, the service account key.
 
-    An authority that runs out takes everything it signed with it, so that no chain is left broken.
+    A renewed authority renews all certificates that it signed.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for authority in AUTHORITIES:
-        if not _lasts(directory / f"{authority}.crt", now):
+        if not _stays_valid(directory / f"{authority}.crt", now):
             _issue_authority(directory, authority, now)
             for name, (signer, *_rest) in CERTIFICATES.items():
                 if signer == authority:
                     (directory / f"{name}.crt").unlink(missing_ok=True)
     for name in CERTIFICATES:
-        if not _lasts(directory / f"{name}.crt", now):
+        if not _stays_valid(directory / f"{name}.crt", now):
             _issue_certificate(directory, name, now)
     if not (directory / "service-account.key").exists():
         _issue_service_account_key(directory)
     for name in KUBECONFIGS:
-        # Programs on the node talk to it there, whatever port the host forwards.
+        # On the node the API server has this port, whichever port of the host is forwarded.
         text = kubeconfig(directory, name, f"https://{NODE_ADDRESS}:{API_PORT}", NODE_STATE / "pki")
         write_private(directory / f"{name}.kubeconfig", text.encode())
 
 
 def kubeconfig(directory: Path, name: str, server: str, seen_at: Path | None = None) -> str:
-    """A kubeconfig (JSON is YAML) for one identity: by file names below `seen_at`, or else with everything inside."""
+    """Return the kubeconfig, in JSON, of one identity. With `seen_at` it names files there, else it embeds them."""
 
     def part(key: str, path: str) -> dict[str, str]:
         if seen_at:
@@ -109,7 +109,7 @@ def kubeconfig(directory: Path, name: str, server: str, seen_at: Path | None = N
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes whole or not at all, readable by its owner alone from the first byte on."""
+    """Write a file atomically, with mode 0600 from the start."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -117,7 +117,7 @@ def write_private(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _lasts(path: Path, now: dt.datetime) -> bool:
+def _stays_valid(path: Path, now: dt.datetime) -> bool:
     if not path.exists() or not path.with_suffix(".key").exists():
         return False
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
@@ -141,12 +141,12 @@ def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
     authority, common_name, organization, serves = CERTIFICATES[name]
     ca = x509.load_pem_x509_certificate((directory / f"{authority}.crt").read_bytes())
     ca_key = serialization.load_pem_private_key((directory / f"{authority}.key").read_bytes(), None)
-    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - made above, and only so
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - _issue_authority makes no other
     key = ec.generate_private_key(ec.SECP256R1())
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     if organization:
         subject.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    # etcd's one certificate serves clients and is its own peer's client.
+    # etcd uses its certificate as a server, and as a client of its peers.
     usages = [ExtendedKeyUsageOID.SERVER_AUTH] if serves else [ExtendedKeyUsageOID.CLIENT_AUTH]
     if name == "etcd":
         usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
@@ -155,7 +155,7 @@ def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        # Python from 3.13 on refuses a chain without these two.
+        # Python 3.13 and newer reject a chain without these two.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )

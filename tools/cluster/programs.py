@@ -1,4 +1,4 @@
-"""What runs on the node: each program's command line and configuration. Pure: paths and addresses in, text out."""
+"""Command lines and configuration of the node's programs. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ PAUSE_IMAGE = "localhost/pause:1"
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the node; what it prints goes to <logs>/<name>.log."""
+    """A program of the node. Its output goes to <logs>/<name>.log."""
 
     name: str
     arguments: tuple[str, ...]
 
 
 def control_plane() -> list[Program]:
-    """What must answer before anything else can start."""
+    """Return the programs that must be ready before the others start."""
     return [_containerd(), _etcd(), _apiserver()]
 
 
 def workers() -> list[Program]:
-    """Everything that only needs the API server; they start at once."""
+    """Return the programs that need only the API server. They start together."""
     return [
         _program("kube-controller-manager", {
             "kubeconfig": PKI / "kube-controller-manager.kubeconfig",
@@ -68,7 +68,7 @@ def workers() -> list[Program]:
             "kubeconfig": PKI / "kube-proxy.kubeconfig",
             "hostname-override": NODE_NAME,
             "proxy-mode": "nftables",
-            "conntrack-max-per-core": "0",  # the host's setting, not ours to change
+            "conntrack-max-per-core": "0",  # 0 leaves the host's limit as it is
             "healthz-bind-address": "127.0.0.1",
             "metrics-bind-address": "127.0.0.1",
         }),
@@ -83,20 +83,20 @@ def workers() -> list[Program]:
             "tls-private-key-file": PKI / "metrics-server-serving.key",
             "kubelet-certificate-authority": PKI / "ca.crt",
             "kubelet-preferred-address-types": "InternalIP",
-            "metric-resolution": "15s",  # as in upstream's own manifest
+            "metric-resolution": "15s",  # as in upstream's manifest
         }),
         _program("provisioner", {"kubeconfig": PKI / "provisioner.kubeconfig", "root": NODE_STATE / "volumes"}),
     ]  # fmt: skip
 
 
 def configuration(cgroup: str, cni: Path) -> dict[str, str]:
-    """Each configuration file's name and text."""
+    """Return the configuration files as {name: text}."""
     return {
         "kubelet.json": json.dumps(_kubelet(cgroup), indent=1),
         "containerd.toml": _containerd_toml(cni),
         "cni/10-bridge.conflist": json.dumps(_bridge(), indent=1),
         "Corefile": _corefile(),
-        "resolv.conf": "",  # the node has no names beyond the cluster's
+        "resolv.conf": "",  # the node resolves no names outside the cluster
     }
 
 
@@ -182,11 +182,11 @@ def _kubelet(cgroup: str) -> dict[str, Any]:
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "podLogsDir": str(NODE_STATE / "pod-logs"),
         "volumePluginDir": str(NODE_STATE / "kubelet" / "volume-plugins"),
-        # The host's disk is its owner's business: evict and collect only when it is all but full.
+        # The node shares the host's disk: evict pods and delete images only when it is almost full.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "makeIPTablesUtilChains": False,
-        # Repeated kills are what this cluster is for: no back-off of 10, 20, 40 s between them.
+        # Demos and tests kill containers repeatedly: without this, restarts wait for a backoff of 10, 20, 40 s.
         "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
         "featureGates": {"KubeletCrashLoopBackOffMax": True},
         "nodeStatusUpdateFrequency": "5s",
@@ -206,7 +206,7 @@ address = "{CONTAINERD_SOCKET}"
 
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{PAUSE_IMAGE}"
-# Without CAP_SYS_RESOURCE a lower score is refused, and with it every sandbox.
+# Without CAP_SYS_RESOURCE the kernel refuses a lower OOM score, and every sandbox would fail.
 restrict_oom_score_adj = true
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
@@ -232,7 +232,7 @@ def _bridge() -> dict[str, Any]:
                 "bridge": "cni0",
                 "isGateway": True,
                 "hairpinMode": True,
-                # Leases on a tmpfs: they must not outlive the pods that held them.
+                # IP leases are on a tmpfs, so that they end with the pods when the node stops.
                 "ipam": {
                     "type": "host-local",
                     "dataDir": "/run/cni",
@@ -245,7 +245,7 @@ def _bridge() -> dict[str, Any]:
 
 
 def _corefile() -> str:
-    # ttl 1: a replaced pod has a new address, and a name that stays stale for seconds is an outage of that length.
+    # ttl 1: a replaced pod has a new address, and clients lose it for as long as they cache the old one.
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
   bind {NODE_ADDRESS}

@@ -1,1 +1,1 @@
-"""From a checkout to a running deployment: images, secrets, manifests, addresses; on any of the clusters it knows."""
+"""Deployment of this checkout to a cluster: images, secrets, manifests, rollout, addresses."""

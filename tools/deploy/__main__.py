@@ -1,4 +1,4 @@
-"""python -m tools.deploy up | secrets | images | login | down | clean"""
+"""Command line of the deployment: python -m tools.deploy up | secrets | images | login | down | clean"""
 
 import argparse
 import os
@@ -16,8 +16,8 @@ from tools.deploy import images, rollout, secrets, target
 
 def main() -> int:
     options = _parse()
-    os.umask(0o022)  # images and containers are read by other users than their maker; secrets set modes of their own
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it started ends with it
+    os.umask(0o022)  # container users read what is made here; secrets get their own mode
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the image build ends too
     try:
         COMMANDS[options.command](options)
         return 0
@@ -28,19 +28,19 @@ def main() -> int:
         print(f"{error}: fix this and retry.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted; run it again to go on.", file=sys.stderr)
+        print("\nInterrupted: run it again to continue.", file=sys.stderr)
         return 130
 
 
 def up(options: argparse.Namespace) -> None:
-    """From a fresh machine to a running deployment."""
+    """Deploy: install, build, start the cluster, apply the manifests, wait until Ready, print the addresses."""
     say = _timed(options.since)
     where = target.named(options.cluster, options.name)
     where.check()
     secrets.ensure()
-    # All packages before the two long builds: apt serves one at a time.
+    # All packages first: the two builds run in parallel, and apt takes one process at a time.
     where.install(images.tools() if images.missing(where.images()) else [], say)
-    with _Beside("images", options) as building:
+    with _ParallelCommand("images", options) as building:
         where.up(say)
         building.wait()
     references = where.load(where.images(), say)
@@ -58,7 +58,7 @@ def up(options: argparse.Namespace) -> None:
 
 
 def login(_options: argparse.Namespace) -> None:
-    """The token is in the fragment, which no server and no log sees."""
+    """Print the login link. The token is in the URL's fragment, which browsers do not send."""
     print(f"dashboard http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
 
 
@@ -67,7 +67,7 @@ def build_images(options: argparse.Namespace) -> None:
     images.build(target.named(options.cluster, options.name).images(), say)
     if options.push:
         if not options.registry:
-            raise ClusterError("PUSH=1 needs the registry to push to: give REGISTRY=host/path.")
+            raise ClusterError("PUSH=1 needs a registry: give REGISTRY=host/path.")
         images.push(options.registry, say)
 
 
@@ -77,22 +77,22 @@ def down(options: argparse.Namespace) -> None:
 
 
 def clean(options: argparse.Namespace) -> None:
-    """Deletes what `down` keeps: every embedded cluster's state, the secrets, and the caches that checkouts share."""
+    """Stop everything and delete what `down` keeps: the embedded clusters' state, the secrets, the shared caches."""
     external = [each for each in map(target.External, target.EXTERNAL) if each.directory.exists()]
     for each in external:
         each.down()
-    doomed = [cache_directory()]
+    directories = [cache_directory()]
     for directory in CHECKOUT.glob(".cluster*"):
         if directory not in [each.directory for each in external]:
             target.Embedded(directory.name.removeprefix(".cluster").removeprefix("-") or "main").down()
-            doomed.append(directory)
+            directories.append(directory)
     if external:
-        # Their databases stay where they are, and remember the passwords: the secrets must stay as well.
+        # Their databases stay and hold the passwords, so the secrets must stay too.
         names = ", ".join(each.name for each in external)
         print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
     else:
         secrets.remove()
-    for directory in filter(Path.exists, doomed):
+    for directory in filter(Path.exists, directories):
         shutil.rmtree(directory)
     print("data, certificates, images and caches are deleted")
 
@@ -106,20 +106,20 @@ def make_secrets(_options: argparse.Namespace) -> None:
 COMMANDS = {"up": up, "secrets": make_secrets, "images": build_images, "login": login, "down": down, "clean": clean}
 
 
-class _Beside:
-    """A command of this module as a process beside: the images are built while Kubernetes is."""
+class _ParallelCommand:
+    """A command of this module in a second process: the images are built while Kubernetes is."""
 
     def __init__(self, command: str, options: argparse.Namespace) -> None:
         since, cluster = f"--since={options.since}", f"--cluster={options.cluster}"
         self.command = (sys.executable, "-m", "tools.deploy", since, cluster, command)
 
-    def __enter__(self) -> "_Beside":
+    def __enter__(self) -> "_ParallelCommand":
         self.process = subprocess.Popen(self.command, cwd=CHECKOUT)
         return self
 
     def wait(self) -> None:
         if self.process.wait() != 0:
-            raise ClusterError("The images were not built; the reason is above.")
+            raise ClusterError("The images could not be built; the reason is above.")
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
@@ -131,8 +131,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description="Deploys this checkout.")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--cluster", default=os.environ.get("CLUSTER") or "embedded")
-    parser.add_argument("--name", default="main", help="which embedded instance")
-    parser.add_argument("--since", type=float, default=time.time(), help="when this began, for the elapsed times")
+    parser.add_argument("--name", default="main", help="name of the embedded instance (default: main)")
+    parser.add_argument("--since", type=float, default=time.time(), help="epoch seconds that elapsed times count from")
     parser.add_argument("--registry", default=os.environ.get("REGISTRY", ""))
     parser.add_argument("--push", action="store_true", default=os.environ.get("PUSH") == "1")
     return parser.parse_args()

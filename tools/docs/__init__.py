@@ -1,1 +1,1 @@
-"""Files that are made from the code: run a module here to write them; a test fails where one is stale."""
+"""Generators of files that are made from the code. Run a module to write its files; a test fails if one is stale."""

@@ -28,7 +28,9 @@ TYPES = {"_integer": "integer", "_whole": "integer", "_seconds": "number", "_wor
 
 
 @dataclass(frozen=True)
-class Program:
+class ConfiguredProgram:
+    """A program with its own section of the document."""
+
     command: str
     module: str
     config: str  # the dataclass
@@ -47,10 +49,12 @@ class Setting:
 
 
 PROGRAMS = (
-    Program("gunicorn --config python:service.server.settings", "service.config", "Config", "from_environment"),
-    Program("python -m service.sidecar", "service.config", "SidecarConfig", "from_environment"),
-    Program("python -m service.sidecar.crash", "service.config", "CrashConfig", "from_environment"),
-    Program("gunicorn --config dashboard/gunicorn.conf.py", "dashboard.config", "Config", "read"),
+    ConfiguredProgram(
+        "gunicorn --config python:service.server.settings", "service.config", "Config", "from_environment"
+    ),
+    ConfiguredProgram("python -m service.sidecar", "service.config", "SidecarConfig", "from_environment"),
+    ConfiguredProgram("python -m service.sidecar.crash", "service.config", "CrashConfig", "from_environment"),
+    ConfiguredProgram("gunicorn --config dashboard/gunicorn.conf.py", "dashboard.config", "Config", "read"),
 )
 
 
@@ -59,12 +63,12 @@ def render() -> str:
     return INTRODUCTION + "".join(_section(program) for program in PROGRAMS)
 
 
-def settings(program: Program) -> list[Setting]:
+def settings(program: ConfiguredProgram) -> list[Setting]:
     """Return the program's settings, in the order of its fields."""
     return list(_Source(program).settings())
 
 
-def _section(program: Program) -> str:
+def _section(program: ConfiguredProgram) -> str:
     config = getattr(importlib.import_module(program.module), program.config)
     rows = [("variable", "type", "default", "bounds", "meaning"), ("---",) * 5]
     rows += [(f"`{each.variable}`", each.type, each.default, each.bounds, each.meaning) for each in settings(program)]
@@ -76,7 +80,7 @@ def _section(program: Program) -> str:
 class _Source:
     """One configuration module, parsed."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ConfiguredProgram) -> None:
         self._module = importlib.import_module(program.module)
         self._config = getattr(self._module, program.config)
         path = Path(inspect.getfile(self._module))

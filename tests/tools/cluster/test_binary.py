@@ -1,4 +1,4 @@
-"""The built binary's name follows what it is made from."""
+"""The cache of the Kubernetes build."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tools.cluster import binary
 
 
-def test_a_changed_source_is_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_source_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = binary.sources_hash()
     shutil.copytree(binary.SOURCES, tmp_path / "kubernetes")
     monkeypatch.setattr(binary, "SOURCES", tmp_path / "kubernetes")
@@ -18,9 +18,7 @@ def test_a_changed_source_is_another_build(tmp_path: Path, monkeypatch: pytest.M
     assert binary.sources_hash() != before
 
 
-def test_it_is_cached_outside_the_checkout_and_found_only_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_build_is_cached_once_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert binary.cached() is None
     directory = tmp_path / "flask-mongodb" / f"kubernetes-{binary.sources_hash()}"

@@ -1,4 +1,4 @@
-"""The instance's own subtree, in both versions of the kernel's cgroups (files stand in for the kernel's)."""
+"""The instance's cgroup subtree in both cgroup versions, on plain files."""
 
 from pathlib import Path
 
@@ -27,13 +27,13 @@ def version_2(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_version_is_read_off_the_tree(tmp_path: Path, version_1: Path) -> None:
+def test_version_is_detected_from_the_tree(tmp_path: Path, version_1: Path) -> None:
     assert cgroups.version(version_1) == 1
     (tmp_path / "cgroup.controllers").touch()
     assert cgroups.version(tmp_path) == 2
 
 
-def test_version_1_gets_a_subtree_under_every_controller_and_usable_cpusets(version_1: Path) -> None:
+def test_version_1_has_a_subtree_with_usable_cpusets_under_each_controller(version_1: Path) -> None:
     cgroups.make("ours", version_1)
     for controller in ("cpu", "cpuset", "memory", "unified"):
         assert (version_1 / controller / "ours" / "node").is_dir()
@@ -45,7 +45,7 @@ def test_version_1_gets_a_subtree_under_every_controller_and_usable_cpusets(vers
 @pytest.mark.parametrize(("tree", "setting", "weight"), [
     ("version_1", "cpu/ours/cpu.shares", "4096"), ("version_2", "ours/cpu.weight", "400"),
 ])  # fmt: skip
-def test_a_node_weighs_as_much_as_its_cores(
+def test_cpu_weight_is_proportional_to_the_cores(
     tree: str, setting: str, weight: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
@@ -56,14 +56,14 @@ def test_a_node_weighs_as_much_as_its_cores(
     assert (root / setting).read_text() == weight
 
 
-def test_version_2_delegates_the_controllers_that_pods_need(version_2: Path) -> None:
+def test_version_2_delegates_the_controllers_of_pods(version_2: Path) -> None:
     cgroups.make("ours", version_2)
     assert (version_2 / "ours" / "node").is_dir()
     assert (version_2 / "cgroup.subtree_control").read_text() == "+cpuset +cpu +io +memory +hugetlb +pids"
     assert (version_2 / "ours" / "cgroup.subtree_control").read_text() == "+cpu +memory"
 
 
-def test_removal_takes_nested_groups_and_only_its_own(version_1: Path) -> None:
+def test_removal_includes_nested_groups_and_excludes_other_instances(version_1: Path) -> None:
     (version_1 / "cpu" / "ours" / "kubepods" / "burstable").mkdir(parents=True)
     (version_1 / "memory" / "another").mkdir()
     cgroups.remove("ours", root=version_1)
@@ -71,7 +71,7 @@ def test_removal_takes_nested_groups_and_only_its_own(version_1: Path) -> None:
     assert (version_1 / "memory" / "another").exists()
 
 
-def test_memory_is_counted_without_the_file_cache(version_2: Path) -> None:
+def test_memory_excludes_the_inactive_file_cache(version_2: Path) -> None:
     (version_2 / "ours" / "memory.current").write_text("1000\n")
     (version_2 / "ours" / "memory.stat").write_text("anon 600\ninactive_file 300\n")
     assert cgroups.memory_bytes("ours", version_2) == 700

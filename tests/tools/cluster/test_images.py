@@ -1,4 +1,4 @@
-"""The pause image: one static program, run by nobody."""
+"""The pause image."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from tools.cluster.images import pause_image
 
 
-def test_it_is_a_whole_docker_archive(tmp_path: Path) -> None:
+def test_archive_names_its_layer_and_an_unprivileged_user(tmp_path: Path) -> None:
     (tmp_path / "pause").write_bytes(b"\x7fELF")
     pause_image(tmp_path / "pause", tmp_path / "pause.tar", "localhost/pause:1")
     with tarfile.open(tmp_path / "pause.tar") as archive:

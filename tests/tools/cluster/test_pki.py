@@ -1,4 +1,4 @@
-"""The cluster's certificates: each program its own, all valid for the strictest reader, renewed in time."""
+"""The cluster's certificates: identities, extensions, renewal."""
 
 import base64
 import datetime as dt
@@ -18,23 +18,23 @@ NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("pki") / "pki"
-    pki.issue(made, NOW)
-    return made
+    directory = tmp_path_factory.mktemp("pki") / "pki"
+    pki.issue(directory, NOW)
+    return directory
 
 
 def certificate(directory: Path, name: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
 
 
-def test_every_key_is_another_and_only_its_owner_reads_it(directory: Path) -> None:
+def test_keys_are_distinct_and_private(directory: Path) -> None:
     keys = list(directory.glob("*.key"))
     assert len({key.read_bytes() for key in keys}) == len(keys) == len(pki.CERTIFICATES) + len(pki.AUTHORITIES) + 1
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
-def test_only_the_person_who_administers_is_a_master(directory: Path) -> None:
+def test_only_admin_is_in_system_masters(directory: Path) -> None:
     masters = [
         name
         for name in pki.CERTIFICATES
@@ -45,26 +45,26 @@ def test_only_the_person_who_administers_is_a_master(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("name", pki.CERTIFICATES)
-def test_a_certificate_can_do_one_thing_only(directory: Path, name: str) -> None:
+def test_certificate_is_for_a_server_or_a_client(directory: Path, name: str) -> None:
     usage = certificate(directory, name).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     serves = bool(pki.CERTIFICATES[name][3])
     assert (ExtendedKeyUsageOID.SERVER_AUTH in usage) == serves
     assert (ExtendedKeyUsageOID.CLIENT_AUTH in usage) == (not serves or name == "etcd")
 
 
-def test_the_api_servers_certificate_satisfies_a_strict_verifier(directory: Path) -> None:
+def test_api_server_certificate_passes_a_strict_verifier(directory: Path) -> None:
     store = Store([certificate(directory, "ca")])
     verifier = PolicyBuilder().store(store).time(NOW).build_server_verifier(x509.DNSName("localhost"))
     assert verifier.verify(certificate(directory, "apiserver"), [])
 
 
-def test_a_second_issue_changes_nothing(directory: Path) -> None:
+def test_second_issue_changes_nothing(directory: Path) -> None:
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
     pki.issue(directory, NOW + dt.timedelta(days=100))
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
-def test_what_runs_out_soon_is_renewed_and_the_authority_stays(tmp_path: Path) -> None:
+def test_expiring_certificate_is_renewed_and_its_authority_kept(tmp_path: Path) -> None:
     pki.issue(tmp_path / "pki", NOW)
     authority, kubelet = certificate(tmp_path / "pki", "ca"), certificate(tmp_path / "pki", "kubelet")
     later = NOW + dt.timedelta(days=340)
@@ -74,7 +74,7 @@ def test_what_runs_out_soon_is_renewed_and_the_authority_stays(tmp_path: Path) -
     assert certificate(tmp_path / "pki", "kubelet").not_valid_after_utc > later + dt.timedelta(days=300)
 
 
-def test_a_new_authority_signs_everything_anew(tmp_path: Path) -> None:
+def test_new_authority_reissues_its_certificates(tmp_path: Path) -> None:
     pki.issue(tmp_path / "pki", NOW)
     before = certificate(tmp_path / "pki", "admin")
     (tmp_path / "pki" / "ca.crt").unlink()
@@ -84,7 +84,7 @@ def test_a_new_authority_signs_everything_anew(tmp_path: Path) -> None:
     after.verify_directly_issued_by(certificate(tmp_path / "pki", "ca"))
 
 
-def test_the_persons_kubeconfig_needs_no_other_file(directory: Path) -> None:
+def test_admin_kubeconfig_embeds_its_certificates(directory: Path) -> None:
     config = json.loads(pki.kubeconfig(directory, "admin", "https://127.0.0.1:6443"))
     assert config["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:6443"
     user = config["users"][0]["user"]

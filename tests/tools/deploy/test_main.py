@@ -1,4 +1,4 @@
-"""What is wrong with the request is said at once, in one sentence."""
+"""Errors in the command's settings, which end it at once, and the images' names."""
 
 import os
 import subprocess
@@ -19,33 +19,33 @@ def deploy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
-def test_an_unknown_cluster_is_told_with_those_that_are_known() -> None:
+def test_unknown_cluster_is_an_error() -> None:
     done = deploy("up", CLUSTER="openshift")
     assert done.returncode == 1
-    assert done.stderr == "CLUSTER=openshift is not known: use embedded, minikube, kind or current.\n"
+    assert done.stderr.startswith("CLUSTER=openshift ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
-def test_a_port_that_is_none_is_told(port: str) -> None:
+def test_invalid_port_is_an_error(port: str) -> None:
     done = deploy("up", SERVICE_PORT=port)
     assert done.returncode == 1
-    assert done.stderr == f"SERVICE_PORT={port} is no port: give a number from 1 to 65535.\n"
+    assert done.stderr.startswith(f"SERVICE_PORT={port} ") and done.stderr.count("\n") == 1
 
 
-def test_a_cluster_whose_program_is_missing_says_which(tmp_path: Path) -> None:
+def test_missing_program_of_a_cluster_is_an_error(tmp_path: Path) -> None:
     done = deploy("up", CLUSTER="kind", PATH=str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr == ("CLUSTER=kind needs the command kubectl: install it, or leave CLUSTER away (embedded).\n")
+    assert done.stderr.startswith("CLUSTER=kind needs the command kubectl") and done.stderr.count("\n") == 1
 
 
-def test_the_current_context_is_never_touched_without_a_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_current_context_needs_a_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGISTRY", raising=False)
     monkeypatch.setattr("shutil.which", lambda command: f"/usr/bin/{command}")
-    with pytest.raises(ClusterError, match="give REGISTRY=host/path"):
+    with pytest.raises(ClusterError, match="REGISTRY="):
         target.named("current").check()
 
 
-def test_an_image_is_named_by_its_sources() -> None:
+def test_image_reference_is_stable_and_distinct() -> None:
     service, dashboard = images.own()
     assert service.reference.startswith("flask-mongodb-service:")
     assert service.reference != dashboard.reference

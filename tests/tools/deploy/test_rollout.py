@@ -1,4 +1,4 @@
-"""When a workload is as its latest spec says."""
+"""When a workload has rolled out, and when an autoscaler has a figure."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
     [
         ({"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}, None),
         ({"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 1}, "flask 1/2"),
-        # Three pods: an old one is still there.
+        # An old pod is still there.
         ({"observedGeneration": 3, "replicas": 3, "updatedReplicas": 2, "readyReplicas": 3}, "flask 2/2"),
-        # The controller has not seen the latest spec: what it says is about an earlier one.
+        # The controller has not observed the latest spec, so its status describes an earlier one.
         ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}, "flask 0/2"),
         ({}, "flask 0/2"),
     ],
 )
-def test_a_deployment_waits_for_its_new_pods_and_the_old_ones_end(status: dict[str, Any], expected: str | None) -> None:
+def test_deployment_is_ready_when_only_new_pods_exist(status: dict[str, Any], expected: str | None) -> None:
     assert unready(workload("Deployment", 2, **status)) == expected
 
 
@@ -40,7 +40,7 @@ def test_a_deployment_waits_for_its_new_pods_and_the_old_ones_end(status: dict[s
         ({"replicas": 1, "readyReplicas": 0, "currentRevision": "a", "updateRevision": "a"}, "flask 0/1"),
     ],
 )
-def test_a_statefulset_waits_for_its_latest_revision(status: dict[str, Any], expected: str | None) -> None:
+def test_statefulset_is_ready_at_its_latest_revision(status: dict[str, Any], expected: str | None) -> None:
     assert unready(workload("StatefulSet", 1, observedGeneration=3, **status)) == expected
 
 
@@ -56,6 +56,6 @@ def test_a_statefulset_waits_for_its_latest_revision(status: dict[str, Any], exp
         ([{"type": "ContainerResource", "containerResource": {"current": {"averageUtilization": 133}}}], True),
     ],
 )
-def test_an_autoscaler_without_samples_knows_no_figure(metrics: list[Any] | None, expected: bool) -> None:
+def test_autoscaler_without_samples_has_no_figure(metrics: list[Any] | None, expected: bool) -> None:
     assert has_figure({"status": {"currentMetrics": metrics}}) is expected
     assert not has_figure({})

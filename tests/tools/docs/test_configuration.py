@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.docs.configuration import PROGRAMS, TARGET, Program, render, settings
+from tools.docs.configuration import PROGRAMS, TARGET, ConfiguredProgram, render, settings
 
 
 def test_document_is_up_to_date() -> None:
@@ -12,7 +12,7 @@ def test_document_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.command)
-def test_every_setting_has_a_meaning(program: Program) -> None:
+def test_every_setting_has_a_meaning(program: ConfiguredProgram) -> None:
     assert [each.variable for each in settings(program) if not each.meaning] == []
 
 
@@ -23,6 +23,6 @@ def test_setting_gives_default_and_bounds() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.command)
-def test_secret_has_no_default(program: Program) -> None:
+def test_secret_has_no_default(program: ConfiguredProgram) -> None:
     secrets = [each for each in settings(program) if each.type == "secret"]
     assert secrets and {each.default for each in secrets} <= {"", "required"}

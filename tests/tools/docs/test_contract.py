@@ -1,4 +1,4 @@
-"""The JSON Schema and the page's types are those of the code."""
+"""The generated JSON Schema and the page's types."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from tools.docs.contract import files
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
-def test_it_is_up_to_date(path: Path) -> None:
+def test_file_is_up_to_date(path: Path) -> None:
     assert path.read_text() == files()[path], "run `python -m tools.docs.contract`"

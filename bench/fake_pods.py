@@ -1,7 +1,7 @@
-"""Pods on a node that no kubelet runs: the API server's own objects, whose status the benchmark writes in its place.
+"""Fake pods: API objects on a node without a kubelet, whose status the benchmark writes instead.
 
-A thousand of them need no memory and no CPU but the API server's. They carry the service's label, so that the page
-draws a tile for each; they have no address, so that no request is ever sent to them.
+They run no process, so a thousand of them load the API server only. They have the service's label, so the page shows
+them, and no address, so no request is sent to them.
 """
 
 import datetime as dt
@@ -20,41 +20,42 @@ LEASES = "kube-node-lease"
 PREFIX = "flask-bench"
 LABELS = {"app.kubernetes.io/name": "flask", "app.kubernetes.io/part-of": "bench"}
 LEASE_SECONDS = 10.0
-REPLACED = 20  # one in so many changes is a pod that goes and one that comes
+REPLACE_EVERY = 20  # each 20th change replaces a pod; the others raise its restart count
 WRITERS = 8
 
 Say = Callable[[str], None]
 
 
-class Crowd:
-    """So many pods, and what was done to them: `changes` has "<pod> <restarts>" → milliseconds since the epoch.
+class FakePods:
+    """Fake pods and their changes: `changes` is {"<pod> <restarts>": epoch milliseconds before its request was sent}.
 
-    A moment is taken before its request is sent: the API server's own time is part of what is measured.
+    So a measured delay includes the API server's time.
     """
 
-    def __init__(self, pods: int) -> None:
+    def __init__(self, count: int) -> None:
         self._core: Any = client.CoreV1Api()
         self._leases: Any = client.CoordinationV1Api()
-        self.names = [f"{PREFIX}-{number:04d}" for number in range(pods)]
-        self._next = pods
+        self.names = [f"{PREFIX}-{number:04d}" for number in range(count)]
+        self._next = count
         self.changes: dict[str, float] = {}
         self.errors = 0
         self._stopped = threading.Event()
         self._restarts = 0
 
-    def make(self, say: Say) -> None:
+    def create(self, say: Say) -> None:
+        """Create the node and the pods, after those of an interrupted run are removed."""
         self.remove()
         self._core.create_node(_node())
         self._leases.create_namespaced_lease(LEASES, _lease())
-        threading.Thread(target=self._keep_alive, daemon=True).start()
+        threading.Thread(target=self._renew_lease, daemon=True).start()
         began = time.monotonic()
         with ThreadPoolExecutor(WRITERS) as pool:
-            for made, _ in enumerate(pool.map(self._create, self.names), 1):
-                if made % 250 == 0:
-                    say(f"{made} pods made ({time.monotonic() - began:.0f} s)")
+            for created, _ in enumerate(pool.map(self._create, self.names), 1):
+                if created % 250 == 0:
+                    say(f"{created} pods created ({time.monotonic() - began:.0f} s)")
 
     def remove(self) -> None:
-        """Everything that this or an interrupted run left."""
+        """Remove the pods, the node and its lease, of this run or an earlier one."""
         self._stopped.set()
         self._core.delete_collection_namespaced_pod(
             NAMESPACE, label_selector="app.kubernetes.io/part-of=bench", grace_period_seconds=0
@@ -71,16 +72,16 @@ class Crowd:
         self._stopped.clear()
 
     def churn(self, per_second: float, seconds: float) -> None:
-        """Changes pods one after the other at a steady rate."""
-        end, turn = time.monotonic() + seconds, time.monotonic()
+        """Change one pod after the other at a constant rate."""
+        end, due = time.monotonic() + seconds, time.monotonic()
         with ThreadPoolExecutor(WRITERS) as pool:
             number = 0
-            while turn < end:
-                time.sleep(max(0.0, turn - time.monotonic()))
+            while due < end:
+                time.sleep(max(0.0, due - time.monotonic()))
                 index = number % len(self.names)
-                pool.submit(self._replace if number % REPLACED == REPLACED - 1 else self._restart, index)
+                pool.submit(self._replace if number % REPLACE_EVERY == REPLACE_EVERY - 1 else self._restart, index)
                 number += 1
-                turn += 1 / per_second
+                due += 1 / per_second
 
     def _restart(self, index: int) -> None:
         self._restarts += 1
@@ -107,20 +108,20 @@ class Crowd:
             self.errors += 1
             del self.changes[f"{name} {restarts}"]
 
-    def _keep_alive(self) -> None:
-        """A node that is not heard from would have its pods marked as lost, all at once."""
+    def _renew_lease(self) -> None:
+        """Renew the node's lease, without which its pods would become not Ready."""
         while not self._stopped.wait(LEASE_SECONDS):
             self._leases.patch_namespaced_lease(NODE, LEASES, {"spec": {"renewTime": _now()}})
 
 
 @contextmanager
-def crowd(pods: int, say: Say) -> Iterator[Crowd]:
-    made = Crowd(pods)
+def fake_pods(count: int, say: Say) -> Iterator[FakePods]:
+    pods = FakePods(count)
     try:
-        made.make(say)
-        yield made
+        pods.create(say)
+        yield pods
     finally:
-        made.remove()
+        pods.remove()
 
 
 def _now() -> str:
@@ -147,7 +148,7 @@ def _lease() -> Any:
 
 
 def _pod(name: str) -> Any:
-    """What the namespace's Pod Security Standard wants, and as long as a real one."""
+    """Return a pod that the Pod Security Standard admits, with about the size of a real one."""
     return {
         "metadata": {"name": name, "labels": LABELS},
         "spec": {
