@@ -1,0 +1,51 @@
+"""A gunicorn configuration and an application for the tests: it echoes bodies, makes large answers and streams."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from webserver import worker
+from webserver.worker import BOUNDS, Worker
+
+bounds = replace(BOUNDS, **json.loads(os.environ["BOUNDS"]))
+
+
+class Tried(Worker):
+    bounds = bounds
+
+
+bind = "127.0.0.1:0"
+worker_class = Tried
+threads = 4
+keepalive = 5
+sendfile = False
+control_socket_disable = True
+logger_class = worker.Log
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    path, size = environ["PATH_INFO"], int(environ["QUERY_STRING"] or 0)
+    if path == "/stream":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return _stream(size)
+    if path == "/sleep":
+        time.sleep(size)
+    channel = environ["gunicorn.socket"]
+    if channel.framing.is_cut:
+        return _answer(start_response, "413 Content Too Large", b"")
+    if not channel.has_room(size):
+        return _answer(start_response, "503 Service Unavailable", b"")
+    return _answer(start_response, "200 OK", environ["wsgi.input"].read() or b"x" * size)
+
+
+def _answer(start_response: Callable[..., Any], status: str, body: bytes) -> Iterable[bytes]:
+    start_response(status, [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _stream(pieces: int) -> Iterator[bytes]:
+    for _ in range(pieces):
+        yield b"x" * 10_000

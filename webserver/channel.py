@@ -1,0 +1,188 @@
+"""A client's connection in place of its socket.
+
+gunicorn's code for a request runs on a thread and expects a blocking socket. A channel gives it the bytes that the
+worker's loop has received before, and takes the answer without waiting for the client: what the kernel does not take at
+once is kept, and the loop sends it later. So no thread depends on how fast a client is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import threading
+import time
+from collections import deque
+
+from webserver.framing import Framing, Limits, Part
+
+RECEIVE_BYTES = 64 * 1024  # at a time
+AHEAD_BYTES = 256 * 1024  # an answer in pieces may be so far ahead of its client
+STALL_SECONDS = 10.0  # a thread waits so long for a client that takes nothing
+
+
+class Allowance:
+    """Bytes that all connections of a worker may use together."""
+
+    def __init__(self, size: int) -> None:
+        self.free = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        with self._lock:
+            if size > self.free:
+                return False
+            self.free -= size
+            return True
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self.free += size
+
+
+class Channel:
+    """The part of a socket that gunicorn uses, and `receive` and `flush` for the worker's loop."""
+
+    def __init__(self, client: socket.socket, limits: Limits, sending: Allowance) -> None:
+        client.setblocking(False)
+        self._client = client
+        self._limits = limits
+        self._sending = sending
+        self._unsent: deque[memoryview] = deque()
+        self.unsent_bytes = 0
+        self.received = bytearray()
+        self._taken = 0  # bytes of the request that gunicorn has
+        self.framing = Framing(limits)
+
+    # For the worker's loop
+
+    def receive(self) -> Part | None:
+        """Receive what is there. Return how much of a request it makes; None if the client has closed."""
+        try:
+            data = self._client.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return self.arrived()
+        except OSError:
+            return None
+        if not data:
+            return None
+        self.received += data
+        return self.arrived()
+
+    def arrived(self) -> Part:
+        return self.framing.arrived(self.received)
+
+    def next_request(self) -> None:
+        """Begin anew, with what was received after the last request."""
+        self.framing = Framing(self._limits)
+        self._taken = 0
+
+    def flush(self) -> bool:
+        """Send what the kernel takes. Return whether all is sent; raise OSError if the client is gone."""
+        while self._unsent:
+            try:
+                sent = self._client.send(self._unsent[0])
+            except BlockingIOError:
+                return False
+            self.unsent_bytes -= sent
+            self._sending.give_back(sent)
+            if sent == len(self._unsent[0]):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = self._unsent[0][sent:]
+        return True
+
+    def discard(self) -> bool:
+        """Receive and forget. Return False once the client has closed."""
+        try:
+            return bool(self._client.recv(RECEIVE_BYTES))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def send_now(self, data: bytes) -> None:
+        """Send if the kernel takes it, else not."""
+        with contextlib.suppress(OSError):
+            self._client.send(data)
+
+    # For the application
+
+    def has_room(self, size: int) -> bool:
+        """Whether an answer of this size may wait for its client."""
+        return size <= self._sending.free
+
+    def detach(self) -> socket.socket:
+        """Return the socket itself, blocking, for a protocol that is not HTTP."""
+        self._client.setblocking(True)
+        return self._client
+
+    # A socket's methods, as gunicorn calls them
+
+    def recv(self, size: int) -> bytes:
+        """Return bytes of the request, and none of the next one."""
+        data = bytes(self.received[: min(size, self.framing.end - self._taken)])
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "The request exceeds the limits, and its rest is not read.")
+        del self.received[: len(data)]
+        self._taken += len(data)
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Send the data, and keep what the kernel does not take."""
+        view = memoryview(data)
+        if self.flush():
+            with contextlib.suppress(BlockingIOError):
+                view = view[self._client.send(view) :]
+        if not view:
+            return
+        self._wait_for_client()
+        if not self._sending.take(len(view)):
+            raise ConnectionResetError(errno.ECONNRESET, "Too many bytes wait for their clients.")
+        self._unsent.append(view)
+        self.unsent_bytes += len(view)
+
+    def _wait_for_client(self) -> None:
+        """Wait until little of what was sent before is left: what is made in pieces must not pile up here."""
+        while self.unsent_bytes > AHEAD_BYTES:
+            poll = select.poll()
+            poll.register(self._client, select.POLLOUT)
+            if not poll.poll(STALL_SECONDS * 1000):
+                raise BrokenPipeError(errno.EPIPE, "The client takes nothing.")
+            self.flush()
+
+    def send(self, data: bytes) -> int:
+        self.sendall(data)
+        return len(data)
+
+    def fileno(self) -> int:
+        return self._client.fileno()
+
+    def setblocking(self, _: bool) -> None:
+        """A channel never blocks."""
+
+    def settimeout(self, _: float | None) -> None:
+        """A channel never blocks."""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def getsockname(self) -> object:
+        return self._client.getsockname()
+
+    def getpeername(self) -> object:
+        return self._client.getpeername()
+
+    def setsockopt(self, *arguments: int) -> None:
+        self._client.setsockopt(*arguments)
+
+    def shutdown(self, how: int) -> None:
+        self._client.shutdown(how)
+
+    def close(self) -> None:
+        self._sending.give_back(self.unsent_bytes)
+        self._unsent.clear()
+        self.unsent_bytes = 0
+        self.received = bytearray()
+        self._client.close()

@@ -1,0 +1,101 @@
+"""Where a request ends in the bytes that a connection has received. Pure: gunicorn parses the request itself.
+
+What is malformed counts as complete, so that gunicorn refuses it at once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+_CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,16})[ \t]*(?:;[^\r\n]*)?", re.IGNORECASE)
+_LONGEST_CHUNK_LINE = 256  # bytes
+
+
+class Part(Enum):
+    """How much of a request has arrived."""
+
+    HEAD = "head"  # less than its head
+    BODY = "body"  # the head, and less than the whole body
+    WHOLE = "whole"  # all of it, or more than the limits allow, or something that is no request
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In bytes, a chunked body with its framing. A larger request is passed on as soon as it is known to be larger:
+    the application refuses it without the rest."""
+
+    head: int
+    body: int
+
+
+class Framing:
+    """The state of one request. Call `arrived` with all its bytes, each time that there are more."""
+
+    __slots__ = ("_body", "_chunk", "_limits", "_scanned", "end", "expects_continue", "is_cut")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._scanned = 0  # bytes in which the head does not end
+        self._body = 0  # where the body begins; 0 while the head is incomplete
+        self._chunk = 0  # where the next chunk begins; 0 if the body is not chunked
+        self.end = 0  # where the request ends, once that is known
+        self.expects_continue = False  # the client waits for 100 Continue before it sends the body
+        self.is_cut = False  # the request is passed on without its end, since its body is too large
+
+    def arrived(self, received: bytes | bytearray) -> Part:
+        if not self._body:
+            head_end = received.find(_HEAD_END, self._scanned)
+            if head_end < 0:
+                self._scanned = max(len(received) - len(_HEAD_END) + 1, 0)
+                if len(received) <= self._limits.head:
+                    return Part.HEAD
+                self.end = len(received)
+                return Part.WHOLE
+            self._read_head(bytes(received[: head_end + 2]))
+        if self._chunk and not self.end:
+            self._find_last_chunk(received)
+        return Part.WHOLE if 0 < self.end <= len(received) else Part.BODY
+
+    def _read_head(self, head: bytes) -> None:
+        self._body = len(head) + 2
+        if _CHUNKED.search(head):
+            self._chunk = self._body
+        elif length := _LENGTH.search(head):
+            self.is_cut = int(length[1]) > self._limits.body
+            self.end = self._body + (0 if self.is_cut else int(length[1]))
+        else:
+            self.end = self._body
+        self.expects_continue = self.end != self._body and _EXPECT.search(head) is not None
+
+    def _find_last_chunk(self, received: bytes | bytearray) -> None:
+        """Set `end` once the last chunk is there, or a malformed one, or more than the limit."""
+        while True:
+            line_end = received.find(b"\r\n", self._chunk, self._chunk + _LONGEST_CHUNK_LINE)
+            if line_end < 0:
+                malformed = len(received) - self._chunk >= _LONGEST_CHUNK_LINE
+                self.end = len(received) if malformed else 0
+                return
+            size = _CHUNK_SIZE.fullmatch(bytes(received[self._chunk : line_end]))
+            if not size:
+                self.end = len(received)
+                return
+            if int(size[1], 16) == 0:  # an empty line follows, after trailers if there are any
+                trailers_end = received.find(_HEAD_END, line_end)
+                self.end = trailers_end + len(_HEAD_END) if trailers_end >= 0 else 0
+                self._cut_if_longer(received, len(received))
+                return
+            following = line_end + 2 + int(size[1], 16) + 2
+            if self._cut_if_longer(received, following) or following > len(received):
+                return
+            self._chunk = following
+
+    def _cut_if_longer(self, received: bytes | bytearray, to: int) -> bool:
+        if not self.end and to - self._body > self._limits.body:
+            self.is_cut, self.end = True, len(received)
+        return self.is_cut

@@ -1,0 +1,323 @@
+"""gunicorn's threaded worker, with bounds on its clients.
+
+The worker's loop receives requests and sends answers; its threads only serve whole requests. So clients that are slow or
+silent occupy no thread. Each phase has a deadline, from the request's first byte to the answer's last one. Connections
+and bytes are bounded in all; behind a NodePort all clients may have one address, so nothing is counted by address. When
+there are too many connections, the one that has waited longest for its client is closed.
+
+    reading   ── whole request ──▶   serving, on a thread
+       ▲                                │
+       └── keep alive ── sending ◀──────┘
+                            └─ close ──▶ lingering: the client may read the answer before it sees a reset
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
+
+from webserver.channel import Allowance, Channel
+from webserver.framing import Limits, Part
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a worker's clients may take, together and each."""
+
+    connections: int = 2_000
+    first_seconds: float = 10.0  # from the connection to the first byte
+    request_seconds: float = 10.0  # from the first byte of a request to its last one
+    answer_seconds: float = 10.0  # for an answer, and so long again for each `answer_bytes`
+    answer_bytes: int = 4 << 20
+    queue_seconds: float = 20.0  # a request waits so long for a thread
+    linger_seconds: float = 5.0
+    body: int = 2 << 20  # bytes of a request's body, with the framing of chunks
+    receiving: int = 32 << 20  # bytes of all requests that are not whole or not served yet
+    sending: int = 48 << 20  # bytes of all answers that wait for their clients
+    small: int = 4 << 10  # bytes of a request that are always received
+
+
+BOUNDS = Bounds()
+ACCEPTED_AT_ONCE = 64
+SWEEP_SECONDS = 0.5
+IDLE_MS = 2  # a thread waits so long for its connection's next request
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class State(Enum):
+    READING = "reading"
+    SERVING = "serving"
+    SENDING = "sending"
+    LINGERING = "lingering"
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's logger without access log lines, which the applications write themselves."""
+
+    def access(self, *_: Any) -> None:
+        pass
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A connection and what the loop waits for. `began` says whether a byte of the next request has come."""
+
+    sock: Channel
+
+    def __init__(self, cfg: Any, channel: Channel, client: Any, server: Any) -> None:
+        super().__init__(cfg, channel, client, server)
+        self.data_ready = True
+        self.state = State.SERVING
+        self.deadline = 0.0  # of the state; there is none while a thread serves
+        self.queued = 0.0  # when the request was complete
+        self.began = False
+        self.keep_alive = False
+        self.counted = 0  # bytes, as counted for Bounds.receiving
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """`refusals` counts the connections that a bound ended, by bound."""
+
+    bounds = BOUNDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        bounds = self.bounds
+        head = self.cfg.limit_request_line + self.cfg.limit_request_fields * (self.cfg.limit_request_field_size + 2) + 4
+        self.refusals: Counter[str] = Counter()
+        self._limits = Limits(head, bounds.body)
+        self._sending = Allowance(bounds.sending)
+        self._receiving = 0
+        self._parked: dict[Connection, None] = {}  # those that wait for their clients, the longest first
+        self._next_sweep = 0.0
+        self.worker_connections = bounds.connections + self.cfg.threads
+
+    # Reading
+
+    def accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                client, address = listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._evict()
+                elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                    raise
+                return
+            self.nr_conns += 1
+            if self.nr_conns > self.bounds.connections:
+                self._evict()
+            channel = Channel(client, self._limits, self._sending)
+            connection = Connection(self.cfg, channel, address, listener.getsockname())
+            self._read(connection, self.bounds.first_seconds)
+
+    def _read(self, connection: Connection, seconds: float) -> None:
+        """Wait for the next request, which may be there already."""
+        connection.began = False
+        connection.sock.next_request()
+        self._receive(connection, seconds)
+
+    def _receive(self, connection: Connection, seconds: float = 0.0) -> None:
+        """Receive what is there: on readability, or to begin with (then wait at most `seconds` for the first byte)."""
+        channel = connection.sock
+        part = channel.receive()
+        self._count(connection, len(channel.received))
+        if part is None:
+            self._drop(connection)
+        elif part is Part.WHOLE:
+            self._unpark(connection)
+            connection.state, connection.queued = State.SERVING, time.monotonic()
+            self.enqueue_req(connection)
+        elif len(channel.received) > self.bounds.small and self._receiving > self.bounds.receiving:
+            self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "receiving")
+        else:
+            if connection not in self._parked:
+                self._park(connection, State.READING, seconds)
+            if channel.received and not connection.began:
+                connection.began = True
+                connection.deadline = time.monotonic() + self.bounds.request_seconds
+            if channel.framing.expects_continue:
+                channel.framing.expects_continue = False
+                channel.send_now(CONTINUE)
+
+    def _on_readable(self, connection: Connection, _: object) -> None:
+        self._receive(connection)
+
+    def _count(self, connection: Connection, size: int) -> None:
+        self._receiving += size - connection.counted
+        connection.counted = size
+
+    # Serving, on a thread
+
+    def handle(self, conn: Connection) -> Any:
+        """Handle the request, and the connection's next ones if they come at once and no other connection waits:
+        handing the connection to the loop and back costs as much as Flask."""
+        channel = conn.sock
+        if time.monotonic() - conn.queued > self.bounds.queue_seconds:
+            channel.sendall(_answer(HTTPStatus.SERVICE_UNAVAILABLE))
+            return False
+        while True:
+            kept = super().handle(conn)
+            if kept is not True or not self.alive or channel.unsent_bytes or self.nr_conns > self.cfg.threads:
+                return kept
+            channel.next_request()
+            if not channel.received and not _is_readable(channel):
+                return kept
+            if channel.receive() is not Part.WHOLE:
+                return kept
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        if conn.sock.framing.is_cut:
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        super().handle_error(req, _Problem(client), addr, exc)
+
+    # Sending
+
+    def finish_request(self, connection: Connection, future: Future[Any]) -> None:
+        """On the loop, after a thread has ended with a connection."""
+        connection.keep_alive = not future.cancelled() and future.exception() is None and bool(future.result())
+        self._count(connection, len(connection.sock.received))
+        if connection.sock.unsent_bytes:
+            bounds = self.bounds
+            seconds = bounds.answer_seconds * (1 + connection.sock.unsent_bytes / bounds.answer_bytes)
+            self._park(connection, State.SENDING, seconds)
+        else:
+            self._answered(connection)
+
+    def _on_writable(self, connection: Connection, _: object) -> None:
+        try:
+            if not connection.sock.flush():
+                return
+        except OSError:
+            self._drop(connection)
+            return
+        self._unpark(connection)
+        self._answered(connection)
+
+    def _answered(self, connection: Connection) -> None:
+        if connection.keep_alive:
+            self._read(connection, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+        else:
+            self._linger(connection)
+
+    # Closing
+
+    def _linger(self, connection: Connection) -> None:
+        """Close as RFC 9112 section 9.6 says: a reset would take the answer from a client that is still sending."""
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+            return
+        self._count(connection, 0)
+        connection.sock.received = bytearray()
+        self._park(connection, State.LINGERING, self.bounds.linger_seconds)
+
+    def _on_late(self, connection: Connection, _: object) -> None:
+        if not connection.sock.discard():
+            self._drop(connection)
+
+    def _refuse(self, connection: Connection, status: HTTPStatus, bound: str) -> None:
+        self.refusals[bound] += 1
+        self._unpark(connection)
+        connection.sock.send_now(_answer(status))
+        self._linger(connection)
+
+    def _evict(self) -> None:
+        """Close the connection that has waited longest for its client."""
+        if oldest := next(iter(self._parked), None):
+            self.refusals["connections"] += 1
+            self._drop(oldest)
+
+    def _drop(self, connection: Connection) -> None:
+        self._unpark(connection)
+        self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._count(connection, 0)
+        self.nr_conns -= 1
+        connection.close()
+
+    # Waiting
+
+    def _park(self, connection: Connection, state: State, seconds: float) -> None:
+        connection.state = state
+        connection.deadline = time.monotonic() + seconds
+        self._parked[connection] = None
+        event = selectors.EVENT_WRITE if state is State.SENDING else selectors.EVENT_READ
+        self.poller.register(connection.sock, event, functools.partial(self._handler(state), connection))
+
+    def _handler(self, state: State) -> Callable[[Connection, object], None]:
+        return {
+            State.READING: self._on_readable,
+            State.SENDING: self._on_writable,
+            State.LINGERING: self._on_late,
+        }[state]
+
+    def _unpark(self, connection: Connection) -> None:
+        if connection in self._parked:
+            del self._parked[connection]
+            self.poller.unregister(connection.sock)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """End the connections whose deadline has passed. gunicorn calls this after each round of its loop."""
+        now = time.monotonic()
+        if now < self._next_sweep and not force:
+            return
+        self._next_sweep = now + SWEEP_SECONDS
+        for connection in [each for each in self._parked if force or each.deadline <= now]:
+            if connection.state is State.READING and connection.began and not force:
+                self._refuse(connection, HTTPStatus.REQUEST_TIMEOUT, "request")
+            else:
+                if connection.state is State.SENDING:
+                    self.refusals["answer"] += 1
+                self._drop(connection)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """At the worker's end: idle connections have until `deadline`."""
+        for connection in self._parked:
+            if connection.state is State.READING and not connection.began:
+                connection.deadline = min(connection.deadline, deadline)
+
+
+def _is_readable(channel: Channel) -> bool:
+    poll = selectors.PollSelector()
+    poll.register(channel, selectors.EVENT_READ)
+    return bool(poll.select(IDLE_MS / 1000))
+
+
+def _answer(status: HTTPStatus) -> bytes:
+    body = b'{"type":"about:blank","title":"%b","status":%d}' % (status.phrase.encode(), status)
+    retry = b"Retry-After: 1\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+    return (
+        b"HTTP/1.1 %d %b\r\nConnection: close\r\n%bContent-Type: application/problem+json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (status, status.phrase.encode(), retry, len(body), body)
+    )
+
+
+class _Problem:
+    """A client's channel that turns gunicorn's HTML error page into problem+json."""
+
+    def __init__(self, client: Channel) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def sendall(self, page: bytes) -> None:
+        self._client.sendall(_answer(HTTPStatus(int(page.split(b" ", 2)[1]))))
