@@ -26,7 +26,8 @@ except ConfigError as error:
 
 bind = f"{_config.host}:{_config.port}"
 workers = 1
-worker_class = "gthread"
+worker_class = "webserver.worker.Worker"
+sendfile = False  # answers go through the worker's channels
 threads = _config.viewers + SPARE_THREADS
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - in memory, and gunicorn's file name is random
 control_socket_disable = True

@@ -1,1 +1,1 @@
-"""The HTTP server of both programs: gunicorn's threaded worker, with bounds on clients that are slow, silent or greedy."""
+"""The HTTP server of both programs: gunicorn's threaded worker, with bounds on slow, silent and greedy clients."""

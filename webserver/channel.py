@@ -12,7 +12,6 @@ import errno
 import select
 import socket
 import threading
-import time
 from collections import deque
 
 from webserver.framing import Framing, Limits, Part
@@ -42,11 +41,14 @@ class Allowance:
 
 
 class Channel:
-    """The part of a socket that gunicorn uses, and `receive` and `flush` for the worker's loop."""
+    """The part of a socket that gunicorn uses, and `receive` and `flush` for the worker's loop.
+
+    `socket` is the client's socket itself, non-blocking.
+    """
 
     def __init__(self, client: socket.socket, limits: Limits, sending: Allowance) -> None:
         client.setblocking(False)
-        self._client = client
+        self.socket = client
         self._limits = limits
         self._sending = sending
         self._unsent: deque[memoryview] = deque()
@@ -60,7 +62,7 @@ class Channel:
     def receive(self) -> Part | None:
         """Receive what is there. Return how much of a request it makes; None if the client has closed."""
         try:
-            data = self._client.recv(RECEIVE_BYTES)
+            data = self.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
             return self.arrived()
         except OSError:
@@ -82,7 +84,7 @@ class Channel:
         """Send what the kernel takes. Return whether all is sent; raise OSError if the client is gone."""
         while self._unsent:
             try:
-                sent = self._client.send(self._unsent[0])
+                sent = self.socket.send(self._unsent[0])
             except BlockingIOError:
                 return False
             self.unsent_bytes -= sent
@@ -96,7 +98,7 @@ class Channel:
     def discard(self) -> bool:
         """Receive and forget. Return False once the client has closed."""
         try:
-            return bool(self._client.recv(RECEIVE_BYTES))
+            return bool(self.socket.recv(RECEIVE_BYTES))
         except BlockingIOError:
             return True
         except OSError:
@@ -105,7 +107,7 @@ class Channel:
     def send_now(self, data: bytes) -> None:
         """Send if the kernel takes it, else not."""
         with contextlib.suppress(OSError):
-            self._client.send(data)
+            self.socket.send(data)
 
     # For the application
 
@@ -114,9 +116,9 @@ class Channel:
         return size <= self._sending.free
 
     def detach(self) -> socket.socket:
-        """Return the socket itself, blocking, for a protocol that is not HTTP."""
-        self._client.setblocking(True)
-        return self._client
+        """Return the socket, blocking, for a protocol that is not HTTP."""
+        self.socket.setblocking(True)
+        return self.socket
 
     # A socket's methods, as gunicorn calls them
 
@@ -134,7 +136,7 @@ class Channel:
         view = memoryview(data)
         if self.flush():
             with contextlib.suppress(BlockingIOError):
-                view = view[self._client.send(view) :]
+                view = view[self.socket.send(view) :]
         if not view:
             return
         self._wait_for_client()
@@ -147,7 +149,7 @@ class Channel:
         """Wait until little of what was sent before is left: what is made in pieces must not pile up here."""
         while self.unsent_bytes > AHEAD_BYTES:
             poll = select.poll()
-            poll.register(self._client, select.POLLOUT)
+            poll.register(self.socket, select.POLLOUT)
             if not poll.poll(STALL_SECONDS * 1000):
                 raise BrokenPipeError(errno.EPIPE, "The client takes nothing.")
             self.flush()
@@ -157,7 +159,7 @@ class Channel:
         return len(data)
 
     def fileno(self) -> int:
-        return self._client.fileno()
+        return self.socket.fileno()
 
     def setblocking(self, _: bool) -> None:
         """A channel never blocks."""
@@ -169,20 +171,21 @@ class Channel:
         return 0.0
 
     def getsockname(self) -> object:
-        return self._client.getsockname()
+        return self.socket.getsockname()
 
     def getpeername(self) -> object:
-        return self._client.getpeername()
+        return self.socket.getpeername()
 
     def setsockopt(self, *arguments: int) -> None:
-        self._client.setsockopt(*arguments)
+        self.socket.setsockopt(*arguments)
 
     def shutdown(self, how: int) -> None:
-        self._client.shutdown(how)
+        self.socket.setblocking(False)  # it may have been detached
+        self.socket.shutdown(how)
 
     def close(self) -> None:
         self._sending.give_back(self.unsent_bytes)
         self._unsent.clear()
         self.unsent_bytes = 0
         self.received = bytearray()
-        self._client.close()
+        self.socket.close()

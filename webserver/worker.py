@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, with bounds on its clients.
 
-The worker's loop receives requests and sends answers; its threads only serve whole requests. So clients that are slow or
-silent occupy no thread. Each phase has a deadline, from the request's first byte to the answer's last one. Connections
-and bytes are bounded in all; behind a NodePort all clients may have one address, so nothing is counted by address. When
+The worker's loop receives requests and sends answers; its threads only serve whole requests. So slow and silent clients
+occupy no thread. Each phase has a deadline, from the request's first byte to the answer's last one. Connections and
+bytes are bounded in all; behind a NodePort all clients may have one address, so nothing is counted by address. When
 there are too many connections, the one that has waited longest for its client is closed.
 
     reading   ── whole request ──▶   serving, on a thread

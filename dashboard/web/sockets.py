@@ -14,8 +14,10 @@ from flask_socketio import SocketIO  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from dashboard.web.auth import current_role, same_origin
+from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
 from dashboard.web.problems import problem
+from webserver.channel import Channel
 
 PATH = "/socket.io"
 PING_SECONDS = 10
@@ -88,7 +90,7 @@ class Sockets:
 
     def _on_connect(self, auth: object = None) -> bool:
         viewer = request.sid  # type: ignore[attr-defined]
-        if connection := request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"):
+        if connection := client_socket(request.environ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
         try:
@@ -126,6 +128,8 @@ class UpgradeGate:
                 refusal = self._refusal()
                 if refusal is not None:
                     return self._app.process_response(refusal)(environ, start_response)
+            if "HTTP_UPGRADE" in environ and isinstance(channel := environ.get("gunicorn.socket"), Channel):
+                environ["gunicorn.socket"] = channel.detach()
         return self._inner(environ, start_response)
 
     def _refusal(self) -> Response | None:

@@ -35,7 +35,7 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file mu
 
 wsgi_app = "service.app:create_app()"
 bind = f"{_config.host}:{_config.port}"
-worker_class = "service.server.worker.Worker"
+worker_class = "webserver.worker.Worker"
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, so that the client closes first
@@ -47,7 +47,8 @@ worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True
 # prometheus_client reads this once, when a worker imports it.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_metrics_directory}"] if _metrics_directory else []
-logger_class = "service.server.worker.Log"
+sendfile = False  # answers go through the worker's channels
+logger_class = "webserver.worker.Log"
 logconfig_dict = {
     "formatters": {"generic": {"()": "service.logs.JsonFormatter"}},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False}},
@@ -72,9 +73,7 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Start the worker's background threads."""
     from service.server import health_server  # in the worker only, after the fork
-    from service.server.worker import limit_stalls
 
-    limit_stalls(worker.sockets, _config.request_deadline)
     parts = worker.wsgi.extensions["service"]
     parts.health.stop_when(lambda: not worker.alive)
     threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()

@@ -32,8 +32,8 @@ KEPT = 3  # archives of each image, so that a return to an earlier commit builds
 
 # {image: its Dockerfile, then the directories that it copies}
 SOURCES = {
-    "flask-mongodb-service": ("Dockerfile.service", "service"),
-    "flask-mongodb-dashboard": ("Dockerfile.dashboard", "dashboard", "templates", "static"),
+    "flask-mongodb-service": ("Dockerfile.service", "webserver", "service"),
+    "flask-mongodb-dashboard": ("Dockerfile.dashboard", "webserver", "dashboard", "templates", "static"),
 }
 SHARED_SOURCES = ("pyproject.toml", "requirements.txt")
 

@@ -29,6 +29,7 @@ from dashboard.kube.pod_details import (
     names,
 )
 from dashboard.web.auth import require
+from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 
@@ -88,7 +89,7 @@ def log(uid: str) -> Response:
     with _problems():
         with _lookups().one():
             wanted = _with_container(wanted, names(reader.pod(view)))
-        client = LogReader(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
+        client = LogReader(client_socket(request.environ))
         try:
             stream = _log_streams().open(lambda: reader.log(view, wanted), client, follow=wanted.follow)
         except TooManyLogs:
