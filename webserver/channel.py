@@ -124,21 +124,25 @@ class Channel:
 
     def recv(self, size: int) -> bytes:
         """Return bytes of the request, and none of the next one."""
-        data = bytes(self.received[: min(size, self.framing.end - self._taken)])
-        if not data:
+        left = min(size, self.framing.end - self._taken)
+        if left <= 0:
             raise ConnectionResetError(errno.ECONNRESET, "The request exceeds the limits, and its rest is not read.")
-        del self.received[: len(data)]
+        data = bytes(self.received) if left >= len(self.received) else bytes(self.received[:left])
+        del self.received[:left]
         self._taken += len(data)
         return data
 
     def sendall(self, data: bytes) -> None:
         """Send the data, and keep what the kernel does not take."""
-        view = memoryview(data)
-        if self.flush():
-            with contextlib.suppress(BlockingIOError):
-                view = view[self.socket.send(view) :]
-        if not view:
-            return
+        sent = 0
+        if not self._unsent or self.flush():
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+        view = memoryview(data)[sent:]
         self._wait_for_client()
         if not self._sending.take(len(view)):
             raise ConnectionResetError(errno.ECONNRESET, "Too many bytes wait for their clients.")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import select
 import selectors
 import socket
 import time
@@ -296,9 +297,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _is_readable(channel: Channel) -> bool:
-    poll = selectors.PollSelector()
-    poll.register(channel, selectors.EVENT_READ)
-    return bool(poll.select(IDLE_MS / 1000))
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(IDLE_MS))
 
 
 def _answer(status: HTTPStatus) -> bytes:
