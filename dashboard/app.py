@@ -81,6 +81,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(runs)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
+    app.extensions["auth"].on_logout(app.extensions["sockets"].end_session)
     app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["pod_reader"] = _pod_reader(config)
     app.extensions["service"] = _service(config, sources)

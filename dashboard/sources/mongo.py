@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 from bson import ObjectId, json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, monitoring
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from dashboard.clock import now
 from dashboard.core import events
@@ -30,7 +31,8 @@ LARGEST_SHOWN_BYTES = 4096  # of a document's JSON
 LARGEST_FETCHED_BYTES = 32 << 10  # of its BSON, which can be several times as large as its JSON
 READ_SECONDS = 0.1  # between the starts of two reads, at least
 OPERATIONS_SECONDS = 1.0
-VOLUME_SECONDS = 10.0
+SIZES_SECONDS = 10.0
+COUNT_MS = 3000  # for counting the documents: a collection that takes longer keeps MongoDB's own figures
 RETRY_SECONDS = 0.5
 SELECTION_MS = 2000
 HEARTBEAT_MS = 1000
@@ -46,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class MongoSource:
-    """Emits the events of one collection, from three threads: the change stream, the reads, the volume."""
+    """Emits the events of one collection, from three threads: the change stream, the reads, the sizes."""
 
     sources = ("mongo",)
 
@@ -63,10 +65,12 @@ class MongoSource:
             for run, name in (
                 (self._listen, "mongo changes"),
                 (self._read, "mongo reads"),
-                (self._measure_volume, "mongo volume"),
+                (self._measure_sizes, "mongo sizes"),
             )
         ]
         self._operations = OperationCounter()
+        self._correction = Correction()
+        self._new_primary = threading.Event()
         self._version = ""
 
     def start(self) -> None:
@@ -86,6 +90,7 @@ class MongoSource:
     def stop(self) -> None:
         self._stopped.set()
         self._changed.set()
+        self._new_primary.set()
         self._known.set()
         if self._client:
             self._client.close()
@@ -96,9 +101,10 @@ class MongoSource:
     def _collection(self) -> Any:
         database, collection = self._names
         assert self._client is not None  # noqa: S101 - started
-        options: CodecOptions[dict[str, Any]] = CodecOptions(
+        options: CodecOptions[RawBSONDocument] = CodecOptions(
             tz_aware=True,
             tzinfo=UTC,
+            document_class=RawBSONDocument,  # decoded one by one, and nothing in it becomes a DBRef
             datetime_conversion=DatetimeConversion.DATETIME_AUTO,  # a date after the year 9999 would raise
             unicode_decode_error_handler="replace",
         )
@@ -142,21 +148,25 @@ class MongoSource:
                 self._stopped.wait(max(0.0, READ_SECONDS - (time.monotonic() - began)))
             self._changed.wait(self._operations.due())
 
-    def _measure_volume(self) -> None:
-        """Emit the volume's usage, after the first read. Errors are only logged: the reads report an outage.
+    def _measure_sizes(self) -> None:
+        """Emit the volume's usage and correct the collection's, after the first read. Errors are only logged: the reads
+        report an outage.
 
         It has a thread of its own: mongod asks the file system, and a slow one must not delay the reads.
         """
         self._known.wait()
         while not self._stopped.is_set():
+            self._new_primary.clear()
             try:
                 self._emit(self._volume())
+                if self._correction.measure(self._collection):
+                    self._changed.set()
             except PyMongoError as error:
-                log.info("could not measure the volume: %s", error)
+                log.info("could not measure the sizes: %s", error)
             except Exception:
                 if not self._stopped.is_set():  # a closed client may raise any exception
-                    log.exception("could not measure the volume")
-            self._stopped.wait(VOLUME_SECONDS)
+                    log.exception("could not measure the sizes")
+            self._new_primary.wait(SIZES_SECONDS)
 
     def _fail(self, error: Exception) -> None:
         """Report an outage, and have the next round read, as changes may have been missed."""
@@ -168,20 +178,22 @@ class MongoSource:
     def _primary_changed(self, writable: bool) -> None:
         """Report a lost primary, read when there is one again. The driver's monitor notices before a read does."""
         if writable:
+            self._correction.reset()
             self._changed.set()
+            self._new_primary.set()
         elif not self._stopped.is_set():
             self._emit(events.MongoUnavailable(at=now(), error="the database has no primary"))
 
     def _contents(self) -> events.CollectionRead:
         collection = self._collection
         rows = list(collection.aggregate(NEWEST, maxTimeMS=SOCKET_MS))
-        stats = collection.database.command("collStats", collection.name)
+        count, size = self._correction.applied(_stats(collection))
         self._version = self._version or str(collection.database.client.server_info()["version"])
         return events.CollectionRead(
             at=now(),
             version=self._version,
-            count=int(stats["count"]),
-            size_bytes=int(stats["size"]),
+            count=count,
+            size_bytes=size,
             newest=[shown(row) for row in rows],
         )
 
@@ -196,6 +208,51 @@ class MongoSource:
         self._version = str(status["version"])
         return status
 
+
+def _stats(collection: Any) -> tuple[int, int]:
+    """Return MongoDB's figures of the collection: the number of documents, and their bytes."""
+    stats = collection.database.command("collStats", collection.name)
+    return int(stats["count"]), int(stats["size"])
+
+
+class Correction:
+    """What MongoDB's figures of the collection lack. They are wrong from a crash of mongod on, until a `validate`.
+
+    The difference stays the same until the next crash, so the documents are counted once for each primary: until the
+    figures before and after the count are the same, for then no write came between.
+    """
+
+    def __init__(self) -> None:
+        self._lack = (0, 0)
+        self._is_due = True
+
+    def reset(self) -> None:
+        """Measure again: there is a new primary."""
+        self._is_due = True
+
+    def applied(self, stats: tuple[int, int]) -> tuple[int, int]:
+        return max(0, stats[0] + self._lack[0]), max(0, stats[1] + self._lack[1])
+
+    def measure(self, collection: Any) -> bool:
+        """Count the documents if that is due. Return whether the correction changed. Raise PyMongoError."""
+        if not self._is_due:
+            return False
+        self._is_due = False
+        before = _stats(collection)
+        try:
+            counted = next(iter(collection.aggregate(COUNTED, maxTimeMS=COUNT_MS)), {"count": 0, "bytes": 0})
+        except ExecutionTimeout:
+            log.info("the collection is too large to be counted")
+            return False
+        after = _stats(collection)
+        self._is_due = self._is_due or before != after
+        previous, self._lack = self._lack, (int(counted["count"]) - after[0], int(counted["bytes"]) - after[1])
+        return self._lack != previous
+
+
+COUNTED: list[Mapping[str, Any]] = [
+    {"$group": {"_id": None, "count": {"$sum": 1}, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}},
+]
 
 NEWEST: list[Mapping[str, Any]] = [
     {"$sort": {"_id": -1}},
@@ -262,8 +319,12 @@ def shown(row: Mapping[str, Any]) -> events.Document:
     is_object_id = isinstance(id_, ObjectId)
     document: dict[str, Any] | None = None
     if root is not None:
-        document = {key: plain(value) for key, value in root.items() if key != "_id"}
-        size = len(orjson.dumps(document))
+        try:
+            document = {key: plain(value) for key, value in root.items() if key != "_id"}
+            size = len(orjson.dumps(document))
+        except Exception as error:  # one document that can't be decoded must not hide the others
+            log.info("could not decode a document: %s", error)
+            document, size = {"…": "This document can't be shown."}, 0
     truncated = document is None or size > LARGEST_SHOWN_BYTES
     exact = document is None or truncated or not _rounds(document)
     return events.Document(
@@ -283,7 +344,7 @@ def plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$numberDouble": _not_finite(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]

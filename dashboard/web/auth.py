@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec
-from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, current_app, g, request, session
 from werkzeug.datastructures import WWWAuthenticate
@@ -25,10 +24,12 @@ from dashboard.config import Config
 from dashboard.web.problems import problem
 
 SESSION_HOURS = 12
+DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FAILURES = 10  # wrong tokens from one address within FAILURES_SECONDS: then 429
 FAILURES_SECONDS = 60.0
 ADDRESSES = 1024  # remembered at most
+ENDED_SESSIONS = 4096  # remembered at most; only a valid session can end
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
@@ -44,6 +45,8 @@ class Auth:
         self._tokens = {"operator": config.operator_token.encode(), "viewer": config.viewer_token.encode()}
         self._key = config.session_key.encode()
         self._limit = AttemptLimit()
+        self._ended = EndedSessions()
+        self._on_logout: list[Callable[[str], None]] = []
 
     def login(self, token: str) -> str:
         """Put the token's role into the session and return it. Abort with 401 for a wrong token, 429 for too many."""
@@ -57,28 +60,40 @@ class Auth:
 
     def role(self) -> str | None:
         """Return the role of the request's Bearer token or else of its session; None without both."""
-        header = request.headers.get("Authorization")
-        if header is not None:
-            scheme, _, token = header.partition(" ")
-            if scheme.lower() != "bearer":
-                abort(401, "The Authorization must be Bearer.", www_authenticate=WWWAuthenticate("bearer"))
-            return self._role_of(token.strip())
+        token = bearer_token(request)
+        if token is not None:
+            return self._role_of(token)
         role = session.get("role")
-        if role not in self._tokens:
+        if role not in self._tokens or session_id() in self._ended:
             return None
         return role if hmac.compare_digest(str(session.get("token", "")), self._fingerprint(role)) else None
 
+    def logout(self) -> None:
+        """End the request's session: its cookie is worth nothing from now on. Without a session do nothing."""
+        ended = session_id()
+        if not ended:
+            return
+        self._ended.add(ended)
+        session.clear()
+        for listener in self._on_logout:
+            listener(ended)
+
+    def on_logout(self, listener: Callable[[str], None]) -> None:
+        """Call the listener with the id of each session that ends."""
+        self._on_logout.append(listener)
+
     def _role_of(self, token: str) -> str:
-        """Compare with every token, each in constant time. A limited address is refused even with a valid token."""
+        """Compare with every token, each in constant time. Only wrong tokens are limited: behind a NodePort all clients
+        may have one address, and one of them must not lock out the others."""
+        guess = token.encode("utf-8", "replace")
+        matches = [role for role, known in self._tokens.items() if hmac.compare_digest(guess, known)]
+        if matches:
+            return matches[0]
         address = request.remote_addr or ""
         if wait := self._limit.wait(address):
             abort(problem(429, "Too many wrong tokens.", Retry_After=str(wait)))
-        guess = token.encode("utf-8", "replace")
-        matches = [role for role, known in self._tokens.items() if hmac.compare_digest(guess, known)]
-        if not matches:
-            self._limit.failed(address)
-            abort(401, "Invalid token.", www_authenticate=WWWAuthenticate("bearer"))
-        return matches[0]
+        self._limit.failed(address)
+        abort(401, "Invalid token.", www_authenticate=WWWAuthenticate("bearer"))
 
     def _fingerprint(self, role: str) -> str:
         """Bind a session to its token: a session becomes invalid when its token is replaced."""
@@ -108,6 +123,25 @@ class AttemptLimit:
             self._failures.move_to_end(address)
             while len(self._failures) > ADDRESSES:
                 self._failures.popitem(last=False)
+
+
+class EndedSessions:
+    """The ids of sessions that were logged out, as long as their cookies would be valid. Lost with the process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, session: str) -> None:
+        with self._lock:
+            now = self._clock()
+            while self._until and (next(iter(self._until.values())) <= now or len(self._until) >= ENDED_SESSIONS):
+                self._until.popitem(last=False)
+            self._until[session] = now + SESSION_HOURS * 3600
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._until
 
 
 def install(app: Flask, auth: Auth, session_key: str) -> None:
@@ -151,28 +185,47 @@ def current_role() -> str | None:
 def who() -> str:
     """Return the requester for the audit: role, session or token, address. Four digits distinguish sessions."""
     way = "token"
-    if "Authorization" not in request.headers:
-        way = f"session {hashlib.sha256(csrf_token().encode()).hexdigest()[:4]}" if csrf_token() else "no token"
+    if bearer_token(request) is None:
+        way = f"session {session_id()[:4]}" if session_id() else "no token"
     return f"{g.get('role') or 'nobody'} ({way}, {request.remote_addr or 'nowhere'})"
+
+
+def bearer_token(req: Request) -> str | None:
+    """Return the request's Bearer token. Any other Authorization may be a proxy's own."""
+    scheme, _, token = req.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def csrf_token() -> str:
     return str(session.get("csrf", ""))
 
 
-def same_origin(req: Request, *, required: bool) -> bool:
-    """Return whether the request's Origin is this host, or is missing and not required.
+def session_id() -> str:
+    """Return what distinguishes the request's session from others; empty without one."""
+    return hashlib.sha256(csrf_token().encode()).hexdigest() if csrf_token() else ""
 
-    The scheme may differ: behind a proxy that terminates TLS, the page is https and the request http.
-    """
+
+def same_origin(req: Request, *, required: bool) -> bool:
+    """Return whether the request's Origin is this host, or is missing and not required."""
     origin = req.headers.get("Origin")
     if origin is None:
         return not required
-    return bool(req.host) and urlsplit(origin).netloc.lower() == req.host.lower()
+    return is_origin_of(origin, req.headers.get("Host", ""))
+
+
+def is_origin_of(origin: str, host: str) -> bool:
+    """Return whether a page of this Origin was served by this Host.
+
+    The scheme may differ: behind a proxy that terminates TLS, the page is https and the request http. A proxy may name
+    the scheme's default port in Host, which a browser leaves out in Origin.
+    """
+    scheme, _, authority = origin.lower().partition("://")
+    default = DEFAULT_PORTS.get(scheme)
+    return default is not None and authority != "" and authority == host.lower().removesuffix(f":{default}")
 
 
 def _check_mutation() -> None:
-    if request.method in SAFE_METHODS or "Authorization" in request.headers:
+    if request.method in SAFE_METHODS or bearer_token(request) is not None:
         return
     signing_in = request.endpoint == "pages.login"
     if not signing_in and current_role() is None:

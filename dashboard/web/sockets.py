@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from flask_socketio import SocketIO  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from dashboard.web.auth import current_role, same_origin
+from dashboard.web.auth import bearer_token, current_role, is_origin_of, same_origin, session_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
 from dashboard.web.problems import problem
@@ -34,6 +34,7 @@ class Sockets:
     def __init__(self, app: Flask, hub: Hub) -> None:
         self._hub = hub
         self._connections: dict[str, socket.socket] = {}
+        self._sessions: dict[str, str] = {}  # by viewer
         self._io = SocketIO(
             app,
             async_mode="threading",
@@ -56,6 +57,11 @@ class Sockets:
     def stop(self) -> None:
         """Disconnect every viewer, so that the server need not wait for them."""
         for viewer in list(self._connections):
+            self.disconnect(viewer)
+
+    def end_session(self, session: str) -> None:
+        """Disconnect the session's viewers: it was logged out."""
+        for viewer in [viewer for viewer, of in list(self._sessions.items()) if of == session]:
             self.disconnect(viewer)
 
     # The hub's Broadcaster
@@ -93,6 +99,7 @@ class Sockets:
         if connection := client_socket(request.environ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
+        self._sessions[viewer] = session_id()
         try:
             self._hub.join(viewer)
         except TooManyViewers:
@@ -102,6 +109,7 @@ class Sockets:
     def _on_disconnect(self, reason: object = None) -> None:
         viewer = request.sid  # type: ignore[attr-defined]
         self._connections.pop(viewer, None)
+        self._sessions.pop(viewer, None)
         self._hub.leave(viewer)
 
     def _on_snapshot(self, *_: object) -> None:
@@ -141,7 +149,7 @@ class UpgradeGate:
             return answer
         if role is None:
             return problem(401, "Sign in, or send a token as Bearer.", WWW_Authenticate="Bearer")
-        if not same_origin(request, required="Authorization" not in request.headers):
+        if not same_origin(request, required=bearer_token(request) is None):
             return problem(403, "The request does not come from this origin.")
         if self._hub.full():
             return problem(503, "Too many pages are open.", Retry_After="10")
@@ -162,4 +170,4 @@ class SocketJson:
 
 def _same_host(origin: str | None, environ: dict[str, Any]) -> bool:
     """Replaces Engine.IO's own check, which would trust X-Forwarded-Host from any client."""
-    return origin is None or origin.partition("://")[2].lower() == environ.get("HTTP_HOST", "").lower()
+    return origin is None or is_origin_of(origin, environ.get("HTTP_HOST", ""))

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session, url_for
+import orjson
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug import Response as WerkzeugResponse
 from werkzeug.exceptions import HTTPException
 
 from dashboard.config import Config
 from dashboard.web.auth import Auth, csrf_token, current_role, require
+from dashboard.web.request_body import whole
 from dashboard.web.routes.runs import demos_of
 
 pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
+LARGEST_LOGIN = 64 << 10  # bytes
 LOGIN_MODULE = "js/login.js"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
@@ -64,8 +67,7 @@ def login_form() -> Response:
 def login() -> Response:
     """Set the session cookie for the token in a form's field or in JSON."""
     auth: Auth = current_app.extensions["auth"]
-    body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
-    token = body.get("token") if isinstance(body, dict) else None
+    token = _given_token()
     try:
         auth.login(token if isinstance(token, str) and len(token) <= LONGEST_TOKEN else "")
     except HTTPException as error:
@@ -75,10 +77,21 @@ def login() -> Response:
     return Response(status=204) if request.is_json else _to(url_for("pages.index"))
 
 
+def _given_token() -> object:
+    if not request.is_json:
+        return request.form.get("token")
+    try:
+        body = orjson.loads(whole(LARGEST_LOGIN, "The body"))
+    except orjson.JSONDecodeError:
+        abort(400, "The body is not JSON.")
+    return body.get("token") if isinstance(body, dict) else None
+
+
 @pages.post("/logout")
 @require("viewer")
 def logout() -> Response:
-    session.clear()
+    auth: Auth = current_app.extensions["auth"]
+    auth.logout()
     return Response(status=204) if request.is_json else _to(url_for("pages.login_form"))
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bson import Decimal128, Int64, ObjectId
+from bson import Decimal128, Int64, ObjectId, encode
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from dashboard.core import events
@@ -95,7 +96,7 @@ def test_operation_rate_does_not_count_the_sources_own_reads(
 def test_volume_usage_is_emitted_repeatedly_after_the_first_read(
     own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo, "VOLUME_SECONDS", 0.05)
+    monkeypatch.setattr(mongo, "SIZES_SECONDS", 0.05)
     measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
     measuring.start()
     usage = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
@@ -172,3 +173,57 @@ def test_document_has_text_if_javascript_would_round_a_number() -> None:
 def test_id_that_is_no_object_id_is_json_without_a_time(id_: Any, expected: str) -> None:
     document = shown({"_id": id_, "size": 30, "root": {"_id": id_, "key": 1}})
     assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})
+
+
+def test_counts_are_right_after_a_crash(own_mongod: Mongod, source: MongoSource, collection: Any, heard: Heard) -> None:
+    documents = [{"key": number, "text": "x" * 100} for number in range(500)]
+    collection.insert_many(documents)
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 500)
+    size = heard.of(events.CollectionRead)[-1].size_bytes
+    own_mongod.kill()
+    heard.wait(lambda heard: isinstance(heard[-1], events.MongoUnavailable))
+    before = len(heard)
+    own_mongod.start()
+    heard.wait(lambda heard: any(isinstance(event, events.CollectionRead) for event in heard[before:]))
+    reads = heard.wait(lambda heard: [each for each in heard.of(events.CollectionRead) if each.count == 500][-1:])
+    assert reads[-1].size_bytes == size
+    collection.delete_many({"key": {"$lt": 100}})
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 400)
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"$ref": "a", "$id": 1},
+    {"a": {"$ref": "x", "$id": None, "$db": None, "b": {}}},
+    {"a": [{"$ref": "x", "$id": {"$ref": "y", "$id": 2}}]},
+    {"$ref": 7},
+    {"$date": "never", "$oid": "1", "$numberLong": "x"},
+    {"a.b": {"$set": {"": None}}},
+]
+
+
+def test_documents_that_look_like_something_else_are_shown_as_they_are(
+    source: MongoSource, collection: Any, heard: Heard
+) -> None:
+    for document in HOSTILE:
+        encoded = RawBSONDocument(encode({"_id": ObjectId(), **document}))
+        collection.insert_one(encoded)
+        heard.wait(
+            lambda heard, document=document: (heard.of(events.CollectionRead)[-1].newest or [None])[0]
+            and heard.of(events.CollectionRead)[-1].newest[0].document == document
+        )
+    assert not heard.of(events.MongoUnavailable)
+
+
+def test_document_that_cannot_be_decoded_hides_no_other(
+    source: MongoSource, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(value: Any) -> Any:
+        if value == "poison":
+            raise ValueError("cannot be decoded")
+        return original(value)
+
+    original = plain
+    monkeypatch.setattr(mongo, "plain", failing)
+    collection.insert_many([{"key": "good"}, {"key": "poison"}])
+    heard.wait(lambda heard: keys(heard) == [None, "good"])
+    assert not heard.of(events.MongoUnavailable)

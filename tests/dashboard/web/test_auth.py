@@ -42,7 +42,7 @@ def test_a_bearer_token_opens_the_api(client: FlaskClient, token: str) -> None:
     assert client.get("/api/state", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Basic b3A6b3A=", "", "Bearer \u00e9"])
+@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Bearer \u00e9"])
 def test_a_wrong_header_is_401_even_with_a_good_session(client: FlaskClient, header: str) -> None:
     sign_in(client)
     assert problem(client.get("/api/state", headers={"Authorization": header})) == 401
@@ -80,27 +80,27 @@ def test_form_login_with_an_invalid_token_shows_the_form_with_an_error(client: F
 def test_form_login_after_too_many_attempts_is_429_with_the_form(client: FlaskClient) -> None:
     for _ in range(FAILURES):
         assert client.post("/login", data={"token": "guess"}, headers=ORIGIN).status_code == 401
-    answer = client.post("/login", data={"token": OPERATOR}, headers=ORIGIN)
+    answer = client.post("/login", data={"token": "guess"}, headers=ORIGIN)
     assert (answer.status_code, answer.mimetype) == (429, "text/html")
     assert f"Try again in {answer.headers['Retry-After']} seconds" in answer.text
 
 
-def test_guessing_is_stopped_with_429_and_even_a_good_token_waits(client: FlaskClient) -> None:
+def test_guessing_is_stopped_with_429_and_a_valid_token_is_accepted_meanwhile(client: FlaskClient) -> None:
     for _ in range(FAILURES):
         assert problem(client.post("/login", json={"token": "guess"})) == 401
-    answer = client.post("/login", json={"token": OPERATOR})
+    answer = client.post("/login", json={"token": "guess"})
     assert problem(answer) == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= FAILURES_SECONDS + 1
-    assert problem(client.get("/api/state", headers={"Authorization": f"Bearer {OPERATOR}"})) == 429
-    elsewhere = client.post("/login", json={"token": OPERATOR}, environ_base={"REMOTE_ADDR": "10.0.0.2"})
-    assert elsewhere.status_code == 204
+    assert problem(client.get("/api/state", headers={"Authorization": "Bearer guess"})) == 429
+    assert client.get("/api/state", headers={"Authorization": f"Bearer {OPERATOR}"}).status_code == 200
+    assert client.post("/login", json={"token": OPERATOR}).status_code == 204
 
 
 def test_forwarded_headers_do_not_reset_the_count(client: FlaskClient) -> None:
     for number in range(FAILURES):
         client.post("/login", json={"token": "guess"}, headers={"X-Forwarded-For": f"10.0.0.{number}"})
     forwarded = {"X-Forwarded-For": "10.0.1.1"}
-    assert client.post("/login", json={"token": OPERATOR}, headers=forwarded).status_code == 429
+    assert client.post("/login", json={"token": "guess"}, headers=forwarded).status_code == 429
 
 
 def test_the_limit_lets_go_after_its_time_and_forgets_the_oldest_address(monkeypatch: pytest.MonkeyPatch) -> None:
