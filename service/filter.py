@@ -29,6 +29,7 @@ MAX_LIST = 100  # elements of one list
 VALUE_OPERATORS = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
 LIST_OPERATORS = frozenset({"$in", "$nin"})
 FIELD_OPERATORS = VALUE_OPERATORS | LIST_OPERATORS | {"$exists", "$not"}
+_AS_LIST = {"$eq": "$in", "$ne": "$nin"}
 JOINING = frozenset({"$and", "$or"})
 
 
@@ -49,8 +50,11 @@ def parse(text: str) -> Filter:
 
 
 def with_ids(found: Filter, identity: Callable[[str], Any]) -> Filter:
-    """Return the filter with `identity` applied to each id that _id is compared with. Clients see ids as 24 hexadecimal
-    digits; MongoDB stores ObjectIds."""
+    """Return the filter with `identity` applied to each id that _id is compared with.
+
+    Clients see ids as 24 hexadecimal digits; MongoDB stores ObjectIds. Another program may have stored such digits as
+    text, which looks the same: equality means both.
+    """
     converted: Filter = {}
     for name, value in found.items():
         if name in JOINING:
@@ -64,16 +68,38 @@ def with_ids(found: Filter, identity: Callable[[str], Any]) -> Filter:
 
 def _with_ids(value: Any, identity: Callable[[str], Any]) -> Any:
     """Convert the condition on _id: a value, or operators."""
-    if isinstance(value, str) and document.is_id(value):
-        return identity(value)
+    if _is_id(value):
+        return {"$in": [identity(value), value]}
     if not (isinstance(value, dict) and _has_operators(value)):
         return value
-    return {
-        operator: [_with_ids(each, identity) for each in given]
-        if operator in LIST_OPERATORS
-        else _with_ids(given, identity)
-        for operator, given in value.items()
-    }
+    converted: dict[str, Any] = {}
+    for operator, given in value.items():
+        if operator == "$not":
+            converted[operator] = _with_ids(given, identity)
+        elif operator in LIST_OPERATORS:
+            among = [each for listed in given for each in _both(listed, identity)]
+            converted[operator] = _merged(operator, converted.get(operator), among)
+        elif operator in _AS_LIST and _is_id(given):
+            listing = _AS_LIST[operator]
+            converted[listing] = _merged(listing, converted.get(listing), _both(given, identity))
+        else:
+            converted[operator] = identity(given) if _is_id(given) else given
+    return converted
+
+
+def _merged(operator: str, one: list[Any] | None, other: list[Any]) -> list[Any]:
+    """Return the list of an operator that has to hold for both lists."""
+    if one is None:
+        return other
+    return [each for each in one if each in other] if operator == "$in" else one + other
+
+
+def _both(value: Any, identity: Callable[[str], Any]) -> list[Any]:
+    return [identity(value), value] if _is_id(value) else [value]
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and document.is_id(value)
 
 
 def _filter(found: Any, depth: int) -> int:

@@ -213,7 +213,8 @@ class Collection:
     def get(self, identity: str) -> bytes | None:
         """Return the document with this id as JSON; None if there is none."""
         with pymongo.timeout(self._store.deadline), _reading():
-            found = self._one(ObjectId(identity))
+            # Text of 24 digits, from another program, is shown like an id.
+            found = self._one(ObjectId(identity)) or self._one(identity)
         return documents.encode(_shown(found), extended_json) if found else None
 
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
@@ -303,7 +304,7 @@ class Collection:
         del found["_id"]
         return documents.canonical(found, extended_json) == documents.canonical(document)
 
-    def _one(self, identity: ObjectId) -> Document | None:
+    def _one(self, identity: ObjectId | str) -> Document | None:
         with self._collection.find_raw_batches({"_id": identity}, self._projection, limit=-1) as cursor:
             return next(iter(_decode(next(cursor, b""))), None)
 
