@@ -51,7 +51,10 @@ from service.filter import Filter
 from service.single_flight import SingleFlight
 
 REACH_SECONDS = 2.0  # timeout of one attempt to reach MongoDB at start-up
-CONCURRENT_PAGES = 4  # a page can hold 16 MB of BSON, and takes three times that while it is converted to JSON
+LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
+CONCURRENT_PAGES = 4
+LARGE_BODY_BYTES = 64 << 10  # a body can take twenty times its size while it is converted to BSON
+CONCURRENT_LARGE_BODIES = 2
 CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
 CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
@@ -114,6 +117,14 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document as it is stored, in BSON, which takes a tenth of the memory of Python's objects."""
+
+    identity: str
+    bson: bytes
+
+
 class Store:
     """One MongoDB client, shared by the threads of one process. Created after the fork."""
 
@@ -123,6 +134,7 @@ class Store:
         self.attempts = _Attempts()
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
+        self.large_bodies = threading.BoundedSemaphore(CONCURRENT_LARGE_BODIES)
         self._collections: list[Collection] = []
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
             uri,
@@ -173,30 +185,43 @@ class Collection:
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
         self._pages: SingleFlight[Page] = SingleFlight()
+        self._sizes = DocumentSizes()
 
     def prepare(self) -> None:
         if self._lifetime:
             self._collection.create_index(MARK, expireAfterSeconds=self._lifetime)
 
-    def insert(self, document: Document, identity: str | None) -> tuple[str, bool]:
-        """Store the document under this id, or a new one. Return the id and whether it was stored now.
+    def parse(self, body: bytes, identity: str | None = None) -> Record:
+        """Return the record of a JSON document. Its id is `identity`, else the document's own, else a new one.
 
-        False means that an equal document was stored before: a client's retry.
+        Raise Malformed, BadId if the document has another id than `identity`, or Reserved.
         """
-        identity = identity or documents.new_id(time.time_ns(), os.urandom(5))
-        record = self._record(identity, document)
-        with self._writing(identity) as attempts:
-            return identity, self._insert(record, document, attempts)
+        slot = self._store.large_bodies if len(body) > LARGE_BODY_BYTES else contextlib.nullcontext()
+        with slot:
+            document = documents.decode(body)
+            own = documents.take_id(document)
+            if identity and own not in (None, identity):
+                raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
+            if self._lifetime and MARK in document:
+                raise Reserved(f"The name {MARK} is reserved here.")
+            identity = identity or own or documents.new_id(time.time_ns(), os.urandom(5))
+            mark = {MARK: datetime.now(UTC)} if self._lifetime else {}
+            return Record(identity, bson.encode({"_id": ObjectId(identity), **document, **mark}))
 
-    def replace(self, identity: str, document: Document) -> bool:
-        """Replace the document with this id and restart its lifetime. Return False if there is none.
+    def insert(self, record: Record) -> bool:
+        """Store the record. Return False if an equal document was stored before: a client's retry."""
+        with self._writing(record.identity) as attempts:
+            return self._insert(record, attempts)
+
+    def replace(self, record: Record) -> bool:
+        """Replace the document with the record's id, and restart its lifetime. Return False if there is none.
 
         A retry is safe: if the first attempt was applied, the second one finds the document too.
         """
         # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
-        change = [{"$replaceWith": {"$literal": self._record(identity, document)}}]
-        with self._writing(identity):
-            found: int = self._collection.update_one({"_id": ObjectId(identity)}, change).matched_count
+        change = [{"$replaceWith": {"$literal": RawBSONDocument(record.bson, _RAW_CODEC)}}]
+        with self._writing(record.identity):
+            found: int = self._collection.update_one({"_id": ObjectId(record.identity)}, change).matched_count
             return found > 0
 
     def delete(self, identity: str) -> bool:
@@ -220,8 +245,8 @@ class Collection:
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
         """Return up to `limit` documents by descending _id, only those below `before` that meet the condition.
 
-        One command and one reply: a page ends early where MongoDB's reply would exceed 16 MB. MongoDB ends the command
-        at the deadline (maxTimeMS), so no abandoned search goes on.
+        One command and one reply: a page of large documents ends early, at about LARGEST_PAGE_BYTES, and never exceeds
+        MongoDB's own 16 MB. MongoDB ends the command at the deadline (maxTimeMS), so no abandoned search goes on.
         """
         if condition:
             return self._newest(limit, before, condition, self._store.deadline)
@@ -230,26 +255,37 @@ class Collection:
         )
 
     def _newest(self, limit: int, before: str | None, condition: Filter | None, seconds: float) -> Page:
-        bounds: dict[str, Any] = {}
+        searching = bool(condition)
+        query: dict[str, Any] = {
+            "filter": filters.with_ids(condition or {}, ObjectId),
+            "sort": [("_id", -1)],
+            "limit": limit + 1,  # one more shows whether there is a next page
+            "batch_size": limit + 1,
+        }
         if before is not None:
             # max() and not $lt: $lt would skip every _id of another type.
-            bounds = {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
-        searching = bool(condition)
+            query |= {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
         with self._slot(searching, seconds) as remaining, pymongo.timeout(remaining), _reading(searching):
-            cursor = self._collection.find_raw_batches(
-                filters.with_ids(condition or {}, ObjectId),
-                projection=self._projection,
-                sort=[("_id", -1)],
-                limit=limit + 1,  # one more shows whether there is a next page
-                batch_size=limit + 1,
-                **bounds,
-            )
-            with cursor:
-                found = _decode(next(cursor, b""))
-                more = len(found) > limit or cursor.alive
+            fitting = self._fitting(query) if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit) else limit + 1
+            query["limit"] = fitting
+            with self._collection.find_raw_batches(**query, projection=self._projection) as cursor:
+                reply = next(cursor, b"")
+                found = _decode(reply)
+                more = len(found) > limit or len(found) == fitting or cursor.alive
+            self._sizes.learn(len(reply), len(found))
             del found[limit:]
             following = _cursor(found[-1]["_id"]) if more and found else None
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
+
+    def _fitting(self, query: dict[str, Any]) -> int:
+        """Return how many of the query's documents make a page: at least one, and as many as asked for if all fit."""
+        left = LARGEST_PAGE_BYTES
+        sizes = self._collection.find(**query, projection={"_id": False, "size": {"$bsonSize": "$$ROOT"}})
+        for count, each in enumerate(sizes):
+            left -= each["size"]
+            if count and left < 0:
+                return count
+        return int(query["limit"])
 
     @contextlib.contextmanager
     def _slot(self, searching: bool, seconds: float) -> Iterator[float]:
@@ -262,14 +298,6 @@ class Collection:
                 slots.callback(slot.release)
             yield max(end - time.monotonic(), 0.001)
 
-    def _record(self, identity: str, document: Document) -> Document:
-        """Return the document as it is stored: with its id and, if it expires, the date."""
-        if not self._lifetime:
-            return {"_id": ObjectId(identity), **document}
-        if MARK in document:
-            raise Reserved(f"The name {MARK} is reserved here.")
-        return {"_id": ObjectId(identity), **document, MARK: datetime.now(UTC)}
-
     @contextlib.contextmanager
     def _writing(self, identity: str) -> Iterator[_Attempts]:
         """Run one write under the request's deadline and count its attempts. Raise a StoreError with the outcome."""
@@ -281,32 +309,48 @@ class Collection:
             except PyMongoError as error:
                 raise _outcome(error, attempts.sent, identity) from error
 
-    def _insert(self, record: Document, document: Document, attempts: _Attempts) -> bool:
+    def _insert(self, record: Record, attempts: _Attempts) -> bool:
         try:
-            self._collection.insert_one(record)
+            self._collection.insert_one(RawBSONDocument(record.bson, _RAW_CODEC))
             return True
         except DuplicateKeyError:
             # If the driver retried, the existing document may come from its first attempt.
             retried = attempts.sent > 1
-        if self._same(record["_id"], document):
+        if self._same(record):
             return retried
-        raise Conflict(f"Another document has the _id {record['_id']}.")
+        raise Conflict(f"Another document has the _id {record.identity}.")
 
-    def _same(self, identity: ObjectId, document: Document) -> bool:
+    def _same(self, record: Record) -> bool:
         """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the
         document, so a majority read sees it."""
         try:
-            found = self._one(identity)
+            found = self._one(ObjectId(record.identity))
         except PyMongoError as error:
-            raise Unknown(_reason(error), str(identity)) from error
+            raise Unknown(_reason(error), record.identity) from error
         if not found:
             return False
-        del found["_id"]
-        return documents.canonical(found, extended_json) == documents.canonical(document)
+        (sent,) = _decode(record.bson)
+        sent.pop(MARK, None)
+        found.pop(MARK, None)
+        return documents.canonical(found, extended_json) == documents.canonical(sent, extended_json)
 
     def _one(self, identity: ObjectId | str) -> Document | None:
         with self._collection.find_raw_batches({"_id": identity}, self._projection, limit=-1) as cursor:
             return next(iter(_decode(next(cursor, b""))), None)
+
+
+class DocumentSizes:
+    """An estimate of the size of a collection's documents, from the replies so far: large ones count at once."""
+
+    def __init__(self) -> None:
+        self._mean = 0.0  # bytes
+
+    def may_exceed(self, size: int, count: int) -> bool:
+        return self._mean * count > size
+
+    def learn(self, size: int, count: int) -> None:
+        mean = size / max(count, 1)
+        self._mean = max(mean, (self._mean + mean) / 2)
 
 
 def extended_json(value: Any) -> Any:

@@ -9,12 +9,12 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
 from service import document, filter
-from service.document import BadId
 from service.routes import request_body as body
-from service.store import Collection
+from service.store import Collection, Unavailable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+SMALL_ANSWER = 64 << 10  # bytes, which the kernel takes at once
 QUERY = ("limit", "before", "filter")
 
 _LIMIT = re.compile(r"[0-9]{1,4}")
@@ -31,7 +31,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         limit = _limit(parameters.get("limit"))
         condition = filter.parse(parameters["filter"]) if "filter" in parameters else None
         page = collection.newest(limit, parameters.get("before"), condition)
-        response = _json(page.json)
+        response = _large(page.json)
         if page.next:
             query = urlencode({**parameters, "limit": limit, "before": page.next})
             response.headers["Link"] = f'</{name}?{query}>; rel="next"'
@@ -41,10 +41,9 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
     def store() -> Response:
         """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
-        value = document.decode(body.read_json(request))
-        identity, created = collection.insert(value, document.take_id(value))
-        response = _identity(identity, 201 if created else 200)
-        response.headers["Location"] = f"/{name}/{identity}"
+        record = collection.parse(body.read_json(request))
+        response = _identity(record.identity, 201 if collection.insert(record) else 200)
+        response.headers["Location"] = f"/{name}/{record.identity}"
         return response
 
     @routes.get("/<id>")
@@ -53,23 +52,17 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         found = collection.get(id) if document.is_id(id) else None
         if found is None:
             raise _not_found()
-        return _json(found)
+        return _large(found)
 
     @routes.put("/<id>")
     def replace(id: str) -> Response:
         """Replace the whole document: 200. It creates none: a retry must not bring back a document that another
         client has deleted in between."""
         _parameters()
-        value = document.decode(body.read_json(request))
-        own = document.take_id(value)
-        if not document.is_id(id):
+        record = collection.parse(body.read_json(request), id.lower() if document.is_id(id) else None)
+        if not (document.is_id(id) and collection.replace(record)):
             raise _not_found()
-        identity = id.lower()
-        if own not in (None, identity):
-            raise BadId(f"The document's _id is {own}, and the path's is {identity}.")
-        if not collection.replace(identity, value):
-            raise _not_found()
-        return _identity(identity)
+        return _identity(record.identity)
 
     @routes.delete("/<id>")
     def delete(id: str) -> Response:
@@ -108,6 +101,14 @@ def _limit(text: str | None) -> int:
 
 def _identity(identity: str, status: int = 200) -> Response:
     return _json(b'{"id":"%b"}' % identity.encode(), status)
+
+
+def _large(value: bytes) -> Response:
+    """Return an answer that may be large: 503 while too many bytes wait for their clients."""
+    channel = request.environ.get("gunicorn.socket")
+    if channel and len(value) > SMALL_ANSWER and not channel.has_room(len(value)):
+        raise Unavailable("Too many large answers wait for their clients.")
+    return _json(value)
 
 
 def _json(value: bytes, status: int = 200) -> Response:

@@ -93,6 +93,25 @@ def test_a_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient,
     assert [len(page) for page in _pages(client, "/data")] == [1, 1, 1]
 
 
+def test_page_of_large_documents_ends_at_four_megabytes(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"text": "x" * 1_000_000} for _ in range(10)])
+    assert len(client.get("/data").get_json()) == 10  # the first one: nothing is known of their size yet
+    assert [len(page) for page in _pages(client, "/data")] == [4, 4, 2]
+    collection.delete_many({})
+    collection.insert_many([{} for _ in range(10)])
+    assert [len(page) for page in _pages(client, "/data")] == [10]
+
+
+def test_text_that_looks_like_an_id_is_read_by_it(client: FlaskClient, collection: Documents) -> None:
+    identity = "65f0c0ffee65f0c0ffee65f0"
+    collection.insert_one({"_id": identity, "key": "text"})
+    assert [row["_id"] for row in client.get("/data").get_json()] == [identity]
+    assert client.get(f"/data/{identity}").get_json() == {"_id": identity, "key": "text"}
+    assert len(client.get("/data", query_string={"filter": f'{{"_id":"{identity}"}}'}).get_json()) == 1
+    collection.insert_one({"_id": ObjectId(identity), "key": "id"})
+    assert client.get(f"/data/{identity}").get_json()["key"] == "id"
+
+
 @pytest.mark.parametrize(
     "query",
     [
