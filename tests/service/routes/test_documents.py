@@ -95,7 +95,7 @@ def test_a_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient,
 
 def test_page_of_large_documents_ends_at_four_megabytes(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"text": "x" * 1_000_000} for _ in range(10)])
-    assert len(client.get("/data").get_json()) == 10  # the first one: nothing is known of their size yet
+    client.get("/data")  # tells how large they are
     assert [len(page) for page in _pages(client, "/data")] == [4, 4, 2]
     collection.delete_many({})
     collection.insert_many([{} for _ in range(10)])
