@@ -2,21 +2,25 @@
 
 Liveness never asks MongoDB: restarting the service would not help MongoDB. Readiness waits for MongoDB once, at
 start-up, and ignores later outages: a pod outside the Service could not retry requests through a restart of MongoDB.
-Readiness ends when the drain begins, by preStop's marker file or by SIGTERM.
+Readiness ends while MongoDB refuses the service's user for longer than a restart takes, and when the drain begins, by
+preStop's marker file or by SIGTERM.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import orjson
 from flask import Blueprint, Response
 
 from service import logs
-from service.store import Store, StoreError
+from service.store import Refused, Store, StoreError
 
 RETRY_SECONDS = 0.5
+CHECK_SECONDS = 5.0  # between two checks of the user
+REFUSED_SECONDS = 10.0  # after its start, MongoDB may not know its users yet
 
 Answer = tuple[int, bytes]
 
@@ -27,6 +31,7 @@ class Health:
     def __init__(self, draining: Callable[[], bool]) -> None:
         self._draining = [draining]
         self._reached = threading.Event()
+        self._refused_since: float | None = None
 
     def stop_when(self, draining: Callable[[], bool]) -> None:
         """Add another condition under which the service drains."""
@@ -40,6 +45,9 @@ class Health:
             return 503, _not_ready("The service is draining.")
         if not self._reached.is_set():
             return 503, _not_ready("MongoDB has not been reached yet.")
+        since = self._refused_since
+        if since is not None and time.monotonic() - since >= REFUSED_SECONDS:
+            return 503, _not_ready("MongoDB refuses the service's user: its password or its roles have changed.")
         return 200, b'{"status":"ready"}'
 
     def reach(self, store: Store) -> None:
@@ -56,6 +64,24 @@ class Health:
             else:
                 self._reached.set()
                 logs.write("ready")
+
+    def watch(self, store: Store) -> None:
+        """Check the user from now on. Blocks: run it on its own thread."""
+        while True:
+            time.sleep(CHECK_SECONDS)
+            self.check(store)
+
+    def check(self, store: Store) -> None:
+        try:
+            store.reach()
+        except Refused as error:
+            if self._refused_since is None:
+                self._refused_since = time.monotonic()
+                logs.write("refused by mongodb", reason=str(error))
+        except StoreError:
+            pass  # an outage says nothing about the user
+        else:
+            self._refused_since = None
 
 
 def _not_ready(detail: str) -> bytes:

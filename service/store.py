@@ -5,6 +5,7 @@ delays a writer and fails no write. An uncertain outcome is never reported as a 
 
     StoreError
     ├── Unavailable   the command was not sent: not applied
+    │   └── Refused   MongoDB refuses the service's user
     ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
     ├── Reserved      the document uses a name that is reserved in its collection
@@ -61,6 +62,8 @@ HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
 _TRANSIENT = {18, 91, 11600, 11602}  # AuthenticationFailed, and three that come with a shutdown or a stepdown
+_REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
+_OTHER_LIFETIME = 85  # IndexOptionsConflict: the index exists with another lifetime
 _WRITES = {"insert", "update", "delete"}
 _FOREIGN = "~"  # prefix of a paging position whose _id is not an ObjectId
 
@@ -71,6 +74,10 @@ class StoreError(Exception):
 
 class Unavailable(StoreError):
     """MongoDB could not be reached in time. Nothing was applied."""
+
+
+class Refused(Unavailable):
+    """MongoDB refuses the service's user. Nothing was applied."""
 
 
 class Unknown(StoreError):
@@ -170,7 +177,8 @@ class Store:
                 for each in self._collections:
                     each.prepare()
         except PyMongoError as error:
-            raise Unavailable(_reason(error)) from error
+            refused = isinstance(error, OperationFailure) and error.code in _REFUSALS
+            raise (Refused if refused else Unavailable)(_reason(error)) from error
 
     def close(self) -> None:
         self._client.close()
@@ -188,8 +196,16 @@ class Collection:
         self._sizes = DocumentSizes()
 
     def prepare(self) -> None:
-        if self._lifetime:
+        """Create the index by which documents expire, or change its lifetime."""
+        if not self._lifetime:
+            return
+        try:
             self._collection.create_index(MARK, expireAfterSeconds=self._lifetime)
+        except OperationFailure as error:
+            if error.code != _OTHER_LIFETIME:
+                raise
+            index = {"keyPattern": {MARK: 1}, "expireAfterSeconds": self._lifetime}
+            self._collection.database.command("collMod", self._collection.name, index=index)
 
     def parse(self, body: bytes, identity: str | None = None) -> Record:
         """Return the record of a JSON document. Its id is `identity`, else the document's own, else a new one.

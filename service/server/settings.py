@@ -76,11 +76,16 @@ def post_worker_init(worker: Any) -> None:
 
     parts = worker.wsgi.extensions["service"]
     parts.health.stop_when(lambda: not worker.alive)
-    threading.Thread(target=parts.health.reach, args=[parts.store], name="reach", daemon=True).start()
+    threading.Thread(target=_follow_mongodb, args=[parts], name="mongodb", daemon=True).start()
     if _config.probe_port:
         health_server.start(
             _config.host, _config.probe_port, health_server.answers(parts.health, parts.metrics.exposition)
         )
+
+
+def _follow_mongodb(parts: Any) -> None:
+    parts.health.reach(parts.store)
+    parts.health.watch(parts.store)
 
 
 def pre_request(worker: Any, request: Any) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from service import health as health_module
 from service.health import Health
-from service.store import Unavailable
+from service.store import Refused, Unavailable
 
 
 class Reachable:
@@ -36,3 +39,32 @@ def test_it_is_ready_once_mongodb_was_reached_and_until_the_drain(monkeypatch: o
     draining.append(True)
     assert health.ready()[0] == 503
     assert health.live()[0] == 200
+
+
+class Answering:
+    """Raises `error`, if there is one."""
+
+    error: Exception | None = None
+
+    def reach(self) -> None:
+        if self.error:
+            raise self.error
+
+
+def test_it_is_not_ready_while_mongodb_refuses_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(health_module.time, "monotonic", lambda: now)
+    store, checks = Answering(), Health(lambda: False)
+    checks.reach(store)  # type: ignore[arg-type]
+    for error, passed, status in (
+        (Unavailable("away"), 60, 200),
+        (Refused("Authentication failed."), 0, 200),
+        (Refused("Authentication failed."), 11, 503),
+        (Unavailable("away"), 0, 503),
+        (None, 0, 200),
+        (Refused("Authentication failed."), 0, 200),
+    ):
+        now += passed
+        store.error = error
+        checks.check(store)  # type: ignore[arg-type]
+        assert checks.ready()[0] == status
