@@ -43,7 +43,7 @@ from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
-from dashboard.web.health import HealthServer
+from dashboard.web.health import Health
 from dashboard.web.hub import Hub
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.pages import pages
@@ -51,6 +51,7 @@ from dashboard.web.routes.pods import PodLookups, pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.sockets import Sockets
+from webserver.health_server import HealthServer
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
 
@@ -97,13 +98,14 @@ def start(app: Flask) -> None:
     config: Config = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
-    health = app.extensions["health"] = HealthServer(app.extensions["hub"], config.host, config.probe_port, requests)
+    health = app.extensions["health"] = Health(app.extensions["hub"], requests)
+    server = app.extensions["health_server"] = HealthServer(config.host, config.probe_port, health.answers())
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:
         source.start()
     app.extensions["audit"].start()
     app.extensions["manager"].begin()
-    health.start()
+    server.start()
 
 
 def stop(app: Flask) -> None:
@@ -119,7 +121,7 @@ def stop(app: Flask) -> None:
     for source in app.extensions["sources"]:
         source.stop()
     app.extensions["hub"].stop()
-    app.extensions["health"].stop()
+    app.extensions["health_server"].stop()
 
 
 SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)

@@ -16,6 +16,7 @@ from typing import Any
 
 from dashboard import app as root
 from dashboard.config import ConfigError, read
+from webserver.worker import end_with_worker
 
 SPARE_THREADS = 20
 
@@ -53,3 +54,8 @@ def post_worker_init(worker: Any) -> None:
             stop_gracefully(number, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """End with the worker: its successor would know no run and no page."""
+    end_with_worker(server)

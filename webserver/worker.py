@@ -27,6 +27,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
@@ -54,6 +55,7 @@ class Bounds:
 BOUNDS = Bounds()
 ACCEPTED_AT_ONCE = 64
 SWEEP_SECONDS = 0.5
+WORKER_ENDED = 1  # exit status
 IDLE_MS = 2  # a thread waits so long for its connection's next request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -294,6 +296,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for connection in self._parked:
             if connection.state is State.READING and not connection.began:
                 connection.deadline = min(connection.deadline, deadline)
+
+
+def end_with_worker(server: Any) -> None:
+    """End the server if one of its workers has ended by itself, killed for its memory perhaps. Call it in child_exit.
+
+    gunicorn would start another one, and nobody would notice. Kubernetes restarts the container, counts that, and waits
+    longer each time.
+    """
+    if server.LISTENERS:  # it is not being stopped
+        raise HaltServer("A worker has ended.", WORKER_ENDED)
 
 
 def _is_readable(channel: Channel) -> bool:

@@ -1,9 +1,7 @@
-"""/healthz, /readyz and /metrics on their own port and threads, so that open pages can't starve a probe."""
+"""What the dashboard's health server answers: /healthz, /readyz and /metrics."""
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,56 +10,36 @@ from prometheus_client.registry import Collector
 
 from dashboard.kube.client import RequestCounter
 from dashboard.web.hub import Hub
+from webserver.health_server import Answer, Answers
+
+TEXT = "text/plain; charset=utf-8"
 
 
-class HealthServer(ThreadingHTTPServer):
-    """Serves the probes. Alive: the hub's loop runs. Ready: alive, started, and not shutting down."""
+class Health:
+    """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, and not shutting down."""
 
-    daemon_threads = True
-
-    def __init__(self, hub: Hub, host: str, port: int, requests: RequestCounter | None = None) -> None:
-        super().__init__((host, port), HealthHandler)
-        self.hub = hub
+    def __init__(self, hub: Hub, requests: RequestCounter | None = None) -> None:
         self.ready = True
-        self.registry = CollectorRegistry()
-        self.registry.register(HubCollector(hub))
+        self._hub = hub
+        self._registry = CollectorRegistry()
+        self._registry.register(HubCollector(hub))
         if requests:
-            self.registry.register(RequestsCollector(requests))
-        ProcessCollector(registry=self.registry)
+            self._registry.register(RequestsCollector(requests))
+        ProcessCollector(registry=self._registry)
 
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, name="probe", daemon=True).start()
+    def answers(self) -> Answers:
+        """Return the answers by path."""
+        return {"/healthz": self._live, "/readyz": self._readiness, "/metrics": self._metrics}
 
-    def stop(self) -> None:
-        self.shutdown()
-        self.server_close()
+    def _live(self) -> Answer:
+        return (200, TEXT, b"ok\n") if self._hub.alive() else (503, TEXT, b"the hub's loop is stuck\n")
 
+    def _readiness(self) -> Answer:
+        is_ready = self._hub.alive() and self.ready
+        return (200, TEXT, b"ready\n") if is_ready else (503, TEXT, b"not ready\n")
 
-class HealthHandler(BaseHTTPRequestHandler):
-    server: HealthServer
-    timeout = 10  # seconds for a request to arrive
-
-    def do_GET(self) -> None:
-        alive = self.server.hub.alive()
-        match self.path.partition("?")[0]:
-            case "/healthz":
-                self._reply(*((200, b"ok\n") if alive else (503, b"the hub's loop is stuck\n")))
-            case "/readyz":
-                self._reply(*((200, b"ready\n") if alive and self.server.ready else (503, b"not ready\n")))
-            case "/metrics":
-                self._reply(200, generate_latest(self.server.registry), CONTENT_TYPE_LATEST)
-            case _:
-                self._reply(404, b"known paths: /healthz, /readyz, /metrics\n")
-
-    def _reply(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Log no probes."""
+    def _metrics(self) -> Answer:
+        return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
 
 class HubCollector(Collector):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, Config, ConfigError
+from webserver.worker import end_with_worker
 
 MMAP_THRESHOLD = 256 * 1024  # bytes; larger allocations get a mapping of their own
 ARENAS = 2
@@ -72,15 +73,15 @@ def on_starting(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start the worker's background threads."""
-    from service.server import health_server  # in the worker only, after the fork
+    from service.server.probes import answers  # in the worker only, after the fork
+    from webserver.health_server import HealthServer
 
     parts = worker.wsgi.extensions["service"]
     parts.health.stop_when(lambda: not worker.alive)
     threading.Thread(target=_follow_mongodb, args=[parts], name="mongodb", daemon=True).start()
     if _config.probe_port:
-        health_server.start(
-            _config.host, _config.probe_port, health_server.answers(parts.health, parts.metrics.exposition)
-        )
+        paths = answers(parts.health, parts.metrics.exposition)
+        HealthServer(_config.host, _config.probe_port, paths, shared=True).start()
 
 
 def _follow_mongodb(parts: Any) -> None:
@@ -95,11 +96,12 @@ def pre_request(worker: Any, request: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Remove a dead worker's gauges."""
+    """Remove a dead worker's gauges, and end with it."""
     if _metrics_directory:
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(worker.pid, _metrics_directory)  # type: ignore[no-untyped-call]
+    end_with_worker(server)
 
 
 def on_exit(server: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from webserver import worker
-from webserver.worker import BOUNDS, Worker
+from webserver.worker import BOUNDS, Worker, end_with_worker
 
 bounds = replace(BOUNDS, **json.loads(os.environ["BOUNDS"]))
 
@@ -24,6 +24,10 @@ keepalive = 5
 sendfile = False
 control_socket_disable = True
 logger_class = worker.Log
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    end_with_worker(server)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -70,6 +70,10 @@ class Server:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for its end, and return the exit status."""
         status = self.process.wait(30)
         for client in self._clients:
             client.close()
@@ -259,3 +263,10 @@ def test_stopping_worker_finishes_what_it_serves(server: Server) -> None:
     assert server.process.wait(30) == 0
     asking.join()
     assert answers == [(200, b"xx")] and closed(idle)
+
+
+def test_server_ends_with_its_worker(tmp_path: Path) -> None:
+    server = Server(tmp_path / "log")
+    (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    assert server.end() == 1

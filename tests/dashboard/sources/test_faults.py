@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from kubernetes.config import incluster_config
-from prometheus_client import generate_latest
 from pymongo import MongoClient
 
 from dashboard.core import events
@@ -20,7 +19,7 @@ from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
-from dashboard.web.health import HealthServer
+from dashboard.web.health import Health
 from dashboard.web.hub import Hub
 from tests.dashboard.stubs import Heard, Measured, StubApi
 from tools.local.mongod import Mongod
@@ -332,10 +331,10 @@ def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, source: Cl
 def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
     hub = Hub(TARGETS, (*watches.SOURCES, "mongo"), epoch="e", viewers=10)
     source = ClusterSource(Configuration(host=api.url), "flask-mongodb", hub.put)
-    health = HealthServer(hub, "127.0.0.1", 0, source.requests)
+    answers = Health(hub, source.requests).answers()
 
     def metrics() -> str:
-        return generate_latest(health.registry).decode()
+        return answers["/metrics"]()[2].decode()
 
     for viewer in range(10):
         hub.join(str(viewer))
@@ -350,7 +349,6 @@ def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
         assert len(api.asked(PODS)) == 2, "a list and a watch"
     finally:
         source.stop()
-        health.server_close()
 
 
 @pytest.mark.parametrize("fault", ["stopped", "killed"])

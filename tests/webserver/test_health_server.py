@@ -1,0 +1,63 @@
+"""The health server, and clients that stop, drip or come in crowds."""
+
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from webserver import health_server
+from webserver.health_server import MOST_CONNECTIONS, HealthServer
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthServer]:
+    monkeypatch.setattr(health_server, "CLIENT_SECONDS", 0.5)
+    started = HealthServer("127.0.0.1", 0, {"/healthz": lambda: (200, "text/plain", b"ok\n")})
+    started.start()
+    yield started
+    started.stop()
+
+
+def ask(server: HealthServer, path: str, method: str = "GET") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+def test_known_paths_are_answered(server: HealthServer) -> None:
+    assert ask(server, "/healthz") == (200, b"ok\n")
+    assert ask(server, "/healthz?verbose") == (200, b"ok\n")
+    assert ask(server, "/healthz", "HEAD") == (200, b"")
+    assert ask(server, "/none")[0] == 404
+    assert ask(server, "/healthz", "POST")[0] == 405
+
+
+def test_connection_has_a_deadline_however_steadily_it_sends(server: HealthServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nA: ")
+        end = time.monotonic() + 3
+        with pytest.raises(OSError):
+            while time.monotonic() < end:
+                client.sendall(b"a")
+                time.sleep(0.1)
+
+
+def test_crowd_of_silent_clients_starves_no_probe(server: HealthServer) -> None:
+    clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * MOST_CONNECTIONS)]
+    assert ask(server, "/healthz") == (200, b"ok\n")
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("sent", [b"\r\n\r\n", b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"A" * 20_000])
+def test_what_is_no_request_is_answered_or_closed(server: HealthServer, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(sent)
+        answer = client.recv(4096)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 40")
+    assert ask(server, "/healthz") == (200, b"ok\n")
