@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import io
 import json
 import os
 import signal
@@ -59,6 +60,9 @@ class DashboardRefused(ProveError):
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI cancels with SIGTERM; treat it like Ctrl-C
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a character that the terminal lacks must not change the exit status
     try:
         return prove(_parse(arguments))
     except ProveError as error:
@@ -85,7 +89,8 @@ def prove(options: argparse.Namespace) -> int:
         raise ProveError("The run did not end: see the dashboard's page.")
     with contextlib.suppress(KeyboardInterrupt):
         save_reports(dashboard, run_id, options, log)
-    print(_plain(run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"), flush=True)
+    line = run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"
+    print(_with_arrows(_plain(line), sys.stdout.encoding or "ascii"), flush=True)
     return STATUSES[run["verdict"]]
 
 
@@ -256,6 +261,15 @@ def _timed_log() -> Log:
 def _plain(text: str) -> str:
     """Remove control characters, which a terminal would interpret."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _with_arrows(text: str, encoding: str) -> str:
+    """Return the text with "->" for the arrow if the encoding lacks it."""
+    try:
+        "→".encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("→", "->")
+    return text
 
 
 def _cause(error: Exception) -> str:

@@ -135,6 +135,15 @@ def test_its_status_is_the_verdict_and_its_output_the_line(
     assert prove()[:2] == (status, f"{LINE}\n")
 
 
+@pytest.mark.parametrize(("encoding", "arrow"), [("utf-8", "→"), ("ascii", "->"), ("cp1252", "->"), ("latin-1", "->")])
+def test_status_does_not_depend_on_the_terminals_encoding(
+    prove: Prove, dashboard: Dashboard, encoding: str, arrow: str
+) -> None:
+    dashboard.play(run(), run("pass", line="persistence PASS pod=a→b 😀"))
+    status, out, _ = prove(PYTHONIOENCODING=encoding)
+    assert status == 0 and f"pod=a{arrow}b" in out
+
+
 def test_it_asks_for_the_demo_with_its_options_and_the_token(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run("pass", line=LINE))
     prove("--mode", "crash")
