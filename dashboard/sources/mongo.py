@@ -70,7 +70,7 @@ class MongoSource:
         ]
         self._operations = OperationCounter()
         self._correction = Correction()
-        self._new_primary = threading.Event()
+        self._wrong_size = threading.Event()
         self._version = ""
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class MongoSource:
     def stop(self) -> None:
         self._stopped.set()
         self._changed.set()
-        self._new_primary.set()
+        self._wrong_size.set()
         self._known.set()
         if self._client:
             self._client.close()
@@ -156,7 +156,7 @@ class MongoSource:
         """
         self._known.wait()
         while not self._stopped.is_set():
-            self._new_primary.clear()
+            self._wrong_size.clear()
             try:
                 self._emit(self._volume())
                 if self._correction.measure(self._collection):
@@ -166,7 +166,8 @@ class MongoSource:
             except Exception:
                 if not self._stopped.is_set():  # a closed client may raise any exception
                     log.exception("could not measure the sizes")
-            self._new_primary.wait(SIZES_SECONDS)
+            self._stopped.wait(self._correction.pause)
+            self._wrong_size.wait(SIZES_SECONDS)
 
     def _fail(self, error: Exception) -> None:
         """Report an outage, and have the next round read, as changes may have been missed."""
@@ -180,7 +181,7 @@ class MongoSource:
         if writable:
             self._correction.reset()
             self._changed.set()
-            self._new_primary.set()
+            self._wrong_size.set()
         elif not self._stopped.is_set():
             self._emit(events.MongoUnavailable(at=now(), error="the database has no primary"))
 
@@ -188,6 +189,8 @@ class MongoSource:
         collection = self._collection
         rows = list(collection.aggregate(NEWEST, maxTimeMS=SOCKET_MS))
         count, size = self._correction.applied(_stats(collection))
+        if self._correction.is_due:
+            self._wrong_size.set()
         self._version = self._version or str(collection.database.client.server_info()["version"])
         return events.CollectionRead(
             at=now(),
@@ -218,34 +221,42 @@ def _stats(collection: Any) -> tuple[int, int]:
 class Correction:
     """What MongoDB's figures of the collection lack. They are wrong from a crash of mongod on, until a `validate`.
 
-    The difference stays the same until the next crash, so the documents are counted once for each primary: until the
-    figures before and after the count are the same, for then no write came between.
+    The difference stays the same until the next crash, or until deletions bring the figures to zero, below which they
+    do not go. So the documents are counted after each of these, until the figures before and after the count are the
+    same: then no write came between.
     """
 
     def __init__(self) -> None:
         self._lack = (0, 0)
-        self._is_due = True
+        self.is_due = True
+        self.pause = 0.0  # seconds after a count: the counts take a tenth of the time at most
 
     def reset(self) -> None:
         """Measure again: there is a new primary."""
-        self._is_due = True
+        self.is_due = True
 
     def applied(self, stats: tuple[int, int]) -> tuple[int, int]:
+        """Return the number of documents and their bytes."""
+        if 0 in stats and self._lack != (0, 0):
+            self.is_due = True
         return max(0, stats[0] + self._lack[0]), max(0, stats[1] + self._lack[1])
 
     def measure(self, collection: Any) -> bool:
         """Count the documents if that is due. Return whether the correction changed. Raise PyMongoError."""
-        if not self._is_due:
+        self.pause = 0.0
+        if not self.is_due:
             return False
-        self._is_due = False
-        before = _stats(collection)
+        self.is_due = False
+        began, before = time.monotonic(), _stats(collection)
         try:
             counted = next(iter(collection.aggregate(COUNTED, maxTimeMS=COUNT_MS)), {"count": 0, "bytes": 0})
         except ExecutionTimeout:
             log.info("the collection is too large to be counted")
             return False
+        finally:
+            self.pause = max(1.0, 10 * (time.monotonic() - began))
         after = _stats(collection)
-        self._is_due = self._is_due or before != after
+        self.is_due = self.is_due or before != after
         previous, self._lack = self._lack, (int(counted["count"]) - after[0], int(counted["bytes"]) - after[1])
         return self._lack != previous
 

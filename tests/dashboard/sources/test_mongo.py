@@ -189,6 +189,10 @@ def test_counts_are_right_after_a_crash(own_mongod: Mongod, source: MongoSource,
     assert reads[-1].size_bytes == size
     collection.delete_many({"key": {"$lt": 100}})
     heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 400)
+    collection.delete_many({"key": {"$lt": 499}})  # more than MongoDB's own figure has
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 1)
+    collection.insert_many([{"text": "x" * 100} for _ in range(9)])
+    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 10)
 
 
 HOSTILE: list[dict[str, Any]] = [
