@@ -17,7 +17,7 @@ def test_defaults_are_the_demo_s() -> None:
     assert config.service == "flask"
 
 
-def test_the_service_is_the_first_label_of_its_address() -> None:
+def test_service_is_the_first_label_of_its_address() -> None:
     assert read(GOOD | {"SERVICE_URL": "http://web.shop.svc:80/x"}).service == "web"
 
 
@@ -25,7 +25,7 @@ def test_the_service_is_the_first_label_of_its_address() -> None:
 @pytest.mark.parametrize(
     "secret", ["", "f9x2", "changeme-changeme", "operator-token-0001", "aaaaaaaaaaaaaaaaaaaa", "Secret-Password-Key"]
 )
-def test_a_secret_that_can_be_guessed_is_refused_in_one_sentence(name: str, secret: str) -> None:
+def test_secret_that_can_be_guessed_is_refused_in_one_sentence(name: str, secret: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} is [^\n]+\.$") as refused:
         read(GOOD | {name: secret})
     assert not secret or secret not in str(refused.value)
@@ -56,7 +56,7 @@ def test_no_secret_is_shown_by_its_repr() -> None:
         ("CRASH_PORT", "tcp://10.96.0.9:9091"),
     ],
 )
-def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
+def test_bad_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read(GOOD | {name: value})
 
@@ -71,23 +71,23 @@ def test_crash_mode_is_there_where_its_port_is_and_needs_a_token() -> None:
             read(GOOD | {"CRASH_PORT": "9091", "CRASH_TOKEN": unusable})
 
 
-def test_a_dashboards_own_name_is_its_pods() -> None:
+def test_dashboards_own_name_is_its_pods() -> None:
     assert read(GOOD).name == "dashboard"
     assert read(GOOD | {"HOSTNAME": "dashboard-7f-x2"}).name == "dashboard-7f-x2"
 
 
-def test_a_cluster_needs_a_database() -> None:
+def test_cluster_needs_a_database() -> None:
     with pytest.raises(ConfigError, match="MONGODB_URI"):
         read({name: value for name, value in GOOD.items() if name != "MONGODB_URI"})
 
 
-def test_a_mock_makes_up_its_secrets_and_hears_the_host_s_port() -> None:
+def test_mock_makes_up_its_secrets_and_hears_the_host_s_port() -> None:
     config = read(mock({"DASHBOARD_SOURCE": "mock", "DASHBOARD_PORT": "8181"}))
     assert config.source == "mock" and config.port == 8181
     assert len({config.operator_token, config.viewer_token, config.session_key}) == 3
 
 
-def test_a_mock_keeps_what_is_given_and_is_not_misled_by_service_links() -> None:
+def test_mock_keeps_given_settings_and_ignores_service_links() -> None:
     environment = mock(GOOD | {"PORT": "8000", "DASHBOARD_PORT": "tcp://10.96.0.9:8080"})
     assert environment["PORT"] == "8000" and environment["OPERATOR_TOKEN"] == GOOD["OPERATOR_TOKEN"]
     assert "PORT" not in mock({"DASHBOARD_PORT": "tcp://10.96.0.9:8080"})

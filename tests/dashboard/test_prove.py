@@ -181,14 +181,14 @@ def test_it_keeps_both_reports(prove: Prove, dashboard: Dashboard, tmp_path: Pat
     assert json.loads(file.read_text()) == {"report": True} and page.read_text() == "<!doctype html>"
 
 
-def test_the_verdict_stands_without_a_report(prove: Prove, dashboard: Dashboard) -> None:
+def test_verdict_stands_without_a_report(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run("pass", line=LINE))
     dashboard.scripts["GET /api/runs/r1/report"] = [(500, {"detail": "no"})]
     status, out, err = prove()
     assert (status, out) == (0, f"{LINE}\n") and "could not be saved" in err
 
 
-def test_a_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashboard: Dashboard) -> None:
+def test_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run(), None, (503, "<html>"), (502, {"detail": "no"}), run("pass", line=LINE))
     status, out, err = prove()
     assert (status, out) == (0, f"{LINE}\n")
@@ -209,7 +209,7 @@ def test_a_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashbo
         (None, ["does not answer"]),
     ],
 )
-def test_what_keeps_it_from_starting_is_said_with_what_to_do(
+def test_refused_start_is_explained_with_the_next_step(
     prove: Prove, dashboard: Dashboard, answer: Answer, words: list[str]
 ) -> None:
     dashboard.scripts["POST /api/runs"] = [answer]
@@ -218,27 +218,27 @@ def test_what_keeps_it_from_starting_is_said_with_what_to_do(
     assert all(each in err for each in words) and "Traceback" not in err
 
 
-def test_a_run_that_has_just_ended_may_still_be_in_the_way_for_a_moment(prove: Prove, dashboard: Dashboard) -> None:
+def test_run_that_has_just_ended_may_still_be_in_the_way_for_a_moment(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.scripts["POST /api/runs"] = [(409, {"detail": "A run is going."}), (202, {"id": "r1"})]
     dashboard.play(run("pass", line=LINE))
     assert prove()[0] == 0
 
 
-def test_nobody_there_is_said_in_a_sentence(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_unreachable_dashboard_is_one_sentence(start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("--url", f"http://127.0.0.1:{free_port()}")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     assert "does not answer: Connection refused. Is the address right" in err
 
 
-def test_a_run_that_the_dashboard_forgot_ends_it(prove: Prove, dashboard: Dashboard) -> None:
+def test_run_that_the_dashboard_forgot_ends_it(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run(), (404, {"detail": "There is no such run."}))
     status, out, err = prove()
     assert (status, out) == (2, "") and "There is no such run." in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_aborts_the_run_and_waits_for_its_end(
+def test_interruption_aborts_the_run_and_waits_for_its_end(
     start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard, number: int
 ) -> None:
     asked = threading.Event()
@@ -254,14 +254,14 @@ def test_an_interruption_aborts_the_run_and_waits_for_its_end(
     assert "interrupted: aborting" in err and "Traceback" not in err
 
 
-def test_a_run_that_takes_too_long_is_aborted(prove: Prove, dashboard: Dashboard) -> None:
+def test_run_that_takes_too_long_is_aborted(prove: Prove, dashboard: Dashboard) -> None:
     dashboard.play(run())
     dashboard.on["DELETE /api/runs/r1"] = lambda: dashboard.play(run("inconclusive", reason="It was aborted."))
     status, out, _ = prove("--limit", "1")
     assert (status, out) == (2, "persistence INCONCLUSIVE reason=It was aborted.\n")
 
 
-def test_the_login_link_is_address_and_token_in_one(
+def test_login_link_is_address_and_token_in_one(
     start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard
 ) -> None:
     dashboard.play(run("pass", line=LINE))
@@ -289,7 +289,7 @@ def test_without_a_token_nothing_is_asked(start: Callable[..., subprocess.Popen[
     assert process.returncode == 2 and "PROVE_TOKEN" in err and dashboard.asked == []
 
 
-def test_the_file_runs_alone(tmp_path: Path) -> None:
+def test_file_runs_alone(tmp_path: Path) -> None:
     alone = tmp_path / "prove.py"
     alone.write_bytes((ROOT / "dashboard" / "prove.py").read_bytes())
     done = subprocess.run(
@@ -298,7 +298,7 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
     assert done.returncode == 0 and "persistence" in done.stdout
 
 
-def test_the_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_for_pythons_modules() -> None:
+def test_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_for_pythons_modules() -> None:
     command = [sys.executable, "-S", str(ROOT / "dashboard" / "prove.py"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
@@ -312,7 +312,7 @@ def mock() -> Iterator[Served]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_the_dashboard_itself_is_understood(
+def test_dashboard_itself_is_understood(
     start: Callable[..., subprocess.Popen[str]], mock: Served, tmp_path: Path, demo: str
 ) -> None:
     process = start("--url", mock.url, "--every", "0.1", demo=demo)
@@ -325,7 +325,7 @@ def test_the_dashboard_itself_is_understood(
 
 
 @pytest.mark.slow
-def test_the_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
+def test_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
     for arguments, token, words in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),

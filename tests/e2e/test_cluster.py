@@ -15,7 +15,7 @@ from tools.cluster.instance import CHECKOUT, Instance
 pytestmark = pytest.mark.cluster
 
 
-def test_a_failed_start_names_the_program_and_shows_the_end_of_its_log(deployment: Deployment) -> None:
+def test_failed_start_names_the_program_and_shows_the_end_of_its_log(deployment: Deployment) -> None:
     # The deployment's fixture has made what any instance needs; this one's etcd finds a file where its data belong.
     instance = a_new_instance("broken")
     instance.state.mkdir(parents=True)
@@ -47,7 +47,7 @@ def test_two_instances_run_side_by_side_and_one_ends_without_a_trace(deployment:
     shutil.rmtree(instance.directory)
 
 
-def test_an_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: Deployment) -> None:
+def test_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: Deployment) -> None:
     instance = a_new_instance("interrupted")
     with subprocess.Popen(command(instance, "up"), cwd=CHECKOUT, text=True, stdout=subprocess.PIPE) as started:
         for line in started.stdout or ():
@@ -63,7 +63,7 @@ def test_an_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: 
     shutil.rmtree(instance.directory)
 
 
-def test_a_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
+def test_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
     other = Deployment("taken")
     other.service_port = deployment.service_port
     done = other.deploy("up")

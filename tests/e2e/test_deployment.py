@@ -25,7 +25,7 @@ def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deplo
     assert deployment.get("pvc", "data-mongodb-0")["status"]["phase"] == "Bound"
 
 
-def test_the_usual_commands_work(deployment: Deployment) -> None:
+def test_usual_commands_work(deployment: Deployment) -> None:
     post = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"key":"value"}']
     posted = subprocess.check_output([*post, f"{deployment.service}/data"], text=True)
     listed = subprocess.check_output(["curl", "-sS", f"{deployment.service}/data"], text=True)
@@ -36,7 +36,7 @@ def test_the_usual_commands_work(deployment: Deployment) -> None:
     assert "Failed requests:        0" in ab.stdout
 
 
-def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
+def test_second_run_changes_nothing(deployment: Deployment) -> None:
     def pods() -> dict[str, list[int]]:
         return {
             pod["metadata"]["uid"]: [container["restartCount"] for container in pod["status"]["containerStatuses"]]
@@ -51,7 +51,7 @@ def test_a_second_run_changes_nothing(deployment: Deployment) -> None:
     assert last == [f"service {deployment.service}", f"dashboard {deployment.login_link}"]
 
 
-def test_the_other_overlays_pass_the_servers_own_checks(deployment: Deployment) -> None:
+def test_other_overlays_pass_the_servers_own_checks(deployment: Deployment) -> None:
     for overlay in (CHECKOUT / "k8s" / "overlays").iterdir():
         said = deployment.kubectl("apply", "--dry-run=server", "--kustomize", str(overlay))
         assert "statefulset.apps/mongodb" in said
@@ -88,7 +88,7 @@ def test_prometheus_finds_the_services_figures(deployment: Deployment) -> None:
     assert 'http_requests_total{method="GET"' in text
 
 
-def test_nobody_without_a_name_is_served_by_the_api(deployment: Deployment) -> None:
+def test_api_server_refuses_anonymous_requests(deployment: Deployment) -> None:
     said = subprocess.run(
         ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", f"https://127.0.0.1:{deployment.api_port}/api"],
         capture_output=True, text=True,
@@ -115,7 +115,7 @@ def test_nobody_without_a_name_is_served_by_the_api(deployment: Deployment) -> N
         ("list", "nodes", "no"),
     ],
 )
-def test_the_dashboard_may_do_what_it_needs_and_no_more(
+def test_dashboard_has_exactly_the_permissions_it_needs(
     deployment: Deployment, verb: str, resource: str, answer: str
 ) -> None:
     account = "system:serviceaccount:flask-mongodb:dashboard"

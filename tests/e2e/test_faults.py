@@ -132,7 +132,7 @@ def assert_no_ghosts(deployment: Deployment) -> None:
 
 
 @lasting
-def test_the_network_is_cut(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+def test_network_is_cut(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
     (name, *_) = flask_pods(deployment)
     what = f"network cut for {seconds:.0f} s"
     cut = faults.network_cut(PAGE_PORT, PROBE_PORT)
@@ -144,7 +144,7 @@ def test_the_network_is_cut(seconds: float, deployment: Deployment, faults: Faul
 
 
 @lasting
-def test_the_api_server_stands_still(
+def test_api_server_stands_still(
     seconds: float, deployment: Deployment, faults: Faults, measured: Measured
 ) -> None:
     what = f"API server stopped for {seconds:.0f} s"
@@ -157,7 +157,7 @@ def test_the_api_server_stands_still(
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
-def test_the_api_server_is_restarted(times: int, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+def test_api_server_is_restarted(times: int, deployment: Deployment, faults: Faults, measured: Measured) -> None:
     before = deployment.state()
     for _ in range(times):
         moment = deployment.state()["as_of"]
@@ -190,7 +190,7 @@ def test_metrics_server_stands_still(
 
 
 @lasting
-def test_the_database_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+def test_database_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
     count = deployment.state()["mongo"]["count"]
     what = f"MongoDB gone for {seconds:.0f} s"
     with observed(deployment, faults, measured, what, faults.database_gone(), seconds, ("mongo",), 5):
@@ -202,7 +202,7 @@ def test_the_database_is_gone(seconds: float, deployment: Deployment, faults: Fa
 
 
 @pytest.mark.soak
-def test_the_role_is_taken_away_and_given_back(deployment: Deployment, faults: Faults, measured: Measured) -> None:
+def test_role_is_taken_away_and_given_back(deployment: Deployment, faults: Faults, measured: Measured) -> None:
     what = "watch of pods answered 403"
     role = faults.role_without("pods")
     with observed(deployment, faults, measured, what, role, LONG, ("pods", "metrics"), 40):
@@ -214,7 +214,7 @@ def test_the_role_is_taken_away_and_given_back(deployment: Deployment, faults: F
 
 @lasting
 @pytest.mark.browser
-def test_the_page_itself_is_cut_off(
+def test_page_itself_is_cut_off(
     seconds: float, browser: Browser, deployment: Deployment, faults: Faults, measured: Measured
 ) -> None:
     what = f"page cut off for {seconds:.0f} s"
@@ -234,7 +234,7 @@ def test_the_page_itself_is_cut_off(
 
 
 @pytest.mark.browser
-def test_the_page_says_what_is_stale_and_since_when(page: Page, deployment: Deployment, faults: Faults) -> None:
+def test_page_names_stale_sources_and_their_age(page: Page, deployment: Deployment, faults: Faults) -> None:
     with faults.network_cut(PAGE_PORT, PROBE_PORT):
         until(lambda: none_live(deployment, EVERYTHING), NOTICED)
         source = page.locator('[data-source="pods"]')
@@ -252,7 +252,7 @@ def test_the_page_says_what_is_stale_and_since_when(page: Page, deployment: Depl
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1440, 360])
-def test_what_is_hostile_is_shown_as_text_within_the_page(page: Page, deployment: Deployment, width: int) -> None:
+def test_hostile_text_stays_text_and_inside_the_page(page: Page, deployment: Deployment, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     title = page.title()
     markup = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"

@@ -25,7 +25,7 @@ def mock() -> Iterator[Mock]:
     started.stop()
 
 
-def test_the_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
+def test_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
     real = wait_for_figures(deployment.state)
     simulated = wait_for_figures(lambda: ask(mock, "/api/state"))
     assert differences(simulated, real) == []
@@ -33,7 +33,7 @@ def test_the_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment:
     assert simulated["autoscaler"]["evaluation"].keys() == real["autoscaler"]["evaluation"].keys()
 
 
-def test_the_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
+def test_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
     wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
@@ -43,7 +43,7 @@ def test_the_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deploymen
     assert not differences(*(list(each.values()) for each in pods)), "the pods' own figures"
 
 
-def test_a_pod_s_details_are_shaped_as_the_real_ones(mock: Mock, deployment: Deployment) -> None:
+def test_pod_s_details_are_shaped_as_the_real_ones(mock: Mock, deployment: Deployment) -> None:
     for app in ("flask", "mongodb"):
         real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"

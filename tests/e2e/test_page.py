@@ -12,7 +12,7 @@ AT_REST_MS = 300_000  # a test before may have made it scale: it comes down a mi
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
 
 
-def test_a_deleted_pod_goes_and_its_successor_comes(page: Page, deployment: Deployment) -> None:
+def test_deleted_pod_goes_and_its_successor_comes(page: Page, deployment: Deployment) -> None:
     expect(page.locator("[data-autoscaler]")).to_have_attribute("data-current", "2", timeout=AT_REST_MS)
     names = _flask_pods(deployment)
     for name in names:
@@ -23,7 +23,7 @@ def test_a_deleted_pod_goes_and_its_successor_comes(page: Page, deployment: Depl
     expect(page.locator(f'[data-pod="{successor}"]')).to_have_attribute("data-phase", "Running", timeout=60_000)
 
 
-def test_a_posted_document_appears_as_text(page: Page, deployment: Deployment) -> None:
+def test_posted_document_appears_as_text(page: Page, deployment: Deployment) -> None:
     document = {"note": "<script>document.title='owned'</script>", "n": 1}
     title = page.title()
     posted = deployment.http.request("POST", f"{deployment.service}/data", json=document).json()["id"]
@@ -32,7 +32,7 @@ def test_a_posted_document_appears_as_text(page: Page, deployment: Deployment) -
     assert page.title() == title
 
 
-def test_the_autoscaler_shows_what_the_cluster_says(page: Page, deployment: Deployment) -> None:
+def test_autoscaler_panel_matches_the_cluster(page: Page, deployment: Deployment) -> None:
     panel = page.locator("[data-autoscaler]")
     expect(panel).to_have_attribute("data-current", "2", timeout=AT_REST_MS)
     expect(panel).to_have_attribute("data-desired", "2")
@@ -41,7 +41,7 @@ def test_the_autoscaler_shows_what_the_cluster_says(page: Page, deployment: Depl
     assert scale["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
 
 
-def test_the_state_for_scripts_is_the_pages(page: Page, deployment: Deployment) -> None:
+def test_state_for_scripts_is_the_pages(page: Page, deployment: Deployment) -> None:
     state = deployment.state()
     for pod in state["pods"]:
         if pod["app"] in ("flask", "mongodb"):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 WRITERS = 4
 
 
-def test_the_database_pod_is_deleted_under_writers_and_no_post_fails(deployment: Deployment) -> None:
+def test_database_pod_is_deleted_under_writers_and_no_post_fails(deployment: Deployment) -> None:
     before = deployment.get("pod", "mongodb-0")["metadata"]["uid"]
     volume = deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]
     stop = threading.Event()
@@ -52,7 +52,7 @@ def test_the_database_pod_is_deleted_under_writers_and_no_post_fails(deployment:
     assert set(acknowledged) <= {document["_id"] for document in proofs_kept(deployment)}
 
 
-def test_a_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents(deployment: Deployment) -> None:
+def test_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents(deployment: Deployment) -> None:
     kept = deployment.http.request("POST", f"{deployment.service}/data", json={"kept": True}).json()["id"]
     assert deployment.deploy("down").returncode == 0
     logs = sorted(

@@ -79,14 +79,14 @@ def test_nothing_that_was_acknowledged_is_lost(
     assert line in page.read_text() and "<svg" in page.read_text()
 
 
-def test_a_database_on_an_empty_directory_fails(proofs: Proofs, deployment: Deployment) -> None:
+def test_database_on_an_empty_directory_fails(proofs: Proofs, deployment: Deployment) -> None:
     with database_without_volume(deployment):
         run = proofs.play("persistence", mode="graceful")
     assert run["verdict"] == "fail", run
     assert run["evidence"]["lost"] > 0 and run["evidence"]["volume"] == "none" and run["evidence"]["lost_ids"]
 
 
-def test_a_service_that_waits_for_no_acknowledgement_fails(proofs: Proofs, deployment: Deployment) -> None:
+def test_service_that_waits_for_no_acknowledgement_fails(proofs: Proofs, deployment: Deployment) -> None:
     """What was on its way to a mongod that is killed is gone: a dozen documents each time that it was tried."""
     with service_that_waits_for_nobody(deployment):
         runs = [proofs.play("persistence", mode="crash")]
@@ -103,7 +103,7 @@ def test_traffic_that_is_too_thin_proves_nothing(proofs: Proofs, deployment: Dep
     assert deployment.get("pod", "mongodb-0")["metadata"]["uid"] == pod
 
 
-def test_an_aborted_run_proves_nothing(proofs: Proofs, deployment: Deployment) -> None:
+def test_aborted_run_proves_nothing(proofs: Proofs, deployment: Deployment) -> None:
     run_id = proofs.start("persistence")
     proofs.reach(run_id, "warmup")
     assert proofs.ask("DELETE", f"/runs/{run_id}").status == 202
@@ -113,7 +113,7 @@ def test_an_aborted_run_proves_nothing(proofs: Proofs, deployment: Deployment) -
 
 
 @pytest.mark.soak
-def test_a_load_beyond_the_generator_proves_nothing(proofs: Proofs) -> None:
+def test_load_beyond_the_generator_proves_nothing(proofs: Proofs) -> None:
     run = proofs.play("autoscale", rate=2000)
     assert run["verdict"] == "inconclusive", run
 
@@ -149,7 +149,7 @@ def test_of_two_operators_at_the_same_moment_one_runs_and_the_other_is_told(
     assert all("409" in words for each in heard for words in each)
 
 
-def test_a_double_click_on_restart_replaces_one_pod(deployment: Deployment, proofs: Proofs) -> None:
+def test_double_click_on_restart_replaces_one_pod(deployment: Deployment, proofs: Proofs) -> None:
     uid = deployment.get("pod", "mongodb-0")["metadata"]["uid"]
     seen = {uid}
     statuses: list[int] = []
@@ -186,7 +186,7 @@ def test_a_double_click_on_restart_replaces_one_pod(deployment: Deployment, proo
     assert any("restart" in each["message"] for each in events)
 
 
-def test_a_load_dies_with_its_dashboard_and_the_run_is_no_verdict(deployment: Deployment, proofs: Proofs) -> None:
+def test_load_dies_with_its_dashboard_and_the_run_is_no_verdict(deployment: Deployment, proofs: Proofs) -> None:
     run_id = proofs.start("autoscale", rate=100)
     proofs.reach(run_id, "load")
     until(lambda: (deployment.state()["load"] or {}).get("achieved", 0) > 50, 60)
@@ -212,7 +212,7 @@ def test_a_load_dies_with_its_dashboard_and_the_run_is_no_verdict(deployment: De
         ("DELETE", "/runs/nobody", None, 404, "no such run"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_noted_and_starts_nothing(
+def test_invalid_run_is_refused_audited_and_starts_nothing(
     proofs: Proofs, method: str, path: str, body: Any, status: int, words: str
 ) -> None:
     runs = proofs.ask("GET", "/runs").json()
@@ -237,7 +237,7 @@ def test_ten_times_in_a_row_nothing_is_lost_and_no_request_fails(proofs: Proofs,
 
 
 @pytest.mark.soak
-def test_the_briefs_own_load_makes_it_scale_too(deployment: Deployment) -> None:
+def test_briefs_own_load_makes_it_scale_too(deployment: Deployment) -> None:
     until(lambda: deployment.get("hpa", "flask")["status"]["desiredReplicas"] == 2, 300)
     ab = subprocess.Popen(
         ["ab", "-t", "90", "-n", "1000000", "-c", "100", f"{deployment.service}/"],

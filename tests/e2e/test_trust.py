@@ -35,6 +35,6 @@ def case(demo: str, kind: str, name: str) -> Case:
 
 
 @pytest.mark.parametrize(("demo", "kind", "name"), SAMPLE)
-def test_a_verdict_is_what_it_must_be(site: Site, demo: str, kind: str, name: str) -> None:
+def test_verdict_is_the_expected_one(site: Site, demo: str, kind: str, name: str) -> None:
     result = measure(site, case(demo, kind, name))
     assert result.ok, result

@@ -40,7 +40,7 @@ def test_only_the_uri_has_no_default() -> None:
         ("REQUEST_DEADLINE_SECONDS", "soon"),
     ],
 )
-def test_an_unusable_value_is_refused_in_one_sentence_that_names_it(name: str, value: str) -> None:
+def test_unusable_value_is_refused_in_one_sentence_that_names_it(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} [^\n]*\.$"):
         Config.from_environment({"MONGODB_URI": URI, name: value})
 
@@ -53,13 +53,13 @@ def test_members_are_named_as_a_stateful_set_names_its_pods() -> None:
     assert config.ordinal == 1
 
 
-def test_a_pod_without_an_ordinal_is_refused() -> None:
+def test_pod_without_an_ordinal_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^POD_NAME is 'mongodb-x7f'"):
         SidecarConfig.from_environment({"POD_NAME": "mongodb-x7f", **PASSWORDS})
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
-def test_the_sidecar_refuses_to_run_without_a_password(name: str) -> None:
+def test_sidecar_refuses_to_run_without_a_password(name: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name} is not set"):
         SidecarConfig.from_environment({**PASSWORDS, name: ""})
 
@@ -70,6 +70,6 @@ def test_no_secret_is_shown_by_a_refusal() -> None:
     assert "hush" not in str(refusal.value)
 
 
-def test_the_default_version_is_the_projects() -> None:
+def test_default_version_is_the_projects() -> None:
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION

@@ -53,7 +53,7 @@ from service.document import BadId, Malformed
         (orjson.dumps({"a": "x" * 1_000_000, "b" * 40_000: 1}), None),
     ],
 )
-def test_what_could_not_come_back_as_sent_is_refused(body: bytes, reason: str | None) -> None:
+def test_document_that_would_be_changed_is_refused(body: bytes, reason: str | None) -> None:
     if reason is None:
         assert document.decode(body) == json.loads(body)
     else:
@@ -86,7 +86,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(NAMES, JSON))
-def test_decoding_gives_what_was_encoded(value: dict[str, object]) -> None:
+def test_decoding_reverses_encoding(value: dict[str, object]) -> None:
     for body in (orjson.dumps(value), json.dumps(value, indent=2).encode()):
         assert document.canonical(document.decode(body)) == document.canonical(value)
 
@@ -99,7 +99,7 @@ def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
         assert str(refusal).endswith(".")
 
 
-def test_the_id_is_taken_out_of_the_document() -> None:
+def test_id_is_taken_out_of_the_document() -> None:
     value = {"a": 1, "_id": "0123456789ABCDEF01234567"}
     assert document.take_id(value) == "0123456789abcdef01234567"
     assert value == {"a": 1}
@@ -109,7 +109,7 @@ def test_the_id_is_taken_out_of_the_document() -> None:
 @pytest.mark.parametrize(
     "bad", [None, 1, "", "short", "0123456789abcdef0123456g", "0123456789abcdef01234567\n", {"$oid": "0" * 24}]
 )
-def test_an_id_that_is_not_24_hex_digits_is_refused(bad: object) -> None:
+def test_id_that_is_not_24_hex_digits_is_refused(bad: object) -> None:
     with pytest.raises(BadId):
         document.take_id({"_id": bad})
 

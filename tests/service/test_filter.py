@@ -62,7 +62,7 @@ INJECTIONS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "named"), INJECTIONS)
-def test_an_operator_that_is_not_on_the_list_is_refused_by_name(text: str, named: str) -> None:
+def test_operator_that_is_not_on_the_list_is_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(BadFilter) as refusal:
         filter.parse(text)
     assert f'"{named}"' in str(refusal.value)
@@ -82,7 +82,7 @@ def test_an_operator_that_is_not_on_the_list_is_refused_by_name(text: str, named
         '{"a":9223372036854775807}',
     ],
 )
-def test_a_filter_of_allowed_parts_is_what_it_says(text: str) -> None:
+def test_valid_filter_is_parsed_unchanged(text: str) -> None:
     assert filter.parse(text) == json.loads(text)
 
 
@@ -128,12 +128,12 @@ def test_a_filter_of_allowed_parts_is_what_it_says(text: str) -> None:
         ('{"a":' * 500 + "1" + "}" * 500, "deeper"),
     ],
 )
-def test_what_is_no_filter_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_invalid_filter_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         filter.parse(text)
 
 
-def test_a_refusal_names_no_more_of_a_long_name_than_a_line_holds() -> None:
+def test_refusal_names_no_more_of_a_long_name_than_a_line_holds() -> None:
     with pytest.raises(BadFilter) as refusal:
         filter.parse('{"$' + "x" * 4000 + '":1}')
     assert len(str(refusal.value)) < 250

@@ -36,7 +36,7 @@ def test_commands_to_mongodb_are_timed_by_name_and_outcome(client: FlaskClient) 
     assert after["mongodb_command_duration_seconds_sum", "insert", "success"] > 0
 
 
-def test_the_request_that_asks_is_the_one_in_flight(client: FlaskClient) -> None:
+def test_request_that_asks_is_the_one_in_flight(client: FlaskClient) -> None:
     client.get("/nowhere")
     assert _samples(client)["http_requests_in_flight",] == 1
 

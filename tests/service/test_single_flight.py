@@ -56,11 +56,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "PATIENCE_SECONDS", SECONDS)
 
 
-def test_a_single_asker_is_answered_at_once() -> None:
+def test_single_asker_is_answered_at_once() -> None:
     assert SingleFlight[int]().do("page", lambda seconds: 7, SECONDS) == 7
 
 
-def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadPoolExecutor) -> None:
+def test_callers_during_an_execution_share_the_next_one(pool: ThreadPoolExecutor) -> None:
     shared, maker, question = SingleFlight[int](), Maker(), Question()
     first = pool.submit(shared.do, question, maker.make, SECONDS)
     wait_until(lambda: maker.begun == 1, SECONDS)
@@ -71,7 +71,7 @@ def test_whoever_comes_while_an_answer_is_made_shares_the_next_one(pool: ThreadP
     assert [each.result(SECONDS) for each in later] == [2] * 5
 
 
-def test_an_answer_is_given_to_nobody_who_asks_after_it() -> None:
+def test_later_caller_does_not_get_an_earlier_result() -> None:
     shared, maker = SingleFlight[int](), Maker()
     maker.let(2)
     assert [shared.do("page", maker.make, SECONDS) for _ in range(2)] == [1, 2]
@@ -86,7 +86,7 @@ def test_other_questions_do_not_wait(pool: ThreadPoolExecutor) -> None:
     assert stuck.result(SECONDS) == 1
 
 
-def test_where_the_one_who_makes_it_fails_the_others_ask_for_themselves(pool: ThreadPoolExecutor) -> None:
+def test_waiters_execute_themselves_if_the_leader_fails(pool: ThreadPoolExecutor) -> None:
     shared, maker, question = SingleFlight[int](), Maker(), Question()
 
     def fail(seconds: float) -> int:
@@ -105,7 +105,7 @@ def test_where_the_one_who_makes_it_fails_the_others_ask_for_themselves(pool: Th
     assert joined.result(SECONDS) == 2
 
 
-def test_an_answer_that_does_not_come_holds_nobody_up(
+def test_stuck_execution_blocks_no_caller(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 0.01)

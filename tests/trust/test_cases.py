@@ -21,11 +21,11 @@ LOST = Case("", PERSISTENCE, BROKEN, verdicts=(FAIL,), reason="is lost")
         (PASS, None, False),
     ],
 )
-def test_a_broken_case_needs_its_verdict_and_its_cause(verdict: str, reason: str | None, met: bool) -> None:
+def test_broken_case_needs_its_verdict_and_its_cause(verdict: str, reason: str | None, met: bool) -> None:
     assert LOST.is_met(verdict, reason) is met
 
 
-def test_a_healthy_case_needs_a_pass_and_no_reason() -> None:
+def test_healthy_case_needs_a_pass_and_no_reason() -> None:
     case = Case("", AUTOSCALE, HEALTHY)
     assert case.is_met(PASS, None) and not case.is_met(INCONCLUSIVE, "Aborted") and not case.is_met(FAIL, "late")
 

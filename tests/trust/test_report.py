@@ -20,7 +20,7 @@ def row(text: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
+def test_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
     text = report(
         [
             result("at rest", HEALTHY, AUTOSCALE, PASS, True),
@@ -34,13 +34,13 @@ def test_the_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
     assert row(text, "Persistence, healthy")[1:6] == ["0", "0", "0", "0", "0"]
 
 
-def test_a_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
+def test_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
     text = report([result("at rest", HEALTHY, AUTOSCALE, INCONCLUSIVE, False, "a|b\nc")], CASES)
     listed = text.partition("## Healthy, and not PASS")[2].partition("\n## ")[0]
     assert "INCONCLUSIVE" in listed and "a\\|b c" in listed
 
 
-def test_an_error_is_no_run() -> None:
+def test_error_is_no_run() -> None:
     text = report([result("at rest", HEALTHY, AUTOSCALE, ERROR, False, "no pods")], CASES)
     assert row(text, "Autoscaling, healthy")[1:4] == ["0", "0", "0"]
     assert "no pods" in text.partition("## Not set up")[2]

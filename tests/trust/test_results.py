@@ -20,7 +20,7 @@ def result(verdict: str = "pass", protocol: int = PROTOCOL, case: str = "at rest
     return Result(case, HEALTHY, AUTOSCALE, verdict, True, "", None, 1.0, "2026-01-01T00:00:00Z", "abc", "", protocol)
 
 
-def test_what_is_appended_is_read_again(results: Results) -> None:
+def test_appended_result_is_read_again(results: Results) -> None:
     results.append(result())
     results.append(result("fail"))
     assert results.read() == [result(), result("fail")]
@@ -32,7 +32,7 @@ def test_each_result_is_one_json_object_on_a_line_of_its_own(results: Results, t
     assert [json.loads(line)["verdict"] for line in (tmp_path / "trust.jsonl").read_text().splitlines()] == ["pass"] * 2
 
 
-def test_a_case_lacks_what_it_has_no_results_for(results: Results) -> None:
+def test_missing_runs_of_a_case_are_counted(results: Results) -> None:
     assert results.missing(CASE, 2) == 2
     results.append(result())
     assert results.missing(CASE, 2) == 1
@@ -49,7 +49,7 @@ def test_errors_and_other_protocols_are_no_results(results: Results) -> None:
     assert [each.verdict for each in results.read()] == [ERROR]
 
 
-def test_only_what_is_named_is_forgotten(results: Results) -> None:
+def test_only_the_named_cases_are_forgotten(results: Results) -> None:
     results.append(result())
     results.append(result(case="one core is busy"))
     results.forget([CASE])

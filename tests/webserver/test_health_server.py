@@ -55,7 +55,7 @@ def test_crowd_of_silent_clients_starves_no_probe(server: HealthServer) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"\r\n\r\n", b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"A" * 20_000])
-def test_what_is_no_request_is_answered_or_closed(server: HealthServer, sent: bytes) -> None:
+def test_malformed_request_is_answered_or_closed(server: HealthServer, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
         client.sendall(sent)
         answer = client.recv(4096)

@@ -148,7 +148,7 @@ def test_malformed_request_is_a_problem(server: Server) -> None:
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"])
-def test_clients_that_stop_are_closed_and_hold_up_nobody(server: Server, beginning: bytes) -> None:
+def test_stalled_clients_are_closed_and_delay_no_other(server: Server, beginning: bytes) -> None:
     clients = [server.connect() for _ in range(100)]
     for client in clients:
         client.sendall(beginning)
@@ -253,7 +253,7 @@ def test_request_that_waits_too_long_for_a_thread_is_refused(server: Server) -> 
     assert sorted(statuses) == [200] * 4 + [503] * 3
 
 
-def test_stopping_worker_finishes_what_it_serves(server: Server) -> None:
+def test_stopping_worker_finishes_its_requests(server: Server) -> None:
     answers: list[tuple[int, bytes]] = []
     asking = threading.Thread(target=lambda: answers.append(server.ask(path="/sleep?2")))
     asking.start()

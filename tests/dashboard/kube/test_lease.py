@@ -170,7 +170,7 @@ def test_lost_response_does_not_lock_the_dashboard_out(
     lease.renew()
 
 
-def test_expired_lease_can_be_renewed_if_nobody_acquired_it(lease: Lease, clock: Clock) -> None:
+def test_expired_lease_can_be_renewed_unless_another_holds_it(lease: Lease, clock: Clock) -> None:
     lease.acquire("run-1", 15)
     clock.now += 60
     lease.renew()

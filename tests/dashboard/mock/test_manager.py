@@ -90,7 +90,7 @@ def test_its_load_changes_its_rate(slow: Joined) -> None:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_a_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:
+def test_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:
     joined = Joined(heard, seed_of(outcome))
     options = {"mode": "crash"} if demo == "persistence" else {}  # the pod is always the same
     run = joined.ended(joined.manager.start(demo, options, BY))
@@ -111,7 +111,7 @@ def test_every_run_ends_as_it_is_asked_to(heard: Heard, outcome: str) -> None:
     assert verdicts == [outcome] * 3
 
 
-def test_a_failed_autoscale_run_tells_what_was_owed(heard: Heard) -> None:
+def test_failed_autoscale_run_has_an_unmet_obligation(heard: Heard) -> None:
     joined = Joined(heard, outcome="fail")
     run = joined.ended(joined.manager.start("autoscale", {}, BY))
     row = joined.manager.list()[0]
@@ -122,7 +122,7 @@ def test_a_failed_autoscale_run_tells_what_was_owed(heard: Heard) -> None:
     assert row["figures"] == {"start": 2, "peak": 2, "t2": None, "t6": None, "t8": None}
 
 
-def test_a_failed_persistence_run_names_what_is_lost(heard: Heard) -> None:
+def test_failed_persistence_run_names_the_lost_documents(heard: Heard) -> None:
     joined = Joined(heard, outcome="fail")
     run = joined.ended(joined.manager.start("persistence", {}, BY))
     row = joined.manager.list()[0]
@@ -130,7 +130,7 @@ def test_a_failed_persistence_run_names_what_is_lost(heard: Heard) -> None:
     assert row["owed"] is None and run["evidence"]["lost_ids"][0] in row["reason"]
 
 
-def test_what_was_told_of_a_run_does_not_change_afterwards(heard: Heard) -> None:
+def test_emitted_run_does_not_change_afterwards(heard: Heard) -> None:
     joined = Joined(heard)
     joined.ended(joined.manager.start("persistence", {}, BY))
     first = heard.of(RunUpdated)[0].run
@@ -157,7 +157,7 @@ def test_one_run_at_a_time_and_nothing_beside_it(slow: Joined) -> None:
     slow.manager.abort(run, "another")
 
 
-def test_what_is_not_allowed_is_refused(slow: Joined) -> None:
+def test_forbidden_action_is_refused(slow: Joined) -> None:
     for demo, options in (("chaos", {}), ("persistence", {"mode": "fire"}), ("autoscale", {"rate": 1e9})):
         with pytest.raises(InvalidOption):
             slow.manager.start(demo, options, BY)
@@ -170,7 +170,7 @@ def test_what_is_not_allowed_is_refused(slow: Joined) -> None:
     assert slow.audited == []
 
 
-def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
+def test_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
     options = LoadOptions(rate=100.0, duration=300.0)
     slow.manager.load(options, BY)
     with pytest.raises(LoadBusy):
@@ -184,7 +184,7 @@ def test_a_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
     assert slow.load.totals().offered >= 100
 
 
-def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> None:
+def test_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> None:
     slow.manager.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
     lease = slow.heard.of(LeaseChanged)[-1].lease
     assert lease["holder"] == "dashboard" and lease["run"].startswith("load-")
@@ -197,7 +197,7 @@ def test_a_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> Non
     slow.manager.start("autoscale", {}, BY)
 
 
-def test_a_load_ends_by_itself(slow: Joined) -> None:
+def test_load_ends_by_itself(slow: Joined) -> None:
     slow.manager.load(LoadOptions(rate=10.0, duration=1.0), BY)
     slow.heard.wait(lambda heard: not heard.of(LoadUpdated)[-1].load["active"])
     end = time.monotonic() + 10

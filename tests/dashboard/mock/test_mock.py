@@ -98,14 +98,14 @@ def test_replicas_follow_the_load_up_and_down(reading: Reading) -> None:
     }
 
 
-def test_a_new_pod_has_no_sample_at_first_and_an_old_one_has_its_own_moments(reading: Reading) -> None:
+def test_new_pod_has_no_sample_at_first_and_an_old_one_has_its_own_moments(reading: Reading) -> None:
     flask = [pod for state in reading.states for pod in state["pods"] if pod["app"] == "flask"]
     assert any(pod["ready"] and pod["cpu_millicores"] is None for pod in flask)
     sampled = [told for told in reading.told if isinstance(told, events.MetricsSampled)]
     assert any(len({sample.timestamp for sample in told.samples}) > 2 for told in sampled)
 
 
-def test_the_database_s_pod_is_replaced_under_its_name_on_the_same_claim(reading: Reading) -> None:
+def test_database_s_pod_is_replaced_under_its_name_on_the_same_claim(reading: Reading) -> None:
     uids = {pod["uid"] for state in reading.states for pod in state["pods"] if pod["name"] == "mongodb-0"}
     assert len(uids) == 3
     assert {state["mongo"]["state"] for state in reading.states} == {"up", "down"}
@@ -117,13 +117,13 @@ def test_requests_that_waited_for_the_database_are_answered_late(reading: Readin
     assert slowest > 1_000
 
 
-def test_a_container_is_killed_for_its_memory_and_started_again(reading: Reading) -> None:
+def test_container_is_killed_for_its_memory_and_started_again(reading: Reading) -> None:
     assert "OOMKilled" in {pod["reason"] for state in reading.states for pod in state["pods"]}
     assert max(pod["restarts"] for pod in reading.states[-1]["pods"]) >= 2
     assert max(each.count for each in reading.happenings("Started")) >= 2
 
 
-def test_a_source_fails_for_a_while_and_is_live_again(reading: Reading) -> None:
+def test_source_fails_for_a_while_and_is_live_again(reading: Reading) -> None:
     failed = [
         {name for name, source in state["sources"].items() if name != "mongo" and source["state"] != "live"}
         for state in reading.states
@@ -138,7 +138,7 @@ def test_documents_arrive_newest_first(reading: Reading) -> None:
     assert [one["id"] for one in newest] == sorted((one["id"] for one in newest), reverse=True)
 
 
-def test_what_is_hard_to_show_is_there_from_the_start(reading: Reading) -> None:
+def test_mock_has_the_difficult_cases_from_the_start(reading: Reading) -> None:
     state = reading.states[0]
     assert max(len(pod["name"]) for pod in state["pods"]) == LONGEST_NAME
     newest = state["mongo"]["newest"]
@@ -162,7 +162,7 @@ def test_many_pods_churn(reading: Reading) -> None:
     assert len(changed) > 100
 
 
-def test_it_tells_what_the_real_sources_tell_and_nothing_else(reading: Reading) -> None:
+def test_mock_emits_the_same_events_as_the_real_sources(reading: Reading) -> None:
     kinds = {
         told.kind
         for told in reading.told
@@ -179,7 +179,7 @@ def test_it_tells_what_the_real_sources_tell_and_nothing_else(reading: Reading) 
     assert {type(told) for told in reading.told} == real
 
 
-def test_a_quiet_story_has_an_eventful_past_and_nothing_more_happens() -> None:
+def test_quiet_story_has_an_eventful_past_and_nothing_more_happens() -> None:
     quiet = Reading(CYCLE_SECONDS, quiet=True)
     assert max(quiet.history["replicas"]["desired"]) == 5
     for state in quiet.states:
@@ -193,7 +193,7 @@ def test_its_moments_never_step_back_once_it_plays(reading: Reading) -> None:
     assert moments == sorted(moments)
 
 
-def test_its_pods_have_what_recorded_ones_have(reading: Reading) -> None:
+def test_mock_pods_have_the_fields_of_recorded_pods(reading: Reading) -> None:
     """In some moment of the story each field is filled that is filled in what an API server wrote."""
     recorded = [
         msgspec.convert(line["object"], KINDS["pods"])
@@ -251,7 +251,7 @@ def filled(objects: list[Any]) -> set[str]:
 
 
 @pytest.mark.slow
-def test_a_seed_tells_the_same_story_each_time() -> None:
+def test_seed_tells_the_same_story_each_time() -> None:
     def told(seed: int) -> list[events.Event]:
         story = Simulation(TARGETS, SimulationOptions(seed=seed))
         opening = story.opening(START)

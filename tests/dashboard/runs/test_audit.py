@@ -53,7 +53,7 @@ def audit(heard: Heard, events: Events, out: StringIO) -> Iterator[Audit]:
     made.stop()
 
 
-def test_an_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None:
+def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None:
     audit(ANNA, "crash mongodb-0", "started", POD)
     (line,) = [json.loads(line) for line in out.getvalue().splitlines()]
     assert line.pop("at").endswith("Z")
@@ -62,7 +62,7 @@ def test_an_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> N
     }  # fmt: skip
 
 
-def test_an_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) -> None:
+def test_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
     (acted,) = heard.of(ActionRecorded)
     assert (acted.tone, acted.about, acted.mark) == ("busy", POD, "kill")
@@ -70,12 +70,12 @@ def test_an_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) 
 
 
 @pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
-def test_what_came_to_nothing_has_the_tone_of_it(audit: Audit, heard: Heard, outcome: str, tone: str) -> None:
+def test_failed_action_has_a_bad_tone(audit: Audit, heard: Heard, outcome: str, tone: str) -> None:
     audit(ANNA, "run persistence", outcome)
     assert [acted.tone for acted in heard.of(ActionRecorded)] == [tone]
 
 
-def test_an_action_is_an_event_on_its_object(audit: Audit, events: Events, heard: Heard) -> None:
+def test_action_is_an_event_on_its_object(audit: Audit, events: Events, heard: Heard) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD)
     audit(ANNA, "restart mongodb-0 (crash)", "failed: no such container", POD)
     heard.wait(lambda _: len(events.recorded) == 2)
@@ -83,14 +83,14 @@ def test_an_action_is_an_event_on_its_object(audit: Audit, events: Events, heard
     assert ANNA in events.recorded[0][1]
 
 
-def test_what_was_refused_and_what_has_no_object_is_no_event(audit: Audit, events: Events) -> None:
+def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: Audit, events: Events) -> None:
     audit(ANNA, "restart mongodb-0", "refused: 409 another uid", POD)
     audit(ANNA, "start a load", "started")
     audit.stop()
     assert events.recorded == []
 
 
-def test_nobody_waits_for_the_api_server(audit: Audit, events: Events, caplog: pytest.LogCaptureFixture) -> None:
+def test_audit_does_not_wait_for_the_api_server(audit: Audit, events: Events, caplog: pytest.LogCaptureFixture) -> None:
     events.answering.clear()
     for number in range(EVENTS + 10):
         audit(ANNA, f"restart {number}", "started", POD)
@@ -98,7 +98,7 @@ def test_nobody_waits_for_the_api_server(audit: Audit, events: Events, caplog: p
     assert "the API server is slow" in caplog.text
 
 
-def test_an_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
+def test_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
     audit: Audit, events: Events, heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
     events.error = RuntimeError("403: may not create events")
@@ -107,7 +107,7 @@ def test_an_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
     heard.wait(lambda _: caplog.text.count("may not create events") == 2)
 
 
-def test_the_newest_lines_are_kept_newest_first(audit: Audit) -> None:
+def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
     for number in range(KEPT + 5):
         audit(ANNA, str(number), "started")
     kept = audit.newest()
@@ -132,7 +132,7 @@ def test_words_from_outside_stay_one_line_of_a_bounded_length(audit: Audit, out:
     assert len(line) < 2_000 and json.loads(line)["action"] == "a b [31m"
 
 
-def test_a_closed_stdout_keeps_nobody_from_acting(audit: Audit, out: StringIO) -> None:
+def test_closed_stdout_does_not_block_actions(audit: Audit, out: StringIO) -> None:
     out.close()
     audit(ANNA, "abort it", "started")
     assert len(audit.newest()) == 1

@@ -11,13 +11,13 @@ def paths(points: Points, *, steps: bool = False) -> list[str]:
     return made.lines[0].paths
 
 
-def test_a_line_goes_from_edge_to_edge_of_its_span() -> None:
+def test_line_goes_from_edge_to_edge_of_its_span() -> None:
     (path,) = paths([(float(at), 1.0) for at in range(-10, 111, 10)])
     first, *_, last = path.split()
     assert first.startswith(f"{LEFT},") and last.startswith(f"{WIDTH - RIGHT},")
 
 
-def test_a_line_breaks_where_figures_are_missing_and_where_nothing_came_for_long() -> None:
+def test_line_breaks_where_figures_are_missing_and_where_nothing_came_for_long() -> None:
     seconds = [(float(at), 1.0) for at in range(100)]
     assert len(paths(seconds)) == 1
     assert len(paths([(at, None if at == 50 else value) for at, value in seconds])) == 2
@@ -33,7 +33,7 @@ def test_steps_stand_until_the_next_one_and_from_before_the_span() -> None:
     assert y0 == y1 > y2 == y3
 
 
-def test_a_point_alone_is_seen() -> None:
+def test_point_alone_is_seen() -> None:
     (path,) = paths([(50.0, 1.0)])
     assert len(path.split()) == 2
 
@@ -49,13 +49,13 @@ def test_everything_is_within_the_box_the_rule_too() -> None:
     assert all(0 < y < HEIGHT for y, _ in made.ticks)
 
 
-def test_a_scale_ends_at_a_round_figure_over_the_highest() -> None:
+def test_scale_ends_at_a_round_figure_over_the_highest() -> None:
     for highest in (0.0, 0.003, 0.7, 1.0, 3.0, 70.0, 133.0, 2900.0, 123_456.0):
         top, ticks = scale(highest)
         assert top >= highest and ticks[0] == 0 and abs(ticks[-1] - top) < 1e-6 and 2 <= len(ticks) <= 5
 
 
-def test_the_sentence_says_what_a_reader_sees() -> None:
+def test_chart_has_a_description() -> None:
     made = chart("Latency", "ms", [("median", [(1.0, 4.0), (2.0, 6.5)]), ("worst", [(1.0, 2900.0)])], SPAN)
     assert made and made.sentence == "Latency: median from 4 to 6.5 ms; worst from 2,900 to 2,900 ms."
 

@@ -28,7 +28,7 @@ def history(history_of: Callable[[], History]) -> ports.History:
 
 
 
-def test_the_manifests_history_is_empty_and_what_is_saved_is_there_for_the_next(
+def test_history_starts_empty_and_keeps_saved_runs(
     history_of: Callable[[], History]
 ) -> None:
     first = history_of()
@@ -56,13 +56,13 @@ def test_even_between_read_and_write(object_api: ObjectApi, history_of: Callable
     assert first.load().runs == [run(2), run(1)]
 
 
-def test_what_was_dropped_stays_dropped(history: History) -> None:
+def test_dropped_run_stays_dropped(history: History) -> None:
     history.save([run(2), run(1)])
     history.save([run(3), run(2)])
     assert history.load().runs == [run(3), run(2)]
 
 
-def test_the_oldest_go_where_all_are_too_long(object_api: ObjectApi, history: History) -> None:
+def test_oldest_go_where_all_are_too_long(object_api: ObjectApi, history: History) -> None:
     runs = [run(number) | {"evidence": {"ids": "x" * 60_000}} for number in range(20, 0, -1)]
     history.save(runs)
     assert len(object_api.objects[RUNS]["data"][HISTORY]) <= HISTORY_BYTES
@@ -71,7 +71,7 @@ def test_the_oldest_go_where_all_are_too_long(object_api: ObjectApi, history: Hi
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"id":1}', '[{"id":1}]', "null", "[" * 5000])
-def test_an_unreadable_history_is_counted_and_moved_before_a_new_one_begins(
+def test_unreadable_history_is_counted_and_moved_before_a_new_one_begins(
     text: str, object_api: ObjectApi, history: History
 ) -> None:
     object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text, "other": "stays"}})
@@ -84,7 +84,7 @@ def test_an_unreadable_history_is_counted_and_moved_before_a_new_one_begins(
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-def test_an_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
+def test_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
     spoiled: Any, object_api: ObjectApi, history: History
 ) -> None:
     text = json.dumps([run(3), spoiled, run(1)])
@@ -95,7 +95,7 @@ def test_an_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
     assert json.loads(object_api.objects[RUNS]["data"][UNREADABLE]) == spoiled
 
 
-def test_what_was_kept_apart_grows_to_its_limit_and_keeps_the_latest(
+def test_unreadable_history_is_kept_up_to_a_limit(
     object_api: ObjectApi, history: History
 ) -> None:
     for number in range(4):

@@ -54,7 +54,7 @@ def over(scene: Scene, run: Json) -> None:
 # Persistence
 
 
-def test_a_graceful_run_passes(scene: Scene) -> None:
+def test_graceful_run_passes(scene: Scene) -> None:
     run = scene.run("persistence")
     over(scene, run)
     assert (run["verdict"], run["reason"]) == ("pass", None)
@@ -71,7 +71,7 @@ def test_a_graceful_run_passes(scene: Scene) -> None:
     assert run["line"].startswith("persistence PASS mode=graceful attempted=")
 
 
-def test_a_crash_run_passes_with_a_new_container_in_the_same_pod(scene: Scene) -> None:
+def test_crash_run_passes_with_a_new_container_in_the_same_pod(scene: Scene) -> None:
     run = scene.run("persistence", mode="crash")
     over(scene, run)
     assert run["verdict"] == "pass"
@@ -91,7 +91,7 @@ def test_writers_go_on_through_the_outage_and_ten_seconds_after(scene: Scene) ->
     assert steps["after"]["started"] < steps["after"]["ended"]
 
 
-def test_what_mongod_lost_fails_the_run_though_the_outage_was_ridden_through(scene: Scene) -> None:
+def test_loss_fails_the_run_although_writes_survived_the_outage(scene: Scene) -> None:
     def lose() -> None:
         for id_ in list(scene.cluster.stored)[-14:]:
             del scene.cluster.stored[id_]
@@ -104,7 +104,7 @@ def test_what_mongod_lost_fails_the_run_though_the_outage_was_ridden_through(sce
     assert run["line"].startswith("persistence FAIL mode=crash ")
 
 
-def test_a_database_that_comes_back_empty_on_no_volume_fails() -> None:
+def test_database_that_comes_back_empty_on_no_volume_fails() -> None:
     scene = Scene(claim=None)
     scene.cluster.on_kill = scene.cluster.stored.clear
     run = scene.run("persistence")
@@ -123,7 +123,7 @@ def test_another_payload_than_was_written_fails(scene: Scene) -> None:
     assert (run["verdict"], run["evidence"]["corrupt"]) == ("fail", 1)
 
 
-def test_the_pages_of_the_service_count_as_much_as_the_database(scene: Scene) -> None:
+def test_pages_of_the_service_count_as_much_as_the_database(scene: Scene) -> None:
     scene.dress = lambda writers: setattr(writers, "read", lambda cancelled: {})
     run = scene.run("persistence")
     assert run["verdict"] == "fail"
@@ -131,7 +131,7 @@ def test_the_pages_of_the_service_count_as_much_as_the_database(scene: Scene) ->
 
 
 @pytest.mark.parametrize("where", ["reader", "writers"])
-def test_what_cant_be_read_back_one_way_makes_it_inconclusive(scene: Scene, where: str) -> None:
+def test_failed_read_back_is_inconclusive(scene: Scene, where: str) -> None:
     trouble = ExternalError("The documents could not be read.")
     if where == "reader":
         scene.reader.trouble = trouble
@@ -143,7 +143,7 @@ def test_what_cant_be_read_back_one_way_makes_it_inconclusive(scene: Scene, wher
     assert run["evidence"]["lost"] == 0
 
 
-def test_a_read_that_fails_for_a_while_is_made_again(scene: Scene) -> None:
+def test_read_that_fails_for_a_while_is_made_again(scene: Scene) -> None:
     scene.reader.trouble = ExternalError("No primary.")
     scene.in_step("readback", lambda: setattr(scene.reader, "trouble", None), after=10)
     assert scene.run("persistence")["verdict"] == "pass"
@@ -159,7 +159,7 @@ def test_a_read_that_fails_for_a_while_is_made_again(scene: Scene) -> None:
         (lambda scene: scene.cluster.troubles.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],
 )
-def test_a_pre_flight_check_that_fails_starts_nothing_and_says_why(scene: Scene, spoil: Any, words: str) -> None:
+def test_pre_flight_check_that_fails_starts_nothing_and_says_why(scene: Scene, spoil: Any, words: str) -> None:
     spoil(scene)
     run = scene.run("persistence")
     over(scene, run)
@@ -170,7 +170,7 @@ def test_a_pre_flight_check_that_fails_starts_nothing_and_says_why(scene: Scene,
     assert run["evidence"]["attempted"] == 0
 
 
-def test_a_pod_that_is_not_ready_or_a_claim_that_is_not_bound_is_refused(scene: Scene) -> None:
+def test_pod_that_is_not_ready_or_a_claim_that_is_not_bound_is_refused(scene: Scene) -> None:
     assert scene.cluster.there
     scene.cluster.there = replace(scene.cluster.there, ready=False)
     assert scene.run("persistence")["reason"] == "The pod mongodb-0 is not Ready."
@@ -179,7 +179,7 @@ def test_a_pod_that_is_not_ready_or_a_claim_that_is_not_bound_is_refused(scene: 
     assert "is Pending" in scene.run("persistence")["reason"]
 
 
-def test_what_a_restart_has_just_left_behind_is_waited_for(scene: Scene) -> None:
+def test_leftovers_of_a_restart_are_waited_for(scene: Scene) -> None:
     scene.scaler.mongo = {"state": "down"}
     scene.in_step("preflight", lambda: setattr(scene.scaler, "mongo", {"state": "up"}), after=20)
     run = scene.run("persistence")
@@ -187,7 +187,7 @@ def test_what_a_restart_has_just_left_behind_is_waited_for(scene: Scene) -> None
     assert scene.cluster.kills != []
 
 
-def test_what_the_writers_were_told_is_in_the_reason_of_a_run_that_was_too_thin(scene: Scene) -> None:
+def test_reason_of_a_thin_run_has_the_writers_answers(scene: Scene) -> None:
     def refuse(writers: Writers) -> None:
         writers.every = 0.2
         writers.ledger.attempt("refused", "", 0.0)
@@ -199,7 +199,7 @@ def test_what_the_writers_were_told_is_in_the_reason_of_a_run_that_was_too_thin(
     assert "answered 500: not authorized" in run["reason"]
 
 
-def test_a_database_that_stays_away_is_told_with_what_its_pod_waits_for(scene: Scene) -> None:
+def test_reason_of_a_missing_database_names_what_its_pod_waits_for(scene: Scene) -> None:
     scene.cluster.stays_down = True
     about = {"uid": "uid-2", "app": "mongodb", "ready": False, "phase": "Running", "requests_per_second": None}
     scene.scaler.others = [about | {"name": "mongodb-0", "reason": "CrashLoopBackOff", "restarts": 7}]
@@ -228,28 +228,28 @@ def test_writers_that_stop_before_the_kill_make_it_inconclusive(scene: Scene) ->
     assert "Too thin afterwards" in run["reason"] and "No write was under way" in run["reason"]
 
 
-def test_a_pod_that_is_not_replaced_makes_it_inconclusive(scene: Scene) -> None:
+def test_pod_that_is_not_replaced_makes_it_inconclusive(scene: Scene) -> None:
     scene.cluster.ignores = True
     run = scene.run("persistence")
     over(scene, run)
     assert (run["verdict"], run["reason"]) == ("inconclusive", "No new mongod answered within 120 s.")
 
 
-def test_a_database_that_stays_away_makes_it_inconclusive(scene: Scene) -> None:
+def test_database_that_stays_away_makes_it_inconclusive(scene: Scene) -> None:
     scene.cluster.stays_down = True
     run = scene.run("persistence", mode="crash")
     over(scene, run)
     assert "No new mongod answered" in run["reason"]
 
 
-def test_a_last_write_that_fails_makes_it_inconclusive(scene: Scene) -> None:
+def test_last_write_that_fails_makes_it_inconclusive(scene: Scene) -> None:
     scene.dress = lambda writers: setattr(writers, "refuses_last", True)
     run = scene.run("persistence")
     assert (run["verdict"], run["reason"]) == ("inconclusive", "The last write was not acknowledged.")
     assert run["evidence"]["failed"] == 1
 
 
-def test_a_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scene) -> None:
+def test_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scene) -> None:
     scene.cluster.troubles["kill"] = ExternalError("Crash mode is not installed here.")
     run = scene.run("persistence", mode="crash")
     over(scene, run)
@@ -265,7 +265,7 @@ def test_a_kill_that_is_refused_makes_it_inconclusive_and_is_audited(scene: Scen
 @pytest.mark.parametrize(
     ("demo", "step"), [*(("persistence", step) for step in PERSISTENCE), *(("autoscale", step) for step in AUTOSCALE)]
 )
-def test_an_abort_ends_it_in_every_step(demo: str, step: str) -> None:
+def test_abort_ends_it_in_every_step(demo: str, step: str) -> None:
     scene = Scene()
     abort = lambda: scene.manager.abort(scene.current()["id"], "viewer")  # type: ignore[index]  # noqa: E731
     scene.dress = lambda writers: _abort_while_reading(writers, abort, step)
@@ -311,7 +311,7 @@ def _abort_while_saving(scene: Scene, abort: Any) -> Any:
 
 
 @pytest.mark.parametrize("step", ["warmup", "outage"])
-def test_a_lost_lease_ends_the_run(scene: Scene, step: str) -> None:
+def test_lost_lease_ends_the_run(scene: Scene, step: str) -> None:
     scene.cluster.back_seconds = 30
     scene.in_step(step, lambda: setattr(scene.cluster, "lease", LeaseHolder("other", "theirs", "")))
     run = scene.run("persistence")
@@ -320,7 +320,7 @@ def test_a_lost_lease_ends_the_run(scene: Scene, step: str) -> None:
     assert scene.cluster.lease == LeaseHolder("other", "theirs", "")
 
 
-def test_the_lease_is_asked_for_once_more_right_before_the_kill(scene: Scene) -> None:
+def test_lease_is_asked_for_once_more_right_before_the_kill(scene: Scene) -> None:
     taken = LeaseHolder("other", "theirs", "")
     process = scene.reader.process
 
@@ -342,26 +342,26 @@ def test_before_a_kill_the_lease_must_be_known_to_be_held(scene: Scene) -> None:
     assert "No answer." in run["reason"]
 
 
-def test_a_lease_that_cant_be_renewed_for_long_ends_the_run_and_its_load(scene: Scene) -> None:
+def test_lease_that_cant_be_renewed_for_long_ends_the_run_and_its_load(scene: Scene) -> None:
     scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=ExternalError("No answer.")))
     run = scene.run("autoscale")
     over(scene, run)
     assert run["reason"] == "The lease could not be renewed: No answer."
 
 
-def test_a_lease_that_cant_be_renewed_for_a_moment_is_kept(scene: Scene) -> None:
+def test_lease_that_cant_be_renewed_for_a_moment_is_kept(scene: Scene) -> None:
     scene.in_step("steady", lambda: scene.cluster.troubles.update(renew=ExternalError("No answer.")))
     scene.in_step("steady", scene.cluster.troubles.clear, after=9)
     assert scene.run("autoscale")["verdict"] == "pass"
 
 
-def test_the_lease_is_renewed_all_along(scene: Scene) -> None:
+def test_lease_is_renewed_all_along(scene: Scene) -> None:
     began = scene.world.time
     scene.run("autoscale")
     assert scene.cluster.renewals >= (scene.world.time - began) / 5 - 1
 
 
-def test_the_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
+def test_dashboard_that_goes_down_aborts_its_run(scene: Scene) -> None:
     def go_down() -> None:
         scene.manager._context.cancel("Aborted: the dashboard is going down.")  # type: ignore[union-attr]
 
@@ -392,7 +392,7 @@ def test_with_threads_and_a_real_clock_it_ends_when_it_is_told_to(scene: Scene) 
     assert threading.active_count() == before
 
 
-def test_a_defect_ends_the_run_and_leaves_nothing_behind(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_defect_ends_the_run_and_leaves_nothing_behind(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     scene.in_step("steady", lambda: setattr(scene.scaler, "view", lambda: {}), after=3)
     run = scene.run("autoscale")
     over(scene, run)
@@ -403,7 +403,7 @@ def test_a_defect_ends_the_run_and_leaves_nothing_behind(scene: Scene, caplog: p
     assert run["id"] in caplog.text
 
 
-def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     scene.dress = lambda writers: setattr(writers.ledger, "longest", lambda: "?")
     run = scene.run("persistence")
     over(scene, run)
@@ -411,7 +411,7 @@ def test_a_run_that_cant_be_judged_is_over_all_the_same(scene: Scene, caplog: py
     assert "could not be decided" in caplog.text
 
 
-def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
+def test_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> None:
     def start(options: LoadOptions, by: str, test_rate: float | None = None) -> None:
         scene.manager.abort(scene.manager.list()[0]["id"], "viewer")
         raise ExternalError("The load was stopped before it began.")
@@ -422,7 +422,7 @@ def test_an_abort_while_the_load_is_tested_is_told_as_an_abort(scene: Scene) -> 
     assert run["reason"] == "Aborted by viewer."
 
 
-def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene) -> None:
+def test_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene) -> None:
     scene.cluster.troubles["save"] = ExternalError("The ConfigMap is not there.")
     run = scene.run("persistence")
     assert run["verdict"] == "pass"
@@ -433,7 +433,7 @@ def test_a_history_that_cant_be_saved_keeps_no_run_from_its_verdict(scene: Scene
 # What is told
 
 
-def test_a_run_is_told_as_it_changes_but_not_more_than_five_times_a_second(scene: Scene) -> None:
+def test_run_is_told_as_it_changes_but_not_more_than_five_times_a_second(scene: Scene) -> None:
     scene.run("persistence")
     moments = [at for at, each in scene.told if type(each).__name__ == "RunUpdated"]
     gaps = [after - before for before, after in pairwise(moments[:-1])]  # the last word waits for nothing
@@ -444,20 +444,20 @@ def test_a_run_is_told_as_it_changes_but_not_more_than_five_times_a_second(scene
     assert seen >= {"warmup", "outage", "after"}
 
 
-def test_the_figures_so_far_are_told_too(scene: Scene) -> None:
+def test_figures_so_far_are_told_too(scene: Scene) -> None:
     scene.run("persistence")
     acked = [each.run["evidence"]["acked"] for each in told(scene, "RunUpdated") if each.run["evidence"]]
     assert acked == sorted(acked) and len(set(acked)) > 10
 
 
-def test_a_run_is_saved_as_running_before_anything_is_killed(scene: Scene) -> None:
+def test_run_is_saved_as_running_before_anything_is_killed(scene: Scene) -> None:
     run = scene.run("persistence")
     first, last = scene.cluster.saved[0], scene.cluster.saved[-1]
     assert (first[0]["id"], first[0]["verdict"]) == (run["id"], "running")
     assert last[0] == run
 
 
-def test_who_did_what_is_audited_with_marks_for_the_charts(scene: Scene) -> None:
+def test_actions_are_audited_and_marked_on_the_charts(scene: Scene) -> None:
     run = scene.run("persistence")
     pod = {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}
     assert scene.audited[0][:3] == ("operator", f"run {run['id']} mode=graceful", "started")
@@ -465,7 +465,7 @@ def test_who_did_what_is_audited_with_marks_for_the_charts(scene: Scene) -> None
     assert scene.audited[-1][:3] == ("operator", f"run {run['id']}", run["line"])
 
 
-def test_the_lease_is_told_while_it_is_held(scene: Scene) -> None:
+def test_lease_is_told_while_it_is_held(scene: Scene) -> None:
     run = scene.run("persistence")
     first, last = told(scene, "LeaseChanged")
     assert (first.lease["holder"], first.lease["run"], last.lease) == ("me", run["id"], None)
@@ -480,7 +480,7 @@ def test_runs_are_listed_newest_first_and_found_by_their_id(scene: Scene) -> Non
         scene.manager.get("persistence-0")
 
 
-def test_a_run_that_goes_is_listed_too(scene: Scene) -> None:
+def test_run_that_goes_is_listed_too(scene: Scene) -> None:
     found: list[Any] = []
     scene.in_step("outage", lambda: found.append((scene.manager.list(), scene.manager.get(scene.current()["id"]))))  # type: ignore[index]
     scene.run("persistence")
@@ -491,7 +491,7 @@ def test_a_run_that_goes_is_listed_too(scene: Scene) -> None:
 # One at a time
 
 
-def test_a_second_run_is_refused_with_the_holder(scene: Scene) -> None:
+def test_second_run_is_refused_with_the_holder(scene: Scene) -> None:
     refused: list[RunActive] = []
 
     def press_again() -> None:
@@ -506,7 +506,7 @@ def test_a_second_run_is_refused_with_the_holder(scene: Scene) -> None:
     assert len(scene.manager.list()) == 1
 
 
-def test_two_who_press_at_once_get_one_run() -> None:
+def test_two_simultaneous_starts_make_one_run() -> None:
     scene = Scene()
     scene.spawn = lambda name, work: None  # it never comes to an end
     barrier, outcomes = threading.Barrier(8), []
@@ -527,7 +527,7 @@ def test_two_who_press_at_once_get_one_run() -> None:
     assert len(scene.manager.list()) == 1
 
 
-def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
+def test_run_of_another_dashboard_is_respected(scene: Scene) -> None:
     scene.cluster.lease = LeaseHolder("other", "autoscale-7", "2026-11-25T04:00:00Z")
     with pytest.raises(RunActive) as caught:
         scene.manager.start("persistence", {}, "operator")
@@ -541,7 +541,7 @@ def test_a_run_of_another_dashboard_is_respected(scene: Scene) -> None:
     assert scene.run("persistence")["verdict"] == "pass"
 
 
-def test_a_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scene: Scene) -> None:
+def test_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scene: Scene) -> None:
     scene.cluster.troubles["acquire"] = ExternalError("The API server can't be reached.")
     with pytest.raises(ExternalError, match="can't be reached"):
         scene.manager.start("persistence", {}, "operator")
@@ -552,13 +552,13 @@ def test_a_lease_that_cant_be_asked_for_starts_nothing_and_holds_up_nothing(scen
 @pytest.mark.parametrize(
     ("demo", "options"), [("chaos", {}), ("persistence", {"mode": "nuke"}), ("autoscale", {"rate": -1})]
 )
-def test_a_bad_option_starts_nothing(scene: Scene, demo: str, options: Json) -> None:
+def test_bad_option_starts_nothing(scene: Scene, demo: str, options: Json) -> None:
     with pytest.raises(InvalidOption):
         scene.manager.start(demo, options, "operator")
     assert scene.cluster.lease is None and scene.told == []
 
 
-def test_an_abort_of_a_run_that_is_over_does_nothing_and_of_none_is_unknown(scene: Scene) -> None:
+def test_abort_of_a_run_that_is_over_does_nothing_and_of_none_is_unknown(scene: Scene) -> None:
     run = scene.run("persistence")
     scene.manager.abort(run["id"], "operator")
     assert scene.manager.get(run["id"]) == run
@@ -575,7 +575,7 @@ def running(scene: Scene, id_: str) -> Json:
     return run | {"id": id_, "verdict": "running", "line": None, "reason": None, "ended": None}
 
 
-def test_a_run_whose_dashboard_died_is_marked_aborted_at_the_next_start() -> None:
+def test_run_whose_dashboard_died_is_marked_aborted_at_the_next_start() -> None:
     orphan = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [orphan]
@@ -590,7 +590,7 @@ def test_a_run_whose_dashboard_died_is_marked_aborted_at_the_next_start() -> Non
     assert [run["id"] for run in scene.manager.list()][1] == "persistence-9"
 
 
-def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
+def test_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
     theirs = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [theirs]
@@ -609,7 +609,7 @@ def test_a_run_of_a_dashboard_that_lives_is_left_alone_until_it_ends() -> None:
     assert told(scene, "LeaseChanged")[-1].lease is None
 
 
-def test_a_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
+def test_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
     theirs = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [theirs]
@@ -624,7 +624,7 @@ def test_a_run_that_ends_just_while_the_history_is_read_is_no_orphan() -> None:
     assert scene.manager.get("persistence-9")["verdict"] == "pass"
 
 
-def test_a_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
+def test_lease_of_this_dashboards_own_former_life_is_given_back() -> None:
     orphan = running(Scene(), "persistence-9")
     scene = Scene()
     scene.cluster.history = [orphan]
@@ -644,7 +644,7 @@ def test_while_nothing_changes_the_history_is_not_read_again(scene: Scene) -> No
 # Outside of runs
 
 
-def test_a_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
+def test_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
     scene.manager.restart_mongo("uid-1", "graceful", "operator")
     assert scene.cluster.kills == [("graceful", "uid-1")]
     assert scene.cluster.lease is None
@@ -653,7 +653,7 @@ def test_a_restart_deletes_the_pod_that_was_meant(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
-def test_a_double_click_kills_once(scene: Scene, mode: str) -> None:
+def test_double_click_kills_once(scene: Scene, mode: str) -> None:
     scene.manager.restart_mongo("uid-1", mode, "operator")
     with pytest.raises(UidNotCurrent, match="being restarted already"):
         scene.manager.restart_mongo("uid-1", mode, "operator")
@@ -665,14 +665,14 @@ def test_a_double_click_kills_once(scene: Scene, mode: str) -> None:
     assert scene.cluster.kills == [(mode, "uid-1")]
 
 
-def test_a_container_that_is_new_may_be_crashed_again(scene: Scene) -> None:
+def test_container_that_is_new_may_be_crashed_again(scene: Scene) -> None:
     scene.manager.restart_mongo("uid-1", "crash", "operator")
     scene.world.wait(threading.Event(), 10)
     scene.manager.restart_mongo("uid-1", "crash", "operator")
     assert len(scene.cluster.kills) == 2
 
 
-def test_a_restart_is_refused_of_another_uid_or_mode_or_no_pod(scene: Scene) -> None:
+def test_restart_is_refused_of_another_uid_or_mode_or_no_pod(scene: Scene) -> None:
     with pytest.raises(UidNotCurrent) as caught:
         scene.manager.restart_mongo("uid-0", "graceful", "operator")
     assert caught.value.uid == "uid-1"
@@ -685,7 +685,7 @@ def test_a_restart_is_refused_of_another_uid_or_mode_or_no_pod(scene: Scene) -> 
     assert scene.cluster.kills == [] and scene.cluster.lease is None
 
 
-def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None:
+def test_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None:
     refused: list[str] = []
 
     def try_all() -> None:
@@ -704,7 +704,7 @@ def test_a_restart_and_a_load_are_refused_while_a_run_goes(scene: Scene) -> None
     assert scene.cluster.kills == []
 
 
-def test_a_restart_that_fails_is_audited_and_may_be_tried_again(scene: Scene) -> None:
+def test_restart_that_fails_is_audited_and_may_be_tried_again(scene: Scene) -> None:
     scene.cluster.troubles["kill"] = ExternalError("The API server can't be reached.")
     with pytest.raises(ExternalError):
         scene.manager.restart_mongo("uid-1", "graceful", "operator")

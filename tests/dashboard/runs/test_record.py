@@ -36,7 +36,7 @@ def test_each_demo_has_a_sentence_steps_and_limits() -> None:
         assert demo.limits["deadline"] > 0
 
 
-def test_a_demo_that_there_is_none_of_is_refused_with_those_that_there_are() -> None:
+def test_unknown_demo_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidOption, match="persistence, autoscale"):
         demo_of(DEMOS, "chaos")
 
@@ -61,21 +61,21 @@ def test_options_have_defaults() -> None:
         ("autoscale", {"rate": None}, "rate must be a number"),
     ],
 )
-def test_a_bad_option_is_refused_in_one_sentence(demo: str, options: dict[str, Any], words: str) -> None:
+def test_bad_option_is_refused_in_one_sentence(demo: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         checked(demo_of(DEMOS, demo), options)
     assert words in str(caught.value)
     assert str(caught.value).count(".") == str(caught.value).endswith(".")
 
 
-def test_a_run_begins_with_all_its_steps_waiting() -> None:
+def test_run_begins_with_all_its_steps_waiting() -> None:
     told = run().to_json()
     assert (told["id"], told["demo"], told["by"], told["started"]) == ("persistence-1", "persistence", "operator", AT)
     assert (told["verdict"], told["line"], told["reason"], told["ended"]) == ("running", None, None, None)
     assert set(states(told)) == {"waiting"}
 
 
-def test_a_step_that_begins_ends_the_one_before_it() -> None:
+def test_step_that_begins_ends_the_one_before_it() -> None:
     going = run()
     going.begin_step("preflight", AT)
     going.log("Ready", AT)
@@ -86,7 +86,7 @@ def test_a_step_that_begins_ends_the_one_before_it() -> None:
     assert second["text"] == "0 acknowledged"
 
 
-def test_the_timeline_keeps_what_was_told_and_not_what_was_shown() -> None:
+def test_timeline_keeps_log_lines_and_not_progress() -> None:
     going = run()
     going.begin_step("preflight", AT)
     going.set_progress("looking")
@@ -97,7 +97,7 @@ def test_the_timeline_keeps_what_was_told_and_not_what_was_shown() -> None:
     ]
 
 
-def test_a_run_that_passes_has_its_last_step_done_when_it_was_finished() -> None:
+def test_run_that_passes_has_its_last_step_done_when_it_was_finished() -> None:
     going = run()
     for step in going.demo.steps:
         going.begin_step(step.id, AT)
@@ -110,7 +110,7 @@ def test_a_run_that_passes_has_its_last_step_done_when_it_was_finished() -> None
     assert told["timeline"][-1]["text"] == "PASS"
 
 
-def test_a_run_that_breaks_off_fails_its_step_and_skips_the_others() -> None:
+def test_run_that_breaks_off_fails_its_step_and_skips_the_others() -> None:
     going = run()
     going.begin_step("preflight", AT)
     going.begin_step("warmup", AT)
@@ -118,7 +118,7 @@ def test_a_run_that_breaks_off_fails_its_step_and_skips_the_others() -> None:
     assert states(going.to_json()) == ["done", "failed", "skipped", "skipped", "skipped", "skipped"]
 
 
-def test_what_was_told_of_a_run_does_not_change_when_the_run_does() -> None:
+def test_json_of_a_run_does_not_change_with_the_run() -> None:
     going = run()
     going.begin_step("preflight", AT)
     before = going.to_json()
@@ -128,7 +128,7 @@ def test_what_was_told_of_a_run_does_not_change_when_the_run_does() -> None:
     assert msgspec.json.encode(before) == copy
 
 
-def test_the_timeline_has_an_end() -> None:
+def test_timeline_has_an_end() -> None:
     going = run()
     for number in range(2 * ENTRIES):
         going.log(str(number), AT)
@@ -138,7 +138,7 @@ def test_the_timeline_has_an_end() -> None:
     assert timeline[-1]["text"] == "PASS"
 
 
-def test_an_orphaned_run_is_inconclusive_and_says_why() -> None:
+def test_orphaned_run_is_inconclusive_and_says_why() -> None:
     going = run()
     going.begin_step("preflight", AT)
     told = orphaned(going.to_json(), LATER)
@@ -149,7 +149,7 @@ def test_an_orphaned_run_is_inconclusive_and_says_why() -> None:
     assert told["timeline"][-1]["text"].startswith("INCONCLUSIVE: Aborted")
 
 
-def test_a_summary_has_what_a_row_shows() -> None:
+def test_summary_has_the_fields_of_a_row() -> None:
     assert row(run().to_json()) == {
         "id": "persistence-1",
         "demo": "persistence",
@@ -171,7 +171,7 @@ def ended(demo: str, verdict: str, evidence: Any) -> dict[str, Any]:
     return {"id": "1", "demo": demo, "verdict": verdict, "evidence": evidence}
 
 
-def test_a_summary_has_the_key_figures_of_its_demo() -> None:
+def test_summary_has_the_key_figures_of_its_demo() -> None:
     persisted = {"mode": "crash", "acked": 2196, "lost": 0, "down": 2.8, "longest_write": 3.0, "lost_ids": []}
     assert row(ended("persistence", "pass", persisted))["figures"] == {
         "acked": 2196,
@@ -185,13 +185,13 @@ def test_a_summary_has_the_key_figures_of_its_demo() -> None:
 
 
 @pytest.mark.parametrize("evidence", [None, {}, {"min": 2, "owed": None}])
-def test_the_summary_of_a_run_with_thin_evidence_has_no_figures(evidence: Any) -> None:
+def test_summary_of_a_run_with_thin_evidence_has_no_figures(evidence: Any) -> None:
     told = row(ended("autoscale", "fail", evidence))
     assert set(told["figures"].values()) == {None}
     assert told["owed"] is None
 
 
-def test_the_summary_of_an_unknown_demo_has_no_figures() -> None:
+def test_summary_of_an_unknown_demo_has_no_figures() -> None:
     assert row(ended("chaos", "pass", {"acked": 1}))["figures"] == {}
 
 
@@ -199,7 +199,7 @@ MET = {"what": "scale-up", "since": AT, "by": LATER, "met": LATER, "text": "It o
 UNMET = MET | {"what": "ready", "met": None}
 
 
-def test_a_failed_run_s_summary_has_the_first_unmet_obligation() -> None:
+def test_failed_run_s_summary_has_the_first_unmet_obligation() -> None:
     owed = [MET, UNMET, UNMET | {"what": "serve"}]
     assert row(ended("autoscale", "fail", {"owed": owed}))["owed"] == UNMET
     assert row(ended("autoscale", "fail", {"owed": [MET]}))["owed"] is None
@@ -210,7 +210,7 @@ def test_only_a_fail_accuses(verdict: str) -> None:
     assert row(ended("autoscale", verdict, {"owed": [UNMET]}))["owed"] is None
 
 
-def test_a_summary_s_summary_is_the_same() -> None:
+def test_summary_s_summary_is_the_same() -> None:
     told = row(ended("autoscale", "fail", {"start": 2, "peak": 2, "owed": [UNMET]}))
     assert row(told) == told
 
@@ -220,12 +220,12 @@ def long(number: int, entries: int) -> dict[str, Any]:
     return run().to_json() | {"id": str(number), "timeline": timeline, "evidence": {"lost_ids": ["0" * 24] * 100}}
 
 
-def test_the_history_keeps_the_newest_runs_whole_while_they_fit() -> None:
+def test_history_keeps_the_newest_runs_whole_while_they_fit() -> None:
     runs = [long(number, 5) for number in range(RUNS + 5)]
     assert trimmed(runs, DEMOS) == runs[:RUNS]
 
 
-def test_a_history_that_is_too_long_first_loses_the_oldest_timelines() -> None:
+def test_history_that_is_too_long_first_loses_the_oldest_timelines() -> None:
     runs = [long(number, 300) for number in range(RUNS)]
     kept = trimmed(runs, DEMOS)
     assert len(msgspec.json.encode(kept)) <= HISTORY_BYTES

@@ -78,7 +78,7 @@ def html(app: Flask, run: Json, history: Json | None = None) -> str:
         return Report(run, tables() if history is None else history, "flask-mongodb", "embedded", 70).as_html()
 
 
-def test_it_says_what_came_out_how_and_what_that_proves(app: Flask) -> None:
+def test_report_has_the_verdict_the_steps_and_the_claim(app: Flask) -> None:
     page = html(app, persistence())
     for words in (
         "PASS",
@@ -95,7 +95,7 @@ def test_it_says_what_came_out_how_and_what_that_proves(app: Flask) -> None:
     assert "power cut" in page
 
 
-def test_a_graceful_run_claims_nothing_of_a_crash(app: Flask) -> None:
+def test_graceful_run_claims_nothing_of_a_crash(app: Flask) -> None:
     page = html(app, persistence(options={"mode": "graceful"}))
     assert "Nothing of a crash" in page and "SIGKILL, was read back" not in page
 
@@ -117,7 +117,7 @@ def test_it_says_from_when_on_there_are_figures(app: Flask) -> None:
     assert "only." not in html(app, persistence())
 
 
-def test_a_run_that_was_stopped_early_has_a_report_too(app: Flask) -> None:
+def test_run_that_was_stopped_early_has_a_report_too(app: Flask) -> None:
     step = {"id": "preflight", "title": "Check", "state": "failed", "started": at(0), "ended": at(1), "text": "no"}
     waiting = {"id": "kill", "title": "Kill", "state": "waiting", "started": None, "ended": None, "text": None}
     page = html(app, persistence(
@@ -136,7 +136,7 @@ def test_lost_documents_are_listed_up_to_a_bound(app: Flask) -> None:
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style>"
 
 
-def test_what_was_owed_and_what_was_sent_are_told_in_words(app: Flask) -> None:
+def test_report_has_the_obligations_and_the_load_in_words(app: Flask) -> None:
     owed = {"what": "ready", "since": at(5), "by": at(185), "met": None, "text": "3 pods were asked for, 2 are Ready"}
     evidence = {"owed": [owed, owed | {"met": at(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}
     text = html(app, persistence(demo="autoscale", options={}, evidence=evidence))
@@ -144,7 +144,7 @@ def test_what_was_owed_and_what_was_sent_are_told_in_words(app: Flask) -> None:
     assert "101.5 from 24 s on" in text and "{&#39;" not in text
 
 
-def test_what_others_wrote_is_text(app: Flask) -> None:
+def test_foreign_text_is_escaped(app: Flask) -> None:
     run = persistence(
         reason=EVIL, by=EVIL, line=EVIL, evidence={EVIL: EVIL, "pod": {"before": EVIL, "after": EVIL}, "ids": [EVIL]}
     )
@@ -166,7 +166,7 @@ def test_its_policy_allows_its_own_style_and_nothing_else(app: Flask) -> None:
     assert not re.findall(r"\b(?:src|href|url)\s*[=(]|style=", page)
 
 
-def test_the_file_has_the_run_and_the_figures_of_its_time(app: Flask) -> None:
+def test_file_has_the_run_and_the_figures_of_its_time(app: Flask) -> None:
     made = Report(persistence(), tables(-600, 600), "flask-mongodb", "embedded", 70).as_json()
     assert persistence().items() <= made.items()
     moments = made["history"]["traffic"]["at"]

@@ -120,7 +120,7 @@ def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) 
         idle(scene)
 
 
-def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) -> None:
+def test_run_that_gets_the_lease_during_shutdown_does_not_start(scene: Scene) -> None:
     acquire = scene.cluster.acquire
 
     def acquiring(run: str, ttl: float) -> None:
@@ -135,7 +135,7 @@ def test_what_has_the_lease_when_the_end_comes_is_no_run_at_all(scene: Scene) ->
     assert not any(isinstance(told, RunUpdated) for _, told in scene.told)
 
 
-def test_a_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
+def test_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
     waiting: list[Callable[[], None]] = []
     scene.spawn = lambda name, work: waiting.append(work) if name != "lease" else None
     run_id = scene.manager.start("persistence", {}, "operator")
@@ -172,14 +172,14 @@ def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
         assert scene.cluster.lease is None
 
 
-def test_the_end_comes_twice_and_to_an_idle_dashboard(scene: Scene) -> None:
+def test_end_comes_twice_and_to_an_idle_dashboard(scene: Scene) -> None:
     before = scene.world.time
     scene.manager.end()
     scene.manager.end()
     assert scene.world.time == before
 
 
-def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
+def test_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
     """The generator's own stop comes too early for a load that is between its check and its start."""
     start = scene.load.start
 
@@ -196,7 +196,7 @@ def test_a_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
 # A load by hand
 
 
-def test_a_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> None:
+def test_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> None:
     scene.manager.load(LOAD, "operator")
     lease = scene.cluster.lease
     assert lease and lease.holder == "me" and lease.run.startswith("load-")
@@ -209,7 +209,7 @@ def test_a_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> No
     assert scene.run("persistence")["verdict"] == "pass"
 
 
-def test_a_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> None:
+def test_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> None:
     scene.manager.load(LOAD, "operator")
     scene.manager.unload("another")
     idle(scene)
@@ -228,7 +228,7 @@ def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_
         manager.load(LOAD, "operator")
 
 
-def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
+def test_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
     scene.load.trouble = ExternalError("This machine can't carry 100 requests a second now.")
     with pytest.raises(ExternalError, match="can't carry"):
         scene.manager.load(LOAD, "operator")
@@ -238,7 +238,7 @@ def test_a_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
     scene.manager.load(LOAD, "operator")
 
 
-def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
+def test_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
     spawn = scene.spawn
 
     def spawning(name: str, work: Callable[[], None]) -> None:
@@ -253,7 +253,7 @@ def test_a_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
+def test_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
     scene.manager.load(LOAD, "somebody")
     with pytest.raises(RunActive, match="a load by somebody") as refused:
         scene.manager.start(demo, {}, "operator")
@@ -262,7 +262,7 @@ def test_a_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo:
     assert scene.manager.list() == []
 
 
-def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> None:
+def test_second_load_is_refused_with_the_author_of_the_first(scene: Scene) -> None:
     scene.manager.load(LOAD, "somebody")
     with pytest.raises(LoadBusy) as refused:
         scene.manager.load(LOAD, "operator")
@@ -270,7 +270,7 @@ def test_a_second_load_is_refused_with_who_started_the_first(scene: Scene) -> No
     assert scene.cluster.lease
 
 
-def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
+def test_load_of_another_dashboard_is_respected(scene: Scene) -> None:
     scene.cluster.lease = LeaseHolder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
     for deed in (
         lambda: scene.manager.load(LOAD, "operator"),
@@ -284,7 +284,7 @@ def test_a_load_of_another_dashboard_is_respected(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("loss", ["taken", "away"])
-def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
+def test_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
     scene.manager.load(LOAD, "operator")
     if loss == "taken":
         scene.cluster.lease = LeaseHolder("other", "run-1", "")
@@ -299,7 +299,7 @@ def test_a_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss
     assert scene.manager._turn.idle.is_set()
 
 
-def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
+def test_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
     losses: list[str] = []
     renewer = LeaseRenewer(scene.cluster, scene.world, losses.append)
 
@@ -312,7 +312,7 @@ def test_a_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> N
     assert losses == []
 
 
-def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
+def test_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
     scene.manager.load(LOAD, "operator")
     held = scene.cluster.lease
     scene.manager.restart_mongo("uid-1", "graceful", "operator")
@@ -325,7 +325,7 @@ def test_a_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> No
     assert len(scene.cluster.kills) == 1
 
 
-def test_a_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
+def test_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
     scene.cluster.troubles["renew"] = LeaseLost("The lease is another dashboard's by now.")
     with pytest.raises(LeaseLost):
         scene.manager.restart_mongo("uid-1", "graceful", "operator")
@@ -333,7 +333,7 @@ def test_a_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
     idle(scene)
 
 
-def test_what_a_run_left_going_can_still_be_stopped(scene: Scene) -> None:
+def test_leftover_load_can_be_stopped(scene: Scene) -> None:
     scene.load.start(LOAD, "a run")
     scene.manager.unload("operator")
     assert not scene.load.running()
@@ -408,7 +408,7 @@ def test_whatever_fails_when_a_run_begins_gives_the_lease_back(scene: Scene, spo
     assert scene.run("persistence")["verdict"] == "pass"
 
 
-def test_a_run_that_gets_no_thread_is_none(scene: Scene) -> None:
+def test_run_that_gets_no_thread_is_none(scene: Scene) -> None:
     spawn, scene.spawn = scene.spawn, lambda name, work: None if name == "lease" else fail()
     with pytest.raises(RuntimeError):
         scene.manager.start("persistence", {}, "operator")
@@ -424,7 +424,7 @@ def test_renewals_that_fail_by_a_defect_end_the_run_like_an_api_that_is_away(sce
     assert run["reason"] == "The lease could not be renewed: a defect"
 
 
-def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
+def test_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
     def abort() -> None:
         audit, scene.audit = scene.audit, fail
         with pytest.raises(RuntimeError):
@@ -435,7 +435,7 @@ def test_an_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
     assert scene.run("persistence")["reason"] == "Aborted by viewer."
 
 
-def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
+def test_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
     scene.manager._archive.sync()
     scene.in_step("after", lambda: scene.cluster.troubles.update(save=ExternalError("No answer.")))
     run = scene.run("persistence")
@@ -451,7 +451,7 @@ def test_a_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scen
     assert len(scene.cluster.saved) == saves
 
 
-def test_a_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
+def test_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
     emit, scene.emit = scene.emit, fail
     scene.cluster.lease = LeaseHolder("other", "run-1", "")
     with pytest.raises(RuntimeError):
@@ -476,7 +476,7 @@ def test_entries_that_are_no_runs_are_skipped_and_it_is_said_once(scene: Scene) 
     assert said[0][0] == "dashboard" and str(len(SPOILED)) in said[0][2]
 
 
-def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_reported(app: Any) -> None:
+def test_minimal_run_can_be_shown_orphaned_trimmed_and_reported(app: Any) -> None:
     least = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
     scene = Scene()
     scene.cluster.history = [least]
@@ -498,7 +498,7 @@ def test_a_run_with_only_what_it_must_have_can_be_shown_orphaned_trimmed_and_rep
 # Leases of dashboards that died
 
 
-def test_the_background_looks_find_out_that_another_dashboard_died(
+def test_background_looks_find_out_that_another_dashboard_died(
     scene: Scene, clients: Callable[[float], KubeClient]
 ) -> None:
     def lease_of(holder: str, clock: Callable[[], float]) -> Lease:

@@ -38,17 +38,17 @@ def test_without_a_credential_the_page_leads_to_the_login_and_the_api_says_401(c
 
 
 @pytest.mark.parametrize("token", [OPERATOR, VIEWER])
-def test_a_bearer_token_opens_the_api(client: FlaskClient, token: str) -> None:
+def test_bearer_token_opens_the_api(client: FlaskClient, token: str) -> None:
     assert client.get("/api/state", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Bearer \u00e9"])
-def test_a_wrong_header_is_401_even_with_a_good_session(client: FlaskClient, header: str) -> None:
+def test_wrong_header_is_401_even_with_a_good_session(client: FlaskClient, header: str) -> None:
     sign_in(client)
     assert problem(client.get("/api/state", headers={"Authorization": header})) == 401
 
 
-def test_a_form_login_leads_to_the_page_that_knows_the_role(client: FlaskClient) -> None:
+def test_form_login_leads_to_the_page_that_knows_the_role(client: FlaskClient) -> None:
     answer = client.post("/login", data={"token": VIEWER}, headers=ORIGIN)
     assert (answer.status_code, answer.location) == (303, "/")
     cookie = answer.headers["Set-Cookie"]
@@ -63,7 +63,7 @@ NO_TOKENS = [{"token": "wrong"}, {"token": None}, {"token": 7}, {"token": "x" * 
 
 
 @pytest.mark.parametrize("body", NO_TOKENS)
-def test_a_json_login_with_no_good_token_is_401(client: FlaskClient, body: object) -> None:
+def test_json_login_with_no_good_token_is_401(client: FlaskClient, body: object) -> None:
     assert problem(client.post("/login", json=body, headers=ORIGIN)) == 401
     assert client.get("/").status_code == 303
 
@@ -103,7 +103,7 @@ def test_forwarded_headers_do_not_reset_the_count(client: FlaskClient) -> None:
     assert client.post("/login", json={"token": "guess"}, headers=forwarded).status_code == 429
 
 
-def test_the_limit_lets_go_after_its_time_and_forgets_the_oldest_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_lets_go_after_its_time_and_forgets_the_oldest_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "ADDRESSES", 2)
     now = 0.0
     limit = AttemptLimit(lambda: now)
@@ -132,11 +132,11 @@ def test_logging_out_needs_this_origin_and_the_csrf_token(client: FlaskClient) -
     assert client.get("/").status_code == 303
 
 
-def test_a_login_from_another_origin_is_refused(client: FlaskClient) -> None:
+def test_login_from_another_origin_is_refused(client: FlaskClient) -> None:
     assert problem(client.post("/login", json={"token": OPERATOR}, headers={"Origin": "http://evil.example"})) == 403
 
 
-def test_a_session_ends_with_its_token_and_cannot_be_forged(config: Config, app: Flask, client: FlaskClient) -> None:
+def test_session_ends_with_its_token_and_cannot_be_forged(config: Config, app: Flask, client: FlaskClient) -> None:
     sign_in(client)
     cookie = client.get_cookie("dashboard")
     assert cookie
@@ -148,7 +148,7 @@ def test_a_session_ends_with_its_token_and_cannot_be_forged(config: Config, app:
     assert problem(other_key.get("/api/state")) == 401
 
 
-def test_a_viewer_may_not_do_what_an_operator_may(app: Flask, client: FlaskClient) -> None:
+def test_viewer_may_not_use_operator_routes(app: Flask, client: FlaskClient) -> None:
     @app.post("/api/restart")
     @require("operator")
     def restart() -> Response:
@@ -162,7 +162,7 @@ def test_a_viewer_may_not_do_what_an_operator_may(app: Flask, client: FlaskClien
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/api/state", "/nowhere", "/static/js/main.js"])
-def test_every_response_forbids_what_the_page_does_not_need(client: FlaskClient, path: str) -> None:
+def test_every_response_has_a_strict_content_security_policy(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:
         headers = answer.headers
     policy = headers["Content-Security-Policy"]
@@ -173,7 +173,7 @@ def test_every_response_forbids_what_the_page_does_not_need(client: FlaskClient,
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_a_strange_host_does_not_get_into_the_policy(client: FlaskClient) -> None:
+def test_strange_host_does_not_get_into_the_policy(client: FlaskClient) -> None:
     policy = client.get("/login", headers={"Host": "a;script-src"}).headers["Content-Security-Policy"]
     assert "script-src" not in policy
 
@@ -184,11 +184,11 @@ def test_unknown_paths_and_methods_are_problems(client: FlaskClient) -> None:
     assert problem(wrong) == 405 and "GET" in wrong.headers["Allow"]
 
 
-def test_a_body_beyond_the_limit_is_refused(client: FlaskClient) -> None:
+def test_body_beyond_the_limit_is_refused(client: FlaskClient) -> None:
     assert problem(client.post("/login", data={"token": "x" * 100_000}, headers=ORIGIN)) == 413
 
 
-def test_an_unexpected_failure_is_a_problem_and_logged(
+def test_unexpected_failure_is_a_problem_and_logged(
     app: Flask, client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     @app.get("/broken")

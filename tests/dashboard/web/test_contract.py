@@ -55,7 +55,7 @@ def proved(served: Served) -> Served:
 
 
 @pytest.mark.slow
-def test_the_state_before_and_after_everything_was_used(served: Served, proved: Served) -> None:
+def test_state_before_and_after_everything_was_used(served: Served, proved: Served) -> None:
     state = checked(ask(proved, "GET", "/api/state"), contract.State)
     assert state.run and state.load and state.mongo and state.autoscaler and state.runs[0].lines
     assert {run.demo for run in state.runs} == {"persistence", "autoscale"}
@@ -78,7 +78,7 @@ def test_runs_demos_and_the_audit(proved: Served) -> None:
 
 
 @pytest.mark.slow
-def test_the_socket_s_messages_build_the_state(proved: Served) -> None:
+def test_socket_s_messages_build_the_state(proved: Served) -> None:
     got: list[tuple[str, Any]] = []
     client = socketio.Client()
     for name in ("snapshot", "patch", "tick"):

@@ -88,14 +88,14 @@ def publish(hub: Hub, restarts: int) -> None:
     until(lambda: [one["restarts"] for one in orjson.loads(hub.state())["pods"]] == [restarts])
 
 
-def test_the_first_change_after_quiet_goes_out_by_itself(hub: Hub, broadcaster: Kept) -> None:
+def test_first_change_after_quiet_goes_out_by_itself(hub: Hub, broadcaster: Kept) -> None:
     time.sleep(0.15)
     hub.put(pod("1"))
     until(lambda: broadcaster.of("patch"))
     assert len(broadcaster.of("patch")) == 1
 
 
-def test_a_storm_is_coalesced(hub: Hub, broadcaster: Kept) -> None:
+def test_storm_is_coalesced(hub: Hub, broadcaster: Kept) -> None:
     end, put = time.monotonic() + 1, 0
     while time.monotonic() < end:
         for _ in range(20):
@@ -109,7 +109,7 @@ def test_a_storm_is_coalesced(hub: Hub, broadcaster: Kept) -> None:
     assert all(one["changes"] for one in patches)
 
 
-def test_what_changes_nothing_publishes_nothing(hub: Hub, broadcaster: Kept) -> None:
+def test_event_without_a_change_publishes_nothing(hub: Hub, broadcaster: Kept) -> None:
     hub.put(pod("1"))
     until(lambda: broadcaster.of("patch"))
     hub.put(pod("1"))
@@ -136,7 +136,7 @@ def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, broadcaster: K
         assert (state["pods"], state["about"]["viewers"], seq) == (final["pods"], 3, final["seq"])
 
 
-def test_a_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, broadcaster: Kept) -> None:
+def test_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, broadcaster: Kept) -> None:
     hub.put(pod("1"))
     until(lambda: len(broadcaster.of("tick")) == 2)
     first, second = broadcaster.times("tick")
@@ -144,7 +144,7 @@ def test_a_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, broadcaster: 
     assert broadcaster.of("tick")[0]["seq"] == 1 and broadcaster.of("tick")[0]["as_of"].endswith("Z")
 
 
-def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) -> None:
+def test_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) -> None:
     for viewer in ("a", "b", "c"):
         hub.join(viewer)
     assert hub.full()
@@ -154,7 +154,7 @@ def test_a_viewer_over_the_cap_is_refused_and_a_place_is_free_again(hub: Hub) ->
     hub.join("d")
 
 
-def test_a_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
+def test_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapshot(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 3)
@@ -176,7 +176,7 @@ def test_a_slow_client_gets_no_more_patches_until_it_has_caught_up_then_a_snapsh
     until(lambda: broadcaster.of("patch", "slow")[-1]["seq"] == snapshot["seq"] + 1)
 
 
-def test_a_viewer_that_acknowledges_a_little_late_is_no_slow_client(
+def test_viewer_that_acknowledges_a_little_late_is_no_slow_client(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 5)
@@ -200,14 +200,14 @@ def test_snapshots_are_not_given_faster_than_they_are_read(
     assert len(broadcaster.of("snapshot", "greedy")) == hub_module.UNACKED_SNAPSHOTS
 
 
-def test_a_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, broadcaster: Kept) -> None:
+def test_snapshot_asked_for_too_soon_comes_with_the_next_tick(hub: Hub, broadcaster: Kept) -> None:
     hub.join("eager")
     hub.request_snapshot("eager")
     assert len(broadcaster.of("snapshot", "eager")) == 1
     until(lambda: len(broadcaster.of("snapshot", "eager")) == 2)
 
 
-def test_a_slow_client_that_stays_silent_is_cut_off(
+def test_slow_client_that_stays_silent_is_cut_off(
     hub: Hub, broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 0)
@@ -218,7 +218,7 @@ def test_a_slow_client_that_stays_silent_is_cut_off(
     assert hub.viewers() == 0
 
 
-def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub, broadcaster: Kept) -> None:
+def test_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub, broadcaster: Kept) -> None:
     broadcaster.patch = lambda message: hub.leave("a")  # type: ignore[method-assign]
     hub.join("a")
     hub.put(pod("1"))
@@ -226,14 +226,14 @@ def test_a_page_that_goes_while_it_is_written_to_does_not_block_the_hub(hub: Hub
     assert hub.alive()
 
 
-def test_a_malformed_object_stops_nothing(hub: Hub, broadcaster: Kept, caplog: pytest.LogCaptureFixture) -> None:
+def test_malformed_object_stops_nothing(hub: Hub, broadcaster: Kept, caplog: pytest.LogCaptureFixture) -> None:
     hub.put(events.SourceStatus(at="", source="no such source", state="live"))
     hub.put(pod("1"))
     until(lambda: broadcaster.of("patch"))
     assert "could not apply an event" in caplog.text
 
 
-def test_a_full_queue_makes_the_source_wait_and_stop_frees_it(
+def test_full_queue_makes_the_source_wait_and_stop_frees_it(
     broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "QUEUE_EVENTS", 2)

@@ -110,7 +110,7 @@ def session_cookie(served: Served) -> str:
         return str(answer.headers["Set-Cookie"].partition(";")[0])
 
 
-def test_a_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) -> None:
+def test_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) -> None:
     with page(served) as opened:
         opened.wait(lambda: len(opened.of("patch")) >= 3 and opened.of("tick"))
         names = [name for name, _ in opened.got]
@@ -127,7 +127,7 @@ def test_a_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served
         assert {"epoch", "seq", "as_of"} <= ticks[0].keys() <= {"epoch", "seq", "as_of", "points"}
 
 
-def test_a_page_counts_itself_among_the_viewers(served: Served) -> None:
+def test_page_counts_itself_among_the_viewers(served: Served) -> None:
     with page(served) as one, page(served) as other:
         one.wait(lambda: one.state["about"]["viewers"] == 2)
         other.wait(lambda: other.state["about"]["viewers"] == 2)
@@ -135,7 +135,7 @@ def test_a_page_counts_itself_among_the_viewers(served: Served) -> None:
         again.wait(lambda: again.state["about"]["viewers"] == 1)
 
 
-def test_a_snapshot_is_given_when_asked_for(served: Served) -> None:
+def test_snapshot_is_given_when_asked_for(served: Served) -> None:
     with page(served) as opened:
         opened.wait(lambda: opened.of("snapshot"))
         time.sleep(0.3)
@@ -144,7 +144,7 @@ def test_a_snapshot_is_given_when_asked_for(served: Served) -> None:
         opened.client.emit("seen", {"seq": opened.seq})
 
 
-def test_nonsense_from_a_page_harms_nobody(served: Served) -> None:
+def test_invalid_messages_of_a_page_are_ignored(served: Served) -> None:
     with page(served) as opened:
         for message in (None, 7, "x", [], {}, {"seq": "1"}, {"seq": None}, {"seq": -(2**62)}):
             opened.client.emit("seen", message)
@@ -154,7 +154,7 @@ def test_nonsense_from_a_page_harms_nobody(served: Served) -> None:
         opened.wait(lambda: len(opened.of("tick")) > before)
 
 
-def test_a_stranger_is_refused_before_the_upgrade(served: Served) -> None:
+def test_stranger_is_refused_before_the_upgrade(served: Served) -> None:
     origin = {"Origin": served.url}
     cookie = {"Cookie": session_cookie(served)}
     assert upgrade(served, **origin) == "HTTP/1.1 401 UNAUTHORIZED"
@@ -172,13 +172,13 @@ def test_polling_is_not_spoken(served: Served) -> None:
     assert status == 400
 
 
-def test_a_signed_in_browser_follows_by_its_cookie(served: Served) -> None:
+def test_signed_in_browser_follows_by_its_cookie(served: Served) -> None:
     # The client names this origin by itself, as a browser does.
     with page(served, {"Cookie": session_cookie(served)}) as opened:
         opened.wait(lambda: opened.of("snapshot"))
 
 
-def test_a_page_over_the_cap_is_refused_and_probes_are_answered_meanwhile(served: Served) -> None:
+def test_page_over_the_cap_is_refused_and_probes_are_answered_meanwhile(served: Served) -> None:
     end = time.monotonic() + 30
     while b'"viewers":0' not in get(f"{served.url}/api/state", **BEARER)[1]:  # those of the tests before
         assert time.monotonic() < end
@@ -213,7 +213,7 @@ def test_sigterm_ends_open_pages_and_the_server() -> None:
         assert served.process.wait(WAIT_SECONDS) == 0
 
 
-def test_a_bad_environment_is_one_sentence_and_a_failure() -> None:
+def test_bad_environment_is_one_sentence_and_a_failure() -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()"]
     ended = subprocess.run(
         command, cwd=ROOT, env={"DASHBOARD_SOURCE": "mock", "OPERATOR_TOKEN": OPERATOR}, capture_output=True, text=True

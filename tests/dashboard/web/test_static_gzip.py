@@ -23,7 +23,7 @@ def uncommented(script: bytes) -> list[bytes]:
     return [b"" if line.strip().startswith(b"//") else line for line in script.splitlines()]
 
 
-def test_a_file_is_packed_for_whoever_takes_it(client: FlaskClient) -> None:
+def test_file_is_gzipped_if_accepted(client: FlaskClient) -> None:
     plain = get(client)
     for _ in range(2):
         packed = get(client, Accept_Encoding="gzip, br")
@@ -34,17 +34,17 @@ def test_a_file_is_packed_for_whoever_takes_it(client: FlaskClient) -> None:
     assert "Content-Encoding" not in plain.headers
 
 
-def test_a_file_that_the_browser_has_is_not_sent_again(client: FlaskClient) -> None:
+def test_cached_file_is_304(client: FlaskClient) -> None:
     first = get(client, Accept_Encoding="gzip")
     again = get(client, Accept_Encoding="gzip", If_None_Match=first.headers["ETag"])
     assert again.status_code == 304 and not again.data
 
 
-def test_who_refuses_gzip_gets_the_file_as_it_is(client: FlaskClient) -> None:
+def test_file_is_sent_uncompressed_if_gzip_is_refused(client: FlaskClient) -> None:
     assert "Content-Encoding" not in get(client, Accept_Encoding="gzip;q=0, identity").headers
 
 
-def test_the_page_is_packed_each_time_with_its_own_token(client: FlaskClient) -> None:
+def test_page_is_gzipped_anew_with_its_own_token(client: FlaskClient) -> None:
     pages = []
     for _ in range(2):
         client.post("/login", json={"token": VIEWER})
@@ -54,5 +54,5 @@ def test_the_page_is_packed_each_time_with_its_own_token(client: FlaskClient) ->
     assert pages[0] != pages[1] and all(b"csrf-token" in page for page in pages)
 
 
-def test_nothing_else_that_is_made_for_a_session_is_packed(client: FlaskClient) -> None:
+def test_other_responses_of_a_session_are_not_gzipped(client: FlaskClient) -> None:
     assert "Content-Encoding" not in client.get("/login", headers={"Accept-Encoding": "gzip"}).headers

@@ -32,7 +32,7 @@ ID = "0123456789abcdef01234567"
 MEBIBYTE = 1024 * 1024
 
 
-def test_what_was_posted_comes_back(client: FlaskClient) -> None:
+def test_posted_document_is_returned(client: FlaskClient) -> None:
     answer = client.post("/data", json={"key": "value"})
     assert answer.status_code == 201
     identity = answer.get_json()["id"]
@@ -53,7 +53,7 @@ def test_no_documents_are_an_empty_list(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json(), answer.headers.get("Link")) == (200, [], None)
 
 
-def test_a_page_has_100_documents_unless_asked_otherwise(client: FlaskClient, collection: Documents) -> None:
+def test_page_has_100_documents_unless_asked_otherwise(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"number": number} for number in range(1001)])
     assert len(client.get("/data").get_json()) == 100
     assert len(client.get("/data?limit=1").get_json()) == 1
@@ -71,7 +71,7 @@ def test_next_links_lead_through_every_document_once(client: FlaskClient, collec
     assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
 
 
-def test_a_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> None:
+def test_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> None:
     app = create_app(Config(mongod.uri, request_deadline=0.2))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
@@ -82,12 +82,12 @@ def test_a_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> Non
     store.close()
 
 
-def test_a_full_last_page_has_no_next_link(client: FlaskClient, collection: Documents) -> None:
+def test_full_last_page_has_no_next_link(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{} for _ in range(3)])
     assert [len(page) for page in _pages(client, "/data?limit=3")] == [3]
 
 
-def test_a_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient, collection: Documents) -> None:
+def test_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient, collection: Documents) -> None:
     for _ in range(3):
         collection.insert_one({"text": "x" * 9_000_000})
     assert [len(page) for page in _pages(client, "/data")] == [1, 1, 1]
@@ -140,7 +140,7 @@ def test_text_that_looks_like_an_id_is_read_by_it(client: FlaskClient, collectio
         "filter=" + quote('{"a":"' + "x" * 4096 + '"}'),
     ],
 )
-def test_a_bad_query_is_refused_and_never_guessed_at(client: FlaskClient, query: str) -> None:
+def test_bad_query_is_refused_and_never_guessed_at(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/data?{query}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
@@ -180,7 +180,7 @@ FILTERED = [
         ({"word": "one' || '1'=='1"}, []),
     ],
 )
-def test_a_filter_leaves_the_documents_that_meet_it(
+def test_filter_leaves_the_documents_that_meet_it(
     client: FlaskClient, collection: Documents, asked: dict[str, Any], found: list[int]
 ) -> None:
     collection.insert_many([{"place": place, **each} for place, each in enumerate(FILTERED)])
@@ -203,7 +203,7 @@ def test_ids_are_filtered_as_they_are_shown(client: FlaskClient) -> None:
     assert found({"$ne": first}) == [third, second]
 
 
-def test_a_filter_holds_through_all_pages(client: FlaskClient, collection: Documents) -> None:
+def test_filter_holds_through_all_pages(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"_id": foreign, "even": True} for foreign in ("text", 5, 7.5)])
     collection.insert_many([{"number": number, "even": number % 2 == 0} for number in range(20)])
     query = urlencode({"filter": '{"even": true, "a&b": {"$exists": false}}', "limit": 3})
@@ -214,7 +214,7 @@ def test_a_filter_holds_through_all_pages(client: FlaskClient, collection: Docum
     assert len({each["_id"] for each in found}) == 13
 
 
-def test_a_filter_and_a_position_go_together(client: FlaskClient) -> None:
+def test_filter_and_a_position_go_together(client: FlaskClient) -> None:
     ids = [client.post("/data", json={"n": number}).get_json()["id"] for number in range(4)]
     query = {"filter": json.dumps({"_id": {"$gte": ids[1]}}), "before": ids[3]}
     assert [each["n"] for each in client.get("/data", query_string=query).get_json()] == [2, 1]
@@ -222,14 +222,14 @@ def test_a_filter_and_a_position_go_together(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
 @pytest.mark.parametrize(("text", "named"), INJECTIONS)
-def test_an_injected_operator_is_refused_by_name(client: FlaskClient, path: str, text: str, named: str) -> None:
+def test_injected_operator_is_refused_by_name(client: FlaskClient, path: str, text: str, named: str) -> None:
     answer = client.get(path, query_string={"filter": text})
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert f'"{named}"' in answer.get_json()["detail"]
 
 
 @pytest.mark.parametrize("query", ["filter[$ne]=1", "filter[a][$gt]=", "filter.a=1", "a[$ne]=1"])
-def test_a_filter_in_brackets_is_no_parameter(client: FlaskClient, query: str) -> None:
+def test_filter_in_brackets_is_no_parameter(client: FlaskClient, query: str) -> None:
     assert client.get(f"/data?{query}").status_code == 400
 
 
@@ -257,7 +257,7 @@ def test_whatever_filter_is_let_through_is_answered(client: FlaskClient, asked: 
     assert answer.status_code in (200, 400), answer.text
 
 
-def test_a_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collection: Documents) -> None:
+def test_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collection: Documents) -> None:
     for _ in range(9):
         collection.insert_many([{"list": [*range(1000)]} for _ in range(1000)])
     app = create_app(Config(mongod.uri, collection.database.name, request_deadline=0.5))
@@ -287,13 +287,13 @@ def test_searches_leave_other_pages_their_places(mongod: Mongod) -> None:
 
 
 @pytest.mark.parametrize("path", ["/data/short", f"/data/{ID}", "/data/" + "g" * 24, "/nowhere", "/data/"])
-def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
+def test_unknown_document_is_404(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
     assert answer.get_json()["status"] == 404
 
 
-def test_the_same_document_again_under_its_own_id_is_200(client: FlaskClient, collection: Documents) -> None:
+def test_same_document_again_under_its_own_id_is_200(client: FlaskClient, collection: Documents) -> None:
     sent = {"_id": ID.upper(), "a": 1, "b": [1.5, True]}
     assert client.post("/data", json=sent).status_code == 201
     again = client.post("/data", data=json.dumps(dict(reversed(sent.items()))), content_type="application/json")
@@ -303,7 +303,7 @@ def test_the_same_document_again_under_its_own_id_is_200(client: FlaskClient, co
 
 
 @pytest.mark.parametrize("other", [{"a": 2}, {"a": 1.0}, {"a": True}, {"a": 1, "b": 1}, {}])
-def test_a_different_document_under_a_taken_id_is_409(
+def test_different_document_under_a_taken_id_is_409(
     client: FlaskClient, collection: Documents, other: dict[str, Any]
 ) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
@@ -313,14 +313,14 @@ def test_a_different_document_under_a_taken_id_is_409(
 
 
 @pytest.mark.parametrize("bad", [1, None, "short", {"$oid": ID}, ID + "\n"])
-def test_an_id_that_is_none_is_422(client: FlaskClient, collection: Documents, bad: object) -> None:
+def test_id_that_is_none_is_422(client: FlaskClient, collection: Documents, bad: object) -> None:
     answer = client.post("/data", json={"_id": bad})
     assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
     assert collection.count_documents({}) == 0
 
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
-def test_a_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClient, path: str) -> None:
+def test_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClient, path: str) -> None:
     identity = client.post(path, json={"old": 1, "both": 1}).get_json()["id"]
     for own in ({}, {"_id": identity}, {"_id": identity.upper()}):
         answer = client.put(f"{path}/{identity.upper()}", json={"both": 2, "new": 2, **own})
@@ -329,7 +329,7 @@ def test_a_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClie
     assert len(client.get(path).get_json()) == 1
 
 
-def test_a_put_makes_no_document_where_there_is_none(client: FlaskClient, collection: Documents) -> None:
+def test_put_makes_no_document_where_there_is_none(client: FlaskClient, collection: Documents) -> None:
     for identity in (ID, "short"):
         answer = client.put(f"/data/{identity}", json={"a": 1})
         assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
@@ -337,7 +337,7 @@ def test_a_put_makes_no_document_where_there_is_none(client: FlaskClient, collec
 
 
 @pytest.mark.parametrize("bad", ["f" * 24, "short", None, 1, {"$oid": ID}])
-def test_a_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
+def test_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
     client: FlaskClient, collection: Documents, bad: object
 ) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
@@ -346,7 +346,7 @@ def test_a_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
     assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
 
 
-def test_a_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, collection: Documents) -> None:
+def test_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, collection: Documents) -> None:
     client.post("/proofs", json={"_id": ID, "a": 1})
     proofs = collection.database["proofs"]
     long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -358,7 +358,7 @@ def test_a_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient,
     assert proofs.find_one() == stored
 
 
-def test_a_put_of_what_a_get_showed_keeps_what_json_says_and_not_the_types_that_others_wrote(
+def test_put_of_a_shown_document_keeps_its_json_and_not_its_bson_types(
     client: FlaskClient, collection: Documents
 ) -> None:
     collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
@@ -370,7 +370,7 @@ def test_a_put_of_what_a_get_showed_keeps_what_json_says_and_not_the_types_that_
 
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
-def test_a_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path: str) -> None:
+def test_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path: str) -> None:
     first, second = (client.post(path, json={"n": n}).get_json()["id"] for n in range(2))
     answer = client.delete(f"{path}/{first.upper()}")
     assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
@@ -381,7 +381,7 @@ def test_a_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, pa
     assert client.delete(f"{path}/short").status_code == 404
 
 
-def test_a_change_takes_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
+def test_change_takes_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
     assert client.put(f"/data/{ID}?upsert=true", json={}).status_code == 400
     assert client.delete(f"/data/{ID}?limit=1").status_code == 400
@@ -408,7 +408,7 @@ def test_a_change_takes_no_query_parameters(client: FlaskClient, collection: Doc
         (b'{"a":1}', None, 415),
     ],
 )
-def test_a_bad_body_stores_and_replaces_nothing(
+def test_bad_body_stores_and_replaces_nothing(
     client: FlaskClient, collection: Documents, body: bytes, kind: str | None, status: int
 ) -> None:
     kept = {"_id": ObjectId(ID), "kept": 1}
@@ -422,12 +422,12 @@ def test_a_bad_body_stores_and_replaces_nothing(
     assert list(collection.find()) == [kept]
 
 
-def test_a_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
+def test_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
     body = b'{"a":"' + b"x" * (1024 * 1024 - 8) + b'"}'
     assert client.post("/data", data=body, content_type="application/json; charset=utf-8").status_code == 201
 
 
-def test_the_largest_bson_that_a_body_can_become_is_stored_and_replaced(
+def test_largest_bson_that_a_body_can_become_is_stored_and_replaced(
     client: FlaskClient, collection: Documents
 ) -> None:
     body = b'{"a":[' + b"1," * (MEBIBYTE // 2 - 5) + b"1]}"  # twelve bytes of BSON for two: 6 of MongoDB's 16 MB
@@ -502,14 +502,14 @@ def test_types_that_others_wrote_are_shown_as_relaxed_extended_json(client: Flas
 
 
 @pytest.mark.parametrize("reference", [{"$ref": "a", "$id": 1}, {"$ref": "a", "$id": None, "$db": None, "b": {}}])
-def test_what_looks_like_a_reference_is_a_document_like_any(client: FlaskClient, reference: dict[str, Any]) -> None:
+def test_document_that_looks_like_a_reference_is_stored_as_sent(client: FlaskClient, reference: dict[str, Any]) -> None:
     for sent in (reference, {"a": [reference]}):
         identity = client.post("/data", json=sent).get_json()["id"]
         assert client.get(f"/data/{identity}").get_json() == {"_id": identity, **sent}
         assert client.get("/data?limit=1").get_json() == [{"_id": identity, **sent}]
 
 
-def test_a_date_beyond_pythons_years_is_shown_too(client: FlaskClient, collection: Documents) -> None:
+def test_date_beyond_pythons_years_is_shown_too(client: FlaskClient, collection: Documents) -> None:
     collection.insert_one({"_id": ObjectId(ID), "date": bson.DatetimeMS(2**60)})
     assert client.get(f"/data/{ID}").get_json()["date"] == {"$date": {"$numberLong": str(2**60)}}
 
@@ -545,7 +545,7 @@ def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, col
         ("/readyz", {"GET"}),
     ],
 )
-def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(
+def test_method_that_a_route_lacks_is_405_with_the_ones_it_has(
     client: FlaskClient, path: str, allowed: set[str]
 ) -> None:
     allowed = allowed | {"HEAD", "OPTIONS"}
@@ -558,7 +558,7 @@ def test_a_method_that_a_route_lacks_is_405_with_the_ones_it_has(
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-def test_an_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
+def test_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
     assert client.get("/nowhere", headers={"X-Request-Id": "abc"}).headers["X-Request-Id"] == "abc"
     assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
 
@@ -606,7 +606,7 @@ HOSTILE: list[tuple[str, bool]] = [
 
 
 @pytest.mark.parametrize(("text", "kept"), HOSTILE, ids=[text[:40] for text, _ in HOSTILE])
-def test_a_hostile_body_is_kept_as_it_is_or_refused(
+def test_hostile_body_is_kept_as_it_is_or_refused(
     client: FlaskClient, collection: Documents, text: str, kept: bool
 ) -> None:
     client.post("/data", json={"_id": ID, "old": 1})
@@ -636,7 +636,7 @@ def test_no_injected_filter_reaches_mongodb(client: FlaskClient, collection: Doc
         assert [each["filter"] for each in commands()] == [{"a": 1}]
 
 
-def test_a_put_reaches_mongodb_as_a_literal(client: FlaskClient, collection: Documents) -> None:
+def test_put_reaches_mongodb_as_a_literal(client: FlaskClient, collection: Documents) -> None:
     hostile = {"$set": {"a": "$$ROOT"}, "b": {"$function": {"body": "function(){}", "args": [], "lang": "js"}}}
     client.post("/data", json={"_id": ID})
     with _profiled(collection) as commands:
@@ -665,7 +665,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
         ("", False),
     ],
 )
-def test_a_trace_that_is_one_is_logged_and_given_back(
+def test_trace_that_is_one_is_logged_and_given_back(
     client: FlaskClient, capsys: pytest.CaptureFixture[str], traceparent: str, known: bool
 ) -> None:
     answer = client.get("/healthz", headers={"traceparent": traceparent})
@@ -673,7 +673,7 @@ def test_a_trace_that_is_one_is_logged_and_given_back(
     assert orjson.loads(capsys.readouterr().out).get("trace_id") == (TRACE if known else None)
 
 
-def test_an_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
     answer = client.post("/data", json={})
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")

@@ -35,13 +35,13 @@ def unconnected() -> Iterator[Flask]:
     made.extensions["service"].store.close()
 
 
-def test_the_contract_is_valid_openapi() -> None:
+def test_contract_is_valid_openapi() -> None:
     import schemathesis  # takes a second
 
     schemathesis.openapi.from_dict(CONTRACT).validate()
 
 
-def test_an_invalid_contract_would_be_found() -> None:
+def test_invalid_contract_would_be_found() -> None:
     import schemathesis
 
     broken = {**CONTRACT, "paths": {"/data": {"get": {"responses": "none"}}}}
@@ -112,14 +112,14 @@ def test_it_is_served_as_it_is_written(client: FlaskClient) -> None:
     assert answer.get_json() == CONTRACT
 
 
-def test_the_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
+def test_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
     assert _fuzz(served, tmp_path, "--max-examples", f"{CASES['short']}", "--seed", "1") > 1000
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(2))  # each with other cases
 @pytest.mark.parametrize("collection", ["data", "proofs"])
-def test_the_service_keeps_to_it_for_ten_thousand_cases(
+def test_service_keeps_to_it_for_ten_thousand_cases(
     served: Served, tmp_path: Path, collection: str, turn: int
 ) -> None:
     options = ["--max-examples", f"{CASES['long']}", "--include-path-regex", f"^/{collection}"]

@@ -22,6 +22,6 @@ def test_browsers_get_a_page(client: FlaskClient) -> None:
     assert answer.headers["Vary"] == "Accept"
 
 
-def test_the_answer_does_not_change_from_one_pod_to_the_next(client: FlaskClient) -> None:
+def test_answer_does_not_change_from_one_pod_to_the_next(client: FlaskClient) -> None:
     bodies = {client.get("/", headers={"X-Request-Id": f"{number}"}).data for number in range(3)}
     assert len(bodies) == 1

@@ -45,7 +45,7 @@ def undrained(served: Served) -> Iterator[None]:
     served.drain_file.unlink()
 
 
-def test_a_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
+def test_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
     with Served(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
@@ -59,7 +59,7 @@ def test_a_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_pat
         assert served.process.wait(60) == 0
 
 
-def test_the_drain_marker_ends_readiness_and_kept_connections(served: Served, undrained: None) -> None:
+def test_drain_marker_ends_readiness_and_kept_connections(served: Served, undrained: None) -> None:
     with requests.Session() as session:
         assert session.get(f"{served.url}/").headers["Connection"] == "keep-alive"
         served.drain_file.touch()
@@ -71,14 +71,14 @@ def test_the_drain_marker_ends_readiness_and_kept_connections(served: Served, un
         assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
 
 
-def test_a_container_restarted_in_its_pod_forgets_the_drain(mongod: Mongod, tmp_path: Path) -> None:
+def test_container_restarted_in_its_pod_forgets_the_drain(mongod: Mongod, tmp_path: Path) -> None:
     (tmp_path / "draining").touch()
     with Served(tmp_path, mongod.uri) as served:
         served.wait_ready()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, chunked: bool) -> None:
+def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, chunked: bool) -> None:
     pieces = [b"x" * MEBIBYTE] * 8
     with requests.Session() as session:
         for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served,
         (b"nonsense", 400),
     ],
 )
-def test_what_is_no_http_is_a_problem_too(served: Served, request_line: bytes, status: int) -> None:
+def test_malformed_http_is_a_problem_too(served: Served, request_line: bytes, status: int) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_line + b"\r\n\r\n")
         answer = b""
@@ -125,7 +125,7 @@ def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Pa
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_chunked_body_is_a_body(served: Served) -> None:
+def test_chunked_body_is_a_body(served: Served) -> None:
     answer = requests.post(
         f"{served.url}/data", data=iter([b'{"a":', b"1}"]), headers={"Content-Type": "application/json"}, timeout=5
     )
@@ -209,7 +209,7 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
         assert requests.get(f"{served.url}/data", timeout=30).json() == []
 
 
-def test_a_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
+def test_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
     with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
@@ -228,7 +228,7 @@ def test_a_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(p
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
+def test_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
     paused: Mongod, tmp_path: Path, method: str
 ) -> None:
     assert paused.pid
@@ -250,7 +250,7 @@ def test_a_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/data?limit=1", "/data/{id}", "/proofs", "/proofs/{id}", "/healthz", "/readyz", "/metrics"]
 )
-def test_a_head_is_a_get_without_its_body(served: Served, path: str) -> None:
+def test_head_is_a_get_without_its_body(served: Served, path: str) -> None:
     for _ in range(2):  # so that there is a next page to link to
         identity = requests.post(f"{served.url}/data", json={}, timeout=30).json()["id"]
     url = served.url + path.format(id=identity)
@@ -274,7 +274,7 @@ def test_other_methods_are_answered_over_http_as_they_should_be(served: Served) 
             assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 
 
-def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_path: Path) -> None:
+def test_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_path: Path) -> None:
     database = f"retried_{ObjectId()}"
     with (
         Interceptor(mongod.port) as interceptor,
@@ -292,7 +292,7 @@ def test_a_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_p
 
 
 @pytest.mark.parametrize("command", [b"update", b"delete"])
-def test_a_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_path: Path, command: bytes) -> None:
+def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_path: Path, command: bytes) -> None:
     database = f"retried_{ObjectId()}"
 
     def change(identity: str) -> int:
@@ -324,7 +324,7 @@ def test_a_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_p
 
 
 @pytest.mark.slow
-def test_the_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
+def test_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
     mongod = Mongod(tmp_path / "mongod", free_port())
     try:
         with Served(tmp_path, mongod.uri) as served:
@@ -372,7 +372,7 @@ def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> N
     assert opened <= {"/dev", str(served.log)}
 
 
-def test_a_missing_uri_ends_it_with_one_sentence() -> None:
+def test_missing_uri_ends_it_with_one_sentence() -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
     ended = subprocess.run(
         command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=20

@@ -102,7 +102,7 @@ def test_mongod_is_killed_and_nothing_else_is(processes: Processes, serve: Calla
     assert [other.poll() for other in others] == [None, None, None]
 
 
-def test_what_it_answers_is_done(processes: Processes, serve: Callable[..., str]) -> None:
+def test_answered_kill_has_happened(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()
     assert crash(url).status_code == 200
@@ -112,7 +112,7 @@ def test_what_it_answers_is_done(processes: Processes, serve: Callable[..., str]
     assert again.json()["detail"] == "No mongod runs here now."
 
 
-def test_the_one_that_came_in_its_place_can_be_killed_as_well(processes: Processes, serve: Callable[..., str]) -> None:
+def test_one_that_came_in_its_place_can_be_killed_as_well(processes: Processes, serve: Callable[..., str]) -> None:
     url = serve()
     for _ in range(2):
         mongod = processes.start("mongod")
@@ -126,7 +126,7 @@ def test_of_two_it_kills_none_for_a_pod_has_one(processes: Processes, serve: Cal
     assert [each.poll() for each in two] == [None, None]
 
 
-def test_a_pod_that_was_replaced_is_not_the_one_that_was_meant(processes: Processes, serve: Callable[..., str]) -> None:
+def test_pod_that_was_replaced_is_not_the_one_that_was_meant(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()
     for uid in ("another", None, 7, ""):
@@ -195,7 +195,7 @@ def test_only_one_thing_can_be_asked_of_it_and_a_probe(
         (iter([b"{}"]), 411),  # in chunks, without a length
     ],
 )
-def test_a_body_that_says_nothing_kills_nothing(
+def test_body_that_says_nothing_kills_nothing(
     body: Any, status: int, processes: Processes, serve: Callable[..., str]
 ) -> None:
     mongod = processes.start("mongod")
@@ -226,7 +226,7 @@ def test_clients_that_say_nothing_cost_no_more_than_their_places(
             time.sleep(0.05)
 
 
-def test_a_process_of_another_user_is_none_of_its_business(processes: Processes, tmp_path: Path) -> None:
+def test_process_of_another_user_is_ignored(processes: Processes, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to start one as another user")
     path = Path("/tmp") / f"crash-test-{os.getpid()}"  # where the other user may go
@@ -272,11 +272,11 @@ def test_it_does_not_start_where_anybody_could_use_it(environment: dict[str, str
         CrashConfig.from_environment(environment)
 
 
-def test_the_token_is_not_in_what_is_logged_of_it() -> None:
+def test_token_is_not_logged() -> None:
     assert TOKEN not in repr(CrashConfig(TOKEN, UID))
 
 
-def test_an_environment_that_is_unusable_ends_it_with_one_sentence() -> None:
+def test_environment_that_is_unusable_ends_it_with_one_sentence() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service.sidecar.crash"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )

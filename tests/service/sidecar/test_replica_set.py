@@ -82,7 +82,7 @@ def opened(port: int, user: str, password: str | None = None) -> Iterator[MongoC
         yield client
 
 
-def test_a_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "log") as sidecar:
         events = sidecar.settle()
     assert [event for event in events if event != "waiting"] == [
@@ -113,7 +113,7 @@ def test_a_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod:
         anyone.flask_db.data.find_one()
 
 
-def test_what_is_right_is_left_alone_and_what_is_not_is_put_right(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_only_differing_users_are_updated(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "first") as sidecar:
         sidecar.settle()
     with Beside(guarded_mongod, tmp_path / "second") as sidecar:
@@ -138,7 +138,7 @@ def test_it_waits_for_mongod_and_settles_again_after_a_restart(guarded_mongod: M
         sidecar.settle(2)
 
 
-def test_a_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "first") as sidecar:
         sidecar.settle()
     with opened(guarded_mongod.port, "service") as service:
@@ -153,7 +153,7 @@ def test_a_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongo
             assert service.flask_db.data.count_documents({"kept": True}) == 1
 
 
-def test_a_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path) -> None:
     with Beside(guarded_mongod, tmp_path / "alone") as sidecar:
         sidecar.settle()
     (tmp_path / "second").mkdir()
@@ -180,7 +180,7 @@ def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path) -> None:
         assert sidecar.process.wait(60) == 0
 
 
-def test_a_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
+def test_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )

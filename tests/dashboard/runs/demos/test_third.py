@@ -32,7 +32,7 @@ def test_it_has_a_report_in_its_own_words(app: Flask) -> None:
     assert "Nothing of tomorrow." in told and "How long it waited" in told and "1 s" in told
 
 
-def test_the_api_the_page_and_the_mock_have_it(app: Flask, client: FlaskClient) -> None:
+def test_api_the_page_and_the_mock_have_it(app: Flask, client: FlaskClient) -> None:
     app.extensions["manager"].demos = ALL
     listed = {demo["id"]: demo for demo in client.get("/api/demos", headers=HEADERS).json}
     assert list(listed) == ["persistence", "autoscale", "patience"]

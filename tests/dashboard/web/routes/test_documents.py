@@ -63,7 +63,7 @@ def post(client: FlaskClient, body: bytes = b'{"a":1}', **headers: str) -> TestR
     return client.post("/api/documents", data=body, content_type=JSON, headers=headers)
 
 
-def test_a_page_passes_as_the_bytes_it_came(client: FlaskClient, service: Recorder) -> None:
+def test_page_passes_as_the_bytes_it_came(client: FlaskClient, service: Recorder) -> None:
     body = b'[ {"_id":"x" , "n":9007199254740993,"whole":1.0} ]'
     service.outcome = DataServiceAnswer(200, body, next={"limit": "1", "before": "~a+b", "filter": '{"a":"&"}'})
     query = {"limit": "1", "before": ID, "filter": '{"a": "ä&b=c"}'}
@@ -77,7 +77,7 @@ def test_a_page_passes_as_the_bytes_it_came(client: FlaskClient, service: Record
     assert parse_qs(following.query) == {"limit": ["1"], "before": ["~a+b"], "filter": ['{"a":"&"}']}
 
 
-def test_the_last_page_has_no_link(client: FlaskClient, service: Recorder) -> None:
+def test_last_page_has_no_link(client: FlaskClient, service: Recorder) -> None:
     assert "Link" not in client.get("/api/documents", headers=AS_VIEWER).headers
 
 
@@ -88,13 +88,13 @@ def test_one_document_passes_too(client: FlaskClient, service: Recorder) -> None
 
 
 @pytest.mark.parametrize("id_", ["x", "..", f"{ID}0", f"{ID}%0A", f"{ID}%2Fx", "%2e%2e%2fmetrics", "%C3%A9" * 24])
-def test_what_is_no_id_reaches_no_service(client: FlaskClient, service: Recorder, id_: str) -> None:
+def test_invalid_id_is_not_sent_to_the_service(client: FlaskClient, service: Recorder, id_: str) -> None:
     assert problem(client.get(f"/api/documents/{id_}", headers=AS_VIEWER)) == 404
     assert service.asked == []
 
 
 @pytest.mark.parametrize("query", ["url=http://evil.example", "limit=1&limit=2", "filter[$ne]=1", "Limit=1"])
-def test_an_unknown_parameter_reaches_no_service(client: FlaskClient, service: Recorder, query: str) -> None:
+def test_unknown_parameter_reaches_no_service(client: FlaskClient, service: Recorder, query: str) -> None:
     answer = client.get(f"/api/documents?{query}", headers=AS_VIEWER)
     assert problem(answer) == 400 and "query parameter" in answer.json["detail"]  # type: ignore[index]
     assert problem(client.get(f"/api/documents/{ID}?a=1", headers=AS_VIEWER)) == 400
@@ -102,7 +102,7 @@ def test_an_unknown_parameter_reaches_no_service(client: FlaskClient, service: R
     assert service.asked == []
 
 
-def test_the_services_own_problems_pass_with_their_status(client: FlaskClient, service: Recorder) -> None:
+def test_services_own_problems_pass_with_their_status(client: FlaskClient, service: Recorder) -> None:
     body = orjson.dumps({"status": 503, "title": "x", "detail": "MongoDB did not answer.", "outcome": "not-applied"})
     service.outcome = DataServiceAnswer(503, body, "application/problem+json", retry_after="2")
     for answer in (client.get("/api/documents", headers=AS_VIEWER), post(client, **AS_OPERATOR)):
@@ -110,7 +110,7 @@ def test_the_services_own_problems_pass_with_their_status(client: FlaskClient, s
         assert (answer.data, answer.headers["Retry-After"]) == (body, "2")
 
 
-def test_an_insertion_passes_unchanged_both_ways(client: FlaskClient, service: Recorder) -> None:
+def test_insertion_passes_unchanged_both_ways(client: FlaskClient, service: Recorder) -> None:
     service.outcome = DataServiceAnswer(201, b'{"id":"x"}', id=ID)
     body = b'{ "n" : 9007199254740993, "whole": 1.0 }'
     kind = "application/json; charset=utf-8"
@@ -137,7 +137,7 @@ def test_only_an_operator_of_this_page_or_with_a_token_inserts(client: FlaskClie
     assert len(service.asked) == 3
 
 
-def test_a_document_may_have_a_mebibyte_and_no_more(client: FlaskClient, service: Recorder) -> None:
+def test_document_may_have_a_mebibyte_and_no_more(client: FlaskClient, service: Recorder) -> None:
     assert post(client, b"x" * LARGEST_DOCUMENT, **AS_OPERATOR).status_code == 200
     assert problem(post(client, b"x" * (LARGEST_DOCUMENT + 1), **AS_OPERATOR)) == 413
     assert [len(body) for body, _ in service.asked] == [LARGEST_DOCUMENT]
@@ -167,7 +167,7 @@ def test_no_part_of_a_body_is_taken_for_the_whole(client: FlaskClient, service: 
         (UnexpectedAnswer("Strange."), 502, "unknown"),
     ],
 )
-def test_a_service_that_does_not_answer_is_a_problem_that_says_what_is_known(
+def test_unreachable_service_is_a_problem_with_the_known_outcome(
     client: FlaskClient, service: Recorder, error: DataServiceError, status: int, outcome: str
 ) -> None:
     service.outcome = error

@@ -121,7 +121,7 @@ def until(condition: Callable[[], Any], seconds: float = 30) -> None:
 
 
 class TestDetails:
-    def test_the_pod_is_told_with_its_containers_conditions_and_events(self, pods: Pods, client: FlaskClient) -> None:
+    def test_pod_is_told_with_its_containers_conditions_and_events(self, pods: Pods, client: FlaskClient) -> None:
         told = get(client, "uid-1").get_json()
         assert (told["name"], told["uid"], told["node"], told["ip"]) == ("mongodb-0", "uid-1", "node", "10.0.0.7")
         assert (told["app"], told["qos"], told["service_account"]) == ("mongodb", "Burstable", "default")
@@ -139,7 +139,7 @@ class TestDetails:
         assert [one["reason"] for one in told["events"]][:2] == ["BackOff", "Started"]
         assert (told["events"][0]["count"], told["events"][0]["container"]) == (3, "mongod")
 
-    def test_the_yaml_is_the_object_without_what_only_the_server_needs(self, pods: Pods, client: FlaskClient) -> None:
+    def test_yaml_is_the_object_without_managed_fields(self, pods: Pods, client: FlaskClient) -> None:
         text = get(client, "uid-1").get_json()["yaml"]
         assert text.startswith("apiVersion: v1\nkind: Pod\nmetadata:\n  name: mongodb-0\n")
         read = yaml.safe_load(text)
@@ -147,28 +147,28 @@ class TestDetails:
         assert read["spec"]["containers"][0]["name"] == "mongod"
         assert "    - |\n      install -m" in text
 
-    def test_whoever_has_no_token_sees_nothing(self, pods: Pods, client: FlaskClient) -> None:
+    def test_pods_without_a_session_are_401(self, pods: Pods, client: FlaskClient) -> None:
         assert refusal(client.get("/api/pods/uid-1"))[0] == 401
         assert refusal(client.get("/api/pods/uid-1/log"))[0] == 401
 
     @pytest.mark.parametrize("path", ["uid-9", "mongodb-0", "uid-9/log", "..%2Fsecrets"])
-    def test_a_pod_is_found_by_its_uid_alone(self, pods: Pods, client: FlaskClient, path: str) -> None:
+    def test_pod_is_found_by_its_uid_alone(self, pods: Pods, client: FlaskClient, path: str) -> None:
         assert refusal(get(client, path))[0] == 404
 
-    def test_a_parameter_that_is_not_known_is_refused(self, pods: Pods, client: FlaskClient) -> None:
+    def test_parameter_that_is_not_known_is_refused(self, pods: Pods, client: FlaskClient) -> None:
         assert refusal(get(client, "uid-1?name=x")) == (400, "Unknown parameter 'name'.")
 
-    def test_a_pod_that_was_replaced_under_its_name_is_gone(self, real: Pods, client: FlaskClient) -> None:
+    def test_pod_that_was_replaced_under_its_name_is_gone(self, real: Pods, client: FlaskClient) -> None:
         real.views = [view(uid="uid-0")]
         assert refusal(get(client, "uid-0")) == (404, "The pod mongodb-0 was replaced.")
 
-    def test_what_the_role_does_not_allow_is_told(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
+    def test_missing_permission_is_named(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
         api.scripts[f"/api/v1/namespaces/{NAMESPACE}/events"] = [
             {"query": {}, "status": 403, "body": {"kind": "Status", "code": 403, "message": "no"}}
         ]
         assert refusal(get(client, "uid-1")) == (403, "The dashboard's Role does not let it read events.")
 
-    def test_an_api_server_that_is_gone_is_told(self, app: Flask, client: FlaskClient) -> None:
+    def test_api_server_that_is_gone_is_told(self, app: Flask, client: FlaskClient) -> None:
         Pods(app, None)
         app.extensions["pod_reader"] = PodReader(
             partial(KubeClient, Configuration(host="http://127.0.0.1:1")), NAMESPACE
@@ -187,7 +187,7 @@ class TestDetails:
 
 
 class TestLog:
-    def test_the_last_lines_are_told_as_text(self, pods: Pods, client: FlaskClient) -> None:
+    def test_last_lines_are_told_as_text(self, pods: Pods, client: FlaskClient) -> None:
         answer = get(client, "uid-1/log?container=sidecar&tail=3&timestamps=true")
         assert answer.content_type == "text/plain; charset=utf-8"
         lines = answer.get_data(as_text=True).splitlines()
@@ -198,7 +198,7 @@ class TestLog:
         first = get(client, "uid-1/log?tail=3&timestamps=true").data
         assert first == get(client, "uid-1/log?container=mongod&tail=3&timestamps=true").data
 
-    def test_the_container_before_this_one_has_a_log_of_its_own(self, pods: Pods, client: FlaskClient) -> None:
+    def test_container_before_this_one_has_a_log_of_its_own(self, pods: Pods, client: FlaskClient) -> None:
         assert get(client, "uid-1/log?previous=true&tail=3").data != get(client, "uid-1/log?tail=3").data
 
     def test_where_nothing_was_restarted_there_is_no_container_before(self, pods: Pods, client: FlaskClient) -> None:
@@ -219,12 +219,12 @@ class TestLog:
             ("n=5", 400, "Unknown parameter 'n'. Known: container, previous, tail, follow, timestamps."),
         ],
     )
-    def test_what_cannot_be_is_refused_in_a_sentence(
+    def test_invalid_parameters_are_refused_with_a_sentence(
         self, pods: Pods, client: FlaskClient, query: str, status: int, words: str
     ) -> None:
         assert refusal(get(client, f"uid-1/log?{query}")) == (status, words)
 
-    def test_what_the_page_asks_for_is_what_the_api_is_asked_for(
+    def test_log_parameters_are_passed_to_the_api(
         self, real: Pods, client: FlaskClient, api: StubApi
     ) -> None:
         get(client, "uid-1/log?container=sidecar&tail=3&timestamps=true")
@@ -243,7 +243,7 @@ class TestLog:
              "The log can't be had from the pod's node: 500: dial tcp 10.0.0.1:10250: connect: connection refused"),
         ],
     )  # fmt: skip
-    def test_the_api_servers_refusals_are_told_plainly(
+    def test_api_servers_refusals_are_told_plainly(
         self, real: Pods, client: FlaskClient, api: StubApi, code: int, said: str, status: int, words: str
     ) -> None:
         refused = {"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": said}}
@@ -251,7 +251,7 @@ class TestLog:
         assert refusal(get(client, "uid-1/log?follow=true")) == (status, words)
         assert len(real.app.extensions["log_streams"]) == 0
 
-    def test_a_log_that_breaks_off_says_so_in_its_last_line(
+    def test_log_that_breaks_off_says_so_in_its_last_line(
         self, real: Pods, client: FlaskClient, api: StubApi
     ) -> None:
         broken = {"query": {}, "lines": ["one"], "then": "drop"}
@@ -260,14 +260,14 @@ class TestLog:
         assert lines[:2] == ["", "one"]
         assert lines[-1].startswith("The log broke off. The API server does not answer")
 
-    def test_whoever_follows_gets_what_was_written_and_stays(self, pods: Pods, client: FlaskClient) -> None:
+    def test_follower_gets_the_log_and_stays_connected(self, pods: Pods, client: FlaskClient) -> None:
         answer = get(client, "uid-1/log?follow=true&tail=3&timestamps=true")
         assert next(answer.response) == b"\n"  # type: ignore[call-overload]
         assert len(pods.app.extensions["log_streams"]) == 1
         answer.close()
         assert len(pods.app.extensions["log_streams"]) == 0
 
-    def test_an_api_connection_is_closed_with_its_reader(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
+    def test_api_connection_is_closed_with_its_reader(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
         answer = get(client, "uid-1/log?follow=true&tail=3")
         read = threading.active_count()
         api.wait_for_watch(f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log")
@@ -309,7 +309,7 @@ class Silent:
 
 
 class TestTails:
-    def test_a_silent_log_has_a_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_silent_log_has_a_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "HEARTBEAT_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         lines = LogStreams().open(Silent, LogReader(None), follow=True).lines()
@@ -328,7 +328,7 @@ class TestTails:
         list(LogStreams().open(lambda: log, LogReader(None), follow=True).lines())
         assert log.closed.is_set()
 
-    def test_a_reader_that_left_is_noticed_though_nothing_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reader_that_left_is_noticed_though_nothing_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         ours, theirs = socket.socketpair()
         log = Silent()
@@ -339,7 +339,7 @@ class TestTails:
         assert log.closed.is_set()
         ours.close()
 
-    def test_a_reader_that_does_not_read_is_cut_off_at_the_end(self) -> None:
+    def test_reader_that_does_not_read_is_cut_off_at_the_end(self) -> None:
         ours, theirs = socket.socketpair()
         kept = LogStreams()
         kept.open(Silent, LogReader(ours), follow=True)
@@ -348,7 +348,7 @@ class TestTails:
         theirs.close()
         ours.close()
 
-    def test_a_slow_reader_has_the_log_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_slow_reader_has_the_log_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         taken: list[int] = []
 
@@ -363,7 +363,7 @@ class TestTails:
         assert len(taken) <= tails.PIECES + 2
         tail.close()
 
-    def test_a_log_that_is_refused_leaves_its_place_to_others(self) -> None:
+    def test_log_that_is_refused_leaves_its_place_to_others(self) -> None:
         def refused() -> Silent:
             raise PodReadUnavailable("no")
 
@@ -377,36 +377,36 @@ class TestWholeLines:
     def test_pieces_become_lines_wherever_they_break(self) -> None:
         assert b"".join(whole_lines([b"on", b"e\ntw", b"o\n\nthr", b"ee"])) == b"one\ntwo\n\nthree\n"
 
-    def test_what_a_piece_completes_comes_at_once_and_together(self) -> None:
+    def test_lines_completed_by_a_piece_are_sent_at_once(self) -> None:
         assert list(whole_lines([b"a\nb\nc", b"d\n"])) == [b"a\nb\n", b"cd\n"]
 
     @pytest.mark.parametrize("size", [1, 7, 4_096, 100_000])
-    def test_a_long_line_is_cut_and_says_so(self, size: int) -> None:
+    def test_long_line_is_cut_and_says_so(self, size: int) -> None:
         text = b"x" * 50_000 + b"\nnext\n"
         long, after = b"".join(whole_lines(text[at : at + size] for at in range(0, len(text), size))).splitlines()
         assert long == b"x" * tails.LONGEST_LINE + f" … and {50_000 - tails.LONGEST_LINE} bytes more".encode()
         assert after == b"next"
 
-    def test_what_is_no_utf_8_is_shown_as_such(self) -> None:
+    def test_invalid_utf_8_is_marked(self) -> None:
         assert b"".join(whole_lines([b"\xff caf\xc3", b"\xa9\n"])).decode() == "\ufffd café\n"
 
-    def test_a_character_is_not_cut_in_two(self) -> None:
+    def test_character_is_not_cut_in_two(self) -> None:
         text = "é" * tails.LONGEST_LINE
         (line,) = b"".join(whole_lines([b"a", text.encode()])).decode().splitlines()
         assert "\ufffd" not in line
 
 
 class TestInspection:
-    def test_an_object_with_nothing_in_it_is_told_as_far_as_it_goes(self) -> None:
+    def test_object_with_nothing_in_it_is_told_as_far_as_it_goes(self) -> None:
         told = details({"metadata": {"name": "p", "labels": None}, "spec": {"containers": None}, "status": {}}, [])
         assert (told["name"], told["containers"], told["conditions"], told["node"]) == ("p", [], [], None)
 
-    def test_a_container_that_waits_without_a_reason_waits(self) -> None:
+    def test_container_that_waits_without_a_reason_waits(self) -> None:
         status = {"containerStatuses": [{"name": "main", "state": {"waiting": {}}}]}
         (told,) = details({"spec": {"containers": [{"name": "main"}]}, "status": status}, [])["containers"]
         assert told["state"]["word"] == "waiting"
 
-    def test_a_sidecar_and_a_debugger_are_called_so(self) -> None:
+    def test_sidecar_and_a_debugger_are_called_so(self) -> None:
         spec = {
             "initContainers": [{"name": "proxy", "restartPolicy": "Always"}],
             "ephemeralContainers": [{"name": "shell"}],
@@ -414,7 +414,7 @@ class TestInspection:
         kinds = [one["kind"] for one in details({"spec": spec}, [])["containers"]]
         assert kinds == ["sidecar", "debug"]
 
-    def test_the_container_that_the_pod_means_comes_first(self) -> None:
+    def test_container_that_the_pod_means_comes_first(self) -> None:
         annotations = {"kubectl.kubernetes.io/default-container": "b"}
         spec = {"containers": [{"name": "a"}, {"name": "b"}]}
         assert names({"metadata": {"annotations": annotations}, "spec": spec}) == ["b", "a"]
@@ -427,7 +427,7 @@ class TestInspection:
             ({"grpc": {"port": 9}}, "liveness: gRPC on 9 every 10 s"),
         ],
     )
-    def test_a_probe_is_told_in_a_few_words(self, probe: Json, words: str) -> None:
+    def test_probe_is_told_in_a_few_words(self, probe: Json, words: str) -> None:
         (told,) = details({"spec": {"containers": [{"name": "a", "livenessProbe": probe}]}}, [])["containers"]
         assert told["probes"] == [words]
 
@@ -456,7 +456,7 @@ class TestInspection:
             "args:\n- |\n  a\n  b\n- '- x'\n- 1m\n- \"\"\ntty: true\n"
         )
 
-    def test_yaml_has_no_references_and_escapes_what_is_no_text(self) -> None:
+    def test_yaml_has_no_references_and_escapes_control_characters(self) -> None:
         twice = {"a": "\x1b[31mred"}
         text = as_yaml({"kind": "Pod", "x": twice, "y": twice})
         assert "&" not in text
@@ -468,13 +468,13 @@ class TestInspection:
 class TestServed:
     """As the container runs it."""
 
-    def test_a_log_comes_as_it_is_written(self, served: Served) -> None:
+    def test_log_comes_as_it_is_written(self, served: Served) -> None:
         with stream(served) as answer:
             assert answer.headers["Transfer-Encoding"] == "chunked"
             lines = [answer.readline() for _ in range(10)]
         assert all(line.endswith(b"\n") for line in lines)
 
-    def test_a_place_is_free_again_once_its_reader_left(self, served: Served) -> None:
+    def test_place_is_free_again_once_its_reader_left(self, served: Served) -> None:
         for _ in range(3 * tails.MOST):
             until(lambda: opened(served))
 

@@ -106,7 +106,7 @@ def audited(client: FlaskClient) -> list[Json]:
     return lines
 
 
-def test_a_demo_is_started_and_is_found_at_its_location(client: FlaskClient, manager: RunManager) -> None:
+def test_demo_is_started_and_is_found_at_its_location(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "POST", "/api/runs", {"demo": "persistence", "options": {"mode": "crash"}})
     assert (answer.status_code, answer.json) == (202, {"id": "r2"})
     assert answer.headers["Location"] == "/api/runs/r2"
@@ -123,12 +123,12 @@ def test_runs_are_listed_and_each_is_there_whole(client: FlaskClient, manager: R
     assert ask(client, "GET", "/api/runs/r1", token=VIEWER).json == persistence()
 
 
-def test_a_run_is_aborted(client: FlaskClient, manager: RunManager) -> None:
+def test_run_is_aborted(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "DELETE", "/api/runs/r1").status_code == 202
     assert manager.done == [("abort", "r1")]
 
 
-def test_a_load_is_started_and_stopped(client: FlaskClient, manager: RunManager) -> None:
+def test_load_is_started_and_stopped(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "PUT", "/api/load", {"rate": 100, "duration": 30, "connections": 20}).status_code == 202
     assert ask(client, "DELETE", "/api/load").status_code == 202
     assert manager.done == [("load", LoadOptions(rate=100, duration=30, connections=20)), ("unload",)]
@@ -141,13 +141,13 @@ def test_mongodb_is_restarted_by_the_uid_of_its_pod(client: FlaskClient, manager
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_a_viewer_changes_nothing(client: FlaskClient, manager: RunManager, method: str, path: str, body: Any) -> None:
+def test_viewer_changes_nothing(client: FlaskClient, manager: RunManager, method: str, path: str, body: Any) -> None:
     problem(ask(client, method, path, body, token=VIEWER), 403)
     assert manager.done == []
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_nobody_without_a_token_changes_anything(
+def test_change_without_a_token_is_401(
     client: FlaskClient, manager: RunManager, method: str, path: str, body: Any
 ) -> None:
     assert problem(ask(client, method, path, body, token="wr0ng-token-of-nobody"), 401)
@@ -156,12 +156,12 @@ def test_nobody_without_a_token_changes_anything(
 
 
 @pytest.mark.parametrize("path", LOOKS)
-def test_only_those_who_signed_in_look(client: FlaskClient, manager: RunManager, path: str) -> None:
+def test_reading_without_a_session_is_401(client: FlaskClient, manager: RunManager, path: str) -> None:
     problem(ask(client, "GET", path, token=None), 401)
     assert ask(client, "GET", path, token=VIEWER).status_code == 200
 
 
-def test_a_session_changes_things_with_its_csrf_token_only(client: FlaskClient, manager: RunManager) -> None:
+def test_session_changes_things_with_its_csrf_token_only(client: FlaskClient, manager: RunManager) -> None:
     client.post("/login", json={"token": OPERATOR})
     with client.session_transaction() as session:
         csrf = session["csrf"]
@@ -195,7 +195,7 @@ def test_a_session_changes_things_with_its_csrf_token_only(client: FlaskClient, 
         ("POST", "/api/mongo/restart", {"uid": "u1", "mode": "crash", "pod": "etcd"}, "Allowed: uid, mode"),
     ],
 )
-def test_a_body_that_makes_no_sense_is_refused_with_what_is_allowed(
+def test_invalid_body_is_refused_with_the_allowed_members(
     client: FlaskClient, manager: RunManager, method: str, path: str, body: Any, words: str
 ) -> None:
     assert words in problem(ask(client, method, path, body), 422)["detail"]
@@ -215,7 +215,7 @@ def test_a_body_that_makes_no_sense_is_refused_with_what_is_allowed(
         ('{"rate": 100, "duration": 10' + " " * 5000 + "}", "application/json", 413),
     ],
 )
-def test_what_is_no_small_json_is_refused(
+def test_body_that_is_not_small_json_is_refused(
     client: FlaskClient, manager: RunManager, data: str, content_type: str, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {OPERATOR}"}
@@ -253,12 +253,12 @@ def test_refusals_of_the_manager_have_their_status(
 
 
 @pytest.mark.parametrize("run_id", ["r7", "..", "%2e%2e%2fsecrets", "a" * 200, "<script>"])
-def test_a_run_that_there_is_none_of_is_not_found(client: FlaskClient, manager: RunManager, run_id: str) -> None:
+def test_unknown_run_is_404(client: FlaskClient, manager: RunManager, run_id: str) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/report"), ("GET", "/report.html")):
         problem(ask(client, method, f"/api/runs/{run_id}{path}"), 404)
 
 
-def test_an_action_is_noted_once_with_who_did_it(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
+def test_action_is_audited_once_with_its_author(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u1", "mode": "crash"})
     ask(client, "PUT", "/api/load", {"rate": 100})
     load, restart = audited(client)
@@ -279,7 +279,7 @@ def test_sessions_are_told_apart(app: Flask, manager: RunManager) -> None:
     assert first["by"].startswith("operator (session ") and first["by"] != second["by"]
 
 
-def test_a_refused_action_is_noted_with_what_was_asked(client: FlaskClient, manager: RunManager) -> None:
+def test_refused_action_is_audited_with_its_request(client: FlaskClient, manager: RunManager) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"}, token=VIEWER)
     manager.error = UidNotCurrent("mongodb-0", "u1")
     ask(client, "POST", "/api/mongo/restart", {"uid": "u0", "mode": "crash"})
@@ -288,7 +288,7 @@ def test_a_refused_action_is_noted_with_what_was_asked(client: FlaskClient, mana
     assert viewer["by"].startswith("viewer (token") and viewer["outcome"].startswith("refused: 403")
 
 
-def test_who_may_not_is_noted_and_not_on_the_page(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
+def test_denied_request_is_audited_but_not_shown(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token="wr0ng-token-of-nobody")
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=None)
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=VIEWER)
@@ -305,13 +305,13 @@ def test_looking_is_no_action(client: FlaskClient, manager: RunManager) -> None:
     assert audited(client) == []
 
 
-def test_a_report_is_a_file_with_a_name(client: FlaskClient, manager: RunManager) -> None:
+def test_report_is_a_file_with_a_name(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "GET", "/api/runs/r1/report", token=VIEWER)
     assert answer.json and persistence().items() <= answer.json.items()
     assert answer.headers["Content-Disposition"] == 'attachment; filename="2025-11-25T12-00-00Z-persistence.json"'
 
 
-def test_a_report_page_has_a_policy_of_its_own(client: FlaskClient, manager: RunManager) -> None:
+def test_report_page_has_a_policy_of_its_own(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "GET", "/api/runs/r1/report.html", token=VIEWER)
     assert answer.content_type == "text/html; charset=utf-8"
     (policy,) = answer.headers.get_all("Content-Security-Policy")
@@ -325,7 +325,7 @@ def test_there_is_no_report_before_the_verdict(client: FlaskClient, manager: Run
         problem(ask(client, "GET", f"/api/runs/r1/report{suffix}"), 409)
 
 
-def test_a_run_of_which_little_was_kept_has_a_report(client: FlaskClient, manager: RunManager) -> None:
+def test_run_of_which_little_was_kept_has_a_report(client: FlaskClient, manager: RunManager) -> None:
     kept = {name: persistence()[name] for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
     manager.runs["r1"] = kept
     assert b"PASS" in ask(client, "GET", "/api/runs/r1/report.html").data

@@ -50,7 +50,7 @@ def history(answer: TestResponse) -> dict[str, Any]:
     return found
 
 
-def test_the_history_is_for_those_who_signed_in(client: FlaskClient) -> None:
+def test_history_needs_a_session(client: FlaskClient) -> None:
     answer = client.get("/api/history")
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
 
@@ -75,20 +75,20 @@ def test_only_points_after_since_are_told_down_to_the_millisecond(client: FlaskC
     assert history(ask(client, f"?since={T0 + 1.999}"))["tables"]["traffic"]["at"] == [T0 + 2, T0 + 3]
 
 
-def test_a_point_that_came_this_moment_is_in_the_next_answer(client: FlaskClient, record: Any) -> None:
+def test_point_that_came_this_moment_is_in_the_next_answer(client: FlaskClient, record: Any) -> None:
     for seconds in range(2, 9):
         record(1, seconds - 1)
         assert len(history(ask(client))["tables"]["traffic"]["at"]) == seconds - 2
 
 
 @pytest.mark.parametrize("since", ["", "yesterday", "nan", "inf", "-inf", "1e999", "0x10", "1,5"])
-def test_a_since_that_is_no_number_is_refused(client: FlaskClient, since: str) -> None:
+def test_since_that_is_no_number_is_refused(client: FlaskClient, since: str) -> None:
     answer = ask(client, f"?since={since}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert answer.json and "since" in answer.json["detail"]
 
 
-def test_a_large_answer_is_packed_for_whoever_takes_that(client: FlaskClient, record: Any) -> None:
+def test_large_response_is_gzipped_if_accepted(client: FlaskClient, record: Any) -> None:
     record(1000)
     plain = ask(client)
     packed = ask(client, **{"Accept-Encoding": "br, gzip"})
@@ -104,7 +104,7 @@ def test_nothing_is_packed_for_others(client: FlaskClient, record: Any, accepted
     assert not ask(client, **{"Accept-Encoding": accepted}).content_encoding
 
 
-def test_a_small_answer_is_not_packed(client: FlaskClient, record: Any) -> None:
+def test_small_answer_is_not_packed(client: FlaskClient, record: Any) -> None:
     record(2)
     assert not ask(client, **{"Accept-Encoding": "gzip"}).content_encoding
 
@@ -142,7 +142,7 @@ def test_few_answers_are_kept() -> None:
     assert answers.get(0, lambda: b"newer") == b"newer"
 
 
-def test_an_answer_that_could_not_be_made_is_made_again() -> None:
+def test_answer_that_could_not_be_made_is_made_again() -> None:
     def fail() -> bytes:
         raise OSError
 

@@ -77,7 +77,7 @@ def lasted(run: Json) -> float:
     ],
     ids=repr,
 )
-def test_a_healthy_autoscaler_passes(options: Options) -> None:
+def test_healthy_autoscaler_passes(options: Options) -> None:
     run = played(options)
     assert (run["verdict"], run["reason"]) == ("pass", None), run["timeline"]
     moments = [run["evidence"][f"t{number}"] for number in range(9)]
@@ -85,7 +85,7 @@ def test_a_healthy_autoscaler_passes(options: Options) -> None:
     assert {step["state"] for step in run["steps"]} == {"done"}
 
 
-def test_the_evidence_tells_what_was_sent_and_what_was_owed_and_met() -> None:
+def test_evidence_has_the_load_and_the_obligations() -> None:
     evidence = played()["evidence"]
     assert (evidence["min"], evidence["start"], evidence["errors"], evidence["resolution"]) == (2, 2, 0, 15.0)
     assert evidence["peak"] > 2
@@ -96,12 +96,12 @@ def test_the_evidence_tells_what_was_sent_and_what_was_owed_and_met() -> None:
     assert all(obligation["met"] for obligation in evidence["owed"])
 
 
-def test_a_run_from_rest_takes_less_than_four_and_a_half_minutes() -> None:
+def test_run_from_rest_takes_less_than_four_and_a_half_minutes() -> None:
     times = sorted(lasted(played(Options(seed=seed))) for seed in range(5))
     assert times[2] <= 270
 
 
-def test_a_rate_that_was_asked_for_is_not_changed() -> None:
+def test_rate_that_was_asked_for_is_not_changed() -> None:
     scene = Scene(step=STEP)
     run = scene.run("autoscale", rate=200)
     assert run["verdict"] == "pass"
@@ -123,7 +123,7 @@ def test_figures_that_are_not_there_yet_are_waited_for() -> None:
     assert run["verdict"] == "pass"
 
 
-def test_a_machine_that_is_busy_at_first_is_asked_again() -> None:
+def test_machine_that_is_busy_at_first_is_asked_again() -> None:
     scene = Scene(step=STEP)
     scene.load.trouble = GeneratorUnfit("This machine can't carry it now.")
     scene.in_step("load", lambda: setattr(scene.load, "trouble", None), after=60)
@@ -160,7 +160,7 @@ def test_too_much_load_is_lowered_until_all_is_steady() -> None:
         (None, lambda scene: scene.load.start(LoadOptions(rate=1, duration=900), "viewer"), "stop it"),
     ],
 )
-def test_what_only_a_person_can_decide_ends_it_before_any_load(
+def test_misconfiguration_ends_the_run_before_any_load(
     options: Options | None, dress: Callable[[Scene], None], words: str
 ) -> None:
     scene = Scene(options=options, step=STEP)
@@ -175,7 +175,7 @@ def test_what_only_a_person_can_decide_ends_it_before_any_load(
 # Broken: what was owed did not come
 
 
-def test_a_controller_that_does_not_act_on_its_own_figure_fails() -> None:
+def test_controller_that_does_not_act_on_its_own_figure_fails() -> None:
     run = played(dress=lambda scene: scene.in_step("load", lambda: setattr(scene.scaler, "moves", False)))
     assert run["verdict"] == "fail"
     (unmet,) = [obligation for obligation in run["evidence"]["owed"] if obligation["met"] is None]
@@ -184,7 +184,7 @@ def test_a_controller_that_does_not_act_on_its_own_figure_fails() -> None:
     assert run["evidence"]["t2"] is None
 
 
-def test_a_controller_that_does_not_come_back_down_fails() -> None:
+def test_controller_that_does_not_come_back_down_fails() -> None:
     run = played(dress=lambda scene: scene.in_step("unload", lambda: setattr(scene.scaler, "moves", False)))
     assert (run["verdict"], run["evidence"]["t7"]) == ("fail", None)
     assert "scale-down" in [obligation["what"] for obligation in run["evidence"]["owed"] if not obligation["met"]]
@@ -221,7 +221,7 @@ def test_requests_that_fail_fail_the_run() -> None:
     assert run["verdict"] == "fail" and "requests failed" in run["reason"]
 
 
-def test_the_load_is_stopped_when_most_requests_fail_for_ten_seconds() -> None:
+def test_load_is_stopped_when_most_requests_fail_for_ten_seconds() -> None:
     def dress(scene: Scene) -> None:
         scene.in_step("load", lambda: setattr(scene.load, "share_of_errors", 0.9), after=2)
 
@@ -248,7 +248,7 @@ def test_the_load_is_stopped_when_most_requests_fail_for_ten_seconds() -> None:
         ("steady", lambda scene: scene.load.break_off(), "signal 9"),
     ],
 )
-def test_what_makes_it_impossible_to_tell_is_inconclusive_and_named(
+def test_undecidable_run_is_inconclusive_with_the_cause(
     step: str, spoil: Callable[[Scene], None], words: str
 ) -> None:
     run = played(dress=lambda scene: scene.in_step(step, lambda: spoil(scene), after=1))
@@ -261,13 +261,13 @@ def test_load_that_can_not_be_had_is_inconclusive_with_the_figure_that_shows_it(
     assert f"{MOST_RATE:g} requests a second" in run["reason"] and "% of a 70 % target" in run["reason"]
 
 
-def test_a_rate_that_is_too_low_for_it_is_inconclusive() -> None:
+def test_rate_that_is_too_low_for_it_is_inconclusive() -> None:
     scene = Scene(step=STEP)
     run = scene.run("autoscale", rate=20)
     assert run["verdict"] == "inconclusive" and "20 requests a second" in run["reason"]
 
 
-def test_a_service_that_does_not_keep_up_is_not_loaded_further() -> None:
+def test_service_that_does_not_keep_up_is_not_loaded_further() -> None:
     scene = Scene(options=Options(cost=0.3), step=STEP)
     scene.in_step("load", lambda: setattr(scene.load, "share_of_answered", 0.5), after=10)
     run = scene.run("autoscale")
@@ -312,14 +312,14 @@ def scaled_by_hand(scene: Scene, to: int) -> None:
     ],
     ids=["evicted", "rolled out", "controller restarted", "object made anew", "to 1", "to 4", "to 7", "uncounted"],
 )
-def test_what_ordinarily_happens_to_a_deployment_is_no_finding_about_its_autoscaler(
+def test_ordinary_changes_of_a_deployment_never_fail_its_autoscaler(
     step: str, happens: Callable[[Scene], None]
 ) -> None:
     run = played(dress=lambda scene: scene.in_step(step, lambda: happens(scene), after=4))
     assert run["verdict"] != "fail", run["reason"]
 
 
-def test_pods_that_were_evicted_before_keep_nobody_waiting() -> None:
+def test_evicted_pods_are_not_waited_for() -> None:
     run = played(dress=lambda scene: scene.scaler.evict())
     assert run["verdict"] == "pass" and lasted(run) < 400, run["reason"]
 
@@ -329,7 +329,7 @@ def test_pods_of_a_roll_out_are_none_that_the_autoscaler_asked_for() -> None:
     assert run["verdict"] == "inconclusive" and "rolled out" in run["reason"]
 
 
-def test_a_controller_that_was_started_anew_may_wait_a_whole_window_again() -> None:
+def test_controller_that_was_started_anew_may_wait_a_whole_window_again() -> None:
     behavior = BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": 300}}
     scene = Scene(options=Options(behavior=behavior), step=STEP)
     scene.in_step("unload", scene.scaler.restart_controller, after=290)
@@ -348,12 +348,12 @@ def test_errors_of_a_service_that_gets_more_than_it_answers_are_no_finding() -> 
 
 
 @pytest.mark.parametrize(("name", "value", "words"), [("lag_ms", 80.0, "lagged"), ("cpu", 95.0, "its core")])
-def test_an_unsound_load_proves_nothing(name: str, value: float, words: str) -> None:
+def test_unsound_load_proves_nothing(name: str, value: float, words: str) -> None:
     run = played(dress=lambda scene: setattr(scene.load, name, value))
     assert run["verdict"] == "inconclusive" and words in run["reason"]
 
 
-def test_a_lag_that_passes_is_outlasted_under_load() -> None:
+def test_lag_that_passes_is_outlasted_under_load() -> None:
     scene = Scene(step=STEP)
     scene.load.lag_ms = 80.0
     scene.in_step("steady", lambda: setattr(scene.load, "lag_ms", 40.0), after=120)
@@ -362,14 +362,14 @@ def test_a_lag_that_passes_is_outlasted_under_load() -> None:
     assert run["evidence"]["t6"] - run["evidence"]["t5"] > 30
 
 
-def test_a_lag_that_lasts_is_given_up_on_after_four_minutes() -> None:
+def test_lag_that_lasts_is_given_up_on_after_four_minutes() -> None:
     run = played(dress=lambda scene: setattr(scene.load, "lag_ms", 80.0))
     assert run["verdict"] == "inconclusive" and "lagged" in run["reason"]
     assert 240 <= run["evidence"]["t6"] - run["evidence"]["t5"] < 250
     assert run["evidence"]["t8"] is not None
 
 
-def test_load_beyond_what_the_machine_can_carry_is_inconclusive() -> None:
+def test_load_beyond_the_machines_capacity_is_inconclusive() -> None:
     scene = Scene(step=STEP)
     scene.load.trouble = ExternalError("This machine can't carry 2000 requests a second now.")
     run = scene.run("autoscale", rate=2000)

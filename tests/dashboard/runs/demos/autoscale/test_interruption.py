@@ -29,7 +29,7 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
         ({"target": 400}, "400 %"),
     ],
 )
-def test_what_only_a_person_can_decide_is_named(change: dict[str, Any], words: str) -> None:
+def test_misconfiguration_is_named(change: dict[str, Any], words: str) -> None:
     assert words in (unprovable(seen(**change), "flask") or "")
 
 
@@ -44,12 +44,12 @@ def watched(*observations: Observation) -> list[str | None]:
 
 
 @pytest.mark.parametrize(("name", "value"), [("scaleTargetRef", "Deployment other"), ("maxReplicas", 3)])
-def test_an_autoscaler_that_was_changed_ends_it(name: str, value: Any) -> None:
+def test_autoscaler_that_was_changed_ends_it(name: str, value: Any) -> None:
     (why,) = watched(seen(1, spec=tuple((dict(SPEC) | {name: value}).items())))
     assert why and name in why
 
 
-def test_a_roll_out_ends_it() -> None:
+def test_roll_out_ends_it() -> None:
     (why,) = watched(seen(1, updated=False))
     assert why and "rolled out" in why
 
@@ -77,7 +77,7 @@ def test_new_samples_are_new_whatever_their_clock_says(behind: float) -> None:
     assert watched(*looks) == [None] * len(looks)
 
 
-def test_a_controller_that_does_not_follow_the_samples_ends_it() -> None:
+def test_controller_that_does_not_follow_the_samples_ends_it() -> None:
     early, late = watched(seen(1, used=133.0), seen(92, used=133.0))
     assert early is None and late and "does not sync" in late
     assert watched(seen(1, used=133.0), seen(92, used=133.0, figure=133)) == [None, None]

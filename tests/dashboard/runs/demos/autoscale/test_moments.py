@@ -46,7 +46,7 @@ def test_over_the_target_counts_by_a_sample_or_by_the_controllers_figure_whichev
     assert moments.seconds["t1"] == 17
 
 
-def test_a_sample_of_before_the_load_is_none_of_it() -> None:
+def test_sample_from_before_the_load_is_ignored() -> None:
     moments = Moments(START)
     moments.see(seen(2, samples={f"u{n}": (T0 - 5, 133.0, 15.0) for n in (0, 1)}))
     assert not moments.came("t1")
@@ -58,7 +58,7 @@ def test_more_pods_come_never_before_cpu_is_over_the_target() -> None:
     assert moments.seconds["t1"] == moments.seconds["t2"] == 20
 
 
-def test_an_old_pod_that_is_ready_again_is_no_new_one() -> None:
+def test_old_pod_that_is_ready_again_is_no_new_one() -> None:
     moments = Moments(START)
     moments.see(seen(20, figure=133, desired=3, there=(pod(0), pod(1))))
     assert not moments.came("t3")
@@ -116,7 +116,7 @@ def test_back_means_where_it_began_even_over_min() -> None:
         ((4, 70), (4, 200), False),
     ],
 )
-def test_a_change_against_its_own_figure_is_somebody_elses(
+def test_change_against_its_own_figure_is_somebody_elses(
     before: tuple[int, int], after: tuple[int, int], contradicts: bool
 ) -> None:
     moments = Moments(START)
@@ -125,7 +125,7 @@ def test_a_change_against_its_own_figure_is_somebody_elses(
     assert (moments.contradiction is not None) == contradicts
 
 
-def test_the_resolution_is_the_median_between_two_samples_of_a_pod() -> None:
+def test_resolution_is_the_median_between_two_samples_of_a_pod() -> None:
     resolution = Resolution()
     assert (resolution.seconds, resolution.assumed) == (None, 15.0)
     for at in (0, 30, 60, 91, 150):

@@ -58,7 +58,7 @@ def one_too_many(at: float, **more: Any) -> Observation:
         (one_too_many, "remove", REMOVE_SECONDS),
     ],
 )
-def test_what_stays_owed_for_longer_than_its_limit_is_unmet(look: Any, what: str, limit: float) -> None:
+def test_obligation_past_its_limit_is_unmet(look: Any, what: str, limit: float) -> None:
     obligations = followed(look(0), look(limit))
     assert unmet(obligations, limit) is None and unmet(obligations, limit + 1) == what
     found = obligations.late(T0 + limit + 1)
@@ -77,7 +77,7 @@ def test_what_stays_owed_for_longer_than_its_limit_is_unmet(look: Any, what: str
         (one_too_many(0), seen(20), "remove"),
     ],
 )
-def test_what_came_is_met_and_told_with_its_moment(before: Observation, after: Observation, what: str) -> None:
+def test_met_obligation_has_its_time(before: Observation, after: Observation, what: str) -> None:
     obligations = followed(before, after)
     assert [(one.what, one.since, one.met) for one in obligations.met if one.what == what] == [(what, T0, T0 + 20)]
 
@@ -93,7 +93,7 @@ def test_what_came_is_met_and_told_with_its_moment(before: Observation, after: O
         (one_too_many(0), one_too_many(20, away="pods")),
     ],
 )
-def test_what_is_not_asked_for_any_more_falls_away(before: Observation, after: Observation) -> None:
+def test_obsolete_obligation_is_dropped(before: Observation, after: Observation) -> None:
     obligations = followed(before, after)
     assert obligations.met == [] and unmet(obligations, 1000) is None
 
@@ -103,7 +103,7 @@ def test_after_a_break_the_limit_begins_anew() -> None:
     assert unmet(obligations, 81 + DECISION_SECONDS) is None and unmet(obligations, 82 + DECISION_SECONDS) == "scale-up"
 
 
-def test_a_step_towards_what_is_owed_gives_it_the_whole_limit_again() -> None:
+def test_progress_restarts_an_obligations_limit() -> None:
     obligations = followed(owing(0), owing(80, desired=3, asked=3), owing(DECISION_SECONDS + 5, desired=3, asked=3))
     assert unmet(obligations, DECISION_SECONDS + 5) is None
     assert [one.what for one in obligations.met] == ["scale-up"]
@@ -130,7 +130,7 @@ def test_a_step_towards_what_is_owed_gives_it_the_whole_limit_again() -> None:
         "somebody asks for more", "it ends already",
     ],
 )  # fmt: skip
-def test_what_is_in_doubt_is_not_owed(seen_then: Observation) -> None:
+def test_doubtful_obligation_is_not_opened(seen_then: Observation) -> None:
     assert unmet(followed(seen_then), 10_000) is None
 
 
@@ -138,7 +138,7 @@ def test_without_load_no_pod_owes_answers() -> None:
     assert unmet(followed(idle(0), loaded=False), 10_000) is None
 
 
-def test_the_pods_of_before_owe_no_answers() -> None:
+def test_pods_of_before_owe_no_answers() -> None:
     assert unmet(followed(seen(0, there=(pod(0, requests=0.0), pod(1)))), 10_000) is None
 
 
@@ -151,12 +151,12 @@ def test_the_pods_of_before_owe_no_answers() -> None:
         ({"phase": "Terminating"}, {}, "not created"),
     ],
 )
-def test_the_cause_is_named(third: dict[str, Any], more: dict[str, Any], words: str) -> None:
+def test_cause_is_named(third: dict[str, Any], more: dict[str, Any], words: str) -> None:
     found = followed(short(0, third=third, **more)).late(T0 + 1000)
     assert found and words in found.text
 
 
-def test_an_obligation_is_told_with_moments_that_a_reader_can_check() -> None:
+def test_obligation_is_told_with_moments_that_a_reader_can_check() -> None:
     told = Obligation("ready", T0, T0 + 180, "…", T0 + 9).to_json()
     assert (told["since"], told["by"], told["met"]) == (
         "2027-01-15T08:00:00.000Z", "2027-01-15T08:03:00.000Z", "2027-01-15T08:00:09.000Z",

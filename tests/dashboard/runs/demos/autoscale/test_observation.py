@@ -42,30 +42,30 @@ def test_without_a_cpu_target_there_is_nothing_to_observe() -> None:
     assert observe(state(target_percent=None), {}, "flask", 60.0, T0) is None
 
 
-def test_a_target_in_millicores_is_in_its_own_unit() -> None:
+def test_target_in_millicores_is_in_its_own_unit() -> None:
     one = read(state(target_percent=None, target_millicores=75, cpu_percent=None, cpu_millicores=133))
     assert (one.target, one.unit, one.figure, one.per_pod) == (75, "m", 133, 75.0)
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
-def test_a_pod_that_is_over_counts_for_nobody(phase: str) -> None:
+def test_finished_pod_is_not_counted(phase: str) -> None:
     found = state(pods=3)
     found["pods"][2] |= {"phase": phase, "ready": False, "reason": "Evicted"}
     assert len(read(found).pods) == 2 and read(found).even
 
 
-def test_pods_of_another_app_are_none_of_it() -> None:
+def test_pods_of_another_app_are_ignored() -> None:
     found = state(pods=3)
     found["pods"][2]["app"] = "mongodb"
     assert len(read(found).pods) == 2
 
 
-def test_what_pods_serve_is_not_known_while_nobody_reads_it() -> None:
+def test_served_requests_are_unknown_while_scraping_is_stale() -> None:
     assert read(state()).serving == {"u0", "u1"}
     assert [one.requests for one in read(state(sources={"traffic": {"state": "stale"}})).pods] == [None, None]
 
 
-def test_a_new_object_asks_for_as_many_as_the_deployment_has() -> None:
+def test_new_object_asks_for_as_many_as_the_deployment_has() -> None:
     one = read(state(desired=0, conditions=[]))
     assert (one.desired, one.active) == (2, False)
 
@@ -91,7 +91,7 @@ def test_it_is_inactive_in_kubernetes_own_words(kind: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_source_that_is_not_live_is_away(name: str) -> None:
+def test_source_that_is_not_live_is_away(name: str) -> None:
     assert read(state(sources={name: {"state": "stale"}})).away == name
     assert read(state()).away is None
 

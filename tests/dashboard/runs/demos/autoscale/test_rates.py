@@ -19,13 +19,13 @@ def after(at: float, used: float, **more: Any) -> Observation:
     return seen(at, used=used, **more)
 
 
-def test_the_first_sample_with_too_little_load_is_skipped() -> None:
+def test_first_sample_with_too_little_load_is_skipped() -> None:
     found = rates()
     assert found.next(after(5.0, 10), 0) is None, "a third of its window has load"
     assert found.next(after(7.0, 10), 0) is not None
 
 
-def test_a_sample_is_looked_at_once() -> None:
+def test_sample_is_looked_at_once() -> None:
     found = rates()
     first = after(15, 30)
     assert found.next(first, 0) is not None
@@ -41,19 +41,19 @@ def test_noise_is_raised_at_once_by_the_largest_step() -> None:
 
 
 @pytest.mark.parametrize("used", [8, 15, 30, 60, 70, 75])
-def test_a_step_is_within_its_bounds(used: float) -> None:
+def test_step_is_within_its_bounds(used: float) -> None:
     rate = rates().next(after(15, used), 0)
     assert rate and 100 * LEAST_STEP <= rate <= 100 * LARGEST_STEP
 
 
-def test_a_sample_with_half_the_load_is_compared_with_half_the_rate() -> None:
+def test_sample_with_half_the_load_is_compared_with_half_the_rate() -> None:
     for at, used in ((15, 45), (7.5, 25)):
         found = rates()
         found.next(after(at, used), 0)
         assert found.cost == pytest.approx(0.8)
 
 
-def test_the_mean_is_that_of_what_was_sent_over_the_window() -> None:
+def test_mean_is_the_rate_sent_during_the_window() -> None:
     found = rates(100)
     assert found.next(after(15, 6), 0) == 500
     assert found.schedule.mean(0, 15) == 100
@@ -84,14 +84,14 @@ def test_between_the_start_and_max_nothing_is_corrected(used: float) -> None:
     assert grown(after(40, used, pods=4)) is None
 
 
-def test_beyond_what_max_bears_it_is_lowered_and_under_the_start_raised() -> None:
+def test_rate_is_lowered_beyond_capacity_and_raised_below_the_target() -> None:
     slower, faster = CORRECTION
     lowered, raised = grown(after(40, 110, pods=5)), grown(after(40, 30, pods=4))
     assert lowered and 100 * slower <= lowered < 100
     assert raised and 100 < raised <= 100 * faster
 
 
-def test_it_is_corrected_on_samples_of_the_pods_and_the_rate_that_there_are() -> None:
+def test_rate_is_corrected_on_samples_of_the_current_pods_and_rate() -> None:
     found = rates()
     assert found.next(after(20, 110, pods=5), 0) is None, "its pods came after the window began"
     assert found.next(after(40, 110, pods=5), 0) is not None
@@ -105,7 +105,7 @@ def test_background_is_no_cost_of_requests() -> None:
     assert found.cost is None, "no more than noise"
 
 
-def test_the_rate_is_capped_and_two_windows_at_the_cap_are_the_end() -> None:
+def test_rate_is_capped_and_two_windows_at_the_cap_are_the_end() -> None:
     found = rates(1000)
     assert found.next(after(15, 20), 0) == HIGHEST
     assert found.next(after(30, 30), 0) is None and found.exhausted is None
@@ -114,21 +114,21 @@ def test_the_rate_is_capped_and_two_windows_at_the_cap_are_the_end() -> None:
     assert not found.overloaded
 
 
-def test_a_rate_just_under_the_cap_counts_as_the_cap() -> None:
+def test_rate_just_under_the_cap_counts_as_the_cap() -> None:
     found = rates(1970)
     for at in (15, 30, 45):
         assert found.next(after(at, 60), 0) is None
     assert found.exhausted
 
 
-def test_at_the_cap_what_has_to_act_is_no_end() -> None:
+def test_rate_at_its_cap_is_not_exhausted_while_the_controller_must_act() -> None:
     found = rates(HIGHEST)
     for at in (15, 30, 45, 60):
         found.next(after(at, 90), 0)
     assert found.exhausted is None
 
 
-def test_a_rate_that_was_asked_for_stays() -> None:
+def test_rate_that_was_asked_for_stays() -> None:
     found = rates(20, fixed=True)
     for at in (15, 30, 45):
         assert found.next(after(at, 15), 0) is None
@@ -136,7 +136,7 @@ def test_a_rate_that_was_asked_for_stays() -> None:
     assert found.exhausted and "20 requests a second" in found.exhausted
 
 
-def test_a_service_that_does_not_keep_up_is_not_loaded_further() -> None:
+def test_service_that_does_not_keep_up_is_not_loaded_further() -> None:
     found = rates()
     for at in (15, 30, 45):
         assert found.next(after(at, 30), 301) is None

@@ -7,7 +7,7 @@ from dashboard.runs.demos.autoscale.samples import SampleClock
 NOW = 1_800_000_000.0
 
 
-def test_a_sample_that_is_late_stays_as_it_is() -> None:
+def test_sample_that_is_late_stays_as_it_is() -> None:
     assert SampleClock().corrected({"u": (NOW - 9, 5.0, 15.0)}, NOW, 15.0) == {"u": (NOW - 9, 5.0, 15.0)}
 
 

@@ -33,7 +33,7 @@ def without(*names: str) -> dict[str, float | None]:
     return {name: None if name in names else at for name, at in MOMENTS.items()}
 
 
-def test_a_run_without_fault_passes_with_one_line() -> None:
+def test_run_without_fault_passes_with_one_line() -> None:
     told = autoscale(FOUND)
     assert (told.verdict, told.reason) == ("pass", None)
     assert told.line == (
@@ -53,7 +53,7 @@ def test_a_run_without_fault_passes_with_one_line() -> None:
         ({"errors": 20_000, "stopped": "Over half of the requests failed."}, "20000 of 38640"),
     ],
 )
-def test_what_was_owed_and_did_not_come_and_errors_fail(change: dict[str, Any], words: str) -> None:
+def test_unmet_obligations_and_errors_fail(change: dict[str, Any], words: str) -> None:
     told = autoscale(replace(FOUND, **change))
     assert told.verdict == "fail"
     assert words in (told.reason or "")
@@ -89,12 +89,12 @@ FLAWS = [{"lag_p99_ms": 400.0}, {"cpu_percent": 99.0}, {"dropped": 20_000}]
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_the_errors_of_an_unsound_load_are_a_doubt(flaw: dict[str, Any]) -> None:
+def test_errors_of_an_unsound_load_are_a_doubt(flaw: dict[str, Any]) -> None:
     assert autoscale(replace(FOUND, **flaw, errors=9_000)).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_what_was_owed_was_owed_whatever_the_load_was_like(flaw: dict[str, Any]) -> None:
+def test_unmet_obligation_fails_whatever_the_load_was(flaw: dict[str, Any]) -> None:
     told = autoscale(replace(FOUND, **flaw, unmet=UNMET))
     assert (told.verdict, told.reason) == ("fail", UNMET)
 
@@ -104,17 +104,17 @@ def test_fail_outranks_every_doubt() -> None:
     assert (told.verdict, told.reason) == ("fail", UNMET)
 
 
-def test_the_errors_of_a_run_that_was_aborted_are_no_finding() -> None:
+def test_errors_of_a_run_that_was_aborted_are_no_finding() -> None:
     found = replace(FOUND, errors=20_000, stopped="Aborted by operator.", aborted=True)
     assert (autoscale(found).verdict, autoscale(found).reason) == ("inconclusive", "Aborted by operator.")
 
 
-def test_the_errors_of_a_service_that_got_more_than_it_answers_are_no_finding() -> None:
+def test_errors_of_a_service_that_got_more_than_it_answers_are_no_finding() -> None:
     found = replace(FOUND, errors=500, stopped="More than the service answers in time.", overloaded=True)
     assert autoscale(found).verdict == "inconclusive"
 
 
-def test_a_run_that_ended_before_its_load_has_a_line_too() -> None:
+def test_run_that_ended_before_its_load_has_a_line_too() -> None:
     told = autoscale(Findings(stopped="There is no autoscaler."))
     assert (told.verdict, told.reason) == ("inconclusive", "There is no autoscaler.")
     assert told.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")

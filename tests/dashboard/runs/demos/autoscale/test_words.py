@@ -32,7 +32,7 @@ def test_its_key_figures(evidence: Json, words: str) -> None:
     assert " · ".join(key_figures(evidence)).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
-def test_the_moments_that_came_are_told_and_no_others() -> None:
+def test_moments_that_came_are_told_and_no_others() -> None:
     assert said(SCALED | MOMENTS | BACK) == [
         "2 → 4 pods · 180 requests a second · errors 0",
         "over the target after 18 s · more asked for 21 s · Ready 30 s · serving 31 s · steady 1:44 min",

@@ -34,7 +34,7 @@ GRACEFUL = Findings(
 CRASH = replace(GRACEFUL, mode="crash", after=CRASHED)
 
 
-def test_a_run_without_fault_passes_with_one_line() -> None:
+def test_run_without_fault_passes_with_one_line() -> None:
     assert persistence(CRASH).line == (
         "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4"
         " container=a1b2c3d4→c3d4e5f6 volume=same down=2.9s longest_write=3.1s"
@@ -44,7 +44,7 @@ def test_a_run_without_fault_passes_with_one_line() -> None:
     assert " pod=aaaaaaaa→bbbbbbbb volume=same " in verdict.line
 
 
-def test_the_evidence_has_counts_and_identities() -> None:
+def test_evidence_has_counts_and_identities() -> None:
     evidence = persistence(CRASH).evidence
     counts = {"attempted": 5120, "acked": 5116, "unknown": 4, "failed": 0, "lost": 0, "corrupt": 0, "unexpected": 0}
     assert evidence.items() >= (counts | {"recovered": 4, "down": 2.9, "longest_write": 3.12}).items()
@@ -53,7 +53,7 @@ def test_the_evidence_has_counts_and_identities() -> None:
     assert evidence["volume"] == "same"
 
 
-def test_the_scope_of_a_crash_excludes_power_cuts() -> None:
+def test_scope_of_a_crash_excludes_power_cuts() -> None:
     assert "power cut" in persistence(CRASH).evidence["scope"]
     assert "power cut" not in persistence(GRACEFUL).evidence["scope"]
 
@@ -81,7 +81,7 @@ def test_lost_ids_are_listed_up_to_a_limit() -> None:
     assert "corrupt_ids" not in evidence
 
 
-def test_the_line_counts_unexpected_documents() -> None:
+def test_line_counts_unexpected_documents() -> None:
     line = persistence(replace(GRACEFUL, comparison=Comparison((), (), ("x",), ()))).line
     assert " lost=0 corrupt=0 unexpected=1 recovered=0 " in line
 
@@ -99,7 +99,7 @@ def test_another_volume_fails(after: DatabaseIdentity) -> None:
     assert (verdict.verdict, verdict.evidence["volume"]) == ("fail", "changed")
 
 
-def test_a_database_without_a_volume_proves_nothing() -> None:
+def test_database_without_a_volume_proves_nothing() -> None:
     bare = {"before": replace(OLD, claim=None, volume=None), "after": replace(REPLACED, claim=None, volume=None)}
     verdict = persistence(replace(GRACEFUL, **bare))
     assert (verdict.verdict, verdict.evidence["volume"]) == ("inconclusive", "none")
@@ -137,7 +137,7 @@ def test_it_passes_at_the_minimum_of_every_limit() -> None:
 
 
 @pytest.mark.parametrize("after", [OLD, replace(CRASHED, container=None), replace(CRASHED, pod="cccccccc-3")])
-def test_a_crash_needs_a_new_container_in_the_same_pod(after: DatabaseIdentity) -> None:
+def test_crash_needs_a_new_container_in_the_same_pod(after: DatabaseIdentity) -> None:
     assert persistence(replace(CRASH, after=after)).verdict == "inconclusive"
 
 
@@ -149,7 +149,7 @@ def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
     assert verdict.verdict == "fail"
 
 
-def test_a_run_that_never_began_has_a_line() -> None:
+def test_run_that_never_began_has_a_line() -> None:
     verdict = persistence(Findings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
     assert verdict.line == (

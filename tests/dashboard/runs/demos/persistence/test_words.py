@@ -33,7 +33,7 @@ def test_its_key_figures(evidence: Json, words: str) -> None:
     assert " · ".join(key_figures(evidence)).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
-def test_a_pass_in_two_lines() -> None:
+def test_pass_in_two_lines() -> None:
     assert said(EVIDENCE) == [
         "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
         "pod 1f0c22ab → 7d9e4410 · same volume · down 2.9 s · longest write 3.1 s",
@@ -46,7 +46,7 @@ def test_losses_and_another_volume_are_named() -> None:
     assert "another volume" in identities
 
 
-def test_a_crash_replaces_the_container_and_an_early_end_says_what_is_known() -> None:
+def test_crash_names_the_containers_and_an_early_end_only_counts() -> None:
     early: Json = {"mode": "crash", "attempted": 60, "acked": 60, "unknown": 0, "failed": 0, "lost": None}
     counts = "acknowledged 60 of 60 · failed 0 · unknown 0"
     assert said(early | {"container": {"before": "a1", "after": None}}) == [counts]

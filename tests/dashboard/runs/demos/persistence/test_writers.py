@@ -96,7 +96,7 @@ def started() -> Iterator[Callable[..., Writers]]:
         each.stop()
 
 
-def test_they_are_what_a_run_asks_for() -> None:
+def test_writers_implement_the_port() -> None:
     writers: ports.Writers = Writers(ScriptedService(), "run-1")
     reader: ports.Reader = Reader("mongodb://127.0.0.1", DATABASE)
     assert writers and reader
@@ -130,7 +130,7 @@ class TestWriting:
         writers.stop()
         assert len(service.inserted) <= 16 + (time.monotonic() - began) * 40
 
-    def test_what_is_under_way_is_in_the_ledger_before_it_is_sent(self, started: Callable[..., Writers]) -> None:
+    def test_write_is_in_the_ledger_before_it_is_sent(self, started: Callable[..., Writers]) -> None:
         service = ScriptedService()
         service.open.clear()
         writers = started(service)
@@ -140,7 +140,7 @@ class TestWriting:
         writers.stop()
         assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
 
-    def test_stopping_waits_for_what_is_under_way_and_can_be_repeated(self, started: Callable[..., Writers]) -> None:
+    def test_stop_waits_for_pending_writes_and_is_idempotent(self, started: Callable[..., Writers]) -> None:
         service = ScriptedService()
         service.open.clear()
         writers = started(service)
@@ -155,7 +155,7 @@ class TestWriting:
     def test_one_that_was_never_started_stops(self) -> None:
         Writers(ScriptedService(), "run-1").stop()
 
-    def test_a_full_ledger_ends_the_writers(
+    def test_full_ledger_ends_the_writers(
         self, started: Callable[..., Writers], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "Ledger", lambda: Ledger(20))
@@ -216,7 +216,7 @@ class TestWriting:
         writers.write()
         assert writers.ledger.last_error == words
 
-    def test_a_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
+    def test_defect_leaves_the_document_unknown_and_the_writer_at_work(self, started: Callable[..., Writers]) -> None:
         service = ScriptedService(RuntimeError("a defect"), STORED)
         writers = started(service)
         wait(lambda: writers.ledger.counts()["acked"] >= 20)
@@ -244,7 +244,7 @@ class TestReadingBack:
         assert read[changed["_id"]] == digest("something else") != changed["sha256"]
         assert read["2" * 24] != digest("x")
 
-    def test_a_page_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_page_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
         service = ScriptedService(
             DataServiceTimeout("…"),
@@ -267,7 +267,7 @@ class TestReadingBack:
             Writers(ScriptedService(page()), "run-1").read(cancelled)
 
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
-    def test_what_is_no_list_of_documents_is_trouble(self, body: bytes) -> None:
+    def test_answer_that_is_no_list_is_an_error(self, body: bytes) -> None:
         with pytest.raises(ExternalError, match="list of documents"):
             Writers(ScriptedService(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
 
@@ -308,7 +308,7 @@ class TestReader:
         reader.close()
         reader.close()
 
-    def test_an_empty_database_in_the_place_of_the_one_that_was_known_is_read(
+    def test_empty_database_in_the_place_of_the_one_that_was_known_is_read(
         self, own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.RECONNECT_SECONDS", 1.0)
@@ -324,7 +324,7 @@ class TestReader:
         assert reader.read("run-1") == {}
         reader.close()
 
-    def test_a_database_that_is_away_is_trouble(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_database_that_is_away_is_trouble(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
         reader = Reader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
         assert reader.process() is None
