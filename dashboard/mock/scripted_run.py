@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.runs.demo import Demo
-from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, persistence
-from dashboard.runs.demos.persistence.verdict import Findings as PersistenceFindings
+from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, PersistenceFindings, persistence
 from dashboard.runs.verdict import Verdict
 
 OUTCOMES = ("pass", "fail", "inconclusive")
@@ -137,12 +136,12 @@ def _owed(end: RunEnd) -> Json:
     }
 
 
-def _found(rate: float, outcome: str, stopped: str | None, owed: Json | None, wobble: float) -> Findings:
+def _found(rate: float, outcome: str, stopped: str | None, owed: Json | None, wobble: float) -> AutoscaleFindings:
     if stopped:
-        return Findings(min=2, start=2, peak=2, stopped=stopped, aborted=True)
+        return AutoscaleFindings(min=2, start=2, peak=2, stopped=stopped, aborted=True)
     known = (0.0, 18.0, 21.0 + 10 * wobble, 30.0 + 10 * wobble, 31.0 + 10 * wobble, 104.0, 105.0, 168.0, 184.0)
     seen = known[:2] if owed else known
-    return Findings(
+    return AutoscaleFindings(
         min=2,
         start=2,
         peak=2 if owed else 4,

@@ -16,7 +16,7 @@ from dashboard.runs.demos.autoscale.observation import Observation, observe
 from dashboard.runs.demos.autoscale.rates import FIRST_RATE, LoadRates
 from dashboard.runs.demos.autoscale.samples import SampleClock
 from dashboard.runs.demos.autoscale.settling import Settling
-from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 from dashboard.runs.ports import Load, LoadTotals, View
 from dashboard.runs.verdict import Json, Verdict
 
@@ -85,7 +85,7 @@ class Autoscaling:
     def verdict(self, stopped: str | None) -> Verdict:
         start, moments, rates, totals = self._start, self._moments, self._rates, self._totals
         return autoscale(
-            Findings(
+            AutoscaleFindings(
                 min=start.low if start else None,
                 start=start.desired if start else None,
                 peak=moments.peak if moments else None,

@@ -16,7 +16,7 @@ ERRORS = 0.001  # of all requests, allowed
 SENT = 0.99  # of the due requests, required
 
 
-class Findings(Struct, frozen=True):
+class AutoscaleFindings(Struct, frozen=True):
     """Everything that an autoscale run observed. `moments` are seconds from t0; `start` is the number of pods then."""
 
     min: int | None = None
@@ -46,7 +46,7 @@ class Findings(Struct, frozen=True):
     overloaded: bool = False  # whether it ended because the service did not answer in time
 
 
-def autoscale(found: Findings) -> Verdict:
+def autoscale(found: AutoscaleFindings) -> Verdict:
     flaws = list(_flaws(found))
     excused = bool(flaws) or found.aborted or found.overloaded  # errors are excused; obligations hold under any load
     failures = [*([found.unmet] if found.unmet else []), *([] if excused else _errors(found))]
@@ -56,7 +56,7 @@ def autoscale(found: Findings) -> Verdict:
     return Verdict(verdict, reason, evidence, _line(verdict, evidence))
 
 
-def _flaws(found: Findings) -> Iterator[str]:
+def _flaws(found: AutoscaleFindings) -> Iterator[str]:
     """Yield why the load was invalid."""
     if found.moments.get("t0") is None:
         if not found.stopped:
@@ -75,7 +75,7 @@ def _flaws(found: Findings) -> Iterator[str]:
         yield f"The load was thin: {sent} requests were sent, where {due} were due."
 
 
-def _errors(found: Findings) -> Iterator[str]:
+def _errors(found: AutoscaleFindings) -> Iterator[str]:
     sent = found.offered - found.dropped
     if sent > 0 and found.errors > ERRORS * sent:
         kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(found.errors_by_kind.items()))
@@ -85,7 +85,7 @@ def _errors(found: Findings) -> Iterator[str]:
         )
 
 
-def _gaps(found: Findings) -> Iterator[str]:
+def _gaps(found: AutoscaleFindings) -> Iterator[str]:
     """Yield why a run without failures is not a proof."""
     if found.contradiction:
         yield found.contradiction
@@ -95,7 +95,7 @@ def _gaps(found: Findings) -> Iterator[str]:
         yield f"Not reached: {', '.join(missing)}."
 
 
-def _evidence(found: Findings) -> Json:
+def _evidence(found: AutoscaleFindings) -> Json:
     return {
         "min": found.min,
         "start": found.start,

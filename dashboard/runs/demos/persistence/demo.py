@@ -14,7 +14,7 @@ from dashboard.runs.demos.persistence.verdict import (
     ACKED_BEFORE,
     RATE_BEFORE,
     DatabaseIdentity,
-    Findings,
+    PersistenceFindings,
     persistence,
 )
 from dashboard.runs.kill import kill
@@ -62,7 +62,7 @@ class Persistence:
     def verdict(self, stopped: str | None) -> Verdict:
         counts = self._writers.ledger.counts()
         return persistence(
-            Findings(
+            PersistenceFindings(
                 mode=self._mode,
                 attempted=counts["attempted"],
                 acked=counts["acked"],

@@ -27,7 +27,7 @@ class DatabaseIdentity(Struct, frozen=True):
     volume: str | None = None  # PersistentVolume
 
 
-class Findings(Struct, frozen=True):
+class PersistenceFindings(Struct, frozen=True):
     """Everything that a persistence run observed."""
 
     mode: str
@@ -51,7 +51,7 @@ class Findings(Struct, frozen=True):
     stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
 
 
-def persistence(found: Findings) -> Verdict:
+def persistence(found: PersistenceFindings) -> Verdict:
     """Return FAIL for lost, corrupt or unexpected documents or another volume; INCONCLUSIVE for other gaps."""
     failures = list(_losses(found))
     doubts = list(_doubts(found))
@@ -60,7 +60,7 @@ def persistence(found: Findings) -> Verdict:
     return Verdict(verdict, reason, evidence, _line(verdict, found.mode, evidence))
 
 
-def _losses(found: Findings) -> Iterator[str]:
+def _losses(found: PersistenceFindings) -> Iterator[str]:
     if read := found.comparison:
         yield from _listed(read.lost, "was acknowledged and is lost", "were acknowledged and are lost")
         yield from _listed(read.corrupt, "is not as it was written", "are not as they were written")
@@ -77,7 +77,7 @@ def _listed(ids: Sequence[str], one: str, more: str) -> Iterator[str]:
         yield f"{len(ids)} document{'' if len(ids) == 1 else 's'} {one if len(ids) == 1 else more}: {shown}."
 
 
-def _doubts(found: Findings) -> Iterator[str]:
+def _doubts(found: PersistenceFindings) -> Iterator[str]:
     """Yield why a run without losses is not a proof. If it ended early, that alone is the reason."""
     if found.stopped:
         yield found.stopped
@@ -107,13 +107,13 @@ def _doubts(found: Findings) -> Iterator[str]:
         yield from _unacknowledged(found)
 
 
-def _unacknowledged(found: Findings) -> Iterator[str]:
+def _unacknowledged(found: PersistenceFindings) -> Iterator[str]:
     """Yield the last error of the writers, if there is one."""
     if found.last_error and found.unknown + found.failed > 0:
         yield f"{found.unknown + found.failed} writes were not acknowledged. The last error: {found.last_error}"
 
 
-def _unchanged(found: Findings) -> Iterator[str]:
+def _unchanged(found: PersistenceFindings) -> Iterator[str]:
     before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
     if found.mode == "crash":
         if before.container is None or after.container is None or before.container == after.container:
@@ -124,7 +124,7 @@ def _unchanged(found: Findings) -> Iterator[str]:
         yield "No new pod uid was seen: nothing shows that the pod was replaced."
 
 
-def volume(found: Findings) -> str | None:
+def volume(found: PersistenceFindings) -> str | None:
     """Return "same", "changed" or "none"; None if it is unknown."""
     before, after = found.before, found.after
     if before is None or after is None:
@@ -134,7 +134,7 @@ def volume(found: Findings) -> str | None:
     return "same" if (before.claim, before.volume) == (after.claim, after.volume) else "changed"
 
 
-def _evidence(found: Findings) -> Json:
+def _evidence(found: PersistenceFindings) -> Json:
     read = found.comparison
     before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
     ids = {

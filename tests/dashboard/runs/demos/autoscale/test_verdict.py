@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.autoscale.moments import NAMES
-from dashboard.runs.demos.autoscale.verdict import Findings, autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 
 MOMENTS: dict[str, float | None] = {
     "t0": 0.0, "t1": 18.2, "t2": 21.0, "t3": 27.5, "t4": 29.0, "t5": 95.0, "t6": 96.0, "t7": 170.0, "t8": 176.0,
 }  # fmt: skip
-FOUND = Findings(
+FOUND = AutoscaleFindings(
     min=2,
     start=2,
     peak=4,
@@ -115,8 +115,8 @@ def test_errors_of_a_service_that_got_more_than_it_answers_are_no_finding() -> N
 
 
 def test_run_that_ended_before_its_load_has_a_line_too() -> None:
-    told = autoscale(Findings(stopped="There is no autoscaler."))
+    told = autoscale(AutoscaleFindings(stopped="There is no autoscaler."))
     assert (told.verdict, told.reason) == ("inconclusive", "There is no autoscaler.")
     assert told.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")
     assert told.line.endswith(" t8=-")
-    assert autoscale(Findings()).verdict == "inconclusive"
+    assert autoscale(AutoscaleFindings()).verdict == "inconclusive"

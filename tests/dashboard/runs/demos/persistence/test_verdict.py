@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import IDS, DatabaseIdentity, Findings, persistence
+from dashboard.runs.demos.persistence.verdict import IDS, DatabaseIdentity, PersistenceFindings, persistence
 
 NOTHING = Comparison((), (), (), ())
 OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 REPLACED = DatabaseIdentity("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 CRASHED = DatabaseIdentity("aaaaaaaa-1", "c3d4e5f6a7b8", "node-1", "claim-1", "pv-1")
 
-GRACEFUL = Findings(
+GRACEFUL = PersistenceFindings(
     mode="graceful",
     attempted=5120,
     acked=5116,
@@ -150,7 +150,7 @@ def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
 
 
 def test_run_that_never_began_has_a_line() -> None:
-    verdict = persistence(Findings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
+    verdict = persistence(PersistenceFindings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
     assert verdict.line == (
         "persistence INCONCLUSIVE mode=crash attempted=0 acked=0 unknown=0 failed=0 lost=- corrupt=- recovered=-"
