@@ -26,9 +26,9 @@ from dashboard.kube.pod_details import PodReader
 from dashboard.kube.pod_reader import PodReader as KubePodReader
 from dashboard.load.supervisor import Load
 from dashboard.mock import Mock
+from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.mock.load_generator import MockLoad
 from dashboard.mock.manager import MockRunManager
-from dashboard.mock.pod_reader import MockPodReader
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import Audit, Record
 from dashboard.runs.demo import Tools
@@ -43,7 +43,7 @@ from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
-from dashboard.web.health import Health
+from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.pages import pages
@@ -98,7 +98,7 @@ def start(app: Flask) -> None:
     config: Config = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
-    health = app.extensions["health"] = Health(app.extensions["hub"], requests)
+    health = app.extensions["health"] = Probes(app.extensions["hub"], requests)
     server = app.extensions["health_server"] = HealthServer(config.host, config.probe_port, health.answers())
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:

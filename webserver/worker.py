@@ -60,7 +60,7 @@ IDLE_MS = 2  # a thread waits so long for its connection's next request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class State(Enum):
+class Phase(Enum):
     READING = "reading"
     SERVING = "serving"
     SENDING = "sending"
@@ -82,8 +82,8 @@ class Connection(TConn):  # type: ignore[misc]
     def __init__(self, cfg: Any, channel: Channel, client: Any, server: Any) -> None:
         super().__init__(cfg, channel, client, server)
         self.data_ready = True
-        self.state = State.SERVING
-        self.deadline = 0.0  # of the state; there is none while a thread serves
+        self.phase = Phase.SERVING
+        self.deadline = 0.0  # of the phase; there is none while a thread serves
         self.queued = 0.0  # when the request was complete
         self.began = False
         self.keep_alive = False
@@ -141,13 +141,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(connection)
         elif part is Part.WHOLE:
             self._unpark(connection)
-            connection.state, connection.queued = State.SERVING, time.monotonic()
+            connection.phase, connection.queued = Phase.SERVING, time.monotonic()
             self.enqueue_req(connection)
         elif len(channel.received) > self.bounds.small and self._receiving > self.bounds.receiving:
             self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "receiving")
         else:
             if connection not in self._parked:
-                self._park(connection, State.READING, seconds)
+                self._park(connection, Phase.READING, seconds)
             if channel.received and not connection.began:
                 connection.began = True
                 connection.deadline = time.monotonic() + self.bounds.request_seconds
@@ -198,7 +198,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if connection.sock.unsent_bytes:
             bounds = self.bounds
             seconds = bounds.answer_seconds * (1 + connection.sock.unsent_bytes / bounds.answer_bytes)
-            self._park(connection, State.SENDING, seconds)
+            self._park(connection, Phase.SENDING, seconds)
         else:
             self._answered(connection)
 
@@ -229,7 +229,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         self._count(connection, 0)
         connection.sock.received = bytearray()
-        self._park(connection, State.LINGERING, self.bounds.linger_seconds)
+        self._park(connection, Phase.LINGERING, self.bounds.linger_seconds)
 
     def _on_late(self, connection: Connection, _: object) -> None:
         if not connection.sock.discard():
@@ -258,19 +258,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # Waiting
 
-    def _park(self, connection: Connection, state: State, seconds: float) -> None:
-        connection.state = state
+    def _park(self, connection: Connection, phase: Phase, seconds: float) -> None:
+        connection.phase = phase
         connection.deadline = time.monotonic() + seconds
         self._parked[connection] = None
-        event = selectors.EVENT_WRITE if state is State.SENDING else selectors.EVENT_READ
-        self.poller.register(connection.sock, event, functools.partial(self._handler(state), connection))
+        event = selectors.EVENT_WRITE if phase is Phase.SENDING else selectors.EVENT_READ
+        self.poller.register(connection.sock, event, functools.partial(self._handler(phase), connection))
 
-    def _handler(self, state: State) -> Callable[[Connection, object], None]:
+    def _handler(self, phase: Phase) -> Callable[[Connection, object], None]:
         return {
-            State.READING: self._on_readable,
-            State.SENDING: self._on_writable,
-            State.LINGERING: self._on_late,
-        }[state]
+            Phase.READING: self._on_readable,
+            Phase.SENDING: self._on_writable,
+            Phase.LINGERING: self._on_late,
+        }[phase]
 
     def _unpark(self, connection: Connection) -> None:
         if connection in self._parked:
@@ -284,17 +284,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         self._next_sweep = now + SWEEP_SECONDS
         for connection in [each for each in self._parked if force or each.deadline <= now]:
-            if connection.state is State.READING and connection.began and not force:
+            if connection.phase is Phase.READING and connection.began and not force:
                 self._refuse(connection, HTTPStatus.REQUEST_TIMEOUT, "request")
             else:
-                if connection.state is State.SENDING:
+                if connection.phase is Phase.SENDING:
                     self.refusals["answer"] += 1
                 self._drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """At the worker's end: idle connections have until `deadline`."""
         for connection in self._parked:
-            if connection.state is State.READING and not connection.began:
+            if connection.phase is Phase.READING and not connection.began:
                 connection.deadline = min(connection.deadline, deadline)
 
 

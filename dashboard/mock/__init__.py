@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.core.events import Emit, Event
 from dashboard.core.snapshot import Targets
 from dashboard.mock.clock import STEP_SECONDS
-from dashboard.mock.data_service import MockDataService
+from dashboard.mock.data.data_service import MockDataService
 from dashboard.mock.simulation import DEFAULT, Simulation, SimulationOptions
 
 

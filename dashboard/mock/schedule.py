@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from dashboard.core.snapshot import Targets
 from dashboard.mock.clock import SimulationClock
+from dashboard.mock.cluster.pods import MockPods
 from dashboard.mock.outage import Outage
-from dashboard.mock.pods import MockPods
 from dashboard.mock.traffic import SimulatedTraffic
 
 CYCLE_SECONDS = 240

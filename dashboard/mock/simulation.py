@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
-from dashboard.mock.autoscaler import SimulatedAutoscaler
 from dashboard.mock.clock import STEP_SECONDS, SimulationClock
-from dashboard.mock.collection import ODD, Keep, MockCollection
-from dashboard.mock.database import MockDatabase
-from dashboard.mock.deployment import MockDeployment
-from dashboard.mock.kubernetes_events import KubernetesEvents
-from dashboard.mock.metrics_server import MetricsServer
+from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
+from dashboard.mock.cluster.deployment import MockDeployment
+from dashboard.mock.cluster.kubernetes_events import KubernetesEvents
+from dashboard.mock.cluster.metrics_server import MetricsServer
+from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
+from dashboard.mock.data.collection import ODD, Keep, MockCollection
+from dashboard.mock.data.database import MockDatabase
 from dashboard.mock.outage import Outage
-from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
 from dashboard.mock.schedule import EventSchedule
 from dashboard.mock.traffic import COUNTED_PODS, SimulatedTraffic
 

@@ -15,7 +15,7 @@ from webserver.health_server import Answer, Answers
 TEXT = "text/plain; charset=utf-8"
 
 
-class Health:
+class Probes:
     """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, and not shutting down."""
 
     def __init__(self, hub: Hub, requests: RequestCounter | None = None) -> None:

@@ -23,7 +23,7 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.mock.data_service import MockDataService
+from dashboard.mock.data.data_service import MockDataService
 from tests.service.serving import Served
 from tools.local.mongod import Mongod, free_port
 
@@ -176,7 +176,7 @@ def test_before_returns_older_documents_only(service: DataService) -> None:
 
 
 def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.mock.data_service.KEPT", 2)
+    monkeypatch.setattr("dashboard.mock.data.data_service.KEPT", 2)
     emitted: list[tuple[str, Any]] = []
     mock = MockDataService(lambda id_, document: emitted.append((id_, document)))
     ids = [insert(mock, n=number) for number in range(3)]

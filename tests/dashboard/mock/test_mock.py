@@ -18,9 +18,9 @@ from dashboard.core.objects import KINDS
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.mock import Mock
 from dashboard.mock.clock import STEP_SECONDS, SimulationClock
-from dashboard.mock.collection import ODD, MockCollection
-from dashboard.mock.manifests import BEHAVIOR
-from dashboard.mock.pods import DATABASE, LONGEST_NAME, SERVICE
+from dashboard.mock.cluster.manifests import BEHAVIOR
+from dashboard.mock.cluster.pods import DATABASE, LONGEST_NAME, SERVICE
+from dashboard.mock.data.collection import ODD, MockCollection
 from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.mock.simulation import PAST_SECONDS, Simulation, SimulationOptions
 from dashboard.mock.traffic import BOUNDS

@@ -19,7 +19,7 @@ from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
-from dashboard.web.health import Health
+from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
 from tests.dashboard.stubs import Heard, Measured, StubApi
 from tools.local.mongod import Mongod
@@ -331,7 +331,7 @@ def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, source: Cl
 def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
     hub = Hub(TARGETS, (*watches.SOURCES, "mongo"), epoch="e", viewers=10)
     source = ClusterSource(Configuration(host=api.url), "flask-mongodb", hub.put)
-    answers = Health(hub, source.requests).answers()
+    answers = Probes(hub, source.requests).answers()
 
     def metrics() -> str:
         return answers["/metrics"]()[2].decode()

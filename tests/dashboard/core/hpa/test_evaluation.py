@@ -10,7 +10,7 @@ import pytest
 from dashboard.core import objects
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.timestamps import rfc3339
-from dashboard.mock.manifests import BEHAVIOR
+from dashboard.mock.cluster.manifests import BEHAVIOR
 
 NOW = 1_800_000_000.0
 CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}

@@ -26,7 +26,7 @@ from dashboard.kube.client import KubeClient
 from dashboard.kube.logs import LogReader, LogStreams, whole_lines
 from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
 from dashboard.kube.pod_reader import PodReader
-from dashboard.mock.pod_reader import MockPodReader
+from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.web.routes.pods import PodLookups, as_yaml
 from tests.dashboard.stubs import VIEWER, Served, StubApi
 

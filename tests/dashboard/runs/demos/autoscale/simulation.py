@@ -14,7 +14,7 @@ from msgspec import Struct, convert
 from dashboard.core import events, objects
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.core.timestamps import rfc3339
-from dashboard.mock.manifests import BEHAVIOR
+from dashboard.mock.cluster.manifests import BEHAVIOR
 
 SOURCES = ("pods", "deployments", "horizontalpodautoscalers", "endpointslices", "metrics", "traffic", "mongo", "runs")
 POLL_SECONDS = 5.0  # of metrics.k8s.io, and of the pods' counters

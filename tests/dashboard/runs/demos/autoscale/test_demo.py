@@ -9,7 +9,7 @@ import pytest
 from dashboard.core.errors import ExternalError
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_RATE, GeneratorUnfit, LoadOptions
-from dashboard.mock.manifests import BEHAVIOR
+from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.demos.autoscale.simulation import Options
 from tests.dashboard.runs.world import Scene
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from dashboard.core.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
-from dashboard.mock.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
+from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 
 LINE_SECONDS = 0.4  # a line of a log
 PREVIOUS_LINES = 240  # that a container wrote before it was restarted

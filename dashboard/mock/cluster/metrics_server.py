@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dashboard.core import events, objects
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.manifests import sample
-from dashboard.mock.pods import DATABASE, SERVICE, MockPod, MockPods
+from dashboard.mock.cluster.manifests import sample
+from dashboard.mock.cluster.pods import DATABASE, SERVICE, MockPod, MockPods
 from dashboard.mock.traffic import SimulatedTraffic
 
 WINDOW_SECONDS = 15.0

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
-from dashboard.mock.autoscaler import SimulatedAutoscaler
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.kubernetes_events import InvolvedObject, KubernetesEvents
-from dashboard.mock.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
-from dashboard.mock.metrics_server import MetricsServer
-from dashboard.mock.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
+from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
+from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
+from dashboard.mock.cluster.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
+from dashboard.mock.cluster.metrics_server import MetricsServer
+from dashboard.mock.cluster.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
 
 
 class MockDeployment:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from dashboard.core import events
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.collection import MockCollection
-from dashboard.mock.pods import DATABASE, MockPods
+from dashboard.mock.cluster.pods import DATABASE, MockPods
+from dashboard.mock.data.collection import MockCollection
 from dashboard.mock.traffic import SimulatedTraffic
 
 INSERTION = 0.25  # of a document, with each step

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from dashboard.core import events
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.manifests import Json, decoded
+from dashboard.mock.cluster.manifests import Json, decoded
 
 KEPT = timedelta(hours=1)  # as the API server keeps them
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from dashboard.core import events
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.kubernetes_events import InvolvedObject, KubernetesEvents
-from dashboard.mock.manifests import HASH, NODE, Json, decoded, metadata
+from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
+from dashboard.mock.cluster.manifests import HASH, NODE, Json, decoded, metadata
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of Kubernetes' random names
 GRACE_SECONDS = 30

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from dashboard.mock.clock import SimulationClock
-from dashboard.mock.manifests import BEHAVIOR, Json, metadata
+from dashboard.mock.cluster.manifests import BEHAVIOR, Json, metadata
 
 TARGET_PERCENT = 70
 TOLERANCE = 0.1
