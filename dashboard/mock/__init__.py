@@ -1,4 +1,4 @@
-"""A cluster, a service and a database that are not there: `Mock` plays a story in their place, as fast as is wanted."""
+"""The mock: a simulated cluster, service and database behind the interfaces of the real ones, at any speed."""
 
 import threading
 import time
@@ -14,13 +14,13 @@ from dashboard.mock.simulation import DEFAULT, Simulation, SimulationOptions
 
 
 class Mock:
-    """Plays the story. `start` and `stop` are the real sources'."""
+    """Runs the simulation in real time. `start` and `stop` are those of a source."""
 
     def __init__(self, targets: Targets, emit: Emit, options: SimulationOptions = DEFAULT) -> None:
         self.service = MockDataService(self._insert)
-        self._story = Simulation(targets, options, self.service.keep)
+        self._simulation = Simulation(targets, options, self.service.keep)
         self._emit = emit
-        self._lock = threading.Lock()  # a reader's document comes between two steps
+        self._lock = threading.Lock()  # a reader's document is inserted between two steps
         self._every = STEP_SECONDS / options.speed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="mock", daemon=True)
@@ -33,29 +33,29 @@ class Mock:
         self._thread.join(5)
 
     def generate(self, rate: float) -> None:
-        """A reader's load: so many requests a second more, until told otherwise."""
+        """Set a reader's own load in requests a second; 0 for none."""
         with self._lock:
-            self._story.generate(rate)
+            self._simulation.generate(rate)
 
     def restart_database(self, mode: str) -> None:
         with self._lock:
-            self._story.restart_database(mode)
+            self._simulation.restart_database(mode)
 
     def _insert(self, id_: str, document: dict[str, Any]) -> None:
-        """Takes in a reader's own document. It is told with the next step."""
+        """Insert a document of a reader. The next step emits it."""
         with self._lock:
-            self._story.insert(id_, document)
+            self._simulation.insert(id_, document)
 
     def _play(self) -> None:
-        """On a beat that a slow step does not shift; one that is far behind, as after a sleep, goes on from now."""
-        self._tell(self._story.opening)
+        """Step at a fixed rate. After a long delay, such as the machine's sleep, continue from now."""
+        self._emit_all(self._simulation.opening)
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            self._tell(self._story.step)
+            self._emit_all(self._simulation.step)
             due = max(due + self._every, time.monotonic() - self._every)
 
-    def _tell(self, part: Callable[[datetime], list[Event]]) -> None:
+    def _emit_all(self, part: Callable[[datetime], list[Event]]) -> None:
         with self._lock:
             events = part(datetime.now(UTC))
-        for told in events:
-            self._emit(told)
+        for event in events:
+            self._emit(event)

@@ -1,33 +1,33 @@
-"""When it is in the story: the moment that it is played at, and how far the plot has come."""
+"""The simulation's clock."""
 
 from datetime import UTC, datetime, timedelta
 
 from dashboard.core.timestamps import rfc3339
 
-STEP_SECONDS = 0.5  # of the plot, which runs faster than the time of day where it is asked to
+STEP_SECONDS = 0.5  # of simulated time, which may run faster than real time
 
 
 class SimulationClock:
-    """Both move on with each step. The plot's seconds say what happens, the time of day is what is told."""
+    """`seconds` is the simulated time, which decides what happens; `at` is the real time, which the events carry."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        self.elapsed = 0.0  # seconds since the step before
-        self.plot = 0.0  # seconds
+        self.elapsed = 0.0  # real seconds since the previous step
+        self.seconds = 0.0
 
     def step(self, at: datetime) -> None:
         self.elapsed = max(0.0, (at - self.at).total_seconds())
         self.at = at
-        self.plot += STEP_SECONDS
+        self.seconds += STEP_SECONDS
 
     @property
-    def told(self) -> str:
-        """As the sources write it: to the millisecond."""
+    def timestamp(self) -> str:
+        """The time as the sources write it, with milliseconds."""
         return rfc3339(self.at)
 
     @property
     def stamp(self) -> str:
-        """As Kubernetes writes it into objects: whole seconds."""
+        """The time as Kubernetes writes it, in whole seconds."""
         return self.stamp_in(0)
 
     def stamp_in(self, seconds: float) -> str:

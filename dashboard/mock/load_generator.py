@@ -1,4 +1,4 @@
-"""A load generator that sends nothing: the story's requests rise by its rate, and its figures are made up."""
+"""The simulated load generator: it raises the simulation's rate, and its figures are invented."""
 
 import random
 import threading
@@ -15,12 +15,12 @@ TELL_SECONDS = 1.0
 
 
 class MockLoad:
-    """Its methods are the real one's. `generate` is told the rate, 0 in the end."""
+    """Has the methods of the real one. `generate` gets the rate, 0 at the end."""
 
     def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
         self._generate = generate
         self._emit = emit
-        self._random = random.Random(seed)  # noqa: S311 - a story, no secret
+        self._random = random.Random(seed)  # noqa: S311 - a simulation, no secret
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -35,9 +35,9 @@ class MockLoad:
             self._by, self._rate, self._totals, self._stopped = by, options.rate, LoadTotals(), threading.Event()
             self._generate(options.rate)
             started = datetime.now(UTC)
-            told = (options, by, started, started + timedelta(seconds=options.duration))
-            self._tell(*told, active=True)  # before this returns, as the real one has been heard by then
-            self._thread = threading.Thread(target=self._play, args=told, name="mock-load", daemon=True)
+            load = (options, by, started, started + timedelta(seconds=options.duration))
+            self._report(*load, active=True)  # before this returns, as with the real one
+            self._thread = threading.Thread(target=self._play, args=load, name="mock-load", daemon=True)
             self._thread.start()
 
     def change_rate(self, rate: float) -> None:
@@ -62,13 +62,13 @@ class MockLoad:
         while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:
             if self._stopped.wait(min(left, TELL_SECONDS)):
                 break
-            self._tell(options, by, started, ends, active=True)
+            self._report(options, by, started, ends, active=True)
         with self._lock:  # after any change of the rate
             self._stopped.set()
             self._generate(0.0)
-        self._tell(options, by, started, ends, active=False)
+        self._report(options, by, started, ends, active=False)
 
-    def _tell(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
+    def _report(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
         drawn = self._random.uniform
         rate = self._rate if active else 0.0
         achieved = round(rate * drawn(0.98, 1.0), 1)

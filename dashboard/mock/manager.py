@@ -59,7 +59,7 @@ class MockRunManager:
         self._pods = pods
         self._emit = emit
         self._audit = audit
-        self._random = random.Random(seed)  # noqa: S311 - a story, no secret
+        self._random = random.Random(seed)  # noqa: S311 - a simulation, no secret
         self._speed = speed
         self._outcome = outcome
         self._holder = holder

@@ -1,4 +1,4 @@
-"""A source that fails for a while: it says so, and what it would have told is not heard."""
+"""An outage of one source: it emits its status, and its other events are dropped."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dashboard.core import events
 from dashboard.mock.clock import SimulationClock
 
-FAILURES = (  # the source, what it is while it fails, and its words
+FAILURES = (  # source, its state during the outage, its error
     ("metrics", "stale", "503: the server is currently unable to handle the request (get pods.metrics.k8s.io)"),
     ("endpointslices", "forbidden", '403: endpointslices.discovery.k8s.io is forbidden: User "dashboard" cannot list'),
     ("traffic", "stale", "no pod of the service answers"),
@@ -15,34 +15,34 @@ FAILURES = (  # the source, what it is while it fails, and its words
 
 
 class Outage:
-    """`listed` gives a list of a kind, by which a watch is taken up again; None for what is no such kind."""
+    """`listed` returns the list with which a kind's watch resumes; None if the source is no watch."""
 
     def __init__(
         self,
-        moments: SimulationClock,
+        clock: SimulationClock,
         random: random.Random,
-        tell: Callable[[events.Event], None],
+        emit: Callable[[events.Event], None],
         listed: Callable[[str], events.ObjectsListed | None],
     ) -> None:
-        self._moments = moments
+        self._clock = clock
         self._random = random
-        self._tell = tell
+        self._emit = emit
         self._listed = listed
         self._source: str | None = None
 
     def begin(self) -> None:
         self._source, state, error = self._random.choice(FAILURES)
-        self._tell(events.SourceStatus(at=self._moments.told, source=self._source, state=state, error=error))
+        self._emit(events.SourceStatus(at=self._clock.timestamp, source=self._source, state=state, error=error))
 
     def end(self) -> None:
-        """A watch lists again; the others are back with what they tell next."""
+        """End the outage: a watch lists again; another source is back with its next event."""
         source, self._source = self._source, None
         if source and (listed := self._listed(source)):
-            self._tell(listed)
+            self._emit(listed)
 
-    def swallows(self, told: events.Event) -> bool:
-        """Whether it comes from the source that fails."""
-        match told:
+    def swallows(self, event: events.Event) -> bool:
+        """Return whether the event comes from the failing source."""
+        match event:
             case events.MetricsSampled():
                 return self._source == "metrics"
             case events.CountersScraped():

@@ -1,4 +1,4 @@
-"""What happens in the story, and when: a cycle of four minutes, each time with other moments."""
+"""The schedule of the simulation: cycles of four minutes, each with slightly different times."""
 
 import random
 from collections.abc import Callable
@@ -12,32 +12,32 @@ from dashboard.mock.traffic import SimulatedTraffic
 CYCLE_SECONDS = 240
 UNLUCKY_CYCLES = 3  # a container runs out of memory in one of so many
 
-Scene = tuple[float, Callable[[], None]]  # second of the cycle, what happens then
+Scene = tuple[float, Callable[[], None]]  # second of the cycle, action
 
 
 class EventSchedule:
     def __init__(
         self,
         targets: Targets,
-        moments: SimulationClock,
+        clock: SimulationClock,
         random: random.Random,
         pods: MockPods,
         load: SimulatedTraffic,
         failure: Outage,
     ) -> None:
-        self.ended = False  # nothing out of the ordinary happens any more
+        self.ended = False  # no further scenes
         self._targets = targets
-        self._moments = moments
+        self._clock = clock
         self._random = random
         self._pods = pods
         self._load = load
         self._failure = failure
         self._cycle = -1.0
-        self._scenes: list[Scene] = []  # that are still to come in this cycle
+        self._scenes: list[Scene] = []  # of this cycle, still to come
 
     def step(self) -> None:
-        """Plays the scenes that are due."""
-        cycle, second = divmod(self._moments.plot, CYCLE_SECONDS)
+        """Run the scenes that are due."""
+        cycle, second = divmod(self._clock.seconds, CYCLE_SECONDS)
         if cycle != self._cycle:
             self._cycle, self._scenes = cycle, self._new_cycle()
         while not self.ended and self._scenes and self._scenes[0][0] <= second:

@@ -1,4 +1,4 @@
-"""What a played run tells, scene by scene, and how it ends: made-up figures, and the verdict that they deserve."""
+"""A scripted run, step by step, with invented figures and the verdict that follows from them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, turn: 
 
 
 def _any(demo: Demo, outcome: str) -> ScriptedRun:
-    """Of a demo without a story of its own: its steps, and no figures."""
+    """The script of a demo without its own: its steps, and no figures."""
     scenes = tuple(ScriptedStep(step.id, 1.0, _always(step.title)) for step in demo.steps)
 
     def verdict(end: RunEnd) -> Verdict:
@@ -162,8 +162,8 @@ def _stuck(part: float) -> str:
 
 
 def _moments(part: float) -> str:
-    told = ((0.8, "t4 a new pod serves"), (0.6, "t3 a new pod is Ready"), (0.45, "t2 2 → 4 pods"), (0.35, "t1 98 %"))
-    return next((words for after, words in told if part >= after), "t0, waiting for a sample over 70 %")
+    reached = ((0.8, "t4 a new pod serves"), (0.6, "t3 a new pod is Ready"), (0.45, "t2 2 → 4 pods"), (0.35, "t1 98 %"))
+    return next((words for after, words in reached if part >= after), "t0, waiting for a sample over 70 %")
 
 
 def _always(words: str) -> Words:

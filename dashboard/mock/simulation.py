@@ -1,8 +1,8 @@
-"""A seeded story of a deployment, for work on the page: the same events as the real sources tell.
+"""A seeded simulation of a deployment, for work on the page. It emits the same events as the real sources.
 
 A cycle of four minutes: quiet, then load; CPU rises, the autoscaler adds pods; the database's pod is killed and comes
-back; the load stops, pods go; a source fails for a while. Then again, with other times.
-The story has no clock: the moments come in with its steps, so that a seed tells the same one each time.
+back; the load stops, pods go; a source fails for a while. Then again, at other times.
+The simulation reads no clock: each step gets its time, so that a seed always gives the same events.
 """
 
 import random
@@ -23,11 +23,11 @@ from dashboard.mock.outage import Outage
 from dashboard.mock.schedule import EventSchedule
 from dashboard.mock.traffic import COUNTED_PODS, SimulatedTraffic
 
-PAST_SECONDS = 3_600  # told on opening: whole cycles, that it may end in quiet
+PAST_SECONDS = 3_600  # simulated before the start, in whole cycles, so that it ends in a quiet phase
 SHORT_PAST_SECONDS = 480  # with so many pods that an hour of them would take too long
 CROWD = 50
 ODD_STEPS = 6  # between two odd documents: the last ones of the past, so that each of them can be seen at first
-POLL_SECONDS = 5  # of the plot, between two looks at the metrics
+POLL_SECONDS = 5  # of simulated time, between two looks at the metrics
 SECOND = timedelta(seconds=1)
 BEFORE = datetime.min.replace(tzinfo=UTC)
 LONGEST_LABEL = 63  # characters between two dots of a name
@@ -35,59 +35,59 @@ LONGEST_LABEL = 63  # characters between two dots of a name
 
 @dataclass(frozen=True)
 class SimulationOptions:
-    """How the story is told. A seed tells the same one each time."""
+    """The same options give the same events."""
 
     seed: int = 7
     speed: int = 1  # times as fast
     pods: int = 2  # of the service, at rest
     churn: int = 0  # of them that change each second
-    quiet: bool = False  # after the past nothing happens that is out of the ordinary
+    quiet: bool = False  # nothing extraordinary happens after the start
 
 
 DEFAULT = SimulationOptions()
 
 
 class Simulation:
-    """`opening` first, then `step` after `step`, each every STEP_SECONDS of the plot; both give what is told."""
+    """Call `opening` first, then `step` for each STEP_SECONDS of simulated time. Both return the events."""
 
     def __init__(
         self, targets: Targets, options: SimulationOptions = DEFAULT, keep: Keep = lambda id_, document: None
     ) -> None:
         self._targets = targets
         self._options = options
-        self._random = chance = random.Random(options.seed)  # noqa: S311 - a story, no secret
-        self._told: list[events.Event] = []
+        self._random = chance = random.Random(options.seed)  # noqa: S311 - a simulation, no secret
+        self._emitted: list[events.Event] = []
         self._uids = 0
         self._figures_at = BEFORE
-        self._moments = moments = SimulationClock(BEFORE)
-        self._happenings = KubernetesEvents(moments, self._tell, self._uid)
-        self._pods = MockPods(targets.namespace, moments, chance, self._happenings, self._tell, self._uid)
-        self._load = SimulatedTraffic(moments, chance, options.pods)
-        self._meter = MetricsServer(moments, chance, self._load)
-        scaler = SimulatedAutoscaler(moments, options.pods, options.speed)
+        self._clock = clock = SimulationClock(BEFORE)
+        self._kubernetes_events = KubernetesEvents(clock, self._emit, self._uid)
+        self._pods = MockPods(targets.namespace, clock, chance, self._kubernetes_events, self._emit, self._uid)
+        self._load = SimulatedTraffic(clock, chance, options.pods)
+        self._meter = MetricsServer(clock, chance, self._load)
+        scaler = SimulatedAutoscaler(clock, options.pods, options.speed)
         self._deployment = MockDeployment(
-            targets, moments, self._pods, self._meter, scaler, self._happenings, self._tell, self._uid()
+            targets, clock, self._pods, self._meter, scaler, self._kubernetes_events, self._emit, self._uid()
         )
-        self._contents = MockCollection(moments, chance, keep)
-        self._database = MockDatabase(moments, chance, self._contents, self._load, self._tell)
-        self._failure = Outage(moments, chance, self._tell, self._deployment.listed)
-        self._plot = EventSchedule(targets, moments, chance, self._pods, self._load, self._failure)
+        self._contents = MockCollection(clock, chance, keep)
+        self._database = MockDatabase(clock, chance, self._contents, self._load, self._emit)
+        self._failure = Outage(clock, chance, self._emit, self._deployment.listed)
+        self._schedule = EventSchedule(targets, clock, chance, self._pods, self._load, self._failure)
 
     def opening(self, at: datetime) -> list[events.Event]:
-        """What first lists tell at a moment, and the figures of the hour before it.
+        """Return the first lists, and the figures of the hour before.
 
-        The autoscaler comes last: what it would have made of the past needs pods that are no more.
+        The autoscaler comes last: evaluating it during the past would need pods that no longer exist.
         """
         past = self._past(at)
-        self._plot.ended = self._options.quiet
-        steps = [told for told in past if isinstance(told, events.ObjectChanged) and told.kind == "deployments"]
-        figures = [told for told in past if isinstance(told, events.CountersScraped | events.MetricsSampled)]
+        self._schedule.ended = self._options.quiet
+        steps = [event for event in past if isinstance(event, events.ObjectChanged) and event.kind == "deployments"]
+        figures = [event for event in past if isinstance(event, events.CountersScraped | events.MetricsSampled)]
         return [
-            events.ClusterVersion(at=self._moments.told, kubernetes="v1.36.3-mock"),
+            events.ClusterVersion(at=self._clock.timestamp, kubernetes="v1.36.3-mock"),
             *steps,
             self._pods.listed(),
             *self._listed("persistentvolumeclaims", "deployments", "statefulsets", "endpointslices"),
-            self._happenings.listed(),
+            self._kubernetes_events.listed(),
             *figures,
             *self._listed("horizontalpodautoscalers"),
             self._contents.contents(),
@@ -96,32 +96,32 @@ class Simulation:
         ]
 
     def step(self, at: datetime) -> list[events.Event]:
-        """What happens until `at`."""
-        self._moments.step(at)
-        self._told = []
-        self._plot.step()
+        """Return the events until `at`."""
+        self._clock.step(at)
+        self._emitted = []
+        self._schedule.step()
         self._live()
-        return [told for told in self._told if not self._failure.swallows(told)]
+        return [event for event in self._emitted if not self._failure.swallows(event)]
 
     def insert(self, id_: str, document: dict[str, object]) -> None:
-        """Takes in a reader's own document, which is told with the next step."""
+        """Insert a document of a reader. The next step emits it."""
         self._contents.insert(document, id_)
 
     def generate(self, rate: float) -> None:
-        """A reader's own load, beside that of the plot: so many requests a second, none for 0."""
+        """Set a reader's own load in requests a second, in addition to the simulated one; 0 for none."""
         self._load.generate(rate)
 
     def restart_database(self, mode: str) -> None:
-        """As a reader asks for it: "graceful" or "crash"."""
+        """Restart it in the mode "graceful" or "crash"."""
         if mode == "graceful":
-            self._plot.kill_database()
+            self._schedule.kill_database()
             return
         for pod in self._pods.of(self._targets.statefulset):
             if pod.ready:
                 self._pods.kill(pod, "Error")
 
     def _past(self, at: datetime) -> list[events.Event]:
-        """Plays what came before, from the first pods on, and gives what was told of it."""
+        """Simulate the past, from the first pods on, and return its events."""
         seconds = PAST_SECONDS if self._options.pods <= CROWD else SHORT_PAST_SECONDS
         self._found(at - timedelta(seconds=seconds))
         past: list[events.Event] = []
@@ -132,22 +132,22 @@ class Simulation:
         return past
 
     def _found(self, start: datetime) -> None:
-        """The first pods, made a while before the start, so that they are ready by then."""
-        self._moments.at = start - timedelta(seconds=30)
-        self._deployment.since = self._moments.stamp
+        """Create the first pods a while before the start, so that they are ready by then."""
+        self._clock.at = start - timedelta(seconds=30)
+        self._deployment.since = self._clock.stamp
         for _ in range(self._options.pods):
             self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
         self._pods.create(f"{self._targets.statefulset}-0", self._targets.statefulset, DATABASE)
         self._pods.create(self._pods.new_name("dashboard"), "dashboard", DASHBOARD)
         self._pods.create(_longest_name(), "companion", COMPANION)
         while not all(pod.ready for pod in self._pods):
-            self._moments.plot += STEP_SECONDS
+            self._clock.seconds += STEP_SECONDS
             self._pods.step()
-        self._moments.plot = 0.0
-        self._moments.at = self._figures_at = start
+        self._clock.seconds = 0.0
+        self._clock.at = self._figures_at = start
 
     def _live(self) -> None:
-        """Everything moves on by a step, each part on what those before it made."""
+        """Advance every part by a step, each on the results of those before it."""
         for pod in self._pods.step():
             if pod.stage == "gone":
                 self._load.forget(pod.uid)
@@ -157,43 +157,43 @@ class Simulation:
         self._load.step([pod.uid for pod in self._pods if pod.ready and pod.kind is SERVICE], self._database.up)
         self._meter.step(self._pods)
         self._deployment.scale()
-        self._deployment.tell()
-        self._tell_figures()
+        self._deployment.emit_changes()
+        self._emit_figures()
 
     def _churn(self) -> None:
         if not self._options.churn:
             return
         pods = self._pods.of(self._targets.deployment)
-        for _ in range(int(self._options.churn * self._moments.elapsed + self._random.random())):
+        for _ in range(int(self._options.churn * self._clock.elapsed + self._random.random())):
             self._pods.flap(self._random.choice(pods))
 
-    def _tell_figures(self) -> None:
-        """The pods' counters and the database's each second of the day, the samples every few of the plot."""
-        if self._moments.plot % POLL_SECONDS == 0:
-            self._tell(self._meter.sampled(self._pods))
-        if self._moments.at < self._figures_at:
+    def _emit_figures(self) -> None:
+        """Emit the counters each second of real time, and the samples every POLL_SECONDS of simulated time."""
+        if self._clock.seconds % POLL_SECONDS == 0:
+            self._emit(self._meter.sampled(self._pods))
+        if self._clock.at < self._figures_at:
             return
-        self._figures_at = max(self._figures_at + SECOND, self._moments.at - SECOND)
+        self._figures_at = max(self._figures_at + SECOND, self._clock.at - SECOND)
         members = [pod for pod in self._pods if pod.kind is SERVICE and pod.started and pod.stage != "killed"]
         counters = {pod.name: self._load.counters(pod.uid) for pod in members[:COUNTED_PODS]}
-        self._tell(events.CountersScraped(at=self._moments.told, pods=counters))
+        self._emit(events.CountersScraped(at=self._clock.timestamp, pods=counters))
         if self._database.up:
-            self._tell(self._database.operations())
+            self._emit(self._database.operations())
 
     def _listed(self, *kinds: str) -> list[events.ObjectsListed]:
         return [listed for kind in kinds if (listed := self._deployment.listed(kind))]
 
-    def _tell(self, told: events.Event) -> None:
-        self._told.append(told)
+    def _emit(self, event: events.Event) -> None:
+        self._emitted.append(event)
 
     def _uid(self) -> str:
-        """Shaped as Kubernetes', and told apart by a number."""
+        """Return a new uid in the form of Kubernetes'."""
         self._uids += 1
         drawn = f"{self._random.getrandbits(80):020x}"
         return f"{self._uids:08x}-{drawn[:4]}-4{drawn[4:7]}-a{drawn[7:10]}-00{drawn[10:]}"
 
 
 def _longest_name() -> str:
-    """As long as the API allows, of labels as long as it allows."""
+    """Return the longest name that the API allows, of the longest labels."""
     label = "companion-with-the-longest-name-that-the-api-allows-for-a-pod-of-any-kind"[:LONGEST_LABEL]
     return ".".join([label] * 4)[:LONGEST_NAME]

@@ -1,4 +1,4 @@
-"""What the service's users ask of it: requests that its pods count, and the CPU that they cost."""
+"""The service's traffic: the requests that its pods count, and the CPU that they cost."""
 
 import math
 import random
@@ -23,40 +23,40 @@ WAITING = 32  # requests at most that wait for the database at once
 
 
 class SimulatedTraffic:
-    """`work` is the CPU that each ready pod of the service has used so far, in millicores times seconds of the plot."""
+    """`work` is the CPU that each ready pod has used so far, in millicores times simulated seconds."""
 
-    def __init__(self, moments: SimulationClock, random: random.Random, pods: int) -> None:
+    def __init__(self, clock: SimulationClock, random: random.Random, pods: int) -> None:
         self.work = 0.0
         self.rate = 0.0  # requests a second
-        self._moments = moments
+        self._clock = clock
         self._random = random
         self._pairs = pods / 2
         self._peak = 0.0
         self._generated = 0.0
-        self._began = self._ended = -math.inf  # in the plot
+        self._began = self._ended = -math.inf  # in simulated time
         self._waiting = 0.0
         self._waits = 0.0  # seconds that the database has been away
         self._failing = 0
         self._counts: dict[str, list[float]] = {}  # uid → requests, errors, then each bucket's own
 
     def begin(self, peak: float) -> None:
-        """`peak`: requests a second to rise to, for each pair of pods at rest."""
+        """Raise the rate to `peak` requests a second for each pair of pods."""
         self._peak = peak * self._pairs
-        self._began, self._ended = self._moments.plot, math.inf
+        self._began, self._ended = self._clock.seconds, math.inf
 
     def end(self) -> None:
-        self._ended = self._moments.plot
+        self._ended = self._clock.seconds
 
     def generate(self, rate: float) -> None:
-        """So many requests a second more, from now on: a reader's own."""
+        """Set a reader's own load in requests a second."""
         self._generated = rate
 
     def fail(self, requests: int) -> None:
-        """So many of the next requests are answered with a 5xx."""
+        """Answer the next `requests` requests with a 5xx."""
         self._failing += requests
 
     def step(self, ready: Sequence[str], database: bool) -> None:
-        """A step's requests, shared by the pods that are ready (their uids). Without a database they wait."""
+        """Simulate a step's requests, shared by the ready pods (their uids). Without a database they wait."""
         self.rate = self._rate()
         share = self.rate / len(ready) if ready else 0.0
         cpu = min(CPU_LIMIT, IDLE_CPU + CPU_OF_A_REQUEST * share * (1.0 if database else 0.2))
@@ -64,7 +64,7 @@ class SimulatedTraffic:
         median = FAST_SECONDS * (1 + 3 * (cpu / CPU_LIMIT) ** 2)
         late = self._late(database)
         for uid in ready[:COUNTED_PODS]:
-            due = share * self._moments.elapsed
+            due = share * self._clock.elapsed
             counts = self._counts.setdefault(uid, [0.0] * (2 + len(BOUNDS)))
             self._count(counts, self._whole(due if database else due * 0.2), lambda: self._latency(median))
             self._count(counts, self._whole(late / len(ready)), lambda: self._waits * self._random.uniform(0.3, 1.1))
@@ -72,7 +72,7 @@ class SimulatedTraffic:
             self._waits = 0.0
 
     def forget(self, uid: str) -> None:
-        """The pod is gone, or its process: what it counted is lost."""
+        """Drop the counters of a pod whose process ended."""
         self._counts.pop(uid, None)
 
     def counters(self, uid: str) -> Counters:
@@ -84,23 +84,23 @@ class SimulatedTraffic:
         return Counters(requests, errors, tuple(buckets))
 
     def _rate(self) -> float:
-        now = self._moments.plot
+        now = self._clock.seconds
         up = min(1.0, max(0.0, (now - self._began) / RISE_SECONDS))
         down = min(1.0, max(0.0, (now - self._ended) / FALL_SECONDS))
         steady = QUIET_RATE * self._pairs + self._peak * up * (1 - down)
         return self._generated + steady * self._random.uniform(0.94, 1.06)
 
     def _late(self, database: bool) -> float:
-        """Requests that waited for the database and are answered now."""
+        """Return the requests that waited for the database and are answered now."""
         if not database:
-            self._waits += self._moments.elapsed
-            self._waiting = min(WAITING, self._waiting + self.rate * self._moments.elapsed)
+            self._waits += self._clock.elapsed
+            self._waiting = min(WAITING, self._waiting + self.rate * self._clock.elapsed)
             return 0.0
         late, self._waiting = self._waiting, 0.0
         return late
 
     def _count(self, counts: list[float], requests: int, seconds: Callable[[], float]) -> None:
-        """So many requests, which took what `seconds` draws: some at once, where there are many."""
+        """Count requests with latencies drawn from `seconds`; several share one if there are many."""
         failed = min(requests, self._failing)
         self._failing -= failed
         counts[0] += requests
@@ -114,5 +114,5 @@ class SimulatedTraffic:
         return median * math.pow(drawn / (1 - drawn), 1 / TAIL)
 
     def _whole(self, number: float) -> int:
-        """Rounded up or down at random, so that small rates add up."""
+        """Round up or down at random, so that small rates add up."""
         return int(number + self._random.random())

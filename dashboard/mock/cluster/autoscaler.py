@@ -9,8 +9,8 @@ from dashboard.mock.cluster.manifests import BEHAVIOR, Json, metadata
 
 TARGET_PERCENT = 70
 TOLERANCE = 0.1
-PERIOD_SECONDS = 15.0  # of the plot
-WINDOW_SECONDS = 60.0  # of the plot: how long a recommendation holds a scale-down back
+PERIOD_SECONDS = 15.0  # of simulated time
+WINDOW_SECONDS = 60.0  # of simulated time: how long a recommendation holds a scale-down back
 MOST_MORE = 3  # pods over those at rest
 REQUEST = 100.0  # millicores of a pod
 
@@ -18,12 +18,12 @@ REQUEST = 100.0  # millicores of a pod
 class SimulatedAutoscaler:
     """Decides how many pods there shall be."""
 
-    def __init__(self, moments: SimulationClock, pods: int, speed: float) -> None:
+    def __init__(self, clock: SimulationClock, pods: int, speed: float) -> None:
         self.desired = pods
         self.reason = ""  # of the last change, in the controller's words
-        self._moments = moments
+        self._clock = clock
         self._least, self._most = pods, pods + MOST_MORE
-        self._window = max(1, round(WINDOW_SECONDS / speed))  # as told: in seconds of the day
+        self._window = max(1, round(WINDOW_SECONDS / speed))  # as shown: in real seconds
         self._current = pods
         self._percent: int | None = None
         self._recommended: deque[tuple[float, int]] = deque()
@@ -34,9 +34,9 @@ class SimulatedAutoscaler:
 
     def step(self, used: Sequence[float | None]) -> bool:
         """Looks at the pods' CPU (None: no sample yet) when it is time to; whether it changed its mind."""
-        if self._moments.plot < self._due:
+        if self._clock.seconds < self._due:
             return False
-        self._due = self._moments.plot + PERIOD_SECONDS
+        self._due = self._clock.seconds + PERIOD_SECONDS
         known = [cpu for cpu in used if cpu is not None]
         self._current = len(used)
         if not known:
@@ -45,7 +45,7 @@ class SimulatedAutoscaler:
         before, self.desired = self.desired, self._decide(known, len(used))
         if self.desired == before:
             return False
-        self._scaled = self._moments.stamp
+        self._scaled = self._clock.stamp
         self._able = "SucceededRescale", f"the HPA controller was able to update the target scale to {self.desired}"
         self.reason = (
             "cpu resource utilization (percentage of request) above target"
@@ -86,7 +86,7 @@ class SimulatedAutoscaler:
         }
 
     def _decide(self, known: list[float], pods: int) -> int:
-        now = self._moments.plot
+        now = self._clock.seconds
         wanted = self._wanted(known, pods)
         self._recommended.append((now, wanted))
         while self._recommended[0][0] < now - WINDOW_SECONDS:

@@ -18,31 +18,31 @@ class MockDeployment:
     def __init__(
         self,
         targets: Targets,
-        moments: SimulationClock,
+        clock: SimulationClock,
         pods: MockPods,
         meter: MetricsServer,
         scaler: SimulatedAutoscaler,
-        happenings: KubernetesEvents,
-        tell: Callable[[events.Event], None],
+        kubernetes_events: KubernetesEvents,
+        emit: Callable[[events.Event], None],
         claim_uid: str,
     ) -> None:
         self.since = ""
         self._targets = targets
-        self._moments = moments
+        self._clock = clock
         self._pods = pods
         self._meter = meter
         self._scaler = scaler
-        self._happenings = happenings
-        self._tell = tell
+        self._kubernetes_events = kubernetes_events
+        self._emit = emit
         self._claim_uid = claim_uid
-        self._told: dict[str, Json] = {}  # kind → as told last
+        self._emitted: dict[str, Json] = {}  # kind → as emitted last
 
     def listed(self, kind: str) -> events.ObjectsListed | None:
         """None for a kind of which nothing is kept here."""
         objects = self._objects()
         if kind not in objects:
             return None
-        return events.ObjectsListed(at=self._moments.told, kind=kind, objects=[decoded(kind, objects[kind])])
+        return events.ObjectsListed(at=self._clock.timestamp, kind=kind, objects=[decoded(kind, objects[kind])])
 
     def replace(self, gone: MockPod) -> None:
         """What a pod's owner does when it is gone: those that have a name of their own come back under it."""
@@ -61,12 +61,12 @@ class MockDeployment:
         for pod in pods[self._scaler.desired :]:
             self._pods.end(pod)
 
-    def tell(self) -> None:
-        """Those objects that are not as they were told last."""
+    def emit_changes(self) -> None:
+        """Emit the objects that have changed since."""
         for kind, written in self._objects().items():
-            if self._told.get(kind) != written:
-                self._told[kind] = written
-                self._tell(events.ObjectChanged(at=self._moments.told, kind=kind, object=decoded(kind, written)))
+            if self._emitted.get(kind) != written:
+                self._emitted[kind] = written
+                self._emit(events.ObjectChanged(at=self._clock.timestamp, kind=kind, object=decoded(kind, written)))
 
     def _objects(self) -> dict[str, Json]:
         targets, since = self._targets, self.since
@@ -84,13 +84,13 @@ class MockDeployment:
 
     def _note(self, before: int, desired: int) -> None:
         name, autoscaler = self._targets.deployment, self._targets.autoscaler
-        self._happenings.note(
+        self._kubernetes_events.note(
             InvolvedObject("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
             "SuccessfulRescale",
             f"New size: {desired}; reason: {self._scaler.reason}",
             "horizontal-pod-autoscaler",
         )
-        self._happenings.note(
+        self._kubernetes_events.note(
             InvolvedObject("Deployment", name, f"uid-{name}"),
             "ScalingReplicaSet",
             f"Scaled {'up' if desired > before else 'down'} replica set {name}-{HASH} from {before} to {desired}",

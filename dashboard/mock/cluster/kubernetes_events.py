@@ -1,4 +1,4 @@
-"""Kubernetes' own Events of the story: repeated ones are counted, and those of over an hour ago are forgotten."""
+"""The simulated Kubernetes Events: repeated ones are counted, and those older than an hour are deleted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class InvolvedObject:
 
 
 class KubernetesEvents:
-    """`tell` takes the events about them; `uid` makes identities."""
+    """`emit` takes the events; `uid` makes identities."""
 
-    def __init__(self, moments: SimulationClock, tell: Callable[[events.Event], None], uid: Callable[[], str]) -> None:
-        self._moments = moments
-        self._tell = tell
+    def __init__(self, clock: SimulationClock, emit: Callable[[events.Event], None], uid: Callable[[], str]) -> None:
+        self._clock = clock
+        self._emit = emit
         self._uid = uid
         self._events: dict[
             tuple[InvolvedObject, str, str], tuple[datetime, Json]
@@ -34,7 +34,7 @@ class KubernetesEvents:
 
     def listed(self) -> events.ObjectsListed:
         objects = [decoded("events", written) for _, written in self._events.values()]
-        return events.ObjectsListed(at=self._moments.told, kind="events", objects=objects)
+        return events.ObjectsListed(at=self._clock.timestamp, kind="events", objects=objects)
 
     def note(
         self, about: InvolvedObject, reason: str, message: str, component: str = "kubelet", warning: bool = False
@@ -42,14 +42,14 @@ class KubernetesEvents:
         key = about, reason, message
         _, before = self._events.pop(key, (None, None))
         written = self._again(before) if before else self._first(about, reason, message, component, warning)
-        self._events[key] = (self._moments.at, written)
-        self._tell(events.ObjectChanged(at=self._moments.told, kind="events", object=decoded("events", written)))
+        self._events[key] = (self._clock.at, written)
+        self._emit(events.ObjectChanged(at=self._clock.timestamp, kind="events", object=decoded("events", written)))
         self._forget()
 
     def _first(self, about: InvolvedObject, reason: str, message: str, component: str, warning: bool) -> Json:
         uid = self._uid()
         written: Json = {
-            "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": self._moments.stamp},
+            "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": self._clock.stamp},
             "involvedObject": {
                 "kind": about.kind,
                 "name": about.name,
@@ -62,20 +62,20 @@ class KubernetesEvents:
             "reportingComponent": component,
         }
         if component == "default-scheduler":  # the newer way to write them: no count, and to the microsecond
-            return written | {"eventTime": self._moments.stamp.replace("Z", ".123456Z"), "lastTimestamp": None}
+            return written | {"eventTime": self._clock.stamp.replace("Z", ".123456Z"), "lastTimestamp": None}
         return written | {
             "count": 1,
-            "firstTimestamp": self._moments.stamp,
-            "lastTimestamp": self._moments.stamp,
+            "firstTimestamp": self._clock.stamp,
+            "lastTimestamp": self._clock.stamp,
             "eventTime": None,
         }
 
     def _again(self, before: Json) -> Json:
         if "count" not in before:
             return before
-        return before | {"count": before["count"] + 1, "lastTimestamp": self._moments.stamp}
+        return before | {"count": before["count"] + 1, "lastTimestamp": self._clock.stamp}
 
     def _forget(self) -> None:
-        while self._moments.at - next(iter(self._events.values()))[0] > KEPT:
+        while self._clock.at - next(iter(self._events.values()))[0] > KEPT:
             _, gone = self._events.pop(next(iter(self._events)))
-            self._tell(events.ObjectDeleted(at=self._moments.told, kind="events", uid=gone["metadata"]["uid"]))
+            self._emit(events.ObjectDeleted(at=self._clock.timestamp, kind="events", uid=gone["metadata"]["uid"]))

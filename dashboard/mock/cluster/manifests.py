@@ -31,7 +31,7 @@ BEHAVIOR = {  # as k8s/base has it
 
 
 def decoded(kind: str, written: Json) -> Any:
-    """The object as a source tells it."""
+    """Return the object as a source emits it."""
     return msgspec.convert(written, objects.KINDS[kind])
 
 

@@ -1,4 +1,4 @@
-"""The cluster's metrics server: a sample of each pod every quarter of a minute, each at its own moment."""
+"""The simulated metrics server: it samples each pod every 15 s, each at its own time."""
 
 import random
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ MEBI = 2**20
 
 @dataclass
 class PodUsage:
-    due: float  # the next one, in the plot
+    due: float  # the next one, in simulated time
     work: float  # of the service's pods, at the last one
-    at: float  # of the last one, in the plot
+    at: float  # of the last one, in simulated time
     memory: float
     cpu: float | None = None  # millicores
-    told: objects.PodMetrics | None = None
+    emitted: objects.PodMetrics | None = None
 
 
 class MetricsServer:
-    def __init__(self, moments: SimulationClock, random: random.Random, load: SimulatedTraffic) -> None:
-        self._moments = moments
+    def __init__(self, clock: SimulationClock, random: random.Random, load: SimulatedTraffic) -> None:
+        self._clock = clock
         self._random = random
         self._load = load
         self._readings: dict[str, PodUsage] = {}  # by uid
@@ -36,7 +36,7 @@ class MetricsServer:
         running = {pod.uid: pod for pod in pods if pod.stage in ("running", "ready", "unready", "ending")}
         for uid in self._readings.keys() - running.keys():
             del self._readings[uid]
-        now = self._moments.plot
+        now = self._clock.seconds
         for uid, pod in running.items():
             if not (reading := self._readings.get(uid)):
                 due = now + FIRST_SECONDS + self._random.uniform(0, 6)
@@ -48,7 +48,8 @@ class MetricsServer:
     def sampled(self, pods: MockPods) -> events.MetricsSampled:
         """What the API answers now."""
         known = [self._readings.get(pod.uid) for pod in pods]
-        return events.MetricsSampled(at=self._moments.told, samples=[one.told for one in known if one and one.told])
+        samples = [one.emitted for one in known if one and one.emitted]
+        return events.MetricsSampled(at=self._clock.timestamp, samples=samples)
 
     def cpu(self, uid: str) -> float | None:
         """The last sample's millicores."""
@@ -61,12 +62,12 @@ class MetricsServer:
         if pod.kind is SERVICE:
             reading.memory = min(reading.memory, 180 * MEBI)
         reading.due += WINDOW_SECONDS
-        reading.work, reading.at = self._load.work, self._moments.plot
-        reading.told = sample(pod.name, pod.main, self._moments.stamp, reading.cpu, reading.memory)
+        reading.work, reading.at = self._load.work, self._clock.seconds
+        reading.emitted = sample(pod.name, pod.main, self._clock.stamp, reading.cpu, reading.memory)
 
     def _used(self, pod: MockPod, reading: PodUsage) -> float:
         if pod.kind is SERVICE:
-            mean = (self._load.work - reading.work) / (self._moments.plot - reading.at)
+            mean = (self._load.work - reading.work) / (self._clock.seconds - reading.at)
             return mean * self._random.uniform(0.95, 1.05)
         if pod.kind is DATABASE:
             return (14 + self._load.rate * 0.3) * self._random.uniform(0.9, 1.1)

@@ -1,6 +1,6 @@
 """Pods in detail that are not there, for work on the page: objects as the API server has them, and logs without end.
 
-All follows from a pod's view in the state and from the time, so that whoever asks twice gets the same answer.
+All of it is computed from the pod's view in the state and from the time: repeated requests get the same answer.
 """
 
 import random
@@ -68,16 +68,16 @@ class MockPodReader:
 
     def events(self, view: Json) -> list[Json]:
         main = next(iter(self._kind(view).containers))
-        told = [
+        notes = [
             (0.0, "Scheduled", f"Successfully assigned {self._targets.namespace}/{view['name']} to node", "scheduler"),
             (0.4, "Pulled", 'Container image "flask-mongodb-service:mock" already present on machine', "kubelet"),
             (0.6, "Created", "Container created", "kubelet"),
             (0.9, "Started", "Container started", "kubelet"),
         ]
         if view["restarts"]:
-            told.append((20, "BackOff", f"Back-off restarting failed container {main} in pod", "kubelet"))
+            notes.append((20, "BackOff", f"Back-off restarting failed container {main} in pod", "kubelet"))
         if view["phase"] == "Terminating":
-            told.append((30, "Killing", f"Stopping container {main}", "kubelet"))
+            notes.append((30, "Killing", f"Stopping container {main}", "kubelet"))
         return [
             {
                 "metadata": {"uid": f"{view['uid']}-{reason}", "name": f"{view['name']}.{int(after * 1e9):016x}"},
@@ -89,7 +89,7 @@ class MockPodReader:
                 "lastTimestamp": self._at(view, after),
                 "source": {"component": component},
             }
-            for after, reason, message, component in told
+            for after, reason, message, component in notes
         ]
 
     def log(self, view: Json, asked: LogRequest) -> LogSource:
@@ -185,7 +185,7 @@ class MockLog:
     def _line(self, number: int) -> bytes:
         at = _rfc3339(self._began + number * LINE_SECONDS)
         stamp = f"{at[:-1]}{number % 1_000_000:06d}Z " if self._asked.timestamps else ""
-        return f"{stamp}{_words(random.Random(f'{self._seed} {number}'), number, at)}\n".encode()  # noqa: S311 - a story
+        return f"{stamp}{_words(random.Random(f'{self._seed} {number}'), number, at)}\n".encode()  # noqa: S311 - a simulation
 
 
 def _words(chance: random.Random, number: int, at: str) -> str:

@@ -1,4 +1,4 @@
-"""The namespace's pods, from their creation until they are gone, each stage told as the API server would."""
+"""The namespace's pods, from creation to deletion. Each stage is emitted as the API server would send it."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ LONGEST_NAME = 253  # characters of an object's name
 
 @dataclass(frozen=True)
 class PodKind:
-    """What sort of pod: its containers, and how many seconds of the plot its stages take."""
+    """A kind of pod: its containers, and how many simulated seconds its stages take."""
 
-    owner: str  # the kind of what makes it anew
+    owner: str  # the kind of the controller that replaces it
     containers: dict[str, Json]
     init: dict[str, Json] = field(default_factory=dict)
     starting: float = 2.0  # from its containers' start until it is ready
@@ -62,7 +62,7 @@ class MockPod:
     started: str = ""  # its containers, the last time
     turned: str = ""  # when it became ready or unready
     deleted: str | None = None  # when it is to be gone, whatever it does
-    ahead: list[tuple[float, str]] = field(default_factory=list)  # what it will be, and when in the plot
+    ahead: list[tuple[float, str]] = field(default_factory=list)  # (simulated time, next stage)
 
     @property
     def main(self) -> str:
@@ -88,17 +88,17 @@ class MockPods:
     def __init__(
         self,
         namespace: str,
-        moments: SimulationClock,
+        clock: SimulationClock,
         random: random.Random,
-        happenings: KubernetesEvents,
-        tell: Callable[[events.Event], None],
+        kubernetes_events: KubernetesEvents,
+        emit: Callable[[events.Event], None],
         uid: Callable[[], str],
     ) -> None:
         self._namespace = namespace
-        self._moments = moments
+        self._clock = clock
         self._random = random
-        self._happenings = happenings
-        self._tell = tell
+        self._kubernetes_events = kubernetes_events
+        self._emit = emit
         self._uid = uid
         self._pods: dict[str, MockPod] = {}
         self._addresses = 0
@@ -115,7 +115,7 @@ class MockPods:
 
     def listed(self) -> events.ObjectsListed:
         objects = [decoded("pods", written(pod)) for pod in self]
-        return events.ObjectsListed(at=self._moments.told, kind="pods", objects=objects)
+        return events.ObjectsListed(at=self._clock.timestamp, kind="pods", objects=objects)
 
     def new_name(self, deployment: str) -> str:
         return f"{deployment}-{HASH}-{''.join(self._random.choices(LETTERS, k=5))}"
@@ -123,29 +123,30 @@ class MockPods:
     def create(self, name: str, app: str, kind: PodKind) -> MockPod:
         self._addresses += 1
         third, fourth = divmod(self._addresses % 64_000, 250)
-        pod = MockPod(name, self._uid(), app, kind, self._moments.stamp, f"10.244.{third}.{fourth + 2}")
+        pod = MockPod(name, self._uid(), app, kind, self._clock.stamp, f"10.244.{third}.{fourth + 2}")
         self._pods[pod.uid] = pod
-        now = self._moments.plot
+        now = self._clock.seconds
         running = now + self._random.uniform(1.0, 2.0)
         starting = kind.starting * self._random.uniform(0.8, 1.4)
         pod.ahead = [(now + 0.5, "creating"), (running, "running"), (running + starting, "ready")]
-        told = (
+        note = (
             f"Created pod: {name}"
             if kind.owner == "ReplicaSet"
             else f"Create Pod {name} in {kind.owner} {app} successful"
         )
-        self._happenings.note(pod.owner, "SuccessfulCreate", told, f"{kind.owner.lower()}-controller")
+        self._kubernetes_events.note(pod.owner, "SuccessfulCreate", note, f"{kind.owner.lower()}-controller")
         self._changed(pod)
         return pod
 
     def end(self, pod: MockPod, *, by_owner: bool = True) -> None:
-        """Tells the pod to go, as its owner or somebody else."""
+        """Delete the pod, as its controller does or somebody else."""
         if pod.stage == "ending":
             return
-        now = self._moments.plot
+        now = self._clock.seconds
         pod.ahead = [(now, "ending"), (now + pod.kind.ending * self._random.uniform(0.8, 1.2), "gone")]
         if by_owner and pod.kind.owner == "ReplicaSet":
-            self._happenings.note(pod.owner, "SuccessfulDelete", f"Deleted pod: {pod.name}", "replicaset-controller")
+            note = f"Deleted pod: {pod.name}"
+            self._kubernetes_events.note(pod.owner, "SuccessfulDelete", note, "replicaset-controller")
         self.step_of(pod)
 
     def run_out_of_memory(self, pod: MockPod) -> None:
@@ -154,7 +155,7 @@ class MockPods:
     def kill(self, pod: MockPod, reason: str) -> None:
         """Its container is killed, and started again."""
         pod.killed_for = reason
-        now = self._moments.plot
+        now = self._clock.seconds
         pod.ahead = [(now, "killed"), (now + 1.5, "running"), (now + 4.0, "ready")]
         self.step_of(pod)
 
@@ -170,7 +171,7 @@ class MockPods:
 
     def step_of(self, pod: MockPod) -> bool:
         moved = False
-        while pod.ahead and pod.ahead[0][0] <= self._moments.plot:
+        while pod.ahead and pod.ahead[0][0] <= self._clock.seconds:
             _, stage = pod.ahead.pop(0)
             moved = True
             self._enter(pod, stage)
@@ -182,23 +183,23 @@ class MockPods:
         self._turn(pod, stage)
         if stage == "gone":
             del self._pods[pod.uid]
-            self._tell(events.ObjectDeleted(at=self._moments.told, kind="pods", uid=pod.uid))
+            self._emit(events.ObjectDeleted(at=self._clock.timestamp, kind="pods", uid=pod.uid))
             return
         if stage == "running":
-            pod.started = self._moments.stamp
+            pod.started = self._clock.stamp
         if stage == "ending":
-            pod.deleted = self._moments.stamp_in(GRACE_SECONDS)
+            pod.deleted = self._clock.stamp_in(GRACE_SECONDS)
         self._note(pod, stage)
         self._changed(pod)
 
     def _turn(self, pod: MockPod, stage: str) -> None:
         was_ready, pod.stage = pod.ready, stage
         if pod.ready != was_ready or stage == "running":
-            pod.turned = self._moments.stamp
+            pod.turned = self._clock.stamp
 
     def _note(self, pod: MockPod, stage: str) -> None:
         """Kubernetes' own words about it."""
-        note, about = self._happenings.note, pod.regarding(pod.main)
+        note, about = self._kubernetes_events.note, pod.regarding(pod.main)
         if stage == "creating":
             assigned = f"Successfully assigned {self._namespace}/{pod.name} to {NODE}"
             note(pod.regarding(), "Scheduled", assigned, "default-scheduler")
@@ -214,7 +215,7 @@ class MockPods:
                 note(pod.regarding(container), "Killing", f"Stopping container {container}")
 
     def _changed(self, pod: MockPod) -> None:
-        self._tell(events.ObjectChanged(at=self._moments.told, kind="pods", object=decoded("pods", written(pod))))
+        self._emit(events.ObjectChanged(at=self._clock.timestamp, kind="pods", object=decoded("pods", written(pod))))
 
 
 def written(pod: MockPod) -> Json:

@@ -1,4 +1,4 @@
-"""The collection: documents that come in, odd ones among them, and what the database tells of it."""
+"""The simulated collection: new documents, odd ones among them, and the events about them."""
 
 import random
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class MockCollection:
     """The newest documents; `keep` is given them all."""
 
     def __init__(
-        self, moments: SimulationClock, random: random.Random, keep: Keep = lambda id_, document: None
+        self, clock: SimulationClock, random: random.Random, keep: Keep = lambda id_, document: None
     ) -> None:
-        self._moments = moments
+        self._clock = clock
         self._random = random
         self._keep = keep
         self._newest: list[events.Document] = []
@@ -36,7 +36,7 @@ class MockCollection:
         """Takes in a document, or makes one up."""
         self._count += 1
         id_given = id_ is not None  # a reader's own, of which nothing is known
-        id_ = id_ or f"{int(self._moments.at.timestamp()):08x}fa0e00{self._count:010x}"
+        id_ = id_ or f"{int(self._clock.at.timestamp()):08x}fa0e00{self._count:010x}"
         made = self._made_up() if document is None else document
         self._keep(id_, made)
         text, truncated = None, False
@@ -46,7 +46,7 @@ class MockCollection:
         elif id_given or "exact" in made:
             text = orjson.dumps(made).decode()
         shown = events.Document(
-            id=id_, document=made, inserted=self._moments.stamp.replace("Z", ".000Z"), truncated=truncated, text=text
+            id=id_, document=made, inserted=self._clock.stamp.replace("Z", ".000Z"), truncated=truncated, text=text
         )
         self._newest = [shown, *self._newest[: NEWEST - 1]]
         self._bytes += size + 22
@@ -59,12 +59,12 @@ class MockCollection:
 
     def contents(self) -> events.CollectionRead:
         return events.CollectionRead(
-            at=self._moments.told, version=VERSION, count=self._count, size_bytes=self._bytes, newest=self._newest
+            at=self._clock.timestamp, version=VERSION, count=self._count, size_bytes=self._bytes, newest=self._newest
         )
 
     def volume(self) -> events.VolumeUsage:
         used = 11 * 2**30 + self._bytes * 40
-        return events.VolumeUsage(at=self._moments.told, used_bytes=used, total_bytes=FILE_SYSTEM_BYTES)
+        return events.VolumeUsage(at=self._clock.timestamp, used_bytes=used, total_bytes=FILE_SYSTEM_BYTES)
 
     def _made_up(self) -> dict[str, Any]:
         if self._count % ODD_EVERY == 0:

@@ -31,10 +31,10 @@ class MockRefused(Exception):
 
 
 class MockDataService:
-    """Takes documents from readers and from the story, which is told of the readers' by `tell`."""
+    """Takes documents from readers and from the simulation. `tell` passes a reader's document to the simulation."""
 
-    def __init__(self, tell: Callable[[str, Json], None] = lambda id_, document: None) -> None:
-        self._tell = tell
+    def __init__(self, emit: Callable[[str, Json], None] = lambda id_, document: None) -> None:
+        self._emit = emit
         self._documents: dict[str, Json] = {}
         self._lock = threading.Lock()
 
@@ -78,7 +78,7 @@ class MockDataService:
                 return _problem(MockRefused(409, f"Another document has the _id {id_}."))
             return DataServiceAnswer(200, orjson.dumps({"id": id_}), id=id_)
         self.keep(id_, document)
-        self._tell(id_, document)
+        self._emit(id_, document)
         return DataServiceAnswer(201, orjson.dumps({"id": id_}), id=id_)
 
 
