@@ -42,7 +42,7 @@ how to be sure.
 PROBLEMS = {
     400: "The request or its JSON is malformed, or a query parameter is unknown or out of its bounds.",
     404: "There is no document with this id.",
-    408: "The request stalled.",
+    408: "The request took too long to arrive.",
     409: "Another document has this _id.",
     413: f"The body exceeds {body.LIMIT:,} bytes.",
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",
