@@ -43,7 +43,8 @@ class Allowance:
 class Channel:
     """The part of a socket that gunicorn uses, and `receive` and `flush` for the worker's loop.
 
-    `socket` is the client's socket itself, non-blocking.
+    `socket` is the client's socket itself, non-blocking. Once it is detached, others may close it at any time: it must
+    not be polled any more.
     """
 
     def __init__(self, client: socket.socket, limits: Limits, sending: Allowance) -> None:
@@ -53,6 +54,7 @@ class Channel:
         self._sending = sending
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
+        self.is_detached = False
         self.received = bytearray()
         self._taken = 0  # bytes of the request that gunicorn has
         self.framing = Framing(limits)
@@ -117,6 +119,7 @@ class Channel:
 
     def detach(self) -> socket.socket:
         """Return the socket, blocking, for a protocol that is not HTTP."""
+        self.is_detached = True
         self.socket.setblocking(True)
         return self.socket
 
@@ -184,7 +187,6 @@ class Channel:
         self.socket.setsockopt(*arguments)
 
     def shutdown(self, how: int) -> None:
-        self.socket.setblocking(False)  # it may have been detached
         self.socket.shutdown(how)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ there are too many connections, the one that has waited longest for its client i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import select
@@ -55,6 +56,7 @@ class Bounds:
 BOUNDS = Bounds()
 ACCEPTED_AT_ONCE = 64
 SWEEP_SECONDS = 0.5
+FULL_SECONDS = 0.01  # before the next try to accept, without a file descriptor
 WORKER_ENDED = 1  # exit status
 IDLE_MS = 2  # a thread waits so long for its connection's next request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -65,6 +67,7 @@ class Phase(Enum):
     SERVING = "serving"
     SENDING = "sending"
     LINGERING = "lingering"
+    CLOSED = "closed"
 
 
 class Log(Logger):  # type: ignore[misc]
@@ -113,18 +116,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 client, address = listener.accept()
-            except OSError as error:
+            except BlockingIOError:
+                return
+            except OSError as error:  # the client is gone already, or there is no file descriptor left
                 if error.errno in (errno.EMFILE, errno.ENFILE):
                     self._evict()
-                elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                    raise
+                    time.sleep(FULL_SECONDS)
                 return
             self.nr_conns += 1
             if self.nr_conns > self.bounds.connections:
                 self._evict()
             channel = Channel(client, self._limits, self._sending)
             connection = Connection(self.cfg, channel, address, listener.getsockname())
-            self._read(connection, self.bounds.first_seconds)
+            self._safely(connection, lambda each: self._read(each, self.bounds.first_seconds))
 
     def _read(self, connection: Connection, seconds: float) -> None:
         """Wait for the next request, which may be there already."""
@@ -154,9 +158,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if channel.framing.expects_continue:
                 channel.framing.expects_continue = False
                 channel.send_now(CONTINUE)
-
-    def _on_readable(self, connection: Connection, _: object) -> None:
-        self._receive(connection)
 
     def _count(self, connection: Connection, size: int) -> None:
         self._receiving += size - connection.counted
@@ -194,15 +195,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, connection: Connection, future: Future[Any]) -> None:
         """On the loop, after a thread has ended with a connection."""
         connection.keep_alive = not future.cancelled() and future.exception() is None and bool(future.result())
+        self._safely(connection, self._finish)
+
+    def _finish(self, connection: Connection) -> None:
         self._count(connection, len(connection.sock.received))
-        if connection.sock.unsent_bytes:
+        if connection.sock.is_detached:
+            self._close(connection)
+        elif connection.sock.unsent_bytes:
             bounds = self.bounds
             seconds = bounds.answer_seconds * (1 + connection.sock.unsent_bytes / bounds.answer_bytes)
             self._park(connection, Phase.SENDING, seconds)
         else:
             self._answered(connection)
 
-    def _on_writable(self, connection: Connection, _: object) -> None:
+    def _flush(self, connection: Connection) -> None:
         try:
             if not connection.sock.flush():
                 return
@@ -231,7 +237,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         connection.sock.received = bytearray()
         self._park(connection, Phase.LINGERING, self.bounds.linger_seconds)
 
-    def _on_late(self, connection: Connection, _: object) -> None:
+    def _discard(self, connection: Connection) -> None:
         if not connection.sock.discard():
             self._drop(connection)
 
@@ -252,6 +258,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._close(connection)
 
     def _close(self, connection: Connection) -> None:
+        if connection.phase is Phase.CLOSED:
+            return
+        connection.phase = Phase.CLOSED
         self._count(connection, 0)
         self.nr_conns -= 1
         connection.close()
@@ -263,19 +272,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         connection.deadline = time.monotonic() + seconds
         self._parked[connection] = None
         event = selectors.EVENT_WRITE if phase is Phase.SENDING else selectors.EVENT_READ
-        self.poller.register(connection.sock, event, functools.partial(self._handler(phase), connection))
+        self.poller.register(connection.sock, event, functools.partial(self._dispatch, connection))
 
-    def _handler(self, phase: Phase) -> Callable[[Connection, object], None]:
-        return {
-            Phase.READING: self._on_readable,
-            Phase.SENDING: self._on_writable,
-            Phase.LINGERING: self._on_late,
-        }[phase]
+    def _dispatch(self, connection: Connection, _: object) -> None:
+        """Go on with a connection that the poller reported."""
+        if connection.phase is Phase.READING:
+            self._safely(connection, self._receive)
+        elif connection.phase is Phase.SENDING:
+            self._safely(connection, self._flush)
+        else:
+            self._safely(connection, self._discard)
+
+    def _safely(self, connection: Connection, action: Callable[[Connection], None]) -> None:
+        """Do this on the loop. A fault ends the connection, and not the worker."""
+        try:
+            action(connection)
+        except Exception:
+            self.log.exception("A connection failed.")
+            self._drop(connection)
 
     def _unpark(self, connection: Connection) -> None:
         if connection in self._parked:
             del self._parked[connection]
-            self.poller.unregister(connection.sock)
+            with contextlib.suppress(KeyError, ValueError, OSError):  # its registration may have failed
+                self.poller.unregister(connection.sock)
 
     def murder_keepalived(self, force: bool = False) -> None:
         """End the connections whose deadline has passed. gunicorn calls this after each round of its loop."""
@@ -284,12 +304,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         self._next_sweep = now + SWEEP_SECONDS
         for connection in [each for each in self._parked if force or each.deadline <= now]:
-            if connection.phase is Phase.READING and connection.began and not force:
-                self._refuse(connection, HTTPStatus.REQUEST_TIMEOUT, "request")
-            else:
-                if connection.phase is Phase.SENDING:
-                    self.refusals["answer"] += 1
-                self._drop(connection)
+            self._safely(connection, self._drop if force else self._expire)
+
+    def _expire(self, connection: Connection) -> None:
+        if connection.phase is Phase.READING and connection.began:
+            self._refuse(connection, HTTPStatus.REQUEST_TIMEOUT, "request")
+            return
+        if connection.phase is Phase.SENDING:
+            self.refusals["answer"] += 1
+        self._drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """At the worker's end: idle connections have until `deadline`."""

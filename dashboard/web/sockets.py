@@ -5,7 +5,8 @@ A request without permission is refused with a status before the upgrade, since 
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -24,6 +25,8 @@ PING_SECONDS = 10
 LONGEST_MESSAGE = 4096  # bytes; a page's messages are a name and a number
 FOLLOWING = "following"  # the room of the viewers that get patches
 USER_TIMEOUT_MS = 30_000
+JOIN_SECONDS = 10.0  # from the upgrade to Socket.IO's connect packet
+MOST_JOINING = 10  # sockets in between; each occupies one of the server's spare threads
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -35,6 +38,7 @@ class Sockets:
         self._hub = hub
         self._connections: dict[str, socket.socket] = {}
         self._sessions: dict[str, str] = {}  # by viewer
+        self._joining: dict[socket.socket, float] = {}  # upgraded, and when it must have joined
         self._io = SocketIO(
             app,
             async_mode="threading",
@@ -52,12 +56,24 @@ class Sockets:
         self._io.on_event("disconnect", self._on_disconnect)
         self._io.on_event("snapshot", self._on_snapshot)
         self._io.on_event("seen", self._on_seen)
-        app.wsgi_app = UpgradeGate(app, hub, app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = UpgradeGate(app, self, app.wsgi_app)  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """Disconnect every viewer, so that the server need not wait for them."""
         for viewer in list(self._connections):
             self.disconnect(viewer)
+
+    def full(self) -> bool:
+        return self._hub.full() or len(self._joining) >= MOST_JOINING
+
+    @contextlib.contextmanager
+    def joining(self, connection: socket.socket) -> Iterator[None]:
+        """Disconnect the socket unless it joins in time."""
+        self._joining[connection] = time.monotonic() + JOIN_SECONDS
+        try:
+            yield
+        finally:
+            self._joining.pop(connection, None)
 
     def end_session(self, session: str) -> None:
         """Disconnect the session's viewers: it was logged out."""
@@ -74,6 +90,9 @@ class Sockets:
 
     def tick(self, message: bytes) -> None:
         self._emit("tick", message, None)
+        for connection, deadline in list(self._joining.items()):
+            if time.monotonic() > deadline:
+                _disconnect(connection)
 
     def follow(self, viewer: str) -> None:
         with contextlib.suppress(KeyError, ValueError):  # it has just left
@@ -83,10 +102,8 @@ class Sockets:
         self._io.server.leave_room(viewer, FOLLOWING, namespace="/")
 
     def disconnect(self, viewer: str) -> None:
-        """Shut down the TCP connection: a page that reads nothing would not read a close frame either."""
         if connection := self._connections.pop(viewer, None):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _disconnect(connection)
 
     def _emit(self, name: str, message: bytes, to: str | None) -> None:
         """Queue a message for each page. It is JSON already, so it is not encoded again."""
@@ -99,6 +116,7 @@ class Sockets:
         if connection := client_socket(request.environ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
+            self._joining.pop(connection, None)
         self._sessions[viewer] = session_id()
         try:
             self._hub.join(viewer)
@@ -125,9 +143,9 @@ class Sockets:
 class UpgradeGate:
     """WSGI middleware before Socket.IO: refuses a connection with a status."""
 
-    def __init__(self, app: Flask, hub: Hub, inner: Wsgi) -> None:
+    def __init__(self, app: Flask, sockets: Sockets, inner: Wsgi) -> None:
         self._app = app
-        self._hub = hub
+        self._sockets = sockets
         self._inner = inner
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -137,7 +155,9 @@ class UpgradeGate:
                 if refusal is not None:
                     return self._app.process_response(refusal)(environ, start_response)
             if "HTTP_UPGRADE" in environ and isinstance(channel := environ.get("gunicorn.socket"), Channel):
-                environ["gunicorn.socket"] = channel.detach()
+                environ["gunicorn.socket"] = connection = channel.detach()
+                with self._sockets.joining(connection):  # the call lasts as long as the socket
+                    return self._inner(environ, start_response)
         return self._inner(environ, start_response)
 
     def _refusal(self) -> Response | None:
@@ -151,9 +171,15 @@ class UpgradeGate:
             return problem(401, "Sign in, or send a token as Bearer.", WWW_Authenticate="Bearer")
         if not same_origin(request, required=bearer_token(request) is None):
             return problem(403, "The request does not come from this origin.")
-        if self._hub.full():
+        if self._sockets.full():
             return problem(503, "Too many pages are open.", Retry_After="10")
         return None
+
+
+def _disconnect(connection: socket.socket) -> None:
+    """Shut down the TCP connection: a page that reads nothing would not read a close frame either."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class SocketJson:

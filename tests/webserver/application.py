@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -35,6 +36,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/stream":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return _stream(size)
+    if path == "/detach":  # as a WebSocket does, whose library closes the socket from a thread of its own
+        connection = environ["gunicorn.socket"].detach()
+        connection.sendall(b"detached")
+        threading.Timer(size / 100, connection.close).start()
+        raise StopIteration  # tells gunicorn that the answer is sent
     if path == "/sleep":
         time.sleep(size)
     channel = environ["gunicorn.socket"]

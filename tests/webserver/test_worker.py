@@ -265,6 +265,14 @@ def test_stopping_worker_finishes_its_requests(server: Server) -> None:
     assert answers == [(200, b"xx")] and closed(idle)
 
 
+def test_detached_socket_that_others_close_harms_no_connection(server: Server) -> None:
+    for number in range(40):
+        with server.connect() as client:
+            client.sendall(b"GET /detach?%d HTTP/1.1\r\nHost: a\r\n\r\n" % (number % 5))
+            assert client.recv(100) == b"detached"
+        assert server.seconds_to_answer() < PROMPT_SECONDS
+
+
 def test_server_ends_with_its_worker(tmp_path: Path) -> None:
     server = Server(tmp_path / "log")
     (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()

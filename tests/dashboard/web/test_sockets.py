@@ -1,5 +1,7 @@
 """The wire, as a page meets it: a real Socket.IO client, and the dashboard as its container runs it."""
 
+import contextlib
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 import socketio
 
 from dashboard.core.diff import patch
+from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
@@ -165,6 +168,43 @@ def test_stranger_is_refused_before_the_upgrade(served: Served) -> None:
     assert upgrade(served, **cookie, **spoofed) == "HTTP/1.1 403 FORBIDDEN"
     assert upgrade(served, **cookie) == "HTTP/1.1 403 FORBIDDEN", "a browser always names its origin"
     assert upgrade(served, **cookie, **origin).startswith("HTTP/1.1 101 ")
+
+
+def test_sockets_that_do_not_join_are_closed_and_keep_no_page_out(served: Served) -> None:
+    request = (
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{served.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        f"Authorization: {BEARER['Authorization']}\r\n\r\n"
+    )
+    silent = [socket.create_connection(("127.0.0.1", served.port), WAIT_SECONDS) for _ in range(MOST_JOINING)]
+    for connection in silent:
+        connection.sendall(request.encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
+    assert upgrade(served, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+    for connection in silent:
+        connection.settimeout(JOIN_SECONDS + 5)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(65536):
+                pass
+        connection.close()
+    with page(served) as opened:
+        opened.wait(lambda: opened.of("snapshot"))
+
+
+def test_logout_ends_the_sockets_of_its_session(served: Served) -> None:
+    cookie, other = session_cookie(served), session_cookie(served)
+    with page(served, {"Cookie": cookie}) as ending, page(served, {"Cookie": other}) as staying:
+        staying.wait(lambda: staying.of("snapshot"))
+        status, body = get(served.url, Cookie=cookie)
+        token = re.search(rb'name="csrf-token" content="([^"]*)"', body)
+        assert status == 200 and token
+        own = {"Cookie": cookie, "Origin": served.url, "X-CSRF-Token": token[1].decode()}
+        headers = own | {"Content-Type": "application/json"}
+        with urlopen(Request(f"{served.url}/logout", b"{}", headers, method="POST"), timeout=WAIT_SECONDS) as answer:  # noqa: S310
+            assert answer.status == 204
+        ending.wait(lambda: not ending.client.connected)
+        assert staying.client.connected
 
 
 def test_polling_is_not_spoken(served: Served) -> None:
