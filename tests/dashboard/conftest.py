@@ -13,7 +13,7 @@ from dashboard.kube.client import Configuration, KubeClient
 from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
 from tests.dashboard.kube.stubs import Clock
 from tests.dashboard.objects import ObjectApi
-from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Heard, Served, StubApi
+from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Emitted, Served, StubApi
 from tools.local.mongod import Mongod
 
 
@@ -47,8 +47,8 @@ def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def emitted() -> Emitted:
+    return Emitted()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ STREAMS = ROOT / "tests" / "streams"
 Measured = Callable[[str, float, float], None]  # what, seconds, promised: the fixture `measured`
 
 
-class Heard(list[events.Event]):
+class Emitted(list[events.Event]):
     """The events that a source emitted, in order, to be waited for."""
 
     def __init__(self) -> None:
@@ -45,11 +45,11 @@ class Heard(list[events.Event]):
     def of(self, type_: type[Any], *kinds: str) -> list[Any]:
         return [told for told in self if isinstance(told, type_) and (not kinds or getattr(told, "kind", "") in kinds)]
 
-    def wait(self, condition: Callable[["Heard"], Any], seconds: float = 90) -> Any:
+    def wait(self, condition: Callable[["Emitted"], Any], seconds: float = 90) -> Any:
         end = time.monotonic() + seconds
         with self._more:
             while not (found := condition(self)):
-                assert time.monotonic() < end, f"not heard within {seconds} s: {self!r}"
+                assert time.monotonic() < end, f"not emitted within {seconds} s: {self!r}"
                 self._more.wait(0.1)  # it may wait for something that is not told as well
             return found
 

@@ -21,7 +21,7 @@ from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load import process as generator_process
 from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
 from dashboard.load.supervisor import Load
-from tests.dashboard.stubs import ROOT, Heard
+from tests.dashboard.stubs import ROOT, Emitted
 from tools.local.mongod import free_port
 
 pytestmark = pytest.mark.slow
@@ -99,15 +99,15 @@ def server() -> Iterator[TargetServer]:
 
 
 @pytest.fixture
-def load(server: TargetServer, heard: Heard) -> Iterator[Load]:
+def load(server: TargetServer, emitted: Emitted) -> Iterator[Load]:
     """A supervisor without the self-test, which may fail on a busy machine."""
-    supervisor = Load(server.url, heard, test_seconds=0)
+    supervisor = Load(server.url, emitted, test_seconds=0)
     yield supervisor
     supervisor.stop()
 
 
-def updates(heard: Heard) -> list[dict[str, Any]]:
-    return [event.load for event in heard.of(events.LoadUpdated)]
+def updates(emitted: Emitted) -> list[dict[str, Any]]:
+    return [event.load for event in emitted.of(events.LoadUpdated)]
 
 
 def wait_until_ended(load: Load) -> None:
@@ -143,14 +143,14 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_load_sends_all_due_requests_and_emits_each_second(server: TargetServer, load: Load, heard: Heard) -> None:
+def test_load_sends_all_due_requests_and_emits_each_second(server: TargetServer, load: Load, emitted: Emitted) -> None:
     load.start(LoadOptions(rate=50, duration=3), "Anna")
     assert load.running()
     wait_until_ended(load)
     totals = load.totals()
     assert (totals.offered, totals.sent, totals.achieved, totals.dropped, totals.errors) == (150, 150, 150, 0, 0)
     assert server.requests == [PATH] * 150
-    states = updates(heard)
+    states = updates(emitted)
     assert [state["active"] for state in states] == [True] * (len(states) - 1) + [False]
     assert len(states) >= 4
     assert states[0]["by"] == "Anna" and states[0]["rate"] == 50 and states[0]["started"] < states[0]["ends"]
@@ -158,7 +158,7 @@ def test_load_sends_all_due_requests_and_emits_each_second(server: TargetServer,
     assert totals.lag_p99_ms is not None and totals.cpu_percent is not None and totals.failed is None
 
 
-def test_rate_change_takes_effect_in_the_running_process(server: TargetServer, load: Load, heard: Heard) -> None:
+def test_rate_change_takes_effect_in_the_running_process(server: TargetServer, load: Load, emitted: Emitted) -> None:
     load.start(LoadOptions(rate=100, duration=9), "Anna")
     (pid,) = generators(server.url)
     time.sleep(3)
@@ -171,7 +171,7 @@ def test_rate_change_takes_effect_in_the_running_process(server: TargetServer, l
     assert totals.due == pytest.approx(1800, rel=0.1), "the sleeps may last longer"
     assert totals.offered == pytest.approx(totals.due, rel=0.02)
     assert totals.achieved == totals.sent == len(server.requests) and totals.failed is None
-    assert [rate for rate, _ in groupby(state["rate"] for state in updates(heard))] == [100, 400, 100.5]
+    assert [rate for rate, _ in groupby(state["rate"] for state in updates(emitted))] == [100, 400, 100.5]
 
 
 def test_invalid_rate_is_refused_and_any_rate_is_ignored_without_a_load(server: TargetServer, load: Load) -> None:
@@ -232,13 +232,13 @@ def test_stall_raises_the_p99_without_coordinated_omission(server: TargetServer,
     assert sum(seconds > 0.5 for seconds in waited) < len(waited) / 100, "its p99 omits the stall"
 
 
-def test_refused_connections_are_connect_errors(heard: Heard) -> None:
-    load = Load(f"http://127.0.0.1:{free_port()}", heard, test_seconds=0)
+def test_refused_connections_are_connect_errors(emitted: Emitted) -> None:
+    load = Load(f"http://127.0.0.1:{free_port()}", emitted, test_seconds=0)
     load.start(LoadOptions(rate=50, duration=2), "Anna")
     wait_until_ended(load)
     totals = load.totals()
     assert (totals.sent, totals.achieved, totals.by_kind, totals.p99_ms) == (100, 0, {"connect": 100}, None)
-    assert any(state["errors_per_second"] > 0 for state in updates(heard))
+    assert any(state["errors_per_second"] > 0 for state in updates(emitted))
 
 
 def test_503_counts_as_answered_and_as_an_error(server: TargetServer, load: Load) -> None:
@@ -291,14 +291,14 @@ def test_second_load_is_refused_until_the_first_ends(load: Load) -> None:
     wait_until_ended(load)
 
 
-def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: Load, heard: Heard) -> None:
+def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: Load, emitted: Emitted) -> None:
     server.silent = True
     load.start(LoadOptions(rate=50, duration=60), "Anna")
     (pid,) = generators(server.url)
-    heard.wait(lambda heard: any(state["offered"] for state in updates(heard)))
+    emitted.wait(lambda emitted: any(state["offered"] for state in updates(emitted)))
     load.stop()
     assert not load.running() and not Path(f"/proc/{pid}").exists(), "reaped"
-    assert updates(heard)[-1]["active"] is False and updates(heard)[-1]["error"] is None
+    assert updates(emitted)[-1]["active"] is False and updates(emitted)[-1]["error"] is None
     assert load.totals().failed is None
     load.stop()
     requests = len(server.requests)
@@ -306,23 +306,23 @@ def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: Load
     assert len(server.requests) == requests
 
 
-def test_generator_that_does_not_stop_is_killed(server: TargetServer, load: Load, heard: Heard) -> None:
+def test_generator_that_does_not_stop_is_killed(server: TargetServer, load: Load, emitted: Emitted) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     (pid,) = generators(server.url)
     os.kill(pid, signal.SIGSTOP)
     load.stop()
     assert not load.running() and not Path(f"/proc/{pid}").exists()
-    assert updates(heard)[-1]["active"] is False
+    assert updates(emitted)[-1]["active"] is False
 
 
 def test_killed_generator_fails_the_load_and_the_next_one_starts(
-    server: TargetServer, load: Load, heard: Heard
+    server: TargetServer, load: Load, emitted: Emitted
 ) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     (pid,) = generators(server.url)
     os.kill(pid, signal.SIGKILL)
     wait_until_ended(load)
-    assert load.totals().failed == updates(heard)[-1]["error"] == "The load ended early: it ended with signal 9."
+    assert load.totals().failed == updates(emitted)[-1]["error"] == "The load ended early: it ended with signal 9."
     load.start(LoadOptions(rate=10, duration=1), "Berta")
     wait_until_ended(load)
     assert load.totals().failed is None
@@ -366,7 +366,7 @@ def test_faulty_generator_ends_the_load_with_its_problem(
     problem: str,
     timeout: float,
     load: Load,
-    heard: Heard,
+    emitted: Emitted,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -381,12 +381,12 @@ def test_faulty_generator_ends_the_load_with_its_problem(
         load.start(LoadOptions(rate=10, duration=60), "Anna")
         wait_until_ended(load)
         assert str(load.totals().failed).startswith(f"The load ended early: {problem}")
-        assert updates(heard)[-1]["error"] == load.totals().failed
+        assert updates(emitted)[-1]["error"] == load.totals().failed
     else:
         with pytest.raises(ExternalError, match=f"The load generator did not start: {problem}") as raised:
             load.start(LoadOptions(rate=10, duration=60), "Anna")
         assert str(raised.value) == load.totals().failed
-        assert not load.running() and not updates(heard)
+        assert not load.running() and not updates(emitted)
 
 
 def test_missing_python_fails_the_start(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -521,8 +521,8 @@ def test_generator_checks_the_bounds_itself(server: TargetServer, options: dict[
     assert not server.requests
 
 
-def test_self_test_sends_no_requests_to_the_service(server: TargetServer, heard: Heard) -> None:
-    load = Load(server.url, heard, test_seconds=1)
+def test_self_test_sends_no_requests_to_the_service(server: TargetServer, emitted: Emitted) -> None:
+    load = Load(server.url, emitted, test_seconds=1)
     try:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     except GeneratorUnfit as error:  # a machine that runs tests may be too busy
@@ -534,19 +534,19 @@ def test_self_test_sends_no_requests_to_the_service(server: TargetServer, heard:
 
 
 def test_failed_self_test_prevents_the_load(
-    server: TargetServer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = Load(server.url, heard, test_seconds=1)
+    load = Load(server.url, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="10 requests a second") as raised:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     assert load.totals().failed == str(raised.value)
-    assert not load.running() and not server.requests and not heard
+    assert not load.running() and not server.requests and not emitted
 
 
-def test_self_test_uses_test_rate(server: TargetServer, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_self_test_uses_test_rate(server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = Load(server.url, heard, test_seconds=1)
+    load = Load(server.url, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="20 requests a second"):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
     with pytest.raises(InvalidOption):
@@ -554,8 +554,8 @@ def test_self_test_uses_test_rate(server: TargetServer, heard: Heard, monkeypatc
     assert not load.running() and not server.requests
 
 
-def test_stop_during_the_self_test_prevents_the_load(server: TargetServer, heard: Heard) -> None:
-    load = Load(server.url, heard, test_seconds=60)
+def test_stop_during_the_self_test_prevents_the_load(server: TargetServer, emitted: Emitted) -> None:
+    load = Load(server.url, emitted, test_seconds=60)
     raised: list[BaseException] = []
 
     def start() -> None:

@@ -23,7 +23,7 @@ from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
-from tests.dashboard.stubs import Heard
+from tests.dashboard.stubs import Emitted
 
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
 DATABASE = {"name": "mongodb-0", "uid": "uid-1"}
@@ -34,30 +34,30 @@ BY = "operator"
 class Joined:
     """A manager with what it needs; the database's pod is always the same."""
 
-    def __init__(self, heard: Heard, seed: int = 1, speed: float = QUICK, outcome: str = "") -> None:
-        self.heard = heard
+    def __init__(self, emitted: Emitted, seed: int = 1, speed: float = QUICK, outcome: str = "") -> None:
+        self.emitted = emitted
         self.audited: list[tuple[Any, ...]] = []
-        mock = Mock(TARGETS, heard, SimulationOptions(seed))
-        self.load = MockLoad(mock.generate, heard, seed)
+        mock = Mock(TARGETS, emitted, SimulationOptions(seed))
+        self.load = MockLoad(mock.generate, emitted, seed)
         self.manager = MockRunManager(
-            mock, self.load, lambda: [DATABASE], heard, lambda *line, **more: self.audited.append(line),
+            mock, self.load, lambda: [DATABASE], emitted, lambda *line, **more: self.audited.append(line),
             seed=seed, speed=speed, outcome=outcome, holder="dashboard", pod="mongodb-0",
         )  # fmt: skip
 
     def ended(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.heard.wait(
-            lambda heard: next(
-                (one.run for one in heard.of(RunUpdated) if one.run["id"] == run and one.run["ended"]), None
+        found: dict[str, Any] = self.emitted.wait(
+            lambda emitted: next(
+                (one.run for one in emitted.of(RunUpdated) if one.run["id"] == run and one.run["ended"]), None
             )
         )
-        self.heard.wait(lambda heard: heard.of(LeaseChanged)[-1].lease is None)
+        self.emitted.wait(lambda emitted: emitted.of(LeaseChanged)[-1].lease is None)
         return found
 
 
 @pytest.fixture
-def slow(heard: Heard) -> Iterator[Joined]:
+def slow(emitted: Emitted) -> Iterator[Joined]:
     """One whose runs last until they are aborted."""
-    joined = Joined(heard, speed=0.01)
+    joined = Joined(emitted, speed=0.01)
     yield joined
     joined.manager.end()
 
@@ -79,8 +79,8 @@ def test_its_load_changes_its_rate(slow: Joined) -> None:
     slow.load.change_rate(50)
     slow.load.start(LoadOptions(rate=100, duration=60), BY)
     slow.load.change_rate(250)
-    slow.heard.wait(
-        lambda heard: any(each.load["rate"] == 250 == each.load["offered"] for each in heard.of(LoadUpdated))
+    slow.emitted.wait(
+        lambda emitted: any(each.load["rate"] == 250 == each.load["offered"] for each in emitted.of(LoadUpdated))
     )
     with pytest.raises(InvalidOption):
         slow.load.change_rate(0)
@@ -90,8 +90,8 @@ def test_its_load_changes_its_rate(slow: Joined) -> None:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None:
-    joined = Joined(heard, seed_of(outcome))
+def test_run_plays_to_its_verdict(emitted: Emitted, demo: str, outcome: str) -> None:
+    joined = Joined(emitted, seed_of(outcome))
     options = {"mode": "crash"} if demo == "persistence" else {}  # the pod is always the same
     run = joined.ended(joined.manager.start(demo, options, BY))
     assert run["verdict"] == outcome
@@ -100,19 +100,19 @@ def test_run_plays_to_its_verdict(heard: Heard, demo: str, outcome: str) -> None
     states = [step["state"] for step in run["steps"]]
     assert states == ["done"] * len(run["steps"]) if outcome == "pass" else "waiting" not in states
     assert not joined.load.running()
-    assert heard.of(RunHistoryUpdated)[-1].runs == joined.manager.list()
+    assert emitted.of(RunHistoryUpdated)[-1].runs == joined.manager.list()
     assert joined.manager.get(run["id"]) == run
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_every_run_ends_as_it_is_asked_to(heard: Heard, outcome: str) -> None:
-    joined = Joined(heard, outcome=outcome)
+def test_every_run_ends_as_it_is_asked_to(emitted: Emitted, outcome: str) -> None:
+    joined = Joined(emitted, outcome=outcome)
     verdicts = [joined.ended(joined.manager.start("autoscale", {}, BY))["verdict"] for _ in range(3)]
     assert verdicts == [outcome] * 3
 
 
-def test_failed_autoscale_run_has_an_unmet_obligation(heard: Heard) -> None:
-    joined = Joined(heard, outcome="fail")
+def test_failed_autoscale_run_has_an_unmet_obligation(emitted: Emitted) -> None:
+    joined = Joined(emitted, outcome="fail")
     run = joined.ended(joined.manager.start("autoscale", {}, BY))
     row = joined.manager.list()[0]
     owed = row["owed"]
@@ -122,18 +122,18 @@ def test_failed_autoscale_run_has_an_unmet_obligation(heard: Heard) -> None:
     assert row["figures"] == {"start": 2, "peak": 2, "t2": None, "t6": None, "t8": None}
 
 
-def test_failed_persistence_run_names_the_lost_documents(heard: Heard) -> None:
-    joined = Joined(heard, outcome="fail")
+def test_failed_persistence_run_names_the_lost_documents(emitted: Emitted) -> None:
+    joined = Joined(emitted, outcome="fail")
     run = joined.ended(joined.manager.start("persistence", {}, BY))
     row = joined.manager.list()[0]
     assert row["figures"]["lost"] == len(run["evidence"]["lost_ids"]) > 0
     assert row["owed"] is None and run["evidence"]["lost_ids"][0] in row["reason"]
 
 
-def test_emitted_run_does_not_change_afterwards(heard: Heard) -> None:
-    joined = Joined(heard)
+def test_emitted_run_does_not_change_afterwards(emitted: Emitted) -> None:
+    joined = Joined(emitted)
     joined.ended(joined.manager.start("persistence", {}, BY))
-    first = heard.of(RunUpdated)[0].run
+    first = emitted.of(RunUpdated)[0].run
     assert (first["verdict"], first["timeline"], {step["state"] for step in first["steps"]}) == (
         "running", [], {"waiting"},
     )  # fmt: skip
@@ -141,7 +141,7 @@ def test_emitted_run_does_not_change_afterwards(heard: Heard) -> None:
 
 def test_one_run_at_a_time_and_nothing_beside_it(slow: Joined) -> None:
     run = slow.manager.start("persistence", {"mode": "crash"}, BY)
-    assert slow.heard.of(LeaseChanged)[-1].lease["run"] == run
+    assert slow.emitted.of(LeaseChanged)[-1].lease["run"] == run
     for attempt in (
         lambda: slow.manager.start("autoscale", {}, "another"),
         lambda: slow.manager.restart_mongo("uid-1", "graceful", BY),
@@ -177,7 +177,7 @@ def test_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
         slow.manager.load(options, "another")
     slow.manager.unload(BY)
     assert not slow.load.running()
-    first, last = slow.heard.of(LoadUpdated)[0].load, slow.heard.of(LoadUpdated)[-1].load
+    first, last = slow.emitted.of(LoadUpdated)[0].load, slow.emitted.of(LoadUpdated)[-1].load
     real = LoadProgress(options, BY).to_json(first["started"], first["ends"], active=True)
     assert first.keys() == last.keys() == real.keys()
     assert (first["active"], first["offered"], last["active"], last["offered"]) == (True, 100.0, False, 0.0)
@@ -186,20 +186,20 @@ def test_load_is_told_in_the_real_one_s_words_and_ends(slow: Joined) -> None:
 
 def test_load_holds_the_lease_and_a_run_waits_for_its_end(slow: Joined) -> None:
     slow.manager.load(LoadOptions(rate=100.0, duration=300.0), "somebody")
-    lease = slow.heard.of(LeaseChanged)[-1].lease
+    lease = slow.emitted.of(LeaseChanged)[-1].lease
     assert lease["holder"] == "dashboard" and lease["run"].startswith("load-")
     with pytest.raises(RunActive, match="a load by somebody") as refused:
         slow.manager.start("autoscale", {}, BY)
     assert refused.value.run == lease["run"]
     slow.manager.restart_mongo("uid-1", "graceful", BY)
     slow.manager.unload(BY)
-    assert slow.heard.of(LeaseChanged)[-1].lease is None
+    assert slow.emitted.of(LeaseChanged)[-1].lease is None
     slow.manager.start("autoscale", {}, BY)
 
 
 def test_load_ends_by_itself(slow: Joined) -> None:
     slow.manager.load(LoadOptions(rate=10.0, duration=1.0), BY)
-    slow.heard.wait(lambda heard: not heard.of(LoadUpdated)[-1].load["active"])
+    slow.emitted.wait(lambda emitted: not emitted.of(LoadUpdated)[-1].load["active"])
     end = time.monotonic() + 10
     while slow.load.running() and time.monotonic() < end:
         time.sleep(0.01)

@@ -27,7 +27,7 @@ from dashboard.mock.traffic import BOUNDS
 from dashboard.sources.mongo import shown
 from dashboard.sources.watches import PATHS
 from service.metrics import REQUEST_BUCKETS
-from tests.dashboard.stubs import ROOT, STREAMS, Heard
+from tests.dashboard.stubs import ROOT, STREAMS, Emitted
 
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -261,8 +261,8 @@ def test_seed_tells_the_same_story_each_time() -> None:
     assert told(1) != told(2)
 
 
-def test_it_plays_in_real_time_and_stops(heard: Heard) -> None:
-    mock = Mock(TARGETS, heard)
+def test_it_plays_in_real_time_and_stops(emitted: Emitted) -> None:
+    mock = Mock(TARGETS, emitted)
     mock.start()
-    heard.wait(lambda heard: len(heard.of(events.OperationRate)) > 1)
+    emitted.wait(lambda emitted: len(emitted.of(events.OperationRate)) > 1)
     mock.stop()

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.core.events import ActionRecorded
 from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, Audit
-from tests.dashboard.stubs import Heard
+from tests.dashboard.stubs import Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
 ANNA = "operator (session 3f2a, 10.0.0.7)"
@@ -45,8 +45,8 @@ def out() -> StringIO:
 
 
 @pytest.fixture
-def audit(heard: Heard, events: Events, out: StringIO) -> Iterator[Audit]:
-    made = Audit(heard, events.record, out)
+def audit(emitted: Emitted, events: Events, out: StringIO) -> Iterator[Audit]:
+    made = Audit(emitted, events.record, out)
     made.start()
     yield made
     events.answering.set()
@@ -62,23 +62,23 @@ def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None
     }  # fmt: skip
 
 
-def test_action_is_on_the_timeline_with_its_mark(audit: Audit, heard: Heard) -> None:
+def test_action_is_on_the_timeline_with_its_mark(audit: Audit, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
-    (acted,) = heard.of(ActionRecorded)
+    (acted,) = emitted.of(ActionRecorded)
     assert (acted.tone, acted.about, acted.mark) == ("busy", POD, "kill")
     assert acted.text == f"restart mongodb-0 (crash): started, by {ANNA}"
 
 
 @pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
-def test_failed_action_has_a_bad_tone(audit: Audit, heard: Heard, outcome: str, tone: str) -> None:
+def test_failed_action_has_a_bad_tone(audit: Audit, emitted: Emitted, outcome: str, tone: str) -> None:
     audit(ANNA, "run persistence", outcome)
-    assert [acted.tone for acted in heard.of(ActionRecorded)] == [tone]
+    assert [acted.tone for acted in emitted.of(ActionRecorded)] == [tone]
 
 
-def test_action_is_an_event_on_its_object(audit: Audit, events: Events, heard: Heard) -> None:
+def test_action_is_an_event_on_its_object(audit: Audit, events: Events, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD)
     audit(ANNA, "restart mongodb-0 (crash)", "failed: no such container", POD)
-    heard.wait(lambda _: len(events.recorded) == 2)
+    emitted.wait(lambda _: len(events.recorded) == 2)
     assert [(about, type_) for _, _, about, type_ in events.recorded] == [(POD, "Normal"), (POD, "Warning")]
     assert ANNA in events.recorded[0][1]
 
@@ -99,12 +99,12 @@ def test_audit_does_not_wait_for_the_api_server(audit: Audit, events: Events, ca
 
 
 def test_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
-    audit: Audit, events: Events, heard: Heard, caplog: pytest.LogCaptureFixture
+    audit: Audit, events: Events, emitted: Emitted, caplog: pytest.LogCaptureFixture
 ) -> None:
     events.error = RuntimeError("403: may not create events")
     audit(ANNA, "one", "started", POD)
     audit(ANNA, "two", "started", POD)
-    heard.wait(lambda _: caplog.text.count("may not create events") == 2)
+    emitted.wait(lambda _: caplog.text.count("may not create events") == 2)
 
 
 def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
@@ -115,7 +115,7 @@ def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
     assert (kept[0]["action"], kept[-1]["action"]) == (str(KEPT + 4), "5")
 
 
-def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, heard: Heard) -> None:
+def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, emitted: Emitted) -> None:
     audit(ANNA, "run persistence", "started")
     for _ in range(KEPT_DENIED + 50):
         audit.denied("nobody (no token, 10.0.0.9)", "run a demo", "refused: 401")
@@ -123,7 +123,7 @@ def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, heard:
     kept = audit.newest()
     assert len(kept) == KEPT_DENIED + 2
     assert (kept[0]["action"], kept[-1]["action"]) == ("abort it", "run persistence")
-    assert len(heard.of(ActionRecorded)) == 2
+    assert len(emitted.of(ActionRecorded)) == 2
 
 
 def test_words_from_outside_stay_one_line_of_a_bounded_length(audit: Audit, out: StringIO) -> None:

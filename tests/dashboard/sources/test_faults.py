@@ -21,7 +21,7 @@ from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
-from tests.dashboard.stubs import Heard, Measured, StubApi
+from tests.dashboard.stubs import Emitted, Measured, StubApi
 from tools.local.mongod import Mongod
 
 pytestmark = pytest.mark.slow
@@ -32,9 +32,9 @@ METRICS = METRICS_PATH.format("flask-mongodb")
 
 
 @pytest.fixture
-def source(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
+def source(api: StubApi, emitted: Emitted) -> Iterator[ClusterSource]:
     """A source that the test starts, after it has chosen the streams."""
-    cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     yield cluster
     cluster.stop()
 
@@ -46,30 +46,30 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "METRICS_SECONDS", 1.0)
 
 
-def state(heard: Heard) -> dict[str, Any]:
+def state(emitted: Emitted) -> dict[str, Any]:
     """Return the state as the page would show it now."""
     snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo", "traffic"), "")
-    for event in list(heard):
+    for event in list(emitted):
         snapshot.apply(event)
     return snapshot.state(0)
 
 
-def sources(heard: Heard) -> dict[str, str]:
+def sources(emitted: Emitted) -> dict[str, str]:
     """Return the state of each Kubernetes source."""
-    return {name: source["state"] for name, source in state(heard)["sources"].items() if name in watches.SOURCES}
+    return {name: source["state"] for name, source in state(emitted)["sources"].items() if name in watches.SOURCES}
 
 
-def all_are(expected: str, *but: str) -> Callable[[Heard], bool]:
-    return lambda heard: all(state == expected for name, state in sources(heard).items() if name not in but)
+def all_are(expected: str, *but: str) -> Callable[[Emitted], bool]:
+    return lambda emitted: all(state == expected for name, state in sources(emitted).items() if name not in but)
 
 
-def pods(heard: Heard) -> list[tuple[str, int]]:
-    return [(pod["uid"], pod["restarts"]) for pod in state(heard)["pods"]]
+def pods(emitted: Emitted) -> list[tuple[str, int]]:
+    return [(pod["uid"], pod["restarts"]) for pod in state(emitted)["pods"]]
 
 
-def settle(api: StubApi, heard: Heard) -> None:
+def settle(api: StubApi, emitted: Emitted) -> None:
     """Wait until every source is live and every watch is open."""
-    heard.wait(all_are("live"))
+    emitted.wait(all_are("live"))
     for path in PATHS.values():
         api.wait_for_watch(path.format("flask-mongodb"))
 
@@ -81,22 +81,22 @@ def assert_rate_limited(api: StubApi, since: float) -> None:
         assert len(times) <= time.monotonic() - since + 2, f"{path}: {len(times)} requests"
 
 
-def test_watches_resume_after_an_api_server_restart(api: StubApi, heard: Heard, measured: Measured) -> None:
+def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitted, measured: Measured) -> None:
     port = api.server_address[1]
-    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     api.stop()
-    heard.wait(all_are("stale", "metrics"))
+    emitted.wait(all_are("stale", "metrics"))
     refused = "the API server can't be reached: Connection refused"
-    heard.wait(lambda heard: state(heard)["sources"]["pods"]["error"] == refused)
-    stale = state(heard)["sources"]["pods"]
+    emitted.wait(lambda emitted: state(emitted)["sources"]["pods"]["error"] == refused)
+    stale = state(emitted)["sources"]["pods"]
     assert stale["since"] > stale["as_of"]
     time.sleep(2)
     restarted = StubApi(port).start()
     began = time.monotonic()
     try:
-        heard.wait(all_are("live", "metrics"))
+        emitted.wait(all_are("live", "metrics"))
         measured("API server restarted (stub)", time.monotonic() - began, 3)
         restarted.wait_for_watch(PODS)
         lists = [query for query in restarted.asked(PODS) if not query.get("watch")]
@@ -108,52 +108,52 @@ def test_watches_resume_after_an_api_server_restart(api: StubApi, heard: Heard, 
 
 
 def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
-    api: StubApi, heard: Heard, source: ClusterSource, measured: Measured
+    api: StubApi, emitted: Emitted, source: ClusterSource, measured: Measured
 ) -> None:
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     api.refusal = (503, {"Retry-After": "2"})
     api.end_watches()
     failed_at = time.monotonic()
-    heard.wait(all_are("stale", "metrics"))
+    emitted.wait(all_are("stale", "metrics"))
     time.sleep(max(0.0, failed_at + 4 - time.monotonic()))
     times = [at for at in api.times(PODS) if at >= failed_at]
     assert len(times) <= 3, "one every two seconds"
     api.refusal, recovered = None, time.monotonic()
-    heard.wait(all_are("live", "metrics"))
+    emitted.wait(all_are("live", "metrics"))
     measured("503 with Retry-After (stub)", time.monotonic() - recovered, 3)
 
 
 def test_403_is_reported_and_recovered_from(
-    api: StubApi, heard: Heard, source: ClusterSource, measured: Measured
+    api: StubApi, emitted: Emitted, source: ClusterSource, measured: Measured
 ) -> None:
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     api.refusal = (403, {})
     api.end_watches()
     began = time.monotonic()
-    heard.wait(all_are("forbidden", "metrics"))
-    assert state(heard)["sources"]["pods"]["error"] == "403: Forbidden"
+    emitted.wait(all_are("forbidden", "metrics"))
+    assert state(emitted)["sources"]["pods"]["error"] == "403: Forbidden"
     time.sleep(1.5)
     assert_rate_limited(api, began)
     api.refusal, recovered = None, time.monotonic()
-    heard.wait(all_are("live", "metrics"))
+    emitted.wait(all_are("live", "metrics"))
     measured("403 (stub)", time.monotonic() - recovered, 3)
 
 
 @pytest.mark.usefixtures("quick")
-def test_error_is_the_same_at_each_attempt(api: StubApi, heard: Heard) -> None:
+def test_error_is_the_same_at_each_attempt(api: StubApi, emitted: Emitted) -> None:
     """Otherwise each attempt would send a patch to every page."""
-    source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+    source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", emitted)
     source.start()
-    heard.wait(lambda heard: len([event for event in heard.of(events.SourceStatus) if event.source == "pods"]) >= 3)
+    emitted.wait(lambda emitted: [each.source for each in emitted.of(events.SourceStatus)].count("pods") >= 3)
     source.stop()
-    assert len({event.error for event in heard.of(events.SourceStatus)}) == 1
+    assert len({event.error for event in emitted.of(events.SourceStatus)}) == 1
 
 
 @pytest.mark.usefixtures("quick")
 def test_renewed_token_is_used_at_once(
-    api: StubApi, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
+    api: StubApi, emitted: Emitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     token, authority = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text("old\n")
@@ -165,43 +165,43 @@ def test_renewed_token_is_used_at_once(
     configuration = connection(None)
     configuration.host, configuration.ssl_ca_cert = api.url, None  # the stub speaks no TLS
     api.token = "old"
-    source = ClusterSource(configuration, "flask-mongodb", heard)
+    source = ClusterSource(configuration, "flask-mongodb", emitted)
     source.start()
     try:
-        settle(api, heard)
+        settle(api, emitted)
         api.token = "new"
         api.end_watches()
-        heard.wait(all_are("forbidden", "metrics"))
-        assert state(heard)["sources"]["pods"]["error"] == "401: Unauthorized"
+        emitted.wait(all_are("forbidden", "metrics"))
+        assert state(emitted)["sources"]["pods"]["error"] == "401: Unauthorized"
         token.unlink()
-        heard.wait(lambda heard: "No such file" in (state(heard)["sources"]["pods"]["error"] or ""))
+        emitted.wait(lambda emitted: "No such file" in (state(emitted)["sources"]["pods"]["error"] or ""))
         token.write_text("new")
         renewed = time.monotonic()
-        heard.wait(all_are("live", "metrics"))
+        emitted.wait(all_are("live", "metrics"))
         measured("token expired (stub)", time.monotonic() - renewed, 3)
     finally:
         source.stop()
 
 
 def test_heartbeat_detects_a_hanging_server(
-    api: StubApi, heard: Heard, monkeypatch: pytest.MonkeyPatch, measured: Measured
+    api: StubApi, emitted: Emitted, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     """The kernel accepts connections, but the server does not answer."""
     monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.5)
     monkeypatch.setattr(watches, "HEARTBEAT_ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(watches, "ANSWER_SECONDS", 1.0)
-    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     source.start()
     try:
-        settle(api, heard)
+        settle(api, emitted)
         api.answering.clear()
         began = time.monotonic()
-        heard.wait(all_are("stale", "metrics"))
-        assert state(heard)["sources"]["pods"]["error"] == "the API server did not answer in time"
+        emitted.wait(all_are("stale", "metrics"))
+        assert state(emitted)["sources"]["pods"]["error"] == "the API server did not answer in time"
         assert_rate_limited(api, began)
         api.answering.set()
         recovered = time.monotonic()
-        heard.wait(all_are("live", "metrics"))
+        emitted.wait(all_are("live", "metrics"))
         measured("API server hangs (stub)", time.monotonic() - recovered, 3)
     finally:
         source.stop()
@@ -209,46 +209,48 @@ def test_heartbeat_detects_a_hanging_server(
 
 @pytest.mark.usefixtures("quick")
 def test_refused_heartbeat_is_a_sign_of_life(
-    api: StubApi, heard: Heard, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
+    api: StubApi, emitted: Emitted, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.1)
     api.refusal, api.refused_paths = (403, {}), ("/version",)
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     time.sleep(2)
     assert len(api.asked(PODS)) == 2, "a list and a watch"
-    assert state(heard)["about"]["kubernetes_version"] is None
+    assert state(emitted)["about"]["kubernetes_version"] is None
     api.refusal = None
-    heard.wait(lambda heard: state(heard)["about"]["kubernetes_version"] == "v1.36.3")
+    emitted.wait(lambda emitted: state(emitted)["about"]["kubernetes_version"] == "v1.36.3")
 
 
 @pytest.mark.usefixtures("quick")
-def test_forbidden_watch_shows_the_list_and_resumes_later(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_forbidden_watch_shows_the_list_and_resumes_later(
+    api: StubApi, emitted: Emitted, source: ClusterSource
+) -> None:
     api.play("watch-forbidden")
     source.start()
-    heard.wait(lambda heard: sources(heard)["pods"] == "forbidden")
-    assert pods(heard) == [("pod-1", 0)]
-    assert 'cannot watch resource "pods"' in state(heard)["sources"]["pods"]["error"]
-    heard.wait(lambda heard: sources(heard)["pods"] == "live" and pods(heard) == [("pod-1", 1)])
-    assert len(heard.of(events.ObjectsListed, "pods")) == 1
+    emitted.wait(lambda emitted: sources(emitted)["pods"] == "forbidden")
+    assert pods(emitted) == [("pod-1", 0)]
+    assert 'cannot watch resource "pods"' in state(emitted)["sources"]["pods"]["error"]
+    emitted.wait(lambda emitted: sources(emitted)["pods"] == "live" and pods(emitted) == [("pod-1", 1)])
+    assert len(emitted.of(events.ObjectsListed, "pods")) == 1
 
 
-def test_late_or_repeated_changes_are_ignored(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_late_or_repeated_changes_are_ignored(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play("late")
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", 0)])
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", 0)])
     api.wait_for_watch(PODS)
-    versions = [event.object.metadata.resource_version for event in heard.of(events.ObjectChanged, "pods")]
+    versions = [event.object.metadata.resource_version for event in emitted.of(events.ObjectChanged, "pods")]
     assert versions == ["103", "106"]
-    assert pods(heard) == [("pod-2", 0)], "no deleted pod"
+    assert pods(emitted) == [("pod-2", 0)], "no deleted pod"
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("stream", ["history-back", "broken-event"])
-def test_missed_changes_are_listed(stream: str, api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_missed_changes_are_listed(stream: str, api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play(stream)
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", 0)] and sources(heard)["pods"] == "live")
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", 0)] and sources(emitted)["pods"] == "live")
     api.wait_for_watch(PODS)
 
 
@@ -264,66 +266,66 @@ def test_missed_changes_are_listed(stream: str, api: StubApi, heard: Heard, sour
     ids=["nested and cut off", "nested", "too long", "wrong type"],
 )
 def test_invalid_line_is_reported_and_recovered_from(
-    line: str, message: str, api: StubApi, heard: Heard, source: ClusterSource
+    line: str, message: str, api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
     source.start()
     handler = api.wait_for_watch(PODS)
     sender = threading.Thread(target=lambda: _send(handler, line))
     sender.start()
-    heard.wait(lambda heard: any(message in (event.error or "") for event in heard.of(events.SourceStatus)))
-    heard.wait(all_are("live"))
+    emitted.wait(lambda emitted: any(message in (event.error or "") for event in emitted.of(events.SourceStatus)))
+    emitted.wait(all_are("live"))
     sender.join(10)
 
 
-def test_large_object_is_emitted(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_large_object_is_emitted(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     """etcd stores objects of up to 1.5 MB."""
     source.start()
     meta = {"name": "n" * 253, "uid": "large", "resourceVersion": "2", "annotations": {"a": "x" * 1_500_000}}
     api.wait_for_watch(PODS).line(json.dumps({"type": "ADDED", "object": {"metadata": meta}}))
-    heard.wait(lambda heard: pods(heard) == [("large", 0)])
+    emitted.wait(lambda emitted: pods(emitted) == [("large", 0)])
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("status", [404, 503])
 def test_other_sources_stay_live_without_a_metrics_server(
-    status: int, api: StubApi, heard: Heard, source: ClusterSource
+    status: int, api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     api.refusal, api.refused_paths = (status, {}), ("/apis/metrics.k8s.io/",)
-    heard.wait(lambda heard: sources(heard)["metrics"] == "stale")
-    metrics = state(heard)["sources"]["metrics"]
+    emitted.wait(lambda emitted: sources(emitted)["metrics"] == "stale")
+    metrics = state(emitted)["sources"]["metrics"]
     assert metrics["error"].startswith(f"{status}: ") and metrics["as_of"]
-    assert all_are("live", "metrics")(heard)
+    assert all_are("live", "metrics")(emitted)
     api.refusal = None
-    heard.wait(lambda heard: sources(heard)["metrics"] == "live")
+    emitted.wait(lambda emitted: sources(emitted)["metrics"] == "live")
 
 
 @pytest.mark.usefixtures("quick")
 def test_as_of_of_a_quiet_watch_is_its_last_start(
-    api: StubApi, heard: Heard, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
+    api: StubApi, emitted: Emitted, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some kinds, such as Events, get no bookmarks. Their age must not grow."""
     source.start()
-    settle(api, heard)
-    before = state(heard)["sources"]["pods"]
+    settle(api, emitted)
+    before = state(emitted)["sources"]["pods"]
     time.sleep(1.5)
     api.end_watches()
-    heard.wait(lambda heard: state(heard)["sources"]["pods"]["as_of"] > before["as_of"])
-    after = state(heard)["sources"]["pods"]
+    emitted.wait(lambda emitted: state(emitted)["sources"]["pods"]["as_of"] > before["as_of"])
+    after = state(emitted)["sources"]["pods"]
     assert (after["state"], after["since"]) == ("live", before["since"])
 
 
 @pytest.mark.usefixtures("quick")
-def test_requests_and_watches_are_counted(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_requests_and_watches_are_counted(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     source.start()
-    settle(api, heard)
+    settle(api, emitted)
     requests = source.requests
-    heard.wait(lambda heard: requests.watches == dict.fromkeys(PATHS, 1))
+    emitted.wait(lambda emitted: requests.watches == dict.fromkeys(PATHS, 1))
     assert requests.outcomes["pods", "ok"] == 2
     api.refusal = (403, {})
     api.end_watches()
-    heard.wait(all_are("forbidden", "metrics"))
+    emitted.wait(all_are("forbidden", "metrics"))
     assert requests.outcomes["pods", "forbidden"] >= 1
     assert requests.watches == dict.fromkeys(PATHS, 0)
 
@@ -353,36 +355,36 @@ def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
 
 @pytest.mark.parametrize("fault", ["stopped", "killed"])
 def test_database_outage_has_a_start_and_an_end(
-    fault: str, own_mongod: Mongod, heard: Heard, measured: Measured
+    fault: str, own_mongod: Mongod, emitted: Emitted, measured: Measured
 ) -> None:
     """The kernel accepts a stopped mongod's connections and refuses a killed one's."""
 
     def mongo() -> dict[str, Any]:
-        found: dict[str, Any] = state(heard)["mongo"]
+        found: dict[str, Any] = state(emitted)["mongo"]
         return found
 
     with MongoClient[dict[str, Any]](own_mongod.uri) as client:
         client["faults"][fault].insert_many([{"key": number} for number in range(3)])
-        source = MongoSource(own_mongod.uri, "faults", fault, heard)
+        source = MongoSource(own_mongod.uri, "faults", fault, emitted)
         source.start()
         try:
-            heard.wait(lambda heard: heard.of(events.CollectionRead) and mongo()["state"] == "up")
-            began, at = time.monotonic(), heard[-1].at
+            emitted.wait(lambda emitted: emitted.of(events.CollectionRead) and mongo()["state"] == "up")
+            began, at = time.monotonic(), emitted[-1].at
             pid = own_mongod.pid
             assert pid
             os.kill(pid, signal.SIGSTOP) if fault == "stopped" else own_mongod.kill()
-            heard.wait(lambda heard: mongo()["state"] == "down")
+            emitted.wait(lambda emitted: mongo()["state"] == "down")
             measured(f"MongoDB {fault}: noticed", time.monotonic() - began, 5)
             down = mongo()
             assert down["since"] >= at and (down["count"], down["ops_per_second"]) == (3, None)
             time.sleep(3)
-            assert mongo()["since"] == down["since"] and state(heard)["sources"]["mongo"]["state"] == "stale"
+            assert mongo()["since"] == down["since"] and state(emitted)["sources"]["mongo"]["state"] == "stale"
             os.kill(pid, signal.SIGCONT) if fault == "stopped" else own_mongod.start()
             recovered = time.monotonic()
-            heard.wait(lambda heard: mongo()["state"] == "up")
+            emitted.wait(lambda emitted: mongo()["state"] == "up")
             measured(f"MongoDB {fault}", time.monotonic() - recovered, 3)
             client["faults"][fault].insert_one({"key": "after"})
-            heard.wait(lambda heard: mongo()["count"] == 4)
+            emitted.wait(lambda emitted: mongo()["count"] == 4)
         finally:
             if own_mongod.pid:
                 os.kill(own_mongod.pid, signal.SIGCONT)

@@ -13,7 +13,7 @@ from dashboard.core.events import Counters
 from dashboard.sources import metrics
 from dashboard.sources.metrics import Scraper, parse_counters
 from service.metrics import Metrics
-from tests.dashboard.stubs import Heard
+from tests.dashboard.stubs import Emitted
 
 
 class PodServer(ThreadingHTTPServer):
@@ -86,11 +86,13 @@ def pods() -> Iterator[list[PodServer]]:
 
 
 @pytest.fixture
-def scraping(pods: list[PodServer], heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def scraping(
+    pods: list[PodServer], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[dict[str, Any]]]:
     """A running scraper. Return the state's pods, which a test may change."""
     monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.2)
     views = [view(f"flask-{number}", pod.address) for number, pod in enumerate(pods)]
-    started = Scraper(lambda: views, "flask", pods[0].server_address[1], heard)
+    started = Scraper(lambda: views, "flask", pods[0].server_address[1], emitted)
     started.start()
     yield views
     started.stop()
@@ -100,17 +102,17 @@ def view(name: str, ip: str | None, app: str = "flask", phase: str = "Running", 
     return {"name": name, "ip": ip, "app": app, "phase": phase, "ready": ready}
 
 
-def last(heard: Heard) -> dict[str, Counters]:
+def last(emitted: Emitted) -> dict[str, Counters]:
     """Return the counters of the last scrape, or {} if it failed."""
-    found = [event for event in heard if not isinstance(event, events.CountersScraped) or event.pods]
+    found = [event for event in emitted if not isinstance(event, events.CountersScraped) or event.pods]
     return found[-1].pods if found and isinstance(found[-1], events.CountersScraped) else {}
 
 
 def test_each_pod_is_scraped_repeatedly_on_one_connection(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
-    heard.wait(lambda heard: len(heard.of(events.CountersScraped)) >= 5)
-    found = heard.of(events.CountersScraped)[-1].pods
+    emitted.wait(lambda emitted: len(emitted.of(events.CountersScraped)) >= 5)
+    found = emitted.of(events.CountersScraped)[-1].pods
     assert set(found) == {"flask-0", "flask-1"}
     assert (found["flask-0"].requests, found["flask-0"].errors) == (2, 1)
     assert found["flask-0"].buckets[-1] == (float("inf"), 1)
@@ -118,28 +120,28 @@ def test_each_pod_is_scraped_repeatedly_on_one_connection(
 
 
 def test_failing_pod_is_left_out_until_it_recovers(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
-    heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
     pods[0].status = 500
-    heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
     pods[0].status = 200
-    heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
 
 
 def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard, monkeypatch: pytest.MonkeyPatch
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "ANSWER_SECONDS", 0.1)
-    heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
     pods[0].answering.clear()
     before = pods[0].requests
-    heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
-    rounds = len(heard)
-    heard.wait(lambda heard: len(heard) >= rounds + 6)
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
+    rounds = len(emitted)
+    emitted.wait(lambda emitted: len(emitted) >= rounds + 6)
     assert pods[0].requests - before < pods[1].requests - before, "no second request while one is pending"
     pods[0].answering.set()
-    heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
 
 
 @pytest.mark.parametrize(
@@ -148,36 +150,37 @@ def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
     ids=["empty", "HTML", "too large", "NaN"],
 )
 def test_pod_with_an_invalid_response_is_left_out(
-    body: str, scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    body: str, scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
     pods[0].body = body
-    heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
 
 
 def test_pod_with_a_slow_response_is_left_out(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
     pods[0].slow = True
-    heard.wait(lambda heard: set(last(heard)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
     pods[0].slow = False
-    heard.wait(lambda heard: set(last(heard)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
 
 
 def test_source_is_stale_only_if_no_ready_pod_answers(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
-    heard.wait(lambda heard: last(heard))
+    emitted.wait(lambda emitted: last(emitted))
     for pod in pods:
         pod.status = 500
-    heard.wait(lambda heard: heard and isinstance(heard[-1], events.SourceStatus))
-    assert (heard[-1].source, heard[-1].state, heard[-1].error) == ("traffic", "stale", "no pod of the service answers")
+    emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.SourceStatus))
+    last = emitted[-1]
+    assert (last.source, last.state, last.error) == ("traffic", "stale", "no pod of the service answers")
     for pod in scraping:
         pod["ready"] = False
-    heard.wait(lambda heard: heard[-1] == events.CountersScraped(at=heard[-1].at, pods={}))
+    emitted.wait(lambda emitted: emitted[-1] == events.CountersScraped(at=emitted[-1].at, pods={}))
 
 
 def test_only_running_and_terminating_pods_of_the_service_are_scraped(
-    scraping: list[dict[str, Any]], pods: list[PodServer], heard: Heard
+    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
 ) -> None:
     scraping[:] = [
         view("pending", pods[0].address, phase="Pending"),
@@ -185,20 +188,20 @@ def test_only_running_and_terminating_pods_of_the_service_are_scraped(
         view("another", pods[0].address, app="mongodb"),
         view("leaving", pods[1].address, phase="Terminating", ready=False),
     ]
-    heard.wait(lambda heard: set(last(heard)) == {"leaving"})
+    emitted.wait(lambda emitted: set(last(emitted)) == {"leaving"})
 
 
 def test_source_is_stale_after_a_bug_and_recovers(
-    scraping: list[dict[str, Any]], heard: Heard, caplog: pytest.LogCaptureFixture
+    scraping: list[dict[str, Any]], emitted: Emitted, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = view("flask-0", None)
     del broken["app"]
     scraping.append(broken)
-    heard.wait(lambda heard: heard and isinstance(heard[-1], events.SourceStatus))
-    assert "KeyError" in heard[-1].error
+    emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.SourceStatus))
+    assert "KeyError" in emitted[-1].error
     assert "could not scrape" in caplog.text
     scraping.pop()
-    heard.wait(lambda heard: heard and isinstance(heard[-1], events.CountersScraped))
+    emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.CountersScraped))
 
 
 def test_quoted_label_values_are_parsed() -> None:

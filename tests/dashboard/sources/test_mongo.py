@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from dashboard.core import events
 from dashboard.sources import mongo
 from dashboard.sources.mongo import NEWEST_DOCUMENTS, MongoSource, plain, shown
-from tests.dashboard.stubs import Heard
+from tests.dashboard.stubs import Emitted
 from tools.local.mongod import Mongod
 
 
@@ -26,107 +26,109 @@ def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[A
 
 
 @pytest.fixture
-def source(own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[MongoSource]:
+def source(
+    own_mongod: Mongod, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MongoSource]:
     monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # `stop` waits for it
-    started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
     started.start()
-    heard.wait(lambda heard: heard.of(events.CollectionRead))
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead))
     yield started
     started.stop()
 
 
-def keys(heard: Heard) -> list[Any]:
+def keys(emitted: Emitted) -> list[Any]:
     """Return the `key` of each of the newest documents."""
-    return [document.document.get("key") for document in heard.of(events.CollectionRead)[-1].newest]
+    return [document.document.get("key") for document in emitted.of(events.CollectionRead)[-1].newest]
 
 
-def test_missing_collection_is_empty(source: MongoSource, heard: Heard) -> None:
-    read = heard.of(events.CollectionRead)[0]
+def test_missing_collection_is_empty(source: MongoSource, emitted: Emitted) -> None:
+    read = emitted.of(events.CollectionRead)[0]
     assert (read.count, read.size_bytes, read.newest) == (0, 0, [])
     assert read.version.startswith("6.0")
 
 
-def test_inserted_document_is_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
+def test_inserted_document_is_emitted(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
-        heard.wait(lambda heard, number=number: keys(heard)[:1] == [number])
-    newest = heard.of(events.CollectionRead)[-1].newest[0]
+        emitted.wait(lambda emitted, number=number: keys(emitted)[:1] == [number])
+    newest = emitted.of(events.CollectionRead)[-1].newest[0]
     assert (newest.id, newest.document, newest.truncated) == (str(inserted), {"key": 4}, False)
     assert newest.inserted.startswith(inserted.generation_time.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert heard.of(events.CollectionRead)[-1].count == 5
+    assert emitted.of(events.CollectionRead)[-1].count == 5
 
 
-def test_newest_documents_come_first_up_to_the_limit(source: MongoSource, collection: Any, heard: Heard) -> None:
+def test_newest_documents_come_first_up_to_the_limit(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
-    heard.wait(lambda heard: keys(heard) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
-    assert heard.of(events.CollectionRead)[-1].count == 30
+    emitted.wait(lambda emitted: keys(emitted) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
+    assert emitted.of(events.CollectionRead)[-1].count == 30
 
 
-def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collection: Any, heard: Heard) -> None:
+def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     ids = collection.insert_many([{"key": "a"}, {"key": "b"}]).inserted_ids
-    heard.wait(lambda heard: keys(heard) == ["b", "a"])
+    emitted.wait(lambda emitted: keys(emitted) == ["b", "a"])
     collection.update_one({"_id": ids[0]}, {"$set": {"key": "c"}})
-    heard.wait(lambda heard: keys(heard) == ["b", "c"])
+    emitted.wait(lambda emitted: keys(emitted) == ["b", "c"])
     collection.delete_one({"_id": ids[1]})
-    heard.wait(lambda heard: keys(heard) == ["c"])
+    emitted.wait(lambda emitted: keys(emitted) == ["c"])
     collection.drop()
-    heard.wait(lambda heard: keys(heard) == [])
+    emitted.wait(lambda emitted: keys(emitted) == [])
     collection.insert_one({"key": "after the drop"})
-    heard.wait(lambda heard: keys(heard) == ["after the drop"])
+    emitted.wait(lambda emitted: keys(emitted) == ["after the drop"])
 
 
-def test_many_insertions_cause_few_events(source: MongoSource, collection: Any, heard: Heard) -> None:
-    before, until, inserted = len(heard), time.monotonic() + 1, 0
+def test_many_insertions_cause_few_events(source: MongoSource, collection: Any, emitted: Emitted) -> None:
+    before, until, inserted = len(emitted), time.monotonic() + 1, 0
     while time.monotonic() < until:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
         inserted += 200
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == inserted)
-    assert len(heard) - before < inserted / 20
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == inserted)
+    assert len(emitted) - before < inserted / 20
 
 
 def test_operation_rate_does_not_count_the_sources_own_reads(
-    source: MongoSource, collection: Any, heard: Heard
+    source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
-    heard.wait(lambda heard: heard.of(events.OperationRate))
-    assert heard.of(events.OperationRate)[-1].per_second < 5
+    emitted.wait(lambda emitted: emitted.of(events.OperationRate))
+    assert emitted.of(events.OperationRate)[-1].per_second < 5
     collection.insert_many([{} for _ in range(300)])
-    heard.wait(lambda heard: any(rate.per_second > 100 for rate in heard.of(events.OperationRate)))
+    emitted.wait(lambda emitted: any(rate.per_second > 100 for rate in emitted.of(events.OperationRate)))
 
 
 def test_volume_usage_is_emitted_repeatedly_after_the_first_read(
-    own_mongod: Mongod, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    own_mongod: Mongod, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo, "SIZES_SECONDS", 0.05)
-    measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, heard)
+    measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
     measuring.start()
-    usage = heard.wait(lambda heard: heard.of(events.VolumeUsage)[2:])[0]
+    usage = emitted.wait(lambda emitted: emitted.of(events.VolumeUsage)[2:])[0]
     measuring.stop()
     assert 0 < usage.used_bytes < usage.total_bytes
-    kinds = [type(event) for event in heard]
+    kinds = [type(event) for event in emitted]
     assert kinds.index(events.CollectionRead) < kinds.index(events.VolumeUsage)
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_source_recovers_with_the_database(
-    end: str, own_mongod: Mongod, source: MongoSource, collection: Any, heard: Heard
+    end: str, own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
     collection.insert_one({"key": "before"})
-    heard.wait(lambda heard: keys(heard) == ["before"])
+    emitted.wait(lambda emitted: keys(emitted) == ["before"])
     getattr(own_mongod, end)()
-    heard.wait(lambda heard: isinstance(heard[-1], events.MongoUnavailable))
+    emitted.wait(lambda emitted: isinstance(emitted[-1], events.MongoUnavailable))
     time.sleep(0.5)
-    assert isinstance(heard[-1], events.MongoUnavailable)
-    before = len(heard)  # the source may be back before start() returns
+    assert isinstance(emitted[-1], events.MongoUnavailable)
+    before = len(emitted)  # the source may be back before start() returns
     own_mongod.start()
-    heard.wait(lambda heard: any(isinstance(event, events.CollectionRead) for event in heard[before:]))
+    emitted.wait(lambda emitted: any(isinstance(event, events.CollectionRead) for event in emitted[before:]))
     collection.insert_one({"key": "after"})
-    heard.wait(lambda heard: keys(heard) == ["after", "before"])
+    emitted.wait(lambda emitted: keys(emitted) == ["after", "before"])
 
 
-def test_unreachable_database_is_down_and_stop_does_not_hang(heard: Heard) -> None:
-    source = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", heard)
+def test_unreachable_database_is_down_and_stop_does_not_hang(emitted: Emitted) -> None:
+    source = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", emitted)
     source.start()
-    down = heard.wait(lambda heard: heard.of(events.MongoUnavailable))[0]
+    down = emitted.wait(lambda emitted: emitted.of(events.MongoUnavailable))[0]
     assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
     began = time.monotonic()
     source.stop()
@@ -134,12 +136,12 @@ def test_unreachable_database_is_down_and_stop_does_not_hang(heard: Heard) -> No
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
 
 
-def test_large_documents_are_truncated(source: MongoSource, collection: Any, heard: Heard) -> None:
+def test_large_documents_are_truncated(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 3)
-    small, larger, large = heard.of(events.CollectionRead)[-1].newest
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 3)
+    small, larger, large = emitted.of(events.CollectionRead)[-1].newest
     assert (small.truncated, larger.truncated, large.truncated) == (False, True, True)
     assert large.document == {"…": "5010 bytes, too large to show"}
     assert "too large to show" in larger.document["…"]
@@ -175,24 +177,24 @@ def test_id_that_is_no_object_id_is_json_without_a_time(id_: Any, expected: str)
     assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})
 
 
-def test_counts_are_right_after_a_crash(own_mongod: Mongod, source: MongoSource, collection: Any, heard: Heard) -> None:
+def test_counts_are_right_after_a_crash(own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted) -> None:
     documents = [{"key": number, "text": "x" * 100} for number in range(500)]
     collection.insert_many(documents)
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 500)
-    size = heard.of(events.CollectionRead)[-1].size_bytes
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 500)
+    size = emitted.of(events.CollectionRead)[-1].size_bytes
     own_mongod.kill()
-    heard.wait(lambda heard: isinstance(heard[-1], events.MongoUnavailable))
-    before = len(heard)
+    emitted.wait(lambda emitted: isinstance(emitted[-1], events.MongoUnavailable))
+    before = len(emitted)
     own_mongod.start()
-    heard.wait(lambda heard: any(isinstance(event, events.CollectionRead) for event in heard[before:]))
-    reads = heard.wait(lambda heard: [each for each in heard.of(events.CollectionRead) if each.count == 500][-1:])
+    emitted.wait(lambda emitted: any(isinstance(event, events.CollectionRead) for event in emitted[before:]))
+    reads = emitted.wait(lambda emitted: [each for each in emitted.of(events.CollectionRead) if each.count == 500][-1:])
     assert reads[-1].size_bytes == size
     collection.delete_many({"key": {"$lt": 100}})
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 400)
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 400)
     collection.delete_many({"key": {"$lt": 499}})  # more than MongoDB's own figure has
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 1)
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 1)
     collection.insert_many([{"text": "x" * 100} for _ in range(9)])
-    heard.wait(lambda heard: heard.of(events.CollectionRead)[-1].count == 10)
+    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 10)
 
 
 HOSTILE: list[dict[str, Any]] = [
@@ -206,20 +208,20 @@ HOSTILE: list[dict[str, Any]] = [
 
 
 def test_documents_that_look_like_something_else_are_shown_as_they_are(
-    source: MongoSource, collection: Any, heard: Heard
+    source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
     for document in HOSTILE:
         encoded = RawBSONDocument(encode({"_id": ObjectId(), **document}))
         collection.insert_one(encoded)
-        heard.wait(
-            lambda heard, document=document: (heard.of(events.CollectionRead)[-1].newest or [None])[0]
-            and heard.of(events.CollectionRead)[-1].newest[0].document == document
+        emitted.wait(
+            lambda emitted, document=document: (emitted.of(events.CollectionRead)[-1].newest or [None])[0]
+            and emitted.of(events.CollectionRead)[-1].newest[0].document == document
         )
-    assert not heard.of(events.MongoUnavailable)
+    assert not emitted.of(events.MongoUnavailable)
 
 
 def test_document_that_cannot_be_decoded_hides_no_other(
-    source: MongoSource, collection: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    source: MongoSource, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(value: Any) -> Any:
         if value == "poison":
@@ -229,5 +231,5 @@ def test_document_that_cannot_be_decoded_hides_no_other(
     original = plain
     monkeypatch.setattr(mongo, "plain", failing)
     collection.insert_many([{"key": "good"}, {"key": "poison"}])
-    heard.wait(lambda heard: keys(heard) == [None, "good"])
-    assert not heard.of(events.MongoUnavailable)
+    emitted.wait(lambda emitted: keys(emitted) == [None, "good"])
+    assert not emitted.of(events.MongoUnavailable)

@@ -14,15 +14,15 @@ from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
-from tests.dashboard.stubs import STREAMS, Heard, StubApi
+from tests.dashboard.stubs import STREAMS, Emitted, StubApi
 
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
 
 
 @pytest.fixture
-def source(api: StubApi, heard: Heard) -> Iterator[ClusterSource]:
+def source(api: StubApi, emitted: Emitted) -> Iterator[ClusterSource]:
     """A source that the test starts, after it has chosen the streams."""
-    cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+    cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     yield cluster
     cluster.stop()
 
@@ -33,60 +33,61 @@ def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "REQUEST_SECONDS", (0.0, 0.0))
 
 
-def pods(heard: Heard) -> list[tuple[str, str, bool]]:
+def pods(emitted: Emitted) -> list[tuple[str, str, bool]]:
     """Return the pods as the page would show them now: (uid, phase, ready)."""
     snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo"), "")
-    for event in list(heard):
+    for event in list(emitted):
         snapshot.apply(event)
     return [(pod["uid"], pod["phase"], pod["ready"]) for pod in snapshot.state(0)["pods"]]
 
 
-def restarts(heard: Heard) -> list[int]:
-    return [event.object.status.container_statuses[0].restart_count for event in heard.of(events.ObjectChanged, "pods")]
+def restarts(emitted: Emitted) -> list[int]:
+    changes = emitted.of(events.ObjectChanged, "pods")
+    return [change.object.status.container_statuses[0].restart_count for change in changes]
 
 
-def status(heard: Heard, name: str = "pods") -> tuple[str, str | None]:
+def status(emitted: Emitted, name: str = "pods") -> tuple[str, str | None]:
     snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo"), "")
-    for event in list(heard):
+    for event in list(emitted):
         snapshot.apply(event)
     found = snapshot.state(0)["sources"][name]
     return found["state"], found["error"]
 
 
-def test_replaced_pod_of_the_same_name_is_another_pod(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_replaced_pod_of_the_same_name_is_another_pod(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play("replaced")
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
-    uids = [event.object.metadata.uid for event in heard.of(events.ObjectChanged, "pods")]
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
+    uids = [event.object.metadata.uid for event in emitted.of(events.ObjectChanged, "pods")]
     assert uids == ["pod-1", "pod-1", "pod-2", "pod-2", "pod-2"]
 
 
 @pytest.mark.parametrize("stream", ["gone-as-status", "gone-as-event"])
 @pytest.mark.usefixtures("unpaced")
-def test_410_causes_a_list_without_deleted_pods(stream: str, api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_410_causes_a_list_without_deleted_pods(stream: str, api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play(stream)
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
     api.wait_for_watch(path)
-    assert status(heard) == ("live", None)
-    assert len(heard.of(events.ObjectsListed, "pods")) == 2
+    assert status(emitted) == ("live", None)
+    assert len(emitted.of(events.ObjectsListed, "pods")) == 2
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_dropped_watch_resumes_from_the_last_complete_line(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_dropped_watch_resumes_from_the_last_complete_line(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("dropped")
     source.start()
-    heard.wait(lambda heard: restarts(heard) == [1, 2])
-    assert len(heard.of(events.ObjectsListed, "pods")) == 1, "the watch is resumed without a list"
+    emitted.wait(lambda emitted: restarts(emitted) == [1, 2])
+    assert len(emitted.of(events.ObjectsListed, "pods")) == 1, "the watch is resumed without a list"
     versions = [query["resourceVersion"] for query in api.asked(path) if query.get("watch")]
     assert versions == ["100", "101"]
-    stale = [event for event in heard.of(events.SourceStatus) if event.source == "pods" and event.state == "stale"]
+    stale = [event for event in emitted.of(events.SourceStatus) if event.source == "pods" and event.state == "stale"]
     assert stale and stale[0].error
-    assert status(heard) == ("live", None)
+    assert status(emitted) == ("live", None)
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_bookmark_updates_the_resource_version(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_bookmark_updates_the_resource_version(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("bookmarks")
     source.start()
     api.wait_for_watch(path)
@@ -95,20 +96,20 @@ def test_bookmark_updates_the_resource_version(api: StubApi, heard: Heard, sourc
     assert all(query["allowWatchBookmarks"] == "true" for query in queries)
 
 
-def test_interrupted_list_is_restarted_and_emitted_once(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_interrupted_list_is_restarted_and_emitted_once(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("paged")
     source.start()
     api.wait_for_watch(path)
-    (listed,) = heard.of(events.ObjectsListed, "pods")
+    (listed,) = emitted.of(events.ObjectsListed, "pods")
     assert [pod.metadata.uid for pod in listed.objects] == ["pod-1", "pod-2"]
 
 
-def test_missing_role_is_reported_and_recovered_from(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_missing_role_is_reported_and_recovered_from(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("forbidden")
     source.start()
-    heard.wait(lambda heard: status(heard)[0] == "forbidden")
-    assert 'cannot list resource "pods"' in str(status(heard)[1])
-    heard.wait(lambda heard: status(heard) == ("live", None))
+    emitted.wait(lambda emitted: status(emitted)[0] == "forbidden")
+    assert 'cannot list resource "pods"' in str(status(emitted)[1])
+    emitted.wait(lambda emitted: status(emitted) == ("live", None))
     times = [at for at, asked, _ in api.requests if asked == path]
     # They are sent a second apart, but a busy machine may delay one of them.
     assert min(after - before for before, after in pairwise(times[:3])) > 0.5
@@ -116,61 +117,61 @@ def test_missing_role_is_reported_and_recovered_from(api: StubApi, heard: Heard,
 
 @pytest.mark.slow
 def test_requests_after_repeated_410s_are_rate_limited_and_each_list_is_emitted(
-    api: StubApi, heard: Heard, source: ClusterSource
+    api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
     path = api.play("steady-410")
     source.start()
-    heard.wait(lambda heard: len(heard.of(events.ObjectsListed, "pods")) == 3)
+    emitted.wait(lambda emitted: len(emitted.of(events.ObjectsListed, "pods")) == 3)
     times = api.times(path)
     assert len(times) <= times[-1] - times[0] + 2, "a list and a watch, then at most one a second"
-    assert status(heard) == ("live", None)
+    assert status(emitted) == ("live", None)
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_malformed_line_causes_a_list(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_malformed_line_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play("garbled")
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
-    assert any(event.error and "can't be read" in event.error for event in heard.of(events.SourceStatus))
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
+    assert any(event.error and "can't be read" in event.error for event in emitted.of(events.SourceStatus))
 
 
-def test_source_is_connecting_while_the_api_server_is_unreachable(heard: Heard) -> None:
-    source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", heard)
+def test_source_is_connecting_while_the_api_server_is_unreachable(emitted: Emitted) -> None:
+    source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", emitted)
     source.start()
-    heard.wait(lambda heard: any(event.source == "pods" for event in heard.of(events.SourceStatus)))
-    assert status(heard)[0] == "connecting"
+    emitted.wait(lambda emitted: any(event.source == "pods" for event in emitted.of(events.SourceStatus)))
+    assert status(emitted)[0] == "connecting"
     source.stop()
 
 
-def test_line_is_emitted_before_the_next_one_arrives(api: StubApi, heard: Heard, source: ClusterSource) -> None:
+def test_line_is_emitted_before_the_next_one_arrives(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("replaced")
     source.start()
-    heard.wait(lambda heard: pods(heard) == [("pod-2", "Running", True)])
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
     stream = api.wait_for_watch(path)
     line = json.loads((STREAMS / "replaced.json").read_text())["exchanges"][1]["lines"][-1]
     for number in range(20):
         line["object"]["metadata"]["resourceVersion"] = str(1000 + number)
-        before = len(heard.of(events.ObjectChanged))
+        before = len(emitted.of(events.ObjectChanged))
         stream.line(json.dumps(line))
-        heard.wait(lambda heard, before=before: len(heard.of(events.ObjectChanged)) > before)
+        emitted.wait(lambda emitted, before=before: len(emitted.of(events.ObjectChanged)) > before)
 
 
 def test_metrics_have_their_timestamp_and_the_version_is_emitted(
-    api: StubApi, heard: Heard, source: ClusterSource
+    api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
     usage = {"cpu": "12345678n", "memory": "64Mi"}
     sample = {"metadata": {"name": "mongodb-0"}, "timestamp": "2026-11-24T12:01:00Z", "window": "15s"}
     api.metrics = [{**sample, "containers": [{"name": "mongod", "usage": usage}]}]
     api.play("replaced")
     source.start()
-    heard.wait(lambda heard: heard.of(events.MetricsSampled) and heard.of(events.ClusterVersion))
-    assert heard.of(events.ClusterVersion)[0].kubernetes == "v1.36.3"
-    assert heard.of(events.MetricsSampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
+    emitted.wait(lambda emitted: emitted.of(events.MetricsSampled) and emitted.of(events.ClusterVersion))
+    assert emitted.of(events.ClusterVersion)[0].kubernetes == "v1.36.3"
+    assert emitted.of(events.MetricsSampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_stop_interrupts_a_quiet_watch(api: StubApi, heard: Heard) -> None:
-    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", heard)
+def test_stop_interrupts_a_quiet_watch(api: StubApi, emitted: Emitted) -> None:
+    source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     path = api.play("bookmarks")
     source.start()
     api.wait_for_watch(path)

@@ -16,7 +16,7 @@ from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.test_report import persistence
-from tests.dashboard.stubs import OPERATOR, VIEWER, Heard
+from tests.dashboard.stubs import OPERATOR, VIEWER, Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
 CHANGES = [
@@ -82,10 +82,10 @@ def manager(app: Flask) -> RunManager:
 
 
 @pytest.fixture
-def heard(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
-    heard = Heard()
-    monkeypatch.setattr(app.extensions["audit"], "_emit", heard)
-    yield heard
+def emitted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emitted]:
+    emitted = Emitted()
+    monkeypatch.setattr(app.extensions["audit"], "_emit", emitted)
+    yield emitted
 
 
 def ask(
@@ -258,14 +258,14 @@ def test_unknown_run_is_404(client: FlaskClient, manager: RunManager, run_id: st
         problem(ask(client, method, f"/api/runs/{run_id}{path}"), 404)
 
 
-def test_action_is_audited_once_with_its_author(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
+def test_action_is_audited_once_with_its_author(client: FlaskClient, manager: RunManager, emitted: Emitted) -> None:
     ask(client, "POST", "/api/mongo/restart", {"uid": "u1", "mode": "crash"})
     ask(client, "PUT", "/api/load", {"rate": 100})
     load, restart = audited(client)
     assert (restart["action"], restart["outcome"], restart["object"]) == ("restart mongodb-0 (crash)", "started", POD)
     assert (load["action"], load["outcome"]) == ('load {"rate":100}', "refused: 422 A load needs a duration.")
     assert restart["by"] == load["by"] == "operator (token, 127.0.0.1)"
-    assert len(heard.of(ActionRecorded)) == 2
+    assert len(emitted.of(ActionRecorded)) == 2
 
 
 def test_sessions_are_told_apart(app: Flask, manager: RunManager) -> None:
@@ -288,7 +288,7 @@ def test_refused_action_is_audited_with_its_request(client: FlaskClient, manager
     assert viewer["by"].startswith("viewer (token") and viewer["outcome"].startswith("refused: 403")
 
 
-def test_denied_request_is_audited_but_not_shown(client: FlaskClient, manager: RunManager, heard: Heard) -> None:
+def test_denied_request_is_audited_but_not_shown(client: FlaskClient, manager: RunManager, emitted: Emitted) -> None:
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token="wr0ng-token-of-nobody")
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=None)
     ask(client, "POST", "/api/runs", {"demo": "persistence"}, token=VIEWER)
@@ -296,7 +296,7 @@ def test_denied_request_is_audited_but_not_shown(client: FlaskClient, manager: R
     assert (wrong["by"], wrong["action"]) == ("nobody (token, 127.0.0.1)", "run a demo")
     assert wrong["outcome"].startswith("refused: 401") and without["by"] == "nobody (no token, 127.0.0.1)"
     assert viewer["by"] == "viewer (token, 127.0.0.1)"
-    assert heard == []
+    assert emitted == []
 
 
 def test_looking_is_no_action(client: FlaskClient, manager: RunManager) -> None:
