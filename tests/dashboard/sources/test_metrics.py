@@ -172,8 +172,8 @@ def test_source_is_stale_only_if_no_ready_pod_answers(
     for pod in pods:
         pod.status = 500
     emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.SourceStatus))
-    last = emitted[-1]
-    assert (last.source, last.state, last.error) == ("traffic", "stale", "no pod of the service answers")
+    status = emitted[-1]
+    assert (status.source, status.state, status.error) == ("traffic", "stale", "no pod of the service answers")
     for pod in scraping:
         pod["ready"] = False
     emitted.wait(lambda emitted: emitted[-1] == events.CountersScraped(at=emitted[-1].at, pods={}))

@@ -177,7 +177,9 @@ def test_id_that_is_no_object_id_is_json_without_a_time(id_: Any, expected: str)
     assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})
 
 
-def test_counts_are_right_after_a_crash(own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted) -> None:
+def test_counts_are_right_after_a_crash(
+    own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted
+) -> None:
     documents = [{"key": number, "text": "x" * 100} for number in range(500)]
     collection.insert_many(documents)
     emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 500)

@@ -64,7 +64,9 @@ def test_replaced_pod_of_the_same_name_is_another_pod(api: StubApi, emitted: Emi
 
 @pytest.mark.parametrize("stream", ["gone-as-status", "gone-as-event"])
 @pytest.mark.usefixtures("unpaced")
-def test_410_causes_a_list_without_deleted_pods(stream: str, api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
+def test_410_causes_a_list_without_deleted_pods(
+    stream: str, api: StubApi, emitted: Emitted, source: ClusterSource
+) -> None:
     path = api.play(stream)
     source.start()
     emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
@@ -74,7 +76,9 @@ def test_410_causes_a_list_without_deleted_pods(stream: str, api: StubApi, emitt
 
 
 @pytest.mark.usefixtures("unpaced")
-def test_dropped_watch_resumes_from_the_last_complete_line(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
+def test_dropped_watch_resumes_from_the_last_complete_line(
+    api: StubApi, emitted: Emitted, source: ClusterSource
+) -> None:
     path = api.play("dropped")
     source.start()
     emitted.wait(lambda emitted: restarts(emitted) == [1, 2])
