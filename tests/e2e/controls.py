@@ -60,7 +60,10 @@ class Proofs:
         started: list[str] = []
 
         def try_it() -> bool:
-            answer = self.ask("POST", "/runs", {"demo": demo, "options": options})
+            try:
+                answer = self.ask("POST", "/runs", {"demo": demo, "options": options})
+            except urllib3.exceptions.HTTPError:  # a dashboard that is just being replaced
+                return False
             assert answer.status in (202, 409), answer.data
             started.extend([answer.json()["id"]] if answer.status == 202 else [])
             return bool(started)
@@ -86,9 +89,16 @@ class Proofs:
         until(under_way, limit)
 
     def end(self, run_id: str, limit: float = LONGEST_RUN) -> Json:
-        """The run as it ended."""
-        until(lambda: self.run(run_id).get("verdict", "running") != "running", limit)
-        return self.run(run_id)
+        """The run as it ended, from the first dashboard that says so: it may be gone with the next request."""
+        ended: list[Json] = []
+
+        def is_over() -> bool:
+            run = self.run(run_id)
+            ended.extend([run] if run.get("verdict", "running") != "running" else [])
+            return bool(ended)
+
+        until(is_over, limit)
+        return ended[0]
 
     def play(self, demo: str, **options: Any) -> Json:
         return self.end(self.start(demo, **options))
