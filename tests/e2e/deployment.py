@@ -66,8 +66,9 @@ class Deployment:
         return json.loads(self.kubectl("get", *what, "--output", "json"))
 
     def state(self) -> Any:
-        """The dashboard's state."""
-        return self.http.request("GET", f"{self.dashboard}/api/state", headers=self.authorization).json()
+        """The dashboard's state. A dashboard that is being replaced closes its connections: it is asked again."""
+        url = f"{self.dashboard}/api/state"
+        return self.http.request("GET", url, headers=self.authorization, retries=3).json()
 
     def remove(self) -> None:
         self.deploy("down")
