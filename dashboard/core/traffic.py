@@ -66,7 +66,7 @@ def quantile(q: float, buckets: Buckets) -> float | None:
         if within >= rank:
             if math.isinf(upper):
                 return lower
-            return lower + (upper - lower) * (rank - below) / (within - below)
+            return min(upper, lower + (upper - lower) * (rank - below) / (within - below))
     return None
 
 

@@ -133,6 +133,7 @@ class StubApi(ThreadingHTTPServer):
 
 
 class StubHandler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
     protocol_version = "HTTP/1.1"
     server: StubApi
 

@@ -59,6 +59,7 @@ class Dashboard(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
     server: Dashboard
 
     def answer(self) -> None:

@@ -85,6 +85,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, JSON))
 def test_decoding_reverses_encoding(value: dict[str, object]) -> None:
     for body in (orjson.dumps(value), json.dumps(value, indent=2).encode()):

@@ -204,6 +204,7 @@ class StubService(ThreadingHTTPServer):
 
 
 class StubServiceHandler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
     protocol_version = "HTTP/1.1"
     server: StubService
 

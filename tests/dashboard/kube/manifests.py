@@ -1,5 +1,7 @@
 """The objects of the manifests, as the API server has them."""
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,14 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/flask-mongodb/leases/dashboard-
 
 
 def manifest(name: str) -> Json:
-    found: Json = yaml.safe_load((ROOT / "k8s" / "base" / f"{name}.yaml").read_text())
-    return found
+    """Return a new copy of the object."""
+    return copy.deepcopy(_parsed(name))
+
+
+@functools.cache
+def _parsed(name: str) -> Json:
+    parsed: Json = yaml.safe_load((ROOT / "k8s" / "base" / f"{name}.yaml").read_text())
+    return parsed
 
 
 def pod(**spec: Any) -> Json:

@@ -49,6 +49,7 @@ class CrashStub(ThreadingHTTPServer):
 
 
 class CrashHandler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
     server: CrashStub
 
     def do_POST(self) -> None:

@@ -47,6 +47,7 @@ class PodServer(ThreadingHTTPServer):
 
 
 class PodRequestHandler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
     protocol_version = "HTTP/1.1"
     server: PodServer
 

@@ -125,6 +125,7 @@ def test_source_recovers_with_the_database(
     emitted.wait(lambda emitted: keys(emitted) == ["after", "before"])
 
 
+@pytest.mark.slow
 def test_unreachable_database_is_down_and_stop_does_not_hang(emitted: Emitted) -> None:
     source = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", emitted)
     source.start()

@@ -100,6 +100,7 @@ def test_bookmark_updates_the_resource_version(api: StubApi, emitted: Emitted, s
     assert all(query["allowWatchBookmarks"] == "true" for query in queries)
 
 
+@pytest.mark.slow
 def test_interrupted_list_is_restarted_and_emitted_once(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("paged")
     source.start()
@@ -108,6 +109,7 @@ def test_interrupted_list_is_restarted_and_emitted_once(api: StubApi, emitted: E
     assert [pod.metadata.uid for pod in listed.objects] == ["pod-1", "pod-2"]
 
 
+@pytest.mark.slow
 def test_missing_role_is_reported_and_recovered_from(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("forbidden")
     source.start()

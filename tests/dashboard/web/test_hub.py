@@ -136,6 +136,7 @@ def test_every_viewer_s_patches_go_on_from_its_snapshot(hub: Hub, broadcaster: K
         assert (state["pods"], state["about"]["viewers"], seq) == (final["pods"], 3, final["seq"])
 
 
+@pytest.mark.slow
 def test_tick_a_second_tells_the_time_and_the_last_seq(hub: Hub, broadcaster: Kept) -> None:
     hub.put(pod("1"))
     until(lambda: len(broadcaster.of("tick")) == 2)

@@ -1,6 +1,7 @@
 """A pod in detail and its logs: the same for the mock inspector and for the real one before an API that is scripted."""
 
 import contextlib
+import functools
 import json
 import re
 import socket
@@ -57,41 +58,47 @@ class Pods:
         if api is None:
             app.extensions["pod_reader"] = MockPodReader(TARGETS, lambda: NOW)
         else:
-            self._script(api)
+            api.scripts.update(scripts())
             app.extensions["pod_reader"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
 
-    def _script(self, api: StubApi) -> None:
-        """The API knows what the mock does, but for the words of its refusals."""
-        mock = MockPodReader(TARGETS, lambda: NOW)
-        for known in (view(), view(name="flask-1", uid="uid-2", app="flask", restarts=0)):
-            path = f"/api/v1/namespaces/{NAMESPACE}/pods/{known['name']}"
-            api.scripts[path] = [{"query": {}, "status": 200, "body": mock.pod(known), "repeat": True}]
-            refused = {"kind": "Status", "code": 400, "message": 'previous terminated container "flask" not found'}
-            api.scripts[f"{path}/log"] = [
-                {"query": {"previous": "true"}, "status": 400, "body": refused, "repeat": True}
-                if query["previous"] == "true" and not (known["restarts"] and query["container"] == "mongod")
-                else {
-                    "query": query,
-                    "lines": self._lines(mock, known, query),
-                    "then": "hold" if query["follow"] == "true" else "end",
-                    "repeat": True,
-                }
-                for query in (
-                    {"container": container, "previous": previous, "follow": follow, "tailLines": tail}
-                    for container in names(mock.pod(known))
-                    for previous in ("false", "true")
-                    for follow in ("false", "true")
-                    for tail in ("3", "500")
-                )
-            ]
-        events = {"items": mock.events(view())}
-        api.scripts[f"/api/v1/namespaces/{NAMESPACE}/events"] = [
+
+@functools.cache
+def scripts() -> dict[str, list[Json]]:
+    """The API knows what the mock does, but for the words of its refusals."""
+    mock = MockPodReader(TARGETS, lambda: NOW)
+    events = {"items": mock.events(view())}
+    made: dict[str, list[Json]] = {
+        f"/api/v1/namespaces/{NAMESPACE}/events": [
             {"query": {"fieldSelector": "involvedObject.uid=uid-1"}, "status": 200, "body": events, "repeat": True}
         ]
+    }
+    for known in (view(), view(name="flask-1", uid="uid-2", app="flask", restarts=0)):
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{known['name']}"
+        made[path] = [{"query": {}, "status": 200, "body": mock.pod(known), "repeat": True}]
+        refused = {"kind": "Status", "code": 400, "message": 'previous terminated container "flask" not found'}
+        made[f"{path}/log"] = [
+            {"query": {"previous": "true"}, "status": 400, "body": refused, "repeat": True}
+            if query["previous"] == "true" and not (known["restarts"] and query["container"] == "mongod")
+            else {
+                "query": query,
+                "lines": lines(mock, known, query),
+                "then": "hold" if query["follow"] == "true" else "end",
+                "repeat": True,
+            }
+            for query in (
+                {"container": container, "previous": previous, "follow": follow, "tailLines": tail}
+                for container in names(mock.pod(known))
+                for previous in ("false", "true")
+                for follow in ("false", "true")
+                for tail in ("3", "500")
+            )
+        ]
+    return made
 
-    def _lines(self, mock: MockPodReader, known: Json, query: dict[str, str]) -> list[str]:
-        asked = LogRequest(query["container"], query["previous"] == "true", int(query["tailLines"]), timestamps=True)
-        return b"".join(mock.log(known, asked).pieces()).decode().splitlines()
+
+def lines(mock: MockPodReader, known: Json, query: dict[str, str]) -> list[str]:
+    asked = LogRequest(query["container"], query["previous"] == "true", int(query["tailLines"]), timestamps=True)
+    return b"".join(mock.log(known, asked).pieces()).decode().splitlines()
 
 
 @pytest.fixture(params=["mock", "real"])
