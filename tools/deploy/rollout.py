@@ -14,6 +14,7 @@ from tools.cluster.instance import CHECKOUT
 NAMESPACE = "flask-mongodb"
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
 POLL = 0.5  # seconds
+WORKLOADS = ("Deployment", "StatefulSet")
 
 Say = Callable[[str], None]
 
@@ -64,16 +65,21 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Wait until every Deployment and StatefulSet runs its latest spec. Raise ClusterError after `limit` seconds."""
     deadline = time.monotonic() + limit
-    said = ""
+    said: list[str] = []
     while True:
         _unblock(kubectl, say)
-        waiting = [line for item in _get(kubectl, "deployments,statefulsets") if (line := unready(item))]
+        objects = _get(kubectl, "deployments,statefulsets,pods,events")
+        waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
         if not waiting:
             return
-        if (line := "waiting for " + ", ".join(waiting)) != said:
-            say(said := line)
+        reasons = obstacles(objects)
+        for line in ["waiting for " + ", ".join(waiting), *reasons]:
+            if line not in said:
+                say(line)
+                said.append(line)
         if time.monotonic() > deadline:
-            raise ClusterError(f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.\n{_reasons(kubectl)}")
+            see = f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods"
+            raise ClusterError("\n".join([f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.", *reasons, see]))
         time.sleep(POLL)
 
 
@@ -98,6 +104,33 @@ def unready(item: dict[str, Any]) -> str | None:
     return None if done else f"{item['metadata']['name']} {ready}/{desired}"
 
 
+def obstacles(objects: list[dict[str, Any]]) -> list[str]:
+    """Return why pods are not made, not scheduled or not started, a line each, as Kubernetes gives the reasons. Pure.
+
+    A Deployment has its ReplicaSet's refusal as a condition. A StatefulSet has only an Event, which outlives its cause:
+    it counts while pods are missing.
+    """
+    lines = []
+    missing = set()
+    for item in objects:
+        name, status = item["metadata"].get("name"), item.get("status", {})
+        if item["kind"] == "StatefulSet" and status.get("replicas", 0) < item["spec"].get("replicas", 1):
+            missing.add(name)
+        for condition in status.get("conditions", []):
+            kind, value = condition["type"], condition["status"]
+            if (kind, value) in (("ReplicaFailure", "True"), ("PodScheduled", "False")):
+                lines.append(f"{name}: {condition.get('message') or condition.get('reason')}")
+        for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+            state = container["state"].get("waiting") or container["state"].get("terminated") or {}
+            if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):
+                lines.append(f"{name}/{container['name']}: {state['reason']} {state.get('message', '')}".rstrip())
+    for item in objects:
+        if item["kind"] == "Event" and item.get("reason") == "FailedCreate":
+            if (name := item["involvedObject"]["name"]) in missing:
+                lines.append(f"{name}: {item.get('message')}")
+    return list(dict.fromkeys(f"  {line}" for line in lines))
+
+
 def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
     """Delete a StatefulSet's pods that are of an old revision and not Ready.
 
@@ -112,20 +145,6 @@ def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
                 name = pod["metadata"]["name"]
                 say(f"replacing {name}: it is of an earlier revision and not Ready")
                 _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
-
-
-def _reasons(kubectl: tuple[str, ...]) -> str:
-    """Return the containers' reasons for not being Ready, as Kubernetes gives them."""
-    lines = []
-    for pod in _get(kubectl, "pods"):
-        for container in pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", []):
-            state = container["state"].get("waiting") or container["state"].get("terminated")
-            if state and state.get("reason") not in (None, "Completed", "PodInitializing"):
-                lines.append(
-                    f"  {pod['metadata']['name']}/{container['name']}: {state['reason']} {state.get('message', '')}"
-                )
-    lines.append(f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods")
-    return "\n".join(lines)
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
