@@ -124,10 +124,9 @@ def obstacles(objects: list[dict[str, Any]]) -> list[str]:
             state = container["state"].get("waiting") or container["state"].get("terminated") or {}
             if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):
                 lines.append(f"{name}/{container['name']}: {state['reason']} {state.get('message', '')}".rstrip())
-    for item in objects:
-        if item["kind"] == "Event" and item.get("reason") == "FailedCreate":
-            if (name := item["involvedObject"]["name"]) in missing:
-                lines.append(f"{name}: {item.get('message')}")
+    for event in (item for item in objects if item["kind"] == "Event"):
+        if event.get("reason") == "FailedCreate" and (name := event["involvedObject"]["name"]) in missing:
+            lines.append(f"{name}: {event.get('message')}")
     return list(dict.fromkeys(f"  {line}" for line in lines))
 
 
