@@ -55,6 +55,10 @@ secrets: .venv/tools ## make the missing secrets that the manifests read
 login: .venv/tools ## print the dashboard's login link again
 	@$(DEPLOY) login
 
+.PHONY: rotate
+rotate: .venv/tools ## replace every password, key and token while the deployment serves
+	@$(DEPLOY) rotate
+
 .PHONY: down
 down: .venv/tools ## stop what `make up` started, keep its data
 	@$(DEPLOY) down

@@ -71,9 +71,8 @@ class SidecarConfig:
     ordinal: int  # name of the pod, which ends in the member's ordinal (mongodb-0); unset where there is one member
     port: int  # port of every mongod
     database: str  # database that the service may write and the dashboard may read
-    admin_password: str = field(repr=False)  # password of the MongoDB user admin (root)
-    service_password: str = field(repr=False)  # password of the MongoDB user service (readWrite)
-    dashboard_password: str = field(repr=False)  # password of the MongoDB user dashboard (read)
+    users: Path  # directory of the mounted Secret with the users' names and passwords
+    key_file: Path  # mongod's key file
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -86,9 +85,8 @@ class SidecarConfig:
             ordinal=_ordinal(environ.get("POD_NAME", "")),
             port=port,
             database=environ.get("MONGODB_DATABASE") or Config.mongodb_database,
-            admin_password=_required(environ, "MONGODB_ADMIN_PASSWORD"),
-            service_password=_required(environ, "MONGODB_SERVICE_PASSWORD"),
-            dashboard_password=_required(environ, "MONGODB_DASHBOARD_PASSWORD"),
+            users=Path(environ.get("USERS") or "/users"),
+            key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
         )
 
 

@@ -169,9 +169,9 @@ class Site:
     def in_database(self, python: str) -> str:
         """Runs Python beside mongod, with `db`, the service's database, opened as admin; what it printed."""
         program = (
-            "import os, pymongo\n"
+            "import os, pathlib, pymongo\n"
             "client = pymongo.MongoClient('127.0.0.1', 27017, directConnection=True, username='admin',"
-            " password=os.environ['MONGODB_ADMIN_PASSWORD'])\n"
+            " password=pathlib.Path('/users/admin-password').read_text())\n"
             "db = client[os.environ['MONGODB_DATABASE']]\n"
         )
         container = ("exec", "mongodb-0", "--container", "sidecar")

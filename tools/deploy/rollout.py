@@ -19,13 +19,19 @@ WORKLOADS = ("Deployment", "StatefulSet")
 Say = Callable[[str], None]
 
 
-def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], directory: Path) -> None:
-    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it."""
+def apply(
+    kubectl: tuple[str, ...], overlay: str, images: dict[str, str], checksums: dict[str, str], directory: Path
+) -> None:
+    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it.
+
+    `checksums` is {workload: checksum of its secrets}: a pod template with another one is rolled out.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
         "images": [_image(name, reference) for name, reference in images.items()],
+        "patches": [_annotated(name, checksum) for name, checksum in checksums.items()],
     }))  # fmt: skip
     done = subprocess.run((*kubectl, "apply", "--kustomize", str(directory)), capture_output=True, text=True)
     if done.returncode != 0:
@@ -157,6 +163,13 @@ def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
 
 def _succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def _annotated(name: str, checksum: str) -> dict[str, Any]:
+    """Return a kustomize patch for the pod template of a workload."""
+    template = {"metadata": {"annotations": {"checksum/secrets": checksum}}}
+    patch = {"apiVersion": "v1", "kind": "Any", "metadata": {"name": "any"}, "spec": {"template": template}}
+    return {"patch": json.dumps(patch), "target": {"group": "apps", "name": name}}
 
 
 def _image(name: str, reference: str) -> dict[str, str]:
