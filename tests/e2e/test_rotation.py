@@ -17,7 +17,7 @@ PLACES = [secrets.MANIFESTS / place for place in (*secrets.RANDOM, secrets.KEY_F
 
 @pytest.fixture
 def former(deployment: Deployment) -> Iterator[dict[Path, str]]:
-    """The files of the secrets. Other deployments of this checkout have them too, so a second rotation restores them."""
+    """The files of the secrets. Other deployments of this checkout use them: a second rotation restores them."""
     before = {path: path.read_text() for path in PLACES}
     yield before
     if {path: path.read_text() for path in PLACES} != before:
