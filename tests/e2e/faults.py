@@ -22,6 +22,20 @@ PAGE_PORT, PROBE_PORT = 8080, 9090
 METRICS_SERVER_PORT = 10251
 TABLE = "faults"  # of nftables, in the node's network namespace
 
+# Children of four fifths of the largest process's size, until the kernel kills that process and the container ends.
+FILL_MEMORY = """
+import os, pathlib, time
+sizes = [0]
+for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+    sizes += [int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+for _ in range(60):
+    if os.fork() == 0:
+        memory = bytearray(b"x") * (max(sizes) * 4 // 5)
+        time.sleep(20)
+        os._exit(0)
+    time.sleep(0.2)
+"""
+
 
 class Faults:
     def __init__(self, deployment: Deployment) -> None:
@@ -111,6 +125,71 @@ class Faults:
         kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=120s")
 
     @contextlib.contextmanager
+    def program_restarted(self, name: str) -> Iterator[None]:
+        """A program of the node is killed. The node starts it again."""
+        old = self._program(name)
+        os.kill(old, signal.SIGKILL)
+        yield
+        until(lambda: self._program(name, missing_ok=True) not in (0, old), 60)
+
+    @contextlib.contextmanager
+    def dns_gone(self) -> Iterator[None]:
+        """Queries to the cluster's DNS server are dropped."""
+        with self._rules(f"""
+            table inet {TABLE} {{
+              chain arriving {{
+                type filter hook input priority 0; policy accept;
+                ip daddr {NODE_ADDRESS} udp dport 53 drop
+                ip daddr {NODE_ADDRESS} tcp dport 53 drop
+              }}
+            }}
+        """):
+            yield
+
+    @contextlib.contextmanager
+    def dns_caching(self, seconds: int) -> Iterator[None]:
+        """Answers of the cluster's DNS server live so long, as on most clusters."""
+        corefile = self._instance.state / "config" / "Corefile"
+        kept = corefile.read_text()
+        corefile.write_text(kept.replace("ttl 1", f"ttl {seconds}").replace("  errors", f"  errors\n  cache {seconds}"))
+        try:
+            with self.program_restarted("coredns"):
+                pass
+            yield
+        finally:
+            corefile.write_text(kept)
+            with self.program_restarted("coredns"):
+                pass
+
+    @contextlib.contextmanager
+    def small_volume(self, spare: int) -> Iterator["SmallVolume"]:
+        """MongoDB's volume is a file system of its own with so many spare bytes. MongoDB restarts before and after."""
+        volume = self._deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]
+        path = self._deployment.get("pv", volume)["spec"]["hostPath"]["path"]
+        copy = f"{path}.copy"
+        with self.database_gone():
+            self._in_node("--mount", "cp", "--archive", path, copy)
+            used = int(self._in_node("--mount", "du", "--summarize", "--block-size=1", path).split()[0])
+            self._in_node("--mount", "mount", "-t", "tmpfs", "-o", f"size={used + spare}", "volume", path)
+            self._in_node("--mount", "cp", "--archive", f"{copy}/.", path)
+        try:
+            yield SmallVolume(self, path)
+        finally:
+            with self.database_gone():
+                self._in_node("--mount", "rm", "--recursive", copy)
+                self._in_node("--mount", "cp", "--archive", path, copy)
+                self._in_node("--mount", "umount", path)
+                self._in_node("--mount", "rm", "--recursive", path)
+                self._in_node("--mount", "mv", copy, path)
+
+    @contextlib.contextmanager
+    def out_of_memory(self, pod: str, container: str) -> Iterator[None]:
+        """Processes smaller than the program fill the container's memory, so that the kernel kills the program."""
+        command = ("exec", pod, "--container", container, "--", "python", "-c", FILL_MEMORY)
+        self._deployment.kubectl(*command, check=False)
+        yield
+
+    @contextlib.contextmanager
     def role_without(self, resource: str) -> Iterator[None]:
         """The dashboard's Role lacks a resource. Watches that run are not looked at again: they end by themselves."""
         role = self._deployment.get("role", "dashboard")
@@ -176,6 +255,23 @@ class Faults:
         node = lifecycle.node_pid(self._instance)
         assert node, "the node does not run"
         return node
+
+
+class SmallVolume:
+    """A volume that can be filled."""
+
+    def __init__(self, faults: Faults, path: str) -> None:
+        self._faults = faults
+        self._filler = f"{path}/filler"
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """Nothing is left of the volume, until this ends."""
+        self._faults._in_node("--mount", "sh", "-c", f"cat /dev/zero > {self._filler} || true")
+        try:
+            yield
+        finally:
+            self._faults._in_node("--mount", "rm", self._filler)
 
 
 def until(condition: Callable[[], Any], seconds: float) -> float:

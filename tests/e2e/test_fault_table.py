@@ -1,0 +1,218 @@
+"""Every fault under steady traffic: what it cost, how long until all was right again, and that nothing was lost."""
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Self
+
+import pytest
+import urllib3
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.fault_table import Row, failures, record
+from tests.e2e.faults import Faults, until
+from tests.e2e.test_persistence import proofs_kept
+from tools.cluster.instance import CHECKOUT
+
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
+
+CLIENTS = 20  # of each kind, each at one request a second
+TIMEOUT = 60.0  # seconds a client waits for an answer
+LIMIT = 180.0  # seconds until all must be right again
+LOOK = 0.25  # seconds between two looks at the page's state
+MIB = 1 << 20
+
+Fault = Callable[[Faults, Deployment], AbstractContextManager[Any]]
+
+
+class Traffic:
+    """Clients that write and read at a fixed rate, each request once."""
+
+    def __init__(self, service: str) -> None:
+        self.statuses: list[str] = []
+        self.acknowledged: list[str] = []
+        self.slowest = 0.0
+        self._service = service
+        self._stop = threading.Event()
+        jobs = ((request, number) for request in (self._write, self._read) for number in range(CLIENTS))
+        self._threads = [threading.Thread(target=self._work, args=job) for job in jobs]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, request: Callable[[urllib3.PoolManager, str], None], number: int) -> None:
+        http = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+        due, count = time.monotonic() + number / CLIENTS, 0
+        while not self._stop.wait(max(due - time.monotonic(), 0)):
+            began = time.monotonic()
+            try:
+                request(http, f"{number}-{count}-{began}")
+            except urllib3.exceptions.HTTPError as error:
+                self.statuses.append(type(error).__name__)
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            due, count = max(due + 1, time.monotonic() - 1), count + 1
+
+    def _write(self, http: urllib3.PoolManager, payload: str) -> None:
+        answer = http.request("POST", f"{self._service}/proofs", json={"fault": payload})
+        self.statuses.append(str(answer.status))
+        if answer.status == 201:
+            self.acknowledged.append(payload)
+
+    def _read(self, http: urllib3.PoolManager, _: str) -> None:
+        self.statuses.append(str(http.request("GET", f"{self._service}/data?limit=20").status))
+
+
+class PageState:
+    """The page's state, looked at all the time."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.stale: dict[str, None] = {}  # in the order in which they were seen
+        self.away = 0.0
+        self.live = True
+        self._deployment = deployment
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        url, headers = f"{self._deployment.dashboard}/api/state", self._deployment.authorization
+        http = urllib3.PoolManager(timeout=2, retries=False)
+        answered = time.monotonic()
+        while not self._stop.wait(LOOK):
+            with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError, KeyError):
+                sources = http.request("GET", url, headers=headers).json()["sources"]
+                stale = [name for name, source in sources.items() if source["state"] != "live"]
+                self.stale |= dict.fromkeys(stale)
+                answered, self.live = time.monotonic(), not stale
+                continue
+            self.away, self.live = max(self.away, time.monotonic() - answered), False
+
+
+def etcd_paused(faults: Faults, _: Deployment) -> AbstractContextManager[None]:
+    return faults.standing_still("etcd")
+
+
+def kubelet_restarted(faults: Faults, _: Deployment) -> AbstractContextManager[None]:
+    return faults.program_restarted("kubelet")
+
+
+@contextlib.contextmanager
+def replaced_while_names_are_cached(faults: Faults, deployment: Deployment) -> Iterator[None]:
+    with faults.dns_caching(30):
+        time.sleep(2)  # the old address is asked for, and cached
+        deployment.kubectl("delete", "pod", "mongodb-0")
+        yield
+
+
+@contextlib.contextmanager
+def mongod_stopped(_: Faults, deployment: Deployment) -> Iterator[None]:
+    kill = "import os, signal, pathlib\n" + (
+        "for each in pathlib.Path('/proc').glob('[0-9]*'):\n"
+        "    if each.joinpath('comm').read_text().strip() == 'mongod': os.kill(int(each.name), signal.{})\n"
+    )
+    command = ("exec", "mongodb-0", "--container", "sidecar", "--", "python", "-c")
+    deployment.kubectl(*command, kill.format("SIGSTOP"))
+    try:
+        yield
+    finally:
+        deployment.kubectl(*command, kill.format("SIGCONT"), check=False)
+
+
+@contextlib.contextmanager
+def service_out_of_memory(faults: Faults, deployment: Deployment) -> Iterator[None]:
+    with out_of_memory(faults, deployment, "flask"):
+        yield
+
+
+@contextlib.contextmanager
+def dashboard_out_of_memory(faults: Faults, deployment: Deployment) -> Iterator[None]:
+    with out_of_memory(faults, deployment, "dashboard"):
+        yield
+
+
+@contextlib.contextmanager
+def out_of_memory(faults: Faults, deployment: Deployment, name: str) -> Iterator[None]:
+    pod = deployment.get("pods", "--selector", f"app.kubernetes.io/name={name}")["items"][0]["metadata"]["name"]
+    with faults.out_of_memory(pod, name):
+        yield
+    (status,) = deployment.get("pod", pod)["status"]["containerStatuses"]
+    assert status["lastState"]["terminated"]["reason"] == "OOMKilled"
+
+
+# {name: (fault, seconds that it lasts, whether requests may fail)}
+FAULTS: dict[str, tuple[Fault, float, bool]] = {
+    "API server killed": (lambda faults, _: faults.api_server_killed(), 0, False),
+    "etcd paused": (etcd_paused, 10, False),
+    "kubelet killed": (kubelet_restarted, 0, False),
+    "metrics-server gone": (lambda faults, _: faults.metrics_server_gone(), 120, False),
+    "DNS gone": (lambda faults, _: faults.dns_gone(), 30, False),
+    "MongoDB replaced while names are cached for 30 s": (replaced_while_names_are_cached, 30, True),
+    "mongod stopped": (mongod_stopped, 30, True),
+    "a service pod out of memory": (service_out_of_memory, 0, True),
+    "the dashboard out of memory": (dashboard_out_of_memory, 0, False),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_loses_nothing_and_ends(name: str, deployment: Deployment) -> None:
+    fault, seconds, may_fail = FAULTS[name]
+    row = measured(deployment, name, lambda: fault(Faults(deployment), deployment), seconds)
+    assert row.lost == 0
+    assert may_fail or not row.failed
+
+
+def test_full_volume_loses_nothing_and_ends(deployment: Deployment) -> None:
+    with Faults(deployment).small_volume(spare=64 * MIB) as volume:
+        row = measured(deployment, "MongoDB's volume full", volume.full, 30)
+    assert row.lost == 0
+
+
+def measured(
+    deployment: Deployment, name: str, fault: Callable[[], AbstractContextManager[Any]], seconds: float
+) -> Row:
+    """Make a fault under traffic, write its row into the table, and return it."""
+    with PageState(deployment) as page:
+        until(lambda: page.live, LIMIT)
+        page.stale.clear()
+        with Traffic(deployment.service) as traffic:
+            time.sleep(3)
+            began = time.monotonic()
+            with fault():
+                time.sleep(seconds)
+            ended = time.monotonic()
+            stored = len(traffic.acknowledged)
+            until(lambda: page.live and len(traffic.acknowledged) > stored, LIMIT)
+            recovered = time.monotonic() - ended
+            time.sleep(3)
+    kept = {document.get("fault") for document in proofs_kept(deployment)}
+    row = Row(
+        fault=name,
+        lasted=round(ended - began, 1),
+        requests=len(traffic.statuses),
+        failed=failures(traffic.statuses, {"200", "201"}),
+        slowest=round(traffic.slowest, 2),
+        stale=list(page.stale),
+        page_away=round(page.away, 1),
+        recovered=round(recovered, 1),
+        lost=len(set(traffic.acknowledged) - kept),
+        commit=subprocess.check_output(("git", "rev-parse", "--short", "HEAD"), cwd=CHECKOUT, text=True).strip(),
+    )
+    record(row)
+    return row
