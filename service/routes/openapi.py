@@ -24,8 +24,8 @@ ABOUT = f"""JSON documents, kept in MongoDB. What is accepted comes back exactly
 
 **Bodies** are JSON in UTF-8 of at most {body.LIMIT:,} bytes, nested at most {document.MAX_DEPTH} levels deep, with
 at most {document.MAX_NAMES:,} names, inner ones included. Refused is what would not come back as it was sent: integers
-beyond 64 bits with a sign (with a fraction or an exponent, larger numbers are kept as floats), a name twice in one
-object, NUL in a name, half a surrogate pair.
+beyond 64 bits with a sign, decimals with more digits than a double holds, a name twice in one object, NUL in a name,
+half a surrogate pair.
 
 **Requests** have a line of at most {config.REQUEST_LINE_LIMIT:,} bytes and at most {config.HEADERS_LIMIT} headers of
 at most {config.HEADER_SIZE_LIMIT:,} bytes each. `X-Request-Id` (up to 128 visible ASCII characters) and a W3C

@@ -326,14 +326,16 @@ class TestTails:
     def test_one_that_is_not_followed_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LONGEST_SECONDS", 0.1)
-        assert list(LogStreams().open(lambda: Silent([b"a\n"]), LogReader(None), follow=False).lines()) == [b"a\n"]
+        lines = list(LogStreams().open(lambda: Silent([b"a\n"]), LogReader(None), follow=False).lines())
+        assert lines[0] == b"a\n" and b"\n" not in lines
 
     def test_none_lasts_longer_than_it_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(tails, "LONGEST_SECONDS", 0.05)
         log = Silent()
-        list(LogStreams().open(lambda: log, LogReader(None), follow=True).lines())
+        *_, last = LogStreams().open(lambda: log, LogReader(None), follow=True).lines()
         assert log.closed.is_set()
+        assert b"the limit" in last
 
     def test_reader_that_left_is_noticed_though_nothing_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tails, "LOOK_SECONDS", 0.01)
