@@ -111,11 +111,11 @@ class CrashConfig:
 
 
 def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
-    """Return MEMBERS if it is set, else the DNS names that a StatefulSet gives its pods."""
+    """Return MEMBERS if it is set, else the DNS names of the Services that are named as the StatefulSet's pods."""
     if listed := environ.get("MEMBERS"):  # host:port of each member, separated by commas; replaces the next three
         return tuple(member.strip() for member in listed.split(","))
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
-    domain = environ.get("DOMAIN") or "mongodb-members.flask-mongodb.svc.cluster.local"  # its headless Service's domain
+    domain = environ.get("DOMAIN") or "flask-mongodb.svc.cluster.local"  # domain of the members' Services
     replicas = _integer(environ, "REPLICAS", 1, 1, 50)  # number of members
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
 

@@ -5,7 +5,8 @@ A loop compares mongod's state with the wanted one, whatever it finds, and does 
     no replica set      the first pod's sidecar initiates it, with itself as the only member
     removed             mongod did not find itself in its stored configuration (its name did not resolve when it
                         started, or was another): the configuration is applied again
-    primary             roles, users and passwords are made as they should be; missing members are added, one a turn
+    primary             roles, users and passwords are made as they should be; a single member with another name is
+                        renamed; missing members are added, one a turn
     any other state     nothing: the primary's sidecar acts
 
 It never removes a member, and never initiates a set where another member has one already.
@@ -78,7 +79,7 @@ class Sidecar:
             with self._member() as member:
                 self._put_roles(member)
                 self._put_users(member, users)
-                if self._add_member(member):
+                if self._change_members(member):
                     return False
         elif hello.get("primary") in (None, hello.get("me")):  # a new primary names itself before it takes writes
             raise Waiting("there is no primary that takes writes yet")
@@ -157,18 +158,26 @@ class Sidecar:
             member[ROLES_DATABASE].command("dropUser", name)
             logs.write("dropped user", user=name)
 
-    def _add_member(self, member: Client) -> bool:
-        """Add the first missing member, since MongoDB takes one at a time. Return False if none is missing."""
+    def _change_members(self, member: Client) -> bool:
+        """Rename a single member or add the first missing one. Return False if nothing is to do.
+
+        MongoDB takes one change at a time. A member that was installed under an earlier name keeps its data.
+        """
         config = member.admin.command("replSetGetConfig")["config"]
-        there = {each["host"] for each in config["members"]}
+        there = [each["host"] for each in config["members"]]
         missing = [each for each in self._config.members if each not in there]
         if not missing:
             return False
-        number = max(each["_id"] for each in config["members"]) + 1
-        config["members"].append({"_id": number, "host": missing[0]})
+        if len(there) == 1 and there[0] not in self._config.members:
+            config["members"][0]["host"] = self._config.members[self._config.ordinal]
+            done = "renamed member"
+        else:
+            number = max(each["_id"] for each in config["members"]) + 1
+            config["members"].append({"_id": number, "host": missing[0]})
+            done = "added member"
         config["version"] += 1
         member.admin.command("replSetReconfig", config)
-        logs.write("added member", member=missing[0])
+        logs.write(done, member=config["members"][-1]["host"])
         return True
 
     def _member(self) -> Client:

@@ -208,6 +208,16 @@ def test_mongod_that_does_not_find_itself_in_its_set_is_restored(
             assert service.flask_db.data.count_documents({"kept": True}) == 1
 
 
+def test_member_with_an_earlier_name_is_renamed(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
+        sidecar.settle()
+    renamed = f"127.0.0.1:{guarded_mongod.port}"
+    with RunningSidecar(guarded_mongod, tmp_path / "second", secret, MEMBERS=renamed) as sidecar:
+        assert "renamed member" in sidecar.settle()
+    with opened(guarded_mongod.port, "admin") as admin:
+        assert [each["host"] for each in _config(admin)["members"]] == [renamed]
+
+
 def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
     with RunningSidecar(guarded_mongod, tmp_path / "alone", secret) as sidecar:
         sidecar.settle()
