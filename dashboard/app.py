@@ -51,6 +51,7 @@ from dashboard.web.routes.pods import PodLookups, pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.sockets import Sockets
+from webserver.forwarded import Forwarded
 from webserver.health_server import HealthServer
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
@@ -73,7 +74,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
     hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
-    auth.install(app, auth.Auth(config), config.session_key)
+    auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
@@ -90,6 +91,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["log_streams"] = LogStreams()
     app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
+    app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
     return app
 
 

@@ -6,9 +6,12 @@ The secrets are refused when empty, short, well known or alike: a dashboard that
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+from webserver import forwarded, hosts
 
 SHORTEST_SECRET = 16  # characters
 FEWEST_CHARACTERS = 6  # different ones in a secret: "aaaaaaaaaaaaaaaa" is long, too
@@ -16,6 +19,8 @@ _KNOWN = re.compile(  # what secrets in examples are made of
     "admin|change|dashboard|default|example|key|me|operator|password|placeholder|replace|secret|session|token|viewer",
     re.IGNORECASE,
 )
+
+Value = TypeVar("Value")
 
 
 class ConfigError(Exception):
@@ -47,6 +52,9 @@ class Config:
     host: str = "127.0.0.1"  # address to listen on
     port: int = 8080  # port of the page and the API
     probe_port: int = 9090  # port of the probes, on the same address
+    allowed_hosts: frozenset[str] = frozenset()  # more host names to answer to (docs/api.md): a.example,b.example
+    trusted_proxies: forwarded.Networks = ()  # proxies whose X-Forwarded-… headers count: 10.0.0.0/8,192.0.2.7
+    path_prefix: str = ""  # path under which a proxy serves the page, if it does not say so in X-Forwarded-Prefix
     viewers: int = 40  # maximum of concurrently connected pages; each costs four threads
     mock_seed: int = 7  # seed of the mock's simulation
     mock_speed: int = 1  # time factor of the mock; at 1, its simulation lasts four minutes
@@ -95,6 +103,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         host=environ.get("HOST", Config.host),
         port=_whole(environ, "PORT", Config.port, 1, 65535),
         probe_port=_whole(environ, "PROBE_PORT", Config.probe_port, 1, 65535),
+        allowed_hosts=_parsed(environ, "ALLOWED_HOSTS", hosts.names),
+        trusted_proxies=_parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
+        path_prefix=_parsed(environ, "PATH_PREFIX", forwarded.prefix),
         viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
         mock_seed=_whole(environ, "MOCK_SEED", Config.mock_seed, 0, 2**32),
         mock_speed=_whole(environ, "MOCK_SPEED", Config.mock_speed, 1, 60),
@@ -137,6 +148,14 @@ def _whole(environ: Mapping[str, str], name: str, default: int, lowest: int, hig
     if not text.isdecimal() or not lowest <= int(text) <= highest:
         raise ConfigError(f"{name} is {text!r}: it must be a whole number from {lowest} to {highest}.")
     return int(text)
+
+
+def _parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value]) -> Value:
+    text = environ.get(name, "")
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}: {error}") from None
 
 
 def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:

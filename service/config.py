@@ -8,10 +8,12 @@ variable, is the setting's description there.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+
+from webserver import forwarded, hosts
 
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
@@ -19,6 +21,8 @@ SHORTEST_SECRET = 16  # characters
 REQUEST_LINE_LIMIT = 8190  # bytes, gunicorn's maximum; a filter's quotes and braces take three bytes each in a URL
 HEADERS_LIMIT = 64  # per request; a browser sends about 20
 HEADER_SIZE_LIMIT = 8190  # bytes
+
+Value = TypeVar("Value")
 
 
 class ConfigError(Exception):
@@ -35,6 +39,8 @@ class Config:
     host: str = "127.0.0.1"  # address to listen on
     port: int = 5000  # port of the API
     probe_port: int = 9090  # port of the probes and /metrics, on the same address; 0 for none
+    allowed_hosts: frozenset[str] = frozenset()  # more host names to answer to (docs/api.md): a.example,b.example
+    trusted_proxies: forwarded.Networks = ()  # proxies whose X-Forwarded-… headers count: 10.0.0.0/8,192.0.2.7
     workers: int = 1  # gunicorn worker processes
     threads: int = 16  # request threads per worker
     drain_file: Path = Path("/tmp/draining")  # noqa: S108  # while this file exists, the service drains
@@ -55,6 +61,8 @@ class Config:
             host=environ.get("HOST") or cls.host,
             port=_integer(environ, "PORT", cls.port, 1, 65535),
             probe_port=_integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
+            allowed_hosts=_parsed(environ, "ALLOWED_HOSTS", hosts.names),
+            trusted_proxies=_parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
             workers=_integer(environ, "WEB_CONCURRENCY", cls.workers, 1, 64),
             threads=_integer(environ, "THREADS", cls.threads, 1, 512),
             drain_file=Path(environ.get("DRAIN_FILE") or cls.drain_file),
@@ -148,6 +156,14 @@ def _integer(environ: Mapping[str, str], name: str, default: int, least: int, mo
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
         raise ConfigError(f"{name} is {text!r}: it must be a whole number from {least} to {most}.")
     return int(text)
+
+
+def _parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value]) -> Value:
+    text = environ.get(name, "")
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is {text!r}: {error}") from None
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float, most: float) -> float:

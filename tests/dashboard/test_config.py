@@ -54,6 +54,9 @@ def test_no_secret_is_shown_by_its_repr() -> None:
         ("MOCK_OUTCOME", "splendid"),
         ("CRASH_PORT", "-1"),
         ("CRASH_PORT", "tcp://10.96.0.9:9091"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ALLOWED_HOSTS", "https://dash.example"),
+        ("PATH_PREFIX", "//dash"),
     ],
 )
 def test_bad_value_is_refused_by_name(name: str, value: str) -> None:
@@ -69,6 +72,14 @@ def test_crash_mode_is_there_where_its_port_is_and_needs_a_token() -> None:
     for unusable in ("", "short", "operator-token-0001"):
         with pytest.raises(ConfigError, match=r"^CRASH_TOKEN is "):
             read(GOOD | {"CRASH_PORT": "9091", "CRASH_TOKEN": unusable})
+
+
+def test_lists_are_separated_by_commas() -> None:
+    lists = {"TRUSTED_PROXIES": "10.0.0.0/8, ::1", "ALLOWED_HOSTS": "a.example,B.example"}
+    config = read(GOOD | lists | {"PATH_PREFIX": "/a/"})
+    assert [str(each) for each in config.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert (config.allowed_hosts, config.path_prefix) == ({"a.example", "b.example"}, "/a")
+    assert (read(GOOD).trusted_proxies, read(GOOD).allowed_hosts, read(GOOD).path_prefix) == ((), frozenset(), "")
 
 
 def test_dashboards_own_name_is_its_pods() -> None:

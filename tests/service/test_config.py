@@ -38,6 +38,8 @@ def test_only_the_uri_has_no_default() -> None:
         ("REQUEST_DEADLINE_SECONDS", "nan"),
         ("REQUEST_DEADLINE_SECONDS", "0"),
         ("REQUEST_DEADLINE_SECONDS", "soon"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("ALLOWED_HOSTS", "data.example:443"),
     ],
 )
 def test_unusable_value_is_refused_in_one_sentence_that_names_it(name: str, value: str) -> None:

@@ -134,7 +134,7 @@ class _Source:
                 yield self._setting(call, field, kind, self._default(default, secret), "")
             elif called in self._functions and _is_environment(arguments[0]):
                 kind = TYPES.get(called, "secret" if secret else "text")
-                optional = called in TYPES or isinstance(value, ast.IfExp)
+                optional = called in (*TYPES, "_parsed") or isinstance(value, ast.IfExp)
                 shown = self._default(arguments[2], secret) if called in TYPES else "" if optional else "required"
                 yield self._setting(call, field, kind, shown, self._bounds(called, arguments))
 

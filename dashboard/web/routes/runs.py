@@ -60,7 +60,7 @@ def start() -> Response:
         abort(422, 'The body must be {"demo": "<name>", "options": {…}}; the options are optional.')
     with _problems():
         run_id = _manager().start(demo, options, who())
-    return _answer({"id": run_id}, 202, Location=f"/api/runs/{run_id}")
+    return _answer({"id": run_id}, 202, Location=f"runs/{run_id}")
 
 
 @runs.get("/runs")

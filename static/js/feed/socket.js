@@ -1,5 +1,6 @@
 // The connection to the dashboard: a snapshot, then patches in sequence, and each second a tick that reveals a lost patch.
 
+import { address } from "../lib/address.js";
 import { patch } from "./state.js";
 
 const LIVE_FOR_MS = 3_000; // without a message for longer, the page is stale
@@ -11,6 +12,7 @@ const RECONNECT_AFTER_MS = 2_000; // after the server itself refused or closed t
 // Socket.IO's options: WebSocket only, which needs no sticky sessions, and a backoff that reconnects within three seconds of the
 // server's return.
 export const OPTIONS = {
+  path: address("/socket.io/"),
   transports: ["websocket"],
   reconnectionDelay: 250,
   reconnectionDelayMax: 2_000,

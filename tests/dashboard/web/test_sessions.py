@@ -28,12 +28,12 @@ def test_session_counts_beside_a_proxys_basic_authorization(client: FlaskClient)
 
 def test_logged_out_cookie_is_worth_nothing(app: Flask, client: FlaskClient) -> None:
     own = sign_in(client)
-    cookie = client.get_cookie("dashboard")
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie
     other = app.test_client()
     sign_in(other)
     assert client.post("/logout", headers=own, json={}).status_code == 204
-    client.set_cookie("dashboard", cookie.value)
+    client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie.value)
     assert client.get("/api/state").status_code == 401
     assert client.delete("/api/runs/none", headers=own).status_code == 401
     assert other.get("/api/state").status_code == 200

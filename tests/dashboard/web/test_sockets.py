@@ -18,6 +18,8 @@ import orjson
 import pytest
 import socketio
 
+from dashboard.app import create_app
+from dashboard.config import Config
 from dashboard.core.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
@@ -52,6 +54,7 @@ class Page:
         self._more = threading.Condition()
         for name in ("snapshot", "patch", "tick"):
             self.client.on(name, lambda message, name=name: self._take(name, message))
+        self.client.on("disconnect", lambda *_: self._take("disconnect", {}))
 
     def _take(self, name: str, message: dict[str, Any]) -> None:
         with self._more:
@@ -72,9 +75,11 @@ class Page:
 
 
 @contextmanager
-def page(served: Served, headers: dict[str, str] | None = None) -> Iterator[Page]:
+def page(served: Served, headers: dict[str, str] | None = None, path: str = "socket.io") -> Iterator[Page]:
     opened = Page()
-    opened.client.connect(served.url, headers or BEARER, transports=["websocket"], wait_timeout=WAIT_SECONDS)
+    opened.client.connect(
+        served.url, headers or BEARER, transports=["websocket"], socketio_path=path, wait_timeout=WAIT_SECONDS
+    )
     try:
         yield opened
     finally:
@@ -106,11 +111,28 @@ def upgrade(served: Served, query: str = "EIO=4&transport=websocket", **headers:
         return connection.recv(4096).split(b"\r\n")[0].decode()
 
 
-def session_cookie(served: Served) -> str:
+def signed_in(served: Served, **headers: str) -> str:
+    """The Set-Cookie of a login."""
     body = orjson.dumps({"token": VIEWER})
-    request = Request(f"{served.url}/login", body, {"Content-Type": "application/json"})  # noqa: S310
+    request = Request(f"{served.url}/login", body, {"Content-Type": "application/json", **headers})  # noqa: S310
     with urlopen(request, timeout=WAIT_SECONDS) as answer:  # noqa: S310
-        return str(answer.headers["Set-Cookie"].partition(";")[0])
+        return str(answer.headers["Set-Cookie"])
+
+
+def session_cookie(served: Served) -> str:
+    return signed_in(served).partition(";")[0]
+
+
+def session_that_ends(config: Config, seconds: int) -> str:
+    """A session's cookie, as the dashboard with this configuration signs it."""
+    app = create_app(config)
+    client = app.test_client()
+    client.post("/login", json={"token": VIEWER})
+    with client.session_transaction() as session:
+        session["until"] = int(time.time()) + seconds
+    cookie = client.get_cookie(name := app.config["SESSION_COOKIE_NAME"])
+    assert cookie
+    return f"{name}={cookie.value}"
 
 
 def test_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) -> None:
@@ -161,7 +183,8 @@ def test_stranger_is_refused_before_the_upgrade(served: Served) -> None:
     origin = {"Origin": served.url}
     cookie = {"Cookie": session_cookie(served)}
     assert upgrade(served, **origin) == "HTTP/1.1 401 UNAUTHORIZED"
-    assert upgrade(served, **origin, Cookie="dashboard=forged") == "HTTP/1.1 401 UNAUTHORIZED"
+    forged = cookie["Cookie"].partition("=")[0] + "=forged"
+    assert upgrade(served, **origin, Cookie=forged) == "HTTP/1.1 401 UNAUTHORIZED"
     assert upgrade(served, Authorization="Bearer wrong") == "HTTP/1.1 401 UNAUTHORIZED"
     assert upgrade(served, **cookie, Origin="http://evil.example") == "HTTP/1.1 403 FORBIDDEN"
     spoofed = {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
@@ -207,9 +230,49 @@ def test_logout_ends_the_sockets_of_its_session(served: Served) -> None:
         assert staying.client.connected
 
 
-def test_polling_is_not_spoken(served: Served) -> None:
-    status, _ = get(f"{served.url}/socket.io/?EIO=4&transport=polling", **BEARER)
-    assert status == 400
+def test_session_that_expires_ends_its_sockets(served: Served, config: Config) -> None:
+    with page(served, {"Cookie": session_that_ends(config, 2)}) as ending, page(served) as staying:
+        staying.wait(lambda: staying.of("snapshot"))
+        ending.wait(lambda: ending.of("disconnect"))
+        assert ending.of("snapshot") and staying.client.connected
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_request_without_upgrade_is_told_that_a_proxy_may_have_removed_it(served: Served, transport: str) -> None:
+    status, body = get(f"{served.url}/socket.io/?EIO=4&transport={transport}", **BEARER)
+    assert status == 426 and "Upgrade" in orjson.loads(body)["detail"]
+    assert upgrade(served, f"EIO=4&transport={transport}", **BEARER, Upgrade="h2c").startswith("HTTP/1.1 426 ")
+
+
+def test_only_own_names_are_answered(served: Served) -> None:
+    own = (f"localhost:{served.port}", "192.168.49.2:30800", "dashboard:8080", "dashboard.flask-mongodb.svc:8080")
+    assert [get(f"{served.url}/api/state", **BEARER, Host=host)[0] for host in own] == [200] * len(own)
+    for host in ("evil.example", f"127.0.0.1.evil.example:{served.port}"):
+        status, body = get(f"{served.url}/api/state", **BEARER, Host=host)
+        assert (status, orjson.loads(body)["status"]) == (421, 421)
+        assert upgrade(served, **BEARER, Host=host) == "HTTP/1.1 421 MISDIRECTED REQUEST"
+    assert get(f"http://127.0.0.1:{served.probe_port}/healthz", Host="any.example")[0] == 200
+
+
+def test_nobody_s_forwarded_headers_are_believed_by_default(served: Served) -> None:
+    """Nor by gunicorn, which would believe those of 127.0.0.1."""
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/dash", "X-Forwarded-Host": "evil.example"}
+    cookie = signed_in(served, **told, Script_Name="/dash")
+    assert "Secure" not in cookie and get(served.url, **told, Cookie=cookie.partition(";")[0])[0] == 200
+
+
+def test_page_and_socket_under_the_prefix_of_a_named_proxy() -> None:
+    with Served(viewers=2, TRUSTED_PROXIES="127.0.0.1", PATH_PREFIX="/dash", ALLOWED_HOSTS="dash.example") as served:
+        told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "dash.example", "X-Forwarded-For": "203.0.113.5"}
+        cookie = signed_in(served, **told)
+        assert cookie.startswith("__Secure-dashboard-") and "; Secure" in cookie and "Path" not in cookie
+        own = told | {"Cookie": cookie.partition(";")[0], "Origin": "https://dash.example"}
+        status, body = get(f"{served.url}/dash/", **own)
+        assert status == 200 and b'src="/dash/static/js/main.js"' in body
+        assert upgrade(served, **own).startswith("HTTP/1.1 101 ")
+        assert upgrade(served, **(own | {"Origin": served.url})) == "HTTP/1.1 403 FORBIDDEN"
+        with page(served, told | BEARER, "dash/socket.io") as opened:
+            opened.wait(lambda: opened.of("snapshot"))
 
 
 def test_signed_in_browser_follows_by_its_cookie(served: Served) -> None:

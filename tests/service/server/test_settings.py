@@ -114,6 +114,30 @@ def test_malformed_http_is_a_problem_too(served: Served, request_line: bytes, st
     assert json.loads(body)["status"] == status
 
 
+def test_only_own_names_are_answered(served: Served) -> None:
+    def get(path: str, **headers: str) -> requests.Response:
+        return requests.get(served.url + path, headers=headers, timeout=30)
+
+    for host in (f"localhost:{served.port}", "192.168.49.2:30500", "flask:5000", "flask.flask-mongodb.svc:5000"):
+        assert get("/data?limit=1", Host=host).status_code == 200
+    for host in ("evil.example", f"127.0.0.1.evil.example:{served.port}"):
+        refused = get("/data?limit=1", Host=host)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (421, "application/problem+json")
+    assert requests.get(f"{served.probes}/healthz", headers={"Host": "any.example"}, timeout=30).status_code == 200
+
+
+def test_forwarded_address_is_logged_if_the_proxy_is_named(mongod: Mongod, tmp_path: Path) -> None:
+    told = {"X-Forwarded-For": "198.51.100.1, 203.0.113.5", "X-Forwarded-Host": "data.example"}
+    settings = {"TRUSTED_PROXIES": "127.0.0.0/8", "ALLOWED_HOSTS": "data.example"}
+    with Served(tmp_path, mongod.uri, **settings) as served:
+        served.wait_ready()
+        assert requests.get(served.url, headers=told, timeout=30).status_code == 200
+        foreign = told | {"X-Forwarded-Host": "evil.example"}
+        assert requests.get(served.url, headers=foreign, timeout=30).status_code == 421
+        lines = [json.loads(line) for line in served.log.read_text().splitlines() if '"request"' in line]
+    assert {line["address"] for line in lines} == {"203.0.113.5"}
+
+
 def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Path) -> None:
     with Served(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
         served.wait_ready()

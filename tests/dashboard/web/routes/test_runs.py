@@ -109,7 +109,7 @@ def audited(client: FlaskClient) -> list[Json]:
 def test_demo_is_started_and_is_found_at_its_location(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "POST", "/api/runs", {"demo": "persistence", "options": {"mode": "crash"}})
     assert (answer.status_code, answer.json) == (202, {"id": "r2"})
-    assert answer.headers["Location"] == "/api/runs/r2"
+    assert answer.headers["Location"] == "runs/r2"
     assert manager.done == [("start", "persistence", {"mode": "crash"})]
 
 
