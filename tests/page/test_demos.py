@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
-from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
+from dashboard.mock.runs.scripted_run import OUTCOMES, WEIGHTS
 from tests.page import axe
 from tests.page.conftest import Visit, shared
 from tests.page.mock import Mock
