@@ -43,7 +43,7 @@ class Mock:
             self._simulation.restart_database(mode)
 
     def _insert(self, id_: str, document: dict[str, Any]) -> None:
-        """Add a viewer's document. The next step's events have it."""
+        """Add a user's document. The next step's events have it."""
         with self._lock:
             self._simulation.insert(id_, document)
 

@@ -1,4 +1,4 @@
-"""The simulation's clock: simulated time and the time of day."""
+"""The simulation's clock: simulated time and real time."""
 
 from datetime import datetime, timedelta
 
@@ -8,14 +8,14 @@ STEP_SECONDS = 0.5  # simulated seconds
 
 
 class SimulationClock:
-    """Advances with each step. Simulated time decides what happens; the time of day stands in events and objects.
+    """Advances with each step. Simulated time decides what happens; real time stands in events and objects.
 
-    At speed 1 both run alike; at speed 20 a second of the day has 20 simulated ones.
+    At speed 1 both run alike; at speed 20 a real second has 20 simulated ones.
     """
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self.elapsed = 0.0  # seconds of the day since the previous step
+        self.elapsed = 0.0  # real seconds since the previous step
         self.simulated = 0.0  # simulated seconds since the start
 
     def step(self, now: datetime) -> None:
@@ -25,9 +25,9 @@ class SimulationClock:
 
     @property
     def timestamp(self) -> str:
-        """The time of day as in events: RFC 3339 with milliseconds."""
+        """The real time as in events: RFC 3339 with milliseconds."""
         return rfc3339(self.now)
 
     def stamp(self, after: float = 0.0) -> str:
-        """Return the time of day, `after` seconds later, as in Kubernetes' objects: RFC 3339 in whole seconds."""
+        """Return the real time, `after` seconds later, as in Kubernetes' objects: RFC 3339 in whole seconds."""
         return rfc3339(self.now + timedelta(seconds=after), "seconds")

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 
 from dashboard.core import events
-from dashboard.core.events import Emit
 from dashboard.mock.clock import SimulationClock
 
 OUTAGES = (  # source, its state during the outage, error
@@ -22,7 +21,7 @@ class Outage:
         self,
         clock: SimulationClock,
         random: random.Random,
-        emit: Emit,
+        emit: events.Emit,
         list_objects: Callable[[str], events.ObjectsListed | None],
     ) -> None:
         self._clock = clock

@@ -18,7 +18,7 @@ from dashboard.mock.cluster.deployment import MockDeployment
 from dashboard.mock.cluster.kubernetes_events import KubernetesEvents
 from dashboard.mock.cluster.metrics_server import MetricsServer
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
-from dashboard.mock.database.collection import ODD, MockCollection, Store
+from dashboard.mock.database.collection import ODD, MockCollection, StoreDocument
 from dashboard.mock.database.mongod import MockDatabase
 from dashboard.mock.outage import Outage
 from dashboard.mock.schedule import EventSchedule
@@ -53,7 +53,7 @@ class Simulation:
     """
 
     def __init__(
-        self, targets: Targets, options: SimulationOptions = DEFAULT, store: Store = lambda id_, document: None
+        self, targets: Targets, options: SimulationOptions = DEFAULT, store: StoreDocument = lambda id_, document: None
     ) -> None:
         self._targets = targets
         self._options = options
@@ -106,7 +106,7 @@ class Simulation:
         return [event for event in self._events if not self._outage.drops(event)]
 
     def insert(self, id_: str, document: dict[str, object]) -> None:
-        """Add a viewer's document. The next step's events have it."""
+        """Add a user's document. The next step's events have it."""
         self._collection.insert(document, id_)
 
     def generate(self, rate: float) -> None:
@@ -170,7 +170,7 @@ class Simulation:
             self._pods.flap(self._random.choice(pods))
 
     def _emit_metrics(self) -> None:
-        """Emit samples every POLL_SECONDS of simulated time, counters and operations each second of the day."""
+        """Emit samples every POLL_SECONDS of simulated time, counters and operations each real second."""
         if self._clock.simulated % POLL_SECONDS == 0:
             self._emit(self._metrics.sampled(self._pods))
         if self._clock.now < self._scrape_at:

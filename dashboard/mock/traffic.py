@@ -37,7 +37,7 @@ class SimulatedTraffic:
         self._generated = 0.0
         self._began = self._ended = -math.inf  # simulated seconds
         self._waiting = 0.0  # requests that wait for the database
-        self._database_down = 0.0  # seconds
+        self._down = 0.0  # seconds that the database has been down
         self._failing = 0
         self._counts: dict[str, list[float]] = {}  # by uid, as _NO_COUNTS
 
@@ -69,9 +69,9 @@ class SimulatedTraffic:
             due = share * self._clock.elapsed
             counts = self._counts.setdefault(uid, [*_NO_COUNTS])
             self._count(counts, self._whole(due if database else due * 0.2), lambda: self._latency(median))
-            self._count(counts, self._whole(late / len(ready)), self._late_latency)
+            self._count(counts, self._whole(late / len(ready)), lambda: self._down * self._random.uniform(0.3, 1.1))
         if database:
-            self._database_down = 0.0
+            self._down = 0.0
 
     def forget(self, uid: str) -> None:
         """Reset a pod's counters, because the pod or its process is gone."""
@@ -95,7 +95,7 @@ class SimulatedTraffic:
     def _late(self, database: bool) -> float:
         """Return the number of requests that waited for the database and are answered in this step."""
         if not database:
-            self._database_down += self._clock.elapsed
+            self._down += self._clock.elapsed
             self._waiting = min(MAX_WAITING, self._waiting + self.rate * self._clock.elapsed)
             return 0.0
         late, self._waiting = self._waiting, 0.0
@@ -115,9 +115,6 @@ class SimulatedTraffic:
         """Draw from a log-logistic distribution."""
         drawn = self._random.uniform(0.001, 0.999)
         return median * math.pow(drawn / (1 - drawn), 1 / TAIL)
-
-    def _late_latency(self) -> float:
-        return self._database_down * self._random.uniform(0.3, 1.1)
 
     def _whole(self, number: float) -> int:
         """Round up or down at random, so that small rates add up."""

@@ -8,16 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboard.core import objects
-from dashboard.core.hpa.behavior import (
-    DOWN_RATE,
-    TOO_FEW,
-    TOO_MANY,
-    UP_RATE,
-    WITHIN,
-    Change,
-    Recommendation,
-    behavior_of,
-)
+from dashboard.core.hpa import behavior
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
@@ -29,11 +20,11 @@ REQUEST = 100  # millicores of a pod
 EXTRA_PODS = 3  # maxReplicas less minReplicas
 
 MESSAGES = {  # of the conditions, by their reasons
-    WITHIN: "the desired count is within the acceptable range",
-    UP_RATE: "the desired replica count is increasing faster than the maximum scale rate",
-    DOWN_RATE: "the desired replica count is decreasing faster than the maximum scale rate",
-    TOO_MANY: "the desired replica count is more than the maximum replica count",
-    TOO_FEW: "the desired replica count is less than the minimum replica count",
+    behavior.WITHIN: "the desired count is within the acceptable range",
+    behavior.UP_RATE: "the desired replica count is increasing faster than the maximum scale rate",
+    behavior.DOWN_RATE: "the desired replica count is decreasing faster than the maximum scale rate",
+    behavior.TOO_MANY: "the desired replica count is more than the maximum replica count",
+    behavior.TOO_FEW: "the desired replica count is less than the minimum replica count",
     "ReadyForNewScale": "recommended size matches current size",
     "ScaleDownStabilized": "recent recommendations were higher than current one, applying the highest recent"
     " recommendation",
@@ -46,27 +37,25 @@ MESSAGES = {  # of the conditions, by their reasons
 class SimulatedAutoscaler:
     """Decides `desired`, the Deployment's replicas. minReplicas is `pods`.
 
-    It decides in simulated time. The object has its stabilization window in seconds of the day, `speed` times shorter.
+    It decides in simulated time. The object has its stabilization window in real seconds, `speed` times shorter.
     """
 
     def __init__(self, clock: SimulationClock, pods: int, speed: float) -> None:
         self.desired = pods
         self.reason = ""  # of the last scaling, in the controller's words
-        behavior = behavior_of(msgspec.convert({"behavior": BEHAVIOR}, objects.AutoscalerSpec))
-        self._spec = HpaSpec(
-            TARGET_PERCENT, low=pods, high=pods + EXTRA_PODS, behavior=behavior, current=pods, container="", others=0
-        )
+        rules = behavior.behavior_of(msgspec.convert({"behavior": BEHAVIOR}, objects.AutoscalerSpec))
+        self._spec = HpaSpec(TARGET_PERCENT, pods, pods + EXTRA_PODS, rules, current=pods, container="", others=0)
         self._clock = clock
-        self._window = max(1, round(behavior.down.window / speed))
+        self._window = max(1, round(rules.down.window / speed))
         self._current = pods
         self._percent: int | None = None
-        syncs = int(behavior.memory // SYNC_SECONDS) + 1
-        self._recommended: deque[Recommendation] = deque(maxlen=syncs)
-        self._changes: deque[Change] = deque(maxlen=syncs)
+        syncs = int(rules.memory // SYNC_SECONDS) + 1
+        self._recommended: deque[behavior.Recommendation] = deque(maxlen=syncs)
+        self._changes: deque[behavior.Change] = deque(maxlen=syncs)
         self._sync_at = 0.0
         self._scaled_at: str | None = None
         self._able = "ReadyForNewScale"
-        self._limited = WITHIN
+        self._limited = behavior.WITHIN
 
     def step(self, cpu: Sequence[float | None]) -> bool:
         """Sync every 15 s. `cpu` are the pods' millicores, None without a sample. Return whether `desired` changed."""
@@ -106,7 +95,7 @@ class SimulatedAutoscaler:
                 "conditions": [
                     self._condition("AbleToScale", True, self._able),
                     self._condition("ScalingActive", True, "ValidMetricFound"),
-                    self._condition("ScalingLimited", self._limited != WITHIN, self._limited),
+                    self._condition("ScalingLimited", self._limited != behavior.WITHIN, self._limited),
                 ],
             },
         }
@@ -116,13 +105,13 @@ class SimulatedAutoscaler:
         before = self.desired
         spec = replace(self._spec, current=before)
         wanted = spec.propose(figures, figures.percent).wanted
-        self._recommended.append(Recommendation(now, wanted))
+        self._recommended.append(behavior.Recommendation(now, wanted))
         decision = spec.decide(wanted, list(self._recommended), list(self._changes), now)
         self.desired, self._limited = decision.replicas, decision.limited
         if self.desired == before:
             self._able = "ReadyForNewScale" if decision.stabilized == wanted else "ScaleDownStabilized"
             return False
-        self._changes.append(Change(now, self.desired - before))
+        self._changes.append(behavior.Change(now, self.desired - before))
         self._able, self._scaled_at = "SucceededRescale", self._clock.stamp()
         self.reason = (
             "cpu resource utilization (percentage of request) above target"

@@ -1,7 +1,6 @@
 """The deployed objects, one of each kind, and their controllers: they create and delete pods."""
 
 from dashboard.core import events
-from dashboard.core.events import Emit
 from dashboard.core.snapshot import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
@@ -22,7 +21,7 @@ class MockDeployment:
         metrics: MetricsServer,
         autoscaler: SimulatedAutoscaler,
         kubernetes_events: KubernetesEvents,
-        emit: Emit,
+        emit: events.Emit,
         claim_uid: str,
     ) -> None:
         self.created = ""

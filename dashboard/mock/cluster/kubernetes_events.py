@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.core import events
-from dashboard.core.events import Emit
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.manifests import Json, decoded
 
@@ -23,7 +22,7 @@ class InvolvedObject:
 class KubernetesEvents:
     """`uid` returns a new uid."""
 
-    def __init__(self, clock: SimulationClock, emit: Emit, uid: Callable[[], str]) -> None:
+    def __init__(self, clock: SimulationClock, emit: events.Emit, uid: Callable[[], str]) -> None:
         self._clock = clock
         self._emit = emit
         self._uid = uid

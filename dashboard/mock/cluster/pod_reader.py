@@ -6,7 +6,6 @@ They follow from the pod's view in the state and from the time alone, so equal r
 import random
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from dashboard.core.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
@@ -154,7 +153,7 @@ class MockPodReader:
         ]
 
     def _at(self, view: Json, after: float) -> str:
-        return _rfc3339(seconds(view["created"]) + after)
+        return rfc3339(seconds(view["created"]) + after)
 
 
 class MockLog:
@@ -183,7 +182,7 @@ class MockLog:
         self._closed.set()
 
     def _line(self, number: int) -> bytes:
-        at = _rfc3339(self._created + number * LINE_SECONDS)
+        at = rfc3339(self._created + number * LINE_SECONDS)
         stamp = f"{at[:-1]}{number % 1_000_000:06d}Z " if self._request.timestamps else ""
         return f"{stamp}{_message(random.Random(f'{self._seed} {number}'), number, at)}\n".encode()  # noqa: S311
 
@@ -202,7 +201,3 @@ def _message(random_: random.Random, number: int, at: str) -> str:
     if number % 13 == 5:
         return f"{random_.choice(ROUTES)} {random_.choice((200, 200, 201, 503))} in {ms:.1f} ms"
     return f'{{"time":"{at}","event":"request","route":"{route}","status":200,"ms":{ms:.1f},"pod":{number}}}'
-
-
-def _rfc3339(at: float) -> str:
-    return rfc3339(datetime.fromtimestamp(at, UTC))

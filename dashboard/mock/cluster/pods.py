@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dashboard.core import events
-from dashboard.core.events import Emit
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
 from dashboard.mock.cluster.manifests import HASH, NODE, Json, decoded, metadata
@@ -96,7 +95,7 @@ class MockPods:
         clock: SimulationClock,
         random: random.Random,
         kubernetes_events: KubernetesEvents,
-        emit: Emit,
+        emit: events.Emit,
         uid: Callable[[], str],
     ) -> None:
         self._namespace = namespace

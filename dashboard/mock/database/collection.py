@@ -15,14 +15,14 @@ ODD_INTERVAL = 10  # every tenth generated document is from ODD
 FILE_SYSTEM_BYTES = 40 * 2**30
 VERSION = "7.0.0-mock"
 
-Store = Callable[[str, dict[str, Any]], None]
+StoreDocument = Callable[[str, dict[str, Any]], None]
 
 
 class MockCollection:
     """Keeps the newest documents and passes each to `store`."""
 
     def __init__(
-        self, clock: SimulationClock, random: random.Random, store: Store = lambda id_, document: None
+        self, clock: SimulationClock, random: random.Random, store: StoreDocument = lambda id_, document: None
     ) -> None:
         self._clock = clock
         self._random = random
@@ -33,9 +33,9 @@ class MockCollection:
         self._changed = False
 
     def insert(self, document: dict[str, Any] | None = None, id_: str | None = None) -> None:
-        """Insert a document, or a generated one. An `id_` is that of a viewer's document."""
+        """Insert a document, or a generated one. An `id_` is that of a user's document."""
         self._count += 1
-        from_viewer = id_ is not None
+        from_user = id_ is not None
         id_ = id_ or f"{int(self._clock.now.timestamp()):08x}fa0e00{self._count:010x}"
         document = self._generate() if document is None else document
         self._store(id_, document)
@@ -43,7 +43,7 @@ class MockCollection:
         size = len(orjson.dumps(document))
         if size > LARGEST_SHOWN_BYTES:
             shown, truncated = {"…": f"{size} bytes, too large to show"}, True
-        elif from_viewer or "exact" in document:
+        elif from_user or "exact" in document:
             text = orjson.dumps(document).decode()
         inserted = self._clock.stamp().replace("Z", ".000Z")
         newest = events.Document(id=id_, document=shown, inserted=inserted, truncated=truncated, text=text)

@@ -15,7 +15,6 @@ from dashboard.mock.database.document_filter import FilterError, compile_filter
 Json = dict[str, Any]
 
 KEPT = 5_000  # documents, the newest
-DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -31,7 +30,7 @@ class RequestError(Exception):
 
 
 class MockDataService:
-    """A `DataService`. The simulation stores its documents; `inserted` receives those of viewers."""
+    """A `DataService`. The simulation stores its documents; `inserted` receives those of users."""
 
     def __init__(self, inserted: Callable[[str, Json], None] = lambda id_, document: None) -> None:
         self._inserted = inserted
@@ -47,7 +46,7 @@ class MockDataService:
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         try:
-            limit = _limit(parameters.get("limit"))
+            limit = _limit(parameters.get("limit", "100"))
             before = _before(parameters.get("before"))
             matches = compile_filter(_parse(parameters.get("filter", "{}").encode(), "filter"))
         except RequestError as error:
@@ -115,9 +114,7 @@ def _take_id(document: Json) -> str:
     return id_.lower()
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
+def _limit(text: str) -> int:
     if not (_LIMIT.fullmatch(text) and 1 <= int(text) <= MAX_LIMIT):
         raise RequestError(400, f"limit must be a whole number from 1 to {MAX_LIMIT:,}.")
     return int(text)

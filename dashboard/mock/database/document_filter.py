@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 Json = dict[str, Any]
-Condition = Callable[[Any], bool]  # whether a value, or a document, meets a condition
+Predicate = Callable[[Any], bool]  # whether a value, or a document, meets it
 
 _MISSING = object()  # the value of a missing field
 
@@ -18,20 +18,20 @@ class FilterError(ValueError):
     """The filter is invalid, or has an operator that the mock lacks. The message is for the user."""
 
 
-def compile_filter(filter_: Json) -> Condition:
+def compile_filter(filter_: Json) -> Predicate:
     """Return the filter's condition on a document. Raise FilterError."""
     conditions = [_or(value) if name == "$or" else _field(name, value) for name, value in filter_.items()]
     return lambda document: all(holds(document) for holds in conditions)
 
 
-def _or(filters: Any) -> Condition:
+def _or(filters: Any) -> Predicate:
     if not isinstance(filters, list) or not filters or not all(isinstance(each, dict) for each in filters):
         raise FilterError('$or takes a list of filters: {"$or": [{…}, {…}]}.')
     conditions = [compile_filter(each) for each in filters]
     return lambda document: any(holds(document) for holds in conditions)
 
 
-def _field(name: str, wanted: Any) -> Condition:
+def _field(name: str, wanted: Any) -> Predicate:
     if name.startswith("$"):
         raise _unknown(name)
     if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
@@ -41,7 +41,7 @@ def _field(name: str, wanted: Any) -> Condition:
     return lambda document: all(holds(_value_at(document, name)) for holds in conditions)
 
 
-def _operator(name: str, operand: Any) -> Condition:
+def _operator(name: str, operand: Any) -> Predicate:
     if name == "$exists":
         if not isinstance(operand, bool):
             raise FilterError("$exists takes true or false.")

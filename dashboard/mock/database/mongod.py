@@ -3,7 +3,6 @@
 import random
 
 from dashboard.core import events
-from dashboard.core.events import Emit
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.pods import DATABASE, MockPods
 from dashboard.mock.database.collection import MockCollection
@@ -21,7 +20,7 @@ class MockDatabase:
         random: random.Random,
         collection: MockCollection,
         traffic: SimulatedTraffic,
-        emit: Emit,
+        emit: events.Emit,
     ) -> None:
         self.up = False
         self._clock = clock

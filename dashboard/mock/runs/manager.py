@@ -17,15 +17,7 @@ from dashboard.kube.pod_control import MODES
 from dashboard.load.options import LoadOptions
 from dashboard.mock import Mock
 from dashboard.mock.runs.load_generator import MockLoad
-from dashboard.mock.runs.scripted_run import (
-    OUTCOMES,
-    WEIGHTS,
-    RunEnd,
-    ScriptedRun,
-    ScriptedStep,
-    load_rate,
-    scripted_run,
-)
+from dashboard.mock.runs.scripted_run import OUTCOMES, RunEnd, ScriptedRun, ScriptedStep, load_rate, scripted_run
 from dashboard.runs.demo import Demo, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manual import UidNotCurrent
@@ -102,7 +94,7 @@ class MockRunManager:
             run = Run(f"{demo}-{secrets.token_hex(4)}", found, chosen, by, now())
             self._runs = [run, *self._runs[: RUNS - 1]]
             self._cancelled, self._aborted = threading.Event(), None
-            outcome = self._outcome or self._random.choices(OUTCOMES, WEIGHTS)[0]
+            outcome = self._outcome or self._random.choices([*OUTCOMES], [*OUTCOMES.values()])[0]
             script = scripted_run(found, chosen, outcome, self._database(), len(self._runs) - 1)
             self._emit(LeaseChanged(at=now(), lease={"holder": self._holder, "run": run.id, "since": run.started}))
             self._emit_run(run)

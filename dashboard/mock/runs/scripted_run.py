@@ -10,8 +10,7 @@ from dashboard.runs.demos.persistence.ledger import Comparison
 from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, PersistenceFindings, persistence
 from dashboard.runs.verdict import Verdict
 
-OUTCOMES = ("pass", "fail", "inconclusive")
-WEIGHTS = (6, 2, 2)
+OUTCOMES = {"pass": 6, "fail": 2, "inconclusive": 2}  # with their weights in the draw
 DEFAULT_RATE = 180.0  # requests per second of an autoscale run
 SPEED = 9.0  # seconds of a real autoscale run for each simulated one
 CLAIM, VOLUME = "0b6e3c1a-claim", "pvc-0b6e3c1a"
@@ -84,20 +83,16 @@ def _persistence(mode: str, outcome: str, database: Json, variation: float) -> S
         ScriptedStep("after", 8.0, _elapsed_of(10)),
         ScriptedStep("readback", 3.0, _count(20 * rate, "read back"), is_last=outcome == "fail"),
     )
-    return ScriptedRun(
-        steps, lambda end: persistence(_persistence_findings(mode, outcome, rate, database, end, variation))
-    )
+    return ScriptedRun(steps, lambda end: _persistence_verdict(mode, outcome, rate, database, end, variation))
 
 
-def _persistence_findings(
-    mode: str, outcome: str, rate: int, before: Json, end: RunEnd, variation: float
-) -> PersistenceFindings:
-    lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
+def _persistence_verdict(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, variation: float) -> Verdict:
     if end.stopped:
-        return PersistenceFindings(
-            mode=mode, attempted=3 * rate, acked=3 * rate, rate_before=float(rate), stopped=end.stopped
-        )
-    return PersistenceFindings(
+        acked = 3 * rate
+        return persistence(PersistenceFindings(mode, acked, acked, rate_before=float(rate), stopped=end.stopped))
+    lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
+    uid = before["uid"] if mode == "crash" else end.database["uid"]
+    findings = PersistenceFindings(
         mode=mode,
         attempted=20 * rate + 4,
         acked=20 * rate,
@@ -108,14 +103,13 @@ def _persistence_findings(
         in_flight=8,
         longest_write=3.1 + variation,
         before=DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
-        after=DatabaseIdentity(
-            before["uid"] if mode == "crash" else end.database["uid"], CONTAINERS[1], "node", CLAIM, VOLUME
-        ),
+        after=DatabaseIdentity(uid, CONTAINERS[1], "node", CLAIM, VOLUME),
         down=2.9 + variation,
         ready=4.6 + variation,
         last_write=True,
         comparison=Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",)),
     )
+    return persistence(findings)
 
 
 def _autoscale(rate: float, outcome: str, variation: float) -> ScriptedRun:
@@ -132,8 +126,26 @@ def _autoscale(rate: float, outcome: str, variation: float) -> ScriptedRun:
 
 
 def _autoscale_verdict(rate: float, outcome: str, end: RunEnd, variation: float) -> Verdict:
-    obligation = _obligation(end) if outcome == "fail" and not end.stopped else None
-    return autoscale(_autoscale_findings(rate, outcome, end.stopped, obligation, variation))
+    if end.stopped:
+        return autoscale(AutoscaleFindings(min=2, start=2, peak=2, stopped=end.stopped, aborted=True))
+    owed = _obligation(end) if outcome == "fail" else None
+    later = (21.0 + 10 * variation, 30.0 + 10 * variation, 31.0 + 10 * variation, 104.0, 105.0, 168.0, 184.0)
+    moments = (0.0, 18.0, *([None] * len(later) if owed else later))
+    findings = AutoscaleFindings(
+        min=2,
+        start=2,
+        peak=2 if owed else 4,
+        rate=rate,
+        offered=int(rate * 105),
+        achieved=int(rate * 105) - 3,
+        lag_p99_ms=71.0 if outcome == "inconclusive" else 2.4,
+        cpu_percent=14.0,
+        moments={f"t{number}": moment for number, moment in enumerate(moments)},
+        resolution=15.0,
+        owed=(owed,) if owed else (),
+        unmet=f"{owed['text']}, by {owed['by'][11:19]} UTC at the latest, and asked for none." if owed else None,
+    )
+    return autoscale(findings)
 
 
 def _obligation(end: RunEnd) -> Json:
@@ -146,33 +158,6 @@ def _obligation(end: RunEnd) -> Json:
         "met": None,
         "text": "By its own figure of 133 % (target 70 %, tolerance 10 %) it owed more than 2 pods",
     }
-
-
-def _autoscale_findings(
-    rate: float, outcome: str, stopped: str | None, obligation: Json | None, variation: float
-) -> AutoscaleFindings:
-    if stopped:
-        return AutoscaleFindings(min=2, start=2, peak=2, stopped=stopped, aborted=True)
-    later = (21.0 + 10 * variation, 30.0 + 10 * variation, 31.0 + 10 * variation, 104.0, 105.0, 168.0, 184.0)
-    moments: list[float | None] = [0.0, 18.0, *later]
-    if obligation:
-        moments[2:] = [None] * len(later)
-    return AutoscaleFindings(
-        min=2,
-        start=2,
-        peak=2 if obligation else 4,
-        rate=rate,
-        offered=int(rate * 105),
-        achieved=int(rate * 105) - 3,
-        lag_p99_ms=71.0 if outcome == "inconclusive" else 2.4,
-        cpu_percent=14.0,
-        moments={f"t{number}": moment for number, moment in enumerate(moments)},
-        resolution=15.0,
-        owed=(obligation,) if obligation else (),
-        unmet=f"{obligation['text']}, by {obligation['by'][11:19]} UTC at the latest, and asked for none."
-        if obligation
-        else None,
-    )
 
 
 def _without_scaling(progress: float) -> str:

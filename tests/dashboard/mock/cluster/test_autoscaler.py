@@ -44,7 +44,7 @@ def test_scales_down_after_the_stabilization_window() -> None:
 
 
 def test_pod_without_a_sample_counts_as_idle_when_scaling_up() -> None:
-    assert Controlled().sync(133.0, None) == 2
+    assert Controlled().sync(150.0, None) == 2
     assert Controlled().sync(190.0, None) == 3
 
 

@@ -17,7 +17,7 @@ from dashboard.load.supervisor import Load
 from dashboard.mock import Mock
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
-from dashboard.mock.runs.scripted_run import OUTCOMES, WEIGHTS
+from dashboard.mock.runs.scripted_run import OUTCOMES
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
@@ -63,7 +63,8 @@ def slow(emitted: Emitted) -> Iterator[Managed]:
 
 
 def seed_of(outcome: str) -> int:
-    return next(seed for seed in range(1000) if random.Random(seed).choices(OUTCOMES, WEIGHTS)[0] == outcome)  # noqa: S311
+    weights = [*OUTCOMES.values()]
+    return next(seed for seed in range(1000) if random.Random(seed).choices([*OUTCOMES], weights)[0] == outcome)  # noqa: S311
 
 
 @pytest.mark.parametrize(("mock", "real"), [(MockRunManager, RunManager), (MockLoad, Load)])
