@@ -150,8 +150,13 @@ def out_of_memory(faults: Faults, deployment: Deployment, name: str) -> Iterator
     pod = deployment.get("pods", "--selector", f"app.kubernetes.io/name={name}")["items"][0]["metadata"]["name"]
     with faults.out_of_memory(pod, name):
         yield
-    (status,) = deployment.get("pod", pod)["status"]["containerStatuses"]
-    assert status["lastState"]["terminated"]["reason"] == "OOMKilled"
+
+    def was_killed() -> bool:
+        (status,) = deployment.get("pod", pod)["status"]["containerStatuses"]
+        ended = status["lastState"].get("terminated") or status["state"].get("terminated") or {}
+        return ended.get("reason") == "OOMKilled"
+
+    until(was_killed, 60)
 
 
 # {name: (fault, seconds that it lasts, whether requests may fail)}
