@@ -39,6 +39,7 @@ class Config:
     deployment: str = "flask"  # name of the service's Deployment
     statefulset: str = "mongodb"  # name of MongoDB's StatefulSet
     autoscaler: str = "flask"  # name of the HorizontalPodAutoscaler
+    service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
@@ -90,6 +91,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         deployment=environ.get("DEPLOYMENT", Config.deployment),
         statefulset=environ.get("STATEFULSET", Config.statefulset),
         autoscaler=environ.get("HPA", Config.autoscaler),
+        service_address=environ.get("SERVICE_ADDRESS", Config.service_address).rstrip("/"),
         service_url=environ.get("SERVICE_URL", Config.service_url),
         metrics_port=_whole(environ, "METRICS_PORT", Config.metrics_port, 1, 65535),
         mongodb_uri=environ.get("MONGODB_URI", ""),
