@@ -7,8 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 from tests.e2e import controls
-from tests.trust.autoscaler_faults import run_instead
-from tests.trust.case import Event, State
+from tests.trust.case import Event
 from tests.trust.site import Json, Site
 
 FEW = 5  # documents
@@ -33,17 +32,6 @@ def no_acknowledgement(site: Site) -> Iterator[None]:
 def no_service(site: Site) -> Iterator[None]:
     with controls.no_service(site.deployment):
         yield
-
-
-def service_runs(program: str) -> State:
-    """The service's pods run another program."""
-
-    @contextlib.contextmanager
-    def state(site: Site) -> Iterator[None]:
-        with site.changed("deployment", "flask", lambda deployment: run_instead(deployment, program)):
-            yield
-
-    return state
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator
 
 from tests.e2e.controls import until
-from tests.trust import services
 from tests.trust.case import State
+from tests.trust.faults import service
 from tests.trust.site import Json, Site, label
 from tools.deploy.rollout import NAMESPACE
 
@@ -66,7 +66,7 @@ def new_pods_have(path: str, value: object) -> State:
 
 new_pods_without_image = new_pods_have("image", "localhost/flask-mongodb-service:missing")
 new_pods_never_ready = new_pods_have("readinessProbe/httpGet/path", "/never")
-new_pods_answer_500 = new_pods_have("command", ["python", "-c", services.ANSWERS_500])
+new_pods_answer_500 = new_pods_have("command", ["python", "-c", service.ANSWERS_500])
 
 
 @contextlib.contextmanager
@@ -75,13 +75,6 @@ def service_misses_new_pods(site: Site) -> Iterator[None]:
     names = [f"pod/{pod['metadata']['name']}" for pod in site.pods("flask")]
     site.deployment.kubectl("label", *names, *(f"{name}={value}" for name, value in SERVED_BY_OLD.items()))
     with site.changed("service", "flask", lambda service: service["spec"]["selector"].update(SERVED_BY_OLD)):
-        yield
-
-
-@contextlib.contextmanager
-def service_leaks_errors(site: Site) -> Iterator[None]:
-    """One answer in fifty is a 500."""
-    with site.changed("deployment", "flask", lambda deployment: run_instead(deployment, services.LEAKS_ERRORS)):
         yield
 
 
@@ -111,11 +104,6 @@ def target_is_renamed(site: Site, _run: str) -> Iterator[None]:
         yield
     finally:
         site.apply(site.manifest("horizontalpodautoscaler", "flask"))
-
-
-def run_instead(deployment: Json, program: str) -> None:
-    """Makes the service's pods run another program."""
-    deployment["spec"]["template"]["spec"]["containers"][0]["command"] = ["python", "-c", program]
 
 
 def _policy(path: str, value: object) -> tuple[Json, Json]:

@@ -35,7 +35,7 @@ def busy_loop() -> contextlib.AbstractContextManager[object]:
 
 def writes(url: str, per_second: float) -> contextlib.AbstractContextManager[object]:
     """Posts documents at a fixed rate, whatever becomes of them."""
-    return running(sys.executable, "-m", "tests.trust.writer", url, str(per_second))
+    return running(sys.executable, "-m", "tests.trust.healthy.writer", url, str(per_second))
 
 
 def apache_bench(url: str, seconds: int) -> None:

@@ -1,5 +1,13 @@
 """The data service with one thing broken: programs for `python -c` in the service's own image."""
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.trust.case import State
+from tests.trust.site import Json, Site
+
 _RUN = """
 import sys
 
@@ -73,3 +81,17 @@ ANSWERS_BEFORE_STORING = (
     _HASTY + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
 )
 SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN
+
+
+def with_program(program: str) -> State:
+    """The service's pods run another program."""
+
+    def edit(deployment: Json) -> None:
+        deployment["spec"]["template"]["spec"]["containers"][0]["command"] = ["python", "-c", program]
+
+    @contextlib.contextmanager
+    def state(site: Site) -> Iterator[None]:
+        with site.changed("deployment", "flask", edit):
+            yield
+
+    return state

@@ -1,6 +1,6 @@
-"""A user who writes all the time: `python -m tests.trust.writer URL PER_SECOND` posts documents until it is ended.
+"""A user's writes: `python -m tests.trust.healthy.writer URL PER_SECOND` posts documents until it is terminated.
 
-Open loop: each document is due at a moment that is fixed beforehand, and is sent without waiting for those before.
+Open loop: each document has a send time that is fixed beforehand, and does not wait for the answers to earlier ones.
 """
 
 import asyncio

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from tests.trust import processes
 from tests.trust.case import State
+from tests.trust.healthy import processes
 from tests.trust.site import Edit, Json, Site
 
 AB_SECONDS = 60

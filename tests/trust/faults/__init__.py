@@ -1,0 +1,1 @@
+"""The states of a broken deployment: what is wrong with its autoscaler, its database or its service."""
