@@ -23,7 +23,8 @@ from typing import Any, NoReturn
 import orjson
 
 from service import logs
-from service.config import ConfigError, CrashConfig
+from service.config import CrashConfig
+from webserver.environment import ConfigError
 
 VICTIM = "mongod"
 PROC = Path("/proc")

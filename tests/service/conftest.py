@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from tests.service.serving import Served
 from tools.local.mongod import Mongod
 
@@ -31,7 +31,7 @@ def outside(mongod: Mongod) -> Iterator[MongoClient[dict[str, Any]]]:
 def app(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application on the session's MongoDB, in a database of its own."""
     drain_file = tmp_path_factory.mktemp("app") / "draining"
-    made = create_app(Config(mongod.uri, DATABASE, request_deadline=5.0, drain_file=drain_file, version="1.2.3"))
+    made = create_app(ServiceConfig(mongod.uri, DATABASE, request_deadline=5.0, drain_file=drain_file, version="1.2.3"))
     yield made
     made.extensions["service"].store.close()
 

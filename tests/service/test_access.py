@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from service.store import Collection, Unavailable
 from webserver.forwarded import networks
 
@@ -50,7 +50,7 @@ def app() -> Iterator[Flask]:
     with pytest.MonkeyPatch.context() as patched:
         for name in ("newest", "insert", "get", "replace", "delete"):
             patched.setattr(Collection, name, unavailable)
-        made = create_app(Config("mongodb://127.0.0.1:1/"))
+        made = create_app(ServiceConfig("mongodb://127.0.0.1:1/"))
         yield made
         made.extensions["service"].store.close()
 
@@ -84,7 +84,7 @@ def test_route_answers_everybody_alike(app: Flask, route: str) -> None:
 
 def test_host_from_the_configuration_is_answered(app: Flask) -> None:
     assert app.test_client().get("/", headers={"Host": "data.example"}).status_code == 421
-    allowed = create_app(Config("mongodb://127.0.0.1:1/", allowed_hosts=frozenset({"data.example"})))
+    allowed = create_app(ServiceConfig("mongodb://127.0.0.1:1/", allowed_hosts=frozenset({"data.example"})))
     assert allowed.test_client().get("/", headers={"Host": "data.example:5000"}).status_code == 200
     allowed.extensions["service"].store.close()
 
@@ -93,7 +93,7 @@ def test_host_from_the_configuration_is_answered(app: Flask) -> None:
 def test_log_has_the_address_that_a_named_proxy_tells(
     named: str, address: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    app = create_app(Config("mongodb://127.0.0.1:1/", trusted_proxies=networks(named)))
+    app = create_app(ServiceConfig("mongodb://127.0.0.1:1/", trusted_proxies=networks(named)))
     app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.5"})
     app.extensions["service"].store.close()
     lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.config import VERSION, Config, ConfigError, SidecarConfig
+from service.config import VERSION, ServiceConfig, SidecarConfig
+from webserver.environment import ConfigError
 
 URI = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
 PASSWORDS = {
@@ -18,7 +19,7 @@ PASSWORDS = {
 
 
 def test_only_the_uri_has_no_default() -> None:
-    config = Config.from_environment({"MONGODB_URI": URI})
+    config = ServiceConfig.from_environment({"MONGODB_URI": URI})
     assert (config.mongodb_database, config.request_deadline, config.host) == ("flask_db", 20.0, "127.0.0.1")
     assert (config.port, config.probe_port, config.workers, config.threads) == (5000, 9090, 1, 16)
 
@@ -44,7 +45,7 @@ def test_only_the_uri_has_no_default() -> None:
 )
 def test_unusable_value_is_refused_in_one_sentence_that_names_it(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} [^\n]*\.$"):
-        Config.from_environment({"MONGODB_URI": URI, name: value})
+        ServiceConfig.from_environment({"MONGODB_URI": URI, name: value})
 
 
 def test_members_are_named_as_a_stateful_set_names_its_pods() -> None:
@@ -62,7 +63,7 @@ def test_pod_without_an_ordinal_is_refused() -> None:
 
 def test_no_secret_is_shown_by_a_refusal() -> None:
     with pytest.raises(ConfigError) as refusal:
-        Config.from_environment({"MONGODB_URI": "http://service:hush@mongodb"})
+        ServiceConfig.from_environment({"MONGODB_URI": "http://service:hush@mongodb"})
     assert "hush" not in str(refusal.value)
 
 

@@ -21,7 +21,7 @@ from pymongo.collection import Collection
 
 from service import document
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
 from tests.service.serving import wait_until
 from tests.service.test_filter import INJECTIONS
@@ -72,7 +72,7 @@ def test_next_links_lead_through_every_document_once(client: FlaskClient, collec
 
 
 def test_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> None:
-    app = create_app(Config(mongod.uri, request_deadline=0.2))
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_PAGES):
@@ -260,7 +260,7 @@ def test_whatever_filter_is_let_through_is_answered(client: FlaskClient, asked: 
 def test_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collection: Documents) -> None:
     for _ in range(9):
         collection.insert_many([{"list": [*range(1000)]} for _ in range(1000)])
-    app = create_app(Config(mongod.uri, collection.database.name, request_deadline=0.5))
+    app = create_app(ServiceConfig(mongod.uri, collection.database.name, request_deadline=0.5))
     try:
         impatient = app.test_client()
         wait_until(lambda: impatient.get("/data?limit=1").status_code == 200, 30)
@@ -275,7 +275,7 @@ def test_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collect
 
 
 def test_searches_leave_other_pages_their_places(mongod: Mongod) -> None:
-    app = create_app(Config(mongod.uri, request_deadline=0.2))
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_SEARCHES):

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 from service import config, document, errors, filter, store
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from service.routes import documents, openapi
 from service.routes import request_body as body
 from tests.service.serving import ROOT, Served
@@ -30,7 +30,7 @@ CASES = {"short": 30, "long": 250}  # for each operation; those without paramete
 @pytest.fixture(scope="module")
 def unconnected() -> Iterator[Flask]:
     """The application without a MongoDB."""
-    made = create_app(Config("mongodb://127.0.0.1:1/"))
+    made = create_app(ServiceConfig("mongodb://127.0.0.1:1/"))
     yield made
     made.extensions["service"].store.close()
 

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 import requests
 
-from service.config import ConfigError, CrashConfig
+from service.config import CrashConfig
 from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, Server
+from webserver.environment import ConfigError
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "c7f1-93ab-55de-08b4"
