@@ -28,7 +28,7 @@ MIB = 1 << 20
 Fault = Callable[[Faults, Deployment], AbstractContextManager[Any]]
 
 
-class Traffic:
+class SteadyTraffic:
     """Clients that write and read at a fixed rate, each request once."""
 
     def __init__(self, service: str) -> None:
@@ -191,7 +191,7 @@ def measured(
     with PageState(deployment) as page:
         until(lambda: page.live, LIMIT)
         page.stale.clear()
-        with Traffic(deployment.service) as traffic:
+        with SteadyTraffic(deployment.service) as traffic:
             time.sleep(3)
             began = time.monotonic()
             with fault():

@@ -9,7 +9,7 @@ import urllib3
 
 from tests.dashboard.stubs import OPERATOR
 from tests.e2e.deployment import Deployment
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 from tests.shapes import differences
 
 pytestmark = pytest.mark.cluster
@@ -19,13 +19,13 @@ SAMPLED_SECONDS = 150
 
 
 @pytest.fixture(scope="module")
-def mock() -> Iterator[Mock]:
-    started = Mock(MOCK_QUIET="1")
+def mock() -> Iterator[MockProcess]:
+    started = MockProcess(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
-def test_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
+def test_state_of_the_mock_is_shaped_as_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
     real = wait_for_figures(deployment.state)
     simulated = wait_for_figures(lambda: ask(mock, "/api/state"))
     assert differences(simulated, real) == []
@@ -33,7 +33,7 @@ def test_state_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Dep
     assert simulated["autoscaler"]["evaluation"].keys() == real["autoscaler"]["evaluation"].keys()
 
 
-def test_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: Deployment) -> None:
+def test_history_of_the_mock_is_shaped_as_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
     wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
@@ -43,7 +43,7 @@ def test_history_of_the_mock_is_shaped_as_the_real_one(mock: Mock, deployment: D
     assert not differences(*(list(each.values()) for each in pods)), "the pods' own figures"
 
 
-def test_pod_s_details_are_shaped_as_the_real_ones(mock: Mock, deployment: Deployment) -> None:
+def test_pod_s_details_are_shaped_as_the_real_ones(mock: MockProcess, deployment: Deployment) -> None:
     for app in ("flask", "mongodb"):
         real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"
@@ -70,5 +70,5 @@ def _uid(state: Any, app: str) -> str:
     return next(pod["uid"] for pod in state["pods"] if pod["app"] == app)
 
 
-def ask(mock: Mock, path: str) -> Any:
+def ask(mock: MockProcess, path: str) -> Any:
     return urllib3.request("GET", f"{mock.url}{path}", headers=AUTHORIZATION).json()

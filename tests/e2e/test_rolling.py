@@ -21,7 +21,7 @@ WRITERS = 24  # of which each waits for its answer: so many can be on their way 
 LEAST_RATE = RATE / 2  # on a machine that is busy with other things, and still no trickle
 
 
-class Writers:
+class FixedRateWriters:
     """They write at a fixed rate, and make up for what an outage has kept them from. Nothing is sent twice."""
 
     def __init__(self, url: str) -> None:
@@ -86,7 +86,7 @@ def test_every_write_is_answered_and_stored_once_whatever_is_restarted_meanwhile
 
         return so_many
 
-    with Writers(f"{deployment.service}/proofs") as writers:
+    with FixedRateWriters(f"{deployment.service}/proofs") as writers:
         writers.go_on()
         deployment.kubectl("rollout", "restart", "deployment/flask")
         deployment.kubectl("rollout", "status", "deployment/flask", "--timeout=180s")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.deployment import Deployment
-from tests.e2e.test_rolling import Writers
+from tests.e2e.test_rolling import FixedRateWriters
 from tools.deploy import secrets
 
 pytestmark = pytest.mark.cluster
@@ -37,7 +37,7 @@ def test_rotation_fails_no_request_and_ends_what_was_valid_before(
     authorization = deployment.authorization
     session = sign_in(deployment)
     assert status(deployment, session) == 200
-    with Writers(f"{deployment.service}/proofs") as writers:
+    with FixedRateWriters(f"{deployment.service}/proofs") as writers:
         writers.go_on()
         done = deployment.deploy("rotate")
         assert done.returncode == 0, done.stdout

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import EXPECT_MS, complaints, settle
-from tests.page.mock import TOKENS, Mock
+from tests.page.mock import TOKENS, MockProcess
 
 Visit = Callable[..., Page]
 
@@ -20,31 +20,31 @@ OUTLIVES = {"own", "dashboard", "slow"}
 
 
 @pytest.fixture(scope="session")
-def mock() -> Iterator[Mock]:
+def mock() -> Iterator[MockProcess]:
     """A quiet simulation after an eventful hour: pods stay, documents arrive. For tests that read or add documents."""
-    started = Mock(MOCK_QUIET="1")
+    started = MockProcess(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
 @pytest.fixture(scope="session")
-def quick() -> Iterator[Mock]:
+def quick() -> Iterator[MockProcess]:
     """The whole simulation in 12 s, repeatedly. For tests that only read."""
-    started = Mock(MOCK_SPEED="20")
+    started = MockProcess(MOCK_SPEED="20")
     yield started
     started.stop()
 
 
 @pytest.fixture
-def own() -> Iterator[Mock]:
+def own() -> Iterator[MockProcess]:
     """A mock that the test may stop, suspend and break."""
-    started = Mock(MOCK_QUIET="1")
+    started = MockProcess(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
 @pytest.fixture
-def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Return a function that opens a page, signed in and settled.
 
     Errors that the page logs fail the test, unless they match the pattern `bears`.
@@ -54,7 +54,12 @@ def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Itera
     visited: list[tuple[BrowserContext, list[str], str]] = []
 
     def open_page(
-        at: Mock = mock, role: str = "operator", width: int = 1440, height: int = 900, bears: str = "", **options: Any
+        at: MockProcess = mock,
+        role: str = "operator",
+        width: int = 1440,
+        height: int = 900,
+        bears: str = "",
+        **options: Any,
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(EXPECT_MS)
@@ -74,7 +79,7 @@ def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Itera
     assert not logged
 
 
-def shared(started: Mock) -> Iterator[Mock]:
+def shared(started: MockProcess) -> Iterator[MockProcess]:
     """Yield a mock that is idle before and after the test."""
     started.rest()
     yield started

@@ -15,7 +15,7 @@ VIEWERS = 20
 REST_SECONDS = 120.0  # until a killed database is back, on a busy machine
 
 
-class Mock(Served):
+class MockProcess(Served):
     """`options` are environment variables such as MOCK_SPEED."""
 
     def __init__(self, **options: str) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser import settle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -18,17 +18,17 @@ DEMOS = ("persistence", "autoscale")
 
 
 @pytest.fixture
-def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs of a chosen outcome."""
-    started = Mock(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
+    started = MockProcess(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
 
 
 @pytest.fixture
-def slow() -> Iterator[Mock]:
+def slow() -> Iterator[MockProcess]:
     """A mock with runs at normal speed."""
-    started = Mock(MOCK_QUIET="1", MOCK_OUTCOME="pass")
+    started = MockProcess(MOCK_QUIET="1", MOCK_OUTCOME="pass")
     yield started
     started.stop()
 
@@ -57,7 +57,7 @@ def test_claims_come_first_and_are_unproved_at_first(visit: Visit) -> None:
     expect(page.locator("[data-claim] [data-demo], [data-demo] [data-claim]")).to_have_count(0)
 
 
-def test_one_click_proves_a_claim(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_proves_a_claim(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "pass")
     expect(found.get_by_role("status")).to_contain_text("PASS")
@@ -67,7 +67,7 @@ def test_one_click_proves_a_claim(dashboard: Mock, visit: Visit) -> None:
     expect(claim(page, "autoscale")).to_contain_text(re.compile(r"2 → 4 → 2 pods · .* to more pods · just now"))
 
 
-def test_second_run_makes_a_labelled_trend(dashboard: Mock, visit: Visit) -> None:
+def test_second_run_makes_a_labelled_trend(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     prove(page, "persistence", "pass")
@@ -78,7 +78,7 @@ def test_second_run_makes_a_labelled_trend(dashboard: Mock, visit: Visit) -> Non
     expect(trend.locator("[data-tone=good]")).to_have_count(2)
 
 
-def test_active_run_shows_its_step_and_can_be_aborted(slow: Mock, visit: Visit) -> None:
+def test_active_run_shows_its_step_and_can_be_aborted(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow)
     found = claim(page, "persistence")
     found.get_by_role("button", name="Prove it").click()
@@ -92,7 +92,7 @@ def test_active_run_shows_its_step_and_can_be_aborted(slow: Mock, visit: Visit) 
     expect(claim(page, "autoscale").get_by_role("button", name="Prove it")).to_be_visible()
 
 
-def test_viewer_has_no_buttons(slow: Mock, visit: Visit) -> None:
+def test_viewer_has_no_buttons(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow, role="viewer")
     run = slow.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]
     expect(claim(page, "autoscale")).to_have_attribute("data-claim-verdict", "running")
@@ -100,7 +100,7 @@ def test_viewer_has_no_buttons(slow: Mock, visit: Visit) -> None:
     slow.ask("DELETE", f"/api/runs/{run}")
 
 
-def test_failed_start_is_reported_on_its_claim(slow: Mock, visit: Visit) -> None:
+def test_failed_start_is_reported_on_its_claim(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow, bears="Failed to load resource")
     page.route("**/api/runs", lambda route: route.abort())
     claim(page, "autoscale").get_by_role("button", name="Prove it").click()
@@ -109,7 +109,7 @@ def test_failed_start_is_reported_on_its_claim(slow: Mock, visit: Visit) -> None
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: Mock, visit: Visit) -> None:
+def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "autoscale", "fail")
     owed = dashboard.ask("GET", "/api/runs")[0]["owed"]["text"]
@@ -125,7 +125,7 @@ def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: Mock, visit: Vi
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_failed_persistence_run_shows_lost_ids(dashboard: Mock, visit: Visit) -> None:
+def test_failed_persistence_run_shows_lost_ids(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "fail")
     run = dashboard.ask("GET", f"/api/runs/{dashboard.ask('GET', '/api/runs')[0]['id']}")
@@ -136,7 +136,7 @@ def test_failed_persistence_run_shows_lost_ids(dashboard: Mock, visit: Visit) ->
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_failed_claims_are_accessible(dashboard: Mock, visit: Visit, scheme: str) -> None:
+def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, scheme: str) -> None:
     page = visit(at=dashboard, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     for demo in (*DEMOS, *DEMOS):
         prove(page, demo, "fail")
@@ -149,7 +149,7 @@ def test_failed_claims_are_accessible(dashboard: Mock, visit: Visit, scheme: str
         assert violations(page, "#claims") == []
 
 
-def test_changing_figures_are_in_no_live_region(dashboard: Mock, visit: Visit) -> None:
+def test_changing_figures_are_in_no_live_region(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     live = page.locator("#claims").locator("[role=status], [role=alert], [aria-live]")

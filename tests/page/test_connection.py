@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def history(page: Page) -> Any:
     return page.evaluate("async () => (await fetch('/api/history?since=0')).json()")
 
 
-def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: Mock) -> None:
+def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own, bears=REFUSED)
     own.stop()
     expect(connection(page)).to_have_attribute("data-connection", "reconnecting")
@@ -59,7 +59,7 @@ def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: Mock) -> No
     expect(page.locator("#banner")).to_be_empty()
 
 
-def test_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> None:
+def test_silent_dashboard_makes_the_page_stale(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own, bears=REFUSED)
     own.hold()
     page.wait_for_function(STALE)
@@ -82,7 +82,7 @@ def test_reload_and_second_viewer_have_the_same_history(visit: Visit) -> None:
         assert later["epoch"] == first["epoch"]
 
 
-def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: Mock) -> None:
+def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: MockProcess) -> None:
     page = visit(at=quick)
     page.evaluate(HIDEABLE)
     page.evaluate(DRAWN)  # frames that were requested before

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 from dashboard.mock.runs.scripted_run import OUTCOMES
 from tests.page import axe
 from tests.page.conftest import Visit, shared
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -30,28 +30,28 @@ def first_outcome(seed: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Mock]:
-    mock = Mock(MOCK_QUIET="1", MOCK_SEED=seed_of("pass"))
+def started() -> Iterator[MockProcess]:
+    mock = MockProcess(MOCK_QUIET="1", MOCK_SEED=seed_of("pass"))
     yield mock
     mock.stop()
 
 
 @pytest.fixture
-def running(started: Mock) -> Iterator[Mock]:
+def running(started: MockProcess) -> Iterator[MockProcess]:
     """A mock with runs at normal speed, idle before and after each test."""
     yield from shared(started)
 
 
 @pytest.fixture
-def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs, the first of a chosen outcome."""
-    started = Mock(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
+    started = MockProcess(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
     yield started
     started.stop()
 
 
 @pytest.fixture
-def under_way(running: Mock) -> str:
+def under_way(running: MockProcess) -> str:
     """The id of a run that another operator started."""
     return str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"])
 
@@ -71,7 +71,7 @@ def ended(found: Locator, verdict: str) -> None:
     expect(found).to_have_attribute("data-verdict", verdict, timeout=ENDS_MS)
 
 
-def test_one_click_runs_a_demo_to_its_verdict(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     expect(card(page)).to_have_attribute("data-verdict", "")
     found = run(page)
@@ -90,7 +90,7 @@ def test_one_click_runs_a_demo_to_its_verdict(dashboard: Mock, visit: Visit) -> 
         assert page.request.get(f"{dashboard.url}{address}").ok
 
 
-def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit) -> None:
+def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     ended(run(page, "autoscale"), "pass")
     first = dashboard.ask("GET", "/api/runs")[0]["id"]
@@ -113,7 +113,7 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit)
     [("fail", "3 documents were acknowledged and are lost"), ("inconclusive", "Too thin before the kill")],
     indirect=["dashboard"],
 )
-def test_fail_and_inconclusive_give_a_reason(dashboard: Mock, visit: Visit, words: str) -> None:
+def test_fail_and_inconclusive_give_a_reason(dashboard: MockProcess, visit: Visit, words: str) -> None:
     page = visit(at=dashboard)
     found = run(page)
     verdict = "fail" if words.startswith("3") else "inconclusive"
@@ -123,7 +123,7 @@ def test_fail_and_inconclusive_give_a_reason(dashboard: Mock, visit: Visit, word
     expect(found.get_by_role("button", name="Run again")).to_be_visible()
 
 
-def test_crash_mode_can_be_chosen(dashboard: Mock, visit: Visit) -> None:
+def test_crash_mode_can_be_chosen(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     card(page).get_by_role("radio", name="crash").check()
     found = run(page)
@@ -132,7 +132,7 @@ def test_crash_mode_can_be_chosen(dashboard: Mock, visit: Visit) -> None:
     expect(found.locator("code.run-line")).to_contain_text("mode=crash")
 
 
-def test_aborted_run_is_inconclusive(running: Mock, visit: Visit) -> None:
+def test_aborted_run_is_inconclusive(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
     found = run(page)
     found.get_by_role("button", name="Abort").click()
@@ -141,7 +141,7 @@ def test_aborted_run_is_inconclusive(running: Mock, visit: Visit) -> None:
     expect(found.locator('[data-state="skipped"]').first).to_be_visible()
 
 
-def test_other_card_names_the_lease_holder(running: Mock, visit: Visit, under_way: str) -> None:
+def test_other_card_names_the_lease_holder(running: MockProcess, visit: Visit, under_way: str) -> None:
     page = visit(at=running)
     expect(card(page, "autoscale")).to_have_attribute("data-verdict", "running")
     expect(card(page, "autoscale").get_by_role("button", name="Abort")).to_be_visible()
@@ -151,7 +151,7 @@ def test_other_card_names_the_lease_holder(running: Mock, visit: Visit, under_wa
     expect(other.get_by_role("radio")).to_have_count(0)
 
 
-def test_run_of_another_dashboard_has_no_controls(running: Mock, visit: Visit) -> None:
+def test_run_of_another_dashboard_has_no_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
     since = "2026-11-24T12:00:00.000Z"
     elsewhere = {"id": "elsewhere", "demo": "persistence", "verdict": "running", "started": since, "ended": None}
@@ -177,7 +177,7 @@ def test_run_of_another_dashboard_has_no_controls(running: Mock, visit: Visit) -
     expect(page.locator("#actions").get_by_role("button", name="Start load")).to_be_disabled()
 
 
-def test_concurrent_start_is_refused_with_the_active_run(running: Mock, visit: Visit) -> None:
+def test_concurrent_start_is_refused_with_the_active_run(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, bears=REFUSED)
     first: list[str] = []
 
@@ -194,7 +194,7 @@ def test_concurrent_start_is_refused_with_the_active_run(running: Mock, visit: V
     expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=ENDS_MS)
 
 
-def test_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
+def test_double_click_starts_one_run(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
     before = {run["id"] for run in running.ask("GET", "/api/runs")}
     card(page).get_by_role("button", name="Run").dblclick()
@@ -204,7 +204,7 @@ def test_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
     ended(card(page), "inconclusive")
 
 
-def test_unreachable_dashboard_is_reported(running: Mock, visit: Visit) -> None:
+def test_unreachable_dashboard_is_reported(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, bears=REFUSED)
     page.route("**/api/runs", lambda route: route.abort())
     card(page).get_by_role("button", name="Run").click()
@@ -212,7 +212,7 @@ def test_unreachable_dashboard_is_reported(running: Mock, visit: Visit) -> None:
     expect(card(page).get_by_role("button", name="Run")).to_have_attribute("aria-busy", "false")
 
 
-def test_focus_stays_in_the_card_during_a_run(dashboard: Mock, visit: Visit) -> None:
+def test_focus_stays_in_the_card_during_a_run(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     button = card(page).get_by_role("button", name="Run")
     button.focus()
@@ -224,7 +224,7 @@ def test_focus_stays_in_the_card_during_a_run(dashboard: Mock, visit: Visit) -> 
     expect(card(page)).to_be_focused()
 
 
-def test_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str) -> None:
+def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, under_way: str) -> None:
     page = visit(at=running)
     timeline = page.locator("#timeline")
     timeline.get_by_role("button", name="Actions").click()
@@ -232,7 +232,7 @@ def test_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str
     expect(timeline.locator('[data-entry]:not([data-kind="action"])')).to_have_count(0)
 
 
-def test_viewer_sees_a_run_without_controls(running: Mock, visit: Visit) -> None:
+def test_viewer_sees_a_run_without_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, role="viewer")
     expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
     started = running.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
@@ -245,7 +245,7 @@ def test_viewer_sees_a_run_without_controls(running: Mock, visit: Visit) -> None
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_run_and_verdict_are_accessible(dashboard: Mock, visit: Visit) -> None:
+def test_run_and_verdict_are_accessible(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard, bypass_csp=True)
     found = {}
 

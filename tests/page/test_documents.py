@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser import held_still
 from tests.page import axe
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ def write(page: Page, text: str) -> Locator:
     return dialog
 
 
-def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: Mock) -> None:
+def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: MockProcess) -> None:
     ids = [mock.post({"shelf": "filtered", "n": number}) for number in range(3)]
     page = visit()
     ask(page, '{"shelf": "filtered", "n": {"$gte": 1}}')
@@ -100,7 +100,7 @@ def test_insertion_is_confirmed_and_highlighted(visit: Visit) -> None:
     )
 
 
-def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: Mock) -> None:
+def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: MockProcess) -> None:
     page = visit(bears=REFUSED)
     dialog = write(page, '{"a": 1,')
     text, insert = dialog.get_by_role("textbox"), dialog.get_by_role("button", name="Insert")
@@ -119,7 +119,7 @@ def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: Mock) -> 
     expect(page.get_by_role("button", name="Insert a document")).to_be_focused()
 
 
-def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: Mock) -> None:
+def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     large = mock.post({"n": 2**53 + 1, "text": "x" * 10_000, "end": True})
     row = page.locator(f'[data-document="{large}"]')
@@ -130,7 +130,7 @@ def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: Mock) -> 
     expect(detail).to_contain_text("read at")
 
 
-def test_open_row_stays_despite_newer_ones(visit: Visit, mock: Mock) -> None:
+def test_open_row_stays_despite_newer_ones(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     posted = mock.post({"held": True})
     row = page.locator(f'[data-document="{posted}"]')
@@ -141,7 +141,7 @@ def test_open_row_stays_despite_newer_ones(visit: Visit, mock: Mock) -> None:
     expect(page.locator(f"#document-{posted} pre")).to_contain_text('"held": true')
 
 
-def test_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
+def test_copy_has_the_whole_document(visit: Visit, mock: MockProcess) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     posted = mock.post({"n": 2**53 + 1})
     page.locator(f'[data-document="{posted}"]').get_by_role("button").click()
@@ -152,7 +152,7 @@ def test_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
     assert copied == f'{{\n  "_id": "{posted}",\n  "n": 9007199254740993\n}}'
 
 
-def test_viewer_can_filter_but_not_insert(visit: Visit, mock: Mock) -> None:
+def test_viewer_can_filter_but_not_insert(visit: Visit, mock: MockProcess) -> None:
     posted = mock.post({"for": "viewers"})
     page = visit(role="viewer")
     expect(page.get_by_role("button", name="Insert a document")).to_have_count(0)

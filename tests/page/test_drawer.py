@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -201,7 +201,7 @@ def test_unreadable_pod_gives_a_reason_and_can_be_retried(visit: Visit) -> None:
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
 
 
-def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own: Mock) -> None:
+def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own, bears=REFUSED)
     drawer = opened(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
@@ -216,7 +216,7 @@ def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own:
     expect(opener(page)).to_be_focused()
 
 
-def test_focus_returns_while_the_old_tile_fades(visit: Visit, own: Mock) -> None:
+def test_focus_returns_while_the_old_tile_fades(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own, bears=REFUSED)
     page.evaluate(LASTING)
     drawer = opened(page)

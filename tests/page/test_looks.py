@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import settle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -80,12 +80,12 @@ def test_colours_follow_the_system(page: Page) -> None:
     assert colours["dark"] != colours["light"]
 
 
-def test_reduced_motion_stops_animations(visit: Visit, quick: Mock) -> None:
+def test_reduced_motion_stops_animations(visit: Visit, quick: MockProcess) -> None:
     assert visit(at=quick).evaluate(MOVED) != []
     assert visit(at=quick, reduced_motion="reduce").evaluate(MOVED) == []
 
 
-def test_login_page_is_accessible(page: Page, mock: Mock) -> None:
+def test_login_page_is_accessible(page: Page, mock: MockProcess) -> None:
     page.context.clear_cookies()
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)

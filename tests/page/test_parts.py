@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -88,7 +88,7 @@ def test_sources_are_listed(visit: Visit) -> None:
     expect(page.locator("#sources")).to_contain_text("endpoints")
 
 
-def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: Mock) -> None:
+def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: MockProcess) -> None:
     """Pods come and go, the database restarts and a source fails while the page stays open."""
     page = visit(at=quick, bypass_csp=True)
     panel, database = page.locator("[data-autoscaler]"), page.locator('[data-pod="mongodb-0"]')

@@ -4,14 +4,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import EXPECT_MS, complaints
-from tests.page.mock import TOKENS, Mock
+from tests.page.mock import TOKENS, MockProcess
 from tests.page.proxy import Change, drop_upgrade, proxy, rewrite_host, strip_prefix
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("change", [strip_prefix, rewrite_host])
-def test_page_is_live_under_a_prefix(browser: Browser, mock: Mock, change: Change) -> None:
+def test_page_is_live_under_a_prefix(browser: Browser, mock: MockProcess, change: Change) -> None:
     with proxy(mock.port, change) as url:
         page = browser.new_page()
         logged = complaints(page)
@@ -31,7 +31,7 @@ def test_page_is_live_under_a_prefix(browser: Browser, mock: Mock, change: Chang
         page.close()
 
 
-def test_page_says_that_a_proxy_stops_websockets(browser: Browser, mock: Mock) -> None:
+def test_page_says_that_a_proxy_stops_websockets(browser: Browser, mock: MockProcess) -> None:
     with proxy(mock.port, drop_upgrade) as url:
         page = browser.new_page()
         page.goto(f"{url}/login#{TOKENS['viewer']}")

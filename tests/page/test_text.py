@@ -5,14 +5,14 @@ from playwright.sync_api import expect
 
 from dashboard.mock.database.collection import ODD
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 MARKUP = {"note": "<script>document.title='owned'</script>", "image": "<img src=x onerror=alert(1)>"}
 
 
-def test_markup_in_a_document_is_text(visit: Visit, mock: Mock) -> None:
+def test_markup_in_a_document_is_text(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     posted = mock.post(MARKUP)
     row = page.locator(f'[data-document="{posted}"]')
@@ -23,7 +23,7 @@ def test_markup_in_a_document_is_text(visit: Visit, mock: Mock) -> None:
     assert page.locator("#documents img, #documents script").count() == 0
 
 
-def test_odd_documents_open_within_the_page(visit: Visit, mock: Mock) -> None:
+def test_odd_documents_open_within_the_page(visit: Visit, mock: MockProcess) -> None:
     page = visit(width=360)
     for document in ODD:
         posted = mock.post(document)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.page.mock import TOKENS, Mock
+from tests.page.mock import TOKENS, MockProcess
 
 pytestmark = pytest.mark.browser
 
 MOST_BYTES = 150_000  # the document, styles, scripts and pictures
 
 
-def test_first_visit_is_below_150_kb(browser: Browser, mock: Mock) -> None:
+def test_first_visit_is_below_150_kb(browser: Browser, mock: MockProcess) -> None:
     context = browser.new_context()
     context.request.post(f"{mock.url}/login", data={"token": TOKENS["viewer"]})
     page = context.new_page()

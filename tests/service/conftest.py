@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 
 from service.app import create_app
 from service.config import ServiceConfig
-from tests.service.serving import Served
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod
 
 DATABASE = "in_process"
@@ -51,7 +51,8 @@ def collection(outside: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any
 
 
 @pytest.fixture(scope="session")
-def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """gunicorn, ready, on the session's MongoDB; shared by the tests that leave it as they found it."""
-    with Served(tmp_path_factory.mktemp("served"), mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
+    directory = tmp_path_factory.mktemp("served")
+    with ServiceProcess(directory, mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
         yield started.wait_ready()

@@ -11,7 +11,7 @@ import pytest
 
 from service import single_flight as sharing
 from service.single_flight import SingleFlight
-from tests.service.serving import wait_until
+from tests.service.process import wait_until
 
 SECONDS = 30.0
 

@@ -24,7 +24,7 @@ SHORT = {"first_seconds": 2.0, "request_seconds": 2.0, "answer_seconds": 2.0, "l
 PROMPT_SECONDS = 1.0
 
 
-class Server:
+class WebServerProcess:
     """gunicorn with `application`, on a port that the kernel chose."""
 
     def __init__(self, log: Path, **bounds: float) -> None:
@@ -81,8 +81,8 @@ class Server:
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path / "log", **getattr(request, "param", {}))
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WebServerProcess]:
+    started = WebServerProcess(tmp_path / "log", **getattr(request, "param", {}))
     yield started
     assert started.stop() == 0
     assert "Traceback" not in started.said()
@@ -101,14 +101,14 @@ def closed(client: socket.socket) -> bool:
     return True
 
 
-def test_bodies_arrive_whole(server: Server) -> None:
+def test_bodies_arrive_whole(server: WebServerProcess) -> None:
     assert server.ask("POST", "/", b"abc") == (200, b"abc")
     assert server.ask("POST", "/", iter([b"abc", b"d" * 70_000])) == (200, b"abc" + b"d" * 70_000)
     large = os.urandom(1 << 20)
     assert server.ask("POST", "/", large) == (200, large)
 
 
-def test_connection_serves_pipelined_and_later_requests(server: Server) -> None:
+def test_connection_serves_pipelined_and_later_requests(server: WebServerProcess) -> None:
     with server.connect() as client:
         request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%b"
         for first, second in ((b"abc", b"def"), (b"ghi", b"jkl")):
@@ -127,7 +127,7 @@ def read_until(client: socket.socket, end: bytes) -> bytes:
     return got
 
 
-def test_client_that_waits_for_continue_gets_it(server: Server) -> None:
+def test_client_that_waits_for_continue_gets_it(server: WebServerProcess) -> None:
     with server.connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert read_until(client, b"100 Continue\r\n\r\n")
@@ -136,11 +136,11 @@ def test_client_that_waits_for_continue_gets_it(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [b"a" * (3 << 20), iter([b"a" * 65536] * 48)], ids=["length", "chunked"])
-def test_too_large_body_is_refused_before_its_end(server: Server, body: Any) -> None:
+def test_too_large_body_is_refused_before_its_end(server: WebServerProcess, body: Any) -> None:
     assert server.ask("POST", "/", body)[0] == 413
 
 
-def test_malformed_request_is_a_problem(server: Server) -> None:
+def test_malformed_request_is_a_problem(server: WebServerProcess) -> None:
     with server.connect() as client:
         client.sendall(b"NO\r\n\r\n")
         answer = read_until(client, b"}")
@@ -148,7 +148,7 @@ def test_malformed_request_is_a_problem(server: Server) -> None:
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"])
-def test_stalled_clients_are_closed_and_delay_no_other(server: Server, beginning: bytes) -> None:
+def test_stalled_clients_are_closed_and_delay_no_other(server: WebServerProcess, beginning: bytes) -> None:
     clients = [server.connect() for _ in range(100)]
     for client in clients:
         client.sendall(beginning)
@@ -159,7 +159,7 @@ def test_stalled_clients_are_closed_and_delay_no_other(server: Server, beginning
 
 
 @pytest.mark.parametrize("beginning", [b"GET / HTTP/1.1\r\nA: ", b"POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n"])
-def test_request_has_a_deadline_however_steadily_it_comes(server: Server, beginning: bytes) -> None:
+def test_request_has_a_deadline_however_steadily_it_comes(server: WebServerProcess, beginning: bytes) -> None:
     clients = [server.connect() for _ in range(20)]
     for client in clients:
         client.sendall(beginning)
@@ -175,7 +175,7 @@ def test_request_has_a_deadline_however_steadily_it_comes(server: Server, beginn
     assert all(closed(client) for client in clients)
 
 
-def test_answer_has_a_deadline_and_holds_no_thread(server: Server) -> None:
+def test_answer_has_a_deadline_and_holds_no_thread(server: WebServerProcess) -> None:
     clients = [server.connect(SO_RCVBUF=4096) for _ in range(8)]
     for client in clients:
         client.sendall(b"GET /?5000000 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -189,7 +189,7 @@ def test_answer_has_a_deadline_and_holds_no_thread(server: Server) -> None:
                 pass
 
 
-def test_slow_reader_gets_the_whole_answer(server: Server) -> None:
+def test_slow_reader_gets_the_whole_answer(server: WebServerProcess) -> None:
     with server.connect(SO_RCVBUF=4096) as client:
         client.sendall(b"GET /?6000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(1)
@@ -200,7 +200,7 @@ def test_slow_reader_gets_the_whole_answer(server: Server) -> None:
         assert read_until(client, b"xxx").endswith(b"\r\n\r\nxxx")
 
 
-def test_stream_waits_for_its_client(server: Server) -> None:
+def test_stream_waits_for_its_client(server: WebServerProcess) -> None:
     with server.connect(SO_RCVBUF=4096) as client:
         client.sendall(b"GET /stream?500 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(1)
@@ -208,7 +208,7 @@ def test_stream_waits_for_its_client(server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", [{"sending": 8_000_000}], indirect=True)
-def test_answers_that_wait_for_their_clients_are_bounded_in_bytes(server: Server) -> None:
+def test_answers_that_wait_for_their_clients_are_bounded_in_bytes(server: WebServerProcess) -> None:
     clients = [server.connect(SO_RCVBUF=4096) for _ in range(3)]
     for client in clients:
         client.sendall(b"GET /?7000000 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -220,7 +220,7 @@ def test_answers_that_wait_for_their_clients_are_bounded_in_bytes(server: Server
 
 
 @pytest.mark.parametrize("server", [{"receiving": 1_000_000}], indirect=True)
-def test_requests_that_come_slowly_are_bounded_in_bytes(server: Server) -> None:
+def test_requests_that_come_slowly_are_bounded_in_bytes(server: WebServerProcess) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
     clients = [server.connect() for _ in range(4)]
     for client in clients:
@@ -232,7 +232,7 @@ def test_requests_that_come_slowly_are_bounded_in_bytes(server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", [{"connections": 50, "first_seconds": 60.0}], indirect=True)
-def test_connection_that_waited_longest_makes_room(server: Server) -> None:
+def test_connection_that_waited_longest_makes_room(server: WebServerProcess) -> None:
     clients = []
     for _ in range(80):
         clients.append(server.connect())
@@ -243,7 +243,7 @@ def test_connection_that_waited_longest_makes_room(server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", [{"queue_seconds": 1.0}], indirect=True)
-def test_request_that_waits_too_long_for_a_thread_is_refused(server: Server) -> None:
+def test_request_that_waits_too_long_for_a_thread_is_refused(server: WebServerProcess) -> None:
     statuses: list[int] = []
     threads = [threading.Thread(target=lambda: statuses.append(server.ask(path="/sleep?2")[0])) for _ in range(7)]
     for thread in threads:
@@ -253,7 +253,7 @@ def test_request_that_waits_too_long_for_a_thread_is_refused(server: Server) -> 
     assert sorted(statuses) == [200] * 4 + [503] * 3
 
 
-def test_stopping_worker_finishes_its_requests(server: Server) -> None:
+def test_stopping_worker_finishes_its_requests(server: WebServerProcess) -> None:
     answers: list[tuple[int, bytes]] = []
     asking = threading.Thread(target=lambda: answers.append(server.ask(path="/sleep?2")))
     asking.start()
@@ -265,7 +265,7 @@ def test_stopping_worker_finishes_its_requests(server: Server) -> None:
     assert answers == [(200, b"xx")] and closed(idle)
 
 
-def test_detached_socket_that_others_close_harms_no_connection(server: Server) -> None:
+def test_detached_socket_that_others_close_harms_no_connection(server: WebServerProcess) -> None:
     for number in range(40):
         with server.connect() as client:
             client.sendall(b"GET /detach?%d HTTP/1.1\r\nHost: a\r\n\r\n" % (number % 5))
@@ -274,7 +274,7 @@ def test_detached_socket_that_others_close_harms_no_connection(server: Server) -
 
 
 def test_server_ends_with_its_worker(tmp_path: Path) -> None:
-    server = Server(tmp_path / "log")
+    server = WebServerProcess(tmp_path / "log")
     (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
     assert server.end() == 1

@@ -23,7 +23,7 @@ from service import document
 from service.app import create_app
 from service.config import ServiceConfig
 from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
-from tests.service.serving import wait_until
+from tests.service.process import wait_until
 from tests.service.test_filter import INJECTIONS
 from tools.local.mongod import Mongod
 

@@ -20,7 +20,7 @@ from service.app import create_app
 from service.config import ServiceConfig
 from service.routes import documents, openapi
 from service.routes import request_body as body
-from tests.service.serving import ROOT, Served
+from tests.service.process import ROOT, ServiceProcess
 
 CONTRACT = openapi.contract("1.2.3")
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE"}
@@ -112,7 +112,7 @@ def test_it_is_served_as_it_is_written(client: FlaskClient) -> None:
     assert answer.get_json() == CONTRACT
 
 
-def test_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
+def test_service_keeps_to_it(served: ServiceProcess, tmp_path: Path) -> None:
     assert _fuzz(served, tmp_path, "--max-examples", f"{CASES['short']}", "--seed", "1") > 1000
 
 
@@ -120,7 +120,7 @@ def test_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
 @pytest.mark.parametrize("turn", range(2))  # each with other cases
 @pytest.mark.parametrize("collection", ["data", "proofs"])
 def test_service_keeps_to_it_for_ten_thousand_cases(
-    served: Served, tmp_path: Path, collection: str, turn: int
+    served: ServiceProcess, tmp_path: Path, collection: str, turn: int
 ) -> None:
     options = ["--max-examples", f"{CASES['long']}", "--include-path-regex", f"^/{collection}"]
     assert _fuzz(served, tmp_path, *options) > 2500
@@ -131,7 +131,7 @@ def _operations() -> list[dict[str, Any]]:
     return [each for operations in found for method, each in operations.items() if method != "parameters"]
 
 
-def _fuzz(served: Served, directory: Path, *options: str) -> int:
+def _fuzz(served: ServiceProcess, directory: Path, *options: str) -> int:
     """Has schemathesis ask the service, with all its checks; returns how many cases there were, none of them amiss."""
     command = [str(Path(sys.executable).with_name("schemathesis"))]
     command += ["--config-file", str(ROOT / "tests/service/schemathesis.toml"), "--no-color"]

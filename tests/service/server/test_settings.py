@@ -21,7 +21,7 @@ import requests
 from bson.objectid import ObjectId
 from pymongo import MongoClient
 
-from tests.service.serving import ROOT, Served, wait_until
+from tests.service.process import ROOT, ServiceProcess, wait_until
 from tools.local.mongod import Mongod, free_port
 
 # Longer than mongod takes to start on a machine that is busy.
@@ -39,7 +39,7 @@ def paused(own_mongod: Mongod) -> Iterator[Mongod]:
 
 
 @pytest.fixture
-def undrained(served: Served) -> Iterator[None]:
+def undrained(served: ServiceProcess) -> Iterator[None]:
     """Takes the drain's marker away again."""
     yield
     served.drain_file.unlink()
@@ -47,7 +47,7 @@ def undrained(served: Served) -> Iterator[None]:
 
 def test_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         os.kill(paused.pid, signal.SIGSTOP)
         answer = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
@@ -59,7 +59,7 @@ def test_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path:
         assert served.process.wait(60) == 0
 
 
-def test_drain_marker_ends_readiness_and_kept_connections(served: Served, undrained: None) -> None:
+def test_drain_marker_ends_readiness_and_kept_connections(served: ServiceProcess, undrained: None) -> None:
     with requests.Session() as session:
         assert session.get(f"{served.url}/").headers["Connection"] == "keep-alive"
         served.drain_file.touch()
@@ -73,12 +73,12 @@ def test_drain_marker_ends_readiness_and_kept_connections(served: Served, undrai
 
 def test_container_restarted_in_its_pod_forgets_the_drain(mongod: Mongod, tmp_path: Path) -> None:
     (tmp_path / "draining").touch()
-    with Served(tmp_path, mongod.uri) as served:
+    with ServiceProcess(tmp_path, mongod.uri) as served:
         served.wait_ready()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, chunked: bool) -> None:
+def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: ServiceProcess, chunked: bool) -> None:
     pieces = [b"x" * MEBIBYTE] * 8
     with requests.Session() as session:
         for _ in range(2):
@@ -102,7 +102,7 @@ def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, c
         (b"nonsense", 400),
     ],
 )
-def test_malformed_http_is_a_problem_too(served: Served, request_line: bytes, status: int) -> None:
+def test_malformed_http_is_a_problem_too(served: ServiceProcess, request_line: bytes, status: int) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_line + b"\r\n\r\n")
         answer = b""
@@ -114,7 +114,7 @@ def test_malformed_http_is_a_problem_too(served: Served, request_line: bytes, st
     assert json.loads(body)["status"] == status
 
 
-def test_only_own_names_are_answered(served: Served) -> None:
+def test_only_own_names_are_answered(served: ServiceProcess) -> None:
     def get(path: str, **headers: str) -> requests.Response:
         return requests.get(served.url + path, headers=headers, timeout=30)
 
@@ -129,7 +129,7 @@ def test_only_own_names_are_answered(served: Served) -> None:
 def test_forwarded_address_is_logged_if_the_proxy_is_named(mongod: Mongod, tmp_path: Path) -> None:
     told = {"X-Forwarded-For": "198.51.100.1, 203.0.113.5", "X-Forwarded-Host": "data.example"}
     settings = {"TRUSTED_PROXIES": "127.0.0.0/8", "ALLOWED_HOSTS": "data.example"}
-    with Served(tmp_path, mongod.uri, **settings) as served:
+    with ServiceProcess(tmp_path, mongod.uri, **settings) as served:
         served.wait_ready()
         assert requests.get(served.url, headers=told, timeout=30).status_code == 200
         foreign = told | {"X-Forwarded-Host": "evil.example"}
@@ -139,7 +139,7 @@ def test_forwarded_address_is_logged_if_the_proxy_is_named(mongod: Mongod, tmp_p
 
 
 def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
+    with ServiceProcess(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
         served.wait_ready()
         for start in (b"GET / HTT", b"POST /data HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
             with socket.create_connection(("127.0.0.1", served.port), timeout=30) as stalled:
@@ -149,7 +149,7 @@ def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Pa
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_chunked_body_is_a_body(served: Served) -> None:
+def test_chunked_body_is_a_body(served: ServiceProcess) -> None:
     answer = requests.post(
         f"{served.url}/data", data=iter([b'{"a":', b"1}"]), headers={"Content-Type": "application/json"}, timeout=5
     )
@@ -157,7 +157,7 @@ def test_chunked_body_is_a_body(served: Served) -> None:
 
 
 def test_probes_are_answered_while_every_thread_waits_for_mongodb(own_mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, own_mongod.uri, THREADS="2", **PATIENT) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, own_mongod.uri, THREADS="2", **PATIENT) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         own_mongod.kill()
         answers = [
@@ -186,7 +186,7 @@ def test_no_post_fails_and_none_is_lost_while_mongod_is_killed_and_restarted(
                 acknowledged.append(answer.json()["id"])
                 time.sleep(0.005)
 
-    with Served(tmp_path, own_mongod.uri, **PATIENT) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, own_mongod.uri, **PATIENT) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         writers = [pool.submit(write) for _ in range(4)]
         for end in (own_mongod.kill, own_mongod.terminate):
@@ -208,7 +208,7 @@ def test_no_post_fails_and_none_is_lost_while_mongod_is_killed_and_restarted(
 def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
     own_mongod: Mongod, tmp_path: Path
 ) -> None:
-    with Served(tmp_path, own_mongod.uri, REQUEST_DEADLINE_SECONDS="0.6") as served:
+    with ServiceProcess(tmp_path, own_mongod.uri, REQUEST_DEADLINE_SECONDS="0.6") as served:
         served.wait_ready()
         wait_until(lambda: served.metric("mongodb_up") == 1, 30)
         own_mongod.kill()
@@ -235,7 +235,7 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
 
 def test_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         requests.post(f"{served.url}/data", json={}, timeout=30)
         os.kill(paused.pid, signal.SIGSTOP)
@@ -256,7 +256,7 @@ def test_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
     paused: Mongod, tmp_path: Path, method: str
 ) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         identity = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30).json()["id"]
         os.kill(paused.pid, signal.SIGSTOP)
@@ -274,7 +274,7 @@ def test_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/data?limit=1", "/data/{id}", "/proofs", "/proofs/{id}", "/healthz", "/readyz", "/metrics"]
 )
-def test_head_is_a_get_without_its_body(served: Served, path: str) -> None:
+def test_head_is_a_get_without_its_body(served: ServiceProcess, path: str) -> None:
     for _ in range(2):  # so that there is a next page to link to
         identity = requests.post(f"{served.url}/data", json={}, timeout=30).json()["id"]
     url = served.url + path.format(id=identity)
@@ -287,7 +287,7 @@ def test_head_is_a_get_without_its_body(served: Served, path: str) -> None:
     assert get.content
 
 
-def test_other_methods_are_answered_over_http_as_they_should_be(served: Served) -> None:
+def test_other_methods_are_answered_over_http_as_they_should_be(served: ServiceProcess) -> None:
     with requests.Session() as session:
         answer = session.options(f"{served.url}/data", timeout=30)
         assert (answer.status_code, answer.content) == (200, b"")
@@ -302,7 +302,7 @@ def test_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_pat
     database = f"retried_{ObjectId()}"
     with (
         Interceptor(mongod.port) as interceptor,
-        Served(
+        ServiceProcess(
             tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
         ) as served,
     ):
@@ -327,7 +327,7 @@ def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_pat
 
     with (
         Interceptor(mongod.port, command) as interceptor,
-        Served(
+        ServiceProcess(
             tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
         ) as served,
     ):
@@ -351,7 +351,7 @@ def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_pat
 def test_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
     mongod = Mongod(tmp_path / "mongod", free_port())
     try:
-        with Served(tmp_path, mongod.uri) as served:
+        with ServiceProcess(tmp_path, mongod.uri) as served:
             served.wait_alive()
             assert requests.get(f"{served.probes}/readyz", timeout=10).status_code == 503
             assert requests.get(f"{served.url}/", timeout=10).status_code == 200
@@ -364,7 +364,7 @@ def test_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Pat
 
 
 def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, mongod.uri, WEB_CONCURRENCY="2", MONGODB_DATABASE=f"two_{ObjectId()}") as served:
+    with ServiceProcess(tmp_path, mongod.uri, WEB_CONCURRENCY="2", MONGODB_DATABASE=f"two_{ObjectId()}") as served:
         served.wait_ready()
         directory = next(tmp_path.glob("metrics-*"))
         sent = 0
@@ -382,7 +382,7 @@ def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> Non
     assert not directory.exists()
 
 
-def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> None:
+def test_nothing_is_written_outside_the_temporary_directory(served: ServiceProcess) -> None:
     requests.post(f"{served.url}/data", json={}, timeout=30)
     opened = set()
     for process in [served.process.pid, *served.workers()]:

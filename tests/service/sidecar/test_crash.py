@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from service.config import CrashConfig
-from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, Server
+from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, KillServer
 from webserver.environment import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -69,10 +69,10 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 @pytest.fixture
 def serve(processes: Processes) -> Iterator[Callable[..., str]]:
     """Starts the server, and gives its address."""
-    servers: list[tuple[Server, threading.Thread]] = []
+    servers: list[tuple[KillServer, threading.Thread]] = []
 
     def started(token: str = TOKEN) -> str:
-        server = Server(CrashConfig(token, UID, port=0), Killer(processes.proc))
+        server = KillServer(CrashConfig(token, UID, port=0), Killer(processes.proc))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         servers.append((server, thread))

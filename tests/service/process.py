@@ -20,7 +20,7 @@ READY_SECONDS = 120  # on a machine that is very busy; one, on one that is not
 ROOT = Path(__file__).parents[2]
 
 
-class Served:
+class ServiceProcess:
     """gunicorn with the service's own configuration, on ports of its own."""
 
     def __init__(self, directory: Path, uri: str, **environment: str) -> None:
