@@ -22,7 +22,7 @@ DATABASE = "in_process"
 
 @pytest.fixture(scope="session")
 def outside(mongod: Mongod) -> Iterator[MongoClient[dict[str, Any]]]:
-    """The session's MongoDB, as another program sees it."""
+    """A client of the session's MongoDB, beside the service's own."""
     with MongoClient[dict[str, Any]](mongod.uri, w="majority", tz_aware=True) as client:
         yield client
 
@@ -38,7 +38,7 @@ def app(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 @pytest.fixture
 def client(app: Flask, outside: MongoClient[dict[str, Any]]) -> FlaskClient:
-    """Asks the application, which has no documents yet."""
+    """A client of the application, which has no documents yet."""
     for name in ("data", "proofs"):
         outside[DATABASE][name].delete_many({})
     return app.test_client()
@@ -46,13 +46,13 @@ def client(app: Flask, outside: MongoClient[dict[str, Any]]) -> FlaskClient:
 
 @pytest.fixture
 def collection(outside: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
-    """Where /data keeps its documents, as another program sees it."""
+    """The collection behind /data, through a client beside the service's own."""
     return outside[DATABASE]["data"]
 
 
 @pytest.fixture(scope="session")
 def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """gunicorn, ready, on the session's MongoDB; shared by the tests that leave it as they found it."""
+    """The service as a ready process, on the session's MongoDB. Tests that use it must restore what they change."""
     directory = tmp_path_factory.mktemp("served")
     with ServiceProcess(directory, mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
         yield started.wait_ready()
