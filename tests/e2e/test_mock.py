@@ -1,4 +1,4 @@
-"""The mock shows what a real deployment could show: the same keys, and the same types in them."""
+"""The mock's API has the same keys and types as a real deployment's."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from tests.shapes import differences
 pytestmark = pytest.mark.cluster
 
 AUTHORIZATION = {"Authorization": f"Bearer {OPERATOR}"}
-SAMPLED_SECONDS = 150
+FIGURES_SECONDS = 150
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def mock() -> Iterator[MockProcess]:
     started.stop()
 
 
-def test_state_of_the_mock_is_shaped_as_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
+def test_mock_state_has_the_shape_of_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
     real = wait_for_figures(deployment.state)
     simulated = wait_for_figures(lambda: ask(mock, "/api/state"))
     assert differences(simulated, real) == []
@@ -33,17 +33,17 @@ def test_state_of_the_mock_is_shaped_as_the_real_one(mock: MockProcess, deployme
     assert simulated["autoscaler"]["evaluation"].keys() == real["autoscaler"]["evaluation"].keys()
 
 
-def test_history_of_the_mock_is_shaped_as_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
+def test_mock_history_has_the_shape_of_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
     wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
     simulated = ask(mock, "/api/history")
     pods = [history.pop("pods") for history in (simulated, real)]
     assert differences(simulated, real) == []
-    assert not differences(*(list(each.values()) for each in pods)), "the pods' own figures"
+    assert not differences(*(list(each.values()) for each in pods)), "the histories of single pods"
 
 
-def test_pod_s_details_are_shaped_as_the_real_ones(mock: MockProcess, deployment: Deployment) -> None:
+def test_mock_pod_details_have_the_shape_of_the_real_ones(mock: MockProcess, deployment: Deployment) -> None:
     for app in ("flask", "mongodb"):
         real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"
@@ -52,16 +52,16 @@ def test_pod_s_details_are_shaped_as_the_real_ones(mock: MockProcess, deployment
         assert differences(ask(mock, f"/api/pods/{simulated_uid}"), real) == []
 
 
-def wait_for_figures(look: Callable[[], Any]) -> Any:
-    """The state once it has a figure for everything."""
-    end = time.monotonic() + SAMPLED_SECONDS
-    while not _complete(state := look()):
-        assert time.monotonic() < end, "no figures"
+def wait_for_figures(read_state: Callable[[], Any]) -> Any:
+    """Return the state once it has all figures."""
+    end = time.monotonic() + FIGURES_SECONDS
+    while not _has_figures(state := read_state()):
+        assert time.monotonic() < end, "figures are missing"
         time.sleep(1)
     return state
 
 
-def _complete(state: Any) -> bool:
+def _has_figures(state: Any) -> bool:
     sampled = state["pods"] and all(pod["cpu_millicores"] is not None for pod in state["pods"])
     return sampled and state["autoscaler"]["evaluation"] and state["mongo"]["volume"] and state["traffic"]
 

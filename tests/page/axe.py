@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser import held_still, settle
+from tests.browser import frozen, wait_until_idle
 from tools.cluster.instance import cache_directory
 
 VERSION = "4.14.1"
@@ -57,8 +57,8 @@ def violations(page: Page, within: str = "html") -> list[str]:
     if not page.evaluate("() => 'axe' in globalThis"):
         page.add_script_tag(path=script())
     for _ in range(LOOKS):
-        settle(page)
-        with held_still(page):
+        wait_until_idle(page)
+        with frozen(page):
             found: list[Any] | None = page.evaluate(RUN, within)
         if found is not None:
             return [str(one) for one in found]

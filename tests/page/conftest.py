@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import EXPECT_MS, complaints, settle
+from tests.browser import EXPECT_MS, collect_errors, wait_until_idle
 from tests.page.mock import TOKENS, MockProcess
 
 Visit = Callable[..., Page]
@@ -65,11 +65,11 @@ def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -
         context.set_default_timeout(EXPECT_MS)
         context.request.post(f"{at.url}/login", data={"token": TOKENS[role]})
         page = context.new_page()
-        visited.append((context, complaints(page), bears))
+        visited.append((context, collect_errors(page), bears))
         page.goto(at.url)
         page.wait_for_selector('[data-connection="live"]')
         page.wait_for_selector("[data-pod]")
-        settle(page)
+        wait_until_idle(page)
         return page
 
     yield open_page

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import settle
+from tests.browser import wait_until_idle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
 from tests.page.mock import MockProcess
@@ -143,7 +143,7 @@ def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, sche
     expect(page.locator("#claims").get_by_role("img")).to_have_count(2)
     for width in (360, 1440, 2560):
         page.set_viewport_size({"width": width, "height": 900})
-        settle(page)
+        wait_until_idle(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         expect(page.locator('[data-connection="live"]')).to_be_visible()
         assert violations(page, "#claims") == []

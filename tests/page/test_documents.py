@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import held_still
+from tests.browser import frozen
 from tests.page import axe
 from tests.page.conftest import Visit
 from tests.page.mock import MockProcess
@@ -65,7 +65,7 @@ def test_invalid_filter_is_explained_and_the_table_stays_live(visit: Visit) -> N
 
 def test_pages_by_keyboard(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # a new document would change the last row
+    with frozen(page):  # a new document would change the last row
         last = page.locator("[data-document]").last.get_attribute("data-document")
         page.get_by_role("button", name="Older").press("Enter")
     expect(position(page)).to_contain_text("20 documents before")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import held_still
+from tests.browser import frozen
 from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def test_skip_link_comes_first(visit: Visit) -> None:
 
 def test_tab_reaches_every_control(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # a row that leaves would lose the focus
+    with frozen(page):  # a row that leaves would lose the focus
         for _ in range(200):
             page.keyboard.press("Tab")
             page.evaluate(MARK)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import settle
+from tests.browser import wait_until_idle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
 from tests.page.mock import MockProcess
@@ -69,7 +69,7 @@ def test_opened_parts_are_accessible(scheme: str, page: Page) -> None:
 
 def resize(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    settle(page)
+    wait_until_idle(page)
 
 
 def test_colours_follow_the_system(page: Page) -> None:

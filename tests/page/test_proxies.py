@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import EXPECT_MS, complaints
+from tests.browser import EXPECT_MS, collect_errors
 from tests.page.mock import TOKENS, MockProcess
 from tests.page.proxy import Change, drop_upgrade, proxy, rewrite_host, strip_prefix
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 def test_page_is_live_under_a_prefix(browser: Browser, mock: MockProcess, change: Change) -> None:
     with proxy(mock.port, change) as url:
         page = browser.new_page()
-        logged = complaints(page)
+        logged = collect_errors(page)
         page.goto(f"{url}/")
         page.wait_for_url(f"{url}/login")
         page.get_by_label("Token").fill(TOKENS["operator"])

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, nothing
+from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, unchanged
 from tests.trust.faults import autoscaler, database, service
 from tests.trust.healthy import states
 
 CRASH = "crash"
-LOADED = "load"  # the step of an autoscale run in which its load is under way
-WRITTEN_ON = "after"  # the step of a persistence run after the outage
+LOADED = "load"  # the step of an autoscale run during which the load runs
+AFTER_OUTAGE = "after"  # the step of a persistence run after the outage
 LOST = r"acknowledged and (is|are) lost"
 
 
@@ -17,8 +17,8 @@ def _healthy(demo: str, name: str, state: State, mode: str = "") -> Case:
 
 
 def _broken(
-    demo: str, name: str, verdicts: Sequence[str], reason: str, state: State = nothing,
-    event: Event = nothing, step: str = "", mode: str = "",
+    demo: str, name: str, verdicts: Sequence[str], reason: str, state: State = unchanged,
+    event: Event = unchanged, step: str = "", mode: str = "",
 ) -> Case:  # fmt: skip
     return Case(name, demo, BROKEN, state, event, step, _options(mode), tuple(verdicts), reason)
 
@@ -42,30 +42,30 @@ PERSISTENCE_HEALTHY = [
     _healthy(PERSISTENCE, "ab goes on", states.with_ab),
     _healthy(PERSISTENCE, "one core is busy", states.with_busy_core),
     _healthy(PERSISTENCE, "an empty collection", states.with_documents(0)),
-    _healthy(PERSISTENCE, "100,000 documents", states.with_documents(states.FULL)),
+    _healthy(PERSISTENCE, "100,000 documents", states.with_documents(states.MANY)),
     _healthy(PERSISTENCE, "one service pod", states.with_one_pod),
 ]
 
 PERSISTENCE_BROKEN = [
     _broken(PERSISTENCE, "MongoDB on an emptyDir", [FAIL], LOST, database.no_volume),
     _broken(
-        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], LOST, database.no_acknowledgement, mode=CRASH
+        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], LOST, database.unacknowledged_writes, mode=CRASH
     ),
-    _broken(PERSISTENCE, "the next pod wipes the volume", [FAIL], LOST, database.wiped_at_start),
+    _broken(PERSISTENCE, "the next pod wipes the volume", [FAIL], LOST, database.volume_wiped_at_start),
     _broken(
         PERSISTENCE, "documents are deleted during the run", [FAIL], LOST,
-        event=database.deleted, step=WRITTEN_ON,
+        event=database.documents_deleted, step=AFTER_OUTAGE,
     ),
     _broken(
         PERSISTENCE, "documents are changed during the run", [FAIL], "not as (it was|they were) written",
-        event=database.corrupted, step=WRITTEN_ON,
+        event=database.documents_changed, step=AFTER_OUTAGE,
     ),
     _broken(
         PERSISTENCE, "documents appear that nobody wrote", [FAIL], "nobody wrote",
-        event=database.invented, step=WRITTEN_ON,
+        event=database.documents_inserted, step=AFTER_OUTAGE,
     ),
     _broken(
-        PERSISTENCE, "the service stores 49 of 50", [FAIL], LOST, service.with_program(service.FORGETS)
+        PERSISTENCE, "the service stores 49 of 50", [FAIL], LOST, service.with_program(service.DROPS_INSERTS)
     ),
     _broken(
         PERSISTENCE, "the service answers before it stores", [FAIL], LOST,
@@ -89,7 +89,7 @@ PERSISTENCE_BROKEN = [
     ),
     _broken(
         PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "MongoDB|mongodb-0",
-        database.database_down,
+        database.scaled_to_zero,
     ),
     _broken(
         PERSISTENCE, "no crash container, crash", [INCONCLUSIVE], "crash container",
@@ -110,11 +110,11 @@ AUTOSCALE_HEALTHY = [
     _healthy(AUTOSCALE, "100 writes a second go on", states.with_writes),
     _healthy(AUTOSCALE, "one core is busy", states.with_busy_core),
     _healthy(AUTOSCALE, "an empty collection", states.with_documents(0)),
-    _healthy(AUTOSCALE, "100,000 documents", states.with_documents(states.FULL)),
-    _healthy(AUTOSCALE, "requests of 50m", states.with_request("50m")),
-    _healthy(AUTOSCALE, "requests of 200m", states.with_request("200m")),
-    _healthy(AUTOSCALE, "metrics every 60 s", states.with_metrics_every(60)),
-    _healthy(AUTOSCALE, "min 1, max 10", states.with_limits(1, 10)),
+    _healthy(AUTOSCALE, "100,000 documents", states.with_documents(states.MANY)),
+    _healthy(AUTOSCALE, "requests of 50m", states.with_cpu_request("50m")),
+    _healthy(AUTOSCALE, "requests of 200m", states.with_cpu_request("200m")),
+    _healthy(AUTOSCALE, "metrics every 60 s", states.with_sampling_interval(60)),
+    _healthy(AUTOSCALE, "min 1, max 10", states.with_replicas(1, 10)),
     _healthy(AUTOSCALE, "a target of 50 %", states.with_target(type="Utilization", averageUtilization=50)),
     _healthy(AUTOSCALE, "a target of 70m a pod", states.with_target(type="AverageValue", averageValue="70m")),
     _healthy(
@@ -157,7 +157,7 @@ AUTOSCALE_BROKEN = [
         AUTOSCALE, "its target is renamed in mid-run", [INCONCLUSIVE], "target|scaleTargetRef|FailedGetScale",
         event=autoscaler.target_is_renamed, step=LOADED,
     ),
-    _broken(AUTOSCALE, "max is min", [INCONCLUSIVE], "min.*max", states.with_limits(2, 2)),
+    _broken(AUTOSCALE, "max is min", [INCONCLUSIVE], "min.*max", states.with_replicas(2, 2)),
     _broken(
         AUTOSCALE, "a target of 1000 %", [INCONCLUSIVE], "1,?000",
         states.with_target(type="Utilization", averageUtilization=1000),

@@ -1,4 +1,4 @@
-"""docs/trust.md: the results as counts and tables. Pure: results and cases in, text out."""
+"""The report docs/trust.md, a pure function of results and cases."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ broken.
 
 A quota forbids new pods: the autoscaler asked for three, and for 180 s there were two."""
 
-AGAIN = """\
+INSTRUCTIONS = """\
 ## How to run it again
 
     make trust                                      # what is missing, two runs a state; hours
@@ -37,13 +37,13 @@ goes on where it stopped. `make soak` runs a sample. Each run's evidence is kept
 
 
 def report(results: Sequence[Result], cases: Sequence[Case]) -> str:
-    """`results` of cases that are no more are left out."""
+    """Return the report's text. Results of unknown cases are left out."""
     known = {(case.demo, case.kind, case.name) for case in cases}
     results = [each for each in results if each.key in known]
     runs = [each for each in results if each.verdict != ERROR]
     parts = [INTRODUCTION, _matrix(runs), *_exceptions(results)]
     parts += [_table(demo, kind, cases, runs) for demo in DEMOS for kind in (HEALTHY, BROKEN)]
-    parts += [AGAIN, _origin(runs)]
+    parts += [INSTRUCTIONS, _origin(runs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +69,7 @@ def _median(runs: Iterable[Result], demo: str, kind: str) -> str:
 
 
 def _exceptions(results: Sequence[Result]) -> Iterator[str]:
-    """Every run that came out otherwise than it must, in its own words; what could be set up later is no error."""
+    """Yield the tables of unexpected verdicts, and of states that could never be brought about."""
     runs = [each for each in results if each.verdict != ERROR]
     measured = {each.key for each in runs}
     for title, found in (
@@ -87,13 +87,13 @@ def _table(demo: str, kind: str, cases: Iterable[Case], runs: Sequence[Result]) 
     for case in cases:
         if (case.demo, case.kind) == (demo, kind):
             own = [each for each in runs if each.key == (demo, kind, case.name)]
-            said = own[-1].reason or own[-1].line if own else ""
-            rows.append((case.name, " or ".join(case.verdicts), _counted(own), said))
+            words = own[-1].reason or own[-1].line if own else ""
+            rows.append((case.name, " or ".join(case.verdicts), _counts(own), words))
     header = ("state", "must be", "runs", "the last run in its own words")
     return f"## {TITLES[demo]}, {kind}\n\n" + _markdown(header, rows)
 
 
-def _counted(runs: Iterable[Result]) -> str:
+def _counts(runs: Iterable[Result]) -> str:
     counts = Counter(each.verdict for each in runs)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]) or "none yet"
 

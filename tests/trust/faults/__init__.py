@@ -1,1 +1,1 @@
-"""The states of a broken deployment: what is wrong with its autoscaler, its database or its service."""
+"""The states of a broken deployment: faults of its autoscaler, its database and its service."""

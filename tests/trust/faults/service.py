@@ -1,4 +1,4 @@
-"""The data service with one thing broken: programs for `python -c` in the service's own image."""
+"""Faults of the data service: programs for `python -c` in its image, each with one defect."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def broken(self, document, identity):
 service.store.Collection.insert = broken
 """
 
-_HASTY = """
+_INSERT_LATER = """
 
 def later(self, document, identity):
     with pymongo.timeout(0.5):
@@ -70,15 +70,15 @@ def later(self, document, identity):
 
 ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
 LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
-FORGETS = (
+DROPS_INSERTS = (
     _INSERTS.format(
         body="return (identity, True) if next(numbers) % 50 == 0 else insert(self, document, identity)"
     )
     + _RUN
 )  # fmt: skip
-# What it could not store within half a second is lost.
+# Inserts that take longer than half a second are lost.
 ANSWERS_BEFORE_STORING = (
-    _HASTY + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
+    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
 )
 SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN
 
