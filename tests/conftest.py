@@ -77,15 +77,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Restore SIGINT's handler, so that Ctrl-C reaches the tests' child processes, too: a shell's background job ignores
-    SIGINT, and its children inherit that.
+    """Restore SIGINT's handler, so that Ctrl-C reaches the tests' child processes, too. A background job of a shell
+    ignores SIGINT, and its children inherit that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that use a mongod, so that `make check` can deselect them. Deselect soak tests, unless -m has soak."""
+    """Mark the tests that use a mongod, for `make check` to deselect. Deselect soak tests unless -m has soak."""
     if "soak" not in config.getoption("markexpr"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
         items[:] = [item for item in items if not item.get_closest_marker("soak")]

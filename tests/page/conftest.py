@@ -15,8 +15,8 @@ from tests.page.mock import TOKENS, MockProcess
 
 Visit = Callable[..., Page]
 
-# Mocks of one test that must end after its pages: a page logs errors when its mock has ended.
-OUTLIVES = {"own", "dashboard", "slow"}
+# Fixtures whose mock must end after the test's pages, because a page logs errors once its mock has ended.
+MOCK_FIXTURES = {"own", "dashboard", "slow"}
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +47,9 @@ def own() -> Iterator[MockProcess]:
 def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Return a function that opens a page, signed in and settled.
 
-    Errors that the page logs fail the test, unless they match the pattern `bears`.
+    Errors that the page logs fail the test, unless they match the pattern `allowed_errors`.
     """
-    for name in OUTLIVES & set(request.fixturenames):
+    for name in MOCK_FIXTURES & set(request.fixturenames):
         request.getfixturevalue(name)
     visited: list[tuple[BrowserContext, list[str], str]] = []
 
@@ -58,14 +58,14 @@ def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -
         role: str = "operator",
         width: int = 1440,
         height: int = 900,
-        bears: str = "",
+        allowed_errors: str = "",
         **options: Any,
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(EXPECT_MS)
         context.request.post(f"{at.url}/login", data={"token": TOKENS[role]})
         page = context.new_page()
-        visited.append((context, collect_errors(page), bears))
+        visited.append((context, collect_errors(page), allowed_errors))
         page.goto(at.url)
         page.wait_for_selector('[data-connection="live"]')
         page.wait_for_selector("[data-pod]")
@@ -75,7 +75,12 @@ def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -
     yield open_page
     for context, _, _ in visited:
         context.close()
-    logged = [one for _, complaints_, bears in visited for one in complaints_ if not bears or not re.search(bears, one)]
+    logged = [
+        one
+        for _, errors, allowed_errors in visited
+        for one in errors
+        if not allowed_errors or not re.search(allowed_errors, one)
+    ]
     assert not logged
 
 

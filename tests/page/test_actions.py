@@ -36,11 +36,11 @@ def panel(page: Page) -> Locator:
 
 
 def uid(dashboard: MockProcess) -> str:
-    return next(str(pod["uid"]) for pod in dashboard.ask("GET", "/api/state")["pods"] if pod["name"] == DATABASE)
+    return next(str(pod["uid"]) for pod in dashboard.request("GET", "/api/state")["pods"] if pod["name"] == DATABASE)
 
 
 def restarts(dashboard: MockProcess) -> list[Any]:
-    return [one for one in dashboard.ask("GET", "/api/audit") if one["action"].startswith("restart")]
+    return [one for one in dashboard.request("GET", "/api/audit") if one["action"].startswith("restart")]
 
 
 def open_dialog(page: Page) -> Locator:
@@ -85,7 +85,7 @@ def test_load_can_be_stopped_while_its_start_is_pending(dashboard: MockProcess, 
 
 
 def test_form_has_the_server_limits(dashboard: MockProcess, visit: Visit) -> None:
-    page = visit(at=dashboard, bears=REFUSED)
+    page = visit(at=dashboard, allowed_errors=REFUSED)
     rate, seconds = panel(page).get_by_label("requests a second"), panel(page).get_by_label("for seconds")
     assert (rate.get_attribute("max"), seconds.get_attribute("max")) == (f"{MOST_RATE:g}", f"{MOST_SECONDS:g}")
     rate.fill(f"{MOST_RATE + 1:g}")
@@ -137,7 +137,7 @@ def test_replaced_pod_is_not_restarted(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
     before = uid(own)
-    own.ask("POST", "/api/mongo/restart", {"uid": before, "mode": "graceful"})
+    own.request("POST", "/api/mongo/restart", {"uid": before, "mode": "graceful"})
     expect(dialog.get_by_role("alert")).to_contain_text(f"{DATABASE} was replaced while this was open", timeout=30_000)
     expect(dialog.get_by_role("alert")).to_contain_text(uid(own))
     expect(dialog).to_contain_text(before)
@@ -147,7 +147,7 @@ def test_replaced_pod_is_not_restarted(own: MockProcess, visit: Visit) -> None:
 
 
 def test_refused_restart_shows_the_reason_and_is_not_repeated(own: MockProcess, visit: Visit) -> None:
-    page = visit(at=own, bears=REFUSED)
+    page = visit(at=own, allowed_errors=REFUSED)
     page.route(
         "**/api/mongo/restart", lambda route: route.continue_(post_data='{"uid": "another", "mode": "graceful"}')
     )
@@ -163,7 +163,7 @@ def test_refused_restart_shows_the_reason_and_is_not_repeated(own: MockProcess, 
 def test_actions_are_disabled_with_a_reason_during_a_run(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
-    run = own.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    run = own.request("POST", "/api/runs", {"demo": "persistence"})["id"]
     expect(dialog.get_by_role("alert")).to_contain_text("the persistence run by operator")
     expect(dialog.get_by_role("button")).to_have_text(["Close"])
     page.keyboard.press("Escape")
@@ -173,14 +173,14 @@ def test_actions_are_disabled_with_a_reason_during_a_run(own: MockProcess, visit
         expect(button).to_have_accessible_description(re.compile("One run at a time"))
         button.click(force=True)
     expect(page.get_by_role("dialog")).to_have_count(0)
-    own.ask("DELETE", f"/api/runs/{run}")
+    own.request("DELETE", f"/api/runs/{run}")
     expect(panel(page).get_by_role("button", name="Start load")).to_be_enabled(timeout=30_000)
-    assert own.ask("GET", "/api/state")["load"] is None
+    assert own.request("GET", "/api/state")["load"] is None
 
 
 def test_load_of_a_run_cannot_be_stopped(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
-    own.ask("POST", "/api/runs", {"demo": "autoscale"})
+    own.request("POST", "/api/runs", {"demo": "autoscale"})
     expect(panel(page)).to_contain_text("belongs to the run", timeout=60_000)
     expect(panel(page).get_by_role("button", name="Stop")).to_have_count(0)
 

@@ -13,7 +13,7 @@ from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
-ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
+RUN_MS = 60_000  # a run of a few seconds, on a busy machine
 DEMOS = ("persistence", "autoscale")
 
 
@@ -41,11 +41,11 @@ def prove(page: Page, demo: str, verdict: str) -> Locator:
     found = claim(page, demo)
     found.get_by_role("button", name="Prove").click()
     expect(found).to_have_attribute("data-claim-verdict", "running")
-    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=ENDS_MS)
+    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=RUN_MS)
     return found
 
 
-def test_claims_come_first_and_are_unproved_at_first(visit: Visit) -> None:
+def test_claims_are_the_first_panel_and_not_proved_yet(visit: Visit) -> None:
     page = visit()
     assert page.evaluate("document.querySelector('#main').firstElementChild.id") == "claims"
     for demo in DEMOS:
@@ -87,21 +87,21 @@ def test_active_run_shows_its_step_and_can_be_aborted(slow: MockProcess, visit: 
     expect(claim(page, "autoscale").get_by_role("button")).to_have_count(0)
     expect(found).to_be_focused()
     found.get_by_role("button", name="Abort").click()
-    expect(found).to_have_attribute("data-claim-verdict", "inconclusive", timeout=ENDS_MS)
+    expect(found).to_have_attribute("data-claim-verdict", "inconclusive", timeout=RUN_MS)
     expect(found).to_contain_text("Aborted by operator")
     expect(claim(page, "autoscale").get_by_role("button", name="Prove it")).to_be_visible()
 
 
 def test_viewer_has_no_buttons(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow, role="viewer")
-    run = slow.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]
+    run = slow.request("POST", "/api/runs", {"demo": "autoscale"})["id"]
     expect(claim(page, "autoscale")).to_have_attribute("data-claim-verdict", "running")
     expect(page.locator("#claims").get_by_role("button")).to_have_count(0)
-    slow.ask("DELETE", f"/api/runs/{run}")
+    slow.request("DELETE", f"/api/runs/{run}")
 
 
 def test_failed_start_is_reported_on_its_claim(slow: MockProcess, visit: Visit) -> None:
-    page = visit(at=slow, bears="Failed to load resource")
+    page = visit(at=slow, allowed_errors="Failed to load resource")
     page.route("**/api/runs", lambda route: route.abort())
     claim(page, "autoscale").get_by_role("button", name="Prove it").click()
     expect(claim(page, "autoscale").get_by_role("alert")).to_have_text("The dashboard does not answer.")
@@ -112,7 +112,7 @@ def test_failed_start_is_reported_on_its_claim(slow: MockProcess, visit: Visit) 
 def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "autoscale", "fail")
-    owed = dashboard.ask("GET", "/api/runs")[0]["owed"]["text"]
+    owed = dashboard.request("GET", "/api/runs")[0]["owed"]["text"]
     expect(found.get_by_role("status")).to_contain_text("FAIL")
     expect(found).to_contain_text(owed)
     expect(page.locator('[data-demo="autoscale"]').get_by_role("status")).to_contain_text(owed)
@@ -128,7 +128,7 @@ def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: MockProcess, vi
 def test_failed_persistence_run_shows_lost_ids(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "fail")
-    run = dashboard.ask("GET", f"/api/runs/{dashboard.ask('GET', '/api/runs')[0]['id']}")
+    run = dashboard.request("GET", f"/api/runs/{dashboard.request('GET', '/api/runs')[0]['id']}")
     expect(found).to_contain_text("3 of 3,300 lost")
     expect(found).to_contain_text(run["evidence"]["lost_ids"][0])
     expect(page.locator('.shade[data-kind="owed"]')).to_have_count(0)
@@ -149,7 +149,7 @@ def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, sche
         assert violations(page, "#claims") == []
 
 
-def test_changing_figures_are_in_no_live_region(dashboard: MockProcess, visit: Visit) -> None:
+def test_figures_of_a_run_are_in_no_live_region(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     live = page.locator("#claims").locator("[role=status], [role=alert], [aria-live]")

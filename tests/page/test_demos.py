@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 REFUSED = "status of 4|Failed to load resource"  # the browser logs each refused request
 BY = "operator (session 1a2b, 10.0.0.9)"
-ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
+RUN_MS = 60_000  # a run of a few seconds, on a busy machine
 
 
 def seed_of(outcome: str) -> str:
@@ -51,33 +51,33 @@ def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
 
 
 @pytest.fixture
-def under_way(running: MockProcess) -> str:
-    """The id of a run that another operator started."""
-    return str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"])
+def active_run(running: MockProcess) -> str:
+    """The id of a run that another operator has started."""
+    return str(running.request("POST", "/api/runs", {"demo": "autoscale"})["id"])
 
 
 def card(page: Page, demo: str = "persistence") -> Locator:
     return page.locator(f'[data-demo="{demo}"]')
 
 
-def run(page: Page, demo: str = "persistence") -> Locator:
+def start_run(page: Page, demo: str = "persistence") -> Locator:
     found = card(page, demo)
     found.get_by_role("button", name="Run").click()
     expect(found).to_have_attribute("data-verdict", "running")
     return found
 
 
-def ended(found: Locator, verdict: str) -> None:
-    expect(found).to_have_attribute("data-verdict", verdict, timeout=ENDS_MS)
+def expect_verdict(found: Locator, verdict: str) -> None:
+    expect(found).to_have_attribute("data-verdict", verdict, timeout=RUN_MS)
 
 
 def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     expect(card(page)).to_have_attribute("data-verdict", "")
-    found = run(page)
+    found = start_run(page)
     expect(found.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_count(6)
     expect(found.locator('[data-state="running"][aria-current="step"]')).to_have_count(1)
-    ended(found, "pass")
+    expect_verdict(found, "pass")
     status = found.get_by_role("status")
     expect(status).to_contain_text("PASS")
     expect(status).to_contain_text(re.compile(r"acknowledged 3,300 of 3,304 · lost 0 · failed 0 · unknown 4"))
@@ -92,8 +92,8 @@ def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Vis
 
 def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
-    ended(run(page, "autoscale"), "pass")
-    first = dashboard.ask("GET", "/api/runs")[0]["id"]
+    expect_verdict(start_run(page, "autoscale"), "pass")
+    first = dashboard.request("GET", "/api/runs")[0]["id"]
     found = card(page, "autoscale")
     expect(found).to_contain_text("2 → 4 pods · 180 requests a second")
     with page.context.expect_page() as opened:
@@ -103,7 +103,7 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit:
     row = found.get_by_role("list", name="Earlier runs").get_by_role("listitem")
     expect(row).to_contain_text("PASS")
     expect(row.get_by_role("link")).to_have_attribute("href", f"/api/runs/{first}/report.html")
-    expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=ENDS_MS)
+    expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=RUN_MS)
     page.reload()
     expect(row).to_have_count(1)
 
@@ -115,9 +115,9 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit:
 )
 def test_fail_and_inconclusive_give_a_reason(dashboard: MockProcess, visit: Visit, words: str) -> None:
     page = visit(at=dashboard)
-    found = run(page)
+    found = start_run(page)
     verdict = "fail" if words.startswith("3") else "inconclusive"
-    ended(found, verdict)
+    expect_verdict(found, verdict)
     expect(found.get_by_role("status")).to_contain_text(verdict.upper())
     expect(found.get_by_role("status")).to_contain_text(words)
     expect(found.get_by_role("button", name="Run again")).to_be_visible()
@@ -126,22 +126,22 @@ def test_fail_and_inconclusive_give_a_reason(dashboard: MockProcess, visit: Visi
 def test_crash_mode_can_be_chosen(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     card(page).get_by_role("radio", name="crash").check()
-    found = run(page)
-    ended(found, "pass")
+    found = start_run(page)
+    expect_verdict(found, "pass")
     expect(found.get_by_role("status")).to_contain_text(re.compile(r"container \w+ → \w+ · same volume"))
     expect(found.locator("code.run-line")).to_contain_text("mode=crash")
 
 
 def test_aborted_run_is_inconclusive(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
-    found = run(page)
+    found = start_run(page)
     found.get_by_role("button", name="Abort").click()
-    ended(found, "inconclusive")
+    expect_verdict(found, "inconclusive")
     expect(found.get_by_role("status")).to_contain_text("Aborted by operator")
     expect(found.locator('[data-state="skipped"]').first).to_be_visible()
 
 
-def test_other_card_names_the_lease_holder(running: MockProcess, visit: Visit, under_way: str) -> None:
+def test_other_card_names_the_lease_holder(running: MockProcess, visit: Visit, active_run: str) -> None:
     page = visit(at=running)
     expect(card(page, "autoscale")).to_have_attribute("data-verdict", "running")
     expect(card(page, "autoscale").get_by_role("button", name="Abort")).to_be_visible()
@@ -178,11 +178,11 @@ def test_run_of_another_dashboard_has_no_controls(running: MockProcess, visit: V
 
 
 def test_concurrent_start_is_refused_with_the_active_run(running: MockProcess, visit: Visit) -> None:
-    page = visit(at=running, bears=REFUSED)
+    page = visit(at=running, allowed_errors=REFUSED)
     first: list[str] = []
 
     def overtake(route: Route) -> None:
-        first.append(str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]))
+        first.append(str(running.request("POST", "/api/runs", {"demo": "autoscale"})["id"]))
         route.continue_()
 
     page.route("**/api/runs", overtake)
@@ -190,22 +190,22 @@ def test_concurrent_start_is_refused_with_the_active_run(running: MockProcess, v
         card(page).get_by_role("button", name="Run").click()
     expect(card(page).get_by_role("alert")).to_contain_text(first[0])
     expect(card(page)).not_to_have_attribute("data-verdict", "running")
-    running.ask("DELETE", f"/api/runs/{first[0]}")
-    expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=ENDS_MS)
+    running.request("DELETE", f"/api/runs/{first[0]}")
+    expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=RUN_MS)
 
 
 def test_double_click_starts_one_run(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
-    before = {run["id"] for run in running.ask("GET", "/api/runs")}
+    before = {run["id"] for run in running.request("GET", "/api/runs")}
     card(page).get_by_role("button", name="Run").dblclick()
     expect(card(page)).to_have_attribute("data-verdict", "running")
-    assert len({run["id"] for run in running.ask("GET", "/api/runs")} - before) == 1
+    assert len({run["id"] for run in running.request("GET", "/api/runs")} - before) == 1
     card(page).get_by_role("button", name="Abort").click()
-    ended(card(page), "inconclusive")
+    expect_verdict(card(page), "inconclusive")
 
 
 def test_unreachable_dashboard_is_reported(running: MockProcess, visit: Visit) -> None:
-    page = visit(at=running, bears=REFUSED)
+    page = visit(at=running, allowed_errors=REFUSED)
     page.route("**/api/runs", lambda route: route.abort())
     card(page).get_by_role("button", name="Run").click()
     expect(card(page).get_by_role("alert")).to_have_text("The dashboard does not answer.")
@@ -220,11 +220,11 @@ def test_focus_stays_in_the_card_during_a_run(dashboard: MockProcess, visit: Vis
     expect(card(page)).to_have_attribute("data-verdict", "running")
     expect(card(page)).to_be_focused()
     card(page).get_by_role("button", name="Abort").focus()
-    ended(card(page), "pass")
+    expect_verdict(card(page), "pass")
     expect(card(page)).to_be_focused()
 
 
-def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, under_way: str) -> None:
+def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, active_run: str) -> None:
     page = visit(at=running)
     timeline = page.locator("#timeline")
     timeline.get_by_role("button", name="Actions").click()
@@ -235,12 +235,12 @@ def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, under_w
 def test_viewer_sees_a_run_without_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, role="viewer")
     expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
-    started = running.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    started = running.request("POST", "/api/runs", {"demo": "persistence"})["id"]
     expect(card(page).locator('[data-state="running"]')).to_be_visible()
     expect(page.locator("#demos").get_by_role("button")).to_have_count(0)
     expect(page.locator("#demos").get_by_role("radio")).to_have_count(0)
-    running.ask("DELETE", f"/api/runs/{started}")
-    ended(card(page), "inconclusive")
+    running.request("DELETE", f"/api/runs/{started}")
+    expect_verdict(card(page), "inconclusive")
     expect(card(page).get_by_role("link", name="Report", exact=True)).to_be_visible()
 
 
@@ -255,11 +255,11 @@ def test_run_and_verdict_are_accessible(dashboard: MockProcess, visit: Visit) ->
             found[f"{when}, {scheme}"] = axe.violations(page, "#demos")
 
     check("before")
-    running = run(page)
+    running = start_run(page)
     check("running")
-    ended(running, "fail")
+    expect_verdict(running, "fail")
     check("failed")
-    expect(run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=ENDS_MS)
+    expect(start_run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=RUN_MS)
     check("both")
     page.set_viewport_size({"width": 360, "height": 800})
     check("narrow")

@@ -1,4 +1,4 @@
-"""Every part of the page with the mock's state."""
+"""Every part of the page, with the mock's state."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 # Checked each frame: these states last a tenth of a second and half a second.
 TERMINATING = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
-BROKEN = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
+SOURCE_FAILED = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
 
 PANELS = ["deployment", "charts", "autoscaler", "actions", "documents", "timeline", "sources"]
 
@@ -101,6 +101,6 @@ def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: MockProce
     expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)
     found += violations(page)
-    page.wait_for_function(BROKEN, timeout=60_000)
+    page.wait_for_function(SOURCE_FAILED, timeout=60_000)
     found += violations(page)
     assert found == []

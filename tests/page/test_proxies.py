@@ -1,4 +1,4 @@
-"""The page behind proxies that change its requests and say nothing."""
+"""The page behind proxies that change requests without X-Forwarded headers."""
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -31,7 +31,7 @@ def test_page_is_live_under_a_prefix(browser: Browser, mock: MockProcess, change
         page.close()
 
 
-def test_page_says_that_a_proxy_stops_websockets(browser: Browser, mock: MockProcess) -> None:
+def test_page_reports_a_proxy_without_websockets(browser: Browser, mock: MockProcess) -> None:
     with proxy(mock.port, drop_upgrade) as url:
         page = browser.new_page()
         page.goto(f"{url}/login#{TOKENS['viewer']}")

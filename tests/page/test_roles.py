@@ -1,4 +1,4 @@
-"""What viewers and operators see."""
+"""The page for viewers and for operators, and the login."""
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -23,7 +23,7 @@ def test_sign_out_and_login_link(visit: Visit, mock: MockProcess) -> None:
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     for role, token in TOKENS.items():
-        page.goto("about:blank")  # a change of the fragment alone loads no page
+        page.goto("about:blank")  # changing only the fragment loads no page
         page.goto(f"{mock.url}/login#{token}")
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
