@@ -113,13 +113,13 @@ def _settled_pods(page: Page, api: Any) -> list[str]:
         page.wait_for_timeout(200)
 
 
-def _collect(page: Page, what: str, began: float, samples: dict[str, list[float]]) -> None:
+def _collect(page: Page, change: str, began: float, samples: dict[str, list[float]]) -> None:
     for source, milliseconds in samples.items():
         deadline = time.monotonic() + LIMIT
         # Not wait_for_function: it needs eval, which the page's Content-Security-Policy forbids.
-        while (seen := page.evaluate("(what) => window.seen[what]", f"{source} {what}")) is None:
+        while (seen := page.evaluate("(key) => window.seen[key]", f"{source} {change}")) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"'{source} {what}' was not seen within {LIMIT:.0f} s")
+                raise TimeoutError(f"'{source} {change}' was not seen within {LIMIT:.0f} s")
             page.wait_for_timeout(20)
         milliseconds.append(seen - began)
 

@@ -82,7 +82,7 @@ class ServiceResult:
     starts: list[float] = field(default_factory=list)  # seconds
     limited_reads: FiguresByServer = field(default_factory=dict)
     limited_writes: FiguresByServer = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)  # what was not measured, and why
+    skipped: list[str] = field(default_factory=list)  # parts that were not measured, with the reason
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Requirement:
 def measure(say: Say) -> ServiceResult:
     result = ServiceResult()
     _install_wrk(say)
-    eve = _install_eve(say, result.left_out)
+    eve = _install_eve(say, result.skipped)
     client, server = cores()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -108,10 +108,10 @@ def measure(say: Say) -> ServiceResult:
         _measure_pages(setup, result, say)
         _measure_memory(setup, result, say)
         if why := pod.limits_missing():
-            result.left_out.append(f"the pod's own limits: {why}")
+            result.skipped.append(f"the pod's own limits: {why}")
         else:
             _measure_limited(setup, result, say)
-    for each in result.left_out:
+    for each in result.skipped:
         say(f"left out: {each}")
     return result
 
@@ -157,7 +157,7 @@ def report(result: ServiceResult) -> str:
             f"| {each.what} | {each.bound} | {each.figure} | {_verdict(each)} |"
             for each in _requirements(result, ours / floor)
         ),
-        *(f"\nLeft out: {each}." for each in result.left_out),
+        *(f"\nLeft out: {each}." for each in result.skipped),
     ]
     return "\n".join(lines)
 
@@ -384,8 +384,8 @@ def _install_wrk(say: Say) -> None:
     host.install(host.missing_tools({"wrk": "wrk"}), say)
 
 
-def _install_eve(say: Say, left_out: list[str]) -> Path | None:
-    """Return the Python of an environment with Eve, or None, with the reason added to `left_out`."""
+def _install_eve(say: Say, skipped: list[str]) -> Path | None:
+    """Return the Python of an environment with Eve, or None, with the reason added to `skipped`."""
     pins = CHECKOUT / "bench" / "requirements-peers.txt"
     directory = cache_directory() / f"peers-{sha1(pins.read_bytes(), usedforsecurity=False).hexdigest()[:8]}"
     python = directory / "bin" / "python"
@@ -395,7 +395,7 @@ def _install_eve(say: Say, left_out: list[str]) -> Path | None:
             _run(sys.executable, "-m", "venv", "--clear", str(directory))
             _run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(pins))
         except (OSError, subprocess.CalledProcessError) as error:
-            left_out.append(f"Eve, which could not be installed ({error})")
+            skipped.append(f"Eve, which could not be installed ({error})")
             return None
         (directory / "complete").touch()
     return python

@@ -6,13 +6,13 @@ import { Problem } from "../../static/js/lib/request.js";
 
 test("a second request is ignored while the first is pending", async () => {
   const requests = [];
-  let response;
+  let respond;
   let drawn = 0;
-  const one = new Mutation(() => (drawn += 1), (...request) => (requests.push(request), new Promise((resolve) => (response = resolve))));
+  const one = new Mutation(() => (drawn += 1), (...request) => (requests.push(request), new Promise((resolve) => (respond = resolve))));
   const first = one.run("POST", "/api/runs", { demo: "autoscale" });
   assert.equal(await one.run("POST", "/api/runs", { demo: "autoscale" }), undefined);
   assert.equal(one.busy, true);
-  response({ id: "a" });
+  respond({ id: "a" });
   assert.deepEqual(await first, { id: "a" });
   assert.deepEqual(requests, [["POST", "/api/runs", { json: '{"demo":"autoscale"}' }]]);
   assert.equal(one.busy, false);
