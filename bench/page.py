@@ -57,7 +57,8 @@ def measure(say: Callable[[str], None]) -> Rows:
     config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))  # type: ignore[no-untyped-call]
     api: Any = client.CoreV1Api()
     events = _watch()
-    rows: Rows = {what: {"page": [], "poll": []} for what in ("pod deleted", "successor created", "document posted")}
+    changes = ("pod deleted", "successor created", "document posted")
+    rows: Rows = {change: {"page": [], "poll": []} for change in changes}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -77,10 +78,10 @@ def report(rows: Rows) -> str:
         "| watch event (POST: its answer) to screen | p50 | worst | polling each 5 s, p50 | ratio |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for what, samples in rows.items():
+    for change, samples in rows.items():
         page, poll = statistics.median(samples["page"]), statistics.median(samples["poll"])
         ratio = f"{poll / max(page, 1):.0f}"
-        lines.append(f"| {what} | {page:.0f} ms | {max(samples['page']):.0f} ms | {poll:.0f} ms | {ratio} |")
+        lines.append(f"| {change} | {page:.0f} ms | {max(samples['page']):.0f} ms | {poll:.0f} ms | {ratio} |")
     return "\n".join(lines)
 
 

@@ -87,7 +87,7 @@ class ServiceResult:
 
 @dataclass
 class Requirement:
-    what: str
+    name: str
     bound: str
     figure: str
     met: bool | None  # None: not measured
@@ -154,7 +154,7 @@ def report(result: ServiceResult) -> str:
         "| requirement | bound | measured | |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {each.what} | {each.bound} | {each.figure} | {_verdict(each)} |"
+            f"| {each.name} | {each.bound} | {each.figure} | {_verdict(each)} |"
             for each in _requirements(result, ours / floor)
         ),
         *(f"\nLeft out: {each}." for each in result.skipped),
@@ -164,7 +164,7 @@ def report(result: ServiceResult) -> str:
 
 def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
     yield Requirement("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
-    for what, figures, other, least in (
+    for name, figures, other, least in (
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, EVE, 20),
         (f"GETs a second, {MANY:,} documents stored", result.many_reads, EVE, 20),
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, SAMPLE, 1.2),
@@ -179,17 +179,17 @@ def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
         times = _median(figures[OURS].rate) / _median(figures[other].rate) if measured else None
         figure = "not measured" if times is None else f"{times:.2f} times" if times < 10 else f"{times:.0f} times"
         met = None if times is None else times >= least
-        yield Requirement(f"{what}, beside {other}", f"≥ {least} times", figure, met)
+        yield Requirement(f"{name}, beside {other}", f"≥ {least} times", figure, met)
     first, deep = (_median(result.pages_ms[page]) for page in (1, DEEP_PAGE))
     difference = abs(deep / first - 1)
     figure = f"{first:.2f} ms and {deep:.2f} ms: {100 * (deep / first - 1):+.0f} %"
-    what = f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1"
-    yield Requirement(what, "± 20 %", figure, difference <= 0.2)
+    name = f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1"
+    yield Requirement(name, "± 20 %", figure, difference <= 0.2)
     last = list(result.memory.values())[-1]
     slope, error = _slope(result.memory)
     figure = f"{last:.0f} MiB ({slope:+.1f} ± {error:.1f} MiB an hour over {SOAK_SECONDS - WARM_UP_SECONDS} s)"
-    what = "memory of the pod's processes after reads and writes"
-    yield Requirement(what, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
+    name = "memory of the pod's processes after reads and writes"
+    yield Requirement(name, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
     started = _median(result.starts) if result.starts else None
     figure = "not measured" if started is None else f"{started:.2f} s"
     within = None if started is None else started < SLOWEST_START

@@ -43,7 +43,7 @@ def test_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
 def test_error_is_not_counted_as_a_run() -> None:
     text = report([result("at rest", HEALTHY, AUTOSCALE, ERROR, False, "no pods")], CASES)
     assert row(text, "Autoscaling, healthy")[1:4] == ["0", "0", "0"]
-    assert "no pods" in text.partition("## Not set up")[2]
+    assert "no pods" in text.partition("## Not brought about")[2]
 
 
 def test_results_of_unknown_cases_are_left_out() -> None:
