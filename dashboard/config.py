@@ -113,7 +113,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
 def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for work on the page: with the mock source, what secrets are missing are made up.
 
-    DASHBOARD_PORT is heard here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
+    DASHBOARD_PORT counts here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
     `dashboard` Service's address.
     """
     filled = dict(environ)

@@ -81,13 +81,13 @@ def applied(
     API server must get at most about one request a second of each kind.
     """
     began, before = time.monotonic(), faults.requests()
-    moment = deployment.state()["as_of"]
+    started_at = deployment.state()["as_of"]
     with fault:
         wait_until_stale(deployment, record_duration, fault_name, broken, promised)
         state = deployment.state()
         for name in broken:
             source = state["sources"][name]
-            assert source["since"] >= moment and source["error"], source
+            assert source["since"] >= started_at and source["error"], source
         assert state["pods"], "the last known values are lost"
         yield
         time.sleep(max(0.0, began + seconds - time.monotonic()))
@@ -178,11 +178,11 @@ def test_api_server_is_restarted(
 ) -> None:
     before = deployment.state()
     for _ in range(times):
-        moment = deployment.state()["as_of"]
+        started_at = deployment.state()["as_of"]
         with faults.api_server_killed():
             wait_until_stale(deployment, record_duration, "API server restarted", WATCHED, 3)
             state = deployment.state()["sources"]["pods"]
-            assert state["since"] >= moment and "can't be reached" in state["error"]
+            assert state["since"] >= started_at and "can't be reached" in state["error"]
         wait_until_live(deployment, record_duration, "API server restarted", WATCHED, RECOVERY_SECONDS)
         assert_no_ghosts(deployment)
     assert {pod["uid"] for pod in deployment.state()["pods"]} == {pod["uid"] for pod in before["pods"]}

@@ -27,7 +27,7 @@ def mock() -> Iterator[MockProcess]:
 
 def test_mock_state_has_the_shape_of_the_real_one(mock: MockProcess, deployment: Deployment) -> None:
     real = wait_for_figures(deployment.state)
-    simulated = wait_for_figures(lambda: ask(mock, "/api/state"))
+    simulated = wait_for_figures(lambda: get(mock, "/api/state"))
     assert differences(simulated, real) == []
     assert simulated["sources"].keys() == real["sources"].keys()
     assert simulated["autoscaler"]["evaluation"].keys() == real["autoscaler"]["evaluation"].keys()
@@ -37,7 +37,7 @@ def test_mock_history_has_the_shape_of_the_real_one(mock: MockProcess, deploymen
     wait_for_figures(deployment.state)
     headers = deployment.authorization
     real = deployment.http.request("GET", f"{deployment.dashboard}/api/history", headers=headers).json()
-    simulated = ask(mock, "/api/history")
+    simulated = get(mock, "/api/history")
     pods = [history.pop("pods") for history in (simulated, real)]
     assert differences(simulated, real) == []
     assert not differences(*(list(each.values()) for each in pods)), "the histories of single pods"
@@ -48,8 +48,8 @@ def test_mock_pod_details_have_the_shape_of_the_real_ones(mock: MockProcess, dep
         real_uid = _uid(wait_for_figures(deployment.state), app)
         path = f"{deployment.dashboard}/api/pods/{real_uid}"
         real = deployment.http.request("GET", path, headers=deployment.authorization).json()
-        simulated_uid = _uid(wait_for_figures(lambda: ask(mock, "/api/state")), app)
-        assert differences(ask(mock, f"/api/pods/{simulated_uid}"), real) == []
+        simulated_uid = _uid(wait_for_figures(lambda: get(mock, "/api/state")), app)
+        assert differences(get(mock, f"/api/pods/{simulated_uid}"), real) == []
 
 
 def wait_for_figures(read_state: Callable[[], Any]) -> Any:
@@ -70,5 +70,5 @@ def _uid(state: Any, app: str) -> str:
     return next(pod["uid"] for pod in state["pods"] if pod["app"] == app)
 
 
-def ask(mock: MockProcess, path: str) -> Any:
+def get(mock: MockProcess, path: str) -> Any:
     return urllib3.request("GET", f"{mock.url}{path}", headers=AUTHORIZATION).json()

@@ -35,8 +35,8 @@ describe("a search finds", () => {
 describe("filters", () => {
   test("have counts, and include actions only if there are any", () => {
     assert.deepEqual(filters(ENTRIES, "all").map(({ id, count }) => [id, count]), [["all", 4], ["change", 2], ["event", 2], ["warning", 2]]);
-    const acted = [...ENTRIES, entry("5", "action", "busy", "operator restarts mongodb-0")];
-    assert.deepEqual(filters(acted, "all").at(-1), { id: "action", word: "Actions", count: 1 });
+    const withAction = [...ENTRIES, entry("5", "action", "busy", "operator restarts mongodb-0")];
+    assert.deepEqual(filters(withAction, "all").at(-1), { id: "action", word: "Actions", count: 1 });
   });
   test("keep the selected one after its last entry is dropped", () => assert.equal(filters([], "action").at(-1).id, "action"));
 });

@@ -20,7 +20,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthServer]:
     started.stop()
 
 
-def ask(server: HealthServer, path: str, method: str = "GET") -> tuple[int, bytes]:
+def request(server: HealthServer, path: str, method: str = "GET") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     connection.request(method, path)
     response = connection.getresponse()
@@ -30,11 +30,11 @@ def ask(server: HealthServer, path: str, method: str = "GET") -> tuple[int, byte
 
 
 def test_known_paths_are_served(server: HealthServer) -> None:
-    assert ask(server, "/healthz") == (200, b"ok\n")
-    assert ask(server, "/healthz?verbose") == (200, b"ok\n")
-    assert ask(server, "/healthz", "HEAD") == (200, b"")
-    assert ask(server, "/none")[0] == 404
-    assert ask(server, "/healthz", "POST")[0] == 405
+    assert request(server, "/healthz") == (200, b"ok\n")
+    assert request(server, "/healthz?verbose") == (200, b"ok\n")
+    assert request(server, "/healthz", "HEAD") == (200, b"")
+    assert request(server, "/none")[0] == 404
+    assert request(server, "/healthz", "POST")[0] == 405
 
 
 def test_connection_that_sends_slowly_has_a_deadline(server: HealthServer) -> None:
@@ -49,7 +49,7 @@ def test_connection_that_sends_slowly_has_a_deadline(server: HealthServer) -> No
 
 def test_silent_clients_do_not_block_probes(server: HealthServer) -> None:
     clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * MOST_CONNECTIONS)]
-    assert ask(server, "/healthz") == (200, b"ok\n")
+    assert request(server, "/healthz") == (200, b"ok\n")
     for client in clients:
         client.close()
 
@@ -60,4 +60,4 @@ def test_malformed_request_is_4xx_or_closed(server: HealthServer, sent: bytes) -
         client.sendall(sent)
         response = client.recv(4096)
     assert response == b"" or response.startswith(b"HTTP/1.1 40")
-    assert ask(server, "/healthz") == (200, b"ok\n")
+    assert request(server, "/healthz") == (200, b"ok\n")

@@ -54,7 +54,7 @@ class WebServerProcess:
         self._clients.append(client)
         return client
 
-    def ask(self, method: str = "GET", path: str = "/", body: Any = None, **headers: str) -> tuple[int, bytes]:
+    def request(self, method: str = "GET", path: str = "/", body: Any = None, **headers: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request(method, path, body, headers, encode_chunked=not isinstance(body, bytes | None))
         response = connection.getresponse()
@@ -64,7 +64,7 @@ class WebServerProcess:
 
     def response_seconds(self) -> float:
         began = time.monotonic()
-        assert self.ask(path="/?100") == (200, b"x" * 100)
+        assert self.request(path="/?100") == (200, b"x" * 100)
         return time.monotonic() - began
 
     def stop(self) -> int:
@@ -102,10 +102,10 @@ def closed(client: socket.socket) -> bool:
 
 
 def test_bodies_arrive_whole(server: WebServerProcess) -> None:
-    assert server.ask("POST", "/", b"abc") == (200, b"abc")
-    assert server.ask("POST", "/", iter([b"abc", b"d" * 70_000])) == (200, b"abc" + b"d" * 70_000)
+    assert server.request("POST", "/", b"abc") == (200, b"abc")
+    assert server.request("POST", "/", iter([b"abc", b"d" * 70_000])) == (200, b"abc" + b"d" * 70_000)
     large = os.urandom(1 << 20)
-    assert server.ask("POST", "/", large) == (200, large)
+    assert server.request("POST", "/", large) == (200, large)
 
 
 def test_connection_serves_pipelined_and_later_requests(server: WebServerProcess) -> None:
@@ -137,7 +137,7 @@ def test_expect_continue_gets_100(server: WebServerProcess) -> None:
 
 @pytest.mark.parametrize("body", [b"a" * (3 << 20), iter([b"a" * 65536] * 48)], ids=["length", "chunked"])
 def test_too_large_body_is_refused_before_its_end(server: WebServerProcess, body: Any) -> None:
-    assert server.ask("POST", "/", body)[0] == 413
+    assert server.request("POST", "/", body)[0] == 413
 
 
 def test_malformed_request_is_a_problem(server: WebServerProcess) -> None:
@@ -213,10 +213,10 @@ def test_pending_responses_are_limited_in_bytes(server: WebServerProcess) -> Non
     for client in clients:
         client.sendall(b"GET /?7000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(0.3)
-    assert server.ask(path="/?7000000")[0] == 503
+    assert server.request(path="/?7000000")[0] == 503
     assert server.response_seconds() < PROMPT_SECONDS
     time.sleep(6)
-    assert server.ask(path="/?7000000")[0] == 200  # after the deadlines of the earlier responses
+    assert server.request(path="/?7000000")[0] == 200  # after the deadlines of the earlier responses
 
 
 @pytest.mark.parametrize("server", [{"receiving": 1_000_000}], indirect=True)
@@ -228,7 +228,7 @@ def test_incomplete_requests_are_limited_in_bytes(server: WebServerProcess) -> N
         time.sleep(0.2)
     assert b" 503 " in clients[-1].recv(4096)
     assert server.response_seconds() < PROMPT_SECONDS
-    assert server.ask("POST", "/", b"abc") == (200, b"abc")
+    assert server.request("POST", "/", b"abc") == (200, b"abc")
 
 
 @pytest.mark.parametrize("server", [{"connections": 50, "first_seconds": 60.0}], indirect=True)
@@ -245,7 +245,7 @@ def test_oldest_idle_connections_are_closed_at_the_limit(server: WebServerProces
 @pytest.mark.parametrize("server", [{"queue_seconds": 1.0}], indirect=True)
 def test_request_that_waits_too_long_for_a_thread_is_503(server: WebServerProcess) -> None:
     statuses: list[int] = []
-    threads = [threading.Thread(target=lambda: statuses.append(server.ask(path="/sleep?2")[0])) for _ in range(7)]
+    threads = [threading.Thread(target=lambda: statuses.append(server.request(path="/sleep?2")[0])) for _ in range(7)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -255,7 +255,7 @@ def test_request_that_waits_too_long_for_a_thread_is_503(server: WebServerProces
 
 def test_stopping_worker_finishes_its_requests(server: WebServerProcess) -> None:
     responses: list[tuple[int, bytes]] = []
-    thread = threading.Thread(target=lambda: responses.append(server.ask(path="/sleep?2")))
+    thread = threading.Thread(target=lambda: responses.append(server.request(path="/sleep?2")))
     thread.start()
     idle = server.connect()
     time.sleep(0.5)
