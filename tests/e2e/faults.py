@@ -147,21 +147,6 @@ class Faults:
             yield
 
     @contextlib.contextmanager
-    def dns_caching(self, seconds: int) -> Iterator[None]:
-        """Records of the cluster's DNS server have this TTL, as on most clusters."""
-        corefile = self._instance.state / "config" / "Corefile"
-        kept = corefile.read_text()
-        corefile.write_text(kept.replace("ttl 1", f"ttl {seconds}").replace("  errors", f"  errors\n  cache {seconds}"))
-        try:
-            with self.program_restarted("coredns"):
-                pass
-            yield
-        finally:
-            corefile.write_text(kept)
-            with self.program_restarted("coredns"):
-                pass
-
-    @contextlib.contextmanager
     def small_volume(self, spare: int) -> Iterator["SmallVolume"]:
         """MongoDB's volume is a file system with `spare` free bytes. MongoDB restarts at the begin and at the end."""
         volume = self._deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]

@@ -114,11 +114,9 @@ def kubelet_restarted(faults: Faults, _: Deployment) -> AbstractContextManager[N
 
 
 @contextlib.contextmanager
-def replaced_while_names_are_cached(faults: Faults, deployment: Deployment) -> Iterator[None]:
-    with faults.dns_caching(30):
-        time.sleep(2)  # the clients resolve the old address, and cache it
-        deployment.kubectl("delete", "pod", "mongodb-0")
-        yield
+def pod_replaced(_: Faults, deployment: Deployment) -> Iterator[None]:
+    deployment.kubectl("delete", "pod", "mongodb-0")
+    yield
 
 
 @contextlib.contextmanager
@@ -152,8 +150,13 @@ def out_of_memory(faults: Faults, deployment: Deployment, name: str) -> Iterator
     pod = deployment.get("pods", "--selector", f"app.kubernetes.io/name={name}")["items"][0]["metadata"]["name"]
     with faults.out_of_memory(pod, name):
         yield
-    (status,) = deployment.get("pod", pod)["status"]["containerStatuses"]
-    assert status["lastState"]["terminated"]["reason"] == "OOMKilled"
+
+    def was_killed() -> bool:
+        (status,) = deployment.get("pod", pod)["status"]["containerStatuses"]
+        ended = status["lastState"].get("terminated") or status["state"].get("terminated") or {}
+        return ended.get("reason") == "OOMKilled"
+
+    wait_until(was_killed, 60)
 
 
 # {name: (fault, seconds that it lasts, whether requests may fail)}
@@ -163,7 +166,7 @@ FAULTS: dict[str, tuple[Fault, float, bool]] = {
     "kubelet killed": (kubelet_restarted, 0, False),
     "metrics-server gone": (lambda faults, _: faults.metrics_server_unreachable(), 120, False),
     "DNS gone": (lambda faults, _: faults.dns_unreachable(), 30, False),
-    "MongoDB replaced while names are cached for 30 s": (replaced_while_names_are_cached, 30, True),
+    "MongoDB's pod replaced, names cached for 30 s": (pod_replaced, 10, False),
     "mongod stopped": (mongod_stopped, 30, True),
     "a service pod out of memory": (service_out_of_memory, 0, True),
     "the dashboard out of memory": (dashboard_out_of_memory, 0, False),
