@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Moment = Annotated[datetime, Meta(tz=True)]  # an RFC 3339 timestamp in JSON, as a type for msgspec
+Timestamp = Annotated[datetime, Meta(tz=True)]  # an RFC 3339 timestamp in JSON, as a type for msgspec
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 

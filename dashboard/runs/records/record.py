@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
-from dashboard.core.timestamps import Moment
+from dashboard.core.timestamps import Timestamp
 from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ class KeptStep(Struct):
     id: str
     title: str
     state: str
-    started: Moment | None
-    ended: Moment | None
+    started: Timestamp | None
+    ended: Timestamp | None
     text: str = ""
 
 
 class KeptEntry(Struct):
-    at: Moment
+    at: Timestamp
     text: str
     step: str | None = None
 
@@ -139,8 +139,8 @@ class KeptRun(Struct):
     id: str
     demo: str
     verdict: Literal["running", "pass", "fail", "inconclusive"]
-    started: Moment
-    ended: Moment | None = None
+    started: Timestamp
+    ended: Timestamp | None = None
     by: str | None = None
     line: str | None = None
     reason: str | None = None

@@ -24,7 +24,7 @@ from dashboard.dataservice.contract import (
     UnexpectedAnswer,
 )
 from dashboard.mock.database.data_service import MockDataService
-from tests.service.serving import Served
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
 ID = "0123456789abcdef01234567"
@@ -33,8 +33,8 @@ DATABASE = "seen_by_the_dashboard"
 
 
 @pytest.fixture(scope="module")
-def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as started:
+def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with ServiceProcess(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as started:
         yield started.wait_ready()
 
 
@@ -43,7 +43,7 @@ def service(request: pytest.FixtureRequest) -> DataService:
     """A data service without documents."""
     if request.param == "mock":
         return MockDataService()
-    started: Served = request.getfixturevalue("real")
+    started: ServiceProcess = request.getfixturevalue("real")
     with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as outside:
         outside[DATABASE]["data"].delete_many({})
     return Client(started.url)

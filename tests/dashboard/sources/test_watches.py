@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.config import ConfigError
 from dashboard.core import events
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
 from tests.dashboard.stubs import STREAMS, Emitted, StubApi
+from webserver.environment import ConfigError
 
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
 

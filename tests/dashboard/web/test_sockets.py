@@ -19,7 +19,7 @@ import pytest
 import socketio
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.core.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
@@ -123,7 +123,7 @@ def session_cookie(served: Served) -> str:
     return signed_in(served).partition(";")[0]
 
 
-def session_that_ends(config: Config, seconds: int) -> str:
+def session_that_ends(config: DashboardConfig, seconds: int) -> str:
     """A session's cookie, as the dashboard with this configuration signs it."""
     app = create_app(config)
     client = app.test_client()
@@ -230,7 +230,7 @@ def test_logout_ends_the_sockets_of_its_session(served: Served) -> None:
         assert staying.client.connected
 
 
-def test_session_that_expires_ends_its_sockets(served: Served, config: Config) -> None:
+def test_session_that_expires_ends_its_sockets(served: Served, config: DashboardConfig) -> None:
     with page(served, {"Cookie": session_that_ends(config, 2)}) as ending, page(served) as staying:
         staying.wait(lambda: staying.of("snapshot"))
         ending.wait(lambda: ending.of("disconnect"))

@@ -27,7 +27,7 @@ from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
-from tests.service.serving import Served
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
 DATABASE = "proofs_read_back"
@@ -338,7 +338,7 @@ def test_through_the_real_service_nothing_is_lost_over_an_outage(
     end: Callable[[Mongod], None], own_mongod: Mongod, tmp_path: Path, started: Callable[..., Writers]
 ) -> None:
     reader = Reader(own_mongod.uri, DATABASE)
-    with Served(tmp_path, own_mongod.uri, MONGODB_DATABASE=DATABASE, REQUEST_DEADLINE_SECONDS="20") as served:
+    with ServiceProcess(tmp_path, own_mongod.uri, MONGODB_DATABASE=DATABASE, REQUEST_DEADLINE_SECONDS="20") as served:
         served.wait_ready()
         client = Client(served.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
         run = str(ObjectId())
