@@ -8,6 +8,7 @@ from dashboard.core import events
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.manifests import Json, decoded
 
+LONGEST_PREFIX = 236  # of an Event's name, which has 253 characters at most
 KEPT = timedelta(hours=1)  # as the API server keeps them
 
 
@@ -48,8 +49,9 @@ class KubernetesEvents:
 
     def _first(self, about: InvolvedObject, reason: str, message: str, component: str, warning: bool) -> Json:
         uid = self._uid()
+        name = f"{about.name[:LONGEST_PREFIX]}.{uid[:16]}"
         written: Json = {
-            "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": self._clock.stamp},
+            "metadata": {"name": name, "uid": uid, "creationTimestamp": self._clock.stamp},
             "involvedObject": {
                 "kind": about.kind,
                 "name": about.name,
