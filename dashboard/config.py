@@ -33,6 +33,7 @@ class DashboardConfig:
     deployment: str = "flask"  # name of the service's Deployment
     statefulset: str = "mongodb"  # name of MongoDB's StatefulSet
     autoscaler: str = "flask"  # name of the HorizontalPodAutoscaler
+    service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
@@ -84,6 +85,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         deployment=environ.get("DEPLOYMENT", DashboardConfig.deployment),
         statefulset=environ.get("STATEFULSET", DashboardConfig.statefulset),
         autoscaler=environ.get("HPA", DashboardConfig.autoscaler),
+        service_address=environ.get("SERVICE_ADDRESS", DashboardConfig.service_address).rstrip("/"),
         service_url=environ.get("SERVICE_URL", DashboardConfig.service_url),
         metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
         mongodb_uri=environ.get("MONGODB_URI", ""),

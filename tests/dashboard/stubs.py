@@ -204,7 +204,7 @@ class StubHandler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def line(self, text: str) -> None:
-        data = text.encode() + b"\n"
+        data = text.encode(errors="surrogateescape") + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _refuse(self, status: int, headers: dict[str, str]) -> None:

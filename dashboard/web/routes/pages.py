@@ -49,6 +49,7 @@ def index() -> Response:
         "statefulset": config.statefulset,
         "autoscaler": config.autoscaler,
         "service": config.service,
+        "service_address": config.service_address,
         "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
     }
     demos = demos_of(config, current_app.extensions["manager"])

@@ -95,6 +95,12 @@ def test_unreadable_entry_is_skipped_and_kept_apart_and_the_others_stay(
     assert json.loads(object_api.objects[RUNS]["data"][UNREADABLE]) == spoiled
 
 
+def test_second_run_of_an_id_is_kept_apart(object_api: ObjectApi, history: History) -> None:
+    text = json.dumps([run(3), run(3) | {"verdict": "fail"}, run(1)])
+    object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text}})
+    assert history.load() == SavedRuns([run(3), run(1)], unreadable=1)
+
+
 def test_unreadable_history_is_kept_up_to_a_limit(
     object_api: ObjectApi, history: History
 ) -> None:

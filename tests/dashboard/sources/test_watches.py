@@ -141,6 +141,29 @@ def test_malformed_line_causes_a_list(api: StubApi, emitted: Emitted, source: Cl
     assert any(event.error and "can't be read" in event.error for event in emitted.of(events.SourceStatus))
 
 
+@pytest.mark.usefixtures("unpaced")
+def test_line_that_is_no_utf_8_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
+    path = api.play("garbled")
+    api.scripts[path][1]["lines"] = ['{"type":"ADDED","object":{"metadata":{"name":"\udcff"}}}']
+    source.start()
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
+
+
+def test_object_that_cannot_be_read_is_named_and_hides_no_other(
+    api: StubApi, emitted: Emitted, source: ClusterSource
+) -> None:
+    path = api.play("replaced")
+    api.scripts[path][0]["body"]["items"].append({"metadata": {"name": "odd", "uid": "u"}, "spec": 7})
+    api.scripts[path][1]["lines"].append(
+        {"type": "ADDED", "object": {"metadata": {"name": "odder", "uid": "v", "resourceVersion": "9999"}, "status": 7}}
+    )
+    source.start()
+    emitted.wait(lambda emitted: emitted.of(events.ObjectUnreadable))
+    assert pods(emitted) == [("pod-2", "Running", True)]
+    state, error = status(emitted)
+    assert state == "live" and error is not None and error.startswith("odd (and 1 more): ")
+
+
 def test_source_is_connecting_while_the_api_server_is_unreachable(emitted: Emitted) -> None:
     source = ClusterSource(Configuration(host="http://127.0.0.1:9"), "flask-mongodb", emitted)
     source.start()

@@ -23,6 +23,7 @@ from dashboard.config import DashboardConfig
 from dashboard.core.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
+from tests.dashboard.websocket import connect, frame, wait_until_closed
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
 
@@ -174,9 +175,18 @@ def test_invalid_messages_of_a_page_are_ignored(served: Served) -> None:
         for message in (None, 7, "x", [], {}, {"seq": "1"}, {"seq": None}, {"seq": -(2**62)}):
             opened.client.emit("seen", message)
             opened.client.emit("snapshot", message)
-            opened.client.emit("no such event", message)
         before = len(opened.of("tick"))
         opened.wait(lambda: len(opened.of("tick")) > before)
+
+
+@pytest.mark.parametrize("message", [b'42["connect",{}]', b'42["disconnect"]', b"41", b"x", b""])
+def test_client_that_says_what_no_page_says_is_disconnected(served: Served, message: bytes) -> None:
+    with page(served) as staying, connect(served.port, VIEWER) as other:
+        other.sendall(frame(b"40"))
+        staying.wait(lambda: staying.state["about"]["viewers"] == 2)
+        other.sendall(frame(message))
+        wait_until_closed(other)
+        staying.wait(lambda: staying.state["about"]["viewers"] == 1)
 
 
 def test_stranger_is_refused_before_the_upgrade(served: Served) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +16,7 @@ import orjson
 import pytest
 from bson import json_util
 from bson.objectid import ObjectId
+from bson.raw_bson import RawBSONDocument
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -69,6 +72,29 @@ def test_next_links_lead_to_every_document_once(client: FlaskClient, collection:
     seen = [each["_id"] for page in pages for each in page]
     assert len(set(seen)) == 15
     assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
+
+
+def test_next_links_lead_past_ids_that_json_lacks(client: FlaskClient, collection: Documents) -> None:
+    ids: list[Any] = [math.nan, bson.Code("x"), bson.Code("x", {"y": 1}), {"$ref": "x", "$id": 1}]
+    ids.append(bson.DatetimeMS(2**62))
+    collection.insert_many([{"_id": id_} for id_ in [*ids, "text", 5, bson.MinKey(), bson.MaxKey()]])
+    seen = [each["_id"] for page in _pages(client, "/data?limit=1") for each in page]
+    assert len(seen) == len(set(seen)) == 9
+
+
+def test_document_that_cannot_be_decoded_hides_no_other(client: FlaskClient, collection: Documents) -> None:
+    first, broken, last = ObjectId(), ObjectId(), ObjectId()
+    # A binary of the deprecated subtype 2 repeats its length, which no server compares.
+    body = b"\x07_id\x00" + broken.binary + b"\x05key\x00" + b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
+    raw = RawBSONDocument((len(body) + 5).to_bytes(4, "little") + body + b"\x00")
+    collection.insert_many([{"_id": first, "key": 1}, raw, {"_id": last, "key": 3}])
+    for limit in (1, 100):
+        shown = [each for page in _pages(client, f"/data?limit={limit}") for each in page]
+        assert [each["_id"] for each in shown] == [str(last), str(broken), str(first)]
+        assert [each.get("key") for each in shown] == [3, None, 1]
+        assert base64.b64decode(shown[1]["$undecodable"]) == raw.raw
+    assert client.get(f"/data/{broken}").get_json() == shown[1]
+    assert client.delete(f"/data/{broken}").status_code == 204
 
 
 def test_page_that_waits_too_long_for_other_pages_is_503(mongod: Mongod) -> None:

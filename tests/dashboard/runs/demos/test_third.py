@@ -5,7 +5,9 @@ import json
 from flask import Flask
 from flask.testing import FlaskClient
 
+from dashboard.core.errors import ExternalError
 from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.records.record import RUNS
 from dashboard.runs.records.report import Report
 from tests.dashboard.runs.demos.third import DEMO
 from tests.dashboard.runs.test_report import tables
@@ -23,6 +25,16 @@ def test_it_runs_to_its_verdict_and_is_kept() -> None:
     (row,) = scene.manager.list()
     assert (row["figures"], row["key_figures"], row["compared"]) == ({"waited": 5.0}, ["waited 5 s"], 5.0)
     assert scene.cluster.history[0]["id"] == run["id"]
+
+
+def test_as_many_runs_as_are_kept_wait_to_be_saved() -> None:
+    scene = Scene(demos=ALL)
+    scene.cluster.troubles["save"] = ExternalError("The ConfigMap is not there.")
+    runs = [scene.run("patience", seconds=1)["id"] for _ in range(RUNS + 5)]
+    assert [*scene.manager._archive._unsaved] == runs[-RUNS:]
+    del scene.cluster.troubles["save"]
+    scene.manager._archive.sync()
+    assert [each["id"] for each in scene.cluster.history] == runs[: -RUNS - 1 : -1]
 
 
 def test_it_has_a_report_in_its_own_words(app: Flask) -> None:
