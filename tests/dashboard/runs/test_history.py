@@ -11,8 +11,7 @@ from dashboard.runs import ports
 from dashboard.runs.records.history import HISTORY, UNREADABLE, UNREADABLE_BYTES, History, SavedRuns
 from dashboard.runs.records.record import HISTORY_BYTES
 from tests.dashboard.kube.manifests import RUNS, manifest
-from tests.dashboard.kube.stubs import NAMESPACE
-from tests.dashboard.objects import Json, ObjectApi
+from tests.dashboard.kube.stubs import NAMESPACE, Json, ObjectApi
 from tests.dashboard.runs.spoiled import SPOILED
 
 

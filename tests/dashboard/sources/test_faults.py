@@ -21,7 +21,8 @@ from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
-from tests.dashboard.stubs import Emitted, Measured, StubApi
+from tests.dashboard.kube.stubs import StubApi
+from tests.dashboard.stubs import Emitted, Measured
 from tools.local.mongod import Mongod
 
 pytestmark = pytest.mark.slow
@@ -82,7 +83,7 @@ def assert_rate_limited(api: StubApi, since: float) -> None:
 
 
 def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitted, measured: Measured) -> None:
-    port = api.server_address[1]
+    port = api.port
     source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     source.start()
     settle(api, emitted)
@@ -99,7 +100,7 @@ def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitt
         emitted.wait(all_are("live", "metrics"))
         measured("API server restarted (stub)", time.monotonic() - began, 3)
         restarted.wait_for_watch(PODS)
-        lists = [query for query in restarted.asked(PODS) if not query.get("watch")]
+        lists = [query for query in restarted.queries(PODS) if not query.get("watch")]
         assert not lists, "the watch is resumed without a list"
         assert_rate_limited(restarted, began)
     finally:
@@ -112,14 +113,14 @@ def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
 ) -> None:
     source.start()
     settle(api, emitted)
-    api.refusal = (503, {"Retry-After": "2"})
+    api.error = (503, {"Retry-After": "2"})
     api.end_watches()
     failed_at = time.monotonic()
     emitted.wait(all_are("stale", "metrics"))
     time.sleep(max(0.0, failed_at + 4 - time.monotonic()))
     times = [at for at in api.times(PODS) if at >= failed_at]
     assert len(times) <= 3, "one every two seconds"
-    api.refusal, recovered = None, time.monotonic()
+    api.error, recovered = None, time.monotonic()
     emitted.wait(all_are("live", "metrics"))
     measured("503 with Retry-After (stub)", time.monotonic() - recovered, 3)
 
@@ -129,14 +130,14 @@ def test_403_is_reported_and_recovered_from(
 ) -> None:
     source.start()
     settle(api, emitted)
-    api.refusal = (403, {})
+    api.error = (403, {})
     api.end_watches()
     began = time.monotonic()
     emitted.wait(all_are("forbidden", "metrics"))
     assert state(emitted)["sources"]["pods"]["error"] == "403: Forbidden"
     time.sleep(1.5)
     assert_rate_limited(api, began)
-    api.refusal, recovered = None, time.monotonic()
+    api.error, recovered = None, time.monotonic()
     emitted.wait(all_are("live", "metrics"))
     measured("403 (stub)", time.monotonic() - recovered, 3)
 
@@ -159,7 +160,7 @@ def test_renewed_token_is_used_at_once(
     token.write_text("old\n")
     authority.write_text("unused")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.server_address[1]))
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.port))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
     configuration = connection(None)
@@ -212,13 +213,13 @@ def test_refused_heartbeat_is_a_sign_of_life(
     api: StubApi, emitted: Emitted, source: ClusterSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.1)
-    api.refusal, api.refused_paths = (403, {}), ("/version",)
+    api.error, api.error_paths = (403, {}), ("/version",)
     source.start()
     settle(api, emitted)
     time.sleep(2)
-    assert len(api.asked(PODS)) == 2, "a list and a watch"
+    assert len(api.queries(PODS)) == 2, "a list and a watch"
     assert state(emitted)["about"]["kubernetes_version"] is None
-    api.refusal = None
+    api.error = None
     emitted.wait(lambda emitted: state(emitted)["about"]["kubernetes_version"] == "v1.36.3")
 
 
@@ -281,7 +282,7 @@ def test_large_object_is_emitted(api: StubApi, emitted: Emitted, source: Cluster
     """etcd stores objects of up to 1.5 MB."""
     source.start()
     meta = {"name": "n" * 253, "uid": "large", "resourceVersion": "2", "annotations": {"a": "x" * 1_500_000}}
-    api.wait_for_watch(PODS).line(json.dumps({"type": "ADDED", "object": {"metadata": meta}}))
+    api.wait_for_watch(PODS).send_line(json.dumps({"type": "ADDED", "object": {"metadata": meta}}))
     emitted.wait(lambda emitted: pods(emitted) == [("large", 0)])
 
 
@@ -292,12 +293,12 @@ def test_other_sources_stay_live_without_a_metrics_server(
 ) -> None:
     source.start()
     settle(api, emitted)
-    api.refusal, api.refused_paths = (status, {}), ("/apis/metrics.k8s.io/",)
+    api.error, api.error_paths = (status, {}), ("/apis/metrics.k8s.io/",)
     emitted.wait(lambda emitted: sources(emitted)["metrics"] == "stale")
     metrics = state(emitted)["sources"]["metrics"]
     assert metrics["error"].startswith(f"{status}: ") and metrics["as_of"]
     assert all_are("live", "metrics")(emitted)
-    api.refusal = None
+    api.error = None
     emitted.wait(lambda emitted: sources(emitted)["metrics"] == "live")
 
 
@@ -323,7 +324,7 @@ def test_requests_and_watches_are_counted(api: StubApi, emitted: Emitted, source
     requests = source.requests
     emitted.wait(lambda emitted: requests.watches == dict.fromkeys(PATHS, 1))
     assert requests.outcomes["pods", "ok"] == 2
-    api.refusal = (403, {})
+    api.error = (403, {})
     api.end_watches()
     emitted.wait(all_are("forbidden", "metrics"))
     assert requests.outcomes["pods", "forbidden"] >= 1
@@ -348,7 +349,7 @@ def test_watches_do_not_depend_on_the_number_of_viewers(api: StubApi) -> None:
             time.sleep(0.05)
         assert 'dashboard_api_requests_total{kind="pods",outcome="ok"} 2.0' in metrics()
         assert "dashboard_viewers 10.0" in metrics()
-        assert len(api.asked(PODS)) == 2, "a list and a watch"
+        assert len(api.queries(PODS)) == 2, "a list and a watch"
     finally:
         source.stop()
 
@@ -393,6 +394,6 @@ def test_database_outage_has_a_start_and_an_end(
 
 def _send(handler: Any, line: str) -> None:
     try:
-        handler.line(line)
+        handler.send_line(line)
     except OSError:
         return  # the source closed the connection

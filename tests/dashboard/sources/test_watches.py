@@ -14,7 +14,8 @@ from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
-from tests.dashboard.stubs import STREAMS, Emitted, StubApi
+from tests.dashboard.kube.stubs import StubApi
+from tests.dashboard.stubs import STREAMS, Emitted
 
 TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
 
@@ -83,7 +84,7 @@ def test_dropped_watch_resumes_from_the_last_complete_line(
     source.start()
     emitted.wait(lambda emitted: restarts(emitted) == [1, 2])
     assert len(emitted.of(events.ObjectsListed, "pods")) == 1, "the watch is resumed without a list"
-    versions = [query["resourceVersion"] for query in api.asked(path) if query.get("watch")]
+    versions = [query["resourceVersion"] for query in api.queries(path) if query.get("watch")]
     assert versions == ["100", "101"]
     stale = [event for event in emitted.of(events.SourceStatus) if event.source == "pods" and event.state == "stale"]
     assert stale and stale[0].error
@@ -95,7 +96,7 @@ def test_bookmark_updates_the_resource_version(api: StubApi, emitted: Emitted, s
     path = api.play("bookmarks")
     source.start()
     api.wait_for_watch(path)
-    queries = [query for query in api.asked(path) if query.get("watch")]
+    queries = [query for query in api.queries(path) if query.get("watch")]
     assert [query["resourceVersion"] for query in queries] == ["100", "200"]
     assert all(query["allowWatchBookmarks"] == "true" for query in queries)
 
@@ -158,7 +159,7 @@ def test_line_is_emitted_before_the_next_one_arrives(api: StubApi, emitted: Emit
     for number in range(20):
         line["object"]["metadata"]["resourceVersion"] = str(1000 + number)
         before = len(emitted.of(events.ObjectChanged))
-        stream.line(json.dumps(line))
+        stream.send_line(json.dumps(line))
         emitted.wait(lambda emitted, before=before: len(emitted.of(events.ObjectChanged)) > before)
 
 
