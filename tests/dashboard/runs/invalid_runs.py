@@ -1,4 +1,4 @@
-"""Entries of a history that are no runs, each spoiled in another way."""
+"""Entries of the history that are not runs, each invalid in another way."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ AT = "2026-11-25T00:00:00.000Z"
 RUN = {"id": "run-9", "demo": "persistence", "verdict": "pass", "started": AT, "ended": AT}
 STEP = {"id": "kill", "title": "Kill", "state": "done", "started": AT, "ended": AT, "text": ""}
 
-SPOILED: list[Any] = [
+INVALID_RUNS: list[Any] = [
     None,
     1,
     "run",
     [],
     {},
     *(
-        {name: value for name, value in RUN.items() if name != lacking}
-        for lacking in ("id", "demo", "verdict", "started")
+        {name: value for name, value in RUN.items() if name != missing}
+        for missing in ("id", "demo", "verdict", "started")
     ),
     *(
-        RUN | spoiled
-        for spoiled in (
+        RUN | invalid
+        for invalid in (
             {"id": 9},
             {"demo": None},
             {"verdict": None},
