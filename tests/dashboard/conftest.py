@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.kube.client import Configuration, KubeClient
 from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
 from tests.dashboard.kube.stubs import ManualClock, ObjectApi, StubApi
@@ -18,12 +18,12 @@ from tools.local.mongod import Mongod
 
 
 @pytest.fixture
-def config() -> Config:
-    return Config(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=5)
+def config() -> DashboardConfig:
+    return DashboardConfig(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=5)
 
 
 @pytest.fixture
-def app(config: Config) -> Flask:
+def app(config: DashboardConfig) -> Flask:
     """The app with all its parts. None of its threads runs."""
     return create_app(config)
 

@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Build:
+class GoBuild:
     """Programs that are compiled from one Go module. `packages` is {program: Go package}, the largest last."""
 
     name: str
@@ -38,23 +38,23 @@ class Build:
 
 
 _COMPONENT = "k8s.io/component-base/version"
-KUBERNETES = Build(
+KUBERNETES = GoBuild(
     "Kubernetes", "v1.36.3", "kubernetes", {"pause": "./pause", "kube": "."},
     {f"{_COMPONENT}.gitVersion": "v1.36.3", f"{_COMPONENT}.gitMajor": "1", f"{_COMPONENT}.gitMinor": "36"},
 )  # fmt: skip
 # A module of its own, because it needs other versions of Kubernetes' libraries.
-KUBE_ROUTER = Build(
+KUBE_ROUTER = GoBuild(
     "kube-router", "v2.1.0", "kube_router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}
 )
 
 
-def cached(build: Build) -> Path | None:
+def cached(build: GoBuild) -> Path | None:
     """Return the directory with the programs, or None if they are not built."""
     directory = _directory(build)
     return directory if (directory / list(build.packages)[-1]).exists() else None
 
 
-def ensure(build: Build, log: Path, say: Say) -> Path:
+def ensure(build: GoBuild, log: Path, say: Say) -> Path:
     """Return the directory with the programs, built unless cached (Kubernetes: 5 to 6 minutes on 2 cores).
 
     The compiler's output goes to `log`. Raise BuildError if the build fails.
@@ -63,7 +63,7 @@ def ensure(build: Build, log: Path, say: Say) -> Path:
         return cached(build) or _make(build, log, say)
 
 
-def sources_hash(build: Build) -> str:
+def sources_hash(build: GoBuild) -> str:
     """Return a hash of the version and of every source file."""
     digest = hashlib.sha256(build.version.encode())
     for path in sorted(p for p in build.sources.rglob("*") if p.is_file()):
@@ -71,11 +71,11 @@ def sources_hash(build: Build) -> str:
     return digest.hexdigest()[:16]
 
 
-def _directory(build: Build) -> Path:
+def _directory(build: GoBuild) -> Path:
     return cache_directory() / f"{build.module}-{sources_hash(build)}"
 
 
-def _make(build: Build, log: Path, say: Say) -> Path:
+def _make(build: GoBuild, log: Path, say: Say) -> Path:
     directory = _directory(build)
     directory.mkdir(parents=True, exist_ok=True)
     say(f"fetching the modules of {build.name} {build.version}")
@@ -88,7 +88,7 @@ def _make(build: Build, log: Path, say: Say) -> Path:
     return directory
 
 
-def _compile(build: Build, log: Path, package: str, target: Path, say: Say) -> None:
+def _compile(build: GoBuild, log: Path, package: str, target: Path, say: Say) -> None:
     """Run `go build -v`, and report the number of packages that it has printed."""
     packages = len(_run_go(build, log, "list", "-deps", package).splitlines())
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
@@ -104,7 +104,7 @@ def _compile(build: Build, log: Path, package: str, target: Path, say: Say) -> N
     _check(build, process.returncode, log)
 
 
-def _run_go(build: Build, log: Path, *arguments: str) -> str:
+def _run_go(build: GoBuild, log: Path, *arguments: str) -> str:
     with log.open("a") as errors, _process(build, (_go(), *arguments)) as process:
         output, messages = process.communicate()
         errors.write(messages)
@@ -112,7 +112,7 @@ def _run_go(build: Build, log: Path, *arguments: str) -> str:
     return output
 
 
-def _process(build: Build, command: tuple[str, ...]) -> subprocess.Popen[str]:
+def _process(build: GoBuild, command: tuple[str, ...]) -> subprocess.Popen[str]:
     # Go's caches are inside the project's cache, so that `make clean` deletes them too.
     caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
@@ -122,7 +122,7 @@ def _process(build: Build, command: tuple[str, ...]) -> subprocess.Popen[str]:
     )
 
 
-def _check(build: Build, status: int, log: Path) -> None:
+def _check(build: GoBuild, status: int, log: Path) -> None:
     if status != 0:
         raise BuildError(f"The build of {build.name} failed: fix the error at the end of {log} and retry.")
 

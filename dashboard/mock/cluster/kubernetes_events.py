@@ -9,6 +9,7 @@ from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.manifests import Json, decoded
 
 TTL = timedelta(hours=1)  # the API server's default
+LONGEST_PREFIX = 236  # of an Event's name, which has 253 characters at most
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class KubernetesEvents:
     def _new(self, about: InvolvedObject, reason: str, message: str, component: str, warning: bool) -> Json:
         uid, now = self._uid(), self._clock.stamp()
         manifest: Json = {
-            "metadata": {"name": f"{about.name}.{uid[:16]}", "uid": uid, "creationTimestamp": now},
+            "metadata": {"name": f"{about.name[:LONGEST_PREFIX]}.{uid[:16]}", "uid": uid, "creationTimestamp": now},
             "involvedObject": {
                 "kind": about.kind,
                 "name": about.name,

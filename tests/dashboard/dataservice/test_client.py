@@ -25,7 +25,7 @@ from dashboard.dataservice.contract import (
 )
 from dashboard.mock.database.data_service import MockDataService
 from tests.dashboard.stubs import StubHandler, StubServer
-from tests.service.serving import Served
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
 ID = "0123456789abcdef01234567"
@@ -34,8 +34,8 @@ DATABASE = "dashboard_client_tests"
 
 
 @pytest.fixture(scope="module")
-def real_service(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as process:
+def real_service(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with ServiceProcess(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as process:
         yield process.wait_ready()
 
 
@@ -44,7 +44,7 @@ def service(request: pytest.FixtureRequest) -> DataService:
     """A data service without documents."""
     if request.param == "mock":
         return MockDataService()
-    process: Served = request.getfixturevalue("real_service")
+    process: ServiceProcess = request.getfixturevalue("real_service")
     with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as mongo:
         mongo[DATABASE]["data"].delete_many({})
     return Client(process.url)

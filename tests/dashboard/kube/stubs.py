@@ -171,7 +171,7 @@ class StubApiHandler(StubHandler):
 
     def send_line(self, text: str) -> None:
         """Send a line of the watch as a chunk."""
-        data = text.encode() + b"\n"
+        data = text.encode(errors="surrogateescape") + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def respond_json(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:

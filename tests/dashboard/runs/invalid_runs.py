@@ -6,6 +6,11 @@ AT = "2026-11-25T00:00:00.000Z"
 RUN = {"id": "run-9", "demo": "persistence", "verdict": "pass", "started": AT, "ended": AT}
 STEP = {"id": "kill", "title": "Kill", "state": "done", "started": AT, "ended": AT, "text": ""}
 
+
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else []
+
+
 INVALID_RUNS: list[Any] = [
     None,
     1,
@@ -20,6 +25,21 @@ INVALID_RUNS: list[Any] = [
         RUN | invalid
         for invalid in (
             {"id": 9},
+            {"id": "a/b"},
+            {"id": ""},
+            {"demo": "a\r\nSet-Cookie: b"},
+            {"demo": "x" * 64},
+            {"started": "0000-01-01T00:00:00Z"},
+            {"started": "2026-02-29T00:00:00Z"},
+            {"started": "2026-11-25 00:00:00z"},
+            {"reason": "x" * 20_000},
+            {"compared": 10**40},
+            {"lines": [["5"] * 101]},
+            {"figures": 7},
+            {"owed": {"what": "up"}},
+            {"evidence": {"acked": 2**53}},
+            {"evidence": {"acked": [{"deep": -(10**40)}]}},
+            {"other": nested(30)},
             {"demo": None},
             {"verdict": None},
             {"verdict": "perhaps"},

@@ -96,6 +96,12 @@ def test_invalid_entry_is_moved_to_a_key_of_its_own(
     assert json.loads(object_api.objects[RUNS]["data"][UNREADABLE]) == invalid
 
 
+def test_second_run_with_an_id_is_moved_to_a_key_of_its_own(object_api: ObjectApi, history: History) -> None:
+    text = json.dumps([run(3), run(3) | {"verdict": "fail"}, run(1)])
+    object_api.put(RUNS, manifest("dashboard-runs-configmap") | {"data": {HISTORY: text}})
+    assert history.load() == SavedRuns([run(3), run(1)], unreadable=1)
+
+
 def test_unreadable_entries_are_kept_up_to_a_limit(object_api: ObjectApi, history: History) -> None:
     for number in range(4):
         text = json.dumps([f"{number}" * 100_000])

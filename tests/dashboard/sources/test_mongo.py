@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bson import Decimal128, Int64, ObjectId, encode
+from bson import Code, Decimal128, Int64, ObjectId, encode
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
@@ -153,18 +153,46 @@ def test_large_documents_are_truncated(source: MongoSource, collection: Any, emi
     assert "too large to show" in larger.document["…"]
 
 
+def test_large_id_does_not_hide_the_other_documents(source: MongoSource, collection: Any, emitted: Emitted) -> None:
+    collection.insert_many([{"_id": "x" * 3_000_000}, {"_id": {"x": "y" * 2_000}}, {"key": "small"}])
+    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    newest = last_read(emitted).newest
+    assert [document.id for document in newest[1:]] == ['"…"', '"…" (2)']
+    assert newest[0].document == {"key": "small"} and newest[2].truncated
+
+
+# A binary of the deprecated subtype 2 repeats its length, which servers do not check.
+UNDECODABLE = b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
+
+
+def test_document_that_the_driver_cannot_decode_does_not_hide_the_others(
+    source: MongoSource, collection: Any, emitted: Emitted
+) -> None:
+    undecodable_id = b"\x05_id\x00" + UNDECODABLE
+    undecodable_field = b"\x07_id\x00" + ObjectId().binary + b"\x05key\x00" + UNDECODABLE
+    for body in (undecodable_id, undecodable_field):
+        collection.insert_one(RawBSONDocument((len(body) + 5).to_bytes(4, "little") + body + b"\x00"))
+    good = collection.insert_one({"key": "good"}).inserted_id
+    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    newest = last_read(emitted).newest
+    assert newest[0].id == str(good) and newest[0].document == {"key": "good"}
+    assert newest[1].document == newest[2].document == {"…": "This document can't be shown."}
+    assert not emitted.of(events.MongoUnavailable)
+
+
 def test_values_without_a_json_type_are_extended_json() -> None:
     date = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
     document = {
         "date": date, "decimal": Decimal128("1.10"), "binary": b"\x00\x01", "id": ObjectId("a" * 24),
         "nan": float("nan"), "infinite": [float("inf"), float("-inf")], "long": Int64(2**53), "safe": Int64(5),
-        "nested": {"$odd.key": None},
+        "nested": {"$odd.key": None}, "code": [Code("a"), Code("b", {"c": 1})],
     }  # fmt: skip
     assert plain(document) == {
         "date": {"$date": "2026-11-24T12:00:00.500Z"}, "decimal": {"$numberDecimal": "1.10"},
         "binary": {"$binary": {"base64": "AAE=", "subType": "00"}}, "id": {"$oid": "a" * 24},
         "nan": {"$numberDouble": "NaN"}, "infinite": [{"$numberDouble": "Infinity"}, {"$numberDouble": "-Infinity"}],
         "long": 9007199254740992, "safe": 5, "nested": {"$odd.key": None},
+        "code": [{"$code": "a"}, {"$code": "b", "$scope": {"c": 1}}],
     }  # fmt: skip
 
 

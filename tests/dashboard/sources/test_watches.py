@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from dashboard.config import ConfigError
 from dashboard.core import events
 from dashboard.core.snapshot import Snapshot
 from dashboard.kube.client import Configuration, KubeStatusError, connection
@@ -17,6 +16,7 @@ from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
 from tests.dashboard.kube.stubs import StubApi
 from tests.dashboard.stubs import STREAMS, TARGETS, Emitted
+from webserver.environment import ConfigError
 
 
 @pytest.fixture
@@ -143,6 +143,29 @@ def test_malformed_line_causes_a_list(api: StubApi, emitted: Emitted, source: Cl
     source.start()
     emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
     assert any(event.error and "can't be read" in event.error for event in emitted.of(events.SourceStatus))
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_line_that_is_not_utf_8_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
+    path = api.play("garbled")
+    api.scripts[path][1]["lines"] = ['{"type":"ADDED","object":{"metadata":{"name":"\udcff"}}}']
+    source.start()
+    emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
+
+
+def test_unreadable_object_is_named_and_does_not_hide_the_others(
+    api: StubApi, emitted: Emitted, source: ClusterSource
+) -> None:
+    path = api.play("replaced")
+    api.scripts[path][0]["body"]["items"].append({"metadata": {"name": "odd", "uid": "u"}, "spec": 7})
+    api.scripts[path][1]["lines"].append(
+        {"type": "ADDED", "object": {"metadata": {"name": "odder", "uid": "v", "resourceVersion": "9999"}, "status": 7}}
+    )
+    source.start()
+    emitted.wait(lambda emitted: emitted.of(events.ObjectUnreadable))
+    assert pods(emitted) == [("pod-2", "Running", True)]
+    source_state, error = status(emitted)
+    assert source_state == "live" and error is not None and error.startswith("odd (and 1 more): ")
 
 
 def test_source_is_connecting_while_the_api_server_is_unreachable(emitted: Emitted) -> None:

@@ -19,11 +19,12 @@ import pytest
 import socketio
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.core.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER
+from tests.dashboard.websocket import connect, frame, wait_until_closed
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
 
@@ -124,7 +125,7 @@ def session_cookie(dashboard: DashboardProcess) -> str:
     return signed_in(dashboard).partition(";")[0]
 
 
-def session_that_ends(config: Config, seconds: int) -> str:
+def session_that_ends(config: DashboardConfig, seconds: int) -> str:
     """A session's cookie, as the dashboard with this configuration signs it."""
     app = create_app(config)
     client = app.test_client()
@@ -175,9 +176,18 @@ def test_invalid_messages_of_a_page_are_ignored(dashboard: DashboardProcess) -> 
         for message in (None, 7, "x", [], {}, {"seq": "1"}, {"seq": None}, {"seq": -(2**62)}):
             opened.client.emit("seen", message)
             opened.client.emit("snapshot", message)
-            opened.client.emit("no such event", message)
         before = len(opened.of("tick"))
         opened.wait(lambda: len(opened.of("tick")) > before)
+
+
+@pytest.mark.parametrize("message", [b'42["connect",{}]', b'42["disconnect"]', b"41", b"x", b""])
+def test_client_that_says_what_no_page_says_is_disconnected(dashboard: DashboardProcess, message: bytes) -> None:
+    with page(dashboard) as staying, connect(dashboard.port, VIEWER) as other:
+        other.sendall(frame(b"40"))
+        staying.wait(lambda: staying.state["about"]["viewers"] == 2)
+        other.sendall(frame(message))
+        wait_until_closed(other)
+        staying.wait(lambda: staying.state["about"]["viewers"] == 1)
 
 
 def test_stranger_is_refused_before_the_upgrade(dashboard: DashboardProcess) -> None:
@@ -231,7 +241,7 @@ def test_logout_ends_the_sockets_of_its_session(dashboard: DashboardProcess) -> 
         assert staying.client.connected
 
 
-def test_session_that_expires_ends_its_sockets(dashboard: DashboardProcess, config: Config) -> None:
+def test_session_that_expires_ends_its_sockets(dashboard: DashboardProcess, config: DashboardConfig) -> None:
     with page(dashboard, {"Cookie": session_that_ends(config, 2)}) as ending, page(dashboard) as staying:
         staying.wait(lambda: staying.of("snapshot"))
         ending.wait(lambda: ending.of("disconnect"))

@@ -5,7 +5,9 @@ import json
 from flask import Flask
 from flask.testing import FlaskClient
 
+from dashboard.core.errors import ExternalError
 from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.records.record import RUNS
 from dashboard.runs.records.report import Report
 from tests.dashboard.runs.demos.third import DEMO
 from tests.dashboard.runs.finished_run import metrics
@@ -22,6 +24,16 @@ def test_third_demo_runs_to_its_verdict_and_is_saved() -> None:
     (row,) = harness.manager.list()
     assert (row["figures"], row["key_figures"], row["compared"]) == ({"slept": 5.0}, ["slept 5 s"], 5.0)
     assert harness.cluster.history[0]["id"] == run["id"]
+
+
+def test_number_of_runs_that_wait_to_be_saved_is_limited() -> None:
+    harness = RunHarness(demos=ALL)
+    harness.cluster.errors["save"] = ExternalError("The ConfigMap is not there.")
+    runs = [harness.run("sleep", seconds=1)["id"] for _ in range(RUNS + 5)]
+    assert [*harness.manager._archive._unsaved] == runs[-RUNS:]
+    del harness.cluster.errors["save"]
+    harness.manager._archive.sync()
+    assert [run["id"] for run in harness.cluster.history] == runs[: -RUNS - 1 : -1]
 
 
 def test_third_demo_has_a_report_with_its_claim_and_evidence(app: Flask) -> None:

@@ -29,7 +29,7 @@ from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.readback import Reader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
 from tests.dashboard.stubs import wait_until
-from tests.service.serving import Served
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
 DATABASE = "read_back_tests"
@@ -331,7 +331,8 @@ def test_outage_behind_the_real_service_loses_no_documents(
     stop: Callable[[Mongod], None], own_mongod: Mongod, tmp_path: Path, start_writers: Callable[..., Writers]
 ) -> None:
     reader = Reader(own_mongod.uri, DATABASE)
-    with Served(tmp_path, own_mongod.uri, MONGODB_DATABASE=DATABASE, REQUEST_DEADLINE_SECONDS="20") as service:
+    options = {"MONGODB_DATABASE": DATABASE, "REQUEST_DEADLINE_SECONDS": "20"}
+    with ServiceProcess(tmp_path, own_mongod.uri, **options) as service:
         service.wait_ready()
         client = Client(service.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
         run = str(ObjectId())
