@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.dashboard.stubs import OPERATOR, VIEWER, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, VIEWER
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
 VIEWERS = 20
 REST_SECONDS = 120.0  # until a killed database is back, on a busy machine
 
 
-class MockProcess(Served):
+class MockProcess(DashboardProcess):
     """`options` are environment variables such as MOCK_SPEED."""
 
     def __init__(self, **options: str) -> None:

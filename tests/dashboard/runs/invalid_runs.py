@@ -1,4 +1,4 @@
-"""Entries of a history that are no runs, each spoiled in another way."""
+"""Entries of the history that are not runs, each invalid in another way."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ def nested(depth: int) -> Any:
     return [nested(depth - 1)] if depth else []
 
 
-SPOILED: list[Any] = [
+INVALID_RUNS: list[Any] = [
     None,
     1,
     "run",
     [],
     {},
     *(
-        {name: value for name, value in RUN.items() if name != lacking}
-        for lacking in ("id", "demo", "verdict", "started")
+        {name: value for name, value in RUN.items() if name != missing}
+        for missing in ("id", "demo", "verdict", "started")
     ),
     *(
-        RUN | spoiled
-        for spoiled in (
+        RUN | invalid
+        for invalid in (
             {"id": 9},
             {"id": "a/b"},
             {"id": ""},
