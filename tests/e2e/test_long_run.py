@@ -81,7 +81,7 @@ def test_nothing_fails_is_lost_or_grows(deployment: Deployment) -> None:
         {app: sum(each.get(app, 0) for each in some) / len(some) for app in memory[0]}
         for some in (memory[quarter : 2 * quarter], memory[-quarter:])
     )
-    print(f"{len(writers.responses):,} writes, {writers.rate:.0f} a second; {connected} viewers, {fewest}+ patches each")
+    print(f"{len(writers.responses):,} writes, {writers.rate:.0f} a second; {connected} viewers, {fewest}+ patches")
     for app in first:
         print(f"{app}: {first[app] / 2**20:.0f} MiB in the second quarter, {last[app] / 2**20:.0f} MiB in the last")
     assert not writers.failures
