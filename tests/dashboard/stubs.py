@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 STREAMS = ROOT / "tests" / "streams"
 TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
 
-Measured = Callable[[str, float, float], None]  # the fixture `measured`: name, seconds, promised seconds
+RecordDuration = Callable[[str, float, float], None]  # the fixture `record_duration`: name, seconds, promised seconds
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:

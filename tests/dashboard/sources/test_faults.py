@@ -23,7 +23,7 @@ from dashboard.sources.watches import METRICS_PATH, PATHS, ClusterSource
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
 from tests.dashboard.kube.stubs import StubApi, StubApiHandler
-from tests.dashboard.stubs import TARGETS, Emitted, Measured, wait_until
+from tests.dashboard.stubs import TARGETS, Emitted, RecordDuration, wait_until
 from tools.local.mongod import Mongod
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,9 @@ def assert_rate_limited(api: StubApi, since: float) -> None:
         assert len(times) <= time.monotonic() - since + 2, f"{path}: {len(times)} requests"
 
 
-def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitted, measured: Measured) -> None:
+def test_watches_resume_after_an_api_server_restart(
+    api: StubApi, emitted: Emitted, record_duration: RecordDuration
+) -> None:
     port = api.port
     source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     source.start()
@@ -101,7 +103,7 @@ def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitt
     restarted_at = time.monotonic()
     try:
         emitted.wait(all_are("live", "metrics"))
-        measured("API server restarted (stub)", time.monotonic() - restarted_at, 3)
+        record_duration("API server restarted (stub)", time.monotonic() - restarted_at, 3)
         restarted.wait_for_watch(PODS)
         lists = [query for query in restarted.queries(PODS) if not query.get("watch")]
         assert not lists, "the watch is resumed without a list"
@@ -112,7 +114,7 @@ def test_watches_resume_after_an_api_server_restart(api: StubApi, emitted: Emitt
 
 
 def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
-    api: StubApi, emitted: Emitted, source: ClusterSource, measured: Measured
+    api: StubApi, emitted: Emitted, source: ClusterSource, record_duration: RecordDuration
 ) -> None:
     source.start()
     wait_until_watching(api, emitted)
@@ -125,11 +127,11 @@ def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
     assert len(times) <= 3, "one request every two seconds"
     api.error, recovered_at = None, time.monotonic()
     emitted.wait(all_are("live", "metrics"))
-    measured("503 with Retry-After (stub)", time.monotonic() - recovered_at, 3)
+    record_duration("503 with Retry-After (stub)", time.monotonic() - recovered_at, 3)
 
 
 def test_403_is_reported_and_recovered_from(
-    api: StubApi, emitted: Emitted, source: ClusterSource, measured: Measured
+    api: StubApi, emitted: Emitted, source: ClusterSource, record_duration: RecordDuration
 ) -> None:
     source.start()
     wait_until_watching(api, emitted)
@@ -142,7 +144,7 @@ def test_403_is_reported_and_recovered_from(
     assert_rate_limited(api, forbidden_at)
     api.error, recovered_at = None, time.monotonic()
     emitted.wait(all_are("live", "metrics"))
-    measured("403 (stub)", time.monotonic() - recovered_at, 3)
+    record_duration("403 (stub)", time.monotonic() - recovered_at, 3)
 
 
 @pytest.mark.usefixtures("short_pauses")
@@ -157,7 +159,7 @@ def test_error_is_the_same_at_each_attempt(api: StubApi, emitted: Emitted) -> No
 
 @pytest.mark.usefixtures("short_pauses")
 def test_renewed_token_is_used_at_once(
-    api: StubApi, emitted: Emitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
+    api: StubApi, emitted: Emitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_duration: RecordDuration
 ) -> None:
     token, certificate = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text("old\n")
@@ -182,13 +184,13 @@ def test_renewed_token_is_used_at_once(
         token.write_text("new")
         renewed_at = time.monotonic()
         emitted.wait(all_are("live", "metrics"))
-        measured("token expired (stub)", time.monotonic() - renewed_at, 3)
+        record_duration("token expired (stub)", time.monotonic() - renewed_at, 3)
     finally:
         source.stop()
 
 
 def test_heartbeat_detects_a_hanging_server(
-    api: StubApi, emitted: Emitted, monkeypatch: pytest.MonkeyPatch, measured: Measured
+    api: StubApi, emitted: Emitted, monkeypatch: pytest.MonkeyPatch, record_duration: RecordDuration
 ) -> None:
     """The kernel accepts the connections, but the server does not respond."""
     monkeypatch.setattr(watches, "HEARTBEAT_SECONDS", 0.5)
@@ -206,7 +208,7 @@ def test_heartbeat_detects_a_hanging_server(
         api.answering.set()
         recovered_at = time.monotonic()
         emitted.wait(all_are("live", "metrics"))
-        measured("API server hangs (stub)", time.monotonic() - recovered_at, 3)
+        record_duration("API server hangs (stub)", time.monotonic() - recovered_at, 3)
     finally:
         source.stop()
 
@@ -361,7 +363,7 @@ def test_number_of_watches_does_not_depend_on_the_number_of_viewers(api: StubApi
 
 @pytest.mark.parametrize("fault", ["suspended", "killed"])
 def test_database_outage_has_a_start_and_an_end(
-    fault: str, own_mongod: Mongod, emitted: Emitted, measured: Measured
+    fault: str, own_mongod: Mongod, emitted: Emitted, record_duration: RecordDuration
 ) -> None:
     """The kernel accepts connections to a suspended mongod, and refuses those to a killed one."""
 
@@ -380,7 +382,7 @@ def test_database_outage_has_a_start_and_an_end(
             assert pid
             os.kill(pid, signal.SIGSTOP) if fault == "suspended" else own_mongod.kill()
             emitted.wait(lambda emitted: mongo()["state"] == "down")
-            measured(f"MongoDB {fault}: detected", time.monotonic() - began, 5)
+            record_duration(f"MongoDB {fault}: detected", time.monotonic() - began, 5)
             down = mongo()
             assert down["since"] >= last_event_at and (down["count"], down["ops_per_second"]) == (3, None)
             time.sleep(3)
@@ -388,7 +390,7 @@ def test_database_outage_has_a_start_and_an_end(
             os.kill(pid, signal.SIGCONT) if fault == "suspended" else own_mongod.start()
             recovered_at = time.monotonic()
             emitted.wait(lambda emitted: mongo()["state"] == "up")
-            measured(f"MongoDB {fault}", time.monotonic() - recovered_at, 3)
+            record_duration(f"MongoDB {fault}", time.monotonic() - recovered_at, 3)
             client["faults"][fault].insert_one({"key": "after"})
             emitted.wait(lambda emitted: mongo()["count"] == 4)
         finally:
