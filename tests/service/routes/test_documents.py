@@ -74,7 +74,7 @@ def test_next_links_lead_to_every_document_once(client: FlaskClient, collection:
     assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
 
 
-def test_next_links_lead_past_ids_that_json_lacks(client: FlaskClient, collection: Documents) -> None:
+def test_next_links_pass_ids_of_bson_types(client: FlaskClient, collection: Documents) -> None:
     ids: list[Any] = [math.nan, bson.Code("x"), bson.Code("x", {"y": 1}), {"$ref": "x", "$id": 1}]
     ids.append(bson.DatetimeMS(2**62))
     collection.insert_many([{"_id": id_} for id_ in [*ids, "text", 5, bson.MinKey(), bson.MaxKey()]])
@@ -82,7 +82,7 @@ def test_next_links_lead_past_ids_that_json_lacks(client: FlaskClient, collectio
     assert len(seen) == len(set(seen)) == 9
 
 
-def test_document_that_cannot_be_decoded_hides_no_other(client: FlaskClient, collection: Documents) -> None:
+def test_undecodable_document_does_not_hide_others(client: FlaskClient, collection: Documents) -> None:
     first, broken, last = ObjectId(), ObjectId(), ObjectId()
     # A binary of the deprecated subtype 2 repeats its length, which no server compares.
     body = b"\x07_id\x00" + broken.binary + b"\x05key\x00" + b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
