@@ -35,7 +35,7 @@ def test_file_is_gzipped_if_accepted(client: FlaskClient) -> None:
     assert "Content-Encoding" not in plain.headers
 
 
-def test_file_is_compressed_once_whatever_its_path(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_compressed_once_for_all_of_its_paths(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def compress(*args: Any, **kwargs: Any) -> bytes:
         compressed.append(gzip_compress(*args, **kwargs))
         return compressed[-1]
