@@ -1,12 +1,13 @@
 """The dashboard as a process, as its container runs it."""
 
+import json
 import os
 import subprocess
 import sys
 import time
-from typing import Self
+from typing import Any, Self
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from tests.dashboard.stubs import OPERATOR, ROOT, SESSION_KEY, VIEWER
 from tools.local.mongod import dies_with_parent, free_port
@@ -63,6 +64,18 @@ class DashboardProcess:
         self.process.kill()
         self.process.wait()
         raise AssertionError(f"the dashboard is not ready within {READY_SECONDS:g} s")
+
+    def open(self, method: str, path: str, body: object = None, token: str = OPERATOR) -> Any:
+        """Send a request with a token. Return the open response."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310 - http
+        return urlopen(request, timeout=60)  # noqa: S310 - http
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request with the operator's token. Return the JSON of the response."""
+        with self.open(method, path, body) as response:
+            return json.load(response)
 
     def stop(self) -> None:
         """Stop it with SIGTERM, like a pod. If it does not exit in time, kill it and fail the test."""

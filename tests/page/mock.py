@@ -1,12 +1,10 @@
 """The mock as a process that a test may stop, suspend and start again."""
 
-import json
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, VIEWER
@@ -35,14 +33,6 @@ class MockProcess(DashboardProcess):
     def post(self, document: object) -> str:
         """Store a document with the operator's token. Returns its id."""
         return str(self.request("POST", "/api/documents", document)["id"])
-
-    def request(self, method: str, path: str, body: object = None) -> Any:
-        """Make a request with the operator's token. Returns the JSON."""
-        headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
-        with urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
 
     def rest(self) -> None:
         """End the active run and load and wait until the mock is idle, so that tests do not affect each other."""

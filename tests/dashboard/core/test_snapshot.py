@@ -157,7 +157,7 @@ def test_unreadable_object_keeps_its_last_version_and_is_named(snapshot: Snapsho
     assert sources_error() is None
 
 
-def test_sample_from_the_future_is_none_and_is_named(snapshot: Snapshot) -> None:
+def test_sample_from_the_future_is_ignored_and_its_pod_named(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
     future = "9999-12-31T23:59:59Z"
     snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(future, name="a"), sample(T0, name="b")]))

@@ -192,9 +192,9 @@ class AutoscalerSimulation:
                 pod.deleted = now
             self._emit_pods()
             self._emit_deployment()
-        gone = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6 and not pod.evicted]
-        if gone:
-            self.pods = [pod for pod in self.pods if pod not in gone]
+        removed = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6 and not pod.evicted]
+        if removed:
+            self.pods = [pod for pod in self.pods if pod not in removed]
             self._emit_pods()
 
     def _create(self, count: int, at: float) -> None:

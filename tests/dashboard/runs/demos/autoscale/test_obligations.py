@@ -20,8 +20,8 @@ DECISION_SECONDS = 90.0  # four syncs of the controller and two resolutions
 
 def obligations_after(*observations: Observation, loaded: bool = True) -> Obligations:
     obligations = Obligations(START)
-    for seen in observations:
-        obligations.see(seen, RESOLUTION, loaded=loaded)
+    for each in observations:
+        obligations.see(each, RESOLUTION, loaded=loaded)
     return obligations
 
 
