@@ -26,7 +26,7 @@ from dashboard.kube import logs as tails
 from dashboard.kube.client import KubeClient
 from dashboard.kube.logs import LogReader, LogStreams, whole_lines
 from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
-from dashboard.kube.pod_reader import PodReader
+from dashboard.kube.pod_reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.web.routes.pods import PodLookups, as_yaml
 from tests.dashboard.kube.stubs import StubApi
@@ -61,7 +61,7 @@ class Pods:
             app.extensions["pod_reader"] = MockPodReader(TARGETS, lambda: NOW)
         else:
             api.scripts.update(scripts())
-            app.extensions["pod_reader"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
+            app.extensions["pod_reader"] = KubePodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
 
 
 @functools.cache
@@ -179,7 +179,7 @@ class TestDetails:
 
     def test_api_server_that_is_gone_is_told(self, app: Flask, client: FlaskClient) -> None:
         Pods(app, None)
-        app.extensions["pod_reader"] = PodReader(
+        app.extensions["pod_reader"] = KubePodReader(
             partial(KubeClient, Configuration(host="http://127.0.0.1:1")), NAMESPACE
         )
         status, words = refusal(get(client, "uid-1"))
@@ -233,9 +233,7 @@ class TestLog:
     ) -> None:
         assert refusal(get(client, f"uid-1/log?{query}")) == (status, words)
 
-    def test_log_parameters_are_passed_to_the_api(
-        self, real: Pods, client: FlaskClient, api: StubApi
-    ) -> None:
+    def test_log_parameters_are_passed_to_the_api(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
         get(client, "uid-1/log?container=sidecar&tail=3&timestamps=true")
         assert api.queries(f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log") == [
             {"container": "sidecar", "previous": "false", "tailLines": "3", "follow": "false", "timestamps": "true"}
@@ -260,9 +258,7 @@ class TestLog:
         assert refusal(get(client, "uid-1/log?follow=true")) == (status, words)
         assert len(real.app.extensions["log_streams"]) == 0
 
-    def test_log_that_breaks_off_says_so_in_its_last_line(
-        self, real: Pods, client: FlaskClient, api: StubApi
-    ) -> None:
+    def test_log_that_breaks_off_says_so_in_its_last_line(self, real: Pods, client: FlaskClient, api: StubApi) -> None:
         broken = {"query": {}, "lines": ["one"], "then": "drop"}
         api.scripts[f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log"] = [broken]
         lines = get(client, "uid-1/log?follow=true").get_data(as_text=True).splitlines()
