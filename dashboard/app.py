@@ -11,7 +11,7 @@ from typing import Protocol
 
 from flask import Flask
 
-from dashboard.clock import Clock
+from dashboard.clock import SystemClock
 from dashboard.config import DashboardConfig, read
 from dashboard.core.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
@@ -19,26 +19,26 @@ from dashboard.dataservice.contract import DataService
 from dashboard.kube.client import KubeClient, connection
 from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
-from dashboard.kube.lease import Lease
+from dashboard.kube.lease import KubeLease
 from dashboard.kube.logs import LogStreams
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
-from dashboard.kube.pod_reader import PodReader as KubePodReader
-from dashboard.load.supervisor import Load
+from dashboard.kube.pod_reader import KubePodReader
+from dashboard.load.supervisor import LoadSupervisor
 from dashboard.mock import Mock
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
-from dashboard.runs.audit import Audit, Record
+from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
-from dashboard.runs.demos.persistence.readback import Reader
+from dashboard.runs.demos.persistence.readback import MongoReader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
-from dashboard.runs.demos.persistence.writers import Writers
+from dashboard.runs.demos.persistence.writers import ServiceWriters
 from dashboard.runs.manager import RunManager
-from dashboard.runs.records.history import History
+from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource
@@ -89,7 +89,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["service"] = _service(config, sources)
     app.extensions["pod_lookups"] = PodLookups()
     app.extensions["log_streams"] = LogStreams()
-    app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
+    app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
     app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
     return app
@@ -170,7 +170,7 @@ def _pod_reader(config: DashboardConfig) -> PodReader:
     return KubePodReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
-def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
+def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
     pod = f"{config.statefulset}-0"
     if config.source == "mock":
@@ -192,20 +192,21 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
     return RunManager(
         Tools(
             pods=PodControl(api, config.namespace, crash),
-            load=Load(config.service_url, hub.put),
+            load=LoadSupervisor(config.service_url, hub.put),
             writers=partial(
-                Writers, DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)
+                ServiceWriters,
+                DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE),
             ),
-            reader=Reader(config.mongodb_uri, config.mongodb_database),
+            reader=MongoReader(config.mongodb_uri, config.mongodb_database),
             view=hub,
             database=pod,
             deployment=config.deployment,
         ),
-        Lease(api, config.namespace, config.name),
-        History(api, config.namespace),
+        KubeLease(api, config.namespace, config.name),
+        ConfigMapHistory(api, config.namespace),
         hub.put,
         audit,
-        Clock(),
+        SystemClock(),
         holder=config.name,
     )
 

@@ -54,7 +54,7 @@ class Pods(Protocol):
 
 
 class Lease(Protocol):
-    """The lease for running demos (kube.lease.Lease). Each call may raise `ExternalError`."""
+    """The lease for running demos (kube.lease.KubeLease). Each call may raise `ExternalError`."""
 
     def acquire(self, run: str, ttl: float) -> None:
         """Acquire it for `ttl` seconds. Raise `LeaseHeld` if another dashboard, or another run here, holds it."""
@@ -71,7 +71,7 @@ class Lease(Protocol):
 
 
 class History(Protocol):
-    """The saved runs (runs.records.history.History). Each call may raise `ExternalError`."""
+    """The saved runs (runs.records.history.ConfigMapHistory). Each call may raise `ExternalError`."""
 
     def load(self) -> SavedRuns: ...
 

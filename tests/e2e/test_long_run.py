@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 MINUTES = 10
 VIEWERS = 100
-SAMPLE_SECONDS = 10.0  # between two looks at the memory
+SAMPLE_SECONDS = 10.0  # between two samples of the memory
 
 
-class Viewer(threading.Thread):
+class ViewerThread(threading.Thread):
     """A page that follows the state: it answers pings and acknowledges ticks."""
 
     def __init__(self, deployment: Deployment, cookie: str) -> None:
@@ -55,10 +55,10 @@ class Viewer(threading.Thread):
                 self._socket.send(f'42["seen",{{"seq":{message["seq"]}}}]')
 
 
-def test_nothing_fails_is_lost_or_grows(deployment: Deployment) -> None:
+def test_long_run_has_no_failed_write_no_loss_and_no_memory_growth(deployment: Deployment) -> None:
     before = restarts(deployment)
     cookie = sign_in(deployment)["Cookie"]
-    viewers = [Viewer(deployment, cookie) for _ in range(VIEWERS)]
+    viewers = [ViewerThread(deployment, cookie) for _ in range(VIEWERS)]
     for viewer in viewers:
         viewer.start()
     memory: list[dict[str, int]] = []

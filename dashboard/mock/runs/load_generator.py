@@ -15,7 +15,7 @@ UPDATE_SECONDS = 1.0
 
 
 class MockLoad:
-    """Has the interface of `load.supervisor.Load`. `generate` receives each new rate, and 0 at the end."""
+    """Has the interface of `load.supervisor.LoadSupervisor`. `generate` receives each new rate, and 0 at the end."""
 
     def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
         self._generate = generate

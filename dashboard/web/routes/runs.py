@@ -15,7 +15,7 @@ from dashboard.config import DashboardConfig
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.audit import Audit
+from dashboard.runs.audit import AuditLog
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
@@ -228,6 +228,6 @@ def _manager() -> RunManager:
     return manager
 
 
-def _audit() -> Audit:
-    audit: Audit = current_app.extensions["audit"]
+def _audit() -> AuditLog:
+    audit: AuditLog = current_app.extensions["audit"]
     return audit

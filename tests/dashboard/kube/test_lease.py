@@ -9,28 +9,28 @@ import pytest
 
 from dashboard.core.errors import ExternalError, NotFound
 from dashboard.kube.client import KubeClient
-from dashboard.kube.lease import Lease, LeaseHeld, LeaseHolder, LeaseLost
+from dashboard.kube.lease import KubeLease, LeaseHeld, LeaseHolder, LeaseLost
 from dashboard.runs import ports
 from tests.dashboard.kube.manifests import LEASE, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, START, ManualClock, ObjectApi
 
 
 @pytest.fixture
-def lease_of(clients: Callable[[float], KubeClient], clock: ManualClock) -> Callable[..., Lease]:
+def lease_of(clients: Callable[[float], KubeClient], clock: ManualClock) -> Callable[..., KubeLease]:
     """A factory of leases, by the name of the dashboard that holds them."""
 
-    def make(holder: str = "dashboard-a", **options: Any) -> Lease:
-        return Lease(clients, NAMESPACE, holder, **{"now": clock, "monotonic": clock} | options)
+    def make(holder: str = "dashboard-a", **options: Any) -> KubeLease:
+        return KubeLease(clients, NAMESPACE, holder, **{"now": clock, "monotonic": clock} | options)
 
     return make
 
 
 @pytest.fixture
-def lease(lease_of: Callable[..., Lease]) -> ports.Lease:
+def lease(lease_of: Callable[..., KubeLease]) -> ports.Lease:
     return lease_of()
 
 
-def test_lease_of_the_manifest_is_free(lease: Lease, object_api: ObjectApi) -> None:
+def test_lease_of_the_manifest_is_free(lease: KubeLease, object_api: ObjectApi) -> None:
     assert lease.holder() is None
     lease.acquire("run-1", 15)
     assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
@@ -44,14 +44,14 @@ def test_lease_of_the_manifest_is_free(lease: Lease, object_api: ObjectApi) -> N
     assert object_api.objects[LEASE]["metadata"]["labels"], "the manifest's metadata stays"
 
 
-def test_held_lease_names_its_holder(lease_of: Callable[..., Lease]) -> None:
+def test_held_lease_names_its_holder(lease_of: Callable[..., KubeLease]) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     with pytest.raises(LeaseHeld) as held:
         lease_of("dashboard-b").acquire("run-2", 15)
     assert (held.value.holder, held.value.run) == ("dashboard-a", "run-1")
 
 
-def test_dashboard_holds_the_lease_for_one_run_at_a_time(lease: Lease) -> None:
+def test_dashboard_holds_the_lease_for_one_run_at_a_time(lease: KubeLease) -> None:
     lease.acquire("run-1", 15)
     lease.acquire("run-1", 15)
     with pytest.raises(LeaseHeld):
@@ -59,7 +59,7 @@ def test_dashboard_holds_the_lease_for_one_run_at_a_time(lease: Lease) -> None:
 
 
 def test_lease_expires_after_it_was_unchanged_for_its_duration(
-    lease_of: Callable[..., Lease], clock: ManualClock
+    lease_of: Callable[..., KubeLease], clock: ManualClock
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
     first.acquire("run-1", 15)
@@ -80,7 +80,7 @@ def test_lease_expires_after_it_was_unchanged_for_its_duration(
     assert second.holder() == LeaseHolder("dashboard-b", "run-2", "2026-05-28T20:27:23.000000Z")
 
 
-def test_first_observation_never_finds_a_lease_expired(lease_of: Callable[..., Lease], clock: ManualClock) -> None:
+def test_first_observation_never_finds_a_lease_expired(lease_of: Callable[..., KubeLease], clock: ManualClock) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     clock.now += 1_000_000
     second = lease_of("dashboard-b")
@@ -90,9 +90,7 @@ def test_first_observation_never_finds_a_lease_expired(lease_of: Callable[..., L
 
 
 @pytest.mark.parametrize("skew", [-86_400.0, -25.0, 25.0, 86_400.0])
-def test_clock_skew_does_not_affect_expiry(
-    skew: float, lease_of: Callable[..., Lease], clock: ManualClock
-) -> None:
+def test_clock_skew_does_not_affect_expiry(skew: float, lease_of: Callable[..., KubeLease], clock: ManualClock) -> None:
     first = lease_of("dashboard-a")
     second = lease_of("dashboard-b", now=lambda: clock.now + skew)
     first.acquire("run-1", 20)
@@ -108,7 +106,7 @@ def test_clock_skew_does_not_affect_expiry(
         first.renew()
 
 
-def test_clock_jumps_do_not_affect_expiry(lease_of: Callable[..., Lease], clock: ManualClock) -> None:
+def test_clock_jumps_do_not_affect_expiry(lease_of: Callable[..., KubeLease], clock: ManualClock) -> None:
     jumps = iter(START + offset for offset in (0, 3600, -3600, 7200, 0, 0, 0))
     first, second = lease_of("dashboard-a", now=lambda: next(jumps)), lease_of("dashboard-b")
     first.acquire("run-1", 20)
@@ -120,7 +118,7 @@ def test_clock_jumps_do_not_affect_expiry(lease_of: Callable[..., Lease], clock:
 
 
 def test_change_of_metadata_is_no_renewal(
-    object_api: ObjectApi, lease_of: Callable[..., Lease], clock: ManualClock
+    object_api: ObjectApi, lease_of: Callable[..., KubeLease], clock: ManualClock
 ) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     second = lease_of("dashboard-b")
@@ -130,7 +128,7 @@ def test_change_of_metadata_is_no_renewal(
     assert second.holder() is None
 
 
-def test_restarted_dashboard_reacquires_its_lease_at_once(lease_of: Callable[..., Lease]) -> None:
+def test_restarted_dashboard_reacquires_its_lease_at_once(lease_of: Callable[..., KubeLease]) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     restarted, other = lease_of("dashboard-a"), lease_of("dashboard-b")
     assert restarted.holder() is None
@@ -142,13 +140,13 @@ def test_restarted_dashboard_reacquires_its_lease_at_once(lease_of: Callable[...
     assert held.value.run == "run-2"
 
 
-def test_holder_with_a_common_prefix_is_another_dashboard(lease_of: Callable[..., Lease]) -> None:
+def test_holder_with_a_common_prefix_is_another_dashboard(lease_of: Callable[..., KubeLease]) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     with pytest.raises(LeaseHeld):
         lease_of("dashboard").acquire("run-2", 15)
 
 
-def test_lost_response_does_not_lock_the_dashboard_out(object_api: ObjectApi, lease: Lease) -> None:
+def test_lost_response_does_not_lock_the_dashboard_out(object_api: ObjectApi, lease: KubeLease) -> None:
     object_api.drops_responses = True
     with pytest.raises(ExternalError):
         lease.acquire("run-1", 15)
@@ -163,14 +161,14 @@ def test_lost_response_does_not_lock_the_dashboard_out(object_api: ObjectApi, le
     lease.renew()
 
 
-def test_expired_lease_can_be_renewed_unless_another_holds_it(lease: Lease, clock: ManualClock) -> None:
+def test_expired_lease_can_be_renewed_unless_another_holds_it(lease: KubeLease, clock: ManualClock) -> None:
     lease.acquire("run-1", 15)
     clock.now += 60
     lease.renew()
     assert lease.holder() == LeaseHolder("dashboard-a", "run-1", "2026-05-28T20:26:40.000000Z")
 
 
-def test_released_lease_is_free_at_once(lease_of: Callable[..., Lease]) -> None:
+def test_released_lease_is_free_at_once(lease_of: Callable[..., KubeLease]) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
     first.acquire("run-1", 15)
     first.release()
@@ -180,7 +178,7 @@ def test_released_lease_is_free_at_once(lease_of: Callable[..., Lease]) -> None:
         first.renew()
 
 
-def test_only_one_of_many_concurrent_acquisitions_succeeds(lease_of: Callable[..., Lease]) -> None:
+def test_only_one_of_many_concurrent_acquisitions_succeeds(lease_of: Callable[..., KubeLease]) -> None:
     barrier = threading.Barrier(8)
 
     def acquire(number: int) -> bool:
@@ -202,7 +200,7 @@ def test_only_one_of_many_concurrent_acquisitions_succeeds(lease_of: Callable[..
 
 
 def test_acquisition_by_another_dashboard_between_read_and_write_is_respected(
-    object_api: ObjectApi, lease_of: Callable[..., Lease]
+    object_api: ObjectApi, lease_of: Callable[..., KubeLease]
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
     object_api.meanwhile = lambda: second.acquire("run-2", 15)
@@ -212,7 +210,7 @@ def test_acquisition_by_another_dashboard_between_read_and_write_is_respected(
 
 
 def test_renewal_does_not_overwrite_another_holder(
-    object_api: ObjectApi, lease_of: Callable[..., Lease], clock: ManualClock
+    object_api: ObjectApi, lease_of: Callable[..., KubeLease], clock: ManualClock
 ) -> None:
     first, second = lease_of("dashboard-a"), lease_of("dashboard-b")
     first.acquire("run-1", 15)
@@ -223,13 +221,13 @@ def test_renewal_does_not_overwrite_another_holder(
         first.renew()
 
 
-def test_renewal_retries_after_an_unrelated_conflict(object_api: ObjectApi, lease: Lease) -> None:
+def test_renewal_retries_after_an_unrelated_conflict(object_api: ObjectApi, lease: KubeLease) -> None:
     lease.acquire("run-1", 15)
     object_api.meanwhile = lambda: object_api.put(LEASE, object_api.objects[LEASE]) and None
     lease.renew()
 
 
-def test_endless_conflicts_raise_external_error(object_api: ObjectApi, lease: Lease) -> None:
+def test_endless_conflicts_raise_external_error(object_api: ObjectApi, lease: KubeLease) -> None:
     def conflict() -> None:
         object_api.put(LEASE, object_api.objects[LEASE])
         object_api.meanwhile = conflict
@@ -239,9 +237,7 @@ def test_endless_conflicts_raise_external_error(object_api: ObjectApi, lease: Le
         lease.acquire("run-1", 15)
 
 
-def test_holder_without_a_duration_never_expires(
-    object_api: ObjectApi, lease: Lease, clock: ManualClock
-) -> None:
+def test_holder_without_a_duration_never_expires(object_api: ObjectApi, lease: KubeLease, clock: ManualClock) -> None:
     object_api.put(LEASE, manifest("dashboard-lease") | {"spec": {"holderIdentity": "maintenance"}})
     clock.now += 1_000_000
     with pytest.raises(LeaseHeld) as held:
@@ -249,12 +245,12 @@ def test_holder_without_a_duration_never_expires(
     assert held.value.holder == "maintenance"
 
 
-def test_missing_lease_raises_not_found(object_api: ObjectApi, lease: Lease) -> None:
+def test_missing_lease_raises_not_found(object_api: ObjectApi, lease: KubeLease) -> None:
     del object_api.objects[LEASE]
     with pytest.raises(NotFound, match="apply the manifests"):
         lease.acquire("run-1", 15)
 
 
-def test_renewal_without_acquisition_raises_lease_lost(lease: Lease) -> None:
+def test_renewal_without_acquisition_raises_lease_lost(lease: KubeLease) -> None:
     with pytest.raises(LeaseLost, match="it is free"):
         lease.renew()

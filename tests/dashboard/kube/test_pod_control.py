@@ -10,10 +10,10 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.kube.client import Configuration, KubeClient
 from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
-from dashboard.kube.lease import Lease
+from dashboard.kube.lease import KubeLease
 from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
 from dashboard.runs import ports
-from dashboard.runs.records.history import History
+from dashboard.runs.records.history import ConfigMapHistory
 from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod
 from tests.dashboard.kube.stubs import NAMESPACE, Json, ManualClock, ObjectApi
 from tests.dashboard.stubs import StubHandler, StubServer
@@ -145,14 +145,14 @@ def test_lost_response_raises_without_a_retry(object_api: ObjectApi, pods: PodCo
 
 def test_unreachable_api_server_raises(clock: ManualClock) -> None:
     clients = partial(KubeClient, Configuration(host=f"http://127.0.0.1:{free_port()}"))
-    pods, lease = PodControl(clients, NAMESPACE), Lease(clients, NAMESPACE, "dashboard-a", clock, clock)
+    pods, lease = PodControl(clients, NAMESPACE), KubeLease(clients, NAMESPACE, "dashboard-a", clock, clock)
     recorder = EventRecorder(clients, NAMESPACE, "dashboard-a")
     for call in (
         lambda: pods.pod("mongodb-0"),
         lambda: pods.kill("mongodb-0", "uid-1", GRACEFUL),
         lambda: lease.acquire("run", 15),
         lease.holder,
-        History(clients, NAMESPACE).load,
+        ConfigMapHistory(clients, NAMESPACE).load,
         lambda: recorder.record("Killed", "…", {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}),
     ):
         with pytest.raises(ExternalError, match="can't be reached: Connection"):

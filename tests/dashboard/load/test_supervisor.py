@@ -20,7 +20,7 @@ from dashboard.core import events
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.load import process as generator_process
 from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
-from dashboard.load.supervisor import Load
+from dashboard.load.supervisor import LoadSupervisor
 from tests.dashboard.stubs import ROOT, Emitted, wait_until
 from tools.local.mongod import free_port
 
@@ -99,9 +99,9 @@ def server() -> Iterator[TargetServer]:
 
 
 @pytest.fixture
-def load(server: TargetServer, emitted: Emitted) -> Iterator[Load]:
+def load(server: TargetServer, emitted: Emitted) -> Iterator[LoadSupervisor]:
     """A supervisor without the self-test, which may fail on a busy machine."""
-    supervisor = Load(server.url, emitted, test_seconds=0)
+    supervisor = LoadSupervisor(server.url, emitted, test_seconds=0)
     yield supervisor
     supervisor.stop()
 
@@ -110,7 +110,7 @@ def updates(emitted: Emitted) -> list[dict[str, Any]]:
     return [event.load for event in emitted.of(events.LoadUpdated)]
 
 
-def wait_until_ended(load: Load) -> None:
+def wait_until_ended(load: LoadSupervisor) -> None:
     wait_until(lambda: not load.running())
 
 
@@ -135,7 +135,9 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def test_load_sends_all_due_requests_and_emits_each_second(server: TargetServer, load: Load, emitted: Emitted) -> None:
+def test_load_sends_all_due_requests_and_emits_each_second(
+    server: TargetServer, load: LoadSupervisor, emitted: Emitted
+) -> None:
     load.start(LoadOptions(rate=50, duration=3), "Anna")
     assert load.running()
     wait_until_ended(load)
@@ -150,7 +152,9 @@ def test_load_sends_all_due_requests_and_emits_each_second(server: TargetServer,
     assert totals.lag_p99_ms is not None and totals.cpu_percent is not None and totals.failed is None
 
 
-def test_rate_change_takes_effect_in_the_running_process(server: TargetServer, load: Load, emitted: Emitted) -> None:
+def test_rate_change_takes_effect_in_the_running_process(
+    server: TargetServer, load: LoadSupervisor, emitted: Emitted
+) -> None:
     load.start(LoadOptions(rate=100, duration=9), "Anna")
     (pid,) = generator_pids(server.url)
     time.sleep(3)
@@ -166,7 +170,9 @@ def test_rate_change_takes_effect_in_the_running_process(server: TargetServer, l
     assert [rate for rate, _ in groupby(state["rate"] for state in updates(emitted))] == [100, 400, 100.5]
 
 
-def test_invalid_rate_is_refused_and_any_rate_is_ignored_without_a_load(server: TargetServer, load: Load) -> None:
+def test_invalid_rate_is_refused_and_any_rate_is_ignored_without_a_load(
+    server: TargetServer, load: LoadSupervisor
+) -> None:
     load.change_rate(400)
     load.start(LoadOptions(rate=50, duration=2), "Anna")
     for rate in (0, -1, 2001, float("nan")):
@@ -177,7 +183,7 @@ def test_invalid_rate_is_refused_and_any_rate_is_ignored_without_a_load(server: 
     assert load.totals().offered == load.totals().due == len(server.requests) == 100
 
 
-def test_rate_change_is_ignored_while_the_load_ends(server: TargetServer, load: Load) -> None:
+def test_rate_change_is_ignored_while_the_load_ends(server: TargetServer, load: LoadSupervisor) -> None:
     load.start(LoadOptions(rate=50, duration=60), "Anna")
     (pid,) = generator_pids(server.url)
     os.kill(pid, signal.SIGKILL)
@@ -186,7 +192,7 @@ def test_rate_change_is_ignored_while_the_load_ends(server: TargetServer, load: 
     assert "signal 9" in (load.totals().failed or "")
 
 
-def test_connections_have_a_maximum_of_requests_and_age(server: TargetServer, load: Load) -> None:
+def test_connections_have_a_maximum_of_requests_and_age(server: TargetServer, load: LoadSupervisor) -> None:
     load.start(LoadOptions(rate=200, duration=2, connections=2), "Anna")
     wait_until_ended(load)
     assert max(server.connection_requests) == 50, "the maximum of requests on a connection"
@@ -198,7 +204,7 @@ def test_connections_have_a_maximum_of_requests_and_age(server: TargetServer, lo
     assert max(server.connection_requests) < 50
 
 
-def test_stall_raises_the_p99_without_coordinated_omission(server: TargetServer, load: Load) -> None:
+def test_stall_raises_the_p99_without_coordinated_omission(server: TargetServer, load: LoadSupervisor) -> None:
     """A closed-loop client sees the stall in one request only: coordinated omission."""
     options = LoadOptions(rate=100, duration=6)
     latencies: list[float] = []
@@ -226,7 +232,7 @@ def test_stall_raises_the_p99_without_coordinated_omission(server: TargetServer,
 
 
 def test_refused_connections_are_connect_errors(emitted: Emitted) -> None:
-    load = Load(f"http://127.0.0.1:{free_port()}", emitted, test_seconds=0)
+    load = LoadSupervisor(f"http://127.0.0.1:{free_port()}", emitted, test_seconds=0)
     load.start(LoadOptions(rate=50, duration=2), "Anna")
     wait_until_ended(load)
     totals = load.totals()
@@ -234,7 +240,7 @@ def test_refused_connections_are_connect_errors(emitted: Emitted) -> None:
     assert any(state["errors_per_second"] > 0 for state in updates(emitted))
 
 
-def test_503_counts_as_answered_and_as_an_error(server: TargetServer, load: Load) -> None:
+def test_503_counts_as_answered_and_as_an_error(server: TargetServer, load: LoadSupervisor) -> None:
     server.status = "503 Service Unavailable"
     load.start(LoadOptions(rate=50, duration=2), "Anna")
     wait_until_ended(load)
@@ -242,7 +248,7 @@ def test_503_counts_as_answered_and_as_an_error(server: TargetServer, load: Load
     assert (totals.achieved, totals.errors, totals.by_kind) == (100, 100, {"5xx": 100})
 
 
-def test_redirects_are_not_followed(server: TargetServer, load: Load) -> None:
+def test_redirects_are_not_followed(server: TargetServer, load: LoadSupervisor) -> None:
     server.status, server.headers = "302 Found", "Location: /elsewhere\r\n"
     load.start(LoadOptions(rate=50, duration=1), "Anna")
     wait_until_ended(load)
@@ -250,7 +256,7 @@ def test_redirects_are_not_followed(server: TargetServer, load: Load) -> None:
     assert set(server.requests) == {PATH}
 
 
-def test_closed_connection_is_an_error(server: TargetServer, load: Load) -> None:
+def test_closed_connection_is_an_error(server: TargetServer, load: LoadSupervisor) -> None:
     server.drops_connections = True
     load.start(LoadOptions(rate=50, duration=1), "Anna")
     wait_until_ended(load)
@@ -264,7 +270,7 @@ def test_request_without_a_response_times_out(server: TargetServer) -> None:
     assert last["whole_p50_ms"] >= 490, "the latency includes the timeout"
 
 
-def test_requests_over_the_in_flight_limit_are_dropped_and_counted(server: TargetServer, load: Load) -> None:
+def test_requests_over_the_in_flight_limit_are_dropped_and_counted(server: TargetServer, load: LoadSupervisor) -> None:
     server.silent = True
     load.start(LoadOptions(rate=2000, duration=60, connections=200), "Anna")
     wait_until(lambda: load.totals().dropped > 100)
@@ -274,7 +280,7 @@ def test_requests_over_the_in_flight_limit_are_dropped_and_counted(server: Targe
     assert len(server.connection_requests) == 200, "connections"
 
 
-def test_second_load_is_refused_until_the_first_ends(load: Load) -> None:
+def test_second_load_is_refused_until_the_first_ends(load: LoadSupervisor) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     with pytest.raises(LoadBusy) as error:
         load.start(LoadOptions(rate=10, duration=60), "Berta")
@@ -284,7 +290,7 @@ def test_second_load_is_refused_until_the_first_ends(load: Load) -> None:
     wait_until_ended(load)
 
 
-def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: Load, emitted: Emitted) -> None:
+def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: LoadSupervisor, emitted: Emitted) -> None:
     server.silent = True
     load.start(LoadOptions(rate=50, duration=60), "Anna")
     (pid,) = generator_pids(server.url)
@@ -299,7 +305,7 @@ def test_stop_leaves_no_process_and_no_requests(server: TargetServer, load: Load
     assert len(server.requests) == requests
 
 
-def test_generator_that_does_not_stop_is_killed(server: TargetServer, load: Load, emitted: Emitted) -> None:
+def test_generator_that_does_not_stop_is_killed(server: TargetServer, load: LoadSupervisor, emitted: Emitted) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     (pid,) = generator_pids(server.url)
     os.kill(pid, signal.SIGSTOP)
@@ -309,7 +315,7 @@ def test_generator_that_does_not_stop_is_killed(server: TargetServer, load: Load
 
 
 def test_killed_generator_fails_the_load_and_the_next_one_starts(
-    server: TargetServer, load: Load, emitted: Emitted
+    server: TargetServer, load: LoadSupervisor, emitted: Emitted
 ) -> None:
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     (pid,) = generator_pids(server.url)
@@ -322,7 +328,9 @@ def test_killed_generator_fails_the_load_and_the_next_one_starts(
     assert load.totals().failed is None
 
 
-def test_generator_has_no_environment(server: TargetServer, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_generator_has_no_environment(
+    server: TargetServer, load: LoadSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPERATOR_TOKEN", "Op9-kq3Zr7Lw2Xv8Tn5B")
     load.start(LoadOptions(rate=10, duration=60), "Anna")
     (pid,) = generator_pids(server.url)
@@ -359,7 +367,7 @@ def test_faulty_generator_ends_the_load_with_its_problem(
     script: str,
     problem: str,
     timeout: float,
-    load: Load,
+    load: LoadSupervisor,
     emitted: Emitted,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -383,7 +391,7 @@ def test_faulty_generator_ends_the_load_with_its_problem(
         assert not load.running() and not updates(emitted)
 
 
-def test_missing_python_fails_the_start(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_python_fails_the_start(load: LoadSupervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(ExternalError, match="it can't be run: No such file"):
         load.start(LoadOptions(rate=10, duration=60), "Anna")
@@ -397,8 +405,9 @@ def test_generator_ends_with_the_dashboard(server: TargetServer) -> None:
             "-c",
             "import sys, time\n"
             "from dashboard.load.options import LoadOptions\n"
-            "from dashboard.load.supervisor import Load\n"
-            "Load(sys.argv[1], lambda event: None, test_seconds=0).start(LoadOptions(rate=10, duration=60), 'Anna')\n"
+            "from dashboard.load.supervisor import LoadSupervisor\n"
+            "supervisor = LoadSupervisor(sys.argv[1], lambda event: None, test_seconds=0)\n"
+            "supervisor.start(LoadOptions(rate=10, duration=60), 'Anna')\n"
             "time.sleep(60)\n",
             server.url,
         ],
@@ -516,7 +525,7 @@ def test_generator_checks_the_bounds_of_its_options(server: TargetServer, option
 
 
 def test_self_test_sends_no_requests_to_the_service(server: TargetServer, emitted: Emitted) -> None:
-    load = Load(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url, emitted, test_seconds=1)
     try:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     except GeneratorUnfit as error:  # the machine may be too busy
@@ -531,7 +540,7 @@ def test_failed_self_test_prevents_the_load(
     server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = Load(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="10 requests a second") as error:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     assert load.totals().failed == str(error.value)
@@ -540,7 +549,7 @@ def test_failed_self_test_prevents_the_load(
 
 def test_self_test_uses_test_rate(server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = Load(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="20 requests a second"):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
     with pytest.raises(InvalidOption):
@@ -549,7 +558,7 @@ def test_self_test_uses_test_rate(server: TargetServer, emitted: Emitted, monkey
 
 
 def test_stop_during_the_self_test_prevents_the_load(server: TargetServer, emitted: Emitted) -> None:
-    load = Load(server.url, emitted, test_seconds=60)
+    load = LoadSupervisor(server.url, emitted, test_seconds=60)
     errors: list[ExternalError] = []
 
     def start() -> None:

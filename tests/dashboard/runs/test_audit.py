@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboard.core.events import ActionRecorded
-from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, Audit
+from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, AuditLog
 from tests.dashboard.stubs import Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
@@ -45,15 +45,15 @@ def out() -> StringIO:
 
 
 @pytest.fixture
-def audit(emitted: Emitted, recorder: StubRecorder, out: StringIO) -> Iterator[Audit]:
-    audit = Audit(emitted, recorder.record, out)
+def audit(emitted: Emitted, recorder: StubRecorder, out: StringIO) -> Iterator[AuditLog]:
+    audit = AuditLog(emitted, recorder.record, out)
     audit.start()
     yield audit
     recorder.answering.set()
     audit.stop()
 
 
-def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None:
+def test_action_is_a_line_of_json_on_stdout(audit: AuditLog, out: StringIO) -> None:
     audit(ANNA, "crash mongodb-0", "started", POD)
     (line,) = [json.loads(line) for line in out.getvalue().splitlines()]
     assert line.pop("at").endswith("Z")
@@ -62,7 +62,7 @@ def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None
     }  # fmt: skip
 
 
-def test_action_is_on_the_timeline_with_its_mark(audit: Audit, emitted: Emitted) -> None:
+def test_action_is_on_the_timeline_with_its_mark(audit: AuditLog, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
     (event,) = emitted.of(ActionRecorded)
     assert (event.tone, event.about, event.mark) == ("busy", POD, "kill")
@@ -70,12 +70,12 @@ def test_action_is_on_the_timeline_with_its_mark(audit: Audit, emitted: Emitted)
 
 
 @pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
-def test_tone_of_an_action_follows_from_its_outcome(audit: Audit, emitted: Emitted, outcome: str, tone: str) -> None:
+def test_tone_of_an_action_follows_from_its_outcome(audit: AuditLog, emitted: Emitted, outcome: str, tone: str) -> None:
     audit(ANNA, "run persistence", outcome)
     assert [event.tone for event in emitted.of(ActionRecorded)] == [tone]
 
 
-def test_action_is_an_event_on_its_object(audit: Audit, recorder: StubRecorder, emitted: Emitted) -> None:
+def test_action_is_an_event_on_its_object(audit: AuditLog, recorder: StubRecorder, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD)
     audit(ANNA, "restart mongodb-0 (crash)", "failed: no such container", POD)
     emitted.wait(lambda _: len(recorder.recorded) == 2)
@@ -83,7 +83,7 @@ def test_action_is_an_event_on_its_object(audit: Audit, recorder: StubRecorder, 
     assert ANNA in recorder.recorded[0][1]
 
 
-def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: Audit, recorder: StubRecorder) -> None:
+def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: AuditLog, recorder: StubRecorder) -> None:
     audit(ANNA, "restart mongodb-0", "refused: 409 another uid", POD)
     audit(ANNA, "start a load", "started")
     audit.stop()
@@ -91,7 +91,7 @@ def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: Audit, r
 
 
 def test_audit_does_not_wait_for_the_api_server(
-    audit: Audit, recorder: StubRecorder, caplog: pytest.LogCaptureFixture
+    audit: AuditLog, recorder: StubRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder.answering.clear()
     for number in range(EVENTS + 10):
@@ -101,7 +101,7 @@ def test_audit_does_not_wait_for_the_api_server(
 
 
 def test_event_that_fails_is_logged_and_the_next_one_is_sent(
-    audit: Audit, recorder: StubRecorder, emitted: Emitted, caplog: pytest.LogCaptureFixture
+    audit: AuditLog, recorder: StubRecorder, emitted: Emitted, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder.error = RuntimeError("403: may not create events")
     audit(ANNA, "one", "started", POD)
@@ -109,7 +109,7 @@ def test_event_that_fails_is_logged_and_the_next_one_is_sent(
     emitted.wait(lambda _: caplog.text.count("may not create events") == 2)
 
 
-def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
+def test_newest_lines_are_kept_newest_first(audit: AuditLog) -> None:
     for number in range(KEPT + 5):
         audit(ANNA, str(number), "started")
     lines = audit.newest()
@@ -117,7 +117,7 @@ def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
     assert (lines[0]["action"], lines[-1]["action"]) == (str(KEPT + 4), "5")
 
 
-def test_denied_requests_do_not_displace_actions_and_are_not_emitted(audit: Audit, emitted: Emitted) -> None:
+def test_denied_requests_do_not_displace_actions_and_are_not_emitted(audit: AuditLog, emitted: Emitted) -> None:
     audit(ANNA, "run persistence", "started")
     for _ in range(KEPT_DENIED + 50):
         audit.denied("nobody (no token, 10.0.0.9)", "run a demo", "refused: 401")
@@ -128,13 +128,13 @@ def test_denied_requests_do_not_displace_actions_and_are_not_emitted(audit: Audi
     assert len(emitted.of(ActionRecorded)) == 2
 
 
-def test_long_and_unprintable_text_becomes_one_short_line(audit: Audit, out: StringIO) -> None:
+def test_long_and_unprintable_text_becomes_one_short_line(audit: AuditLog, out: StringIO) -> None:
     audit("x" * 10_000, "a\nb\x1b[31m", "c" * 10_000, {"kind": "Pod", "name": "n" * 10_000, "uid": None})
     (line,) = out.getvalue().splitlines()
     assert len(line) < 2_000 and json.loads(line)["action"] == "a b [31m"
 
 
-def test_closed_stdout_does_not_block_actions(audit: Audit, out: StringIO) -> None:
+def test_closed_stdout_does_not_block_actions(audit: AuditLog, out: StringIO) -> None:
     out.close()
     audit(ANNA, "abort it", "started")
     assert len(audit.newest()) == 1

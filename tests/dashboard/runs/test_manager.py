@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dashboard.clock import Clock
+from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.kube.lease import LeaseHolder
@@ -362,7 +362,7 @@ def test_shutdown_aborts_the_run(harness: RunHarness) -> None:
 
 def test_shutdown_aborts_a_run_in_a_thread_of_its_own(harness: RunHarness) -> None:
     harness.autoscaler.metrics = False  # the run waits for samples
-    manager = harness.new_manager(Clock(), in_thread)
+    manager = harness.new_manager(SystemClock(), in_thread)
     before = threading.active_count()
     manager.begin()
     run_id = manager.start("autoscale", {}, "operator")

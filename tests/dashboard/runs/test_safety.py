@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from dashboard.clock import Clock
+from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.core.history import MetricsTables
 from dashboard.kube.client import KubeClient
-from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
+from dashboard.kube.lease import KubeLease, LeaseHolder, LeaseLost
 from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
@@ -149,7 +149,7 @@ def test_run_whose_thread_starts_after_the_shutdown_does_no_step(harness: RunHar
 def test_restarts_that_race_with_the_shutdown_kill_before_it_or_not_at_all() -> None:
     for _ in range(50):
         harness = RunHarness()
-        manager = harness.new_manager(Clock(), in_thread)
+        manager = harness.new_manager(SystemClock(), in_thread)
         barrier = threading.Barrier(4)
 
         def restart(manager: Any = manager, barrier: threading.Barrier = barrier) -> None:
@@ -215,7 +215,7 @@ def test_stopped_load_releases_the_lease_at_once(harness: RunHarness) -> None:
 
 def test_watched_load_ends_by_a_crash_a_stop_and_a_shutdown() -> None:
     harness = RunHarness()
-    manager = harness.new_manager(Clock(), in_thread)
+    manager = harness.new_manager(SystemClock(), in_thread)
     for end in (harness.load.crash, partial(manager.unload, "operator"), manager.end):
         manager.load(LOAD, "operator")
         end()
@@ -491,11 +491,9 @@ def test_minimal_run_can_be_orphaned_trimmed_and_reported(app: Flask) -> None:
 # The lease of a dashboard that died
 
 
-def test_syncs_detect_that_another_dashboard_died(
-    harness: RunHarness, clients: Callable[[float], KubeClient]
-) -> None:
-    def lease_of(holder: str, clock: Callable[[], float]) -> Lease:
-        return Lease(clients, "flask-mongodb", holder, clock, harness.clock.monotonic)
+def test_syncs_detect_that_another_dashboard_died(harness: RunHarness, clients: Callable[[float], KubeClient]) -> None:
+    def lease_of(holder: str, clock: Callable[[], float]) -> KubeLease:
+        return KubeLease(clients, "flask-mongodb", holder, clock, harness.clock.monotonic)
 
     dead = lease_of("other", lambda: 4_000_000_000.0)  # by a clock that is decades ahead
     dead.acquire("persistence-9", 20)

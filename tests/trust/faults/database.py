@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import secrets
 from collections.abc import Iterator
 
@@ -40,7 +41,7 @@ def volume_wiped_at_start(site: Site) -> Iterator[None]:
 
     def edit(pod: Json) -> None:
         prepare = pod["initContainers"][0]
-        prepare["command"][-1] += "\nrm -rf /data/db/*\n"
+        prepare["command"] = ["sh", "-ec", f"{shlex.join(prepare['command'])}\nrm -rf /data/db/*"]
         prepare["volumeMounts"].append({"name": "data", "mountPath": "/data/db"})
 
     with site.changed_for_the_next_pod(edit):

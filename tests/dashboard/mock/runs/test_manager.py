@@ -13,7 +13,7 @@ from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, 
 from dashboard.core.snapshot import Targets
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.load.progress import LoadProgress
-from dashboard.load.supervisor import Load
+from dashboard.load.supervisor import LoadSupervisor
 from dashboard.mock import Mock
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
@@ -67,7 +67,7 @@ def seed_of(outcome: str) -> int:
     return next(seed for seed in range(1000) if random.Random(seed).choices([*OUTCOMES], weights)[0] == outcome)  # noqa: S311
 
 
-@pytest.mark.parametrize(("mock", "real"), [(MockRunManager, RunManager), (MockLoad, Load)])
+@pytest.mark.parametrize(("mock", "real"), [(MockRunManager, RunManager), (MockLoad, LoadSupervisor)])
 def test_methods_and_parameters_are_those_of_the_real_class(mock: type[Any], real: type[Any]) -> None:
     def interface(of: type[Any]) -> dict[str, list[str]]:
         methods = inspect.getmembers(of, inspect.isfunction)

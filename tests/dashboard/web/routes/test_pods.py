@@ -23,7 +23,7 @@ from dashboard.kube import logs
 from dashboard.kube.client import KubeClient
 from dashboard.kube.logs import LogReader, LogStreams, whole_lines
 from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
-from dashboard.kube.pod_reader import PodReader
+from dashboard.kube.pod_reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.web.routes.pods import PodLookups, as_yaml
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
@@ -56,7 +56,7 @@ class PodSetup:
             app.extensions["pod_reader"] = MockPodReader(TARGETS, lambda: NOW)
         else:
             api.scripts.update(exchanges())
-            app.extensions["pod_reader"] = PodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
+            app.extensions["pod_reader"] = KubePodReader(partial(KubeClient, Configuration(host=api.url)), NAMESPACE)
 
 
 @functools.cache
@@ -170,7 +170,7 @@ class TestDetails:
     def test_unreachable_api_server_is_502(self, app: Flask, client: FlaskClient) -> None:
         PodSetup(app, None)
         clients = partial(KubeClient, Configuration(host="http://127.0.0.1:1"))
-        app.extensions["pod_reader"] = PodReader(clients, NAMESPACE)
+        app.extensions["pod_reader"] = KubePodReader(clients, NAMESPACE)
         assert problem(get(client, "uid-1"))[0] == 502
 
     def test_too_many_concurrent_lookups_are_503(self, pods: PodSetup, client: FlaskClient) -> None:

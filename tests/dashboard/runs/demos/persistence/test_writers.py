@@ -26,8 +26,8 @@ from dashboard.runs import ports
 from dashboard.runs.demos.persistence import writers as module
 from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import Ledger
-from dashboard.runs.demos.persistence.readback import Reader
-from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, Writers
+from dashboard.runs.demos.persistence.readback import MongoReader
+from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
 from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
@@ -78,12 +78,12 @@ def outcomes(ledger: Ledger) -> dict[str, int]:
 
 
 @pytest.fixture
-def start_writers() -> Iterator[Callable[..., Writers]]:
+def start_writers() -> Iterator[Callable[..., ServiceWriters]]:
     """A function that starts writers. They are stopped after the test."""
     with contextlib.ExitStack() as stops:
 
-        def start(service: DataService, run: str = "run-1", **options: Any) -> Writers:
-            writers = Writers(service, run, **options)
+        def start(service: DataService, run: str = "run-1", **options: Any) -> ServiceWriters:
+            writers = ServiceWriters(service, run, **options)
             writers.start()
             stops.callback(writers.stop)
             return writers
@@ -92,13 +92,13 @@ def start_writers() -> Iterator[Callable[..., Writers]]:
 
 
 def test_writers_and_reader_implement_their_ports() -> None:
-    writers: ports.Writers = Writers(ScriptedService(), "run-1")
-    reader: ports.Reader = Reader("mongodb://127.0.0.1", DATABASE)
+    writers: ports.Writers = ServiceWriters(ScriptedService(), "run-1")
+    reader: ports.Reader = MongoReader("mongodb://127.0.0.1", DATABASE)
     assert writers and reader
 
 
 class TestWriting:
-    def test_eight_writers_write_different_valid_documents(self, start_writers: Callable[..., Writers]) -> None:
+    def test_eight_writers_write_different_valid_documents(self, start_writers: Callable[..., ServiceWriters]) -> None:
         service = ScriptedService()
         writers = start_writers(service)
         wait_until(lambda: len(service.inserted) >= 100)
@@ -112,7 +112,7 @@ class TestWriting:
         assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
         assert writers.ledger.compare({inserted["_id"]: inserted["sha256"] for inserted in service.inserted}).lost == ()
 
-    def test_writers_keep_their_rate_and_do_not_catch_up(self, start_writers: Callable[..., Writers]) -> None:
+    def test_writers_keep_their_rate_and_do_not_catch_up(self, start_writers: Callable[..., ServiceWriters]) -> None:
         service = ScriptedService()
         service.answering.clear()
         writers = start_writers(service, per_second=5.0)
@@ -125,7 +125,7 @@ class TestWriting:
         writers.stop()
         assert len(service.inserted) <= 16 + (time.monotonic() - began) * 40
 
-    def test_write_is_in_the_ledger_before_it_is_sent(self, start_writers: Callable[..., Writers]) -> None:
+    def test_write_is_in_the_ledger_before_it_is_sent(self, start_writers: Callable[..., ServiceWriters]) -> None:
         service = ScriptedService()
         service.answering.clear()
         writers = start_writers(service)
@@ -135,7 +135,9 @@ class TestWriting:
         writers.stop()
         assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
 
-    def test_stop_waits_for_pending_writes_and_is_idempotent(self, start_writers: Callable[..., Writers]) -> None:
+    def test_stop_waits_for_pending_writes_and_is_idempotent(
+        self, start_writers: Callable[..., ServiceWriters]
+    ) -> None:
         service = ScriptedService()
         service.answering.clear()
         writers = start_writers(service)
@@ -148,10 +150,10 @@ class TestWriting:
         assert service.inserted[-1]["writer"] == 8
 
     def test_writers_that_never_started_can_be_stopped(self) -> None:
-        Writers(ScriptedService(), "run-1").stop()
+        ServiceWriters(ScriptedService(), "run-1").stop()
 
     def test_full_ledger_ends_the_writers(
-        self, start_writers: Callable[..., Writers], monkeypatch: pytest.MonkeyPatch
+        self, start_writers: Callable[..., ServiceWriters], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "Ledger", lambda: Ledger(20))
         service = ScriptedService()
@@ -191,7 +193,7 @@ class TestWriting:
     def test_outcome_follows_from_the_answer_and_is_unknown_in_doubt(
         self, answer: DataServiceAnswer | Exception, expected: str
     ) -> None:
-        writers = Writers(ScriptedService(answer), "run-1")
+        writers = ServiceWriters(ScriptedService(answer), "run-1")
         assert writers.write() is (expected == "acked")
         assert outcomes(writers.ledger) == {expected: 1}
 
@@ -205,11 +207,13 @@ class TestWriting:
         ],
     )
     def test_ledger_keeps_the_last_error(self, answer: DataServiceAnswer | Exception, error: str | None) -> None:
-        writers = Writers(ScriptedService(answer), "run-1")
+        writers = ServiceWriters(ScriptedService(answer), "run-1")
         writers.write()
         assert writers.ledger.last_error == error
 
-    def test_bug_makes_the_write_unknown_and_does_not_end_writing(self, start_writers: Callable[..., Writers]) -> None:
+    def test_bug_makes_the_write_unknown_and_does_not_end_writing(
+        self, start_writers: Callable[..., ServiceWriters]
+    ) -> None:
         service = ScriptedService(RuntimeError("a bug"), STORED)
         writers = start_writers(service)
         wait_until(lambda: writers.ledger.counts()["acked"] >= 20)
@@ -230,7 +234,7 @@ class TestReadBackThroughTheService:
         invalid = {"_id": "2" * 24, "payload": None, "sha256": digest("x")}
         next_page = {"before": "1", "limit": "1000"}
         service = ScriptedService(page(intact, next_=next_page), page(changed, invalid))
-        writers = Writers(service, "run-1")
+        writers = ServiceWriters(service, "run-1")
         read = writers.read(threading.Event())
         assert service.pages == [{"filter": '{"run": "run-1"}', "limit": "1000"}, next_page]
         assert read[intact["_id"]] == intact["sha256"]
@@ -245,34 +249,34 @@ class TestReadBackThroughTheService:
             DataServiceUnavailable("…"),
             page({"_id": "1" * 24, "payload": "p"}),
         )
-        assert Writers(service, "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
+        assert ServiceWriters(service, "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
 
     def test_retries_end_with_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
         monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
         with pytest.raises(ExternalError, match="503"):
-            Writers(ScriptedService(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
+            ServiceWriters(ScriptedService(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
 
     def test_cancelled_read_raises(self) -> None:
         cancelled = threading.Event()
         cancelled.set()
         with pytest.raises(ExternalError, match="cancelled"):
-            Writers(ScriptedService(page()), "run-1").read(cancelled)
+            ServiceWriters(ScriptedService(page()), "run-1").read(cancelled)
 
     @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
     def test_answer_that_is_not_a_list_of_documents_raises(self, body: bytes) -> None:
         with pytest.raises(ExternalError, match="list of documents"):
-            Writers(ScriptedService(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
+            ServiceWriters(ScriptedService(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
 
     def test_endless_pages_raise(self) -> None:
         service = ScriptedService(page({"_id": "1" * 24, "payload": "p"}, next_={"before": "1"}))
         with pytest.raises(ExternalError, match="do not end"):
-            Writers(service, "run-1").read(threading.Event())
+            ServiceWriters(service, "run-1").read(threading.Event())
 
 
 class TestReadBackFromTheDatabase:
     def test_one_runs_documents_are_read_and_hashes_computed_from_the_payloads(self, mongod: Mongod) -> None:
-        reader = Reader(mongod.uri, DATABASE)
+        reader = MongoReader(mongod.uri, DATABASE)
         with MongoClient[dict[str, Any]](mongod.uri) as client:
             proofs = client[DATABASE]["proofs"]
             proofs.delete_many({})
@@ -288,7 +292,7 @@ class TestReadBackFromTheDatabase:
         reader.close()
 
     def test_process_changes_with_each_start_of_mongod_and_is_none_while_it_is_down(self, own_mongod: Mongod) -> None:
-        reader = Reader(own_mongod.uri, DATABASE)
+        reader = MongoReader(own_mongod.uri, DATABASE)
         first = reader.process()
         assert first and reader.process() == first
         own_mongod.kill()
@@ -307,7 +311,7 @@ class TestReadBackFromTheDatabase:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.RECONNECT_SECONDS", 1.0)
         own_mongod.terminate()
         own_mongod.start()  # a second election
-        reader = Reader(own_mongod.uri, DATABASE)
+        reader = MongoReader(own_mongod.uri, DATABASE)
         first = reader.process()
         assert first
         own_mongod.kill()
@@ -319,7 +323,7 @@ class TestReadBackFromTheDatabase:
 
     def test_unreachable_database_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
-        reader = Reader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
+        reader = MongoReader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
         assert reader.process() is None
         with pytest.raises(ExternalError, match=r": \w+\.$"):
             reader.read("run-1")
@@ -328,9 +332,9 @@ class TestReadBackFromTheDatabase:
 
 @pytest.mark.parametrize("stop", [Mongod.kill, Mongod.terminate])
 def test_outage_behind_the_real_service_loses_no_documents(
-    stop: Callable[[Mongod], None], own_mongod: Mongod, tmp_path: Path, start_writers: Callable[..., Writers]
+    stop: Callable[[Mongod], None], own_mongod: Mongod, tmp_path: Path, start_writers: Callable[..., ServiceWriters]
 ) -> None:
-    reader = Reader(own_mongod.uri, DATABASE)
+    reader = MongoReader(own_mongod.uri, DATABASE)
     options = {"MONGODB_DATABASE": DATABASE, "REQUEST_DEADLINE_SECONDS": "20"}
     with ServiceProcess(tmp_path, own_mongod.uri, **options) as service:
         service.wait_ready()
