@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import secrets
+import shlex
 from collections.abc import Iterator
 
 from tests.e2e import controls
