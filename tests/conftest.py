@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
+from tests.k8s.manifests import kubectl
 from tools.local.mongod import Mongod
 
 # A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
@@ -104,11 +105,19 @@ def _shuffle(items: list[pytest.Item], seed: int) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leaves out, and names, what cannot run here; what was asked for by name fails instead."""
+    if (reason := _missing(item)) is None:
+        return
+    if _asked_for(item):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _missing(item: pytest.Item) -> str | None:
     if item.get_closest_marker("cluster") and os.geteuid() != 0:
-        reason = "the embedded cluster needs root: run the tests as root"
-        if _asked_for(item):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        return "the embedded cluster needs root: run the tests as root"
+    if item.get_closest_marker("kubectl") and kubectl() is None:
+        return "kubectl is missing: install it, or run `make up` as root, which builds it"
+    return None
 
 
 def _asked_for(item: pytest.Item) -> bool:

@@ -121,7 +121,9 @@ def database_without_volume(deployment: Deployment) -> Iterator[None]:
     original = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": kept, "spec": found["spec"]}
     forgetful = json.loads(json.dumps(original))
     del forgetful["spec"]["volumeClaimTemplates"]
-    forgetful["spec"]["template"]["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
+    pod = forgetful["spec"]["template"]["spec"]
+    pod["volumes"].append({"name": "data", "emptyDir": {}})
+    pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "4Gi"  # the directory counts, too
     try:
         _remake(deployment, forgetful)
         yield
