@@ -12,7 +12,7 @@ from typing import Protocol
 from flask import Flask
 
 from dashboard.clock import Clock
-from dashboard.config import Config, read
+from dashboard.config import DashboardConfig, read
 from dashboard.core.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
@@ -27,8 +27,8 @@ from dashboard.kube.pod_reader import PodReader as KubePodReader
 from dashboard.load.supervisor import Load
 from dashboard.mock import Mock
 from dashboard.mock.cluster.pod_reader import MockPodReader
-from dashboard.mock.load_generator import MockLoad
-from dashboard.mock.manager import MockRunManager
+from dashboard.mock.runs.load_generator import MockLoad
+from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import Audit, Record
 from dashboard.runs.demo import Tools
@@ -67,7 +67,7 @@ class Source(Protocol):
     def stop(self) -> None: ...
 
 
-def create_app(config: Config | None = None) -> Flask:
+def create_app(config: DashboardConfig | None = None) -> Flask:
     """Build the application from the configuration, by default the environment's. Raise `ConfigError`."""
     config = config or read()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -97,7 +97,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def start(app: Flask) -> None:
     """Start the health server, the hub, the sources and the run manager."""
-    config: Config = app.config["DASHBOARD"]
+    config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
     health = app.extensions["health"] = Probes(app.extensions["hub"], requests)
@@ -129,7 +129,7 @@ def stop(app: Flask) -> None:
 SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)
 
 
-def _targets(config: Config) -> Targets:
+def _targets(config: DashboardConfig) -> Targets:
     return Targets(
         namespace=config.namespace,
         cluster=config.cluster_name,
@@ -140,7 +140,7 @@ def _targets(config: Config) -> Targets:
     )
 
 
-def _sources(config: Config, hub: Hub) -> list[Source]:
+def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
     return [
@@ -150,7 +150,7 @@ def _sources(config: Config, hub: Hub) -> list[Source]:
     ]
 
 
-def _mock(config: Config, hub: Hub) -> Mock:
+def _mock(config: DashboardConfig, hub: Hub) -> Mock:
     return Mock(
         _targets(config),
         hub.put,
@@ -164,13 +164,13 @@ def _mock(config: Config, hub: Hub) -> Mock:
     )
 
 
-def _pod_reader(config: Config) -> PodReader:
+def _pod_reader(config: DashboardConfig) -> PodReader:
     if config.source == "mock":
         return MockPodReader(_targets(config), time.time)
     return KubePodReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
-def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
+def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
     pod = f"{config.statefulset}-0"
     if config.source == "mock":
@@ -210,14 +210,14 @@ def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> M
     )
 
 
-def _recorder(config: Config) -> Record | None:
+def _recorder(config: DashboardConfig) -> Record | None:
     """Return a writer of Kubernetes Events; None for the mock, which has no cluster."""
     if config.source == "mock":
         return None
     return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
-def _service(config: Config, sources: list[Source]) -> DataService:
+def _service(config: DashboardConfig, sources: list[Source]) -> DataService:
     """Return the data service; the mock's one holds the simulation's documents."""
     mock = next((source for source in sources if isinstance(source, Mock)), None)
     return mock.service if mock else DataServiceClient(config.service_url)

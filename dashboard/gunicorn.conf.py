@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any
 
 from dashboard import app as root
-from dashboard.config import ConfigError, read
+from dashboard.config import read
+from webserver.environment import ConfigError
 from webserver.worker import end_with_worker
 
 SPARE_THREADS = 20

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import MisdirectedRequest
 
 from service import errors, health, logs, metrics
-from service.config import Config
+from service.config import ServiceConfig
 from service.health import Health
 from service.metrics import Metrics
 from service.routes import documents, openapi, welcome
@@ -47,9 +47,9 @@ class Parts:
     metrics: Metrics
 
 
-def create_app(config: Config | None = None, draining: Callable[[], bool] | None = None) -> Flask:
+def create_app(config: ServiceConfig | None = None, draining: Callable[[], bool] | None = None) -> Flask:
     """Return the application, with its Parts in `app.extensions["service"]`."""
-    config = config or Config.from_environment()
+    config = config or ServiceConfig.from_environment()
     instruments = Metrics(config.version, multiprocess=config.workers > 1)
     store = Store(
         config.mongodb_uri, config.mongodb_database, config.request_deadline, instruments, pool=config.threads + 4

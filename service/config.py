@@ -8,12 +8,13 @@ variable, is the setting's description there.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from webserver import forwarded, hosts
+from webserver.environment import ConfigError, integer, parsed
 
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
@@ -22,15 +23,9 @@ REQUEST_LINE_LIMIT = 8190  # bytes, gunicorn's maximum; a filter's quotes and br
 HEADERS_LIMIT = 64  # per request; a browser sends about 20
 HEADER_SIZE_LIMIT = 8190  # bytes
 
-Value = TypeVar("Value")
-
-
-class ConfigError(Exception):
-    """A variable is missing or invalid. The message is one sentence for the operator."""
-
 
 @dataclass(frozen=True)
-class Config:
+class ServiceConfig:
     """Settings of the data service."""
 
     mongodb_uri: str = field(repr=False)  # connection string, mongodb:// or mongodb+srv://
@@ -59,12 +54,12 @@ class Config:
                 environ, "REQUEST_DEADLINE_SECONDS", cls.request_deadline, DEADLINE_LIMIT_SECONDS
             ),
             host=environ.get("HOST") or cls.host,
-            port=_integer(environ, "PORT", cls.port, 1, 65535),
-            probe_port=_integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
-            allowed_hosts=_parsed(environ, "ALLOWED_HOSTS", hosts.names),
-            trusted_proxies=_parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
-            workers=_integer(environ, "WEB_CONCURRENCY", cls.workers, 1, 64),
-            threads=_integer(environ, "THREADS", cls.threads, 1, 512),
+            port=integer(environ, "PORT", cls.port, 1, 65535),
+            probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
+            allowed_hosts=parsed(environ, "ALLOWED_HOSTS", hosts.names),
+            trusted_proxies=parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
+            workers=integer(environ, "WEB_CONCURRENCY", cls.workers, 1, 64),
+            threads=integer(environ, "THREADS", cls.threads, 1, 512),
             drain_file=Path(environ.get("DRAIN_FILE") or cls.drain_file),
             version=environ.get("VERSION") or cls.version,
         )
@@ -85,14 +80,14 @@ class SidecarConfig:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read every variable. Raise ConfigError at the first invalid one."""
-        port = _integer(environ, "MONGOD_PORT", 27017, 1, 65535)
+        port = integer(environ, "MONGOD_PORT", 27017, 1, 65535)
         members = _members(environ, port)
         return cls(
             replica_set=environ.get("REPLICA_SET") or "rs0",
             members=members,
             ordinal=_ordinal(environ.get("POD_NAME", "")),
             port=port,
-            database=environ.get("MONGODB_DATABASE") or Config.mongodb_database,
+            database=environ.get("MONGODB_DATABASE") or ServiceConfig.mongodb_database,
             users=Path(environ.get("USERS") or "/users"),
             key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
         )
@@ -114,7 +109,7 @@ class CrashConfig:
             token=_secret(environ, "CRASH_TOKEN"),
             pod_uid=_required(environ, "POD_UID"),
             host=environ.get("HOST") or cls.host,
-            port=_integer(environ, "PORT", cls.port, 1, 65535),
+            port=integer(environ, "PORT", cls.port, 1, 65535),
         )
 
 
@@ -124,7 +119,7 @@ def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
         return tuple(member.strip() for member in listed.split(","))
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
     domain = environ.get("DOMAIN") or "flask-mongodb.svc.cluster.local"  # domain of the members' Services
-    replicas = _integer(environ, "REPLICAS", 1, 1, 50)  # number of members
+    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
 
 
@@ -149,21 +144,6 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     if len(value) < SHORTEST_SECRET:
         raise ConfigError(f"{name} is too short: it needs at least {SHORTEST_SECRET} random characters.")
     return value
-
-
-def _integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise ConfigError(f"{name} is {text!r}: it must be a whole number from {least} to {most}.")
-    return int(text)
-
-
-def _parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value]) -> Value:
-    text = environ.get(name, "")
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ConfigError(f"{name} is {text!r}: {error}") from None
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float, most: float) -> float:

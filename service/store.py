@@ -22,7 +22,7 @@ import math
 import os
 import threading
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -290,7 +290,7 @@ class Collection:
                 more = len(found) > limit or len(found) == fitting or cursor.alive
             self._sizes.learn(len(reply), len(found))
             del found[limit:]
-            following = _cursor(found[-1]["_id"]) if more and found else None
+            following = _cursor(_last_identity(reply, len(found))) if more and found else None
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     def _fitting(self, query: dict[str, Any]) -> int:
@@ -415,9 +415,29 @@ def _decode(batch: bytes) -> list[Document]:
     The driver takes {"$ref": …, "$id": …} for a DBRef and drops parts of it, even a whole document if it decodes the
     reply itself. So replies are fetched raw, and those with such a name are decoded level by level.
     """
-    if b"$ref\0" in batch:
-        return [_plain(each) for each in bson.decode_all(batch, _RAW_CODEC)]
-    return bson.decode_all(batch, _CODEC)
+    if b"$ref\0" not in batch:
+        with contextlib.suppress(BSONError):
+            return bson.decode_all(batch, _CODEC)
+    return [_decoded(each) for each in bson.decode_all(batch, _RAW_CODEC)]
+
+
+def _decoded(raw: RawBSONDocument) -> Document:
+    """Decode a document. One that can't be, since another program wrote it, must not hide the others: it is shown with
+    its BSON. MongoDB stores its _id first."""
+    try:
+        return {name: _plain(value) for name, value in raw.items()}
+    except BSONError:
+        data = bytes(raw.raw)
+        identity = ObjectId(data[9:21]) if data[4:9] == b"\x07_id\0" else "…"
+        return {"_id": identity, "$undecodable": b64encode(data).decode()}
+
+
+def _last_identity(batch: bytes, count: int) -> Any:
+    """Return the _id of the reply's last document but those beyond `count`, so that it can be compared with."""
+    try:
+        return bson.decode_all(batch, _EXACT)[count - 1]["_id"]
+    except BSONError:
+        return _decode(batch)[count - 1]["_id"]
 
 
 def _plain(value: Any) -> Any:
@@ -448,7 +468,7 @@ def _position(cursor: str) -> Any:
         return ObjectId(cursor)
     if cursor.startswith(_FOREIGN):
         try:
-            return bson.decode(urlsafe_b64decode(cursor.removeprefix(_FOREIGN)))[""]
+            return bson.decode(urlsafe_b64decode(cursor.removeprefix(_FOREIGN)), _EXACT)[""]
         except (binascii.Error, ValueError, BSONError, KeyError):
             pass
     raise BadCursor("before must be an id of 24 hexadecimal digits.")
@@ -480,6 +500,9 @@ _CODEC: CodecOptions[Document] = CodecOptions(
     type_registry=TypeRegistry([_Doubles(), _Codes()]),
 )
 _RAW_CODEC: CodecOptions[RawBSONDocument] = _CODEC.with_options(document_class=RawBSONDocument)
+_EXACT: CodecOptions[RawBSONDocument] = CodecOptions(  # what MongoDB sorts as it does the original
+    document_class=RawBSONDocument, tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 
 class _Attempts(threading.local):

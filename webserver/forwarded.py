@@ -51,9 +51,9 @@ class Forwarded:
                 environ["wsgi.url_scheme"] = scheme
             if host := _last(environ, "HOST"):
                 environ["HTTP_HOST"] = host
-            told = _last(environ, "PREFIX").rstrip("/")
-            if told and _PREFIX.fullmatch(told):
-                mounted = told
+            given = _last(environ, "PREFIX").rstrip("/")
+            if given and _PREFIX.fullmatch(given):
+                mounted = given
         if mounted:
             environ["SCRIPT_NAME"] = mounted
             path = environ.get("PATH_INFO", "")
@@ -65,8 +65,8 @@ class Forwarded:
         """Return the last address that is no named proxy's. Each proxy adds the address that it was asked from; what
         stands before may be the client's invention."""
         client: str = environ["REMOTE_ADDR"]
-        for told in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-            address = _address(told)
+        for text in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+            address = _address(text)
             if address is None or not self._is_proxy(client):
                 break
             client = str(address)

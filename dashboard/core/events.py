@@ -14,11 +14,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class UnreadableObject(msgspec.Struct, frozen=True, gc=False):
+    """An object that can't be decoded, and why. An empty uid is unknown."""
+
+    uid: str
+    name: str
+    error: str
+
+
 class ObjectsListed(Event, frozen=True):
     """All objects of a kind. Objects that are not in the list were deleted."""
 
     kind: str
     objects: list[Any]
+    unreadable: list[UnreadableObject] = []
 
 
 class ObjectChanged(Event, frozen=True):
@@ -26,6 +35,13 @@ class ObjectChanged(Event, frozen=True):
 
     kind: str
     object: Any
+
+
+class ObjectUnreadable(Event, frozen=True):
+    """An object was created or modified, and can't be decoded. Its last version is shown, if there was one."""
+
+    kind: str
+    object: UnreadableObject
 
 
 class ObjectDeleted(Event, frozen=True):
@@ -39,6 +55,7 @@ class MetricsSampled(Event, frozen=True):
     """The current samples of all pods, from metrics.k8s.io."""
 
     samples: list[PodMetrics]
+    unreadable: list[UnreadableObject] = []
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):

@@ -2,13 +2,28 @@
 
 msgspec decodes the API's bytes into these types and skips all other fields. Go encodes some empty lists and maps as
 null, so each of them may be None.
+
+The types are as narrow as the API's own: what has been decoded can be computed with. Text without a limit in the API,
+such as a message, has none here either, and is shortened where it is shown.
 """
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
-T = TypeVar("T")
+from dashboard.core.quantity import QUANTITY
+from dashboard.core.timestamps import DURATION, RFC3339
+
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Name = Annotated[str, msgspec.Meta(max_length=253)]  # also of what has a shorter limit: labels, uids, enumerations
+Timestamp = Annotated[str, msgspec.Meta(pattern=RFC3339)]
+Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
+Quantity = Annotated[str, msgspec.Meta(pattern=QUANTITY)]
+Quantities = dict[str, Quantity]
+
+MOST_POLICIES = 20  # the API has no limit, and each one is evaluated for each future sync
 
 
 class Object(msgspec.Struct, rename="camel", frozen=True, gc=False):
@@ -18,29 +33,29 @@ class Object(msgspec.Struct, rename="camel", frozen=True, gc=False):
 class Meta(Object, frozen=True):
     """An ObjectMeta."""
 
-    name: str = ""
-    uid: str = ""
-    resource_version: str = ""
-    creation_timestamp: str | None = None
-    deletion_timestamp: str | None = None
-    deletion_grace_period_seconds: int | None = None
-    labels: dict[str, str] | None = None
+    name: Name = ""
+    uid: Name = ""
+    resource_version: Name = ""
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    deletion_grace_period_seconds: Int64 | None = None
+    labels: dict[str, Name] | None = None
 
 
 class Condition(Object, frozen=True):
-    type: str
-    status: str
+    type: Name
+    status: Name
     reason: str = ""
     message: str = ""
-    last_transition_time: str | None = None
+    last_transition_time: Timestamp | None = None
 
 
 # Pods
 
 
 class Resources(Object, frozen=True):
-    requests: dict[str, str] | None = None
-    limits: dict[str, str] | None = None
+    requests: Quantities | None = None
+    limits: Quantities | None = None
 
 
 class Container(Object, frozen=True):
@@ -52,7 +67,7 @@ class Container(Object, frozen=True):
 class PodSpec(Object, frozen=True):
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
-    node_name: str | None = None
+    node_name: Name | None = None
     resources: Resources | None = None  # of the pod as a whole
 
 
@@ -67,15 +82,15 @@ class ContainerState(Object, frozen=True):
 
 class ContainerStatus(Object, frozen=True):
     name: str
-    restart_count: int = 0
+    restart_count: Count = 0
     state: ContainerState = ContainerState()
 
 
 class PodStatus(Object, frozen=True):
-    phase: str = "Pending"
+    phase: Name = "Pending"
     reason: str | None = None
-    pod_ip: str | None = msgspec.field(default=None, name="podIP")
-    start_time: str | None = None
+    pod_ip: Name | None = msgspec.field(default=None, name="podIP")
+    start_time: Timestamp | None = None
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
@@ -91,13 +106,13 @@ class Pod(Object, frozen=True):
 
 
 class ReplicasSpec(Object, frozen=True):
-    replicas: int = 1
+    replicas: Count = 1
 
 
 class ReplicasStatus(Object, frozen=True):
-    replicas: int = 0
-    ready_replicas: int = 0
-    updated_replicas: int = 0
+    replicas: Count = 0
+    ready_replicas: Count = 0
+    updated_replicas: Count = 0
     conditions: list[Condition] | None = None
 
 
@@ -118,8 +133,8 @@ class ScaleTarget(Object, frozen=True):
 
 
 class MetricValue(Object, frozen=True):
-    average_utilization: int | None = None  # percent of the pods' requests
-    average_value: str | None = None  # quantity per pod; the status has it beside the percentage, too
+    average_utilization: Int32 | None = None  # percent of the pods' requests
+    average_value: Quantity | None = None  # quantity per pod; the status has it beside the percentage, too
 
 
 class ResourceMetric(Object, frozen=True):
@@ -141,15 +156,15 @@ class ScalingPolicy(Object, frozen=True):
     """The maximum of pods, or of percent of them, that may be added or removed in a period."""
 
     type: str
-    value: int
-    period_seconds: int
+    value: Count
+    period_seconds: Count
 
 
 class ScalingRules(Object, frozen=True):
-    stabilization_window_seconds: int | None = None
+    stabilization_window_seconds: Count | None = None
     select_policy: str | None = None
-    policies: list[ScalingPolicy] | None = None
-    tolerance: str | None = None
+    policies: Annotated[list[ScalingPolicy], msgspec.Meta(max_length=MOST_POLICIES)] | None = None
+    tolerance: Quantity | None = None
 
 
 class Behavior(Object, frozen=True):
@@ -159,18 +174,18 @@ class Behavior(Object, frozen=True):
 
 class AutoscalerSpec(Object, frozen=True):
     scale_target_ref: ScaleTarget = ScaleTarget()
-    min_replicas: int = 1
-    max_replicas: int = 1
+    min_replicas: Count = 1
+    max_replicas: Count = 1
     metrics: list[Metric] | None = None
     behavior: Behavior | None = None
 
 
 class AutoscalerStatus(Object, frozen=True):
-    current_replicas: int = 0
-    desired_replicas: int = 0
+    current_replicas: Count = 0
+    desired_replicas: Count = 0
     current_metrics: list[Metric] | None = None
     conditions: list[Condition] | None = None
-    last_scale_time: str | None = None
+    last_scale_time: Timestamp | None = None
 
 
 class Autoscaler(Object, frozen=True):
@@ -183,12 +198,12 @@ class Autoscaler(Object, frozen=True):
 
 
 class ClaimSpec(Object, frozen=True):
-    volume_name: str = ""
+    volume_name: Name = ""
 
 
 class ClaimStatus(Object, frozen=True):
-    phase: str = "Pending"
-    capacity: dict[str, str] | None = None
+    phase: Name = "Pending"
+    capacity: Quantities | None = None
 
 
 class PersistentVolumeClaim(Object, frozen=True):
@@ -227,19 +242,22 @@ class Regarding(Object, frozen=True):
 class Series(Object, frozen=True):
     """The count and last time of an Event in the newer format."""
 
-    count: int = 1
+    count: Int32 = 1
     last_observed_time: str | None = None
 
 
 class KubernetesEvent(Object, frozen=True):
-    """A core/v1 Event. `count` and `last_timestamp` are of the older format, `event_time` and `series` of the newer."""
+    """A core/v1 Event. `count` and `last_timestamp` are of the older format, `event_time` and `series` of the newer.
+
+    Any client may write Events, with any times: an Event whose time can't be read has the time of its receipt.
+    """
 
     metadata: Meta
     involved_object: Regarding = Regarding()
     type: str = "Normal"
     reason: str = ""
     message: str = ""
-    count: int | None = None
+    count: Int32 | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
     series: Series | None = None
@@ -250,15 +268,15 @@ class KubernetesEvent(Object, frozen=True):
 
 class ContainerMetrics(Object, frozen=True):
     name: str
-    usage: dict[str, str] | None = None
+    usage: Quantities | None = None
 
 
 class PodMetrics(Object, frozen=True):
     """A sample. `timestamp` is the time of measurement, `window` the time over which CPU was averaged."""
 
     metadata: Meta
-    timestamp: str
-    window: str = ""
+    timestamp: Timestamp
+    window: Duration = ""
     containers: list[ContainerMetrics] | None = None
 
 
@@ -266,14 +284,14 @@ class PodMetrics(Object, frozen=True):
 
 
 class ListMeta(Object, frozen=True):
-    resource_version: str = ""
+    resource_version: Name = ""
     continue_: str | None = msgspec.field(default=None, name="continue")
 
 
-class ListPage(Object, Generic[T], frozen=True):
-    """A list response, or one page of it."""
+class ListPage(Object, frozen=True):
+    """A list response, or one page of it. The objects are decoded one by one: one that can't be read hides no other."""
 
-    items: list[T] | None = None
+    items: list[msgspec.Raw] | None = None
     metadata: ListMeta = ListMeta()
 
 
@@ -292,10 +310,18 @@ class WatchLine(Object, frozen=True):
     object: msgspec.Raw
 
 
-class Bookmarked(Object, frozen=True):
-    """The object of a BOOKMARK line."""
+class Identity(Object, frozen=True):
+    """What is read of an ObjectMeta if the rest does not matter or can't be read."""
 
-    metadata: Meta
+    name: str = ""
+    uid: str = ""
+    resource_version: Name = ""
+
+
+class Identified(Object, frozen=True):
+    """The object of a BOOKMARK or DELETED line, or one that can't be read."""
+
+    metadata: Identity
 
 
 class Build(Object, frozen=True):
@@ -313,9 +339,3 @@ KINDS: dict[str, Any] = {
     "endpointslices": EndpointSlice,
     "events": KubernetesEvent,
 }
-
-
-def page_of(kind: str) -> Any:
-    """Return the type of a kind's list response."""
-    page: Any = ListPage
-    return page[KINDS[kind]]

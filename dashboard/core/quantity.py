@@ -2,9 +2,14 @@
 
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 
-# Larger values are clamped to these: they are a mistake or an attack, and the state's JSON holds 64-bit numbers.
-MOST_MILLICORES = 10**12
-MOST_BYTES = 2**60
+LARGEST_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER: a browser rounds larger ones
+
+# Larger values are clamped to these: they are a mistake or an attack.
+MOST_MILLICORES = 10**9
+MOST_BYTES = LARGEST_SAFE_INTEGER
+
+# What the API allows for the amounts that are read: none of them is negative.
+QUANTITY = r"\A\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9}|[KMGTPE]i|[numkMGTPE])?\Z"
 
 _SUFFIXES = {
     "n": Decimal("1e-9"),

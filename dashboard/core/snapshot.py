@@ -4,7 +4,7 @@
 so that `diff` can skip them. `Snapshot.history` has the charted metrics.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +13,15 @@ from dashboard.core import events, objects, views
 from dashboard.core.history import MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
+from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Traffic, TrafficRates
 
 Json = dict[str, Any]
 
+LONGEST_NAME = 253
+LONGEST_ERROR = 300
+CLOCK_SKEW_SECONDS = 300.0  # a sample may be so much later than its receipt
 CRASH = "crash"  # the optional container that kills mongod on request
 
 
@@ -39,6 +43,7 @@ class Snapshot:
         self.history = MetricsTables()
         self._targets = targets
         self._objects: dict[str, dict[str, Any]] = {}  # kind → uid → object; a kind is missing until its first list
+        self._unreadable: dict[str, dict[str, events.UnreadableObject]] = {}  # source → uid or name → object
         self._samples: dict[str, objects.PodMetrics] = {}  # pod name → sample
         self._pods: dict[str, Json] = {}  # uid → view
         self._sorted: list[Json] | None = None  # the views in the state's order; None after a change
@@ -59,7 +64,8 @@ class Snapshot:
         }
 
     def apply(self, event: events.Event) -> None:
-        """Apply one event. An event without news leaves the state equal."""
+        """Apply one event. An event that changes nothing leaves the state equal."""
+        self._note_unreadable(event)
         match event:
             case (
                 events.ObjectsListed(kind="events")
@@ -67,6 +73,8 @@ class Snapshot:
                 | events.ObjectDeleted(kind="events")
             ):
                 self._set_source("events", "live", event.at)  # the timeline keeps the Events themselves
+            case events.ObjectUnreadable():
+                self._set_source(event.kind, "live", event.at)
             case events.ObjectsListed():
                 self._list(event)
             case events.ObjectChanged():
@@ -94,7 +102,7 @@ class Snapshot:
             case events.MongoUnavailable():
                 self._mongo_down(event)
             case events.ClusterVersion():
-                self._kubernetes_version = event.kubernetes
+                self._kubernetes_version = plain(event.kubernetes, LONGEST_NAME)
             case events.SourceStatus():
                 self._set_source(event.source, event.state, event.at, event.error)
 
@@ -144,9 +152,11 @@ class Snapshot:
 
     def _list(self, event: events.ObjectsListed) -> None:
         """Replace all objects of the kind: some may have been deleted while there was no watch."""
-        self._objects[event.kind] = {listed.metadata.uid: listed for listed in event.objects}
+        before = self._objects.get(event.kind, {})
+        known = {one.uid: before[one.uid] for one in event.unreadable if one.uid in before}
+        self._objects[event.kind] = known | {listed.metadata.uid: listed for listed in event.objects}
         if event.kind == "pods":
-            self._pods = {pod.metadata.uid: self._view(pod) for pod in event.objects}
+            self._pods = {uid: self._view(pod) for uid, pod in self._objects["pods"].items()}
         self._objects_changed(event.kind, event.at)
 
     def _change(self, event: events.ObjectChanged) -> None:
@@ -162,6 +172,20 @@ class Snapshot:
             self._pods.pop(event.uid, None)
         self._objects_changed(event.kind, event.at)
 
+    def _note_unreadable(self, event: events.Event) -> None:
+        """Note the objects that can't be read, until they can be or are gone."""
+        match event:
+            case events.ObjectUnreadable():
+                self._unreadable.setdefault(event.kind, {})[event.object.uid] = event.object
+            case events.ObjectsListed():
+                self._unreadable[event.kind] = {one.uid: one for one in event.unreadable}
+            case events.ObjectChanged():
+                self._unreadable.get(event.kind, {}).pop(event.object.metadata.uid, None)
+            case events.ObjectDeleted():
+                self._unreadable.get(event.kind, {}).pop(event.uid, None)
+            case events.MetricsSampled():
+                self._unreadable["metrics"] = {one.name: one for one in event.unreadable}
+
     def _objects_changed(self, kind: str, at: str) -> None:
         """Update everything that depends on the objects of a kind."""
         self._set_source(kind, "live", at)
@@ -173,16 +197,26 @@ class Snapshot:
 
     def _sample(self, event: events.MetricsSampled) -> None:
         """Replace all samples. The source's `as_of` is the newest sample's own timestamp."""
-        before, self._samples = self._samples, {sample.metadata.name: sample for sample in event.samples}
+        before, self._samples = self._samples, self._present(event)
         for uid, pod in self._objects.get("pods", {}).items():
             name = pod.metadata.name
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
                 self._sorted = None
-        newest = max((sample.timestamp for sample in event.samples), default=None)
+        newest = max((sample.timestamp for sample in self._samples.values()), default=None)
         self._set_source("metrics", "live", event.at, as_of=newest)
         self._record_samples()
         self._evaluate(event.at)
+
+    def _present(self, event: events.MetricsSampled) -> dict[str, objects.PodMetrics]:
+        """Return the samples by pod name, without those from the future: after one, no point would be charted."""
+        latest = seconds(event.at) + CLOCK_SKEW_SECONDS
+        for sample in event.samples:
+            if seconds(sample.timestamp) > latest:
+                name, error = sample.metadata.name, f"its sample is from the future: {sample.timestamp}"
+                self._unreadable["metrics"][name] = events.UnreadableObject("", name, error)
+        future = self._unreadable["metrics"]
+        return {sample.metadata.name: sample for sample in event.samples if sample.metadata.name not in future}
 
     def _record_samples(self) -> None:
         """Add the samples to the history, at their own timestamps. The history ignores repeated ones."""
@@ -269,8 +303,13 @@ class Snapshot:
     def _set_source(
         self, source: str, state: str, at: str, error: str | None = None, *, as_of: str | None = None
     ) -> None:
-        """Set a source's state. `as_of`, the age of the shown data, changes only while the source is live."""
+        """Set a source's state. `as_of`, the age of the shown data, changes only while the source is live.
+
+        A live source's error names the objects that can't be read.
+        """
         previous = self._sources[source]
+        if state == "live":
+            error = _unreadable(list(self._unreadable.get(source, {}).values()))
         since = previous["since"] if previous["state"] == state else at
         data_as_of = as_of or at if state == "live" else previous["as_of"]
         self._sources[source] = {"state": state, "as_of": data_as_of, "since": since, "error": error}
@@ -309,3 +348,11 @@ class Snapshot:
             "name": self._targets.service,
             "endpoints": views.ready_endpoints(self._all("endpointslices"), self._targets.service),
         }
+
+
+def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:
+    """Return the first of the objects that can't be read, with the reason, and the number of the others."""
+    if not found:
+        return None
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{plain(found[0].name, LONGEST_NAME) or 'an object'}{more}: {plain(found[0].error, LONGEST_ERROR)}"

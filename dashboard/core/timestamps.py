@@ -1,11 +1,16 @@
 """Conversions between RFC 3339 timestamps, as in JSON, and seconds since 1970. Nothing here reads a clock."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from msgspec import Meta
-
-Moment = Annotated[datetime, Meta(tz=True)]  # an RFC 3339 timestamp in JSON, as a type for msgspec
+# What `seconds` and `duration` can read. Every date of it exists; the year 0, which the API allows, does not.
+_DATE = (
+    r"(?!0000)[0-9]{4}-"
+    r"((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?!0000)([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
+)
+_HOUR = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+RFC3339 = rf"\A({_DATE})T{_HOUR}:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]{_HOUR})\Z"
+DURATION = r"\A([0-9]{1,9}(\.[0-9]{1,9})?(h|m|s|ms|µs|us|ns))*\Z"
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 

@@ -16,10 +16,14 @@ from dashboard.core.objects import (
     Workload,
 )
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
+from dashboard.core.timeline.entry import plain
 from dashboard.core.traffic import TrafficRates
 
 Json = dict[str, Any]
 
+LONGEST_REASON = 253  # of text for which the API has no limit
+LONGEST_MESSAGE = 1_000
+MOST_CONDITIONS = 20
 MOST_CHARTED = 10_000  # percent: a target line above this would flatten the rest of the chart, so it is not drawn
 
 
@@ -70,7 +74,7 @@ def workload(workload: Workload) -> Json:
         "ready": workload.status.ready_replicas,
         "updated": workload.status.updated_replicas,
         "replicas": workload.status.replicas,
-        "failure": next(failures, None),
+        "failure": next((plain(message, LONGEST_MESSAGE) for message in failures), None),
     }
 
 
@@ -80,7 +84,7 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
     by_percent = unit == PERCENT
     scaled = autoscaler.spec.scale_target_ref
     return {
-        "scales": f"{scaled.kind} {scaled.name}" if scaled.name else None,
+        "scales": plain(f"{scaled.kind} {scaled.name}", LONGEST_MESSAGE) if scaled.name else None,
         "min": autoscaler.spec.min_replicas,
         "max": autoscaler.spec.max_replicas,
         "current": autoscaler.status.current_replicas,
@@ -96,10 +100,10 @@ def autoscaler(autoscaler: Autoscaler) -> Json:
                 "type": condition.type,
                 "status": condition.status,
                 "since": condition.last_transition_time,
-                "reason": condition.reason,
-                "message": condition.message,
+                "reason": plain(condition.reason, LONGEST_REASON),
+                "message": plain(condition.message, LONGEST_MESSAGE),
             }
-            for condition in autoscaler.status.conditions or ()
+            for condition in (autoscaler.status.conditions or ())[:MOST_CONDITIONS]
         ],
     }
 
@@ -198,10 +202,10 @@ def _statuses(pod: Pod) -> Iterable[Any]:
 def _reason(pod: Pod) -> str | None:
     """Return Kubernetes' reason for a problem of the pod: Evicted, CrashLoopBackOff, OOMKilled, Unschedulable …"""
     if pod.status.reason:
-        return pod.status.reason
+        return plain(pod.status.reason, LONGEST_REASON)
     states = [status.state for status in _statuses(pod)]
     waiting = [state.waiting.reason for state in states if state.waiting and state.waiting.reason]
     # "Completed" is the normal end of an init container.
     ended = [s.terminated.reason for s in states if s.terminated and s.terminated.reason not in ("", "Completed")]
     pending = [c.reason for c in pod.status.conditions or () if c.type == "PodScheduled" and c.status == "False"]
-    return next((reason for reason in [*ended, *waiting, *pending] if reason), None)
+    return next((plain(reason, LONGEST_REASON) for reason in [*ended, *waiting, *pending] if reason), None)

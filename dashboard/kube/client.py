@@ -6,6 +6,7 @@ maximum size.
 """
 
 import contextlib
+import re
 import socket
 import time
 from collections import Counter
@@ -22,8 +23,8 @@ from kubernetes.client import ApiClient, ApiException
 from kubernetes.client import Configuration as Configuration  # re-exported
 from kubernetes.config import incluster_config
 
-from dashboard.config import ConfigError
 from dashboard.core import objects
+from webserver.environment import ConfigError
 
 ERROR_LENGTH = 200  # characters of an external error message
 CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s), and for each step of the TLS handshake
@@ -33,6 +34,7 @@ LOST_SECONDS = 5  # a connection whose peer's kernel is silent for this long is 
 LARGEST_ANSWER = 64 << 20  # bytes of one page of a list
 LARGEST_LINE = 8 << 20  # bytes: an object has at most 1.5 MB in etcd, in a denser encoding than JSON
 READ_BYTES = 1 << 16
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what decoding any bytes may raise
 DONE = (200, 201, 202)  # read or changed, created, deletion accepted
 
 # The first keep-alive probe goes after 2 s of silence, then one a second. With TCP_USER_TIMEOUT, the kernel closes the
@@ -91,6 +93,18 @@ class Gone(KubeStatusError):
 
 class InvalidAnswer(KubeError):
     outcome = "garbled"
+
+
+def decoded(decoder: Any, data: bytes | msgspec.Raw) -> Any:
+    """Decode the API server's bytes with a msgspec decoder. Raise InvalidAnswer."""
+    try:
+        return decoder.decode(data)
+    except DECODE_ERRORS as error:
+        reason = _PATTERN.sub("of another form", str(error))[:ERROR_LENGTH]
+        raise InvalidAnswer(f"the API server's response can't be read: {reason}") from error
+
+
+_PATTERN = re.compile(r"matching regex '.*'")  # in msgspec's message, where it says nothing to a person
 
 
 def object_path(namespace: str, resource: str, name: str = "") -> str:
@@ -308,7 +322,7 @@ def status_error(status: int, body: bytes, retry_after: str | None = None) -> Ku
     """Return the error for a status, with the API's message if the body has one."""
     try:
         message = msgspec.json.decode(body, type=objects.Status).message
-    except (msgspec.DecodeError, RecursionError):
+    except DECODE_ERRORS:
         message = ""
     kind = Gone if status == 410 else Forbidden if status in (401, 403) else KubeStatusError
     return kind(status, message, float(retry_after) if retry_after and retry_after.isdecimal() else 0.0)

@@ -20,11 +20,13 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
+from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject
 
 NAME = "dashboard-runs"  # the Lease's name in the manifests
+LONGEST_NAME = 253  # of a holder and of its run: holderIdentity has no limit
 
 Json = dict[str, Any]
 
@@ -151,7 +153,8 @@ class Lease:
         holder, _, run = identity.partition("/")
         if holder == self._holder and identity != self._identity:
             return None
-        return LeaseHolder(holder, run, spec.get("acquireTime") or spec.get("renewTime") or "")
+        since = spec.get("acquireTime") or spec.get("renewTime") or ""
+        return LeaseHolder(plain(holder, LONGEST_NAME), plain(run, LONGEST_NAME), since)
 
 
 def _micro_time(time: float) -> str:

@@ -103,7 +103,10 @@ def newest(events: Iterable[Json]) -> list[Json]:
     named = [(_event(event), _map(event, "metadata").get("name", "")) for event in events]
 
     def age(one: tuple[Json, str]) -> tuple[int, str, float]:
-        at = seconds(one[0]["at"]) if one[0]["at"] else 0.0
+        try:
+            at = seconds(one[0]["at"]) if one[0]["at"] else 0.0
+        except (ValueError, OverflowError):  # any client may write Events
+            at = 0.0
         return int(at), one[1], at
 
     return [event for event, _ in sorted(named, key=age, reverse=True)[:EVENTS]]

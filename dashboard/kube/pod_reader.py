@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dashboard.kube.client import Forbidden, KubeClient, KubeError, KubeStatusError
+from dashboard.kube.client import DECODE_ERRORS, Forbidden, KubeClient, KubeError, KubeStatusError
 from dashboard.kube.pod_details import (
     ContainerWaiting,
     Json,
@@ -107,7 +107,7 @@ def _translate_errors(kind: str, container: str = "") -> Iterator[None]:
         yield
     except KubeError as error:
         raise _translated(error, kind, container) from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise PodReadUnavailable("The API server's response is invalid.") from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dashboard.core.errors import ExternalError, NotFound
-from dashboard.kube.client import Forbidden, KubeClient, KubeError, KubeStatusError
+from dashboard.kube.client import DECODE_ERRORS, Forbidden, KubeClient, KubeError, KubeStatusError
 
 READ_SECONDS = 5.0  # until a response begins: a run waits for it
 TRIES = 5  # attempts of an update in case of conflicts
@@ -68,5 +68,5 @@ def translate_errors(action: str) -> Iterator[None]:
         raise ExternalError(f"The dashboard may not {action}: the API server says {error}.") from error
     except KubeError as error:
         raise ExternalError(f"The dashboard could not {action}: {error}.") from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise ExternalError(f"The dashboard could not {action}: the API server's response is invalid.") from error

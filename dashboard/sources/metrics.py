@@ -5,7 +5,6 @@ there are ready pods and none answers. Terminating pods are scraped too: they se
 """
 
 import logging
-import math
 import re
 import threading
 import time
@@ -18,6 +17,7 @@ import urllib3
 from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.events import Counters, Emit
+from dashboard.core.quantity import LARGEST_SAFE_INTEGER
 
 SCRAPE_SECONDS = 1.0
 SOCKET_SECONDS = 0.4  # to connect, and for each read
@@ -117,16 +117,16 @@ def parse_counters(text: str) -> Counters:
             errors += value if labels.get("status", "").startswith("5") else 0
         else:
             bound = float(labels.get("le", "nan"))
-            if math.isnan(bound):
-                raise ValueError("a bucket without a bound")
+            if not bound > 0:  # also of a bucket without one
+                raise ValueError(f"a bucket up to {bound}")
             buckets[bound] = buckets.get(bound, 0) + value
     return Counters(requests, errors, tuple(sorted(buckets.items())))
 
 
 def _count(number: str) -> float:
     value = float(number)
-    if not 0 <= value < math.inf:
-        raise ValueError(f"a counter of {number}")
+    if not 0 <= value <= LARGEST_SAFE_INTEGER:  # larger ones do not count by ones
+        raise ValueError(f"a counter of {number[:40]}")
     return value
 
 

@@ -10,7 +10,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -18,17 +19,21 @@ import orjson
 from bson import ObjectId, json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
+from msgspec.structs import replace
 from pymongo import MongoClient, monitoring
 from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.events import Emit
+from dashboard.core.quantity import LARGEST_SAFE_INTEGER, MOST_BYTES
 from dashboard.core.timestamps import rfc3339
 
 NEWEST_DOCUMENTS = 20
 LARGEST_SHOWN_BYTES = 4096  # of a document's JSON
 LARGEST_FETCHED_BYTES = 32 << 10  # of its BSON, which can be several times as large as its JSON
+LARGEST_ID_BYTES = 1024  # of the BSON of its _id, which can be as large as a document
+LONGEST_ID = 1024  # characters
 READ_SECONDS = 0.1  # between the starts of two reads, at least
 OPERATIONS_SECONDS = 1.0
 SIZES_SECONDS = 10.0
@@ -38,7 +43,7 @@ SELECTION_MS = 2000
 HEARTBEAT_MS = 1000
 SOCKET_MS = 5000
 AWAIT_MS = 1000  # how long the server holds a getMore without changes: must be less than SOCKET_MS
-LARGEST_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
+UNREADABLE = {"…": "This document can't be shown."}
 OPERATIONS = ("insert", "query", "update", "delete")  # without "command": heartbeats and this source's reads
 CHANGES = ("insert", "update", "replace", "delete", "drop", "rename", "dropDatabase", "invalidate")
 LONG_SECTIONS = ("locks", "metrics", "repl", "tcmalloc", "transactions", "wiredTiger")  # of serverStatus
@@ -101,14 +106,7 @@ class MongoSource:
     def _collection(self) -> Any:
         database, collection = self._names
         assert self._client is not None  # noqa: S101 - started
-        options: CodecOptions[RawBSONDocument] = CodecOptions(
-            tz_aware=True,
-            tzinfo=UTC,
-            document_class=RawBSONDocument,  # decoded one by one, and nothing in it becomes a DBRef
-            datetime_conversion=DatetimeConversion.DATETIME_AUTO,  # a date after the year 9999 would raise
-            unicode_decode_error_handler="replace",
-        )
-        return self._client.get_database(database, codec_options=options).get_collection(collection)
+        return self._client.get_database(database, codec_options=RAW).get_collection(collection)
 
     def _listen(self) -> None:
         """Set `_changed` at each change, and when a stream is opened, as changes before that were not seen."""
@@ -197,12 +195,13 @@ class MongoSource:
             version=self._version,
             count=count,
             size_bytes=size,
-            newest=[shown(row) for row in rows],
+            newest=distinct([shown(row) for row in rows]),
         )
 
     def _volume(self) -> events.VolumeUsage:
         stats = self._collection.database.command("dbStats")
-        return events.VolumeUsage(at=now(), used_bytes=int(stats["fsUsedSize"]), total_bytes=int(stats["fsTotalSize"]))
+        used, total = (min(int(stats[name]), MOST_BYTES) for name in ("fsUsedSize", "fsTotalSize"))
+        return events.VolumeUsage(at=now(), used_bytes=used, total_bytes=total)
 
     def _status(self) -> Mapping[str, Any]:
         """Return serverStatus without its long sections. Update the version: an outage may have been an upgrade."""
@@ -239,7 +238,8 @@ class Correction:
         """Return the number of documents and their bytes."""
         if 0 in stats and self._lack != (0, 0):
             self.is_due = True
-        return max(0, stats[0] + self._lack[0]), max(0, stats[1] + self._lack[1])
+        count, size = (min(max(0, of + lack), MOST_BYTES) for of, lack in zip(stats, self._lack, strict=True))
+        return count, size
 
     def measure(self, collection: Any) -> bool:
         """Count the documents if that is due. Return whether the correction changed. Raise PyMongoError."""
@@ -265,6 +265,14 @@ class Correction:
         return True
 
 
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    tz_aware=True,
+    tzinfo=UTC,
+    document_class=RawBSONDocument,  # decoded one by one, and nothing in it becomes a DBRef
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,  # a date after the year 9999 would raise
+    unicode_decode_error_handler="replace",
+)
+
 COUNTED: list[Mapping[str, Any]] = [
     {"$group": {"_id": None, "count": {"$sum": 1}, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}},
 ]
@@ -272,8 +280,14 @@ COUNTED: list[Mapping[str, Any]] = [
 NEWEST: list[Mapping[str, Any]] = [
     {"$sort": {"_id": -1}},
     {"$limit": NEWEST_DOCUMENTS},
-    {"$project": {"size": {"$bsonSize": "$$ROOT"}, "root": "$$ROOT"}},
-    {"$project": {"size": 1, "root": {"$cond": [{"$lte": ["$size", LARGEST_FETCHED_BYTES]}, "$root", None]}}},
+    {"$project": {"size": {"$bsonSize": "$$ROOT"}, "id_size": {"$bsonSize": {"_id": "$_id"}}, "root": "$$ROOT"}},
+    {
+        "$project": {
+            "_id": {"$cond": [{"$lte": ["$id_size", LARGEST_ID_BYTES]}, "$_id", "…"]},
+            "size": 1,
+            "root": {"$cond": [{"$lte": ["$size", LARGEST_FETCHED_BYTES]}, "$root", None]},
+        }
+    },
 ]
 
 
@@ -330,30 +344,43 @@ def shown(row: Mapping[str, Any]) -> events.Document:
 
     An ObjectId is shown in hex and gives the time of insertion; any other id is shown as JSON.
     """
-    id_, root, size = row["_id"], row["root"], row["size"]
-    is_object_id = isinstance(id_, ObjectId)
     document: dict[str, Any] | None = None
+    try:
+        id_, root, size = row["_id"], row["root"], row["size"]
+        is_object_id = isinstance(id_, ObjectId)
+        name = str(id_) if is_object_id else orjson.dumps(plain(id_)).decode()
+        name = name if len(name) <= LONGEST_ID else f"{name[:LONGEST_ID]}…"
+        inserted = rfc3339(id_.generation_time) if is_object_id else None
+    except Exception as error:
+        log.info("could not decode the _id of a document: %s", error)
+        return events.Document("…", UNREADABLE, None)
     if root is not None:
         try:
             document = {key: plain(value) for key, value in root.items() if key != "_id"}
             size = len(orjson.dumps(document))
         except Exception as error:  # one document that can't be decoded must not hide the others
             log.info("could not decode a document: %s", error)
-            document, size = {"…": "This document can't be shown."}, 0
-    truncated = document is None or size > LARGEST_SHOWN_BYTES
-    exact = document is None or truncated or not _rounds(document)
-    return events.Document(
-        id=str(id_) if is_object_id else orjson.dumps(plain(id_)).decode(),
-        document={"…": f"{size} bytes, too large to show"} if document is None or truncated else document,
-        inserted=rfc3339(id_.generation_time) if is_object_id else None,
-        truncated=truncated,
-        text=None if exact else orjson.dumps(document).decode(),
-    )
+            return events.Document(name, UNREADABLE, inserted)
+    if document is None or size > LARGEST_SHOWN_BYTES:
+        return events.Document(name, {"…": f"{size} bytes, too large to show"}, inserted, truncated=True)
+    text = orjson.dumps(document).decode() if _rounds(document) else None
+    return events.Document(name, document, inserted, text=text)
+
+
+def distinct(documents: Sequence[events.Document]) -> list[events.Document]:
+    """Number the documents of equal ids: _ids of different types may be shown alike."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for document in documents:
+        seen[document.id] += 1
+        number = seen[document.id]
+        numbered.append(document if number == 1 else replace(document, id=f"{document.id} ({number})"))
+    return numbered
 
 
 def plain(value: Any) -> Any:
     """Return the value as relaxed extended JSON: a value that was inserted as JSON is unchanged."""
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool) or type(value) is str:  # not Code, which is a str, too
         return value
     if isinstance(value, int):
         return int(value)

@@ -22,7 +22,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -43,6 +43,7 @@ from dashboard.kube.client import (
     KubeStatusError,
     RequestCounter,
     Unreachable,
+    decoded,
     status_error,
 )
 
@@ -66,6 +67,9 @@ HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_ANSWER_SECONDS = 3.0
 REQUEST_SECONDS = (1.0, 1.25)  # the pause for each request of a failed round; jitter spreads the kinds
 LONGEST_WAIT_SECONDS = 2.5  # the longest Retry-After that is respected: the page must be right within 3 s
+
+PAGE = msgspec.json.Decoder(objects.ListPage)
+IDENTIFIED = msgspec.json.Decoder(objects.Identified)
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +132,7 @@ class Reflector:
         self._emit = emit
         self._stopped = stopped
         self._object: Any = msgspec.json.Decoder(objects.KINDS[kind])
-        self._page: Any = msgspec.json.Decoder(objects.page_of(kind))
         self._line = msgspec.json.Decoder(objects.WatchLine)
-        self._bookmark = msgspec.json.Decoder(objects.Bookmarked)
         self._status = msgspec.json.Decoder(objects.Status)
         self._version = ""  # the resourceVersion to resume from; empty: list first
         self._requests = 0  # of this round
@@ -162,18 +164,19 @@ class Reflector:
 
     def _list(self) -> None:
         """Read all pages, then emit one event: an incomplete list must not look like deletions."""
-        found: list[Any] = []
+        found: list[msgspec.Raw] = []
         query: dict[str, str | int] = {"limit": PAGE_OBJECTS}
         before = self._requests
         while True:
             self._requests += 1
-            page = _decoded(self._page, self.api.get(self._path, **query))
+            page = decoded(PAGE, self.api.get(self._path, **query))
             found += page.items or ()
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
         self._requests = before + 1  # a complete list counts as one request, however many pages
-        self._emit(events.ObjectsListed(at=now(), kind=self._kind, objects=found))
+        readable, unreadable = read_all(self._object, found)
+        self._emit(events.ObjectsListed(at=now(), kind=self._kind, objects=readable, unreadable=unreadable))
         self._health.listed()
         self._version = page.metadata.resource_version
 
@@ -194,7 +197,7 @@ class Reflector:
             with contextlib.closing(self.api.lines(self._path, seconds + ANSWER_SECONDS, **query)) as lines:
                 self._health.confirm()
                 for line in lines:
-                    self._take(_decoded(self._line, line))
+                    self._take(decoded(self._line, line))
         except Gone:
             self._version = ""
             return False
@@ -208,27 +211,37 @@ class Reflector:
         is a repetition, and must not undo it. Deletions always count, as a uid is never used again."""
         match line.type:
             case "ERROR":
-                status = _decoded(self._status, line.object)
+                status = decoded(self._status, line.object)
                 self._version = ""  # the missed changes are unknown
                 raise status_error(status.code, bytes(line.object))
             case "BOOKMARK":
-                version = _decoded(self._bookmark, line.object).metadata.resource_version
+                version = decoded(IDENTIFIED, line.object).metadata.resource_version
                 if is_earlier(version, self._version):  # etcd was restored from a backup
                     raise Gone(410, "the resourceVersion went backwards")
                 self._version = version
                 self._health.confirm()
             case "DELETED":
-                meta = _decoded(self._object, line.object).metadata
+                meta = decoded(IDENTIFIED, line.object).metadata
                 self._emit(events.ObjectDeleted(at=now(), kind=self._kind, uid=meta.uid))
                 if not is_earlier(meta.resource_version, self._version):
                     self._version = meta.resource_version
-            case _:
-                changed = _decoded(self._object, line.object)
-                version = changed.metadata.resource_version
+            case "ADDED" | "MODIFIED":
+                version, change = self._change(line.object)
                 if version == self._version or is_earlier(version, self._version):
                     return
-                self._emit(events.ObjectChanged(at=now(), kind=self._kind, object=changed))
+                self._emit(change)
                 self._version = version
+            case _:
+                raise InvalidAnswer(f"the watch has a line of the unknown type {line.type[:40]!r}")
+
+    def _change(self, raw: msgspec.Raw) -> tuple[str, events.Event]:
+        """Return the object's version and the event. Raise InvalidAnswer if not even that can be read."""
+        try:
+            changed = decoded(self._object, raw)
+        except InvalidAnswer as error:
+            version = decoded(IDENTIFIED, raw).metadata.resource_version
+            return version, events.ObjectUnreadable(at=now(), kind=self._kind, object=unreadable(raw, error))
+        return changed.metadata.resource_version, events.ObjectChanged(at=now(), kind=self._kind, object=changed)
 
 
 class Poller:
@@ -240,19 +253,26 @@ class Poller:
         self._path = path
         self._emit = emit
         self._stopped = stopped
-        self._page = msgspec.json.Decoder(objects.ListPage[objects.PodMetrics])
+        self._sample = msgspec.json.Decoder(objects.PodMetrics)
         self._health = SourceHealth("metrics", emit)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
-            try:
-                page = _decoded(self._page, self.api.get(self._path))
-                self._emit(events.MetricsSampled(at=now(), samples=page.items or []))
-                self._health.listed()
-            except Exception as error:
+            if error := self._round():
                 self._health.fail(error)
             self._stopped.wait(max(1.0, METRICS_SECONDS - (time.monotonic() - began)))
+
+    def _round(self) -> Exception | None:
+        """Emit the samples. Return the error, or None."""
+        try:
+            page = decoded(PAGE, self.api.get(self._path))
+            samples, unreadable = read_all(self._sample, page.items or ())
+            self._emit(events.MetricsSampled(at=now(), samples=samples, unreadable=unreadable))
+            self._health.listed()
+        except Exception as error:
+            return error
+        return None
 
 
 class Heartbeat:
@@ -275,7 +295,7 @@ class Heartbeat:
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                self._emit_version(_decoded(self._build, self.api.get(VERSION_PATH)).git_version)
+                self._emit_version(decoded(self._build, self.api.get(VERSION_PATH)).git_version)
             except Unreachable:
                 self._on_silence()
             except KubeStatusError as error:
@@ -336,8 +356,21 @@ def is_earlier(version: str, than: str) -> bool:
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
-def _decoded(decoder: Any, data: bytes | msgspec.Raw) -> Any:
+def read_all(decoder: Any, raws: Iterable[msgspec.Raw]) -> tuple[list[Any], list[events.UnreadableObject]]:
+    """Decode objects one by one. Return them, and those that can't be decoded."""
+    readable, others = [], []
+    for raw in raws:
+        try:
+            readable.append(decoded(decoder, raw))
+        except InvalidAnswer as error:
+            others.append(unreadable(raw, error))
+    return readable, others
+
+
+def unreadable(raw: msgspec.Raw, error: InvalidAnswer) -> events.UnreadableObject:
+    """Return what is known of an object that can't be decoded."""
     try:
-        return decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidAnswer(f"the API server's response can't be read: {error}") from error
+        meta = decoded(IDENTIFIED, raw).metadata
+    except InvalidAnswer:
+        meta = objects.Identity()
+    return events.UnreadableObject(meta.uid, meta.name, str(error))

@@ -22,7 +22,7 @@ from flask.sessions import SecureCookieSessionInterface
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, MisdirectedRequest, Unauthorized
 
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.problems import problem
 from webserver import hosts
 
@@ -45,7 +45,7 @@ View = Callable[P, Response]
 class Auth:
     """Checks tokens, and limits the attempts of each address."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: DashboardConfig) -> None:
         self._tokens = {"operator": config.operator_token.encode(), "viewer": config.viewer_token.encode()}
         self._key = config.session_key.encode()
         self._limit = AttemptLimit()
@@ -179,7 +179,7 @@ def forget_old_cookies(response: Response) -> Response:
     return response
 
 
-def install(app: Flask, auth: Auth, config: Config) -> None:
+def install(app: Flask, auth: Auth, config: DashboardConfig) -> None:
     """Set up sessions, the checks of Host and CSRF, and the security headers of every response."""
     app.secret_key = config.session_key
     app.session_interface = SessionCookie()
@@ -221,7 +221,7 @@ def current_role() -> str | None:
 
 def check_host() -> None:
     """Abort with 421 unless Host is one of the dashboard's own names."""
-    config: Config = current_app.config["DASHBOARD"]
+    config: DashboardConfig = current_app.config["DASHBOARD"]
     if not hosts.is_own(request.headers.get("Host", ""), config.allowed_hosts):
         raise MisdirectedRequest("The dashboard is not asked by this name: list it in ALLOWED_HOSTS.")
 

@@ -264,18 +264,34 @@ class Hub:
             state = self._snapshot.state(len(self._viewers))
             self._timeline.compare(self._state, state, now())
             state["timeline"] = self._timeline.entries()
-            changes = diff(self._state, state)
-            if not changes:
+            message = self._patch(state)
+            if message is None:
                 return
             self._seq += 1
             self._state = state
-            message = orjson.dumps({"epoch": self.epoch, "seq": self._seq, "changes": changes})
             self.counts.patches += 1
             self.counts.patch_bytes += len(message)
             if self._broadcaster:
                 self._broadcaster.patch(message)
             for viewer, sent in self._viewers.items():
                 self._account(viewer, sent, len(message))
+
+    def _patch(self, state: dict[str, Any]) -> bytes | None:
+        """Encode the changes from the current state to `state`, which becomes it only then; None without changes.
+
+        A part that can't be encoded stays as it was. That is a bug, which must not freeze the other parts.
+        """
+        try:
+            changes = diff(self._state, state)
+            return orjson.dumps({"epoch": self.epoch, "seq": self._seq + 1, "changes": changes}) if changes else None
+        except orjson.JSONEncodeError:
+            log.exception("could not encode a part of the state")
+        for name, part in state.items():
+            try:
+                orjson.dumps(part)
+            except orjson.JSONEncodeError:
+                state[name] = self._state[name]
+        return self._patch(state)
 
     def _account(self, viewer: str, sent: Viewer, size: int) -> None:
         """Note that the viewer was sent a patch. With too many unacknowledged ones it becomes a slow client."""
@@ -336,7 +352,12 @@ def source_of(event: events.Event) -> str:
     match event:
         case events.SourceStatus(source=source):
             return source
-        case events.ObjectsListed(kind=kind) | events.ObjectChanged(kind=kind) | events.ObjectDeleted(kind=kind):
+        case (
+            events.ObjectsListed(kind=kind)
+            | events.ObjectChanged(kind=kind)
+            | events.ObjectUnreadable(kind=kind)
+            | events.ObjectDeleted(kind=kind)
+        ):
             return kind
         case events.CollectionRead() | events.OperationRate() | events.VolumeUsage() | events.MongoUnavailable():
             return "mongo"

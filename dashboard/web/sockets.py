@@ -4,6 +4,7 @@ A request without permission is refused with a status before the upgrade, since 
 """
 
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -17,21 +18,24 @@ from werkzeug.exceptions import HTTPException
 from dashboard.web.auth import bearer_token, check_host, current_role, same_origin, session_end, session_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
+from dashboard.web.page_socket import LONGEST_MESSAGE, PageSocket
 from dashboard.web.problems import problem
 from webserver.channel import Channel
 from webserver.forwarded import Wsgi
 
 PATH = "/socket.io"
 PING_SECONDS = 10
-LONGEST_MESSAGE = 4096  # bytes; a page's messages are a name and a number
 FOLLOWING = "following"  # the room of the viewers that get patches
 USER_TIMEOUT_MS = 30_000
 JOIN_SECONDS = 10.0  # from the upgrade to Socket.IO's connect packet
+MOST_WAITING_BYTES = 64 << 20  # of messages for all pages: one may acknowledge what it has not read
 MOST_JOINING = 10  # sockets in between; each occupies one of the server's spare threads
 NO_UPGRADE = (
     "The request is no WebSocket. If it was one in the browser, a proxy on the way has removed its Upgrade header:"
     " let it pass Upgrade and Connection on."
 )
+
+log = logging.getLogger(__name__)
 
 
 class Sockets:
@@ -55,6 +59,8 @@ class Sockets:
             ping_timeout=PING_SECONDS,
             max_http_buffer_size=LONGEST_MESSAGE,
         )
+        engine = self._io.server.eio
+        engine._async = {**engine._async, "websocket": PageSocket}
         self._io.on_event("connect", self._on_connect)
         self._io.on_event("disconnect", self._on_disconnect)
         self._io.on_event("snapshot", self._on_snapshot)
@@ -100,6 +106,7 @@ class Sockets:
         for viewer, (_, until) in list(self._sessions.items()):
             if time.time() > until:
                 self.disconnect(viewer)
+        self._bound_waiting()
 
     def follow(self, viewer: str) -> None:
         with contextlib.suppress(KeyError, ValueError):  # it has just left
@@ -116,24 +123,48 @@ class Sockets:
         """Queue a message for each page. It is JSON already, so it is not encoded again."""
         self._io.server.emit(name, orjson.Fragment(message), to=to, namespace="/")
 
+    def _bound_waiting(self) -> None:
+        """Disconnect the page for which most waits, while too much waits for all together."""
+        waiting = {viewer: self._waiting(viewer) for viewer in list(self._connections)}
+        while sum(_united(waiting.values()).values()) > MOST_WAITING_BYTES:
+            most = max(waiting, key=lambda viewer: sum(waiting[viewer].values()))
+            log.warning("too much waits for the pages: one is disconnected")
+            self.disconnect(most)
+            del waiting[most]
+
+    def _waiting(self, viewer: str) -> dict[int, int]:
+        """Return the lengths of the messages that wait for a page, by identity: pages share the patches and ticks."""
+        engine = self._io.server.eio
+        page = engine.sockets.get(self._io.server.manager.eio_sid_from_sid(viewer, "/"))
+        if page is None:
+            return {}
+        with page.queue.mutex:
+            return {id(packet): len(packet.data or "") for packet in page.queue.queue if packet}
+
     # From the pages
 
     def _on_connect(self, auth: object = None) -> bool:
         viewer = request.sid  # type: ignore[attr-defined]
-        if connection := client_socket(request.environ):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        connection = client_socket(request.environ)
+        if connection:
+            with contextlib.suppress(OSError):  # it is closed already, and leaves in a moment
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
-            self._joining.pop(connection, None)
         self._sessions[viewer] = session_id(), session_end()
         try:
             self._hub.join(viewer)
-        except TooManyViewers:
+        except TooManyViewers:  # the socket, which has not joined, is disconnected soon
+            self._connections.pop(viewer, None)
+            self._sessions.pop(viewer, None)
             return False
+        if connection:
+            self._joining.pop(connection, None)
         return True
 
     def _on_disconnect(self, reason: object = None) -> None:
+        """Forget a viewer, and disconnect its socket, which would occupy threads of the server."""
         viewer = request.sid  # type: ignore[attr-defined]
-        self._connections.pop(viewer, None)
+        self.disconnect(viewer)
         self._sessions.pop(viewer, None)
         self._hub.leave(viewer)
 
@@ -184,6 +215,10 @@ class UpgradeGate:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return problem(426, NO_UPGRADE, Upgrade="websocket")
         return None
+
+
+def _united(parts: Iterable[dict[int, int]]) -> dict[int, int]:
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _disconnect(connection: socket.socket) -> None:

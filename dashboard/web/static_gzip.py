@@ -19,7 +19,7 @@ ENDPOINTS = ("static", "pages.index")
 
 def install(app: Flask) -> None:
     """Compress the responses of ENDPOINTS."""
-    cache: dict[tuple[str, str], bytes] = {}  # (path, ETag) → gzipped
+    cache: dict[str, bytes] = {}  # ETag, which names the file → gzipped. Not by path: a file has any number of them
 
     @app.after_request
     def compress(response: Response) -> Response:
@@ -32,13 +32,12 @@ def install(app: Flask) -> None:
         etag = response.get_etag()[0]
         if etag is None:
             return _replaced(response, gzip.compress(response.get_data(), LEVEL, mtime=0))
-        key = request.path, etag
         file, response.direct_passthrough = response.response, False
-        if key not in cache:
-            cache[key] = gzip.compress(_without_comments(response), LEVEL, mtime=0)
+        if etag not in cache:
+            cache[etag] = gzip.compress(_without_comments(response), LEVEL, mtime=0)
         if close := getattr(file, "close", None):
             close()
-        return _replaced(response, cache[key])
+        return _replaced(response, cache[etag])
 
 
 def _without_comments(response: Response) -> bytes:

@@ -19,14 +19,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, Config, ConfigError
+from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, ServiceConfig
+from webserver.environment import ConfigError
 from webserver.worker import end_with_worker
 
 MMAP_THRESHOLD = 256 * 1024  # bytes; larger allocations get a mapping of their own
 ARENAS = 2
 
 try:
-    _config = Config.from_environment()
+    _config = ServiceConfig.from_environment()
 except ConfigError as error:
     raise SystemExit(f"service: {error}") from None
 

@@ -26,8 +26,9 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from service import logs
-from service.config import ConfigError, SidecarConfig
+from service.config import SidecarConfig
 from service.sidecar.users import ROLES_DATABASE, MissingSecret, Privilege, User, Users, privileges, read_users
+from webserver.environment import ConfigError
 
 Client = MongoClient[dict[str, Any]]
 

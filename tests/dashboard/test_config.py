@@ -1,6 +1,7 @@
 import pytest
 
-from dashboard.config import ConfigError, mock, read
+from dashboard.config import mock, read
+from webserver.environment import ConfigError
 
 GOOD = {
     "MONGODB_URI": "mongodb://127.0.0.1:27017/?replicaSet=rs0",

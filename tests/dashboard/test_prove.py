@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.dashboard.stubs import OPERATOR, VIEWER, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, VIEWER
 from tools.local.mongod import free_port
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
@@ -305,16 +306,16 @@ def test_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_for_
 
 
 @pytest.fixture(scope="module")
-def mock() -> Iterator[Served]:
+def mock() -> Iterator[DashboardProcess]:
     """The dashboard itself, on the mock, whose runs take a second."""
-    with Served(viewers=4, MOCK_SPEED="20") as served:
-        yield served
+    with DashboardProcess(viewers=4, MOCK_SPEED="20") as process:
+        yield process
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
 def test_dashboard_itself_is_understood(
-    start: Callable[..., subprocess.Popen[str]], mock: Served, tmp_path: Path, demo: str
+    start: Callable[..., subprocess.Popen[str]], mock: DashboardProcess, tmp_path: Path, demo: str
 ) -> None:
     process = start("--url", mock.url, "--every", "0.1", demo=demo)
     out, err = process.communicate(timeout=60)
@@ -326,7 +327,9 @@ def test_dashboard_itself_is_understood(
 
 
 @pytest.mark.slow
-def test_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
+def test_dashboards_own_refusals_are_understood(
+    start: Callable[..., subprocess.Popen[str]], mock: DashboardProcess
+) -> None:
     for arguments, token, words in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),

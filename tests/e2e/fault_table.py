@@ -1,4 +1,4 @@
-"""docs/faults.md: what each fault did to requests and to the page. docs/faults.jsonl has a line for each."""
+"""The effect of each fault on requests and on the page: docs/faults.jsonl, and the table docs/faults.md."""
 
 import json
 from collections import Counter
@@ -18,40 +18,40 @@ Each fault is made on the embedded cluster while 20 documents a second are writt
 are read from `/data`. *Right again* is the time from the fault's end until the page's sources are all live and a
 document is stored. *Lost* are documents that were acknowledged and are not in the database afterwards.
 
-| fault | for | requests | failed | slowest | the page said | right again | lost |
+| fault | for | requests | failed | slowest | the page's sources | right again | lost |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one fault did. Times are in seconds."""
+    """The effect of one fault. Times are in seconds."""
 
     fault: str
     lasted: float
     requests: int
-    failed: dict[str, int]  # by status, or by the name of the error
+    failed: dict[str, int]  # by status, or by the error's class
     slowest: float
-    stale: list[str]  # the sources that were not live at some time
-    page_away: float  # the longest time in which the dashboard did not answer
+    stale: list[str]  # sources that were not live at some time
+    page_away: float  # the longest time without a response of the dashboard
     recovered: float
     lost: int
     commit: str
 
     def line(self) -> str:
         failed = ", ".join(f"{status}: {count}" for status, count in sorted(self.failed.items())) or "0"
-        said = f"not live: {', '.join(self.stale)}" if self.stale else "all live"
+        sources = f"not live: {', '.join(self.stale)}" if self.stale else "all live"
         if self.page_away >= 2:
-            said += f"; the dashboard did not answer for {self.page_away:.0f} s"
+            sources += f"; the dashboard did not answer for {self.page_away:.0f} s"
         cells = (
-            self.fault, f"{self.lasted:.0f} s", f"{self.requests:,}", failed, f"{self.slowest:.1f} s", said,
+            self.fault, f"{self.lasted:.0f} s", f"{self.requests:,}", failed, f"{self.slowest:.1f} s", sources,
             f"{self.recovered:.1f} s", str(self.lost),
         )  # fmt: skip
         return f"| {' | '.join(cells)} |"
 
 
 def record(row: Row, rows: Path = ROWS, table: Path = TABLE) -> None:
-    """Put the row in place of the fault's earlier one, and write the table."""
+    """Replace the fault's earlier row, and write the table."""
     found = [Row(**json.loads(line)) for line in rows.read_text().splitlines()] if rows.exists() else []
     if row.fault in [each.fault for each in found]:
         found = [row if each.fault == row.fault else each for each in found]

@@ -1,4 +1,4 @@
-"""The network policies, tried from every pod that has a part, and from strangers."""
+"""The network policies: connections from each pod of the deployment, and from foreign pods."""
 
 import contextlib
 import json
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.controls import until
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import Deployment, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -22,19 +21,19 @@ for target in sys.argv[1:]:
     except OSError:
         pass
 """
-# Who reaches what, by the names of `targets`.
+# {source: reachable targets}
 REACHABLE: dict[str, set[str]] = {
     "flask": {"mongodb"},
     "dashboard": {"flask", "flask metrics", "mongodb", "crash", "API server"},
     "mongodb": {"mongodb"},
-    "other pod": set(),  # in the same namespace, with a label of its own
+    "other pod": set(),  # in the same namespace, with another label
     "other namespace": {"flask", "dashboard"},
     "monitoring": {"flask", "flask metrics", "dashboard", "dashboard metrics"},
 }
 WORKLOADS = {"flask": "deployment/flask", "dashboard": "deployment/dashboard", "mongodb": "mongodb-0"}
-# Whether these are reached says nothing: a program's own Service may choose the pod itself, and no policy of ours
-# restricts what pods of other namespaces send.
-UNDECIDED = {
+# Targets that are not tested: a pod's own Service may route to the pod itself, and no policy of ours restricts the
+# egress of other namespaces.
+UNTESTED = {
     "flask": {"flask", "flask metrics"},
     "dashboard": {"dashboard", "dashboard metrics"},
     "mongodb": {"crash"},  # in the same pod
@@ -44,27 +43,27 @@ UNDECIDED = {
 
 
 @pytest.fixture(scope="module")
-def strangers(deployment: Deployment) -> Iterator[dict[str, tuple[str, str]]]:
-    """Pods of others, as {name: (namespace, pod)}."""
-    places = {"other pod": "flask-mongodb", "other namespace": "stranger", "monitoring": "monitoring"}
+def foreign_pods(deployment: Deployment) -> Iterator[dict[str, tuple[str, str]]]:
+    """Pods beside the deployment, as {name: (namespace, pod)}."""
+    places = {"other pod": "flask-mongodb", "other namespace": "foreign", "monitoring": "monitoring"}
     image = deployment.get("deployment", "flask")["spec"]["template"]["spec"]["containers"][0]["image"]
-    for namespace in ("stranger", "monitoring"):
+    for namespace in ("foreign", "monitoring"):
         deployment.kubectl("create", "namespace", namespace)
     try:
         for namespace in places.values():
             deployment.kubectl("--namespace", namespace, "create", "--filename", "-", input=json.dumps(pod(image)))
-            ready = ("wait", "--for=condition=Ready", "pod/stranger", "--timeout=60s")
+            ready = ("wait", "--for=condition=Ready", "pod/foreign", "--timeout=60s")
             deployment.kubectl("--namespace", namespace, *ready)
-        yield {name: (namespace, "stranger") for name, namespace in places.items()}
+        yield {name: (namespace, "foreign") for name, namespace in places.items()}
     finally:
-        deployment.kubectl("--namespace", "flask-mongodb", "delete", "pod", "stranger", "--now", check=False)
-        for namespace in ("stranger", "monitoring"):
+        deployment.kubectl("--namespace", "flask-mongodb", "delete", "pod", "foreign", "--now", check=False)
+        for namespace in ("foreign", "monitoring"):
             deployment.kubectl("delete", "namespace", namespace, check=False)
 
 
 @pytest.fixture(scope="module")
 def targets(deployment: Deployment) -> dict[str, str]:
-    """The addresses, as {name: host:port}."""
+    """The targets' addresses, as {name: host:port}."""
     flask, dashboard, mongodb = (address(deployment, name) for name in ("flask", "dashboard", "mongodb"))
     return {
         "flask": "flask.flask-mongodb:5000",
@@ -78,12 +77,12 @@ def targets(deployment: Deployment) -> dict[str, str]:
 
 
 def pod(image: str) -> dict[str, Any]:
-    confined = {
+    security = {
         "allowPrivilegeEscalation": False, "runAsNonRoot": True, "runAsUser": 10009, "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }  # fmt: skip
-    container = {"name": "stranger", "image": image, "command": ["sleep", "600"], "securityContext": confined}
-    metadata = {"name": "stranger", "labels": {"app.kubernetes.io/name": "stranger"}}
+    container = {"name": "foreign", "image": image, "command": ["sleep", "600"], "securityContext": security}
+    metadata = {"name": "foreign", "labels": {"app.kubernetes.io/name": "foreign"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
 
 
@@ -93,18 +92,18 @@ def address(deployment: Deployment, name: str) -> str:
 
 
 @pytest.mark.parametrize("source", REACHABLE)
-def test_pod_reaches_what_it_needs_and_nothing_else(
-    source: str, deployment: Deployment, strangers: dict[str, tuple[str, str]], targets: dict[str, str]
+def test_pod_reaches_only_its_allowed_targets(
+    source: str, deployment: Deployment, foreign_pods: dict[str, tuple[str, str]], targets: dict[str, str]
 ) -> None:
-    namespace, name = strangers.get(source) or ("flask-mongodb", WORKLOADS[source])
+    namespace, name = foreign_pods.get(source) or ("flask-mongodb", WORKLOADS[source])
     container = ["--container", "sidecar"] if source == "mongodb" else []
-    tried = {key: target for key, target in targets.items() if key not in UNDECIDED.get(source, ())}
-    command = ["--namespace", namespace, "exec", name, *container, "--", "python", "-c", CONNECT, *tried.values()]
+    tested = {key: target for key, target in targets.items() if key not in UNTESTED.get(source, ())}
+    command = ["--namespace", namespace, "exec", name, *container, "--", "python", "-c", CONNECT, *tested.values()]
 
     def reached() -> set[str]:
         opened = deployment.kubectl(*command).split()
-        return {key for key, target in tried.items() if target in opened}
+        return {key for key, target in tested.items() if target in opened}
 
     with contextlib.suppress(AssertionError):
-        until(lambda: reached() == REACHABLE[source], 15)  # the policies reach a new pod a moment after its start
+        wait_until(lambda: reached() == REACHABLE[source], 15)  # policies take effect a moment after a pod's start
     assert reached() == REACHABLE[source]

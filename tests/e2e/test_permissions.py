@@ -1,4 +1,4 @@
-"""Every verb on every resource of the cluster, tried for the dashboard's account, against a list of what is allowed."""
+"""The dashboard's permissions: each verb on each resource of the cluster, against the list ALLOWED."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ READ = ("get", "list", "watch")
 
 
 class Access(NamedTuple):
-    """A request, as the authorizer sees it. An empty `name` is any object, an empty `namespace` the whole cluster."""
+    """A request to the authorizer. An empty `name` means any object, an empty `namespace` the whole cluster."""
 
     verb: str
     group: str
@@ -45,7 +45,7 @@ ALLOWED = {
     *(Access(verb, "coordination.k8s.io", "leases", "dashboard-runs") for verb in ("get", "update")),
     *(Access(verb, "", "configmaps", "dashboard-runs") for verb in ("get", "update")),
 }
-# What Kubernetes allows every authenticated user to do: to ask about itself.
+# The reviews of oneself, which Kubernetes allows every authenticated user.
 SELF = {
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
     ("create", "authorization.k8s.io", "selfsubjectrulesreviews"),
@@ -79,12 +79,12 @@ def get(deployment: Deployment, path: str) -> Any:
     return json.loads(deployment.kubectl("get", "--raw", path))
 
 
-def test_account_may_do_what_is_listed_and_nothing_else(deployment: Deployment, api: client.ApiClient) -> None:
-    known = resources(deployment)
-    assert {(access.group, access.resource) for access in ALLOWED} <= {(group, name) for group, name, _ in known}
-    tried = [
+def test_account_has_exactly_the_listed_permissions(deployment: Deployment, api: client.ApiClient) -> None:
+    served = resources(deployment)
+    assert {(access.group, access.resource) for access in ALLOWED} <= {(group, name) for group, name, _ in served}
+    tested = [
         Access(verb, group, resource, name, namespace)
-        for (group, resource, namespaced), verb in itertools.product(sorted(known), VERBS)
+        for (group, resource, namespaced), verb in itertools.product(sorted(served), VERBS)
         for namespace in ((NAMESPACE, "kube-system", "") if namespaced else ("",))
         for name in ("", *(("another", *NAMES) if (group, resource) in WITH_NAMES else ()))
     ]
@@ -101,16 +101,16 @@ def test_account_may_do_what_is_listed_and_nothing_else(deployment: Deployment, 
         return bool(review.status.allowed)
 
     with ThreadPoolExecutor(4) as threads:
-        allowed = {access for access, yes in zip(tried, threads.map(is_allowed, tried), strict=True) if yes}
-    print(f"{len(tried):,} requests tried, {len(allowed)} allowed")
-    expected = {access for access in tried if access._replace(name="") in ALLOWED or access in ALLOWED}
-    expected |= {access for access in tried if access[:3] in SELF}
+        allowed = {access for access, yes in zip(tested, threads.map(is_allowed, tested), strict=True) if yes}
+    print(f"{len(tested):,} requests tested, {len(allowed)} allowed")
+    expected = {access for access in tested if access._replace(name="") in ALLOWED or access in ALLOWED}
+    expected |= {access for access in tested if access[:3] in SELF}
     assert allowed == expected
 
 
-def test_default_account_may_do_nothing(deployment: Deployment) -> None:
+def test_default_account_has_no_permissions(deployment: Deployment) -> None:
     subject = f"system:serviceaccount:{NAMESPACE}:default"
-    said = deployment.kubectl("auth", "can-i", "--list", "--no-headers", "--as", subject, "--namespace", NAMESPACE)
-    first = [line.split()[0] for line in said.splitlines()]
-    named = {word for word in first if "." in word and not word.startswith("[")}  # in brackets stand paths
+    listing = deployment.kubectl("auth", "can-i", "--list", "--no-headers", "--as", subject, "--namespace", NAMESPACE)
+    first = [line.split()[0] for line in listing.splitlines()]
+    named = {word for word in first if "." in word and not word.startswith("[")}  # brackets enclose paths
     assert named <= {f"{resource}.{group}" for _, group, resource in SELF}

@@ -1,4 +1,4 @@
-"""All passwords, keys and tokens are replaced while documents are written."""
+"""Rotation of all passwords, keys and tokens while documents are written."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.deployment import Deployment
-from tests.e2e.test_rolling import Writers
+from tests.e2e.test_rolling import FixedRateWriters
 from tools.deploy import secrets
 
 pytestmark = pytest.mark.cluster
 
-PLACES = [secrets.MANIFESTS / place for place in (*secrets.RANDOM, secrets.KEY_FILE)]
+FILES = [secrets.MANIFESTS / path for path in (*secrets.RANDOM, secrets.KEY_FILE)]
 
 
 @pytest.fixture
 def former(deployment: Deployment) -> Iterator[dict[Path, str]]:
-    """The files of the secrets. Other deployments of this checkout use them: a second rotation restores them."""
-    before = {path: path.read_text() for path in PLACES}
+    """The contents of the secrets' files. A second rotation restores them, since other deployments use them."""
+    before = {path: path.read_text() for path in FILES}
     yield before
-    if {path: path.read_text() for path in PLACES} != before:
+    if {path: path.read_text() for path in FILES} != before:
         users = secrets.MANIFESTS / secrets.USERS
         now = dict(line.split("=", 1) for line in users.read_text().splitlines())
         for path, text in before.items():
@@ -28,23 +28,23 @@ def former(deployment: Deployment) -> Iterator[dict[Path, str]]:
         users.write_text(before[users] + "".join(f"{secrets.PREVIOUS}{key}={now[key]}\n" for key in secrets.PAIRS))
         done = deployment.deploy("rotate")  # the previous users are in the file: it continues a rotation
         assert done.returncode == 0, done.stdout
-        assert {path: path.read_text() for path in PLACES} == before
+        assert {path: path.read_text() for path in FILES} == before
 
 
-def test_rotation_fails_no_request_and_ends_what_was_valid_before(
+def test_rotation_fails_no_request_and_revokes_all_former_credentials(
     deployment: Deployment, former: dict[Path, str]
 ) -> None:
     authorization = deployment.authorization
     session = sign_in(deployment)
     assert status(deployment, session) == 200
-    with Writers(f"{deployment.service}/proofs") as writers:
-        writers.go_on()
+    with FixedRateWriters(f"{deployment.service}/proofs") as writers:
+        writers.wait_for()
         done = deployment.deploy("rotate")
         assert done.returncode == 0, done.stdout
-        writers.go_on()
-    print(f"{len(writers.answers):,} writes, {writers.rate:.0f} a second")
+        writers.wait_for()
+    print(f"{len(writers.responses):,} writes, {writers.rate:.0f} a second")
     assert not writers.failures
-    assert Counter(answer for answer, _ in writers.answers) == {201: len(writers.answers)}
+    assert Counter(response for response, _ in writers.responses) == {201: len(writers.responses)}
     assert [status(deployment, headers) for headers in (authorization, session)] == [401, 401]
     assert status(deployment, deployment.authorization) == 200
     assert not [path for path, text in former.items() if path.read_text() == text]
@@ -53,9 +53,9 @@ def test_rotation_fails_no_request_and_ends_what_was_valid_before(
 def sign_in(deployment: Deployment) -> dict[str, str]:
     """Return the headers of a new session."""
     token = {"token": secrets.operator_token()}
-    answer = deployment.http.request("POST", f"{deployment.dashboard}/login", json=token)
-    assert answer.status == 204
-    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    response = deployment.http.request("POST", f"{deployment.dashboard}/login", json=token)
+    assert response.status == 204
+    return {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
 
 
 def status(deployment: Deployment, headers: dict[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""A thousand silent clients, two hundred that send byte by byte and a hundred that read nothing, for ten minutes."""
+"""Ordinary requests beside 1000 silent clients, 200 that send byte by byte and 100 that read nothing."""
 
 import asyncio
 import contextlib
@@ -19,17 +19,17 @@ from tools.deploy import secrets
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 MINUTES = 10
-SILENT, DRIPPING, UNREAD = 1000, 200, 100  # clients, half of each at the service and half at the dashboard
-DRIP_SECONDS = 3.0
-REOPEN_SECONDS = 1.0
-UNREAD_SECONDS = 60.0  # until a client that reads nothing begins again
+SILENT, SLOW, UNREADING = 1000, 200, 100  # clients, half of each for the service and half for the dashboard
+BYTE_SECONDS = 3.0
+RECONNECT_SECONDS = 1.0
+UNREADING_SECONDS = 60.0  # until a client that reads nothing reconnects
 PROMISED = 1.0  # seconds, p99 of each kind of request
-FLAT = 1.2  # times the memory of the first minutes
-LARGE = {"text": "x" * 100_000}  # forty of them are more than the kernel's buffers hold
+MOST_GROWTH = 1.2  # of memory, from the second third of the time to the last
+LARGE = {"text": "x" * 100_000}  # forty of them exceed the kernel's buffers
 
 
 class GreedyClients:
-    """The clients, on an event loop of their own thread. One that is disconnected comes back."""
+    """The clients, on an event loop in a thread. A disconnected client reconnects."""
 
     def __init__(self, deployment: Deployment) -> None:
         ports = (deployment.service_port, deployment.dashboard_port)
@@ -38,11 +38,11 @@ class GreedyClients:
         for port in ports:
             host = f"Host: 127.0.0.1:{port}\r\n"
             post = f"POST /data HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-            drips = ("GET /data?limit=1 HT", f"GET / HTTP/1.1\r\n{host}X-Long: {'y' * 80}", post + '{"x":1}')
-            self._clients += [partial(silent, port)] * (SILENT // 2)
-            self._clients += [partial(dripping, port, drips[number % 3].encode()) for number in range(DRIPPING // 2)]
+            requests = ("GET /data?limit=1 HT", f"GET / HTTP/1.1\r\n{host}X-Long: {'y' * 80}", post + '{"x":1}')
+            self._clients += [partial(stay_silent, port)] * (SILENT // 2)
+            self._clients += [partial(send_slowly, port, requests[number % 3].encode()) for number in range(SLOW // 2)]
             request = f"GET {pages[port]} HTTP/1.1\r\n{host}\r\n" * 20
-            self._clients += [partial(unread, port, request.encode())] * (UNREAD // 2)
+            self._clients += [partial(read_nothing, port, request.encode())] * (UNREADING // 2)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._run()])
 
@@ -56,18 +56,18 @@ class GreedyClients:
         self._loop.close()
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(again(client)) for client in self._clients]
+        tasks = [asyncio.create_task(repeat(client)) for client in self._clients]
         await self._stop.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def again(client: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def repeat(client: Callable[[], Coroutine[Any, Any, None]]) -> None:
     while True:
         with contextlib.suppress(OSError):
             await client()
-        await asyncio.sleep(REOPEN_SECONDS)
+        await asyncio.sleep(RECONNECT_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -79,36 +79,36 @@ async def connected(port: int, **options: Any) -> Any:
         writer.transport.abort()
 
 
-async def silent(port: int) -> None:
+async def stay_silent(port: int) -> None:
     async with connected(port) as (reader, _):
         await reader.read()
 
 
-async def dripping(port: int, text: bytes) -> None:
+async def send_slowly(port: int, text: bytes) -> None:
     async with connected(port) as (reader, writer):
         end = asyncio.create_task(reader.read())
         for byte in text:
             writer.write(bytes([byte]))
-            await asyncio.wait([end], timeout=DRIP_SECONDS)
+            await asyncio.wait([end], timeout=BYTE_SECONDS)
             if end.done():
                 return
         await end
 
 
-async def unread(port: int, text: bytes) -> None:
+async def read_nothing(port: int, text: bytes) -> None:
     async with connected(port, limit=1024) as (_, writer):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         writer.transport.pause_reading()
         writer.write(text)
-        await asyncio.sleep(UNREAD_SECONDS)
+        await asyncio.sleep(UNREADING_SECONDS)
 
 
-class Ordinary:
-    """Requests of ordinary users, one of each kind a second, and how long each took."""
+class OrdinaryRequests:
+    """Requests of ordinary users, their durations, and their errors."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         token = {"token": secrets.operator_token()}
         service, dashboard = deployment.service, deployment.dashboard
         self._requests: dict[str, tuple[str, str, dict[str, Any], int]] = {
@@ -118,33 +118,33 @@ class Ordinary:
             "page": ("GET", f"{dashboard}/", {"headers": deployment.authorization}, 200),
         }
 
-    def ask(self) -> None:
+    def send(self) -> None:
         for name, (method, url, options, expected) in self._requests.items():
-            http = urllib3.PoolManager(timeout=30, retries=False)  # a new connection, as a new user has
+            http = urllib3.PoolManager(timeout=30, retries=False)  # a new connection, like a new user's
             began = time.monotonic()
             try:
                 status = http.request(method, url, **options).status
                 if status != expected:
-                    self.wrong.append(f"{name}: {status}")
+                    self.errors.append(f"{name}: {status}")
             except urllib3.exceptions.HTTPError as error:
-                self.wrong.append(f"{name}: {error}")
+                self.errors.append(f"{name}: {error}")
             self.seconds.setdefault(name, []).append(time.monotonic() - began)
 
     def p99(self) -> dict[str, float]:
         return {name: sorted(each)[math.ceil(len(each) * 0.99) - 1] for name, each in self.seconds.items()}
 
 
-def test_ordinary_requests_are_answered_in_time(deployment: Deployment) -> None:
+def test_ordinary_requests_are_fast(deployment: Deployment) -> None:
     before = restarts(deployment)
     for _ in range(45):
         deployment.http.request("POST", f"{deployment.service}/data", json=LARGE)
-    ordinary = Ordinary(deployment)
+    ordinary = OrdinaryRequests(deployment)
     memory: list[dict[str, int]] = []
     with GreedyClients(deployment):
         end = time.monotonic() + MINUTES * 60
         while time.monotonic() < end:
             began = time.monotonic()
-            ordinary.ask()
+            ordinary.send()
             memory.append(memory_by_app(deployment))
             time.sleep(max(0.0, began + 1 - time.monotonic()))
     third = len(memory) // 3
@@ -156,9 +156,9 @@ def test_ordinary_requests_are_answered_in_time(deployment: Deployment) -> None:
         print(f"{name}: {len(ordinary.seconds[name])} times, p99 {seconds * 1000:.0f} ms")
     for app in first:
         print(f"{app}: {first[app] / 2**20:.0f} MiB in the second third, {last[app] / 2**20:.0f} MiB in the last")
-    assert not ordinary.wrong
+    assert not ordinary.errors
     assert restarts(deployment) == before
-    assert not [app for app in first if last[app] > first[app] * FLAT]
+    assert not [app for app in first if last[app] > first[app] * MOST_GROWTH]
     assert max(ordinary.p99().values()) < PROMISED
 
 

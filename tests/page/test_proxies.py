@@ -1,20 +1,20 @@
-"""The page behind proxies that change its requests and say nothing."""
+"""The page behind proxies that change requests without X-Forwarded headers."""
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import EXPECT_MS, complaints
-from tests.page.mock import TOKENS, Mock
+from tests.browser import EXPECT_MS, collect_errors
+from tests.page.mock import TOKENS, MockProcess
 from tests.page.proxy import Change, drop_upgrade, proxy, rewrite_host, strip_prefix
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("change", [strip_prefix, rewrite_host])
-def test_page_is_live_under_a_prefix(browser: Browser, mock: Mock, change: Change) -> None:
+def test_page_is_live_under_a_prefix(browser: Browser, mock: MockProcess, change: Change) -> None:
     with proxy(mock.port, change) as url:
         page = browser.new_page()
-        logged = complaints(page)
+        logged = collect_errors(page)
         page.goto(f"{url}/")
         page.wait_for_url(f"{url}/login")
         page.get_by_label("Token").fill(TOKENS["operator"])
@@ -31,7 +31,7 @@ def test_page_is_live_under_a_prefix(browser: Browser, mock: Mock, change: Chang
         page.close()
 
 
-def test_page_says_that_a_proxy_stops_websockets(browser: Browser, mock: Mock) -> None:
+def test_page_reports_a_proxy_without_websockets(browser: Browser, mock: MockProcess) -> None:
     with proxy(mock.port, drop_upgrade) as url:
         page = browser.new_page()
         page.goto(f"{url}/login#{TOKENS['viewer']}")

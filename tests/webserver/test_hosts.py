@@ -1,4 +1,4 @@
-"""Which names a program answers to."""
+"""The Host names that a program accepts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALLOWED = names("dash.example, flask.flask-mongodb")
 @pytest.mark.parametrize(
     "host",
     [
-        "",  # a load balancer's check in HTTP/1.0; browsers always send one
+        "",  # an HTTP/1.0 request of a load balancer; browsers always send Host
         "localhost:5000",
         "LOCALHOST",
         "127.0.0.1:8080",
@@ -29,7 +29,7 @@ ALLOWED = names("dash.example, flask.flask-mongodb")
         "Dash.Example:443",
     ],
 )
-def test_own_name_is_answered(host: str) -> None:
+def test_own_name_is_accepted(host: str) -> None:
     assert is_own(host, ALLOWED)
 
 
@@ -57,15 +57,15 @@ def test_own_name_is_answered(host: str) -> None:
         ".",
     ],
 )
-def test_foreign_name_is_not(host: str) -> None:
+def test_foreign_name_is_refused(host: str) -> None:
     assert not is_own(host, ALLOWED)
 
 
-def test_other_cluster_names_have_to_be_allowed() -> None:
+def test_name_without_svc_must_be_allowed() -> None:
     assert not is_own("flask.flask-mongodb", names(""))
 
 
 @pytest.mark.parametrize("text", ["dash.example:443", "https://dash.example", "*.example", "dash example", ".example"])
-def test_what_is_no_host_name_is_refused(text: str) -> None:
+def test_invalid_host_name_raises(text: str) -> None:
     with pytest.raises(ValueError, match="host names"):
         names(text)

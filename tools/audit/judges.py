@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tools.cluster.binary import Build
+from tools.cluster.binary import GoBuild
 
-JUDGES = Build(
+JUDGES = GoBuild(
     "kube-score and govulncheck", "v1.20.0 and v1.9.0", Path(__file__).parent / "judges",
     {
         "govulncheck": "golang.org/x/vuln/cmd/govulncheck",

@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Build:
+class GoBuild:
     """Programs that are compiled from one Go module. `packages` is {program: Go package}, the largest last."""
 
     name: str
@@ -38,24 +38,24 @@ class Build:
 
 _HERE = Path(__file__).parent
 _COMPONENT = "k8s.io/component-base/version"
-KUBERNETES = Build(
+KUBERNETES = GoBuild(
     "Kubernetes", "v1.36.3", _HERE / "kubernetes", {"pause": "./pause", "kube": "."},
     {f"{_COMPONENT}.gitVersion": "v1.36.3", f"{_COMPONENT}.gitMajor": "1", f"{_COMPONENT}.gitMinor": "36"},
 )  # fmt: skip
 # A module of its own, because it needs other versions of Kubernetes' libraries.
-KUBE_ROUTER = Build(
+KUBE_ROUTER = GoBuild(
     "kube-router", "v2.1.0", _HERE / "kube_router",
     {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
 )  # fmt: skip
 
 
-def cached(build: Build) -> Path | None:
+def cached(build: GoBuild) -> Path | None:
     """Return the directory with the programs, or None if they are not built."""
     directory = _directory(build)
     return directory if (directory / list(build.packages)[-1]).exists() else None
 
 
-def ensure(build: Build, log: Path, say: Say) -> Path:
+def ensure(build: GoBuild, log: Path, say: Say) -> Path:
     """Return the directory with the programs, built unless cached (Kubernetes: 5 to 6 minutes on 2 cores).
 
     The compiler's output goes to `log`. Raise BuildError if the build fails.
@@ -64,7 +64,7 @@ def ensure(build: Build, log: Path, say: Say) -> Path:
         return cached(build) or _make(build, log, say)
 
 
-def sources_hash(build: Build) -> str:
+def sources_hash(build: GoBuild) -> str:
     """Return a hash of the version and of every source file."""
     digest = hashlib.sha256(build.version.encode())
     for path in sorted(p for p in build.sources.rglob("*") if p.is_file()):
@@ -81,11 +81,11 @@ def environment() -> dict[str, str]:
     return os.environ | caches | settings | {"PATH": path}
 
 
-def _directory(build: Build) -> Path:
+def _directory(build: GoBuild) -> Path:
     return cache_directory() / f"{build.module}-{sources_hash(build)}"
 
 
-def _make(build: Build, log: Path, say: Say) -> Path:
+def _make(build: GoBuild, log: Path, say: Say) -> Path:
     directory = _directory(build)
     directory.mkdir(parents=True, exist_ok=True)
     say(f"fetching the modules of {build.name} {build.version}")
@@ -98,7 +98,7 @@ def _make(build: Build, log: Path, say: Say) -> Path:
     return directory
 
 
-def _compile(build: Build, log: Path, package: str, target: Path, say: Say) -> None:
+def _compile(build: GoBuild, log: Path, package: str, target: Path, say: Say) -> None:
     """Run `go build -v`, and report the number of packages that it has printed."""
     packages = len(_run_go(build, log, "list", "-deps", package).splitlines())
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
@@ -114,7 +114,7 @@ def _compile(build: Build, log: Path, package: str, target: Path, say: Say) -> N
     _check(build, process.returncode, log)
 
 
-def _run_go(build: Build, log: Path, *arguments: str) -> str:
+def _run_go(build: GoBuild, log: Path, *arguments: str) -> str:
     with log.open("a") as errors, _process(build, (_go(), *arguments)) as process:
         output, messages = process.communicate()
         errors.write(messages)
@@ -122,13 +122,13 @@ def _run_go(build: Build, log: Path, *arguments: str) -> str:
     return output
 
 
-def _process(build: Build, command: tuple[str, ...]) -> subprocess.Popen[str]:
+def _process(build: GoBuild, command: tuple[str, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=build.sources, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
-def _check(build: Build, status: int, log: Path) -> None:
+def _check(build: GoBuild, status: int, log: Path) -> None:
     if status != 0:
         raise BuildError(f"The build of {build.name} failed: fix the error at the end of {log} and retry.")
 

@@ -260,15 +260,16 @@ def _bridge() -> dict[str, Any]:
 
 
 def _corefile() -> str:
-    # ttl 1: a replaced pod has a new address, and clients lose it for as long as they cache the old one.
+    # Answers live for 30 s, as kubeadm configures it and most clusters have it.
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
   bind {NODE_ADDRESS}
   errors
   ready 127.0.0.1:8181
+  cache 30
   kubernetes cluster.local in-addr.arpa {{
     kubeconfig {PKI}/coredns.kubeconfig
-    ttl 1
+    ttl 30
   }}
 }}
 """

@@ -52,7 +52,7 @@ def up(options: argparse.Namespace) -> None:
     if first:
         rollout.wait_for_figure(where.kubectl(), say)
     where.reach(say)
-    print(f"service http://127.0.0.1:{target.service_port()}")
+    print(f"service {service_url()}")
     login(options)
 
 
@@ -134,11 +134,16 @@ COMMANDS = {
 }
 
 
+def service_url() -> str:
+    return f"http://127.0.0.1:{target.service_port()}"
+
+
 def _apply(where: target.Target, say: target.Say) -> None:
     references = where.load(where.images(), say)
     say("applying the manifests")
-    manifests = where.directory / "manifests"
-    rollout.apply(where.kubectl(), where.overlay, references, secrets.checksums(), manifests)
+    patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in secrets.checksums().items()]
+    patches.append(rollout.address_patch(service_url()))
+    rollout.apply(where.kubectl(), where.overlay, references, patches, where.directory / "manifests")
 
 
 class _ParallelCommand:

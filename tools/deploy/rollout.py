@@ -17,25 +17,43 @@ POLL = 0.5  # seconds
 WORKLOADS = ("Deployment", "StatefulSet")
 
 Say = Callable[[str], None]
+Patch = dict[str, Any]  # of kustomize
 
 
 def apply(
-    kubectl: tuple[str, ...], overlay: str, images: dict[str, str], checksums: dict[str, str], directory: Path
+    kubectl: tuple[str, ...], overlay: str, images: dict[str, str], patches: list[Patch], directory: Path
 ) -> None:
-    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it.
-
-    `checksums` is {workload: checksum of its secrets}: a pod template with another one is rolled out.
-    """
+    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it."""
     directory.mkdir(parents=True, exist_ok=True)
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
         "images": [_image(name, reference) for name, reference in images.items()],
-        "patches": [_annotated(name, checksum) for name, checksum in checksums.items()],
+        "patches": patches,
     }))  # fmt: skip
     done = subprocess.run((*kubectl, "apply", "--kustomize", str(directory)), capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterError(f"The manifests could not be applied:\n{done.stderr.strip()}")
+
+
+def secrets_patch(workload: str, checksum: str) -> Patch:
+    """Return a patch after which a workload is rolled out whenever the checksum of its secrets changes."""
+    return _template_patch(workload, {"metadata": {"annotations": {"checksum/secrets": checksum}}})
+
+
+def address_patch(address: str) -> Patch:
+    """Return a patch that tells the page where its readers reach the service."""
+    container = {"name": "dashboard", "env": [{"name": "SERVICE_ADDRESS", "value": address}]}
+    return _template_patch("dashboard", {"spec": {"containers": [container]}})
+
+
+def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
+    kind = "StatefulSet" if workload == "mongodb" else "Deployment"
+    patch = {
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": workload, "namespace": NAMESPACE},
+        "spec": {"template": template},
+    }  # fmt: skip
+    return {"patch": json.dumps(patch)}
 
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
@@ -163,13 +181,6 @@ def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
 
 def _succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True).returncode == 0
-
-
-def _annotated(name: str, checksum: str) -> dict[str, Any]:
-    """Return a kustomize patch for the pod template of a workload."""
-    template = {"metadata": {"annotations": {"checksum/secrets": checksum}}}
-    patch = {"apiVersion": "v1", "kind": "Any", "metadata": {"name": "any"}, "spec": {"template": template}}
-    return {"patch": json.dumps(patch), "target": {"group": "apps", "name": name}}
 
 
 def _image(name: str, reference: str) -> dict[str, str]:

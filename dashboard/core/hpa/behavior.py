@@ -4,13 +4,12 @@ Two things delay a scaling. The stabilization window: the lowest recommendation 
 highest on the way down. And the policies: they limit the pods, or the percent of them, added or removed in a period.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from dashboard.core import objects
-from dashboard.core.hpa.utilization import Tolerance
+from dashboard.core.hpa.utilization import Tolerance, replicas
 from dashboard.core.quantity import number
 
 MOST_MEMORY_SECONDS = 3600.0  # the API accepts no longer window or period
@@ -166,7 +165,7 @@ def allowed_up(rules: Rules, current: int, changes: Sequence[Change], at: float)
     proposals = []
     for policy in rules.policies:
         start = _at_start(policy, current, changes, at)
-        proposals.append(math.ceil(start * (1 + policy.value / 100)) if policy.percent else start + policy.value)
+        proposals.append(replicas(start * (1 + policy.value / 100) if policy.percent else start + policy.value))
     return max(current, (min if rules.select == "Min" else max)(proposals))
 
 
@@ -177,7 +176,7 @@ def allowed_down(rules: Rules, current: int, changes: Sequence[Change], at: floa
     proposals = []
     for policy in rules.policies:
         start = _at_start(policy, current, changes, at)
-        proposals.append(int(start * (1 - policy.value / 100)) if policy.percent else start - policy.value)
+        proposals.append(replicas(int(start * (1 - policy.value / 100)) if policy.percent else start - policy.value))
     return min(current, (max if rules.select == "Min" else min)(proposals))
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboard.core.objects import Pod, PodMetrics
-from dashboard.core.quantity import millicores
+from dashboard.core.quantity import MOST_MILLICORES, millicores
 from dashboard.core.timestamps import duration, seconds
 
 Source = TypeVar("Source")
@@ -105,7 +105,7 @@ def cpu_sample(sample: PodMetrics, container: str = "") -> CpuSample | None:
     usages = [(one.usage or {}).get("cpu") for one in sample.containers or () if container in ("", one.name)]
     if not usages or None in usages:
         return None
-    used = sum(millicores(usage) for usage in usages if usage)
+    used = min(sum(millicores(usage) for usage in usages if usage), MOST_MILLICORES)
     return CpuSample(used, seconds(sample.timestamp), duration(sample.window))
 
 
@@ -127,4 +127,4 @@ def _request(pod: Pod, container: str) -> int | None:
     requests = [(one.resources.requests or {}).get("cpu") for one in running]
     if None in requests or (container and not requests):
         return None
-    return sum(millicores(request) for request in requests if request)
+    return min(sum(millicores(request) for request in requests if request), MOST_MILLICORES)

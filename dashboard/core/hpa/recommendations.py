@@ -16,6 +16,7 @@ SLACK_SECONDS = 1.0  # maximum difference between our timestamps and the control
 
 MOST_PROPOSALS = 64
 MOST_CHANGES = 500
+MOST_RECOMMENDATIONS = 500  # an hour has 240 syncs
 
 
 class Recommendations:
@@ -35,7 +36,7 @@ class Recommendations:
         while self._synced + SYNC_SECONDS <= at - LATE_SECONDS:
             self._synced += SYNC_SECONDS
             self._note(self._synced, self._proposed(self._synced))
-        self.recommended = [one for one in self.recommended if one.at > oldest]
+        self.recommended = [one for one in self.recommended if one.at > oldest][-MOST_RECOMMENDATIONS:]
         self.changes = [one for one in self.changes if one.at > oldest][-MOST_CHANGES:]
 
     def recommend(self, wanted: int | None, at: float) -> None:

@@ -75,7 +75,8 @@ def target_of(autoscaler: Autoscaler) -> tuple[int | None, str]:
     metric = cpu_metric(autoscaler.spec.metrics)
     target = metric.target if metric else MetricValue()
     unit = PERCENT if target.average_value is None else MILLICORES
-    return figure(target, unit) or None, unit
+    found = figure(target, unit) or 0
+    return found if found > 0 else None, unit
 
 
 def seen_of(status: AutoscalerStatus, unit: str) -> int | None:

@@ -18,6 +18,7 @@ from dashboard.core.hpa.metrics import PERCENT, CpuSample, PodFacts
 INITIALIZATION_SECONDS = 300.0  # after its start, a pod's sample counts only if it was ready for the sample's window
 READINESS_SECONDS = 30.0  # an unready pod whose readiness changed within this time of its start was never ready
 
+MOST_REPLICAS = 2**31 - 1
 MOST_TIMES = 10  # times the target: the upper limit of `band`, for any tolerance
 
 
@@ -103,14 +104,19 @@ def propose(
     if not fill:
         if tolerance.holds(ratio):
             return Proposal(current, given.measured, percent, None, "tolerated")
-        return Proposal(math.ceil(ratio * given.measured), given.measured, percent, None, "scale")
+        return Proposal(replicas(ratio * given.measured), given.measured, percent, None, "scale")
     used = given.used if percent == given.percent else percent * given.requested / 100
     requested = given.requested + sum(request for request, _ in fill)
     adjusted = int((used + sum(use for _, use in fill)) * 100 // requested)
     counted = given.measured + len(fill)
-    wanted = math.ceil(adjusted / target * counted)
+    wanted = replicas(adjusted / target * counted)
     why = _why_not(ratio, adjusted / target, current, wanted, tolerance) or "scale"
     return Proposal(wanted if why == "scale" else current, counted, percent, adjusted, why)
+
+
+def replicas(count: float) -> int:
+    """Return the number of pods for a calculated one: rounded up, and an int32 as the controller's."""
+    return max(-MOST_REPLICAS, min(math.ceil(count), MOST_REPLICAS))
 
 
 def busy(target: int, unit: str) -> int:

@@ -117,7 +117,10 @@ class Timeline:
 
 
 def _time(event: KubernetesEvent, received: str) -> float:
-    """Return the time of the Event's last occurrence, which is in one of four fields; at most the time of receipt."""
+    """Return the time of the Event's last occurrence, which is in one of four fields; at most the time of receipt.
+
+    Before 1970 is Go's zero time or a mistake: no time.
+    """
     at = (
         (event.series and event.series.last_observed_time)
         or event.last_timestamp
@@ -127,9 +130,10 @@ def _time(event: KubernetesEvent, received: str) -> float:
     )
     latest = seconds(received)
     try:
-        return min(seconds(at), latest)
+        time = seconds(at)
     except (ValueError, OverflowError):
         return latest
+    return time if 0 < time < latest else latest
 
 
 def _count(event: KubernetesEvent) -> int:

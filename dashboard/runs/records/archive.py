@@ -90,6 +90,8 @@ class RunArchive:
         ended = own["verdict"] != RUNNING
         if ended:
             self._unsaved[own["id"]] = own
+            if len(self._unsaved) > RUNS:
+                del self._unsaved[next(iter(self._unsaved))]
         try:
             others = [each for each in self._read() if each["id"] != own["id"]]
             self._history.save(trimmed([own, *others], self._demos))

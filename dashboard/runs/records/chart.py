@@ -35,7 +35,8 @@ class Span(Struct, frozen=True):
     def ticks(self) -> list[tuple[float, str]]:
         """Return the labels with their x: minutes and seconds from the origin."""
         length = self.end - self.start
-        step = next((step for step in TIME_STEPS if length / step <= MOST_TICKS), TIME_STEPS[-1])
+        steps = (*TIME_STEPS, TIME_STEPS[-1] * math.ceil(length / TIME_STEPS[-1] / MOST_TICKS))
+        step = next(step for step in steps if length / step <= MOST_TICKS)
         first = math.ceil((self.start - self.origin) / step)
         last = math.floor((self.end - self.origin) / step)
         return [(self.x(self.origin + number * step), clock(number * step)) for number in range(first, last + 1)]

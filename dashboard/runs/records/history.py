@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dashboard.kube.client import KubeClient, object_path
+from dashboard.kube.client import DECODE_ERRORS, KubeClient, object_path
 from dashboard.kube.update import SharedObject
 from dashboard.runs.records.record import HISTORY_BYTES, is_run, started
 
@@ -63,11 +63,27 @@ def _history(config_map: Json) -> tuple[list[Json], list[str]]:
     """Return the runs in a ConfigMap, and its unreadable entries as text."""
     text = (config_map.get("data") or {}).get(HISTORY) or "[]"
     try:
-        entries = msgspec.json.decode(text, type=list[Any])
-    except (msgspec.DecodeError, RecursionError):
+        entries = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except DECODE_ERRORS:
         return [], [text]
-    runs = [entry for entry in entries if is_run(entry)]
-    return runs, [msgspec.json.encode(entry).decode() for entry in entries if not is_run(entry)]
+    runs: dict[str, Json] = {}
+    unreadable = []
+    for raw in entries:
+        run = _run(raw)
+        if run is None or run["id"] in runs:
+            unreadable.append(bytes(raw).decode())
+        else:
+            runs[run["id"]] = run
+    return [*runs.values()], unreadable
+
+
+def _run(raw: msgspec.Raw) -> Json | None:
+    """Return the run, or None if it is none."""
+    try:
+        entry = msgspec.json.decode(raw)
+    except DECODE_ERRORS:
+        return None
+    return entry if is_run(entry) else None
 
 
 def _latest(texts: list[str]) -> str:

@@ -4,12 +4,13 @@ Timestamps are arguments, as RFC 3339: a run has no clock.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from dashboard.core.timestamps import Moment
+from dashboard.core.quantity import LARGEST_SAFE_INTEGER
+from dashboard.core.timestamps import RFC3339
 from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ Json = dict[str, Any]
 RUNS = 20  # that are kept
 HISTORY_BYTES = 512_000  # of JSON: a ConfigMap holds 1 MiB, its metadata included
 ENTRIES = 200  # of a run's timeline
+DEEPEST = 20  # nested objects and lists of a run, whose evidence has four
 WORDS = ("key_figures", "lines", "compared")  # made from a run's evidence by its demo
 
 
@@ -118,39 +120,58 @@ class Run:
             self._timeline.append({"at": at, "step": self._step or None, "text": text})
 
 
+Text = Annotated[str, Meta(max_length=10_000)]
+Word = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z][0-9A-Za-z.-]{0,62}\Z")]  # part of addresses and file names
+Timestamp = Annotated[str, Meta(pattern=RFC3339)]
+Texts = Annotated[list[Text], Meta(max_length=100)]
+
+
 class KeptStep(Struct):
-    id: str
-    title: str
-    state: str
-    started: Moment | None
-    ended: Moment | None
-    text: str = ""
+    id: Text
+    title: Text
+    state: Text
+    started: Timestamp | None
+    ended: Timestamp | None
+    text: Text = ""
 
 
 class KeptEntry(Struct):
-    at: Moment
-    text: str
-    step: str | None = None
+    at: Timestamp
+    text: Text
+    step: Text | None = None
+
+
+class KeptObligation(Struct):
+    what: Text
+    since: Timestamp
+    by: Timestamp
+    met: Timestamp | None
+    text: Text
 
 
 class KeptRun(Struct):
-    """The schema of a run in the history. Only the first four fields are required."""
+    """The schema of a run in the history. Only the first four fields are required.
 
-    id: str
-    demo: str
+    The evidence may be of another version: what reads it takes any type. A summary has `figures` and `owed` instead.
+    """
+
+    id: Word
+    demo: Word
     verdict: Literal["running", "pass", "fail", "inconclusive"]
-    started: Moment
-    ended: Moment | None = None
-    by: str | None = None
-    line: str | None = None
-    reason: str | None = None
-    options: dict[str, str | float | bool | None] = {}
+    started: Timestamp
+    ended: Timestamp | None = None
+    by: Text | None = None
+    line: Text | None = None
+    reason: Text | None = None
+    options: dict[Text, Text | float | bool | None] = {}
     evidence: dict[str, Any] = {}
-    key_figures: list[str] = []
-    lines: list[list[str]] = []
+    figures: dict[str, Any] = {}
+    owed: KeptObligation | None = None
+    key_figures: Texts = []
+    lines: Annotated[list[Texts], Meta(max_length=100)] = []
     compared: float | None = None
-    steps: list[KeptStep] = []
-    timeline: list[KeptEntry] = []
+    steps: Annotated[list[KeptStep], Meta(max_length=100)] = []
+    timeline: Annotated[list[KeptEntry], Meta(max_length=1_000)] = []
 
 
 def is_run(entry: object) -> bool:
@@ -159,7 +180,15 @@ def is_run(entry: object) -> bool:
         msgspec.convert(entry, KeptRun)
     except msgspec.ValidationError:
         return False
-    return True
+    return _is_exact(entry, DEEPEST)
+
+
+def _is_exact(value: object, deepest: int) -> bool:
+    """Return whether a browser reads the value as it is, which rounds large integers; False if it is nested deeper."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return deepest > 0 and all(_is_exact(each, deepest - 1) for each in inner)
+    return not isinstance(value, int) or abs(value) <= LARGEST_SAFE_INTEGER
 
 
 def started(run: Json) -> str:
@@ -177,9 +206,13 @@ def summary(run: Json, demo: "Demo | None") -> Json:
     """
     row = {name: run.get(name) for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
     evidence = run.get("evidence") or run.get("figures") or {}
-    figures = {each.name: evidence.get(each.name) for each in demo.evidence if each.kept} if demo else {}
+    figures = {each.name: _figure(evidence.get(each.name)) for each in demo.evidence if each.kept} if demo else {}
     words = words_of(demo, evidence) | {name: run[name] for name in WORDS if run.get(name)}
     return row | {"figures": figures, "owed": run.get("owed") or _unmet(run.get("verdict"), evidence)} | words
+
+
+def _figure(value: object) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def words_of(demo: "Demo | None", evidence: Json) -> Json:
@@ -194,7 +227,11 @@ def _unmet(verdict: object, evidence: Json) -> Json | None:
     """Return the first unmet obligation of a FAIL. Other runs ended before it was due."""
     if verdict != FAIL:
         return None
-    return next((one for one in evidence.get("owed") or [] if one.get("met") is None), None)
+    try:
+        owed = msgspec.convert(evidence.get("owed") or [], list[KeptObligation])
+    except msgspec.ValidationError:
+        return None
+    return next((msgspec.to_builtins(one) for one in owed if one.met is None), None)
 
 
 def orphaned(run: Json, at: str) -> Json:

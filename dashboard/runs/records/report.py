@@ -189,14 +189,20 @@ def _item(value: object) -> str:
     return _value(value)
 
 
-def _obligation(owed: Json) -> str:
+def _obligation(owed: object) -> str:
     """Format an obligation with its deadline or the time when it was met."""
-    end = f"met at {owed['met'][11:19]}" if owed["met"] else f"not met by {owed['by'][11:19]}"
-    return f"{owed['text']}: from {owed['since'][11:19]}, {end}"
+    match owed:
+        case {"text": text, "since": str(since), "by": str(by), "met": str() | None as met}:
+            end = f"met at {met[11:19]}" if met else f"not met by {by[11:19]}"
+            return f"{text}: from {since[11:19]}, {end}"
+    return _value(owed)
 
 
-def _step(step: Json) -> str:
-    return f"{step['rate']:g} from {step['at']:g} s on"
+def _step(step: object) -> str:
+    match step:
+        case {"rate": int() | float() as rate, "at": int() | float() as at}:
+            return f"{rate:g} from {at:g} s on"
+    return _value(step)
 
 
 LISTINGS: Mapping[str, Callable[[Any], str]] = {"owed": _obligation, "rates": _step}

@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug import Response as WerkzeugResponse
 from werkzeug.exceptions import HTTPException
 
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.auth import Auth, csrf_token, current_role, forget_old_cookies, require
 from dashboard.web.request_body import whole
 from dashboard.web.routes.runs import demos_of
@@ -41,7 +41,7 @@ def index() -> Response:
     role = current_role()
     if role is None:
         return _to("login")
-    config: Config = current_app.config["DASHBOARD"]
+    config: DashboardConfig = current_app.config["DASHBOARD"]
     about = {
         "namespace": config.namespace,
         "cluster": config.cluster_name,
@@ -49,6 +49,7 @@ def index() -> Response:
         "statefulset": config.statefulset,
         "autoscaler": config.autoscaler,
         "service": config.service,
+        "service_address": config.service_address,
         "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
     }
     demos = demos_of(config, current_app.extensions["manager"])

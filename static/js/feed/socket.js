@@ -27,7 +27,7 @@ export class Feed {
   epoch = null; // the dashboard process that the sequence numbers belong to
   seq = 0;
   connected = false;
-  refusal = null; // the reason why the server refuses the connection, as a sentence
+  connectError = null; // the reason why the server refuses the connection, as a sentence
   lastMessageAt = null; // by `now()`
   #socket;
   #options;
@@ -63,7 +63,7 @@ export class Feed {
 
   #onConnect() {
     this.connected = true;
-    this.refusal = null;
+    this.connectError = null;
     this.#connectedAt = this.#requestedAt = this.#now(); // the server sends a snapshot unasked
     this.#options.onChange();
   }
@@ -78,9 +78,9 @@ export class Feed {
     this.connected = false;
     if (!this.#socket.active) this.#reconnectLater();
     this.#options.onChange();
-    const refusal = await this.#options.connectError();
-    if (this.connected || refusal === this.refusal) return;
-    this.refusal = refusal;
+    const connectError = await this.#options.connectError();
+    if (this.connected || connectError === this.connectError) return;
+    this.connectError = connectError;
     this.#options.onChange();
   }
 

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.auth import SESSION_HOURS
 from tests.dashboard.stubs import OPERATOR, VIEWER
 
@@ -104,7 +104,7 @@ def expired(app: Flask) -> Headers:
 
 def of_another(app: Flask, **change: str) -> Headers:
     """A session of a dashboard with another secret, under this one's cookie name."""
-    config: Config = app.config["DASHBOARD"]
+    config: DashboardConfig = app.config["DASHBOARD"]
     other = create_app(replace(config, **change))
     headers = session(other, change.get("operator_token", OPERATOR))
     _, _, value = headers["Cookie"].partition("=")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web import auth
 from dashboard.web.auth import FAILURES, FAILURES_SECONDS, AttemptLimit, require
 from tests.dashboard.stubs import OPERATOR, VIEWER
@@ -136,7 +136,9 @@ def test_login_from_another_origin_is_refused(client: FlaskClient) -> None:
     assert problem(client.post("/login", json={"token": OPERATOR}, headers={"Origin": "http://evil.example"})) == 403
 
 
-def test_session_ends_with_its_token_and_cannot_be_forged(config: Config, app: Flask, client: FlaskClient) -> None:
+def test_session_ends_with_its_token_and_cannot_be_forged(
+    config: DashboardConfig, app: Flask, client: FlaskClient
+) -> None:
     sign_in(client)
     cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie

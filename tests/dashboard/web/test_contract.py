@@ -12,7 +12,8 @@ import socketio
 
 from dashboard.core import contract
 from dashboard.core.diff import patch
-from tests.dashboard.stubs import OPERATOR, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR
 
 T = TypeVar("T")
 SPEED = "30"
@@ -20,17 +21,17 @@ END_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    made = Served(5, MOCK_SPEED=SPEED, MOCK_OUTCOME="fail")
+def dashboard() -> Iterator[DashboardProcess]:
+    made = DashboardProcess(5, MOCK_SPEED=SPEED, MOCK_OUTCOME="fail")
     made.wait_until_ready()
     yield made
     made.stop()
 
 
-def ask(served: Served, method: str, path: str, body: object = None) -> Any:
+def ask(dashboard: DashboardProcess, method: str, path: str, body: object = None) -> Any:
     headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
-    request = Request(f"{served.url}{path}", data, headers, method=method)  # noqa: S310
+    request = Request(f"{dashboard.url}{path}", data, headers, method=method)  # noqa: S310
     with urlopen(request, timeout=10) as answer:  # noqa: S310
         return json.load(answer)
 
@@ -41,28 +42,28 @@ def checked(value: Any, type_: type[T]) -> T:
 
 
 @pytest.fixture(scope="module")
-def proved(served: Served) -> Served:
+def proved(dashboard: DashboardProcess) -> DashboardProcess:
     """Both demos have run, and a load by hand goes on."""
     for demo in ("persistence", "autoscale"):
-        run = ask(served, "POST", "/api/runs", {"demo": demo})["id"]
+        run = ask(dashboard, "POST", "/api/runs", {"demo": demo})["id"]
         end = time.monotonic() + END_SECONDS
-        while ask(served, "GET", f"/api/runs/{run}")["verdict"] == "running":
+        while ask(dashboard, "GET", f"/api/runs/{run}")["verdict"] == "running":
             assert time.monotonic() < end
             time.sleep(0.2)
     time.sleep(0.5)  # the lease is given back after the verdict
-    ask(served, "PUT", "/api/load", {"rate": 20, "duration": 60})
-    return served
+    ask(dashboard, "PUT", "/api/load", {"rate": 20, "duration": 60})
+    return dashboard
 
 
 @pytest.mark.slow
-def test_state_before_and_after_everything_was_used(served: Served, proved: Served) -> None:
+def test_state_before_and_after_everything_was_used(dashboard: DashboardProcess, proved: DashboardProcess) -> None:
     state = checked(ask(proved, "GET", "/api/state"), contract.State)
     assert state.run and state.load and state.mongo and state.autoscaler and state.runs[0].lines
     assert {run.demo for run in state.runs} == {"persistence", "autoscale"}
 
 
 @pytest.mark.slow
-def test_runs_demos_and_the_audit(proved: Served) -> None:
+def test_runs_demos_and_the_audit(proved: DashboardProcess) -> None:
     rows = checked(ask(proved, "GET", "/api/runs"), list[contract.RunRow])
     assert any(row.owed for row in rows)
     for row in rows:
@@ -78,7 +79,7 @@ def test_runs_demos_and_the_audit(proved: Served) -> None:
 
 
 @pytest.mark.slow
-def test_socket_s_messages_build_the_state(proved: Served) -> None:
+def test_socket_s_messages_build_the_state(proved: DashboardProcess) -> None:
     got: list[tuple[str, Any]] = []
     client = socketio.Client()
     for name in ("snapshot", "patch", "tick"):

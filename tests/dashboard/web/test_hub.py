@@ -234,6 +234,19 @@ def test_malformed_object_stops_nothing(hub: Hub, broadcaster: Kept, caplog: pyt
     assert "could not apply an event" in caplog.text
 
 
+def test_part_that_cannot_be_encoded_stays_as_it_was_and_the_others_go_on(
+    hub: Hub, broadcaster: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(hub, 1)
+    hub.put(events.RunUpdated(at=AT, run={"id": 2**70}))
+    publish(hub, 2)
+    assert "could not encode" in caplog.text
+    assert orjson.loads(hub.state())["run"] is None
+    hub.put(events.RunUpdated(at=AT, run={"id": "run-1"}))
+    until(lambda: orjson.loads(hub.state())["run"] == {"id": "run-1"})
+    assert [one["seq"] for one in broadcaster.of("patch")] == [*range(1, orjson.loads(hub.state())["seq"] + 1)]
+
+
 def test_full_queue_makes_the_source_wait_and_stop_frees_it(
     broadcaster: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.auth import COOKIES, FAILURES
 from tests.dashboard.stubs import OPERATOR, VIEWER
 from webserver.forwarded import Environ, Wsgi, networks
@@ -150,7 +150,7 @@ def test_replica_with_the_same_key_shares_the_session(app: Flask) -> None:
     assert second.get("/api/state").status_code == 200
 
 
-def test_browser_does_not_collect_the_cookies_of_dashboards_that_are_gone(config: Config) -> None:
+def test_browser_does_not_collect_the_cookies_of_dashboards_that_are_gone(config: DashboardConfig) -> None:
     jar: dict[Any, Any] = {}
     for number in range(COOKIES + 5):
         client = create_app(replace(config, session_key=f"Ot7-mc3Hy9Jd5Wq1Ke8F{number}")).test_client()

@@ -19,10 +19,12 @@ import pytest
 import socketio
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.core.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
-from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER
+from tests.dashboard.websocket import connect, frame, wait_until_closed
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
 
@@ -75,10 +77,10 @@ class Page:
 
 
 @contextmanager
-def page(served: Served, headers: dict[str, str] | None = None, path: str = "socket.io") -> Iterator[Page]:
+def page(dashboard: DashboardProcess, headers: dict[str, str] | None = None, path: str = "socket.io") -> Iterator[Page]:
     opened = Page()
     opened.client.connect(
-        served.url, headers or BEARER, transports=["websocket"], socketio_path=path, wait_timeout=WAIT_SECONDS
+        dashboard.url, headers or BEARER, transports=["websocket"], socketio_path=path, wait_timeout=WAIT_SECONDS
     )
     try:
         yield opened
@@ -95,10 +97,10 @@ def get(url: str, **headers: str) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def upgrade(served: Served, query: str = "EIO=4&transport=websocket", **headers: str) -> str:
+def upgrade(dashboard: DashboardProcess, query: str = "EIO=4&transport=websocket", **headers: str) -> str:
     """The status line of a WebSocket handshake."""
     lines = {
-        "Host": f"127.0.0.1:{served.port}",
+        "Host": f"127.0.0.1:{dashboard.port}",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
@@ -106,24 +108,24 @@ def upgrade(served: Served, query: str = "EIO=4&transport=websocket", **headers:
         **headers,
     }
     request = f"GET /socket.io/?{query} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
-    with socket.create_connection(("127.0.0.1", served.port), WAIT_SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", dashboard.port), WAIT_SECONDS) as connection:
         connection.sendall(request.encode())
         return connection.recv(4096).split(b"\r\n")[0].decode()
 
 
-def signed_in(served: Served, **headers: str) -> str:
+def signed_in(dashboard: DashboardProcess, **headers: str) -> str:
     """The Set-Cookie of a login."""
     body = orjson.dumps({"token": VIEWER})
-    request = Request(f"{served.url}/login", body, {"Content-Type": "application/json", **headers})  # noqa: S310
+    request = Request(f"{dashboard.url}/login", body, {"Content-Type": "application/json", **headers})  # noqa: S310
     with urlopen(request, timeout=WAIT_SECONDS) as answer:  # noqa: S310
         return str(answer.headers["Set-Cookie"])
 
 
-def session_cookie(served: Served) -> str:
-    return signed_in(served).partition(";")[0]
+def session_cookie(dashboard: DashboardProcess) -> str:
+    return signed_in(dashboard).partition(";")[0]
 
 
-def session_that_ends(config: Config, seconds: int) -> str:
+def session_that_ends(config: DashboardConfig, seconds: int) -> str:
     """A session's cookie, as the dashboard with this configuration signs it."""
     app = create_app(config)
     client = app.test_client()
@@ -135,15 +137,15 @@ def session_that_ends(config: Config, seconds: int) -> str:
     return f"{name}={cookie.value}"
 
 
-def test_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) -> None:
-    with page(served) as opened:
+def test_snapshot_then_patches_in_sequence_then_the_api_s_state(dashboard: DashboardProcess) -> None:
+    with page(dashboard) as opened:
         opened.wait(lambda: len(opened.of("patch")) >= 3 and opened.of("tick"))
         names = [name for name, _ in opened.got]
         assert names[0] == "snapshot" and names.count("snapshot") == 1
         first = opened.of("snapshot")[0]
         assert first["state"]["epoch"] == first["epoch"] and first["state"]["seq"] == first["seq"]
         assert all(one["changes"] and one["epoch"] == first["epoch"] for one in opened.of("patch"))
-        status, body = get(f"{served.url}/api/state", **BEARER)
+        status, body = get(f"{dashboard.url}/api/state", **BEARER)
         state = orjson.loads(body)
         opened.wait(lambda: opened.seq >= state["seq"])
         assert status == 200 and state["epoch"] == first["epoch"]
@@ -152,16 +154,16 @@ def test_snapshot_then_patches_in_sequence_then_the_api_s_state(served: Served) 
         assert {"epoch", "seq", "as_of"} <= ticks[0].keys() <= {"epoch", "seq", "as_of", "points"}
 
 
-def test_page_counts_itself_among_the_viewers(served: Served) -> None:
-    with page(served) as one, page(served) as other:
+def test_page_counts_itself_among_the_viewers(dashboard: DashboardProcess) -> None:
+    with page(dashboard) as one, page(dashboard) as other:
         one.wait(lambda: one.state["about"]["viewers"] == 2)
         other.wait(lambda: other.state["about"]["viewers"] == 2)
-    with page(served) as again:
+    with page(dashboard) as again:
         again.wait(lambda: again.state["about"]["viewers"] == 1)
 
 
-def test_snapshot_is_given_when_asked_for(served: Served) -> None:
-    with page(served) as opened:
+def test_snapshot_is_given_when_asked_for(dashboard: DashboardProcess) -> None:
+    with page(dashboard) as opened:
         opened.wait(lambda: opened.of("snapshot"))
         time.sleep(0.3)
         opened.client.emit("snapshot")
@@ -169,133 +171,145 @@ def test_snapshot_is_given_when_asked_for(served: Served) -> None:
         opened.client.emit("seen", {"seq": opened.seq})
 
 
-def test_invalid_messages_of_a_page_are_ignored(served: Served) -> None:
-    with page(served) as opened:
+def test_invalid_messages_of_a_page_are_ignored(dashboard: DashboardProcess) -> None:
+    with page(dashboard) as opened:
         for message in (None, 7, "x", [], {}, {"seq": "1"}, {"seq": None}, {"seq": -(2**62)}):
             opened.client.emit("seen", message)
             opened.client.emit("snapshot", message)
-            opened.client.emit("no such event", message)
         before = len(opened.of("tick"))
         opened.wait(lambda: len(opened.of("tick")) > before)
 
 
-def test_stranger_is_refused_before_the_upgrade(served: Served) -> None:
-    origin = {"Origin": served.url}
-    cookie = {"Cookie": session_cookie(served)}
-    assert upgrade(served, **origin) == "HTTP/1.1 401 UNAUTHORIZED"
+@pytest.mark.parametrize("message", [b'42["connect",{}]', b'42["disconnect"]', b"41", b"x", b""])
+def test_client_that_says_what_no_page_says_is_disconnected(dashboard: DashboardProcess, message: bytes) -> None:
+    with page(dashboard) as staying, connect(dashboard.port, VIEWER) as other:
+        other.sendall(frame(b"40"))
+        staying.wait(lambda: staying.state["about"]["viewers"] == 2)
+        other.sendall(frame(message))
+        wait_until_closed(other)
+        staying.wait(lambda: staying.state["about"]["viewers"] == 1)
+
+
+def test_stranger_is_refused_before_the_upgrade(dashboard: DashboardProcess) -> None:
+    origin = {"Origin": dashboard.url}
+    cookie = {"Cookie": session_cookie(dashboard)}
+    assert upgrade(dashboard, **origin) == "HTTP/1.1 401 UNAUTHORIZED"
     forged = cookie["Cookie"].partition("=")[0] + "=forged"
-    assert upgrade(served, **origin, Cookie=forged) == "HTTP/1.1 401 UNAUTHORIZED"
-    assert upgrade(served, Authorization="Bearer wrong") == "HTTP/1.1 401 UNAUTHORIZED"
-    assert upgrade(served, **cookie, Origin="http://evil.example") == "HTTP/1.1 403 FORBIDDEN"
+    assert upgrade(dashboard, **origin, Cookie=forged) == "HTTP/1.1 401 UNAUTHORIZED"
+    assert upgrade(dashboard, Authorization="Bearer wrong") == "HTTP/1.1 401 UNAUTHORIZED"
+    assert upgrade(dashboard, **cookie, Origin="http://evil.example") == "HTTP/1.1 403 FORBIDDEN"
     spoofed = {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
-    assert upgrade(served, **cookie, **spoofed) == "HTTP/1.1 403 FORBIDDEN"
-    assert upgrade(served, **cookie) == "HTTP/1.1 403 FORBIDDEN", "a browser always names its origin"
-    assert upgrade(served, **cookie, **origin).startswith("HTTP/1.1 101 ")
+    assert upgrade(dashboard, **cookie, **spoofed) == "HTTP/1.1 403 FORBIDDEN"
+    assert upgrade(dashboard, **cookie) == "HTTP/1.1 403 FORBIDDEN", "a browser always names its origin"
+    assert upgrade(dashboard, **cookie, **origin).startswith("HTTP/1.1 101 ")
 
 
-def test_sockets_that_do_not_join_are_closed_and_keep_no_page_out(served: Served) -> None:
+def test_sockets_that_do_not_join_are_closed_and_keep_no_page_out(dashboard: DashboardProcess) -> None:
     request = (
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-        f"Host: 127.0.0.1:{served.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Host: 127.0.0.1:{dashboard.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         f"Authorization: {BEARER['Authorization']}\r\n\r\n"
     )
-    silent = [socket.create_connection(("127.0.0.1", served.port), WAIT_SECONDS) for _ in range(MOST_JOINING)]
+    silent = [socket.create_connection(("127.0.0.1", dashboard.port), WAIT_SECONDS) for _ in range(MOST_JOINING)]
     for connection in silent:
         connection.sendall(request.encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
-    assert upgrade(served, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+    assert upgrade(dashboard, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
     for connection in silent:
         connection.settimeout(JOIN_SECONDS + 5)
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(65536):
                 pass
         connection.close()
-    with page(served) as opened:
+    with page(dashboard) as opened:
         opened.wait(lambda: opened.of("snapshot"))
 
 
-def test_logout_ends_the_sockets_of_its_session(served: Served) -> None:
-    cookie, other = session_cookie(served), session_cookie(served)
-    with page(served, {"Cookie": cookie}) as ending, page(served, {"Cookie": other}) as staying:
+def test_logout_ends_the_sockets_of_its_session(dashboard: DashboardProcess) -> None:
+    cookie, other = session_cookie(dashboard), session_cookie(dashboard)
+    with page(dashboard, {"Cookie": cookie}) as ending, page(dashboard, {"Cookie": other}) as staying:
         staying.wait(lambda: staying.of("snapshot"))
-        status, body = get(served.url, Cookie=cookie)
+        status, body = get(dashboard.url, Cookie=cookie)
         token = re.search(rb'name="csrf-token" content="([^"]*)"', body)
         assert status == 200 and token
-        own = {"Cookie": cookie, "Origin": served.url, "X-CSRF-Token": token[1].decode()}
+        own = {"Cookie": cookie, "Origin": dashboard.url, "X-CSRF-Token": token[1].decode()}
         headers = own | {"Content-Type": "application/json"}
-        with urlopen(Request(f"{served.url}/logout", b"{}", headers, method="POST"), timeout=WAIT_SECONDS) as answer:  # noqa: S310
+        with urlopen(Request(f"{dashboard.url}/logout", b"{}", headers, method="POST"), timeout=WAIT_SECONDS) as answer:  # noqa: S310
             assert answer.status == 204
         ending.wait(lambda: not ending.client.connected)
         assert staying.client.connected
 
 
-def test_session_that_expires_ends_its_sockets(served: Served, config: Config) -> None:
-    with page(served, {"Cookie": session_that_ends(config, 2)}) as ending, page(served) as staying:
+def test_session_that_expires_ends_its_sockets(dashboard: DashboardProcess, config: DashboardConfig) -> None:
+    with page(dashboard, {"Cookie": session_that_ends(config, 2)}) as ending, page(dashboard) as staying:
         staying.wait(lambda: staying.of("snapshot"))
         ending.wait(lambda: ending.of("disconnect"))
         assert ending.of("snapshot") and staying.client.connected
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_request_without_upgrade_is_told_that_a_proxy_may_have_removed_it(served: Served, transport: str) -> None:
-    status, body = get(f"{served.url}/socket.io/?EIO=4&transport={transport}", **BEARER)
+def test_request_without_upgrade_is_told_that_a_proxy_may_have_removed_it(
+    dashboard: DashboardProcess, transport: str
+) -> None:
+    status, body = get(f"{dashboard.url}/socket.io/?EIO=4&transport={transport}", **BEARER)
     assert status == 426 and "Upgrade" in orjson.loads(body)["detail"]
-    assert upgrade(served, f"EIO=4&transport={transport}", **BEARER, Upgrade="h2c").startswith("HTTP/1.1 426 ")
+    assert upgrade(dashboard, f"EIO=4&transport={transport}", **BEARER, Upgrade="h2c").startswith("HTTP/1.1 426 ")
 
 
-def test_only_own_names_are_answered(served: Served) -> None:
-    own = (f"localhost:{served.port}", "192.168.49.2:30800", "dashboard:8080", "dashboard.flask-mongodb.svc:8080")
-    assert [get(f"{served.url}/api/state", **BEARER, Host=host)[0] for host in own] == [200] * len(own)
-    for host in ("evil.example", f"127.0.0.1.evil.example:{served.port}"):
-        status, body = get(f"{served.url}/api/state", **BEARER, Host=host)
+def test_only_own_names_are_answered(dashboard: DashboardProcess) -> None:
+    own = (f"localhost:{dashboard.port}", "192.168.49.2:30800", "dashboard:8080", "dashboard.flask-mongodb.svc:8080")
+    assert [get(f"{dashboard.url}/api/state", **BEARER, Host=host)[0] for host in own] == [200] * len(own)
+    for host in ("evil.example", f"127.0.0.1.evil.example:{dashboard.port}"):
+        status, body = get(f"{dashboard.url}/api/state", **BEARER, Host=host)
         assert (status, orjson.loads(body)["status"]) == (421, 421)
-        assert upgrade(served, **BEARER, Host=host) == "HTTP/1.1 421 MISDIRECTED REQUEST"
-    assert get(f"http://127.0.0.1:{served.probe_port}/healthz", Host="any.example")[0] == 200
+        assert upgrade(dashboard, **BEARER, Host=host) == "HTTP/1.1 421 MISDIRECTED REQUEST"
+    assert get(f"http://127.0.0.1:{dashboard.probe_port}/healthz", Host="any.example")[0] == 200
 
 
-def test_nobody_s_forwarded_headers_are_believed_by_default(served: Served) -> None:
+def test_nobody_s_forwarded_headers_are_believed_by_default(dashboard: DashboardProcess) -> None:
     """Nor by gunicorn, which would believe those of 127.0.0.1."""
     told = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/dash", "X-Forwarded-Host": "evil.example"}
-    cookie = signed_in(served, **told, Script_Name="/dash")
-    assert "Secure" not in cookie and get(served.url, **told, Cookie=cookie.partition(";")[0])[0] == 200
+    cookie = signed_in(dashboard, **told, Script_Name="/dash")
+    assert "Secure" not in cookie and get(dashboard.url, **told, Cookie=cookie.partition(";")[0])[0] == 200
 
 
 def test_page_and_socket_under_the_prefix_of_a_named_proxy() -> None:
-    with Served(viewers=2, TRUSTED_PROXIES="127.0.0.1", PATH_PREFIX="/dash", ALLOWED_HOSTS="dash.example") as served:
+    options = {"TRUSTED_PROXIES": "127.0.0.1", "PATH_PREFIX": "/dash", "ALLOWED_HOSTS": "dash.example"}
+    with DashboardProcess(viewers=2, **options) as dashboard:
         told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "dash.example", "X-Forwarded-For": "203.0.113.5"}
-        cookie = signed_in(served, **told)
+        cookie = signed_in(dashboard, **told)
         assert cookie.startswith("__Secure-dashboard-") and "; Secure" in cookie and "Path" not in cookie
         own = told | {"Cookie": cookie.partition(";")[0], "Origin": "https://dash.example"}
-        status, body = get(f"{served.url}/dash/", **own)
+        status, body = get(f"{dashboard.url}/dash/", **own)
         assert status == 200 and b'src="/dash/static/js/main.js"' in body
-        assert upgrade(served, **own).startswith("HTTP/1.1 101 ")
-        assert upgrade(served, **(own | {"Origin": served.url})) == "HTTP/1.1 403 FORBIDDEN"
-        with page(served, told | BEARER, "dash/socket.io") as opened:
+        assert upgrade(dashboard, **own).startswith("HTTP/1.1 101 ")
+        assert upgrade(dashboard, **(own | {"Origin": dashboard.url})) == "HTTP/1.1 403 FORBIDDEN"
+        with page(dashboard, told | BEARER, "dash/socket.io") as opened:
             opened.wait(lambda: opened.of("snapshot"))
 
 
-def test_signed_in_browser_follows_by_its_cookie(served: Served) -> None:
+def test_signed_in_browser_follows_by_its_cookie(dashboard: DashboardProcess) -> None:
     # The client names this origin by itself, as a browser does.
-    with page(served, {"Cookie": session_cookie(served)}) as opened:
+    with page(dashboard, {"Cookie": session_cookie(dashboard)}) as opened:
         opened.wait(lambda: opened.of("snapshot"))
 
 
-def test_page_over_the_cap_is_refused_and_probes_are_answered_meanwhile(served: Served) -> None:
+def test_page_over_the_cap_is_refused_and_probes_are_answered_meanwhile(dashboard: DashboardProcess) -> None:
     end = time.monotonic() + 30
-    while b'"viewers":0' not in get(f"{served.url}/api/state", **BEARER)[1]:  # those of the tests before
+    while b'"viewers":0' not in get(f"{dashboard.url}/api/state", **BEARER)[1]:  # those of the tests before
         assert time.monotonic() < end
         time.sleep(0.1)
-    with page(served), page(served), page(served), page(served):
-        assert upgrade(served, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
-        assert get(f"{served.url}/api/state", **BEARER)[0] == 200
-        assert get(f"http://127.0.0.1:{served.probe_port}/healthz") == (200, b"ok\n")
+    with page(dashboard), page(dashboard), page(dashboard), page(dashboard):
+        assert upgrade(dashboard, **BEARER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+        assert get(f"{dashboard.url}/api/state", **BEARER)[0] == 200
+        assert get(f"http://127.0.0.1:{dashboard.probe_port}/healthz") == (200, b"ok\n")
 
 
-def test_metrics_tell_of_sources_viewers_and_patches(served: Served) -> None:
-    with page(served) as opened:
+def test_metrics_tell_of_sources_viewers_and_patches(dashboard: DashboardProcess) -> None:
+    with page(dashboard) as opened:
         opened.wait(lambda: opened.of("patch") and opened.state["pods"] and opened.state["mongo"])
-        status, body = get(f"http://127.0.0.1:{served.probe_port}/metrics")
+        status, body = get(f"http://127.0.0.1:{dashboard.probe_port}/metrics")
     lines = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
     assert status == 200
     assert float(lines["dashboard_viewers"]) == 1
@@ -303,17 +317,17 @@ def test_metrics_tell_of_sources_viewers_and_patches(served: Served) -> None:
     assert float(lines['dashboard_source_last_event_age_seconds{source="mongo"}']) < WAIT_SECONDS
     assert float(lines['dashboard_source_live{source="pods"}']) == 1
     assert float(lines["process_resident_memory_bytes"]) < 200 * 2**20
-    assert get(f"http://127.0.0.1:{served.probe_port}/nothing")[0] == 404
+    assert get(f"http://127.0.0.1:{dashboard.probe_port}/nothing")[0] == 404
 
 
 def test_sigterm_ends_open_pages_and_the_server() -> None:
     gone = threading.Event()
-    with Served(viewers=2) as served, page(served) as opened:
+    with DashboardProcess(viewers=2) as dashboard, page(dashboard) as opened:
         opened.client.on("disconnect", lambda *_: gone.set())
         opened.wait(lambda: opened.of("snapshot"))
-        served.process.terminate()
+        dashboard.process.terminate()
         assert gone.wait(WAIT_SECONDS)
-        assert served.process.wait(WAIT_SECONDS) == 0
+        assert dashboard.process.wait(WAIT_SECONDS) == 0
 
 
 def test_bad_environment_is_one_sentence_and_a_failure() -> None:

@@ -3,6 +3,7 @@
 import gzip
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -32,6 +33,19 @@ def test_file_is_gzipped_if_accepted(client: FlaskClient) -> None:
         assert b"\n//" in plain.data and b"\n//" not in gzip.decompress(packed.data)
         assert int(packed.headers["Content-Length"]) == len(packed.data)
     assert "Content-Encoding" not in plain.headers
+
+
+def test_file_is_compressed_once_whatever_its_path(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compress(*args: Any, **kwargs: Any) -> bytes:
+        compressed.append(gzip_compress(*args, **kwargs))
+        return compressed[-1]
+
+    gzip_compress, compressed = gzip.compress, list[bytes]()
+    monkeypatch.setattr(gzip, "compress", compress)
+    for number in range(20):
+        with client.get(f"/static/js/{number}/../main.js", headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.status_code == 200 and answer.get_data() == compressed[0]
+    assert len(compressed) == 1
 
 
 def test_cached_file_is_304(client: FlaskClient) -> None:

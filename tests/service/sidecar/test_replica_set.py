@@ -1,4 +1,4 @@
-"""The sidecar, as its own process, on mongods that a key file guards."""
+"""The sidecar as a process, on mongods with a key file."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class RunningSidecar:
         return [json.loads(line)["event"] for line in self._log.read_text().splitlines()]
 
     def settle(self, times: int = 1) -> list[str]:
-        give_up = time.monotonic() + 120
+        deadline = time.monotonic() + 120
         while self.events().count("settled") < times:
-            assert time.monotonic() < give_up and self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline and self.process.poll() is None, self._log.read_text()
             time.sleep(0.05)
         return self.events()
 
@@ -167,7 +167,7 @@ def test_previous_user_connects_until_it_leaves_the_secret(
             service.flask_db.data.insert_one({})
 
 
-def test_users_of_others_are_left_alone(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+def test_foreign_users_are_kept(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
     with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
         sidecar.settle()
     with opened(guarded_mongod.port, "admin") as admin:
@@ -178,7 +178,7 @@ def test_users_of_others_are_left_alone(guarded_mongod: Mongod, tmp_path: Path, 
         backup.admin.command("ping")
 
 
-def test_it_waits_for_mongod_and_settles_again_after_a_restart(
+def test_sidecar_waits_for_mongod_and_settles_again_after_a_restart(
     guarded_mongod: Mongod, tmp_path: Path, secret: Path
 ) -> None:
     guarded_mongod.kill()
@@ -191,7 +191,7 @@ def test_it_waits_for_mongod_and_settles_again_after_a_restart(
         sidecar.settle(2)
 
 
-def test_mongod_that_does_not_find_itself_in_its_set_is_restored(
+def test_mongod_missing_from_its_own_configuration_is_restored(
     guarded_mongod: Mongod, tmp_path: Path, secret: Path
 ) -> None:
     with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
@@ -218,7 +218,7 @@ def test_member_with_an_earlier_name_is_renamed(guarded_mongod: Mongod, tmp_path
         assert [each["host"] for each in _config(admin)["members"]] == [renamed]
 
 
-def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+def test_new_replica_is_added_as_a_member(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
     with RunningSidecar(guarded_mongod, tmp_path / "alone", secret) as sidecar:
         sidecar.settle()
     (tmp_path / "second").mkdir()
@@ -228,17 +228,17 @@ def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path
     with Mongod(tmp_path / "second", auth=True) as second:
         members = f"localhost:{guarded_mongod.port},localhost:{second.port}"
         with (
-            RunningSidecar(second, tmp_path / "log-1", secret, MEMBERS=members, POD_NAME="mongodb-1") as newcomer,
+            RunningSidecar(second, tmp_path / "log-1", secret, MEMBERS=members, POD_NAME="mongodb-1") as added,
             RunningSidecar(guarded_mongod, tmp_path / "log-0", secret, MEMBERS=members) as first,
         ):
             assert "added member" in first.settle()
-            newcomer.settle()
+            added.settle()
             with opened(guarded_mongod.port, "admin") as admin:
                 _wait(lambda: sorted(_states(admin)) == ["PRIMARY", "SECONDARY"])
-        second.kill()  # asked to end, it would wait 15 s for the other to take over
+        second.kill()  # on SIGTERM it would wait 15 s for a successor
 
 
-def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+def test_sigterm_exits_with_0(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
     with RunningSidecar(guarded_mongod, tmp_path / "log", secret) as sidecar:
         sidecar.settle()
         sidecar.process.send_signal(signal.SIGTERM)
@@ -246,7 +246,7 @@ def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -
 
 
 @pytest.mark.parametrize("missing", SECRET)
-def test_missing_password_ends_it_with_one_sentence(missing: str, secret: Path) -> None:
+def test_missing_password_exits_with_one_line(missing: str, secret: Path) -> None:
     (secret / missing).write_text("")
     ended = subprocess.run(
         [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={"USERS": str(secret)}, capture_output=True, text=True,
@@ -266,10 +266,10 @@ def _states(client: MongoClient[dict[str, Any]]) -> list[str]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 120
+    deadline = time.monotonic() + 120
     while True:
         with contextlib.suppress(PyMongoError):
             if condition():
                 return
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What each MongoDB user may do: every command that is tried here and is not in the allow-list must be refused."""
+"""The privileges of the MongoDB users: each command in COMMANDS that is not in ALLOWED must be refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNAUTHORIZED = 13
 Command = dict[str, Any]
 HIDDEN = "x" * 24
 
-# name: (database, command). Each would succeed as root, or fail for another reason than a missing privilege.
+# name: (database, command). As root, each succeeds, or fails for another reason than a missing privilege.
 COMMANDS: dict[str, tuple[str, Command]] = {
     "find": ("flask_db", {"find": "data"}),
     "count": ("flask_db", {"count": "data"}),
@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "collStats": ("flask_db", {"collStats": "data"}),
     "dbStats": ("flask_db", {"dbStats": 1}),
     "serverStatus": ("admin", {"serverStatus": 1}),
-    # What neither program does.
+    # Commands that neither program uses.
     "out": ("flask_db", {"aggregate": "data", "pipeline": [{"$out": "other"}], "cursor": {}}),
     "createIndexesOfData": ("flask_db", {"createIndexes": "data", "indexes": [{"key": {"t": 1}, "name": "t"}]}),
     "collModOfData": ("flask_db", {"collMod": "data", "index": {"name": "t", "hidden": False}}),
@@ -111,13 +111,13 @@ def allows(client: MongoClient[dict[str, Any]], database: str, command: Command)
 
 
 @pytest.mark.parametrize("user", ALLOWED)
-def test_user_may_do_what_its_program_does_and_nothing_else(user: str, mongod: Mongod) -> None:
+def test_user_has_only_the_privileges_of_its_program(user: str, mongod: Mongod) -> None:
     with opened(mongod, user) as client:
         allowed = {name for name, (database, command) in COMMANDS.items() if allows(client, database, command)}
     assert allowed == ALLOWED[user]
 
 
-def test_commands_are_known_to_mongodb(mongod: Mongod) -> None:
+def test_root_may_run_every_command(mongod: Mongod) -> None:
     harmful = {"shutdown", "stepDown", "killAllSessions", "updateUser", "dropDatabase"}
     with opened(mongod, "admin") as admin:
         refused = {
@@ -125,10 +125,10 @@ def test_commands_are_known_to_mongodb(mongod: Mongod) -> None:
             for name, (database, command) in COMMANDS.items()
             if name not in harmful and not allows(admin, database, command)
         }
-    assert not refused  # else a refusal above would not show that the privilege is missing
+    assert not refused  # so a refusal above means a missing privilege
 
 
-def test_nobody_reads_or_writes_without_a_user(mongod: Mongod) -> None:
+def test_anonymous_client_has_no_privileges(mongod: Mongod) -> None:
     with MongoClient[dict[str, Any]]("127.0.0.1", mongod.port, directConnection=True) as anyone:
         assert {name for name in COMMANDS if allows(anyone, *COMMANDS[name])} == set()
 

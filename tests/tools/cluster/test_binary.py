@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from tools.cluster import binary
-from tools.cluster.binary import KUBE_ROUTER, KUBERNETES, Build
+from tools.cluster.binary import KUBE_ROUTER, KUBERNETES, GoBuild
 
 
 @pytest.fixture(params=[KUBERNETES, KUBE_ROUTER], ids=lambda build: build.module)
-def build(request: pytest.FixtureRequest) -> Build:
-    chosen: Build = request.param
+def build(request: pytest.FixtureRequest) -> GoBuild:
+    chosen: GoBuild = request.param
     return chosen
 
 
-def test_changed_source_changes_the_hash(build: Build, tmp_path: Path) -> None:
+def test_changed_source_changes_the_hash(build: GoBuild, tmp_path: Path) -> None:
     copied = dataclasses.replace(build, sources=tmp_path / build.module)
     shutil.copytree(build.sources, copied.sources)
     assert binary.sources_hash(copied) == binary.sources_hash(build)
@@ -25,7 +25,7 @@ def test_changed_source_changes_the_hash(build: Build, tmp_path: Path) -> None:
     assert binary.sources_hash(copied) != binary.sources_hash(build)
 
 
-def test_build_is_cached_once_it_is_complete(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_is_cached_once_it_is_complete(build: GoBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert binary.cached(build) is None
     directory = tmp_path / "flask-mongodb" / f"{build.module}-{binary.sources_hash(build)}"

@@ -1,4 +1,4 @@
-"""When a workload has rolled out and why it has not, and when an autoscaler has a figure."""
+"""The readiness of workloads, the obstacles to it, and the autoscaler's first figure."""
 
 from typing import Any
 
@@ -98,7 +98,7 @@ def failed_create(name: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_obstacle_is_in_kubernetes_words(item: dict[str, Any], expected: str) -> None:
+def test_obstacle_quotes_kubernetes(item: dict[str, Any], expected: str) -> None:
     assert obstacles([item, item]) == [expected]
 
 

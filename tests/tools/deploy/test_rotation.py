@@ -17,7 +17,7 @@ def test_dropped_users_are_read_from_the_log() -> None:
     assert rotation.dropped("") == set()
 
 
-def test_user_that_stays_is_an_error_that_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_that_is_not_dropped_is_an_error_that_names_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotation, "_run", lambda *_: LOG)
     monkeypatch.setattr(rotation, "POLL", 0.001)
     rotation.wait_until_dropped(("kubectl",), {"service"}, lambda _: None, limit=0.01)

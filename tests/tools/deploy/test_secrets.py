@@ -82,7 +82,7 @@ def test_previous_users_are_known_until_the_rotation_ends(manifests: Path) -> No
 def test_interrupted_start_of_a_rotation_can_be_repeated(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.ensure(manifests)
     with monkeypatch.context() as patched:
-        patched.setattr(secrets, "USERS", "none")  # the last file is not reached
+        patched.setattr(secrets, "USERS", "none")  # as if interrupted before the last file
         patched.setattr(secrets, "RANDOM", dict(list(secrets.RANDOM.items())[:-1]))
         secrets.begin_rotation(manifests)
     assert not secrets.is_rotating(manifests)
@@ -90,7 +90,7 @@ def test_interrupted_start_of_a_rotation_can_be_repeated(manifests: Path, monkey
     assert secrets.is_rotating(manifests)
 
 
-def test_checksum_changes_with_what_pods_read_at_their_start(manifests: Path) -> None:
+def test_checksum_changes_only_when_pods_must_restart(manifests: Path) -> None:
     secrets.ensure(manifests)
     before = secrets.checksums(manifests)
     assert secrets.checksums(manifests) == before
@@ -98,7 +98,7 @@ def test_checksum_changes_with_what_pods_read_at_their_start(manifests: Path) ->
     during = secrets.checksums(manifests)
     assert not [name for name in before if during[name] == before[name]]
     secrets.end_rotation(manifests)
-    assert secrets.checksums(manifests) == during  # no pod restarts once more
+    assert secrets.checksums(manifests) == during  # the end of the rotation restarts no pod
 
 
 def test_secrets_are_distinct_and_private(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, 
 from dashboard.kube.pod_reader import PodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.web.routes.pods import PodLookups, as_yaml
-from tests.dashboard.stubs import VIEWER, Served, StubApi
+from tests.dashboard.kube.stubs import StubApi
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import VIEWER
 
 NAMESPACE = "flask-mongodb"
 TARGETS = Targets(NAMESPACE, "stub", "flask", "mongodb", "flask", "flask")
@@ -235,7 +237,7 @@ class TestLog:
         self, real: Pods, client: FlaskClient, api: StubApi
     ) -> None:
         get(client, "uid-1/log?container=sidecar&tail=3&timestamps=true")
-        assert api.asked(f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log") == [
+        assert api.queries(f"/api/v1/namespaces/{NAMESPACE}/pods/mongodb-0/log") == [
             {"container": "sidecar", "previous": "false", "tailLines": "3", "follow": "false", "timestamps": "true"}
         ]
 
@@ -477,18 +479,18 @@ class TestInspection:
 class TestServed:
     """As the container runs it."""
 
-    def test_log_comes_as_it_is_written(self, served: Served) -> None:
-        with stream(served) as answer:
+    def test_log_comes_as_it_is_written(self, dashboard: DashboardProcess) -> None:
+        with stream(dashboard) as answer:
             assert answer.headers["Transfer-Encoding"] == "chunked"
             lines = [answer.readline() for _ in range(10)]
         assert all(line.endswith(b"\n") for line in lines)
 
-    def test_place_is_free_again_once_its_reader_left(self, served: Served) -> None:
+    def test_place_is_free_again_once_its_reader_left(self, dashboard: DashboardProcess) -> None:
         for _ in range(3 * tails.MOST):
-            until(lambda: opened(served))
+            until(lambda: opened(dashboard))
 
     def test_it_ends_though_logs_are_followed(self) -> None:
-        with Served(viewers=4) as own:
+        with DashboardProcess(viewers=4) as own:
             answers = [stream(own) for _ in range(tails.MOST)]
             own.process.terminate()
             assert own.process.wait(60) == 0
@@ -498,26 +500,26 @@ class TestServed:
                     pass
 
 
-def ask(served: Served, path: str) -> Any:
-    asked = Request(f"{served.url}/api/{path}", headers={"Authorization": f"Bearer {VIEWER}"})  # noqa: S310 - http
+def ask(dashboard: DashboardProcess, path: str) -> Any:
+    asked = Request(f"{dashboard.url}/api/{path}", headers={"Authorization": f"Bearer {VIEWER}"})  # noqa: S310 - http
     return urlopen(asked, timeout=30)  # noqa: S310 - http
 
 
-def stream(served: Served) -> Any:
+def stream(dashboard: DashboardProcess) -> Any:
     """A log of the first pod, once there is one, followed."""
 
     def running() -> list[str]:
-        with ask(served, "state") as answer:
+        with ask(dashboard, "state") as answer:
             return [pod["uid"] for pod in json.load(answer)["pods"] if pod["phase"] == "Running"]
 
     until(running)
-    return ask(served, f"pods/{running()[0]}/log?follow=true&tail=5")
+    return ask(dashboard, f"pods/{running()[0]}/log?follow=true&tail=5")
 
 
-def opened(served: Served) -> bool:
+def opened(dashboard: DashboardProcess) -> bool:
     """Whether there was a place for one more reader, who leaves at once."""
     try:
-        with stream(served) as answer:
+        with stream(dashboard) as answer:
             return bool(answer.readline())
     except HTTPError as error:
         assert error.code == 503

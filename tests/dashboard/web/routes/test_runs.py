@@ -15,7 +15,7 @@ from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
-from tests.dashboard.runs.test_report import persistence
+from tests.dashboard.runs.finished_run import persistence_run
 from tests.dashboard.stubs import OPERATOR, VIEWER, Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
@@ -37,7 +37,7 @@ class RunManager:
     def __init__(self, audit: Any) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
-        self.runs: dict[str, Json] = {"r1": persistence()}
+        self.runs: dict[str, Json] = {"r1": persistence_run()}
         self._audit = audit
 
     def start(self, demo: str, options: Json, by: str) -> str:
@@ -120,7 +120,7 @@ def test_options_may_be_left_out(client: FlaskClient, manager: RunManager) -> No
 
 def test_runs_are_listed_and_each_is_there_whole(client: FlaskClient, manager: RunManager) -> None:
     assert ask(client, "GET", "/api/runs", token=VIEWER).json == [{"id": "r1"}]
-    assert ask(client, "GET", "/api/runs/r1", token=VIEWER).json == persistence()
+    assert ask(client, "GET", "/api/runs/r1", token=VIEWER).json == persistence_run()
 
 
 def test_run_is_aborted(client: FlaskClient, manager: RunManager) -> None:
@@ -307,7 +307,7 @@ def test_looking_is_no_action(client: FlaskClient, manager: RunManager) -> None:
 
 def test_report_is_a_file_with_a_name(client: FlaskClient, manager: RunManager) -> None:
     answer = ask(client, "GET", "/api/runs/r1/report", token=VIEWER)
-    assert answer.json and persistence().items() <= answer.json.items()
+    assert answer.json and persistence_run().items() <= answer.json.items()
     assert answer.headers["Content-Disposition"] == 'attachment; filename="2025-11-25T12-00-00Z-persistence.json"'
 
 
@@ -320,12 +320,13 @@ def test_report_page_has_a_policy_of_its_own(client: FlaskClient, manager: RunMa
 
 
 def test_there_is_no_report_before_the_verdict(client: FlaskClient, manager: RunManager) -> None:
-    manager.runs["r1"] = persistence(verdict="running", line=None, ended=None)
+    manager.runs["r1"] = persistence_run(verdict="running", line=None, ended=None)
     for suffix in ("", ".html"):
         problem(ask(client, "GET", f"/api/runs/r1/report{suffix}"), 409)
 
 
 def test_run_of_which_little_was_kept_has_a_report(client: FlaskClient, manager: RunManager) -> None:
-    kept = {name: persistence()[name] for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
+    run = persistence_run()
+    kept = {name: run[name] for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
     manager.runs["r1"] = kept
     assert b"PASS" in ask(client, "GET", "/api/runs/r1/report.html").data

@@ -1,4 +1,4 @@
-"""gunicorn as a pod runs it, for tests."""
+"""The service as a process, as a pod runs it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import requests
 
 from tools.local.mongod import dies_with_parent, free_port
 
-READY_SECONDS = 120  # on a machine that is very busy; one, on one that is not
+READY_SECONDS = 120  # on a busy machine; about one second otherwise
 ROOT = Path(__file__).parents[2]
 
 
-class Served:
-    """gunicorn with the service's own configuration, on ports of its own."""
+class ServiceProcess:
+    """gunicorn with the service's configuration, on free ports."""
 
     def __init__(self, directory: Path, uri: str, **environment: str) -> None:
         self.port, self.probe_port = free_port(), free_port()
@@ -50,8 +50,8 @@ class Served:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.process.poll() is None:
-            family = [self.process.pid, *self.workers()]  # at once, and not as a pod ends: that takes a second
-            for pid in family:
+            pids = [self.process.pid, *self.workers()]  # an orderly end takes a second
+            for pid in pids:
                 os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
@@ -64,12 +64,12 @@ class Served:
         return self
 
     def workers(self) -> list[int]:
-        """The pids of gunicorn's workers."""
+        """Return the pids of gunicorn's workers."""
         main = self.process.pid
         return [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
 
     def metric(self, series: str, address: str | None = None) -> float | None:
-        """A series' value by the probe port's /metrics, or by another address's."""
+        """Return a series' value from /metrics of the probe port, or of another address."""
         lines = requests.get(f"{address or self.probes}/metrics", timeout=30).text.splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} ")), None)
 
@@ -81,8 +81,8 @@ class Served:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
-    """Polls until the condition holds; fails with the explanation if it doesn't in time."""
-    give_up = time.monotonic() + seconds
+    """Poll until the condition holds. Fail with the explanation after `seconds`."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up, f"not within {seconds} s. {explain()}"
+        assert time.monotonic() < deadline, f"not within {seconds} s. {explain()}"
         time.sleep(0.02)

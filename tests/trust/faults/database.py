@@ -1,4 +1,4 @@
-"""Databases and services that lose, change or invent documents, or do not take them."""
+"""Faults of the database: it loses, changes or refuses documents, or is down."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Iterator
 
 from tests.e2e import controls
-from tests.trust.autoscaler_faults import run_instead
-from tests.trust.case import Event, State
+from tests.trust.case import Event
 from tests.trust.site import Json, Site
 
 FEW = 5  # documents
-NOBODYS_TOKEN = secrets.token_hex(24)  # for the crash container
+WRONG_TOKEN = secrets.token_hex(24)
 
 
 @contextlib.contextmanager
@@ -23,9 +22,9 @@ def no_volume(site: Site) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def no_acknowledgement(site: Site) -> Iterator[None]:
+def unacknowledged_writes(site: Site) -> Iterator[None]:
     """The service writes with `w: 0`."""
-    with controls.service_that_waits_for_nobody(site.deployment):
+    with controls.service_without_acknowledgements(site.deployment):
         yield
 
 
@@ -35,19 +34,8 @@ def no_service(site: Site) -> Iterator[None]:
         yield
 
 
-def service_runs(program: str) -> State:
-    """The service's pods run another program."""
-
-    @contextlib.contextmanager
-    def state(site: Site) -> Iterator[None]:
-        with site.changed("deployment", "flask", lambda deployment: run_instead(deployment, program)):
-            yield
-
-    return state
-
-
 @contextlib.contextmanager
-def wiped_at_start(site: Site) -> Iterator[None]:
+def volume_wiped_at_start(site: Site) -> Iterator[None]:
     """The next pod empties the volume before mongod starts."""
 
     def edit(pod: Json) -> None:
@@ -55,19 +43,19 @@ def wiped_at_start(site: Site) -> Iterator[None]:
         prepare["command"][-1] += "\nrm -rf /data/db/*\n"
         prepare["volumeMounts"].append({"name": "data", "mountPath": "/data/db"})
 
-    with site.replaced_later(edit):
+    with site.changed_for_the_next_pod(edit):
         yield
 
 
 @contextlib.contextmanager
 def mongod_never_returns(site: Site) -> Iterator[None]:
-    """The next pod's mongod has an option that there is none of."""
-    with site.replaced_later(lambda pod: pod["containers"][0]["command"].append("--trust-no-such-option")):
+    """The next pod's mongod has an unknown option, and exits."""
+    with site.changed_for_the_next_pod(lambda pod: pod["containers"][0]["command"].append("--trust-no-such-option")):
         yield
 
 
-def documents(change: str) -> Event:
-    """Somebody changes the run's documents; `{run}` and `{few}` are filled in."""
+def change_documents(change: str) -> Event:
+    """Python code changes the run's documents. `{run}` and `{few}` are filled in."""
 
     @contextlib.contextmanager
     def event(site: Site, run: str) -> Iterator[None]:
@@ -78,9 +66,13 @@ def documents(change: str) -> Event:
 
 
 _IDS = "ids = [each['_id'] for each in db.proofs.find({{'run': {run}}}, {{'_id': True}}).limit({few})]\n"
-deleted = documents(_IDS + "db.proofs.delete_many({{'_id': {{'$in': ids}}}})")
-corrupted = documents(_IDS + "db.proofs.update_many({{'_id': {{'$in': ids}}}}, {{'$set': {{'payload': 'other'}}}})")
-invented = documents("db.proofs.insert_many([{{'run': {run}, 'payload': 'nobody'}} for _ in range({few})])")
+documents_deleted = change_documents(_IDS + "db.proofs.delete_many({{'_id': {{'$in': ids}}}})")
+documents_changed = change_documents(
+    _IDS + "db.proofs.update_many({{'_id': {{'$in': ids}}}}, {{'$set': {{'payload': 'other'}}}})"
+)
+documents_inserted = change_documents(
+    "db.proofs.insert_many([{{'run': {run}, 'payload': 'nobody'}} for _ in range({few})])"
+)
 
 
 @contextlib.contextmanager
@@ -95,8 +87,8 @@ def read_only_user(site: Site) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def database_down(site: Site) -> Iterator[None]:
-    with site.faults.database_gone():
+def scaled_to_zero(site: Site) -> Iterator[None]:
+    with site.faults.database_scaled_to_zero():
         yield
 
 
@@ -118,7 +110,7 @@ def wrong_crash_token(site: Site) -> Iterator[None]:
         for variable in deployment["spec"]["template"]["spec"]["containers"][0]["env"]:
             if variable["name"] == "CRASH_TOKEN":
                 del variable["valueFrom"]
-                variable["value"] = NOBODYS_TOKEN
+                variable["value"] = WRONG_TOKEN
 
     with site.changed("deployment", "dashboard", edit):
         yield

@@ -1,4 +1,4 @@
-"""The simulated load generator: it raises the simulation's rate, and its figures are invented."""
+"""The mock's load generator: it adds to the simulated traffic, sends nothing and invents its measurements."""
 
 import random
 import threading
@@ -11,16 +11,16 @@ from dashboard.core.events import Emit, LoadUpdated
 from dashboard.core.timestamps import rfc3339
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 
-TELL_SECONDS = 1.0
+UPDATE_SECONDS = 1.0
 
 
 class MockLoad:
-    """Has the methods of the real one. `generate` gets the rate, 0 at the end."""
+    """Has the interface of `load.supervisor.Load`. `generate` receives each new rate, and 0 at the end."""
 
     def __init__(self, generate: Callable[[float], None], emit: Emit, seed: int) -> None:
         self._generate = generate
         self._emit = emit
-        self._random = random.Random(seed)  # noqa: S311 - a simulation, no secret
+        self._random = random.Random(seed)  # noqa: S311 - no secret
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -36,8 +36,8 @@ class MockLoad:
             self._generate(options.rate)
             started = datetime.now(UTC)
             load = (options, by, started, started + timedelta(seconds=options.duration))
-            self._report(*load, active=True)  # before this returns, as with the real one
-            self._thread = threading.Thread(target=self._play, args=load, name="mock-load", daemon=True)
+            self._update(*load, active=True)  # before this returns, like the real generator
+            self._thread = threading.Thread(target=self._run, args=load, name="mock-load", daemon=True)
             self._thread.start()
 
     def change_rate(self, rate: float) -> None:
@@ -58,20 +58,21 @@ class MockLoad:
     def totals(self) -> LoadTotals:
         return self._totals
 
-    def _play(self, options: LoadOptions, by: str, started: datetime, ends: datetime) -> None:
+    def _run(self, options: LoadOptions, by: str, started: datetime, ends: datetime) -> None:
         while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:
-            if self._stopped.wait(min(left, TELL_SECONDS)):
+            if self._stopped.wait(min(left, UPDATE_SECONDS)):
                 break
-            self._report(options, by, started, ends, active=True)
-        with self._lock:  # after any change of the rate
+            self._update(options, by, started, ends, active=True)
+        with self._lock:  # no change_rate follows
             self._stopped.set()
             self._generate(0.0)
-        self._report(options, by, started, ends, active=False)
+        self._update(options, by, started, ends, active=False)
 
-    def _report(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
-        drawn = self._random.uniform
+    def _update(self, options: LoadOptions, by: str, started: datetime, ends: datetime, *, active: bool) -> None:
+        """Add an interval to the totals and emit the state's `load`."""
+        uniform = self._random.uniform
         rate = self._rate if active else 0.0
-        achieved = round(rate * drawn(0.98, 1.0), 1)
+        achieved = round(rate * uniform(0.98, 1.0), 1)
         before = self._totals
         self._totals = replace(
             before,
@@ -93,8 +94,8 @@ class MockLoad:
             "achieved": achieved,
             "dropped": 0,
             "errors_per_second": 0.0,
-            "p50_ms": round(drawn(4, 6), 1) if active else None,
-            "p99_ms": round(drawn(18, 42), 1) if active else None,
+            "p50_ms": round(uniform(4, 6), 1) if active else None,
+            "p99_ms": round(uniform(18, 42), 1) if active else None,
             "lag_p99_ms": 2.4 if active else None,
             "cpu_percent": self._totals.cpu_percent if active else None,
             "connections": min(options.connections, int(rate / 8) + 1) if active else 0,

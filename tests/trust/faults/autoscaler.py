@@ -1,7 +1,6 @@
-"""Autoscalers that cannot work, and what hides behind the new pods.
+"""Faults of autoscaling: of the autoscaler itself, and of the pods that it adds.
 
-What is to be true of new pods only is done by a MutatingAdmissionPolicy: the pods that run stay as they are, and so
-does the Deployment's template.
+A MutatingAdmissionPolicy changes new pods only. The running pods and the Deployment's template stay unchanged.
 """
 
 from __future__ import annotations
@@ -10,19 +9,19 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from tests.e2e.controls import until
-from tests.trust import services
+from tests.e2e.deployment import wait_until
 from tests.trust.case import State
+from tests.trust.faults import service
 from tests.trust.site import Json, Site, label
 from tools.deploy.rollout import NAMESPACE
 
 POLICY = "trust-new-pods"
-ACTIVE_SECONDS = 60.0  # until the API server has heard of a policy
-SERVED_BY_OLD = {"trust-fault": "old"}  # a label that only the present pods get
+EFFECT_SECONDS = 60.0  # until a policy is in effect
+SERVED_BY_OLD = {"trust-fault": "old"}  # a label of the present pods only
 
 
 def scaling_disabled(direction: str) -> State:
-    """`scaleUp` or `scaleDown` is disabled by the autoscaler's own spec."""
+    """The autoscaler's spec disables `scaleUp` or `scaleDown`."""
 
     @contextlib.contextmanager
     def state(site: Site) -> Iterator[None]:
@@ -38,27 +37,27 @@ def scaling_disabled(direction: str) -> State:
 
 @contextlib.contextmanager
 def quota_forbids_pods(site: Site) -> Iterator[None]:
-    """As many pods as there are may be there, and no more."""
+    """A quota allows only as many pods as there are."""
     count = len(site.deployment.get("pods")["items"])
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": label("trust-pods"),
              "spec": {"hard": {"pods": str(count)}}}  # fmt: skip
 
-    def counted() -> bool:
+    def is_counted() -> bool:
         found = site.deployment.get("resourcequota", "trust-pods")
         return str(found.get("status", {}).get("used", {}).get("pods")) == str(count)
 
     with site.added(quota):
-        until(counted, ACTIVE_SECONDS)
+        wait_until(is_counted, EFFECT_SECONDS)
         yield
 
 
 def new_pods_have(path: str, value: object) -> State:
-    """Whatever is at a path below a new pod's first container is something else."""
+    """New pods have another value at a path below their first container."""
 
     @contextlib.contextmanager
     def state(site: Site) -> Iterator[None]:
         with site.added(*_policy(f"/spec/containers/0/{path}", value)):
-            until(lambda: _first_container(site, path) == value, ACTIVE_SECONDS)
+            wait_until(lambda: _first_container(site, path) == value, EFFECT_SECONDS)
             yield
 
     return state
@@ -66,7 +65,7 @@ def new_pods_have(path: str, value: object) -> State:
 
 new_pods_without_image = new_pods_have("image", "localhost/flask-mongodb-service:missing")
 new_pods_never_ready = new_pods_have("readinessProbe/httpGet/path", "/never")
-new_pods_answer_500 = new_pods_have("command", ["python", "-c", services.ANSWERS_500])
+new_pods_answer_500 = new_pods_have("command", ["python", "-c", service.ANSWERS_500])
 
 
 @contextlib.contextmanager
@@ -79,15 +78,8 @@ def service_misses_new_pods(site: Site) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def service_leaks_errors(site: Site) -> Iterator[None]:
-    """One answer in fifty is a 500."""
-    with site.changed("deployment", "flask", lambda deployment: run_instead(deployment, services.LEAKS_ERRORS)):
-        yield
-
-
-@contextlib.contextmanager
 def metrics_server_stops(site: Site, _run: str) -> Iterator[None]:
-    with site.faults.metrics_server_gone():
+    with site.faults.metrics_server_unreachable():
         yield
 
 
@@ -111,11 +103,6 @@ def target_is_renamed(site: Site, _run: str) -> Iterator[None]:
         yield
     finally:
         site.apply(site.manifest("horizontalpodautoscaler", "flask"))
-
-
-def run_instead(deployment: Json, program: str) -> None:
-    """Makes the service's pods run another program."""
-    deployment["spec"]["template"]["spec"]["containers"][0]["command"] = ["python", "-c", program]
 
 
 def _policy(path: str, value: object) -> tuple[Json, Json]:
@@ -144,7 +131,7 @@ def _policy(path: str, value: object) -> tuple[Json, Json]:
 
 
 def _first_container(site: Site, path: str) -> object:
-    """What a new pod's first container would have at a path: nothing is created."""
+    """Return the value at a path of a new pod's first container, from a dry run."""
     template = site.deployment.get("deployment", "flask")["spec"]["template"]
     labels = template["metadata"]["labels"]
     pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"],

@@ -1,6 +1,6 @@
-"""A user who writes all the time: `python -m tests.trust.writer URL PER_SECOND` posts documents until it is ended.
+"""A user's writes: `python -m tests.trust.healthy.writer URL PER_SECOND` posts documents until it is terminated.
 
-Open loop: each document is due at a moment that is fixed beforehand, and is sent without waiting for those before.
+Open loop: each document has a send time that is fixed beforehand, and does not wait for the answers to earlier ones.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ DEADLINE = aiohttp.ClientTimeout(total=30)
 async def write(url: str, per_second: float) -> None:
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector, timeout=DEADLINE) as session:
-        began, sent, under_way = time.monotonic(), 0, set()
+        start, sent, pending = time.monotonic(), 0, set()
         while True:
-            await asyncio.sleep(max(0.0, began + sent / per_second - time.monotonic()))
+            await asyncio.sleep(max(0.0, start + sent / per_second - time.monotonic()))
             task = asyncio.create_task(_post(session, url, sent))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            pending.add(task)
+            task.add_done_callback(pending.discard)
             sent += 1
 
 
 async def _post(session: aiohttp.ClientSession, url: str, number: int) -> None:
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        async with session.post(url, json={"trust": True, "number": number}) as answer:
-            await answer.read()
+        async with session.post(url, json={"trust": True, "number": number}) as response:
+            await response.read()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a healthy deployment may be in the middle of, for either demo.
+"""States of a healthy deployment, for both demos.
 
-Each state is a context manager: it brings the deployment there, lets the run happen, and takes back what it changed.
+Each is a context manager that brings the state about, and undoes it after the run.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from tests.trust import processes
 from tests.trust.case import State
+from tests.trust.healthy import processes
 from tests.trust.site import Edit, Json, Site
 
 AB_SECONDS = 60
 WRITES_PER_SECOND = 100.0
-FULL = 100_000  # documents
+MANY = 100_000  # documents
 
 
 @contextlib.contextmanager
 def at_rest(site: Site) -> Iterator[None]:
-    site.rest()
+    site.wait_until_at_rest()
     yield
 
 
@@ -35,7 +35,7 @@ def after_run(demo: str, **options: str) -> State:
 
     @contextlib.contextmanager
     def state(site: Site) -> Iterator[None]:
-        site.proofs.play(demo, **options)
+        site.runs.run(demo, **options)
         yield
 
     return state
@@ -67,7 +67,7 @@ def after_mongodb_restart(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def with_writes(site: Site) -> Iterator[None]:
-    """The users' own writes go on."""
+    """Users write during the run."""
     with processes.writes(f"{site.deployment.service}/data", WRITES_PER_SECOND):
         yield
     site.in_database("db.data.delete_many({'trust': True})")
@@ -75,7 +75,7 @@ def with_writes(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def with_ab(site: Site) -> Iterator[None]:
-    """The users' own load goes on, as fast as the service answers two of them."""
+    """Two users send requests one after another during the run."""
     command = ("ab", "-r", "-t", "900", "-n", "10000000", "-c", "2", f"{site.deployment.service}/")
     with processes.running(*command):
         yield
@@ -83,13 +83,13 @@ def with_ab(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def with_busy_core(_site: Site) -> Iterator[None]:
-    """One core is taken by something else."""
+    """Another process keeps one core busy."""
     with processes.busy_loop():
         yield
 
 
 def with_documents(count: int) -> State:
-    """The collection holds so many documents."""
+    """The collection has this many documents."""
     fill = (
         "db.data.delete_many({})\n"
         f"for first in range(0, {count}, 1000):\n"
@@ -106,7 +106,7 @@ def with_documents(count: int) -> State:
 
 
 def with_change(kind: str, name: str, edit: Edit) -> State:
-    """An object of the manifests is another."""
+    """An object differs from the manifests."""
 
     @contextlib.contextmanager
     def state(site: Site) -> Iterator[None]:
@@ -116,8 +116,8 @@ def with_change(kind: str, name: str, edit: Edit) -> State:
     return state
 
 
-def with_request(cpu: str) -> State:
-    """The service's pods request so much CPU."""
+def with_cpu_request(cpu: str) -> State:
+    """The service's pods request this much CPU."""
 
     def edit(deployment: Json) -> None:
         deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = cpu
@@ -125,15 +125,15 @@ def with_request(cpu: str) -> State:
     return with_change("deployment", "flask", edit)
 
 
-def with_limits(least: int, most: int) -> State:
-    """The autoscaler's min and max."""
+def with_replicas(least: int, most: int) -> State:
+    """The autoscaler has these minReplicas and maxReplicas."""
     return with_change(
         "horizontalpodautoscaler", "flask", lambda hpa: hpa["spec"].update(minReplicas=least, maxReplicas=most)
     )
 
 
 def with_target(**target: str | int) -> State:
-    """The autoscaler's target, as its manifest has it: type and value."""
+    """The autoscaler has this metric target."""
 
     def edit(hpa: Json) -> None:
         hpa["spec"]["metrics"][0]["resource"]["target"] = target
@@ -142,28 +142,26 @@ def with_target(**target: str | int) -> State:
 
 
 def with_behavior(direction: str, **rules: object) -> State:
-    """The autoscaler's rules for scaleUp or scaleDown."""
-    return with_change(
-        "horizontalpodautoscaler", "flask", lambda hpa: hpa["spec"]["behavior"][direction].update(rules)
-    )
+    """The autoscaler has these rules for scaleUp or scaleDown."""
+    return with_change("horizontalpodautoscaler", "flask", lambda hpa: hpa["spec"]["behavior"][direction].update(rules))
 
 
 @contextlib.contextmanager
 def with_one_pod(site: Site) -> Iterator[None]:
-    """One pod serves, and the autoscaler leaves it so."""
-    with with_limits(1, 5)(site):
+    """The service has one pod, and the autoscaler keeps it so."""
+    with with_replicas(1, 5)(site):
         site.deployment.kubectl("scale", "deployment", "flask", "--replicas=1")
         site.wait_until_ready()
         yield
     site.deployment.kubectl("scale", "deployment", "flask", "--replicas=2")
 
 
-def with_metrics_every(seconds: int) -> State:
-    """metrics-server takes a sample so often."""
+def with_sampling_interval(seconds: int) -> State:
+    """metrics-server samples at this interval."""
 
     @contextlib.contextmanager
     def state(site: Site) -> Iterator[None]:
-        with site.metrics_server_every(seconds):
+        with site.metrics_server_with_interval(seconds):
             yield
 
     return state

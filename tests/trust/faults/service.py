@@ -1,4 +1,12 @@
-"""The data service with one thing broken: programs for `python -c` in the service's own image."""
+"""Faults of the data service: programs for `python -c` in its image, each with one defect."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.trust.case import State
+from tests.trust.site import Json, Site
 
 _RUN = """
 import sys
@@ -52,7 +60,7 @@ def broken(self, document, identity):
 service.store.Collection.insert = broken
 """
 
-_HASTY = """
+_INSERT_LATER = """
 
 def later(self, document, identity):
     with pymongo.timeout(0.5):
@@ -62,14 +70,28 @@ def later(self, document, identity):
 
 ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
 LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
-FORGETS = (
+DROPS_INSERTS = (
     _INSERTS.format(
         body="return (identity, True) if next(numbers) % 50 == 0 else insert(self, document, identity)"
     )
     + _RUN
 )  # fmt: skip
-# What it could not store within half a second is lost.
+# Inserts that take longer than half a second are lost.
 ANSWERS_BEFORE_STORING = (
-    _HASTY + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
+    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
 )
 SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN
+
+
+def with_program(program: str) -> State:
+    """The service's pods run another program."""
+
+    def edit(deployment: Json) -> None:
+        deployment["spec"]["template"]["spec"]["containers"][0]["command"] = ["python", "-c", program]
+
+    @contextlib.contextmanager
+    def state(site: Site) -> Iterator[None]:
+        with site.changed("deployment", "flask", edit):
+            yield
+
+    return state

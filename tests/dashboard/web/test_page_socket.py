@@ -1,0 +1,71 @@
+"""A page's WebSocket, with a client that does what no page does."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dashboard.web.page_socket import LONGEST_MESSAGE, MOST_WAITING, BoundedWebSocket, PageSocket, is_expected
+from tests.dashboard.websocket import CONTINUATION, frame, send_until_closed
+
+HANDSHAKE = {
+    "HTTP_HOST": "127.0.0.1", "HTTP_CONNECTION": "Upgrade", "HTTP_UPGRADE": "websocket",
+    "HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": "AAAAAAAAAAAAAAAAAAAAAA==",
+}  # fmt: skip
+
+
+@pytest.fixture
+def both() -> Iterator[tuple[socket.socket, BoundedWebSocket]]:
+    """A client's socket, after the handshake, and the server's side of it."""
+    client, server = socket.socketpair()
+    client.settimeout(10)
+    with client, server:
+        page = BoundedWebSocket(HANDSHAKE | {"gunicorn.socket": server}, max_message_size=LONGEST_MESSAGE)
+        assert client.recv(4096).startswith(b"HTTP/1.1 101 ")
+        yield client, page
+        client.close()
+        page.thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["1", "3", "40", "40{}", "41", '42["snapshot"]', '42["seen",{"seq":7}]', '42["seen"]', '42["snapshot",null]'],
+)
+def test_message_of_a_page_is_expected(message: str) -> None:
+    assert is_expected(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "", "x", "0", "2", "5", "6", "b", b"42", "4", "40[]", "40/x,", "42", "42[]", "42{}", '42"snapshot"',
+        '42["connect",{}]', '42["disconnect"]', '42["no such event"]', '42/x,["snapshot"]', '427["snapshot"]', "43[]",
+        "44{}", '451-["seen"]', '46["seen"]', '42["seen",', "42" + "[" * 5000, r'42["seen","\ud800"]',
+    ],
+)  # fmt: skip
+def test_any_other_message_is_not(message: Any) -> None:
+    assert not is_expected(message)
+
+
+def test_messages_are_taken_in_their_order_until_one_is_no_page_s(both: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = both
+    adapter = PageSocket(lambda _: None, None)
+    adapter._socket = page
+    client.sendall(frame(b"3") + frame(b"40") + frame(b'42["connect",{}]') + frame(b"3"))
+    assert [adapter.wait(), adapter.wait(), adapter.wait()] == ["3", "40", None]
+
+
+def test_message_without_an_end_ends_the_connection(both: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = both
+    client.sendall(frame(b"42", last=False))
+    assert send_until_closed(client, frame(b"x" * 4000, CONTINUATION, last=False), 64 << 20) < 4 << 20
+    page.thread.join(10)
+    assert not page.connected and not page.input_buffer
+
+
+def test_messages_that_nobody_handles_end_the_connection(both: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = both
+    assert send_until_closed(client, frame(b'42["snapshot"]') * 100, 64 << 20) < 4 << 20
+    page.thread.join(10)
+    assert not page.connected and MOST_WAITING < len(page.input_buffer) < MOST_WAITING + 1000
