@@ -143,7 +143,7 @@ class TestDetails:
         assert (mongod["last_state"]["reason"], mongod["last_state"]["exit_code"]) == ("OOMKilled", 137)
         assert mongod["ports"] == ["mongodb 27017/TCP"]
         assert mongod["probes"] == ["readiness: connects to mongodb every 2 s"]
-        assert mongod["limits"] == {"cpu": "1", "memory": "512Mi"}
+        assert mongod["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "256Mi"}
         assert {one["type"]: one["status"] for one in told["conditions"]}["Ready"] == "True"
         assert [one["reason"] for one in told["events"]][:2] == ["BackOff", "Started"]
         assert (told["events"][0]["count"], told["events"][0]["container"]) == (3, "mongod")
