@@ -393,7 +393,7 @@ def _install_eve(say: Say, skipped: list[str]) -> Path | None:
         say("installing Eve")
         try:
             _run(sys.executable, "-m", "venv", "--clear", str(directory))
-            _run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(pins))
+            _run(str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(pins))
         except (OSError, subprocess.CalledProcessError) as error:
             skipped.append(f"Eve, which could not be installed ({error})")
             return None

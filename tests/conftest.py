@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
+from tests.k8s.manifests import kubectl
 from tools.local.mongod import Mongod
 
 # Hypothesis' first draw takes a second for Unicode tables, and a shared machine stalls: neither is a failure.
@@ -105,12 +106,20 @@ def _shuffle(items: list[pytest.Item], seed: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that needs root without root, with the reason. Fail it if it was named."""
+    """Skip a test that cannot run here, with the reason. Fail it if it was named."""
+    if (reason := _missing(item)) is None:
+        return
+    if _is_named(item):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _missing(item: pytest.Item) -> str | None:
     if item.get_closest_marker("cluster") and os.geteuid() != 0:
-        reason = "the embedded cluster needs root: run the tests as root"
-        if _is_named(item):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        return "the embedded cluster needs root: run the tests as root"
+    if item.get_closest_marker("kubectl") and kubectl() is None:
+        return "kubectl is missing: install it, or run `make up` as root, which builds it"
+    return None
 
 
 def _is_named(item: pytest.Item) -> bool:

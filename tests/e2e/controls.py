@@ -119,7 +119,9 @@ def database_without_volume(deployment: Deployment) -> Iterator[None]:
     original = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": kept, "spec": found["spec"]}
     changed = json.loads(json.dumps(original))
     del changed["spec"]["volumeClaimTemplates"]
-    changed["spec"]["template"]["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
+    pod = changed["spec"]["template"]["spec"]
+    pod["volumes"].append({"name": "data", "emptyDir": {}})
+    pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "4Gi"  # the directory counts, too
     try:
         _recreate(deployment, changed)
         yield

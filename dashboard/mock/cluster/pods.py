@@ -27,7 +27,10 @@ class PodKind:
 
 
 def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Json:
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu_limit, "memory": memory_limit}}
+    return {
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": cpu_limit, "memory": memory_limit, "ephemeral-storage": "256Mi"},
+    }
 
 
 _SMALL = _resources("10m", "64Mi", "500m", "128Mi")

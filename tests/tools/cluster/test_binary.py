@@ -1,5 +1,6 @@
 """The cache of the builds from Go modules."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -15,14 +16,13 @@ def build(request: pytest.FixtureRequest) -> GoBuild:
     return chosen
 
 
-def test_changed_source_changes_the_hash(build: GoBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = binary.sources_hash(build)
-    shutil.copytree(build.sources, tmp_path / build.module)
-    monkeypatch.setattr(binary, "__file__", str(tmp_path / "binary.py"))
-    assert binary.sources_hash(build) == before
-    with (tmp_path / build.module / "go.mod").open("a") as source:
+def test_changed_source_changes_the_hash(build: GoBuild, tmp_path: Path) -> None:
+    copied = dataclasses.replace(build, sources=tmp_path / build.module)
+    shutil.copytree(build.sources, copied.sources)
+    assert binary.sources_hash(copied) == binary.sources_hash(build)
+    with (copied.sources / "go.mod").open("a") as source:
         source.write("// changed\n")
-    assert binary.sources_hash(build) != before
+    assert binary.sources_hash(copied) != binary.sources_hash(build)
 
 
 def test_build_is_cached_once_it_is_complete(build: GoBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
