@@ -210,6 +210,7 @@ def test_sockets_that_do_not_join_are_closed_and_block_no_page(dashboard: Dashbo
     for connection in silent:
         wait_until_closed(connection)
         connection.close()
+    wait_until(lambda: "503" not in upgrade(dashboard, **AS_VIEWER))  # the server's threads have ended
     with page(dashboard) as opened:
         opened.wait(lambda: opened.of("snapshot"))
 
