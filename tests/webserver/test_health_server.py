@@ -47,6 +47,7 @@ def test_connection_that_sends_slowly_has_a_deadline(server: HealthServer) -> No
                 time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_silent_clients_do_not_block_probes(server: HealthServer) -> None:
     clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * MOST_CONNECTIONS)]
     assert request(server, "/healthz") == (200, b"ok\n")

@@ -77,6 +77,7 @@ def test_older_points_are_the_means_of_their_minutes(history: MetricsTables) -> 
     assert p99[0] == 2.0  # the mean of the points that have latencies
 
 
+@pytest.mark.slow
 def test_no_gap_between_coarse_and_fine_points(history: MetricsTables) -> None:
     for second in range(0, 6000, 7):
         add_traffic(history, 7, second)

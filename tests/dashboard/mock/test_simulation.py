@@ -169,6 +169,7 @@ def test_events_are_of_the_types_and_kinds_of_the_real_sources(recording: Record
     assert {type(event) for event in recording.events} == real
 
 
+@pytest.mark.slow
 def test_quiet_simulation_ends_its_schedule_with_the_past() -> None:
     quiet = Recording(CYCLE_SECONDS, quiet=True)
     assert max(quiet.history["replicas"]["desired"]) == 5

@@ -221,6 +221,7 @@ def test_writers_that_stop_before_the_kill_make_the_run_inconclusive(harness: Ru
     assert run["evidence"]["acked_after"] < 100 and run["evidence"]["in_flight"] == 0
 
 
+@pytest.mark.slow
 def test_pod_that_is_not_replaced_makes_the_run_inconclusive(harness: RunHarness) -> None:
     harness.cluster.ignores_deletion = True
     run = harness.run("persistence")

@@ -27,6 +27,8 @@ from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.harness import HOLDER, RunHarness
 from tests.dashboard.runs.invalid_runs import INVALID_RUNS, RUN
 
+pytestmark = pytest.mark.slow
+
 LOAD = LoadOptions(rate=100, duration=60)
 
 Json = dict[str, Any]

@@ -118,6 +118,7 @@ def test_failing_pod_is_left_out_until_it_recovers(
     emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
 
 
+@pytest.mark.slow
 def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
     scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +147,7 @@ def test_pod_with_an_invalid_response_is_left_out(
     emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-1"})
 
 
+@pytest.mark.slow
 def test_pod_with_a_slow_response_is_left_out(
     scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:

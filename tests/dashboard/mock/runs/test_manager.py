@@ -76,6 +76,7 @@ def test_methods_and_parameters_are_those_of_the_real_class(mock: type[Any], rea
     assert interface(mock) == interface(real)
 
 
+@pytest.mark.slow
 def test_rate_of_a_load_changes(slow: Managed) -> None:
     slow.load.change_rate(50)
     slow.load.start(LoadOptions(rate=100, duration=60), BY)
@@ -198,6 +199,7 @@ def test_load_by_hand_holds_the_lease_and_refuses_runs(slow: Managed) -> None:
     slow.manager.start("autoscale", {}, BY)
 
 
+@pytest.mark.slow
 def test_load_ends_after_its_duration(slow: Managed) -> None:
     slow.manager.load(LoadOptions(rate=10.0, duration=1.0), BY)
     slow.emitted.wait(lambda emitted: not emitted.of(LoadUpdated)[-1].load["active"])

@@ -112,6 +112,7 @@ class TestWriting:
         assert outcomes(writers.ledger) == {"acked": len(service.inserted)}
         assert writers.ledger.compare({inserted["_id"]: inserted["sha256"] for inserted in service.inserted}).lost == ()
 
+    @pytest.mark.slow
     def test_writers_keep_their_rate_and_do_not_catch_up(self, start_writers: Callable[..., ServiceWriters]) -> None:
         service = ScriptedService()
         service.answering.clear()
@@ -321,6 +322,7 @@ class TestReadBackFromTheDatabase:
         assert reader.read("run-1") == {}
         reader.close()
 
+    @pytest.mark.slow
     def test_unreachable_database_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
         reader = MongoReader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
