@@ -52,6 +52,8 @@ def up(options: argparse.Namespace) -> None:
     if first:
         rollout.wait_for_figure(where.kubectl(), say)
     where.reach(say)
+    for url in (service_url(), dashboard_url()):
+        rollout.wait_for_answer(url)
     print(f"service {service_url()}")
     login(options)
 
@@ -79,7 +81,7 @@ def rotate(options: argparse.Namespace) -> None:
 
 def login(_options: argparse.Namespace) -> None:
     """Print the login link. The token is in the URL's fragment, which browsers do not send."""
-    print(f"dashboard http://127.0.0.1:{target.dashboard_port()}/login#{secrets.operator_token()}")
+    print(f"dashboard {dashboard_url()}/login#{secrets.operator_token()}")
 
 
 def build_images(options: argparse.Namespace) -> None:
@@ -136,6 +138,10 @@ COMMANDS = {
 
 def service_url() -> str:
     return f"http://127.0.0.1:{target.service_port()}"
+
+
+def dashboard_url() -> str:
+    return f"http://127.0.0.1:{target.dashboard_port()}"
 
 
 def _apply(where: target.Target, say: target.Say) -> None:

@@ -1,5 +1,6 @@
 """Apply of the manifests, and the wait until all workloads are Ready."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
@@ -104,6 +106,28 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
         if time.monotonic() > deadline:
             see = f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods"
             raise ClusterError("\n".join([f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.", *reasons, see]))
+        time.sleep(POLL)
+
+
+def wait_for_answer(url: str, limit: float = 30.0) -> None:
+    """Wait until HTTP is answered at an address, with any status. Raise ClusterError.
+
+    A pod is Ready a moment before the rules that lead to it are in place on its node.
+    """
+    address = urlsplit(url)
+    deadline = time.monotonic() + limit
+    while True:
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)  # past any proxy
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+            return
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() > deadline:
+                message = f"{url} does not answer after {limit:.0f} s ({error}): run `make up` again."
+                raise ClusterError(message) from None
+        finally:
+            connection.close()
         time.sleep(POLL)
 
 

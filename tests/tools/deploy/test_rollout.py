@@ -1,10 +1,14 @@
 """The readiness of workloads, the obstacles to it, and the autoscaler's first figure."""
 
+import itertools
+import socket
+import threading
 from typing import Any
 
 import pytest
 
-from tools.deploy.rollout import has_figure, obstacles, unready
+from tools.cluster.errors import ClusterError
+from tools.deploy.rollout import has_figure, obstacles, unready, wait_for_answer
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -121,3 +125,34 @@ def test_refused_pod_of_a_statefulset_is_an_obstacle_while_it_is_missing() -> No
     ]
     assert obstacles([workload("StatefulSet", 1, replicas=1), failed_create("flask")]) == []
     assert obstacles([workload("StatefulSet", 1), failed_create("other")]) == []
+
+
+class Resetting(threading.Thread):
+    """A server that resets its first connections, and answers the others with 404."""
+
+    def __init__(self, resets: int) -> None:
+        super().__init__(daemon=True)
+        self.resets = resets
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        for number in itertools.count():
+            connection, _ = self.listener.accept()
+            with connection:
+                if number >= self.resets:
+                    connection.recv(1024)
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_any_answer_ends_the_wait() -> None:
+    server = Resetting(resets=2)
+    server.start()
+    wait_for_answer(server.url, limit=20)
+
+
+def test_address_without_an_answer_is_an_error_that_names_it() -> None:
+    server = Resetting(resets=1_000_000)
+    server.start()
+    with pytest.raises(ClusterError, match=server.url):
+        wait_for_answer(server.url, limit=0.1)
