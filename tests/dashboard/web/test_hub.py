@@ -87,6 +87,7 @@ def test_single_change_is_published_as_a_patch(hub: Hub, broadcaster: RecordingB
     assert len(broadcaster.of("patch")) == 1
 
 
+@pytest.mark.slow
 def test_many_changes_are_coalesced(hub: Hub, broadcaster: RecordingBroadcaster) -> None:
     end, put = time.monotonic() + 1, 0
     while time.monotonic() < end:
@@ -193,6 +194,7 @@ def test_unacknowledged_snapshots_are_limited(
     assert len(broadcaster.of("snapshot", "greedy")) == hub_module.UNACKED_SNAPSHOTS
 
 
+@pytest.mark.slow
 def test_snapshot_requested_too_soon_is_sent_with_the_next_tick(hub: Hub, broadcaster: RecordingBroadcaster) -> None:
     hub.join("eager")
     hub.request_snapshot("eager")
@@ -200,6 +202,7 @@ def test_snapshot_requested_too_soon_is_sent_with_the_next_tick(hub: Hub, broadc
     wait_until(lambda: len(broadcaster.of("snapshot", "eager")) == 2)
 
 
+@pytest.mark.slow
 def test_slow_client_that_stays_silent_is_disconnected(
     hub: Hub, broadcaster: RecordingBroadcaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
