@@ -24,8 +24,9 @@ MAX_NAMES = 10_000  # inner ones included
 INT64 = range(-(2**63), 2**63)
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-# What orjson could round: integers from 19 digits and decimals from 16 on, and exponents beyond those of a double.
-_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE]")
+# What orjson could round: integers from 19 digits, decimals from 16 on, and numbers close to zero. Numbers that are too
+# large it refuses itself. A digit before an e is no sign of a number: ids in hexadecimal have both.
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[eE]-[0-9]{3}")
 
 
 class Malformed(Exception):

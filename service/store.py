@@ -290,7 +290,7 @@ class Collection:
                 more = len(found) > limit or len(found) == fitting or cursor.alive
             self._sizes.learn(len(reply), len(found))
             del found[limit:]
-            following = _cursor(_last_identity(reply, len(found))) if more and found else None
+            following = _cursor(_last_identity(reply, found)) if more and found else None
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     def _fitting(self, query: dict[str, Any]) -> int:
@@ -432,12 +432,13 @@ def _decoded(raw: RawBSONDocument) -> Document:
         return {"_id": identity, "$undecodable": b64encode(data).decode()}
 
 
-def _last_identity(batch: bytes, count: int) -> Any:
-    """Return the _id of the reply's last document but those beyond `count`, so that it can be compared with."""
-    try:
-        return bson.decode_all(batch, _EXACT)[count - 1]["_id"]
-    except BSONError:
-        return _decode(batch)[count - 1]["_id"]
+def _last_identity(batch: bytes, found: list[Document]) -> Any:
+    """Return the _id of the last of the documents found in the reply, so that it can be compared with."""
+    identity = found[-1]["_id"]
+    if not isinstance(identity, ObjectId):  # what is shown of another _id may not sort as it does
+        with contextlib.suppress(BSONError):
+            identity = bson.decode_all(batch, _EXACT)[len(found) - 1]["_id"]
+    return identity
 
 
 def _plain(value: Any) -> Any:

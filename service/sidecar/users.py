@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROLES_DATABASE = "admin"
+PREVIOUS = "previous-"  # begins the Secret's keys of users that are still valid
 PAIRS = {"service": ("service", "service-b"), "dashboard": ("dashboard", "dashboard-b")}
 
 Privilege = dict[str, Any]
@@ -43,7 +44,7 @@ def read_users(directory: Path) -> Users:
     for role, names in PAIRS.items():
         name = _optional(directory, f"{role}-user") or role
         users.append(User(name, _read(directory, f"{role}-password"), role))
-        retired |= {*names} - {name, _optional(directory, f"previous-{role}-user")}
+        retired |= {*names} - {name, _optional(directory, f"{PREVIOUS}{role}-user")}
     return Users(tuple(users), frozenset(retired))
 
 

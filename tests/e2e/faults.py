@@ -66,10 +66,8 @@ class Faults:
     @contextlib.contextmanager
     def api_server_killed(self) -> Iterator[None]:
         """The API server is killed. Ends once the one that the node starts instead is ready."""
-        old = self._program("kube-apiserver")
-        os.kill(old, signal.SIGKILL)
-        yield
-        wait_until(lambda: self._program("kube-apiserver", missing_ok=True) not in (0, old), 60)
+        with self.program_restarted("kube-apiserver"):
+            yield
         wait_until(lambda: self._deployment.kubectl("get", "--raw", "/readyz", check=False) == "ok", 60)
 
     @contextlib.contextmanager

@@ -96,33 +96,6 @@ def test_api_server_refuses_anonymous_requests(deployment: Deployment) -> None:
     assert status == "401"
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource", "expected"),
-    [
-        ("watch", "pods", "yes"),
-        ("list", "pods.metrics.k8s.io", "yes"),
-        ("get", "secrets", "no"),
-        ("create", "pods/exec", "no"),
-        ("patch", "deployments", "no"),
-        ("delete", "pods/mongodb-0", "yes"),
-        ("delete", "pods", "no"),
-        ("delete", "pods/mongodb-1", "no"),
-        ("update", "leases.coordination.k8s.io/dashboard-runs", "yes"),
-        ("create", "leases.coordination.k8s.io", "no"),
-        ("update", "configmaps/dashboard-runs", "yes"),
-        ("get", "configmaps", "no"),
-        ("create", "events", "yes"),
-        ("list", "nodes", "no"),
-    ],
-)
-def test_dashboard_has_only_the_permissions_it_needs(
-    deployment: Deployment, verb: str, resource: str, expected: str
-) -> None:
-    account = "system:serviceaccount:flask-mongodb:dashboard"
-    output = deployment.kubectl("auth", "can-i", verb, resource, "--as", account, check=False)
-    assert output.splitlines()[0].split()[0] == expected
-
-
 def test_pods_are_restricted_and_only_the_dashboard_has_a_token(deployment: Deployment) -> None:
     labels = deployment.get("namespace", "flask-mongodb")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"

@@ -9,14 +9,11 @@ from pathlib import Path
 
 from tools.cluster import cgroups, lifecycle
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT, Instance
+from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
 
 MIB = 1 << 20
 # (variable, default port on 127.0.0.1, Service), the same as those of `make up`
-DEFAULT_FORWARDS = (
-    ("SERVICE_PORT", 5000, "flask.flask-mongodb.svc.cluster.local:5000"),
-    ("DASHBOARD_PORT", 8080, "dashboard.flask-mongodb.svc.cluster.local:8080"),
-)
+DEFAULT_FORWARDS = (("SERVICE_PORT", 5000, FLASK), ("DASHBOARD_PORT", 8080, DASHBOARD))
 
 
 def main() -> int:

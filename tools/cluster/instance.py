@@ -17,6 +17,9 @@ SERVICE_NETWORK = "10.96.0.0/16"
 API_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
 API_PORT = 6443
+# The Services that ports of 127.0.0.1 lead to.
+FLASK = "flask.flask-mongodb.svc.cluster.local:5000"
+DASHBOARD = "dashboard.flask-mongodb.svc.cluster.local:8080"
 
 # The same for every instance, in its mount namespace. Short, because a Unix socket's path has at most 107 bytes.
 NODE_STATE = Path("/run/node")

@@ -93,8 +93,10 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     deadline = time.monotonic() + limit
     said: list[str] = []
     while True:
-        _unblock(kubectl, say)
         objects = _get(kubectl, "deployments,statefulsets,pods,events")
+        for name in blocking(objects):
+            say(f"replacing {name}: it is of an earlier revision and not Ready")
+            _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
         waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
         if not waiting:
             return
@@ -178,20 +180,21 @@ def obstacles(objects: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(f"  {line}" for line in lines))
 
 
-def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
-    """Delete a StatefulSet's pods that are of an old revision and not Ready.
+def blocking(objects: list[dict[str, Any]]) -> list[str]:
+    """Return a StatefulSet's pods that are of an old revision and not Ready. Pure.
 
     The controller waits for a pod to become Ready before it replaces it, and a pod of a broken template never is.
     """
-    for item in _get(kubectl, "statefulsets"):
-        selector = ",".join(f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items())
-        for pod in _get(kubectl, "pods", "--selector", selector):
-            old = pod["metadata"]["labels"].get("controller-revision-hash") != item["status"].get("updateRevision")
+    names = []
+    pods = [item for item in objects if item["kind"] == "Pod" and "deletionTimestamp" not in item["metadata"]]
+    for item in (item for item in objects if item["kind"] == "StatefulSet"):
+        for pod in pods:
+            labels = pod["metadata"].get("labels") or {}
+            old = labels.get("controller-revision-hash") != item.get("status", {}).get("updateRevision")
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-            if old and not ready and "deletionTimestamp" not in pod["metadata"]:
-                name = pod["metadata"]["name"]
-                say(f"replacing {name}: it is of an earlier revision and not Ready")
-                _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
+            if item["spec"]["selector"]["matchLabels"].items() <= labels.items() and old and not ready:
+                names.append(pod["metadata"]["name"])
+    return names
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:

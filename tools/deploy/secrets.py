@@ -6,6 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
+from service.sidecar import users
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 from tools.cluster.pki import write_private
@@ -24,9 +25,8 @@ RANDOM = {  # file: keys with random values
     CRASH: ("token",),
     USERS: ("admin-password", "service-password", "dashboard-password"),
 }
-# Each program has two names for its MongoDB user, and uses one: service/sidecar/users.py says why.
-PAIRS = {"service-user": ("service", "service-b"), "dashboard-user": ("dashboard", "dashboard-b")}
-PREVIOUS = "previous-"
+PAIRS = {f"{role}-user": names for role, names in users.PAIRS.items()}
+PREVIOUS = users.PREVIOUS
 
 
 def ensure(manifests: Path = MANIFESTS) -> None:

@@ -16,12 +16,9 @@ from typing import Protocol
 
 from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT, Instance
+from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
 from tools.deploy import images
 from tools.deploy.images import Image
-
-SERVICE = "flask.flask-mongodb.svc.cluster.local:5000"
-DASHBOARD = "dashboard.flask-mongodb.svc.cluster.local:8080"
 
 EXTERNAL = ("minikube", "kind", "current")
 
@@ -95,7 +92,7 @@ class Embedded:
 
     def __init__(self, instance_name: str) -> None:
         directory = CHECKOUT / (".cluster" if instance_name == "main" else f".cluster-{instance_name}")
-        forwards = ((service_port(), SERVICE), (dashboard_port(), DASHBOARD))
+        forwards = ((service_port(), FLASK), (dashboard_port(), DASHBOARD))
         self.directory = directory
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools.cluster.errors import ClusterError
-from tools.deploy.rollout import has_figure, obstacles, unready, wait_for_answer
+from tools.deploy.rollout import blocking, has_figure, obstacles, unready, wait_for_answer
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -156,3 +156,26 @@ def test_address_without_an_answer_is_an_error_that_names_it() -> None:
     server.start()
     with pytest.raises(ClusterError, match=server.url):
         wait_for_answer(server.url, limit=0.1)
+
+
+def member(revision: str, ready: str = "False", **meta: Any) -> dict[str, Any]:
+    labels = {"app": "mongodb", "controller-revision-hash": revision}
+    status = {"conditions": [{"type": "Ready", "status": ready}]}
+    return {"kind": "Pod", "metadata": {"name": "mongodb-0", "labels": labels} | meta, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (member("old"), ["mongodb-0"]),
+        (member("new"), []),
+        (member("old", ready="True"), []),
+        (member("old", deletionTimestamp="2026-11-27T19:00:00Z"), []),
+        (member("old", labels={"app": "flask", "controller-revision-hash": "old"}), []),
+        (member("old", labels=None), []),
+    ],
+)
+def test_unready_pod_of_an_old_revision_blocks_its_statefulset(item: dict[str, Any], expected: list[str]) -> None:
+    controller = workload("StatefulSet", 1, updateRevision="new")
+    controller["spec"]["selector"] = {"matchLabels": {"app": "mongodb"}}
+    assert blocking([controller, item]) == expected
