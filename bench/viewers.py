@@ -14,13 +14,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import urllib3
-import websocket
 from kubernetes import client, config
 
 from bench.churn import dashboard_state
 from bench.fake_pods import NAMESPACE, FakePods, Say, fake_pods
+from tests.viewer import Viewer
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets, target
 
@@ -29,7 +28,6 @@ PODS = 5
 PER_SECOND = 5.0
 SECONDS = 60.0
 PROBE_SECONDS = 0.5
-ACK_SECONDS = 1.0
 PONG_SECONDS = 5.0
 
 
@@ -45,43 +43,16 @@ class ViewersResult:
     memory: int = 0
 
 
-class ViewerClient(threading.Thread):
+class RecordingViewer(Viewer):
     """A viewer that records when it receives each restart count of a pod."""
 
-    def __init__(self, cookie: str) -> None:
-        super().__init__(daemon=True)
+    def __init__(self, dashboard: str, cookie: str) -> None:
+        super().__init__(dashboard, cookie)
         self.received: dict[str, float] = {}  # {"<pod> <restarts>": epoch milliseconds}
         self._names: dict[str, str] = {}  # {uid: pod}
-        self._socket = websocket.create_connection(
-            f"ws://127.0.0.1:{target.dashboard_port()}/socket.io/?EIO=4&transport=websocket",
-            origin=f"http://127.0.0.1:{target.dashboard_port()}",
-            cookie=cookie,
-            timeout=30,
-        )
-        self._seq = 0
-        self._acked_at = 0.0
 
-    def run(self) -> None:
-        with contextlib.suppress(OSError, websocket.WebSocketException):
-            while text := self._socket.recv():
-                self._handle(text, time.time() * 1000)
-
-    def close(self) -> None:
-        self._socket.shutdown()
-
-    def _handle(self, text: str | bytes, at: float) -> None:
-        """Answer Engine.IO's open and ping, and apply Socket.IO's events."""
-        text = text if isinstance(text, str) else text.decode()
-        if text.startswith("0"):
-            self._socket.send("40")
-        elif text.startswith("2"):
-            self._socket.send("3")
-        elif text.startswith("42"):
-            name, message = orjson.loads(text[2:])
-            self._apply(name, message, at)
-
-    def _apply(self, name: str, message: Any, at: float) -> None:
-        self._seq = message["seq"]
+    def apply(self, name: str, message: Any) -> None:
+        at = time.time() * 1000
         if name == "snapshot":
             for pod in message["state"]["pods"]:
                 self._names[pod["uid"]] = pod["name"]
@@ -93,23 +64,20 @@ class ViewerClient(threading.Thread):
                     self._names[rest[1]["uid"]] = rest[1]["name"]
                 elif path[2:] == ["restarts"] and path[1] in self._names:
                     self.received.setdefault(f"{self._names[path[1]]} {rest[0]}", at)
-        elif at - self._acked_at >= ACK_SECONDS * 1000:
-            self._acked_at = at
-            self._socket.send(f'42["seen",{{"seq":{self._seq}}}]')
 
 
 def measure(say: Say) -> ViewersResult:
     config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))  # type: ignore[no-untyped-call]
     result = ViewersResult()
-    cookie = _cookie()
+    dashboard, cookie = f"http://127.0.0.1:{target.dashboard_port()}", _cookie()
     with fake_pods(PODS, say) as pods:
         time.sleep(2)
         say("one viewer")
-        result.delays_alone, _ = _receive_changes(pods, [ViewerClient(cookie)], SECONDS / 3)
+        result.delays_alone, _ = _receive_changes(pods, [RecordingViewer(dashboard, cookie)], SECONDS / 3)
         watches = _metric("dashboard_api_watches")
         say(f"{VIEWERS} viewers and a stalled one")
         slow_clients = sum(_metric("dashboard_slow_clients_total").values())
-        viewers = [ViewerClient(cookie) for _ in range(VIEWERS)]
+        viewers = [RecordingViewer(dashboard, cookie) for _ in range(VIEWERS)]
         finished = threading.Event()
         stalled = _connect_stalled(cookie)
         threading.Thread(target=_send_pongs, args=(stalled, finished), daemon=True).start()
@@ -153,7 +121,7 @@ def report(result: ViewersResult) -> str:
 
 
 def _receive_changes(
-    pods: FakePods, viewers: list[ViewerClient], seconds: float
+    pods: FakePods, viewers: list[RecordingViewer], seconds: float
 ) -> tuple[list[float], int]:
     """Return the delays in milliseconds, and the number of changes not received."""
     for viewer in viewers:

@@ -1,19 +1,16 @@
 """Ten minutes with a hundred viewers, two hundred writes a second and a restart of MongoDB."""
 
-import contextlib
-import threading
 import time
 from collections import Counter
 
-import orjson
 import pytest
-import websocket
 
 from tests.e2e.deployment import Deployment
 from tests.e2e.test_persistence import stored_proofs
 from tests.e2e.test_rolling import FixedRateWriters
 from tests.e2e.test_rotation import sign_in
 from tests.e2e.test_slow_clients import MOST_GROWTH, memory_by_app, restarts
+from tests.viewer import Viewer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
@@ -22,43 +19,19 @@ VIEWERS = 100
 SAMPLE_SECONDS = 10.0  # between two samples of the memory
 
 
-class ViewerThread(threading.Thread):
-    """A page that follows the state: it answers pings and acknowledges ticks."""
+class CountingViewer(Viewer):
+    """Counts the patches."""
 
-    def __init__(self, deployment: Deployment, cookie: str) -> None:
-        super().__init__(daemon=True)
-        self.patches = 0
-        self.is_connected = True
-        self._socket = websocket.create_connection(
-            f"ws://127.0.0.1:{deployment.dashboard_port}/socket.io/?EIO=4&transport=websocket",
-            origin=deployment.dashboard, cookie=cookie, timeout=30,
-        )  # fmt: skip
+    patches = 0
 
-    def run(self) -> None:
-        with contextlib.suppress(OSError, websocket.WebSocketException):
-            while text := self._socket.recv():
-                self._handle(str(text))
-        self.is_connected = False
-
-    def close(self) -> None:
-        self._socket.shutdown()
-
-    def _handle(self, text: str) -> None:
-        if text.startswith("0"):
-            self._socket.send("40")
-        elif text.startswith("2"):
-            self._socket.send("3")
-        elif text.startswith("42"):
-            name, message = orjson.loads(text[2:])
-            self.patches += name == "patch"
-            if name == "tick":
-                self._socket.send(f'42["seen",{{"seq":{message["seq"]}}}]')
+    def apply(self, name: str, message: object) -> None:
+        self.patches += name == "patch"
 
 
 def test_long_run_has_no_failed_write_no_loss_and_no_memory_growth(deployment: Deployment) -> None:
     before = restarts(deployment)
     cookie = sign_in(deployment)["Cookie"]
-    viewers = [ViewerThread(deployment, cookie) for _ in range(VIEWERS)]
+    viewers = [CountingViewer(deployment.dashboard, cookie) for _ in range(VIEWERS)]
     for viewer in viewers:
         viewer.start()
     memory: list[dict[str, int]] = []
