@@ -17,6 +17,7 @@ from tools.local.mongod import Mongod
 
 # A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("project"), max_examples=100_000)
 settings.load_profile("project")
 
 FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
