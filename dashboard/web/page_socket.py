@@ -22,8 +22,8 @@ class PageSocket:
         self._engine = engine
 
     def __call__(self, environ: dict[str, Any], _start_response: object) -> NoReturn:
-        self._socket = BoundedWebSocket(environ, max_message_size=LONGEST_MESSAGE)
         try:
+            self._socket = BoundedWebSocket(environ, max_message_size=LONGEST_MESSAGE)
             self._handler(self)
         finally:
             self._forget()
@@ -32,6 +32,7 @@ class PageSocket:
     def _forget(self) -> None:
         """Forget the socket, with what was not sent. Engine.IO would look for those that have ended in a while."""
         ended = self._handler.__self__
+        ended.close(wait=False, abort=True)  # does nothing after an orderly end
         self._engine.sockets.pop(ended.sid, None)
         with ended.queue.mutex:
             ended.queue.queue.clear()

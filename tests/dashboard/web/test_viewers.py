@@ -9,8 +9,10 @@ from engineio.packet import MESSAGE, Packet
 from engineio.socket import Socket
 from flask import Flask
 from werkzeug.test import EnvironBuilder
+from wsproto.utilities import RemoteProtocolError
 
 from dashboard.web import sockets as sockets_module
+from dashboard.web.page_socket import PageSocket
 from dashboard.web.sockets import Sockets
 from tests.dashboard.stubs import VIEWER
 
@@ -75,6 +77,17 @@ def test_page_that_leaves_is_disconnected_and_forgotten(joined: Joined) -> None:
     joined.say(page, "1")
     assert joined.is_disconnected(0)
     assert joined.hub.viewers() == 0 and not joined.sockets._connections and not joined.sockets._sessions
+
+
+def test_failed_handshake_leaves_nothing(joined: Joined) -> None:
+    client, connection = socket.socketpair()
+    joined.clients += [client, connection]
+    page = Socket(joined.server.eio, "sid")
+    joined.server.eio.sockets["sid"] = page
+    joined.server.eio._trigger_event("connect", "sid", {})
+    with pytest.raises(RemoteProtocolError):
+        PageSocket(page._websocket_handler, joined.server.eio)({"gunicorn.socket": connection}, None)
+    assert not joined.server.eio.sockets and not joined.server.environ
 
 
 def test_page_beyond_the_cap_is_forgotten_and_soon_disconnected(joined: Joined, config: Any) -> None:
