@@ -16,9 +16,17 @@ test: .venv/tools .venv/tests ## run all tests: lint, types, unit, real MongoDB,
 	@tests/run
 
 .PHONY: soak
-soak: .venv/tests ## run the soak tests: faults that last minutes, each border a hundred thousand times, the memory
+soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that last minutes, each border a hundred thousand times, the memory
 	@tests/run tests/borders --hypothesis-profile soak
 	@tests/run -m soak
+
+.PHONY: gates
+gates: .venv/tests .venv/checkov/bin/checkov ## judge the manifests by kubernetes-validate, checkov and kube-score
+	@.venv/bin/pytest tests/k8s -m "kubectl or soak"
+
+.PHONY: audit
+audit: .venv/tests ## ask for known vulnerabilities of all pinned packages, and say which could not be asked about
+	@$(PYTHON) -m tools.audit
 
 .PHONY: trust
 trust: .venv/tests ## count wrong verdicts on healthy and broken deployments, into docs/trust.md
@@ -56,6 +64,10 @@ secrets: .venv/tools ## make the missing secrets that the manifests read
 login: .venv/tools ## print the dashboard's login link again
 	@$(DEPLOY) login
 
+.PHONY: rotate
+rotate: .venv/tools ## replace every password, key and token while the deployment serves
+	@$(DEPLOY) rotate
+
 .PHONY: down
 down: .venv/tools ## stop what `make up` started, keep its data
 	@$(DEPLOY) down
@@ -70,8 +82,12 @@ vendor: ## fetch the page's libraries from npm, at their pinned versions
 	@static/vendor/vendor.sh
 
 .PHONY: requirements
-requirements: ## pin the newest versions of all Python packages
-	@tools/deploy/pin
+requirements: PIN = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make requirements"
+requirements: .venv/tests ## pin the newest versions of all Python packages, with their hashes
+	@$(PIN) --group test --group go --output-file requirements.txt
+	@$(PIN) --group checkov --output-file tests/k8s/requirements-checkov.txt
+	@$(PIN) --group peers --output-file bench/requirements-peers.txt
 
 .PHONY: help
 help: ## list the targets
@@ -88,4 +104,10 @@ tests/js/node_modules: tests/js/package-lock.json
 .venv/tests: PACKAGES = test
 .venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
 	@tools/deploy/venv $(BEGAN) $(PACKAGES)
+	@touch $@
+
+# An environment of its own, because it pins older versions of packages that the project uses.
+.venv/checkov/bin/checkov: tests/k8s/requirements-checkov.txt | .venv/tests
+	@python3 -m venv --without-pip --clear .venv/checkov
+	@$(PYTHON) -m pip --python .venv/checkov install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
 	@touch $@

@@ -70,7 +70,7 @@ class ChurnResult:
 
     page: list[float] = field(default_factory=list)
     poll: list[float] = field(default_factory=list)
-    unseen: int = 0  # changes that never reached the screen
+    missed: int = 0  # changes that never reached the screen
     memory: dict[float, int] = field(default_factory=dict)  # {seconds since the start: bytes}
     millicores: list[int] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ def report(results: dict[int, ChurnResult]) -> str:
         per_second, _ = SIZES[pods]
         lines.append(
             f"| {pods:,} pods beside the deployment's, {per_second:.0f} changes a second | {len(result.page):,} "
-            f"({result.unseen} never seen) | {page[0]:.0f} ms | {page[1]:.0f} ms | {max(result.page):.0f} ms "
+            f"({result.missed} never seen) | {page[0]:.0f} ms | {page[1]:.0f} ms | {max(result.page):.0f} ms "
             f"| {poll[0]:.0f} / {poll[1]:.0f} ms | {poll[1] / page[1]:.0f} |"
         )
     lines += [
@@ -155,13 +155,13 @@ def _run(pods: FakePods, per_second: float, seconds: float) -> ChurnResult:
             churn.join(SAMPLE_SECONDS)
         page.wait_for_timeout(2 * POLL_MILLISECONDS)
         seen = page.evaluate("() => window.seen")
-    result.unseen, result.page = _delays(pods.changes, seen["page"])
+    result.missed, result.page = _delays(pods.changes, seen["page"])
     _, result.poll = _delays(pods.changes, seen["poll"])
     return result
 
 
 def _delays(changes: dict[str, float], seen: list[tuple[str, int, float]]) -> tuple[int, list[float]]:
-    """Return the number of unseen changes, and the delays in ms of the others. A later change counts as seeing it."""
+    """Return the number of missed changes, and the delays in ms of the others. A later change counts as seeing it."""
     seen_by_pod: dict[str, list[tuple[int, float]]] = {}
     for pod, restarts, at in seen:
         seen_by_pod.setdefault(pod, []).append((restarts, at))

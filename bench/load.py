@@ -36,7 +36,7 @@ FREEZE_TRIAL = 12  # seconds, with two freezes
 PEERS = {"wrk": "wrk", "ab": "apache2-utils"}  # {command: Debian package}
 CORRECTED = {"wrk": " (estimates coordinated omission and corrects for it)"}
 
-ANSWER = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2048\r\n\r\n" + b" " * 2048
+RESPONSE = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2048\r\n\r\n" + b" " * 2048
 
 
 @dataclass
@@ -200,7 +200,7 @@ class ConstantServer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.freezing and (phase := time.monotonic() % FREEZE_EVERY) >= FREEZE_EVERY - FREEZE_SECONDS:
             time.sleep(FREEZE_EVERY - phase)
-        self._transport.write(ANSWER * data.count(b"\r\n\r\n"))  # type: ignore[attr-defined]
+        self._transport.write(RESPONSE * data.count(b"\r\n\r\n"))  # type: ignore[attr-defined]
 
 
 async def _serve() -> None:

@@ -57,7 +57,8 @@ def measure(say: Callable[[str], None]) -> Rows:
     config.load_kube_config(str(CHECKOUT / ".cluster" / "kubeconfig"))  # type: ignore[no-untyped-call]
     api: Any = client.CoreV1Api()
     events = _watch()
-    rows: Rows = {what: {"page": [], "poll": []} for what in ("pod deleted", "successor created", "document posted")}
+    changes = ("pod deleted", "successor created", "document posted")
+    rows: Rows = {change: {"page": [], "poll": []} for change in changes}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -77,10 +78,10 @@ def report(rows: Rows) -> str:
         "| watch event (POST: its answer) to screen | p50 | worst | polling each 5 s, p50 | ratio |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for what, samples in rows.items():
+    for change, samples in rows.items():
         page, poll = statistics.median(samples["page"]), statistics.median(samples["poll"])
         ratio = f"{poll / max(page, 1):.0f}"
-        lines.append(f"| {what} | {page:.0f} ms | {max(samples['page']):.0f} ms | {poll:.0f} ms | {ratio} |")
+        lines.append(f"| {change} | {page:.0f} ms | {max(samples['page']):.0f} ms | {poll:.0f} ms | {ratio} |")
     return "\n".join(lines)
 
 
@@ -113,13 +114,13 @@ def _settled_pods(page: Page, api: Any) -> list[str]:
         page.wait_for_timeout(200)
 
 
-def _collect(page: Page, what: str, began: float, samples: dict[str, list[float]]) -> None:
+def _collect(page: Page, change: str, began: float, samples: dict[str, list[float]]) -> None:
     for source, milliseconds in samples.items():
         deadline = time.monotonic() + LIMIT
         # Not wait_for_function: it needs eval, which the page's Content-Security-Policy forbids.
-        while (seen := page.evaluate("(what) => window.seen[what]", f"{source} {what}")) is None:
+        while (seen := page.evaluate("(key) => window.seen[key]", f"{source} {change}")) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"'{source} {what}' was not seen within {LIMIT:.0f} s")
+                raise TimeoutError(f"'{source} {change}' was not seen within {LIMIT:.0f} s")
             page.wait_for_timeout(20)
         milliseconds.append(seen - began)
 

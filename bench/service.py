@@ -82,12 +82,12 @@ class ServiceResult:
     starts: list[float] = field(default_factory=list)  # seconds
     limited_reads: FiguresByServer = field(default_factory=dict)
     limited_writes: FiguresByServer = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)  # what was not measured, and why
+    skipped: list[str] = field(default_factory=list)  # parts that were not measured, with the reason
 
 
 @dataclass
 class Requirement:
-    what: str
+    name: str
     bound: str
     figure: str
     met: bool | None  # None: not measured
@@ -96,7 +96,7 @@ class Requirement:
 def measure(say: Say) -> ServiceResult:
     result = ServiceResult()
     _install_wrk(say)
-    eve = _install_eve(say, result.left_out)
+    eve = _install_eve(say, result.skipped)
     client, server = cores()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -108,10 +108,10 @@ def measure(say: Say) -> ServiceResult:
         _measure_pages(setup, result, say)
         _measure_memory(setup, result, say)
         if why := pod.limits_missing():
-            result.left_out.append(f"the pod's own limits: {why}")
+            result.skipped.append(f"the pod's own limits: {why}")
         else:
             _measure_limited(setup, result, say)
-    for each in result.left_out:
+    for each in result.skipped:
         say(f"left out: {each}")
     return result
 
@@ -154,17 +154,17 @@ def report(result: ServiceResult) -> str:
         "| requirement | bound | measured | |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {each.what} | {each.bound} | {each.figure} | {_verdict(each)} |"
+            f"| {each.name} | {each.bound} | {each.figure} | {_verdict(each)} |"
             for each in _requirements(result, ours / floor)
         ),
-        *(f"\nLeft out: {each}." for each in result.left_out),
+        *(f"\nLeft out: {each}." for each in result.skipped),
     ]
     return "\n".join(lines)
 
 
 def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
     yield Requirement("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
-    for what, figures, other, least in (
+    for name, figures, other, least in (
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, EVE, 20),
         (f"GETs a second, {MANY:,} documents stored", result.many_reads, EVE, 20),
         (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, SAMPLE, 1.2),
@@ -179,17 +179,17 @@ def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
         times = _median(figures[OURS].rate) / _median(figures[other].rate) if measured else None
         figure = "not measured" if times is None else f"{times:.2f} times" if times < 10 else f"{times:.0f} times"
         met = None if times is None else times >= least
-        yield Requirement(f"{what}, beside {other}", f"≥ {least} times", figure, met)
+        yield Requirement(f"{name}, beside {other}", f"≥ {least} times", figure, met)
     first, deep = (_median(result.pages_ms[page]) for page in (1, DEEP_PAGE))
     difference = abs(deep / first - 1)
     figure = f"{first:.2f} ms and {deep:.2f} ms: {100 * (deep / first - 1):+.0f} %"
-    what = f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1"
-    yield Requirement(what, "± 20 %", figure, difference <= 0.2)
+    name = f"page {DEEP_PAGE:,} of {DEEP_DOCUMENTS:,} documents as fast as page 1"
+    yield Requirement(name, "± 20 %", figure, difference <= 0.2)
     last = list(result.memory.values())[-1]
     slope, error = _slope(result.memory)
     figure = f"{last:.0f} MiB ({slope:+.1f} ± {error:.1f} MiB an hour over {SOAK_SECONDS - WARM_UP_SECONDS} s)"
-    what = "memory of the pod's processes after reads and writes"
-    yield Requirement(what, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
+    name = "memory of the pod's processes after reads and writes"
+    yield Requirement(name, f"≤ {LARGEST_MIB} MiB", figure, last <= LARGEST_MIB)
     started = _median(result.starts) if result.starts else None
     figure = "not measured" if started is None else f"{started:.2f} s"
     within = None if started is None else started < SLOWEST_START
@@ -384,8 +384,8 @@ def _install_wrk(say: Say) -> None:
     host.install(host.missing_tools({"wrk": "wrk"}), say)
 
 
-def _install_eve(say: Say, left_out: list[str]) -> Path | None:
-    """Return the Python of an environment with Eve, or None, with the reason added to `left_out`."""
+def _install_eve(say: Say, skipped: list[str]) -> Path | None:
+    """Return the Python of an environment with Eve, or None, with the reason added to `skipped`."""
     pins = CHECKOUT / "bench" / "requirements-peers.txt"
     directory = cache_directory() / f"peers-{sha1(pins.read_bytes(), usedforsecurity=False).hexdigest()[:8]}"
     python = directory / "bin" / "python"
@@ -393,9 +393,9 @@ def _install_eve(say: Say, left_out: list[str]) -> Path | None:
         say("installing Eve")
         try:
             _run(sys.executable, "-m", "venv", "--clear", str(directory))
-            _run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(pins))
+            _run(str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(pins))
         except (OSError, subprocess.CalledProcessError) as error:
-            left_out.append(f"Eve, which could not be installed ({error})")
+            skipped.append(f"Eve, which could not be installed ({error})")
             return None
         (directory / "complete").touch()
     return python

@@ -16,7 +16,8 @@ from playwright.sync_api import Page, Request, sync_playwright
 from bench.churn import open_page
 from bench.fake_pods import Say
 from tests.browser import CHROMIUM, CHROMIUM_FLAGS
-from tests.dashboard.stubs import OPERATOR, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR
 from tools.deploy import secrets, target
 
 LOADS = 10
@@ -149,11 +150,11 @@ def _open(browser: Any, url: str) -> Page:
 
 @contextmanager
 def _mock(**environment: str) -> Iterator[str]:
-    served = Served(viewers=4, **environment)
+    dashboard = DashboardProcess(viewers=4, **environment)
     try:
-        served.wait_until_ready()
-        yield served.url
+        dashboard.wait_until_ready()
+        yield dashboard.url
     finally:
-        served.process.terminate()
-        served.process.wait(15)
+        dashboard.process.terminate()
+        dashboard.process.wait(15)
         time.sleep(0.2)

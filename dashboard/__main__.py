@@ -9,7 +9,8 @@ inconclusive) sets the verdict of every run.
 import os
 import sys
 
-from dashboard.config import ConfigError, mock, read
+from dashboard.config import mock, read
+from webserver.environment import ConfigError
 
 
 def main() -> None:

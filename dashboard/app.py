@@ -11,34 +11,34 @@ from typing import Protocol
 
 from flask import Flask
 
-from dashboard.clock import Clock
-from dashboard.config import Config, read
+from dashboard.clock import SystemClock
+from dashboard.config import DashboardConfig, read
 from dashboard.core.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
 from dashboard.kube.client import KubeClient, connection
 from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
-from dashboard.kube.lease import Lease
+from dashboard.kube.lease import KubeLease
 from dashboard.kube.logs import LogStreams
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
-from dashboard.kube.pod_reader import PodReader as KubePodReader
-from dashboard.load.supervisor import Load
+from dashboard.kube.pod_reader import KubePodReader
+from dashboard.load.supervisor import LoadSupervisor
 from dashboard.mock import Mock
 from dashboard.mock.cluster.pod_reader import MockPodReader
-from dashboard.mock.load_generator import MockLoad
-from dashboard.mock.manager import MockRunManager
+from dashboard.mock.runs.load_generator import MockLoad
+from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
-from dashboard.runs.audit import Audit, Record
+from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
-from dashboard.runs.demos.persistence.readback import Reader
+from dashboard.runs.demos.persistence.readback import MongoReader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
-from dashboard.runs.demos.persistence.writers import Writers
+from dashboard.runs.demos.persistence.writers import ServiceWriters
 from dashboard.runs.manager import RunManager
-from dashboard.runs.records.history import History
+from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.watches import ClusterSource
@@ -51,6 +51,7 @@ from dashboard.web.routes.pods import PodLookups, pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.sockets import Sockets
+from webserver.forwarded import Forwarded
 from webserver.health_server import HealthServer
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
@@ -66,14 +67,14 @@ class Source(Protocol):
     def stop(self) -> None: ...
 
 
-def create_app(config: Config | None = None) -> Flask:
+def create_app(config: DashboardConfig | None = None) -> Flask:
     """Build the application from the configuration, by default the environment's. Raise `ConfigError`."""
     config = config or read()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
     hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
-    auth.install(app, auth.Auth(config), config.session_key)
+    auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
@@ -88,14 +89,15 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["service"] = _service(config, sources)
     app.extensions["pod_lookups"] = PodLookups()
     app.extensions["log_streams"] = LogStreams()
-    app.extensions["audit"] = audit = Audit(hub.put, _recorder(config))
+    app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
+    app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
     return app
 
 
 def start(app: Flask) -> None:
     """Start the health server, the hub, the sources and the run manager."""
-    config: Config = app.config["DASHBOARD"]
+    config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
     health = app.extensions["health"] = Probes(app.extensions["hub"], requests)
@@ -127,7 +129,7 @@ def stop(app: Flask) -> None:
 SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)
 
 
-def _targets(config: Config) -> Targets:
+def _targets(config: DashboardConfig) -> Targets:
     return Targets(
         namespace=config.namespace,
         cluster=config.cluster_name,
@@ -138,7 +140,7 @@ def _targets(config: Config) -> Targets:
     )
 
 
-def _sources(config: Config, hub: Hub) -> list[Source]:
+def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
     return [
@@ -148,7 +150,7 @@ def _sources(config: Config, hub: Hub) -> list[Source]:
     ]
 
 
-def _mock(config: Config, hub: Hub) -> Mock:
+def _mock(config: DashboardConfig, hub: Hub) -> Mock:
     return Mock(
         _targets(config),
         hub.put,
@@ -162,13 +164,13 @@ def _mock(config: Config, hub: Hub) -> Mock:
     )
 
 
-def _pod_reader(config: Config) -> PodReader:
+def _pod_reader(config: DashboardConfig) -> PodReader:
     if config.source == "mock":
         return MockPodReader(_targets(config), time.time)
     return KubePodReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
-def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> Manager:
+def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
     pod = f"{config.statefulset}-0"
     if config.source == "mock":
@@ -190,32 +192,33 @@ def _manager(config: Config, hub: Hub, sources: list[Source], audit: Audit) -> M
     return RunManager(
         Tools(
             pods=PodControl(api, config.namespace, crash),
-            load=Load(config.service_url, hub.put),
+            load=LoadSupervisor(config.service_url, hub.put),
             writers=partial(
-                Writers, DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE)
+                ServiceWriters,
+                DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE),
             ),
-            reader=Reader(config.mongodb_uri, config.mongodb_database),
+            reader=MongoReader(config.mongodb_uri, config.mongodb_database),
             view=hub,
             database=pod,
             deployment=config.deployment,
         ),
-        Lease(api, config.namespace, config.name),
-        History(api, config.namespace),
+        KubeLease(api, config.namespace, config.name),
+        ConfigMapHistory(api, config.namespace),
         hub.put,
         audit,
-        Clock(),
+        SystemClock(),
         holder=config.name,
     )
 
 
-def _recorder(config: Config) -> Record | None:
+def _recorder(config: DashboardConfig) -> Record | None:
     """Return a writer of Kubernetes Events; None for the mock, which has no cluster."""
     if config.source == "mock":
         return None
     return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
-def _service(config: Config, sources: list[Source]) -> DataService:
+def _service(config: DashboardConfig, sources: list[Source]) -> DataService:
     """Return the data service; the mock's one holds the simulation's documents."""
     mock = next((source for source in sources if isinstance(source, Mock)), None)
     return mock.service if mock else DataServiceClient(config.service_url)

@@ -6,7 +6,7 @@ from threading import Event
 from dashboard.core.timestamps import rfc3339
 
 
-class Clock:
+class SystemClock:
     """The system clock (implements runs.ports.Clock)."""
 
     def now(self) -> str:

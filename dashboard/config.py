@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from webserver import forwarded, hosts
+from webserver.environment import ConfigError, integer, parsed
+
 SHORTEST_SECRET = 16  # characters
 FEWEST_CHARACTERS = 6  # different ones in a secret: "aaaaaaaaaaaaaaaa" is long, too
 _KNOWN = re.compile(  # what secrets in examples are made of
@@ -18,12 +21,8 @@ _KNOWN = re.compile(  # what secrets in examples are made of
 )
 
 
-class ConfigError(Exception):
-    """One sentence that says what is wrong with the environment, and what to do."""
-
-
 @dataclass(frozen=True)
-class Config:
+class DashboardConfig:
     """Settings of the dashboard."""
 
     operator_token: str = field(repr=False)  # lets its holder read, and start demos, loads and deletions
@@ -34,6 +33,7 @@ class Config:
     deployment: str = "flask"  # name of the service's Deployment
     statefulset: str = "mongodb"  # name of MongoDB's StatefulSet
     autoscaler: str = "flask"  # name of the HorizontalPodAutoscaler
+    service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
@@ -47,6 +47,9 @@ class Config:
     host: str = "127.0.0.1"  # address to listen on
     port: int = 8080  # port of the page and the API
     probe_port: int = 9090  # port of the probes, on the same address
+    allowed_hosts: frozenset[str] = frozenset()  # more host names to answer to (docs/api.md): a.example,b.example
+    trusted_proxies: forwarded.Networks = ()  # proxies whose X-Forwarded-… headers count: 10.0.0.0/8,192.0.2.7
+    path_prefix: str = ""  # path under which a proxy serves the page, if it does not say so in X-Forwarded-Prefix
     viewers: int = 40  # maximum of concurrently connected pages; each costs four threads
     mock_seed: int = 7  # seed of the mock's simulation
     mock_speed: int = 1  # time factor of the mock; at 1, its simulation lasts four minutes
@@ -61,7 +64,7 @@ class Config:
         return (urlsplit(self.service_url).hostname or "").split(".")[0]
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Config:
+def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
     """The configuration, or ConfigError."""
     source = environ.get("DASHBOARD_SOURCE", "cluster")
     if source not in ("cluster", "mock"):
@@ -72,35 +75,39 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
     viewer = _secret(environ, "VIEWER_TOKEN")
     if operator == viewer:
         raise ConfigError("OPERATOR_TOKEN and VIEWER_TOKEN are the same: each role needs a token of its own.")
-    crash_port = _whole(environ, "CRASH_PORT", 0, 0, 65535)
-    return Config(
+    crash_port = integer(environ, "CRASH_PORT", 0, 0, 65535)
+    return DashboardConfig(
         operator_token=operator,
         viewer_token=viewer,
         session_key=_secret(environ, "SESSION_KEY"),
         source=source,
-        namespace=environ.get("NAMESPACE", Config.namespace),
-        deployment=environ.get("DEPLOYMENT", Config.deployment),
-        statefulset=environ.get("STATEFULSET", Config.statefulset),
-        autoscaler=environ.get("HPA", Config.autoscaler),
-        service_url=environ.get("SERVICE_URL", Config.service_url),
-        metrics_port=_whole(environ, "METRICS_PORT", Config.metrics_port, 1, 65535),
+        namespace=environ.get("NAMESPACE", DashboardConfig.namespace),
+        deployment=environ.get("DEPLOYMENT", DashboardConfig.deployment),
+        statefulset=environ.get("STATEFULSET", DashboardConfig.statefulset),
+        autoscaler=environ.get("HPA", DashboardConfig.autoscaler),
+        service_address=environ.get("SERVICE_ADDRESS", DashboardConfig.service_address).rstrip("/"),
+        service_url=environ.get("SERVICE_URL", DashboardConfig.service_url),
+        metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
         mongodb_uri=environ.get("MONGODB_URI", ""),
-        mongodb_database=environ.get("MONGODB_DATABASE", Config.mongodb_database),
-        mongodb_collection=environ.get("MONGODB_COLLECTION", Config.mongodb_collection),
+        mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
+        mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
         crash_port=crash_port,
         crash_token=_secret(environ, "CRASH_TOKEN") if crash_port else "",
-        cluster_name=environ.get("CLUSTER_NAME", Config.cluster_name),
-        name=environ.get("POD_NAME") or environ.get("HOSTNAME") or Config.name,
+        cluster_name=environ.get("CLUSTER_NAME", DashboardConfig.cluster_name),
+        name=environ.get("POD_NAME") or environ.get("HOSTNAME") or DashboardConfig.name,
         kubeconfig=environ.get("KUBECONFIG") or None,
-        host=environ.get("HOST", Config.host),
-        port=_whole(environ, "PORT", Config.port, 1, 65535),
-        probe_port=_whole(environ, "PROBE_PORT", Config.probe_port, 1, 65535),
-        viewers=_whole(environ, "MAX_VIEWERS", Config.viewers, 1, 500),
-        mock_seed=_whole(environ, "MOCK_SEED", Config.mock_seed, 0, 2**32),
-        mock_speed=_whole(environ, "MOCK_SPEED", Config.mock_speed, 1, 60),
-        mock_pods=_whole(environ, "MOCK_PODS", Config.mock_pods, 2, 5000),
-        mock_churn=_whole(environ, "MOCK_CHURN", Config.mock_churn, 0, 5000),
-        mock_quiet=_whole(environ, "MOCK_QUIET", Config.mock_quiet, 0, 1),
+        host=environ.get("HOST", DashboardConfig.host),
+        port=integer(environ, "PORT", DashboardConfig.port, 1, 65535),
+        probe_port=integer(environ, "PROBE_PORT", DashboardConfig.probe_port, 1, 65535),
+        allowed_hosts=parsed(environ, "ALLOWED_HOSTS", hosts.names),
+        trusted_proxies=parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
+        path_prefix=parsed(environ, "PATH_PREFIX", forwarded.prefix),
+        viewers=integer(environ, "MAX_VIEWERS", DashboardConfig.viewers, 1, 500),
+        mock_seed=integer(environ, "MOCK_SEED", DashboardConfig.mock_seed, 0, 2**32),
+        mock_speed=integer(environ, "MOCK_SPEED", DashboardConfig.mock_speed, 1, 60),
+        mock_pods=integer(environ, "MOCK_PODS", DashboardConfig.mock_pods, 2, 5000),
+        mock_churn=integer(environ, "MOCK_CHURN", DashboardConfig.mock_churn, 0, 5000),
+        mock_quiet=integer(environ, "MOCK_QUIET", DashboardConfig.mock_quiet, 0, 1),
         mock_outcome=_word(environ, "MOCK_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
 
@@ -108,7 +115,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
 def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for work on the page: with the mock source, what secrets are missing are made up.
 
-    DASHBOARD_PORT is heard here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
+    DASHBOARD_PORT counts here and not in `read`: in a cluster, the kubelet sets a variable of that name to the
     `dashboard` Service's address.
     """
     filled = dict(environ)
@@ -130,13 +137,6 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     if len(set(unguessed)) < FEWEST_CHARACTERS or len(unguessed) < SHORTEST_SECRET // 2:
         raise ConfigError(f"{name} is one that can be guessed: set it to random characters.")
     return value
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isdecimal() or not lowest <= int(text) <= highest:
-        raise ConfigError(f"{name} is {text!r}: it must be a whole number from {lowest} to {highest}.")
-    return int(text)
 
 
 def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:

@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any
 
 from dashboard import app as root
-from dashboard.config import ConfigError, read
+from dashboard.config import read
+from webserver.environment import ConfigError
 from webserver.worker import end_with_worker
 
 SPARE_THREADS = 20
@@ -32,6 +33,7 @@ sendfile = False  # answers go through the worker's channels
 threads = _config.viewers + SPARE_THREADS
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - in memory, and gunicorn's file name is random
 control_socket_disable = True
+forwarded_allow_ips = ""  # gunicorn would believe a proxy's headers from 127.0.0.1; webserver.forwarded reads them
 graceful_timeout = 12  # longer than the 10 s that a run has to clean up
 keepalive = 20
 limit_request_line = 8190  # a document filter may be long

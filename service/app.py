@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import MisdirectedRequest
 
 from service import errors, health, logs, metrics
-from service.config import Config
+from service.config import ServiceConfig
 from service.health import Health
 from service.metrics import Metrics
 from service.routes import documents, openapi, welcome
 from service.store import Store
+from webserver import hosts
+from webserver.forwarded import Forwarded
 
 PROOF_LIFETIME_SECONDS = 3600
 
@@ -43,9 +47,9 @@ class Parts:
     metrics: Metrics
 
 
-def create_app(config: Config | None = None, draining: Callable[[], bool] | None = None) -> Flask:
+def create_app(config: ServiceConfig | None = None, draining: Callable[[], bool] | None = None) -> Flask:
     """Return the application, with its Parts in `app.extensions["service"]`."""
-    config = config or Config.from_environment()
+    config = config or ServiceConfig.from_environment()
     instruments = Metrics(config.version, multiprocess=config.workers > 1)
     store = Store(
         config.mongodb_uri, config.mongodb_database, config.request_deadline, instruments, pool=config.threads + 4
@@ -56,6 +60,7 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     app.extensions["service"] = Parts(store, checks, instruments)
     instruments.observe(app)
     app.before_request(_identify)
+    app.before_request(partial(_check_host, config.allowed_hosts))
     app.after_request(_log)
     app.after_request(_label)
     app.register_blueprint(welcome.blueprint(config.version))
@@ -65,6 +70,8 @@ def create_app(config: Config | None = None, draining: Callable[[], bool] | None
     app.register_blueprint(openapi.blueprint(config.version))
     app.register_blueprint(metrics.blueprint(instruments.exposition))
     errors.register(app)
+    if config.trusted_proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 
@@ -74,6 +81,11 @@ def _identify() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.trace = _trace(request.headers.get("traceparent", ""))
+
+
+def _check_host(allowed: Collection[str]) -> None:
+    if not hosts.is_own(request.headers.get("Host", ""), allowed):
+        raise MisdirectedRequest("The service is not asked by this name: list it in ALLOWED_HOSTS.")
 
 
 def _trace(traceparent: str) -> dict[str, str]:
@@ -98,6 +110,7 @@ def _log(response: Response) -> Response:
         method=request.method,
         path=request.path,
         status=response.status_code,
+        address=request.remote_addr,
         seconds=round(time.perf_counter() - g.began, 6),
         request_id=g.request_id,
         **g.trace,

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from webserver import forwarded, hosts
+from webserver.environment import ConfigError, integer, parsed
+
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
 SHORTEST_SECRET = 16  # characters
@@ -21,12 +24,8 @@ HEADERS_LIMIT = 64  # per request; a browser sends about 20
 HEADER_SIZE_LIMIT = 8190  # bytes
 
 
-class ConfigError(Exception):
-    """A variable is missing or invalid. The message is one sentence for the operator."""
-
-
 @dataclass(frozen=True)
-class Config:
+class ServiceConfig:
     """Settings of the data service."""
 
     mongodb_uri: str = field(repr=False)  # connection string, mongodb:// or mongodb+srv://
@@ -35,6 +34,8 @@ class Config:
     host: str = "127.0.0.1"  # address to listen on
     port: int = 5000  # port of the API
     probe_port: int = 9090  # port of the probes and /metrics, on the same address; 0 for none
+    allowed_hosts: frozenset[str] = frozenset()  # more host names to answer to (docs/api.md): a.example,b.example
+    trusted_proxies: forwarded.Networks = ()  # proxies whose X-Forwarded-… headers count: 10.0.0.0/8,192.0.2.7
     workers: int = 1  # gunicorn worker processes
     threads: int = 16  # request threads per worker
     drain_file: Path = Path("/tmp/draining")  # noqa: S108  # while this file exists, the service drains
@@ -53,10 +54,12 @@ class Config:
                 environ, "REQUEST_DEADLINE_SECONDS", cls.request_deadline, DEADLINE_LIMIT_SECONDS
             ),
             host=environ.get("HOST") or cls.host,
-            port=_integer(environ, "PORT", cls.port, 1, 65535),
-            probe_port=_integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
-            workers=_integer(environ, "WEB_CONCURRENCY", cls.workers, 1, 64),
-            threads=_integer(environ, "THREADS", cls.threads, 1, 512),
+            port=integer(environ, "PORT", cls.port, 1, 65535),
+            probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
+            allowed_hosts=parsed(environ, "ALLOWED_HOSTS", hosts.names),
+            trusted_proxies=parsed(environ, "TRUSTED_PROXIES", forwarded.networks),
+            workers=integer(environ, "WEB_CONCURRENCY", cls.workers, 1, 64),
+            threads=integer(environ, "THREADS", cls.threads, 1, 512),
             drain_file=Path(environ.get("DRAIN_FILE") or cls.drain_file),
             version=environ.get("VERSION") or cls.version,
         )
@@ -71,24 +74,22 @@ class SidecarConfig:
     ordinal: int  # name of the pod, which ends in the member's ordinal (mongodb-0); unset where there is one member
     port: int  # port of every mongod
     database: str  # database that the service may write and the dashboard may read
-    admin_password: str = field(repr=False)  # password of the MongoDB user admin (root)
-    service_password: str = field(repr=False)  # password of the MongoDB user service (readWrite)
-    dashboard_password: str = field(repr=False)  # password of the MongoDB user dashboard (read)
+    users: Path  # directory of the mounted Secret with the users' names and passwords
+    key_file: Path  # mongod's key file
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read every variable. Raise ConfigError at the first invalid one."""
-        port = _integer(environ, "MONGOD_PORT", 27017, 1, 65535)
+        port = integer(environ, "MONGOD_PORT", 27017, 1, 65535)
         members = _members(environ, port)
         return cls(
             replica_set=environ.get("REPLICA_SET") or "rs0",
             members=members,
             ordinal=_ordinal(environ.get("POD_NAME", "")),
             port=port,
-            database=environ.get("MONGODB_DATABASE") or Config.mongodb_database,
-            admin_password=_required(environ, "MONGODB_ADMIN_PASSWORD"),
-            service_password=_required(environ, "MONGODB_SERVICE_PASSWORD"),
-            dashboard_password=_required(environ, "MONGODB_DASHBOARD_PASSWORD"),
+            database=environ.get("MONGODB_DATABASE") or ServiceConfig.mongodb_database,
+            users=Path(environ.get("USERS") or "/users"),
+            key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
         )
 
 
@@ -108,17 +109,17 @@ class CrashConfig:
             token=_secret(environ, "CRASH_TOKEN"),
             pod_uid=_required(environ, "POD_UID"),
             host=environ.get("HOST") or cls.host,
-            port=_integer(environ, "PORT", cls.port, 1, 65535),
+            port=integer(environ, "PORT", cls.port, 1, 65535),
         )
 
 
 def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
-    """Return MEMBERS if it is set, else the DNS names that a StatefulSet gives its pods."""
+    """Return MEMBERS if it is set, else the DNS names of the Services that are named as the StatefulSet's pods."""
     if listed := environ.get("MEMBERS"):  # host:port of each member, separated by commas; replaces the next three
         return tuple(member.strip() for member in listed.split(","))
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
-    domain = environ.get("DOMAIN") or "mongodb-members.flask-mongodb.svc.cluster.local"  # its headless Service's domain
-    replicas = _integer(environ, "REPLICAS", 1, 1, 50)  # number of members
+    domain = environ.get("DOMAIN") or "flask-mongodb.svc.cluster.local"  # domain of the members' Services
+    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
 
 
@@ -143,13 +144,6 @@ def _secret(environ: Mapping[str, str], name: str) -> str:
     if len(value) < SHORTEST_SECRET:
         raise ConfigError(f"{name} is too short: it needs at least {SHORTEST_SECRET} random characters.")
     return value
-
-
-def _integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise ConfigError(f"{name} is {text!r}: it must be a whole number from {least} to {most}.")
-    return int(text)
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float, most: float) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -23,7 +24,8 @@ MAX_NAMES = 10_000  # inner ones included
 INT64 = range(-(2**63), 2**63)
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")  # the shortest integer that can exceed 64 bits
+# What orjson could round: integers from 19 digits and decimals from 16 on, and exponents beyond those of a double.
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE]")
 
 
 class Malformed(Exception):
@@ -43,10 +45,10 @@ def decode(body: bytes, called: str = "body") -> Document:
     if not isinstance(value, dict):
         raise Malformed(f"The {called} must be a JSON object, not {_kind(value)}.")
     names = _check(value)
-    # orjson silently rounds long integers to floats and keeps the last of duplicate names. Only bodies that may hold
-    # either are parsed a second time, by the slower parser, which reports both.
-    if _MANY_DIGITS.search(body) or body.count(b":") != names:
-        json.loads(body, parse_int=_int64, object_pairs_hook=_distinct)
+    # orjson silently rounds long numbers and keeps the last of duplicate names. Only bodies that may hold either are
+    # parsed a second time, by the slower parser, which reports both.
+    if _LONG_NUMBER.search(body) or body.count(b":") != names:
+        json.loads(body, parse_int=_int64, parse_float=_double, object_pairs_hook=_distinct)
     return value
 
 
@@ -126,9 +128,26 @@ def _int64(digits: str) -> int:
     return int(digits)
 
 
+def _double(text: str) -> float:
+    number = float(text)
+    if repr(number) != text and not _equals(number, text):
+        raise Malformed(f"The number {_shown(text)} has more digits than a double holds, and would be stored rounded.")
+    return number
+
+
+def _equals(number: float, text: str) -> bool:
+    try:
+        return Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:  # an exponent beyond those of Decimal
+        return False
+
+
+def _shown(digits: str) -> str:
+    return digits if len(digits) <= 40 else f"{digits[:37]}…"
+
+
 def _beyond(digits: str) -> str:
-    shown = digits if len(digits) <= 40 else f"{digits[:37]}…"
-    return f"The integer {shown} does not fit in 64 bits with a sign, and would be stored rounded."
+    return f"The integer {_shown(digits)} does not fit in 64 bits with a sign, and would be stored rounded."
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> Document:

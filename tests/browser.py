@@ -1,25 +1,25 @@
-"""Chromium for tests, an ear for what a page logs, and how to look at a page that lives while it is looked at."""
+"""Chromium for tests, the errors of a page, and ways to keep a live page still."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-# Only what a page of ours needs: no look-ups, no updates, nothing fetched from elsewhere.
+# These flags disable Chromium's own network traffic, such as updates.
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-# For what a page shows in the end. A busy machine stalls for seconds; a test that passes waits no longer than it must.
+# The timeout of expectations. A busy machine stalls for seconds; a test that passes does not wait for the timeout.
 EXPECT_MS = 60_000
 
-# Nothing that was asked for is under way, and the connection has not faded the page.
-ANSWERED = """() => !document.querySelector('html.is-stale, [aria-busy="true"]:not(.loading)')"""
+# True while no request is pending and the page is not faded as stale.
+IS_IDLE = """() => !document.querySelector('html.is-stale, [aria-busy="true"]:not(.loading)')"""
 
-# Until what was drawn for another width or in other colours is drawn anew, and all motion that has an end has ended.
-STILL = """async () => {
+# Resolves once the page is drawn at its present width and colours, and all finite animations have ended.
+WAIT_FOR_ANIMATIONS = """async () => {
   const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const ends = ({effect}) => Number.isFinite(effect.getComputedTiming().endTime);
   await drawn();
@@ -27,14 +27,14 @@ STILL = """async () => {
   await drawn();
 }"""
 
-# The page draws in frames alone. Those that it has asked for already are let through.
-HOLD = """async () => {
+# The page draws only in animation frames. This queues new ones; those already requested still run.
+PAUSE_FRAMES = """async () => {
   const frame = globalThis.requestAnimationFrame;
-  const held = [];
-  globalThis.requestAnimationFrame = (draw) => held.push(draw);
-  globalThis.letGo = () => {
+  const queued = [];
+  globalThis.requestAnimationFrame = (draw) => queued.push(draw);
+  globalThis.resumeFrames = () => {
     globalThis.requestAnimationFrame = frame;
-    held.splice(0).forEach((draw) => frame(draw));
+    queued.splice(0).forEach((draw) => frame(draw));
   };
   await new Promise((done) => frame(() => frame(done)));
 }"""
@@ -49,27 +49,27 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def complaints(page: Page) -> list[str]:
-    """What goes wrong on the page from now on: errors, what its security policy forbade, and dialogs, which no page of
-    ours opens."""
-    heard: list[str] = []
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("dialog", lambda dialog: (heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    return heard
+def collect_errors(page: Page) -> list[str]:
+    """Return a list that gets the page's errors and warnings from now on, including violations of its security policy,
+    and dialogs, which our pages never open."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    return errors
 
 
-def settle(page: Page) -> None:
-    """Waits until the page is at rest: what is measured in the middle of a motion is neither its begin nor its end."""
-    page.wait_for_function(ANSWERED)
-    page.evaluate(STILL)
+def wait_until_idle(page: Page) -> None:
+    """Wait until no request is pending and all animations have ended, so that measurements do not vary."""
+    page.wait_for_function(IS_IDLE)
+    page.evaluate(WAIT_FOR_ANIMATIONS)
 
 
 @contextmanager
-def held_still(page: Page) -> Iterator[None]:
-    """Keeps the page from drawing what comes in meanwhile, so that several looks at it see one picture."""
-    page.evaluate(HOLD)
+def frozen(page: Page) -> Iterator[None]:
+    """Pause the page's drawing, so that several assertions see the same content."""
+    page.evaluate(PAUSE_FRAMES)
     try:
         yield
     finally:
-        page.evaluate("letGo()")
+        page.evaluate("resumeFrames()")

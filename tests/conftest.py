@@ -1,4 +1,4 @@
-"""What every test may ask for: a real mongod, shared by the session."""
+"""Fixtures for all tests, and the choice and order of the tests in a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
+from tests.k8s.manifests import kubectl
 from tools.local.mongod import Mongod
 
-# A first draw builds Unicode tables for a second, and a shared machine stalls at will: neither is a finding.
+# Hypothesis' first draw takes a second for Unicode tables, and a shared machine stalls: neither is a failure.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("project"), max_examples=100_000)
 settings.load_profile("project")
@@ -37,54 +38,56 @@ def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all: Playwright can't be started twice in a program."""
-    with chromium() as started:
-        yield started
+    """One Chromium for the session: Playwright cannot start twice in a process."""
+    with chromium() as launched:
+        yield launched
 
 
 def _running(mongod: Mongod) -> Iterator[Mongod]:
-    """Killed at the end: its data is thrown away, and an orderly end takes a second."""
+    """Run a mongod and kill it at the end. Its data is deleted, and an orderly end takes a second."""
     mongod.start()
     yield mongod
     mongod.kill()
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
-    """Notes how many seconds something took, and were promised, for the table at the end of the run.
+def record_duration(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
+    """Records a name, a duration and its promised maximum, in seconds, for the table at the end of the run.
 
-    The promise is no limit of the test: a machine that is busy must not fail it. Five times as long does.
+    A test fails only beyond five times the promise, so that a busy machine does not fail it.
     """
 
-    def measure(what: str, seconds: float, promised: float) -> None:
-        request.node.user_properties.append(("measured", [what, seconds, promised]))
-        assert seconds <= 5 * promised, f"{what}: {seconds:.1f} s instead of {promised:g} s"
+    def record(name: str, seconds: float, promised: float) -> None:
+        request.node.user_properties.append(("measured", [name, seconds, promised]))
+        assert seconds <= 5 * promised, f"{name}: {seconds:.1f} s instead of {promised:g} s"
 
-    return measure
+    return record
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of what was measured."""
+    """Print the table of the measured durations."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    rows = [value for report in reports for name, value in report.user_properties if name == "measured"]
+    rows = [value for report in reports for key, value in report.user_properties if key == "measured"]
     if rows:
         terminalreporter.write_sep("-", "measured")
-    for what, seconds, promised in rows:
-        terminalreporter.write_line(f"{seconds:7.2f} s  of {promised:g} s  {what}")
+    for name, seconds, promised in rows:
+        terminalreporter.write_line(f"{seconds:7.2f} s  of {promised:g} s  {name}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--shuffle", type=int, metavar="SEED", help="another order of files and of their tests")
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in them, in a random order")
 
 
 def pytest_configure() -> None:
-    """Lets Ctrl-C reach what the tests start: a shell's background job ignores it, and so would every child."""
+    """Restore SIGINT's handler, so that Ctrl-C reaches the tests' child processes, too. A background job of a shell
+    ignores SIGINT, and its children inherit that.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks as `mongod` whatever uses one, so that `make check` can leave it out; leaves out what lasts minutes."""
+    """Mark the tests that use a mongod, for `make check` to deselect. Deselect soak tests unless -m has soak."""
     if "soak" not in config.getoption("markexpr"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
@@ -96,24 +99,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _shuffle(items: list[pytest.Item], seed: int) -> None:
-    """Files stay whole, since what their tests share is made once for each."""
-    draw = random.Random(seed).random  # noqa: S311 - an order, no secret
+    """Shuffle files, and tests within a file. Files are not mixed, because module fixtures are made once per file."""
+    draw = random.Random(seed).random  # noqa: S311 - not for a secret
     place = {path: draw() for path in dict.fromkeys(item.path for item in items)}
     items.sort(key=lambda item: (place[item.path], draw()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leaves out, and names, what cannot run here; what was asked for by name fails instead."""
+    """Skip a test that cannot run here, with the reason. Fail it if it was named."""
+    if (reason := _missing(item)) is None:
+        return
+    if _is_named(item):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _missing(item: pytest.Item) -> str | None:
     if item.get_closest_marker("cluster") and os.geteuid() != 0:
-        reason = "the embedded cluster needs root: run the tests as root"
-        if _asked_for(item):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        return "the embedded cluster needs root: run the tests as root"
+    if item.get_closest_marker("kubectl") and kubectl() is None:
+        return "kubectl is missing: install it, or run `make up` as root, which builds it"
+    return None
 
 
-def _asked_for(item: pytest.Item) -> bool:
-    """Whether the command line names this test, its file or directory, or its marker alone."""
+def _is_named(item: pytest.Item) -> bool:
+    """Return whether the command line names this test, its file or directory, or only its marker."""
     named = [
         argument.split("::")[0]
         for argument in item.config.args

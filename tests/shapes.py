@@ -1,31 +1,29 @@
-"""What a JSON value is made of, to compare a simulated's with a real one's."""
+"""The shape of JSON values, to compare the mock's with the cluster's."""
 
 from collections.abc import Iterator
 from typing import Any
 
-FREE = ("document", "evaluation")  # keys whose value may be shaped as it likes
+FREE = ("document", "evaluation")  # keys whose values may have any shape
 
 
 def shape(value: Any) -> dict[str, set[str]]:
-    """path → the types met there: "pods[].name" → {"string"}. Elements of a list share a path."""
+    """Return path → types, such as "pods[].name" → {"string"}. Elements of a list share a path."""
     found: dict[str, set[str]] = {}
     for path, name in _walk(value, ""):
         found.setdefault(path, set()).add(name)
     return found
 
 
-def differences(simulated: Any, real: Any) -> list[str]:
-    """Where the simulated's shape is not the real one's, in words. What one of them has nothing for is not compared."""
-    ours, theirs = shape(simulated), shape(real)
-    words = [
-        f"{path}: only the simulated has it" for path in sorted(ours.keys() - theirs.keys()) if _known(path, theirs)
-    ]
-    words += [f"{path}: the simulated lacks it" for path in sorted(theirs.keys() - ours.keys()) if _known(path, ours)]
-    for path in sorted(ours.keys() & theirs.keys()):
-        one, other = ours[path] - {"null"}, theirs[path] - {"null"}
+def differences(mock: Any, real: Any) -> list[str]:
+    """Return a sentence for each path that differs. Paths whose parent one of them lacks are not compared."""
+    mocked, actual = shape(mock), shape(real)
+    found = [f"{path}: only the mock has it" for path in sorted(mocked.keys() - actual.keys()) if _known(path, actual)]
+    found += [f"{path}: the mock lacks it" for path in sorted(actual.keys() - mocked.keys()) if _known(path, mocked)]
+    for path in sorted(mocked.keys() & actual.keys()):
+        one, other = mocked[path] - {"null"}, actual[path] - {"null"}
         if one and other and one != other:
-            words.append(f"{path}: {sorted(one)} and not {sorted(other)}")
-    return words
+            found.append(f"{path}: {sorted(one)} and not {sorted(other)}")
+    return found
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -53,6 +51,6 @@ def _name(value: Any) -> str:
 
 
 def _known(path: str, types: dict[str, set[str]]) -> bool:
-    """Whether the other side has what the path leads through, so that it could have had it."""
+    """Return whether the parent of a path is an object in `types`."""
     parent = path.removesuffix("[]") if path.endswith("[]") else path.rpartition(".")[0]
     return "object" in types.get(parent, set())

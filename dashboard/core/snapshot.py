@@ -64,7 +64,7 @@ class Snapshot:
         }
 
     def apply(self, event: events.Event) -> None:
-        """Apply one event. An event without news leaves the state equal."""
+        """Apply one event. An event that changes nothing leaves the state equal."""
         self._note_unreadable(event)
         match event:
             case (

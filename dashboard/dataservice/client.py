@@ -134,5 +134,5 @@ def _seconds(retry_after: str) -> str | None:
 def _too_large() -> str:
     return (
         f"The service's response exceeds {LARGEST_ANSWER >> 20} MiB, the most that the dashboard takes. Use a smaller"
-        " limit, or ask the service itself: curl 'http://localhost:5000/data?limit=1'."
+        " limit, or ask the service itself."
     )

@@ -23,8 +23,8 @@ from kubernetes.client import ApiClient, ApiException
 from kubernetes.client import Configuration as Configuration  # re-exported
 from kubernetes.config import incluster_config
 
-from dashboard.config import ConfigError
 from dashboard.core import objects
+from webserver.environment import ConfigError
 
 ERROR_LENGTH = 200  # characters of an external error message
 CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s), and for each step of the TLS handshake

@@ -60,7 +60,7 @@ def activity(id_: str) -> str:
     return f"a {kind}" if kind in ("load", "restart") else "a run"
 
 
-class Lease:
+class KubeLease:
     """The lease, seen from the dashboard named `holder`.
 
     `api` makes a client with a read timeout in seconds. `now` returns seconds since 1970.

@@ -97,6 +97,8 @@ class LogStream:
                 if piece:
                     heartbeat_at = now + HEARTBEAT_SECONDS
                     yield piece
+            if now >= deadline:
+                yield f"The log ended after {LONGEST_SECONDS / 60:.0f} minutes, the limit. Request it again.\n".encode()
         finally:
             self.close()
 

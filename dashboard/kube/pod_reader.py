@@ -30,7 +30,7 @@ _EVENTS = "/api/v1/namespaces/{}/events"
 _STARTING = re.compile(r"is waiting to start: (.*)|ContainerCreating|PodInitializing|trying and failing to pull")
 
 
-class PodReader:
+class KubePodReader:
     """Reads pods through the API server (implements pod_details.PodReader). Thread-safe: each call has its own client.
 
     `api` makes a client with a read timeout in seconds.

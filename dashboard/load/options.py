@@ -122,20 +122,20 @@ class LoadSample(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class LoadTotals(Struct, frozen=True, kw_only=True):
-    """A load's totals since its start (implements runs.ports.LoadTotals)."""
+    """A load's totals since its start. A load that sent clearly fewer requests than `due` was thin."""
 
     seconds: float = 0.0
-    due: int = 0  # by the dashboard's schedule; `offered` is the generator's own count
-    offered: int = 0
+    due: int = 0  # by the dashboard's schedule until the newest sample: the integral of the rate
+    offered: int = 0  # sent and dropped, by the generator's own count
     sent: int = 0
     achieved: int = 0  # responses of any status
-    dropped: int = 0
-    errors: int = 0
-    by_kind: dict[str, int] = {}
+    dropped: int = 0  # not sent, because the limit of concurrent requests was reached
+    errors: int = 0  # failed requests, the sum of `by_kind`
+    by_kind: dict[str, int] = {}  # connect, timeout, broken, 5xx, other; without kinds that did not occur
     in_flight: int = 0
     p50_ms: float | None = None
     p99_ms: float | None = None
-    lag_p99_ms: float | None = None
+    lag_p99_ms: float | None = None  # how late requests were sent
     cpu_percent: float | None = None  # of one core, in the worst 5 s; the mean of a shorter load
     failed: str | None = None  # why it ended by itself, as a sentence
 

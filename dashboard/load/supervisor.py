@@ -20,7 +20,7 @@ TEST_SECONDS = 2.0
 LEAST_SPAN_SECONDS = 0.5  # a final sample over a shorter span is not reported: its rates mean nothing
 
 
-class Load:
+class LoadSupervisor:
     """One load at a time (implements runs.ports.Load). Emits LoadUpdated each second and at a load's end."""
 
     def __init__(

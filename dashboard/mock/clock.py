@@ -1,34 +1,33 @@
-"""The simulation's clock."""
+"""The simulation's clock: simulated time and real time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from dashboard.core.timestamps import rfc3339
 
-STEP_SECONDS = 0.5  # of simulated time, which may run faster than real time
+STEP_SECONDS = 0.5  # simulated seconds
 
 
 class SimulationClock:
-    """`seconds` is the simulated time, which decides what happens; `at` is the real time, which the events carry."""
+    """Advances with each step. Simulated time decides what happens; real time stands in events and objects.
 
-    def __init__(self, at: datetime) -> None:
-        self.at = at
+    At speed 1 both run alike; at speed 20 a real second has 20 simulated ones.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
         self.elapsed = 0.0  # real seconds since the previous step
-        self.seconds = 0.0
+        self.simulated = 0.0  # simulated seconds since the start
 
-    def step(self, at: datetime) -> None:
-        self.elapsed = max(0.0, (at - self.at).total_seconds())
-        self.at = at
-        self.seconds += STEP_SECONDS
+    def step(self, now: datetime) -> None:
+        self.elapsed = max(0.0, (now - self.now).total_seconds())
+        self.now = now
+        self.simulated += STEP_SECONDS
 
     @property
     def timestamp(self) -> str:
-        """The time as the sources write it, with milliseconds."""
-        return rfc3339(self.at)
+        """The real time as in events: RFC 3339 with milliseconds."""
+        return rfc3339(self.now)
 
-    @property
-    def stamp(self) -> str:
-        """The time as Kubernetes writes it, in whole seconds."""
-        return self.stamp_in(0)
-
-    def stamp_in(self, seconds: float) -> str:
-        return (self.at + timedelta(seconds=seconds)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def stamp(self, after: float = 0.0) -> str:
+        """Return the real time, `after` seconds later, as in Kubernetes' objects: RFC 3339 in whole seconds."""
+        return rfc3339(self.now + timedelta(seconds=after), "seconds")

@@ -1,4 +1,4 @@
-"""The schedule of the simulation: cycles of four minutes, each with slightly different times."""
+"""The schedule of the simulation: a cycle of four minutes, repeated with newly drawn times."""
 
 import random
 from collections.abc import Callable
@@ -10,66 +10,68 @@ from dashboard.mock.outage import Outage
 from dashboard.mock.traffic import SimulatedTraffic
 
 CYCLE_SECONDS = 240
-UNLUCKY_CYCLES = 3  # a container runs out of memory in one of so many
+OUT_OF_MEMORY_CYCLES = 3  # every third cycle begins with a container out of memory
 
-Scene = tuple[float, Callable[[], None]]  # second of the cycle, action
+Action = tuple[float, Callable[[], None]]  # second of the cycle, what to do then
 
 
 class EventSchedule:
+    """Runs each action when it is due."""
+
     def __init__(
         self,
         targets: Targets,
         clock: SimulationClock,
         random: random.Random,
         pods: MockPods,
-        load: SimulatedTraffic,
-        failure: Outage,
+        traffic: SimulatedTraffic,
+        outage: Outage,
     ) -> None:
-        self.ended = False  # no further scenes
+        self.ended = False  # true: no action runs any more
         self._targets = targets
         self._clock = clock
         self._random = random
         self._pods = pods
-        self._load = load
-        self._failure = failure
+        self._traffic = traffic
+        self._outage = outage
         self._cycle = -1.0
-        self._scenes: list[Scene] = []  # of this cycle, still to come
+        self._actions: list[Action] = []  # the rest of this cycle
 
     def step(self) -> None:
-        """Run the scenes that are due."""
-        cycle, second = divmod(self._clock.seconds, CYCLE_SECONDS)
+        """Run the actions that are due."""
+        cycle, second = divmod(self._clock.simulated, CYCLE_SECONDS)
         if cycle != self._cycle:
-            self._cycle, self._scenes = cycle, self._new_cycle()
-        while not self.ended and self._scenes and self._scenes[0][0] <= second:
-            _, happen = self._scenes.pop(0)
-            happen()
+            self._cycle, self._actions = cycle, self._new_cycle()
+        while not self.ended and self._actions and self._actions[0][0] <= second:
+            _, act = self._actions.pop(0)
+            act()
 
-    def kill_database(self) -> None:
+    def delete_database(self) -> None:
         for pod in self._pods.of(self._targets.statefulset):
-            self._pods.end(pod, by_owner=False)
+            self._pods.delete(pod, by_owner=False)
 
-    def _new_cycle(self) -> list[Scene]:
-        drawn = self._random.uniform
-        load, failure = drawn(14, 20), drawn(211, 215)
-        peak = drawn(295, 325)
-        scenes: list[Scene] = [
-            (load, lambda: self._load.begin(peak)),
-            (load + drawn(72, 80), self.kill_database),
-            (load + drawn(94, 100), self._load.end),
-            (failure, self._failure.begin),
-            (failure + drawn(10, 16), self._failure.end),
-            (drawn(226, 232), self._replace_companion),
+    def _new_cycle(self) -> list[Action]:
+        uniform = self._random.uniform
+        load, outage = uniform(14, 20), uniform(211, 215)
+        peak = uniform(295, 325)
+        actions: list[Action] = [
+            (load, lambda: self._traffic.begin(peak)),
+            (load + uniform(72, 80), self.delete_database),
+            (load + uniform(94, 100), self._traffic.end),
+            (outage, self._outage.begin),
+            (outage + uniform(10, 16), self._outage.end),
+            (uniform(226, 232), self._replace_companion),
         ]
-        if self._cycle % UNLUCKY_CYCLES == 0:
-            scenes.append((drawn(4, 8), self._run_out_of_memory))
-        return sorted(scenes, key=lambda scene: scene[0])
+        if self._cycle % OUT_OF_MEMORY_CYCLES == 0:
+            actions.append((uniform(4, 8), self._run_out_of_memory))
+        return sorted(actions, key=lambda action: action[0])
 
     def _run_out_of_memory(self) -> None:
-        unlucky = self._random.choice(self._pods.of(self._targets.deployment))
-        self._pods.run_out_of_memory(unlucky)
-        self._load.forget(unlucky.uid)
-        self._load.fail(4)
+        pod = self._random.choice(self._pods.of(self._targets.deployment))
+        self._pods.kill(pod, "OOMKilled")
+        self._traffic.forget(pod.uid)
+        self._traffic.fail(4)
 
     def _replace_companion(self) -> None:
         for pod in self._pods.of("companion"):
-            self._pods.end(pod)
+            self._pods.delete(pod)

@@ -1,8 +1,8 @@
-"""A seeded simulation of a deployment, for work on the page. It emits the same events as the real sources.
+"""A seeded simulation of a deployment. It emits the same events as the real sources.
 
-A cycle of four minutes: quiet, then load; CPU rises, the autoscaler adds pods; the database's pod is killed and comes
-back; the load stops, pods go; a source fails for a while. Then again, at other times.
-The simulation reads no clock: each step gets its time, so that a seed always gives the same events.
+A cycle lasts four minutes and draws its own times: idle traffic; load, so that CPU rises and the autoscaler adds pods;
+the database's pod is deleted and replaced; the load stops and pods are removed; a source fails for a while.
+The simulation reads no clock: `opening` and `step` take the time, so equal seeds and times give equal events.
 """
 
 import random
@@ -11,23 +11,24 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
+from dashboard.kube.pod_control import GRACEFUL
 from dashboard.mock.clock import STEP_SECONDS, SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.deployment import MockDeployment
 from dashboard.mock.cluster.kubernetes_events import KubernetesEvents
 from dashboard.mock.cluster.metrics_server import MetricsServer
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
-from dashboard.mock.data.collection import ODD, Keep, MockCollection
-from dashboard.mock.data.database import MockDatabase
+from dashboard.mock.database.collection import ODD, MockCollection, StoreDocument
+from dashboard.mock.database.mongod import MockDatabase
 from dashboard.mock.outage import Outage
 from dashboard.mock.schedule import EventSchedule
-from dashboard.mock.traffic import COUNTED_PODS, SimulatedTraffic
+from dashboard.mock.traffic import SCRAPED_PODS, SimulatedTraffic
 
-PAST_SECONDS = 3_600  # simulated before the start, in whole cycles, so that it ends in a quiet phase
-SHORT_PAST_SECONDS = 480  # with so many pods that an hour of them would take too long
-CROWD = 50
-ODD_STEPS = 6  # between two odd documents: the last ones of the past, so that each of them can be seen at first
-POLL_SECONDS = 5  # of simulated time, between two looks at the metrics
+PAST_SECONDS = 3_600  # simulated before the opening; whole cycles, so that it ends with idle traffic
+SHORT_PAST_SECONDS = 480  # with more than MANY_PODS, for which an hour takes too long
+MANY_PODS = 50
+ODD_STEPS = 6  # steps between two odd documents at the end of the past: the newest documents include all of them
+POLL_SECONDS = 5  # simulated seconds between two requests to the metrics API
 SECOND = timedelta(seconds=1)
 BEFORE = datetime.min.replace(tzinfo=UTC)
 LONGEST_LABEL = 63  # characters between two dots of a name
@@ -35,130 +36,131 @@ LONGEST_LABEL = 63  # characters between two dots of a name
 
 @dataclass(frozen=True)
 class SimulationOptions:
-    """The same options give the same events."""
-
     seed: int = 7
-    speed: int = 1  # times as fast
+    speed: int = 1  # time factor
     pods: int = 2  # of the service, at rest
-    churn: int = 0  # of them that change each second
-    quiet: bool = False  # nothing extraordinary happens after the start
+    churn: int = 0  # of these pods, how many change each second
+    quiet: bool = False  # true: the schedule ends with the past
 
 
 DEFAULT = SimulationOptions()
 
 
 class Simulation:
-    """Call `opening` first, then `step` for each STEP_SECONDS of simulated time. Both return the events."""
+    """Call `opening` once, then `step` every STEP_SECONDS of simulated time. Both return events.
+
+    `store` receives each document.
+    """
 
     def __init__(
-        self, targets: Targets, options: SimulationOptions = DEFAULT, keep: Keep = lambda id_, document: None
+        self, targets: Targets, options: SimulationOptions = DEFAULT, store: StoreDocument = lambda id_, document: None
     ) -> None:
         self._targets = targets
         self._options = options
-        self._random = chance = random.Random(options.seed)  # noqa: S311 - a simulation, no secret
-        self._emitted: list[events.Event] = []
+        self._random = random_ = random.Random(options.seed)  # noqa: S311 - no secret
+        self._events: list[events.Event] = []
         self._uids = 0
-        self._figures_at = BEFORE
+        self._scrape_at = BEFORE
         self._clock = clock = SimulationClock(BEFORE)
         self._kubernetes_events = KubernetesEvents(clock, self._emit, self._uid)
-        self._pods = MockPods(targets.namespace, clock, chance, self._kubernetes_events, self._emit, self._uid)
-        self._load = SimulatedTraffic(clock, chance, options.pods)
-        self._meter = MetricsServer(clock, chance, self._load)
-        scaler = SimulatedAutoscaler(clock, options.pods, options.speed)
+        self._pods = MockPods(targets.namespace, clock, random_, self._kubernetes_events, self._emit, self._uid)
+        self._traffic = SimulatedTraffic(clock, random_, options.pods)
+        self._metrics = MetricsServer(clock, random_, self._traffic)
+        autoscaler = SimulatedAutoscaler(clock, options.pods, options.speed)
         self._deployment = MockDeployment(
-            targets, clock, self._pods, self._meter, scaler, self._kubernetes_events, self._emit, self._uid()
+            targets, clock, self._pods, self._metrics, autoscaler, self._kubernetes_events, self._emit, self._uid()
         )
-        self._contents = MockCollection(clock, chance, keep)
-        self._database = MockDatabase(clock, chance, self._contents, self._load, self._emit)
-        self._failure = Outage(clock, chance, self._emit, self._deployment.listed)
-        self._schedule = EventSchedule(targets, clock, chance, self._pods, self._load, self._failure)
+        self._collection = MockCollection(clock, random_, store)
+        self._database = MockDatabase(clock, random_, self._collection, self._traffic, self._emit)
+        self._outage = Outage(clock, random_, self._emit, self._deployment.listed)
+        self._schedule = EventSchedule(targets, clock, random_, self._pods, self._traffic, self._outage)
 
-    def opening(self, at: datetime) -> list[events.Event]:
-        """Return the first lists, and the figures of the hour before.
+    def opening(self, now: datetime) -> list[events.Event]:
+        """Return what the first lists give at `now`, and the metrics of the hour before it.
 
-        The autoscaler comes last: evaluating it during the past would need pods that no longer exist.
+        The autoscaler is last: the dashboard can't evaluate it in the past, whose pods are gone.
         """
-        past = self._past(at)
+        past = self._past(now)
         self._schedule.ended = self._options.quiet
-        steps = [event for event in past if isinstance(event, events.ObjectChanged) and event.kind == "deployments"]
-        figures = [event for event in past if isinstance(event, events.CountersScraped | events.MetricsSampled)]
+        rollouts = [event for event in past if isinstance(event, events.ObjectChanged) and event.kind == "deployments"]
+        metrics = [event for event in past if isinstance(event, events.CountersScraped | events.MetricsSampled)]
         return [
             events.ClusterVersion(at=self._clock.timestamp, kubernetes="v1.36.3-mock"),
-            *steps,
+            *rollouts,
             self._pods.listed(),
             *self._listed("persistentvolumeclaims", "deployments", "statefulsets", "endpointslices"),
             self._kubernetes_events.listed(),
-            *figures,
+            *metrics,
             *self._listed("horizontalpodautoscalers"),
-            self._contents.contents(),
-            self._contents.volume(),
+            self._collection.contents(),
+            self._collection.volume(),
             self._database.operations(),
         ]
 
-    def step(self, at: datetime) -> list[events.Event]:
-        """Return the events until `at`."""
-        self._clock.step(at)
-        self._emitted = []
+    def step(self, now: datetime) -> list[events.Event]:
+        """Simulate the time until `now`."""
+        self._clock.step(now)
+        self._events = []
         self._schedule.step()
-        self._live()
-        return [event for event in self._emitted if not self._failure.swallows(event)]
+        self._advance()
+        return [event for event in self._events if not self._outage.drops(event)]
 
     def insert(self, id_: str, document: dict[str, object]) -> None:
-        """Insert a document of a reader. The next step emits it."""
-        self._contents.insert(document, id_)
+        """Add a user's document. The next step's events have it."""
+        self._collection.insert(document, id_)
 
     def generate(self, rate: float) -> None:
-        """Set a reader's own load in requests a second, in addition to the simulated one; 0 for none."""
-        self._load.generate(rate)
+        """Add `rate` requests per second to the scheduled traffic; 0 ends that."""
+        self._traffic.generate(rate)
 
     def restart_database(self, mode: str) -> None:
-        """Restart it in the mode "graceful" or "crash"."""
-        if mode == "graceful":
-            self._schedule.kill_database()
+        """Kill the database, "graceful" or "crash"."""
+        if mode == GRACEFUL:
+            self._schedule.delete_database()
             return
         for pod in self._pods.of(self._targets.statefulset):
             if pod.ready:
                 self._pods.kill(pod, "Error")
 
-    def _past(self, at: datetime) -> list[events.Event]:
-        """Simulate the past, from the first pods on, and return its events."""
-        seconds = PAST_SECONDS if self._options.pods <= CROWD else SHORT_PAST_SECONDS
-        self._found(at - timedelta(seconds=seconds))
+    def _past(self, now: datetime) -> list[events.Event]:
+        """Simulate the time before `now`, from the first pods on. Return its events."""
+        seconds = PAST_SECONDS if self._options.pods <= MANY_PODS else SHORT_PAST_SECONDS
+        self._deploy(now - timedelta(seconds=seconds))
         past: list[events.Event] = []
         for left in reversed(range(int(seconds / STEP_SECONDS))):
-            past += self.step(at - timedelta(seconds=left * STEP_SECONDS))
+            past += self.step(now - timedelta(seconds=left * STEP_SECONDS))
             if left < ODD_STEPS * len(ODD) and left % ODD_STEPS == 0:
-                self._contents.insert(ODD[left // ODD_STEPS])
+                self._collection.insert(ODD[left // ODD_STEPS])
         return past
 
-    def _found(self, start: datetime) -> None:
-        """Create the first pods a while before the start, so that they are ready by then."""
-        self._clock.at = start - timedelta(seconds=30)
-        self._deployment.since = self._clock.stamp
+    def _deploy(self, start: datetime) -> None:
+        """Create the first pods before `start` and wait until they are ready."""
+        self._clock.now = start - timedelta(seconds=30)
+        self._deployment.created = self._clock.stamp()
         for _ in range(self._options.pods):
             self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
         self._pods.create(f"{self._targets.statefulset}-0", self._targets.statefulset, DATABASE)
         self._pods.create(self._pods.new_name("dashboard"), "dashboard", DASHBOARD)
         self._pods.create(_longest_name(), "companion", COMPANION)
         while not all(pod.ready for pod in self._pods):
-            self._clock.seconds += STEP_SECONDS
+            self._clock.simulated += STEP_SECONDS
             self._pods.step()
-        self._clock.seconds = 0.0
-        self._clock.at = self._figures_at = start
+        self._clock.simulated = 0.0
+        self._clock.now = self._scrape_at = start
 
-    def _live(self) -> None:
-        """Advance every part by a step, each on the results of those before it."""
+    def _advance(self) -> None:
+        """Advance each part by a step. The order matters: each part depends on those before it."""
         for pod in self._pods.step():
             if pod.stage == "gone":
-                self._load.forget(pod.uid)
+                self._traffic.forget(pod.uid)
                 self._deployment.replace(pod)
         self._churn()
         self._database.step(self._pods)
-        self._load.step([pod.uid for pod in self._pods if pod.ready and pod.kind is SERVICE], self._database.up)
-        self._meter.step(self._pods)
+        self._traffic.step([pod.uid for pod in self._pods if pod.ready and pod.kind is SERVICE], self._database.up)
+        self._metrics.step(self._pods)
         self._deployment.scale()
         self._deployment.emit_changes()
-        self._emit_figures()
+        self._emit_metrics()
 
     def _churn(self) -> None:
         if not self._options.churn:
@@ -167,15 +169,15 @@ class Simulation:
         for _ in range(int(self._options.churn * self._clock.elapsed + self._random.random())):
             self._pods.flap(self._random.choice(pods))
 
-    def _emit_figures(self) -> None:
-        """Emit the counters each second of real time, and the samples every POLL_SECONDS of simulated time."""
-        if self._clock.seconds % POLL_SECONDS == 0:
-            self._emit(self._meter.sampled(self._pods))
-        if self._clock.at < self._figures_at:
+    def _emit_metrics(self) -> None:
+        """Emit samples every POLL_SECONDS of simulated time, counters and operations each real second."""
+        if self._clock.simulated % POLL_SECONDS == 0:
+            self._emit(self._metrics.sampled(self._pods))
+        if self._clock.now < self._scrape_at:
             return
-        self._figures_at = max(self._figures_at + SECOND, self._clock.at - SECOND)
-        members = [pod for pod in self._pods if pod.kind is SERVICE and pod.started and pod.stage != "killed"]
-        counters = {pod.name: self._load.counters(pod.uid) for pod in members[:COUNTED_PODS]}
+        self._scrape_at = max(self._scrape_at + SECOND, self._clock.now - SECOND)
+        pods = [pod for pod in self._pods if pod.kind is SERVICE and pod.started and pod.stage != "killed"]
+        counters = {pod.name: self._traffic.counters(pod.uid) for pod in pods[:SCRAPED_PODS]}
         self._emit(events.CountersScraped(at=self._clock.timestamp, pods=counters))
         if self._database.up:
             self._emit(self._database.operations())
@@ -184,16 +186,16 @@ class Simulation:
         return [listed for kind in kinds if (listed := self._deployment.listed(kind))]
 
     def _emit(self, event: events.Event) -> None:
-        self._emitted.append(event)
+        self._events.append(event)
 
     def _uid(self) -> str:
-        """Return a new uid in the form of Kubernetes'."""
+        """Return a new uid in Kubernetes' format. Its first group is a number, so that it is unique."""
         self._uids += 1
         drawn = f"{self._random.getrandbits(80):020x}"
         return f"{self._uids:08x}-{drawn[:4]}-4{drawn[4:7]}-a{drawn[7:10]}-00{drawn[10:]}"
 
 
 def _longest_name() -> str:
-    """Return the longest name that the API allows, of the longest labels."""
+    """Return a name of the greatest length that the API allows, of labels of the greatest length."""
     label = "companion-with-the-longest-name-that-the-api-allows-for-a-pod-of-any-kind"[:LONGEST_LABEL]
     return ".".join([label] * 4)[:LONGEST_NAME]

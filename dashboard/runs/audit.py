@@ -34,7 +34,7 @@ Record = Callable[[str, str, Json, str], None]  # kube.event_recorder.EventRecor
 log = logging.getLogger(__name__)
 
 
-class Audit:
+class AuditLog:
     """Implements `runs.ports.Audit`; any thread may call it. `record` writes a Kubernetes Event, None without a
     cluster."""
 

@@ -109,7 +109,7 @@ class Demo(Struct, frozen=True):
     experiment: Callable[[RunContext, Tools], Experiment]
 
     def to_json(self, names: Mapping[str, str]) -> Json:
-        """Return the demo for the API and the page. `names` (namespace, database) are filled into the command."""
+        """Return the demo for the API and the page. `names` (namespace, database, service) go into the command."""
         return {
             "id": self.id,
             "title": self.title,

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
-from dashboard.load.options import LoadOptions
+from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.records.history import SavedRuns
 
@@ -54,7 +54,7 @@ class Pods(Protocol):
 
 
 class Lease(Protocol):
-    """The lease for running demos (kube.lease.Lease). Each call may raise `ExternalError`."""
+    """The lease for running demos (kube.lease.KubeLease). Each call may raise `ExternalError`."""
 
     def acquire(self, run: str, ttl: float) -> None:
         """Acquire it for `ttl` seconds. Raise `LeaseHeld` if another dashboard, or another run here, holds it."""
@@ -71,65 +71,12 @@ class Lease(Protocol):
 
 
 class History(Protocol):
-    """The saved runs (runs.records.history.History). Each call may raise `ExternalError`."""
+    """The saved runs (runs.records.history.ConfigMapHistory). Each call may raise `ExternalError`."""
 
     def load(self) -> SavedRuns: ...
 
     def save(self, runs: Sequence[Json]) -> None:
         """Replace the saved runs. Unreadable entries are stored separately."""
-
-
-class LoadTotals(Protocol):
-    """A load's totals since its start. `load.options.LoadTotals` has these fields and more."""
-
-    @property
-    def due(self) -> int:
-        """Requests due by the schedule until the newest sample: the integral of the rate. A load that sent clearly
-        fewer was thin."""
-
-    @property
-    def offered(self) -> int:
-        """Requests sent and dropped, by the generator's own count."""
-
-    @property
-    def sent(self) -> int:
-        """Requests sent."""
-
-    @property
-    def achieved(self) -> int:
-        """Requests that were answered, including errors."""
-
-    @property
-    def errors(self) -> int:
-        """Requests that were answered with 5xx, broke off, or timed out."""
-
-    @property
-    def by_kind(self) -> Mapping[str, int]:
-        """The errors by kind: connect, timeout, broken, 5xx, other; without kinds that did not occur."""
-
-    @property
-    def dropped(self) -> int:
-        """Requests that were never sent, because the limit of concurrent requests was reached."""
-
-    @property
-    def in_flight(self) -> int:
-        """Requests without an answer yet."""
-
-    @property
-    def p99_ms(self) -> float | None:
-        """The 99th percentile of the latency."""
-
-    @property
-    def lag_p99_ms(self) -> float | None:
-        """The 99th percentile of how late requests were sent."""
-
-    @property
-    def cpu_percent(self) -> float | None:
-        """The generator's CPU in its worst 5 s, in percent of one core."""
-
-    @property
-    def failed(self) -> str | None:
-        """Why the generator ended by itself, as a sentence; None if it did not."""
 
 
 class Load(Protocol):

@@ -6,6 +6,7 @@ neither, since no browser sends that header by itself.
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import threading
@@ -17,11 +18,13 @@ from functools import wraps
 from typing import ParamSpec
 
 from flask import Flask, Request, Response, abort, current_app, g, request, session
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Forbidden, MisdirectedRequest, Unauthorized
 
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.problems import problem
+from webserver import hosts
 
 SESSION_HOURS = 12
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -29,6 +32,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FAILURES = 10  # wrong tokens from one address within FAILURES_SECONDS: then 429
 FAILURES_SECONDS = 60.0
 ADDRESSES = 1024  # remembered at most
+COOKIES = 8  # of dashboards at one host name; a mock has a new key, and so another cookie, after each start
 ENDED_SESSIONS = 4096  # remembered at most; only a valid session can end
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
@@ -41,7 +45,7 @@ View = Callable[P, Response]
 class Auth:
     """Checks tokens, and limits the attempts of each address."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: DashboardConfig) -> None:
         self._tokens = {"operator": config.operator_token.encode(), "viewer": config.viewer_token.encode()}
         self._key = config.session_key.encode()
         self._limit = AttemptLimit()
@@ -56,6 +60,8 @@ class Auth:
         session["role"] = role
         session["token"] = self._fingerprint(role)
         session["csrf"] = secrets.token_urlsafe(24)
+        session["origin"] = request.headers.get("Origin")
+        session["until"] = int(time.time()) + SESSION_HOURS * 3600
         return role
 
     def role(self) -> str | None:
@@ -101,7 +107,7 @@ class Auth:
 
 
 class AttemptLimit:
-    """Counts failures by address, for up to ADDRESSES. It ignores forwarded headers: any client can set them."""
+    """Counts failures by address, for up to ADDRESSES."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -144,17 +150,48 @@ class EndedSessions:
         return session in self._until
 
 
-def install(app: Flask, auth: Auth, session_key: str) -> None:
-    """Set up sessions, CSRF checks, and the security headers of every response."""
-    app.secret_key = session_key
+class SessionCookie(SecureCookieSessionInterface):
+    """The session's cookie.
+
+    Its name has a hash of the session key: cookies know no ports, and one host may have several dashboards. It has no
+    Path: the browser takes that of /login, under whatever prefix it sees. So only /login and /logout may set it. Over
+    TLS it is Secure, and no page without TLS can replace it (__Secure-).
+    """
+
+    def get_cookie_name(self, app: Flask) -> str:
+        name: str = app.config["SESSION_COOKIE_NAME"]
+        return f"__Secure-{name}" if request.is_secure else name
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return None  # type: ignore[return-value]
+
+
+def forget_old_cookies(response: Response) -> Response:
+    """Delete the oldest cookies beyond COOKIES: a request with all of them would exceed the limit for headers."""
+    own = current_app.session_interface.get_cookie_name(current_app)
+    kind = own.rpartition("-")[0]
+    others = [name for name in request.cookies if name.startswith(f"{kind}-") and name != own]
+    for name in others[: max(0, len(others) - COOKIES + 1)]:
+        response.delete_cookie(name, path=None, secure=request.is_secure)
+    return response
+
+
+def install(app: Flask, auth: Auth, config: DashboardConfig) -> None:
+    """Set up sessions, the checks of Host and CSRF, and the security headers of every response."""
+    app.secret_key = config.session_key
+    app.session_interface = SessionCookie()
     app.config.update(
-        SESSION_COOKIE_NAME="dashboard",
+        SESSION_COOKIE_NAME=f"dashboard-{hashlib.sha256(config.session_key.encode()).hexdigest()[:8]}",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
         SESSION_REFRESH_EACH_REQUEST=False,
     )
     app.extensions["auth"] = auth
+    app.before_request(check_host)
     app.before_request(_check_mutation)
     app.after_request(_add_headers)
 
@@ -182,6 +219,13 @@ def current_role() -> str | None:
     return auth.role()
 
 
+def check_host() -> None:
+    """Abort with 421 unless Host is one of the dashboard's own names."""
+    config: DashboardConfig = current_app.config["DASHBOARD"]
+    if not hosts.is_own(request.headers.get("Host", ""), config.allowed_hosts):
+        raise MisdirectedRequest("The dashboard is not asked by this name: list it in ALLOWED_HOSTS.")
+
+
 def who() -> str:
     """Return the requester for the audit: role, session or token, address. Four digits distinguish sessions."""
     way = "token"
@@ -205,12 +249,23 @@ def session_id() -> str:
     return hashlib.sha256(csrf_token().encode()).hexdigest() if csrf_token() else ""
 
 
+def session_end() -> float:
+    """Return when the request's session expires, in seconds since 1970; never without one."""
+    return float(session.get("until", math.inf))
+
+
 def same_origin(req: Request, *, required: bool) -> bool:
-    """Return whether the request's Origin is this host, or is missing and not required."""
+    """Return whether a page of this dashboard sends the request, or nothing says so and nothing is required.
+
+    Behind a proxy that changes Host, the browser's own Sec-Fetch-Site counts, or the Origin that the session began
+    with. Not every browser sends the former with a WebSocket, and none does without TLS, except to localhost.
+    """
+    if req.headers.get("Sec-Fetch-Site") == "same-origin":
+        return True
     origin = req.headers.get("Origin")
     if origin is None:
         return not required
-    return is_origin_of(origin, req.headers.get("Host", ""))
+    return origin == session.get("origin") or is_origin_of(origin, req.headers.get("Host", ""))
 
 
 def is_origin_of(origin: str, host: str) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -15,12 +15,13 @@ from flask import Flask, Response, request
 from flask_socketio import SocketIO  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from dashboard.web.auth import bearer_token, current_role, is_origin_of, same_origin, session_id
+from dashboard.web.auth import bearer_token, check_host, current_role, same_origin, session_end, session_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
 from dashboard.web.page_socket import LONGEST_MESSAGE, PageSocket
 from dashboard.web.problems import problem
 from webserver.channel import Channel
+from webserver.forwarded import Wsgi
 
 PATH = "/socket.io"
 PING_SECONDS = 2  # each socket has a thread that sleeps so long, also once it has ended
@@ -30,10 +31,12 @@ USER_TIMEOUT_MS = 30_000
 JOIN_SECONDS = 10.0  # from the upgrade to Socket.IO's connect packet
 MOST_WAITING_BYTES = 64 << 20  # of messages for all pages: one may acknowledge what it has not read
 MOST_JOINING = 10  # sockets in between; each occupies one of the server's spare threads
+NO_UPGRADE = (
+    "The request is no WebSocket. If it was one in the browser, a proxy on the way has removed its Upgrade header:"
+    " let it pass Upgrade and Connection on."
+)
 
 log = logging.getLogger(__name__)
-
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Sockets:
@@ -42,13 +45,13 @@ class Sockets:
     def __init__(self, app: Flask, hub: Hub) -> None:
         self._hub = hub
         self._connections: dict[str, socket.socket] = {}
-        self._sessions: dict[str, str] = {}  # by viewer
+        self._sessions: dict[str, tuple[str, float]] = {}  # by viewer: the session, and when it expires
         self._joining: dict[socket.socket, float] = {}  # upgraded, and when it must have joined
         self._io = SocketIO(
             app,
             async_mode="threading",
             transports=["websocket"],
-            cors_allowed_origins=_same_host,
+            cors_allowed_origins=[],  # the gate checks the origin; Socket.IO would believe X-Forwarded-Host
             manage_session=False,
             async_handlers=False,  # a page's messages are taken in their order
             always_connect=True,  # the page gets "connect" before its snapshot
@@ -84,8 +87,9 @@ class Sockets:
 
     def end_session(self, session: str) -> None:
         """Disconnect the session's viewers: it was logged out."""
-        for viewer in [viewer for viewer, of in list(self._sessions.items()) if of == session]:
-            self.disconnect(viewer)
+        for viewer, (of, _) in list(self._sessions.items()):
+            if of == session:
+                self.disconnect(viewer)
 
     # The hub's Broadcaster
 
@@ -100,6 +104,9 @@ class Sockets:
         for connection, deadline in list(self._joining.items()):
             if time.monotonic() > deadline:
                 _disconnect(connection)
+        for viewer, (_, until) in list(self._sessions.items()):
+            if time.time() > until:
+                self.disconnect(viewer)
         self._bound_waiting()
 
     def follow(self, viewer: str) -> None:
@@ -144,7 +151,7 @@ class Sockets:
             with contextlib.suppress(OSError):  # it is closed already, and leaves in a moment
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
-        self._sessions[viewer] = session_id()
+        self._sessions[viewer] = session_id(), session_end()
         try:
             self._hub.join(viewer)
         except TooManyViewers:  # the socket, which has not joined, is disconnected soon
@@ -186,7 +193,7 @@ class UpgradeGate:
                 refusal = self._refusal()
                 if refusal is not None:
                     return self._app.process_response(refusal)(environ, start_response)
-            if "HTTP_UPGRADE" in environ and isinstance(channel := environ.get("gunicorn.socket"), Channel):
+            if isinstance(channel := environ.get("gunicorn.socket"), Channel):
                 environ["gunicorn.socket"] = connection = channel.detach()
                 with self._sockets.joining(connection):  # the call lasts as long as the socket
                     return self._inner(environ, start_response)
@@ -194,6 +201,7 @@ class UpgradeGate:
 
     def _refusal(self) -> Response | None:
         try:
+            check_host()
             role = current_role()
         except HTTPException as error:
             answer = self._app.handle_http_exception(error)
@@ -201,10 +209,12 @@ class UpgradeGate:
             return answer
         if role is None:
             return problem(401, "Sign in, or send a token as Bearer.", WWW_Authenticate="Bearer")
-        if not same_origin(request, required=bearer_token(request) is None):
+        if bearer_token(request) is None and not same_origin(request, required=True):
             return problem(403, "The request does not come from this origin.")
         if self._sockets.full():
             return problem(503, "Too many pages are open.", Retry_After="10")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return problem(426, NO_UPGRADE, Upgrade="websocket")
         return None
 
 
@@ -228,8 +238,3 @@ class SocketJson:
     @staticmethod
     def loads(text: str | bytes, **_: Any) -> Any:
         return orjson.loads(text)
-
-
-def _same_host(origin: str | None, environ: dict[str, Any]) -> bool:
-    """Replaces Engine.IO's own check, which would trust X-Forwarded-Host from any client."""
-    return origin is None or is_origin_of(origin, environ.get("HTTP_HOST", ""))

@@ -24,8 +24,8 @@ ABOUT = f"""JSON documents, kept in MongoDB. What is accepted comes back exactly
 
 **Bodies** are JSON in UTF-8 of at most {body.LIMIT:,} bytes, nested at most {document.MAX_DEPTH} levels deep, with
 at most {document.MAX_NAMES:,} names, inner ones included. Refused is what would not come back as it was sent: integers
-beyond 64 bits with a sign (with a fraction or an exponent, larger numbers are kept as floats), a name twice in one
-object, NUL in a name, half a surrogate pair.
+beyond 64 bits with a sign, decimals with more digits than a double holds, a name twice in one object, NUL in a name,
+half a surrogate pair.
 
 **Requests** have a line of at most {config.REQUEST_LINE_LIMIT:,} bytes and at most {config.HEADERS_LIMIT} headers of
 at most {config.HEADER_SIZE_LIMIT:,} bytes each. `X-Request-Id` (up to 128 visible ASCII characters) and a W3C
@@ -48,6 +48,7 @@ PROBLEMS = {
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",
     415: "The body's Content-Type is not application/json, or its Content-Encoding not identity.",
     417: "Expect asks for something other than 100-continue.",
+    421: "Host is a name that is not the service's own.",
     422: "The _id is not 24 hexadecimal digits or not the path's, or the collection keeps one of the names for itself.",
     431: f"There are over {config.HEADERS_LIMIT} headers, or one of over {config.HEADER_SIZE_LIMIT:,} bytes.",
     500: "The service's own fault, or MongoDB refused.",
@@ -55,7 +56,7 @@ PROBLEMS = {
     503: "MongoDB could not be asked in time, or too many pages were asked for at once. Nothing was applied.",
     504: "MongoDB was asked and did not answer in time.",
 }
-ANY = (400, 408, 414, 417, 431, 500, 501)  # whatever is asked for
+ANY = (400, 408, 414, 417, 421, 431, 500, 501)  # whatever is asked for
 READ = (*ANY, 503, 504)
 WRITE = (*READ, 413, 415, 422)
 

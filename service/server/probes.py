@@ -1,4 +1,4 @@
-"""What the service's health server answers."""
+"""The paths of the service's health server."""
 
 from __future__ import annotations
 

@@ -19,14 +19,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, Config, ConfigError
+from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, ServiceConfig
+from webserver.environment import ConfigError
 from webserver.worker import end_with_worker
 
 MMAP_THRESHOLD = 256 * 1024  # bytes; larger allocations get a mapping of their own
 ARENAS = 2
 
 try:
-    _config = Config.from_environment()
+    _config = ServiceConfig.from_environment()
 except ConfigError as error:
     raise SystemExit(f"service: {error}") from None
 
@@ -43,6 +44,7 @@ keepalive = 75  # seconds; longer than clients keep idle connections, so that th
 limit_request_line = REQUEST_LINE_LIMIT
 limit_request_fields = HEADERS_LIMIT
 limit_request_field_size = HEADER_SIZE_LIMIT
+forwarded_allow_ips = ""  # gunicorn would believe a proxy's headers from 127.0.0.1; webserver.forwarded reads them
 graceful_timeout = 20  # seconds; with preStop's 5 below the pod's 30
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 control_socket_disable = True

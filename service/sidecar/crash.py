@@ -23,7 +23,8 @@ from typing import Any, NoReturn
 import orjson
 
 from service import logs
-from service.config import ConfigError, CrashConfig
+from service.config import CrashConfig
+from webserver.environment import ConfigError
 
 VICTIM = "mongod"
 PROC = Path("/proc")
@@ -98,7 +99,7 @@ class Killer:
             time.sleep(LOOK_SECONDS)
 
 
-class Server(ThreadingHTTPServer):
+class KillServer(ThreadingHTTPServer):
     """Answers a few connections at once; one more is closed."""
 
     daemon_threads = True
@@ -108,7 +109,7 @@ class Server(ThreadingHTTPServer):
         self.killer = killer or Killer()
         self.turn = threading.Lock()  # of two requests at once, the second finds nothing to kill
         self._places = threading.BoundedSemaphore(AT_ONCE)
-        super().__init__((config.host, config.port), Handler)
+        super().__init__((config.host, config.port), KillHandler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._places.acquire(blocking=False):
@@ -126,10 +127,10 @@ class Server(ThreadingHTTPServer):
         """A client that hangs up is nobody's error."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class KillHandler(BaseHTTPRequestHandler):
     timeout = CLIENT_SECONDS
     protocol_version = "HTTP/1.0"
-    server: Server
+    server: KillServer
 
     def do_GET(self) -> None:
         self._answer_to({"/healthz": self._healthy, "/crash": self._only_post})
@@ -218,7 +219,7 @@ def main() -> None:
     """Runs until SIGTERM, which ends it at once: it holds nothing."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
-        server = Server(CrashConfig.from_environment())
+        server = KillServer(CrashConfig.from_environment())
     except ConfigError as error:
         raise SystemExit(f"crash: {error}") from None
     except OSError as error:

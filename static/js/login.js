@@ -1,5 +1,7 @@
 // Signs in with a token, from the form or from a login link. A link has the token in its fragment, which is never sent to a server.
 
+import { address } from "./lib/address.js";
+
 const form = document.querySelector("form");
 /** @type {HTMLInputElement} */
 const field = form.querySelector("[name=token]");
@@ -33,12 +35,12 @@ async function signIn(token) {
   setBusy(true);
   showMessage("");
   try {
-    const response = await fetch("/login", {
+    const response = await fetch(address("/login"), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
     });
-    if (response.ok) return location.replace("/");
+    if (response.ok) return location.replace(address("/"));
     showMessage(refusalText(response));
   } catch {
     showMessage("The dashboard does not answer. Is it running?");

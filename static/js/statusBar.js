@@ -28,7 +28,7 @@ export function pills(feed, now) {
 // The warning across the page while it is not up to date; nothing while it is live.
 export function banner(feed, now) {
   const { state: word } = connection(feed, now);
-  if (feed.refusal) return html`The dashboard refused the connection: ${feed.refusal} The page tries again every few seconds.`;
+  if (feed.connectError) return html`The dashboard refused the connection: ${feed.connectError} The page tries again every few seconds.`;
   if (feed.state === null || word === "live") return nothing;
   const since = timeOfDay(feed.serverTime(feed.lastMessageAt));
   return word === "stale"

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from dashboard.web.sockets import PING_SECONDS
+from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, VIEWER
-from tests.dashboard.stubs import Served as Dashboard
 from tests.dashboard.websocket import CONTINUATION, connect, frame, send_until_closed, wait_until_closed
-from tests.service.serving import Served as Service
+from tests.service.process import ServiceProcess
 
 pytestmark = pytest.mark.soak
 
@@ -67,11 +67,12 @@ class Client:
 
 
 Kind = Callable[[Client, int], Ask]  # of a client and a port
+Process = DashboardProcess | ServiceProcess
 
 
 @pytest.fixture(scope="module")
-def dashboard() -> Iterator[Dashboard]:
-    with Dashboard(viewers=4) as served:
+def dashboard() -> Iterator[DashboardProcess]:
+    with DashboardProcess(viewers=4) as served:
         with closing(Client(served.port)) as ask:
             for number in range(DOCUMENTS):
                 ask("POST", "/api/documents", json.dumps({"key": number}), **JSON, **BEARER)
@@ -79,10 +80,10 @@ def dashboard() -> Iterator[Dashboard]:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """Without a MongoDB: what reaches it is answered 503."""
     nowhere = "mongodb://127.0.0.1:1/?directConnection=true"
-    with Service(tmp_path_factory.mktemp("service"), nowhere, REQUEST_DEADLINE_SECONDS="0.02") as served:
+    with ServiceProcess(tmp_path_factory.mktemp("service"), nowhere, REQUEST_DEADLINE_SECONDS="0.02") as served:
         yield served.wait_alive()
 
 
@@ -98,7 +99,7 @@ def resident(main: int) -> int:
     return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * 4096
 
 
-def check(request: pytest.FixtureRequest, served: Dashboard | Service, kind: Kind, warm: int, times: int) -> None:
+def check(request: pytest.FixtureRequest, served: Process, kind: Kind, warm: int, times: int) -> None:
     """Ask so many times, and compare the memory with that after the `warm` times before."""
     with closing(Client(served.port)) as client:
         measure(request, served.process.pid, kind(client, served.port), warm, times)
@@ -224,25 +225,25 @@ STORE: dict[str, Kind] = {
 
 
 @pytest.mark.parametrize("kind", DASHBOARD)
-def test_dashboard_keeps_its_size(kind: str, dashboard: Dashboard, request: pytest.FixtureRequest) -> None:
+def test_dashboard_keeps_its_size(kind: str, dashboard: DashboardProcess, request: pytest.FixtureRequest) -> None:
     check(request, dashboard, DASHBOARD[kind], HOUR // 4, HOUR)
 
 
 @pytest.mark.parametrize("kind", SOCKETS)
 def test_dashboard_keeps_its_size_with_sockets(
-    kind: str, dashboard: Dashboard, request: pytest.FixtureRequest
+    kind: str, dashboard: DashboardProcess, request: pytest.FixtureRequest
 ) -> None:
     check(request, dashboard, SOCKETS[kind], SELDOM, SELDOM)
 
 
 @pytest.mark.parametrize("kind", SERVICE)
-def test_service_keeps_its_size(kind: str, service: Service, request: pytest.FixtureRequest) -> None:
+def test_service_keeps_its_size(kind: str, service: ServiceProcess, request: pytest.FixtureRequest) -> None:
     check(request, service, SERVICE[kind], HOUR // 4, HOUR)
 
 
 @pytest.mark.parametrize("kind", STORE)
 def test_service_keeps_its_size_without_mongodb(
-    kind: str, service: Service, request: pytest.FixtureRequest
+    kind: str, service: ServiceProcess, request: pytest.FixtureRequest
 ) -> None:
     """Each request waits for half a second, as the driver's look for a server lasts."""
     check(request, service, STORE[kind], SELDOM // 4, SELDOM)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.auth import ADDRESSES, FAILURES
 from tests.borders.page import FAILURES as LOGGED
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER
@@ -29,7 +29,7 @@ ADDRESSES_OF = st.sampled_from(["10.0.0.1", "10.0.0.2", "::1", ""])
 
 @pytest.fixture(scope="module")
 def app() -> Flask:
-    return create_app(Config(OPERATOR, VIEWER, SESSION_KEY, source="mock"))
+    return create_app(DashboardConfig(OPERATOR, VIEWER, SESSION_KEY, source="mock"))
 
 
 @given(type_=TYPES, body=BODIES, address=ADDRESSES_OF)

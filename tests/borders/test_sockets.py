@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web.hub import UNACKED_SNAPSHOTS
 from dashboard.web.page_socket import PageSocket
 from tests.borders.page import FAILURES, read
@@ -56,7 +56,7 @@ class Client:
 @pytest.fixture(scope="module")
 def app() -> Iterator[Flask]:
     """Everything joined and nothing started: the hub only sends what a page asks for."""
-    app = create_app(Config(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=2))
+    app = create_app(DashboardConfig(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=2))
     app.extensions["hub"]._broadcaster = app.extensions["sockets"]
     yield app
 

@@ -1,4 +1,4 @@
-"""A Kubernetes API that replays streams, a mongod that may be killed, and the app as gunicorn serves it."""
+"""Fixtures: the app and its process, stubs of the Kubernetes API, and a mongod that tests may kill."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,23 +8,23 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.kube.client import Configuration, KubeClient
 from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
-from tests.dashboard.kube.stubs import Clock
-from tests.dashboard.objects import ObjectApi
-from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Emitted, Served, StubApi
+from tests.dashboard.kube.stubs import ManualClock, ObjectApi, StubApi
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Emitted
 from tools.local.mongod import Mongod
 
 
 @pytest.fixture
-def config() -> Config:
-    return Config(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=5)
+def config() -> DashboardConfig:
+    return DashboardConfig(OPERATOR, VIEWER, SESSION_KEY, source="mock", viewers=5)
 
 
 @pytest.fixture
-def app(config: Config) -> Flask:
-    """Everything joined, nothing started."""
+def app(config: DashboardConfig) -> Flask:
+    """The app with all its parts. None of its threads runs."""
     return create_app(config)
 
 
@@ -34,14 +34,14 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Served(viewers=4) as dashboard:
-        yield dashboard
+def dashboard() -> Iterator[DashboardProcess]:
+    with DashboardProcess(viewers=4) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
 def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """One that the module's tests may stop and kill, if they start it again."""
+    """A mongod that the module's tests may stop and kill, if they start it again."""
     with Mongod(tmp_path_factory.mktemp("own-mongod")) as started:
         yield started
 
@@ -53,14 +53,13 @@ def emitted() -> Emitted:
 
 @pytest.fixture
 def api() -> Iterator[StubApi]:
-    server = StubApi().start()
-    yield server
-    server.stop()
+    with StubApi() as server:
+        yield server
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -69,11 +68,11 @@ def object_api() -> Iterator[ObjectApi]:
     for path, object_ in ((POD, pod()), (CLAIM, claim()), (RUNS, manifest("dashboard-runs-configmap"))):
         server.put(path, object_)
     server.put(LEASE, manifest("dashboard-lease"))
-    server.start()
-    yield server
-    server.stop()
+    with server:
+        yield server
 
 
 @pytest.fixture
 def clients(object_api: ObjectApi) -> Callable[[float], KubeClient]:
+    """A factory of clients of `object_api`, by their timeout in seconds."""
     return partial(KubeClient, Configuration(host=object_api.url))

@@ -1,4 +1,4 @@
-"""The client for shells and CI, as a process, against a dashboard that plays what each test needs."""
+"""The client for shells and CI as a process, against a scripted stub of the dashboard and against the mock."""
 
 import json
 import os
@@ -7,104 +7,85 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dashboard.stubs import OPERATOR, VIEWER, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, StubHandler, StubServer
 from tools.local.mongod import free_port
 
-pytestmark = pytest.mark.slow  # each starts programs of its own
+pytestmark = pytest.mark.slow  # starts processes
 
-ROOT = Path(__file__).parents[2]
-TOKEN = OPERATOR
 LINE = "persistence PASS mode=crash attempted=5120 lost=0 container=a1b2→c3d4"
 
 Json = dict[str, Any]
-Answer = tuple[int, Any] | None  # None: the connection is closed without one
+Answer = tuple[int, Any] | None  # None: the connection is closed without an answer
 
 
-def run(verdict: str = "running", **more: Any) -> Json:
-    return {"id": "r1", "demo": "persistence", "verdict": verdict, "line": None, "reason": None} | more
+def run(verdict: str = "running", **fields: Any) -> Json:
+    return {"id": "r1", "demo": "persistence", "verdict": verdict, "line": None, "reason": None} | fields
 
 
-class Dashboard(ThreadingHTTPServer):
-    """Answers with what is scripted for "METHOD /path", in order; the last of a script stays."""
+class StubDashboard(StubServer):
+    """A dashboard with scripted answers to each "METHOD /path". The last answer of a script is repeated."""
 
-    daemon_threads = True
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        self.asked: list[tuple[str, Any, str | None]] = []
+    def __init__(self) -> None:
+        super().__init__(StubDashboardHandler)
+        self.requests: list[tuple[str, Any, str | None]] = []  # ("METHOD /path", body, Authorization)
         self.scripts: dict[str, list[Answer]] = {
             "POST /api/runs": [(202, {"id": "r1"})],
             "DELETE /api/runs/r1": [(202, {"id": "r1"})],
             "GET /api/runs/r1/report": [(200, {"report": True})],
             "GET /api/runs/r1/report.html": [(200, "<!doctype html>")],
         }
-        self.on: dict[str, Callable[[], None]] = {}
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.on_request: dict[str, Callable[[], None]] = {}
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def play(self, *runs: Json | Answer) -> None:
-        self.scripts["GET /api/runs/r1"] = [(200, each) if isinstance(each, dict) else each for each in runs]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is interrupted leaves."""
+    def script_run(self, *answers: Json | Answer) -> None:
+        """Script the answers about the run. A run is sent with status 200."""
+        self.scripts["GET /api/runs/r1"] = [(200, each) if isinstance(each, dict) else each for each in answers]
 
 
-class Handler(BaseHTTPRequestHandler):
-    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
-    server: Dashboard
+class StubDashboardHandler(StubHandler):
+    server: StubDashboard
 
-    def answer(self) -> None:
-        key = f"{self.command} {self.path}"
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((key, json.loads(body) if body else None, self.headers.get("Authorization")))
+    def do_GET(self) -> None:
+        key, body = f"{self.command} {self.path}", self.body()
+        self.server.requests.append((key, json.loads(body) if body else None, self.headers.get("Authorization")))
         script = self.server.scripts[key]
         answer = script.pop(0) if len(script) > 1 else script[0]
-        if after := self.server.on.get(key):
-            after()
+        if callback := self.server.on_request.get(key):
+            callback()
         if answer is None:
             self.close_connection = True
             return
         status, content = answer
         data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-        self.send_response(status)
-        if status == 307:
-            self.send_header("Location", content)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.respond(status, data, {"Location": content} if status == 307 else {})
 
-    do_GET = do_POST = do_DELETE = answer
-
-    def log_message(self, *_: object) -> None:
-        """The requests are recorded instead."""
+    do_POST = do_DELETE = do_GET
 
 
 @pytest.fixture
-def dashboard() -> Iterator[Dashboard]:
-    server = Dashboard()
-    yield server
-    server.shutdown()
-    server.server_close()
+def dashboard() -> Iterator[StubDashboard]:
+    with StubDashboard() as stub:
+        yield stub
+
+
+Start = Callable[..., subprocess.Popen[str]]
+Prove = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path, dashboard: Dashboard) -> Callable[..., subprocess.Popen[str]]:
-    """Starts the client, without the packages of any environment."""
+def start(tmp_path: Path) -> Start:
+    """A function that starts the client, without installed packages."""
 
     def start(*arguments: str, demo: str = "persistence", **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-S", "-m", "dashboard.prove", demo, "--reports", str(tmp_path / "reports"), *arguments],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PROVE_TOKEN": TOKEN, **environment},
+            env={"PATH": os.environ["PATH"], "PROVE_TOKEN": OPERATOR, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -114,53 +95,50 @@ def start(tmp_path: Path, dashboard: Dashboard) -> Callable[..., subprocess.Pope
 
 
 @pytest.fixture
-def prove(start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard) -> Callable[..., tuple[int, str, str]]:
-    """Status, stdout and stderr of a client that ran to its end."""
+def prove(start: Start, dashboard: StubDashboard) -> Prove:
+    """A function that runs the client to its end. It returns the exit status, stdout and stderr."""
 
-    def prove(*arguments: str, **more: str) -> tuple[int, str, str]:
-        process = start("--url", dashboard.url, "--every", "0.05", *arguments, **more)
+    def prove(*arguments: str, **options: str) -> tuple[int, str, str]:
+        process = start("--url", dashboard.url, "--every", "0.05", *arguments, **options)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
     return prove
 
 
-Prove = Callable[..., tuple[int, str, str]]
-
-
 @pytest.mark.parametrize(("verdict", "status"), [("pass", 0), ("fail", 1), ("inconclusive", 2)])
-def test_its_status_is_the_verdict_and_its_output_the_line(
-    prove: Prove, dashboard: Dashboard, verdict: str, status: int
+def test_exit_status_is_the_verdict_and_stdout_the_line(
+    prove: Prove, dashboard: StubDashboard, verdict: str, status: int
 ) -> None:
-    dashboard.play(run(), run(verdict, line=LINE))
+    dashboard.script_run(run(), run(verdict, line=LINE))
     assert prove()[:2] == (status, f"{LINE}\n")
 
 
 @pytest.mark.parametrize(("encoding", "arrow"), [("utf-8", "→"), ("ascii", "->"), ("cp1252", "->"), ("latin-1", "->")])
 def test_status_does_not_depend_on_the_terminals_encoding(
-    prove: Prove, dashboard: Dashboard, encoding: str, arrow: str
+    prove: Prove, dashboard: StubDashboard, encoding: str, arrow: str
 ) -> None:
-    dashboard.play(run(), run("pass", line="persistence PASS pod=a→b 😀"))
+    dashboard.script_run(run(), run("pass", line="persistence PASS pod=a→b 😀"))
     status, out, _ = prove(PYTHONIOENCODING=encoding)
     assert status == 0 and f"pod=a{arrow}b" in out
 
 
-def test_it_asks_for_the_demo_with_its_options_and_the_token(prove: Prove, dashboard: Dashboard) -> None:
-    dashboard.play(run("pass", line=LINE))
+def test_run_is_started_with_the_options_and_the_token(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run("pass", line=LINE))
     prove("--mode", "crash")
-    key, body, authorization = dashboard.asked[0]
+    key, body, authorization = dashboard.requests[0]
     assert (key, body) == ("POST /api/runs", {"demo": "persistence", "options": {"mode": "crash"}})
-    assert authorization == f"Bearer {TOKEN}"
+    assert authorization == f"Bearer {OPERATOR}"
 
 
-def test_it_shows_the_steps_as_they_happen_with_the_time(prove: Prove, dashboard: Dashboard) -> None:
+def test_stderr_has_the_steps_and_the_timeline_with_the_elapsed_time(prove: Prove, dashboard: StubDashboard) -> None:
     def step(state: str) -> list[Json]:
         return [{"id": "kill", "title": "Kill the database", "state": state, "text": "0.7 s"}]
 
     begun = {"at": "2026-11-24T12:00:00Z", "step": "kill", "text": "Kill the database"}
     killed = {"at": "2026-11-24T12:00:01Z", "step": "kill", "text": "SIGKILL\x1b[31m for mongod"}
-    ended = {"at": "2026-11-24T12:00:09Z", "step": "", "text": "FAIL: it would not die"}
-    dashboard.play(
+    ended = {"at": "2026-11-24T12:00:09Z", "step": "", "text": "FAIL: it did not end"}
+    dashboard.script_run(
         run(steps=step("waiting"), timeline=[]),
         run(steps=step("running"), timeline=[begun, killed]),
         run(steps=step("running"), timeline=[begun, killed]),
@@ -169,12 +147,12 @@ def test_it_shows_the_steps_as_they_happen_with_the_time(prove: Prove, dashboard
     _, _, err = prove()
     lines = err.splitlines()
     assert all(line[:9].strip().endswith(" s") and float(line[:7]) >= 0 for line in lines)
-    said = [line[10:] for line in lines]
-    assert said[1:4] == ["Kill the database", "  SIGKILL [31m for mongod", "  FAIL: it would not die"]
+    texts = [line[10:] for line in lines]
+    assert texts[1:4] == ["Kill the database", "  SIGKILL [31m for mongod", "  FAIL: it did not end"]
 
 
-def test_it_keeps_both_reports(prove: Prove, dashboard: Dashboard, tmp_path: Path) -> None:
-    dashboard.play(run("pass", line=LINE))
+def test_both_reports_are_saved(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+    dashboard.script_run(run("pass", line=LINE))
     prove()
     page, file = sorted((tmp_path / "reports").iterdir())
     assert (page.suffix, file.suffix) == (".html", ".json") and page.stem == file.stem
@@ -182,22 +160,22 @@ def test_it_keeps_both_reports(prove: Prove, dashboard: Dashboard, tmp_path: Pat
     assert json.loads(file.read_text()) == {"report": True} and page.read_text() == "<!doctype html>"
 
 
-def test_verdict_stands_without_a_report(prove: Prove, dashboard: Dashboard) -> None:
-    dashboard.play(run("pass", line=LINE))
+def test_failed_report_does_not_change_the_exit_status(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run("pass", line=LINE))
     dashboard.scripts["GET /api/runs/r1/report"] = [(500, {"detail": "no"})]
     status, out, err = prove()
     assert (status, out) == (0, f"{LINE}\n") and "could not be saved" in err
 
 
-def test_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashboard: Dashboard) -> None:
-    dashboard.play(run(), None, (503, "<html>"), (502, {"detail": "no"}), run("pass", line=LINE))
+def test_unavailable_dashboard_is_retried(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run(), None, (503, "<html>"), (502, {"detail": "no"}), run("pass", line=LINE))
     status, out, err = prove()
     assert (status, out) == (0, f"{LINE}\n")
     assert err.count("Retrying for") == 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "texts"),
     [
         ((401, {"detail": "Invalid token."}), ["Invalid token", "PROVE_TOKEN"]),
         ((403, {"detail": "A viewer has read access only."}), ["A viewer has read access", "operator's token"]),
@@ -210,111 +188,112 @@ def test_dashboard_that_is_away_for_a_while_is_waited_for(prove: Prove, dashboar
         (None, ["does not answer"]),
     ],
 )
-def test_refused_start_is_explained_with_the_next_step(
-    prove: Prove, dashboard: Dashboard, answer: Answer, words: list[str]
+def test_refused_start_is_reported_with_the_next_step(
+    prove: Prove, dashboard: StubDashboard, answer: Answer, texts: list[str]
 ) -> None:
     dashboard.scripts["POST /api/runs"] = [answer]
     status, out, err = prove()
     assert (status, out) == (2, "")
-    assert all(each in err for each in words) and "Traceback" not in err
+    assert all(text in err for text in texts) and "Traceback" not in err
 
 
-def test_run_that_has_just_ended_may_still_be_in_the_way_for_a_moment(prove: Prove, dashboard: Dashboard) -> None:
+def test_conflict_with_a_run_that_is_ending_is_retried(prove: Prove, dashboard: StubDashboard) -> None:
     dashboard.scripts["POST /api/runs"] = [(409, {"detail": "A run is going."}), (202, {"id": "r1"})]
-    dashboard.play(run("pass", line=LINE))
+    dashboard.script_run(run("pass", line=LINE))
     assert prove()[0] == 0
 
 
-def test_unreachable_dashboard_is_one_sentence(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_unreachable_dashboard_is_reported(start: Start) -> None:
     process = start("--url", f"http://127.0.0.1:{free_port()}")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     assert "does not answer: Connection refused. Is the address right" in err
 
 
-def test_run_that_the_dashboard_forgot_ends_it(prove: Prove, dashboard: Dashboard) -> None:
-    dashboard.play(run(), (404, {"detail": "There is no such run."}))
+def test_unknown_run_ends_the_client(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run(), (404, {"detail": "There is no such run."}))
     status, out, err = prove()
     assert (status, out) == (2, "") and "There is no such run." in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_aborts_the_run_and_waits_for_its_end(
-    start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard, number: int
+def test_signal_aborts_the_run_and_waits_for_its_end(
+    start: Start, dashboard: StubDashboard, number: int
 ) -> None:
-    asked = threading.Event()
-    dashboard.play(run())
-    dashboard.on["GET /api/runs/r1"] = asked.set
+    requested = threading.Event()
+    dashboard.script_run(run())
+    dashboard.on_request["GET /api/runs/r1"] = requested.set
     ended = run("inconclusive", line="persistence INCONCLUSIVE reason=aborted")
-    dashboard.on["DELETE /api/runs/r1"] = lambda: dashboard.play(run(), ended)
+    dashboard.on_request["DELETE /api/runs/r1"] = lambda: dashboard.script_run(run(), ended)
     process = start("--url", dashboard.url)
-    assert asked.wait(30)
+    assert requested.wait(30)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "persistence INCONCLUSIVE reason=aborted\n")
     assert "interrupted: aborting" in err and "Traceback" not in err
 
 
-def test_run_that_takes_too_long_is_aborted(prove: Prove, dashboard: Dashboard) -> None:
-    dashboard.play(run())
-    dashboard.on["DELETE /api/runs/r1"] = lambda: dashboard.play(run("inconclusive", reason="It was aborted."))
+def test_run_over_the_time_limit_is_aborted(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run())
+    aborted = run("inconclusive", reason="It was aborted.")
+    dashboard.on_request["DELETE /api/runs/r1"] = lambda: dashboard.script_run(aborted)
     status, out, _ = prove("--limit", "1")
     assert (status, out) == (2, "persistence INCONCLUSIVE reason=It was aborted.\n")
 
 
-def test_login_link_is_address_and_token_in_one(
-    start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard
+def test_login_link_is_accepted_as_url_and_token(
+    start: Start, dashboard: StubDashboard
 ) -> None:
-    dashboard.play(run("pass", line=LINE))
-    process = start("--url", f"{dashboard.url}/login#{TOKEN}", PROVE_TOKEN="")
+    dashboard.script_run(run("pass", line=LINE))
+    process = start("--url", f"{dashboard.url}/login#{OPERATOR}", PROVE_TOKEN="")
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert dashboard.asked[0][2] == f"Bearer {TOKEN}"
+    assert dashboard.requests[0][2] == f"Bearer {OPERATOR}"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [["--url", "127.0.0.1:8080"], ["--url", "file:///etc/passwd"], ["--mode"], ["gentle"]],
 )
-def test_arguments_that_make_no_sense_are_refused(
-    start: Callable[..., subprocess.Popen[str]], arguments: list[str]
+def test_invalid_arguments_are_refused(
+    start: Start, arguments: list[str]
 ) -> None:
     process = start(*arguments)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "") and "usage:" in err
 
 
-def test_without_a_token_nothing_is_asked(start: Callable[..., subprocess.Popen[str]], dashboard: Dashboard) -> None:
+def test_missing_token_sends_no_request(start: Start, dashboard: StubDashboard) -> None:
     process = start("--url", dashboard.url, PROVE_TOKEN="")
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and "PROVE_TOKEN" in err and dashboard.asked == []
+    assert process.returncode == 2 and "PROVE_TOKEN" in err and dashboard.requests == []
 
 
-def test_file_runs_alone(tmp_path: Path) -> None:
+def test_file_runs_without_the_package(tmp_path: Path) -> None:
     alone = tmp_path / "prove.py"
     alone.write_bytes((ROOT / "dashboard" / "prove.py").read_bytes())
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-I", "-S", str(alone), "--help"], capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0 and "persistence" in done.stdout
+    assert completed.returncode == 0 and "persistence" in completed.stdout
 
 
-def test_file_runs_in_its_own_directory_where_its_neighbours_could_be_taken_for_pythons_modules() -> None:
+def test_file_runs_beside_modules_named_like_the_standard_librarys() -> None:
     command = [sys.executable, "-S", str(ROOT / "dashboard" / "prove.py"), "--help"]
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
 @pytest.fixture(scope="module")
-def mock() -> Iterator[Served]:
-    """The dashboard itself, on the mock, whose runs take a second."""
-    with Served(viewers=4, MOCK_SPEED="20") as served:
-        yield served
+def mock() -> Iterator[DashboardProcess]:
+    """A dashboard on the mock source, whose runs take a second."""
+    with DashboardProcess(viewers=4, MOCK_SPEED="20") as process:
+        yield process
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_dashboard_itself_is_understood(
-    start: Callable[..., subprocess.Popen[str]], mock: Served, tmp_path: Path, demo: str
+def test_run_on_the_mock_has_a_line_and_reports(
+    start: Start, mock: DashboardProcess, tmp_path: Path, demo: str
 ) -> None:
     process = start("--url", mock.url, "--every", "0.1", demo=demo)
     out, err = process.communicate(timeout=60)
@@ -326,8 +305,10 @@ def test_dashboard_itself_is_understood(
 
 
 @pytest.mark.slow
-def test_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.Popen[str]], mock: Served) -> None:
-    for arguments, token, words in (
+def test_errors_of_the_mock_are_reported(
+    start: Start, mock: DashboardProcess
+) -> None:
+    for arguments, token, text in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),
         ((), VIEWER, "A viewer has read access"),
@@ -335,4 +316,4 @@ def test_dashboards_own_refusals_are_understood(start: Callable[..., subprocess.
     ):
         process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out) == (2, "") and words in err, err
+        assert (process.returncode, out) == (2, "") and text in err, err

@@ -1,4 +1,4 @@
-"""A WebSocket's client that can do what no browser and no library does."""
+"""A WebSocket client for messages that browsers and libraries do not send."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ TEXT, CONTINUATION, BINARY = 1, 0, 2
 
 
 def connect(port: int, token: str, seconds: float = 60) -> socket.socket:
-    """Return a socket of the dashboard, after the handshake."""
+    """Return a connection to the dashboard after the handshake. Raise ConnectionRefusedError."""
     connection = socket.create_connection(("127.0.0.1", port), seconds)
     connection.sendall(
         f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -28,7 +28,7 @@ def frame(data: bytes, opcode: int = TEXT, *, last: bool = True) -> bytes:
 
 
 def send_until_closed(connection: socket.socket, data: bytes, most: int) -> int:
-    """Send the data again and again, up to `most` bytes. Return the number of bytes that were sent."""
+    """Send the data repeatedly, up to `most` bytes. Return the number of sent bytes."""
     sent = 0
     try:
         while sent < most:
@@ -40,7 +40,7 @@ def send_until_closed(connection: socket.socket, data: bytes, most: int) -> int:
 
 
 def wait_until_closed(connection: socket.socket) -> None:
-    """Read what comes until the server closes the connection. Raise TimeoutError."""
+    """Read until the server closes the connection. Raise TimeoutError."""
     try:
         while connection.recv(65536):
             pass

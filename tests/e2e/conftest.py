@@ -1,19 +1,19 @@
-"""One deployment for all tests of a session, and a browser to look at it."""
+"""The session's deployment, and a page of its dashboard."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import complaints
+from tests.browser import collect_errors
 from tests.e2e.deployment import Deployment
 
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
-    """A running deployment on an embedded cluster, made from nothing."""
+    """A new, running deployment on an embedded cluster."""
     made = Deployment()
-    made.remove()  # what an interrupted run left
+    made.remove()  # an interrupted session may have left one
     done = made.deploy("up")
     try:
         assert done.returncode == 0, done.stdout
@@ -24,10 +24,10 @@ def deployment() -> Iterator[Deployment]:
 
 @pytest.fixture
 def page(browser: Browser, deployment: Deployment) -> Iterator[Page]:
-    """The dashboard's page, signed in and live. Any error that the page logs fails the test."""
+    """The dashboard's page, signed in and live. An error that the page logs fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    errors = complaints(page)
+    errors = collect_errors(page)
     page.goto(deployment.login_link)
     page.wait_for_selector('[data-connection="live"]')
     yield page

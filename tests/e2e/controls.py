@@ -1,39 +1,37 @@
-"""The dashboard's proofs as a script asks for them, and deployments in which they must not pass."""
+"""A client of the dashboard's runs, and changes to a deployment after which no demo may PASS."""
 
 import contextlib
 import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import Deployment, wait_until
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets
 
-ROLLED_OUT = 180.0  # seconds, for pods to be replaced
-WRITABLE = 120.0
-LONGEST_RUN = 1_200.0
-LOOK_SECONDS = 0.5  # between two looks: what is measured here shares its machine with who looks
+ROLL_OUT_SECONDS = 180.0  # the limit for replacing pods
+WRITABLE_SECONDS = 120.0
+RUN_SECONDS = 1_200.0
 
-# The service itself, but for the one word that a driver may say to MongoDB: that nobody waits for an answer.
-CARELESS = """
+# The data service with w: 0: its driver waits for no acknowledgement.
+UNACKNOWLEDGED = """
 import sys
 
 import pymongo
 
 
-class Careless(pymongo.MongoClient):
+class UnacknowledgedClient(pymongo.MongoClient):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **(options | {"w": 0, "journal": False, "retryWrites": False}))
 
 
-pymongo.MongoClient = Careless
+pymongo.MongoClient = UnacknowledgedClient
 sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
 from gunicorn.app.wsgiapp import run
 
@@ -43,68 +41,68 @@ run()
 Json = dict[str, Any]
 
 
-class Proofs:
-    """The runs of a deployment's dashboard, by its HTTP API."""
+class RunClient:
+    """A client of the runs in the dashboard's HTTP API."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
 
-    def ask(self, method: str, path: str, body: Any = None) -> urllib3.BaseHTTPResponse:
+    def request(self, method: str, path: str, body: Any = None) -> urllib3.BaseHTTPResponse:
         deployment = self._deployment
         return deployment.http.request(
             method, f"{deployment.dashboard}/api{path}", json=body, headers=deployment.authorization
         )
 
     def start(self, demo: str, **options: Any) -> str:
-        """The run's id. A run that has just ended may be in the way for a moment."""
+        """Start a run and return its id. The dashboard may refuse it for a moment after another run's end."""
         started: list[str] = []
 
-        def try_it() -> bool:
+        def is_accepted() -> bool:
             try:
-                answer = self.ask("POST", "/runs", {"demo": demo, "options": options})
-            except urllib3.exceptions.HTTPError:  # a dashboard that is just being replaced
+                response = self.request("POST", "/runs", {"demo": demo, "options": options})
+            except urllib3.exceptions.HTTPError:  # the dashboard is being replaced
                 return False
-            assert answer.status in (202, 409), answer.data
-            started.extend([answer.json()["id"]] if answer.status == 202 else [])
+            assert response.status in (202, 409), response.data
+            started.extend([response.json()["id"]] if response.status == 202 else [])
             return bool(started)
 
-        until(try_it, 30)
+        wait_until(is_accepted, 30)
         return started[0]
 
-    def run(self, run_id: str) -> Json:
-        """The run as it stands; empty while the dashboard is away."""
+    def get(self, run_id: str) -> Json:
+        """Return the run, or {} while the dashboard does not answer."""
         with contextlib.suppress(urllib3.exceptions.HTTPError):
-            answer = self.ask("GET", f"/runs/{run_id}")
-            return answer.json() if answer.status == 200 else {}
+            response = self.request("GET", f"/runs/{run_id}")
+            return response.json() if response.status == 200 else {}
         return {}
 
-    def reach(self, run_id: str, step: str, limit: float = LONGEST_RUN) -> None:
-        """Waits until a step of the run is under way."""
+    def wait_for_step(self, run_id: str, step: str, limit: float = RUN_SECONDS) -> None:
+        """Wait until the step runs. Fail if the run ends before."""
 
-        def under_way() -> bool:
-            run = self.run(run_id)
+        def is_running() -> bool:
+            run = self.get(run_id)
             assert run.get("verdict", "running") == "running", run
             return any(each["id"] == step and each["state"] == "running" for each in run.get("steps", []))
 
-        until(under_way, limit)
+        wait_until(is_running, limit)
 
-    def end(self, run_id: str, limit: float = LONGEST_RUN) -> Json:
-        """The run as it ended, from the first dashboard that says so: it may be gone with the next request."""
+    def wait_for_end(self, run_id: str, limit: float = RUN_SECONDS) -> Json:
+        """Return the ended run from the first response that has it. A dashboard that is replaced may lose it again."""
         ended: list[Json] = []
 
-        def is_over() -> bool:
-            run = self.run(run_id)
+        def has_ended() -> bool:
+            run = self.get(run_id)
             ended.extend([run] if run.get("verdict", "running") != "running" else [])
             return bool(ended)
 
-        until(is_over, limit)
+        wait_until(has_ended, limit)
         return ended[0]
 
-    def play(self, demo: str, **options: Any) -> Json:
-        return self.end(self.start(demo, **options))
+    def run(self, demo: str, **options: Any) -> Json:
+        return self.wait_for_end(self.start(demo, **options))
 
     def prove(self, reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The client, as CI runs it."""
+        """Run the command-line client, as CI does."""
         url = ("--url", self._deployment.dashboard, "--reports", str(reports))
         return subprocess.run(
             [sys.executable, "-m", "dashboard.prove", *arguments, *url],
@@ -115,24 +113,26 @@ class Proofs:
 
 @contextlib.contextmanager
 def database_without_volume(deployment: Deployment) -> Iterator[None]:
-    """MongoDB on an emptyDir: the next pod begins with nothing."""
+    """MongoDB on an emptyDir, so that each new pod starts without data."""
     found = deployment.get("statefulset", "mongodb")
     kept = {name: found["metadata"].get(name) for name in ("name", "namespace", "labels", "annotations")}
     original = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": kept, "spec": found["spec"]}
-    forgetful = json.loads(json.dumps(original))
-    del forgetful["spec"]["volumeClaimTemplates"]
-    forgetful["spec"]["template"]["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
+    changed = json.loads(json.dumps(original))
+    del changed["spec"]["volumeClaimTemplates"]
+    pod = changed["spec"]["template"]["spec"]
+    pod["volumes"].append({"name": "data", "emptyDir": {}})
+    pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] = "4Gi"  # the directory counts, too
     try:
-        _remake(deployment, forgetful)
+        _recreate(deployment, changed)
         yield
     finally:
-        _remake(deployment, original)
+        _recreate(deployment, original)
 
 
 @contextlib.contextmanager
-def service_that_waits_for_nobody(deployment: Deployment) -> Iterator[None]:
-    """It acknowledges with `w: 0`: once a document is on its way, and not when it is there."""
-    container = {"name": "flask", "command": ["python", "-c", CARELESS]}
+def service_without_acknowledgements(deployment: Deployment) -> Iterator[None]:
+    """The service writes with `w: 0`: it acknowledges documents that MongoDB may not have yet."""
+    container = {"name": "flask", "command": ["python", "-c", UNACKNOWLEDGED]}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
     deployment.kubectl("patch", "deployment", "flask", "--type=strategic", "--patch", json.dumps(patch))
     try:
@@ -146,7 +146,7 @@ def service_that_waits_for_nobody(deployment: Deployment) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_service(deployment: Deployment) -> Iterator[None]:
-    """Nobody answers the writers."""
+    """The service has no pods."""
     deployment.kubectl("scale", "deployment", "flask", "--replicas=0")
     deployment.kubectl("wait", "--for=delete", "pod", "--selector", "app.kubernetes.io/name=flask", "--timeout=90s")
     try:
@@ -156,16 +156,10 @@ def no_service(deployment: Deployment) -> Iterator[None]:
         _roll_out(deployment, "flask")
 
 
-def until(condition: Callable[[], Any], seconds: float) -> None:
-    """Waits until it is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(LOOK_SECONDS)
-
-
-def _remake(deployment: Deployment, statefulset: Json) -> None:
-    """Another database altogether. Whoever knew the last one would take this one's election for an old one."""
+def _recreate(deployment: Deployment, statefulset: Json) -> None:
+    """Replace the database by a new one, and restart its clients. A driver that knows the old replica set takes the new
+    one's elections for outdated ones, and ignores its primary.
+    """
     deployment.kubectl("delete", "statefulset", "mongodb", "--cascade=foreground", "--timeout=120s")
     deployment.kubectl("wait", "--for=delete", "pod/mongodb-0", "--timeout=120s")
     path = deployment.directory / "statefulset.json"
@@ -175,23 +169,23 @@ def _remake(deployment: Deployment, statefulset: Json) -> None:
     deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=180s")
     deployment.kubectl("rollout", "restart", "deployment/flask", "deployment/dashboard")
     _roll_out(deployment, "flask", "dashboard")
-    until(lambda: takes_writes(deployment), WRITABLE)
-    until(lambda: _sees_database(deployment), WRITABLE)
+    wait_until(lambda: accepts_writes(deployment), WRITABLE_SECONDS)
+    wait_until(lambda: _shows_database(deployment), WRITABLE_SECONDS)
 
 
 def _roll_out(deployment: Deployment, *names: str) -> None:
     for name in names:
-        deployment.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={ROLLED_OUT:.0f}s")
-    until(lambda: _sees_database(deployment), WRITABLE)
+        deployment.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={ROLL_OUT_SECONDS:.0f}s")
+    wait_until(lambda: _shows_database(deployment), WRITABLE_SECONDS)
 
 
-def takes_writes(deployment: Deployment) -> bool:
+def accepts_writes(deployment: Deployment) -> bool:
     with contextlib.suppress(urllib3.exceptions.HTTPError):
         return deployment.http.request("POST", f"{deployment.service}/proofs", json={"test": True}).status == 201
     return False
 
 
-def _sees_database(deployment: Deployment) -> bool:
+def _shows_database(deployment: Deployment) -> bool:
     with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
         mongo = deployment.state()["mongo"]
         return mongo is not None and mongo["state"] == "up"

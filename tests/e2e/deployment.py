@@ -1,4 +1,4 @@
-"""A whole deployment for tests, on an embedded cluster of its own: other ports and directories than any demo's."""
+"""A deployment for tests, on an embedded cluster with ports and a directory of its own."""
 
 import json
 import os
@@ -6,7 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import urllib3
@@ -16,10 +17,10 @@ from tools.deploy import secrets
 
 
 class Deployment:
-    """What `make up` makes, under another name."""
+    """The deployment that `make up` makes, under another name."""
 
     def __init__(self, name: str = "test", ports: Sequence[int] = ()) -> None:
-        """`ports`: the service's, the dashboard's and the API server's; free ones where none are given."""
+        """`ports` are those of the service, the dashboard and the API server; by default, free ones."""
         self.name = name
         self.directory = CHECKOUT / f".cluster-{name}"
         self.service_port, self.dashboard_port, self.api_port = ports or free_ports(3)
@@ -42,7 +43,7 @@ class Deployment:
         return {"Authorization": f"Bearer {secrets.operator_token()}"}
 
     def deploy(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command of deploy/ for this deployment."""
+        """Run a command of tools.deploy for this deployment."""
         ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
         return subprocess.run(
             (sys.executable, "-m", "tools.deploy", "--name", self.name, command), cwd=CHECKOUT, text=True,
@@ -61,12 +62,12 @@ class Deployment:
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    def get(self, *what: str) -> Any:
-        """An object or a list, as the API has it."""
-        return json.loads(self.kubectl("get", *what, "--output", "json"))
+    def get(self, *arguments: str) -> Any:
+        """Return the object or list from `kubectl get`."""
+        return json.loads(self.kubectl("get", *arguments, "--output", "json"))
 
     def state(self) -> Any:
-        """The dashboard's state. A dashboard that is being replaced closes its connections: it is asked again."""
+        """Return the dashboard's state. Retries, since a dashboard that is being replaced closes its connections."""
         url = f"{self.dashboard}/api/state"
         return self.http.request("GET", url, headers=self.authorization, retries=3).json()
 
@@ -75,11 +76,19 @@ class Deployment:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def wait_until(condition: Callable[[], Any], seconds: float, interval: float = 0.5) -> None:
+    """Wait until the condition holds; fail after `seconds`. A short interval takes CPU from the cluster it measures."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(interval)
+
+
 def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for each in held:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
         each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
         each.close()
     return ports

@@ -1,4 +1,4 @@
-"""The embedded cluster itself: a failed start says why, and an end leaves nothing."""
+"""The embedded cluster: errors of a failed start, and the cleanup at the end."""
 
 import shutil
 import signal
@@ -16,20 +16,20 @@ pytestmark = pytest.mark.cluster
 
 
 def test_failed_start_names_the_program_and_shows_the_end_of_its_log(deployment: Deployment) -> None:
-    # The deployment's fixture has made what any instance needs; this one's etcd finds a file where its data belong.
-    instance = a_new_instance("broken")
+    # The fixture has built the binaries. This instance's etcd finds a file in place of its data directory.
+    instance = new_instance("broken")
     instance.state.mkdir(parents=True)
     (instance.state / "etcd").write_text("not a directory")
     done = cluster(instance, "up")
     assert done.returncode == 1
     assert "\netcd: it ended during the start\nThe end of " in done.stdout
     assert lifecycle.running_pid(instance) is None
-    assert traces_of(instance) == []
+    assert cgroups_of(instance) == []
     shutil.rmtree(instance.directory)
 
 
-def test_two_instances_run_side_by_side_and_one_ends_without_a_trace(deployment: Deployment) -> None:
-    instance = a_new_instance("second")
+def test_second_instance_leaves_nothing_behind_and_the_first_undisturbed(deployment: Deployment) -> None:
+    instance = new_instance("second")
     assert cluster(instance, "up").returncode == 0
     try:
         assert lifecycle.kubectl(instance, "get", "nodes", "--output", "name").stdout == "node/embedded\n"
@@ -38,24 +38,24 @@ def test_two_instances_run_side_by_side_and_one_ends_without_a_trace(deployment:
         assert processes
     finally:
         assert cluster(instance, "down").returncode == 0
-    assert traces_of(instance) == []
+    assert cgroups_of(instance) == []
     assert not [pid for pid in processes if lifecycle.start_time(int(pid))]
     assert str(instance.directory) not in Path("/proc/mounts").read_text()
     assert "eth0-peer" not in subprocess.check_output(["ip", "link"], text=True)
     assert cluster(instance, "status").returncode == 3
-    assert deployment.get("nodes")["items"], "the other one is not disturbed"
+    assert deployment.get("nodes")["items"], "the first instance is disturbed"
     shutil.rmtree(instance.directory)
 
 
-def test_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: Deployment) -> None:
-    instance = a_new_instance("interrupted")
+def test_interrupted_start_leaves_nothing_behind_and_the_next_start_works(deployment: Deployment) -> None:
+    instance = new_instance("interrupted")
     with subprocess.Popen(command(instance, "up"), cwd=CHECKOUT, text=True, stdout=subprocess.PIPE) as started:
         for line in started.stdout or ():
             if "API server" in line:
                 started.send_signal(signal.SIGINT)
     assert started.returncode == 130
     assert lifecycle.running_pid(instance) is None
-    assert traces_of(instance) == []
+    assert cgroups_of(instance) == []
     try:
         assert cluster(instance, "up").returncode == 0
     finally:
@@ -63,7 +63,7 @@ def test_interrupted_start_leaves_nothing_and_the_next_one_works(deployment: Dep
     shutil.rmtree(instance.directory)
 
 
-def test_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
+def test_taken_port_fails_the_start_at_once(deployment: Deployment) -> None:
     other = Deployment("taken")
     other.service_port = deployment.service_port
     done = other.deploy("up")
@@ -72,7 +72,7 @@ def test_taken_port_stops_a_start_at_once(deployment: Deployment) -> None:
     assert "SERVICE_PORT=" in done.stdout
 
 
-def a_new_instance(name: str) -> Instance:
+def new_instance(name: str) -> Instance:
     instance = Instance(name, CHECKOUT / f".cluster-{name}", *free_ports(1))
     cluster(instance, "down")
     shutil.rmtree(instance.directory, ignore_errors=True)
@@ -94,6 +94,6 @@ def processes_in(instance: Instance) -> list[str]:
     return [pid for file in groups.rglob("cgroup.procs") for pid in file.read_text().split()]
 
 
-def traces_of(instance: Instance) -> list[Path]:
-    """The cgroups that an instance left behind."""
+def cgroups_of(instance: Instance) -> list[Path]:
+    """Return the instance's cgroups."""
     return [path for path in cgroups.ROOT.glob(f"**/{instance.cgroup}") if path.is_dir()]

@@ -1,4 +1,4 @@
-"""What someone who stood the deployment up looks at first."""
+"""The deployment after `make up`: readiness, the usual commands, repeated runs and permissions."""
 
 import json
 import subprocess
@@ -12,10 +12,10 @@ from tools.deploy.rollout import has_figure
 
 pytestmark = pytest.mark.cluster
 
-FIRST_METRICS = 150.0  # seconds: two scrapes of metrics-server, then the autoscaler's own round
+FIRST_METRICS = 150.0  # seconds: two scrapes of metrics-server, then a sync of the autoscaler
 
 
-def test_everything_is_ready_and_the_autoscaler_knows_a_figure(deployment: Deployment) -> None:
+def test_workloads_are_ready_and_the_autoscaler_has_a_figure(deployment: Deployment) -> None:
     deadline = time.monotonic() + FIRST_METRICS
     while not has_figure(deployment.get("hpa", "flask")):
         assert time.monotonic() < deadline, deployment.kubectl("describe", "hpa", "flask")
@@ -36,7 +36,7 @@ def test_usual_commands_work(deployment: Deployment) -> None:
     assert "Failed requests:        0" in ab.stdout
 
 
-def test_second_run_changes_nothing(deployment: Deployment) -> None:
+def test_second_up_changes_nothing(deployment: Deployment) -> None:
     def pods() -> dict[str, list[int]]:
         return {
             pod["metadata"]["uid"]: [container["restartCount"] for container in pod["status"]["containerStatuses"]]
@@ -47,18 +47,18 @@ def test_second_run_changes_nothing(deployment: Deployment) -> None:
     done = deployment.deploy("up")
     assert done.returncode == 0, done.stdout
     assert pods() == before
-    last = done.stdout.splitlines()[-2:]
-    assert last == [f"service {deployment.service}", f"dashboard {deployment.login_link}"]
+    addresses = done.stdout.splitlines()[-2:]
+    assert addresses == [f"service {deployment.service}", f"dashboard {deployment.login_link}"]
 
 
-def test_other_overlays_pass_the_servers_own_checks(deployment: Deployment) -> None:
+def test_api_server_accepts_every_overlay(deployment: Deployment) -> None:
     for overlay in (CHECKOUT / "k8s" / "overlays").iterdir():
-        said = deployment.kubectl("apply", "--dry-run=server", "--kustomize", str(overlay))
-        assert "statefulset.apps/mongodb" in said
-        assert "Warning" not in said
+        output = deployment.kubectl("apply", "--dry-run=server", "--kustomize", str(overlay))
+        assert "statefulset.apps/mongodb" in output
+        assert "Warning" not in output
 
 
-def test_only_the_embedded_overlay_lets_mongod_be_killed(deployment: Deployment) -> None:
+def test_only_the_embedded_overlay_has_the_crash_container(deployment: Deployment) -> None:
     manifests = CHECKOUT / "k8s"
     for kustomization in (manifests / "base", *(manifests / "overlays").iterdir()):
         made = deployment.kubectl("kustomize", str(kustomization))
@@ -67,37 +67,37 @@ def test_only_the_embedded_overlay_lets_mongod_be_killed(deployment: Deployment)
         assert [each in made for each in crash] == [embedded] * 3
 
 
-def test_applying_again_leaves_the_history_and_the_lease_as_they_are(deployment: Deployment) -> None:
-    taken = {"spec": {"holderIdentity": "dashboard-x/run-1"}}
+def test_apply_keeps_the_run_history_and_the_lease(deployment: Deployment) -> None:
+    held = {"spec": {"holderIdentity": "dashboard-x/run-1"}}
     kept = {"data": {"kept": "[]"}}
-    deployment.kubectl("patch", "lease", "dashboard-runs", "--type=merge", "--patch", json.dumps(taken))
+    deployment.kubectl("patch", "lease", "dashboard-runs", "--type=merge", "--patch", json.dumps(held))
     deployment.kubectl("patch", "configmap", "dashboard-runs", "--type=merge", "--patch", json.dumps(kept))
     try:
         deployment.kubectl("apply", "--kustomize", str(deployment.directory / "manifests"))
         assert deployment.get("lease", "dashboard-runs")["spec"]["holderIdentity"] == "dashboard-x/run-1"
         assert deployment.get("configmap", "dashboard-runs")["data"]["kept"] == "[]"
     finally:
-        gone = [("lease", {"spec": {"holderIdentity": None}}), ("configmap", {"data": {"kept": None}})]
-        for kind, patch in gone:
+        undo = [("lease", {"spec": {"holderIdentity": None}}), ("configmap", {"data": {"kept": None}})]
+        for kind, patch in undo:
             deployment.kubectl("patch", kind, "dashboard-runs", "--type=merge", "--patch", json.dumps(patch))
 
 
-def test_prometheus_finds_the_services_figures(deployment: Deployment) -> None:
+def test_service_exports_metrics(deployment: Deployment) -> None:
     text = deployment.http.request("GET", f"{deployment.service}/metrics").data.decode()
     assert "mongodb_up 1.0" in text
     assert 'http_requests_total{method="GET"' in text
 
 
 def test_api_server_refuses_anonymous_requests(deployment: Deployment) -> None:
-    said = subprocess.run(
+    status = subprocess.run(
         ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", f"https://127.0.0.1:{deployment.api_port}/api"],
         capture_output=True, text=True,
     ).stdout  # fmt: skip
-    assert said == "401"
+    assert status == "401"
 
 
 @pytest.mark.parametrize(
-    ("verb", "resource", "answer"),
+    ("verb", "resource", "expected"),
     [
         ("watch", "pods", "yes"),
         ("list", "pods.metrics.k8s.io", "yes"),
@@ -115,15 +115,15 @@ def test_api_server_refuses_anonymous_requests(deployment: Deployment) -> None:
         ("list", "nodes", "no"),
     ],
 )
-def test_dashboard_has_exactly_the_permissions_it_needs(
-    deployment: Deployment, verb: str, resource: str, answer: str
+def test_dashboard_has_only_the_permissions_it_needs(
+    deployment: Deployment, verb: str, resource: str, expected: str
 ) -> None:
     account = "system:serviceaccount:flask-mongodb:dashboard"
-    said = deployment.kubectl("auth", "can-i", verb, resource, "--as", account, check=False)
-    assert said.splitlines()[0].split()[0] == answer
+    output = deployment.kubectl("auth", "can-i", verb, resource, "--as", account, check=False)
+    assert output.splitlines()[0].split()[0] == expected
 
 
-def test_every_pod_meets_the_restricted_standard_and_carries_no_token_it_does_not_use(deployment: Deployment) -> None:
+def test_pods_are_restricted_and_only_the_dashboard_has_a_token(deployment: Deployment) -> None:
     labels = deployment.get("namespace", "flask-mongodb")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     for pod in deployment.get("pods")["items"]:

@@ -1,4 +1,4 @@
-"""What the page says while something is broken, and how soon it is right again. The longer cases are `make soak`."""
+"""The state and the page during faults, and the time until they are correct again. `make soak` has the longer cases."""
 
 import contextlib
 import json
@@ -10,25 +10,25 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.sources.watches import SOURCES
-from tests.browser import held_still, settle
-from tests.e2e.deployment import Deployment
-from tests.e2e.faults import PAGE_PORT, PROBE_PORT, Faults, until
+from tests.browser import frozen, wait_until_idle
+from tests.e2e.deployment import Deployment, wait_until
+from tests.e2e.faults import PAGE_PORT, POLL_SECONDS, PROBE_PORT, Faults
 
 pytestmark = pytest.mark.cluster
 
-Measured = Callable[[str, float, float], None]
+RecordDuration = Callable[[str, float, float], None]
 
 WATCHED = tuple(name for name in SOURCES if name != "metrics")
 METRICS = ("metrics",)
-EVERYTHING = (*SOURCES, "mongo", "traffic")
-SETTLED = 180.0  # seconds until all sources are live at first
-NOTICED = 90.0  # seconds, generously
-BACK = 3.0  # seconds from the cause's end to the page being right, as promised
-CPU_BACK = 45.0  # the same for what metrics-server measures, each 15 s
-SHORT, LONG = 12.0, 60.0  # seconds that a fault lasts
+ALL_SOURCES = (*SOURCES, "mongo", "traffic")
+LIVE_SECONDS = 180.0  # until all sources are live at first
+STALE_SECONDS = 90.0  # the limit until no source is live
+RECOVERY_SECONDS = 3.0  # promised time from a fault's end until its sources are live
+METRICS_RECOVERY_SECONDS = 45.0  # the same for metrics-server, which measures each 15 s
+SHORT, LONG = 12.0, 60.0  # durations of faults in seconds
 
-# The elements that make the page wider than the window: none is. What a scroller or a frame clips does not.
-STICKING_OUT = """
+# The elements beyond the window's right edge, except those that an ancestor clips or scrolls. There should be none.
+OVERFLOWING = """
 () => {
   const clipped = (one) => one && one !== document.body
     && (getComputedStyle(one).overflowX !== "visible" || clipped(one.parentElement));
@@ -39,19 +39,19 @@ STICKING_OUT = """
 }
 """
 
-lasting = pytest.mark.parametrize(
+short_and_long = pytest.mark.parametrize(
     "seconds", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.soak)]
 )
 
 
 @pytest.fixture
 def faults(deployment: Deployment) -> Faults:
-    until(lambda: all_live(deployment, EVERYTHING), SETTLED)
+    wait_until(lambda: all_live(deployment, ALL_SOURCES), LIVE_SECONDS)
     return Faults(deployment)
 
 
 def states(deployment: Deployment) -> dict[str, str]:
-    with contextlib.suppress(Exception):  # the page's own port may be what is cut
+    with contextlib.suppress(Exception):  # the page's port may be cut, too
         return {name: source["state"] for name, source in deployment.state()["sources"].items()}
     return {}
 
@@ -67,58 +67,72 @@ def none_live(deployment: Deployment, names: tuple[str, ...]) -> bool:
 
 
 @contextlib.contextmanager
-def observed(
+def applied(
     deployment: Deployment,
     faults: Faults,
-    measured: Measured,
-    what: str,
+    record_duration: RecordDuration,
+    fault_name: str,
     fault: contextlib.AbstractContextManager[None],
     seconds: float,
     broken: tuple[str, ...],
     promised: float,
 ) -> Iterator[None]:
-    """In the fault: the broken sources say so, since when and why, the others stay live, and nobody is hammered."""
+    """Apply a fault for `seconds`. The broken sources must have a time and an error, the others must stay live, and the
+    API server must get at most about one request a second of each kind.
+    """
     began, before = time.monotonic(), faults.requests()
-    moment = deployment.state()["as_of"]
+    started_at = deployment.state()["as_of"]
     with fault:
-        noticed(deployment, measured, what, broken, promised)
-        told = deployment.state()
+        wait_until_stale(deployment, record_duration, fault_name, broken, promised)
+        state = deployment.state()
         for name in broken:
-            source = told["sources"][name]
-            assert source["since"] >= moment and source["error"], source
-        assert told["pods"], "what was known stays"
+            source = state["sources"][name]
+            assert source["since"] >= started_at and source["error"], source
+        assert state["pods"], "the last known values are lost"
         yield
         time.sleep(max(0.0, began + seconds - time.monotonic()))
         lasted, after = time.monotonic() - began, faults.requests()
         for kind in after:
-            assert after[kind] - before.get(kind, 0) <= lasted + 3, f"{kind} is hammered"
-        for name in set(EVERYTHING) - set(broken):
+            assert after[kind] - before.get(kind, 0) <= lasted + 3, f"{kind}: too many requests"
+        for name in set(ALL_SOURCES) - set(broken):
             assert states(deployment)[name] == "live", name
 
 
-def slowest(
-    deployment: Deployment, measured: Measured, what: str, names: tuple[str, ...], promised: float, *, live: bool
+def record_slowest(
+    deployment: Deployment,
+    record_duration: RecordDuration,
+    fault_name: str,
+    names: tuple[str, ...],
+    promised: float,
+    *,
+    live: bool,
 ) -> None:
-    """Waits until each is live, or is not, and notes how long the slowest took."""
+    """Wait until all sources are live, or until none is. Record how long the slowest took."""
     began, found = time.monotonic(), dict[str, float]()
 
-    def all_so() -> bool:
+    def all_changed() -> bool:
         for name, state in states(deployment).items():
             if name in names and (state == "live") == live:
                 found.setdefault(name, time.monotonic() - began)
         return len(found) == len(names)
 
-    until(all_so, 5 * promised)
+    wait_until(all_changed, 5 * promised, POLL_SECONDS)
     last = max(found, key=lambda name: found[name])
-    measured(f"{what}: {last}" + (f", the last of {len(names)}" if len(names) > 1 else ""), found[last], promised)
+    record_duration(
+        f"{fault_name}: {last}" + (f", the last of {len(names)}" if len(names) > 1 else ""), found[last], promised
+    )
 
 
-def noticed(deployment: Deployment, measured: Measured, what: str, names: tuple[str, ...], promised: float) -> None:
-    slowest(deployment, measured, f"{what}, noticed", names, promised, live=False)
+def wait_until_stale(
+    deployment: Deployment, record_duration: RecordDuration, fault_name: str, names: tuple[str, ...], promised: float
+) -> None:
+    record_slowest(deployment, record_duration, f"{fault_name}, noticed", names, promised, live=False)
 
 
-def recovered(deployment: Deployment, measured: Measured, what: str, names: tuple[str, ...], promised: float) -> None:
-    slowest(deployment, measured, f"{what}, back", names, promised, live=True)
+def wait_until_live(
+    deployment: Deployment, record_duration: RecordDuration, fault_name: str, names: tuple[str, ...], promised: float
+) -> None:
+    record_slowest(deployment, record_duration, f"{fault_name}, back", names, promised, live=True)
 
 
 def assert_no_ghosts(deployment: Deployment) -> None:
@@ -128,115 +142,127 @@ def assert_no_ghosts(deployment: Deployment) -> None:
         shown = {pod["uid"] for pod in deployment.state()["pods"]}
         return shown == {pod["metadata"]["uid"] for pod in deployment.get("pods")["items"]}
 
-    until(same, 30)
+    wait_until(same, 30)
 
 
-@lasting
-def test_network_is_cut(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
-    (name, *_) = flask_pods(deployment)
-    what = f"network cut for {seconds:.0f} s"
-    cut = faults.network_cut(PAGE_PORT, PROBE_PORT)
-    with observed(deployment, faults, measured, what, cut, seconds, EVERYTHING, 10):
-        deployment.kubectl("delete", "pod", name, "--wait=false")  # unseen
-    recovered(deployment, measured, what, (*WATCHED, "mongo", "traffic"), BACK)
-    assert_no_ghosts(deployment)
-    recovered(deployment, measured, what, METRICS, CPU_BACK)
-
-
-@lasting
-def test_api_server_stands_still(
-    seconds: float, deployment: Deployment, faults: Faults, measured: Measured
+@short_and_long
+def test_network_is_cut(
+    seconds: float, deployment: Deployment, faults: Faults, record_duration: RecordDuration
 ) -> None:
-    what = f"API server stopped for {seconds:.0f} s"
-    with faults.standing_still("kube-apiserver"):
+    (name, *_) = flask_pods(deployment)
+    fault_name = f"network cut for {seconds:.0f} s"
+    cut = faults.network_cut(PAGE_PORT, PROBE_PORT)
+    with applied(deployment, faults, record_duration, fault_name, cut, seconds, ALL_SOURCES, 10):
+        deployment.kubectl("delete", "pod", name, "--wait=false")  # the dashboard cannot see it
+    wait_until_live(deployment, record_duration, fault_name, (*WATCHED, "mongo", "traffic"), RECOVERY_SECONDS)
+    assert_no_ghosts(deployment)
+    wait_until_live(deployment, record_duration, fault_name, METRICS, METRICS_RECOVERY_SECONDS)
+
+
+@short_and_long
+def test_api_server_is_paused(
+    seconds: float, deployment: Deployment, faults: Faults, record_duration: RecordDuration
+) -> None:
+    fault_name = f"API server stopped for {seconds:.0f} s"
+    with faults.paused("kube-apiserver"):
         end = time.monotonic() + seconds
-        noticed(deployment, measured, what, WATCHED, 10)
+        wait_until_stale(deployment, record_duration, fault_name, WATCHED, 10)
         time.sleep(max(0.0, end - time.monotonic()))
-    recovered(deployment, measured, what, WATCHED, BACK)
+    wait_until_live(deployment, record_duration, fault_name, WATCHED, RECOVERY_SECONDS)
     assert_no_ghosts(deployment)
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
-def test_api_server_is_restarted(times: int, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+def test_api_server_is_restarted(
+    times: int, deployment: Deployment, faults: Faults, record_duration: RecordDuration
+) -> None:
     before = deployment.state()
     for _ in range(times):
-        moment = deployment.state()["as_of"]
+        started_at = deployment.state()["as_of"]
         with faults.api_server_killed():
-            noticed(deployment, measured, "API server restarted", WATCHED, 3)
-            told = deployment.state()["sources"]["pods"]
-            assert told["since"] >= moment and "can't be reached" in told["error"]
-        recovered(deployment, measured, "API server restarted", WATCHED, BACK)
+            wait_until_stale(deployment, record_duration, "API server restarted", WATCHED, 3)
+            state = deployment.state()["sources"]["pods"]
+            assert state["since"] >= started_at and "can't be reached" in state["error"]
+        wait_until_live(deployment, record_duration, "API server restarted", WATCHED, RECOVERY_SECONDS)
         assert_no_ghosts(deployment)
     assert {pod["uid"] for pod in deployment.state()["pods"]} == {pod["uid"] for pod in before["pods"]}
 
 
-@lasting
-def test_metrics_server_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
-    what = f"metrics-server gone for {seconds:.0f} s"
-    with observed(deployment, faults, measured, what, faults.metrics_server_gone(), seconds, METRICS, 6):
-        pass
-    recovered(deployment, measured, what, METRICS, CPU_BACK)
-
-
-@lasting
-def test_metrics_server_stands_still(
-    seconds: float, deployment: Deployment, faults: Faults, measured: Measured
+@short_and_long
+def test_metrics_server_is_unreachable(
+    seconds: float, deployment: Deployment, faults: Faults, record_duration: RecordDuration
 ) -> None:
-    what = f"metrics-server stopped for {seconds:.0f} s"
-    stopped = faults.standing_still("metrics-server")
-    with observed(deployment, faults, measured, what, stopped, seconds, METRICS, 20):
+    fault_name = f"metrics-server gone for {seconds:.0f} s"
+    with applied(
+        deployment, faults, record_duration, fault_name, faults.metrics_server_unreachable(), seconds, METRICS, 6
+    ):
         pass
-    recovered(deployment, measured, what, METRICS, CPU_BACK)
+    wait_until_live(deployment, record_duration, fault_name, METRICS, METRICS_RECOVERY_SECONDS)
 
 
-@lasting
-def test_database_is_gone(seconds: float, deployment: Deployment, faults: Faults, measured: Measured) -> None:
+@short_and_long
+def test_metrics_server_is_paused(
+    seconds: float, deployment: Deployment, faults: Faults, record_duration: RecordDuration
+) -> None:
+    fault_name = f"metrics-server stopped for {seconds:.0f} s"
+    stopped = faults.paused("metrics-server")
+    with applied(deployment, faults, record_duration, fault_name, stopped, seconds, METRICS, 20):
+        pass
+    wait_until_live(deployment, record_duration, fault_name, METRICS, METRICS_RECOVERY_SECONDS)
+
+
+@short_and_long
+def test_database_is_scaled_to_zero(
+    seconds: float, deployment: Deployment, faults: Faults, record_duration: RecordDuration
+) -> None:
     count = deployment.state()["mongo"]["count"]
-    what = f"MongoDB gone for {seconds:.0f} s"
-    with observed(deployment, faults, measured, what, faults.database_gone(), seconds, ("mongo",), 5):
-        told = deployment.state()["mongo"]
-        assert (told["state"], told["count"]) == ("down", count), "what was known stays"
-    recovered(deployment, measured, what, ("mongo",), BACK)
-    told = deployment.state()["mongo"]
-    assert told["state"] == "up" and told["count"] >= count
+    fault_name = f"MongoDB gone for {seconds:.0f} s"
+    with applied(
+        deployment, faults, record_duration, fault_name, faults.database_scaled_to_zero(), seconds, ("mongo",), 5
+    ):
+        state = deployment.state()["mongo"]
+        assert (state["state"], state["count"]) == ("down", count), "the last known values are lost"
+    wait_until_live(deployment, record_duration, fault_name, ("mongo",), RECOVERY_SECONDS)
+    state = deployment.state()["mongo"]
+    assert state["state"] == "up" and state["count"] >= count
 
 
 @pytest.mark.soak
-def test_role_is_taken_away_and_given_back(deployment: Deployment, faults: Faults, measured: Measured) -> None:
-    what = "watch of pods answered 403"
+def test_role_is_revoked_and_restored(deployment: Deployment, faults: Faults, record_duration: RecordDuration) -> None:
+    fault_name = "watch of pods answered 403"
     role = faults.role_without("pods")
-    with observed(deployment, faults, measured, what, role, LONG, ("pods", "metrics"), 40):
-        told = deployment.state()["sources"]["pods"]
-        assert told["state"] == "forbidden" and 'cannot watch resource "pods"' in told["error"]
-    recovered(deployment, measured, what, WATCHED, BACK)
+    with applied(deployment, faults, record_duration, fault_name, role, LONG, ("pods", "metrics"), 40):
+        state = deployment.state()["sources"]["pods"]
+        assert state["state"] == "forbidden" and 'cannot watch resource "pods"' in state["error"]
+    wait_until_live(deployment, record_duration, fault_name, WATCHED, RECOVERY_SECONDS)
     assert_no_ghosts(deployment)
 
 
-@lasting
+@short_and_long
 @pytest.mark.browser
-def test_page_itself_is_cut_off(
-    seconds: float, browser: Browser, deployment: Deployment, faults: Faults, measured: Measured
+def test_page_loses_its_connection(
+    seconds: float, browser: Browser, deployment: Deployment, faults: Faults, record_duration: RecordDuration
 ) -> None:
-    what = f"page cut off for {seconds:.0f} s"
-    page = browser.new_page()  # not the fixture's: its console will tell of the network
+    fault_name = f"page cut off for {seconds:.0f} s"
+    page = browser.new_page()  # not the fixture's: the lost connection makes errors in its console
     page.goto(deployment.login_link)
     expect(page.locator('[data-connection="live"]')).to_be_visible()
     with faults.network_cut(PROBE_PORT):
         began = time.monotonic()
         expect(page.locator("[data-connection]")).not_to_have_attribute("data-connection", "live")
-        measured(f"{what}, noticed", time.monotonic() - began, 5)
+        record_duration(f"{fault_name}, noticed", time.monotonic() - began, 5)
         expect(page.locator("#banner")).to_contain_text("how it stood")
         page.wait_for_timeout(max(0.0, seconds - (time.monotonic() - began)) * 1000)
-    mended = time.monotonic()
+    restored = time.monotonic()
     expect(page.locator('[data-connection="live"]')).to_be_visible()
-    measured(f"{what}, back", time.monotonic() - mended, BACK)
+    record_duration(f"{fault_name}, back", time.monotonic() - restored, RECOVERY_SECONDS)
     page.close()
 
 
 @pytest.mark.browser
 def test_page_names_stale_sources_and_their_age(page: Page, deployment: Deployment, faults: Faults) -> None:
     with faults.network_cut(PAGE_PORT, PROBE_PORT):
-        until(lambda: none_live(deployment, EVERYTHING), NOTICED)
+        wait_until(lambda: none_live(deployment, ALL_SOURCES), STALE_SECONDS)
         source = page.locator('[data-source="pods"]')
         expect(source).to_contain_text("stale")
         expect(source.locator(".source-age")).to_contain_text("since ")
@@ -244,7 +270,7 @@ def test_page_names_stale_sources_and_their_age(page: Page, deployment: Deployme
         for panel in ("deployment", "documents"):
             expect(page.locator(f"#{panel} .panel-mark")).to_contain_text("since ")
         expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "live")
-        page.reload()  # whoever comes now is told the same
+        page.reload()  # a new page shows the same
         expect(page.locator('[data-source="pods"]')).to_contain_text("stale")
     expect(page.locator('[data-source="pods"]')).to_contain_text("live")
     expect(page.locator("#deployment .panel-mark")).to_have_count(0)
@@ -252,7 +278,7 @@ def test_page_names_stale_sources_and_their_age(page: Page, deployment: Deployme
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1440, 360])
-def test_hostile_text_stays_text_and_inside_the_page(page: Page, deployment: Deployment, width: int) -> None:
+def test_hostile_text_is_escaped_and_does_not_overflow_the_page(page: Page, deployment: Deployment, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     title = page.title()
     markup = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
@@ -270,9 +296,9 @@ def test_hostile_text_stays_text_and_inside_the_page(page: Page, deployment: Dep
         for id_ in posted:
             expect(page.locator(f'[data-document="{id_}"]')).to_be_visible()
         expect(page.locator(f'[data-document="{posted[0]}"]')).to_contain_text("<script>")
-        settle(page)
-        with held_still(page):
-            assert "\n".join(page.evaluate(STICKING_OUT)) == ""
+        wait_until_idle(page)
+        with frozen(page):
+            assert "\n".join(page.evaluate(OVERFLOWING)) == ""
         expect(page.locator("#main img[src=x], #main script")).to_have_count(0)
         assert page.title().split(" · ")[-1] == title.split(" · ")[-1]
     finally:
@@ -281,7 +307,7 @@ def test_hostile_text_stays_text_and_inside_the_page(page: Page, deployment: Dep
 
 
 def pod_that_never_runs(deployment: Deployment) -> str:
-    """A name of 253 characters, and no node that would take it."""
+    """Create a pod that no node accepts, and return its name of 253 characters."""
     name = "n" * 253
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
     pod = {

@@ -1,4 +1,4 @@
-"""What a person sees on the page while the cluster changes, without a reload."""
+"""The live page while the cluster changes."""
 
 import re
 
@@ -7,12 +7,12 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.deployment import Deployment
 
-AT_REST_MS = 300_000  # a test before may have made it scale: it comes down a minute or more after the load
+AT_REST_MS = 300_000  # an earlier test may have scaled up, which lasts for a minute or more after its load
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
 
 
-def test_deleted_pod_goes_and_its_successor_comes(page: Page, deployment: Deployment) -> None:
+def test_deleted_pod_disappears_and_its_successor_appears(page: Page, deployment: Deployment) -> None:
     expect(page.locator("[data-autoscaler]")).to_have_attribute("data-current", "2", timeout=AT_REST_MS)
     names = _flask_pods(deployment)
     for name in names:
@@ -41,7 +41,7 @@ def test_autoscaler_panel_matches_the_cluster(page: Page, deployment: Deployment
     assert scale["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
 
 
-def test_state_for_scripts_is_the_pages(page: Page, deployment: Deployment) -> None:
+def test_api_state_matches_the_page(page: Page, deployment: Deployment) -> None:
     state = deployment.state()
     for pod in state["pods"]:
         if pod["app"] in ("flask", "mongodb"):
@@ -50,10 +50,10 @@ def test_state_for_scripts_is_the_pages(page: Page, deployment: Deployment) -> N
     assert state["mongo"]["version"]
 
 
-def test_without_a_session_there_is_only_the_login(page: Page, deployment: Deployment) -> None:
-    answer = deployment.http.request("GET", f"{deployment.dashboard}/api/state")
-    assert answer.status == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
+def test_client_without_a_session_gets_401_or_the_login_page(page: Page, deployment: Deployment) -> None:
+    response = deployment.http.request("GET", f"{deployment.dashboard}/api/state")
+    assert response.status == 401
+    assert response.headers["Content-Type"] == "application/problem+json"
     page.context.clear_cookies()
     page.goto(deployment.dashboard)
     expect(page).to_have_url(re.compile(re.escape(f"{deployment.dashboard}/login")))

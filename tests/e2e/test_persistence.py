@@ -1,4 +1,4 @@
-"""Documents that were acknowledged are there, whatever happens to the database's pod."""
+"""Acknowledged documents survive a restart of the database, and of the whole deployment."""
 
 import threading
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ pytestmark = pytest.mark.cluster
 WRITERS = 4
 
 
-def test_database_pod_is_deleted_under_writers_and_no_post_fails(deployment: Deployment) -> None:
+def test_deletion_of_the_database_pod_fails_no_post(deployment: Deployment) -> None:
     before = deployment.get("pod", "mongodb-0")["metadata"]["uid"]
     volume = deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]
     stop = threading.Event()
     statuses: list[int] = []
     acknowledged: list[str] = []
 
-    def write() -> None:
+    def post_documents() -> None:
         http = urllib3.PoolManager(timeout=60, retries=False)
         while not stop.is_set():
-            answer = http.request("POST", f"{deployment.service}/proofs", json={"payload": "x" * 100})
-            statuses.append(answer.status)
-            if answer.status == 201:
-                acknowledged.append(answer.json()["id"])
+            response = http.request("POST", f"{deployment.service}/proofs", json={"payload": "x" * 100})
+            statuses.append(response.status)
+            if response.status == 201:
+                acknowledged.append(response.json()["id"])
 
-    writers = [threading.Thread(target=write) for _ in range(WRITERS)]
+    writers = [threading.Thread(target=post_documents) for _ in range(WRITERS)]
     for writer in writers:
         writer.start()
     try:
@@ -49,26 +49,26 @@ def test_database_pod_is_deleted_under_writers_and_no_post_fails(deployment: Dep
     assert set(statuses) == {201}
     assert deployment.get("pod", "mongodb-0")["metadata"]["uid"] != before
     assert deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"] == volume
-    assert set(acknowledged) <= {document["_id"] for document in proofs_kept(deployment)}
+    assert set(acknowledged) <= {document["_id"] for document in stored_proofs(deployment)}
 
 
-def test_stop_of_everything_ends_the_database_in_order_and_keeps_its_documents(deployment: Deployment) -> None:
+def test_down_shuts_mongod_down_cleanly_and_keeps_documents(deployment: Deployment) -> None:
     kept = deployment.http.request("POST", f"{deployment.service}/data", json={"kept": True}).json()["id"]
     assert deployment.deploy("down").returncode == 0
     logs = sorted(
         deployment.directory.glob("state/pod-logs/*_mongodb-0_*/mongod/*.log"), key=lambda p: p.stat().st_mtime
     )
-    last_words = logs[-1].read_text()
+    log = logs[-1].read_text()
     done = deployment.deploy("up")
     assert done.returncode == 0, done.stdout
-    assert '"msg":"Shutting down","attr":{"exitCode":0}' in last_words
+    assert '"msg":"Shutting down","attr":{"exitCode":0}' in log
     assert deployment.http.request("GET", f"{deployment.service}/data/{kept}").json()["kept"] is True
 
 
-def proofs_kept(deployment: Deployment) -> Iterator[Any]:
-    """All documents of /proofs, page by page."""
+def stored_proofs(deployment: Deployment) -> Iterator[Any]:
+    """Yield all documents of /proofs."""
     path = "/proofs?limit=1000"
     while path:
-        answer = deployment.http.request("GET", f"{deployment.service}{path}")
-        yield from answer.json()
-        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+        response = deployment.http.request("GET", f"{deployment.service}{path}")
+        yield from response.json()
+        path = response.headers.get("Link", "").partition(">")[0].removeprefix("<")

@@ -1,4 +1,4 @@
-"""The service is rolled, scaled down and robbed of its database while 200 documents a second are written to it."""
+"""Roll-outs, scaling and database restarts while 200 documents a second are written."""
 
 import json
 import threading
@@ -10,22 +10,21 @@ from typing import Any, Self
 import pytest
 import urllib3
 
-from tests.e2e.controls import until
-from tests.e2e.deployment import Deployment
-from tests.e2e.test_persistence import proofs_kept
+from tests.e2e.deployment import Deployment, wait_until
+from tests.e2e.test_persistence import stored_proofs
 
 pytestmark = pytest.mark.cluster
 
 RATE = 200.0  # documents a second
-WRITERS = 24  # of which each waits for its answer: so many can be on their way during an outage
-LEAST_RATE = RATE / 2  # on a machine that is busy with other things, and still no trickle
+WRITERS = 24  # each has one request in flight
+LEAST_RATE = RATE / 2  # the minimum on a busy machine
 
 
-class Writers:
-    """They write at a fixed rate, and make up for what an outage has kept them from. Nothing is sent twice."""
+class FixedRateWriters:
+    """Threads that post documents at a fixed rate, and catch up after an outage. No request is repeated."""
 
     def __init__(self, url: str) -> None:
-        self.answers: list[tuple[int, str]] = []  # status and payload
+        self.responses: list[tuple[int, str]] = []  # status and payload
         self.failures: list[str] = []
         self._url = url
         self._stop = threading.Event()
@@ -41,12 +40,12 @@ class Writers:
         self._stop.set()
         for each in self._threads:
             each.join()
-        self.rate = len(self.answers) / (time.monotonic() - self._began)
+        self.rate = len(self.responses) / (time.monotonic() - self._began)
 
-    def go_on(self, more: int = 200) -> None:
-        """Waits until so many more were answered."""
-        enough = len(self.answers) + more
-        until(lambda: len(self.answers) >= enough, 60)
+    def wait_for(self, count: int = 200) -> None:
+        """Wait for `count` more responses."""
+        expected = len(self.responses) + count
+        wait_until(lambda: len(self.responses) >= expected, 60)
 
     def _write(self, number: int) -> None:
         http = urllib3.PoolManager(timeout=60, retries=False)
@@ -55,8 +54,8 @@ class Writers:
         while not self._stop.wait(max(due - time.monotonic(), 0)):
             payload = f"{number}-{count}"
             try:
-                answer = http.request("POST", self._url, json={"rolling": payload})
-                self.answers.append((answer.status, payload))
+                response = http.request("POST", self._url, json={"rolling": payload})
+                self.responses.append((response.status, payload))
             except urllib3.exceptions.HTTPError as error:
                 self.failures.append(f"{payload}: {error}")
             count += 1
@@ -65,49 +64,49 @@ class Writers:
 
 @pytest.fixture
 def limits(deployment: Deployment) -> Iterator[Callable[[int, int], None]]:
-    """Sets the autoscaler's min and max; they are put back at the end."""
+    """Sets the autoscaler's min and max, and restores them at the end."""
 
     def patch(least: int, most: int) -> None:
         spec = json.dumps({"spec": {"minReplicas": least, "maxReplicas": most}})
         deployment.kubectl("patch", "hpa", "flask", "--type=merge", "--patch", spec)
 
-    kept = deployment.get("hpa", "flask")["spec"]
+    before = deployment.get("hpa", "flask")["spec"]
     yield patch
-    patch(kept["minReplicas"], kept["maxReplicas"])
+    patch(before["minReplicas"], before["maxReplicas"])
 
 
-def test_every_write_is_answered_and_stored_once_whatever_is_restarted_meanwhile(
+def test_every_write_succeeds_and_is_stored_once_during_roll_outs_and_restarts(
     deployment: Deployment, limits: Callable[[int, int], None]
 ) -> None:
     def pods(count: int) -> Callable[[], bool]:
-        def so_many() -> bool:
+        def are_ready() -> bool:
             found = deployment.get("pods", "--selector", "app.kubernetes.io/name=flask")["items"]
             return len(found) == count and all(_is_ready(pod) for pod in found)
 
-        return so_many
+        return are_ready
 
-    with Writers(f"{deployment.service}/proofs") as writers:
-        writers.go_on()
+    with FixedRateWriters(f"{deployment.service}/proofs") as writers:
+        writers.wait_for()
         deployment.kubectl("rollout", "restart", "deployment/flask")
         deployment.kubectl("rollout", "status", "deployment/flask", "--timeout=180s")
-        writers.go_on()
+        writers.wait_for()
         limits(5, 5)
-        until(pods(5), 120)
-        writers.go_on()
+        wait_until(pods(5), 120)
+        writers.wait_for()
         limits(2, 2)
-        until(pods(2), 120)
+        wait_until(pods(2), 120)
         for _ in range(2):
             deployment.kubectl("delete", "pod", "mongodb-0")
             deployment.kubectl("wait", "--for=create", "pod/mongodb-0", "--timeout=60s")
             deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=120s")
-            writers.go_on(1000)
+            writers.wait_for(1000)
 
-    print(f"{len(writers.answers):,} writes, {writers.rate:.0f} a second")
+    print(f"{len(writers.responses):,} writes, {writers.rate:.0f} a second")
     assert not writers.failures
-    assert Counter(status for status, _ in writers.answers) == {201: len(writers.answers)}
+    assert Counter(status for status, _ in writers.responses) == {201: len(writers.responses)}
     assert writers.rate > LEAST_RATE
-    kept = Counter(document["rolling"] for document in proofs_kept(deployment) if "rolling" in document)
-    assert kept == Counter(payload for _, payload in writers.answers)
+    stored = Counter(document["rolling"] for document in stored_proofs(deployment) if "rolling" in document)
+    assert stored == Counter(payload for _, payload in writers.responses)
 
 
 def _is_ready(pod: Any) -> bool:

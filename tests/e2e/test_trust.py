@@ -1,4 +1,4 @@
-"""A sample of what `make trust` measures: verdicts on deployments that are healthy, and on some that are broken."""
+"""A sample of the cases of `make trust`: verdicts on healthy and on broken deployments."""
 
 import pytest
 

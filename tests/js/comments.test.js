@@ -1,5 +1,5 @@
-// The dashboard serves the scripts without the lines that begin with // (static_gzip.py). These lines must be comments only: such a
-// line inside a template would be content.
+// The dashboard drops lines that start with // from the scripts it serves (static_gzip.py). Each such line must be a comment, not
+// a part of a template.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";

@@ -7,18 +7,18 @@ import { OpenRows } from "../../static/js/documents/openRows.js";
 
 const ID = "0123456789abcdef01234567";
 
-// A service whose responses the test controls: `answer(json, next)` or `refuse(message)` settles the latest request.
-function service() {
+// A service whose responses the test controls: `respond(json, next)` or `refuse(message)` settles the latest request.
+function stubService() {
   const requests = [];
-  const fetchPage = (asked, signal) =>
+  const fetchPage = (page, signal) =>
     new Promise((resolve, reject) => {
-      requests.push({ asked, signal, resolve, reject });
+      requests.push({ page, signal, resolve, reject });
       signal.addEventListener("abort", () => reject(new Error("aborted")));
     });
   return {
     fetchPage,
-    asked: () => requests.at(-1)?.asked,
-    async answer(json, next = null, at = -1) {
+    lastRequest: () => requests.at(-1)?.page,
+    async respond(json, next = null, at = -1) {
       requests.at(at).resolve({ json, next });
       await settled();
     },
@@ -33,41 +33,41 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("pages", () => {
   function start() {
-    const asked = service();
+    const service = stubService();
     let left = 0;
-    const pages = new Pager(() => {}, { fetchPage: asked.fetchPage, onPage: () => (left += 1), now: () => 7 });
-    return { asked, pages, left: () => left };
+    const pages = new Pager(() => {}, { fetchPage: service.fetchPage, onPage: () => (left += 1), now: () => 7 });
+    return { service, pages, left: () => left };
   }
 
   test("a filter's page stays until another one is requested", async () => {
-    const { asked, pages } = start();
+    const { service, pages } = start();
     pages.show('{"a":1}');
-    assert.deepEqual(asked.asked(), { filter: '{"a":1}', before: null, limit: 20 });
+    assert.deepEqual(service.lastRequest(), { filter: '{"a":1}', before: null, limit: 20 });
     assert.equal(pages.page, null);
     assert.notEqual(pages.pending, null);
-    await asked.answer(`[{"_id":"${ID}","a":1.0}]`, "next");
+    await service.respond(`[{"_id":"${ID}","a":1.0}]`, "next");
     assert.equal(pages.pending, null);
     assert.equal(pages.page.readAt, 7);
     assert.deepEqual(pages.page.rows.map(({ id, text }) => [id, text]), [[ID, '{"a":1.0}']]);
   });
 
   test("older and newer keep the filter", async () => {
-    const { asked, pages, left } = start();
+    const { service, pages, left } = start();
     pages.show("f");
-    await asked.answer("[]", "p1");
+    await service.respond("[]", "p1");
     pages.older();
-    assert.deepEqual([asked.asked().before, asked.asked().filter], ["p1", "f"]);
-    await asked.answer("[]", "p2");
+    assert.deepEqual([service.lastRequest().before, service.lastRequest().filter], ["p1", "f"]);
+    await service.respond("[]", "p2");
     pages.older();
-    await asked.answer("[]", null);
-    assert.equal(asked.asked().before, "p2");
+    await service.respond("[]", null);
+    assert.equal(service.lastRequest().before, "p2");
     assert.equal(pages.older(), undefined); // there is no page after the last
     pages.newer();
-    assert.equal(asked.asked().before, "p1");
-    await asked.answer("[]", "p2");
+    assert.equal(service.lastRequest().before, "p1");
+    await service.respond("[]", "p2");
     pages.newest();
-    assert.deepEqual(asked.asked(), { filter: "f", before: null, limit: 20 });
-    await asked.answer("[]");
+    assert.deepEqual(service.lastRequest(), { filter: "f", before: null, limit: 20 });
+    await service.respond("[]");
     assert.equal(pages.newer(), undefined);
     pages.live();
     assert.equal(pages.page, null);
@@ -75,41 +75,41 @@ describe("pages", () => {
   });
 
   test("from the live table, older starts at the last row, or at the newest page without a position", async () => {
-    const { asked, pages } = start();
+    const { service, pages } = start();
     pages.older(ID);
-    assert.deepEqual(asked.asked(), { filter: "", before: ID, limit: 20 });
-    await asked.answer("[]");
+    assert.deepEqual(service.lastRequest(), { filter: "", before: ID, limit: 20 });
+    await service.respond("[]");
     pages.newer();
-    assert.equal(asked.asked().before, null);
+    assert.equal(service.lastRequest().before, null);
     pages.live();
     pages.older(null);
-    assert.equal(asked.asked().before, null);
+    assert.equal(service.lastRequest().before, null);
   });
 
   test("a failed request leaves the page, and its problem ends with the next request", async () => {
-    const { asked, pages } = start();
+    const { service, pages } = start();
     pages.show("bad");
-    await asked.refuse("The filter is not JSON.");
+    await service.refuse("The filter is not JSON.");
     assert.deepEqual([pages.page, pages.pending, pages.problem], [null, null, "The filter is not JSON."]);
     pages.show("good");
     assert.equal(pages.problem, null);
-    await asked.answer("[]");
+    await service.respond("[]");
     const shown = pages.page;
     pages.show("bad again");
-    await asked.refuse("No.");
+    await service.refuse("No.");
     assert.equal(pages.page, shown);
   });
 
   test("a late response changes nothing", async () => {
-    const { asked, pages } = start();
+    const { service, pages } = start();
     pages.show("slow");
     pages.live();
-    await asked.answer('[{"_id":"late"}]');
+    await service.respond('[{"_id":"late"}]');
     assert.deepEqual([pages.page, pages.problem], [null, null]);
     pages.show("slow");
     pages.show("quick");
-    await asked.answer('[{"_id":"quick"}]');
-    await asked.answer('[{"_id":"slow"}]', null, -2);
+    await service.respond('[{"_id":"quick"}]');
+    await service.respond('[{"_id":"slow"}]', null, -2);
     assert.equal(pages.page.rows[0].id, "quick");
   });
 
@@ -166,14 +166,14 @@ describe("an open row", () => {
   });
 
   test("follows changes of its document, and keeps the text that was fetched", async () => {
-    let asked = 0;
-    const rows = new OpenRows(() => {}, { fetchText: () => Promise.resolve(`"read ${(asked += 1)}"`) });
+    let fetches = 0;
+    const rows = new OpenRows(() => {}, { fetchText: () => Promise.resolve(`"read ${(fetches += 1)}"`) });
     rows.toggle(live);
     assert.equal(rows.get({ ...live, text: '{"n":2.0}' }).text, `{"_id":"${ID}","n":2.0}`);
     assert.equal(rows.get({ ...live, truncated: true }).text, null);
     await settled();
     assert.equal(rows.get({ ...live, truncated: true }).text, '"read 1"');
-    assert.equal(asked, 1);
+    assert.equal(fetches, 1);
     assert.equal(rows.get(live).text, `{"_id":"${ID}","n":1.0}`);
   });
 

@@ -8,7 +8,7 @@ const ADDRESS = "http://localhost:5000/data";
 
 describe("a draft", () => {
   for (const text of ["{}", '{"key": "value"}', ' {\n"n": 9007199254740993} ', '{"_id": "0123456789abcdefABCDEF01"}', '{"__proto__": 1}']) {
-    test(`of ${JSON.stringify(text)} fits`, () => assert.equal(check(text).fits, true, check(text).message));
+    test(`${JSON.stringify(text)} is valid`, () => assert.equal(check(text).fits, true, check(text).message));
   }
 
   for (const [text, words] of [
@@ -29,26 +29,26 @@ describe("a draft", () => {
     [`{"a": "${"x".repeat(LARGEST_BYTES)}"}`, /at most 1 MiB\.$/],
     [`{"a": "${"é".repeat(LARGEST_BYTES / 2)}"}`, /at most 1 MiB\.$/],
   ]) {
-    test(`of ${JSON.stringify(text.slice(0, 30))} does not, and says why`, () => {
+    test(`${JSON.stringify(text.slice(0, 30))} is invalid, with a reason`, () => {
       assert.equal(check(text).fits, false);
       assert.match(check(text).message, words);
     });
   }
 
-  test("says what it is when it fits", () => assert.equal(check('{"a": 1, "b": 2}').message, "A JSON object of 2 fields, 16 B."));
+  test("has a size and a number of fields if it is valid", () => assert.equal(check('{"a": 1, "b": 2}').message, "A JSON object of 2 fields, 16 B."));
 });
 
 describe("the command", () => {
-  test("is the one that the documentation has", () => {
+  test("is the one in the documentation", () => {
     assert.equal(command('{"key":"value"}\n', ADDRESS), `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${ADDRESS}`);
   });
 
-  test("names a file for a text too long for a line", () => {
+  test("reads a long text from a file", () => {
     assert.equal(command(`{"a": "${"x".repeat(3_000)}"}`, ADDRESS), `curl -X POST -H "Content-Type: application/json" -d @document.json ${ADDRESS}`);
   });
 
   for (const text of ["it's", "''", "$HOME `id` $(id) \\ !! \"x\" ; & | > <", "two\nlines", "é 😀 \u202e", "-n", "@file"]) {
-    test(`gives a shell exactly ${JSON.stringify(text)}`, () => {
+    test(`quotes ${JSON.stringify(text)} for the shell`, () => {
       assert.equal(execFileSync("sh", ["-c", `printf %s ${quote(text)}`], { encoding: "utf8" }), text);
     });
   }

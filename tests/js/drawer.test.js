@@ -10,7 +10,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 describe("a tracked pod", () => {
   const view = { uid: "u1", phase: "Running", ready: true, restarts: 0, cpu_millicores: 5 };
 
-  test("changes with its status and not with its figures", () => {
+  test("changes with its status, but not with its figures", () => {
     const pod = new TrackedPod("u1");
     assert.equal(pod.update([view], 1), false);
     assert.equal(pod.update([{ ...view, cpu_millicores: 9 }], 2), false);
@@ -145,7 +145,7 @@ describe("a log session", () => {
     assert.equal(session.choice.previous, true);
   });
 
-  test("forgets the container and the filter with the pod", () => {
+  test("resets the container and the filter with the pod", () => {
     session.show("u1", [container("a"), container("b")]);
     session.choose({ container: "b" });
     session.choice.filter = "x";
@@ -161,12 +161,12 @@ describe("a log session", () => {
   });
 });
 
-describe("the log's texts", () => {
+describe("the log's status line", () => {
   const lines = new LineBuffer();
   for (let n = 0; n < 3; n += 1) lines.add({ at: null, text: "x" });
   const summary = (more) => logSummary({ lines, shown: 3, pending: 0, filter: "", paused: false, state: { word: "live" }, ...more });
 
-  test("count the lines, those that match and those that are held back", () => {
+  test("counts the lines, matches and held back lines", () => {
     assert.equal(summary({}), "3 lines");
     assert.equal(summary({ filter: "y", shown: 1 }), "1 of 3 lines");
     assert.equal(summary({ paused: true, pending: 2 }), "3 lines, 2 lines held back");
@@ -174,12 +174,12 @@ describe("the log's texts", () => {
     assert.match(summary({ state: { word: "away", problem: { message: "Lost." } } }), /Lost\.$/);
   });
 
-  test("say that a live log is paused", () => {
+  test("says that a live log is paused", () => {
     assert.equal(logStatus({ word: "live" }, true).word, "paused");
     assert.equal(logStatus({ word: "ended" }, true).word, "ended");
   });
 
-  test("explain an empty log", () => {
+  test("explains an empty log", () => {
     assert.equal(emptyLog({ word: "live" }, 3, ""), null);
     assert.equal(emptyLog({ word: "live" }, 3, "y").title, "Not found");
     assert.equal(emptyLog({ word: "refused", problem: { status: 403, message: "no" } }, 0, "").title, "Access denied");

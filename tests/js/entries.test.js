@@ -13,13 +13,13 @@ const ENTRIES = [
 ];
 const ids = (filter, text) => select(ENTRIES, filter, text).map(({ id }) => id).join("");
 
-describe("a filter takes", () => {
+describe("a filter selects", () => {
   for (const [filter, expected] of [["all", "1234"], ["change", "14"], ["event", "23"], ["warning", "34"], ["action", ""]]) {
     test(`${expected || "nothing"} as ${filter}`, () => assert.equal(ids(filter, ""), expected));
   }
 });
 
-describe("a text finds", () => {
+describe("a search finds", () => {
   for (const [name, filter, text, expected] of [
     ["a word in whatever case", "all", "MONGO", "234"],
     ["all of its words, in any order", "all", "failed  mongodb", "3"],
@@ -33,23 +33,23 @@ describe("a text finds", () => {
 });
 
 describe("filters", () => {
-  test("are offered with their counts, actions only when there are any", () => {
+  test("have counts, and include actions only if there are any", () => {
     assert.deepEqual(filters(ENTRIES, "all").map(({ id, count }) => [id, count]), [["all", 4], ["change", 2], ["event", 2], ["warning", 2]]);
-    const acted = [...ENTRIES, entry("5", "action", "busy", "operator restarts mongodb-0")];
-    assert.deepEqual(filters(acted, "all").at(-1), { id: "action", word: "Actions", count: 1 });
+    const withAction = [...ENTRIES, entry("5", "action", "busy", "operator restarts mongodb-0")];
+    assert.deepEqual(filters(withAction, "all").at(-1), { id: "action", word: "Actions", count: 1 });
   });
-  test("keep the chosen one when its last entry has gone", () => assert.equal(filters([], "action").at(-1).id, "action"));
+  test("keep the selected one after its last entry is dropped", () => assert.equal(filters([], "action").at(-1).id, "action"));
 });
 
 describe("a time is written", () => {
   const noon = new Date(2026, 10, 24, 12, 0, 5);
-  test("as the time of the reader's day", () => assert.equal(shortTime(noon.toISOString(), noon.getTime()), "12:00:05"));
-  test("with the date on another day", () => {
+  test("as the time of day in the reader's zone", () => assert.equal(shortTime(noon.toISOString(), noon.getTime()), "12:00:05"));
+  test("with the date if it is another day", () => {
     const next = new Date(2026, 10, 25, 0, 0, 1).getTime();
     assert.equal(shortTime(noon.toISOString(), next), "24 Nov 12:00:05");
   });
   test("in full with its date and zone", () => assert.match(fullTime(noon.toISOString()), /24 November 2026.*12:00:05 \S+/));
-  test("in a day that ends at the reader's midnight", () => {
+  test("with days that end at the reader's midnight", () => {
     assert.notEqual(day(new Date(2026, 10, 24, 23, 59, 59).getTime()), day(new Date(2026, 10, 25).getTime()));
     assert.equal(day(noon), day(noon.getTime()));
   });

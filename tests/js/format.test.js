@@ -13,7 +13,7 @@ describe("durations", () => {
   table(format.duration, [[0, "0.0 s"], [0.44, "0.4 s"], [9.9, "9.9 s"], [9.96, "9 s"], [59.9, "59 s"], [-2, "0.0 s"], [null, "—"]]);
   table(format.wholeDuration, [[0.9, "0 s"], [60, "1 min"], [3_599, "59 min"], [7_500, "2 h 05"], [200_000, "2 d"], [Number.NaN, "—"]]);
 
-  test("an age is measured against the moment given", () => {
+  test("an age is measured against the given time", () => {
     assert.equal(format.secondsSince("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:01:30Z")), 90);
     assert.equal(format.secondsSince(null, 0), null);
   });
@@ -50,7 +50,7 @@ describe("names", () => {
 });
 
 describe("JSON", () => {
-  test("a document is one line, exact where the server sent its text", () => {
+  test("a document is one line, exact if the server sent its text", () => {
     assert.equal(format.jsonLine({ document: { key: "value" } }), '{"key":"value"}');
     assert.equal(format.jsonLine({ document: { n: 9007199254740992 }, text: '{"n":9007199254740993}' }), '{"n":9007199254740993}');
   });

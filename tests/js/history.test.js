@@ -11,15 +11,15 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 // A server whose responses the test controls. It records the requests.
 class Server {
-  asked = [];
+  requests = [];
   #waiting = [];
 
-  ask = (since) => {
-    this.asked.push(since);
+  fetchSince = (since) => {
+    this.requests.push(since);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   };
 
-  async answer(tables = {}, { epoch = "e", pods = {} } = {}) {
+  async respond(tables = {}, { epoch = "e", pods = {} } = {}) {
     this.#waiting.shift().resolve({ epoch, tables, pods });
     await settle();
   }
@@ -37,7 +37,7 @@ beforeEach(() => {
   redraws = 0;
   pauses = [];
   past = new MetricsHistory(() => (redraws += 1), {
-    fetchSince: server.ask,
+    fetchSince: server.fetchSince,
     later: (action, ms) => pauses.push([action, ms]),
     random: () => 1,
   });
@@ -57,8 +57,8 @@ describe("the history", () => {
 
   test("first requests everything", async () => {
     past.load("e");
-    assert.deepEqual(server.asked, [0]);
-    await server.answer({ cpu: cpu(1, 2) });
+    assert.deepEqual(server.requests, [0]);
+    await server.respond({ cpu: cpu(1, 2) });
     assert.deepEqual(times(), [1, 2]);
     assert.equal(redraws, 1);
   });
@@ -74,33 +74,33 @@ describe("the history", () => {
     past.load("e");
     past.append(points("cpu", 11));
     past.append(points("cpu", 12));
-    await server.answer({ cpu: cpu(8, 9, 10, 11) });
+    await server.respond({ cpu: cpu(8, 9, 10, 11) });
     past.append(points("cpu", 13));
     assert.deepEqual(times(), [8, 9, 10, 11, 12, 13]);
   });
 
   test("fills a gap with the next load, requesting only the time that may be missing", async () => {
     past.load("e");
-    await server.answer({ cpu: cpu(998, 999, 1_000) });
+    await server.respond({ cpu: cpu(998, 999, 1_000) });
     past.load("e"); // after a reconnect
     past.append(points("cpu", 1_005));
-    assert.deepEqual(server.asked, [0, T0 + 1_000 - 120]);
-    await server.answer({ cpu: cpu(999, 1_000, 1_001, 1_002, 1_003, 1_004, 1_005) });
+    assert.deepEqual(server.requests, [0, T0 + 1_000 - 120]);
+    await server.respond({ cpu: cpu(999, 1_000, 1_001, 1_002, 1_003, 1_004, 1_005) });
     assert.deepEqual(times(), [998, 999, 1_000, 1_001, 1_002, 1_003, 1_004, 1_005]);
   });
 
   test("accepts a sample that is older than other tables' points", async () => {
     past.load("e");
-    await server.answer({ traffic: { at: [T0 + 1_000] }, cpu: cpu(985) });
+    await server.respond({ traffic: { at: [T0 + 1_000] }, cpu: cpu(985) });
     past.load("e");
-    assert.ok(server.asked[1] < T0 + 990);
-    await server.answer({ traffic: { at: [T0 + 1_001] }, cpu: cpu(990) });
+    assert.ok(server.requests[1] < T0 + 990);
+    await server.respond({ traffic: { at: [T0 + 1_001] }, cpu: cpu(990) });
     assert.deepEqual(times(), [985, 990]);
   });
 
   test("retries with backoff and still fills the same gap", async () => {
     past.load("e");
-    await server.answer({ cpu: cpu(1_000) });
+    await server.respond({ cpu: cpu(1_000) });
     past.load("e");
     await server.fail();
     past.append(points("cpu", 1_010));
@@ -108,11 +108,11 @@ describe("the history", () => {
     await server.fail();
     assert.deepEqual(pauses.map(([, ms]) => ms), [2_000]);
     await wake();
-    assert.deepEqual(server.asked.slice(1), Array(3).fill(T0 + 880));
-    await server.answer({ cpu: cpu(1_005) });
+    assert.deepEqual(server.requests.slice(1), Array(3).fill(T0 + 880));
+    await server.respond({ cpu: cpu(1_005) });
     assert.deepEqual(times(), [1_000, 1_005, 1_010]);
     past.load("e");
-    assert.equal(server.asked.at(-1), T0 + 890);
+    assert.equal(server.requests.at(-1), T0 + 890);
   });
 
   test("limits the backoff to half a minute", async () => {
@@ -129,10 +129,10 @@ describe("the history", () => {
     await server.fail();
     past.load("e");
     await settle();
-    assert.equal(server.asked.length, 2);
-    await server.answer({ cpu: cpu(1) });
+    assert.equal(server.requests.length, 2);
+    await server.respond({ cpu: cpu(1) });
     await wake(); // the cancelled backoff makes no request
-    assert.equal(server.asked.length, 2);
+    assert.equal(server.requests.length, 2);
     assert.deepEqual(times(), [1]);
   });
 
@@ -140,20 +140,20 @@ describe("the history", () => {
     past.load("e");
     past.load("e");
     past.load("e");
-    assert.equal(server.asked.length, 1);
-    await server.answer({ cpu: cpu(1) });
-    assert.deepEqual(server.asked, [0, 0]);
-    await server.answer({ cpu: cpu(1, 2) });
-    assert.equal(server.asked.length, 2);
+    assert.equal(server.requests.length, 1);
+    await server.respond({ cpu: cpu(1) });
+    assert.deepEqual(server.requests, [0, 0]);
+    await server.respond({ cpu: cpu(1, 2) });
+    assert.equal(server.requests.length, 2);
     assert.deepEqual(times(), [1, 2]);
   });
 
   test("requests everything from a restarted dashboard, and keeps the past with a gap", async () => {
     past.load("e");
-    await server.answer({ cpu: cpu(1, 2), replicas: { at: [T0], desired: [2], ready: [2] }, traffic: { at: [T0 + 5], requests: [1] } });
+    await server.respond({ cpu: cpu(1, 2), replicas: { at: [T0], desired: [2], ready: [2] }, traffic: { at: [T0 + 5], requests: [1] } });
     past.load("f");
-    assert.deepEqual(server.asked, [0, 0]);
-    await server.answer({ cpu: cpu(20), replicas: { at: [T0 + 18], desired: [3], ready: [2] } }, { epoch: "f" });
+    assert.deepEqual(server.requests, [0, 0]);
+    await server.respond({ cpu: cpu(20), replicas: { at: [T0 + 18], desired: [3], ready: [2] } }, { epoch: "f" });
     assert.deepEqual(times(), [1, 2, 2.001, 20]);
     assert.deepEqual(past.table("cpu").percent, [1, 2, null, 20]);
     assert.deepEqual(times("replicas"), [0, 5.001, 18]); // two pods until the last known time
@@ -162,23 +162,23 @@ describe("the history", () => {
 
   test("replaces points of the time that a restarted dashboard knows", async () => {
     past.load("e");
-    await server.answer({ cpu: cpu(1, 2, 3, 4) });
+    await server.respond({ cpu: cpu(1, 2, 3, 4) });
     past.load("f");
     past.append(points("cpu", 7));
-    await server.answer({ cpu: { at: [T0 + 2.5, T0 + 6], percent: [25, 60] } }, { epoch: "f" });
+    await server.respond({ cpu: { at: [T0 + 2.5, T0 + 6], percent: [25, 60] } }, { epoch: "f" });
     assert.deepEqual(times(), [1, 2, 2.5, 6, 7]);
     past.load("f");
-    await server.answer({ cpu: { at: [T0 + 2.6], percent: [0] } }, { epoch: "f" });
+    await server.respond({ cpu: { at: [T0 + 2.6], percent: [0] } }, { epoch: "f" });
     assert.deepEqual(times(), [1, 2, 2.5, 2.6, 6, 7]); // only once
   });
 
   test("rejects the history of another epoch than the snapshot's", async () => {
     past.load("e");
-    await server.answer({ cpu: cpu(1) }, { epoch: "f" });
+    await server.respond({ cpu: cpu(1) }, { epoch: "f" });
     assert.deepEqual(times(), []);
     past.load("f");
     await settle();
-    await server.answer({ cpu: cpu(1) }, { epoch: "f" });
+    await server.respond({ cpu: cpu(1) }, { epoch: "f" });
     assert.deepEqual(times(), [1]);
   });
 
@@ -247,7 +247,7 @@ describe("a pod's history", () => {
     past.append({ pods: { gone: spark(1), stays: spark(1) } });
     past.load("e");
     past.append({ pods: { new: spark(2) } });
-    await server.answer({}, { pods: { stays: spark() } });
+    await server.respond({}, { pods: { stays: spark() } });
     assert.equal(past.pod("gone"), undefined);
     assert.deepEqual(past.pod("stays").at, [T0 + 1]);
     assert.deepEqual(past.pod("new").at, [T0 + 2]);

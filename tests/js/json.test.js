@@ -14,10 +14,10 @@ describe("parts", () => {
     ['{"a":1.0,"b":{"c":[{}]}}', ['"a":1.0', '"b":{"c":[{}]}']],
     ['["\\"},{\\\\"]', ['"\\"},{\\\\"']],
   ]) {
-    test(`${json} is cut at its own commas only`, () => assert.deepEqual(parts(json), expected));
+    test(`${json} is split only at its outer commas`, () => assert.deepEqual(parts(json), expected));
   }
 
-  test("an answer of megabytes is cut without trouble", () => {
+  test("a response of megabytes is split without a stack overflow", () => {
     const long = `{"_id":"a","text":"${"x".repeat(3_000_000)}${'\\"'.repeat(200_000)}"}`;
     assert.deepEqual(parts(`[${long},1]`), [long, "1"]);
     assert.equal(parts(`[${'{"a":[]},'.repeat(100_000)}1]`).length, 100_001);
@@ -32,21 +32,21 @@ describe("the id of a document", () => {
     ['{"_id":"only"}', "only", "{}"],
     ["{}", null, "{}"],
   ]) {
-    test(`of ${json} is ${id}, and the rest stays as written`, () => assert.deepEqual(takeId(json), { id, text }));
+    test(`of ${json} is ${id}, and the rest is unchanged`, () => assert.deepEqual(takeId(json), { id, text }));
   }
 });
 
 describe("indenting", () => {
   for (const value of [{}, [], { a: [] }, { a: { b: [1, "x, {y}: [z]", null, true] }, c: -1.5e-7 }, { quote: 'a"b\\', empty: "" }, [[], [{}]], "text", 3]) {
     const json = JSON.stringify(value);
-    test(`${json} is done as JSON.stringify would`, () => assert.equal(indent(json), JSON.stringify(value, null, 2)));
+    test(`${json} is indented as by JSON.stringify`, () => assert.equal(indent(json), JSON.stringify(value, null, 2)));
   }
 
-  test("keeps every number as it was written", () => {
+  test("keeps every number as written", () => {
     assert.equal(indent(EXACT), '{\n  "n": 9007199254740993,\n  "whole": 1.0,\n  "e": 1e2\n}');
   });
 
-  test("stops where it is told, even in what would become a thousand times as long", () => {
+  test("stops at a limit, even if the result would be a thousand times as long", () => {
     const deep = `${"[1,".repeat(100)}${"[],".repeat(300_000)}1${"]".repeat(100)}`;
     assert.equal(indent(deep, 10_000).length, 10_000);
     assert.equal(indent('"xxxxxxxx"', 4), '"xxx');

@@ -21,7 +21,7 @@ describe("text", () => {
     test(`${JSON.stringify(input)} is shown as ${JSON.stringify(expected)}`, () => assert.equal(plainText(input), expected));
   }
 
-  test("escapes without an end take no time", () => {
+  test("unterminated escapes take linear time", () => {
     const began = performance.now();
     plainText("\x1b[".repeat(50_000) + "0".repeat(50_000) + "\x1b]".repeat(50_000));
     assert.ok(performance.now() - began < 5_000);
@@ -32,7 +32,7 @@ describe("a line", () => {
   test("has a timestamp and a text", () => assert.deepEqual(parseLine(`${stamp(1)} hello  world`), { at: stamp(1), text: "hello  world" }));
   test("may be empty", () => assert.deepEqual(parseLine(`${stamp(1)} `), { at: stamp(1), text: "" }));
   test("may have another zone", () => assert.equal(parseLine("2026-05-28T21:26:01+02:00 x").at, "2026-05-28T21:26:01+02:00"));
-  test("without a timestamp is the dashboard's", () => assert.deepEqual(parseLine("The log broke off."), { at: null, text: "The log broke off." }));
+  test("without a timestamp is a message of the dashboard", () => assert.deepEqual(parseLine("The log broke off."), { at: null, text: "The log broke off." }));
   test("matches a part of its text in any case", () => {
     assert.ok(matches({ text: "GET /data" }, "get /D"));
     assert.ok(matches({ text: "x" }, ""));
@@ -49,7 +49,7 @@ describe("timestamps", () => {
 });
 
 describe("chunks", () => {
-  test("become lines wherever they are split", () => {
+  test("become lines, wherever they are split", () => {
     const split = lineSplitter();
     assert.deepEqual([split("on"), split("e\ntwo\n\nth"), split("ree\n")], [[], ["one", "two"], ["three"]]);
   });

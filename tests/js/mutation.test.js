@@ -5,26 +5,26 @@ import { Mutation } from "../../static/js/lib/mutation.js";
 import { Problem } from "../../static/js/lib/request.js";
 
 test("a second request is ignored while the first is pending", async () => {
-  const asked = [];
-  let answer;
+  const requests = [];
+  let respond;
   let drawn = 0;
-  const one = new Mutation(() => (drawn += 1), (...request) => (asked.push(request), new Promise((resolve) => (answer = resolve))));
+  const one = new Mutation(() => (drawn += 1), (...request) => (requests.push(request), new Promise((resolve) => (respond = resolve))));
   const first = one.run("POST", "/api/runs", { demo: "autoscale" });
   assert.equal(await one.run("POST", "/api/runs", { demo: "autoscale" }), undefined);
   assert.equal(one.busy, true);
-  answer({ id: "a" });
+  respond({ id: "a" });
   assert.deepEqual(await first, { id: "a" });
-  assert.deepEqual(asked, [["POST", "/api/runs", { json: '{"demo":"autoscale"}' }]]);
+  assert.deepEqual(requests, [["POST", "/api/runs", { json: '{"demo":"autoscale"}' }]]);
   assert.equal(one.busy, false);
   assert.equal(drawn, 2);
 });
 
 test("a problem names the lease's holder, and is cleared by the next request", async () => {
-  const answers = [new Problem(409, "A run is going.", "dashboard-2"), new Problem(409, "Held by dashboard-2.", "dashboard-2"), null];
+  const responses = [new Problem(409, "A run is going.", "dashboard-2"), new Problem(409, "Held by dashboard-2.", "dashboard-2"), null];
   const one = new Mutation(() => {}, async () => {
-    const answer = answers.shift();
-    if (answer) throw answer;
-    return answer;
+    const response = responses.shift();
+    if (response) throw response;
+    return response;
   });
   assert.equal(await one.run("POST", "/api/runs"), undefined);
   assert.equal(one.problem, "A run is going. dashboard-2 holds the lease.");

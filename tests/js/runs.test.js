@@ -12,11 +12,11 @@ describe("a card shows", () => {
   const whole = { ...summary, steps: [{}] };
 
   test("nothing before any run", () => assert.equal(latest({ run: null, runs: [] }, "autoscale", null), null));
-  test("the run under way", () => {
-    const under = run("a", "autoscale", "running");
-    assert.equal(latest({ run: under, runs: [under] }, "autoscale", whole), under);
+  test("the active run", () => {
+    const active = run("a", "autoscale", "running");
+    assert.equal(latest({ run: active, runs: [active] }, "autoscale", whole), active);
   });
-  test("its demo's latest while the other demo runs, in full where the page saw it in full", () => {
+  test("its demo's latest run while the other demo runs, with its steps if the page has them", () => {
     const state = { run: run("c", "persistence", "running"), runs: [run("c", "persistence", "running"), summary] };
     assert.equal(latest(state, "autoscale", null), summary);
     assert.equal(latest(state, "autoscale", whole), whole);
@@ -24,20 +24,20 @@ describe("a card shows", () => {
   test("a verdict that arrived during a disconnection", () => {
     assert.equal(latest({ run: null, runs: [summary] }, "autoscale", { ...whole, verdict: "running" }), summary);
   });
-  test("a newer run than the one that the page saw", () => {
+  test("a newer run than the one that the page has", () => {
     const newer = run("d", "autoscale", "fail");
     assert.equal(latest({ run: null, runs: [newer, summary] }, "autoscale", whole), newer);
   });
-  test("under it at most five earlier runs of its demo", () => {
+  test("at most five earlier runs of its demo", () => {
     const runs = Array.from({ length: 9 }, (_, index) => run(String(index), index === 3 ? "persistence" : "autoscale"));
     assert.deepEqual(earlier({ runs }, "autoscale", runs[0]).map(({ id }) => id), ["1", "2", "4", "5", "6"]);
     assert.deepEqual(earlier({ runs: undefined }, "autoscale", null), []);
   });
 });
 
-describe("the reason why nothing can be started", () => {
+describe("the reason why no run can start", () => {
   test("is null when nothing runs", () => assert.equal(blockedReason({ run: run("a", "autoscale"), lease: null }), null));
-  test("names the run and who started it", () => {
+  test("names the run and its operator", () => {
     const words = blockedReason({ run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START } });
     assert.match(words, /^One run at a time: the autoscale run by operator holds the lease since \d\d:00:00\.$/);
   });
@@ -64,7 +64,7 @@ describe("the reason why nothing can be started", () => {
   });
 });
 
-describe("a time", () => {
+describe("an elapsed time", () => {
   for (const [s, whole, words] of [
     [null, false, ""],
     [0, false, "0.0 s"],
@@ -77,7 +77,7 @@ describe("a time", () => {
   ]) {
     test(`of ${s} s is "${words}"`, () => assert.equal(formatElapsed(s, whole).replace("\u00a0", " "), words));
   }
-  test("runs until its end, or now", () => {
+  test("ends with the step, or now", () => {
     assert.equal(elapsedSeconds({ started: START, ended: "2026-11-25T12:00:02.500Z" }, 0), 2.5);
     assert.equal(elapsedSeconds({ started: START, ended: null }, Date.parse(START) + 4_000), 4);
     assert.equal(elapsedSeconds({ started: START, ended: null }, Date.parse(START) - 4_000), 0, "clocks differ");
@@ -85,7 +85,7 @@ describe("a time", () => {
   });
 });
 
-test("an unknown verdict is no pass", () => {
+test("an unknown verdict is not shown as a pass", () => {
   assert.equal(verdictStatus({ verdict: "splendid" }).word, "INCONCLUSIVE");
   assert.equal(stepStatus({ state: "odd" }).word, "waiting");
 });

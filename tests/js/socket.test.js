@@ -27,17 +27,17 @@ class Socket extends EventEmitter {
   }
 }
 
-let socket, time, feed, refusal, later;
+let socket, time, feed, reason, later;
 
 beforeEach(() => {
   socket = new Socket();
   time = 1_000;
-  refusal = null;
+  reason = null;
   later = [];
   feed = new Feed(socket, {
     now: () => time,
     onChange: () => {},
-    connectError: async () => refusal,
+    connectError: async () => reason,
     later: (action, after) => later.push([action, after]),
   });
 });
@@ -128,12 +128,12 @@ describe("the feed", () => {
   });
 
   test("keeps the reason of a refused connection until one succeeds", async () => {
-    refusal = "As many pages as can be served are open.";
+    reason = "As many pages as can be served are open.";
     socket.receive("connect_error", new Error("websocket error"));
     await new Promise(setImmediate);
-    assert.equal(feed.refusal, refusal);
+    assert.equal(feed.connectError, reason);
     begin();
-    assert.equal(feed.refusal, null);
+    assert.equal(feed.connectError, null);
   });
 
   test("reconnects after a refusal that Socket.IO does not retry", () => {

@@ -8,7 +8,7 @@ const CASES = new URL("../cases/patches.json", import.meta.url);
 const POD = { uid: "u1", name: "flask-a", ready: false };
 const OTHER = { uid: "u2", name: "flask-b", ready: true };
 
-describe("the cases shared with the server", { skip: !existsSync(CASES) && "tests/cases/patches.json is not there" }, () => {
+describe("the test cases shared with the server", { skip: !existsSync(CASES) && "tests/cases/patches.json is not there" }, () => {
   for (const { name, old, new: expected, changes } of existsSync(CASES) ? JSON.parse(readFileSync(CASES, "utf8")) : []) {
     test(name, () => {
       const before = structuredClone(old);
@@ -19,7 +19,7 @@ describe("the cases shared with the server", { skip: !existsSync(CASES) && "test
 });
 
 describe("patch", () => {
-  test("sets a key inside the element with that uid, wherever it stands", () => {
+  test("sets a key in the element with that uid, at any index", () => {
     const state = { pods: [OTHER, POD] };
     assert.deepEqual(patch(state, [["set", ["pods", "u1", "ready"], true]]), { pods: [OTHER, { ...POD, ready: true }] });
   });
@@ -47,7 +47,7 @@ describe("patch", () => {
     assert.deepEqual(patch({ a: 1 }, [["set", [], { b: 2 }]]), { b: 2 });
   });
 
-  test("leaves the old state, and the change's own value, as they were", () => {
+  test("does not modify the old state or the change's value", () => {
     const state = { pods: [POD], mongo: { count: 1 } };
     const before = structuredClone(state);
     const value = { uid: "u3", deep: { n: 1 } };
@@ -56,7 +56,7 @@ describe("patch", () => {
     assert.equal(value.deep.n, 1);
   });
 
-  test("keeps what no change touched the same object, so that a view may skip it", () => {
+  test("keeps unchanged parts the same objects, so that views can skip them", () => {
     const state = { pods: [POD, OTHER], mongo: { count: 1 } };
     const next = patch(state, [["set", ["pods", "u1", "ready"], true]]);
     assert.equal(next.mongo, state.mongo);
@@ -64,7 +64,7 @@ describe("patch", () => {
     assert.notEqual(next.pods, state.pods);
   });
 
-  test("keeps a key named __proto__ a key", () => {
+  test("sets a key named __proto__ as an ordinary key", () => {
     const next = patch({ document: {} }, [["set", ["document", "__proto__"], { admin: true }], ["set", ["document", "__proto__", "x"], 1]]);
     assert.equal(JSON.stringify(next), '{"document":{"__proto__":{"admin":true,"x":1}}}');
     assert.equal(next.document.admin, undefined);

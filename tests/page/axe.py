@@ -1,7 +1,4 @@
-"""axe-core, which finds what keeps people with disabilities out of a page.
-
-It is fetched from npm once, and kept outside the tree.
-"""
+"""Accessibility tests by axe-core, which is fetched from npm once and cached outside the tree."""
 
 import hashlib
 import subprocess
@@ -12,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser import held_still, settle
+from tests.browser import frozen, wait_until_idle
 from tools.cluster.instance import cache_directory
 
 VERSION = "4.14.1"
@@ -21,9 +18,9 @@ SHA512 = (
     "4f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5"
 )
 
-LOOKS = 5  # at a page that fades in the middle of a look, as it does while its connection is slow
+TRIES = 5  # for a page that fades during a test, because its connection is slow
 
-# What is found, or null where the page faded meanwhile.
+# Resolves to the violations, or to null if the page has faded in the meantime.
 RUN = """async (within) => {
   const root = document.documentElement;
   let faded = false;
@@ -38,37 +35,37 @@ RUN = """async (within) => {
 
 
 def script() -> Path:
-    """Where it is, after having been fetched if need be."""
-    kept = cache_directory() / f"axe-core-{VERSION}.min.js"
-    if not kept.exists():
+    """Return the script's path. Fetches it if it is missing."""
+    cached = cache_directory() / f"axe-core-{VERSION}.min.js"
+    if not cached.exists():
         with tempfile.TemporaryDirectory() as directory:
             fetched = _fetch(directory)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(fetched)
-    return kept
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_bytes(fetched)
+    return cached
 
 
 def violations(page: Page, within: str = "html") -> list[str]:
-    """What it finds in the page at rest, each with its elements. The page's context must bypass the CSP.
+    """Return the violations on the idle page, each with its elements. The page's context must bypass the CSP.
 
-    Motion is none of its subjects: a colour that is on its way from one to another is no colour of the page's.
+    Motion is reduced, since axe-core would test colours in the middle of their transitions.
     """
     page.emulate_media(reduced_motion="reduce")
     if not page.evaluate("() => 'axe' in globalThis"):
         page.add_script_tag(path=script())
-    for _ in range(LOOKS):
-        settle(page)
-        with held_still(page):
+    for _ in range(TRIES):
+        wait_until_idle(page)
+        with frozen(page):
             found: list[Any] | None = page.evaluate(RUN, within)
         if found is not None:
             return [str(one) for one in found]
-    raise AssertionError(f"the page faded in each of {LOOKS} looks")
+    raise AssertionError(f"the page faded in each of {TRIES} tries")
 
 
 def _fetch(directory: str) -> bytes:
     subprocess.run(["npm", "pack", "--silent", f"axe-core@{VERSION}"], cwd=directory, check=True, capture_output=True)
     archive = Path(directory) / f"axe-core-{VERSION}.tgz"
-    assert hashlib.sha512(archive.read_bytes()).hexdigest() == SHA512, "this is not the axe-core that was published"
+    assert hashlib.sha512(archive.read_bytes()).hexdigest() == SHA512, "the archive has another checksum"
     with tarfile.open(archive) as unpacked:
         member = unpacked.extractfile("package/axe.min.js")
         assert member is not None

@@ -10,71 +10,81 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import EXPECT_MS, complaints, settle
-from tests.page.mock import TOKENS, Mock
+from tests.browser import EXPECT_MS, collect_errors, wait_until_idle
+from tests.page.mock import TOKENS, MockProcess
 
 Visit = Callable[..., Page]
 
-# Mocks of one test that must end after its pages: a page logs errors when its mock has ended.
-OUTLIVES = {"own", "dashboard", "slow"}
+# Fixtures whose mock must end after the test's pages, because a page logs errors once its mock has ended.
+MOCK_FIXTURES = {"own", "dashboard", "slow"}
 
 
 @pytest.fixture(scope="session")
-def mock() -> Iterator[Mock]:
+def mock() -> Iterator[MockProcess]:
     """A quiet simulation after an eventful hour: pods stay, documents arrive. For tests that read or add documents."""
-    started = Mock(MOCK_QUIET="1")
+    started = MockProcess(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
 @pytest.fixture(scope="session")
-def quick() -> Iterator[Mock]:
+def quick() -> Iterator[MockProcess]:
     """The whole simulation in 12 s, repeatedly. For tests that only read."""
-    started = Mock(MOCK_SPEED="20")
+    started = MockProcess(MOCK_SPEED="20")
     yield started
     started.stop()
 
 
 @pytest.fixture
-def own() -> Iterator[Mock]:
+def own() -> Iterator[MockProcess]:
     """A mock that the test may stop, suspend and break."""
-    started = Mock(MOCK_QUIET="1")
+    started = MockProcess(MOCK_QUIET="1")
     yield started
     started.stop()
 
 
 @pytest.fixture
-def visit(browser: Browser, mock: Mock, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Return a function that opens a page, signed in and settled.
 
-    Errors that the page logs fail the test, unless they match the pattern `bears`.
+    Errors that the page logs fail the test, unless they match the pattern `allowed_errors`.
     """
-    for name in OUTLIVES & set(request.fixturenames):
+    for name in MOCK_FIXTURES & set(request.fixturenames):
         request.getfixturevalue(name)
     visited: list[tuple[BrowserContext, list[str], str]] = []
 
     def open_page(
-        at: Mock = mock, role: str = "operator", width: int = 1440, height: int = 900, bears: str = "", **options: Any
+        at: MockProcess = mock,
+        role: str = "operator",
+        width: int = 1440,
+        height: int = 900,
+        allowed_errors: str = "",
+        **options: Any,
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(EXPECT_MS)
         context.request.post(f"{at.url}/login", data={"token": TOKENS[role]})
         page = context.new_page()
-        visited.append((context, complaints(page), bears))
+        visited.append((context, collect_errors(page), allowed_errors))
         page.goto(at.url)
         page.wait_for_selector('[data-connection="live"]')
         page.wait_for_selector("[data-pod]")
-        settle(page)
+        wait_until_idle(page)
         return page
 
     yield open_page
     for context, _, _ in visited:
         context.close()
-    logged = [one for _, complaints_, bears in visited for one in complaints_ if not bears or not re.search(bears, one)]
+    logged = [
+        one
+        for _, errors, allowed_errors in visited
+        for one in errors
+        if not allowed_errors or not re.search(allowed_errors, one)
+    ]
     assert not logged
 
 
-def shared(started: Mock) -> Iterator[Mock]:
+def shared(started: MockProcess) -> Iterator[MockProcess]:
     """Yield a mock that is idle before and after the test."""
     started.rest()
     yield started

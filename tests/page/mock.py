@@ -1,21 +1,20 @@
-"""The mock as a process of its own, which a test may stop, suspend and start again."""
+"""The mock as a process that a test may stop, suspend and start again."""
 
-import json
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-from tests.dashboard.stubs import OPERATOR, VIEWER, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import OPERATOR, VIEWER
 
 TOKENS = {"operator": OPERATOR, "viewer": VIEWER}
 VIEWERS = 20
 REST_SECONDS = 120.0  # until a killed database is back, on a busy machine
 
 
-class Mock(Served):
+class MockProcess(DashboardProcess):
     """`options` are environment variables such as MOCK_SPEED."""
 
     def __init__(self, **options: str) -> None:
@@ -28,25 +27,17 @@ class Mock(Served):
         self.rest()
 
     def stop(self) -> None:
-        self.go_on()
+        self.resume()
         super().stop()
 
     def post(self, document: object) -> str:
         """Store a document with the operator's token. Returns its id."""
-        return str(self.ask("POST", "/api/documents", document)["id"])
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Make a request with the operator's token. Returns the JSON."""
-        headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310
-        with urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
+        return str(self.request("POST", "/api/documents", document)["id"])
 
     def rest(self) -> None:
         """End the active run and load and wait until the mock is idle, so that tests do not affect each other."""
         end = time.monotonic() + REST_SECONDS
-        while self._is_busy(self.ask("GET", "/api/state")):
+        while self._is_busy(self.request("GET", "/api/state")):
             assert time.monotonic() < end, f"not idle within {REST_SECONDS:g} s"
             time.sleep(0.1)
 
@@ -54,18 +45,18 @@ class Mock(Served):
         """Request the end of the active run or load. Returns whether anything is still active."""
         run, load = state["run"], state["load"]
         if run and run["verdict"] == "running":
-            self.ask("DELETE", f"/api/runs/{run['id']}")
+            self.request("DELETE", f"/api/runs/{run['id']}")
             return True
         if load and load["active"]:
-            self.ask("DELETE", "/api/load")
+            self.request("DELETE", "/api/load")
             return True
         return bool(state["lease"]) or not any(pod["ready"] for pod in state["pods"] if pod["app"] == "mongodb")
 
-    def hold(self) -> None:
+    def suspend(self) -> None:
         """Suspend the process; its connections stay open."""
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

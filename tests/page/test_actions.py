@@ -10,7 +10,7 @@ from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 from dashboard.load.options import MOST_RATE, MOST_SECONDS
 from tests.page import axe
 from tests.page.conftest import Visit, shared
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -19,14 +19,14 @@ DATABASE = "mongodb-0"
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Mock]:
-    mock = Mock(MOCK_QUIET="1")
+def started() -> Iterator[MockProcess]:
+    mock = MockProcess(MOCK_QUIET="1")
     yield mock
     mock.stop()
 
 
 @pytest.fixture
-def dashboard(started: Mock) -> Iterator[Mock]:
+def dashboard(started: MockProcess) -> Iterator[MockProcess]:
     """A mock that tests share and leave idle."""
     yield from shared(started)
 
@@ -35,12 +35,12 @@ def panel(page: Page) -> Locator:
     return page.locator("#actions")
 
 
-def uid(dashboard: Mock) -> str:
-    return next(str(pod["uid"]) for pod in dashboard.ask("GET", "/api/state")["pods"] if pod["name"] == DATABASE)
+def uid(dashboard: MockProcess) -> str:
+    return next(str(pod["uid"]) for pod in dashboard.request("GET", "/api/state")["pods"] if pod["name"] == DATABASE)
 
 
-def restarts(dashboard: Mock) -> list[Any]:
-    return [one for one in dashboard.ask("GET", "/api/audit") if one["action"].startswith("restart")]
+def restarts(dashboard: MockProcess) -> list[Any]:
+    return [one for one in dashboard.request("GET", "/api/audit") if one["action"].startswith("restart")]
 
 
 def open_dialog(page: Page) -> Locator:
@@ -51,7 +51,7 @@ def open_dialog(page: Page) -> Locator:
     return dialog
 
 
-def test_load_starts_shows_figures_and_stops(dashboard: Mock, visit: Visit) -> None:
+def test_load_starts_shows_figures_and_stops(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     panel(page).get_by_label("requests a second").fill("240")
     panel(page).get_by_label("for seconds").fill("300")
@@ -70,7 +70,7 @@ def test_load_starts_shows_figures_and_stops(dashboard: Mock, visit: Visit) -> N
     assert max(load["offered"]) == 240
 
 
-def test_load_can_be_stopped_while_its_start_is_pending(dashboard: Mock, visit: Visit) -> None:
+def test_load_can_be_stopped_while_its_start_is_pending(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     pending: list[tuple[Route, APIResponse]] = []
     page.route("**/api/load", lambda route: pending.append((route, route.fetch())), times=1)
@@ -84,8 +84,8 @@ def test_load_can_be_stopped_while_its_start_is_pending(dashboard: Mock, visit: 
     expect(panel(page).get_by_role("button", name="Start load")).to_have_attribute("aria-busy", "false")
 
 
-def test_form_has_the_server_limits(dashboard: Mock, visit: Visit) -> None:
-    page = visit(at=dashboard, bears=REFUSED)
+def test_form_has_the_server_limits(dashboard: MockProcess, visit: Visit) -> None:
+    page = visit(at=dashboard, allowed_errors=REFUSED)
     rate, seconds = panel(page).get_by_label("requests a second"), panel(page).get_by_label("for seconds")
     assert (rate.get_attribute("max"), seconds.get_attribute("max")) == (f"{MOST_RATE:g}", f"{MOST_SECONDS:g}")
     rate.fill(f"{MOST_RATE + 1:g}")
@@ -97,7 +97,7 @@ def test_form_has_the_server_limits(dashboard: Mock, visit: Visit) -> None:
     expect(panel(page).get_by_role("alert")).to_contain_text("must be from 1 to 2000")
 
 
-def test_dialog_shows_pod_uid_and_command(dashboard: Mock, visit: Visit) -> None:
+def test_dialog_shows_pod_uid_and_command(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     dialog = open_dialog(page)
     expect(dialog).to_contain_text(DATABASE)
@@ -112,7 +112,7 @@ def test_dialog_shows_pod_uid_and_command(dashboard: Mock, visit: Visit) -> None
 
 
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
-def test_double_click_restarts_once(own: Mock, visit: Visit, mode: str) -> None:
+def test_double_click_restarts_once(own: MockProcess, visit: Visit, mode: str) -> None:
     page = visit(at=own)
     before = uid(own)
     dialog = open_dialog(page)
@@ -133,11 +133,11 @@ def test_double_click_restarts_once(own: Mock, visit: Visit, mode: str) -> None:
     )
 
 
-def test_replaced_pod_is_not_restarted(own: Mock, visit: Visit) -> None:
+def test_replaced_pod_is_not_restarted(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
     before = uid(own)
-    own.ask("POST", "/api/mongo/restart", {"uid": before, "mode": "graceful"})
+    own.request("POST", "/api/mongo/restart", {"uid": before, "mode": "graceful"})
     expect(dialog.get_by_role("alert")).to_contain_text(f"{DATABASE} was replaced while this was open", timeout=30_000)
     expect(dialog.get_by_role("alert")).to_contain_text(uid(own))
     expect(dialog).to_contain_text(before)
@@ -146,8 +146,8 @@ def test_replaced_pod_is_not_restarted(own: Mock, visit: Visit) -> None:
     expect(dialog).to_have_count(0)
 
 
-def test_refused_restart_shows_the_reason_and_is_not_repeated(own: Mock, visit: Visit) -> None:
-    page = visit(at=own, bears=REFUSED)
+def test_refused_restart_shows_the_reason_and_is_not_repeated(own: MockProcess, visit: Visit) -> None:
+    page = visit(at=own, allowed_errors=REFUSED)
     page.route(
         "**/api/mongo/restart", lambda route: route.continue_(post_data='{"uid": "another", "mode": "graceful"}')
     )
@@ -160,10 +160,10 @@ def test_refused_restart_shows_the_reason_and_is_not_repeated(own: Mock, visit: 
     assert len(restarts(own)) == 1
 
 
-def test_actions_are_disabled_with_a_reason_during_a_run(own: Mock, visit: Visit) -> None:
+def test_actions_are_disabled_with_a_reason_during_a_run(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
-    run = own.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    run = own.request("POST", "/api/runs", {"demo": "persistence"})["id"]
     expect(dialog.get_by_role("alert")).to_contain_text("the persistence run by operator")
     expect(dialog.get_by_role("button")).to_have_text(["Close"])
     page.keyboard.press("Escape")
@@ -173,19 +173,19 @@ def test_actions_are_disabled_with_a_reason_during_a_run(own: Mock, visit: Visit
         expect(button).to_have_accessible_description(re.compile("One run at a time"))
         button.click(force=True)
     expect(page.get_by_role("dialog")).to_have_count(0)
-    own.ask("DELETE", f"/api/runs/{run}")
+    own.request("DELETE", f"/api/runs/{run}")
     expect(panel(page).get_by_role("button", name="Start load")).to_be_enabled(timeout=30_000)
-    assert own.ask("GET", "/api/state")["load"] is None
+    assert own.request("GET", "/api/state")["load"] is None
 
 
-def test_load_of_a_run_cannot_be_stopped(own: Mock, visit: Visit) -> None:
+def test_load_of_a_run_cannot_be_stopped(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
-    own.ask("POST", "/api/runs", {"demo": "autoscale"})
+    own.request("POST", "/api/runs", {"demo": "autoscale"})
     expect(panel(page)).to_contain_text("belongs to the run", timeout=60_000)
     expect(panel(page).get_by_role("button", name="Stop")).to_have_count(0)
 
 
-def test_viewer_has_no_controls(dashboard: Mock, visit: Visit) -> None:
+def test_viewer_has_no_controls(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard, role="viewer")
     expect(panel(page)).to_contain_text("A viewer watches")
     expect(panel(page).get_by_role("button")).to_have_count(0)
@@ -193,7 +193,7 @@ def test_viewer_has_no_controls(dashboard: Mock, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_load_and_dialog_are_accessible(dashboard: Mock, visit: Visit, scheme: str) -> None:
+def test_load_and_dialog_are_accessible(dashboard: MockProcess, visit: Visit, scheme: str) -> None:
     page = visit(at=dashboard, color_scheme=scheme, width=360, bypass_csp=True, reduced_motion="reduce")
     assert axe.violations(page, "#actions") == []
     panel(page).get_by_role("button", name="Start load").click()

@@ -7,7 +7,7 @@ from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
 
-INKED = """() => [...document.querySelectorAll('#charts canvas')].every((canvas) => {
+ARE_DRAWN = """() => [...document.querySelectorAll('#charts canvas')].every((canvas) => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   return new Uint32Array(data.buffer).filter((pixel) => pixel !== 0).length > 500;
 })"""
@@ -28,7 +28,7 @@ def test_past_hour_is_drawn_at_once(visit: Visit) -> None:
     hour.click()
     expect(hour).to_have_attribute("aria-pressed", "true")
     expect(charts.locator("canvas").first).to_be_visible()
-    page.wait_for_function(INKED)  # one chart is drawn each frame
+    page.wait_for_function(ARE_DRAWN)  # one chart is drawn each frame
 
 
 def test_figures_are_also_a_table(visit: Visit) -> None:

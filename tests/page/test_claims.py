@@ -6,29 +6,29 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import settle
+from tests.browser import wait_until_idle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
-ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
+RUN_MS = 60_000  # a run of a few seconds, on a busy machine
 DEMOS = ("persistence", "autoscale")
 
 
 @pytest.fixture
-def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs of a chosen outcome."""
-    started = Mock(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
+    started = MockProcess(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
 
 
 @pytest.fixture
-def slow() -> Iterator[Mock]:
+def slow() -> Iterator[MockProcess]:
     """A mock with runs at normal speed."""
-    started = Mock(MOCK_QUIET="1", MOCK_OUTCOME="pass")
+    started = MockProcess(MOCK_QUIET="1", MOCK_OUTCOME="pass")
     yield started
     started.stop()
 
@@ -41,11 +41,11 @@ def prove(page: Page, demo: str, verdict: str) -> Locator:
     found = claim(page, demo)
     found.get_by_role("button", name="Prove").click()
     expect(found).to_have_attribute("data-claim-verdict", "running")
-    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=ENDS_MS)
+    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=RUN_MS)
     return found
 
 
-def test_claims_come_first_and_are_unproved_at_first(visit: Visit) -> None:
+def test_claims_are_the_first_panel_and_not_proved_yet(visit: Visit) -> None:
     page = visit()
     assert page.evaluate("document.querySelector('#main').firstElementChild.id") == "claims"
     for demo in DEMOS:
@@ -57,7 +57,7 @@ def test_claims_come_first_and_are_unproved_at_first(visit: Visit) -> None:
     expect(page.locator("[data-claim] [data-demo], [data-demo] [data-claim]")).to_have_count(0)
 
 
-def test_one_click_proves_a_claim(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_proves_a_claim(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "pass")
     expect(found.get_by_role("status")).to_contain_text("PASS")
@@ -67,7 +67,7 @@ def test_one_click_proves_a_claim(dashboard: Mock, visit: Visit) -> None:
     expect(claim(page, "autoscale")).to_contain_text(re.compile(r"2 → 4 → 2 pods · .* to more pods · just now"))
 
 
-def test_second_run_makes_a_labelled_trend(dashboard: Mock, visit: Visit) -> None:
+def test_second_run_makes_a_labelled_trend(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     prove(page, "persistence", "pass")
@@ -78,7 +78,7 @@ def test_second_run_makes_a_labelled_trend(dashboard: Mock, visit: Visit) -> Non
     expect(trend.locator("[data-tone=good]")).to_have_count(2)
 
 
-def test_active_run_shows_its_step_and_can_be_aborted(slow: Mock, visit: Visit) -> None:
+def test_active_run_shows_its_step_and_can_be_aborted(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow)
     found = claim(page, "persistence")
     found.get_by_role("button", name="Prove it").click()
@@ -87,21 +87,21 @@ def test_active_run_shows_its_step_and_can_be_aborted(slow: Mock, visit: Visit) 
     expect(claim(page, "autoscale").get_by_role("button")).to_have_count(0)
     expect(found).to_be_focused()
     found.get_by_role("button", name="Abort").click()
-    expect(found).to_have_attribute("data-claim-verdict", "inconclusive", timeout=ENDS_MS)
+    expect(found).to_have_attribute("data-claim-verdict", "inconclusive", timeout=RUN_MS)
     expect(found).to_contain_text("Aborted by operator")
     expect(claim(page, "autoscale").get_by_role("button", name="Prove it")).to_be_visible()
 
 
-def test_viewer_has_no_buttons(slow: Mock, visit: Visit) -> None:
+def test_viewer_has_no_buttons(slow: MockProcess, visit: Visit) -> None:
     page = visit(at=slow, role="viewer")
-    run = slow.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]
+    run = slow.request("POST", "/api/runs", {"demo": "autoscale"})["id"]
     expect(claim(page, "autoscale")).to_have_attribute("data-claim-verdict", "running")
     expect(page.locator("#claims").get_by_role("button")).to_have_count(0)
-    slow.ask("DELETE", f"/api/runs/{run}")
+    slow.request("DELETE", f"/api/runs/{run}")
 
 
-def test_failed_start_is_reported_on_its_claim(slow: Mock, visit: Visit) -> None:
-    page = visit(at=slow, bears="Failed to load resource")
+def test_failed_start_is_reported_on_its_claim(slow: MockProcess, visit: Visit) -> None:
+    page = visit(at=slow, allowed_errors="Failed to load resource")
     page.route("**/api/runs", lambda route: route.abort())
     claim(page, "autoscale").get_by_role("button", name="Prove it").click()
     expect(claim(page, "autoscale").get_by_role("alert")).to_have_text("The dashboard does not answer.")
@@ -109,10 +109,10 @@ def test_failed_start_is_reported_on_its_claim(slow: Mock, visit: Visit) -> None
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: Mock, visit: Visit) -> None:
+def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "autoscale", "fail")
-    owed = dashboard.ask("GET", "/api/runs")[0]["owed"]["text"]
+    owed = dashboard.request("GET", "/api/runs")[0]["owed"]["text"]
     expect(found.get_by_role("status")).to_contain_text("FAIL")
     expect(found).to_contain_text(owed)
     expect(page.locator('[data-demo="autoscale"]').get_by_role("status")).to_contain_text(owed)
@@ -125,10 +125,10 @@ def test_fail_shows_the_unmet_obligation_and_its_mark(dashboard: Mock, visit: Vi
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_failed_persistence_run_shows_lost_ids(dashboard: Mock, visit: Visit) -> None:
+def test_failed_persistence_run_shows_lost_ids(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     found = prove(page, "persistence", "fail")
-    run = dashboard.ask("GET", f"/api/runs/{dashboard.ask('GET', '/api/runs')[0]['id']}")
+    run = dashboard.request("GET", f"/api/runs/{dashboard.request('GET', '/api/runs')[0]['id']}")
     expect(found).to_contain_text("3 of 3,300 lost")
     expect(found).to_contain_text(run["evidence"]["lost_ids"][0])
     expect(page.locator('.shade[data-kind="owed"]')).to_have_count(0)
@@ -136,20 +136,20 @@ def test_failed_persistence_run_shows_lost_ids(dashboard: Mock, visit: Visit) ->
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_failed_claims_are_accessible(dashboard: Mock, visit: Visit, scheme: str) -> None:
+def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, scheme: str) -> None:
     page = visit(at=dashboard, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     for demo in (*DEMOS, *DEMOS):
         prove(page, demo, "fail")
     expect(page.locator("#claims").get_by_role("img")).to_have_count(2)
     for width in (360, 1440, 2560):
         page.set_viewport_size({"width": width, "height": 900})
-        settle(page)
+        wait_until_idle(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         expect(page.locator('[data-connection="live"]')).to_be_visible()
         assert violations(page, "#claims") == []
 
 
-def test_changing_figures_are_in_no_live_region(dashboard: Mock, visit: Visit) -> None:
+def test_figures_of_a_run_are_in_no_live_region(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     prove(page, "persistence", "pass")
     live = page.locator("#claims").locator("[role=status], [role=alert], [aria-live]")

@@ -6,38 +6,38 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 REFUSED = "WebSocket connection to|ERR_CONNECTION_REFUSED"  # the browser logs these while the dashboard is down
 
-# Playwright keeps every page visible. This hides one as a browser does, with an event and without frames.
+# Playwright keeps every page visible. This hides one as a browser does: it dispatches the event and stops frames.
 HIDEABLE = """() => {
   const frame = requestAnimationFrame;
-  const held = [];
+  const queued = [];
   let hidden = false;
   Object.defineProperty(document, 'hidden', {get: () => hidden});
-  globalThis.requestAnimationFrame = (draw) => frame((at) => (hidden ? held.push(draw) : draw(at)));
+  globalThis.requestAnimationFrame = (draw) => frame((at) => (hidden ? queued.push(draw) : draw(at)));
   globalThis.changes = 0;
   const watcher = new MutationObserver((all) => (globalThis.changes += all.length));
   globalThis.hide = (now) => {
     hidden = now;
     document.dispatchEvent(new Event('visibilitychange'));
     if (hidden) watcher.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
-    else held.splice(0).forEach((draw) => frame(draw));
+    else queued.splice(0).forEach((draw) => frame(draw));
   };
 }"""
 
 
-# One check for all: the page is stale for only three seconds before it closes the connection.
-STALE = """() => {
+# One check, because the page is stale for only three seconds before it closes the connection.
+IS_STALE = """() => {
   const pill = document.querySelector('[data-connection]');
   return pill.dataset.connection === 'stale' && pill.textContent.includes('stale since')
     && document.getElementById('banner').textContent.includes('No message from the dashboard since');
 }"""
 
-DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def connection(page: Page) -> Any:
@@ -48,8 +48,8 @@ def history(page: Page) -> Any:
     return page.evaluate("async () => (await fetch('/api/history?since=0')).json()")
 
 
-def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: Mock) -> None:
-    page = visit(at=own, bears=REFUSED)
+def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: MockProcess) -> None:
+    page = visit(at=own, allowed_errors=REFUSED)
     own.stop()
     expect(connection(page)).to_have_attribute("data-connection", "reconnecting")
     expect(page.locator("#banner")).to_contain_text("The connection was lost")
@@ -59,11 +59,11 @@ def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: Mock) -> No
     expect(page.locator("#banner")).to_be_empty()
 
 
-def test_silent_dashboard_makes_the_page_stale(visit: Visit, own: Mock) -> None:
-    page = visit(at=own, bears=REFUSED)
-    own.hold()
-    page.wait_for_function(STALE)
-    own.go_on()
+def test_silent_dashboard_makes_the_page_stale(visit: Visit, own: MockProcess) -> None:
+    page = visit(at=own, allowed_errors=REFUSED)
+    own.suspend()
+    page.wait_for_function(IS_STALE)
+    own.resume()
     expect(connection(page)).to_have_attribute("data-connection", "live")
     expect(page.locator("#banner")).to_be_empty()
 
@@ -82,10 +82,10 @@ def test_reload_and_second_viewer_have_the_same_history(visit: Visit) -> None:
         assert later["epoch"] == first["epoch"]
 
 
-def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: Mock) -> None:
+def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: MockProcess) -> None:
     page = visit(at=quick)
     page.evaluate(HIDEABLE)
-    page.evaluate(DRAWN)  # frames that were requested before
+    page.evaluate(NEXT_FRAME)  # frames that were requested before
     page.evaluate("hide(true)")
     page.wait_for_timeout(2_000)
     assert page.evaluate("changes") == 0

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
-from dashboard.mock.scripted_run import OUTCOMES, WEIGHTS
+from dashboard.mock.runs.scripted_run import OUTCOMES
 from tests.page import axe
 from tests.page.conftest import Visit, shared
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 REFUSED = "status of 4|Failed to load resource"  # the browser logs each refused request
 BY = "operator (session 1a2b, 10.0.0.9)"
-ENDS_MS = 60_000  # a run of a few seconds, on a busy machine
+RUN_MS = 60_000  # a run of a few seconds, on a busy machine
 
 
 def seed_of(outcome: str) -> str:
@@ -26,58 +26,58 @@ def seed_of(outcome: str) -> str:
 
 
 def first_outcome(seed: int) -> str:
-    return random.Random(seed).choices(OUTCOMES, WEIGHTS)[0]  # noqa: S311 - as the mock draws it
+    return random.Random(seed).choices([*OUTCOMES], [*OUTCOMES.values()])[0]  # noqa: S311 - as the mock draws it
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Mock]:
-    mock = Mock(MOCK_QUIET="1", MOCK_SEED=seed_of("pass"))
+def started() -> Iterator[MockProcess]:
+    mock = MockProcess(MOCK_QUIET="1", MOCK_SEED=seed_of("pass"))
     yield mock
     mock.stop()
 
 
 @pytest.fixture
-def running(started: Mock) -> Iterator[Mock]:
+def running(started: MockProcess) -> Iterator[MockProcess]:
     """A mock with runs at normal speed, idle before and after each test."""
     yield from shared(started)
 
 
 @pytest.fixture
-def dashboard(request: pytest.FixtureRequest) -> Iterator[Mock]:
+def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs, the first of a chosen outcome."""
-    started = Mock(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
+    started = MockProcess(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
     yield started
     started.stop()
 
 
 @pytest.fixture
-def under_way(running: Mock) -> str:
-    """The id of a run that another operator started."""
-    return str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"])
+def active_run(running: MockProcess) -> str:
+    """The id of a run that another operator has started."""
+    return str(running.request("POST", "/api/runs", {"demo": "autoscale"})["id"])
 
 
 def card(page: Page, demo: str = "persistence") -> Locator:
     return page.locator(f'[data-demo="{demo}"]')
 
 
-def run(page: Page, demo: str = "persistence") -> Locator:
+def start_run(page: Page, demo: str = "persistence") -> Locator:
     found = card(page, demo)
     found.get_by_role("button", name="Run").click()
     expect(found).to_have_attribute("data-verdict", "running")
     return found
 
 
-def ended(found: Locator, verdict: str) -> None:
-    expect(found).to_have_attribute("data-verdict", verdict, timeout=ENDS_MS)
+def expect_verdict(found: Locator, verdict: str) -> None:
+    expect(found).to_have_attribute("data-verdict", verdict, timeout=RUN_MS)
 
 
-def test_one_click_runs_a_demo_to_its_verdict(dashboard: Mock, visit: Visit) -> None:
+def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     expect(card(page)).to_have_attribute("data-verdict", "")
-    found = run(page)
+    found = start_run(page)
     expect(found.get_by_role("list", name="Steps").get_by_role("listitem")).to_have_count(6)
     expect(found.locator('[data-state="running"][aria-current="step"]')).to_have_count(1)
-    ended(found, "pass")
+    expect_verdict(found, "pass")
     status = found.get_by_role("status")
     expect(status).to_contain_text("PASS")
     expect(status).to_contain_text(re.compile(r"acknowledged 3,300 of 3,304 · lost 0 · failed 0 · unknown 4"))
@@ -90,10 +90,10 @@ def test_one_click_runs_a_demo_to_its_verdict(dashboard: Mock, visit: Visit) -> 
         assert page.request.get(f"{dashboard.url}{address}").ok
 
 
-def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit) -> None:
+def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
-    ended(run(page, "autoscale"), "pass")
-    first = dashboard.ask("GET", "/api/runs")[0]["id"]
+    expect_verdict(start_run(page, "autoscale"), "pass")
+    first = dashboard.request("GET", "/api/runs")[0]["id"]
     found = card(page, "autoscale")
     expect(found).to_contain_text("2 → 4 pods · 180 requests a second")
     with page.context.expect_page() as opened:
@@ -103,7 +103,7 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit)
     row = found.get_by_role("list", name="Earlier runs").get_by_role("listitem")
     expect(row).to_contain_text("PASS")
     expect(row.get_by_role("link")).to_have_attribute("href", f"/api/runs/{first}/report.html")
-    expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=ENDS_MS)
+    expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=RUN_MS)
     page.reload()
     expect(row).to_have_count(1)
 
@@ -113,35 +113,35 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: Mock, visit: Visit)
     [("fail", "3 documents were acknowledged and are lost"), ("inconclusive", "Too thin before the kill")],
     indirect=["dashboard"],
 )
-def test_fail_and_inconclusive_give_a_reason(dashboard: Mock, visit: Visit, words: str) -> None:
+def test_fail_and_inconclusive_give_a_reason(dashboard: MockProcess, visit: Visit, words: str) -> None:
     page = visit(at=dashboard)
-    found = run(page)
+    found = start_run(page)
     verdict = "fail" if words.startswith("3") else "inconclusive"
-    ended(found, verdict)
+    expect_verdict(found, verdict)
     expect(found.get_by_role("status")).to_contain_text(verdict.upper())
     expect(found.get_by_role("status")).to_contain_text(words)
     expect(found.get_by_role("button", name="Run again")).to_be_visible()
 
 
-def test_crash_mode_can_be_chosen(dashboard: Mock, visit: Visit) -> None:
+def test_crash_mode_can_be_chosen(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     card(page).get_by_role("radio", name="crash").check()
-    found = run(page)
-    ended(found, "pass")
+    found = start_run(page)
+    expect_verdict(found, "pass")
     expect(found.get_by_role("status")).to_contain_text(re.compile(r"container \w+ → \w+ · same volume"))
     expect(found.locator("code.run-line")).to_contain_text("mode=crash")
 
 
-def test_aborted_run_is_inconclusive(running: Mock, visit: Visit) -> None:
+def test_aborted_run_is_inconclusive(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
-    found = run(page)
+    found = start_run(page)
     found.get_by_role("button", name="Abort").click()
-    ended(found, "inconclusive")
+    expect_verdict(found, "inconclusive")
     expect(found.get_by_role("status")).to_contain_text("Aborted by operator")
     expect(found.locator('[data-state="skipped"]').first).to_be_visible()
 
 
-def test_other_card_names_the_lease_holder(running: Mock, visit: Visit, under_way: str) -> None:
+def test_other_card_names_the_lease_holder(running: MockProcess, visit: Visit, active_run: str) -> None:
     page = visit(at=running)
     expect(card(page, "autoscale")).to_have_attribute("data-verdict", "running")
     expect(card(page, "autoscale").get_by_role("button", name="Abort")).to_be_visible()
@@ -151,7 +151,7 @@ def test_other_card_names_the_lease_holder(running: Mock, visit: Visit, under_wa
     expect(other.get_by_role("radio")).to_have_count(0)
 
 
-def test_run_of_another_dashboard_has_no_controls(running: Mock, visit: Visit) -> None:
+def test_run_of_another_dashboard_has_no_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
     since = "2026-11-24T12:00:00.000Z"
     elsewhere = {"id": "elsewhere", "demo": "persistence", "verdict": "running", "started": since, "ended": None}
@@ -177,12 +177,12 @@ def test_run_of_another_dashboard_has_no_controls(running: Mock, visit: Visit) -
     expect(page.locator("#actions").get_by_role("button", name="Start load")).to_be_disabled()
 
 
-def test_concurrent_start_is_refused_with_the_active_run(running: Mock, visit: Visit) -> None:
-    page = visit(at=running, bears=REFUSED)
+def test_concurrent_start_is_refused_with_the_active_run(running: MockProcess, visit: Visit) -> None:
+    page = visit(at=running, allowed_errors=REFUSED)
     first: list[str] = []
 
     def overtake(route: Route) -> None:
-        first.append(str(running.ask("POST", "/api/runs", {"demo": "autoscale"})["id"]))
+        first.append(str(running.request("POST", "/api/runs", {"demo": "autoscale"})["id"]))
         route.continue_()
 
     page.route("**/api/runs", overtake)
@@ -190,29 +190,29 @@ def test_concurrent_start_is_refused_with_the_active_run(running: Mock, visit: V
         card(page).get_by_role("button", name="Run").click()
     expect(card(page).get_by_role("alert")).to_contain_text(first[0])
     expect(card(page)).not_to_have_attribute("data-verdict", "running")
-    running.ask("DELETE", f"/api/runs/{first[0]}")
-    expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=ENDS_MS)
+    running.request("DELETE", f"/api/runs/{first[0]}")
+    expect(card(page).get_by_role("button", name="Run")).to_be_visible(timeout=RUN_MS)
 
 
-def test_double_click_starts_one_run(running: Mock, visit: Visit) -> None:
+def test_double_click_starts_one_run(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running)
-    before = {run["id"] for run in running.ask("GET", "/api/runs")}
+    before = {run["id"] for run in running.request("GET", "/api/runs")}
     card(page).get_by_role("button", name="Run").dblclick()
     expect(card(page)).to_have_attribute("data-verdict", "running")
-    assert len({run["id"] for run in running.ask("GET", "/api/runs")} - before) == 1
+    assert len({run["id"] for run in running.request("GET", "/api/runs")} - before) == 1
     card(page).get_by_role("button", name="Abort").click()
-    ended(card(page), "inconclusive")
+    expect_verdict(card(page), "inconclusive")
 
 
-def test_unreachable_dashboard_is_reported(running: Mock, visit: Visit) -> None:
-    page = visit(at=running, bears=REFUSED)
+def test_unreachable_dashboard_is_reported(running: MockProcess, visit: Visit) -> None:
+    page = visit(at=running, allowed_errors=REFUSED)
     page.route("**/api/runs", lambda route: route.abort())
     card(page).get_by_role("button", name="Run").click()
     expect(card(page).get_by_role("alert")).to_have_text("The dashboard does not answer.")
     expect(card(page).get_by_role("button", name="Run")).to_have_attribute("aria-busy", "false")
 
 
-def test_focus_stays_in_the_card_during_a_run(dashboard: Mock, visit: Visit) -> None:
+def test_focus_stays_in_the_card_during_a_run(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     button = card(page).get_by_role("button", name="Run")
     button.focus()
@@ -220,11 +220,11 @@ def test_focus_stays_in_the_card_during_a_run(dashboard: Mock, visit: Visit) -> 
     expect(card(page)).to_have_attribute("data-verdict", "running")
     expect(card(page)).to_be_focused()
     card(page).get_by_role("button", name="Abort").focus()
-    ended(card(page), "pass")
+    expect_verdict(card(page), "pass")
     expect(card(page)).to_be_focused()
 
 
-def test_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str) -> None:
+def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, active_run: str) -> None:
     page = visit(at=running)
     timeline = page.locator("#timeline")
     timeline.get_by_role("button", name="Actions").click()
@@ -232,20 +232,20 @@ def test_actions_are_in_the_timeline(running: Mock, visit: Visit, under_way: str
     expect(timeline.locator('[data-entry]:not([data-kind="action"])')).to_have_count(0)
 
 
-def test_viewer_sees_a_run_without_controls(running: Mock, visit: Visit) -> None:
+def test_viewer_sees_a_run_without_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, role="viewer")
     expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
-    started = running.ask("POST", "/api/runs", {"demo": "persistence"})["id"]
+    started = running.request("POST", "/api/runs", {"demo": "persistence"})["id"]
     expect(card(page).locator('[data-state="running"]')).to_be_visible()
     expect(page.locator("#demos").get_by_role("button")).to_have_count(0)
     expect(page.locator("#demos").get_by_role("radio")).to_have_count(0)
-    running.ask("DELETE", f"/api/runs/{started}")
-    ended(card(page), "inconclusive")
+    running.request("DELETE", f"/api/runs/{started}")
+    expect_verdict(card(page), "inconclusive")
     expect(card(page).get_by_role("link", name="Report", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("dashboard", ["fail"], indirect=True)
-def test_run_and_verdict_are_accessible(dashboard: Mock, visit: Visit) -> None:
+def test_run_and_verdict_are_accessible(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard, bypass_csp=True)
     found = {}
 
@@ -255,11 +255,11 @@ def test_run_and_verdict_are_accessible(dashboard: Mock, visit: Visit) -> None:
             found[f"{when}, {scheme}"] = axe.violations(page, "#demos")
 
     check("before")
-    running = run(page)
+    running = start_run(page)
     check("running")
-    ended(running, "fail")
+    expect_verdict(running, "fail")
     check("failed")
-    expect(run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=ENDS_MS)
+    expect(start_run(page, "autoscale")).not_to_have_attribute("data-verdict", "running", timeout=RUN_MS)
     check("both")
     page.set_viewport_size({"width": 360, "height": 800})
     check("narrow")

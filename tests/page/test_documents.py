@@ -1,14 +1,14 @@
-"""Mongo's contents: filtering, paging, full documents and insertion."""
+"""The documents panel: filtering, paging, whole documents and insertion."""
 
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import held_still
+from tests.browser import frozen
 from tests.page import axe
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -20,22 +20,22 @@ def position(page: Page) -> Locator:
     return page.locator(".document-position")
 
 
-def ask(page: Page, filter_: str) -> None:
+def apply_filter(page: Page, filter_: str) -> None:
     page.get_by_role("searchbox", name="Filter").fill(filter_)
     page.keyboard.press("Enter")
 
 
-def write(page: Page, text: str) -> Locator:
+def open_form(page: Page, text: str) -> Locator:
     page.get_by_role("button", name="Insert a document").click()
     dialog = page.get_by_role("dialog", name="Insert a document")
     dialog.get_by_role("textbox").fill(text)
     return dialog
 
 
-def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: Mock) -> None:
+def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: MockProcess) -> None:
     ids = [mock.post({"shelf": "filtered", "n": number}) for number in range(3)]
     page = visit()
-    ask(page, '{"shelf": "filtered", "n": {"$gte": 1}}')
+    apply_filter(page, '{"shelf": "filtered", "n": {"$gte": 1}}')
     expect(position(page)).to_contain_text("2 documents")
     expect(position(page)).to_contain_text("live view is paused")
     rows = page.locator("[data-document]")
@@ -50,11 +50,11 @@ def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: Mock
 
 
 def test_invalid_filter_is_explained_and_the_table_stays_live(visit: Visit) -> None:
-    page = visit(bears=REFUSED)
+    page = visit(allowed_errors=REFUSED)
     alert = page.locator("#documents").get_by_role("alert")
-    ask(page, '{"$where": "sleep(1000)"}')
+    apply_filter(page, '{"$where": "sleep(1000)"}')
     expect(alert).to_contain_text('The operator "$where" is not allowed')
-    ask(page, "{'key': 1}")
+    apply_filter(page, "{'key': 1}")
     expect(alert).to_contain_text("The filter is not JSON")
     expect(position(page)).to_contain_text("as they arrive")
     page.locator(".document-examples button").first.click()
@@ -63,9 +63,9 @@ def test_invalid_filter_is_explained_and_the_table_stays_live(visit: Visit) -> N
     expect(page.locator("#documents")).to_contain_text("No document matches this filter")
 
 
-def test_pages_by_keyboard(visit: Visit) -> None:
+def test_keyboard_changes_pages(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # a new document would change the last row
+    with frozen(page):  # a new document would change the last row
         last = page.locator("[data-document]").last.get_attribute("data-document")
         page.get_by_role("button", name="Older").press("Enter")
     expect(position(page)).to_contain_text("20 documents before")
@@ -82,7 +82,7 @@ def test_pages_by_keyboard(visit: Visit) -> None:
 
 def test_insertion_is_confirmed_and_highlighted(visit: Visit) -> None:
     page = visit()
-    dialog = write(page, EXACT)
+    dialog = open_form(page, EXACT)
     expect(dialog).to_contain_text("A JSON object of 2 fields")
     expect(dialog.locator("pre")).to_have_text(
         f"curl -X POST -H \"Content-Type: application/json\" -d '{EXACT}' http://localhost:5000/data"
@@ -100,9 +100,9 @@ def test_insertion_is_confirmed_and_highlighted(visit: Visit) -> None:
     )
 
 
-def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: Mock) -> None:
-    page = visit(bears=REFUSED)
-    dialog = write(page, '{"a": 1,')
+def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: MockProcess) -> None:
+    page = visit(allowed_errors=REFUSED)
+    dialog = open_form(page, '{"a": 1,')
     text, insert = dialog.get_by_role("textbox"), dialog.get_by_role("button", name="Insert")
     expect(dialog).to_contain_text("Not JSON yet")
     insert.click(force=True)
@@ -119,7 +119,7 @@ def test_draft_is_checked_and_kept_after_a_refusal(visit: Visit, mock: Mock) -> 
     expect(page.get_by_role("button", name="Insert a document")).to_be_focused()
 
 
-def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: Mock) -> None:
+def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     large = mock.post({"n": 2**53 + 1, "text": "x" * 10_000, "end": True})
     row = page.locator(f'[data-document="{large}"]')
@@ -130,7 +130,7 @@ def test_truncated_document_is_fetched_when_opened(visit: Visit, mock: Mock) -> 
     expect(detail).to_contain_text("read at")
 
 
-def test_open_row_stays_despite_newer_ones(visit: Visit, mock: Mock) -> None:
+def test_open_row_stays_when_newer_documents_arrive(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     posted = mock.post({"held": True})
     row = page.locator(f'[data-document="{posted}"]')
@@ -141,7 +141,7 @@ def test_open_row_stays_despite_newer_ones(visit: Visit, mock: Mock) -> None:
     expect(page.locator(f"#document-{posted} pre")).to_contain_text('"held": true')
 
 
-def test_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
+def test_copy_has_the_whole_document(visit: Visit, mock: MockProcess) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     posted = mock.post({"n": 2**53 + 1})
     page.locator(f'[data-document="{posted}"]').get_by_role("button").click()
@@ -152,23 +152,23 @@ def test_copy_has_the_whole_document(visit: Visit, mock: Mock) -> None:
     assert copied == f'{{\n  "_id": "{posted}",\n  "n": 9007199254740993\n}}'
 
 
-def test_viewer_can_filter_but_not_insert(visit: Visit, mock: Mock) -> None:
+def test_viewer_can_filter_but_not_insert(visit: Visit, mock: MockProcess) -> None:
     posted = mock.post({"for": "viewers"})
     page = visit(role="viewer")
     expect(page.get_by_role("button", name="Insert a document")).to_have_count(0)
-    ask(page, '{"for": "viewers"}')
+    apply_filter(page, '{"for": "viewers"}')
     expect(page.locator(f'[data-document="{posted}"]')).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_form_and_page_are_accessible(visit: Visit, scheme: str) -> None:
-    page = visit(color_scheme=scheme, bears=REFUSED, bypass_csp=True)
+    page = visit(color_scheme=scheme, allowed_errors=REFUSED, bypass_csp=True)
     page.get_by_role("button", name="Older").click()
     expect(position(page)).to_contain_text("before")
-    ask(page, "{")
+    apply_filter(page, "{")
     expect(page.locator("#document-problem")).not_to_be_empty()
     page.locator("[data-document] button").first.click()
     assert axe.violations(page, "#documents") == []
-    dialog = write(page, "{")
+    dialog = open_form(page, "{")
     expect(dialog).to_contain_text("Not JSON yet")
     assert axe.violations(page, "#document-form") == []

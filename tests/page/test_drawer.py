@@ -8,18 +8,18 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 TABS = ["Overview", "Events", "Logs", "YAML"]
-TURNS = [
+KEYS_AND_TABS = [
     ("ArrowRight", "Events"), ("End", "YAML"), ("ArrowRight", "Overview"), ("ArrowLeft", "YAML"), ("Home", "Overview"),
 ]  # fmt: skip
 DETAILS = re.compile(r"/api/pods/[^/]+$")
 LOG = re.compile(r"/api/pods/[^/]+/log\?")
 # An element's scroll position once it has stopped: smooth scrolling by the wheel is not listed as an animation.
-SCROLLED_TO = """async (element) => {
+SETTLED_SCROLL_TOP = """async (element) => {
   for (let [top, frames] = [NaN, 0]; frames < 10; frames += 1) {
     if (element.scrollTop !== top) [top, frames] = [element.scrollTop, 0];
     await new Promise(requestAnimationFrame);
@@ -27,7 +27,7 @@ SCROLLED_TO = """async (element) => {
   return element.scrollTop;
 }"""
 # Makes every animation last a minute.
-LASTING = """() => {
+SLOW_ANIMATIONS = """() => {
   const animate = Element.prototype.animate;
   Element.prototype.animate = function (frames, options) {
     return animate.call(this, frames, {...options, duration: 60_000});
@@ -40,7 +40,7 @@ def opener(page: Page, pod: str = "mongodb-0") -> Locator:
     return page.locator(f'[data-pod="{pod}"]').get_by_role("button", name=f"Details of {pod}")
 
 
-def opened(page: Page, tab: str = "Overview", pod: str = "mongodb-0") -> Locator:
+def open_drawer(page: Page, tab: str = "Overview", pod: str = "mongodb-0") -> Locator:
     opener(page, pod).click()
     drawer = page.locator("#drawer")
     drawer.get_by_role("tab", name=tab).click()
@@ -53,7 +53,7 @@ def refuse(page: Page, path: re.Pattern[str], status: int, detail: str) -> None:
 
 
 def test_drawer_shows_containers_conditions_events_and_yaml(visit: Visit) -> None:
-    drawer = opened(visit())
+    drawer = open_drawer(visit())
     expect(drawer.get_by_role("heading", level=2)).to_have_text("mongodb-0")
     for container in ("prepare", "mongod", "sidecar"):
         expect(drawer.get_by_role("heading", name=container, exact=True)).to_be_visible()
@@ -71,7 +71,7 @@ def test_keyboard_opens_switches_tabs_and_returns_to_the_tile(visit: Visit) -> N
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Close")).to_be_focused()
     page.keyboard.press("Tab")
-    for key, tab in TURNS:
+    for key, tab in KEYS_AND_TABS:
         page.keyboard.press(key)
         expect(page.get_by_role("tab", name=tab)).to_be_focused()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
@@ -80,9 +80,9 @@ def test_keyboard_opens_switches_tabs_and_returns_to_the_tile(visit: Visit) -> N
     expect(opener(page)).to_be_focused()
 
 
-def test_click_on_the_backdrop_closes_it(visit: Visit) -> None:
+def test_click_on_the_backdrop_closes_the_drawer(visit: Visit) -> None:
     page = visit()
-    drawer = opened(page)
+    drawer = open_drawer(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     page.mouse.click(20, 400)
     expect(drawer).not_to_be_visible()
@@ -90,19 +90,21 @@ def test_click_on_the_backdrop_closes_it(visit: Visit) -> None:
 
 def test_log_follows_until_scrolled_up(visit: Visit) -> None:
     page = visit()
-    lines = opened(page, "Logs").get_by_role("region", name="Log of mongod")
+    lines = open_drawer(page, "Logs").get_by_role("region", name="Log of mongod")
     expect(lines.locator(".log-line").nth(60)).to_be_attached()
     newest = lines.locator(".log-line").last.get_attribute("data-number")
     expect(lines.locator(f'.log-line[data-number="{newest}"] ~ .log-line').first).to_be_attached()
-    expect(lines.locator(".log-line").last).to_be_in_viewport()  # the newest: any other is soon pushed out by more
+    expect(
+        lines.locator(".log-line").last
+    ).to_be_in_viewport()  # the newest line, since the others soon scroll out of view
     lines.hover()
     page.mouse.wheel(0, -400)
     jump = page.get_by_role("button", name="Jump to newest")
     expect(jump).to_be_visible()
-    top = lines.evaluate(SCROLLED_TO)
+    top = lines.evaluate(SETTLED_SCROLL_TOP)
     last = int(lines.locator(".log-line").last.get_attribute("data-number") or 0)
     expect(lines.locator(f'.log-line[data-number="{last + 2}"]')).to_be_attached()
-    assert lines.evaluate(SCROLLED_TO) == top
+    assert lines.evaluate(SETTLED_SCROLL_TOP) == top
     jump.click()
     expect(jump).to_have_count(0)
     expect(lines.locator(".log-line").last).to_be_in_viewport()
@@ -110,7 +112,7 @@ def test_log_follows_until_scrolled_up(visit: Visit) -> None:
 
 def test_paused_log_holds_lines_back(visit: Visit) -> None:
     page = visit()
-    drawer = opened(page, "Logs")
+    drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-line").first).to_be_attached()
     drawer.get_by_role("button", name="Pause").click()
     shown = drawer.locator(".log-line").count()
@@ -121,7 +123,7 @@ def test_paused_log_holds_lines_back(visit: Visit) -> None:
 
 
 def test_log_filter_is_plain_text(visit: Visit) -> None:
-    drawer = opened(visit(), "Logs", first_member(visit))
+    drawer = open_drawer(visit(), "Logs", first_member(visit))
     search = drawer.get_by_role("searchbox", name="Filter")
     search.fill("<SCRIPT>")
     expect(drawer.locator(".log-line").first).to_contain_text("<script>alert(")
@@ -139,16 +141,16 @@ def test_markup_and_escapes_in_a_log_are_text(visit: Visit) -> None:
     lines = ["<img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m \x07\u202eback"]
     body = "".join(f"2026-01-01T00:00:0{n}Z {line}\n" for n, line in enumerate(lines))
     page.route(LOG, lambda route: route.fulfill(body=body))
-    drawer = opened(page, "Logs")
+    drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-text")).to_have_text(["<img src=x onerror=alert(1)>", "red \u2407⟨202e⟩back"])
     expect(drawer.locator("img")).to_have_count(0)
 
 
-def test_dropped_log_reconnects_and_says_so(visit: Visit) -> None:
+def test_dropped_log_reconnects_with_a_notice(visit: Visit) -> None:
     page = visit()
     bodies = ["2026-01-01T00:00:00.1Z one\n", "2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z two\n"]
     page.route(LOG, lambda route: route.fulfill(body=bodies.pop(0)), times=2)
-    drawer = opened(page, "Logs")
+    drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-line").nth(2)).to_be_attached()
     assert drawer.locator(".log-text").all_inner_texts()[:3] == ["one", "Reconnected", "two"]
 
@@ -157,14 +159,14 @@ def test_log_keeps_2000_lines(visit: Visit) -> None:
     page = visit()
     many = "".join(f"2026-01-01T00:00:{n // 100:02}.{n % 100:02}Z line {n}\n" for n in range(5_000))
     page.route(LOG, lambda route: route.fulfill(body=many), times=1)
-    drawer = opened(page, "Logs")
+    drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, older ones dropped")
     expect(drawer.locator(".log-line")).to_have_count(2_000)
 
 
 def test_log_request_ends_with_the_drawer_or_tab(visit: Visit) -> None:
     page = visit()
-    drawer = opened(page, "Logs")
+    drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-line").first).to_be_attached()
     with page.expect_event("requestfailed", lambda request: bool(LOG.search(request.url))):
         drawer.get_by_role("tab", name="YAML").click()
@@ -184,29 +186,29 @@ def test_log_request_ends_with_the_drawer_or_tab(visit: Visit) -> None:
     ],
 )
 def test_unavailable_log_gives_a_reason(visit: Visit, status: int, detail: str, title: str) -> None:
-    page = visit(bears=REFUSED)
+    page = visit(allowed_errors=REFUSED)
     refuse(page, LOG, status, detail)
-    frame = opened(page, "Logs").locator(".log-frame")
+    frame = open_drawer(page, "Logs").locator(".log-frame")
     expect(frame).to_contain_text(title)
     expect(frame).to_contain_text(detail)
 
 
 def test_unreadable_pod_gives_a_reason_and_can_be_retried(visit: Visit) -> None:
-    page = visit(bears=REFUSED)
+    page = visit(allowed_errors=REFUSED)
     refuse(page, DETAILS, 403, "The dashboard's Role does not let it read events.")
-    drawer = opened(page)
+    drawer = open_drawer(page)
     expect(drawer.get_by_role("alert")).to_contain_text("Access denied")
     page.unroute(DETAILS)
     drawer.get_by_role("button", name="Try again").click()
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
 
 
-def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own: Mock) -> None:
-    page = visit(at=own, bears=REFUSED)
-    drawer = opened(page)
+def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own: MockProcess) -> None:
+    page = visit(at=own, allowed_errors=REFUSED)
+    drawer = open_drawer(page)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     uid = drawer.locator(".drawer-head .mono").inner_text()
-    own.ask("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
+    own.request("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
     expect(drawer.get_by_role("status")).to_contain_text("This pod is gone", timeout=60_000)
     expect(drawer.get_by_role("heading", name="mongod", exact=True)).to_be_visible()
     drawer.get_by_role("button", name="Open its successor").click()
@@ -216,12 +218,12 @@ def test_deleted_pod_stays_shown_with_a_link_to_its_successor(visit: Visit, own:
     expect(opener(page)).to_be_focused()
 
 
-def test_focus_returns_while_the_old_tile_fades(visit: Visit, own: Mock) -> None:
-    page = visit(at=own, bears=REFUSED)
-    page.evaluate(LASTING)
-    drawer = opened(page)
+def test_focus_returns_while_the_old_tile_fades(visit: Visit, own: MockProcess) -> None:
+    page = visit(at=own, allowed_errors=REFUSED)
+    page.evaluate(SLOW_ANIMATIONS)
+    drawer = open_drawer(page)
     uid = drawer.locator(".drawer-head .mono").inner_text()
-    own.ask("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
+    own.request("POST", "/api/mongo/restart", {"uid": uid, "mode": "graceful"})
     expect(drawer.get_by_role("button", name="Open its successor")).to_be_visible(timeout=60_000)
     expect(page.locator("#deployment [inert] .tile-open")).to_be_attached()
     page.keyboard.press("Escape")
@@ -234,7 +236,7 @@ def test_drawer_is_accessible_and_does_not_scroll_sideways(visit: Visit, scheme:
     page = visit(width=width, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     found = {}
     for tab in TABS:
-        drawer = opened(page, tab) if tab == TABS[0] else page.locator("#drawer")
+        drawer = open_drawer(page, tab) if tab == TABS[0] else page.locator("#drawer")
         drawer.get_by_role("tab", name=tab).click()
         expect(drawer.locator(".loading")).to_have_count(0)
         if tab == "Logs":
@@ -245,9 +247,9 @@ def test_drawer_is_accessible_and_does_not_scroll_sideways(visit: Visit, scheme:
     assert found == {tab: [] for tab in TABS}
 
 
-def test_longest_name_fits(visit: Visit) -> None:
+def test_longest_pod_name_fits(visit: Visit) -> None:
     page = visit(width=360)
     name = str(page.locator('[data-pod^="companion-"]').get_attribute("data-pod"))
-    drawer = opened(page, pod=name)
+    drawer = open_drawer(page, pod=name)
     expect(drawer.get_by_role("tab", name="Overview")).to_be_in_viewport()
     assert drawer.evaluate("(e) => e.scrollWidth - e.clientWidth") == 0

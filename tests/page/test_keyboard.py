@@ -1,17 +1,17 @@
-"""The page with the keyboard alone."""
+"""The page without a mouse."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import held_still
+from tests.browser import frozen
 from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.browser
 
 # Tab reaches only the checked radio button of a group.
 FOCUSABLE = "a[href], button, input:not([type='radio']:not(:checked)), select, textarea, summary, [tabindex='0']"
-MARK = "() => document.activeElement?.setAttribute('data-reached', '')"
-MISSED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
+MARK_FOCUSED = "() => document.activeElement?.setAttribute('data-reached', '')"
+NOT_REACHED = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
     .filter((element) => element.checkVisibility() && !element.matches(':disabled, [tabindex="-1"], [data-reached]'))
     .filter((element) => !element.closest('dialog, [data-document], .document-detail'))
     .map((element) => element.outerHTML.slice(0, 100))"""
@@ -29,13 +29,13 @@ def test_skip_link_comes_first(visit: Visit) -> None:
 
 def test_tab_reaches_every_control(visit: Visit) -> None:
     page = visit()
-    with held_still(page):  # a row that leaves would lose the focus
+    with frozen(page):  # a row that disappears would lose the focus
         for _ in range(200):
             page.keyboard.press("Tab")
-            page.evaluate(MARK)
+            page.evaluate(MARK_FOCUSED)
             if page.evaluate("document.activeElement === document.body"):
                 break
-        assert page.evaluate(MISSED) == []
+        assert page.evaluate(NOT_REACHED) == []
 
 
 def test_focus_is_visible(visit: Visit) -> None:

@@ -3,18 +3,18 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import settle
+from tests.browser import wait_until_idle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = [360, 768, 1440, 2560]
 
 
-# The elements that are animated in the next two seconds, without animations of no duration.
-MOVED = """async () => {
+# The elements that are animated in the next two seconds. Animations without a duration do not count.
+ANIMATED = """async () => {
   const moved = new Set();
   const began = performance.now();
   while (performance.now() - began < 2_000) {
@@ -32,7 +32,7 @@ def page(visit: Visit) -> Page:
     return visit(reduced_motion="reduce", bypass_csp=True)
 
 
-def test_nothing_scrolls_sideways(page: Page) -> None:
+def test_page_does_not_scroll_sideways(page: Page) -> None:
     widths = {}
     for width in WIDTHS:
         resize(page, width)
@@ -51,7 +51,7 @@ def test_page_is_accessible_at_any_width(scheme: str, page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_opened_parts_are_accessible(scheme: str, page: Page) -> None:
+def test_open_parts_are_accessible(scheme: str, page: Page) -> None:
     page.emulate_media(color_scheme=scheme)
     page.locator("#charts button[aria-expanded]").click()
     page.locator("[data-document]").nth(10).get_by_role("button").click()
@@ -69,7 +69,7 @@ def test_opened_parts_are_accessible(scheme: str, page: Page) -> None:
 
 def resize(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    settle(page)
+    wait_until_idle(page)
 
 
 def test_colours_follow_the_system(page: Page) -> None:
@@ -80,12 +80,12 @@ def test_colours_follow_the_system(page: Page) -> None:
     assert colours["dark"] != colours["light"]
 
 
-def test_reduced_motion_stops_animations(visit: Visit, quick: Mock) -> None:
-    assert visit(at=quick).evaluate(MOVED) != []
-    assert visit(at=quick, reduced_motion="reduce").evaluate(MOVED) == []
+def test_reduced_motion_stops_animations(visit: Visit, quick: MockProcess) -> None:
+    assert visit(at=quick).evaluate(ANIMATED) != []
+    assert visit(at=quick, reduced_motion="reduce").evaluate(ANIMATED) == []
 
 
-def test_login_page_is_accessible(page: Page, mock: Mock) -> None:
+def test_login_page_is_accessible(page: Page, mock: MockProcess) -> None:
     page.context.clear_cookies()
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)

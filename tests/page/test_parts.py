@@ -1,4 +1,4 @@
-"""Every part of the page with the mock's state."""
+"""Every part of the page, with the mock's state."""
 
 import re
 from typing import Any
@@ -8,13 +8,13 @@ from playwright.sync_api import Page, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 # Checked each frame: these states last a tenth of a second and half a second.
 TERMINATING = """() => document.querySelector('[data-pod="mongodb-0"][data-phase="Terminating"]')"""
-BROKEN = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
+SOURCE_FAILED = """() => document.querySelector('#sources :is([data-tone=warn], [data-tone=bad])')"""
 
 PANELS = ["deployment", "charts", "autoscaler", "actions", "documents", "timeline", "sources"]
 
@@ -88,7 +88,7 @@ def test_sources_are_listed(visit: Visit) -> None:
     expect(page.locator("#sources")).to_contain_text("endpoints")
 
 
-def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: Mock) -> None:
+def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: MockProcess) -> None:
     """Pods come and go, the database restarts and a source fails while the page stays open."""
     page = visit(at=quick, bypass_csp=True)
     panel, database = page.locator("[data-autoscaler]"), page.locator('[data-pod="mongodb-0"]')
@@ -101,6 +101,6 @@ def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: Mock) -> 
     expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)
     found += violations(page)
-    page.wait_for_function(BROKEN, timeout=60_000)
+    page.wait_for_function(SOURCE_FAILED, timeout=60_000)
     found += violations(page)
     assert found == []

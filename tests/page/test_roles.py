@@ -1,10 +1,10 @@
-"""What viewers and operators see."""
+"""The page for viewers and for operators, and the login."""
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.page.conftest import Visit
-from tests.page.mock import TOKENS, Mock
+from tests.page.mock import TOKENS, MockProcess
 
 pytestmark = pytest.mark.browser
 
@@ -18,12 +18,12 @@ def test_viewer_sees_all_parts_without_disabled_controls(visit: Visit) -> None:
         expect(page.locator(f"#{panel} h2").first).to_be_visible()
 
 
-def test_sign_out_and_login_link(visit: Visit, mock: Mock) -> None:
+def test_sign_out_and_login_link(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     for role, token in TOKENS.items():
-        page.goto("about:blank")  # a change of the fragment alone loads no page
+        page.goto("about:blank")  # changing only the fragment loads no page
         page.goto(f"{mock.url}/login#{token}")
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
@@ -31,7 +31,7 @@ def test_sign_out_and_login_link(visit: Visit, mock: Mock) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_invalid_token_shows_an_error_in_the_form(browser: Browser, mock: Mock, javascript: bool) -> None:
+def test_invalid_token_shows_an_error_in_the_form(browser: Browser, mock: MockProcess, javascript: bool) -> None:
     page = browser.new_page(java_script_enabled=javascript)
     page.goto(f"{mock.url}/login")
     page.get_by_label("Token").fill("wrong")

@@ -1,4 +1,4 @@
-"""Autoscalers that the mock does not have, drawn from a modified state."""
+"""Autoscalers with other targets than the mock's, drawn from a modified state."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 HUGE = 2**31 - 1
 
-# Draws the mock's state with another autoscaler into an element of its own.
+# Draws the mock's state with another autoscaler into a new element.
 DRAW = """async ([changes, evaluation]) => {
   const [{ render }, { autoscaler }, { deployment }, { viewModel }] = await Promise.all(
     ["lib/vendor", "deployment/autoscaler", "deployment/pods", "charts/model/viewModel"].map(
@@ -27,7 +27,7 @@ DRAW = """async ([changes, evaluation]) => {
 }"""
 
 
-def drawn(page: Page, changes: dict[str, Any], **evaluation: Any) -> Any:
+def draw(page: Page, changes: dict[str, Any], **evaluation: Any) -> Any:
     """Draw the changed autoscaler. Returns the extents of the charts' scales."""
     page.wait_for_selector("[data-autoscaler] .reasoning")
     return page.evaluate(DRAW, [changes, evaluation])
@@ -36,7 +36,7 @@ def drawn(page: Page, changes: dict[str, Any], **evaluation: Any) -> Any:
 def test_target_in_millicores(visit: Visit) -> None:
     page = visit()
     changes = {"target_percent": None, "cpu_percent": None, "target_millicores": 70, "cpu_millicores": 133}
-    extents = drawn(page, changes | {"target_of_requests": 150}, unit="m", target=70, low=63, high=77, percent=140)
+    extents = draw(page, changes | {"target_of_requests": 150}, unit="m", target=70, low=63, high=77, percent=140)
     panel = page.locator("#drawn")
     expect(panel).to_contain_text("CPU target 70 m")
     expect(panel.locator("[data-autoscaler]")).to_have_attribute("data-cpu", "")
@@ -52,7 +52,7 @@ def test_huge_targets_and_pod_counts(visit: Visit, unit: str) -> None:
     name = "percent" if unit == "%" else "millicores"
     target = {"target_percent": None, "cpu_percent": None, "target_millicores": None, "cpu_millicores": None}
     bounds = {"min": HUGE, "max": HUGE, "desired": HUGE, "target_of_requests": None}
-    extents = drawn(page, target | bounds | {f"target_{name}": 10**12}, unit=unit, target=10**12, low=1, high=10**13)
+    extents = draw(page, target | bounds | {f"target_{name}": 10**12}, unit=unit, target=10**12, low=1, high=10**13)
     expect(page.locator("#drawn .slot")).to_have_count(0)
     expect(page.locator("#drawn")).to_contain_text(f"CPU target 1,000,000,000,000 {unit}")
     assert page.locator("#drawn .pod-placeholder").count() <= 100

@@ -1,18 +1,18 @@
-"""Untrusted data from the cluster and from Mongo is shown as text."""
+"""Untrusted data from the cluster and from MongoDB, which must be shown as text."""
 
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.mock.data.collection import ODD
+from dashboard.mock.database.collection import ODD
 from tests.page.conftest import Visit
-from tests.page.mock import Mock
+from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
 MARKUP = {"note": "<script>document.title='owned'</script>", "image": "<img src=x onerror=alert(1)>"}
 
 
-def test_markup_in_a_document_is_text(visit: Visit, mock: Mock) -> None:
+def test_markup_in_a_document_is_text(visit: Visit, mock: MockProcess) -> None:
     page = visit()
     posted = mock.post(MARKUP)
     row = page.locator(f'[data-document="{posted}"]')
@@ -23,7 +23,7 @@ def test_markup_in_a_document_is_text(visit: Visit, mock: Mock) -> None:
     assert page.locator("#documents img, #documents script").count() == 0
 
 
-def test_odd_documents_open_within_the_page(visit: Visit, mock: Mock) -> None:
+def test_odd_documents_do_not_overflow_the_page(visit: Visit, mock: MockProcess) -> None:
     page = visit(width=360)
     for document in ODD:
         posted = mock.post(document)
@@ -34,7 +34,7 @@ def test_odd_documents_open_within_the_page(visit: Visit, mock: Mock) -> None:
     assert page.evaluate("({}).polluted") is None
 
 
-def test_longest_pod_name_stays_within_the_page(visit: Visit) -> None:
+def test_longest_pod_name_does_not_overflow_the_page(visit: Visit) -> None:
     page = visit(width=360)
     name = max((str(one.get_attribute("data-pod")) for one in page.locator("[data-pod]").all()), key=len)
     assert len(name) == 253

@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from service.app import create_app
-from service.config import Config
-from tests.service.serving import Served
+from service.config import ServiceConfig
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod
 
 DATABASE = "in_process"
@@ -22,7 +22,7 @@ DATABASE = "in_process"
 
 @pytest.fixture(scope="session")
 def outside(mongod: Mongod) -> Iterator[MongoClient[dict[str, Any]]]:
-    """The session's MongoDB, as another program sees it."""
+    """A client of the session's MongoDB, beside the service's own."""
     with MongoClient[dict[str, Any]](mongod.uri, w="majority", tz_aware=True) as client:
         yield client
 
@@ -31,14 +31,14 @@ def outside(mongod: Mongod) -> Iterator[MongoClient[dict[str, Any]]]:
 def app(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application on the session's MongoDB, in a database of its own."""
     drain_file = tmp_path_factory.mktemp("app") / "draining"
-    made = create_app(Config(mongod.uri, DATABASE, request_deadline=5.0, drain_file=drain_file, version="1.2.3"))
+    made = create_app(ServiceConfig(mongod.uri, DATABASE, request_deadline=5.0, drain_file=drain_file, version="1.2.3"))
     yield made
     made.extensions["service"].store.close()
 
 
 @pytest.fixture
 def client(app: Flask, outside: MongoClient[dict[str, Any]]) -> FlaskClient:
-    """Asks the application, which has no documents yet."""
+    """A client of the application, which has no documents yet."""
     for name in ("data", "proofs"):
         outside[DATABASE][name].delete_many({})
     return app.test_client()
@@ -46,12 +46,13 @@ def client(app: Flask, outside: MongoClient[dict[str, Any]]) -> FlaskClient:
 
 @pytest.fixture
 def collection(outside: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
-    """Where /data keeps its documents, as another program sees it."""
+    """The collection behind /data, through a client beside the service's own."""
     return outside[DATABASE]["data"]
 
 
 @pytest.fixture(scope="session")
-def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """gunicorn, ready, on the session's MongoDB; shared by the tests that leave it as they found it."""
-    with Served(tmp_path_factory.mktemp("served"), mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
+def served(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """The service as a ready process, on the session's MongoDB. Tests that use it must restore what they change."""
+    directory = tmp_path_factory.mktemp("served")
+    with ServiceProcess(directory, mongod.uri, MONGODB_DATABASE=f"served_{ObjectId()}") as started:
         yield started.wait_ready()

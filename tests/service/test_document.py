@@ -1,4 +1,4 @@
-"""Documents: what is accepted unchanged, and what is refused."""
+"""Validation of documents: they are accepted unchanged or refused."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ from service.document import BadId, Malformed
         (b'{"a":Infinity}', "not JSON"),
         (b'{"a":1e400}', "not JSON"),
         (b'{"a":18446744073709551616}', "64 bits"),
+        (b'{"a":0.18446744073709551616}', "rounded"),
+        (b'{"a":[{"b":9007199254740993.0}]}', "rounded"),
+        (b'{"a":1e-400}', "rounded"),
+        (b'{"a":0e-99999999999999999999}', "rounded"),
+        (b'{"a":1e400}', "not JSON"),
         (b'{"a":9223372036854775808}', "64 bits"),
         (b'{"a":[{"b":-9223372036854775809}]}', "64 bits"),
         (b'{"a":' + b"9" * 300 + b"}", "64 bits"),
@@ -66,13 +71,13 @@ def test_document_that_would_be_changed_is_refused(body: bytes, reason: str | No
     [
         b'{"a":9223372036854775807,"b":-9223372036854775808}',
         b'{"a":"18446744073709551616"}',
-        b'{"a":0.18446744073709551616,"b":1.8446744073709552e19}',
+        b'{"a":0.1844674407370955,"b":1.8446744073709552e19,"c":5e-324,"d":1700000000.123456}',
         b'{"time":"12:30:59","a:b":{"::":1}}',
         b'{"a":"\\u0000","b":"\\ud83d\\ude00"}',
         b'{"":{"$set":1,"a.b":2}}',
     ],
 )
-def test_odd_but_sound_documents_are_kept(body: bytes) -> None:
+def test_unusual_documents_are_accepted_unchanged(body: bytes) -> None:
     assert document.decode(body) == json.loads(body)
 
 
@@ -96,8 +101,8 @@ def test_decoding_reverses_encoding(value: dict[str, object]) -> None:
 def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     try:
         assert isinstance(document.decode(body), dict)
-    except Malformed as refusal:
-        assert str(refusal).endswith(".")
+    except Malformed as error:
+        assert str(error).endswith(".")
 
 
 def test_id_is_taken_out_of_the_document() -> None:
@@ -108,11 +113,11 @@ def test_id_is_taken_out_of_the_document() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [None, 1, "", "short", "0123456789abcdef0123456g", "0123456789abcdef01234567\n", {"$oid": "0" * 24}]
+    "value", [None, 1, "", "short", "0123456789abcdef0123456g", "0123456789abcdef01234567\n", {"$oid": "0" * 24}]
 )
-def test_id_that_is_not_24_hex_digits_is_refused(bad: object) -> None:
+def test_id_that_is_not_24_hex_digits_is_refused(value: object) -> None:
     with pytest.raises(BadId):
-        document.take_id({"_id": bad})
+        document.take_id({"_id": value})
 
 
 @given(st.integers(0, 2**32 * 10**9 - 2), st.integers(100, 10**9), st.binary(min_size=5, max_size=5))
@@ -122,6 +127,6 @@ def test_later_ids_are_greater(now: int, later: int, random: bytes) -> None:
     assert first[:14] <= second[:14]
 
 
-def test_equality_sees_types_but_not_the_order_of_names() -> None:
+def test_canonical_form_keeps_types_and_ignores_the_order_of_names() -> None:
     assert document.canonical({"a": 1, "b": [2]}) == document.canonical({"b": [2], "a": 1})
     assert len({document.canonical({"a": value}) for value in (1, 1.0, True, "1", None)}) == 5

@@ -1,4 +1,4 @@
-"""Filters: what is understood, and what never reaches MongoDB."""
+"""Validation of filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.filter import MAX_BYTES, MAX_CONDITIONS, MAX_DEPTH, MAX_LIST, BadFi
 ID = "0123456789abcdef01234567"
 MANY = MAX_LIST + 1
 
-# Injections: what each one would do in MongoDB, and the word that the refusal must name.
+# Filters with operators that are not allowed, and the operator that the error must name.
 INJECTIONS: list[tuple[str, str]] = [
     ('{"$where":"while(true){}"}', "$where"),
     ('{"a":{"$where":"1"}}', "$where"),
@@ -61,11 +61,11 @@ INJECTIONS: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "named"), INJECTIONS)
-def test_operator_that_is_not_on_the_list_is_refused_by_name(text: str, named: str) -> None:
-    with pytest.raises(BadFilter) as refusal:
+@pytest.mark.parametrize(("text", "operator"), INJECTIONS)
+def test_disallowed_operator_raises_with_its_name(text: str, operator: str) -> None:
+    with pytest.raises(BadFilter) as raised:
         filter.parse(text)
-    assert f'"{named}"' in str(refusal.value)
+    assert f'"{operator}"' in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -128,19 +128,19 @@ def test_valid_filter_is_parsed_unchanged(text: str) -> None:
         ('{"a":' * 500 + "1" + "}" * 500, "deeper"),
     ],
 )
-def test_invalid_filter_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_invalid_filter_raises_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         filter.parse(text)
 
 
-def test_refusal_names_no_more_of_a_long_name_than_a_line_holds() -> None:
-    with pytest.raises(BadFilter) as refusal:
+def test_error_shortens_a_long_name() -> None:
+    with pytest.raises(BadFilter) as raised:
         filter.parse('{"$' + "x" * 4000 + '":1}')
-    assert len(str(refusal.value)) < 250
+    assert len(str(raised.value)) < 250
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("condition", "expected"),
     [
         ({"_id": ID}, {"_id": {"$in": [(ID,), ID]}}),
         ({"_id": ID.upper()}, {"_id": {"$in": [(ID.upper(),), ID.upper()]}}),
@@ -159,8 +159,8 @@ def test_refusal_names_no_more_of_a_long_name_than_a_line_holds() -> None:
         ({"a": {"_id": ID}, "b": {"$in": [ID]}}, {"a": {"_id": ID}, "b": {"$in": [ID]}}),
     ],
 )
-def test_24_digits_that_an_id_is_compared_with_are_an_id(asked: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert filter.with_ids(asked, lambda text: (text,)) == expected
+def test_24_hex_digits_match_an_id_and_a_text(condition: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert filter.with_ids(condition, lambda text: (text,)) == expected
 
 
 NAMES = st.sampled_from(["a", "a.b", "_id", "$and", "$or", "$not", "$gt", "$in", "$exists", "$where", "$regex"])
@@ -172,26 +172,26 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
-def test_whatever_is_let_through_holds_allowed_operators_only(asked: dict[str, Any]) -> None:
+def test_accepted_filter_has_only_allowed_operators(condition: dict[str, Any]) -> None:
     try:
-        found = filter.parse(json.dumps(asked))
-    except Malformed as refusal:
-        assert str(refusal).endswith(".")
+        found = filter.parse(json.dumps(condition))
+    except Malformed as error:
+        assert str(error).endswith(".")
     else:
-        assert found == asked
+        assert found == condition
         assert _dollars(found) <= filter.FIELD_OPERATORS | filter.JOINING
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_a_filter_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         assert isinstance(filter.parse(text), dict)
-    except Malformed as refusal:
-        assert str(refusal).endswith(".")
+    except Malformed as error:
+        assert str(error).endswith(".")
 
 
 def _dollars(value: Any) -> set[str]:
-    """Every name in it that starts with $."""
+    """Return every name in a value that starts with $."""
     if isinstance(value, dict):
         inner = set().union(*map(_dollars, value.values())) if value else set()
         return inner | {name for name in value if name.startswith("$")}

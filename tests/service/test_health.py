@@ -11,8 +11,8 @@ from service.health import Health
 from service.store import Refused, Unavailable
 
 
-class Reachable:
-    """Answers at the nth try."""
+class ReachableStore:
+    """A store that reaches MongoDB at the nth try."""
 
     def __init__(self, tries: int) -> None:
         self.tries = tries
@@ -23,26 +23,26 @@ class Reachable:
             raise Unavailable("away")
 
 
-def test_it_is_alive_and_not_ready_before_mongodb_was_reached() -> None:
+def test_service_is_live_and_not_ready_before_mongodb_was_reached() -> None:
     health = Health(lambda: False)
     assert health.live()[0] == 200
     status, body = health.ready()
     assert (status, json.loads(body)["status"]) == (503, 503)
 
 
-def test_it_is_ready_once_mongodb_was_reached_and_until_the_drain(monkeypatch: object) -> None:
+def test_service_is_ready_from_the_first_contact_with_mongodb_until_the_drain() -> None:
     draining: list[bool] = []
     health = Health(lambda: False)
     health.stop_when(lambda: bool(draining))
-    health.reach(Reachable(2))  # type: ignore[arg-type]
+    health.reach(ReachableStore(2))  # type: ignore[arg-type]
     assert health.ready()[0] == 200
     draining.append(True)
     assert health.ready()[0] == 503
     assert health.live()[0] == 200
 
 
-class Answering:
-    """Raises `error`, if there is one."""
+class FailingStore:
+    """A store whose `reach` raises `error`, unless it is None."""
 
     error: Exception | None = None
 
@@ -51,10 +51,10 @@ class Answering:
             raise self.error
 
 
-def test_it_is_not_ready_while_mongodb_refuses_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_is_not_ready_while_mongodb_refuses_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(health_module.time, "monotonic", lambda: now)
-    store, checks = Answering(), Health(lambda: False)
+    store, checks = FailingStore(), Health(lambda: False)
     checks.reach(store)  # type: ignore[arg-type]
     for error, passed, status in (
         (Unavailable("away"), 60, 200),

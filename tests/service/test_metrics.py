@@ -1,4 +1,4 @@
-"""/metrics, as a scraper reads it."""
+"""The metrics that a scraper reads from /metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 ID = "0123456789abcdef01234567"
 
 
-def test_requests_are_counted_by_route_and_never_by_path(client: FlaskClient) -> None:
+def test_requests_are_counted_by_route_and_not_by_path(client: FlaskClient) -> None:
     before = _samples(client)
     client.get(f"/data/{ID}")
     client.get("/data/" + "f" * 24)
@@ -26,7 +26,7 @@ def test_requests_are_counted_by_route_and_never_by_path(client: FlaskClient) ->
     assert grown["http_request_duration_seconds_count", "GET", "/data/<id>"] == 2
 
 
-def test_commands_to_mongodb_are_timed_by_name_and_outcome(client: FlaskClient) -> None:
+def test_mongodb_commands_are_timed_by_name_and_outcome(client: FlaskClient) -> None:
     before = _samples(client)
     client.post("/data", json={"_id": ID})
     client.post("/data", json={"_id": ID})
@@ -36,12 +36,12 @@ def test_commands_to_mongodb_are_timed_by_name_and_outcome(client: FlaskClient) 
     assert after["mongodb_command_duration_seconds_sum", "insert", "success"] > 0
 
 
-def test_request_that_asks_is_the_one_in_flight(client: FlaskClient) -> None:
+def test_scrape_counts_itself_as_in_flight(client: FlaskClient) -> None:
     client.get("/nowhere")
     assert _samples(client)["http_requests_in_flight",] == 1
 
 
-def test_build_process_and_connection_are_told(app: Flask, client: FlaskClient) -> None:
+def test_metrics_have_build_process_and_connection(app: Flask, client: FlaskClient) -> None:
     app.extensions["service"].store.reach()
     samples = _samples(client)
     assert samples["mongodb_up",] == 1
@@ -50,7 +50,7 @@ def test_build_process_and_connection_are_told(app: Flask, client: FlaskClient) 
 
 
 def _samples(client: FlaskClient) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and its labels' values."""
+    """Return every sample, keyed by its name and the values of its labels."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()) if value)): sample.value

@@ -1,4 +1,4 @@
-"""python -m tests.trust: measures what is missing, and writes docs/trust.md."""
+"""python -m tests.trust: makes the missing runs, and writes docs/trust.md."""
 
 import argparse
 import re
@@ -22,9 +22,9 @@ REPORT = CHECKOUT / "docs" / "trust.md"
 def main() -> int:
     options = _parse()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # so that what was changed is taken back
+        signal.signal(number, signal.default_int_handler)  # so that changes are undone
     results = Results(RESULTS)
-    cases = _chosen(options)
+    cases = _selected(options)
     if options.list:
         for case in cases:
             print(f"{results.missing(case, options.repeat)} to run  {case.demo} {case.kind}: {case.name}")
@@ -39,28 +39,28 @@ def main() -> int:
 def _measure(options: argparse.Namespace, cases: Sequence[Case], results: Results) -> None:
     began = time.monotonic()
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
     if options.fresh:
-        results.forget(cases)
+        results.delete(cases)
     site = Site.named(options.name)
-    say("making the deployment")
+    log("making the deployment")
     site.make()
     try:
         if options.rehearse:
             for case in cases:
-                runner.rehearse(site, case, options.rehearse, say)
+                runner.rehearse(site, case, options.rehearse, log)
         else:
-            runner.measure_all(site, cases, results, options.repeat, say)
+            runner.measure_all(site, cases, results, options.repeat, log)
     except KeyboardInterrupt:
-        say("interrupted: the same command goes on from here")
+        log("interrupted: the same command continues from here")
     if not options.keep:
-        say("removing the deployment")
+        log("removing the deployment")
         site.deployment.remove()
 
 
-def _chosen(options: argparse.Namespace) -> list[Case]:
+def _selected(options: argparse.Namespace) -> list[Case]:
     return [
         case
         for case in CASES
@@ -72,18 +72,22 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.trust", description="Measures how far the verdicts can be trusted."
+        prog="python -m tests.trust", description="Count right and wrong verdicts on healthy and on broken deployments."
     )
-    parser.add_argument("--name", default="trust", help="which embedded instance to use")
-    parser.add_argument("--only", default="", metavar="PATTERN", help="a regular expression for the states' names")
+    parser.add_argument("--name", default="trust", help="name of the embedded instance")
+    parser.add_argument(
+        "--only", default="", metavar="PATTERN", help="only the states whose names match this regular expression"
+    )
     parser.add_argument("--demo", choices=(AUTOSCALE, PERSISTENCE))
     parser.add_argument("--kind", choices=(HEALTHY, BROKEN))
-    parser.add_argument("--repeat", type=int, default=2, help="runs of each state (default: 2)")
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="make only the runs that are missing (the default)")
-    again.add_argument("--fresh", action="store_true", help="forget the chosen states' earlier results first")
+    parser.add_argument("--repeat", type=int, default=2, help="runs per state (default: 2)")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="make only the missing runs (default)")
+    group.add_argument("--fresh", action="store_true", help="delete the earlier results of these states first")
     parser.add_argument("--keep", action="store_true", help="leave the deployment running")
-    parser.add_argument("--rehearse", type=float, metavar="SECONDS", help="bring states about, without runs")
+    parser.add_argument(
+        "--rehearse", type=float, metavar="SECONDS", help="bring the states about for a while, without runs"
+    )
     parser.add_argument("--report", action="store_true", help="only write the report")
     parser.add_argument("--list", action="store_true", help="only list the states")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""One state of a deployment, and the verdicts that a demo may give in it."""
+"""A case: a state of a deployment, and the verdicts that a demo may reach in it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ Event = Callable[["Site", str], AbstractContextManager[None]]
 
 
 @contextmanager
-def nothing(_site: Site, _run: str = "") -> Iterator[None]:
-    """The deployment as the manifests describe it."""
+def unchanged(_site: Site, _run: str = "") -> Iterator[None]:
+    """The deployment as its manifests describe it."""
     yield
 
 
 @dataclass(frozen=True)
 class Case:
-    """`state` holds from before the run until after it; `event` begins when the run reaches `step`, and gets its id."""
+    """`state` spans the whole run. `event` begins when the run reaches `step`, and gets the run's id."""
 
     name: str
     demo: str
     kind: str
-    state: State = nothing
-    event: Event = nothing
+    state: State = unchanged
+    event: Event = unchanged
     step: str = ""  # empty: no event
     options: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[str, ...] = (PASS,)
     reason: str = ""  # a regular expression that the run's reason must match
 
     def is_met(self, verdict: str, reason: str | None) -> bool:
-        """Whether a run came out as it must."""
+        """Return whether a run has an expected verdict and reason."""
         return verdict in self.verdicts and re.search(self.reason, reason or "", re.IGNORECASE | re.DOTALL) is not None
 
     @property

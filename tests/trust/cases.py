@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from tests.trust import autoscaler_faults, database_faults, services, states
-from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, nothing
+from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, unchanged
+from tests.trust.faults import autoscaler, database, service
+from tests.trust.healthy import states
 
 CRASH = "crash"
-LOADED = "load"  # the step of an autoscale run in which its load is under way
-WRITTEN_ON = "after"  # the step of a persistence run after the outage
+LOADED = "load"  # the step of an autoscale run during which the load runs
+AFTER_OUTAGE = "after"  # the step of a persistence run after the outage
 LOST = r"acknowledged and (is|are) lost"
 
 
@@ -16,8 +17,8 @@ def _healthy(demo: str, name: str, state: State, mode: str = "") -> Case:
 
 
 def _broken(
-    demo: str, name: str, verdicts: Sequence[str], reason: str, state: State = nothing,
-    event: Event = nothing, step: str = "", mode: str = "",
+    demo: str, name: str, verdicts: Sequence[str], reason: str, state: State = unchanged,
+    event: Event = unchanged, step: str = "", mode: str = "",
 ) -> Case:  # fmt: skip
     return Case(name, demo, BROKEN, state, event, step, _options(mode), tuple(verdicts), reason)
 
@@ -41,62 +42,62 @@ PERSISTENCE_HEALTHY = [
     _healthy(PERSISTENCE, "ab goes on", states.with_ab),
     _healthy(PERSISTENCE, "one core is busy", states.with_busy_core),
     _healthy(PERSISTENCE, "an empty collection", states.with_documents(0)),
-    _healthy(PERSISTENCE, "100,000 documents", states.with_documents(states.FULL)),
+    _healthy(PERSISTENCE, "100,000 documents", states.with_documents(states.MANY)),
     _healthy(PERSISTENCE, "one service pod", states.with_one_pod),
 ]
 
 PERSISTENCE_BROKEN = [
-    _broken(PERSISTENCE, "MongoDB on an emptyDir", [FAIL], LOST, database_faults.no_volume),
+    _broken(PERSISTENCE, "MongoDB on an emptyDir", [FAIL], LOST, database.no_volume),
     _broken(
-        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], LOST, database_faults.no_acknowledgement, mode=CRASH
+        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], LOST, database.unacknowledged_writes, mode=CRASH
     ),
-    _broken(PERSISTENCE, "the next pod wipes the volume", [FAIL], LOST, database_faults.wiped_at_start),
+    _broken(PERSISTENCE, "the next pod wipes the volume", [FAIL], LOST, database.volume_wiped_at_start),
     _broken(
         PERSISTENCE, "documents are deleted during the run", [FAIL], LOST,
-        event=database_faults.deleted, step=WRITTEN_ON,
+        event=database.documents_deleted, step=AFTER_OUTAGE,
     ),
     _broken(
         PERSISTENCE, "documents are changed during the run", [FAIL], "not as (it was|they were) written",
-        event=database_faults.corrupted, step=WRITTEN_ON,
+        event=database.documents_changed, step=AFTER_OUTAGE,
     ),
     _broken(
         PERSISTENCE, "documents appear that nobody wrote", [FAIL], "nobody wrote",
-        event=database_faults.invented, step=WRITTEN_ON,
+        event=database.documents_inserted, step=AFTER_OUTAGE,
     ),
     _broken(
-        PERSISTENCE, "the service stores 49 of 50", [FAIL], LOST, database_faults.service_runs(services.FORGETS)
+        PERSISTENCE, "the service stores 49 of 50", [FAIL], LOST, service.with_program(service.DROPS_INSERTS)
     ),
     _broken(
         PERSISTENCE, "the service answers before it stores", [FAIL], LOST,
-        database_faults.service_runs(services.ANSWERS_BEFORE_STORING),
+        service.with_program(service.ANSWERS_BEFORE_STORING),
     ),
     _broken(
         PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer",
-        database_faults.no_service,
+        database.no_service,
     ),
     _broken(
         PERSISTENCE, "the service is too slow", [INCONCLUSIVE], "thin.*slowest write",
-        database_faults.service_runs(services.SLOW),
+        service.with_program(service.SLOW),
     ),
     _broken(
         PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE], "not authorized|answered [45]",
-        database_faults.read_only_user,
+        database.read_only_user,
     ),
     _broken(
         PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod.*(CrashLoop|Error|restarted)",
-        database_faults.mongod_never_returns,
+        database.mongod_never_returns,
     ),
     _broken(
         PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "MongoDB|mongodb-0",
-        database_faults.database_down,
+        database.scaled_to_zero,
     ),
     _broken(
         PERSISTENCE, "no crash container, crash", [INCONCLUSIVE], "crash container",
-        database_faults.no_crash_container, mode=CRASH,
+        database.no_crash_container, mode=CRASH,
     ),
     _broken(
         PERSISTENCE, "a wrong crash token, crash", [INCONCLUSIVE], "token",
-        database_faults.wrong_crash_token, mode=CRASH,
+        database.wrong_crash_token, mode=CRASH,
     ),
 ]  # fmt: skip
 
@@ -109,11 +110,11 @@ AUTOSCALE_HEALTHY = [
     _healthy(AUTOSCALE, "100 writes a second go on", states.with_writes),
     _healthy(AUTOSCALE, "one core is busy", states.with_busy_core),
     _healthy(AUTOSCALE, "an empty collection", states.with_documents(0)),
-    _healthy(AUTOSCALE, "100,000 documents", states.with_documents(states.FULL)),
-    _healthy(AUTOSCALE, "requests of 50m", states.with_request("50m")),
-    _healthy(AUTOSCALE, "requests of 200m", states.with_request("200m")),
-    _healthy(AUTOSCALE, "metrics every 60 s", states.with_metrics_every(60)),
-    _healthy(AUTOSCALE, "min 1, max 10", states.with_limits(1, 10)),
+    _healthy(AUTOSCALE, "100,000 documents", states.with_documents(states.MANY)),
+    _healthy(AUTOSCALE, "requests of 50m", states.with_cpu_request("50m")),
+    _healthy(AUTOSCALE, "requests of 200m", states.with_cpu_request("200m")),
+    _healthy(AUTOSCALE, "metrics every 60 s", states.with_sampling_interval(60)),
+    _healthy(AUTOSCALE, "min 1, max 10", states.with_replicas(1, 10)),
     _healthy(AUTOSCALE, "a target of 50 %", states.with_target(type="Utilization", averageUtilization=50)),
     _healthy(AUTOSCALE, "a target of 70m a pod", states.with_target(type="AverageValue", averageValue="70m")),
     _healthy(
@@ -125,38 +126,38 @@ AUTOSCALE_HEALTHY = [
 
 AUTOSCALE_BROKEN = [
     _broken(
-        AUTOSCALE, "scale-up is disabled", [INCONCLUSIVE], "disabled", autoscaler_faults.scaling_disabled("scaleUp")
+        AUTOSCALE, "scale-up is disabled", [INCONCLUSIVE], "disabled", autoscaler.scaling_disabled("scaleUp")
     ),
     _broken(
-        AUTOSCALE, "scale-down is disabled", [INCONCLUSIVE], "disabled", autoscaler_faults.scaling_disabled("scaleDown")
+        AUTOSCALE, "scale-down is disabled", [INCONCLUSIVE], "disabled", autoscaler.scaling_disabled("scaleDown")
     ),
-    _broken(AUTOSCALE, "a quota forbids new pods", [FAIL], "quota", autoscaler_faults.quota_forbids_pods),
+    _broken(AUTOSCALE, "a quota forbids new pods", [FAIL], "quota", autoscaler.quota_forbids_pods),
     _broken(
         AUTOSCALE, "new pods' image is missing", [FAIL], "ImagePull|ErrImage|image",
-        autoscaler_faults.new_pods_without_image,
+        autoscaler.new_pods_without_image,
     ),
     _broken(
-        AUTOSCALE, "new pods never become Ready", [FAIL], "readiness|not Ready", autoscaler_faults.new_pods_never_ready
+        AUTOSCALE, "new pods never become Ready", [FAIL], "readiness|not Ready", autoscaler.new_pods_never_ready
     ),
-    _broken(AUTOSCALE, "new pods answer 500", [FAIL], "500|failed", autoscaler_faults.new_pods_answer_500),
+    _broken(AUTOSCALE, "new pods answer 500", [FAIL], "500|failed", autoscaler.new_pods_answer_500),
     _broken(
         AUTOSCALE, "the Service misses new pods", [FAIL], "endpoint|selector|Service|serve",
-        autoscaler_faults.service_misses_new_pods,
+        autoscaler.service_misses_new_pods,
     ),
-    _broken(AUTOSCALE, "the service leaks errors", [FAIL], "failed", autoscaler_faults.service_leaks_errors),
+    _broken(AUTOSCALE, "the service leaks errors", [FAIL], "failed", service.with_program(service.LEAKS_ERRORS)),
     _broken(
         AUTOSCALE, "metrics-server stops in mid-run", [INCONCLUSIVE], "metrics|figures",
-        event=autoscaler_faults.metrics_server_stops, step=LOADED,
+        event=autoscaler.metrics_server_stops, step=LOADED,
     ),
     _broken(
         AUTOSCALE, "the autoscaler is deleted in mid-run", [INCONCLUSIVE], "deleted|no autoscaler",
-        event=autoscaler_faults.autoscaler_is_deleted, step=LOADED,
+        event=autoscaler.autoscaler_is_deleted, step=LOADED,
     ),
     _broken(
         AUTOSCALE, "its target is renamed in mid-run", [INCONCLUSIVE], "target|scaleTargetRef|FailedGetScale",
-        event=autoscaler_faults.target_is_renamed, step=LOADED,
+        event=autoscaler.target_is_renamed, step=LOADED,
     ),
-    _broken(AUTOSCALE, "max is min", [INCONCLUSIVE], "min.*max", states.with_limits(2, 2)),
+    _broken(AUTOSCALE, "max is min", [INCONCLUSIVE], "min.*max", states.with_replicas(2, 2)),
     _broken(
         AUTOSCALE, "a target of 1000 %", [INCONCLUSIVE], "1,?000",
         states.with_target(type="Utilization", averageUtilization=1000),

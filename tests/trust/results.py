@@ -1,4 +1,4 @@
-"""The results of all runs, one JSON object a line, in a file that only grows."""
+"""The results of all runs, as a file with one JSON object per line."""
 
 import json
 from collections import Counter
@@ -8,15 +8,14 @@ from pathlib import Path
 
 from tests.trust.case import Case
 
-# Results count until the demos' protocol changes in what it decides on: then this number is raised, and all is measured
-# again.
+# Raise this number when the demos decide verdicts in another way. Results of other protocols do not count.
 PROTOCOL = 1
-ERROR = "error"  # the case could not be set up: no result
+ERROR = "error"  # the state could not be brought about, so there was no run
 
 
 @dataclass(frozen=True)
 class Result:
-    """`verdict` is the run's, or "error"; `seconds` is the run's length; `started` is RFC 3339."""
+    """One run. `verdict` is the run's, or "error"; `seconds` is its duration; `started` is a time in RFC 3339."""
 
     case: str
     kind: str
@@ -37,11 +36,13 @@ class Result:
 
 
 class Results:
+    """The results file."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> list[Result]:
-        """Those of the current protocol."""
+        """Return the results of the current protocol."""
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         read = [Result(**json.loads(line)) for line in lines]
         return [each for each in read if each.protocol == PROTOCOL]
@@ -51,14 +52,14 @@ class Results:
             file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
 
     def missing(self, case: Case, repeat: int) -> int:
-        """How many runs of a case are still to be made."""
+        """Return how many of `repeat` runs of a case are missing."""
         counts = Counter(each.key for each in self.read() if each.verdict != ERROR)
         return max(0, repeat - counts[case.demo, case.kind, case.name])
 
-    def forget(self, cases: Collection[Case]) -> None:
-        """Removes the results of these cases."""
-        forgotten = {(case.demo, case.kind, case.name) for case in cases}
-        kept = [each for each in self.read() if each.key not in forgotten]
+    def delete(self, cases: Collection[Case]) -> None:
+        """Delete the results of these cases."""
+        deleted = {(case.demo, case.kind, case.name) for case in cases}
+        kept = [each for each in self.read() if each.key not in deleted]
         self._path.unlink(missing_ok=True)
         for each in kept:
             self.append(each)

@@ -1,4 +1,4 @@
-"""Measures one case after another: makes the deployment normal, brings the state about, runs the demo, undoes it."""
+"""Measures the cases: for each run it restores the deployment, brings the state about, runs the demo and undoes it."""
 
 import os
 import platform
@@ -11,38 +11,38 @@ from typing import Any
 
 import urllib3
 
-from tests.e2e.controls import until
+from tests.e2e.deployment import wait_until
 from tests.trust.case import AUTOSCALE, Case
 from tests.trust.results import ERROR, Result, Results
 from tests.trust.site import Site, now
 from tools.cluster.instance import CHECKOUT
 
-EVIDENCE = CHECKOUT / "reports" / "trust"  # each run as the API has it
+EVIDENCE = CHECKOUT / "reports" / "trust"  # each run's JSON from the API
 START_SECONDS = 60.0
 
 Json = dict[str, Any]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def measure_all(site: Site, cases: Sequence[Case], results: Results, repeat: int, say: Say) -> None:
-    """Every case as often as it lacks results. A case that can't be set up is noted as an error, and tried once."""
+def measure_all(site: Site, cases: Sequence[Case], results: Results, repeat: int, log: Log) -> None:
+    """Make the missing runs of each case. If a state can't be brought about, the result is an error, not a run."""
     for case in cases:
         for _ in range(results.missing(case, repeat)):
             result = measure(site, case)
             results.append(result)
-            said = "error" if result.verdict == ERROR else "ok" if result.ok else "NOT OK"
-            say(f"{said:6} {case.demo} {case.kind}: {case.name}: {result.verdict} (expected {case.expected})")
-            say(f"       {result.line} {result.reason or ''}")
+            outcome = "error" if result.verdict == ERROR else "ok" if result.ok else "NOT OK"
+            log(f"{outcome:6} {case.demo} {case.kind}: {case.name}: {result.verdict} (expected {case.expected})")
+            log(f"       {result.line} {result.reason or ''}")
 
 
 def measure(site: Site, case: Case) -> Result:
-    """One run of a case."""
+    """Make one run of a case."""
     runs: list[Json] = []
     began, started = time.monotonic(), now()
     try:
         site.restore()
         if case.demo == AUTOSCALE:
-            site.rest()
+            site.wait_until_at_rest()
         with case.state(site):
             began, started = time.monotonic(), now()
             runs.append(_run(site, case))
@@ -52,83 +52,83 @@ def measure(site: Site, case: Case) -> Result:
         if not runs:
             reason = f"{type(error).__name__}: {error}".replace(f"{CHECKOUT}/", "")
             return _result(case, ERROR, False, "", reason, time.monotonic() - began, started)
-        seconds = time.monotonic() - began  # it ran, and could not be undone: the next one begins with that
+        seconds = time.monotonic() - began  # the run has ended, but the undo failed: the next restore repeats it
     (run,) = runs
     site.save(run, EVIDENCE)
-    met = case.is_met(run["verdict"], run["reason"])
-    return _result(case, run["verdict"], met, run["line"], run["reason"], seconds, started)
+    ok = case.is_met(run["verdict"], run["reason"])
+    return _result(case, run["verdict"], ok, run["line"], run["reason"], seconds, started)
 
 
-def rehearse(site: Site, case: Case, seconds: float, say: Say) -> None:
-    """Brings a case's state about without a run, shows what the cluster makes of it, and undoes it. An autoscaler's
-    new pods are asked for by hand."""
+def rehearse(site: Site, case: Case, seconds: float, log: Log) -> None:
+    """Bring a case's state about without a run, print the cluster's state, and undo it.
+
+    For the autoscale demo, scale up by hand.
+    """
     site.restore()
-    say(f"{case.demo} {case.kind}: {case.name}")
+    log(f"{case.demo} {case.kind}: {case.name}")
     with case.state(site), case.event(site, "rehearsal"):
         if case.demo == AUTOSCALE:
             site.deployment.kubectl("scale", "deployment", "flask", "--replicas=3")
         time.sleep(seconds)
-        say(f"{case.name}: brought about\n{site.facts()}")
-    say(f"{case.name}: taken back, differs from the manifests in {site.differences() or 'nothing'}")
+        log(f"{case.name}: brought about\n{site.facts()}")
+    log(f"{case.name}: undone, differs from the manifests in {site.differences() or 'nothing'}")
 
 
 def _run(site: Site, case: Case) -> Json:
     run = _start(site, case)
     if not case.step:
-        return site.proofs.end(run)
-    if not _reach(site, run, case.step):
-        return site.proofs.run(run)
+        return site.runs.wait_for_end(run)
+    if not _wait_for_step(site, run, case.step):
+        return site.runs.get(run)
     with case.event(site, run):
-        return site.proofs.end(run)
+        return site.runs.wait_for_end(run)
 
 
 def _start(site: Site, case: Case) -> str:
-    """The run's id, as soon as the dashboard takes it: one that has just started may not, for a moment."""
+    """Start the run and return its id. A dashboard that has just started may refuse for a moment."""
     started: list[str] = []
     refusals: list[str] = []
 
-    def accepted() -> bool:
+    def is_accepted() -> bool:
         try:
-            answer = site.proofs.ask("POST", "/runs", {"demo": case.demo, "options": dict(case.options)})
+            response = site.runs.request("POST", "/runs", {"demo": case.demo, "options": dict(case.options)})
         except urllib3.exceptions.HTTPError as error:
             refusals.append(str(error))
             return False
-        if answer.status == 202:
-            started.append(answer.json()["id"])
-        refusals.append(f"{answer.status} {answer.data.decode(errors='replace')}")
+        if response.status == 202:
+            started.append(response.json()["id"])
+        refusals.append(f"{response.status} {response.data.decode(errors='replace')}")
         return bool(started)
 
     try:
-        until(accepted, START_SECONDS)
+        wait_until(is_accepted, START_SECONDS)
     except AssertionError as error:
         raise AssertionError(f"the run was not accepted: {refusals[-1]}") from error
     return started[0]
 
 
-def _reach(site: Site, run_id: str, step: str) -> bool:
-    """Whether the step has begun; False of a run that ended before."""
+def _wait_for_step(site: Site, run_id: str, step: str) -> bool:
+    """Wait until the step runs. Return False if the run ends before."""
     ended = False
 
-    def under_way() -> bool:
+    def is_running() -> bool:
         nonlocal ended
-        run = site.proofs.run(run_id)
+        run = site.runs.get(run_id)
         ended = run.get("verdict", "running") != "running"
         return ended or any(each["id"] == step and each["state"] == "running" for each in run.get("steps", []))
 
-    until(under_way, 1_200)
+    wait_until(is_running, 1_200)
     return not ended
 
 
-def _result(
-    case: Case, verdict: str, ok: bool, line: str, reason: str | None, seconds: float, started: str
-) -> Result:
+def _result(case: Case, verdict: str, ok: bool, line: str, reason: str | None, seconds: float, started: str) -> Result:
     return Result(
         case.name, case.kind, case.demo, verdict, ok, line, reason, round(seconds, 1), started, commit(), machine()
     )  # fmt: skip
 
 
 def commit() -> str:
-    """The checkout's commit, with a + where something was changed since, other than these results."""
+    """Return the checkout's commit, with a + if files other than the results have changed since."""
     name = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs/trust.*")
     return name + ("+" if changed else "")

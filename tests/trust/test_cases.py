@@ -1,4 +1,4 @@
-"""The cases: what counts as met, and that there are enough of them."""
+"""The expectations of the cases, and the number of the cases."""
 
 import re
 
@@ -21,27 +21,27 @@ LOST = Case("", PERSISTENCE, BROKEN, verdicts=(FAIL,), reason="is lost")
         (PASS, None, False),
     ],
 )
-def test_broken_case_needs_its_verdict_and_its_cause(verdict: str, reason: str | None, met: bool) -> None:
+def test_broken_case_is_met_by_its_verdict_and_reason(verdict: str, reason: str | None, met: bool) -> None:
     assert LOST.is_met(verdict, reason) is met
 
 
-def test_healthy_case_needs_a_pass_and_no_reason() -> None:
+def test_healthy_case_is_met_by_a_pass_only() -> None:
     case = Case("", AUTOSCALE, HEALTHY)
     assert case.is_met(PASS, None) and not case.is_met(INCONCLUSIVE, "Aborted") and not case.is_met(FAIL, "late")
 
 
 @pytest.mark.parametrize("demo", [AUTOSCALE, PERSISTENCE])
 @pytest.mark.parametrize("kind", [HEALTHY, BROKEN])
-def test_there_are_twelve_cases_of_each_kind(demo: str, kind: str) -> None:
+def test_each_kind_has_at_least_twelve_cases(demo: str, kind: str) -> None:
     assert sum((case.demo, case.kind) == (demo, kind) for case in CASES) >= 12
 
 
-def test_no_two_cases_have_one_name() -> None:
+def test_names_are_unique() -> None:
     keys = [(case.demo, case.kind, case.name) for case in CASES]
     assert len(set(keys)) == len(keys)
 
 
-def test_no_broken_case_may_pass_and_each_names_a_cause() -> None:
+def test_every_broken_case_excludes_pass_and_requires_a_reason() -> None:
     for case in CASES:
         if case.kind == BROKEN:
             assert PASS not in case.verdicts and case.verdicts and re.compile(case.reason) and case.reason, case.name

@@ -1,4 +1,4 @@
-"""docs/trust.md is written from results alone."""
+"""The report docs/trust.md."""
 
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PASS, PERSISTENCE, Case
 from tests.trust.report import report
@@ -20,7 +20,7 @@ def row(text: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
+def test_matrix_counts_runs_by_demo_kind_and_verdict() -> None:
     text = report(
         [
             result("at rest", HEALTHY, AUTOSCALE, PASS, True),
@@ -36,16 +36,16 @@ def test_matrix_counts_the_runs_by_demo_kind_and_verdict() -> None:
 
 def test_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
     text = report([result("at rest", HEALTHY, AUTOSCALE, INCONCLUSIVE, False, "a|b\nc")], CASES)
-    listed = text.partition("## Healthy, and not PASS")[2].partition("\n## ")[0]
-    assert "INCONCLUSIVE" in listed and "a\\|b c" in listed
+    section = text.partition("## Healthy, and not PASS")[2].partition("\n## ")[0]
+    assert "INCONCLUSIVE" in section and "a\\|b c" in section
 
 
-def test_error_is_no_run() -> None:
+def test_error_is_not_counted_as_a_run() -> None:
     text = report([result("at rest", HEALTHY, AUTOSCALE, ERROR, False, "no pods")], CASES)
     assert row(text, "Autoscaling, healthy")[1:4] == ["0", "0", "0"]
-    assert "no pods" in text.partition("## Not set up")[2]
+    assert "no pods" in text.partition("## Not brought about")[2]
 
 
-def test_results_of_cases_that_are_no_more_are_left_out() -> None:
-    text = report([result("a case of old", HEALTHY, AUTOSCALE, FAIL, False, "of old")], CASES)
-    assert "of old" not in text and row(text, "Autoscaling, healthy")[2] == "0"
+def test_results_of_unknown_cases_are_left_out() -> None:
+    text = report([result("a former case", HEALTHY, AUTOSCALE, FAIL, False, "former reason")], CASES)
+    assert "former reason" not in text and row(text, "Autoscaling, healthy")[2] == "0"

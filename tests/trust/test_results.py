@@ -1,4 +1,4 @@
-"""Results are kept line by line, and counted by the protocol that they were made with."""
+"""The results file, and its count of missing runs."""
 
 import json
 from pathlib import Path
@@ -20,13 +20,13 @@ def result(verdict: str = "pass", protocol: int = PROTOCOL, case: str = "at rest
     return Result(case, HEALTHY, AUTOSCALE, verdict, True, "", None, 1.0, "2026-01-01T00:00:00Z", "abc", "", protocol)
 
 
-def test_appended_result_is_read_again(results: Results) -> None:
+def test_appended_results_are_read(results: Results) -> None:
     results.append(result())
     results.append(result("fail"))
     assert results.read() == [result(), result("fail")]
 
 
-def test_each_result_is_one_json_object_on_a_line_of_its_own(results: Results, tmp_path: Path) -> None:
+def test_file_has_one_json_object_per_line(results: Results, tmp_path: Path) -> None:
     results.append(result())
     results.append(result())
     assert [json.loads(line)["verdict"] for line in (tmp_path / "trust.jsonl").read_text().splitlines()] == ["pass"] * 2
@@ -42,15 +42,15 @@ def test_missing_runs_of_a_case_are_counted(results: Results) -> None:
     assert results.missing(CASE, 2) == 0
 
 
-def test_errors_and_other_protocols_are_no_results(results: Results) -> None:
+def test_errors_and_other_protocols_do_not_count(results: Results) -> None:
     results.append(result(ERROR))
     results.append(result(protocol=PROTOCOL - 1))
     assert results.missing(CASE, 2) == 2
     assert [each.verdict for each in results.read()] == [ERROR]
 
 
-def test_only_the_named_cases_are_forgotten(results: Results) -> None:
+def test_only_the_given_cases_are_deleted(results: Results) -> None:
     results.append(result())
     results.append(result(case="one core is busy"))
-    results.forget([CASE])
+    results.delete([CASE])
     assert [each.case for each in results.read()] == ["one core is busy"]

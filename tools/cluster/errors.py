@@ -2,7 +2,7 @@
 
 ClusterError
 ├── HostError      the machine lacks something: root, disk, memory, a port, a package
-├── BuildError     the Kubernetes binary could not be built
+├── BuildError     a program of the cluster could not be built
 └── StartError     a program of the node did not come up
 """
 
@@ -16,7 +16,7 @@ class HostError(ClusterError):
 
 
 class BuildError(ClusterError):
-    """The Kubernetes binary could not be built."""
+    """A program of the cluster could not be built."""
 
 
 class StartError(ClusterError):

@@ -17,7 +17,15 @@ DISK_FOR_RUN = 2 * GIB
 MEMORY = 4 * GIB
 
 # Installed on the host: {command: Debian package}
-TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nft": "nftables", "conntrack": "conntrack", "socat": "socat"}
+TOOLS = {
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "socat": "socat",
+    "iptables": "iptables",
+    "ipset": "ipset",
+}
 # Unpacked, not installed: no service starts, and the containerd of an installed Docker stays as it is.
 # {Debian package: directory of its programs}
 RUNTIME = {"containerd": "usr/bin", "runc": "usr/sbin", "containernetworking-plugins": "usr/lib/cni"}

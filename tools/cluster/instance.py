@@ -24,12 +24,12 @@ NODE_STATE = Path("/run/node")
 
 @dataclass(frozen=True)
 class Instance:
-    """One embedded cluster; several can run side by side. `forwards` has (port of 127.0.0.1, port of the node)."""
+    """One embedded cluster; several can run side by side. `forwards` has (port of 127.0.0.1, host:port inside)."""
 
     name: str
     directory: Path
     api_port: int
-    forwards: tuple[tuple[int, int], ...] = ()
+    forwards: tuple[tuple[int, str], ...] = ()
 
     @property
     def state(self) -> Path:
@@ -60,9 +60,9 @@ class Instance:
         return f"flask-mongodb-{self.name}-{digest}"
 
     @property
-    def listeners(self) -> tuple[tuple[int, int], ...]:
-        """Every (port of 127.0.0.1, port of the node), the API server's first."""
-        return ((self.api_port, API_PORT), *self.forwards)
+    def listeners(self) -> tuple[tuple[int, str], ...]:
+        """Every (port of 127.0.0.1, host:port inside), the API server's first."""
+        return ((self.api_port, f"{NODE_ADDRESS}:{API_PORT}"), *self.forwards)
 
 
 def cache_directory() -> Path:

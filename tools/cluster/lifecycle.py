@@ -17,10 +17,11 @@ from typing import IO, Any
 
 from tools.cluster import binary, cgroups, host, pki, programs
 from tools.cluster.errors import ClusterError, HostError, StartError
-from tools.cluster.instance import CHECKOUT, NODE_ADDRESS, Instance, exclusively
+from tools.cluster.instance import CHECKOUT, Instance, exclusively
 
 NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 STOP_LIMIT = 25.0  # seconds; over the node's own STOP_LIMIT for its programs, 12 s
+POLICY_LIMIT = 60.0  # seconds until the network policies are enforced
 LOG_TAIL = 12  # lines
 
 Say = Callable[[str], None]
@@ -40,7 +41,7 @@ def up(instance: Instance, say: Say) -> None:
             say("the running cluster is unhealthy or has another configuration: stopping it")
             _stop(instance)
         _clear(instance)
-        host.require_room(instance.directory, building=binary.cached() is None)
+        host.require_room(instance.directory, building=binary.cached(binary.KUBERNETES) is None)
         # Bind first, so that a taken port fails at once and not after the build.
         listeners = _listen(instance)
         try:
@@ -55,7 +56,7 @@ def check(instance: Instance) -> None:
     """Raise HostError for what would fail `up` later: the checkout's place, disk, memory, a taken port."""
     if CHECKOUT.is_relative_to("/run") or CHECKOUT.is_relative_to("/var/log"):
         raise HostError(f"The node cannot see {CHECKOUT} below its own tmpfs: move the checkout elsewhere.")
-    host.require_room(instance.directory, building=binary.cached() is None)
+    host.require_room(instance.directory, building=binary.cached(binary.KUBERNETES) is None)
     if running_pid(instance) is None:
         for listener in _listen(instance).values():
             listener.close()
@@ -67,11 +68,28 @@ def prepare(instance: Instance, say: Say) -> None:
     host.load_modules()
     runtime = host.runtime()
     instance.logs.mkdir(parents=True, exist_ok=True)
-    built = binary.build(instance.logs / "build.log", say)
+    built = binary.ensure(binary.KUBERNETES, instance.logs / "build.log", say)
     _lay_out(instance, built, runtime)
     pki.issue(instance.state / "pki", dt.datetime.now(dt.UTC))
     text = pki.kubeconfig(instance.state / "pki", "admin", f"https://127.0.0.1:{instance.api_port}")
     pki.write_private(instance.kubeconfig, text.encode())
+
+
+def enforce_network_policies(instance: Instance, say: Say) -> None:
+    """Start kube-router on a running node, built first if missing, and wait until it enforces the NetworkPolicies.
+
+    This comes last in `make up`, so that the deployment does not wait for the build. Raise ClusterError.
+    """
+    with exclusively(instance.directory / "lock"):
+        if binary.cached(binary.KUBE_ROUTER) is None:
+            say("building kube-router, which enforces the network policies (2 minutes, once; the deployment is up)")
+        built = binary.ensure(binary.KUBE_ROUTER, instance.logs / "build.log", say)
+        _place(built / "kube-router", instance.state / "bin" / "kube-router")  # the node starts it
+        deadline = time.monotonic() + POLICY_LIMIT
+        while not _enforces_policies(instance):
+            if time.monotonic() > deadline:
+                raise StartError(f"The network policies are not enforced.\n{_tail(instance.logs, 'kube-router')}")
+            time.sleep(0.2)
 
 
 def down(instance: Instance) -> bool:
@@ -137,6 +155,13 @@ def _on_node(
     enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
     command = (*enter, str(programs.BIN / program), *arguments)
     return subprocess.run(command, stdin=stdin, capture_output=True)
+
+
+def _enforces_policies(instance: Instance) -> bool:
+    health = f"http://127.0.0.1:{programs.KUBE_ROUTER_HEALTH_PORT}/healthz"
+    script = f"import urllib.request; urllib.request.urlopen({health!r}, timeout=2)"
+    enter = ("nsenter", "--target", str(node_pid(instance)), "--net", "--")
+    return subprocess.run((*enter, sys.executable, "-c", script), capture_output=True).returncode == 0
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
@@ -231,7 +256,8 @@ def _is_up_to_date(instance: Instance) -> bool:
 
 def _wanted(instance: Instance) -> str:
     """Return a hash of everything that the node is started from. If it differs, `up` replaces the node."""
-    parts = [binary.sources_hash(), repr(instance.listeners), repr(programs.control_plane()), repr(programs.workers())]
+    parts = [binary.sources_hash(build) for build in (binary.KUBERNETES, binary.KUBE_ROUTER)]
+    parts += map(repr, (instance.listeners, programs.control_plane(), programs.workers(), programs.kube_router()))
     here = Path(__file__).parent
     parts += [path.read_text() for path in (here / "node.py", here / "pki.py", *sorted(here.glob("manifests/*.yaml")))]
     parts += programs.configuration(instance.cgroup, Path("cni")).values()
@@ -239,12 +265,13 @@ def _wanted(instance: Instance) -> str:
 
 
 def _listen(instance: Instance) -> dict[str, socket.socket]:
-    """Return {host:port on the node: socket that listens on 127.0.0.1}."""
-    variables = {6443: "API_PORT", 30500: "SERVICE_PORT", 30800: "DASHBOARD_PORT"}
+    """Return {host:port inside: socket that listens on 127.0.0.1}."""
+    variables = {6443: "API_PORT", 5000: "SERVICE_PORT", 8080: "DASHBOARD_PORT"}
     listeners: dict[str, socket.socket] = {}
     try:
         for outside, inside in instance.listeners:
-            listeners[f"{NODE_ADDRESS}:{inside}"] = host.listen(outside, variables.get(inside, "another port"))
+            port = int(inside.rpartition(":")[2])
+            listeners[inside] = host.listen(outside, variables.get(port, "another port"))
     except ClusterError:
         for listener in listeners.values():
             listener.close()
@@ -267,6 +294,9 @@ def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
     for plugin in ("bridge", "host-local", "loopback"):
         _place(runtime / "usr/lib/cni" / plugin, state / "bin" / "cni" / plugin)
     _place(built / "kube", instance.kubectl)
+    (state / "bin" / "kube-router").unlink(missing_ok=True)  # perhaps of an earlier version
+    if policies := binary.cached(binary.KUBE_ROUTER):
+        _place(policies / "kube-router", state / "bin" / "kube-router")
     for name, text in programs.configuration(instance.cgroup, programs.BIN / "cni").items():
         path = state / "config" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -104,8 +104,10 @@ class Node:
             time.sleep(0.1)
 
     def supervise(self) -> None:
-        """Restart programs that end, until SIGTERM."""
+        """Restart programs that end, and start the one that is built later, until SIGTERM."""
         while not self.stopping:
+            if (BIN / "kube-router").exists() and programs.kube_router() not in self.running.values():
+                self.start(programs.kube_router())
             for program in self.reap():
                 time.sleep(RESTART_DELAY)
                 self.start(program)
@@ -149,7 +151,7 @@ class Node:
 
     def _forwarder(self) -> Program:
         pairs = (f"{descriptor}={target}" for descriptor, target in self.listeners.items())
-        return Program("forward", (str(BIN / "kube"), "forward", *pairs))
+        return Program("forward", (str(BIN / "kube"), "forward", f"{NODE_ADDRESS}:53", *pairs))
 
     def _stop_requested(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True

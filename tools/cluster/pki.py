@@ -52,6 +52,7 @@ CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "coredns": ("ca", "system:coredns", "", ()),
     "metrics-server": ("ca", "system:metrics-server", "", ()),
     "provisioner": ("ca", "system:provisioner", "", ()),
+    "kube-router": ("ca", "system:kube-router", "", ()),
 }
 
 # The clients of the API server.
@@ -64,6 +65,7 @@ KUBECONFIGS = (
     "coredns",
     "metrics-server",
     "provisioner",
+    "kube-router",
 )
 
 

@@ -20,6 +20,7 @@ CONFIG = NODE_STATE / "config"
 BIN = NODE_STATE / "bin"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "localhost/pause:1"
+KUBE_ROUTER_HEALTH_PORT = 20244
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,20 @@ def workers() -> list[Program]:
         }),
         _program("provisioner", {"kubeconfig": PKI / "provisioner.kubeconfig", "root": NODE_STATE / "volumes"}),
     ]  # fmt: skip
+
+
+def kube_router() -> Program:
+    """Return the program that enforces NetworkPolicies, and only that. It starts once it has been built."""
+    flags = {
+        "kubeconfig": PKI / "kube-router.kubeconfig",
+        "hostname-override": NODE_NAME,
+        "run-firewall": "true",
+        "run-router": "false",
+        "run-service-proxy": "false",
+        "service-cluster-ip-range": SERVICE_NETWORK,
+        "health-port": KUBE_ROUTER_HEALTH_PORT,
+    }
+    return Program("kube-router", (str(BIN / "kube-router"), *(f"--{key}={value}" for key, value in flags.items())))
 
 
 def configuration(cgroup: str, cni: Path) -> dict[str, str]:
@@ -245,15 +260,16 @@ def _bridge() -> dict[str, Any]:
 
 
 def _corefile() -> str:
-    # ttl 1: a replaced pod has a new address, and clients lose it for as long as they cache the old one.
+    # Answers live for 30 s, as kubeadm configures it and most clusters have it.
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
   bind {NODE_ADDRESS}
   errors
   ready 127.0.0.1:8181
+  cache 30
   kubernetes cluster.local in-addr.arpa {{
     kubeconfig {PKI}/coredns.kubeconfig
-    ttl 1
+    ttl 30
   }}
 }}
 """

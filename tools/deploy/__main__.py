@@ -1,4 +1,4 @@
-"""Command line of the deployment: python -m tools.deploy up | secrets | images | login | down | clean"""
+"""Command line of the deployment: python -m tools.deploy up | secrets | images | login | rotate | down | clean"""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
-from tools.deploy import images, rollout, secrets, target
+from tools.deploy import images, rollout, rotation, secrets, target
 
 
 def main() -> int:
@@ -43,18 +43,38 @@ def up(options: argparse.Namespace) -> None:
     with _ParallelCommand("images", options) as building:
         where.up(say)
         building.wait()
-    references = where.load(where.images(), say)
     first = not rollout.deployed(where.kubectl())
-    say("applying the manifests")
-    rollout.apply(where.kubectl(), where.overlay, references, where.directory / "manifests")
+    _apply(where, say)
     rollout.raise_to_minimum(where.kubectl())
     rollout.wait(where.kubectl(), say)
     say("all Ready")
+    where.enforce_network_policies(say)
     if first:
         rollout.wait_for_figure(where.kubectl(), say)
     where.reach(say)
-    print(f"service http://127.0.0.1:{target.service_port()}")
+    print(f"service {service_url()}")
     login(options)
+
+
+def rotate(options: argparse.Namespace) -> None:
+    """Replace every password, key and token of the running deployment, which serves meanwhile.
+
+    An interrupted rotation continues with the next call.
+    """
+    say = _timed(options.since)
+    where = target.named(options.cluster, options.name)
+    where.check()
+    if not rollout.deployed(where.kubectl()):
+        raise ClusterError("Nothing is deployed, so there is nothing to rotate: run `make up` first.")
+    if secrets.is_rotating():
+        say("continuing the rotation that was begun before")
+    else:
+        secrets.begin_rotation()
+    up(options)
+    secrets.end_rotation()
+    _apply(where, say)
+    rotation.wait_until_dropped(where.kubectl(), secrets.retired_users(), say)
+    say("all passwords, keys and tokens are new; the former ones are invalid")
 
 
 def login(_options: argparse.Namespace) -> None:
@@ -103,7 +123,27 @@ def make_secrets(_options: argparse.Namespace) -> None:
     print(f"secrets are in {places}")
 
 
-COMMANDS = {"up": up, "secrets": make_secrets, "images": build_images, "login": login, "down": down, "clean": clean}
+COMMANDS = {
+    "up": up,
+    "secrets": make_secrets,
+    "images": build_images,
+    "login": login,
+    "rotate": rotate,
+    "down": down,
+    "clean": clean,
+}
+
+
+def service_url() -> str:
+    return f"http://127.0.0.1:{target.service_port()}"
+
+
+def _apply(where: target.Target, say: target.Say) -> None:
+    references = where.load(where.images(), say)
+    say("applying the manifests")
+    patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in secrets.checksums().items()]
+    patches.append(rollout.address_patch(service_url()))
+    rollout.apply(where.kubectl(), where.overlay, references, patches, where.directory / "manifests")
 
 
 class _ParallelCommand:

@@ -14,21 +14,46 @@ from tools.cluster.instance import CHECKOUT
 NAMESPACE = "flask-mongodb"
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
 POLL = 0.5  # seconds
+WORKLOADS = ("Deployment", "StatefulSet")
 
 Say = Callable[[str], None]
+Patch = dict[str, Any]  # of kustomize
 
 
-def apply(kubectl: tuple[str, ...], overlay: str, images: dict[str, str], directory: Path) -> None:
+def apply(
+    kubectl: tuple[str, ...], overlay: str, images: dict[str, str], patches: list[Patch], directory: Path
+) -> None:
     """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it."""
     directory.mkdir(parents=True, exist_ok=True)
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
         "images": [_image(name, reference) for name, reference in images.items()],
+        "patches": patches,
     }))  # fmt: skip
     done = subprocess.run((*kubectl, "apply", "--kustomize", str(directory)), capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterError(f"The manifests could not be applied:\n{done.stderr.strip()}")
+
+
+def secrets_patch(workload: str, checksum: str) -> Patch:
+    """Return a patch after which a workload is rolled out whenever the checksum of its secrets changes."""
+    return _template_patch(workload, {"metadata": {"annotations": {"checksum/secrets": checksum}}})
+
+
+def address_patch(address: str) -> Patch:
+    """Return a patch that tells the page where its readers reach the service."""
+    container = {"name": "dashboard", "env": [{"name": "SERVICE_ADDRESS", "value": address}]}
+    return _template_patch("dashboard", {"spec": {"containers": [container]}})
+
+
+def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
+    kind = "StatefulSet" if workload == "mongodb" else "Deployment"
+    patch = {
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": workload, "namespace": NAMESPACE},
+        "spec": {"template": template},
+    }  # fmt: skip
+    return {"patch": json.dumps(patch)}
 
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
@@ -64,16 +89,21 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Wait until every Deployment and StatefulSet runs its latest spec. Raise ClusterError after `limit` seconds."""
     deadline = time.monotonic() + limit
-    said = ""
+    said: list[str] = []
     while True:
         _unblock(kubectl, say)
-        waiting = [line for item in _get(kubectl, "deployments,statefulsets") if (line := unready(item))]
+        objects = _get(kubectl, "deployments,statefulsets,pods,events")
+        waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
         if not waiting:
             return
-        if (line := "waiting for " + ", ".join(waiting)) != said:
-            say(said := line)
+        reasons = obstacles(objects)
+        for line in ["waiting for " + ", ".join(waiting), *reasons]:
+            if line not in said:
+                say(line)
+                said.append(line)
         if time.monotonic() > deadline:
-            raise ClusterError(f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.\n{_reasons(kubectl)}")
+            see = f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods"
+            raise ClusterError("\n".join([f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.", *reasons, see]))
         time.sleep(POLL)
 
 
@@ -98,6 +128,32 @@ def unready(item: dict[str, Any]) -> str | None:
     return None if done else f"{item['metadata']['name']} {ready}/{desired}"
 
 
+def obstacles(objects: list[dict[str, Any]]) -> list[str]:
+    """Return why pods are not made, not scheduled or not started, a line each, as Kubernetes gives the reasons. Pure.
+
+    A Deployment has its ReplicaSet's refusal as a condition. A StatefulSet has only an Event, which outlives its cause:
+    it counts while pods are missing.
+    """
+    lines = []
+    missing = set()
+    for item in objects:
+        name, status = item["metadata"].get("name"), item.get("status", {})
+        if item["kind"] == "StatefulSet" and status.get("replicas", 0) < item["spec"].get("replicas", 1):
+            missing.add(name)
+        for condition in status.get("conditions", []):
+            kind, value = condition["type"], condition["status"]
+            if (kind, value) in (("ReplicaFailure", "True"), ("PodScheduled", "False")):
+                lines.append(f"{name}: {condition.get('message') or condition.get('reason')}")
+        for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+            state = container["state"].get("waiting") or container["state"].get("terminated") or {}
+            if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):
+                lines.append(f"{name}/{container['name']}: {state['reason']} {state.get('message', '')}".rstrip())
+    for event in (item for item in objects if item["kind"] == "Event"):
+        if event.get("reason") == "FailedCreate" and (name := event["involvedObject"]["name"]) in missing:
+            lines.append(f"{name}: {event.get('message')}")
+    return list(dict.fromkeys(f"  {line}" for line in lines))
+
+
 def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
     """Delete a StatefulSet's pods that are of an old revision and not Ready.
 
@@ -112,20 +168,6 @@ def _unblock(kubectl: tuple[str, ...], say: Say) -> None:
                 name = pod["metadata"]["name"]
                 say(f"replacing {name}: it is of an earlier revision and not Ready")
                 _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
-
-
-def _reasons(kubectl: tuple[str, ...]) -> str:
-    """Return the containers' reasons for not being Ready, as Kubernetes gives them."""
-    lines = []
-    for pod in _get(kubectl, "pods"):
-        for container in pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", []):
-            state = container["state"].get("waiting") or container["state"].get("terminated")
-            if state and state.get("reason") not in (None, "Completed", "PodInitializing"):
-                lines.append(
-                    f"  {pod['metadata']['name']}/{container['name']}: {state['reason']} {state.get('message', '')}"
-                )
-    lines.append(f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods")
-    return "\n".join(lines)
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:

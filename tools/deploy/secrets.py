@@ -1,6 +1,7 @@
-"""The deployment's secrets: random, made once, in files that git ignores and kustomize reads."""
+"""The deployment's secrets: random, in files that git ignores and kustomize reads. They change only by a rotation."""
 
 import base64
+import hashlib
 import secrets
 import shutil
 from pathlib import Path
@@ -14,18 +15,79 @@ BASE = Path("base/secrets")
 EMBEDDED = Path("overlays/embedded/secrets")  # kustomize reads only files below the kustomization
 PLACES = (BASE, EMBEDDED)
 
+USERS = BASE / "mongodb-users.env"
+KEY_FILE = BASE / "mongodb-key-file"
+AUTH = BASE / "dashboard-auth.env"
+CRASH = EMBEDDED / "mongodb-crash.env"
+RANDOM = {  # file: keys with random values
+    AUTH: ("operator-token", "viewer-token", "session-key"),
+    CRASH: ("token",),
+    USERS: ("admin-password", "service-password", "dashboard-password"),
+}
+# Each program has two names for its MongoDB user, and uses one: service/sidecar/users.py says why.
+PAIRS = {"service-user": ("service", "service-b"), "dashboard-user": ("dashboard", "dashboard-b")}
+PREVIOUS = "previous-"
+
 
 def ensure(manifests: Path = MANIFESTS) -> None:
-    """Make the missing files. Existing files never change: a database keeps its first passwords."""
-    for path, text in (
-        (BASE / "mongodb-users.env", _env("admin-password", "service-password", "dashboard-password")),
-        (BASE / "mongodb-key-file", base64.b64encode(secrets.token_bytes(48)).decode()),
-        (BASE / "dashboard-auth.env", _env("operator-token", "viewer-token", "session-key")),
-        (EMBEDDED / "mongodb-crash.env", _env("token")),
-    ):
-        (manifests / path).parent.mkdir(mode=0o700, exist_ok=True)
-        if not (manifests / path).exists():
-            write_private(manifests / path, text.encode())
+    """Make what is missing. Existing values never change: a database keeps its first passwords."""
+    for place, keys in RANDOM.items():
+        values = {key: secrets.token_hex(24) for key in keys}  # hexadecimal needs no escaping in a URI
+        if place == USERS:
+            values |= {key: names[0] for key, names in PAIRS.items()}
+        known = _read(manifests / place)
+        _write(manifests / place, values | known)
+    if not (manifests / KEY_FILE).exists():
+        write_private(manifests / KEY_FILE, _new_key_file())
+
+
+def is_rotating(manifests: Path = MANIFESTS) -> bool:
+    """Return whether a rotation was begun and not ended."""
+    return any(key.startswith(PREVIOUS) for key in _read(manifests / USERS))
+
+
+def begin_rotation(manifests: Path = MANIFESTS) -> None:
+    """Replace every value, and remember the previous MongoDB users, which stay valid until `end_rotation`.
+
+    An interrupted call can be repeated: the file of the users, which shows that it was completed, comes last.
+    """
+    write_private(manifests / KEY_FILE, _new_key_file())
+    for place, keys in RANDOM.items():
+        values = _read(manifests / place) | {key: secrets.token_hex(24) for key in keys}
+        if place == USERS:
+            for key, names in PAIRS.items():
+                values[PREVIOUS + key] = values[key]
+                values[key] = names[1 - names.index(values[key])]
+        _write(manifests / place, values)
+
+
+def end_rotation(manifests: Path = MANIFESTS) -> None:
+    """Forget the previous MongoDB users."""
+    values = _read(manifests / USERS)
+    _write(manifests / USERS, {key: value for key, value in values.items() if not key.startswith(PREVIOUS)})
+
+
+def retired_users(manifests: Path = MANIFESTS) -> set[str]:
+    """Return the names of MongoDB users that are not in use now."""
+    values = _read(manifests / USERS)
+    return {name for key, names in PAIRS.items() for name in names if name != values[key]}
+
+
+def checksums(manifests: Path = MANIFESTS) -> dict[str, str]:
+    """Return {workload: checksum of the secrets that its pods read only when they start}."""
+    users = _read(manifests / USERS)
+    read = {
+        "flask": [users["service-user"], users["service-password"]],
+        "dashboard": [
+            users["dashboard-user"],
+            users["dashboard-password"],
+            *_read(manifests / AUTH).values(),
+            *_read(manifests / CRASH).values(),
+        ],
+        # The sidecar reads the users again and again.
+        "mongodb": [(manifests / KEY_FILE).read_text(), *_read(manifests / CRASH).values()],
+    }
+    return {name: hashlib.sha256("\0".join(values).encode()).hexdigest()[:16] for name, values in read.items()}
 
 
 def remove(manifests: Path = MANIFESTS) -> None:
@@ -36,13 +98,22 @@ def remove(manifests: Path = MANIFESTS) -> None:
 
 def operator_token(manifests: Path = MANIFESTS) -> str:
     """Return the operator's token. Raise ClusterError if there are no secrets."""
-    try:
-        lines = (manifests / BASE / "dashboard-auth.env").read_text().splitlines()
-    except FileNotFoundError:
-        raise ClusterError("There are no secrets yet: `make up` or `make secrets` makes them.") from None
-    return dict(line.split("=", 1) for line in lines)["operator-token"]
+    if not (token := _read(manifests / AUTH).get("operator-token")):
+        raise ClusterError("There are no secrets yet: `make up` or `make secrets` makes them.")
+    return token
 
 
-def _env(*names: str) -> str:
-    # Hexadecimal needs no escaping in a URI.
-    return "".join(f"{name}={secrets.token_hex(24)}\n" for name in names)
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    if values != _read(path):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(path, "".join(f"{key}={value}\n" for key, value in values.items()).encode())
+
+
+def _new_key_file() -> bytes:
+    return base64.b64encode(secrets.token_bytes(48))

@@ -20,8 +20,8 @@ from tools.cluster.instance import CHECKOUT, Instance
 from tools.deploy import images
 from tools.deploy.images import Image
 
-SERVICE_NODE_PORT = 30500
-DASHBOARD_NODE_PORT = 30800
+SERVICE = "flask.flask-mongodb.svc.cluster.local:5000"
+DASHBOARD = "dashboard.flask-mongodb.svc.cluster.local:8080"
 
 EXTERNAL = ("minikube", "kind", "current")
 
@@ -52,6 +52,9 @@ class Target(Protocol):
 
     def kubectl(self) -> tuple[str, ...]:
         """Return the kubectl command for this cluster."""
+
+    def enforce_network_policies(self, say: Say) -> None:
+        """Make sure that NetworkPolicies have an effect, where that is ours to do."""
 
     def reach(self, say: Say) -> None:
         """Make both services reachable on 127.0.0.1."""
@@ -92,7 +95,7 @@ class Embedded:
 
     def __init__(self, instance_name: str) -> None:
         directory = CHECKOUT / (".cluster" if instance_name == "main" else f".cluster-{instance_name}")
-        forwards = ((service_port(), SERVICE_NODE_PORT), (dashboard_port(), DASHBOARD_NODE_PORT))
+        forwards = ((service_port(), SERVICE), (dashboard_port(), DASHBOARD))
         self.directory = directory
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 
@@ -119,6 +122,9 @@ class Embedded:
 
     def kubectl(self) -> tuple[str, ...]:
         return (str(self.instance.kubectl), "--kubeconfig", str(self.instance.kubeconfig))
+
+    def enforce_network_policies(self, say: Say) -> None:
+        lifecycle.enforce_network_policies(self.instance, say)
 
     def reach(self, say: Say) -> None:
         """Do nothing: the node's forwarder listens already."""
@@ -184,6 +190,9 @@ class External:
     def kubectl(self) -> tuple[str, ...]:
         contexts = {"minikube": ("--context", "minikube"), "kind": ("--context", "kind-flask-mongodb")}
         return ("kubectl", *contexts.get(self.name, ()))
+
+    def enforce_network_policies(self, say: Say) -> None:
+        """Do nothing: that is up to the cluster's network plugin."""
 
     def reach(self, say: Say) -> None:
         """Start a background port-forward for each service, recorded so that `down` finds its process."""

@@ -1,1 +1,1 @@
-"""The simulated Kubernetes objects."""
+"""The simulated cluster: pods, workloads, autoscaler, metrics server, Kubernetes Events, and a reader of its pods."""

@@ -1,6 +1,4 @@
-"""What is deployed, one object of each kind, and its controllers: they make and end pods as the autoscaler decides."""
-
-from collections.abc import Callable
+"""The deployed objects, one of each kind, and their controllers: they create and delete pods."""
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
@@ -13,84 +11,84 @@ from dashboard.mock.cluster.pods import COMPANION, DATABASE, SERVICE, MockPod, M
 
 
 class MockDeployment:
-    """`since` is when everything was first made, `claim_uid` the identity of the database's volume claim."""
+    """`created` is the creation timestamp of all objects, `claim_uid` the uid of the database's claim."""
 
     def __init__(
         self,
         targets: Targets,
         clock: SimulationClock,
         pods: MockPods,
-        meter: MetricsServer,
-        scaler: SimulatedAutoscaler,
+        metrics: MetricsServer,
+        autoscaler: SimulatedAutoscaler,
         kubernetes_events: KubernetesEvents,
-        emit: Callable[[events.Event], None],
+        emit: events.Emit,
         claim_uid: str,
     ) -> None:
-        self.since = ""
+        self.created = ""
         self._targets = targets
         self._clock = clock
         self._pods = pods
-        self._meter = meter
-        self._scaler = scaler
+        self._metrics = metrics
+        self._autoscaler = autoscaler
         self._kubernetes_events = kubernetes_events
         self._emit = emit
         self._claim_uid = claim_uid
-        self._emitted: dict[str, Json] = {}  # kind → as emitted last
+        self._emitted: dict[str, Json] = {}  # kind → manifest as last emitted
 
     def listed(self, kind: str) -> events.ObjectsListed | None:
-        """None for a kind of which nothing is kept here."""
-        objects = self._objects()
-        if kind not in objects:
+        """Return the list of a kind's objects, or None for a kind that is not here."""
+        manifests = self._manifests()
+        if kind not in manifests:
             return None
-        return events.ObjectsListed(at=self._clock.timestamp, kind=kind, objects=[decoded(kind, objects[kind])])
+        return events.ObjectsListed(at=self._clock.timestamp, kind=kind, objects=[decoded(kind, manifests[kind])])
 
     def replace(self, gone: MockPod) -> None:
-        """What a pod's owner does when it is gone: those that have a name of their own come back under it."""
+        """Create a pod of the same name after one of the database or the companion is gone."""
         if gone.kind in (DATABASE, COMPANION):
             self._pods.create(gone.name, gone.app, gone.kind)
 
     def scale(self) -> None:
-        """The autoscaler decides, and the Deployment follows: by new pods, or without its newest ones."""
+        """Create pods, or delete the newest ones, as the autoscaler decides."""
         pods = self._pods.of(self._targets.deployment)
-        before = self._scaler.desired
-        if not self._scaler.step([self._meter.cpu(pod.uid) for pod in pods]):
+        before = self._autoscaler.desired
+        if not self._autoscaler.step([self._metrics.cpu(pod.uid) for pod in pods]):
             return
-        self._note(before, self._scaler.desired)
-        for _ in range(self._scaler.desired - len(pods)):
+        self._record_scaling(before, self._autoscaler.desired)
+        for _ in range(self._autoscaler.desired - len(pods)):
             self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
-        for pod in pods[self._scaler.desired :]:
-            self._pods.end(pod)
+        for pod in pods[self._autoscaler.desired :]:
+            self._pods.delete(pod)
 
     def emit_changes(self) -> None:
-        """Emit the objects that have changed since."""
-        for kind, written in self._objects().items():
-            if self._emitted.get(kind) != written:
-                self._emitted[kind] = written
-                self._emit(events.ObjectChanged(at=self._clock.timestamp, kind=kind, object=decoded(kind, written)))
+        """Emit the objects that have changed."""
+        for kind, manifest in self._manifests().items():
+            if self._emitted.get(kind) != manifest:
+                self._emitted[kind] = manifest
+                self._emit(events.ObjectChanged(at=self._clock.timestamp, kind=kind, object=decoded(kind, manifest)))
 
-    def _objects(self) -> dict[str, Json]:
-        targets, since = self._targets, self.since
-        members = [pod for pod in self._pods if pod.kind is SERVICE]
-        addresses = [(pod.address, pod.ready) for pod in members if pod.started]
-        ready = sum(pod.ready for pod in members)
+    def _manifests(self) -> dict[str, Json]:
+        targets, created = self._targets, self.created
+        service = [pod for pod in self._pods if pod.kind is SERVICE]
+        addresses = [(pod.address, pod.ready) for pod in service if pod.started]
+        ready = sum(pod.ready for pod in service)
         database = sum(pod.ready for pod in self._pods if pod.kind is DATABASE)
         return {
-            "deployments": workload(targets.deployment, since, self._scaler.desired, ready),
-            "statefulsets": workload(targets.statefulset, since, 1, database),
-            "horizontalpodautoscalers": self._scaler.written(targets.autoscaler, targets.deployment, since),
-            "endpointslices": endpoint_slice(targets.service, since, addresses),
-            "persistentvolumeclaims": claim(f"data-{targets.statefulset}-0", self._claim_uid, since),
+            "deployments": workload(targets.deployment, created, self._autoscaler.desired, ready),
+            "statefulsets": workload(targets.statefulset, created, 1, database),
+            "horizontalpodautoscalers": self._autoscaler.manifest(targets.autoscaler, targets.deployment, created),
+            "endpointslices": endpoint_slice(targets.service, created, addresses),
+            "persistentvolumeclaims": claim(f"data-{targets.statefulset}-0", self._claim_uid, created),
         }
 
-    def _note(self, before: int, desired: int) -> None:
+    def _record_scaling(self, before: int, desired: int) -> None:
         name, autoscaler = self._targets.deployment, self._targets.autoscaler
-        self._kubernetes_events.note(
+        self._kubernetes_events.record(
             InvolvedObject("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
             "SuccessfulRescale",
-            f"New size: {desired}; reason: {self._scaler.reason}",
+            f"New size: {desired}; reason: {self._autoscaler.reason}",
             "horizontal-pod-autoscaler",
         )
-        self._kubernetes_events.note(
+        self._kubernetes_events.record(
             InvolvedObject("Deployment", name, f"uid-{name}"),
             "ScalingReplicaSet",
             f"Scaled {'up' if desired > before else 'down'} replica set {name}-{HASH} from {before} to {desired}",

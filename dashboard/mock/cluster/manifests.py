@@ -1,6 +1,6 @@
-"""Kubernetes' objects as its API writes them, decoded by the very types that read the real ones.
+"""Kubernetes objects as JSON of the API, decoded with the dashboard's own types (core.objects).
 
-What is left out here is what those types take for absent, and a field that they learn to read is read here, too.
+Fields that those types do not read, or that have their default value, are left out.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from dashboard.core import objects
 Json = dict[str, Any]
 
 NODE = "node"
-HASH = "5d9c7b6f4"  # of a Deployment's pod template: the middle of its pods' names
-BEHAVIOR = {  # as k8s/base has it
+HASH = "5d9c7b6f4"  # pod-template-hash of each Deployment
+BEHAVIOR = {  # as in k8s/base
     "scaleUp": {
         "stabilizationWindowSeconds": 0,
         "selectPolicy": "Max",
@@ -30,21 +30,21 @@ BEHAVIOR = {  # as k8s/base has it
 }
 
 
-def decoded(kind: str, written: Json) -> Any:
-    """Return the object as a source emits it."""
-    return msgspec.convert(written, objects.KINDS[kind])
+def decoded(kind: str, manifest: Json) -> Any:
+    """Return the object as the kind's source emits it."""
+    return msgspec.convert(manifest, objects.KINDS[kind])
 
 
 def sample(name: str, container: str, timestamp: str, cpu: float, memory: float) -> objects.PodMetrics:
-    """One of metrics.k8s.io, of `cpu` millicores and `memory` bytes."""
+    """Return a PodMetrics of metrics.k8s.io with `cpu` millicores and `memory` bytes."""
     usage = {"cpu": f"{int(cpu * 1_000_000)}n", "memory": f"{int(memory / 1024)}Ki"}
-    written = {
+    manifest = {
         "metadata": {"name": name, "creationTimestamp": timestamp},
         "timestamp": timestamp,
         "window": "15.012s",
         "containers": [{"name": container, "usage": usage}],
     }
-    return msgspec.convert(written, objects.PodMetrics)
+    return msgspec.convert(manifest, objects.PodMetrics)
 
 
 def metadata(name: str, uid: str, created: str, **labels: str) -> Json:
@@ -52,7 +52,7 @@ def metadata(name: str, uid: str, created: str, **labels: str) -> Json:
 
 
 def workload(name: str, created: str, desired: int, ready: int) -> Json:
-    """A Deployment or a StatefulSet."""
+    """Return a Deployment or a StatefulSet."""
     return {
         "metadata": metadata(name, f"uid-{name}", created),
         "spec": {"replicas": desired},
@@ -69,7 +69,7 @@ def claim(name: str, uid: str, created: str) -> Json:
 
 
 def endpoint_slice(service: str, created: str, addresses: list[tuple[str, bool]]) -> Json:
-    """The addresses behind a Service, each with whether it is ready."""
+    """Return a Service's EndpointSlice. `addresses` are (IP address, ready)."""
     return {
         "metadata": metadata(
             f"{service}-x7k2p", f"uid-{service}-slice", created, **{"kubernetes.io/service-name": service}

@@ -1,20 +1,19 @@
-"""Pods in detail that are not there, for work on the page: objects as the API server has them, and logs without end.
+"""Details, Events and logs of the simulated pods.
 
-All of it is computed from the pod's view in the state and from the time: repeated requests get the same answer.
+They follow from the pod's view in the state and from the time alone, so equal requests have equal answers.
 """
 
 import random
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from dashboard.core.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 
-LINE_SECONDS = 0.4  # a line of a log
-PREVIOUS_LINES = 240  # that a container wrote before it was restarted
+LINE_SECONDS = 0.4  # between two lines of a log
+PREVIOUS_LINES = 240  # of a log that has ended: a previous container's or an init container's
 PREPARE = """\
 install -m 0400 /secrets/key-file /keys/key-file
 until getent hosts "$POD_NAME"; do sleep 0.1; done
@@ -23,7 +22,7 @@ ROUTES = ("GET /data", "POST /data", "GET /data/67439b2e8f0c4a5d9e3ba1f0", "GET 
 
 
 class MockPodReader:
-    """`pod`, `events` and `log` are the real one's. `clock` gives seconds since 1970."""
+    """A `kube.pod_details.PodReader`. `clock` returns seconds since 1970."""
 
     def __init__(self, targets: Targets, clock: Callable[[], float]) -> None:
         self._targets = targets
@@ -46,8 +45,8 @@ class MockPodReader:
                 "managedFields": [{"manager": "kubelet", "operation": "Update"}],
             },
             "spec": {
-                "initContainers": [self._container(*one) for one in kind.init.items()] or None,
-                "containers": [self._container(*one) for one in kind.containers.items()],
+                "initContainers": [self._container(*each) for each in kind.init.items()] or None,
+                "containers": [self._container(*each) for each in kind.containers.items()],
                 "restartPolicy": "Always",
                 "serviceAccountName": "default",
                 "nodeName": view["node"],
@@ -58,7 +57,7 @@ class MockPodReader:
                 "conditions": self._conditions(view),
                 "podIP": view["ip"],
                 "qosClass": "Burstable" if any(kind.containers.values()) else "BestEffort",
-                "initContainerStatuses": [self._prepared(name, view) for name in kind.init] or None,
+                "initContainerStatuses": [self._init_status(name, view) for name in kind.init] or None,
                 "containerStatuses": [
                     self._status(name, view, restarts=0 if index else view["restarts"])
                     for index, name in enumerate(kind.containers)
@@ -68,16 +67,16 @@ class MockPodReader:
 
     def events(self, view: Json) -> list[Json]:
         main = next(iter(self._kind(view).containers))
-        notes = [
+        happened = [  # seconds after the creation, reason, message, component
             (0.0, "Scheduled", f"Successfully assigned {self._targets.namespace}/{view['name']} to node", "scheduler"),
             (0.4, "Pulled", 'Container image "flask-mongodb-service:mock" already present on machine', "kubelet"),
             (0.6, "Created", "Container created", "kubelet"),
             (0.9, "Started", "Container started", "kubelet"),
         ]
         if view["restarts"]:
-            notes.append((20, "BackOff", f"Back-off restarting failed container {main} in pod", "kubelet"))
+            happened.append((20, "BackOff", f"Back-off restarting failed container {main} in pod", "kubelet"))
         if view["phase"] == "Terminating":
-            notes.append((30, "Killing", f"Stopping container {main}", "kubelet"))
+            happened.append((30, "Killing", f"Stopping container {main}", "kubelet"))
         return [
             {
                 "metadata": {"uid": f"{view['uid']}-{reason}", "name": f"{view['name']}.{int(after * 1e9):016x}"},
@@ -89,17 +88,17 @@ class MockPodReader:
                 "lastTimestamp": self._at(view, after),
                 "source": {"component": component},
             }
-            for after, reason, message, component in notes
+            for after, reason, message, component in happened
         ]
 
-    def log(self, view: Json, asked: LogRequest) -> LogSource:
-        if asked.previous and not (view["restarts"] and asked.container == next(iter(self._kind(view).containers))):
-            raise PodNotFound(f"There is no log of a {asked.container} before this one: it was not restarted.")
-        if asked.container != "prepare" and view["phase"] == "Pending":
+    def log(self, view: Json, request: LogRequest) -> LogSource:
+        if request.previous and not (view["restarts"] and request.container == next(iter(self._kind(view).containers))):
+            raise PodNotFound(f"There is no log of a {request.container} before this one: it was not restarted.")
+        if request.container != "prepare" and view["phase"] == "Pending":
             raise ContainerWaiting(
-                f"The container {asked.container} has not started: {view['reason'] or 'ContainerCreating'}."
+                f"The container {request.container} has not started: {view['reason'] or 'ContainerCreating'}."
             )
-        return MockLog(view, asked, self._clock)
+        return MockLog(view, request, self._clock)
 
     def _kind(self, view: Json) -> PodKind:
         known = {self._targets.deployment: SERVICE, self._targets.statefulset: DATABASE, "dashboard": DASHBOARD}
@@ -138,7 +137,7 @@ class MockPodReader:
             "lastState": {"terminated": killed} if restarts else {},
         }
 
-    def _prepared(self, name: str, view: Json) -> Json:
+    def _init_status(self, name: str, view: Json) -> Json:
         ended = {"reason": "Completed", "exitCode": 0, "finishedAt": self._at(view, 0.8)}
         return {"name": name, "ready": True, "restartCount": 0, "state": {"terminated": ended}, "lastState": {}}
 
@@ -154,26 +153,26 @@ class MockPodReader:
         ]
 
     def _at(self, view: Json, after: float) -> str:
-        return _rfc3339(seconds(view["created"]) + after)
+        return rfc3339(seconds(view["created"]) + after)
 
 
 class MockLog:
-    """Line n is n times LINE_SECONDS younger than the pod: the same line with the same time for everybody."""
+    """A log whose line n is written n * LINE_SECONDS after the pod's creation and is equal in each request."""
 
-    def __init__(self, view: Json, asked: LogRequest, clock: Callable[[], float]) -> None:
-        self._seed = f"{view['uid']} {asked.container} {asked.previous}"
-        self._began = seconds(view["created"])
-        self._asked = asked
+    def __init__(self, view: Json, request: LogRequest, clock: Callable[[], float]) -> None:
+        self._seed = f"{view['uid']} {request.container} {request.previous}"
+        self._created = seconds(view["created"])
+        self._request = request
         self._clock = clock
         self._closed = threading.Event()
 
     def pieces(self) -> Iterator[bytes]:
-        ends = self._asked.previous or self._asked.container == "prepare"
-        written = PREVIOUS_LINES if ends else max(0, int((self._clock() - self._began) / LINE_SECONDS))
-        for number in range(max(0, written - self._asked.tail), written):
+        ends = self._request.previous or self._request.container == "prepare"
+        written = PREVIOUS_LINES if ends else max(0, int((self._clock() - self._created) / LINE_SECONDS))
+        for number in range(max(0, written - self._request.tail), written):
             yield self._line(number)
-        while self._asked.follow and not ends:
-            due = self._began + written * LINE_SECONDS
+        while self._request.follow and not ends:
+            due = self._created + written * LINE_SECONDS
             if self._closed.wait(max(0.0, due - self._clock())):
                 return
             yield self._line(written)
@@ -183,26 +182,22 @@ class MockLog:
         self._closed.set()
 
     def _line(self, number: int) -> bytes:
-        at = _rfc3339(self._began + number * LINE_SECONDS)
-        stamp = f"{at[:-1]}{number % 1_000_000:06d}Z " if self._asked.timestamps else ""
-        return f"{stamp}{_words(random.Random(f'{self._seed} {number}'), number, at)}\n".encode()  # noqa: S311 - a simulation
+        at = rfc3339(self._created + number * LINE_SECONDS)
+        stamp = f"{at[:-1]}{number % 1_000_000:06d}Z " if self._request.timestamps else ""
+        return f"{stamp}{_message(random.Random(f'{self._seed} {number}'), number, at)}\n".encode()  # noqa: S311
 
 
-def _words(chance: random.Random, number: int, at: str) -> str:
-    """What programs log: mostly JSON, and now and then something that a page might choke on."""
-    route, ms = chance.choice(ROUTES), chance.expovariate(0.1)
+def _message(random_: random.Random, number: int, at: str) -> str:
+    """Return a line: mostly JSON, sometimes text that is hard to show."""
+    route, ms = random_.choice(ROUTES), random_.expovariate(0.1)
     if number % 29 == 7:
         return f"\x1b[32mINFO\x1b[0m   checkpoint {number} \x1b[1;33mtook {ms:.0f} ms\x1b[0m"
     if number % 41 == 11:
         return f"<script>alert('{number}')</script> <b>not markup</b> &amp; text \u202eesrever"
     if number % 67 == 13:
-        return f"a long line {number}: " + " ".join(f"{chance.getrandbits(64):016x}" for _ in range(160))
+        return f"a long line {number}: " + " ".join(f"{random_.getrandbits(64):016x}" for _ in range(160))
     if number % 53 == 17:
         return f"Traceback (most recent call last): pymongo.errors.AutoReconnect: connection {number} closed"
     if number % 13 == 5:
-        return f"{chance.choice(ROUTES)} {chance.choice((200, 200, 201, 503))} in {ms:.1f} ms"
+        return f"{random_.choice(ROUTES)} {random_.choice((200, 200, 201, 503))} in {ms:.1f} ms"
     return f'{{"time":"{at}","event":"request","route":"{route}","status":200,"ms":{ms:.1f},"pod":{number}}}'
-
-
-def _rfc3339(at: float) -> str:
-    return rfc3339(datetime.fromtimestamp(at, UTC))

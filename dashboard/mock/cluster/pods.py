@@ -1,4 +1,4 @@
-"""The namespace's pods, from creation to deletion. Each stage is emitted as the API server would send it."""
+"""The simulated pods of the namespace, with the objects and Kubernetes Events of each stage of their lives."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -9,30 +9,36 @@ from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
 from dashboard.mock.cluster.manifests import HASH, NODE, Json, decoded, metadata
 
-LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of Kubernetes' random names
+LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of the random suffixes of names
 GRACE_SECONDS = 30
 LONGEST_NAME = 253  # characters of an object's name
 
 
 @dataclass(frozen=True)
 class PodKind:
-    """A kind of pod: its containers, and how many simulated seconds its stages take."""
+    """The owner's kind and the containers, name → resources; how long a pod starts and terminates, in simulated
+    seconds."""
 
-    owner: str  # the kind of the controller that replaces it
+    owner: str
     containers: dict[str, Json]
     init: dict[str, Json] = field(default_factory=dict)
-    starting: float = 2.0  # from its containers' start until it is ready
+    starting: float = 2.0  # from the containers' start until the pod is ready
     ending: float = 2.0
 
 
 def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Json:
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu_limit, "memory": memory_limit}}
+    return {
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": cpu_limit, "memory": memory_limit, "ephemeral-storage": "256Mi"},
+    }
 
 
 _SMALL = _resources("10m", "64Mi", "500m", "128Mi")
 SERVICE = PodKind(
-    "ReplicaSet", {"flask": _resources("100m", "128Mi", "400m", "256Mi")}, ending=7.0
-)  # preStop takes 5 of them
+    "ReplicaSet",
+    {"flask": _resources("100m", "128Mi", "400m", "256Mi")},
+    ending=7.0,  # the preStop hook takes 5 s
+)
 DATABASE = PodKind(
     "StatefulSet",
     {
@@ -43,12 +49,12 @@ DATABASE = PodKind(
     init={"prepare": _SMALL},
 )
 DASHBOARD = PodKind("ReplicaSet", {"dashboard": _resources("100m", "96Mi", "500m", "256Mi")})
-COMPANION = PodKind("Job", {"companion": {}})  # requests nothing, and has no limits
+COMPANION = PodKind("Job", {"companion": {}})  # a pod without requests and limits, for the page
 
 
 @dataclass
 class MockPod:
-    """`stage` is one of pending, creating, running, ready, unready, killed, ending, gone."""
+    """`stage` is pending, creating, running, ready, unready, killed, ending or gone. Times are as in objects."""
 
     name: str
     uid: str
@@ -58,32 +64,33 @@ class MockPod:
     address: str
     stage: str = "pending"
     restarts: int = 0
-    killed_for: str = ""  # the last time, in Kubernetes' word
-    started: str = ""  # its containers, the last time
-    turned: str = ""  # when it became ready or unready
-    deleted: str | None = None  # when it is to be gone, whatever it does
-    ahead: list[tuple[float, str]] = field(default_factory=list)  # (simulated time, next stage)
+    killed_reason: str = ""  # of the last termination
+    started: str = ""  # the last start of the containers
+    ready_since: str = ""  # the last change of readiness
+    deletion: str | None = None  # deletionTimestamp
+    upcoming: list[tuple[float, str]] = field(default_factory=list)  # (simulated seconds, stage)
 
     @property
     def main(self) -> str:
-        """Its first container's name."""
+        """The first container's name."""
         return next(iter(self.kind.containers))
 
     @property
     def ready(self) -> bool:
         return self.stage == "ready"
 
-    def regarding(self, container: str | None = None) -> InvolvedObject:
-        return InvolvedObject("Pod", self.name, self.uid, container)
-
     @property
     def owner(self) -> InvolvedObject:
         name = self.name.rpartition("-")[0]
         return InvolvedObject(self.kind.owner, name, f"uid-{name}")
 
+    def reference(self, container: str | None = None) -> InvolvedObject:
+        """Return the pod, or one of its containers, as an Event's involvedObject."""
+        return InvolvedObject("Pod", self.name, self.uid, container)
+
 
 class MockPods:
-    """All pods of the namespace by their uids, oldest first."""
+    """All pods of the namespace, oldest first. `uid` returns a new uid."""
 
     def __init__(
         self,
@@ -91,7 +98,7 @@ class MockPods:
         clock: SimulationClock,
         random: random.Random,
         kubernetes_events: KubernetesEvents,
-        emit: Callable[[events.Event], None],
+        emit: events.Emit,
         uid: Callable[[], str],
     ) -> None:
         self._namespace = namespace
@@ -100,79 +107,73 @@ class MockPods:
         self._kubernetes_events = kubernetes_events
         self._emit = emit
         self._uid = uid
-        self._pods: dict[str, MockPod] = {}
+        self._pods: dict[str, MockPod] = {}  # by uid
         self._addresses = 0
 
     def __iter__(self) -> Iterator[MockPod]:
         return iter(self._pods.values())
 
     def of(self, app: str) -> list[MockPod]:
-        """Those that are there to stay."""
+        """Return an app's pods that are not terminating."""
         return [pod for pod in self if pod.app == app and pod.stage != "ending"]
 
-    def named(self, name: str) -> MockPod | None:
-        return next((pod for pod in self if pod.name == name), None)
-
     def listed(self) -> events.ObjectsListed:
-        objects = [decoded("pods", written(pod)) for pod in self]
+        objects = [decoded("pods", manifest(pod)) for pod in self]
         return events.ObjectsListed(at=self._clock.timestamp, kind="pods", objects=objects)
 
     def new_name(self, deployment: str) -> str:
         return f"{deployment}-{HASH}-{''.join(self._random.choices(LETTERS, k=5))}"
 
-    def create(self, name: str, app: str, kind: PodKind) -> MockPod:
+    def create(self, name: str, app: str, kind: PodKind) -> None:
         self._addresses += 1
         third, fourth = divmod(self._addresses % 64_000, 250)
-        pod = MockPod(name, self._uid(), app, kind, self._clock.stamp, f"10.244.{third}.{fourth + 2}")
+        pod = MockPod(name, self._uid(), app, kind, self._clock.stamp(), f"10.244.{third}.{fourth + 2}")
         self._pods[pod.uid] = pod
-        now = self._clock.seconds
+        now = self._clock.simulated
         running = now + self._random.uniform(1.0, 2.0)
         starting = kind.starting * self._random.uniform(0.8, 1.4)
-        pod.ahead = [(now + 0.5, "creating"), (running, "running"), (running + starting, "ready")]
-        note = (
+        pod.upcoming = [(now + 0.5, "creating"), (running, "running"), (running + starting, "ready")]
+        message = (
             f"Created pod: {name}"
             if kind.owner == "ReplicaSet"
             else f"Create Pod {name} in {kind.owner} {app} successful"
         )
-        self._kubernetes_events.note(pod.owner, "SuccessfulCreate", note, f"{kind.owner.lower()}-controller")
-        self._changed(pod)
-        return pod
+        self._kubernetes_events.record(pod.owner, "SuccessfulCreate", message, f"{kind.owner.lower()}-controller")
+        self._emit_change(pod)
 
-    def end(self, pod: MockPod, *, by_owner: bool = True) -> None:
-        """Delete the pod, as its controller does or somebody else."""
+    def delete(self, pod: MockPod, *, by_owner: bool = True) -> None:
+        """Delete a pod, with its grace period. Do nothing if it is terminating."""
         if pod.stage == "ending":
             return
-        now = self._clock.seconds
-        pod.ahead = [(now, "ending"), (now + pod.kind.ending * self._random.uniform(0.8, 1.2), "gone")]
+        now = self._clock.simulated
+        pod.upcoming = [(now, "ending"), (now + pod.kind.ending * self._random.uniform(0.8, 1.2), "gone")]
         if by_owner and pod.kind.owner == "ReplicaSet":
-            note = f"Deleted pod: {pod.name}"
-            self._kubernetes_events.note(pod.owner, "SuccessfulDelete", note, "replicaset-controller")
-        self.step_of(pod)
-
-    def run_out_of_memory(self, pod: MockPod) -> None:
-        self.kill(pod, "OOMKilled")
+            message = f"Deleted pod: {pod.name}"
+            self._kubernetes_events.record(pod.owner, "SuccessfulDelete", message, "replicaset-controller")
+        self._step(pod)
 
     def kill(self, pod: MockPod, reason: str) -> None:
-        """Its container is killed, and started again."""
-        pod.killed_for = reason
-        now = self._clock.seconds
-        pod.ahead = [(now, "killed"), (now + 1.5, "running"), (now + 4.0, "ready")]
-        self.step_of(pod)
+        """Kill a pod's main container, which is then restarted. `reason` is that of its terminated state."""
+        pod.killed_reason = reason
+        now = self._clock.simulated
+        pod.upcoming = [(now, "killed"), (now + 1.5, "running"), (now + 4.0, "ready")]
+        self._step(pod)
 
     def flap(self, pod: MockPod) -> None:
-        """Its readiness is lost, or comes back."""
+        """Change a pod's readiness."""
         if pod.stage in ("ready", "unready"):
-            self._turn(pod, "unready" if pod.ready else "ready")
-            self._changed(pod)
+            self._set_stage(pod, "unready" if pod.ready else "ready")
+            self._emit_change(pod)
 
     def step(self) -> list[MockPod]:
-        """Moves every pod on; those that reached another stage, the gone ones among them."""
-        return [pod for pod in list(self) if pod.ahead and self.step_of(pod)]
+        """Advance all pods. Return those that reached another stage."""
+        return [pod for pod in list(self) if self._step(pod)]
 
-    def step_of(self, pod: MockPod) -> bool:
+    def _step(self, pod: MockPod) -> bool:
+        """Advance a pod. Return whether it reached another stage."""
         moved = False
-        while pod.ahead and pod.ahead[0][0] <= self._clock.seconds:
-            _, stage = pod.ahead.pop(0)
+        while pod.upcoming and pod.upcoming[0][0] <= self._clock.simulated:
+            _, stage = pod.upcoming.pop(0)
             moved = True
             self._enter(pod, stage)
         return moved
@@ -180,74 +181,74 @@ class MockPods:
     def _enter(self, pod: MockPod, stage: str) -> None:
         if pod.stage == "killed":
             pod.restarts += 1
-        self._turn(pod, stage)
+        self._set_stage(pod, stage)
         if stage == "gone":
             del self._pods[pod.uid]
             self._emit(events.ObjectDeleted(at=self._clock.timestamp, kind="pods", uid=pod.uid))
             return
         if stage == "running":
-            pod.started = self._clock.stamp
+            pod.started = self._clock.stamp()
         if stage == "ending":
-            pod.deleted = self._clock.stamp_in(GRACE_SECONDS)
-        self._note(pod, stage)
-        self._changed(pod)
+            pod.deletion = self._clock.stamp(GRACE_SECONDS)
+        self._record(pod, stage)
+        self._emit_change(pod)
 
-    def _turn(self, pod: MockPod, stage: str) -> None:
+    def _set_stage(self, pod: MockPod, stage: str) -> None:
         was_ready, pod.stage = pod.ready, stage
         if pod.ready != was_ready or stage == "running":
-            pod.turned = self._clock.stamp
+            pod.ready_since = self._clock.stamp()
 
-    def _note(self, pod: MockPod, stage: str) -> None:
-        """Kubernetes' own words about it."""
-        note, about = self._kubernetes_events.note, pod.regarding(pod.main)
+    def _record(self, pod: MockPod, stage: str) -> None:
+        """Record the Kubernetes Events of a stage."""
+        record, main = self._kubernetes_events.record, pod.reference(pod.main)
         if stage == "creating":
             assigned = f"Successfully assigned {self._namespace}/{pod.name} to {NODE}"
-            note(pod.regarding(), "Scheduled", assigned, "default-scheduler")
+            record(pod.reference(), "Scheduled", assigned, "default-scheduler")
         elif stage == "running":
-            note(about, "Pulled", "Container image already present on machine and can be accessed by the pod")
-            note(about, "Created", "Container created")
-            note(about, "Started", "Container started")
+            record(main, "Pulled", "Container image already present on machine and can be accessed by the pod")
+            record(main, "Created", "Container created")
+            record(main, "Started", "Container started")
             if pod.kind is SERVICE:
                 refused = f'Startup probe failed: Get "http://{pod.address}:9090/healthz": dial tcp: connection refused'
-                note(about, "Unhealthy", refused, warning=True)
+                record(main, "Unhealthy", refused, warning=True)
         elif stage == "ending":
             for container in pod.kind.containers:
-                note(pod.regarding(container), "Killing", f"Stopping container {container}")
+                record(pod.reference(container), "Killing", f"Stopping container {container}")
 
-    def _changed(self, pod: MockPod) -> None:
-        self._emit(events.ObjectChanged(at=self._clock.timestamp, kind="pods", object=decoded("pods", written(pod))))
+    def _emit_change(self, pod: MockPod) -> None:
+        self._emit(events.ObjectChanged(at=self._clock.timestamp, kind="pods", object=decoded("pods", manifest(pod))))
 
 
-def written(pod: MockPod) -> Json:
-    """The pod as the API server has it at its stage."""
+def manifest(pod: MockPod) -> Json:
+    """Return the pod as the API server has it in its stage."""
     meta = metadata(pod.name, pod.uid, pod.created, **{"app.kubernetes.io/name": pod.app})
-    if pod.deleted:
-        meta |= {"deletionTimestamp": pod.deleted, "deletionGracePeriodSeconds": GRACE_SECONDS}
+    if pod.deletion:
+        meta |= {"deletionTimestamp": pod.deletion, "deletionGracePeriodSeconds": GRACE_SECONDS}
     started = pod.stage not in ("pending", "creating")
-    ready = {"status": str(pod.ready), "lastTransitionTime": pod.turned or pod.created}
-    first = {"lastTransitionTime": pod.created}
-    unscheduled = pod.stage == "pending"
+    ready = {"status": str(pod.ready), "lastTransitionTime": pod.ready_since or pod.created}
+    created = {"lastTransitionTime": pod.created}
+    scheduled = pod.stage != "pending"
     return {
         "metadata": meta,
         "spec": {
             "containers": _containers(pod.kind.containers),
             "initContainers": _containers(pod.kind.init) or None,
-            "nodeName": None if unscheduled else NODE,
+            "nodeName": NODE if scheduled else None,
         },
         "status": {
             "phase": "Running" if started else "Pending",
             "podIP": pod.address if started else None,
-            "startTime": None if unscheduled else pod.created,
+            "startTime": pod.created if scheduled else None,
             "conditions": [
-                {"type": "Initialized", "status": str(started)} | first,
+                {"type": "Initialized", "status": str(started)} | created,
                 {"type": "Ready"} | ready,
                 {"type": "ContainersReady"} | ready,
-                {"type": "PodScheduled", "status": str(not unscheduled)} | first,
+                {"type": "PodScheduled", "status": str(scheduled)} | created,
             ],
-            "containerStatuses": None if unscheduled else [_status(pod, name) for name in pod.kind.containers],
-            "initContainerStatuses": None if unscheduled else [_initial(pod, name) for name in pod.kind.init],
+            "containerStatuses": [_status(pod, name) for name in pod.kind.containers] if scheduled else None,
+            "initContainerStatuses": [_init_status(pod, name) for name in pod.kind.init] if scheduled else None,
         },
-    }  # fmt: skip
+    }
 
 
 def _containers(containers: dict[str, Json]) -> list[Json]:
@@ -268,11 +269,11 @@ def _state(pod: MockPod, main: bool) -> Json:
     if pod.stage == "creating":
         return {"waiting": {"reason": "PodInitializing" if pod.kind.init else "ContainerCreating"}}
     if pod.stage == "killed" and main:
-        return {"terminated": {"exitCode": 137, "reason": pod.killed_for}}
+        return {"terminated": {"exitCode": 137, "reason": pod.killed_reason}}
     return {"running": {"startedAt": pod.started}}
 
 
-def _initial(pod: MockPod, name: str) -> Json:
+def _init_status(pod: MockPod, name: str) -> Json:
     done = pod.stage != "creating"
     state: Json = (
         {"terminated": {"exitCode": 0, "reason": "Completed"}} if done else {"running": {"startedAt": pod.created}}

@@ -25,7 +25,7 @@ class SavedRuns(Struct, frozen=True):
     unreadable: int = 0
 
 
-class History:
+class ConfigMapHistory:
     """`api` makes a client with the given timeout in seconds."""
 
     def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:

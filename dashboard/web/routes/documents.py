@@ -76,12 +76,12 @@ def _service() -> DataService:
 
 
 def _passed_on(answer: DataServiceAnswer) -> Response:
-    """Return the answer, with the dashboard's addresses instead of the service's."""
+    """Return the answer, with the dashboard's addresses, which are relative, instead of the service's."""
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     if answer.next:
-        response.headers["Link"] = f'</api/documents?{urlencode(answer.next)}>; rel="next"'
+        response.headers["Link"] = f'<documents?{urlencode(answer.next)}>; rel="next"'
     if answer.id:
-        response.headers["Location"] = f"/api/documents/{answer.id}"
+        response.headers["Location"] = f"documents/{answer.id}"
     if answer.retry_after:
         response.headers["Retry-After"] = answer.retry_after
     return response

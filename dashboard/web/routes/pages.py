@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug import Response as WerkzeugResponse
 from werkzeug.exceptions import HTTPException
 
-from dashboard.config import Config
-from dashboard.web.auth import Auth, csrf_token, current_role, require
+from dashboard.config import DashboardConfig
+from dashboard.web.auth import Auth, csrf_token, current_role, forget_old_cookies, require
 from dashboard.web.request_body import whole
 from dashboard.web.routes.runs import demos_of
 
@@ -30,13 +30,18 @@ def _prepare(setup: BlueprintSetupState) -> None:
     setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
 
 
+@pages.context_processor
+def _addresses() -> dict[str, str]:
+    return {"root": _root()}
+
+
 @pages.get("/")
 def index() -> Response:
     """The dashboard, or a redirect to the login."""
     role = current_role()
     if role is None:
-        return _to(url_for("pages.login_form"))
-    config: Config = current_app.config["DASHBOARD"]
+        return _to("login")
+    config: DashboardConfig = current_app.config["DASHBOARD"]
     about = {
         "namespace": config.namespace,
         "cluster": config.cluster_name,
@@ -44,6 +49,7 @@ def index() -> Response:
         "statefulset": config.statefulset,
         "autoscaler": config.autoscaler,
         "service": config.service,
+        "service_address": config.service_address,
         "collection": f"{config.mongodb_database}.{config.mongodb_collection}",
     }
     demos = demos_of(config, current_app.extensions["manager"])
@@ -74,7 +80,7 @@ def login() -> Response:
         if request.mimetype not in FORM_TYPES:
             raise
         return _refused_form(error.get_response())
-    return Response(status=204) if request.is_json else _to(url_for("pages.index"))
+    return forget_old_cookies(Response(status=204) if request.is_json else _to(""))
 
 
 def _given_token() -> object:
@@ -92,7 +98,7 @@ def _given_token() -> object:
 def logout() -> Response:
     auth: Auth = current_app.extensions["auth"]
     auth.logout()
-    return Response(status=204) if request.is_json else _to(url_for("pages.login_form"))
+    return Response(status=204) if request.is_json else _to("login")
 
 
 def _refused_form(refusal: WerkzeugResponse) -> Response:
@@ -107,7 +113,13 @@ def _refused_form(refusal: WerkzeugResponse) -> Response:
     return response
 
 
-def _to(address: str) -> Response:
-    response = redirect(address, 303)
+def _root() -> str:
+    """Return what the pages' addresses begin with: the prefix if it is known. Without, they are relative, and right
+    behind a proxy that removes its prefix and does not say so."""
+    return f"{request.script_root}/" if request.script_root else ""
+
+
+def _to(page: str) -> Response:
+    response = redirect(_root() + page or "./", 303)
     assert isinstance(response, Response)  # noqa: S101 - for the type checker
     return response

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, abort, current_app, g, request
 
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import LoadBusy, LoadOptions
-from dashboard.runs.audit import Audit
+from dashboard.runs.audit import AuditLog
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
@@ -60,7 +60,7 @@ def start() -> Response:
         abort(422, 'The body must be {"demo": "<name>", "options": {…}}; the options are optional.')
     with _problems():
         run_id = _manager().start(demo, options, who())
-    return _answer({"id": run_id}, 202, Location=f"/api/runs/{run_id}")
+    return _answer({"id": run_id}, 202, Location=f"runs/{run_id}")
 
 
 @runs.get("/runs")
@@ -193,7 +193,7 @@ def _report(run_id: str) -> Report:
     if found["verdict"] == RUNNING:
         abort(409, "The run has no verdict yet, so there is no report.")
     hub: Hub = current_app.extensions["hub"]
-    config: Config = current_app.config["DASHBOARD"]
+    config: DashboardConfig = current_app.config["DASHBOARD"]
     tables = orjson.loads(hub.history(0.0))["tables"]  # all: a number of pods holds until it changes
     target = (orjson.loads(hub.state())["autoscaler"] or {}).get("target_of_requests")
     return Report(found, tables, config.namespace, config.cluster_name, target)
@@ -217,9 +217,9 @@ def _answer(body: Json | list[Json] | Mapping[str, object], status: int = 200, *
     return response
 
 
-def demos_of(config: Config, manager: RunManager) -> list[Json]:
+def demos_of(config: DashboardConfig, manager: RunManager) -> list[Json]:
     """Return the demos as JSON, with this deployment's names in their commands."""
-    names = {"namespace": config.namespace, "database": f"{config.statefulset}-0"}
+    names = {"namespace": config.namespace, "database": f"{config.statefulset}-0", "service": config.service_address}
     return [demo.to_json(names) for demo in manager.demos.values()]
 
 
@@ -228,6 +228,6 @@ def _manager() -> RunManager:
     return manager
 
 
-def _audit() -> Audit:
-    audit: Audit = current_app.extensions["audit"]
+def _audit() -> AuditLog:
+    audit: AuditLog = current_app.extensions["audit"]
     return audit

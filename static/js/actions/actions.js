@@ -103,11 +103,11 @@ function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: s
   return `${count(perSecond)} a second for ${formatElapsed(seconds, true)}, by ${by} at ${timeOfDay(started)}`;
 }
 
-function commands({ deployment, statefulset }, /** @type {contract.State} */ { about }) {
+function commands({ deployment, statefulset, serviceAddress }, /** @type {contract.State} */ { about }) {
   const all = [
     ["Restart Mongo", "the new pod takes the same volume", `kubectl -n ${about.namespace} delete pod ${statefulset}-0`],
     ["Replace the service's pods", "no request is dropped", `kubectl -n ${about.namespace} rollout restart deployment/${deployment}`],
-    ["Post a document", "it appears below at once", `curl -H "Content-Type: application/json" -d '{"key":"value"}' http://localhost:5000/data`],
+    ["Post a document", "it appears below at once", `curl -H "Content-Type: application/json" -d '{"key":"value"}' ${serviceAddress}/data`],
   ];
   return html`<details class="by-hand">
     <summary>By kubectl and curl</summary>

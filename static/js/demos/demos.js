@@ -1,6 +1,7 @@
 // The demos: each card shows a demo's run step by step, its verdict with the evidence, and the button that starts it.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
+import { address } from "../lib/address.js";
 import { keepFocus } from "../lib/focus.js";
 import { formatElapsed, timeOfDay } from "../lib/format.js";
 import { icon, status } from "../lib/icons.js";
@@ -109,8 +110,8 @@ function verdict(/** @type {contract.RunView} */ run) {
 }
 
 function reports(/** @type {contract.RunView} */ { id }) {
-  return html`<a class="button" href="/api/runs/${id}/report.html" target="_blank">Report</a>
-    <a class="button" href="/api/runs/${id}/report" download="${id}.json">JSON</a>`;
+  return html`<a class="button" href=${address(`/api/runs/${id}/report.html`)} target="_blank">Report</a>
+    <a class="button" href=${address(`/api/runs/${id}/report`)} download="${id}.json">JSON</a>`;
 }
 
 function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
@@ -121,7 +122,7 @@ function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
       ${repeat(runs, ({ id }) => id, (run) => html`<li>
         ${status(verdictStatus(run))}
         <time class="text-muted" datetime=${run.started}>${timeOfDay(run.started)}</time>
-        <a class="link" href="/api/runs/${run.id}/report.html" target="_blank" aria-label="Report of the run at ${timeOfDay(run.started)}">report</a>
+        <a class="link" href=${address(`/api/runs/${run.id}/report.html`)} target="_blank" aria-label="Report of the run at ${timeOfDay(run.started)}">report</a>
       </li>`)}
     </ul>
   </div>`;

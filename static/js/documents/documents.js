@@ -10,10 +10,9 @@ import { OpenRows, isObjectId, keyOf } from "./openRows.js";
 import { Pager } from "./pager.js";
 import { documentRow } from "./row.js";
 
-const ADDRESS = "http://localhost:5000/data"; // of the service's documents, for the reader's shell
 const EXAMPLES = ['{"key": "value"}', '{"n": {"$gte": 10, "$lt": 20}}', '{"$or": [{"a.b": 1}, {"tags": {"$exists": false}}]}'];
 
-// `names` are the collection and the reader's role; `redraw()` is called after the reader's actions.
+// `names` are the collection, the service's address for the reader's shell, and the reader's role; `redraw()` is called after the reader's actions.
 export function documents(names, redraw) {
   const view = new DocumentsView(names, redraw);
   return (state, now) => view.draw(state, now);
@@ -21,6 +20,7 @@ export function documents(names, redraw) {
 
 class DocumentsView {
   #collection;
+  #address; // of the service's documents, for the reader's shell
   #form; // null for a viewer
   #arrivals = new Arrivals();
   #openRows; // of the live table; they stay although newer rows push them out
@@ -28,12 +28,13 @@ class DocumentsView {
   #pager;
   #now = 0;
 
-  constructor({ collection, role }, redraw) {
+  constructor({ collection, role, serviceAddress }, redraw) {
     this.#collection = collection;
+    this.#address = `${serviceAddress}/data`;
     this.#openRows = new OpenRows(redraw);
     this.#openPageRows = new OpenRows(redraw);
     this.#pager = new Pager(redraw, { onPage: () => this.#openPageRows.clear() });
-    this.#form = role === "operator" ? new DocumentForm({ address: ADDRESS, onStored: (id) => this.#onStored(id), redraw }) : null;
+    this.#form = role === "operator" ? new DocumentForm({ address: this.#address, onStored: (id) => this.#onStored(id), redraw }) : null;
   }
 
   draw(state, now) {
@@ -54,7 +55,7 @@ class DocumentsView {
   #live(mongo, newIds) {
     const rows = mongo?.newest ?? [];
     const kept = this.#openRows.rows().filter(({ id }) => !rows.some((row) => row.id === id));
-    if (rows.length + kept.length === 0) return noDocuments(mongo, this.#form !== null);
+    if (rows.length + kept.length === 0) return noDocuments(mongo, this.#form !== null, this.#address);
     const ownId = this.#arrivals.ownId(this.#now);
     const older = step("Older", () => this.#pager.older(position(rows.at(-1))), rows.length > 0);
     return html`${positionBar("live", this.#pager, html`The newest ${rows.length}, as they arrive.${storedMessage(ownId)}`, [older])}
@@ -176,9 +177,9 @@ function summary(collection, /** @type {contract.MongoView} */ { count: document
   return parts.join(" · ");
 }
 
-function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert) {
+function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert, address) {
   if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
   if (mongo.state === "down") return empty("Mongo does not answer", "Its documents appear here once it does again.", "warning");
-  const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${ADDRESS}`;
+  const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${address}`;
   return empty("No documents yet", html`The first one ${canInsert ? "inserted or posted" : "posted"} appears here at once: <code class="example">${example}</code>`);
 }

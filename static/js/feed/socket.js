@@ -1,5 +1,6 @@
 // The connection to the dashboard: a snapshot, then patches in sequence, and each second a tick that reveals a lost patch.
 
+import { address } from "../lib/address.js";
 import { patch } from "./state.js";
 
 const LIVE_FOR_MS = 3_000; // without a message for longer, the page is stale
@@ -11,6 +12,7 @@ const RECONNECT_AFTER_MS = 2_000; // after the server itself refused or closed t
 // Socket.IO's options: WebSocket only, which needs no sticky sessions, and a backoff that reconnects within three seconds of the
 // server's return.
 export const OPTIONS = {
+  path: address("/socket.io/"),
   transports: ["websocket"],
   reconnectionDelay: 250,
   reconnectionDelayMax: 2_000,
@@ -25,7 +27,7 @@ export class Feed {
   epoch = null; // the dashboard process that the sequence numbers belong to
   seq = 0;
   connected = false;
-  refusal = null; // the reason why the server refuses the connection, as a sentence
+  connectError = null; // the reason why the server refuses the connection, as a sentence
   lastMessageAt = null; // by `now()`
   #socket;
   #options;
@@ -61,7 +63,7 @@ export class Feed {
 
   #onConnect() {
     this.connected = true;
-    this.refusal = null;
+    this.connectError = null;
     this.#connectedAt = this.#requestedAt = this.#now(); // the server sends a snapshot unasked
     this.#options.onChange();
   }
@@ -76,9 +78,9 @@ export class Feed {
     this.connected = false;
     if (!this.#socket.active) this.#reconnectLater();
     this.#options.onChange();
-    const refusal = await this.#options.connectError();
-    if (this.connected || refusal === this.refusal) return;
-    this.refusal = refusal;
+    const connectError = await this.#options.connectError();
+    if (this.connected || connectError === this.connectError) return;
+    this.connectError = connectError;
     this.#options.onChange();
   }
 

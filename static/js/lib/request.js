@@ -1,5 +1,7 @@
 // Requests to the dashboard's API, with the session's CSRF token. Failures become a Problem.
 
+import { address } from "./address.js";
+
 // Returns the response's JSON, null for an empty body. Throws a Problem for a status other than 2xx, and for no response.
 export async function request(method, path, /** @type {{json?: string, signal?: AbortSignal}} */ { json, signal } = {}) {
   const response = await ask(path, {
@@ -16,7 +18,7 @@ export async function request(method, path, /** @type {{json?: string, signal?: 
 export async function ask(path, /** @type {RequestInit} */ options = {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
+    response = await fetch(address(path), { credentials: "same-origin", cache: "no-store", ...options });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new Problem(0, "The dashboard does not answer.");

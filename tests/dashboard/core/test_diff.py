@@ -19,7 +19,7 @@ SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5,
 
 
 def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Objects, lists, and mostly keyed lists, some of them with a flaw."""
+    """Objects, lists and keyed lists. Some keyed lists have elements without a key, or repeat one."""
     objects = st.dictionaries(KEYS, children, max_size=4)
     with_uid = st.builds(lambda uid, rest: {**rest, "uid": uid}, IDENTITIES, objects)
     with_id = st.builds(lambda id_, rest: {**rest, "id": id_}, IDENTITIES, objects)
@@ -33,15 +33,15 @@ STATES = st.recursive(SCALARS, _containers, max_leaves=25)
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_shared_cases(case: dict[str, Any]) -> None:
     assert json.dumps(diff(case["old"], case["new"])) == json.dumps(case["changes"])
-    assert same(patch(case["old"], case["changes"]), case["new"])
+    assert is_same_json(patch(case["old"], case["changes"]), case["new"])
 
 
 @given(STATES, STATES)
 def test_patch_of_the_diff_gives_the_new_state(old: Any, new: Any) -> None:
     before = copy.deepcopy(old)
-    changes = json.loads(json.dumps(diff(old, new)))  # as they arrive
-    assert same(patch(old, changes), new)
-    assert same(old, before), "the old state was changed in place"
+    changes = json.loads(json.dumps(diff(old, new)))  # like over the socket
+    assert is_same_json(patch(old, changes), new)
+    assert is_same_json(old, before), "the old state was changed in place"
 
 
 @given(STATES)
@@ -54,7 +54,7 @@ def test_unknown_change_raises() -> None:
         patch({}, [["move", ["a"], ["b"]]])
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same_json(one: Any, other: Any) -> bool:
     """Return whether the values are equal as JSON: true differs from 1, and 1 equals 1.0."""
     return tagged(one) == tagged(other)
 

@@ -16,7 +16,7 @@ def history() -> MetricsTables:
     return MetricsTables()
 
 
-def traffic(history: MetricsTables, seconds: int, first: int = 0) -> None:
+def add_traffic(history: MetricsTables, seconds: int, first: int = 0) -> None:
     """Add a point a second: the requests count the seconds, and every other point has latencies."""
     for second in range(first, first + seconds):
         latencies = (1.0, 2.0) if second % 2 else (None, None)
@@ -24,8 +24,8 @@ def traffic(history: MetricsTables, seconds: int, first: int = 0) -> None:
 
 
 def columns(history: MetricsTables, table: str, since: float = 0) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = history.since(since)["tables"][table]
-    return found
+    columns: dict[str, list[Any]] = history.since(since)["tables"][table]
+    return columns
 
 
 def test_empty_history_has_all_columns(history: MetricsTables) -> None:
@@ -37,7 +37,7 @@ def test_empty_history_has_all_columns(history: MetricsTables) -> None:
 
 
 def test_since_returns_only_later_points(history: MetricsTables) -> None:
-    traffic(history, 4)
+    add_traffic(history, 4)
     assert columns(history, "traffic", T0 + 1) == {
         "at": [T0 + 2, T0 + 3],
         "requests": [2.0, 3.0],
@@ -62,24 +62,25 @@ def test_point_that_is_not_later_is_ignored(history: MetricsTables) -> None:
 def test_none_affects_only_its_own_column(history: MetricsTables) -> None:
     history.add("load", T0, 180, 179.5, 0, None, math.nan)
     history.add("load", T0 + 1, 180, 180, 0, 4, 9)
-    found = columns(history, "load")
-    assert (found["p50_ms"], found["p99_ms"], found["achieved"]) == ([None, 4.0], [None, 9.0], [179.5, 180.0])
+    load = columns(history, "load")
+    assert (load["p50_ms"], load["p99_ms"], load["achieved"]) == ([None, 4.0], [None, 9.0], [179.5, 180.0])
 
 
 def test_older_points_are_the_means_of_their_minutes(history: MetricsTables) -> None:
-    traffic(history, 3 * 3600)
+    add_traffic(history, 3 * 3600)
     at, requests, p99 = (columns(history, "traffic")[name] for name in ("at", "requests", "p99_ms"))
     end = T0 + 3 * 3600
     fine = [moment for moment in at if moment >= end - 3600]
     assert fine == [end - 3600 + second for second in range(3600)]
     coarse = [(moment, value) for moment, value in zip(at, requests, strict=True) if moment < T0 + 3600]
     assert coarse == [(T0 + minute * 60, minute * 60 + 29.5) for minute in range(60)]
-    assert p99[0] == 2.0  # the mean of what there was
+    assert p99[0] == 2.0  # the mean of the points that have latencies
 
 
+@pytest.mark.slow
 def test_no_gap_between_coarse_and_fine_points(history: MetricsTables) -> None:
     for second in range(0, 6000, 7):
-        traffic(history, 7, second)
+        add_traffic(history, 7, second)
         at = columns(history, "traffic")["at"]
         assert at == sorted(set(at))
         assert all(after - before <= 60 for before, after in pairwise(at))
@@ -92,12 +93,12 @@ def test_minute_without_values_is_none(history: MetricsTables) -> None:
 
 
 def test_memory_is_bounded(history: MetricsTables) -> None:
-    for minute in range(30 * 60):  # thirty hours of points a second would be slow here: two a minute fill it as well
+    for minute in range(30 * 60):  # two points a minute fill the table as well as sixty, and faster
         for half in (0.0, 30.0):
             history.add("traffic", T0 + minute * 60 + half, 1, 0, None, None)
-    traffic(history, 2 * FINE_POINTS, first=31 * 3600)
-    most = (FINE_POINTS + COARSE_POINTS) * 9 // 8 + 3
-    assert len(columns(history, "traffic")["at"]) <= most
+    add_traffic(history, 2 * FINE_POINTS, first=31 * 3600)
+    limit = (FINE_POINTS + COARSE_POINTS) * 9 // 8 + 3
+    assert len(columns(history, "traffic")["at"]) <= limit
     assert len(columns(history, "traffic", T0 + 31 * 3600)["at"]) >= FINE_POINTS
 
 
@@ -152,7 +153,7 @@ def test_take_returns_new_points_once(history: MetricsTables) -> None:
     history.add("cpu", T0, 84.5)
     history.add("traffic", T0, 10, 0, None, 9)
     history.add("traffic", T0 + 1, 11, 1, 4, 9)
-    history.add_pods({"cpu": (T0, 88.0, 15.0)})  # even under a table's name
+    history.add_pods({"cpu": (T0, 88.0, 15.0)})  # a pod's uid may be a table's name
     assert history.take() == {
         "tables": {
             "cpu": {"at": [T0], "percent": [84.5]},

@@ -1,6 +1,5 @@
-"""The snapshot's state, for objects as the API sends them."""
+"""The snapshot's state, built from objects as the API sends them."""
 
-import json
 from typing import Any
 
 import msgspec
@@ -9,11 +8,12 @@ import pytest
 
 from dashboard.core import events, objects
 from dashboard.core.diff import diff, patch
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.snapshot import Snapshot
 from dashboard.core.timestamps import seconds
+from tests.dashboard.core.decoding import decoded
+from tests.dashboard.stubs import TARGETS
 
 T0, T1, T2 = "2026-11-24T12:00:00Z", "2026-11-24T12:00:10Z", "2026-11-24T12:00:20Z"
-TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
 KINDS = (*list(objects.KINDS)[:6], "metrics", "mongo")
 
 
@@ -22,22 +22,18 @@ def snapshot() -> Snapshot:
     return Snapshot(TARGETS, KINDS, T0)
 
 
-def parsed(kind: str, text: dict[str, Any]) -> Any:
-    return msgspec.json.decode(json.dumps(text), type=objects.KINDS[kind])
-
-
 def pod(uid: str = "u1", name: str = "mongodb-0", created: str = T0, **more: Any) -> Any:
     meta = {"name": name, "uid": uid, "creationTimestamp": created, **more.pop("metadata", {})}
-    return parsed("pods", {"metadata": meta, **more})
+    return decoded("pods", {"metadata": meta, **more})
 
 
-def changed(kind: str, text: dict[str, Any], at: str = T1) -> events.ObjectChanged:
-    return events.ObjectChanged(at=at, kind=kind, object=parsed(kind, text))
+def changed(kind: str, object_: dict[str, Any], at: str = T1) -> events.ObjectChanged:
+    return events.ObjectChanged(at=at, kind=kind, object=decoded(kind, object_))
 
 
 def only_pod(snapshot: Snapshot) -> dict[str, Any]:
-    (found,) = snapshot.state(0)["pods"]
-    return dict(found)
+    (view,) = snapshot.state(0)["pods"]
+    return dict(view)
 
 
 def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects.PodMetrics:
@@ -104,16 +100,14 @@ def test_fields_of_a_pod(snapshot: Snapshot) -> None:
         ({"conditions": None, "containerStatuses": None}, None),
     ],
 )
-def test_reason_of_a_pod(
-    snapshot: Snapshot, status: dict[str, Any], reason: str | None
-) -> None:
+def test_reason_of_a_pod(snapshot: Snapshot, status: dict[str, Any], reason: str | None) -> None:
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
     assert only_pod(snapshot)["reason"] == reason
 
 
 def test_deleted_pod_is_terminating_in_any_phase(snapshot: Snapshot) -> None:
-    going = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=going))
+    terminating = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=terminating))
     assert only_pod(snapshot)["phase"] == "Terminating"
 
 
@@ -131,8 +125,8 @@ def test_replaced_pod_of_the_same_name_is_another_pod(snapshot: Snapshot) -> Non
 
 
 def test_pods_are_ordered_by_creation_then_name(snapshot: Snapshot) -> None:
-    made = [pod("1", "b", T1), pod("2", "a", T1), pod("3", "z", T0)]
-    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=made))
+    pods = [pod("1", "b", T1), pod("2", "a", T1), pod("3", "z", T0)]
+    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=pods))
     assert [pod["name"] for pod in snapshot.state(0)["pods"]] == ["z", "a", "b"]
 
 
@@ -163,7 +157,7 @@ def test_unreadable_object_keeps_its_last_version_and_is_named(snapshot: Snapsho
     assert sources_error() is None
 
 
-def test_sample_from_the_future_is_none_and_is_named(snapshot: Snapshot) -> None:
+def test_sample_from_the_future_is_ignored_and_its_pod_named(snapshot: Snapshot) -> None:
     snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
     future = "9999-12-31T23:59:59Z"
     snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(future, name="a"), sample(T0, name="b")]))
@@ -228,15 +222,15 @@ def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
         },
     }
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    found = snapshot.state(0)["autoscaler"]
-    assert found["evaluation"]["sentence"] == "No pod is ready, so there is nothing to measure."
-    assert found | {"evaluation": None} == {
+    view = snapshot.state(0)["autoscaler"]
+    assert view["evaluation"]["sentence"] == "No pod is ready, so there is nothing to measure."
+    assert view | {"evaluation": None} == {
         "scales": None, "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "evaluation": None,
     }  # fmt: skip
-    asked = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
-    snapshot.apply(changed("deployments", asked))
+    deployment = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
+    snapshot.apply(changed("deployments", deployment))
     assert snapshot.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "the Deployment's spec.replicas"
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
@@ -304,21 +298,21 @@ def test_claim_has_a_capacity_once_bound(snapshot: Snapshot) -> None:
 
 
 def test_ready_endpoints_of_the_service_are_counted(snapshot: Snapshot) -> None:
-    ours = {"kubernetes.io/service-name": "flask"}
+    labels = {"kubernetes.io/service-name": "flask"}
     slices = [
-        {"metadata": {"uid": "1", "labels": ours}, "endpoints": [
+        {"metadata": {"uid": "1", "labels": labels}, "endpoints": [
             {"addresses": ["10.0.0.1"], "conditions": {"ready": True}}, {"addresses": ["10.0.0.2"], "conditions": {}},
             {"addresses": ["10.0.0.3"], "conditions": {"ready": False}}]},
-        {"metadata": {"uid": "2", "labels": ours}, "endpoints": [{"addresses": ["10.0.0.1"]}]},
-        {"metadata": {"uid": "3", "labels": ours}, "endpoints": None},
+        {"metadata": {"uid": "2", "labels": labels}, "endpoints": [{"addresses": ["10.0.0.1"]}]},
+        {"metadata": {"uid": "3", "labels": labels}, "endpoints": None},
         {"metadata": {"uid": "4"}, "endpoints": [{"addresses": ["10.0.0.9"]}]},
     ]  # fmt: skip
-    listed = [parsed("endpointslices", one) for one in slices]
+    listed = [decoded("endpointslices", one) for one in slices]
     snapshot.apply(events.ObjectsListed(at=T1, kind="endpointslices", objects=listed))
     assert snapshot.state(0)["service"] == {"name": "flask", "endpoints": 2}
 
 
-def test_contents_stay_while_the_database_is_down(snapshot: Snapshot) -> None:
+def test_state_keeps_the_collection_while_the_database_is_down(snapshot: Snapshot) -> None:
     snapshot.apply(events.MongoUnavailable(at=T0, error="away"))
     assert snapshot.state(0)["mongo"] == {
         "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
@@ -340,7 +334,7 @@ def test_contents_stay_while_the_database_is_down(snapshot: Snapshot) -> None:
     assert source == {"state": "stale", "as_of": T1, "since": T2, "error": "away"}
 
 
-def test_states_patch_into_each_other(snapshot: Snapshot) -> None:
+def test_diff_of_two_states_patches_the_first_into_the_second(snapshot: Snapshot) -> None:
     before = snapshot.state(0)
     snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
     snapshot.apply(events.ClusterVersion(at=T1, kubernetes="v1.36.3"))
@@ -348,17 +342,17 @@ def test_states_patch_into_each_other(snapshot: Snapshot) -> None:
     assert patch(before, diff(before, after)) == after
 
 
-def test_event_is_decoded() -> None:
-    text = {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u"},
+def test_kubernetes_event_is_decoded() -> None:
+    event = {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u"},
             "type": "Warning", "reason": "Unhealthy", "message": "Readiness probe failed", "count": 3,
             "lastTimestamp": T1, "eventTime": None}  # fmt: skip
-    read = parsed("events", text)
+    read = decoded("events", event)
     assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
 
 
-def test_crash_mode_follows_the_database_pods_containers(snapshot: Snapshot) -> None:
-    able = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
-    snapshot.apply(events.ObjectChanged(at=T0, kind="pods", object=able))
+def test_crash_mode_depends_on_the_database_pods_containers(snapshot: Snapshot) -> None:
+    with_crash_container = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
+    snapshot.apply(events.ObjectChanged(at=T0, kind="pods", object=with_crash_container))
     snapshot.apply(events.ObjectDeleted(at=T1, kind="pods", uid="u1"))
     assert snapshot.state(0)["about"]["crash"], "the pod is being replaced"
     snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))

@@ -1,8 +1,8 @@
-"""The data service through its client, and the mock, in the same tests; and the client against faulty servers."""
+"""The data service's client and the mock data service in the same tests; and the client against faulty servers."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,19 +23,20 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.mock.data.data_service import MockDataService
-from tests.service.serving import Served
+from dashboard.mock.database.data_service import MockDataService
+from tests.dashboard.stubs import StubHandler, StubServer
+from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
 ID = "0123456789abcdef01234567"
 JSON = "application/json"
-DATABASE = "seen_by_the_dashboard"
+DATABASE = "dashboard_client_tests"
 
 
 @pytest.fixture(scope="module")
-def real(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as started:
-        yield started.wait_ready()
+def real_service(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with ServiceProcess(tmp_path_factory.mktemp("service"), mongod.uri, MONGODB_DATABASE=DATABASE) as process:
+        yield process.wait_ready()
 
 
 @pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.mongod)])
@@ -43,10 +44,10 @@ def service(request: pytest.FixtureRequest) -> DataService:
     """A data service without documents."""
     if request.param == "mock":
         return MockDataService()
-    started: Served = request.getfixturevalue("real")
-    with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as outside:
-        outside[DATABASE]["data"].delete_many({})
-    return Client(started.url)
+    process: ServiceProcess = request.getfixturevalue("real_service")
+    with MongoClient[dict[str, Any]](request.getfixturevalue("mongod").uri) as mongo:
+        mongo[DATABASE]["data"].delete_many({})
+    return Client(process.url)
 
 
 def insert(service: DataService, **document: Any) -> str:
@@ -66,9 +67,9 @@ def test_inserted_numbers_and_text_are_unchanged(service: DataService) -> None:
     answer = service.insert(b'{ "n": 9007199254740993, "whole": 1.0,"text": "\\u00e9" }', f"{JSON}; charset=utf-8")
     id_ = orjson.loads(answer.body)["id"]
     assert (answer.status, answer.content_type, answer.id) == (201, JSON, id_)
-    written = b'{"_id":"%b","n":9007199254740993,"whole":1.0,"text":"\xc3\xa9"}' % id_.encode()
-    assert service.document(id_).body == service.document(id_.upper()).body == written
-    assert service.newest({}).body == b"[%b]" % written
+    stored = b'{"_id":"%b","n":9007199254740993,"whole":1.0,"text":"\xc3\xa9"}' % id_.encode()
+    assert service.document(id_).body == service.document(id_.upper()).body == stored
+    assert service.newest({}).body == b"[%b]" % stored
 
 
 def test_insert_with_an_id_is_idempotent(service: DataService) -> None:
@@ -99,7 +100,7 @@ def test_invalid_document_is_a_problem(
     assert service.newest({}).body == b"[]"
 
 
-def test_next_leads_through_all_pages_of_a_filter(service: DataService) -> None:
+def test_next_links_lead_through_all_pages_of_a_filter(service: DataService) -> None:
     for number in range(7):
         insert(service, number=number, even=number % 2 == 0)
     parameters, pages = {"filter": '{"even": true}', "limit": "2"}, []
@@ -111,32 +112,29 @@ def test_next_leads_through_all_pages_of_a_filter(service: DataService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "found"),
+    ("filter_", "places"),
     [
         ({"n": 1}, [0]),
         ({"n": 1.0}, [0]),
         ({"n": {"$gt": 1}}, [1]),
         ({"n": {"$gte": 1, "$lt": 2}}, [0]),
-        ({"n": {"$ne": 1}}, [2, 1]),
         ({"n": {"$lte": 2}}, [1, 0]),
         ({"n": None}, [2]),
-        ({"word": {"$in": ["a", "c"]}}, [2, 0]),
-        ({"word": {"$nin": ["a", "c"]}}, [1]),
-        ({"word": {"$not": {"$gt": "a"}}}, [0]),
         ({"inner.x": 5}, [1]),
         ({"inner.list": 2}, [1]),
         ({"inner": {"$exists": False}}, [2, 0]),
         ({"flag": True}, [0]),
         ({"flag": 1}, []),
-        ({"$or": [{"n": 1}, {"$and": [{"word": "c"}, {}]}]}, [2, 0]),
+        ({"$or": [{"n": 1}, {"word": "c"}]}, [2, 0]),
+        ({"$or": [{"inner.x": 1}, {"word": {"$exists": False}}]}, []),
     ],
 )
-def test_filter_finds_its_documents(service: DataService, condition: dict[str, Any], found: list[int]) -> None:
+def test_filter_returns_matching_documents(service: DataService, filter_: dict[str, Any], places: list[int]) -> None:
     insert(service, place=0, n=1, word="a", flag=True)
     insert(service, place=1, n=2, word="b", inner={"x": 5, "list": [1, 2]})
     insert(service, place=2, word="c", n=None)
-    answer = service.newest({"filter": orjson.dumps(condition).decode()})
-    assert [each["place"] for each in orjson.loads(answer.body)] == found
+    answer = service.newest({"filter": orjson.dumps(filter_).decode()})
+    assert [each["place"] for each in orjson.loads(answer.body)] == places
 
 
 @pytest.mark.parametrize(
@@ -147,15 +145,10 @@ def test_filter_finds_its_documents(service: DataService, condition: dict[str, A
         ({"before": "x"}, "before must be an id of 24 hexadecimal digits."),
         ({"filter": "x"}, "The filter is not JSON"),
         ({"filter": "[]"}, "The filter must be a JSON object, not an array."),
-        ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed in a filter; these are: $and, $eq, '),
-        ({"filter": '{"a": {"b": {"$regex": "x"}}}'}, '"$regex" is not allowed'),
-        ({"filter": '{"$gt": 1}'}, '$gt belongs inside of a field: {"<field>": {"$gt": …}}.'),
+        ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed'),
+        ({"filter": '{"a": {"$regex": "x"}}'}, 'The operator "$regex" is not allowed'),
         ({"filter": '{"$or": []}'}, "$or takes a list of filters"),
-        ({"filter": '{"a": {"$in": 1}}'}, "$in takes a list of values."),
         ({"filter": '{"a": {"$exists": 1}}'}, "$exists takes true or false."),
-        ({"filter": '{"a": {"$not": 1}}'}, "$not takes operators"),
-        ({"filter": '{"a": {"$gt": 1, "b": 1}}'}, '"b" and operators stand side by side in one field.'),
-        ({"filter": '{"a": "' + "x" * 4096 + '"}'}, "The filter must not exceed 4,096 bytes."),
     ],
 )
 def test_invalid_query_is_400(service: DataService, parameters: dict[str, str], message: str) -> None:
@@ -165,7 +158,7 @@ def test_invalid_query_is_400(service: DataService, parameters: dict[str, str], 
 
 def test_unknown_document_is_404(service: DataService) -> None:
     answer = service.document(ID)
-    assert answer.status == 404 and detail(answer) == "There is no document with this id."
+    assert answer.status == 404 and "no document" in detail(answer)
 
 
 def test_before_returns_older_documents_only(service: DataService) -> None:
@@ -176,7 +169,7 @@ def test_before_returns_older_documents_only(service: DataService) -> None:
 
 
 def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.mock.data.data_service.KEPT", 2)
+    monkeypatch.setattr("dashboard.mock.database.data_service.KEPT", 2)
     emitted: list[tuple[str, Any]] = []
     mock = MockDataService(lambda id_, document: emitted.append((id_, document)))
     ids = [insert(mock, n=number) for number in range(3)]
@@ -187,88 +180,65 @@ def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pyt
 # The client against a stub
 
 
-class StubService(ThreadingHTTPServer):
-    """Answers each request with `behave`, and records it."""
+class StubService(StubServer):
+    """A data service that responds to each request with `respond`, and records it."""
 
-    daemon_threads = True
-
-    def __init__(self, behave: Callable[["StubServiceHandler"], None]) -> None:
-        super().__init__(("127.0.0.1", 0), StubServiceHandler)
-        self.behave = behave
+    def __init__(self, respond: "Respond") -> None:
+        super().__init__(StubServiceHandler)
+        self.respond = respond
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.over = threading.Event()
+        self.stopped = threading.Event()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    def stop(self) -> None:
+        self.stopped.set()
+        super().stop()
 
 
-class StubServiceHandler(BaseHTTPRequestHandler):
-    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
-    protocol_version = "HTTP/1.1"
+class StubServiceHandler(StubHandler):
     server: StubService
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.requests.append((self.path, dict(self.headers), body))
-        self.server.behave(self)
+        self.server.requests.append((self.path, dict(self.headers), self.body()))
+        self.server.respond(self)
 
     do_POST = do_GET
 
-    def answer(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in ({"Content_Type": JSON} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Requests are recorded instead."""
+    def send_json(self, body: bytes, status: int = 200, **headers: str) -> None:
+        """Send a response. `headers`, named with underscores, replace or follow the usual ones."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.respond(status, body, {"Content-Type": JSON} | named)
 
 
-Serve = Callable[[Callable[[StubServiceHandler], None]], StubService]
+Respond = Callable[[StubServiceHandler], object]
+Serve = Callable[[Respond], StubService]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    running: list[tuple[StubService, threading.Thread]] = []
-
-    def start(behave: Callable[[StubServiceHandler], None]) -> StubService:
-        server = StubService(behave)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        running.append((server, thread))
-        return server
-
-    yield start
-    for server, thread in running:
-        server.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with contextlib.ExitStack() as services:
+        yield lambda respond: services.enter_context(StubService(respond))
 
 
 def test_query_parameters_are_encoded(serve: Serve) -> None:
-    server = serve(lambda request: request.answer(b"[]"))
-    hostile = {"filter": '{"a": "b&limit=9#/../ä\r\nX: y"}', "before": "../x?y", "limit": "1", "other": "z"}
-    Client(f"{server.url}/").newest(hostile)
+    server = serve(lambda request: request.send_json(b"[]"))
+    parameters = {"filter": '{"a": "b&limit=9#/../ä\r\nX: y"}', "before": "../x?y", "limit": "1", "other": "z"}
+    Client(f"{server.url}/").newest(parameters)
     path, headers, _ = server.requests[0]
     assert urlsplit(path).path == "/data" and "X" not in headers
-    assert parse_qs(urlsplit(path).query) == {name: [hostile[name]] for name in ("filter", "before", "limit")}
+    assert parse_qs(urlsplit(path).query) == {name: [parameters[name]] for name in ("filter", "before", "limit")}
     assert headers["Connection"] == "close"
 
 
 @pytest.mark.parametrize("id_", ["", "../metrics", f"{ID}/x", ID[:-1], f"{ID}\n", "é" * 24])
 def test_invalid_id_is_not_sent(serve: Serve, id_: str) -> None:
-    server = serve(lambda request: request.answer(b"{}"))
+    server = serve(lambda request: request.send_json(b"{}"))
     with pytest.raises(ValueError):
         Client(server.url).document(id_)
     assert not server.requests
 
 
 def test_body_is_sent_unchanged(serve: Serve) -> None:
-    server = serve(lambda request: request.answer(b"{}", 201, Location=f"/data/{ID}"))
+    server = serve(lambda request: request.send_json(b"{}", 201, Location=f"/data/{ID}"))
     answer = Client(server.url).insert(b'{ "n" : 1.00 }', "application/json; charset=utf-8")
     path, headers, body = server.requests[0]
     assert (path, headers["Content-Type"], body) == ("/data", "application/json; charset=utf-8", b'{ "n" : 1.00 }')
@@ -277,7 +247,7 @@ def test_body_is_sent_unchanged(serve: Serve) -> None:
 
 def test_only_known_parts_of_headers_are_returned(serve: Serve) -> None:
     link = '</data?limit=1&before=~a%2Bb&filter=%7B%7D&evil=1>; rel="next"'
-    server = serve(lambda request: request.answer(b"[]", Link=link, Location="//evil.example/x", Retry_After="2"))
+    server = serve(lambda request: request.send_json(b"[]", Link=link, Location="//evil.example/x", Retry_After="2"))
     answer = Client(server.url).newest({})
     assert answer.next == {"limit": "1", "before": "~a+b", "filter": "{}"}
     assert (answer.id, answer.retry_after) == (None, "2")
@@ -288,7 +258,7 @@ def send_slowly(request: StubServiceHandler) -> None:
     request.send_header("Content-Type", JSON)
     request.send_header("Transfer-Encoding", "chunked")
     request.end_headers()
-    while not request.server.over.wait(0.02):
+    while not request.server.stopped.wait(0.02):
         try:
             request.wfile.write(b"1\r\n \r\n")
         except OSError:
@@ -302,42 +272,42 @@ def send_forever(request: StubServiceHandler) -> None:
     request.end_headers()
     request.close_connection = True
     try:
-        while not request.server.over.is_set():
+        while not request.server.stopped.is_set():
             request.wfile.write(b" " * 65536)
     except OSError:
         return
 
 
 def send_part(request: StubServiceHandler) -> None:
-    request.answer(b"[", length=9)
+    request.send_json(b"[", Content_Length="9")
     request.close_connection = True
 
 
-FAULTS: dict[str, tuple[Callable[[StubServiceHandler], object], type[DataServiceError]]] = {
-    "no response": (lambda request: request.server.over.wait(60), DataServiceTimeout),
+FAULTS: dict[str, tuple[Respond, type[DataServiceError]]] = {
+    "no response": (lambda request: request.server.stopped.wait(60), DataServiceTimeout),
     "slow body": (send_slowly, DataServiceTimeout),
     "body cut off": (send_part, DataServiceTimeout),
     "not HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), DataServiceTimeout),
     "endless body": (send_forever, AnswerTooLarge),
-    "large Content-Length": (lambda request: request.answer(b"", length=LARGEST_ANSWER + 1), AnswerTooLarge),
-    "HTML": (lambda request: request.answer(b"<script>", Content_Type="text/html"), UnexpectedAnswer),
-    "no Content-Type": (lambda request: request.answer(b"x", Content_Type=""), UnexpectedAnswer),
-    "redirect": (lambda request: request.answer(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
+    "large length": (lambda request: request.send_json(b"", Content_Length=str(LARGEST_ANSWER + 1)), AnswerTooLarge),
+    "HTML": (lambda request: request.send_json(b"<script>", Content_Type="text/html"), UnexpectedAnswer),
+    "no Content-Type": (lambda request: request.send_json(b"x", Content_Type=""), UnexpectedAnswer),
+    "redirect": (lambda request: request.send_json(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
 }
 
 
-@pytest.mark.parametrize(("behave", "error"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("respond", "error"), FAULTS.values(), ids=FAULTS)
 def test_faulty_response_raises_a_data_service_error(
-    serve: Serve, behave: Callable[[StubServiceHandler], None], error: type[DataServiceError]
+    serve: Serve, respond: Respond, error: type[DataServiceError]
 ) -> None:
-    server = serve(behave)
+    server = serve(respond)
     with pytest.raises(error, match=r"\.$"):
         Client(server.url, deadline=0.5).newest({})
-    assert len(server.requests) == 1  # no redirect is followed, nothing is retried
+    assert len(server.requests) == 1, "no redirect is followed and no request retried"
 
 
 def test_response_of_the_largest_size_is_returned(serve: Serve) -> None:
-    server = serve(lambda request: request.answer(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
+    server = serve(lambda request: request.send_json(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
     assert len(Client(server.url).newest({}).body) == LARGEST_ANSWER
 
 
@@ -349,21 +319,21 @@ def test_unreachable_service_is_unavailable() -> None:
 
 def test_concurrent_reads_are_limited_and_do_not_block_writes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "AT_ONCE", 1)
-    arrived, proceed = threading.Event(), threading.Event()
+    received, released = threading.Event(), threading.Event()
 
-    def wait(request: StubServiceHandler) -> None:
+    def hold_reads(request: StubServiceHandler) -> None:
         if request.command == "GET":
-            arrived.set()
-            proceed.wait(60)
-        request.answer(b"[]")
+            received.set()
+            released.wait(60)
+        request.send_json(b"[]")
 
-    client = Client(serve(wait).url)
-    waiting = threading.Thread(target=client.newest, args=[{}])
-    waiting.start()
-    assert arrived.wait(30)
+    client = Client(serve(hold_reads).url)
+    reader = threading.Thread(target=client.newest, args=[{}])
+    reader.start()
+    assert received.wait(30)
     with pytest.raises(DataServiceBusy):
         client.newest({})
     assert client.insert(b"{}", JSON).status == 200
-    proceed.set()
-    waiting.join()
+    released.set()
+    reader.join()
     assert client.newest({}).status == 200

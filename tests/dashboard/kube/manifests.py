@@ -1,24 +1,23 @@
-"""The objects of the manifests, as the API server has them."""
+"""Kubernetes objects made from the manifests."""
 
 import copy
 import functools
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.dashboard.objects import Json
+from tests.dashboard.kube.stubs import NAMESPACE, Json
+from tests.dashboard.stubs import ROOT
 
-ROOT = Path(__file__).parents[3]
-SPACE = "/api/v1/namespaces/flask-mongodb"
+SPACE = f"/api/v1/namespaces/{NAMESPACE}"
 POD = f"{SPACE}/pods/mongodb-0"
 CLAIM = f"{SPACE}/persistentvolumeclaims/data-mongodb-0"
 RUNS = f"{SPACE}/configmaps/dashboard-runs"
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/flask-mongodb/leases/dashboard-runs"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/dashboard-runs"
 
 
 def manifest(name: str) -> Json:
-    """Return a new copy of the object."""
+    """Return a new copy of the manifest's object."""
     return copy.deepcopy(_parsed(name))
 
 
@@ -29,7 +28,7 @@ def _parsed(name: str) -> Json:
 
 
 def pod(**spec: Any) -> Json:
-    """Return the database's pod, made from its manifest."""
+    """Return the database's pod with its manifest's spec. `spec` replaces fields of it."""
     template: Json = manifest("mongodb-statefulset")["spec"]["template"]["spec"]
     source = {"persistentVolumeClaim": {"claimName": "data-mongodb-0"}}
     volumes = [*template["volumes"], {"name": "data", **source}]

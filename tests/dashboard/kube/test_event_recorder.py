@@ -8,12 +8,11 @@ from dashboard.core.errors import ExternalError
 from dashboard.kube.client import KubeClient
 from dashboard.kube.event_recorder import EventRecorder
 from tests.dashboard.kube.manifests import SPACE
-from tests.dashboard.kube.stubs import NAMESPACE, Clock
-from tests.dashboard.objects import ObjectApi
+from tests.dashboard.kube.stubs import NAMESPACE, ManualClock, ObjectApi
 
 
 @pytest.fixture
-def recorder(clients: Callable[[float], KubeClient], clock: Clock) -> EventRecorder:
+def recorder(clients: Callable[[float], KubeClient], clock: ManualClock) -> EventRecorder:
     return EventRecorder(clients, NAMESPACE, "dashboard-a", clock)
 
 
@@ -30,6 +29,6 @@ def test_event_is_created_on_its_object(object_api: ObjectApi, recorder: EventRe
 
 
 def test_missing_permission_raises(object_api: ObjectApi, recorder: EventRecorder) -> None:
-    object_api.refusal = (403, {})
+    object_api.error = (403, {})
     with pytest.raises(ExternalError, match="may not create an Event"):
         recorder.record("Killed", "…", {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"})

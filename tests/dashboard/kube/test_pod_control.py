@@ -1,10 +1,8 @@
-"""Control of the database's pod, with an API server that compares uids and a stub of the crash container."""
+"""Control of the database's pod, against an API server that compares uids and a stub of the crash container."""
 
 import json
-import threading
 from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -12,13 +10,13 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.kube.client import Configuration, KubeClient
 from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
-from dashboard.kube.lease import Lease
+from dashboard.kube.lease import KubeLease
 from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
 from dashboard.runs import ports
-from dashboard.runs.records.history import History
+from dashboard.runs.records.history import ConfigMapHistory
 from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod
-from tests.dashboard.kube.stubs import NAMESPACE, Clock
-from tests.dashboard.objects import Json, ObjectApi
+from tests.dashboard.kube.stubs import NAMESPACE, Json, ManualClock, ObjectApi
+from tests.dashboard.stubs import StubHandler, StubServer
 from tools.local.mongod import free_port
 
 TOKEN = "c7f1-93ab-55de-08b4"
@@ -29,42 +27,25 @@ def pods(clients: Callable[[float], KubeClient]) -> ports.Pods:
     return PodControl(clients, NAMESPACE)
 
 
-class CrashStub(ThreadingHTTPServer):
-    """A crash container that returns a fixed response and records its requests."""
+class StubCrashContainer(StubServer):
+    """A crash container that sends a fixed response, none if its status is 0, and records its requests."""
 
     def __init__(self, status: int, body: bytes = b"{}") -> None:
-        super().__init__(("127.0.0.1", 0), CrashHandler)
-        self.answer = (status, body)
-        self.asked: list[tuple[str, str | None, Json]] = []
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> "CrashStub":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
+        super().__init__(StubCrashHandler)
+        self.response = (status, body)
+        self.requests: list[tuple[str, str | None, Json]] = []
 
 
-class CrashHandler(BaseHTTPRequestHandler):
-    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
-    server: CrashStub
+class StubCrashHandler(StubHandler):
+    server: StubCrashContainer
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, self.headers["Authorization"], body))
-        status, answer = self.server.answer
-        if not status:
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """The requests are recorded instead."""
+        self.server.requests.append((self.path, self.headers["Authorization"], json.loads(self.body())))
+        status, body = self.server.response
+        if status:
+            self.respond(status, body)
+        else:
+            self.close_connection = True
 
 
 def test_identity_of_a_pod(pods: PodControl) -> None:
@@ -94,20 +75,20 @@ def test_volume_without_a_claim(object_api: ObjectApi, pods: PodControl) -> None
 def test_claim_of_mongods_data_directory(
     command: list[str], mounts: dict[str, str], expected: str | None, object_api: ObjectApi, pods: PodControl
 ) -> None:
-    container = {
+    mongod = {
         "name": "mongod",
         "command": command,
         "volumeMounts": [{"name": name, "mountPath": path} for name, path in mounts.items()],
     }
-    sources = [{"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}"}} for name in mounts]
-    object_api.put(POD, pod(containers=[{"name": "other"}, container], volumes=sources))
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}"}} for name in mounts]
+    object_api.put(POD, pod(containers=[{"name": "other"}, mongod], volumes=volumes))
     assert pods.pod("mongodb-0").claim == expected
 
 
 def test_new_pod_has_no_container_and_no_node(object_api: ObjectApi, pods: PodControl) -> None:
     object_api.put(POD, pod(nodeName=None) | {"status": {"phase": "Pending", "conditions": None}})
-    found = pods.pod("mongodb-0")
-    assert (found.container, found.node, found.ready) == (None, None, False)
+    identity = pods.pod("mongodb-0")
+    assert (identity.container, identity.node, identity.ready) == (None, None, False)
 
 
 def test_terminating_pod_is_not_ready(object_api: ObjectApi, pods: PodControl) -> None:
@@ -150,28 +131,28 @@ def test_deletion_of_a_missing_pod_raises_not_found(object_api: ObjectApi, pods:
 
 
 def test_missing_permission_raises(object_api: ObjectApi, pods: PodControl) -> None:
-    object_api.refusal = (403, {})
+    object_api.error = (403, {})
     with pytest.raises(ExternalError, match=r"may not delete the pod mongodb-0: .* 403"):
         pods.kill("mongodb-0", "uid-1", GRACEFUL)
 
 
 def test_lost_response_raises_without_a_retry(object_api: ObjectApi, pods: PodControl) -> None:
-    object_api.lost = True
+    object_api.drops_responses = True
     with pytest.raises(ExternalError, match="could not delete the pod mongodb-0"):
         pods.kill("mongodb-0", "uid-1", GRACEFUL)
     assert len(object_api.deleted) == 1
 
 
-def test_unreachable_api_server_raises(clock: Clock) -> None:
+def test_unreachable_api_server_raises(clock: ManualClock) -> None:
     clients = partial(KubeClient, Configuration(host=f"http://127.0.0.1:{free_port()}"))
-    pods, lease = PodControl(clients, NAMESPACE), Lease(clients, NAMESPACE, "dashboard-a", clock, clock)
+    pods, lease = PodControl(clients, NAMESPACE), KubeLease(clients, NAMESPACE, "dashboard-a", clock, clock)
     recorder = EventRecorder(clients, NAMESPACE, "dashboard-a")
     for call in (
         lambda: pods.pod("mongodb-0"),
         lambda: pods.kill("mongodb-0", "uid-1", GRACEFUL),
         lambda: lease.acquire("run", 15),
         lease.holder,
-        History(clients, NAMESPACE).load,
+        ConfigMapHistory(clients, NAMESPACE).load,
         lambda: recorder.record("Killed", "…", {"kind": "Pod", "name": "mongodb-0", "uid": "uid-1"}),
     ):
         with pytest.raises(ExternalError, match="can't be reached: Connection"):
@@ -179,12 +160,10 @@ def test_unreachable_api_server_raises(clock: Clock) -> None:
     lease.release()
 
 
-def test_crash_request_is_sent_once_with_the_token(
-    clients: Callable[[float], KubeClient]
-) -> None:
-    with CrashStub(200) as stub:
-        PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
-    assert stub.asked == [("/crash", f"Bearer {TOKEN}", {"uid": "uid-1"})]
+def test_crash_request_is_sent_once_with_the_token(clients: Callable[[float], KubeClient]) -> None:
+    with StubCrashContainer(200) as container:
+        PodControl(clients, NAMESPACE, CrashClient(container.port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+    assert container.requests == [("/crash", f"Bearer {TOKEN}", {"uid": "uid-1"})]
 
 
 @pytest.mark.parametrize(
@@ -201,17 +180,17 @@ def test_crash_request_is_sent_once_with_the_token(
 def test_crash_errors_raise_without_a_retry(
     status: int, body: bytes, error: type[ExternalError], message: str, clients: Callable[[float], KubeClient]
 ) -> None:
-    with CrashStub(status, body) as stub:
+    with StubCrashContainer(status, body) as container:
         with pytest.raises(error, match=message) as raised:
-            PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-1", CRASH)
+            PodControl(clients, NAMESPACE, CrashClient(container.port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
         assert type(raised.value) is error
-    assert len(stub.asked) == 1
+    assert len(container.requests) == 1
 
 
 def test_mongod_of_another_pod_is_not_killed(clients: Callable[[float], KubeClient]) -> None:
-    with CrashStub(200) as stub, pytest.raises(UidMismatch):
-        PodControl(clients, NAMESPACE, CrashClient(stub.server_address[1], TOKEN)).kill("mongodb-0", "uid-0", CRASH)
-    assert not stub.asked
+    with StubCrashContainer(200) as container, pytest.raises(UidMismatch):
+        PodControl(clients, NAMESPACE, CrashClient(container.port, TOKEN)).kill("mongodb-0", "uid-0", CRASH)
+    assert not container.requests
 
 
 def test_crash_mode_without_a_crash_container_raises(clients: Callable[[float], KubeClient]) -> None:
@@ -222,9 +201,7 @@ def test_crash_mode_without_a_crash_container_raises(clients: Callable[[float], 
         PodControl(clients, NAMESPACE, CrashClient(port, TOKEN)).kill("mongodb-0", "uid-1", CRASH)
 
 
-def test_pod_without_an_ip_address_raises(
-    object_api: ObjectApi, clients: Callable[[float], KubeClient]
-) -> None:
+def test_pod_without_an_ip_address_raises(object_api: ObjectApi, clients: Callable[[float], KubeClient]) -> None:
     object_api.put(POD, pod() | {"status": {}})
     with pytest.raises(ExternalError, match="no IP address"):
         PodControl(clients, NAMESPACE, CrashClient(1, TOKEN)).kill("mongodb-0", "uid-1", CRASH)

@@ -1,4 +1,4 @@
-"""A load's options, and the checks and figures of its samples."""
+"""A load's options, the checks of its samples, and its totals."""
 
 import math
 from typing import Any
@@ -22,21 +22,21 @@ ZERO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def sample(elapsed: float, answered: int, **other: Any) -> LoadSample:
-    """Return a sample without pending or failed requests. `other` replaces fields."""
+def sample(elapsed: float, answered: int, **fields: Any) -> LoadSample:
+    """Return a sample without pending or failed requests. `fields` replaces fields."""
     figures = ZERO | {"elapsed": elapsed, "offered": answered, "sent": answered, "answered": answered}
-    return LoadSample(**(figures | other))
+    return LoadSample(**(figures | fields))
 
 
 def progress(*samples: LoadSample, rate: float = 100, duration: float = 60) -> LoadProgress:
     load = LoadProgress(LoadOptions(rate=rate, duration=duration), "Anna")
-    for each in samples:
-        assert load.take(each) is None
+    for sample in samples:
+        assert load.take(sample) is None
     return load
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "options",
     [
         {},
         {"rate": 100},
@@ -60,12 +60,12 @@ def progress(*samples: LoadSample, rate: float = 100, duration: float = 60) -> L
         {"rate": 100, "duration": 10, "url": "http://elsewhere/"},
     ],
 )
-def test_invalid_options_are_refused(bad: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption, match=r"^A load.*\.$"):
-        LoadOptions.read(bad)
+        LoadOptions.read(options)
 
 
-def test_bounds_are_checked_by_the_constructor_and_in_conversion() -> None:
+def test_bounds_are_checked_by_the_constructor_and_by_msgspec() -> None:
     with pytest.raises(InvalidOption):
         LoadOptions(rate=5000, duration=10)
     with pytest.raises(msgspec.ValidationError):
@@ -80,9 +80,9 @@ def test_valid_options_are_read() -> None:
 
 
 def test_json_has_the_rates_of_the_last_second() -> None:
-    after = sample(2, 201, sent=203, offered=210, dropped=7, in_flight=1, connections=9, p50_ms=3, p99_ms=8,
+    second = sample(2, 201, sent=203, offered=210, dropped=7, in_flight=1, connections=9, p50_ms=3, p99_ms=8,
                    lag_p99_ms=1, cpu_seconds=0.35, errors=ErrorCounts(timeout=1, failing=4))  # fmt: skip
-    load = progress(sample(1, 100, cpu_seconds=0.1), after, rate=110).to_json(AT, AT, active=True)
+    load = progress(sample(1, 100, cpu_seconds=0.1), second, rate=110).to_json(AT, AT, active=True)
     assert load == {
         "active": True, "rate": 110, "duration": 60, "by": "Anna", "started": AT, "ends": AT, "offered": 110.0,
         "achieved": 101.0, "dropped": 7, "errors_per_second": 5.0, "p50_ms": 3, "p99_ms": 8, "lag_p99_ms": 1,
@@ -113,12 +113,12 @@ def test_totals_cover_the_whole_load_and_count_errors_by_kind() -> None:
     assert (totals.p50_ms, totals.p99_ms, totals.lag_p99_ms, totals.seconds) == (2, 9, 1.5, 10)
 
 
-def test_cpu_is_of_the_worst_five_seconds() -> None:
-    used = [0, 0.9, 1, 1.1, 1.2, 1.3, 1.9, 2.5, 3.1, 3.7, 4.3, 4.4]  # 5 s at 60 %, after a second at 90
-    seconds = [sample(second, second, cpu_seconds=cpu) for second, cpu in enumerate(used)]
-    assert progress(*seconds).totals().cpu_percent == 60.0
-    assert progress(*seconds[:2]).totals().cpu_percent == 90.0, "the mean of a shorter load"
-    assert progress(seconds[0]).totals().cpu_percent is None
+def test_cpu_percent_is_the_mean_of_the_worst_five_seconds() -> None:
+    cpu_seconds = [0, 0.9, 1, 1.1, 1.2, 1.3, 1.9, 2.5, 3.1, 3.7, 4.3, 4.4]  # 5 s at 60 %, after one at 90 %
+    samples = [sample(second, second, cpu_seconds=cpu) for second, cpu in enumerate(cpu_seconds)]
+    assert progress(*samples).totals().cpu_percent == 60.0
+    assert progress(*samples[:2]).totals().cpu_percent == 90.0, "the mean of a shorter load"
+    assert progress(samples[0]).totals().cpu_percent is None
 
 
 def test_totals_of_a_load_that_never_began_are_zero() -> None:
@@ -145,7 +145,7 @@ def test_invalid_sample_is_ignored_and_its_problem_returned(invalid: LoadSample,
     assert load.totals().achieved == 100
 
 
-def test_due_is_the_integral_of_the_rates() -> None:
+def test_due_requests_are_the_integral_of_the_rates() -> None:
     load = progress(sample(1, 100))
     load.change_rate(2.0, 200)
     load.change_rate(4.0, 50)
@@ -155,7 +155,7 @@ def test_due_is_the_integral_of_the_rates() -> None:
     assert load.to_json(AT, AT, active=True)["rate"] == 50
 
 
-def test_nothing_is_due_after_a_stop() -> None:
+def test_no_requests_are_due_after_a_stop() -> None:
     load = progress(sample(1, 100))
     load.stop(1.5)
     assert load.take(sample(2, 150, final=True)) is None
@@ -170,23 +170,23 @@ def test_sample_with_more_requests_than_the_changed_rates_allow_is_invalid() -> 
     assert raised.take(sample(3, 400)) is None
     lowered = progress(sample(1, 100))
     lowered.change_rate(2.0, 50)
-    assert lowered.take(sample(10, 1000)) is None, "the change may have been late"
+    assert lowered.take(sample(10, 1000)) is None, "the change may have taken effect late"
     assert lowered.take(sample(20, 1700)) is not None
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 9), st.floats(0, 7.9), st.floats(1, 2000)), max_size=8), data=st.data())
 def test_samples_of_a_correct_generator_are_valid(steps: list[tuple[float, float, float]], data: st.DataObject) -> None:
-    """A step is (seconds since the previous change, its delay until it takes effect, rate)."""
+    """A step is (seconds since the previous step, delay until the change takes effect, rate)."""
     options = LoadOptions(rate=300, duration=40, ramp_seconds=data.draw(st.floats(0, 5)))
-    load, actual = LoadProgress(options, "Anna"), options.schedule()
-    sent = applied = 0.0
+    load, schedule = LoadProgress(options, "Anna"), options.schedule()
+    requested = applied = 0.0
     for pause, delay, rate in steps:
-        sent += pause
-        applied = max(applied, sent + delay)
-        load.change_rate(sent, rate)
-        actual = actual.changed(applied, rate)
+        requested += pause
+        applied = max(applied, requested + delay)
+        load.change_rate(requested, rate)
+        schedule = schedule.changed(applied, rate)
     for elapsed in sorted(data.draw(st.lists(st.floats(0, 60), min_size=1, max_size=20))):
-        assert load.take(sample(elapsed, actual.offered(elapsed))) is None
+        assert load.take(sample(elapsed, schedule.offered(elapsed))) is None
 
 
 def test_sample_after_the_final_one_is_invalid() -> None:
@@ -203,10 +203,10 @@ def test_sample_after_the_final_one_is_invalid() -> None:
     ],
 )
 def test_generator_with_too_much_lag_or_cpu_is_unfit(totals: LoadTotals, reason: str | None) -> None:
-    found = unfit(totals)
-    assert found is None if reason is None else reason in str(found)
+    problem = unfit(totals)
+    assert problem is None if reason is None else reason in str(problem)
 
 
 def test_load_busy_names_the_user_of_the_running_load() -> None:
-    busy = LoadBusy("Anna")
-    assert busy.by == "Anna" and "Anna" in str(busy)
+    error = LoadBusy("Anna")
+    assert error.by == "Anna" and "Anna" in str(error)

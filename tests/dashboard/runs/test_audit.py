@@ -1,4 +1,4 @@
-"""What is kept of who did what, and for whom it is written down."""
+"""The audit: its lines on stdout, in memory, on the timeline, and as Kubernetes Events."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboard.core.events import ActionRecorded
-from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, Audit
+from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, AuditLog
 from tests.dashboard.stubs import Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
@@ -18,8 +18,8 @@ ANNA = "operator (session 3f2a, 10.0.0.7)"
 Json = dict[str, Any]
 
 
-class Events:
-    """The API server's side: what was recorded, after as long as it is told to take."""
+class StubRecorder:
+    """An event recorder that keeps the Events. It blocks while `answering` is cleared, and raises `error`."""
 
     def __init__(self) -> None:
         self.recorded: list[tuple[str, str, Json, str]] = []
@@ -35,8 +35,8 @@ class Events:
 
 
 @pytest.fixture
-def events() -> Events:
-    return Events()
+def recorder() -> StubRecorder:
+    return StubRecorder()
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def out() -> StringIO:
 
 
 @pytest.fixture
-def audit(emitted: Emitted, events: Events, out: StringIO) -> Iterator[Audit]:
-    made = Audit(emitted, events.record, out)
-    made.start()
-    yield made
-    events.answering.set()
-    made.stop()
+def audit(emitted: Emitted, recorder: StubRecorder, out: StringIO) -> Iterator[AuditLog]:
+    audit = AuditLog(emitted, recorder.record, out)
+    audit.start()
+    yield audit
+    recorder.answering.set()
+    audit.stop()
 
 
-def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None:
+def test_action_is_a_line_of_json_on_stdout(audit: AuditLog, out: StringIO) -> None:
     audit(ANNA, "crash mongodb-0", "started", POD)
     (line,) = [json.loads(line) for line in out.getvalue().splitlines()]
     assert line.pop("at").endswith("Z")
@@ -62,77 +62,79 @@ def test_action_is_a_line_of_json_on_stdout(audit: Audit, out: StringIO) -> None
     }  # fmt: skip
 
 
-def test_action_is_on_the_timeline_with_its_mark(audit: Audit, emitted: Emitted) -> None:
+def test_action_is_on_the_timeline_with_its_mark(audit: AuditLog, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD, "kill")
-    (acted,) = emitted.of(ActionRecorded)
-    assert (acted.tone, acted.about, acted.mark) == ("busy", POD, "kill")
-    assert acted.text == f"restart mongodb-0 (crash): started, by {ANNA}"
+    (event,) = emitted.of(ActionRecorded)
+    assert (event.tone, event.about, event.mark) == ("busy", POD, "kill")
+    assert event.text.startswith("restart mongodb-0 (crash): started") and ANNA in event.text
 
 
 @pytest.mark.parametrize(("outcome", "tone"), [("refused: 409 A run is going.", "warn"), ("failed: 502 no", "bad")])
-def test_failed_action_has_a_bad_tone(audit: Audit, emitted: Emitted, outcome: str, tone: str) -> None:
+def test_tone_of_an_action_follows_from_its_outcome(audit: AuditLog, emitted: Emitted, outcome: str, tone: str) -> None:
     audit(ANNA, "run persistence", outcome)
-    assert [acted.tone for acted in emitted.of(ActionRecorded)] == [tone]
+    assert [event.tone for event in emitted.of(ActionRecorded)] == [tone]
 
 
-def test_action_is_an_event_on_its_object(audit: Audit, events: Events, emitted: Emitted) -> None:
+def test_action_is_an_event_on_its_object(audit: AuditLog, recorder: StubRecorder, emitted: Emitted) -> None:
     audit(ANNA, "restart mongodb-0 (crash)", "started", POD)
     audit(ANNA, "restart mongodb-0 (crash)", "failed: no such container", POD)
-    emitted.wait(lambda _: len(events.recorded) == 2)
-    assert [(about, type_) for _, _, about, type_ in events.recorded] == [(POD, "Normal"), (POD, "Warning")]
-    assert ANNA in events.recorded[0][1]
+    emitted.wait(lambda _: len(recorder.recorded) == 2)
+    assert [(about, type_) for _, _, about, type_ in recorder.recorded] == [(POD, "Normal"), (POD, "Warning")]
+    assert ANNA in recorder.recorded[0][1]
 
 
-def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: Audit, events: Events) -> None:
+def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: AuditLog, recorder: StubRecorder) -> None:
     audit(ANNA, "restart mongodb-0", "refused: 409 another uid", POD)
     audit(ANNA, "start a load", "started")
     audit.stop()
-    assert events.recorded == []
+    assert recorder.recorded == []
 
 
-def test_audit_does_not_wait_for_the_api_server(audit: Audit, events: Events, caplog: pytest.LogCaptureFixture) -> None:
-    events.answering.clear()
+def test_audit_does_not_wait_for_the_api_server(
+    audit: AuditLog, recorder: StubRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.answering.clear()
     for number in range(EVENTS + 10):
         audit(ANNA, f"restart {number}", "started", POD)
     assert len(audit.newest()) == EVENTS + 10
     assert "the API server is slow" in caplog.text
 
 
-def test_event_that_is_not_taken_is_logged_and_the_next_one_is_tried(
-    audit: Audit, events: Events, emitted: Emitted, caplog: pytest.LogCaptureFixture
+def test_event_that_fails_is_logged_and_the_next_one_is_sent(
+    audit: AuditLog, recorder: StubRecorder, emitted: Emitted, caplog: pytest.LogCaptureFixture
 ) -> None:
-    events.error = RuntimeError("403: may not create events")
+    recorder.error = RuntimeError("403: may not create events")
     audit(ANNA, "one", "started", POD)
     audit(ANNA, "two", "started", POD)
     emitted.wait(lambda _: caplog.text.count("may not create events") == 2)
 
 
-def test_newest_lines_are_kept_newest_first(audit: Audit) -> None:
+def test_newest_lines_are_kept_newest_first(audit: AuditLog) -> None:
     for number in range(KEPT + 5):
         audit(ANNA, str(number), "started")
-    kept = audit.newest()
-    assert len(kept) == KEPT
-    assert (kept[0]["action"], kept[-1]["action"]) == (str(KEPT + 4), "5")
+    lines = audit.newest()
+    assert len(lines) == KEPT
+    assert (lines[0]["action"], lines[-1]["action"]) == (str(KEPT + 4), "5")
 
 
-def test_knocking_pushes_nothing_out_and_is_not_on_the_page(audit: Audit, emitted: Emitted) -> None:
+def test_denied_requests_do_not_displace_actions_and_are_not_emitted(audit: AuditLog, emitted: Emitted) -> None:
     audit(ANNA, "run persistence", "started")
     for _ in range(KEPT_DENIED + 50):
         audit.denied("nobody (no token, 10.0.0.9)", "run a demo", "refused: 401")
     audit(ANNA, "abort it", "started")
-    kept = audit.newest()
-    assert len(kept) == KEPT_DENIED + 2
-    assert (kept[0]["action"], kept[-1]["action"]) == ("abort it", "run persistence")
+    lines = audit.newest()
+    assert len(lines) == KEPT_DENIED + 2
+    assert (lines[0]["action"], lines[-1]["action"]) == ("abort it", "run persistence")
     assert len(emitted.of(ActionRecorded)) == 2
 
 
-def test_words_from_outside_stay_one_line_of_a_bounded_length(audit: Audit, out: StringIO) -> None:
+def test_long_and_unprintable_text_becomes_one_short_line(audit: AuditLog, out: StringIO) -> None:
     audit("x" * 10_000, "a\nb\x1b[31m", "c" * 10_000, {"kind": "Pod", "name": "n" * 10_000, "uid": None})
     (line,) = out.getvalue().splitlines()
     assert len(line) < 2_000 and json.loads(line)["action"] == "a b [31m"
 
 
-def test_closed_stdout_does_not_block_actions(audit: Audit, out: StringIO) -> None:
+def test_closed_stdout_does_not_block_actions(audit: AuditLog, out: StringIO) -> None:
     out.close()
     audit(ANNA, "abort it", "started")
     assert len(audit.newest()) == 1

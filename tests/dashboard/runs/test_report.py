@@ -1,86 +1,39 @@
-"""The report of a run: what stands in it, that it needs nothing else, and that what others wrote is text in it."""
+"""The report of a run: its contents, its Content-Security-Policy, and the escaping of text from outside."""
 
 import base64
 import hashlib
 import re
-from typing import Any
+from pathlib import Path
 
 import pytest
 from flask import Flask
+from markupsafe import escape
 from playwright.sync_api import Browser
 
-from dashboard.core.timestamps import rfc3339
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.records.report import Report
-from tests.browser import chromium
+from tests.dashboard.runs.finished_run import T0, Json, metrics, persistence_run, timestamp
 
-T0 = 1_764_072_000.0
-HISTORY = {
-    "traffic": ("requests", "errors", "p50_ms", "p99_ms"),
-    "load": ("offered", "achieved", "errors", "p50_ms", "p99_ms"),
-    "cpu": ("percent",),
-    "replicas": ("desired", "ready"),
-}
-
-Json = dict[str, Any]
+MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style>"
 
 
-def at(seconds: float) -> str:
-    return rfc3339(T0 + seconds)
+def report(run: Json, tables: Json | None = None) -> Report:
+    return Report(run, tables or metrics(), "flask-mongodb", "embedded", 70)
 
 
-def persistence(**more: Any) -> Json:
-    steps = [("preflight", "Check that it can begin"), ("kill", "Kill the database"), ("readback", "Read it all back")]
-    return {
-        "id": "r1",
-        "demo": "persistence",
-        "options": {"mode": "crash"},
-        "by": "operator (token, 127.0.0.1)",
-        "verdict": "pass",
-        "line": "persistence PASS mode=crash acked=5116 lost=0 container=a1b2→c3d4 volume=same down=2.9s",
-        "reason": None,
-        "started": at(0),
-        "ended": at(40),
-        "steps": [
-            {"id": id_, "title": title, "state": "done", "started": at(n * 10), "ended": at(n * 10 + 8), "text": None}
-            for n, (id_, title) in enumerate(steps)
-        ],
-        "evidence": {
-            "mode": "crash",
-            "attempted": 5120,
-            "acked": 5116,
-            "lost": 0,
-            "down": 2.9,
-            "container": {"before": "a1b2c3", "after": "c3d4e5"},
-            "pod": {"before": "u1", "after": "u1"},
-            "volume": "same",
-        },
-        "timeline": [{"at": at(10), "step": "kill", "text": "SIGKILL for mongod in mongodb-0"}],
-        **more,
-    }
-
-
-def tables(first: float = -60, last: float = 60) -> Json:
-    made: Json = {name: {"at": [], **{column: [] for column in columns}} for name, columns in HISTORY.items()}
-    for second in range(int(first), int(last)):
-        point = [T0 + second, 120.0, 0.0, 4.0, 12.0 if second < 10 or second > 14 else 2900.0]
-        for column, value in zip(made["traffic"].values(), point, strict=True):
-            column.append(value)
-        if second % 15 == 0:
-            made["cpu"]["at"].append(T0 + second)
-            made["cpu"]["percent"].append(60.0 + second / 2)
-    for column, value in zip(made["replicas"].values(), (T0 + first, 2, 2), strict=True):
-        column.append(value)
-    return made
-
-
-def html(app: Flask, run: Json, history: Json | None = None) -> str:
+def html(app: Flask, run: Json, tables: Json | None = None) -> str:
     with app.test_request_context():
-        return Report(run, tables() if history is None else history, "flask-mongodb", "embedded", 70).as_html()
+        return report(run, tables).as_html()
+
+
+def claim(mode: str) -> str:
+    """Return what a persistence run proves, as HTML."""
+    return escape(DEMOS["persistence"].claims({"mode": mode}).proves)
 
 
 def test_report_has_the_verdict_the_steps_and_the_claim(app: Flask) -> None:
-    page = html(app, persistence())
-    for words in (
+    page = html(app, persistence_run())
+    for text in (
         "PASS",
         "persistence PASS mode=crash acked=5116 lost=0 container=a1b2→c3d4 volume=same down=2.9s",
         "5,116",
@@ -91,109 +44,98 @@ def test_report_has_the_verdict_the_steps_and_the_claim(app: Flask) -> None:
         "c3d4e5",
         "operator (token, 127.0.0.1)",
     ):
-        assert words in page
-    assert "power cut" in page
+        assert text in page
+    assert claim("crash") in page
 
 
-def test_graceful_run_claims_nothing_of_a_crash(app: Flask) -> None:
-    page = html(app, persistence(options={"mode": "graceful"}))
-    assert "Nothing of a crash" in page and "SIGKILL, was read back" not in page
+def test_claim_is_that_of_the_runs_mode(app: Flask) -> None:
+    page = html(app, persistence_run(options={"mode": "graceful"}))
+    assert claim("graceful") in page and claim("crash") not in page
 
 
-def test_its_charts_are_of_the_runs_own_time(app: Flask) -> None:
-    page = html(app, persistence())
+def test_charts_cover_the_run(app: Flask) -> None:
+    page = html(app, persistence_run())
     assert page.count("<figure>") == 5
     assert 'aria-label="Latency: median from 4 to 4 ms; 99th percentile from 12 to 2,900 ms."' in page
     assert 'aria-label="Pods: desired from 2 to 2; ready from 2 to 2."' in page
 
 
-def test_it_says_so_where_there_are_no_figures_of_its_time(app: Flask) -> None:
-    page = html(app, persistence(), tables(600, 700))
+def test_report_without_metrics_has_no_charts_and_the_reason(app: Flask) -> None:
+    page = html(app, persistence_run(), metrics(600, 700))
     assert "<figure>" not in page and "was started after the run" in page
 
 
-def test_it_says_from_when_on_there_are_figures(app: Flask) -> None:
-    assert "since 0:25 only" in html(app, persistence(), tables(25, 60))
-    assert "only." not in html(app, persistence())
+def test_report_with_partial_metrics_has_their_start(app: Flask) -> None:
+    assert "since 0:25 only" in html(app, persistence_run(), metrics(25, 60))
+    assert "only." not in html(app, persistence_run())
 
 
-def test_run_that_was_stopped_early_has_a_report_too(app: Flask) -> None:
-    step = {"id": "preflight", "title": "Check", "state": "failed", "started": at(0), "ended": at(1), "text": "no"}
+def test_run_that_ended_early_has_a_report(app: Flask) -> None:
+    times = {"started": timestamp(0), "ended": timestamp(1)}
+    step = {"id": "preflight", "title": "Check", "state": "failed", "text": "no", **times}
     waiting = {"id": "kill", "title": "Kill", "state": "waiting", "started": None, "ended": None, "text": None}
-    page = html(app, persistence(
+    page = html(app, persistence_run(
         verdict="inconclusive", line=None, reason="It was aborted.", ended=None, evidence={}, timeline=[],
         steps=[step, waiting],
     ))  # fmt: skip
     assert "INCONCLUSIVE" in page and "It was aborted." in page and "before it had any evidence" in page
 
 
-def test_lost_documents_are_listed_up_to_a_bound(app: Flask) -> None:
+def test_lost_documents_are_listed_up_to_a_limit(app: Flask) -> None:
     lost = [f"{number:024x}" for number in range(130)]
-    page = html(app, persistence(verdict="fail", evidence={"lost": 130, "lost_ids": lost}))
+    page = html(app, persistence_run(verdict="fail", evidence={"lost": 130, "lost_ids": lost}))
     assert lost[99] in page and lost[100] not in page and "and 30 more" in page
 
 
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style>"
-
-
-def test_report_has_the_obligations_and_the_load_in_words(app: Flask) -> None:
-    owed = {"what": "ready", "since": at(5), "by": at(185), "met": None, "text": "3 pods were asked for, 2 are Ready"}
-    evidence = {"owed": [owed, owed | {"met": at(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}
-    text = html(app, persistence(demo="autoscale", options={}, evidence=evidence))
-    assert "2 are Ready: from" in text and "not met by" in text and "met at" in text
+def test_report_has_the_obligations_and_the_rates(app: Flask) -> None:
+    unmet = {"what": "ready", "since": timestamp(5), "by": timestamp(185), "met": None, "text": "2 of 3 pods are Ready"}
+    evidence = {"owed": [unmet, unmet | {"met": timestamp(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}
+    text = html(app, persistence_run(demo="autoscale", options={}, evidence=evidence))
+    assert "2 of 3 pods are Ready: from" in text and "not met by" in text and "met at" in text
     assert "101.5 from 24 s on" in text and "{&#39;" not in text
 
 
-def test_foreign_text_is_escaped(app: Flask) -> None:
-    run = persistence(
-        reason=EVIL, by=EVIL, line=EVIL, evidence={EVIL: EVIL, "pod": {"before": EVIL, "after": EVIL}, "ids": [EVIL]}
-    )
-    run["steps"][0]["text"] = run["timeline"][0]["text"] = EVIL
+def test_markup_in_a_run_is_escaped(app: Flask) -> None:
+    evidence = {MARKUP: MARKUP, "pod": {"before": MARKUP, "after": MARKUP}, "ids": [MARKUP]}
+    run = persistence_run(reason=MARKUP, by=MARKUP, line=MARKUP, evidence=evidence)
+    run["steps"][0]["text"] = run["timeline"][0]["text"] = MARKUP
     page = html(app, run)
     assert "<script" not in page and "<img" not in page and page.count("</style>") == 1
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_its_policy_allows_its_own_style_and_nothing_else(app: Flask) -> None:
+def test_policy_allows_only_the_reports_own_style(app: Flask) -> None:
     with app.test_request_context():
-        report = Report(persistence(), tables(), "flask-mongodb", "embedded", 70)
-        page = report.as_html()
+        made = report(persistence_run())
+        page = made.as_html()
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert report.policy == (
+    assert made.policy == (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     assert not re.findall(r"\b(?:src|href|url)\s*[=(]|style=", page)
 
 
-def test_file_has_the_run_and_the_figures_of_its_time(app: Flask) -> None:
-    made = Report(persistence(), tables(-600, 600), "flask-mongodb", "embedded", 70).as_json()
-    assert persistence().items() <= made.items()
-    moments = made["history"]["traffic"]["at"]
-    assert (moments[0], moments[-1]) == (T0 - 10, T0 + 45)
-    assert len(moments) == len(made["history"]["traffic"]["p99_ms"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    with chromium() as browser:
-        yield browser
+def test_json_has_the_run_and_the_metrics_of_its_time(app: Flask) -> None:
+    json = report(persistence_run(), metrics(-600, 600)).as_json()
+    assert persistence_run().items() <= json.items()
+    traffic = json["history"]["traffic"]
+    assert (traffic["at"][0], traffic["at"][-1]) == (T0 - 10, T0 + 45)
+    assert len(traffic["at"]) == len(traffic["p99_ms"])
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1440])
-def test_it_opens_from_a_disk_without_asking_for_anything(
-    app: Flask, browser: Browser, tmp_path: Any, width: int
-) -> None:
+def test_report_opens_from_a_file_without_requests(app: Flask, browser: Browser, tmp_path: Path, width: int) -> None:
     file = tmp_path / "report.html"
-    file.write_text(html(app, persistence()))
+    file.write_text(html(app, persistence_run()))
     page = browser.new_page(viewport={"width": width, "height": 900})
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     page.goto(file.as_uri())
-    assert asked == [file.as_uri()] and complaints == []
+    assert requests == [file.as_uri()] and messages == []
     assert page.evaluate("getComputedStyle(document.querySelector('.verdict')).fontWeight") == "700"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()

@@ -1,526 +1,519 @@
-"""Runs, loads and restarts are safe to stop and share: nothing begins once the dashboard ends, one lease is for all of
-them, and whatever fails at the end of one, the next may come."""
+"""Shutdown, the lease and failures: no activity starts after the shutdown, all share one lease, and no failure at the
+end of an activity blocks the next one."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from dashboard.clock import Clock
+from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
+from dashboard.core.history import MetricsTables
 from dashboard.kube.client import KubeClient
-from dashboard.kube.lease import Lease, LeaseHolder, LeaseLost
-from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.kube.lease import KubeLease, LeaseHolder, LeaseLost
+from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import in_thread
+from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.record import orphaned, summary, trimmed
 from dashboard.runs.records.report import Report
 from dashboard.runs.turn import RunActive
-from tests.dashboard.runs.spoiled import RUN, SPOILED
-from tests.dashboard.runs.world import Scene
+from tests.dashboard.runs.harness import HOLDER, RunHarness
+from tests.dashboard.runs.invalid_runs import INVALID_RUNS, RUN
 
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/flask-mongodb/leases/dashboard-runs"
+pytestmark = pytest.mark.slow
+
 LOAD = LoadOptions(rate=100, duration=60)
 
 Json = dict[str, Any]
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def leases(harness: RunHarness) -> list[Json | None]:
+    return [event.lease for event in harness.events(LeaseChanged)]
 
 
-def leases(scene: Scene) -> list[Json | None]:
-    return [told.lease for _, told in scene.told if isinstance(told, LeaseChanged)]
+def assert_idle(harness: RunHarness) -> None:
+    """Assert that no activity is under way, and that the lease is released and emitted."""
+    assert harness.cluster.lease is None
+    assert not harness.load.running()
+    assert not leases(harness) or leases(harness)[-1] is None
+    assert harness.manager._turn.idle.is_set()
 
 
-def idle(scene: Scene) -> None:
-    """Nothing goes on, and all may know."""
-    assert scene.cluster.lease is None
-    assert not scene.load.running()
-    assert not leases(scene) or leases(scene)[-1] is None
-    assert scene.manager._turn.idle.is_set()
+# Shutdown
 
 
-# Nothing begins once the dashboard was told to end
+class ShutdownAfterCall:
+    """Shuts the manager down after the call with this number to a collaborator. Counts the actions after that."""
 
-
-class Ending:
-    """Tells a scene's manager to end right after its collaborators' call of this number."""
-
-    def __init__(self, scene: Scene, number: int) -> None:
-        self.scene, self.number, self.calls, self.deeds_after = scene, number, 0, 0
-        cluster = scene.cluster
+    def __init__(self, harness: RunHarness, number: int) -> None:
+        self.harness, self.number, self.calls, self.actions_after = harness, number, 0, 0
+        cluster = harness.cluster
         for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
-            self._wrap(cluster, name)
-        for name in ("emit", "audit", "spawn", "write"):
-            self._wrap(scene, name)
-        self._wrap(scene.reader, "process")
-        for of, name in ((cluster, "kill"), (scene.load, "start")):
-            self._watch(of, name)
+            self._count_call(cluster, name)
+        for name in ("emit", "audit", "spawn", "new_writers"):
+            self._count_call(harness, name)
+        self._count_call(harness.reader, "process")
+        for object_, name in ((cluster, "kill"), (harness.load, "start")):
+            self._count_action(object_, name)
 
     @property
     def reached(self) -> bool:
         return self.calls >= self.number
 
-    def _wrap(self, of: object, name: str) -> None:
-        call = getattr(of, name)
+    def _count_call(self, object_: object, name: str) -> None:
+        method = getattr(object_, name)
 
-        def calling(*args: Any, **named: Any) -> Any:
-            answer = call(*args, **named)
+        def patched(*args: Any, **named: Any) -> Any:
+            result = method(*args, **named)
             self.calls += 1
             if self.calls == self.number:
-                self.scene.manager.end()
-            return answer
+                self.harness.manager.end()
+            return result
 
-        setattr(of, name, calling)
+        setattr(object_, name, patched)
 
-    def _watch(self, of: object, name: str) -> None:
-        call = getattr(of, name)
+    def _count_action(self, object_: object, name: str) -> None:
+        method = getattr(object_, name)
 
-        def calling(*args: Any, **named: Any) -> Any:
-            self.deeds_after += self.reached
-            return call(*args, **named)
+        def patched(*args: Any, **named: Any) -> Any:
+            self.actions_after += self.reached
+            return method(*args, **named)
 
-        setattr(of, name, calling)
+        setattr(object_, name, patched)
 
 
-DEEDS: dict[str, tuple[int, Callable[[Scene], object]]] = {  # with the number of calls that are looked at
-    "a persistence run": (40, lambda scene: scene.run("persistence")),
-    "a crash run": (40, lambda scene: scene.run("persistence", mode="crash")),
-    "an autoscale run": (40, lambda scene: scene.run("autoscale")),
-    "a restart": (10, lambda scene: scene.manager.restart_mongo("uid-1", "graceful", "operator")),
-    "a crash": (10, lambda scene: scene.manager.restart_mongo("uid-1", "crash", "operator")),
-    "a load": (10, lambda scene: scene.manager.load(LOAD, "operator")),
+ACTIVITIES: dict[str, tuple[int, Callable[[RunHarness], object]]] = {  # (number of calls to test, start)
+    "a persistence run": (40, lambda harness: harness.run("persistence")),
+    "a crash run": (40, lambda harness: harness.run("persistence", mode="crash")),
+    "an autoscale run": (40, lambda harness: harness.run("autoscale")),
+    "a restart": (10, lambda harness: harness.manager.restart_mongo("uid-1", "graceful", "operator")),
+    "a crash": (10, lambda harness: harness.manager.restart_mongo("uid-1", "crash", "operator")),
+    "a load": (10, lambda harness: harness.manager.load(LOAD, "operator")),
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_wherever_the_end_comes_nothing_is_killed_or_loaded_after_it(deed: str) -> None:
-    most, do = DEEDS[deed]
-    for number in range(1, most + 1):
-        scene = Scene()
-        ending = Ending(scene, number)
+@pytest.mark.parametrize("activity", ACTIVITIES)
+def test_no_kill_and_no_load_follows_a_shutdown(activity: str) -> None:
+    calls, start = ACTIVITIES[activity]
+    for number in range(1, calls + 1):
+        harness = RunHarness()
+        shutdown = ShutdownAfterCall(harness, number)
         try:
-            do(scene)
-        except RunActive as refused:
-            assert (refused.holder, refused.run) == ("me", "")
-        if not ending.reached:
-            scene.manager.end()
+            start(harness)
+        except RunActive as error:
+            assert (error.holder, error.run) == (HOLDER, "")
+        if not shutdown.reached:
+            harness.manager.end()
             assert number > 3
-        scene.world.wait(threading.Event(), 1)  # what has a thread of its own ends
-        assert ending.deeds_after == 0, number
-        idle(scene)
+        harness.clock.advance(1)  # threads end
+        assert shutdown.actions_after == 0, number
+        assert_idle(harness)
         with pytest.raises(RunActive):
-            do(scene)
-        idle(scene)
+            start(harness)
+        assert_idle(harness)
 
 
-def test_run_that_gets_the_lease_during_shutdown_does_not_start(scene: Scene) -> None:
-    acquire = scene.cluster.acquire
+def test_run_that_acquires_the_lease_during_the_shutdown_does_not_start(harness: RunHarness) -> None:
+    acquire = harness.cluster.acquire
 
-    def acquiring(run: str, ttl: float) -> None:
+    def acquire_and_shut_down(run: str, ttl: float) -> None:
         acquire(run, ttl)
-        scene.manager.end()
+        harness.manager.end()
 
-    scene.cluster.acquire = acquiring  # type: ignore[method-assign]
-    with pytest.raises(RunActive, match="going down"):
-        scene.manager.start("persistence", {}, "operator")
-    idle(scene)
-    assert scene.manager.list() == [] == scene.cluster.saved
-    assert not any(isinstance(told, RunUpdated) for _, told in scene.told)
-
-
-def test_run_that_waits_for_its_thread_ends_before_its_first_step(scene: Scene) -> None:
-    waiting: list[Callable[[], None]] = []
-    scene.spawn = lambda name, work: waiting.append(work) if name != "lease" else None
-    run_id = scene.manager.start("persistence", {}, "operator")
-    scene.manager.end()
-    waiting[0]()
-    run = scene.manager.get(run_id)
-    assert (run["verdict"], run["reason"]) == ("inconclusive", "Aborted: the dashboard is going down.")
-    assert not scene.writers[0].ledger.counts()["attempted"]
-    idle(scene)
+    harness.cluster.acquire = acquire_and_shut_down  # type: ignore[method-assign]
+    with pytest.raises(RunActive) as error:
+        harness.manager.start("persistence", {}, "operator")
+    assert (error.value.holder, error.value.run) == (HOLDER, "")
+    assert_idle(harness)
+    assert harness.manager.list() == [] == harness.cluster.saves
+    assert harness.events(RunUpdated) == []
 
 
-def test_of_restarts_that_race_with_the_end_none_comes_after_it() -> None:
+def test_run_whose_thread_starts_after_the_shutdown_does_no_step(harness: RunHarness) -> None:
+    threads: list[Callable[[], None]] = []
+    harness.spawn = lambda name, work: threads.append(work) if name != "lease" else None
+    run_id = harness.manager.start("persistence", {}, "operator")
+    harness.manager.end()
+    threads[0]()
+    run = harness.manager.get(run_id)
+    assert run["verdict"] == "inconclusive" and run["reason"].startswith("Aborted")
+    assert not harness.writers[0].ledger.counts()["attempted"]
+    assert_idle(harness)
+
+
+def test_restarts_that_race_with_the_shutdown_kill_before_it_or_not_at_all() -> None:
     for _ in range(50):
-        scene = Scene()
-        manager = scene.managed(Clock(), in_thread)
+        harness = RunHarness()
+        manager = harness.new_manager(SystemClock(), in_thread)
         barrier = threading.Barrier(4)
 
         def restart(manager: Any = manager, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
-            try:
+            with contextlib.suppress(RunActive, UidNotCurrent):
                 manager.restart_mongo("uid-1", "graceful", "operator")
-            except Exception as error:
-                assert isinstance(error, RunActive) or "being restarted" in str(error)
 
         threads = [threading.Thread(target=restart) for _ in range(3)]
         for thread in threads:
             thread.start()
         barrier.wait()
         manager.end()
-        kills = len(scene.cluster.kills)
+        kills = len(harness.cluster.kills)
         for thread in threads:
             thread.join()
-        assert len(scene.cluster.kills) == kills <= 1
-        assert scene.cluster.lease is None
+        assert len(harness.cluster.kills) == kills <= 1
+        assert harness.cluster.lease is None
 
 
-def test_end_comes_twice_and_to_an_idle_dashboard(scene: Scene) -> None:
-    before = scene.world.time
-    scene.manager.end()
-    scene.manager.end()
-    assert scene.world.time == before
+def test_shutdown_of_an_idle_manager_returns_at_once_and_can_be_repeated(harness: RunHarness) -> None:
+    before = harness.clock.time
+    harness.manager.end()
+    harness.manager.end()
+    assert harness.clock.time == before
 
 
-def test_load_that_was_about_to_begin_is_stopped_again(scene: Scene) -> None:
-    """The generator's own stop comes too early for a load that is between its check and its start."""
-    start = scene.load.start
+def test_load_that_starts_during_the_shutdown_is_stopped(harness: RunHarness) -> None:
+    """The first stop comes before the start of a load that has passed its check already."""
+    start = harness.load.start
 
-    def starting(options: LoadOptions, by: str) -> None:
-        scene.world.at(0.25, lambda: start(options, by))
-        scene.manager.end()
+    def start_late_and_shut_down(options: LoadOptions, by: str) -> None:
+        harness.clock.after(0.25, lambda: start(options, by))
+        harness.manager.end()
 
-    scene.load.start = starting  # type: ignore[method-assign]
+    harness.load.start = start_late_and_shut_down  # type: ignore[method-assign]
     with pytest.raises(RunActive):
-        scene.manager.load(LOAD, "operator")
-    idle(scene)
+        harness.manager.load(LOAD, "operator")
+    assert_idle(harness)
 
 
-# A load by hand
+# Manual loads
 
 
-def test_load_holds_the_lease_until_it_has_ended_by_itself(scene: Scene) -> None:
-    scene.manager.load(LOAD, "operator")
-    lease = scene.cluster.lease
-    assert lease and lease.holder == "me" and lease.run.startswith("load-")
-    assert leases(scene) == [{"holder": "me", "run": lease.run, "since": lease.since}]
-    scene.world.wait(threading.Event(), 30)
-    assert scene.cluster.renewals >= 5
-    scene.load.break_off()
-    scene.world.wait(threading.Event(), 1)
-    idle(scene)
-    assert scene.run("persistence")["verdict"] == "pass"
+def test_load_holds_the_lease_until_it_ends(harness: RunHarness) -> None:
+    harness.manager.load(LOAD, "operator")
+    lease = harness.cluster.lease
+    assert lease and lease.holder == HOLDER and lease.run.startswith("load-")
+    assert leases(harness) == [{"holder": HOLDER, "run": lease.run, "since": lease.since}]
+    harness.clock.advance(30)
+    assert harness.cluster.renewals >= 5
+    harness.load.crash()
+    harness.clock.advance(1)
+    assert_idle(harness)
+    assert harness.run("persistence")["verdict"] == "pass"
 
 
-def test_load_that_is_stopped_gives_the_lease_back_at_once(scene: Scene) -> None:
-    scene.manager.load(LOAD, "operator")
-    scene.manager.unload("another")
-    idle(scene)
-    assert scene.audited[-1][:3] == ("another", "load", "stopped")
+def test_stopped_load_releases_the_lease_at_once(harness: RunHarness) -> None:
+    harness.manager.load(LOAD, "operator")
+    harness.manager.unload("another")
+    assert_idle(harness)
+    assert harness.audited[-1][:3] == ("another", "load", "stopped")
 
 
-def test_with_threads_and_a_real_clock_a_load_ends_by_itself_by_a_stop_and_with_the_dashboard() -> None:
-    scene = Scene()
-    manager = scene.managed(Clock(), in_thread)
-    for end in (scene.load.break_off, partial(manager.unload, "operator"), manager.end):
+def test_watched_load_ends_by_a_crash_a_stop_and_a_shutdown() -> None:
+    harness = RunHarness()
+    manager = harness.new_manager(SystemClock(), in_thread)
+    for end in (harness.load.crash, partial(manager.unload, "operator"), manager.end):
         manager.load(LOAD, "operator")
         end()
         assert manager._turn.idle.wait(10)
-        assert scene.cluster.lease is None and not scene.load.running()
+        assert harness.cluster.lease is None and not harness.load.running()
     with pytest.raises(RunActive):
         manager.load(LOAD, "operator")
 
 
-def test_load_that_can_t_begin_gives_the_lease_back(scene: Scene) -> None:
-    scene.load.trouble = ExternalError("This machine can't carry 100 requests a second now.")
-    with pytest.raises(ExternalError, match="can't carry"):
-        scene.manager.load(LOAD, "operator")
-    idle(scene)
-    assert scene.audited == []
-    scene.load.trouble = None
-    scene.manager.load(LOAD, "operator")
+def test_load_that_fails_to_start_releases_the_lease(harness: RunHarness) -> None:
+    harness.load.error = GeneratorUnfit("This machine can't carry 100 requests a second now.")
+    with pytest.raises(GeneratorUnfit):
+        harness.manager.load(LOAD, "operator")
+    assert_idle(harness)
+    assert harness.audited == []
+    harness.load.error = None
+    harness.manager.load(LOAD, "operator")
 
 
-def test_load_that_can_t_be_watched_is_stopped(scene: Scene) -> None:
-    spawn = scene.spawn
+def test_load_without_a_watching_thread_is_stopped(harness: RunHarness) -> None:
+    spawn = harness.spawn
 
-    def spawning(name: str, work: Callable[[], None]) -> None:
+    def fail_for_loads(name: str, work: Callable[[], None]) -> None:
         if name.startswith("load-"):
             raise RuntimeError("can't start new thread")
         spawn(name, work)
 
-    scene.spawn = spawning
+    harness.spawn = fail_for_loads
     with pytest.raises(RuntimeError):
-        scene.manager.load(LOAD, "operator")
-    idle(scene)
+        harness.manager.load(LOAD, "operator")
+    assert_idle(harness)
 
 
 @pytest.mark.parametrize("demo", ["persistence", "autoscale"])
-def test_run_is_refused_while_a_load_goes_and_told_by_whom(scene: Scene, demo: str) -> None:
-    scene.manager.load(LOAD, "somebody")
-    with pytest.raises(RunActive, match="a load by somebody") as refused:
-        scene.manager.start(demo, {}, "operator")
-    assert (refused.value.holder, refused.value.run) == ("me", scene.cluster.lease and scene.cluster.lease.run)
-    assert scene.load.running()
-    assert scene.manager.list() == []
+def test_run_is_refused_during_a_load_with_its_author(harness: RunHarness, demo: str) -> None:
+    harness.manager.load(LOAD, "somebody")
+    with pytest.raises(RunActive, match="somebody") as error:
+        harness.manager.start(demo, {}, "operator")
+    assert (error.value.holder, error.value.run) == (HOLDER, harness.cluster.lease and harness.cluster.lease.run)
+    assert harness.load.running()
+    assert harness.manager.list() == []
 
 
-def test_second_load_is_refused_with_the_author_of_the_first(scene: Scene) -> None:
-    scene.manager.load(LOAD, "somebody")
-    with pytest.raises(LoadBusy) as refused:
-        scene.manager.load(LOAD, "operator")
-    assert refused.value.by == "somebody"
-    assert scene.cluster.lease
+def test_second_load_is_refused_with_the_author_of_the_first(harness: RunHarness) -> None:
+    harness.manager.load(LOAD, "somebody")
+    with pytest.raises(LoadBusy) as error:
+        harness.manager.load(LOAD, "operator")
+    assert error.value.by == "somebody"
+    assert harness.cluster.lease
 
 
-def test_load_of_another_dashboard_is_respected(scene: Scene) -> None:
-    scene.cluster.lease = LeaseHolder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
-    for deed in (
-        lambda: scene.manager.load(LOAD, "operator"),
-        lambda: scene.manager.start("autoscale", {}, "operator"),
-        lambda: scene.manager.restart_mongo("uid-1", "crash", "operator"),
+def test_load_of_another_dashboard_refuses_every_activity_here(harness: RunHarness) -> None:
+    harness.cluster.lease = LeaseHolder("other", "load-20261125-040000-0000", "2026-11-25T04:00:00Z")
+    for call in (
+        lambda: harness.manager.load(LOAD, "operator"),
+        lambda: harness.manager.start("autoscale", {}, "operator"),
+        lambda: harness.manager.restart_mongo("uid-1", "crash", "operator"),
     ):
-        with pytest.raises(RunActive, match="other has a load") as refused:
-            deed()
-        assert refused.value.holder == "other"
-    assert scene.load.started == [] == scene.cluster.kills
+        with pytest.raises(RunActive, match="a load") as error:
+            call()
+        assert error.value.holder == "other"
+    assert harness.load.started == [] == harness.cluster.kills
 
 
-@pytest.mark.parametrize("loss", ["taken", "away"])
-def test_load_whose_lease_is_lost_is_stopped_and_it_is_said(scene: Scene, loss: str) -> None:
-    scene.manager.load(LOAD, "operator")
-    if loss == "taken":
-        scene.cluster.lease = LeaseHolder("other", "run-1", "")
+@pytest.mark.parametrize("loss", ["acquired by another", "not renewed"])
+def test_load_whose_lease_is_lost_is_stopped_and_audited(harness: RunHarness, loss: str) -> None:
+    harness.manager.load(LOAD, "operator")
+    other = LeaseHolder("other", "run-1", "")
+    if loss == "acquired by another":
+        harness.cluster.lease = other
     else:
-        scene.cluster.troubles["renew"] = ExternalError("No answer.")
-    scene.world.wait(threading.Event(), 21)
-    assert not scene.load.running()
-    (line,) = [line for line in scene.audited if line[2].startswith("failed")]
+        harness.cluster.errors["renew"] = ExternalError("No answer.")
+    harness.clock.advance(21)
+    assert not harness.load.running()
+    (line,) = [line for line in harness.audited if line[2].startswith("failed")]
     assert line[:2] == ("operator", "load")
-    assert ("another dashboard's" if loss == "taken" else "No answer.") in line[2]
-    assert scene.cluster.lease == (LeaseHolder("other", "run-1", "") if loss == "taken" else None)
-    assert scene.manager._turn.idle.is_set()
+    assert ("another dashboard's" if loss == "acquired by another" else "No answer.") in line[2]
+    assert harness.cluster.lease == (other if loss == "acquired by another" else None)
+    assert harness.manager._turn.idle.is_set()
 
 
-def test_renewal_that_finds_the_lease_given_back_is_no_loss(scene: Scene) -> None:
+def test_renewal_after_the_release_is_no_loss(harness: RunHarness) -> None:
     losses: list[str] = []
-    renewer = LeaseRenewer(scene.cluster, scene.world, losses.append)
+    renewer = LeaseRenewer(harness.cluster, harness.clock, losses.append)
 
-    def renew() -> None:
+    def end_and_fail() -> None:
         renewer.end()
-        raise LeaseLost("The lease is nobody's by now.")
+        raise LeaseLost("The lease was released.")
 
-    scene.cluster.renew = renew  # type: ignore[method-assign]
+    harness.cluster.renew = end_and_fail  # type: ignore[method-assign]
     renewer.renew()
     assert losses == []
 
 
-def test_restart_goes_on_beside_a_load_and_under_its_lease(scene: Scene) -> None:
-    scene.manager.load(LOAD, "operator")
-    held = scene.cluster.lease
-    scene.manager.restart_mongo("uid-1", "graceful", "operator")
-    assert scene.cluster.kills == [("graceful", "uid-1")]
-    assert scene.load.running() and scene.cluster.lease == held
-    scene.cluster.lease = LeaseHolder("other", "run-1", "")
-    scene.world.wait(threading.Event(), 0.1)
+def test_restart_during_a_load_uses_the_loads_lease(harness: RunHarness) -> None:
+    harness.manager.load(LOAD, "operator")
+    held = harness.cluster.lease
+    harness.manager.restart_mongo("uid-1", "graceful", "operator")
+    assert harness.cluster.kills == [("graceful", "uid-1")]
+    assert harness.load.running() and harness.cluster.lease == held
+    harness.cluster.lease = LeaseHolder("other", "run-1", "")
+    harness.clock.advance(0.1)
     with pytest.raises(ExternalError):
-        scene.manager.restart_mongo("uid-1", "crash", "operator")
-    assert len(scene.cluster.kills) == 1
+        harness.manager.restart_mongo("uid-1", "crash", "operator")
+    assert len(harness.cluster.kills) == 1
 
 
-def test_restart_whose_lease_was_lost_kills_nothing(scene: Scene) -> None:
-    scene.cluster.troubles["renew"] = LeaseLost("The lease is another dashboard's by now.")
+def test_restart_whose_lease_was_lost_kills_nothing(harness: RunHarness) -> None:
+    harness.cluster.errors["renew"] = LeaseLost("The lease is another dashboard's by now.")
     with pytest.raises(LeaseLost):
-        scene.manager.restart_mongo("uid-1", "graceful", "operator")
-    assert scene.cluster.kills == []
-    idle(scene)
+        harness.manager.restart_mongo("uid-1", "graceful", "operator")
+    assert harness.cluster.kills == []
+    assert_idle(harness)
 
 
-def test_leftover_load_can_be_stopped(scene: Scene) -> None:
-    scene.load.start(LOAD, "a run")
-    scene.manager.unload("operator")
-    assert not scene.load.running()
+def test_load_left_by_a_run_can_be_stopped(harness: RunHarness) -> None:
+    harness.load.start(LOAD, "a run")
+    harness.manager.unload("operator")
+    assert not harness.load.running()
 
 
-# Whatever fails, the next may come
+# Failures at the start and the end of a run
 
 
 def fail(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("a defect")
+    raise RuntimeError("a bug")
 
 
-def spoil_events(kind: type) -> Callable[[Scene], None]:
-    def spoil(scene: Scene) -> None:
-        emit = scene.emit
-        scene.emit = lambda told: fail() if isinstance(told, kind) else emit(told)
+def break_events(type_: type) -> Callable[[RunHarness], None]:
+    def inject(harness: RunHarness) -> None:
+        emit = harness.emit
+        harness.emit = lambda event: fail() if isinstance(event, type_) else emit(event)
 
-    return spoil
-
-
-def spoil_stage(scene: Scene) -> None:
-    assert scene.manager._context
-    scene.manager._context.publish = fail  # type: ignore[method-assign]
+    return inject
 
 
-def spoil_release(scene: Scene) -> None:
-    release = scene.cluster.release
-    scene.cluster.release = lambda: fail(release())  # type: ignore[method-assign]
+def break_context(harness: RunHarness) -> None:
+    assert harness.manager._context
+    harness.manager._context.publish = fail  # type: ignore[method-assign]
 
 
-SPOILS: dict[str, Callable[[Scene], None]] = {
-    "publish": spoil_stage,
-    "emit of the run": spoil_events(RunUpdated),
-    "emit of the runs": spoil_events(RunHistoryUpdated),
-    "emit of the lease": spoil_events(LeaseChanged),
-    "audit": lambda scene: setattr(scene, "audit", fail),
-    "load": lambda scene: setattr(scene.cluster, "load", fail),
-    "save": lambda scene: setattr(scene.cluster, "save", fail),
-    "release": spoil_release,
-    "renew": lambda scene: setattr(scene.cluster, "renew", fail),
-    "clean": lambda scene: setattr(scene.writers[-1], "stop", fail),
-    "verdict": lambda scene: setattr(scene.writers[-1].ledger, "longest", fail),
+def break_release(harness: RunHarness) -> None:
+    release = harness.cluster.release
+    harness.cluster.release = lambda: fail(release())  # type: ignore[method-assign]
+
+
+FAULTS: dict[str, Callable[[RunHarness], None]] = {
+    "publish": break_context,
+    "emit of the run": break_events(RunUpdated),
+    "emit of the runs": break_events(RunHistoryUpdated),
+    "emit of the lease": break_events(LeaseChanged),
+    "audit": lambda harness: setattr(harness, "audit", fail),
+    "load": lambda harness: setattr(harness.cluster, "load", fail),
+    "save": lambda harness: setattr(harness.cluster, "save", fail),
+    "release": break_release,
+    "renew": lambda harness: setattr(harness.cluster, "renew", fail),
+    "cleanup": lambda harness: setattr(harness.writers[-1], "stop", fail),
+    "verdict": lambda harness: setattr(harness.writers[-1].ledger, "longest", fail),
 }
 
 
 @pytest.mark.parametrize("step", ["warmup", "after"])
-@pytest.mark.parametrize("spoil", SPOILS)
-def test_whatever_fails_when_a_run_ends_the_next_may_begin(scene: Scene, spoil: str, step: str) -> None:
-    emit, audit = scene.emit, scene.audit
-    spoiled: list[str] = []
-    scene.in_step(step, lambda: spoiled.append(spoil) or SPOILS[spoil](scene))
-    scene.manager.start("persistence", {}, "operator")
-    assert spoiled and scene.manager._turn.idle.is_set() and scene.cluster.lease is None
-    assert scene.manager.list()[0]["verdict"] in ("pass", "inconclusive")
-    scene.emit, scene.audit = emit, audit
+@pytest.mark.parametrize("fault", FAULTS)
+def test_failure_at_the_end_of_a_run_does_not_block_the_next_run(harness: RunHarness, fault: str, step: str) -> None:
+    emit, audit = harness.emit, harness.audit
+    injected: list[str] = []
+    harness.during_step(step, lambda: injected.append(fault) or FAULTS[fault](harness))
+    harness.manager.start("persistence", {}, "operator")
+    assert injected and harness.manager._turn.idle.is_set() and harness.cluster.lease is None
+    assert harness.manager.list()[0]["verdict"] in ("pass", "inconclusive")
+    harness.emit, harness.audit = emit, audit
     for name in ("load", "save", "release", "renew"):
-        vars(scene.cluster).pop(name, None)
-    scene.world.wait(threading.Event(), 10)
-    assert scene.run("persistence")["verdict"] == "pass"
-    idle(scene)
+        vars(harness.cluster).pop(name, None)
+    harness.clock.advance(10)
+    assert harness.run("persistence")["verdict"] == "pass"
+    assert_idle(harness)
 
 
-@pytest.mark.parametrize("spoil", ["emit of the runs", "emit of the lease", "audit"])
-def test_whatever_fails_when_a_run_begins_gives_the_lease_back(scene: Scene, spoil: str) -> None:
-    emit, audit = scene.emit, scene.audit
-    SPOILS[spoil](scene)
+@pytest.mark.parametrize("fault", ["emit of the runs", "emit of the lease", "audit"])
+def test_failure_at_the_start_of_a_run_releases_the_lease(harness: RunHarness, fault: str) -> None:
+    emit, audit = harness.emit, harness.audit
+    FAULTS[fault](harness)
     with pytest.raises(RuntimeError):
-        scene.manager.start("persistence", {}, "operator")
-    scene.emit, scene.audit = emit, audit
-    assert scene.cluster.lease is None
-    assert scene.manager.list() == []
-    assert scene.run("persistence")["verdict"] == "pass"
+        harness.manager.start("persistence", {}, "operator")
+    harness.emit, harness.audit = emit, audit
+    assert harness.cluster.lease is None
+    assert harness.manager.list() == []
+    assert harness.run("persistence")["verdict"] == "pass"
 
 
-def test_run_that_gets_no_thread_is_none(scene: Scene) -> None:
-    spawn, scene.spawn = scene.spawn, lambda name, work: None if name == "lease" else fail()
+def test_run_without_a_thread_releases_the_lease(harness: RunHarness) -> None:
+    spawn, harness.spawn = harness.spawn, lambda name, work: None if name == "lease" else fail()
     with pytest.raises(RuntimeError):
-        scene.manager.start("persistence", {}, "operator")
-    idle(scene)
-    assert scene.manager.list() == []
-    scene.spawn = spawn
-    assert scene.run("persistence")["verdict"] == "pass"
+        harness.manager.start("persistence", {}, "operator")
+    assert_idle(harness)
+    assert harness.manager.list() == []
+    harness.spawn = spawn
+    assert harness.run("persistence")["verdict"] == "pass"
 
 
-def test_renewals_that_fail_by_a_defect_end_the_run_like_an_api_that_is_away(scene: Scene) -> None:
-    scene.in_step("steady", lambda: setattr(scene.cluster, "renew", fail))
-    run = scene.run("autoscale")
-    assert run["reason"] == "The lease could not be renewed: a defect"
+def test_bug_in_the_renewal_ends_the_run_like_an_unreachable_api_server(harness: RunHarness) -> None:
+    harness.during_step("steady", lambda: setattr(harness.cluster, "renew", fail))
+    run = harness.run("autoscale")
+    assert run["verdict"] == "inconclusive" and "a bug" in run["reason"]
 
 
-def test_abort_counts_though_it_can_t_be_audited(scene: Scene) -> None:
+def test_abort_that_cannot_be_audited_ends_the_run(harness: RunHarness) -> None:
     def abort() -> None:
-        audit, scene.audit = scene.audit, fail
+        audit, harness.audit = harness.audit, fail
         with pytest.raises(RuntimeError):
-            scene.manager.abort(scene.manager.list()[0]["id"], "viewer")
-        scene.audit = audit
+            harness.manager.abort(harness.manager.list()[0]["id"], "viewer")
+        harness.audit = audit
 
-    scene.in_step("outage", abort)
-    assert scene.run("persistence")["reason"] == "Aborted by viewer."
+    harness.during_step("outage", abort)
+    assert "viewer" in harness.run("persistence")["reason"]
 
 
-def test_verdict_that_could_not_be_saved_is_saved_by_the_next_look(scene: Scene) -> None:
-    scene.manager._archive.sync()
-    scene.in_step("after", lambda: scene.cluster.troubles.update(save=ExternalError("No answer.")))
-    run = scene.run("persistence")
-    assert scene.cluster.history[0]["verdict"] == "running"
+def test_verdict_that_could_not_be_saved_is_saved_by_the_next_sync(harness: RunHarness) -> None:
+    harness.manager._archive.sync()
+    harness.during_step("after", lambda: harness.cluster.errors.update(save=ExternalError("No answer.")))
+    run = harness.run("persistence")
+    assert harness.cluster.history[0]["verdict"] == "running"
     with pytest.raises(ExternalError):
-        scene.manager._archive.sync()
-    scene.cluster.troubles.clear()
-    scene.manager._archive.sync()
-    assert scene.cluster.history == [run] == [scene.manager.get(run["id"])]
-    assert not [line for line in scene.audited if line[2].startswith("aborted")]
-    saves = len(scene.cluster.saved)
-    scene.manager._archive.sync()
-    assert len(scene.cluster.saved) == saves
+        harness.manager._archive.sync()
+    harness.cluster.errors.clear()
+    harness.manager._archive.sync()
+    assert harness.cluster.history == [run] == [harness.manager.get(run["id"])]
+    assert not [line for line in harness.audited if line[2].startswith("aborted")]
+    saves = len(harness.cluster.saves)
+    harness.manager._archive.sync()
+    assert len(harness.cluster.saves) == saves
 
 
-def test_look_whose_telling_fails_is_made_again(scene: Scene) -> None:
-    emit, scene.emit = scene.emit, fail
-    scene.cluster.lease = LeaseHolder("other", "run-1", "")
+def test_sync_whose_event_could_not_be_emitted_is_repeated(harness: RunHarness) -> None:
+    emit, harness.emit = harness.emit, fail
+    harness.cluster.lease = LeaseHolder("other", "run-1", "")
     with pytest.raises(RuntimeError):
-        scene.manager._archive.sync()
-    scene.emit = emit
-    scene.manager._archive.sync()
-    assert leases(scene) == [{"holder": "other", "run": "run-1", "since": ""}]
+        harness.manager._archive.sync()
+    harness.emit = emit
+    harness.manager._archive.sync()
+    assert leases(harness) == [{"holder": "other", "run": "run-1", "since": ""}]
 
 
-# What can't be read in the history
+# Invalid entries of the history
 
 
-def test_entries_that_are_no_runs_are_skipped_and_it_is_said_once(scene: Scene) -> None:
-    scene.cluster.history = [*SPOILED, RUN]
-    scene.manager._archive.sync()
-    assert scene.manager.list() == [summary(RUN, DEMOS.get(RUN["demo"]))]
-    assert scene.manager.get("run-9") == RUN
-    run = scene.run("persistence")
-    assert [each["id"] for each in scene.manager.list()] == [run["id"], "run-9"]
-    said = [line for line in scene.audited if line[1] == "read the history of runs"]
-    assert len(said) == 1
-    assert said[0][0] == "dashboard" and str(len(SPOILED)) in said[0][2]
+def test_invalid_entries_are_skipped_and_audited_once(harness: RunHarness) -> None:
+    harness.cluster.history = [*INVALID_RUNS, RUN]
+    harness.manager._archive.sync()
+    assert harness.manager.list() == [summary(RUN, DEMOS.get(RUN["demo"]))]
+    assert harness.manager.get("run-9") == RUN
+    run = harness.run("persistence")
+    assert [row["id"] for row in harness.manager.list()] == [run["id"], "run-9"]
+    (line,) = [line for line in harness.audited if line[1] == "read the history of runs"]
+    assert line[0] == "dashboard" and str(len(INVALID_RUNS)) in line[2]
 
 
-def test_minimal_run_can_be_shown_orphaned_trimmed_and_reported(app: Any) -> None:
-    least = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
-    scene = Scene()
-    scene.cluster.history = [least]
-    scene.manager._archive.sync()
-    found = scene.manager.get("run-9")
-    assert found["verdict"] == "inconclusive"
-    assert orphaned(least, RUN["ended"])["steps"] == []
-    assert trimmed([least], DEMOS, most=10) == []
-    tables = {name: {"at": []} for name in ("load", "traffic", "cpu", "replicas")}
-    columns = {"load": ("offered", "achieved", "errors", "p50_ms", "p99_ms"), "cpu": ("percent",)}
-    columns |= {"traffic": ("requests", *columns["load"]), "replicas": ("desired", "ready")}
-    for name, more in columns.items():
-        tables[name] |= {column: [] for column in more}
+def test_minimal_run_can_be_orphaned_trimmed_and_reported(app: Flask) -> None:
+    minimal = {name: RUN[name] for name in ("id", "demo", "verdict", "started")} | {"verdict": "running"}
+    harness = RunHarness()
+    harness.cluster.history = [minimal]
+    harness.manager._archive.sync()
+    aborted = harness.manager.get("run-9")
+    assert aborted["verdict"] == "inconclusive"
+    assert orphaned(minimal, RUN["ended"])["steps"] == []
+    assert trimmed([minimal], DEMOS, most=10) == []
+    tables = MetricsTables().since(0)["tables"]
     with app.app_context():
-        for run in (least, found, least | {"demo": "another", "evidence": {"mode": ["x"], "before": {}}}):
+        for run in (minimal, aborted, minimal | {"demo": "another", "evidence": {"mode": ["x"], "before": {}}}):
             assert "run-9" in Report(run, tables, "flask-mongodb", "kind", None).as_html()
 
 
-# Leases of dashboards that died
+# The lease of a dashboard that died
 
 
-def test_background_looks_find_out_that_another_dashboard_died(
-    scene: Scene, clients: Callable[[float], KubeClient]
-) -> None:
-    def lease_of(holder: str, clock: Callable[[], float]) -> Lease:
-        return Lease(clients, "flask-mongodb", holder, clock, scene.world.monotonic)
+def test_syncs_detect_that_another_dashboard_died(harness: RunHarness, clients: Callable[[float], KubeClient]) -> None:
+    def lease_of(holder: str, clock: Callable[[], float]) -> KubeLease:
+        return KubeLease(clients, "flask-mongodb", holder, clock, harness.clock.monotonic)
 
-    dead = lease_of("other", lambda: 4_000_000_000.0)  # its clock is decades ahead
+    dead = lease_of("other", lambda: 4_000_000_000.0)  # by a clock that is decades ahead
     dead.acquire("persistence-9", 20)
-    scene.cluster.history = [RUN | {"id": "persistence-9", "verdict": "running"}]
-    ours = lease_of("me", lambda: 1_000_000_000.0)
+    harness.cluster.history = [RUN | {"id": "persistence-9", "verdict": "running"}]
+    ours = lease_of(HOLDER, lambda: 1_000_000_000.0)
     for name in ("acquire", "renew", "release", "holder"):
-        setattr(scene.cluster, name, getattr(ours, name))
-    scene.world.wait(threading.Event(), 1000)
+        setattr(harness.cluster, name, getattr(ours, name))
+    harness.clock.advance(1000)
     for _ in range(4):
-        scene.manager._archive.sync()
-        with pytest.raises(RunActive) as refused:
-            scene.manager.start("persistence", {}, "operator")
-        assert (refused.value.holder, refused.value.run) == ("other", "persistence-9")
-        scene.world.wait(threading.Event(), 5.1)
-    assert scene.manager.get("persistence-9")["verdict"] == "running"
-    scene.manager._archive.sync()
-    assert scene.manager.get("persistence-9")["verdict"] == "inconclusive"
-    assert leases(scene)[-1] is None
-    assert scene.run("persistence")["verdict"] == "pass"
+        harness.manager._archive.sync()
+        with pytest.raises(RunActive) as error:
+            harness.manager.start("persistence", {}, "operator")
+        assert (error.value.holder, error.value.run) == ("other", "persistence-9")
+        harness.clock.advance(5.1)
+    assert harness.manager.get("persistence-9")["verdict"] == "running"
+    harness.manager._archive.sync()
+    assert harness.manager.get("persistence-9")["verdict"] == "inconclusive"
+    assert leases(harness)[-1] is None
+    assert harness.run("persistence")["verdict"] == "pass"
     with pytest.raises(LeaseLost):
         dead.renew()

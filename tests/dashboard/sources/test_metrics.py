@@ -1,9 +1,8 @@
-"""The scraper, against pods that answer, fail, hang, or send slow or invalid responses."""
+"""The scraper, against pods that respond, fail, hang, or send slow or invalid responses."""
 
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,16 +12,14 @@ from dashboard.core.events import Counters
 from dashboard.sources import metrics
 from dashboard.sources.metrics import Scraper, parse_counters
 from service.metrics import Metrics
-from tests.dashboard.stubs import Emitted
+from tests.dashboard.stubs import Emitted, StubHandler, StubServer
 
 
-class PodServer(ThreadingHTTPServer):
+class StubPod(StubServer):
     """A pod's metrics server, with an address of its own in 127.0.0.0/8."""
 
-    daemon_threads = True
-
     def __init__(self, address: str, port: int = 0) -> None:
-        super().__init__((address, port), PodRequestHandler)
+        super().__init__(StubPodHandler, port, address)
         self.address = address
         self.body = exposition(requests=1)
         self.status = 200
@@ -31,25 +28,19 @@ class PodServer(ThreadingHTTPServer):
         self.answering = threading.Event()
         self.answering.set()
         self.slow = False
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
         super().process_request(request, client_address)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignored: the scraper closes connections."""
-
     def stop(self) -> None:
         self.answering.set()
-        self.shutdown()
-        self.server_close()
+        super().stop()
 
 
-class PodRequestHandler(BaseHTTPRequestHandler):
-    disable_nagle_algorithm = True  # or each answer in two writes waits 40 ms for an ACK
-    protocol_version = "HTTP/1.1"
-    server: PodServer
+class StubPodHandler(StubHandler):
+    server: StubPod
 
     def do_GET(self) -> None:
         self.server.requests += 1
@@ -63,12 +54,9 @@ class PodRequestHandler(BaseHTTPRequestHandler):
             time.sleep(0.1)
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Ignored."""
-
 
 def exposition(requests: int) -> str:
-    """Return the service's metrics after some requests."""
+    """Return the service's metrics after `requests` requests of each route."""
     service = Metrics("test", multiprocess=False)
     for route in ("/data", "/metrics", "/healthz"):
         service._requests.labels("GET", route, "200").inc(requests)
@@ -78,71 +66,73 @@ def exposition(requests: int) -> str:
 
 
 @pytest.fixture
-def pods() -> Iterator[list[PodServer]]:
-    first = PodServer("127.0.0.2")
-    started = [first, PodServer("127.0.0.3", first.server_address[1])]
-    yield started
-    for pod in started:
+def pods() -> Iterator[list[StubPod]]:
+    first = StubPod("127.0.0.2")
+    pods = [first, StubPod("127.0.0.3", first.port)]
+    yield pods
+    for pod in pods:
         pod.stop()
 
 
 @pytest.fixture
-def scraping(
-    pods: list[PodServer], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
+def scraped_pods(
+    pods: list[StubPod], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[dict[str, Any]]]:
-    """A running scraper. Return the state's pods, which a test may change."""
+    """The state's pods, which a running scraper scrapes. A test may change them."""
     monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.2)
     views = [view(f"flask-{number}", pod.address) for number, pod in enumerate(pods)]
-    started = Scraper(lambda: views, "flask", pods[0].server_address[1], emitted)
-    started.start()
+    scraper = Scraper(lambda: views, "flask", pods[0].port, emitted)
+    scraper.start()
     yield views
-    started.stop()
+    scraper.stop()
 
 
 def view(name: str, ip: str | None, app: str = "flask", phase: str = "Running", ready: bool = True) -> dict[str, Any]:
     return {"name": name, "ip": ip, "app": app, "phase": phase, "ready": ready}
 
 
-def last(emitted: Emitted) -> dict[str, Counters]:
+def last_counters(emitted: Emitted) -> dict[str, Counters]:
     """Return the counters of the last scrape, or {} if it failed."""
-    found = [event for event in emitted if not isinstance(event, events.CountersScraped) or event.pods]
-    return found[-1].pods if found and isinstance(found[-1], events.CountersScraped) else {}
+    results = [event for event in emitted if not isinstance(event, events.CountersScraped) or event.pods]
+    return results[-1].pods if results and isinstance(results[-1], events.CountersScraped) else {}
 
 
 def test_each_pod_is_scraped_repeatedly_on_one_connection(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
     emitted.wait(lambda emitted: len(emitted.of(events.CountersScraped)) >= 5)
-    found = emitted.of(events.CountersScraped)[-1].pods
-    assert set(found) == {"flask-0", "flask-1"}
-    assert (found["flask-0"].requests, found["flask-0"].errors) == (2, 1)
-    assert found["flask-0"].buckets[-1] == (float("inf"), 1)
+    counters = emitted.of(events.CountersScraped)[-1].pods
+    assert set(counters) == {"flask-0", "flask-1"}
+    assert (counters["flask-0"].requests, counters["flask-0"].errors) == (2, 1)
+    assert counters["flask-0"].buckets[-1] == (float("inf"), 1)
     assert [pod.connections for pod in pods] == [1, 1]
 
 
 def test_failing_pod_is_left_out_until_it_recovers(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
     pods[0].status = 500
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-1"})
     pods[0].status = 200
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
 
 
+@pytest.mark.slow
 def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "ANSWER_SECONDS", 0.1)
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
     pods[0].answering.clear()
-    before = pods[0].requests
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
-    rounds = len(emitted)
-    emitted.wait(lambda emitted: len(emitted) >= rounds + 6)
-    assert pods[0].requests - before < pods[1].requests - before, "no second request while one is pending"
+    requests_before = pods[0].requests
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-1"})
+    scrapes = len(emitted)
+    emitted.wait(lambda emitted: len(emitted) >= scrapes + 6)
+    requests = [pod.requests - requests_before for pod in pods]
+    assert requests[0] < requests[1], "no second request while one is pending"
     pods[0].answering.set()
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
 
 
 @pytest.mark.parametrize(
@@ -151,57 +141,58 @@ def test_hanging_pod_has_one_pending_request_and_does_not_delay_others(
     ids=["empty", "HTML", "too large", "NaN"],
 )
 def test_pod_with_an_invalid_response_is_left_out(
-    body: str, scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    body: str, scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
     pods[0].body = body
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-1"})
 
 
+@pytest.mark.slow
 def test_pod_with_a_slow_response_is_left_out(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
     pods[0].slow = True
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-1"})
     pods[0].slow = False
-    emitted.wait(lambda emitted: set(last(emitted)) == {"flask-0", "flask-1"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
 
 
 def test_source_is_stale_only_if_no_ready_pod_answers(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
-    emitted.wait(lambda emitted: last(emitted))
+    emitted.wait(lambda emitted: last_counters(emitted))
     for pod in pods:
         pod.status = 500
     emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.SourceStatus))
     status = emitted[-1]
-    assert (status.source, status.state, status.error) == ("traffic", "stale", "no pod of the service answers")
-    for pod in scraping:
+    assert (status.source, status.state) == ("traffic", "stale") and status.error
+    for pod in scraped_pods:
         pod["ready"] = False
     emitted.wait(lambda emitted: emitted[-1] == events.CountersScraped(at=emitted[-1].at, pods={}))
 
 
 def test_only_running_and_terminating_pods_of_the_service_are_scraped(
-    scraping: list[dict[str, Any]], pods: list[PodServer], emitted: Emitted
+    scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
-    scraping[:] = [
+    scraped_pods[:] = [
         view("pending", pods[0].address, phase="Pending"),
         view("no address yet", None),
-        view("another", pods[0].address, app="mongodb"),
-        view("leaving", pods[1].address, phase="Terminating", ready=False),
+        view("another app", pods[0].address, app="mongodb"),
+        view("terminating", pods[1].address, phase="Terminating", ready=False),
     ]
-    emitted.wait(lambda emitted: set(last(emitted)) == {"leaving"})
+    emitted.wait(lambda emitted: set(last_counters(emitted)) == {"terminating"})
 
 
 def test_source_is_stale_after_a_bug_and_recovers(
-    scraping: list[dict[str, Any]], emitted: Emitted, caplog: pytest.LogCaptureFixture
+    scraped_pods: list[dict[str, Any]], emitted: Emitted, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = view("flask-0", None)
     del broken["app"]
-    scraping.append(broken)
+    scraped_pods.append(broken)
     emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.SourceStatus))
     assert "KeyError" in emitted[-1].error
     assert "could not scrape" in caplog.text
-    scraping.pop()
+    scraped_pods.pop()
     emitted.wait(lambda emitted: emitted and isinstance(emitted[-1], events.CountersScraped))
 
 

@@ -1,4 +1,4 @@
-"""The MongoDB source, against a real mongod that is killed and restarted."""
+"""The MongoDB source, against a mongod that is killed and restarted."""
 
 import threading
 import time
@@ -29,17 +29,22 @@ def collection(own_mongod: Mongod, request: pytest.FixtureRequest) -> Iterator[A
 def source(
     own_mongod: Mongod, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MongoSource]:
-    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # `stop` waits for it
-    started = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
-    started.start()
+    monkeypatch.setattr(mongo, "AWAIT_MS", 100)  # how long `stop` waits
+    mongo_source = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
+    mongo_source.start()
     emitted.wait(lambda emitted: emitted.of(events.CollectionRead))
-    yield started
-    started.stop()
+    yield mongo_source
+    mongo_source.stop()
+
+
+def last_read(emitted: Emitted) -> events.CollectionRead:
+    read: events.CollectionRead = emitted.of(events.CollectionRead)[-1]
+    return read
 
 
 def keys(emitted: Emitted) -> list[Any]:
     """Return the `key` of each of the newest documents."""
-    return [document.document.get("key") for document in emitted.of(events.CollectionRead)[-1].newest]
+    return [document.document.get("key") for document in last_read(emitted).newest]
 
 
 def test_missing_collection_is_empty(source: MongoSource, emitted: Emitted) -> None:
@@ -52,16 +57,16 @@ def test_inserted_document_is_emitted(source: MongoSource, collection: Any, emit
     for number in range(5):
         inserted = collection.insert_one({"key": number}).inserted_id
         emitted.wait(lambda emitted, number=number: keys(emitted)[:1] == [number])
-    newest = emitted.of(events.CollectionRead)[-1].newest[0]
+    newest = last_read(emitted).newest[0]
     assert (newest.id, newest.document, newest.truncated) == (str(inserted), {"key": 4}, False)
     assert newest.inserted.startswith(inserted.generation_time.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert emitted.of(events.CollectionRead)[-1].count == 5
+    assert last_read(emitted).count == 5
 
 
 def test_newest_documents_come_first_up_to_the_limit(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     collection.insert_many([{"key": number} for number in range(30)])
     emitted.wait(lambda emitted: keys(emitted) == list(range(29, 29 - NEWEST_DOCUMENTS, -1)))
-    assert emitted.of(events.CollectionRead)[-1].count == 30
+    assert last_read(emitted).count == 30
 
 
 def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collection: Any, emitted: Emitted) -> None:
@@ -78,11 +83,11 @@ def test_updates_deletions_and_a_drop_are_emitted(source: MongoSource, collectio
 
 
 def test_many_insertions_cause_few_events(source: MongoSource, collection: Any, emitted: Emitted) -> None:
-    before, until, inserted = len(emitted), time.monotonic() + 1, 0
-    while time.monotonic() < until:
+    before, deadline, inserted = len(emitted), time.monotonic() + 1, 0
+    while time.monotonic() < deadline:
         collection.insert_many([{"key": inserted + offset} for offset in range(200)])
         inserted += 200
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == inserted)
+    emitted.wait(lambda emitted: last_read(emitted).count == inserted)
     assert len(emitted) - before < inserted / 20
 
 
@@ -99,26 +104,26 @@ def test_volume_usage_is_emitted_repeatedly_after_the_first_read(
     own_mongod: Mongod, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo, "SIZES_SECONDS", 0.05)
-    measuring = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
-    measuring.start()
+    source = MongoSource(own_mongod.uri, "dashboard_tests", collection.name, emitted)
+    source.start()
     usage = emitted.wait(lambda emitted: emitted.of(events.VolumeUsage)[2:])[0]
-    measuring.stop()
+    source.stop()
     assert 0 < usage.used_bytes < usage.total_bytes
     kinds = [type(event) for event in emitted]
     assert kinds.index(events.CollectionRead) < kinds.index(events.VolumeUsage)
 
 
-@pytest.mark.parametrize("end", ["kill", "terminate"])
+@pytest.mark.parametrize("method", ["kill", "terminate"])
 def test_source_recovers_with_the_database(
-    end: str, own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted
+    method: str, own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
     collection.insert_one({"key": "before"})
     emitted.wait(lambda emitted: keys(emitted) == ["before"])
-    getattr(own_mongod, end)()
+    getattr(own_mongod, method)()
     emitted.wait(lambda emitted: isinstance(emitted[-1], events.MongoUnavailable))
     time.sleep(0.5)
     assert isinstance(emitted[-1], events.MongoUnavailable)
-    before = len(emitted)  # the source may be back before start() returns
+    before = len(emitted)  # the source may recover before start() returns
     own_mongod.start()
     emitted.wait(lambda emitted: any(isinstance(event, events.CollectionRead) for event in emitted[before:]))
     collection.insert_one({"key": "after"})
@@ -129,11 +134,11 @@ def test_source_recovers_with_the_database(
 def test_unreachable_database_is_down_and_stop_does_not_hang(emitted: Emitted) -> None:
     source = MongoSource("mongodb://127.0.0.1:9/?replicaSet=rs0", "none", "data", emitted)
     source.start()
-    down = emitted.wait(lambda emitted: emitted.of(events.MongoUnavailable))[0]
-    assert down.error == "the database can't be reached: ServerSelectionTimeoutError"
-    began = time.monotonic()
+    unavailable = emitted.wait(lambda emitted: emitted.of(events.MongoUnavailable))[0]
+    assert "ServerSelectionTimeoutError" in unavailable.error
+    stopped_at = time.monotonic()
     source.stop()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - stopped_at < 30
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mongo ")]
 
 
@@ -141,43 +146,44 @@ def test_large_documents_are_truncated(source: MongoSource, collection: Any, emi
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 3)
-    small, larger, large = emitted.of(events.CollectionRead)[-1].newest
+    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    small, larger, large = last_read(emitted).newest
     assert (small.truncated, larger.truncated, large.truncated) == (False, True, True)
     assert large.document == {"…": "5010 bytes, too large to show"}
     assert "too large to show" in larger.document["…"]
 
 
-def test_large_id_is_not_read_and_hides_no_other(source: MongoSource, collection: Any, emitted: Emitted) -> None:
+def test_large_id_does_not_hide_the_other_documents(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     collection.insert_many([{"_id": "x" * 3_000_000}, {"_id": {"x": "y" * 2_000}}, {"key": "small"}])
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 3)
-    newest = emitted.of(events.CollectionRead)[-1].newest
+    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    newest = last_read(emitted).newest
     assert [document.id for document in newest[1:]] == ['"…"', '"…" (2)']
     assert newest[0].document == {"key": "small"} and newest[2].truncated
 
 
-# A binary of the deprecated subtype 2 repeats its length, which no server compares.
-BROKEN = b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
+# A binary of the deprecated subtype 2 repeats its length, which servers do not check.
+UNDECODABLE = b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
 
 
-def test_document_that_the_driver_cannot_decode_hides_no_other(
+def test_document_that_the_driver_cannot_decode_does_not_hide_the_others(
     source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
-    for id_, broken in ((b"\x05_id\x00" + BROKEN, b""), (b"\x07_id\x00" + ObjectId().binary, b"\x05key\x00" + BROKEN)):
-        body = id_ + broken
+    undecodable_id = b"\x05_id\x00" + UNDECODABLE
+    undecodable_field = b"\x07_id\x00" + ObjectId().binary + b"\x05key\x00" + UNDECODABLE
+    for body in (undecodable_id, undecodable_field):
         collection.insert_one(RawBSONDocument((len(body) + 5).to_bytes(4, "little") + body + b"\x00"))
     good = collection.insert_one({"key": "good"}).inserted_id
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 3)
-    newest = emitted.of(events.CollectionRead)[-1].newest
+    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    newest = last_read(emitted).newest
     assert newest[0].id == str(good) and newest[0].document == {"key": "good"}
     assert newest[1].document == newest[2].document == {"…": "This document can't be shown."}
     assert not emitted.of(events.MongoUnavailable)
 
 
 def test_values_without_a_json_type_are_extended_json() -> None:
-    when = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
+    date = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
     document = {
-        "date": when, "decimal": Decimal128("1.10"), "binary": b"\x00\x01", "id": ObjectId("a" * 24),
+        "date": date, "decimal": Decimal128("1.10"), "binary": b"\x00\x01", "id": ObjectId("a" * 24),
         "nan": float("nan"), "infinite": [float("inf"), float("-inf")], "long": Int64(2**53), "safe": Int64(5),
         "nested": {"$odd.key": None}, "code": [Code("a"), Code("b", {"c": 1})],
     }  # fmt: skip
@@ -190,7 +196,7 @@ def test_values_without_a_json_type_are_extended_json() -> None:
     }  # fmt: skip
 
 
-def test_document_has_text_if_javascript_would_round_a_number() -> None:
+def test_document_with_a_number_that_javascript_would_round_has_text() -> None:
     def text(**document: Any) -> str | None:
         return shown({"_id": 1, "size": 30, "root": {"_id": 1} | document}).text
 
@@ -200,34 +206,34 @@ def test_document_has_text_if_javascript_would_round_a_number() -> None:
 
 
 @pytest.mark.parametrize(("id_", "expected"), [("a" * 24, f'"{"a" * 24}"'), (7, "7"), ({"a": 1}, '{"a":1}')])
-def test_id_that_is_no_object_id_is_json_without_a_time(id_: Any, expected: str) -> None:
+def test_id_of_another_type_is_json_without_a_time(id_: Any, expected: str) -> None:
     document = shown({"_id": id_, "size": 30, "root": {"_id": id_, "key": 1}})
     assert (document.id, document.inserted, document.document) == (expected, None, {"key": 1})
 
 
-def test_counts_are_right_after_a_crash(
+def test_count_is_exact_after_a_crash(
     own_mongod: Mongod, source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
     documents = [{"key": number, "text": "x" * 100} for number in range(500)]
     collection.insert_many(documents)
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 500)
-    size = emitted.of(events.CollectionRead)[-1].size_bytes
+    emitted.wait(lambda emitted: last_read(emitted).count == 500)
+    size = last_read(emitted).size_bytes
     own_mongod.kill()
     emitted.wait(lambda emitted: isinstance(emitted[-1], events.MongoUnavailable))
     before = len(emitted)
     own_mongod.start()
     emitted.wait(lambda emitted: any(isinstance(event, events.CollectionRead) for event in emitted[before:]))
-    reads = emitted.wait(lambda emitted: [each for each in emitted.of(events.CollectionRead) if each.count == 500][-1:])
+    reads = emitted.wait(lambda emitted: [read for read in emitted.of(events.CollectionRead) if read.count == 500][-1:])
     assert reads[-1].size_bytes == size
     collection.delete_many({"key": {"$lt": 100}})
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 400)
-    collection.delete_many({"key": {"$lt": 499}})  # more than MongoDB's own figure has
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 1)
+    emitted.wait(lambda emitted: last_read(emitted).count == 400)
+    collection.delete_many({"key": {"$lt": 499}})  # more than MongoDB's own count, which the crash has made too low
+    emitted.wait(lambda emitted: last_read(emitted).count == 1)
     collection.insert_many([{"text": "x" * 100} for _ in range(9)])
-    emitted.wait(lambda emitted: emitted.of(events.CollectionRead)[-1].count == 10)
+    emitted.wait(lambda emitted: last_read(emitted).count == 10)
 
 
-HOSTILE: list[dict[str, Any]] = [
+LOOKALIKES: list[dict[str, Any]] = [
     {"$ref": "a", "$id": 1},
     {"a": {"$ref": "x", "$id": None, "$db": None, "b": {}}},
     {"a": [{"$ref": "x", "$id": {"$ref": "y", "$id": 2}}]},
@@ -237,29 +243,29 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
-def test_documents_that_look_like_something_else_are_shown_as_they_are(
+def test_documents_that_look_like_references_or_extended_json_are_shown_unchanged(
     source: MongoSource, collection: Any, emitted: Emitted
 ) -> None:
-    for document in HOSTILE:
+    for document in LOOKALIKES:
         encoded = RawBSONDocument(encode({"_id": ObjectId(), **document}))
         collection.insert_one(encoded)
         emitted.wait(
-            lambda emitted, document=document: (emitted.of(events.CollectionRead)[-1].newest or [None])[0]
-            and emitted.of(events.CollectionRead)[-1].newest[0].document == document
+            lambda emitted, document=document: (last_read(emitted).newest or [None])[0]
+            and last_read(emitted).newest[0].document == document
         )
     assert not emitted.of(events.MongoUnavailable)
 
 
-def test_document_that_cannot_be_decoded_hides_no_other(
+def test_document_that_cannot_be_decoded_does_not_hide_the_others(
     source: MongoSource, collection: Any, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(value: Any) -> Any:
+    def fail_on_poison(value: Any) -> Any:
         if value == "poison":
             raise ValueError("cannot be decoded")
         return original(value)
 
     original = plain
-    monkeypatch.setattr(mongo, "plain", failing)
+    monkeypatch.setattr(mongo, "plain", fail_on_poison)
     collection.insert_many([{"key": "good"}, {"key": "poison"}])
     emitted.wait(lambda emitted: keys(emitted) == [None, "good"])
     assert not emitted.of(events.MongoUnavailable)

@@ -1,57 +1,61 @@
-"""The Kubernetes source, against a stub that replays API server behaviour."""
+"""The Kubernetes source, against a stub that replays the API server's streams."""
 
 import json
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dashboard.config import ConfigError
 from dashboard.core import events
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.snapshot import Snapshot
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
-from tests.dashboard.stubs import STREAMS, Emitted, StubApi
-
-TARGETS = Targets("flask-mongodb", "stub", "flask", "mongodb", "flask", "flask")
+from tests.dashboard.kube.stubs import StubApi
+from tests.dashboard.stubs import STREAMS, TARGETS, Emitted
+from webserver.environment import ConfigError
 
 
 @pytest.fixture
 def source(api: StubApi, emitted: Emitted) -> Iterator[ClusterSource]:
-    """A source that the test starts, after it has chosen the streams."""
+    """A source that the test starts once it has scripted the API."""
     cluster = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     yield cluster
     cluster.stop()
 
 
 @pytest.fixture
-def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses, for streams that end at once instead of after half a minute."""
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the pauses between requests, for streams that end at once instead of after half a minute."""
     monkeypatch.setattr(watches, "REQUEST_SECONDS", (0.0, 0.0))
 
 
-def pods(emitted: Emitted) -> list[tuple[str, str, bool]]:
-    """Return the pods as the page would show them now: (uid, phase, ready)."""
+def state(emitted: Emitted) -> dict[str, Any]:
+    """Return the state that the page would show."""
     snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo"), "")
     for event in list(emitted):
         snapshot.apply(event)
-    return [(pod["uid"], pod["phase"], pod["ready"]) for pod in snapshot.state(0)["pods"]]
+    return snapshot.state(0)
+
+
+def pods(emitted: Emitted) -> list[tuple[str, str, bool]]:
+    """Return each pod's uid and phase, and whether it is ready."""
+    return [(pod["uid"], pod["phase"], pod["ready"]) for pod in state(emitted)["pods"]]
 
 
 def restarts(emitted: Emitted) -> list[int]:
+    """Return the restart count of each changed pod."""
     changes = emitted.of(events.ObjectChanged, "pods")
     return [change.object.status.container_statuses[0].restart_count for change in changes]
 
 
-def status(emitted: Emitted, name: str = "pods") -> tuple[str, str | None]:
-    snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo"), "")
-    for event in list(emitted):
-        snapshot.apply(event)
-    found = snapshot.state(0)["sources"][name]
-    return found["state"], found["error"]
+def status(emitted: Emitted) -> tuple[str, str | None]:
+    """Return the state and the error of the source of pods."""
+    source = state(emitted)["sources"]["pods"]
+    return source["state"], source["error"]
 
 
 def test_replaced_pod_of_the_same_name_is_another_pod(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
@@ -63,7 +67,7 @@ def test_replaced_pod_of_the_same_name_is_another_pod(api: StubApi, emitted: Emi
 
 
 @pytest.mark.parametrize("stream", ["gone-as-status", "gone-as-event"])
-@pytest.mark.usefixtures("unpaced")
+@pytest.mark.usefixtures("no_pauses")
 def test_410_causes_a_list_without_deleted_pods(
     stream: str, api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
@@ -75,7 +79,7 @@ def test_410_causes_a_list_without_deleted_pods(
     assert len(emitted.of(events.ObjectsListed, "pods")) == 2
 
 
-@pytest.mark.usefixtures("unpaced")
+@pytest.mark.usefixtures("no_pauses")
 def test_dropped_watch_resumes_from_the_last_complete_line(
     api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
@@ -83,19 +87,19 @@ def test_dropped_watch_resumes_from_the_last_complete_line(
     source.start()
     emitted.wait(lambda emitted: restarts(emitted) == [1, 2])
     assert len(emitted.of(events.ObjectsListed, "pods")) == 1, "the watch is resumed without a list"
-    versions = [query["resourceVersion"] for query in api.asked(path) if query.get("watch")]
+    versions = [query["resourceVersion"] for query in api.queries(path) if query.get("watch")]
     assert versions == ["100", "101"]
     stale = [event for event in emitted.of(events.SourceStatus) if event.source == "pods" and event.state == "stale"]
     assert stale and stale[0].error
     assert status(emitted) == ("live", None)
 
 
-@pytest.mark.usefixtures("unpaced")
+@pytest.mark.usefixtures("no_pauses")
 def test_bookmark_updates_the_resource_version(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("bookmarks")
     source.start()
     api.wait_for_watch(path)
-    queries = [query for query in api.asked(path) if query.get("watch")]
+    queries = [query for query in api.queries(path) if query.get("watch")]
     assert [query["resourceVersion"] for query in queries] == ["100", "200"]
     assert all(query["allowWatchBookmarks"] == "true" for query in queries)
 
@@ -116,8 +120,8 @@ def test_missing_role_is_reported_and_recovered_from(api: StubApi, emitted: Emit
     emitted.wait(lambda emitted: status(emitted)[0] == "forbidden")
     assert 'cannot list resource "pods"' in str(status(emitted)[1])
     emitted.wait(lambda emitted: status(emitted) == ("live", None))
-    times = [at for at, asked, _ in api.requests if asked == path]
-    # They are sent a second apart, but a busy machine may delay one of them.
+    times = api.times(path)
+    # The requests are sent a second apart, but a busy machine may delay one of them.
     assert min(after - before for before, after in pairwise(times[:3])) > 0.5
 
 
@@ -133,7 +137,7 @@ def test_requests_after_repeated_410s_are_rate_limited_and_each_list_is_emitted(
     assert status(emitted) == ("live", None)
 
 
-@pytest.mark.usefixtures("unpaced")
+@pytest.mark.usefixtures("no_pauses")
 def test_malformed_line_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play("garbled")
     source.start()
@@ -141,15 +145,15 @@ def test_malformed_line_causes_a_list(api: StubApi, emitted: Emitted, source: Cl
     assert any(event.error and "can't be read" in event.error for event in emitted.of(events.SourceStatus))
 
 
-@pytest.mark.usefixtures("unpaced")
-def test_line_that_is_no_utf_8_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
+@pytest.mark.usefixtures("no_pauses")
+def test_line_that_is_not_utf_8_causes_a_list(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     path = api.play("garbled")
     api.scripts[path][1]["lines"] = ['{"type":"ADDED","object":{"metadata":{"name":"\udcff"}}}']
     source.start()
     emitted.wait(lambda emitted: pods(emitted) == [("pod-2", "Running", True)])
 
 
-def test_object_that_cannot_be_read_is_named_and_hides_no_other(
+def test_unreadable_object_is_named_and_does_not_hide_the_others(
     api: StubApi, emitted: Emitted, source: ClusterSource
 ) -> None:
     path = api.play("replaced")
@@ -160,8 +164,8 @@ def test_object_that_cannot_be_read_is_named_and_hides_no_other(
     source.start()
     emitted.wait(lambda emitted: emitted.of(events.ObjectUnreadable))
     assert pods(emitted) == [("pod-2", "Running", True)]
-    state, error = status(emitted)
-    assert state == "live" and error is not None and error.startswith("odd (and 1 more): ")
+    source_state, error = status(emitted)
+    assert source_state == "live" and error is not None and error.startswith("odd (and 1 more): ")
 
 
 def test_source_is_connecting_while_the_api_server_is_unreachable(emitted: Emitted) -> None:
@@ -181,7 +185,7 @@ def test_line_is_emitted_before_the_next_one_arrives(api: StubApi, emitted: Emit
     for number in range(20):
         line["object"]["metadata"]["resourceVersion"] = str(1000 + number)
         before = len(emitted.of(events.ObjectChanged))
-        stream.line(json.dumps(line))
+        stream.send_line(json.dumps(line))
         emitted.wait(lambda emitted, before=before: len(emitted.of(events.ObjectChanged)) > before)
 
 
@@ -198,20 +202,20 @@ def test_metrics_have_their_timestamp_and_the_version_is_emitted(
     assert emitted.of(events.MetricsSampled)[0].samples[0].timestamp == "2026-11-24T12:01:00Z"
 
 
-@pytest.mark.usefixtures("unpaced")
-def test_stop_interrupts_a_quiet_watch(api: StubApi, emitted: Emitted) -> None:
+@pytest.mark.usefixtures("no_pauses")
+def test_stop_interrupts_a_silent_watch(api: StubApi, emitted: Emitted) -> None:
     source = ClusterSource(Configuration(host=api.url), "flask-mongodb", emitted)
     path = api.play("bookmarks")
     source.start()
     api.wait_for_watch(path)
-    began = time.monotonic()
+    stopped_at = time.monotonic()
     source.stop()
-    assert time.monotonic() - began < 30, "`stop` does not wait for the watch to end"
+    assert time.monotonic() - stopped_at < 30, "`stop` does not wait for the watch to end"
 
 
-def test_pause_is_a_second_per_request_less_the_duration() -> None:
-    for asked in (1, 2, 3):
-        assert all(asked <= pause(asked, 0.0) <= asked * 1.25 for _ in range(100))
+def test_pause_is_a_second_for_each_request_minus_their_duration() -> None:
+    for requests in (1, 2, 3):
+        assert all(requests <= pause(requests, 0.0) <= requests * 1.25 for _ in range(100))
     assert all(0.5 <= pause(1, 0.5) <= 0.75 for _ in range(100))
     assert all(0 <= pause(1, 30.0) <= 0.1 for _ in range(100))
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dashboard.app import create_app
-from dashboard.config import Config
+from dashboard.config import DashboardConfig
 from dashboard.web import auth
 from dashboard.web.auth import FAILURES, FAILURES_SECONDS, AttemptLimit, require
 from tests.dashboard.stubs import OPERATOR, VIEWER
@@ -32,7 +32,7 @@ def sign_in(client: FlaskClient, token: str = OPERATOR) -> str:
 
 def test_without_a_credential_the_page_leads_to_the_login_and_the_api_says_401(client: FlaskClient) -> None:
     page = client.get("/")
-    assert (page.status_code, page.location) == (303, "/login")
+    assert (page.status_code, page.location) == (303, "login")
     answer = client.get("/api/state")
     assert problem(answer) == 401 and answer.headers["WWW-Authenticate"].lower().startswith("bearer")
 
@@ -50,7 +50,7 @@ def test_wrong_header_is_401_even_with_a_good_session(client: FlaskClient, heade
 
 def test_form_login_leads_to_the_page_that_knows_the_role(client: FlaskClient) -> None:
     answer = client.post("/login", data={"token": VIEWER}, headers=ORIGIN)
-    assert (answer.status_code, answer.location) == (303, "/")
+    assert (answer.status_code, answer.location) == (303, "./")
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     page = client.get("/")
@@ -128,7 +128,7 @@ def test_logging_out_needs_this_origin_and_the_csrf_token(client: FlaskClient) -
     assert problem(client.post("/logout", headers={**ORIGIN, "X-CSRF-Token": "wrong"})) == 403
     assert client.get("/").status_code == 200
     answer = client.post("/logout", data={"csrf_token": csrf}, headers=ORIGIN)
-    assert (answer.status_code, answer.location) == (303, "/login")
+    assert (answer.status_code, answer.location) == (303, "login")
     assert client.get("/").status_code == 303
 
 
@@ -136,16 +136,17 @@ def test_login_from_another_origin_is_refused(client: FlaskClient) -> None:
     assert problem(client.post("/login", json={"token": OPERATOR}, headers={"Origin": "http://evil.example"})) == 403
 
 
-def test_session_ends_with_its_token_and_cannot_be_forged(config: Config, app: Flask, client: FlaskClient) -> None:
+def test_session_ends_with_its_token_and_cannot_be_forged(
+    config: DashboardConfig, app: Flask, client: FlaskClient
+) -> None:
     sign_in(client)
-    cookie = client.get_cookie("dashboard")
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie
-    rotated = create_app(replace(config, operator_token="Nw2-pz8Gt4Xk6Lb1Rv7C")).test_client()
-    rotated.set_cookie("dashboard", cookie.value)
-    assert problem(rotated.get("/api/state")) == 401
-    other_key = create_app(replace(config, session_key="Ot7-mc3Hy9Jd5Wq1Ke8F")).test_client()
-    other_key.set_cookie("dashboard", cookie.value)
-    assert problem(other_key.get("/api/state")) == 401
+    for change in ({"operator_token": "Nw2-pz8Gt4Xk6Lb1Rv7C"}, {"session_key": "Ot7-mc3Hy9Jd5Wq1Ke8F"}):
+        changed = create_app(replace(config, **change))
+        other = changed.test_client()
+        other.set_cookie(changed.config["SESSION_COOKIE_NAME"], cookie.value)
+        assert problem(other.get("/api/state")) == 401
 
 
 def test_viewer_may_not_use_operator_routes(app: Flask, client: FlaskClient) -> None:
@@ -173,9 +174,9 @@ def test_every_response_has_a_strict_content_security_policy(client: FlaskClient
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_strange_host_does_not_get_into_the_policy(client: FlaskClient) -> None:
-    policy = client.get("/login", headers={"Host": "a;script-src"}).headers["Content-Security-Policy"]
-    assert "script-src" not in policy
+def test_strange_host_is_misdirected_and_does_not_get_into_the_policy(client: FlaskClient) -> None:
+    answer = client.get("/login", headers={"Host": "a;script-src"})
+    assert problem(answer) == 421 and "script-src" not in answer.headers["Content-Security-Policy"]
 
 
 def test_unknown_paths_and_methods_are_problems(client: FlaskClient) -> None:

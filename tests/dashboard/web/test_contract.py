@@ -1,10 +1,8 @@
-"""What the dashboard says on the wire is what dashboard/core/contract.py says that it says."""
+"""The dashboard's responses and messages, checked against dashboard/core/contract.py."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
-from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
@@ -12,88 +10,71 @@ import socketio
 
 from dashboard.core import contract
 from dashboard.core.diff import patch
-from tests.dashboard.stubs import OPERATOR, Served
+from tests.dashboard.process import DashboardProcess
+from tests.dashboard.stubs import AS_OPERATOR, wait_until
 
 T = TypeVar("T")
-SPEED = "30"
-END_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    made = Served(5, MOCK_SPEED=SPEED, MOCK_OUTCOME="fail")
-    made.wait_until_ready()
-    yield made
-    made.stop()
-
-
-def ask(served: Served, method: str, path: str, body: object = None) -> Any:
-    headers = {"Authorization": f"Bearer {OPERATOR}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = Request(f"{served.url}{path}", data, headers, method=method)  # noqa: S310
-    with urlopen(request, timeout=10) as answer:  # noqa: S310
-        return json.load(answer)
+def dashboard() -> Iterator[DashboardProcess]:
+    with DashboardProcess(5, MOCK_SPEED="30", MOCK_OUTCOME="fail") as process:
+        yield process
 
 
 def checked(value: Any, type_: type[T]) -> T:
-    """The value as this type: strictly, unknown fields refused."""
+    """Convert the value to the type. Unknown fields and other types are errors."""
     return msgspec.convert(value, type_, strict=True)
 
 
 @pytest.fixture(scope="module")
-def proved(served: Served) -> Served:
-    """Both demos have run, and a load by hand goes on."""
+def used_dashboard(dashboard: DashboardProcess) -> DashboardProcess:
+    """The dashboard after a run of each demo, during a manual load."""
     for demo in ("persistence", "autoscale"):
-        run = ask(served, "POST", "/api/runs", {"demo": demo})["id"]
-        end = time.monotonic() + END_SECONDS
-        while ask(served, "GET", f"/api/runs/{run}")["verdict"] == "running":
-            assert time.monotonic() < end
-            time.sleep(0.2)
-    time.sleep(0.5)  # the lease is given back after the verdict
-    ask(served, "PUT", "/api/load", {"rate": 20, "duration": 60})
-    return served
+        run = dashboard.request("POST", "/api/runs", {"demo": demo})["id"]
+        wait_until(lambda run=run: dashboard.request("GET", f"/api/runs/{run}")["verdict"] != "running")
+    time.sleep(0.5)  # the lease is released after the verdict
+    dashboard.request("PUT", "/api/load", {"rate": 20, "duration": 60})
+    return dashboard
 
 
 @pytest.mark.slow
-def test_state_before_and_after_everything_was_used(served: Served, proved: Served) -> None:
-    state = checked(ask(proved, "GET", "/api/state"), contract.State)
+def test_state_matches_the_contract(used_dashboard: DashboardProcess) -> None:
+    state = checked(used_dashboard.request("GET", "/api/state"), contract.State)
     assert state.run and state.load and state.mongo and state.autoscaler and state.runs[0].lines
     assert {run.demo for run in state.runs} == {"persistence", "autoscale"}
 
 
 @pytest.mark.slow
-def test_runs_demos_and_the_audit(proved: Served) -> None:
-    rows = checked(ask(proved, "GET", "/api/runs"), list[contract.RunRow])
+def test_runs_demos_and_audit_match_the_contract(used_dashboard: DashboardProcess) -> None:
+    rows = checked(used_dashboard.request("GET", "/api/runs"), list[contract.RunRow])
     assert any(row.owed for row in rows)
     for row in rows:
-        assert checked(ask(proved, "GET", f"/api/runs/{row.id}"), contract.RunView).evidence
-    demos = checked(ask(proved, "GET", "/api/demos"), list[contract.DemoView])
+        assert checked(used_dashboard.request("GET", f"/api/runs/{row.id}"), contract.RunView).evidence
+    demos = checked(used_dashboard.request("GET", "/api/demos"), list[contract.DemoView])
     for demo in demos:
         for option in demo.options:
             checked(option, contract.ChoiceOption if "choices" in option else contract.NumberOption)
     fields = {demo.id: {field.name for field in demo.evidence} for demo in demos}
     for row in rows:
-        assert ask(proved, "GET", f"/api/runs/{row.id}")["evidence"].keys() <= fields[row.demo]
-    assert checked(ask(proved, "GET", "/api/audit"), list[contract.ActionView])
+        assert used_dashboard.request("GET", f"/api/runs/{row.id}")["evidence"].keys() <= fields[row.demo]
+    assert checked(used_dashboard.request("GET", "/api/audit"), list[contract.ActionView])
 
 
 @pytest.mark.slow
-def test_socket_s_messages_build_the_state(proved: Served) -> None:
-    got: list[tuple[str, Any]] = []
+def test_messages_match_the_contract_and_build_the_state(used_dashboard: DashboardProcess) -> None:
+    received: list[tuple[str, Any]] = []
+    types = {"snapshot": contract.SnapshotMessage, "patch": contract.PatchMessage, "tick": contract.TickMessage}
     client = socketio.Client()
-    for name in ("snapshot", "patch", "tick"):
-        client.on(name, lambda message, name=name: got.append((name, message)))
-    client.connect(proved.url, headers={"Authorization": f"Bearer {OPERATOR}"}, transports=["websocket"])
+    for name in types:
+        client.on(name, lambda message, name=name: received.append((name, message)))
+    client.connect(used_dashboard.url, headers=AS_OPERATOR, transports=["websocket"])
     try:
-        end = time.monotonic() + END_SECONDS
-        while {name for name, _ in got} < {"snapshot", "patch", "tick"} or got[-1][0] != "tick":
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        wait_until(lambda: {name for name, _ in received} == set(types) and received[-1][0] == "tick")
     finally:
         client.disconnect()
-    types = {"snapshot": contract.SnapshotMessage, "patch": contract.PatchMessage, "tick": contract.TickMessage}
     state: Any = None
-    for name, message in list(got):
+    for name, message in list(received):
         checked(message, types[name])
         if name == "snapshot":
             state = message["state"]

@@ -1,4 +1,4 @@
-"""A page's WebSocket, with a client that does what no page does."""
+"""A page's WebSocket, with a client that breaks its limits."""
 
 import socket
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ HANDSHAKE = {
 
 
 @pytest.fixture
-def both() -> Iterator[tuple[socket.socket, BoundedWebSocket]]:
-    """A client's socket, after the handshake, and the server's side of it."""
+def connected() -> Iterator[tuple[socket.socket, BoundedWebSocket]]:
+    """A client's socket after the handshake, and the server's WebSocket."""
     client, server = socket.socketpair()
     client.settimeout(10)
     with client, server:
@@ -44,28 +44,30 @@ def test_message_of_a_page_is_expected(message: str) -> None:
         "44{}", '451-["seen"]', '46["seen"]', '42["seen",', "42" + "[" * 5000, r'42["seen","\ud800"]',
     ],
 )  # fmt: skip
-def test_any_other_message_is_not(message: Any) -> None:
+def test_any_other_message_is_unexpected(message: Any) -> None:
     assert not is_expected(message)
 
 
-def test_messages_are_taken_in_their_order_until_one_is_no_page_s(both: tuple[socket.socket, BoundedWebSocket]) -> None:
-    client, page = both
+def test_messages_are_received_in_order_until_an_unexpected_one(
+    connected: tuple[socket.socket, BoundedWebSocket]
+) -> None:
+    client, page = connected
     adapter = PageSocket(lambda _: None, None)
     adapter._socket = page
     client.sendall(frame(b"3") + frame(b"40") + frame(b'42["connect",{}]') + frame(b"3"))
     assert [adapter.wait(), adapter.wait(), adapter.wait()] == ["3", "40", None]
 
 
-def test_message_without_an_end_ends_the_connection(both: tuple[socket.socket, BoundedWebSocket]) -> None:
-    client, page = both
+def test_message_without_an_end_ends_the_connection(connected: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = connected
     client.sendall(frame(b"42", last=False))
     assert send_until_closed(client, frame(b"x" * 4000, CONTINUATION, last=False), 64 << 20) < 4 << 20
     page.thread.join(10)
     assert not page.connected and not page.input_buffer
 
 
-def test_messages_that_nobody_handles_end_the_connection(both: tuple[socket.socket, BoundedWebSocket]) -> None:
-    client, page = both
+def test_too_many_unhandled_messages_end_the_connection(connected: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = connected
     assert send_until_closed(client, frame(b'42["snapshot"]') * 100, 64 << 20) < 4 << 20
     page.thread.join(10)
     assert not page.connected and MOST_WAITING < len(page.input_buffer) < MOST_WAITING + 1000

@@ -1,4 +1,4 @@
-"""Sessions behind proxies, and their end."""
+"""Sessions: behind proxies, and after a logout."""
 
 import pytest
 from flask import Flask
@@ -11,41 +11,41 @@ BASIC = {"Authorization": "Basic YTpi"}
 
 
 def sign_in(client: FlaskClient) -> dict[str, str]:
-    """Sign in, and return the headers of a request that changes something."""
+    """Log in. Return the headers that a change needs."""
     assert client.post("/login", json={"token": OPERATOR}).status_code == 204
     with client.session_transaction() as session:
         return {"Origin": "http://localhost", "X-CSRF-Token": session["csrf"]}
 
 
-def test_session_counts_beside_a_proxys_basic_authorization(client: FlaskClient) -> None:
+def test_basic_authorization_of_a_proxy_does_not_replace_the_session(client: FlaskClient) -> None:
     assert client.get("/api/state", headers=BASIC).status_code == 401
-    own = sign_in(client)
+    headers = sign_in(client)
     assert client.get("/api/state", headers=BASIC).status_code == 200
     assert client.get("/api/state", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert client.post("/logout", headers=BASIC, json={}).status_code == 403  # no exception from the CSRF check
-    assert client.post("/logout", headers=own | BASIC, json={}).status_code == 204
+    assert client.post("/logout", headers=BASIC, json={}).status_code == 403  # the CSRF check applies
+    assert client.post("/logout", headers=headers | BASIC, json={}).status_code == 204
 
 
-def test_logged_out_cookie_is_worth_nothing(app: Flask, client: FlaskClient) -> None:
-    own = sign_in(client)
-    cookie = client.get_cookie("dashboard")
+def test_cookie_is_invalid_after_the_logout(app: Flask, client: FlaskClient) -> None:
+    headers = sign_in(client)
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie
     other = app.test_client()
     sign_in(other)
-    assert client.post("/logout", headers=own, json={}).status_code == 204
-    client.set_cookie("dashboard", cookie.value)
+    assert client.post("/logout", headers=headers, json={}).status_code == 204
+    client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie.value)
     assert client.get("/api/state").status_code == 401
-    assert client.delete("/api/runs/none", headers=own).status_code == 401
+    assert client.delete("/api/runs/none", headers=headers).status_code == 401
     assert other.get("/api/state").status_code == 200
 
 
-def test_logout_with_a_token_ends_no_session(client: FlaskClient) -> None:
+def test_logout_with_a_token_does_not_affect_sessions(client: FlaskClient) -> None:
     assert client.post("/logout", headers={"Authorization": f"Bearer {OPERATOR}"}, json={}).status_code == 204
     sign_in(client)
     assert client.get("/api/state").status_code == 200
 
 
-def test_ended_sessions_are_forgotten_after_the_life_of_a_cookie() -> None:
+def test_ended_sessions_are_kept_for_the_lifetime_of_a_cookie() -> None:
     now = 0.0
     ended = EndedSessions(lambda: now)
     for number in range(5_000):
@@ -75,12 +75,11 @@ def test_ended_sessions_are_forgotten_after_the_life_of_a_cookie() -> None:
         ("http://[::1]", "[::1]:80", True),
     ],
 )
-def test_origin_belongs_to_the_host_that_served_it(origin: str, host: str, same: bool) -> None:
+def test_origin_is_compared_with_the_host(origin: str, host: str, same: bool) -> None:
     assert is_origin_of(origin, host) is same
 
 
 def test_login_with_deeply_nested_json_is_400(client: FlaskClient) -> None:
-    deep = client.post("/login", data="[" * 4_000, content_type="application/json")
-    assert deep.status_code == 400
-    deeper = client.post("/login", data="[" * 60_000, content_type="application/json")
-    assert deeper.status_code == 400
+    for depth in (4_000, 60_000):
+        answer = client.post("/login", data="[" * depth, content_type="application/json")
+        assert answer.status_code == 400

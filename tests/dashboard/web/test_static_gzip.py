@@ -1,4 +1,4 @@
-"""The page and its files come gzipped to those who take it."""
+"""Gzipped responses: the page and its static files."""
 
 import gzip
 from typing import Any
@@ -13,29 +13,29 @@ PATH = "/static/js/main.js"
 
 
 def get(client: FlaskClient, **headers: Any) -> TestResponse:
-    """The answer, read whole and closed."""
+    """Return the response, completely read and closed."""
     with client.get(PATH, headers={name.replace("_", "-"): value for name, value in headers.items()}) as answer:
         answer.get_data()
         return answer
 
 
 def uncommented(script: bytes) -> list[bytes]:
-    """The script's lines, those with a comment only as empty ones."""
+    """Return the script's lines, with empty lines instead of comments."""
     return [b"" if line.strip().startswith(b"//") else line for line in script.splitlines()]
 
 
 def test_file_is_gzipped_if_accepted(client: FlaskClient) -> None:
     plain = get(client)
     for _ in range(2):
-        packed = get(client, Accept_Encoding="gzip, br")
-        assert packed.headers["Content-Encoding"] == "gzip" and packed.headers["Vary"] == "Accept-Encoding"
-        assert uncommented(gzip.decompress(packed.data)) == uncommented(plain.data)
-        assert b"\n//" in plain.data and b"\n//" not in gzip.decompress(packed.data)
-        assert int(packed.headers["Content-Length"]) == len(packed.data)
+        gzipped = get(client, Accept_Encoding="gzip, br")
+        assert gzipped.headers["Content-Encoding"] == "gzip" and gzipped.headers["Vary"] == "Accept-Encoding"
+        assert uncommented(gzip.decompress(gzipped.data)) == uncommented(plain.data)
+        assert b"\n//" in plain.data and b"\n//" not in gzip.decompress(gzipped.data)
+        assert int(gzipped.headers["Content-Length"]) == len(gzipped.data)
     assert "Content-Encoding" not in plain.headers
 
 
-def test_file_is_compressed_once_whatever_its_path(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_compressed_once_for_all_of_its_paths(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def compress(*args: Any, **kwargs: Any) -> bytes:
         compressed.append(gzip_compress(*args, **kwargs))
         return compressed[-1]
@@ -58,7 +58,7 @@ def test_file_is_sent_uncompressed_if_gzip_is_refused(client: FlaskClient) -> No
     assert "Content-Encoding" not in get(client, Accept_Encoding="gzip;q=0, identity").headers
 
 
-def test_page_is_gzipped_anew_with_its_own_token(client: FlaskClient) -> None:
+def test_page_is_gzipped_with_its_own_csrf_token(client: FlaskClient) -> None:
     pages = []
     for _ in range(2):
         client.post("/login", json={"token": VIEWER})

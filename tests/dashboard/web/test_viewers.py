@@ -1,4 +1,4 @@
-"""Viewers as Socket.IO has them, without a server: what waits for them, and what is left of those that go."""
+"""The viewers' Socket.IO connections, without a server: their queues, and their cleanup."""
 
 import socket
 from collections.abc import Iterator
@@ -17,83 +17,83 @@ from dashboard.web.sockets import Sockets
 from tests.dashboard.stubs import VIEWER
 
 
-class Joined:
-    """Lets pages join, each over a socket of its own."""
+class Pages:
+    """Pages that join over socket pairs."""
 
     def __init__(self, app: Flask) -> None:
         self.sockets: Sockets = app.extensions["sockets"]
         self.hub = app.extensions["hub"]
         self.hub._broadcaster = self.sockets
         self.server = self.sockets._io.server
-        self.clients: list[socket.socket] = []
+        self.connections: list[socket.socket] = []
         self._environ = EnvironBuilder(headers={"Authorization": f"Bearer {VIEWER}"}).get_environ() | {"flask.app": app}
 
     def join(self) -> Socket:
         client, connection = socket.socketpair(socket.AF_UNIX)
         client.settimeout(10)
-        self.clients += [client, connection]
-        page = Socket(self.server.eio, f"sid{len(self.clients)}")
+        self.connections += [client, connection]
+        page = Socket(self.server.eio, f"sid{len(self.connections)}")
         self.server.eio.sockets[page.sid] = page
         self.sockets._joining[connection] = 0.0
         self.server.eio._trigger_event("connect", page.sid, self._environ | {"gunicorn.socket": connection})
         self.server.eio._trigger_event("message", page.sid, "0")
         return page
 
-    def say(self, page: Socket, message: str) -> None:
+    def send(self, page: Socket, message: str) -> None:
         self.server.eio._trigger_event("message", page.sid, message)
 
     def is_disconnected(self, number: int) -> bool:
-        self.clients[2 * number].setblocking(False)
+        self.connections[2 * number].setblocking(False)
         try:
-            return self.clients[2 * number].recv(1) == b""
+            return self.connections[2 * number].recv(1) == b""
         except BlockingIOError:
             return False
 
 
 @pytest.fixture
-def joined(app: Flask) -> Iterator[Joined]:
-    made = Joined(app)
-    yield made
-    for each in made.clients:
-        each.close()
+def pages(app: Flask) -> Iterator[Pages]:
+    pages = Pages(app)
+    yield pages
+    for connection in pages.connections:
+        connection.close()
 
 
-def test_page_for_which_most_waits_is_disconnected(joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_with_the_longest_queue_is_disconnected(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets_module, "MOST_WAITING_BYTES", 100_000)
-    pages = [joined.join() for _ in range(3)]
-    shared = Packet(MESSAGE, "x" * 60_000)
-    for page in pages:
-        page.queue.put(shared)  # as a patch, which is one for all
-    joined.sockets.tick(b"{}")
-    assert [joined.is_disconnected(number) for number in range(3)] == [False] * 3
-    pages[1].queue.put(Packet(MESSAGE, "x" * 60_000))
-    joined.sockets.tick(b"{}")
-    assert [joined.is_disconnected(number) for number in range(3)] == [False, True, False]
+    sockets = [pages.join() for _ in range(3)]
+    broadcast = Packet(MESSAGE, "x" * 60_000)
+    for page in sockets:
+        page.queue.put(broadcast)  # like a patch, whose packet all pages share
+    pages.sockets.tick(b"{}")
+    assert [pages.is_disconnected(number) for number in range(3)] == [False] * 3
+    sockets[1].queue.put(Packet(MESSAGE, "x" * 60_000))
+    pages.sockets.tick(b"{}")
+    assert [pages.is_disconnected(number) for number in range(3)] == [False, True, False]
 
 
-def test_page_that_leaves_is_disconnected_and_forgotten(joined: Joined) -> None:
-    page = joined.join()
-    assert joined.hub.viewers() == 1 and not joined.sockets._joining
-    joined.say(page, "1")
-    assert joined.is_disconnected(0)
-    assert joined.hub.viewers() == 0 and not joined.sockets._connections and not joined.sockets._sessions
+def test_page_that_leaves_is_disconnected_and_removed(pages: Pages) -> None:
+    page = pages.join()
+    assert pages.hub.viewers() == 1 and not pages.sockets._joining
+    pages.send(page, "1")
+    assert pages.is_disconnected(0)
+    assert pages.hub.viewers() == 0 and not pages.sockets._connections and not pages.sockets._sessions
 
 
-def test_failed_handshake_leaves_nothing(joined: Joined) -> None:
+def test_failed_handshake_leaves_nothing(pages: Pages) -> None:
     client, connection = socket.socketpair()
-    joined.clients += [client, connection]
-    page = Socket(joined.server.eio, "sid")
-    joined.server.eio.sockets["sid"] = page
-    joined.server.eio._trigger_event("connect", "sid", {})
+    pages.connections += [client, connection]
+    page = Socket(pages.server.eio, "sid")
+    pages.server.eio.sockets["sid"] = page
+    pages.server.eio._trigger_event("connect", "sid", {})
     with pytest.raises(RemoteProtocolError):
-        PageSocket(page._websocket_handler, joined.server.eio)({"gunicorn.socket": connection}, None)
-    assert not joined.server.eio.sockets and not joined.server.environ
+        PageSocket(page._websocket_handler, pages.server.eio)({"gunicorn.socket": connection}, None)
+    assert not pages.server.eio.sockets and not pages.server.environ
 
 
-def test_page_beyond_the_cap_is_forgotten_and_soon_disconnected(joined: Joined, config: Any) -> None:
+def test_page_over_the_cap_is_removed_and_disconnected_with_the_next_tick(pages: Pages, config: Any) -> None:
     for _ in range(config.viewers + 1):
-        joined.join()
-    assert joined.hub.viewers() == config.viewers
-    assert len(joined.sockets._connections) == len(joined.sockets._sessions) == config.viewers
-    joined.sockets.tick(b"{}")
-    assert joined.is_disconnected(config.viewers) and not joined.is_disconnected(0)
+        pages.join()
+    assert pages.hub.viewers() == config.viewers
+    assert len(pages.sockets._connections) == len(pages.sockets._sessions) == config.viewers
+    pages.sockets.tick(b"{}")
+    assert pages.is_disconnected(config.viewers) and not pages.is_disconnected(0)

@@ -1,4 +1,4 @@
-"""Documents over HTTP, on a real MongoDB."""
+"""The routes of documents, on a real MongoDB."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pymongo.collection import Collection
 
 from service import document
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
-from tests.service.serving import wait_until
+from tests.service.process import wait_until
 from tests.service.test_filter import INJECTIONS
 from tools.local.mongod import Mongod
 
@@ -36,34 +36,34 @@ MEBIBYTE = 1024 * 1024
 
 
 def test_posted_document_is_returned(client: FlaskClient) -> None:
-    answer = client.post("/data", json={"key": "value"})
-    assert answer.status_code == 201
-    identity = answer.get_json()["id"]
+    response = client.post("/data", json={"key": "value"})
+    assert response.status_code == 201
+    identity = response.get_json()["id"]
     assert ObjectId.is_valid(identity)
-    assert answer.headers["Location"] == f"/data/{identity}"
+    assert response.headers["Location"] == f"/data/{identity}"
     assert client.get(f"/data/{identity}").get_json() == {"_id": identity, "key": "value"}
     assert client.get("/data").get_json() == [{"_id": identity, "key": "value"}]
 
 
-def test_newest_come_first_even_within_one_second(client: FlaskClient) -> None:
+def test_newest_documents_come_first_even_within_one_second(client: FlaskClient) -> None:
     for number in range(30):
         client.post("/data", json={"number": number})
     assert [each["number"] for each in client.get("/data").get_json()] == list(reversed(range(30)))
 
 
-def test_no_documents_are_an_empty_list(client: FlaskClient) -> None:
-    answer = client.get("/data")
-    assert (answer.status_code, answer.get_json(), answer.headers.get("Link")) == (200, [], None)
+def test_empty_collection_is_an_empty_list(client: FlaskClient) -> None:
+    response = client.get("/data")
+    assert (response.status_code, response.get_json(), response.headers.get("Link")) == (200, [], None)
 
 
-def test_page_has_100_documents_unless_asked_otherwise(client: FlaskClient, collection: Documents) -> None:
+def test_page_has_100_documents_by_default(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"number": number} for number in range(1001)])
     assert len(client.get("/data").get_json()) == 100
     assert len(client.get("/data?limit=1").get_json()) == 1
     assert len(client.get("/data?limit=1000").get_json()) == 1000
 
 
-def test_next_links_lead_through_every_document_once(client: FlaskClient, collection: Documents) -> None:
+def test_next_links_lead_to_every_document_once(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"number": number} for number in range(10)])
     collection.insert_many([{"_id": foreign} for foreign in ("text", 5, 7.5, True, datetime.datetime(2020, 1, 1))])
     assert len(_pages(client, "/data?limit=1")) == 15
@@ -74,14 +74,15 @@ def test_next_links_lead_through_every_document_once(client: FlaskClient, collec
     assert {"text", "5", "7.5", "true", '{"$date":"2020-01-01T00:00:00Z"}'} < set(seen)
 
 
-def test_next_links_lead_past_ids_that_json_lacks(client: FlaskClient, collection: Documents) -> None:
-    ids: list[Any] = [math.nan, bson.Code("x"), bson.Code("x", {"y": 1}), {"$ref": "x", "$id": 1}, bson.DatetimeMS(2**62)]
+def test_next_links_pass_ids_of_bson_types(client: FlaskClient, collection: Documents) -> None:
+    ids: list[Any] = [math.nan, bson.Code("x"), bson.Code("x", {"y": 1}), {"$ref": "x", "$id": 1}]
+    ids.append(bson.DatetimeMS(2**62))
     collection.insert_many([{"_id": id_} for id_ in [*ids, "text", 5, bson.MinKey(), bson.MaxKey()]])
     seen = [each["_id"] for page in _pages(client, "/data?limit=1") for each in page]
     assert len(seen) == len(set(seen)) == 9
 
 
-def test_document_that_cannot_be_decoded_hides_no_other(client: FlaskClient, collection: Documents) -> None:
+def test_undecodable_document_does_not_hide_others(client: FlaskClient, collection: Documents) -> None:
     first, broken, last = ObjectId(), ObjectId(), ObjectId()
     # A binary of the deprecated subtype 2 repeats its length, which no server compares.
     body = b"\x07_id\x00" + broken.binary + b"\x05key\x00" + b"\x07\x00\x00\x00\x02\x63\x00\x00\x00abc"
@@ -96,8 +97,8 @@ def test_document_that_cannot_be_decoded_hides_no_other(client: FlaskClient, col
     assert client.delete(f"/data/{broken}").status_code == 204
 
 
-def test_page_that_must_wait_too_long_for_others_is_503(mongod: Mongod) -> None:
-    app = create_app(Config(mongod.uri, request_deadline=0.2))
+def test_page_that_waits_too_long_for_other_pages_is_503(mongod: Mongod) -> None:
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_PAGES):
@@ -112,7 +113,7 @@ def test_full_last_page_has_no_next_link(client: FlaskClient, collection: Docume
     assert [len(page) for page in _pages(client, "/data?limit=3")] == [3]
 
 
-def test_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient, collection: Documents) -> None:
+def test_page_over_16_megabytes_ends_early_with_a_next_link(client: FlaskClient, collection: Documents) -> None:
     for _ in range(3):
         collection.insert_one({"text": "x" * 9_000_000})
     assert [len(page) for page in _pages(client, "/data")] == [1, 1, 1]
@@ -120,14 +121,14 @@ def test_page_beyond_16_megabytes_ends_early_and_links_on(client: FlaskClient, c
 
 def test_page_of_large_documents_ends_at_four_megabytes(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"text": "x" * 1_000_000} for _ in range(10)])
-    client.get("/data")  # tells how large they are
+    client.get("/data")  # the service learns the documents' size
     assert [len(page) for page in _pages(client, "/data")] == [4, 4, 2]
     collection.delete_many({})
     collection.insert_many([{} for _ in range(10)])
     assert [len(page) for page in _pages(client, "/data")] == [10]
 
 
-def test_text_that_looks_like_an_id_is_read_by_it(client: FlaskClient, collection: Documents) -> None:
+def test_document_with_a_text_id_of_24_digits_is_found(client: FlaskClient, collection: Documents) -> None:
     identity = "65f0c0ffee65f0c0ffee65f0"
     collection.insert_one({"_id": identity, "key": "text"})
     assert [row["_id"] for row in client.get("/data").get_json()] == [identity]
@@ -165,9 +166,9 @@ def test_text_that_looks_like_an_id_is_read_by_it(client: FlaskClient, collectio
         "filter=" + quote('{"a":"' + "x" * 4096 + '"}'),
     ],
 )
-def test_bad_query_is_refused_and_never_guessed_at(client: FlaskClient, query: str) -> None:
-    answer = client.get(f"/data?{query}")
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+def test_invalid_query_is_400(client: FlaskClient, query: str) -> None:
+    response = client.get(f"/data?{query}")
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
 
 
 FILTERED = [
@@ -179,7 +180,7 @@ FILTERED = [
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("condition", "found"),
     [
         ({}, [3, 2, 1, 0]),
         ({"n": 1}, [0]),
@@ -205,21 +206,21 @@ FILTERED = [
         ({"word": "one' || '1'=='1"}, []),
     ],
 )
-def test_filter_leaves_the_documents_that_meet_it(
-    client: FlaskClient, collection: Documents, asked: dict[str, Any], found: list[int]
+def test_filter_returns_the_matching_documents(
+    client: FlaskClient, collection: Documents, condition: dict[str, Any], found: list[int]
 ) -> None:
     collection.insert_many([{"place": place, **each} for place, each in enumerate(FILTERED)])
-    answer = client.get("/data", query_string={"filter": json.dumps(asked)})
-    assert answer.status_code == 200, answer.text
-    assert [each["place"] for each in answer.get_json()] == found
+    response = client.get("/data", query_string={"filter": json.dumps(condition)})
+    assert response.status_code == 200, response.text
+    assert [each["place"] for each in response.get_json()] == found
 
 
-def test_ids_are_filtered_as_they_are_shown(client: FlaskClient) -> None:
+def test_id_filter_takes_ids_as_json_shows_them(client: FlaskClient) -> None:
     first, second, third = (client.post("/data", json={}).get_json()["id"] for _ in range(3))
 
     def found(condition: object) -> list[str]:
-        answer = client.get("/data", query_string={"filter": json.dumps({"_id": condition})})
-        return [each["_id"] for each in answer.get_json()]
+        response = client.get("/data", query_string={"filter": json.dumps({"_id": condition})})
+        return [each["_id"] for each in response.get_json()]
 
     assert found(second) == found(second.upper()) == [second]
     assert found({"$in": [third, first, "other"]}) == [third, first]
@@ -228,7 +229,7 @@ def test_ids_are_filtered_as_they_are_shown(client: FlaskClient) -> None:
     assert found({"$ne": first}) == [third, second]
 
 
-def test_filter_holds_through_all_pages(client: FlaskClient, collection: Documents) -> None:
+def test_filter_applies_to_all_pages(client: FlaskClient, collection: Documents) -> None:
     collection.insert_many([{"_id": foreign, "even": True} for foreign in ("text", 5, 7.5)])
     collection.insert_many([{"number": number, "even": number % 2 == 0} for number in range(20)])
     query = urlencode({"filter": '{"even": true, "a&b": {"$exists": false}}', "limit": 3})
@@ -239,22 +240,22 @@ def test_filter_holds_through_all_pages(client: FlaskClient, collection: Documen
     assert len({each["_id"] for each in found}) == 13
 
 
-def test_filter_and_a_position_go_together(client: FlaskClient) -> None:
+def test_filter_and_before_combine(client: FlaskClient) -> None:
     ids = [client.post("/data", json={"n": number}).get_json()["id"] for number in range(4)]
     query = {"filter": json.dumps({"_id": {"$gte": ids[1]}}), "before": ids[3]}
     assert [each["n"] for each in client.get("/data", query_string=query).get_json()] == [2, 1]
 
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
-@pytest.mark.parametrize(("text", "named"), INJECTIONS)
-def test_injected_operator_is_refused_by_name(client: FlaskClient, path: str, text: str, named: str) -> None:
-    answer = client.get(path, query_string={"filter": text})
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
-    assert f'"{named}"' in answer.get_json()["detail"]
+@pytest.mark.parametrize(("text", "operator"), INJECTIONS)
+def test_injected_operator_is_400_with_its_name(client: FlaskClient, path: str, text: str, operator: str) -> None:
+    response = client.get(path, query_string={"filter": text})
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
+    assert f'"{operator}"' in response.get_json()["detail"]
 
 
 @pytest.mark.parametrize("query", ["filter[$ne]=1", "filter[a][$gt]=", "filter.a=1", "a[$ne]=1"])
-def test_filter_in_brackets_is_no_parameter(client: FlaskClient, query: str) -> None:
+def test_bracket_syntax_of_filters_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/data?{query}").status_code == 400
 
 
@@ -277,30 +278,30 @@ FILTERS = st.recursive(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(FILTERS)
-def test_whatever_filter_is_let_through_is_answered(client: FlaskClient, asked: dict[str, Any]) -> None:
-    answer = client.get("/data", query_string={"filter": json.dumps(asked)})
-    assert answer.status_code in (200, 400), answer.text
+def test_any_filter_is_200_or_400(client: FlaskClient, condition: dict[str, Any]) -> None:
+    response = client.get("/data", query_string={"filter": json.dumps(condition)})
+    assert response.status_code in (200, 400), response.text
 
 
-def test_search_that_takes_too_long_is_ended_and_says_so(mongod: Mongod, collection: Documents) -> None:
+def test_slow_search_is_cancelled_and_504(mongod: Mongod, collection: Documents) -> None:
     for _ in range(9):
         collection.insert_many([{"list": [*range(1000)]} for _ in range(1000)])
-    app = create_app(Config(mongod.uri, collection.database.name, request_deadline=0.5))
+    app = create_app(ServiceConfig(mongod.uri, collection.database.name, request_deadline=0.5))
     try:
         impatient = app.test_client()
         wait_until(lambda: impatient.get("/data?limit=1").status_code == 200, 30)
         slow = {"$or": [{"list": {"$in": [*range(start, start + 100)]}} for start in range(1000, 1700, 100)]}
-        answer = impatient.get("/data", query_string={"filter": orjson.dumps(slow)})
-        assert (answer.status_code, answer.content_type) == (504, "application/problem+json")
-        assert "in time" in answer.get_json()["detail"] and "outcome" not in answer.get_json()
-        wait_until(lambda: not _searches(collection), 30)
+        response = impatient.get("/data", query_string={"filter": orjson.dumps(slow)})
+        assert (response.status_code, response.content_type) == (504, "application/problem+json")
+        assert "in time" in response.get_json()["detail"] and "outcome" not in response.get_json()
+        wait_until(lambda: not _running_queries(collection), 30)
     finally:
         app.extensions["service"].store.close()
         collection.drop()
 
 
-def test_searches_leave_other_pages_their_places(mongod: Mongod) -> None:
-    app = create_app(Config(mongod.uri, request_deadline=0.2))
+def test_searches_do_not_occupy_the_places_of_pages(mongod: Mongod) -> None:
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_SEARCHES):
@@ -313,12 +314,12 @@ def test_searches_leave_other_pages_their_places(mongod: Mongod) -> None:
 
 @pytest.mark.parametrize("path", ["/data/short", f"/data/{ID}", "/data/" + "g" * 24, "/nowhere", "/data/"])
 def test_unknown_document_is_404(client: FlaskClient, path: str) -> None:
-    answer = client.get(path)
-    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
-    assert answer.get_json()["status"] == 404
+    response = client.get(path)
+    assert (response.status_code, response.content_type) == (404, "application/problem+json")
+    assert response.get_json()["status"] == 404
 
 
-def test_same_document_again_under_its_own_id_is_200(client: FlaskClient, collection: Documents) -> None:
+def test_retry_with_the_same_id_and_document_is_200(client: FlaskClient, collection: Documents) -> None:
     sent = {"_id": ID.upper(), "a": 1, "b": [1.5, True]}
     assert client.post("/data", json=sent).status_code == 201
     again = client.post("/data", data=json.dumps(dict(reversed(sent.items()))), content_type="application/json")
@@ -332,46 +333,46 @@ def test_different_document_under_a_taken_id_is_409(
     client: FlaskClient, collection: Documents, other: dict[str, Any]
 ) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
-    answer = client.post("/data", json={"_id": ID, **other})
-    assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
+    response = client.post("/data", json={"_id": ID, **other})
+    assert (response.status_code, response.content_type) == (409, "application/problem+json")
     assert collection.find_one() == {"_id": ObjectId(ID), "a": 1}
 
 
 @pytest.mark.parametrize("bad", [1, None, "short", {"$oid": ID}, ID + "\n"])
-def test_id_that_is_none_is_422(client: FlaskClient, collection: Documents, bad: object) -> None:
-    answer = client.post("/data", json={"_id": bad})
-    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+def test_invalid_id_is_422(client: FlaskClient, collection: Documents, bad: object) -> None:
+    response = client.post("/data", json={"_id": bad})
+    assert (response.status_code, response.content_type) == (422, "application/problem+json")
     assert collection.count_documents({}) == 0
 
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
-def test_put_replaces_the_whole_document_and_may_be_repeated(client: FlaskClient, path: str) -> None:
+def test_put_replaces_the_whole_document_and_is_idempotent(client: FlaskClient, path: str) -> None:
     identity = client.post(path, json={"old": 1, "both": 1}).get_json()["id"]
     for own in ({}, {"_id": identity}, {"_id": identity.upper()}):
-        answer = client.put(f"{path}/{identity.upper()}", json={"both": 2, "new": 2, **own})
-        assert (answer.status_code, answer.get_json()) == (200, {"id": identity})
+        response = client.put(f"{path}/{identity.upper()}", json={"both": 2, "new": 2, **own})
+        assert (response.status_code, response.get_json()) == (200, {"id": identity})
         assert client.get(f"{path}/{identity}").data == b'{"_id":"%b","both":2,"new":2}' % identity.encode()
     assert len(client.get(path).get_json()) == 1
 
 
-def test_put_makes_no_document_where_there_is_none(client: FlaskClient, collection: Documents) -> None:
+def test_put_of_an_unknown_id_is_404_and_creates_nothing(client: FlaskClient, collection: Documents) -> None:
     for identity in (ID, "short"):
-        answer = client.put(f"/data/{identity}", json={"a": 1})
-        assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+        response = client.put(f"/data/{identity}", json={"a": 1})
+        assert (response.status_code, response.content_type) == (404, "application/problem+json")
     assert collection.count_documents({}) == 0
 
 
 @pytest.mark.parametrize("bad", ["f" * 24, "short", None, 1, {"$oid": ID}])
-def test_put_whose_own_id_is_not_the_paths_is_422_and_changes_nothing(
+def test_put_with_another_id_than_the_paths_is_422_and_changes_nothing(
     client: FlaskClient, collection: Documents, bad: object
 ) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
-    answer = client.put(f"/data/{ID}", json={"_id": bad, "a": 2})
-    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    response = client.put(f"/data/{ID}", json={"_id": bad, "a": 2})
+    assert (response.status_code, response.content_type) == (422, "application/problem+json")
     assert list(collection.find()) == [{"_id": ObjectId(ID), "a": 1}]
 
 
-def test_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, collection: Documents) -> None:
+def test_put_restarts_the_hour_of_a_proof(client: FlaskClient, collection: Documents) -> None:
     client.post("/proofs", json={"_id": ID, "a": 1})
     proofs = collection.database["proofs"]
     long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -383,7 +384,7 @@ def test_put_starts_a_proofs_hour_anew_and_keeps_its_mark(client: FlaskClient, c
     assert proofs.find_one() == stored
 
 
-def test_put_of_a_shown_document_keeps_its_json_and_not_its_bson_types(
+def test_put_of_a_received_document_keeps_its_json_but_not_its_bson_types(
     client: FlaskClient, collection: Documents
 ) -> None:
     collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
@@ -395,10 +396,10 @@ def test_put_of_a_shown_document_keeps_its_json_and_not_its_bson_types(
 
 
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
-def test_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path: str) -> None:
+def test_deleted_document_is_404(client: FlaskClient, path: str) -> None:
     first, second = (client.post(path, json={"n": n}).get_json()["id"] for n in range(2))
-    answer = client.delete(f"{path}/{first.upper()}")
-    assert (answer.status_code, answer.data, answer.content_type) == (204, b"", None)
+    response = client.delete(f"{path}/{first.upper()}")
+    assert (response.status_code, response.data, response.content_type) == (204, b"", None)
     assert [each["_id"] for each in client.get(path).get_json()] == [second]
     for call in (client.get, client.delete):
         again = call(f"{path}/{first}")
@@ -406,7 +407,7 @@ def test_deleted_document_is_gone_and_once_more_is_404(client: FlaskClient, path
     assert client.delete(f"{path}/short").status_code == 404
 
 
-def test_change_takes_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
+def test_put_and_delete_take_no_query_parameters(client: FlaskClient, collection: Documents) -> None:
     client.post("/data", json={"_id": ID, "a": 1})
     assert client.put(f"/data/{ID}?upsert=true", json={}).status_code == 400
     assert client.delete(f"/data/{ID}?limit=1").status_code == 400
@@ -433,17 +434,17 @@ def test_change_takes_no_query_parameters(client: FlaskClient, collection: Docum
         (b'{"a":1}', None, 415),
     ],
 )
-def test_bad_body_stores_and_replaces_nothing(
+def test_invalid_body_stores_and_replaces_nothing(
     client: FlaskClient, collection: Documents, body: bytes, kind: str | None, status: int
 ) -> None:
     kept = {"_id": ObjectId(ID), "kept": 1}
     collection.insert_one(kept)
-    for answer in (
+    for response in (
         client.post("/data", data=body, content_type=kind),
         client.put(f"/data/{ID}", data=body, content_type=kind),
     ):
-        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
-        assert set(answer.get_json()) == {"type", "title", "status", "detail", "request_id"}
+        assert (response.status_code, response.content_type) == (status, "application/problem+json")
+        assert set(response.get_json()) == {"type", "title", "status", "detail", "request_id"}
     assert list(collection.find()) == [kept]
 
 
@@ -452,10 +453,8 @@ def test_body_of_exactly_one_mebibyte_is_stored(client: FlaskClient) -> None:
     assert client.post("/data", data=body, content_type="application/json; charset=utf-8").status_code == 201
 
 
-def test_largest_bson_that_a_body_can_become_is_stored_and_replaced(
-    client: FlaskClient, collection: Documents
-) -> None:
-    body = b'{"a":[' + b"1," * (MEBIBYTE // 2 - 5) + b"1]}"  # twelve bytes of BSON for two: 6 of MongoDB's 16 MB
+def test_body_with_the_largest_bson_is_stored_and_replaced(client: FlaskClient, collection: Documents) -> None:
+    body = b'{"a":[' + b"1," * (MEBIBYTE // 2 - 5) + b"1]}"  # two bytes become twelve of BSON: 6 MB of MongoDB's 16
     assert MEBIBYTE - 2 < len(body) <= MEBIBYTE
     identity = client.post("/data", data=body, content_type="application/json").get_json()["id"]
     [size] = collection.aggregate([{"$project": {"size": {"$bsonSize": "$$ROOT"}}}])
@@ -480,24 +479,24 @@ DOCUMENTS = st.dictionaries(NAMES.filter(lambda name: name != "_id"), JSON)
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(DOCUMENTS, DOCUMENTS)
-def test_any_document_comes_back_as_it_was_sent(
-    client: FlaskClient, sent: dict[str, Any], instead: dict[str, Any]
+def test_any_document_is_returned_as_sent(
+    client: FlaskClient, sent: dict[str, Any], replacement: dict[str, Any]
 ) -> None:
-    answer = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
-    assert answer.status_code == 201, answer.text
-    identity = answer.get_json()["id"]
+    response = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
+    assert response.status_code == 201, response.text
+    identity = response.get_json()["id"]
     back = orjson.loads(client.get(f"/data/{identity}").data)
     assert back.pop("_id") == identity
     assert document.canonical(back) == document.canonical(sent)
-    # And a retry is known as one, whatever the document holds.
+    # A retry is recognized, whatever the document contains.
     retry = client.post("/data", data=orjson.dumps({"_id": identity, **sent}), content_type="application/json")
     assert retry.status_code == 200, retry.text
-    replaced = client.put(f"/data/{identity}", data=orjson.dumps(instead), content_type="application/json")
+    replaced = client.put(f"/data/{identity}", data=orjson.dumps(replacement), content_type="application/json")
     assert replaced.status_code == 200, replaced.text
     back = orjson.loads(client.get(f"/data/{identity}").data)
-    assert list(back) == ["_id", *instead]
+    assert list(back) == ["_id", *replacement]
     assert back.pop("_id") == identity
-    assert document.canonical(back) == document.canonical(instead)
+    assert document.canonical(back) == document.canonical(replacement)
 
 
 FOREIGN = {
@@ -516,7 +515,7 @@ FOREIGN = {
 }
 
 
-def test_types_that_others_wrote_are_shown_as_relaxed_extended_json(client: FlaskClient, collection: Documents) -> None:
+def test_foreign_bson_types_are_shown_as_relaxed_extended_json(client: FlaskClient, collection: Documents) -> None:
     collection.insert_one({"_id": ObjectId(ID), **FOREIGN})
     shown = client.get(f"/data/{ID}").get_json()
     assert client.get("/data").get_json() == [shown]
@@ -527,19 +526,19 @@ def test_types_that_others_wrote_are_shown_as_relaxed_extended_json(client: Flas
 
 
 @pytest.mark.parametrize("reference", [{"$ref": "a", "$id": 1}, {"$ref": "a", "$id": None, "$db": None, "b": {}}])
-def test_document_that_looks_like_a_reference_is_stored_as_sent(client: FlaskClient, reference: dict[str, Any]) -> None:
+def test_document_that_looks_like_a_dbref_is_stored_as_sent(client: FlaskClient, reference: dict[str, Any]) -> None:
     for sent in (reference, {"a": [reference]}):
         identity = client.post("/data", json=sent).get_json()["id"]
         assert client.get(f"/data/{identity}").get_json() == {"_id": identity, **sent}
         assert client.get("/data?limit=1").get_json() == [{"_id": identity, **sent}]
 
 
-def test_date_beyond_pythons_years_is_shown_too(client: FlaskClient, collection: Documents) -> None:
+def test_date_beyond_pythons_range_is_shown(client: FlaskClient, collection: Documents) -> None:
     collection.insert_one({"_id": ObjectId(ID), "date": bson.DatetimeMS(2**60)})
     assert client.get(f"/data/{ID}").get_json()["date"] == {"$date": {"$numberLong": str(2**60)}}
 
 
-def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, collection: Documents) -> None:
+def test_proofs_have_their_own_collection_and_expire_after_an_hour(client: FlaskClient, collection: Documents) -> None:
     client.application.extensions["service"].store.reach()
     identity = client.post("/proofs", json={"a": 1}).get_json()["id"]
     assert client.get("/data").get_json() == []
@@ -570,25 +569,23 @@ def test_proofs_are_kept_apart_and_expire_after_an_hour(client: FlaskClient, col
         ("/readyz", {"GET"}),
     ],
 )
-def test_method_that_a_route_lacks_is_405_with_the_ones_it_has(
-    client: FlaskClient, path: str, allowed: set[str]
-) -> None:
+def test_other_method_is_405_with_allow(client: FlaskClient, path: str, allowed: set[str]) -> None:
     allowed = allowed | {"HEAD", "OPTIONS"}
     for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} - allowed:
-        answer = client.open(path, method=method)
-        assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
-        assert set(answer.headers["Allow"].split(", ")) == allowed
-    answer = client.options(path)
-    assert (answer.status_code, answer.data) == (200, b"")
-    assert set(answer.headers["Allow"].split(", ")) == allowed
+        response = client.open(path, method=method)
+        assert (response.status_code, response.content_type) == (405, "application/problem+json")
+        assert set(response.headers["Allow"].split(", ")) == allowed
+    response = client.options(path)
+    assert (response.status_code, response.data) == (200, b"")
+    assert set(response.headers["Allow"].split(", ")) == allowed
 
 
-def test_answer_carries_the_request_id_it_was_given(client: FlaskClient) -> None:
+def test_response_has_the_request_id_of_the_request(client: FlaskClient) -> None:
     assert client.get("/nowhere", headers={"X-Request-Id": "abc"}).headers["X-Request-Id"] == "abc"
     assert client.get("/nowhere", headers={"X-Request-Id": "a b"}).get_json()["request_id"] != "a b"
 
 
-# Bodies that mean something else elsewhere: kept as they are (True), or refused.
+# Bodies with a meaning in MongoDB, JavaScript, Python or HTML: stored unchanged (True) or refused (False).
 HOSTILE: list[tuple[str, bool]] = [
     ('{"$where":"sleep(60000)"}', True),
     ('{"$function":{"body":"function(){while(true){}}","args":[],"lang":"js"}}', True),
@@ -631,7 +628,7 @@ HOSTILE: list[tuple[str, bool]] = [
 
 
 @pytest.mark.parametrize(("text", "kept"), HOSTILE, ids=[text[:40] for text, _ in HOSTILE])
-def test_hostile_body_is_kept_as_it_is_or_refused(
+def test_hostile_body_is_stored_unchanged_or_refused(
     client: FlaskClient, collection: Documents, text: str, kept: bool
 ) -> None:
     client.post("/data", json={"_id": ID, "old": 1})
@@ -645,13 +642,13 @@ def test_hostile_body_is_kept_as_it_is_or_refused(
             assert back.pop("_id") == identity
             assert document.canonical(back) == sent
     else:
-        for answer in (put, post):
-            assert answer.status_code in (400, 413, 422)
-            assert answer.content_type == "application/problem+json"
+        for response in (put, post):
+            assert response.status_code in (400, 413, 422)
+            assert response.content_type == "application/problem+json"
         assert list(collection.find()) == [{"_id": ObjectId(ID), "old": 1}]
 
 
-def test_no_injected_filter_reaches_mongodb(client: FlaskClient, collection: Documents) -> None:
+def test_injected_filter_does_not_reach_mongodb(client: FlaskClient, collection: Documents) -> None:
     collection.insert_one({"a": 1})
     with _profiled(collection) as commands:
         for text, _ in INJECTIONS:
@@ -675,12 +672,12 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.mark.parametrize(
-    ("traceparent", "known"),
+    ("traceparent", "valid"),
     [
         (f"00-{TRACE}-{PARENT}-01", True),
         (f"cc-{TRACE}-{PARENT}-00", True),
-        (f"cc-{TRACE}-{PARENT}-00-what-comes", True),
-        (f"00-{TRACE}-{PARENT}-01-what-comes", False),
+        (f"cc-{TRACE}-{PARENT}-00-extension", True),
+        (f"00-{TRACE}-{PARENT}-01-extension", False),
         (f"ff-{TRACE}-{PARENT}-01", False),
         (f"00-{'0' * 32}-{PARENT}-01", False),
         (f"00-{TRACE}-{'0' * 16}-01", False),
@@ -690,23 +687,23 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
         ("", False),
     ],
 )
-def test_trace_that_is_one_is_logged_and_given_back(
-    client: FlaskClient, capsys: pytest.CaptureFixture[str], traceparent: str, known: bool
+def test_valid_traceparent_is_logged_and_returned(
+    client: FlaskClient, capsys: pytest.CaptureFixture[str], traceparent: str, valid: bool
 ) -> None:
-    answer = client.get("/healthz", headers={"traceparent": traceparent})
-    assert answer.headers.get("traceparent") == (traceparent if known else None)
-    assert orjson.loads(capsys.readouterr().out).get("trace_id") == (TRACE if known else None)
+    response = client.get("/healthz", headers={"traceparent": traceparent})
+    assert response.headers.get("traceparent") == (traceparent if valid else None)
+    assert orjson.loads(capsys.readouterr().out).get("trace_id") == (TRACE if valid else None)
 
 
-def test_unforeseen_error_is_a_problem_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_a_problem(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "decode", lambda body: 1 / 0)
-    answer = client.post("/data", json={})
-    assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+    response = client.post("/data", json={})
+    assert (response.status_code, response.content_type) == (500, "application/problem+json")
 
 
 @contextlib.contextmanager
 def _profiled(collection: Documents) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Has MongoDB write down what it is asked of this collection; gives a way to read it."""
+    """Profile the collection. Yield a function that returns the profiled commands."""
     database = collection.database
     database.command("profile", 2)
     try:
@@ -716,8 +713,8 @@ def _profiled(collection: Documents) -> Iterator[Callable[[], list[dict[str, Any
         database.system.profile.drop()
 
 
-def _searches(collection: Documents) -> list[Any]:
-    """What MongoDB still looks for in this collection."""
+def _running_queries(collection: Documents) -> list[Any]:
+    """Return the collection's queries that MongoDB executes."""
     operations = collection.database.client.admin.aggregate([{"$currentOp": {}}])
     return [each for each in operations if each.get("ns") == collection.full_name and each["op"] == "query"]
 
@@ -725,9 +722,9 @@ def _searches(collection: Documents) -> list[Any]:
 def _pages(client: FlaskClient, path: str | None) -> list[list[dict[str, Any]]]:
     pages = []
     while path:
-        answer = client.get(path)
-        assert answer.status_code == 200
-        pages.append(answer.get_json())
-        link = answer.headers.get("Link")
+        response = client.get(path)
+        assert response.status_code == 200
+        pages.append(response.get_json())
+        link = response.headers.get("Link")
         path = link.partition(">")[0].removeprefix("<") if link else None
     return pages

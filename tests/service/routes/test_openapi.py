@@ -1,4 +1,4 @@
-"""The contract: it is valid, it says what the code does, and the running service keeps to it."""
+"""The OpenAPI contract: it is valid, it describes the code, and the running service conforms to it."""
 
 from __future__ import annotations
 
@@ -17,71 +17,71 @@ from flask.testing import FlaskClient
 
 from service import config, document, errors, filter, store
 from service.app import create_app
-from service.config import Config
+from service.config import ServiceConfig
 from service.routes import documents, openapi
 from service.routes import request_body as body
-from tests.service.serving import ROOT, Served
+from tests.service.process import ROOT, ServiceProcess
 
 CONTRACT = openapi.contract("1.2.3")
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE"}
-CASES = {"short": 30, "long": 250}  # for each operation; those without parameters need one
+EXAMPLES = {"short": 30, "long": 250}  # per operation; an operation without parameters gets one
 
 
 @pytest.fixture(scope="module")
 def unconnected() -> Iterator[Flask]:
-    """The application without a MongoDB."""
-    made = create_app(Config("mongodb://127.0.0.1:1/"))
+    """The application without MongoDB."""
+    made = create_app(ServiceConfig("mongodb://127.0.0.1:1/"))
     yield made
     made.extensions["service"].store.close()
 
 
 def test_contract_is_valid_openapi() -> None:
-    import schemathesis  # takes a second
+    import schemathesis  # takes a second, which other tests need not wait
 
     schemathesis.openapi.from_dict(CONTRACT).validate()
 
 
-def test_invalid_contract_would_be_found() -> None:
+def test_invalid_contract_is_found() -> None:
     import schemathesis
 
-    broken = {**CONTRACT, "paths": {"/data": {"get": {"responses": "none"}}}}
+    invalid = {**CONTRACT, "paths": {"/data": {"get": {"responses": "none"}}}}
     with pytest.raises(Exception, match="none"):
-        schemathesis.openapi.from_dict(broken).validate()
+        schemathesis.openapi.from_dict(invalid).validate()
 
 
-def test_it_has_every_route_with_every_method_and_no_other(unconnected: Flask) -> None:
+def test_contract_has_exactly_the_routes_and_methods_of_the_application(unconnected: Flask) -> None:
     routes = {
         (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method): rule.endpoint
         for rule in unconnected.url_map.iter_rules()
         for method in (rule.methods or set()) - {"OPTIONS"}
     }
-    written = {
+    documented = {
         (path, method.upper()): operation.get("operationId")
         for path, operations in CONTRACT["paths"].items()
         for method, operation in operations.items()
         if method != "parameters"
     }
-    assert set(written) == set(routes)
-    assert {each: name for each, name in written.items() if each[1] != "HEAD"} == {
+    assert set(documented) == set(routes)
+    assert {each: name for each, name in documented.items() if each[1] != "HEAD"} == {
         each: name for each, name in routes.items() if each[1] != "HEAD"
     }
-    assert {method for _, method in written} == METHODS
+    assert {method for _, method in documented} == METHODS
 
 
-def test_it_names_the_parameters_and_operators_that_are_understood(unconnected: Flask) -> None:
+def test_contract_has_all_query_parameters_and_filter_operators(unconnected: Flask) -> None:
     for path, operations in CONTRACT["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
-                asked = {each["name"] for each in operation.get("parameters", [])}
-                listing = path in ("/data", "/proofs") and method in ("get", "head")
-                assert asked == (set(documents.QUERY) if listing else set())
+                parameters = {each["name"] for each in operation.get("parameters", [])}
+                is_list = path in ("/data", "/proofs") and method in ("get", "head")
+                assert parameters == (set(documents.QUERY) if is_list else set())
     schemas = openapi.SCHEMAS
     assert set(schemas["Operators"]["properties"]) == filter.FIELD_OPERATORS
     assert set(schemas["Filter"]["properties"]) == filter.JOINING
     assert schemas["Proof"]["properties"][store.MARK] is False
 
 
-def test_it_names_every_limit() -> None:
+def test_contract_states_every_limit() -> None:
     text = json.dumps(CONTRACT)
     for limit in (
         *(body.LIMIT, document.MAX_DEPTH, document.MAX_NAMES),
@@ -94,35 +94,35 @@ def test_it_names_every_limit() -> None:
     assert openapi.SCHEMAS["Document"]["maxProperties"] == document.MAX_NAMES
 
 
-def test_every_answer_that_is_an_error_is_a_problem() -> None:
+def test_every_error_response_is_a_problem() -> None:
     for operation in _operations():
-        for status, answer in operation["responses"].items():
-            if "$ref" in answer:
-                answer = CONTRACT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        for status, response in operation["responses"].items():
+            if "$ref" in response:
+                response = CONTRACT["components"]["responses"][response["$ref"].rpartition("/")[2]]
             if int(status) >= 400 and not operation["summary"].startswith("GET's"):
-                assert list(answer["content"]) == ["application/problem+json"]
-    told = {int(status) for operation in _operations() for status in operation["responses"]}
-    assert {int(each) for each in errors._STORE_STATUS.values()} <= told
-    assert {each for each in told if each >= 400} == set(openapi.PROBLEMS)
+                assert list(response["content"]) == ["application/problem+json"]
+    statuses = {int(status) for operation in _operations() for status in operation["responses"]}
+    assert {int(each) for each in errors._STORE_STATUS.values()} <= statuses
+    assert {each for each in statuses if each >= 400} == set(openapi.PROBLEMS)
 
 
-def test_it_is_served_as_it_is_written(client: FlaskClient) -> None:
-    answer = client.get("/openapi.json")
-    assert (answer.status_code, answer.content_type) == (200, "application/json")
-    assert answer.get_json() == CONTRACT
+def test_service_serves_the_contract(client: FlaskClient) -> None:
+    response = client.get("/openapi.json")
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    assert response.get_json() == CONTRACT
 
 
-def test_service_keeps_to_it(served: Served, tmp_path: Path) -> None:
-    assert _fuzz(served, tmp_path, "--max-examples", f"{CASES['short']}", "--seed", "1") > 1000
+def test_service_conforms(served: ServiceProcess, tmp_path: Path) -> None:
+    assert _fuzz(served, tmp_path, "--max-examples", f"{EXAMPLES['short']}", "--seed", "1") > 1000
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("turn", range(2))  # each with other cases
+@pytest.mark.parametrize("round", range(2))  # each with random cases of its own
 @pytest.mark.parametrize("collection", ["data", "proofs"])
-def test_service_keeps_to_it_for_ten_thousand_cases(
-    served: Served, tmp_path: Path, collection: str, turn: int
+def test_service_conforms_in_ten_thousand_cases(
+    served: ServiceProcess, tmp_path: Path, collection: str, round: int
 ) -> None:
-    options = ["--max-examples", f"{CASES['long']}", "--include-path-regex", f"^/{collection}"]
+    options = ["--max-examples", f"{EXAMPLES['long']}", "--include-path-regex", f"^/{collection}"]
     assert _fuzz(served, tmp_path, *options) > 2500
 
 
@@ -131,8 +131,8 @@ def _operations() -> list[dict[str, Any]]:
     return [each for operations in found for method, each in operations.items() if method != "parameters"]
 
 
-def _fuzz(served: Served, directory: Path, *options: str) -> int:
-    """Has schemathesis ask the service, with all its checks; returns how many cases there were, none of them amiss."""
+def _fuzz(served: ServiceProcess, directory: Path, *options: str) -> int:
+    """Run all of schemathesis' checks against the service. Return the number of cases, all of which passed."""
     command = [str(Path(sys.executable).with_name("schemathesis"))]
     command += ["--config-file", str(ROOT / "tests/service/schemathesis.toml"), "--no-color"]
     command += ["run", f"{served.url}/openapi.json", "--checks", "all", *options]

@@ -1,4 +1,4 @@
-"""The service as a pod runs it: gunicorn, its probe port, its drain, and MongoDB going away and coming back."""
+"""The service as a process, as a pod runs it: gunicorn, the probe port, draining, and outages of MongoDB."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ import requests
 from bson.objectid import ObjectId
 from pymongo import MongoClient
 
-from tests.service.serving import ROOT, Served, wait_until
+from tests.service.process import ROOT, ServiceProcess, wait_until
 from tools.local.mongod import Mongod, free_port
 
-# Longer than mongod takes to start on a machine that is busy.
+# Longer than mongod's start on a busy machine.
 PATIENT = {"REQUEST_DEADLINE_SECONDS": "60"}
 
 MEBIBYTE = 1024 * 1024
@@ -32,63 +32,63 @@ MEBIBYTE = 1024 * 1024
 
 @pytest.fixture
 def paused(own_mongod: Mongod) -> Iterator[Mongod]:
-    """A mongod that the test may stop with SIGSTOP: it is let go at the end."""
+    """A mongod that the test may stop with SIGSTOP. It gets SIGCONT at the end."""
     yield own_mongod
     if own_mongod.pid:
         os.kill(own_mongod.pid, signal.SIGCONT)
 
 
 @pytest.fixture
-def undrained(served: Served) -> Iterator[None]:
-    """Takes the drain's marker away again."""
+def undrained(served: ServiceProcess) -> Iterator[None]:
+    """Removes the drain file at the end."""
     yield
     served.drain_file.unlink()
 
 
-def test_request_in_flight_is_answered_through_sigterm(paused: Mongod, tmp_path: Path) -> None:
+def test_request_in_flight_is_answered_after_sigterm(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         os.kill(paused.pid, signal.SIGSTOP)
-        answer = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
+        response = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
         wait_until(lambda: served.metric("http_requests_in_flight") == 1, 30)
         served.process.send_signal(signal.SIGTERM)
         wait_until(lambda: requests.get(f"{served.probes}/readyz", timeout=10).status_code == 503, 30)
         os.kill(paused.pid, signal.SIGCONT)
-        assert answer.result().status_code == 201
+        assert response.result().status_code == 201
         assert served.process.wait(60) == 0
 
 
-def test_drain_marker_ends_readiness_and_kept_connections(served: Served, undrained: None) -> None:
+def test_drain_file_ends_readiness_and_keep_alive(served: ServiceProcess, undrained: None) -> None:
     with requests.Session() as session:
         assert session.get(f"{served.url}/").headers["Connection"] == "keep-alive"
         served.drain_file.touch()
-        answer = session.get(f"{served.url}/data")
-        assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
+        response = session.get(f"{served.url}/data")
+        assert (response.status_code, response.headers["Connection"]) == (200, "close")
     for address in (served.url, served.probes):
         assert requests.get(f"{address}/healthz", timeout=10).status_code == 200
-        answer = requests.get(f"{address}/readyz", timeout=10)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+        response = requests.get(f"{address}/readyz", timeout=10)
+        assert (response.status_code, response.headers["Content-Type"]) == (503, "application/problem+json")
 
 
-def test_container_restarted_in_its_pod_forgets_the_drain(mongod: Mongod, tmp_path: Path) -> None:
+def test_start_removes_an_old_drain_file(mongod: Mongod, tmp_path: Path) -> None:
     (tmp_path / "draining").touch()
-    with Served(tmp_path, mongod.uri) as served:
+    with ServiceProcess(tmp_path, mongod.uri) as served:
         served.wait_ready()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, chunked: bool) -> None:
+def test_too_large_body_is_read_and_refused_with_413(served: ServiceProcess, chunked: bool) -> None:
     pieces = [b"x" * MEBIBYTE] * 8
     with requests.Session() as session:
         for _ in range(2):
-            answer = session.post(
+            response = session.post(
                 f"{served.url}/data",
                 data=iter(pieces) if chunked else b"".join(pieces),
                 headers={"Content-Type": "application/json"},
                 timeout=10,
             )
-            assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
+            assert (response.status_code, response.headers["Content-Type"]) == (413, "application/problem+json")
         assert session.get(f"{served.url}/data?limit=1", timeout=30).status_code == 200
 
 
@@ -102,72 +102,92 @@ def test_body_that_is_too_large_is_read_to_its_end_and_refused(served: Served, c
         (b"nonsense", 400),
     ],
 )
-def test_malformed_http_is_a_problem_too(served: Served, request_line: bytes, status: int) -> None:
+def test_malformed_http_is_a_problem(served: ServiceProcess, request_line: bytes, status: int) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_line + b"\r\n\r\n")
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-    head, _, body = answer.partition(b"\r\n\r\n")
+            response += piece
+    head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"Content-Type: application/problem+json" in head
     assert json.loads(body)["status"] == status
 
 
-def test_clients_that_stall_do_not_hold_the_threads(mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
+def test_foreign_host_is_421(served: ServiceProcess) -> None:
+    def get(path: str, **headers: str) -> requests.Response:
+        return requests.get(served.url + path, headers=headers, timeout=30)
+
+    for host in (f"localhost:{served.port}", "192.168.49.2:30500", "flask:5000", "flask.flask-mongodb.svc:5000"):
+        assert get("/data?limit=1", Host=host).status_code == 200
+    for host in ("evil.example", f"127.0.0.1.evil.example:{served.port}"):
+        refused = get("/data?limit=1", Host=host)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (421, "application/problem+json")
+    assert requests.get(f"{served.probes}/healthz", headers={"Host": "any.example"}, timeout=30).status_code == 200
+
+
+def test_forwarded_address_of_a_trusted_proxy_is_logged(mongod: Mongod, tmp_path: Path) -> None:
+    forwarded = {"X-Forwarded-For": "198.51.100.1, 203.0.113.5", "X-Forwarded-Host": "data.example"}
+    settings = {"TRUSTED_PROXIES": "127.0.0.0/8", "ALLOWED_HOSTS": "data.example"}
+    with ServiceProcess(tmp_path, mongod.uri, **settings) as served:
+        served.wait_ready()
+        assert requests.get(served.url, headers=forwarded, timeout=30).status_code == 200
+        foreign = forwarded | {"X-Forwarded-Host": "evil.example"}
+        assert requests.get(served.url, headers=foreign, timeout=30).status_code == 421
+        lines = [json.loads(line) for line in served.log.read_text().splitlines() if '"request"' in line]
+    assert {line["address"] for line in lines} == {"203.0.113.5"}
+
+
+def test_stalled_clients_occupy_no_thread(mongod: Mongod, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, mongod.uri, THREADS="1", REQUEST_DEADLINE_SECONDS="0.5") as served:
         served.wait_ready()
         for start in (b"GET / HTT", b"POST /data HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
             with socket.create_connection(("127.0.0.1", served.port), timeout=30) as stalled:
                 stalled.sendall(start)
                 assert requests.get(served.url, timeout=10).status_code == 200
-                answer = stalled.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 408 ")
+                response = stalled.recv(65536)
+        assert response.startswith(b"HTTP/1.1 408 ")
 
 
-def test_chunked_body_is_a_body(served: Served) -> None:
-    answer = requests.post(
+def test_chunked_body_is_accepted(served: ServiceProcess) -> None:
+    response = requests.post(
         f"{served.url}/data", data=iter([b'{"a":', b"1}"]), headers={"Content-Type": "application/json"}, timeout=5
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
 def test_probes_are_answered_while_every_thread_waits_for_mongodb(own_mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, own_mongod.uri, THREADS="2", **PATIENT) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, own_mongod.uri, THREADS="2", **PATIENT) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         own_mongod.kill()
-        answers = [
-            pool.submit(requests.post, f"{served.url}/data", json={"number": n}, timeout=90) for n in range(4)
-        ]
+        responses = [pool.submit(requests.post, f"{served.url}/data", json={"number": n}, timeout=90) for n in range(4)]
         wait_until(lambda: served.metric("http_requests_in_flight") == 2, 30)
         for path in ("/healthz", "/readyz", "/metrics"):
             assert requests.get(f"{served.probes}{path}", timeout=10).status_code == 200
         own_mongod.start()
-        assert [answer.result().status_code for answer in answers] == [201] * 4
+        assert [response.result().status_code for response in responses] == [201] * 4
         assert len(requests.get(f"{served.url}/data", timeout=30).json()) == 4
 
 
-def test_no_post_fails_and_none_is_lost_while_mongod_is_killed_and_restarted(
-    own_mongod: Mongod, tmp_path: Path
-) -> None:
+def test_no_post_fails_or_is_lost_during_restarts_of_mongod(own_mongod: Mongod, tmp_path: Path) -> None:
     acknowledged: list[str] = []
     statuses: set[int] = set()
     stop = threading.Event()
 
-    def write() -> None:
+    def post_documents() -> None:
         with requests.Session() as session:
             while not stop.is_set():
-                answer = session.post(f"{served.url}/data", json={"text": "kept"}, timeout=90)
-                statuses.add(answer.status_code)
-                acknowledged.append(answer.json()["id"])
+                response = session.post(f"{served.url}/data", json={"text": "kept"}, timeout=90)
+                statuses.add(response.status_code)
+                acknowledged.append(response.json()["id"])
                 time.sleep(0.005)
 
-    with Served(tmp_path, own_mongod.uri, **PATIENT) as served, ThreadPoolExecutor() as pool:
+    with ServiceProcess(tmp_path, own_mongod.uri, **PATIENT) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
-        writers = [pool.submit(write) for _ in range(4)]
+        writers = [pool.submit(post_documents) for _ in range(4)]
         for end in (own_mongod.kill, own_mongod.terminate):
             before = len(acknowledged)
-            wait_until(lambda: len(acknowledged) > before + 50, 30)  # noqa: B023 - used within the turn
+            wait_until(lambda: len(acknowledged) > before + 50, 30)  # noqa: B023 - called within the iteration
             end()
             own_mongod.start()
         before = len(acknowledged)
@@ -181,10 +201,8 @@ def test_no_post_fails_and_none_is_lost_while_mongod_is_killed_and_restarted(
         assert stored == set(acknowledged)
 
 
-def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
-    own_mongod: Mongod, tmp_path: Path
-) -> None:
-    with Served(tmp_path, own_mongod.uri, REQUEST_DEADLINE_SECONDS="0.6") as served:
+def test_outage_beyond_the_deadline_is_503_and_the_pod_stays_ready(own_mongod: Mongod, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, own_mongod.uri, REQUEST_DEADLINE_SECONDS="0.6") as served:
         served.wait_ready()
         wait_until(lambda: served.metric("mongodb_up") == 1, 30)
         own_mongod.kill()
@@ -195,11 +213,11 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
             lambda: requests.get(f"{served.url}/data", timeout=30),
         ):
             began = time.monotonic()
-            answer = ask()
+            response = ask()
             assert 0.5 < time.monotonic() - began < 20
-            assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
-            assert answer.headers["Retry-After"].isdigit()
-            assert answer.json()["outcome"] == "not-applied"
+            assert (response.status_code, response.headers["Content-Type"]) == (503, "application/problem+json")
+            assert response.headers["Retry-After"].isdigit()
+            assert response.json()["outcome"] == "not-applied"
         for address in (served.url, served.probes):
             for path in ("/healthz", "/readyz"):
                 assert requests.get(address + path, timeout=10).status_code == 200
@@ -209,37 +227,33 @@ def test_mongodb_away_beyond_the_deadline_is_503_and_the_pod_stays_in_service(
         assert requests.get(f"{served.url}/data", timeout=30).json() == []
 
 
-def test_write_that_was_sent_and_not_answered_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
+def test_unanswered_write_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         requests.post(f"{served.url}/data", json={}, timeout=30)
         os.kill(paused.pid, signal.SIGSTOP)
-        answer = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (504, "application/problem+json")
-        assert answer.json()["outcome"] == "unknown"
+        response = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30)
+        assert (response.status_code, response.headers["Content-Type"]) == (504, "application/problem+json")
+        assert response.json()["outcome"] == "unknown"
         os.kill(paused.pid, signal.SIGCONT)
-        identity = answer.json()["id"]  # under which the document may be sent again until its fate is known
-        wait_until(
-            lambda: requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=30).ok, 60
-        )
+        identity = response.json()["id"]  # a retry under this id cannot store the document twice
+        wait_until(lambda: requests.post(f"{served.url}/data", json={"_id": identity, "a": 1}, timeout=30).ok, 60)
         found = requests.get(f"{served.url}/data", timeout=30).json()
         assert [each for each in found if each["_id"] == identity] == [{"_id": identity, "a": 1}]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
-    paused: Mongod, tmp_path: Path, method: str
-) -> None:
+def test_unanswered_change_is_504_and_can_be_retried(paused: Mongod, tmp_path: Path, method: str) -> None:
     assert paused.pid
-    with Served(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         identity = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30).json()["id"]
         os.kill(paused.pid, signal.SIGSTOP)
         url, sent = f"{served.url}/data/{identity}", {"a": 2} if method == "PUT" else None
-        answer = requests.request(method, url, json=sent, timeout=30)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (504, "application/problem+json")
-        assert (answer.json()["outcome"], answer.json()["id"]) == ("unknown", identity)
+        response = requests.request(method, url, json=sent, timeout=30)
+        assert (response.status_code, response.headers["Content-Type"]) == (504, "application/problem+json")
+        assert (response.json()["outcome"], response.json()["id"]) == ("unknown", identity)
         os.kill(paused.pid, signal.SIGCONT)
         done = {200} if method == "PUT" else {204, 404}
         wait_until(lambda: requests.request(method, url, json=sent, timeout=30).status_code in done, 60)
@@ -250,8 +264,8 @@ def test_change_that_was_sent_and_not_answered_is_504_and_may_be_sent_again(
 @pytest.mark.parametrize(
     "path", ["/", "/data", "/data?limit=1", "/data/{id}", "/proofs", "/proofs/{id}", "/healthz", "/readyz", "/metrics"]
 )
-def test_head_is_a_get_without_its_body(served: Served, path: str) -> None:
-    for _ in range(2):  # so that there is a next page to link to
+def test_head_is_a_get_without_its_body(served: ServiceProcess, path: str) -> None:
+    for _ in range(2):  # so that /data?limit=1 has a next page
         identity = requests.post(f"{served.url}/data", json={}, timeout=30).json()["id"]
     url = served.url + path.format(id=identity)
     get, head = (requests.request(method, url, timeout=30) for method in ("GET", "HEAD"))
@@ -263,22 +277,22 @@ def test_head_is_a_get_without_its_body(served: Served, path: str) -> None:
     assert get.content
 
 
-def test_other_methods_are_answered_over_http_as_they_should_be(served: Served) -> None:
+def test_other_methods_are_405_over_http(served: ServiceProcess) -> None:
     with requests.Session() as session:
-        answer = session.options(f"{served.url}/data", timeout=30)
-        assert (answer.status_code, answer.content) == (200, b"")
-        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+        response = session.options(f"{served.url}/data", timeout=30)
+        assert (response.status_code, response.content) == (200, b"")
+        assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
         for method in ("PATCH", "TRACE", "BREW"):
-            answer = session.request(method, f"{served.url}/data/{ObjectId()}", data=b"x" * 100, timeout=30)
-            assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
-            assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+            response = session.request(method, f"{served.url}/data/{ObjectId()}", data=b"x" * 100, timeout=30)
+            assert (response.status_code, response.headers["Content-Type"]) == (405, "application/problem+json")
+            assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 
 
-def test_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_path: Path) -> None:
+def test_insert_that_the_driver_retries_is_201_and_stored_once(mongod: Mongod, tmp_path: Path) -> None:
     database = f"retried_{ObjectId()}"
     with (
         Interceptor(mongod.port) as interceptor,
-        Served(
+        ServiceProcess(
             tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
         ) as served,
     ):
@@ -292,7 +306,7 @@ def test_retry_of_the_drivers_own_is_201_and_stores_once(mongod: Mongod, tmp_pat
 
 
 @pytest.mark.parametrize("command", [b"update", b"delete"])
-def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_path: Path, command: bytes) -> None:
+def test_change_that_the_driver_retries_is_not_404(mongod: Mongod, tmp_path: Path, command: bytes) -> None:
     database = f"retried_{ObjectId()}"
 
     def change(identity: str) -> int:
@@ -303,7 +317,7 @@ def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_pat
 
     with (
         Interceptor(mongod.port, command) as interceptor,
-        Served(
+        ServiceProcess(
             tmp_path, f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", MONGODB_DATABASE=database
         ) as served,
     ):
@@ -315,19 +329,19 @@ def test_retry_of_the_drivers_own_is_no_404_for_a_change(mongod: Mongod, tmp_pat
         assert not interceptor.armed.is_set()
         left = [{"_id": stored, "a": 2}] if command == b"update" else []
         assert requests.get(f"{served.url}/data", timeout=30).json() == left
-        # Where there was nothing, MongoDB remembers nothing of the first try.
-        nothing = str(ObjectId())
-        assert change(nothing) == 404
+        # MongoDB does not remember a first try that matched no document.
+        unknown = str(ObjectId())
+        assert change(unknown) == 404
         interceptor.armed.set()
-        assert change(nothing) == (204 if command == b"delete" else 404)
+        assert change(unknown) == (204 if command == b"delete" else 404)
         assert not interceptor.armed.is_set()
 
 
 @pytest.mark.slow
-def test_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Path) -> None:
+def test_service_starts_without_mongodb_and_becomes_ready_with_it(tmp_path: Path) -> None:
     mongod = Mongod(tmp_path / "mongod", free_port())
     try:
-        with Served(tmp_path, mongod.uri) as served:
+        with ServiceProcess(tmp_path, mongod.uri) as served:
             served.wait_alive()
             assert requests.get(f"{served.probes}/readyz", timeout=10).status_code == 503
             assert requests.get(f"{served.url}/", timeout=10).status_code == 200
@@ -339,12 +353,12 @@ def test_service_starts_without_mongodb_and_is_ready_once_it_comes(tmp_path: Pat
         mongod.terminate()
 
 
-def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> None:
-    with Served(tmp_path, mongod.uri, WEB_CONCURRENCY="2", MONGODB_DATABASE=f"two_{ObjectId()}") as served:
+def test_metrics_add_up_over_two_workers(mongod: Mongod, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, mongod.uri, WEB_CONCURRENCY="2", MONGODB_DATABASE=f"two_{ObjectId()}") as served:
         served.wait_ready()
         directory = next(tmp_path.glob("metrics-*"))
         sent = 0
-        while len(list(directory.glob("counter_*.db"))) < 2:  # chance gives a request to a worker
+        while len(list(directory.glob("counter_*.db"))) < 2:  # which worker gets a request is random
             assert sent < 2_000, "only one worker answers"
             assert requests.get(f"{served.url}/data?limit=1", timeout=30).status_code == 200
             sent += 1
@@ -358,12 +372,12 @@ def test_two_workers_count_as_one_service(mongod: Mongod, tmp_path: Path) -> Non
     assert not directory.exists()
 
 
-def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> None:
+def test_nothing_is_written_outside_the_temporary_directory(served: ServiceProcess) -> None:
     requests.post(f"{served.url}/data", json={}, timeout=30)
     opened = set()
     for process in [served.process.pid, *served.workers()]:
         for link in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # closed in the meantime
                 target = os.readlink(link)
                 information = Path(f"/proc/{process}/fdinfo/{link.name}").read_text()
                 flags = int(information.split("flags:")[1].split()[0], 8)
@@ -372,7 +386,7 @@ def test_nothing_is_written_outside_the_temporary_directory(served: Served) -> N
     assert opened <= {"/dev", str(served.log)}
 
 
-def test_missing_uri_ends_it_with_one_sentence() -> None:
+def test_missing_uri_exits_with_one_line() -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
     ended = subprocess.run(
         command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=20
@@ -382,7 +396,7 @@ def test_missing_uri_ends_it_with_one_sentence() -> None:
 
 
 class Interceptor:
-    """Stands between the service and mongod; armed, it lets one write through and cuts the line before its answer."""
+    """A TCP proxy before mongod. Once armed, it passes on one write and closes the connection before the reply."""
 
     def __init__(self, target: int, command: bytes = b"insert") -> None:
         self.armed = threading.Event()
@@ -418,7 +432,7 @@ class Interceptor:
                         self.armed.clear()
                         cut.set()
                     if cut.is_set() and not requests_flow:
-                        break  # mongod has answered, so the write is done
+                        break  # mongod has replied, so it has written
                     sink.sendall(data)
             except OSError:
                 pass

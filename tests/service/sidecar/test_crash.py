@@ -1,6 +1,6 @@
-"""The container that kills mongod: a program of that name, and others, under a /proc that shows only the test's own.
+"""The container that kills mongod, on a /proc that has only the test's processes.
 
-The real /proc holds whatever mongod this machine runs; nothing here may see those.
+The real /proc has the machine's own mongods, which the tests must not kill.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 import requests
 
-from service.config import ConfigError, CrashConfig
-from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, Server
+from service.config import CrashConfig
+from service.sidecar.crash import AT_ONCE, LARGEST_BODY, Killer, KillServer
+from webserver.environment import ConfigError
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "c7f1-93ab-55de-08b4"
@@ -30,7 +31,7 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Processes:
-    """Programs that only sleep, each under the name it is started by, and the /proc that shows them alone."""
+    """Processes that sleep under a given program name, and a /proc that has only them."""
 
     def __init__(self, directory: Path) -> None:
         self.proc = directory / "proc"
@@ -67,11 +68,11 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.fixture
 def serve(processes: Processes) -> Iterator[Callable[..., str]]:
-    """Starts the server, and gives its address."""
-    servers: list[tuple[Server, threading.Thread]] = []
+    """Starts the server and returns its address."""
+    servers: list[tuple[KillServer, threading.Thread]] = []
 
     def started(token: str = TOKEN) -> str:
-        server = Server(CrashConfig(token, UID, port=0), Killer(processes.proc))
+        server = KillServer(CrashConfig(token, UID, port=0), Killer(processes.proc))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         servers.append((server, thread))
@@ -88,21 +89,21 @@ def crash(url: str, headers: dict[str, str] = AUTHORIZED, uid: Any = UID) -> req
     return requests.post(f"{url}/crash", json={"uid": uid}, headers=headers, timeout=10)
 
 
-def test_mongod_is_killed_and_nothing_else_is(processes: Processes, serve: Callable[..., str]) -> None:
+def test_only_mongod_is_killed(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     others = [
         processes.start("mongodump"),
-        processes.start("sleeper", "mongod"),  # calls itself so
+        processes.start("sleeper", "mongod"),  # argv[0] is mongod
         processes.start("mongos"),
     ]
-    answer = crash(serve())
-    assert answer.status_code == 200
-    assert answer.json()["pid"] == mongod.pid and answer.json()["exe"].endswith("/bin/mongod")
+    response = crash(serve())
+    assert response.status_code == 200
+    assert response.json()["pid"] == mongod.pid and response.json()["exe"].endswith("/bin/mongod")
     assert mongod.wait(10) == -signal.SIGKILL
     assert [other.poll() for other in others] == [None, None, None]
 
 
-def test_answered_kill_has_happened(processes: Processes, serve: Callable[..., str]) -> None:
+def test_mongod_is_dead_before_the_response(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()
     assert crash(url).status_code == 200
@@ -112,21 +113,21 @@ def test_answered_kill_has_happened(processes: Processes, serve: Callable[..., s
     assert again.json()["detail"] == "No mongod runs here now."
 
 
-def test_one_that_came_in_its_place_can_be_killed_as_well(processes: Processes, serve: Callable[..., str]) -> None:
+def test_restarted_mongod_can_be_killed_too(processes: Processes, serve: Callable[..., str]) -> None:
     url = serve()
     for _ in range(2):
         mongod = processes.start("mongod")
         assert crash(url).json()["pid"] == mongod.pid
 
 
-def test_of_two_it_kills_none_for_a_pod_has_one(processes: Processes, serve: Callable[..., str]) -> None:
+def test_two_mongods_are_409_and_both_live(processes: Processes, serve: Callable[..., str]) -> None:
     two = [processes.start("mongod"), processes.start("mongod")]
-    answer = crash(serve())
-    assert answer.status_code == 409 and "2 processes" in answer.json()["detail"]
+    response = crash(serve())
+    assert response.status_code == 409 and "2 processes" in response.json()["detail"]
     assert [each.poll() for each in two] == [None, None]
 
 
-def test_pod_that_was_replaced_is_not_the_one_that_was_meant(processes: Processes, serve: Callable[..., str]) -> None:
+def test_uid_of_another_pod_is_412(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()
     for uid in ("another", None, 7, ""):
@@ -148,15 +149,15 @@ def test_pod_that_was_replaced_is_not_the_one_that_was_meant(processes: Processe
         {"Authorization": "Bearer k\u00e4se"},
     ],
 )
-def test_without_the_right_token_nothing_is_killed(
+def test_invalid_token_is_401_and_kills_nothing(
     headers: dict[str, str], processes: Processes, serve: Callable[..., str]
 ) -> None:
     mongod = processes.start("mongod")
-    answer = crash(serve(), headers)
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert TOKEN not in answer.text
+    response = crash(serve(), headers)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert TOKEN not in response.text
     assert mongod.poll() is None
 
 
@@ -174,12 +175,12 @@ def test_without_the_right_token_nothing_is_killed(
         ("GET", "/healthz", 200, None),
     ],
 )
-def test_only_one_thing_can_be_asked_of_it_and_a_probe(
+def test_server_has_no_other_route_or_method(
     method: str, path: str, status: int, allow: str | None, processes: Processes, serve: Callable[..., str]
 ) -> None:
     mongod = processes.start("mongod")
-    answer = requests.request(method, serve() + path, headers=AUTHORIZED, timeout=10)
-    assert (answer.status_code, answer.headers.get("Allow")) == (status, allow)
+    response = requests.request(method, serve() + path, headers=AUTHORIZED, timeout=10)
+    assert (response.status_code, response.headers.get("Allow")) == (status, allow)
     assert mongod.poll() is None
 
 
@@ -192,30 +193,26 @@ def test_only_one_thing_can_be_asked_of_it_and_a_probe(
         (b'"uid"', 400),
         (b"{}", 412),
         (b" " * (LARGEST_BODY + 1), 413),
-        (iter([b"{}"]), 411),  # in chunks, without a length
+        (iter([b"{}"]), 411),  # chunked, without Content-Length
     ],
 )
-def test_body_that_says_nothing_kills_nothing(
-    body: Any, status: int, processes: Processes, serve: Callable[..., str]
-) -> None:
+def test_invalid_body_kills_nothing(body: Any, status: int, processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
-    answer = requests.post(f"{serve()}/crash", data=body, headers=AUTHORIZED, timeout=10)
-    assert answer.status_code == status
+    response = requests.post(f"{serve()}/crash", data=body, headers=AUTHORIZED, timeout=10)
+    assert response.status_code == status
     assert mongod.poll() is None
 
 
-def test_clients_that_say_nothing_cost_no_more_than_their_places(
-    processes: Processes, serve: Callable[..., str]
-) -> None:
+def test_silent_clients_block_others_only_while_connected(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()
     host, port = url.removeprefix("http://").split(":")
-    silent = [socket.create_connection((host, int(port))) for _ in range(AT_ONCE)]
+    silent_clients = [socket.create_connection((host, int(port))) for _ in range(AT_ONCE)]
     try:
         with pytest.raises(requests.ConnectionError):
             crash(url)
     finally:
-        for each in silent:
+        for each in silent_clients:
             each.close()
     end = time.monotonic() + 30
     while mongod.poll() is None:
@@ -228,16 +225,16 @@ def test_clients_that_say_nothing_cost_no_more_than_their_places(
 
 def test_process_of_another_user_is_ignored(processes: Processes, tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root, to start one as another user")
-    path = Path("/tmp") / f"crash-test-{os.getpid()}"  # where the other user may go
+        pytest.skip("needs root, to start a process as another user")
+    path = Path("/tmp") / f"crash-test-{os.getpid()}"  # the other user cannot enter tmp_path
     path.mkdir()
     path.chmod(0o755)
     try:
         shutil.copy2("/bin/sleep", path / "mongod")
         (path / "mongod").chmod(0o755)
-        theirs = subprocess.Popen([path / "mongod", "600"], user=65534, group=65534, extra_groups=[])
-        processes.started.append(theirs)
-        processes.show(theirs.pid)
+        foreign = subprocess.Popen([path / "mongod", "600"], user=65534, group=65534, extra_groups=[])
+        processes.started.append(foreign)
+        processes.show(foreign.pid)
         code = (
             "import os, sys; from pathlib import Path; from service.sidecar.crash import CrashRefused, Killer\n"
             "os.setresgid(10002, 10002, 10002); os.setgroups([]); os.setresuid(10002, 10002, 10002)\n"
@@ -246,12 +243,12 @@ def test_process_of_another_user_is_ignored(processes: Processes, tmp_path: Path
         )
         proc = path / "proc"
         proc.mkdir()
-        (proc / str(theirs.pid)).symlink_to(f"/proc/{theirs.pid}")
-        said = subprocess.run(
+        (proc / str(foreign.pid)).symlink_to(f"/proc/{foreign.pid}")
+        ended = subprocess.run(
             [sys.executable, "-c", code, str(proc)], cwd=ROOT, capture_output=True, text=True, timeout=20
         )
-        assert said.stdout.strip() == "409", said.stderr
-        assert theirs.poll() is None
+        assert ended.stdout.strip() == "409", ended.stderr
+        assert foreign.poll() is None
     finally:
         shutil.rmtree(path)
 
@@ -267,7 +264,7 @@ def test_process_of_another_user_is_ignored(processes: Processes, tmp_path: Path
         ({"CRASH_TOKEN": TOKEN, "POD_UID": UID, "PORT": "no"}, "PORT is 'no'"),
     ],
 )
-def test_it_does_not_start_where_anybody_could_use_it(environment: dict[str, str], words: str) -> None:
+def test_missing_or_invalid_setting_raises(environment: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         CrashConfig.from_environment(environment)
 
@@ -276,7 +273,7 @@ def test_token_is_not_logged() -> None:
     assert TOKEN not in repr(CrashConfig(TOKEN, UID))
 
 
-def test_environment_that_is_unusable_ends_it_with_one_sentence() -> None:
+def test_config_error_exits_with_one_line() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service.sidecar.crash"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
     )

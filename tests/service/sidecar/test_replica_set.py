@@ -1,4 +1,4 @@
-"""The sidecar, as its own process, on mongods that a key file guards."""
+"""The sidecar as a process, on mongods with a key file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from pymongo.write_concern import WriteConcern
 from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[3]
-PASSWORDS = {name: f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
+SECRET = {f"{name}-password": f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
 
 
-class Beside:
-    """A running sidecar and what it logged."""
+class RunningSidecar:
+    """A sidecar process, its log, and the directory of its Secret."""
 
-    def __init__(self, mongod: Mongod, log: Path, **environment: str) -> None:
+    def __init__(self, mongod: Mongod, log: Path, secret: Path, **environment: str) -> None:
         self._log = log
         self._environment = {
             "PATH": os.environ["PATH"],
             "MONGOD_PORT": str(mongod.port),
             "MEMBERS": f"localhost:{mongod.port}",
             "POD_NAME": "mongodb-0",
-            **{f"MONGODB_{name.upper()}_PASSWORD": password for name, password in PASSWORDS.items()},
+            "KEY_FILE": str(mongod.directory / "key"),
+            "USERS": str(secret),
             **environment,
         }
 
-    def __enter__(self) -> Beside:
+    def __enter__(self) -> RunningSidecar:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
@@ -53,9 +54,9 @@ class Beside:
         return [json.loads(line)["event"] for line in self._log.read_text().splitlines()]
 
     def settle(self, times: int = 1) -> list[str]:
-        give_up = time.monotonic() + 120
+        deadline = time.monotonic() + 120
         while self.events().count("settled") < times:
-            assert time.monotonic() < give_up and self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline and self.process.poll() is None, self._log.read_text()
             time.sleep(0.05)
         return self.events()
 
@@ -69,6 +70,19 @@ def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
     mongod.kill()
 
 
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    directory = tmp_path / "users"
+    directory.mkdir()
+    put(directory, **SECRET)
+    return directory
+
+
+def put(secret: Path, **values: str) -> None:
+    for name, value in values.items():
+        (secret / name).write_text(value)
+
+
 @contextlib.contextmanager
 def opened(port: int, user: str, password: str | None = None) -> Iterator[MongoClient[dict[str, Any]]]:
     with MongoClient[dict[str, Any]](
@@ -76,23 +90,24 @@ def opened(port: int, user: str, password: str | None = None) -> Iterator[MongoC
         port,
         directConnection=True,
         username=user,
-        password=password or PASSWORDS[user],
+        password=password or SECRET[f"{user}-password"],
         serverSelectionTimeoutMS=3000,
     ) as client:
         yield client
 
 
-def test_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+def test_new_mongod_becomes_a_replica_set_with_its_three_users(
+    guarded_mongod: Mongod, tmp_path: Path, secret: Path
+) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret) as sidecar:
         events = sidecar.settle()
     assert [event for event in events if event != "waiting"] == [
         "initiated",
-        "created user",
-        "created user",
-        "created user",
+        *["created role"] * 2,
+        *["created user"] * 3,
         "settled",
     ]
-    assert not [password for password in PASSWORDS.values() if password in (tmp_path / "log").read_text()]
+    assert not [password for password in SECRET.values() if password in (tmp_path / "log").read_text()]
     with opened(guarded_mongod.port, "service") as service:
         service.flask_db.data.insert_one({})
         with pytest.raises(OperationFailure):
@@ -113,23 +128,61 @@ def test_new_mongod_becomes_a_replica_set_with_its_three_users(guarded_mongod: M
         anyone.flask_db.data.find_one()
 
 
-def test_only_differing_users_are_updated(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    with Beside(guarded_mongod, tmp_path / "first") as sidecar:
+def test_only_differing_users_are_updated(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
         sidecar.settle()
-    with Beside(guarded_mongod, tmp_path / "second") as sidecar:
+    with RunningSidecar(guarded_mongod, tmp_path / "second", secret) as sidecar:
         assert sidecar.settle() == ["settled"]
-    with Beside(guarded_mongod, tmp_path / "third", MONGODB_SERVICE_PASSWORD="another-hush-0123456789") as sidecar:
-        assert sidecar.settle() == ["updated user", "settled"]
+        put(secret, **{"service-password": "another-hush-0123456789"})
+        assert sidecar.settle(2) == ["settled", "updated user", "settled"]
     with opened(guarded_mongod.port, "service", "another-hush-0123456789") as service:
         service.flask_db.data.insert_one({})
-    with Beside(guarded_mongod, tmp_path / "fourth", MONGODB_ADMIN_PASSWORD="wrong-hush-0123456789") as sidecar:
-        _wait(lambda: sidecar.events() == ["waiting"])
-        assert "MONGODB_ADMIN_PASSWORD does not open" in (tmp_path / "fourth").read_text()
 
 
-def test_it_waits_for_mongod_and_settles_again_after_a_restart(guarded_mongod: Mongod, tmp_path: Path) -> None:
+def test_all_passwords_can_change_at_once(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
+        sidecar.settle()
+    put(secret, **{name: f"new-{value}" for name, value in SECRET.items()})
+    with RunningSidecar(guarded_mongod, tmp_path / "second", secret) as sidecar:
+        assert sidecar.settle() == [*["updated user"] * 3, "settled"]
+    with opened(guarded_mongod.port, "admin", f"new-{SECRET['admin-password']}") as admin:
+        admin.admin.command("ping")
+
+
+def test_previous_user_connects_until_it_leaves_the_secret(
+    guarded_mongod: Mongod, tmp_path: Path, secret: Path
+) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret) as sidecar:
+        sidecar.settle()
+        put(secret, **{"service-user": "service-b", "service-password": "b" * 24, "previous-service-user": "service"})
+        sidecar.settle(2)
+        for user, password in (("service", None), ("service-b", "b" * 24)):
+            with opened(guarded_mongod.port, user, password) as service:
+                service.flask_db.data.insert_one({})
+        (secret / "previous-service-user").unlink()
+        assert sidecar.settle(3)[-2:] == ["dropped user", "settled"]
+        with opened(guarded_mongod.port, "service-b", "b" * 24) as service:
+            service.flask_db.data.insert_one({})
+        with opened(guarded_mongod.port, "service") as service, pytest.raises(OperationFailure):
+            service.flask_db.data.insert_one({})
+
+
+def test_foreign_users_are_kept(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
+        sidecar.settle()
+    with opened(guarded_mongod.port, "admin") as admin:
+        admin.admin.command("createUser", "backup", pwd="x" * 24, roles=["backup"])
+    with RunningSidecar(guarded_mongod, tmp_path / "second", secret) as sidecar:
+        assert sidecar.settle() == ["settled"]
+    with opened(guarded_mongod.port, "backup", "x" * 24) as backup:
+        backup.admin.command("ping")
+
+
+def test_sidecar_waits_for_mongod_and_settles_again_after_a_restart(
+    guarded_mongod: Mongod, tmp_path: Path, secret: Path
+) -> None:
     guarded_mongod.kill()
-    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret) as sidecar:
         _wait(lambda: sidecar.events() == ["waiting"])
         guarded_mongod.start()
         sidecar.settle()
@@ -138,23 +191,35 @@ def test_it_waits_for_mongod_and_settles_again_after_a_restart(guarded_mongod: M
         sidecar.settle(2)
 
 
-def test_mongod_that_does_not_find_itself_in_its_set_is_restored(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    with Beside(guarded_mongod, tmp_path / "first") as sidecar:
+def test_mongod_missing_from_its_own_configuration_is_restored(
+    guarded_mongod: Mongod, tmp_path: Path, secret: Path
+) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
         sidecar.settle()
     with opened(guarded_mongod.port, "service") as service:
         service.flask_db.data.with_options(write_concern=WriteConcern("majority")).insert_one({"kept": True})
     guarded_mongod.kill()
     with (
         Mongod(guarded_mongod.directory, free_port(), auth=True) as moved,
-        Beside(moved, tmp_path / "second") as sidecar,
+        RunningSidecar(moved, tmp_path / "second", secret) as sidecar,
     ):
         assert "restored" in sidecar.settle()
         with opened(moved.port, "service") as service:
             assert service.flask_db.data.count_documents({"kept": True}) == 1
 
 
-def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    with Beside(guarded_mongod, tmp_path / "alone") as sidecar:
+def test_member_with_an_earlier_name_is_renamed(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "first", secret) as sidecar:
+        sidecar.settle()
+    renamed = f"127.0.0.1:{guarded_mongod.port}"
+    with RunningSidecar(guarded_mongod, tmp_path / "second", secret, MEMBERS=renamed) as sidecar:
+        assert "renamed member" in sidecar.settle()
+    with opened(guarded_mongod.port, "admin") as admin:
+        assert [each["host"] for each in _config(admin)["members"]] == [renamed]
+
+
+def test_new_replica_is_added_as_a_member(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "alone", secret) as sidecar:
         sidecar.settle()
     (tmp_path / "second").mkdir()
     key = tmp_path / "second" / "key"
@@ -163,29 +228,32 @@ def test_member_is_added_when_the_replicas_grow(guarded_mongod: Mongod, tmp_path
     with Mongod(tmp_path / "second", auth=True) as second:
         members = f"localhost:{guarded_mongod.port},localhost:{second.port}"
         with (
-            Beside(second, tmp_path / "log-1", MEMBERS=members, POD_NAME="mongodb-1") as newcomer,
-            Beside(guarded_mongod, tmp_path / "log-0", MEMBERS=members) as first,
+            RunningSidecar(second, tmp_path / "log-1", secret, MEMBERS=members, POD_NAME="mongodb-1") as added,
+            RunningSidecar(guarded_mongod, tmp_path / "log-0", secret, MEMBERS=members) as first,
         ):
             assert "added member" in first.settle()
-            newcomer.settle()
+            added.settle()
             with opened(guarded_mongod.port, "admin") as admin:
                 _wait(lambda: sorted(_states(admin)) == ["PRIMARY", "SECONDARY"])
-        second.kill()  # asked to end, it would wait 15 s for the other to take over
+        second.kill()  # on SIGTERM it would wait 15 s for a successor
 
 
-def test_sigterm_ends_it(guarded_mongod: Mongod, tmp_path: Path) -> None:
-    with Beside(guarded_mongod, tmp_path / "log") as sidecar:
+def test_sigterm_exits_with_0(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret) as sidecar:
         sidecar.settle()
         sidecar.process.send_signal(signal.SIGTERM)
         assert sidecar.process.wait(60) == 0
 
 
-def test_missing_variable_ends_it_with_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", SECRET)
+def test_missing_password_exits_with_one_line(missing: str, secret: Path) -> None:
+    (secret / missing).write_text("")
     ended = subprocess.run(
-        [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={}, capture_output=True, text=True, timeout=20
-    )
+        [sys.executable, "-m", "service.sidecar"], cwd=ROOT, env={"USERS": str(secret)}, capture_output=True, text=True,
+        timeout=20,
+    )  # fmt: skip
     assert ended.returncode == 1
-    assert ended.stderr == "sidecar: MONGODB_ADMIN_PASSWORD is not set. It is required.\n"
+    assert ended.stderr.startswith("sidecar: ") and missing in ended.stderr and ended.stderr.count("\n") == 1
 
 
 def _config(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
@@ -198,10 +266,10 @@ def _states(client: MongoClient[dict[str, Any]]) -> list[str]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 120
+    deadline = time.monotonic() + 120
     while True:
         with contextlib.suppress(PyMongoError):
             if condition():
                 return
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -1,29 +1,38 @@
-"""The cache of the Kubernetes build."""
+"""The cache of the builds from Go modules."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tools.cluster import binary
+from tools.cluster.binary import KUBE_ROUTER, KUBERNETES, GoBuild
 
 
-def test_changed_source_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = binary.sources_hash()
-    shutil.copytree(binary.SOURCES, tmp_path / "kubernetes")
-    monkeypatch.setattr(binary, "SOURCES", tmp_path / "kubernetes")
-    assert binary.sources_hash() == before
-    with (tmp_path / "kubernetes" / "main.go").open("a") as source:
+@pytest.fixture(params=[KUBERNETES, KUBE_ROUTER], ids=lambda build: build.module)
+def build(request: pytest.FixtureRequest) -> GoBuild:
+    chosen: GoBuild = request.param
+    return chosen
+
+
+def test_changed_source_changes_the_hash(build: GoBuild, tmp_path: Path) -> None:
+    copied = dataclasses.replace(build, sources=tmp_path / build.module)
+    shutil.copytree(build.sources, copied.sources)
+    assert binary.sources_hash(copied) == binary.sources_hash(build)
+    with (copied.sources / "go.mod").open("a") as source:
         source.write("// changed\n")
-    assert binary.sources_hash() != before
+    assert binary.sources_hash(copied) != binary.sources_hash(build)
 
 
-def test_build_is_cached_once_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_is_cached_once_it_is_complete(build: GoBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert binary.cached() is None
-    directory = tmp_path / "flask-mongodb" / f"kubernetes-{binary.sources_hash()}"
+    assert binary.cached(build) is None
+    directory = tmp_path / "flask-mongodb" / f"{build.module}-{binary.sources_hash(build)}"
     directory.mkdir(parents=True)
-    (directory / "pause").touch()
-    assert binary.cached() is None
-    (directory / "kube").touch()
-    assert binary.cached() == directory
+    *others, last = build.packages
+    for program in others:
+        (directory / program).touch()
+    assert binary.cached(build) is None
+    (directory / last).touch()
+    assert binary.cached(build) == directory

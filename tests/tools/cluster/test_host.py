@@ -1,4 +1,4 @@
-"""The requirements on the host, and the errors where they are not met."""
+"""The requirements on the host, and the errors if they are not met."""
 
 import shutil
 import socket

@@ -9,7 +9,7 @@ from tools.cluster.pki import KUBECONFIGS
 
 def test_each_program_uses_its_own_kubeconfig() -> None:
     used = {}
-    for program in programs.workers():
+    for program in [*programs.workers(), programs.kube_router()]:
         for argument in program.arguments:
             if argument.endswith(".kubeconfig"):
                 used.setdefault(program.name, set()).add(Path(argument.split("=")[1]).stem)

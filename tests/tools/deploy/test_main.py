@@ -1,4 +1,4 @@
-"""Errors in the command's settings, which end it at once, and the images' names."""
+"""Invalid settings of the command, and the images' names."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ def test_setting_gives_default_and_bounds() -> None:
     assert found["REQUEST_DEADLINE_SECONDS"].bounds == "above 0, up to 300"
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.command)
-def test_secret_has_no_default(program: ConfiguredProgram) -> None:
-    secrets = [each for each in settings(program) if each.type == "secret"]
-    assert secrets and {each.default for each in secrets} <= {"", "required"}
+def test_secret_has_no_default() -> None:
+    secrets = [each for program in PROGRAMS for each in settings(program) if each.type == "secret"]
+    assert len(secrets) > 5
+    assert {each.default for each in secrets} <= {"", "required"}

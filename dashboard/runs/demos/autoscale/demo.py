@@ -7,7 +7,7 @@ The run and its load stop at once if more than half of the requests fail for ten
 from typing import NamedTuple
 
 from dashboard.core.timeline.entry import span
-from dashboard.load.options import MOST_LAG_MS, MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions
+from dashboard.load.options import MOST_LAG_MS, MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions, LoadTotals
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
@@ -17,7 +17,7 @@ from dashboard.runs.demos.autoscale.rates import FIRST_RATE, LoadRates
 from dashboard.runs.demos.autoscale.samples import SampleClock
 from dashboard.runs.demos.autoscale.settling import Settling
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.ports import Load, LoadTotals, View
+from dashboard.runs.ports import Load, View
 from dashboard.runs.verdict import Json, Verdict
 
 POLL_SECONDS = 1.0

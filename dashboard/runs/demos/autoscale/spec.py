@@ -63,7 +63,7 @@ DEMO = Demo(
     comparison="{} to more pods",
     claims=lambda options: CLAIM,
     by_hand=ByHand(
-        "ab -t 90 -n 1000000 -c 100 http://localhost:5000/",
+        "ab -t 90 -n 1000000 -c 100 {service}/",
         "The first sample over the target takes about 20 seconds. The charts above show it, and the autoscaler panel"
         " shows the next change.",
     ),

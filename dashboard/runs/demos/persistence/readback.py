@@ -30,7 +30,7 @@ PAGE = 1000  # documents
 log = logging.getLogger(__name__)
 
 
-class Reader:
+class MongoReader:
     """The dashboard's own connection, made at its first use and shared by threads.
 
     If an empty database has replaced the old one, the driver takes its elections for old ones and never selects it, so

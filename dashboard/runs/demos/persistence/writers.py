@@ -51,7 +51,7 @@ class Problem(msgspec.Struct):
     detail: str = ""
 
 
-class Writers:
+class ServiceWriters:
     """One run's writers. `service` is a client of the proofs collection with DEADLINE_SECONDS and AT_ONCE requests."""
 
     def __init__(

@@ -1,7 +1,5 @@
-"""Windows, policies and bounds, compared with the recorded decisions of Kubernetes' own controller."""
+"""Windows, policies and bounds, compared with the recorded decisions of Kubernetes' own HPA controller."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,9 +8,7 @@ import pytest
 from dashboard.core import objects
 from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation, behavior_of, decide
 from dashboard.core.hpa.utilization import Tolerance
-
-NOW = 1_800_000_000.0
-CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+from tests.dashboard.core.hpa.cases import CASES, NOW
 
 
 def behavior(name: str) -> HpaBehavior:
@@ -52,10 +48,10 @@ def test_sequence_of_decisions_matches_the_controller(case: dict[str, Any]) -> N
 
 
 def test_unset_fields_have_defaults() -> None:
-    bare, some = behavior("none"), behavior("defaults")
-    assert (bare.up, bare.down, bare.tolerance) == (some.up, some.down, some.tolerance)
-    assert (bare.given, some.given) == (False, True)
-    assert (some.up.window, some.down.window, some.memory) == (0.0, 300.0, 300.0)
+    unset, defaults = behavior("none"), behavior("defaults")
+    assert (unset.up, unset.down, unset.tolerance) == (defaults.up, defaults.down, defaults.tolerance)
+    assert (unset.given, defaults.given) == (False, True)
+    assert (defaults.up.window, defaults.down.window, defaults.memory) == (0.0, 300.0, 300.0)
 
 
 def test_each_direction_has_its_own_tolerance() -> None:
@@ -64,6 +60,6 @@ def test_each_direction_has_its_own_tolerance() -> None:
     assert (tolerance.down, tolerance.up) == (0.2, 0.05)
 
 
-def test_stated_tolerance_is_also_the_widest() -> None:
+def test_tolerance_of_the_spec_is_also_the_widest() -> None:
     spec = objects.AutoscalerSpec(behavior=objects.Behavior(scale_up=objects.ScalingRules(tolerance="0.05")))
     assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.05)

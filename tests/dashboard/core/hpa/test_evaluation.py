@@ -1,4 +1,4 @@
-"""The autoscaler's evaluator, for objects as the API sends them."""
+"""The evaluation of the autoscaler, from objects as the API sends them."""
 
 # ruff: noqa: RUF001 - the texts have multiplication and minus signs
 
@@ -17,16 +17,16 @@ CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utili
 
 
 def autoscaler(
-    current: int, desired: int, seen: int | None, scaled: float | None = None, **spec: Any
+    current: int, desired: int, reported: int | None, scaled: float | None = None, **spec: Any
 ) -> objects.Autoscaler:
-    metric = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": seen}}}
+    metric = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": reported}}}
     object_ = {
         "metadata": {"name": "flask", "uid": "h"},
         "spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": [CPU], "behavior": BEHAVIOR} | spec,
         "status": {
             "currentReplicas": current,
             "desiredReplicas": desired,
-            "currentMetrics": None if seen is None else [metric],
+            "currentMetrics": None if reported is None else [metric],
             "lastScaleTime": None if scaled is None else rfc3339(scaled),
         },
     }
@@ -55,54 +55,56 @@ def samples(millicores: int, count: int, at: float = NOW) -> dict[str, objects.P
 def evaluated(
     hpa: objects.Autoscaler, members: list[objects.Pod], samples: dict[str, objects.PodMetrics], at: float = NOW
 ) -> dict[str, Any]:
-    """Return the first evaluator of an Evaluator."""
+    """Return the evaluation by a new Evaluator."""
     result = Evaluator().evaluate(hpa, members, samples, at, hpa.status.desired_replicas)
     assert result is not None
     return result
 
 
-def picked(result: dict[str, Any], *names: str) -> tuple[Any, ...]:
+def fields(result: dict[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(result[name] for name in names)
 
 
-def test_over_the_target_it_proposes_more_pods() -> None:
-    found = evaluated(autoscaler(2, 2, 133), pods(2), samples(133, 2))
-    assert found["formula"] == "ceil(2 × 133 / 70) = 4"
-    assert found["sentence"] == "2 pods at 133 % of a 70 % target → ceil(2 × 133 / 70) = 4, +4 allowed now"
-    assert found["next"] == "The same work is about 66 % of 4 pods."
-    assert picked(found, "measured", "percent", "ratio", "wanted", "clamped", "recommended") == (2, 133, 1.9, 4, 4, 4)
-    assert picked(found, "then", "provided", "until") == ("2 pods come", "if CPU stays this high", rfc3339(NOW + 15))
-    assert picked(found, "limited_by", "until_replicas", "allowed_now", "low", "high") == (None, 4, 4, 63, 77)
+def test_cpu_over_the_target_proposes_more_pods() -> None:
+    evaluation = evaluated(autoscaler(2, 2, 133), pods(2), samples(133, 2))
+    assert evaluation["formula"] == "ceil(2 × 133 / 70) = 4"
+    assert evaluation["sentence"] == "2 pods at 133 % of a 70 % target → ceil(2 × 133 / 70) = 4, +4 allowed now"
+    assert evaluation["next"] == "The same work is about 66 % of 4 pods."
+    assert fields(evaluation, "measured", "percent", "ratio") == (2, 133, 1.9)
+    assert fields(evaluation, "wanted", "clamped", "recommended") == (4, 4, 4)
+    assert fields(evaluation, "then", "provided") == ("2 pods come", "if CPU stays this high")
+    assert evaluation["until"] == rfc3339(NOW + 15)
+    assert fields(evaluation, "limited_by", "until_replicas", "allowed_now", "low", "high") == (None, 4, 4, 63, 77)
 
 
 @pytest.mark.parametrize("percent", [63, 70, 77])
-def test_within_the_tolerance_nothing_changes(percent: int) -> None:
-    found = evaluated(autoscaler(3, 3, percent), pods(3), samples(percent, 3))
-    assert found["sentence"].endswith(" ≤ 0.1, within the tolerance")
-    assert picked(found, "wanted", "next", "until") == (3, "Nothing changes from 63 to 77 %.", None)
+def test_cpu_within_the_tolerance_changes_nothing(percent: int) -> None:
+    evaluation = evaluated(autoscaler(3, 3, percent), pods(3), samples(percent, 3))
+    assert evaluation["sentence"].endswith(" ≤ 0.1, within the tolerance")
+    assert fields(evaluation, "wanted", "next", "until") == (3, "Nothing changes from 63 to 77 %.", None)
 
 
 def test_each_direction_has_its_own_tolerance() -> None:
     behavior = {"scaleUp": {"tolerance": "0.2"}, "scaleDown": {"tolerance": "50m"}}
-    found = evaluated(autoscaler(3, 3, 80, behavior=behavior), pods(3), samples(80, 3))
-    assert found["formula"] == "|80 / 70 − 1| = 0.14 ≤ 0.2"
-    assert picked(found, "low", "high", "tolerance") == (67, 84, {"down": 0.05, "up": 0.2})
+    evaluation = evaluated(autoscaler(3, 3, 80, behavior=behavior), pods(3), samples(80, 3))
+    assert evaluation["formula"] == "|80 / 70 − 1| = 0.14 ≤ 0.2"
+    assert fields(evaluation, "low", "high", "tolerance") == (67, 84, {"down": 0.05, "up": 0.2})
 
 
 def test_proposal_is_clamped_to_min_and_max() -> None:
-    most = evaluated(autoscaler(5, 5, 133), pods(5), samples(133, 5))
-    assert most["sentence"].endswith("→ ceil(5 × 133 / 70) = 10 → max 5, 5 are the maximum")
-    assert picked(most, "limited_by", "recommended", "until") == ("TooManyReplicas", 5, None)
-    least = evaluated(autoscaler(2, 2, 3), pods(2), samples(3, 2))
-    assert least["sentence"].endswith("→ ceil(2 × 3 / 70) = 1 → min 2, 2 are the minimum")
-    assert picked(least, "limited_by", "recommended", "until") == ("TooFewReplicas", 2, None)
-    assert least["condition"] == "2 pods are the minimum: none goes, however low CPU is."
+    at_max = evaluated(autoscaler(5, 5, 133), pods(5), samples(133, 5))
+    assert at_max["sentence"].endswith("→ ceil(5 × 133 / 70) = 10 → max 5, 5 are the maximum")
+    assert fields(at_max, "limited_by", "recommended", "until") == ("TooManyReplicas", 5, None)
+    at_min = evaluated(autoscaler(2, 2, 3), pods(2), samples(3, 2))
+    assert at_min["sentence"].endswith("→ ceil(2 × 3 / 70) = 1 → min 2, 2 are the minimum")
+    assert fields(at_min, "limited_by", "recommended", "until") == ("TooFewReplicas", 2, None)
+    assert at_min["condition"] == "2 pods are the minimum: none goes, however low CPU is."
 
 
 def test_no_scale_down_if_the_remaining_pods_would_exceed_the_target() -> None:
-    found = evaluated(autoscaler(5, 5, 60), pods(5), samples(60, 5))
-    assert found["sentence"].endswith("→ ceil(5 × 60 / 70) = 5, so nothing changes")
-    assert found["limited_by"] is None
+    evaluation = evaluated(autoscaler(5, 5, 60), pods(5), samples(60, 5))
+    assert evaluation["sentence"].endswith("→ ceil(5 × 60 / 70) = 5, so nothing changes")
+    assert evaluation["limited_by"] is None
 
 
 @pytest.mark.parametrize(
@@ -118,36 +120,36 @@ def test_no_scale_down_if_the_remaining_pods_would_exceed_the_target() -> None:
 )
 def test_condition_for_a_scale_down(current: int, behavior: Any, condition: str) -> None:
     hpa = autoscaler(current, current, 70, behavior=behavior, maxReplicas=30)
-    found = evaluated(hpa, pods(current), samples(70, current))
-    assert found["condition"] == condition
+    evaluation = evaluated(hpa, pods(current), samples(70, current))
+    assert evaluation["condition"] == condition
 
 
-def test_rules_of_a_behavior_and_of_none() -> None:
-    ours = evaluated(autoscaler(2, 2, 70), pods(2), samples(70, 2))["rules"]
-    assert ours["up"] == "at once, by +100 % or +4 pods in 15 s at most, whichever is more"
-    assert ours["down"] == "after 60 s of less, by −50 % in 15 s at most"
-    bare = evaluated(autoscaler(2, 2, 70, behavior=None), pods(2), samples(70, 2))["rules"]
-    assert bare["down"] == "after 5 min of less, by any number"
+def test_rules_describe_a_behavior_and_the_defaults() -> None:
+    stated = evaluated(autoscaler(2, 2, 70), pods(2), samples(70, 2))["rules"]
+    assert stated["up"] == "at once, by +100 % or +4 pods in 15 s at most, whichever is more"
+    assert stated["down"] == "after 60 s of less, by −50 % in 15 s at most"
+    defaults = evaluated(autoscaler(2, 2, 70, behavior=None), pods(2), samples(70, 2))["rules"]
+    assert defaults["down"] == "after 5 min of less, by any number"
 
 
 def test_new_pods_count_as_idle_until_they_are_measured() -> None:
     starting = [pod(name, phase="Pending", conditions=None) for name in ("p8", "p9")]
-    found = evaluated(autoscaler(2, 4, 133), [*pods(2), *starting], samples(133, 2))
-    assert found["formula"] == "(2 × 133 + 2 × 0) / 4 = 66 → |66 / 70 − 1| = 0.06 ≤ 0.1"
-    assert found["notes"] == ["2 pods not measured yet: counted as 0 %, since it would scale up."]
-    assert picked(found, "measured", "unready", "adjusted", "wanted") == (2, 2, 66, 4)
+    evaluation = evaluated(autoscaler(2, 4, 133), [*pods(2), *starting], samples(133, 2))
+    assert evaluation["formula"] == "(2 × 133 + 2 × 0) / 4 = 66 → |66 / 70 − 1| = 0.06 ≤ 0.1"
+    assert evaluation["notes"] == ["2 pods not measured yet: counted as 0 %, since it would scale up."]
+    assert fields(evaluation, "measured", "unready", "adjusted", "wanted") == (2, 2, 66, 4)
 
 
 def test_missing_sample_counts_as_busy_when_scaling_down() -> None:
-    found = evaluated(autoscaler(3, 3, 10), pods(3), samples(10, 2))
-    assert found["formula"] == "(2 × 10 + 1 × 100) / 3 = 40 → ceil(3 × 40 / 70) = 2"
-    assert found["notes"] == ["1 pod without a sample: counted as 100 %, since it would scale down."]
+    evaluation = evaluated(autoscaler(3, 3, 10), pods(3), samples(10, 2))
+    assert evaluation["formula"] == "(2 × 10 + 1 × 100) / 3 = 40 → ceil(3 × 40 / 70) = 2"
+    assert evaluation["notes"] == ["1 pod without a sample: counted as 100 %, since it would scale down."]
 
 
 def test_assumed_values_never_reverse_the_direction() -> None:
-    found = evaluated(autoscaler(3, 3, 60), pods(3), samples(40, 1))
-    assert found["formula"] == "(1 × 40 + 2 × 100) / 3 = 80 → 80 / 70 = 1.14 > 1"
-    assert picked(found, "wanted", "next") == (3, "Pods without a sample never reverse the direction.")
+    evaluation = evaluated(autoscaler(3, 3, 60), pods(3), samples(40, 1))
+    assert evaluation["formula"] == "(1 × 40 + 2 × 100) / 3 = 80 → 80 / 70 = 1.14 > 1"
+    assert fields(evaluation, "wanted", "next") == (3, "Pods without a sample never reverse the direction.")
 
 
 def test_scale_down_waits_for_the_stabilization_window() -> None:
@@ -156,30 +158,30 @@ def test_scale_down_waits_for_the_stabilization_window() -> None:
         at = NOW + 15 * sync
         evaluator.evaluate(autoscaler(5, 5, 70 + sync), five, samples(70 + sync, 5, at), at, 5)
     low = autoscaler(5, 5, 10)
-    found = evaluator.evaluate(low, five, samples(10, 5, NOW + 74), NOW + 75, 5)
-    assert found is not None
-    assert picked(found, "wanted", "recommended", "limited_by") == (1, 5, "ScaleDownStabilized")
-    assert picked(found, "then", "provided") == ("3 pods go", "if CPU stays at or under 28 %")
-    assert found["next"] == "The highest recommendation of the last 60 s counts, so it waits."
-    assert found["until"] == rfc3339(NOW + 120), "60 s after the last sync that recommended five"
+    evaluation = evaluator.evaluate(low, five, samples(10, 5, NOW + 74), NOW + 75, 5)
+    assert evaluation is not None
+    assert fields(evaluation, "wanted", "recommended", "limited_by") == (1, 5, "ScaleDownStabilized")
+    assert fields(evaluation, "then", "provided") == ("3 pods go", "if CPU stays at or under 28 %")
+    assert evaluation["next"] == "The highest recommendation of the last 60 s counts, so it waits."
+    assert evaluation["until"] == rfc3339(NOW + 120), "60 s after the last sync that recommended five"
     for at in (NOW + 76, NOW + 90.5, NOW + 117):
         later = evaluator.evaluate(low, five, samples(10, 5, NOW + 74), at, 5)
-        assert later == found, "time alone changes nothing: otherwise the page would get a patch each second"
-    gone = evaluator.evaluate(autoscaler(5, 2, 10, NOW + 120), five, samples(10, 5, NOW + 74), NOW + 120.2, 2)
-    assert gone is not None
-    assert gone["last"] == {
+        assert later == evaluation, "time alone changes nothing: otherwise the page would get a patch each second"
+    scaled = evaluator.evaluate(autoscaler(5, 2, 10, NOW + 120), five, samples(10, 5, NOW + 74), NOW + 120.2, 2)
+    assert scaled is not None
+    assert scaled["last"] == {
         "at": rfc3339(NOW + 120), "from": 5, "to": 2, "formula": "ceil(5 × 10 / 70) = 1 → min 2", "expected": 2,
     }  # fmt: skip
-    assert picked(gone, "replicas", "until", "limited_by") == (2, None, "TooFewReplicas")
+    assert fields(scaled, "replicas", "until", "limited_by") == (2, None, "TooFewReplicas")
 
 
 def test_syncs_without_a_status_change_count_for_the_window() -> None:
     evaluator, five, quiet = Evaluator(), pods(5), autoscaler(5, 5, 70)
     for second in range(0, 64, 5):
         evaluator.evaluate(quiet, five, samples(70, 5), NOW + second, 5)
-    found = evaluator.evaluate(quiet, five, samples(10, 5, NOW + 62), NOW + 64, 5)
-    assert found is not None
-    assert picked(found, "limited_by", "until") == ("ScaleDownStabilized", rfc3339(NOW + 120)), (
+    evaluation = evaluator.evaluate(quiet, five, samples(10, 5, NOW + 62), NOW + 64, 5)
+    assert evaluation is not None
+    assert fields(evaluation, "limited_by", "until") == ("ScaleDownStabilized", rfc3339(NOW + 120)), (
         "the last sync was at 60 s"
     )
 
@@ -189,48 +191,49 @@ def test_scaling_is_explained_with_the_pods_of_its_time() -> None:
     evaluator = Evaluator()
     evaluator.evaluate(autoscaler(2, 2, 5), pods(2), samples(5, 2), NOW, 2)
     new = [pod(name, NOW + 14.1 + 3, phase="Pending", conditions=None) for name in ("p8", "p9")]
-    found = evaluator.evaluate(autoscaler(2, 4, 133, NOW + 14), [*pods(2), *new], samples(5, 2), NOW + 14.2, 4)
-    assert found is not None
-    assert picked(found["last"], "from", "to", "expected", "formula") == (2, 4, 4, "ceil(2 × 133 / 70) = 4")
-    assert picked(found, "percent", "newest") == (133, False), "the controller's value is newer than the samples"
+    evaluation = evaluator.evaluate(autoscaler(2, 4, 133, NOW + 14), [*pods(2), *new], samples(5, 2), NOW + 14.2, 4)
+    assert evaluation is not None
+    assert fields(evaluation["last"], "from", "to", "expected", "formula") == (2, 4, 4, "ceil(2 × 133 / 70) = 4")
+    assert fields(evaluation, "percent", "newest") == (133, False), "the controller's value is newer than the samples"
     leaving = {"deletionTimestamp": rfc3339(NOW + 60 + 30), "deletionGracePeriodSeconds": 30}
-    left = [*pods(2), *(pod(f"p{index}", NOW + 17, metadata=leaving) for index in (2, 3))]
-    found = evaluator.evaluate(autoscaler(4, 2, 20, NOW + 60), left, samples(20, 4, NOW + 50), NOW + 60.3, 2)
-    assert found is not None
-    assert picked(found["last"], "from", "to", "formula") == (4, 2, "ceil(4 × 20 / 70) = 2")
-    assert found["notes"] == ["2 pods terminating or failed: left out."]
+    remaining = [*pods(2), *(pod(f"p{index}", NOW + 17, metadata=leaving) for index in (2, 3))]
+    evaluation = evaluator.evaluate(autoscaler(4, 2, 20, NOW + 60), remaining, samples(20, 4, NOW + 50), NOW + 60.3, 2)
+    assert evaluation is not None
+    assert fields(evaluation["last"], "from", "to", "formula") == (4, 2, "ceil(4 × 20 / 70) = 2")
+    assert evaluation["notes"] == ["2 pods terminating or failed: left out."]
 
 
 def test_policies_delay_the_next_scaling() -> None:
     slow = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}}
     evaluator = Evaluator()
     evaluator.evaluate(autoscaler(2, 2, 133, behavior=slow), pods(2), samples(133, 2), NOW, 2)
-    found = evaluator.evaluate(autoscaler(2, 3, 300, NOW + 15, behavior=slow), pods(3), samples(300, 3), NOW + 15.2, 3)
-    assert found is not None
-    assert picked(found, "recommended", "limited_by", "allowed_now") == (3, "ScaleUpLimit", 0)
-    assert found["sentence"].endswith("none allowed now")
-    assert picked(found, "until", "until_replicas") == (rfc3339(NOW + 75), 4)
+    scaled = autoscaler(2, 3, 300, NOW + 15, behavior=slow)
+    evaluation = evaluator.evaluate(scaled, pods(3), samples(300, 3), NOW + 15.2, 3)
+    assert evaluation is not None
+    assert fields(evaluation, "recommended", "limited_by", "allowed_now") == (3, "ScaleUpLimit", 0)
+    assert evaluation["sentence"].endswith("none allowed now")
+    assert fields(evaluation, "until", "until_replicas") == (rfc3339(NOW + 75), 4)
 
 
 def test_newer_cpu_value_counts() -> None:
     evaluator, two = Evaluator(), pods(2)
     first = evaluator.evaluate(autoscaler(2, 2, 50), two, samples(50, 2), NOW, 2)
-    newer_here = evaluator.evaluate(autoscaler(2, 2, 50), two, samples(90, 2, NOW + 5), NOW + 6, 2)
-    newer_there = evaluator.evaluate(autoscaler(2, 2, 120), two, samples(90, 2, NOW + 5), NOW + 8, 2)
+    newer_sample = evaluator.evaluate(autoscaler(2, 2, 50), two, samples(90, 2, NOW + 5), NOW + 6, 2)
+    newer_status = evaluator.evaluate(autoscaler(2, 2, 120), two, samples(90, 2, NOW + 5), NOW + 8, 2)
     agreed = evaluator.evaluate(autoscaler(2, 2, 120), two, samples(120, 2, NOW + 7), NOW + 11, 2)
-    assert first and newer_here and newer_there and agreed
-    assert [picked(one, "percent", "newest") for one in (first, newer_here, newer_there, agreed)] == [
+    assert first and newer_sample and newer_status and agreed
+    assert [fields(one, "percent", "newest") for one in (first, newer_sample, newer_status, agreed)] == [
         (50, True), (90, True), (120, False), (120, True),
     ]  # fmt: skip
 
 
 def test_controllers_value_is_explained_without_samples() -> None:
-    found = evaluated(autoscaler(2, 2, 133), pods(2), {})
-    assert picked(found, "formula", "newest") == ("ceil(2 × 133 / 70) = 4", False)
+    evaluation = evaluated(autoscaler(2, 2, 133), pods(2), {})
+    assert fields(evaluation, "formula", "newest") == ("ceil(2 × 133 / 70) = 4", False)
 
 
 @pytest.mark.parametrize(
-    ("members", "found", "current", "sentence"),
+    ("members", "measured", "current", "sentence"),
     [
         (2, {}, 2, "No pod has a CPU sample yet: a new pod has one about half a minute after it is ready."),
         (0, {}, 2, "There are no pods to measure."),
@@ -238,26 +241,26 @@ def test_controllers_value_is_explained_without_samples() -> None:
     ],
 )
 def test_sentence_says_why_there_is_no_measurement(
-    members: int, found: dict[str, Any], current: int, sentence: str
+    members: int, measured: dict[str, Any], current: int, sentence: str
 ) -> None:
-    result = evaluated(autoscaler(current, current, None), pods(members), found)
-    assert picked(result, "sentence", "formula", "wanted", "until", "percent") == (sentence, None, None, None, None)
+    result = evaluated(autoscaler(current, current, None), pods(members), measured)
+    assert fields(result, "sentence", "formula", "wanted", "until", "percent") == (sentence, None, None, None, None)
     assert result["low"] == 63 and result["condition"]
 
 
 def test_container_without_a_request_is_reported_with_its_pod() -> None:
-    bare = msgspec.structs.replace(pod("p0"), spec=objects.PodSpec(containers=[objects.Container("flask")]))
-    assert evaluated(autoscaler(1, 1, None, minReplicas=1), [bare], samples(1, 1))["sentence"] == (
+    without_request = msgspec.structs.replace(pod("p0"), spec=objects.PodSpec(containers=[objects.Container("flask")]))
+    assert evaluated(autoscaler(1, 1, None, minReplicas=1), [without_request], samples(1, 1))["sentence"] == (
         "A container of p0 has no CPU request, so there is no percentage."
     )
 
 
 def test_replicas_outside_the_bounds_return_to_them_at_any_cpu() -> None:
-    found = evaluated(autoscaler(7, 7, 70), pods(7), samples(70, 7))
-    assert found["sentence"] == "7 pods, more than the 5 allowed: whatever CPU is, it asks for 5."
-    assert picked(found, "recommended", "limited_by", "then") == (5, "TooManyReplicas", "2 pods go")
-    found = evaluated(autoscaler(1, 1, 70), pods(1), samples(70, 1))
-    assert picked(found, "sentence", "then") == (
+    evaluation = evaluated(autoscaler(7, 7, 70), pods(7), samples(70, 7))
+    assert evaluation["sentence"] == "7 pods, more than the 5 allowed: whatever CPU is, it asks for 5."
+    assert fields(evaluation, "recommended", "limited_by", "then") == (5, "TooManyReplicas", "2 pods go")
+    evaluation = evaluated(autoscaler(1, 1, 70), pods(1), samples(70, 1))
+    assert fields(evaluation, "sentence", "then") == (
         "1 pod, fewer than the 2 allowed: whatever CPU is, it asks for 2.", "1 pod comes",
     )  # fmt: skip
 
@@ -266,15 +269,15 @@ def test_container_metric_measures_that_container() -> None:
     metric = {"type": "ContainerResource", "containerResource": CPU["resource"] | {"container": "flask"}}  # type: ignore[operator]
     used = {"flask": "140m", "mesh": "900m"}
     containers = [objects.ContainerMetrics(name, {"cpu": cpu}) for name, cpu in used.items()]
-    found = {"p0": objects.PodMetrics(objects.Meta(name="p0"), rfc3339(NOW), "15s", containers)}
-    result = evaluated(autoscaler(1, 1, None, metrics=[metric], minReplicas=1), pods(1), found)
-    assert picked(result, "percent", "wanted") == (140, 2)
+    measured = {"p0": objects.PodMetrics(objects.Meta(name="p0"), rfc3339(NOW), "15s", containers)}
+    result = evaluated(autoscaler(1, 1, None, metrics=[metric], minReplicas=1), pods(1), measured)
+    assert fields(result, "percent", "wanted") == (140, 2)
 
 
 def test_other_metrics_are_noted() -> None:
     memory = {"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 80}}}
-    found = evaluated(autoscaler(2, 2, 70, metrics=[memory, CPU]), pods(2), samples(70, 2))
-    assert found["notes"] == ["It has one more metric, not evaluated here: the highest proposal counts."]
+    evaluation = evaluated(autoscaler(2, 2, 70, metrics=[memory, CPU]), pods(2), samples(70, 2))
+    assert evaluation["notes"] == ["It has one more metric, not evaluated here: the highest proposal counts."]
 
 
 def test_no_evaluation_without_a_cpu_target() -> None:
@@ -284,73 +287,74 @@ def test_no_evaluation_without_a_cpu_target() -> None:
         assert Evaluator().evaluate(hpa, pods(2), samples(70, 2), NOW, 2) is None
 
 
-def by_millicores(current: int, desired: int, seen: int | None, **more: Any) -> objects.Autoscaler:
+def autoscaler_in_millicores(current: int, desired: int, reported: int | None, **more: Any) -> objects.Autoscaler:
     """Return an autoscaler with a target of 70 m per pod."""
     cpu = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "70m"}}
     target = {"type": "Resource", "resource": cpu}
-    bare = autoscaler(current, desired, None, **{"metrics": [target]} | more)
-    value = objects.MetricValue(average_value=None if seen is None else f"{seen}m")
+    hpa = autoscaler(current, desired, None, **{"metrics": [target]} | more)
+    value = objects.MetricValue(average_value=None if reported is None else f"{reported}m")
     metric = objects.Metric("Resource", objects.ResourceMetric("cpu", current=value))
-    return msgspec.structs.replace(bare, status=msgspec.structs.replace(bare.status, current_metrics=[metric]))
+    return msgspec.structs.replace(hpa, status=msgspec.structs.replace(hpa.status, current_metrics=[metric]))
 
 
-def without_request(count: int) -> list[objects.Pod]:
+def pods_without_request(count: int) -> list[objects.Pod]:
     spec = objects.PodSpec(containers=[objects.Container("flask")])
     return [msgspec.structs.replace(one, spec=spec) for one in pods(count)]
 
 
 def test_target_in_millicores_is_evaluated_in_millicores() -> None:
-    found = evaluated(by_millicores(2, 2, 133), without_request(2), samples(133, 2))
-    assert found["sentence"] == "2 pods at 133 m of a 70 m target → ceil(2 × 133 / 70) = 4, +4 allowed now"
-    assert found["next"] == "The same work is about 66 m for each of 4 pods."
-    assert picked(found, "unit", "target", "low", "high", "percent", "ratio") == ("m", 70, 63, 77, 133, 1.9)
-    assert picked(found, "measured", "wanted", "recommended", "newest") == (2, 4, 4, True)
+    evaluation = evaluated(autoscaler_in_millicores(2, 2, 133), pods_without_request(2), samples(133, 2))
+    assert evaluation["sentence"] == "2 pods at 133 m of a 70 m target → ceil(2 × 133 / 70) = 4, +4 allowed now"
+    assert evaluation["next"] == "The same work is about 66 m for each of 4 pods."
+    assert fields(evaluation, "unit", "target", "low", "high", "percent", "ratio") == ("m", 70, 63, 77, 133, 1.9)
+    assert fields(evaluation, "measured", "wanted", "recommended", "newest") == (2, 4, 4, True)
     assert evaluated(autoscaler(2, 2, 133), pods(2), samples(133, 2))["unit"] == "%"
 
 
-def test_within_the_tolerance_in_millicores_nothing_changes() -> None:
-    found = evaluated(by_millicores(3, 3, 77), pods(3), samples(77, 3))
-    assert picked(found, "wanted", "next") == (3, "Nothing changes from 63 to 77 m.")
-    assert found["condition"] == "From 3 pods, one goes once CPU has stayed at or under 46 m for 60 s."
+def test_millicores_within_the_tolerance_change_nothing() -> None:
+    evaluation = evaluated(autoscaler_in_millicores(3, 3, 77), pods(3), samples(77, 3))
+    assert fields(evaluation, "wanted", "next") == (3, "Nothing changes from 63 to 77 m.")
+    assert evaluation["condition"] == "From 3 pods, one goes once CPU has stayed at or under 46 m for 60 s."
 
 
 def test_missing_sample_counts_as_the_target_in_millicores_and_an_unready_pod_as_idle() -> None:
-    down = evaluated(by_millicores(3, 3, 10), pods(3), samples(10, 2))
+    down = evaluated(autoscaler_in_millicores(3, 3, 10), pods(3), samples(10, 2))
     assert down["formula"] == "(2 × 10 + 1 × 70) / 3 = 30 → ceil(3 × 30 / 70) = 2"
     assert down["notes"] == ["1 pod without a sample: counted as 70 m, since it would scale down."]
     starting = [pod(name, phase="Pending", conditions=None) for name in ("p8", "p9")]
-    up = evaluated(by_millicores(2, 4, 133), [*pods(2), *starting], samples(133, 2))
+    up = evaluated(autoscaler_in_millicores(2, 4, 133), [*pods(2), *starting], samples(133, 2))
     assert up["formula"] == "(2 × 133 + 2 × 0) / 4 = 66 → |66 / 70 − 1| = 0.06 ≤ 0.1"
     assert up["notes"] == ["2 pods not measured yet: counted as 0 m, since it would scale up."]
 
 
 def test_controllers_millicores_are_explained_without_samples() -> None:
-    found = evaluated(by_millicores(2, 2, 133), without_request(2), {})
-    assert picked(found, "formula", "percent", "newest") == ("ceil(2 × 133 / 70) = 4", 133, False)
+    evaluation = evaluated(autoscaler_in_millicores(2, 2, 133), pods_without_request(2), {})
+    assert fields(evaluation, "formula", "percent", "newest") == ("ceil(2 × 133 / 70) = 4", 133, False)
 
 
 def test_controllers_millicores_count_if_newer() -> None:
     evaluator, two = Evaluator(), pods(2)
-    evaluator.evaluate(by_millicores(2, 2, 50), two, samples(50, 2), NOW, 2)
-    found = evaluator.evaluate(by_millicores(2, 2, 120), two, samples(50, 2), NOW + 8, 2)
-    assert found is not None and picked(found, "percent", "newest", "wanted") == (120, False, 4)
+    evaluator.evaluate(autoscaler_in_millicores(2, 2, 50), two, samples(50, 2), NOW, 2)
+    evaluation = evaluator.evaluate(autoscaler_in_millicores(2, 2, 120), two, samples(50, 2), NOW + 8, 2)
+    assert evaluation is not None and fields(evaluation, "percent", "newest", "wanted") == (120, False, 4)
 
 
 def test_container_metric_in_millicores_measures_that_container() -> None:
     cpu = {"name": "cpu", "container": "flask", "target": {"type": "AverageValue", "averageValue": "70m"}}
     used = {"flask": "140m", "mesh": "900m"}
     containers = [objects.ContainerMetrics(name, {"cpu": cpu}) for name, cpu in used.items()]
-    found = {"p0": objects.PodMetrics(objects.Meta(name="p0"), rfc3339(NOW), "15s", containers)}
+    measured = {"p0": objects.PodMetrics(objects.Meta(name="p0"), rfc3339(NOW), "15s", containers)}
     metrics = [{"type": "ContainerResource", "containerResource": cpu}]
-    result = evaluated(by_millicores(1, 1, None, metrics=metrics, minReplicas=1), without_request(1), found)
-    assert picked(result, "percent", "wanted", "unit") == (140, 2, "m")
+    hpa = autoscaler_in_millicores(1, 1, None, metrics=metrics, minReplicas=1)
+    result = evaluated(hpa, pods_without_request(1), measured)
+    assert fields(result, "percent", "wanted", "unit") == (140, 2, "m")
 
 
 def test_change_of_the_targets_unit_resets_the_history() -> None:
     evaluator, two = Evaluator(), pods(2)
     evaluator.evaluate(autoscaler(2, 2, 133), two, samples(133, 2), NOW, 2)
-    found = evaluator.evaluate(by_millicores(2, 2, None), two, samples(20, 2, NOW + 5), NOW + 6, 2)
-    assert found is not None and picked(found, "percent", "newest", "until") == (20, True, None)
+    evaluation = evaluator.evaluate(autoscaler_in_millicores(2, 2, None), two, samples(20, 2, NOW + 5), NOW + 6, 2)
+    assert evaluation is not None and fields(evaluation, "percent", "newest", "until") == (20, True, None)
 
 
 @pytest.mark.parametrize("metric", [
@@ -361,7 +365,7 @@ def test_change_of_the_targets_unit_resets_the_history() -> None:
     {"type": "AverageValue", "averageValue": "1n"},
 ])  # fmt: skip
 @pytest.mark.parametrize(("low", "high", "current"), [(1, 2**31 - 1, 3), (3, 2**31 - 1, 2**31 - 1), (9, 2, 3)])
-def test_numbers_fit_into_64_bits_for_extreme_objects(
+def test_numbers_of_extreme_objects_fit_into_64_bits(
     metric: dict[str, Any], low: int, high: int, current: int
 ) -> None:
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": metric}}
@@ -370,11 +374,11 @@ def test_numbers_fit_into_64_bits_for_extreme_objects(
     for behavior in (None, {"scaleUp": rules, "scaleDown": rules}):
         spec = {"metrics": [cpu], "minReplicas": low, "maxReplicas": high, "behavior": behavior}
         for used in (0, 133, 10**15):
-            found = evaluated(autoscaler(current, current, None, **spec), pods(3), samples(used, 2))
-            assert len(msgspec.json.encode(found)) < 10_000 and all(map(fits, found.values()))
+            evaluation = evaluated(autoscaler(current, current, None, **spec), pods(3), samples(used, 2))
+            assert len(msgspec.json.encode(evaluation)) < 10_000 and all(map(fits_into_64_bits, evaluation.values()))
 
 
-def fits(value: object) -> bool:
+def fits_into_64_bits(value: object) -> bool:
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
@@ -382,12 +386,12 @@ def test_replaced_autoscaler_of_the_same_name_resets_the_history() -> None:
     evaluator, five = Evaluator(), pods(5)
     evaluator.evaluate(autoscaler(5, 5, 70), five, samples(70, 5), NOW, 5)
     other = msgspec.structs.replace(autoscaler(5, 4, 10, NOW + 1), metadata=objects.Meta(name="flask", uid="other"))
-    found = evaluator.evaluate(other, five, samples(10, 5), NOW + 1, 5)
-    assert found is not None and found["last"] is None
+    evaluation = evaluator.evaluate(other, five, samples(10, 5), NOW + 1, 5)
+    assert evaluation is not None and evaluation["last"] is None
 
 
 def test_same_input_gives_the_same_evaluation() -> None:
-    hpa, members, found = autoscaler(3, 3, 84), pods(3), samples(84, 3)
+    hpa, members, measured = autoscaler(3, 3, 84), pods(3), samples(84, 3)
     evaluator = Evaluator()
-    once = evaluator.evaluate(hpa, members, found, NOW, 3)
-    assert all(evaluator.evaluate(hpa, members, found, NOW + later, 3) == once for later in (0, 1, 5, 12))
+    first = evaluator.evaluate(hpa, members, measured, NOW, 3)
+    assert all(evaluator.evaluate(hpa, members, measured, NOW + later, 3) == first for later in (0, 1, 5, 12))

@@ -1,4 +1,4 @@
-"""The parsed facts of pods and samples."""
+"""The pods' facts and CPU samples that the evaluation reads from objects."""
 
 from typing import Any
 
@@ -52,16 +52,16 @@ def test_target_in_millicores_needs_no_request(container: str) -> None:
 )
 def test_window_is_parsed_as_a_go_duration(window: str, seconds: float) -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1500000n"}), objects.ContainerMetrics("b", {"cpu": "2m"})]
-    read = cpu_sample(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
-    assert read is not None and read.window == pytest.approx(seconds) and (read.used, read.at) == (4, NOW)
+    sample = cpu_sample(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
+    assert sample is not None and sample.window == pytest.approx(seconds) and (sample.used, sample.at) == (4, NOW)
 
 
 def test_sample_without_a_containers_cpu_is_none() -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1m"}), objects.ContainerMetrics("b", {"memory": "1Mi"})]
     metrics = objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), "15s", used)
     assert cpu_sample(metrics) is None and cpu_sample(msgspec.structs.replace(metrics, containers=None)) is None
-    only = cpu_sample(metrics, "a")
-    assert only is not None and only.used == 1
+    sample = cpu_sample(metrics, "a")
+    assert sample is not None and sample.used == 1
 
 
 def test_deletion_was_requested_one_grace_period_before_the_deletion_timestamp() -> None:

@@ -1,7 +1,5 @@
-"""The reconstructed history of the controller, and its next scaling."""
+"""The reconstructed history of the HPA controller, and the prediction of its next scaling."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +9,7 @@ from dashboard.core import objects
 from dashboard.core.hpa.behavior import Recommendation, behavior_of
 from dashboard.core.hpa.recommendations import SYNC_SECONDS, Recommendations
 from dashboard.core.hpa.spec import HpaSpec
-
-NOW = 1_800_000_000.0
-CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+from tests.dashboard.core.hpa.cases import CASES, NOW
 
 
 def hpa_spec(behavior: str, current: int, low: int = 2, high: int = 5) -> HpaSpec:
@@ -50,21 +46,21 @@ def test_next_scaling_is_predicted(case: dict[str, Any], observed: str) -> None:
 
 
 def test_syncs_without_a_status_change_are_recorded_with_their_proposal() -> None:
-    history, ours = Recommendations(2, NOW), hpa_spec("ours", 2)
+    history, spec = Recommendations(2, NOW), hpa_spec("ours", 2)
     history.recommend(4, NOW + 1)
     history.recommend(3, NOW + 20)
     history.recommend(None, NOW + 40)
     history.recommend(5, NOW + 50)
-    history.advance(NOW + 61, ours.behavior)
+    history.advance(NOW + 61, spec.behavior)
     assert [(one.at - NOW, one.replicas) for one in history.recommended] == [(0, 2), (15, 4), (30, 3)]
-    history.advance(NOW + 62, ours.behavior)
+    history.advance(NOW + 62, spec.behavior)
     assert history.recommended[-1] == Recommendation(NOW + 60, 5)
 
 
 def test_sync_that_is_observed_late_counts_once() -> None:
-    history, ours = Recommendations(5, NOW), hpa_spec("ours", 5)
+    history, spec = Recommendations(5, NOW), hpa_spec("ours", 5)
     history.recommend(5, NOW)
-    history.advance(NOW + 15.3, ours.behavior)
+    history.advance(NOW + 15.3, spec.behavior)
     history.sync(2, NOW + 15.3)
     assert [one.replicas for one in history.recommended] == [5, 2]
     assert history.next_sync == NOW + 30.3
@@ -96,7 +92,7 @@ def test_window_beyond_the_apis_maximum_is_clamped() -> None:
 
 
 def test_history_after_a_day_without_events_is_bounded_by_the_windows() -> None:
-    history, ours = Recommendations(2, NOW), hpa_spec("ours", 2)
+    history, spec = Recommendations(2, NOW), hpa_spec("ours", 2)
     history.recommend(2, NOW)
-    history.advance(NOW + 86_400, ours.behavior)
+    history.advance(NOW + 86_400, spec.behavior)
     assert 4 <= len(history.recommended) <= 6 and NOW + 86_400 - history.next_sync <= SYNC_SECONDS

@@ -1,8 +1,6 @@
 """The proposed number of pods, compared with the recorded results of Kubernetes' own replica calculator."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,16 +12,14 @@ from dashboard.core import objects
 from dashboard.core.hpa.metrics import MILLICORES, PERCENT, cpu_sample, pod_facts
 from dashboard.core.hpa.utilization import Figures, Tolerance, Unmeasurable, band, ceiling, figures, propose
 from dashboard.core.timestamps import rfc3339
-
-NOW = 1_800_000_000.0
-CASES = json.loads((Path(__file__).parents[3] / "cases/autoscaler.json").read_text())
+from tests.dashboard.core.hpa.cases import CASES, NOW
 
 
 def pods_of(case: dict[str, Any]) -> list[dict[str, Any]]:
     return [CASES["pod"] | pod for pod in case["pods"] for _ in range(pod.get("times", 1))]
 
 
-def parsed(name: str, case: dict[str, Any]) -> objects.Pod:
+def pod_of(name: str, case: dict[str, Any]) -> objects.Pod:
     meta = {"name": name, "uid": name} | ({"deletionTimestamp": rfc3339(NOW + 25)} if case["deleted"] else {})
     requests = [{} if amount is None else {"cpu": f"{amount}m"} for amount in case["requests"]]
     ready = {"type": "Ready", "status": case["ready"], "lastTransitionTime": rfc3339(NOW - case["since"])}
@@ -36,28 +32,28 @@ def parsed(name: str, case: dict[str, Any]) -> objects.Pod:
     return msgspec.convert({"metadata": meta, "spec": {"containers": containers}, "status": status}, objects.Pod)
 
 
-def metrics(name: str, case: dict[str, Any]) -> objects.PodMetrics:
+def metrics_of(name: str, case: dict[str, Any]) -> objects.PodMetrics:
     used = [objects.ContainerMetrics("0", {"cpu": f"{case['usage']}m"})]
     at, window = rfc3339(NOW - case["age"]), f"{case['window']}s"
     return objects.PodMetrics(objects.Meta(name=name), at, window, used)
 
 
-def measured(case: dict[str, Any], unit: str = PERCENT) -> Figures:
+def figures_of(case: dict[str, Any], unit: str = PERCENT) -> Figures:
     pods = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
-    samples = {name: cpu_sample(metrics(name, pod)) for name, pod in pods.items() if pod["usage"] is not None}
+    samples = {name: cpu_sample(metrics_of(name, pod)) for name, pod in pods.items() if pod["usage"] is not None}
     usable = {name: sample for name, sample in samples.items() if sample}
-    return figures([pod_facts(parsed(name, pod), unit=unit) for name, pod in pods.items()], usable, NOW)
+    return figures([pod_facts(pod_of(name, pod), unit=unit) for name, pod in pods.items()], usable, NOW)
 
 
 @pytest.mark.parametrize("case", CASES["replicas"], ids=lambda case: case["name"])
 def test_proposal_matches_the_controller(case: dict[str, Any]) -> None:
     if case["wanted"] is None:
         with pytest.raises(Unmeasurable):
-            measured(case)
+            figures_of(case)
         return
-    found = measured(case)
+    measured = figures_of(case)
     tolerance = Tolerance(*case.get("tolerance", (0.1, 0.1)))
-    proposal = propose(found, found.percent, case["target"], case["current"], tolerance)
+    proposal = propose(measured, measured.percent, case["target"], case["current"], tolerance)
     assert (proposal.wanted, proposal.percent) == (case["wanted"], case["percent"])
 
 
@@ -65,11 +61,11 @@ def test_proposal_matches_the_controller(case: dict[str, Any]) -> None:
 def test_proposal_in_millicores_matches_the_controller(case: dict[str, Any]) -> None:
     if case["wanted"] is None:
         with pytest.raises(Unmeasurable):
-            measured(case, MILLICORES)
+            figures_of(case, MILLICORES)
         return
-    found = measured(case, MILLICORES)
+    measured = figures_of(case, MILLICORES)
     tolerance = Tolerance(*case.get("tolerance", (0.1, 0.1)))
-    proposal = propose(found, found.percent, case["target"], case["current"], tolerance, MILLICORES)
+    proposal = propose(measured, measured.percent, case["target"], case["current"], tolerance, MILLICORES)
     assert (proposal.wanted, proposal.percent) == (case["wanted"], case["millicores"])
 
 
@@ -114,9 +110,7 @@ def test_band_matches_a_linear_search(target: int, tolerance: Tolerance) -> None
 
 
 @given(st.data(), TARGETS, TOLERANCES)
-def test_ceiling_matches_a_linear_search(
-    data: st.DataObject, target: int, tolerance: Tolerance
-) -> None:
+def test_ceiling_matches_a_linear_search(data: st.DataObject, target: int, tolerance: Tolerance) -> None:
     pods = data.draw(st.integers(1, 500), "pods")
     most = data.draw(st.integers(0, 2 * pods), "most")
     value = target * most // pods + 1
@@ -130,5 +124,5 @@ def test_ceiling_matches_a_linear_search(
 def test_largest_targets_are_computed(target: int, tolerance: Tolerance) -> None:
     low, high = band(target, tolerance)
     assert 0 <= low <= target <= high <= 10 * target
-    found = ceiling(2**31 - 1, 2**31 - 2, target, tolerance)
-    assert found is None or 0 <= found < target
+    highest = ceiling(2**31 - 1, 2**31 - 2, target, tolerance)
+    assert highest is None or 0 <= highest < target

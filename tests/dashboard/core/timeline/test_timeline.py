@@ -1,9 +1,7 @@
 """Kubernetes Events as timeline entries, and the bounds of the timeline."""
 
-import json
 from typing import Any
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,15 +10,14 @@ from dashboard.core.diff import identity
 from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds
+from tests.dashboard.core.decoding import Json, decoded
 
 RECEIVED = "2026-11-24T12:00:00Z"
 START = seconds(RECEIVED) - 3_600
 
-Json = dict[str, Any]
-
 
 def event(uid: str = "e1", **more: Any) -> Any:
-    text = {
+    object_ = {
         "metadata": {"name": "mongodb-0.17", "uid": uid, "creationTimestamp": "2026-11-24T11:00:00Z"},
         "involvedObject": {"kind": "Pod", "name": "mongodb-0", "uid": "u1", "fieldPath": "spec.containers{mongod}"},
         "type": "Warning",
@@ -28,15 +25,15 @@ def event(uid: str = "e1", **more: Any) -> Any:
         "message": "Readiness probe failed: HTTP probe failed with statuscode: 503",
         **more,
     }
-    return msgspec.json.decode(json.dumps(text), type=objects.KubernetesEvent)
+    return decoded("events", object_)
 
 
 def listed(*objects: Any, at: str = RECEIVED) -> events.ObjectsListed:
     return events.ObjectsListed(at=at, kind="events", objects=list(objects))
 
 
-def changed(one: Any, at: str = RECEIVED) -> events.ObjectChanged:
-    return events.ObjectChanged(at=at, kind="events", object=one)
+def changed(object_: Any, at: str = RECEIVED) -> events.ObjectChanged:
+    return events.ObjectChanged(at=at, kind="events", object=object_)
 
 
 def entries_of(*applied: events.Event) -> list[Json]:
@@ -46,21 +43,21 @@ def entries_of(*applied: events.Event) -> list[Json]:
     return timeline.entries()
 
 
-def only(*applied: events.Event) -> Json:
+def only_entry(*applied: events.Event) -> Json:
     (entry,) = entries_of(*applied)
     return entry
 
 
-def at(minute: float) -> str:
+def timestamp(minute: float) -> str:
     return rfc3339(START + 60 * minute)
 
 
-def change(minute: float = 0) -> Entry:
-    return Entry(at(minute), "good", "flask-1 Ready")
+def change_entry(minute: float = 0) -> Entry:
+    return Entry(timestamp(minute), "good", "flask-1 Ready")
 
 
 def test_event_has_its_reason_object_and_message() -> None:
-    assert only(changed(event(lastTimestamp="2026-11-24T11:30:00Z"))) == {
+    assert only_entry(changed(event(lastTimestamp="2026-11-24T11:30:00Z"))) == {
         "id": "e1/1",
         "at": "2026-11-24T11:30:00.000Z",
         "kind": "event",
@@ -71,7 +68,7 @@ def test_event_has_its_reason_object_and_message() -> None:
     }
 
 
-def test_time_of_an_event_is_its_last_occurrence_in_any_field() -> None:
+def test_time_of_an_event_is_that_of_its_last_occurrence() -> None:
     times: Json = {}
     for field, value in [
         ("eventTime", "2026-11-24T11:01:00.123456Z"),
@@ -80,14 +77,14 @@ def test_time_of_an_event_is_its_last_occurrence_in_any_field() -> None:
     ]:
         times[field] = value
         expected = value["lastObservedTime"] if isinstance(value, dict) else value
-        assert seconds(only(changed(event(**times)))["at"]) == round(seconds(expected), 3)
-    assert only(changed(event()))["at"] == "2026-11-24T11:00:00.000Z"
+        assert seconds(only_entry(changed(event(**times)))["at"]) == round(seconds(expected), 3)
+    assert only_entry(changed(event()))["at"] == "2026-11-24T11:00:00.000Z"
 
 
 def test_event_without_a_valid_time_has_the_time_of_receipt() -> None:
-    for stamp in (None, "", "yesterday", "99999-01-01T00:00:00Z", "2027-01-01T00:00:00Z"):
-        nameless = event(metadata={"name": "x", "uid": "e1"}, lastTimestamp=stamp)
-        assert seconds(only(changed(nameless))["at"]) == seconds(RECEIVED)
+    for value in (None, "", "yesterday", "99999-01-01T00:00:00Z", "2027-01-01T00:00:00Z"):
+        undated = event(metadata={"name": "x", "uid": "e1"}, lastTimestamp=value)
+        assert seconds(only_entry(changed(undated))["at"]) == seconds(RECEIVED)
 
 
 def test_repeated_event_moves_to_its_new_time_with_a_new_id() -> None:
@@ -102,27 +99,27 @@ def test_repeated_event_moves_to_its_new_time_with_a_new_id() -> None:
     assert entries[0]["text"].endswith("(3\u00d7)")
 
 
-def test_series_count() -> None:
+def test_event_series_has_its_count_and_time() -> None:
     series = {"count": 7, "lastObservedTime": "2026-11-24T11:30:00.123456Z"}
-    entry = only(changed(event(eventTime="2026-11-24T11:00:00.0Z")), changed(event(series=series)))
+    entry = only_entry(changed(event(eventTime="2026-11-24T11:00:00.0Z")), changed(event(series=series)))
     assert (entry["id"], entry["at"]) == ("e1/7", "2026-11-24T11:30:00.123Z")
 
 
 def test_repeated_and_older_lists_change_nothing() -> None:
     timeline = Timeline()
-    now = [event("e1", count=2), event("e2")]
-    timeline.apply(listed(*now))
+    objects = [event("e1", count=2), event("e2")]
+    timeline.apply(listed(*objects))
     entries = timeline.entries()
-    timeline.apply(listed(*now, at="2026-11-24T13:00:00Z"))
+    timeline.apply(listed(*objects, at="2026-11-24T13:00:00Z"))
     timeline.apply(listed(event("e1", count=1)))
     timeline.apply(changed(event("e2")))
     assert timeline.entries() is entries
     assert len(entries) == 2
 
 
-def test_expired_event_stays() -> None:
-    assert only(changed(event()), events.ObjectDeleted(at=RECEIVED, kind="events", uid="e1"))
-    assert only(changed(event()), listed())
+def test_entry_of_an_expired_event_stays() -> None:
+    assert only_entry(changed(event()), events.ObjectDeleted(at=RECEIVED, kind="events", uid="e1"))
+    assert only_entry(changed(event()), listed())
 
 
 def test_other_kinds_are_ignored() -> None:
@@ -139,46 +136,46 @@ def test_tones_of_events() -> None:
         ("Warning", "OOMKilling"): "bad",
         ("Odd", "Whatever"): "warn",
     }
-    assert {key: only(changed(event(type=key[0], reason=key[1])))["tone"] for key in tones} == tones
+    assert {key: only_entry(changed(event(type=key[0], reason=key[1])))["tone"] for key in tones} == tones
 
 
 def test_event_without_a_container_has_the_objects_name() -> None:
-    of = {"kind": "HorizontalPodAutoscaler", "name": "flask", "uid": "h"}
-    entry = only(changed(event(involvedObject=of, reason="SuccessfulRescale", message="New size: 3")))
+    involved = {"kind": "HorizontalPodAutoscaler", "name": "flask", "uid": "h"}
+    entry = only_entry(changed(event(involvedObject=involved, reason="SuccessfulRescale", message="New size: 3")))
     assert entry["text"] == "SuccessfulRescale flask: New size: 3"
 
 
 def test_pod_name_in_a_kubelet_message_is_cut() -> None:
     message = "Back-off restarting failed container mongod in pod mongodb-0_flask-mongodb(d21c0a20-d35e)"
-    entry = only(changed(event(reason="BackOff", message=message, count=445)))
+    entry = only_entry(changed(event(reason="BackOff", message=message, count=445)))
     assert entry["text"] == "BackOff mongodb-0/mongod: Back-off restarting failed container mongod (445\u00d7)"
 
 
 def test_long_message_and_name_are_cut_to_one_line() -> None:
-    of = {"kind": "Pod", "name": "a" * 200 + "b" * 53, "fieldPath": "spec.containers{" + "c" * 63 + "}"}
-    entry = only(changed(event(involvedObject=of, message="line\n\tof \u202e text\0 " * 20_000, count=2)))
+    involved = {"kind": "Pod", "name": "a" * 200 + "b" * 53, "fieldPath": "spec.containers{" + "c" * 63 + "}"}
+    entry = only_entry(changed(event(involvedObject=involved, message="line\n\tof \u202e text\0 " * 20_000, count=2)))
     assert len(entry["text"]) < 450
     assert entry["text"].isprintable()
     assert entry["text"].endswith("… (2\u00d7)")
-    assert entry["about"]["name"] == of["name"]
+    assert entry["about"]["name"] == involved["name"]
 
 
 def test_empty_event_has_an_entry() -> None:
-    entry = only(changed(objects.KubernetesEvent(objects.Meta(name="x"))))
+    entry = only_entry(changed(objects.KubernetesEvent(objects.Meta(name="x"))))
     assert (entry["id"], entry["text"]) == ("x/1", "")
 
 
 def test_entries_are_sorted_by_time_newest_first() -> None:
     timeline = Timeline()
     for minute in (5, 1, 9, 3):
-        timeline.add("change", change(minute))
-    assert [entry["at"] for entry in timeline.entries()] == [at(9), at(5), at(3), at(1)]
+        timeline.add("change", change_entry(minute))
+    assert [entry["at"] for entry in timeline.entries()] == [timestamp(9), timestamp(5), timestamp(3), timestamp(1)]
 
 
-def test_later_arrival_is_first_at_the_same_time() -> None:
+def test_entries_of_the_same_time_are_sorted_by_arrival_newest_first() -> None:
     timeline = Timeline()
     for kind in ("change", "action"):
-        timeline.add(kind, change())
+        timeline.add(kind, change_entry())
     assert [entry["kind"] for entry in timeline.entries()] == ["action", "change"]
 
 
@@ -187,7 +184,7 @@ def test_entries_return_the_same_list_until_a_change() -> None:
     empty = timeline.entries()
     assert empty == []
     assert timeline.entries() is empty
-    timeline.add("change", change())
+    timeline.add("change", change_entry())
     entries = timeline.entries()
     assert entries is not empty
     assert empty == []
@@ -196,7 +193,7 @@ def test_entries_return_the_same_list_until_a_change() -> None:
 
 def test_only_the_newest_entries_are_kept() -> None:
     timeline = Timeline()
-    events = [event(f"e{minute}", lastTimestamp=at(minute / 10)) for minute in range(ENTRIES * 2)]
+    events = [event(f"e{minute}", lastTimestamp=timestamp(minute / 10)) for minute in range(ENTRIES * 2)]
     timeline.apply(listed(*events))
     entries = timeline.entries()
     assert [entry["id"] for entry in entries] == [f"e{minute}/1" for minute in reversed(range(ENTRIES, ENTRIES * 2))]
@@ -205,16 +202,16 @@ def test_only_the_newest_entries_are_kept() -> None:
     assert timeline.entries() is entries
 
 
-def test_neither_events_nor_changes_displace_the_others() -> None:
+def test_events_and_changes_do_not_displace_each_other() -> None:
     timeline = Timeline()
     for minute in range(ENTRIES):
-        timeline.add("change", change(minute / 10))
+        timeline.add("change", change_entry(minute / 10))
     for minute in range(ENTRIES * 2):
-        timeline.apply(changed(event(f"e{minute}", lastTimestamp=at(30 + minute / 20))))
+        timeline.apply(changed(event(f"e{minute}", lastTimestamp=timestamp(30 + minute / 20))))
     kinds = [entry["kind"] for entry in timeline.entries()]
     assert (len(kinds), kinds.count("event")) == (ENTRIES, ASSURED)
     for minute in range(ENTRIES):
-        timeline.add("action", change(minute / 10))
+        timeline.add("action", change_entry(minute / 10))
     kinds = [entry["kind"] for entry in timeline.entries()]
     assert (len(kinds), kinds.count("event")) == (ENTRIES, ASSURED)
 
@@ -234,11 +231,11 @@ def test_ids_are_unique_and_order_and_bound_hold(steps: list[tuple[str, int, int
     timeline = Timeline()
     for kind, minute, uid, number in steps:
         if kind == "change":
-            timeline.add("change", change(minute))
+            timeline.add("change", change_entry(minute))
         elif kind == "event":
-            timeline.apply(changed(event(f"e{uid}", lastTimestamp=at(minute), count=number)))
+            timeline.apply(changed(event(f"e{uid}", lastTimestamp=timestamp(minute), count=number)))
         else:
-            events = [event(f"e{uid + index}", lastTimestamp=at(minute)) for index in range(number)]
+            events = [event(f"e{uid + index}", lastTimestamp=timestamp(minute)) for index in range(number)]
             timeline.apply(listed(*events))
         entries = timeline.entries()
         assert len(entries) <= ENTRIES
@@ -270,6 +267,6 @@ def test_text_helpers() -> None:
 def test_action_has_its_object_and_mark() -> None:
     about = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
     action = events.ActionRecorded(at=RECEIVED, tone="warn", text="mongodb-0 restarted", about=about, mark="restart")
-    entry = only(action)
+    entry = only_entry(action)
     assert (entry["kind"], entry["tone"], entry["text"]) == ("action", "warn", "mongodb-0 restarted")
     assert (entry["about"], entry["mark"]) == (about, "restart")

@@ -1,33 +1,28 @@
-"""Observations as literals: two Ready pods at rest, and what is different about them."""
+"""Observations as literals. By default, two idle pods are Ready."""
 
 from typing import Any
-
-from msgspec.structs import replace
 
 from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
 
 T0 = 1_800_000_000.0
 
 
-def pod(number: int, **more: Any) -> ObservedPod:
-    given: dict[str, Any] = {"phase": "Running", "ready": True, "request": 100, "limit": 400, "requests": 20.0} | more
-    return ObservedPod(uid=f"u{number}", name=f"flask-{number}", **given)
+def pod(number: int, **fields: Any) -> ObservedPod:
+    defaults: dict[str, Any] = {"phase": "Running", "ready": True, "request": 100, "limit": 400, "requests": 20.0}
+    return ObservedPod(uid=f"u{number}", name=f"flask-{number}", **defaults | fields)
 
 
-def seen(at: float = 0.0, pods: int = 2, used: float | None = 5.0, **more: Any) -> Observation:
-    """`pods` are Ready and asked for; each used so many millicores in the 15 s up to `at`, None for no samples."""
-    there = more.pop("there", tuple(pod(number) for number in range(pods)))
-    samples = {} if used is None else {one.uid: (T0 + at, used, 15.0) for one in there if one.ready}
-    given: dict[str, Any] = {
-        "low": 2, "high": 5, "target": 70, "current": pods, "desired": pods, "asked": pods, "figure": 5,
-        "pods": there, "samples": samples,
+def observation(at: float = 0.0, count: int = 2, used: float | None = 5.0, **fields: Any) -> Observation:
+    """Return an observation of `count` desired pods, all Ready unless `pods` is given. Each Ready pod has used `used`
+    millicores in the 15 s until `at`, or has no sample if that is None."""
+    pods = fields.pop("pods", tuple(pod(number) for number in range(count)))
+    samples = {} if used is None else {one.uid: (T0 + at, used, 15.0) for one in pods if one.ready}
+    defaults: dict[str, Any] = {
+        "low": 2, "high": 5, "target": 70, "current": count, "desired": count, "asked": count, "figure": 5,
+        "pods": pods, "samples": samples,
     }  # fmt: skip
-    return Observation(at=T0 + at, **given | more)
+    return Observation(at=T0 + at, **defaults | fields)
 
 
-START = seen()
-ON_ITS_WAY = {"phase": "Pending", "ready": False, "requests": None}
-
-
-def changed(one: Observation, **more: Any) -> Observation:
-    return replace(one, **more)
+START = observation()
+STARTING = {"phase": "Pending", "ready": False, "requests": None}  # fields of a pod

@@ -1,20 +1,22 @@
-"""An autoscaled Deployment in virtual time: pods, metrics-server, and the HorizontalPodAutoscaler's controller with an
-arithmetic of its own, written after Kubernetes' documentation and not after the dashboard's.
+"""An autoscaled Deployment in virtual time: its pods, metrics-server, and the HPA controller.
 
-What it does is told to a real `Snapshot` as the watches would tell it, so that a run sees the page's state.
+The controller's arithmetic is written from Kubernetes' documentation, independently of dashboard.core.hpa. A `Snapshot`
+gets the events that the dashboard's sources would emit, so that a run observes the page's state.
 """
 
 import math
 import random
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct, convert
 
 from dashboard.core import events, objects
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.snapshot import Snapshot
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.cluster.manifests import BEHAVIOR
+from tests.dashboard.runs.virtual_clock import EPOCH, VirtualClock
+from tests.dashboard.stubs import TARGETS
 
 SOURCES = ("pods", "deployments", "horizontalpodautoscalers", "endpointslices", "metrics", "traffic", "mongo", "runs")
 POLL_SECONDS = 5.0  # of metrics.k8s.io, and of the pods' counters
@@ -24,116 +26,108 @@ INITIALIZATION_SECONDS = 300.0
 Json = dict[str, Any]
 
 
-class Clock(Protocol):
-    time: float
-    steps: list[Any]
-
-
-class Traffic(Protocol):
-    @property
-    def rate(self) -> float: ...
-
-
-class Options(Struct, kw_only=True):
-    """How the deployment is made. CPU in millicores, times in seconds."""
+class SimulationOptions(Struct, kw_only=True):
+    """CPU is in millicores, times are in seconds."""
 
     low: int = 2
     high: int = 5
     target: int = 70  # percent of the request
-    value: int | None = None  # AverageValue, in the place of the percentage
+    value: int | None = None  # AverageValue, instead of the percentage
     request: int = 100
     limit: int = 400
     behavior: Json | None = None
-    cost: float = 1.2  # for each request a second, under 100 a second
-    cheaper: float = 0.25  # the power of the rate by which a request gets cheaper
-    idle: float = 3.0  # of a pod
-    background: float = 0.0  # of traffic that is not the run's, all pods together
+    cost: float = 1.2  # CPU of a request a second, at a rate of 100 a second
+    cost_exponent: float = 0.25  # a request costs less at a higher rate: cost * (rate / 100) ** -cost_exponent
+    idle: float = 3.0  # CPU of an idle pod
+    background: float = 0.0  # CPU of other traffic, of all pods together
     noise: float = 0.05
-    resolution: float = 15.0
-    lag: float = 4.0  # of a sample's moment behind the scrape
-    sync: float = 15.0
-    tolerance: float = 0.1  # of the controller; no object tells it
-    starts: float = 5.0  # from a pod's creation until it is Ready
+    resolution: float = 15.0  # of metrics-server
+    lag: float = 4.0  # from a sample's timestamp to its scrape
+    sync: float = 15.0  # of the controller
+    tolerance: float = 0.1  # of the controller, a command-line flag
+    startup: float = 5.0  # from a pod's creation until it is Ready
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
-    windows: bool = True  # whether samples tell theirs
+    windows: bool = True  # whether samples have a window
     seed: int = 1
 
 
-class Pod(Struct):
+class SimulatedPod(Struct):
     name: str
     created: float
-    ready_at: float | None  # None: it never will be
+    ready_at: float | None  # None: never
     deleted: float | None = None
-    reason: str = ""  # why its container waits
-    used: float = 0.0  # millicore-seconds so far
-    answered: float = 0.0
-    failed: float = 0.0
-    serves: bool = True
-    fails: bool = False
+    reason: str = ""  # of the waiting container
+    used: float = 0.0  # millicore-seconds since its creation
+    answered: float = 0.0  # requests
+    failed: float = 0.0  # requests
+    serves: bool = True  # whether it is among the Service's endpoints
+    fails: bool = False  # whether it answers with errors
     evicted: bool = False
-    template: int = 1
+    template: int = 1  # the generation of its pod template
 
     def ready(self, at: float) -> bool:
         return self.deleted is None and self.ready_at is not None and at >= self.ready_at
 
 
-class Sample(Struct):
+class SimulatedSample(Struct):
     at: float
     window: float
-    used: float
+    used: float  # the mean, in millicores
 
 
-class Simulation:
-    """`clock` is the world's; `load` has the rate at which requests are sent. Faults are set on it while it runs."""
+class AutoscalerSimulation:
+    """Implements `runs.ports.View`. `load_rate` returns the requests a second that are sent now.
+
+    Tests set its attributes to cause faults.
+    """
 
     def __init__(
-        self, clock: Clock, load: Traffic, epoch: float, options: Options | None = None, pods: int = 0
+        self,
+        clock: VirtualClock,
+        load_rate: Callable[[], float],
+        options: SimulationOptions | None = None,
+        pods: int = 0,
     ) -> None:
-        self.options = options or Options()
-        self._clock, self._load, self._epoch = clock, load, epoch
+        self.options = options or SimulationOptions()
+        self._clock, self._load_rate = clock, load_rate
         self._random = random.Random(self.options.seed)  # noqa: S311 - a simulation
-        self.snapshot = Snapshot(
-            Targets("flask-mongodb", "test", "flask", "mongodb", "flask", "flask"), SOURCES, self._now()
-        )
-        self.moves = True  # whether the controller does anything
-        self.reports = True  # whether it looks at all
-        self.metrics = True
-        self.uncounted = False  # whether nobody can read the pods' counters
+        self.snapshot = Snapshot(TARGETS, SOURCES, self._now())
+        self.scales = True  # whether the controller changes the number of pods
+        self.syncs = True  # whether the controller does anything
+        self.metrics = True  # whether metrics-server has samples
+        self.counters = True  # whether the pods' counters can be scraped
         self.uid = "uid-autoscaler"
-        self.looked = True  # whether the controller has, since the object is there
-        self.present = True  # whether the autoscaler object exists
-        self.scales = "flask"  # its scaleTargetRef
-        self.inactive: tuple[str, str] | None = None  # why ScalingActive is False
-        self.quota: int | None = None  # the most pods that there may be
-        self.new_pods: Json = {}  # what is different about pods that come from now on
+        self.synced = True  # whether the controller has synced since the HPA object was created
+        self.exists = True  # whether there is an HPA object
+        self.scale_target = "flask"  # the name in scaleTargetRef
+        self.inactive: tuple[str, str] | None = None  # reason and message of ScalingActive=False
+        self.quota: int | None = None  # the maximum number of pods
+        self.new_pods: Json = {}  # fields of the pods that are created from now on
         self.mongo: Json | None = {"state": "up"}
-        self.others: list[Json] = []  # pods beside the service's, as the state shows them
-        self.template = 1  # that new pods are of
+        self.other_pods: list[Json] = []  # the state's pods that are not the service's
+        self.template = 1  # the generation of the pod template
         count = pods or self.options.low
         self.replicas = count
         self._number = 0
-        self.pods: list[Pod] = []
-        self._samples: dict[str, Sample] = {}
-        self._scraped: dict[str, tuple[float, float]] = {}  # pod → (moment, used so far)
-        self._events: list[tuple[float, int]] = []  # scale events: (moment, change)
-        self._recommended: list[tuple[float, int]] = []
-        self.figure: int | None = None
+        self.pods: list[SimulatedPod] = []
+        self._samples: dict[str, SimulatedSample] = {}
+        self._scraped: dict[str, tuple[float, float]] = {}  # pod → (time, used)
+        self._scale_events: list[tuple[float, int]] = []  # (time, change)
+        self._recommendations: list[tuple[float, int]] = []  # (time, pods)
+        self.reported: int | None = None  # the controller's CPU value
         self.status = {"current": count, "desired": count, "scaled": None}
-        self._first = clock.time
-        self._last = clock.time
+        self._stepped = clock.time
         self._due = dict.fromkeys(("scrape", "sync", "poll"), clock.time)
         self._due["scrape"] += self._random.uniform(0, self.options.resolution)
         self._due["sync"] += self._random.uniform(0, self.options.sync)
         self._create(count, clock.time - 400)
         self._warm_up()
-        self._tell_all()
-        clock.steps.append(self._step)
-
-    # The View
+        self.emit_all()
+        clock.on_step.append(self._step)
 
     def view(self) -> Json:
         state = self.snapshot.state(0)
-        return state | {"mongo": self.mongo, "pods": [*state["pods"], *self.others]}
+        return state | {"mongo": self.mongo, "pods": [*state["pods"], *self.other_pods]}
 
     def samples(self) -> Mapping[str, tuple[float, float, float]]:
         return self.snapshot.samples()
@@ -141,118 +135,112 @@ class Simulation:
     def down_window(self) -> float:
         return self.snapshot.down_window()
 
-    # Time
-
     def _warm_up(self) -> None:
-        """Two scrapes and a look at rest, so that there are figures from the beginning."""
+        """Scrape twice and sync once at rest, so that there are samples and a CPU value at the start."""
         for pod in self.pods:
             pod.used = self.options.idle * 400
         at = self._clock.time - self.options.resolution
-        self._scraped = {
-            pod.name: (at - self.options.resolution, pod.used - self.options.idle * self.options.resolution * 2)
-            for pod in self.pods
-        }
         background = self.options.background / len(self.pods)
         self._samples = {
-            pod.name: Sample(at - self.options.lag, self.options.resolution, self.options.idle + background)
+            pod.name: SimulatedSample(at - self.options.lag, self.options.resolution, self.options.idle + background)
             for pod in self.pods
         }
         self._scraped = {pod.name: (at, pod.used) for pod in self.pods}
-        self._look(self._clock.time)
+        self._sync(self._clock.time)
 
     def _step(self) -> None:
         now = self._clock.time
-        if now - self._last < STEP_SECONDS:
+        if now - self._stepped < STEP_SECONDS:
             return
-        elapsed, self._last = now - self._last, now
-        self._work(now, elapsed)
-        self._remove(now)
+        elapsed, self._stepped = now - self._stepped, now
+        self._use_cpu(now, elapsed)
+        self._remove_pods(now)
         if any(pod.ready_at is not None and now - elapsed < pod.ready_at <= now for pod in self.pods):
-            self._tell_pods()
-            self._tell_deployment()
+            self._emit_pods()
+            self._emit_deployment()
         if now >= self._due["scrape"]:
             self._due["scrape"] += self.options.resolution
             self._scrape(now)
         if now >= self._due["sync"]:
             self._due["sync"] += self.options.sync
-            if self.reports:
-                self._look(now)
-            self._tell_autoscaler()
+            if self.syncs:
+                self._sync(now)
+            self._emit_autoscaler()
         if now >= self._due["poll"]:
             self._due["poll"] += POLL_SECONDS
-            self._tell_figures()
+            self._emit_metrics()
 
-    def _work(self, now: float, elapsed: float) -> None:
-        options, rate = self.options, self._load.rate
-        cost = options.cost * (max(rate, 10.0) / 100) ** -options.cheaper
+    def _use_cpu(self, now: float, elapsed: float) -> None:
+        options, rate = self.options, self._load_rate()
+        cost = options.cost * (max(rate, 10.0) / 100) ** -options.cost_exponent
         serving = [pod for pod in self.pods if pod.ready(now) and pod.serves]
         for pod in self.pods:
-            use = options.idle if pod.deleted is None else 0.0
+            usage = options.idle if pod.deleted is None else 0.0
             if pod in serving:
                 share = (rate * cost + options.background) / len(serving)
-                use += share * (1 + self._random.gauss(0, options.noise))
+                usage += share * (1 + self._random.gauss(0, options.noise))
                 pod.answered += rate / len(serving) * elapsed
                 pod.failed += rate / len(serving) * elapsed if pod.fails else 0.0
             elif pod.deleted is None and now - pod.created < 3:
-                use = 200.0  # it starts
-            pod.used += min(max(use, 0.0), options.limit) * elapsed
+                usage = 200.0  # it starts
+            pod.used += min(max(usage, 0.0), options.limit) * elapsed
 
-    def _remove(self, now: float) -> None:
+    def _remove_pods(self, now: float) -> None:
         old = [pod for pod in self.pods if pod.deleted is None and pod.template < self.template]
         if old and sum(pod.ready(now) and pod.template == self.template for pod in self.pods) >= self.replicas:
             for pod in old:
                 pod.deleted = now
-            self._tell_pods()
-            self._tell_deployment()
-        gone = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6 and not pod.evicted]
-        if gone:
-            self.pods = [pod for pod in self.pods if pod not in gone]
-            self._tell_pods()
+            self._emit_pods()
+            self._emit_deployment()
+        removed = [pod for pod in self.pods if pod.deleted is not None and now - pod.deleted > 6 and not pod.evicted]
+        if removed:
+            self.pods = [pod for pod in self.pods if pod not in removed]
+            self._emit_pods()
 
     def _create(self, count: int, at: float) -> None:
         for _ in range(count):
-            if self.quota is not None and len([pod for pod in self.pods if pod.deleted is None]) >= self.quota:
+            if self.quota is not None and len(self._active_pods()) >= self.quota:
                 break
             self._number += 1
-            made = Pod(f"flask-{self._number}", at, at + self.options.starts, template=self.template)
+            pod = SimulatedPod(f"flask-{self._number}", at, at + self.options.startup, template=self.template)
             for name, value in self.new_pods.items():
-                setattr(made, name, value)
-            self.pods.append(made)
+                setattr(pod, name, value)
+            self.pods.append(pod)
 
-    def scale(self, to: int, at: float | None = None) -> None:
-        """The Deployment's number of pods."""
+    def scale(self, replicas: int, at: float | None = None) -> None:
+        """Change the Deployment's number of pods."""
         now = self._clock.time if at is None else at
-        self.replicas = to
-        there = [pod for pod in self.pods if pod.deleted is None]
-        self._create(to - len(there), now)
-        for pod in there[to:]:
+        self.replicas = replicas
+        active = self._active_pods()
+        self._create(replicas - len(active), now)
+        for pod in active[replicas:]:
             pod.deleted = now
-        self._tell_pods()
-        self._tell_deployment()
+        self._emit_pods()
+        self._emit_deployment()
 
     def evict(self) -> None:
-        """The oldest pod. It stays in the list, and another one comes in its place."""
+        """Evict the oldest pod. It stays in the list, and a new pod replaces it."""
         self.pods[0].deleted, self.pods[0].evicted = self._clock.time, True
         self.scale(self.replicas)
 
     def roll_out(self) -> None:
-        """All pods are replaced by those of another template, once these are Ready."""
+        """Replace all pods by pods of a new template, once the new pods are Ready."""
         self.template += 1
         self._create(self.replicas, self._clock.time)
-        self._tell_pods()
-        self._tell_deployment()
+        self._emit_pods()
+        self._emit_deployment()
 
     def restart_controller(self) -> None:
-        """It begins with the number that there is, and remembers nothing."""
-        self._events.clear()
-        self._recommended = [(self._clock.time, self.replicas)]
+        """Restart the controller. It forgets its history, and starts with the current number of pods."""
+        self._scale_events.clear()
+        self._recommendations = [(self._clock.time, self.replicas)]
 
     def recreate(self) -> None:
-        """The autoscaler's object is deleted and made again; its controller has not looked yet."""
+        """Delete the HPA object and create it again. The controller has not synced the new one yet."""
         self.restart_controller()
         self.uid += "-again"
-        self.figure, self.status, self.looked = None, {"current": 0, "desired": 0, "scaled": None}, False
-        self._tell_autoscaler()
+        self.reported, self.status, self.synced = None, {"current": 0, "desired": 0, "scaled": None}, False
+        self._emit_autoscaler()
 
     def _scrape(self, now: float) -> None:
         if not self.metrics:
@@ -265,40 +253,42 @@ class Simulation:
             before = self._scraped.get(pod.name)
             if before is not None and now > before[0]:
                 window = now - before[0]
-                samples[pod.name] = Sample(now - self.options.lag, window, (pod.used - before[1]) / window)
+                samples[pod.name] = SimulatedSample(now - self.options.lag, window, (pod.used - before[1]) / window)
             self._scraped[pod.name] = (now, pod.used)
         self._samples = samples
 
     # The controller
 
-    def _look(self, now: float) -> None:
-        if not self.present:
+    def _sync(self, now: float) -> None:
+        if not self.exists:
             return
-        there = [pod for pod in self.pods if pod.deleted is None]
-        self.status["current"] = len(there)
-        self.looked = True
-        if self.inactive or self.scales != "flask":
+        active = self._active_pods()
+        self.status["current"] = len(active)
+        self.synced = True
+        if self.inactive or self.scale_target != "flask":
             return
-        proposal = self._propose(there, now)
+        proposal = self._propose(active, now)
         if proposal is None:
-            self.inactive_for_want_of_figures = True
             return
-        self.inactive_for_want_of_figures = False
-        if not self.moves:
+        if not self.scales:
             self.status["desired"] = self.replicas
             return
         desired = self._limit(proposal, now)
         if desired != self.replicas:
-            self._events.append((now, desired - self.replicas))
-            self.status["scaled"] = rfc3339(math.floor(self._epoch + now + self.options.skew))
+            self._scale_events.append((now, desired - self.replicas))
+            self.status["scaled"] = rfc3339(math.floor(EPOCH + now + self.options.skew))
             self.status["desired"] = desired
             self.scale(desired, now)
         self.status["desired"] = desired
 
-    def _propose(self, there: list[Pod], now: float) -> int | None:
-        goal = float(self.options.value or self.options.request * self.options.target / 100)
+    def _active_pods(self) -> list[SimulatedPod]:
+        return [pod for pod in self.pods if pod.deleted is None]
+
+    def _propose(self, active: list[SimulatedPod], now: float) -> int | None:
+        """Return the proposed number of pods, None if no pod has a usable sample."""
+        target = float(self.options.value or self.options.request * self.options.target / 100)
         measured, missing, unready = [], 0, 0
-        for pod in there:
+        for pod in active:
             sample = self._samples.get(pod.name)
             if pod.reason or pod.ready_at is None or now < pod.ready_at:
                 unready += 1
@@ -310,32 +300,33 @@ class Simulation:
                 measured.append(sample.used)
         if not measured:
             return None
-        use = sum(measured) / len(measured)
-        whole = self.options.value is not None
-        self.figure = int(use) if whole else int(100 * use / self.options.request)
-        ratio = self.figure / (goal if whole else self.options.target)
+        usage = sum(measured) / len(measured)
+        in_millicores = self.options.value is not None
+        self.reported = int(usage) if in_millicores else int(100 * usage / self.options.request)
+        ratio = self.reported / (target if in_millicores else self.options.target)
         count, total = len(measured), ratio * len(measured)
         if ratio > 1 and missing + unready:
             count, total = count + missing + unready, total
         elif ratio < 1 and missing:
-            each = 1.0 if whole else max(100, self.options.target) / self.options.target
+            each = 1.0 if in_millicores else max(100, self.options.target) / self.options.target
             count, total = count + missing, total + missing * each
-        again = total / count
-        if abs(again - 1) <= self.options.tolerance or (ratio > 1) != (again > 1):
+        adjusted = total / count
+        if abs(adjusted - 1) <= self.options.tolerance or (ratio > 1) != (adjusted > 1):
             return self.replicas
-        wanted = math.ceil(again * count)
-        if (again < 1 and wanted > self.replicas) or (again > 1 and wanted < self.replicas):
+        proposal = math.ceil(adjusted * count)
+        if (adjusted < 1 and proposal > self.replicas) or (adjusted > 1 and proposal < self.replicas):
             return self.replicas
-        return wanted
+        return proposal
 
-    def _limit(self, wanted: int, now: float) -> int:
-        given = BEHAVIOR if self.options.behavior is None else self.options.behavior
-        up, down, current = given["scaleUp"], given["scaleDown"], self.replicas
-        self._recommended.append((now, wanted))
-        recent = [(at, number) for at, number in self._recommended if at > now - 3600]
-        least = min([number for at, number in recent if at > now - up["stabilizationWindowSeconds"]] + [wanted])
-        most = max([number for at, number in recent if at > now - down["stabilizationWindowSeconds"]] + [wanted])
-        stabilized = min(max(current, least), most)
+    def _limit(self, proposal: int, now: float) -> int:
+        """Return the proposal within the behavior's windows and policies, and within the bounds."""
+        behavior = BEHAVIOR if self.options.behavior is None else self.options.behavior
+        up, down, current = behavior["scaleUp"], behavior["scaleDown"], self.replicas
+        self._recommendations.append((now, proposal))
+        recent = [(at, pods) for at, pods in self._recommendations if at > now - 3600]
+        lowest = min([pods for at, pods in recent if at > now - up["stabilizationWindowSeconds"]] + [proposal])
+        highest = max([pods for at, pods in recent if at > now - down["stabilizationWindowSeconds"]] + [proposal])
+        stabilized = min(max(current, lowest), highest)
         if stabilized > current:
             bound = self._allowed(up, current, now, 1)
             return min(stabilized, bound, self.options.high)
@@ -350,7 +341,7 @@ class Simulation:
         bounds = []
         for policy in rules["policies"]:
             start = current - sum(
-                change for at, change in self._events if at > now - policy["periodSeconds"] and change * sign > 0
+                change for at, change in self._scale_events if at > now - policy["periodSeconds"] and change * sign > 0
             )
             if policy["type"] == "Pods":
                 bounds.append(start + sign * policy["value"])
@@ -358,45 +349,45 @@ class Simulation:
                 bounds.append(math.ceil(start * (1 + policy["value"] / 100)))
             else:
                 bounds.append(int(start * (1 - policy["value"] / 100)))
-        generous = (rules.get("selectPolicy") or "Max") == "Max"
-        return (max if (sign > 0) == generous else min)(bounds)
+        largest_change = (rules.get("selectPolicy") or "Max") == "Max"
+        return (max if (sign > 0) == largest_change else min)(bounds)
 
-    # What the watches tell
+    # The events of the dashboard's sources
 
     def _now(self) -> str:
-        return rfc3339(self._epoch + self._clock.time)
+        return rfc3339(EPOCH + self._clock.time)
 
-    def _stamp(self, at: float) -> str:
-        """A moment as the cluster writes it."""
-        return rfc3339(self._epoch + at + self.options.skew)
+    def _timestamp(self, at: float) -> str:
+        """Return a timestamp by the cluster's clocks."""
+        return rfc3339(EPOCH + at + self.options.skew)
 
-    def _tell_all(self) -> None:
-        self._tell_pods()
-        self._tell_deployment()
-        self._tell_autoscaler()
-        self._tell_figures()
+    def emit_all(self) -> None:
+        self._emit_pods()
+        self._emit_deployment()
+        self._emit_autoscaler()
+        self._emit_metrics()
 
-    def _list(self, kind: str, items: list[Json]) -> None:
-        made = [convert(item, objects.KINDS[kind]) for item in items]
-        self.snapshot.apply(events.ObjectsListed(at=self._now(), kind=kind, objects=made))
+    def _emit_list(self, kind: str, items: list[Json]) -> None:
+        listed = [convert(item, objects.KINDS[kind]) for item in items]
+        self.snapshot.apply(events.ObjectsListed(at=self._now(), kind=kind, objects=listed))
 
-    def _tell_pods(self) -> None:
-        self._list("pods", [self._pod(pod) for pod in self.pods])
+    def _emit_pods(self) -> None:
+        self._emit_list("pods", [self._pod_object(pod) for pod in self.pods])
 
-    def _pod(self, pod: Pod) -> Json:
+    def _pod_object(self, pod: SimulatedPod) -> Json:
         now = self._clock.time
         ready = pod.ready(now)
         since = pod.ready_at if pod.ready_at is not None and now >= pod.ready_at else pod.created
         meta = {"name": pod.name, "uid": f"uid-{pod.name}", "labels": {"app.kubernetes.io/name": "flask"}}
-        meta["creationTimestamp"] = self._stamp(pod.created)
+        meta["creationTimestamp"] = self._timestamp(pod.created)
         if pod.deleted is not None and not pod.evicted:
-            meta["deletionTimestamp"] = self._stamp(pod.deleted + 30)
+            meta["deletionTimestamp"] = self._timestamp(pod.deleted + 30)
             meta["deletionGracePeriodSeconds"] = 30
         waiting = {"waiting": {"reason": pod.reason}} if pod.reason else {}
         condition = {
             "type": "Ready",
             "status": "True" if ready else "False",
-            "lastTransitionTime": self._stamp(since),
+            "lastTransitionTime": self._timestamp(since),
         }
         resources = {
             "requests": {"cpu": f"{self.options.request}m"},
@@ -407,46 +398,46 @@ class Simulation:
             "spec": {"containers": [{"name": "flask", "resources": resources}]},
             "status": {
                 "phase": "Failed" if pod.evicted else "Pending" if pod.reason else "Running",
-                "startTime": self._stamp(pod.created),
+                "startTime": self._timestamp(pod.created),
                 "conditions": [condition],
                 "containerStatuses": [{"name": "flask", "state": waiting}],
             },
         }
 
-    def _tell_deployment(self) -> None:
-        there = [pod for pod in self.pods if pod.deleted is None]
-        failed = self.quota is not None and len(there) < self.replicas
+    def _emit_deployment(self) -> None:
+        active = self._active_pods()
+        failed = self.quota is not None and len(active) < self.replicas
         conditions = [{
             "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
             "message": 'pods "flask-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2',
         }] if failed else []  # fmt: skip
-        self._list("deployments", [{
+        self._emit_list("deployments", [{
             "metadata": {"name": "flask", "uid": "uid-flask"},
             "spec": {"replicas": self.replicas},
             "status": {
-                "readyReplicas": sum(pod.ready(self._clock.time) for pod in there),
-                "replicas": len(there),
-                "updatedReplicas": sum(pod.template == self.template for pod in there),
+                "readyReplicas": sum(pod.ready(self._clock.time) for pod in active),
+                "replicas": len(active),
+                "updatedReplicas": sum(pod.template == self.template for pod in active),
                 "conditions": conditions,
             },
         }])  # fmt: skip
 
-    def _tell_autoscaler(self) -> None:
-        if not self.present:
-            self._list("horizontalpodautoscalers", [])
+    def _emit_autoscaler(self) -> None:
+        if not self.exists:
+            self._emit_list("horizontalpodautoscalers", [])
             return
         options = self.options
-        target = (
-            {"averageUtilization": options.target} if options.value is None else {"averageValue": f"{options.value}m"}
-        )
-        current = {"averageUtilization": self.figure} if options.value is None else {"averageValue": f"{self.figure}m"}
+        target: Json = {"averageUtilization": options.target}
+        current: Json = {"averageUtilization": self.reported}
+        if options.value is not None:
+            target, current = {"averageValue": f"{options.value}m"}, {"averageValue": f"{self.reported}m"}
         reason, message = self.inactive or ("ValidMetricFound", "it can scale")
         active = "False" if self.inactive else "True"
-        able = "True" if self.scales == "flask" else "False"
-        self._list("horizontalpodautoscalers", [{
+        able = "True" if self.scale_target == "flask" else "False"
+        self._emit_list("horizontalpodautoscalers", [{
             "metadata": {"name": "flask", "uid": self.uid},
             "spec": {
-                "scaleTargetRef": {"kind": "Deployment", "name": self.scales},
+                "scaleTargetRef": {"kind": "Deployment", "name": self.scale_target},
                 "minReplicas": options.low,
                 "maxReplicas": options.high,
                 "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
@@ -456,41 +447,38 @@ class Simulation:
                 "currentReplicas": self.status["current"],
                 "desiredReplicas": self.status["desired"],
                 "lastScaleTime": self.status["scaled"],
-                "currentMetrics": [] if self.figure is None else [
+                "currentMetrics": [] if self.reported is None else [
                     {"type": "Resource", "resource": {"name": "cpu", "current": current}}
                 ],
-                "conditions": [] if not self.looked else [
+                "conditions": [] if not self.synced else [
                     {"type": "AbleToScale", "status": able, "reason": "FailedGetScale" if able == "False" else "Ready"},
                     {"type": "ScalingActive", "status": active, "reason": reason, "message": message},
                 ],
             },
         }])  # fmt: skip
 
-    def _tell_figures(self) -> None:
+    def _emit_metrics(self) -> None:
         samples = [
             {
                 "metadata": {"name": name},
-                "timestamp": self._stamp(sample.at),
+                "timestamp": self._timestamp(sample.at),
                 "window": f"{sample.window:.3f}s" if self.options.windows else "0s",
                 "containers": [{"name": "flask", "usage": {"cpu": f"{max(0, round(sample.used))}m", "memory": "50Mi"}}],
             }
             for name, sample in self._samples.items()
         ]
         self.snapshot.apply(events.MetricsSampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
-        if self.uncounted:
-            self.snapshot.apply(
-                events.SourceStatus(at=self._now(), source="traffic", state="stale", error="No answer.")
-            )
-        counters = {
-            pod.name: events.Counters(pod.answered, pod.failed, ())
-            for pod in self.pods
-            if pod.deleted is None and not pod.reason
-        }
-        if not self.uncounted:
-            self.snapshot.apply(events.CountersScraped(at=self._now(), pods=counters))
+        self.snapshot.apply(self._scraped_counters())
         ready = [pod for pod in self.pods if pod.ready(self._clock.time) and pod.serves]
         slices = [{
             "metadata": {"name": "flask-1", "uid": "s", "labels": {"kubernetes.io/service-name": "flask"}},
             "endpoints": [{"addresses": [pod.name], "conditions": {"ready": True}} for pod in ready],
         }]  # fmt: skip
-        self._list("endpointslices", slices)
+        self._emit_list("endpointslices", slices)
+
+    def _scraped_counters(self) -> events.Event:
+        if not self.counters:
+            return events.SourceStatus(at=self._now(), source="traffic", state="stale", error="No answer.")
+        pods = [pod for pod in self._active_pods() if not pod.reason]
+        counters = {pod.name: events.Counters(pod.answered, pod.failed, ()) for pod in pods}
+        return events.CountersScraped(at=self._now(), pods=counters)

@@ -1,4 +1,4 @@
-"""What ends a run without a finding."""
+"""The reasons that end a run without a finding."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from dashboard.runs.demos.autoscale.interruption import (
     unprovable,
 )
 from dashboard.runs.demos.autoscale.observation import Observation
-from tests.dashboard.runs.demos.autoscale.observations import START, T0, pod, seen
+from tests.dashboard.runs.demos.autoscale.observations import START, T0, observation, pod
 
 SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplicas", 5))
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("fields", "cause"),
     [
         ({"spec": (("scaleTargetRef", "Deployment other"),)}, "scaleTargetRef"),
         ({"high": 2}, "maxReplicas"),
@@ -29,63 +29,65 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
         ({"target": 400}, "400 %"),
     ],
 )
-def test_misconfiguration_is_named(change: dict[str, Any], words: str) -> None:
-    assert words in (unprovable(seen(**change), "flask") or "")
+def test_misconfiguration_is_named(fields: dict[str, Any], cause: str) -> None:
+    assert cause in (unprovable(observation(**fields), "flask") or "")
 
 
-def test_one_pod_that_can_reach_the_target_is_enough_and_no_limit_is_none() -> None:
-    assert unprovable(seen(spec=SPEC), "flask") is None
-    assert unprovable(seen(target=400, there=(pod(0), pod(1, limit=None))), "flask") is None
+def test_one_pod_whose_cpu_limit_allows_the_target_is_enough() -> None:
+    assert unprovable(observation(spec=SPEC), "flask") is None
+    assert unprovable(observation(target=400, pods=(pod(0), pod(1, limit=None))), "flask") is None
 
 
-def watched(*observations: Observation) -> list[str | None]:
-    watchdog = Watchdog(seen(spec=SPEC))
+def interruptions(*observations: Observation) -> list[str | None]:
+    """Return the watchdog's reason after each observation."""
+    watchdog = Watchdog(observation(spec=SPEC))
     return [watchdog.see(one, 15.0) for one in observations]
 
 
 @pytest.mark.parametrize(("name", "value"), [("scaleTargetRef", "Deployment other"), ("maxReplicas", 3)])
-def test_autoscaler_that_was_changed_ends_it(name: str, value: Any) -> None:
-    (why,) = watched(seen(1, spec=tuple((dict(SPEC) | {name: value}).items())))
-    assert why and name in why
+def test_change_of_the_autoscalers_spec_ends_the_run(name: str, value: Any) -> None:
+    (reason,) = interruptions(observation(1, spec=tuple((dict(SPEC) | {name: value}).items())))
+    assert reason and name in reason
 
 
-def test_roll_out_ends_it() -> None:
-    (why,) = watched(seen(1, updated=False))
-    assert why and "rolled out" in why
+def test_rollout_ends_the_run() -> None:
+    (reason,) = interruptions(observation(1, updated=False))
+    assert reason and "rolled out" in reason
 
 
-def test_one_that_can_not_scale_ends_it_after_a_while() -> None:
-    off: dict[str, Any] = {"active": False, "inactive": "FailedGetResourceMetric"}
-    early, late = watched(seen(1, **off), seen(2 + INACTIVE_SECONDS, **off))
+def test_inactive_autoscaler_ends_the_run_after_a_while() -> None:
+    inactive: dict[str, Any] = {"active": False, "inactive": "FailedGetResourceMetric"}
+    early, late = interruptions(observation(1, **inactive), observation(2 + INACTIVE_SECONDS, **inactive))
     assert early is None and late and "FailedGetResourceMetric" in late
-    assert watched(seen(1, **off), seen(30), seen(40, **off), seen(80, **off)) == [None] * 4
+    observations = [observation(at, **({} if at == 30 else inactive)) for at in (1, 30, 40, 80)]
+    assert interruptions(*observations) == [None] * 4
 
 
-@pytest.mark.parametrize("more", [{"away": "metrics"}, {"samples": {}}, {"samples": START.samples}])
-def test_no_new_samples_end_it_after_a_while(more: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fields", [{"away": "metrics"}, {"samples": {}}, {"samples": START.samples}])
+def test_missing_samples_end_the_run_after_a_while(fields: dict[str, Any]) -> None:
     limit = BLIND_SECONDS + 2 * 15
-    early, late = watched(seen(limit, **more), seen(limit + 1, **more))
-    assert early is None and late and "no new CPU samples" in late
+    early, late = interruptions(observation(limit, **fields), observation(limit + 1, **fields))
+    assert early is None and late and "CPU samples" in late
 
 
-@pytest.mark.parametrize("behind", [0, 120])
-def test_new_samples_are_new_whatever_their_clock_says(behind: float) -> None:
-    looks = [
-        seen(at, samples={"u0": (T0 + at - behind, 5.0, 15.0), "u1": (T0 + at - behind, 5.0, 15.0)})
+@pytest.mark.parametrize("skew", [0, 120])
+def test_clock_skew_does_not_make_samples_old(skew: float) -> None:
+    observations = [
+        observation(at, samples={"u0": (T0 + at - skew, 5.0, 15.0), "u1": (T0 + at - skew, 5.0, 15.0)})
         for at in range(15, 300, 15)
     ]
-    assert watched(*looks) == [None] * len(looks)
+    assert interruptions(*observations) == [None] * len(observations)
 
 
-def test_controller_that_does_not_follow_the_samples_ends_it() -> None:
-    early, late = watched(seen(1, used=133.0), seen(92, used=133.0))
-    assert early is None and late and "does not sync" in late
-    assert watched(seen(1, used=133.0), seen(92, used=133.0, figure=133)) == [None, None]
-    assert watched(seen(1, used=72.0), seen(92, used=72.0)) == [None, None], "within the tolerance"
+def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:
+    early, late = interruptions(observation(1, used=133.0), observation(92, used=133.0))
+    assert early is None and late and "sync" in late
+    assert interruptions(observation(1, used=133.0), observation(92, used=133.0, figure=133)) == [None, None]
+    assert interruptions(observation(1, used=72.0), observation(92, used=72.0)) == [None, None], "within the tolerance"
 
 
-def test_more_than_half_of_the_requests_for_too_long_are_failing() -> None:
+def test_load_is_failing_after_ten_seconds_with_over_half_of_the_requests_failed() -> None:
     failing = Failing()
-    looks = [failing.see(LoadTotals(achieved=10 * at, errors=6 * at), float(at)) for at in range(1, 14)]
-    assert looks.index(True) == FAILING_SECONDS
+    results = [failing.see(LoadTotals(achieved=10 * at, errors=6 * at), float(at)) for at in range(1, 14)]
+    assert results.index(True) == FAILING_SECONDS
     assert not any(Failing().see(LoadTotals(achieved=10 * at, errors=5 * at), float(at)) for at in range(1, 30))

@@ -1,4 +1,4 @@
-"""When something is owed, until when, and what becomes of it."""
+"""The obligations: when they open, their limits, and whether they are met."""
 
 from typing import Any
 
@@ -12,138 +12,145 @@ from dashboard.runs.demos.autoscale.obligations import (
     Obligations,
 )
 from dashboard.runs.demos.autoscale.observation import Observation
-from tests.dashboard.runs.demos.autoscale.observations import ON_ITS_WAY, START, T0, pod, seen
+from tests.dashboard.runs.demos.autoscale.observations import START, STARTING, T0, observation, pod
 
 RESOLUTION = 15.0
-DECISION_SECONDS = 90.0  # four looks of the controller, and two samples' time
+DECISION_SECONDS = 90.0  # four syncs of the controller and two resolutions
 
 
-def followed(*observations: Observation, loaded: bool = True) -> Obligations:
+def obligations_after(*observations: Observation, loaded: bool = True) -> Obligations:
     obligations = Obligations(START)
-    for one in observations:
-        obligations.see(one, RESOLUTION, loaded=loaded)
+    for each in observations:
+        obligations.see(each, RESOLUTION, loaded=loaded)
     return obligations
 
 
-def owing(at: float, owed: int | None = 4, **more: Any) -> Observation:
-    return seen(at, used=133.0, figure=133, owed=owed, **more)
+def scaling_owed(at: float, owed: int | None = 4, **fields: Any) -> Observation:
+    """Return an observation of CPU over the target, which owes pods."""
+    return observation(at, used=133.0, figure=133, owed=owed, **fields)
 
 
 def unmet(obligations: Obligations, at: float) -> str | None:
-    found = obligations.late(T0 + at)
-    return found.what if found else None
+    late = obligations.late(T0 + at)
+    return late.what if late else None
 
 
-def short(at: float, **more: Any) -> Observation:
-    """Three pods are asked for, and the third is not Ready."""
-    there = (pod(0), pod(1), pod(2, **ON_ITS_WAY | more.pop("third", {})))
-    return seen(at, there=there, **{"desired": 3, "asked": 3} | more)
+def pod_not_ready(at: float, **fields: Any) -> Observation:
+    """Return an observation of three desired pods, the third not Ready. `third`: its fields."""
+    pods = (pod(0), pod(1), pod(2, **STARTING | fields.pop("third", {})))
+    return observation(at, pods=pods, **{"desired": 3, "asked": 3} | fields)
 
 
-def idle(at: float, requests: float | None = 0.0, **more: Any) -> Observation:
-    return seen(at, there=(pod(0), pod(1), pod(2, requests=requests)), desired=3, asked=3, **more)
+def pod_without_requests(at: float, requests: float | None = 0.0) -> Observation:
+    """Return an observation of three Ready pods, the third without requests."""
+    return observation(at, pods=(pod(0), pod(1), pod(2, requests=requests)), desired=3, asked=3)
 
 
-def one_too_many(at: float, **more: Any) -> Observation:
-    return seen(at, pods=3, **{"desired": 2, "asked": 2} | more)
-
-
-@pytest.mark.parametrize(
-    ("look", "what", "limit"),
-    [
-        (owing, "scale-up", DECISION_SECONDS),
-        (lambda at: seen(at, pods=4, figure=5, owed=2), "scale-down", DECISION_SECONDS + 60),
-        (short, "ready", READY_SECONDS),
-        (idle, "serve", SERVE_SECONDS),
-        (one_too_many, "remove", REMOVE_SECONDS),
-    ],
-)
-def test_obligation_past_its_limit_is_unmet(look: Any, what: str, limit: float) -> None:
-    obligations = followed(look(0), look(limit))
-    assert unmet(obligations, limit) is None and unmet(obligations, limit + 1) == what
-    found = obligations.late(T0 + limit + 1)
-    assert found and (found.since, found.by, found.met) == (T0, T0 + limit, None)
-    told = followed(look(0), look(limit), look(limit + 1)).to_json()
-    assert [(one["what"], one["met"]) for one in told] == [(what, None)]
+def surplus_pod(at: float, **fields: Any) -> Observation:
+    """Return an observation of two desired pods while three are running."""
+    return observation(at, count=3, **{"desired": 2, "asked": 2} | fields)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "what"),
+    ("observed", "kind", "limit"),
     [
-        (owing(0), seen(20, pods=2, desired=4), "scale-up"),
-        (seen(0, pods=4, owed=2), seen(20, pods=4, desired=3), "scale-down"),
-        (short(0), seen(20, pods=3), "ready"),
-        (idle(0), idle(20, 8.0), "serve"),
-        (one_too_many(0), seen(20), "remove"),
+        (scaling_owed, "scale-up", DECISION_SECONDS),
+        (lambda at: observation(at, count=4, figure=5, owed=2), "scale-down", DECISION_SECONDS + 60),
+        (pod_not_ready, "ready", READY_SECONDS),
+        (pod_without_requests, "serve", SERVE_SECONDS),
+        (surplus_pod, "remove", REMOVE_SECONDS),
     ],
 )
-def test_met_obligation_has_its_time(before: Observation, after: Observation, what: str) -> None:
-    obligations = followed(before, after)
-    assert [(one.what, one.since, one.met) for one in obligations.met if one.what == what] == [(what, T0, T0 + 20)]
+def test_obligation_past_its_limit_is_unmet(observed: Any, kind: str, limit: float) -> None:
+    obligations = obligations_after(observed(0), observed(limit))
+    assert unmet(obligations, limit) is None and unmet(obligations, limit + 1) == kind
+    late = obligations.late(T0 + limit + 1)
+    assert late and (late.since, late.by, late.met) == (T0, T0 + limit, None)
+    json = obligations_after(observed(0), observed(limit), observed(limit + 1)).to_json()
+    assert [(obligation["what"], obligation["met"]) for obligation in json] == [(kind, None)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (scaling_owed(0), observation(20, count=2, desired=4), "scale-up"),
+        (observation(0, count=4, owed=2), observation(20, count=4, desired=3), "scale-down"),
+        (pod_not_ready(0), observation(20, count=3), "ready"),
+        (pod_without_requests(0), pod_without_requests(20, 8.0), "serve"),
+        (surplus_pod(0), observation(20), "remove"),
+    ],
+)
+def test_met_obligation_has_its_time(before: Observation, after: Observation, kind: str) -> None:
+    obligations = obligations_after(before, after)
+    met = [(obligation.what, obligation.since, obligation.met) for obligation in obligations.met]
+    assert [each for each in met if each[0] == kind] == [(kind, T0, T0 + 20)]
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (owing(0), owing(20, None)),
-        (owing(0), owing(20, active=False)),
-        (owing(0), owing(20, away="metrics")),
-        (short(0), seen(20)),
-        (idle(0), idle(20, None)),
-        (one_too_many(0), one_too_many(20, away="pods")),
+        (scaling_owed(0), scaling_owed(20, None)),
+        (scaling_owed(0), scaling_owed(20, active=False)),
+        (scaling_owed(0), scaling_owed(20, away="metrics")),
+        (pod_not_ready(0), observation(20)),
+        (pod_without_requests(0), pod_without_requests(20, None)),
+        (surplus_pod(0), surplus_pod(20, away="pods")),
     ],
 )
 def test_obsolete_obligation_is_dropped(before: Observation, after: Observation) -> None:
-    obligations = followed(before, after)
+    obligations = obligations_after(before, after)
     assert obligations.met == [] and unmet(obligations, 1000) is None
 
 
-def test_after_a_break_the_limit_begins_anew() -> None:
-    obligations = followed(owing(0), owing(80, away="metrics"), owing(81))
+def test_missing_source_restarts_the_limit() -> None:
+    obligations = obligations_after(scaling_owed(0), scaling_owed(80, away="metrics"), scaling_owed(81))
     assert unmet(obligations, 81 + DECISION_SECONDS) is None and unmet(obligations, 82 + DECISION_SECONDS) == "scale-up"
 
 
 def test_progress_restarts_an_obligations_limit() -> None:
-    obligations = followed(owing(0), owing(80, desired=3, asked=3), owing(DECISION_SECONDS + 5, desired=3, asked=3))
+    scaled: dict[str, Any] = {"desired": 3, "asked": 3}
+    obligations = obligations_after(
+        scaling_owed(0), scaling_owed(80, **scaled), scaling_owed(DECISION_SECONDS + 5, **scaled)
+    )
     assert unmet(obligations, DECISION_SECONDS + 5) is None
-    assert [one.what for one in obligations.met] == ["scale-up"]
+    assert [obligation.what for obligation in obligations.met] == ["scale-up"]
 
 
 @pytest.mark.parametrize(
-    "seen_then",
+    "observed",
     [
-        owing(0, None),
-        owing(0, 2),
-        owing(0, active=False),
-        owing(0, away="horizontalpodautoscalers"),
-        short(0, asked=2),
-        seen(0, there=(pod(1), pod(2)), desired=2),
-        seen(0, there=(pod(1), pod(2), pod(0, **ON_ITS_WAY)), desired=3),
-        idle(0, None),
-        one_too_many(0, updated=False),
-        one_too_many(0, asked=3),
-        seen(0, there=(pod(0), pod(1), pod(2, phase="Terminating")), desired=2, asked=2),
+        scaling_owed(0, None),
+        scaling_owed(0, 2),
+        scaling_owed(0, active=False),
+        scaling_owed(0, away="horizontalpodautoscalers"),
+        pod_not_ready(0, asked=2),
+        observation(0, pods=(pod(1), pod(2)), desired=2),
+        observation(0, pods=(pod(1), pod(2), pod(0, **STARTING)), desired=3),
+        pod_without_requests(0, None),
+        surplus_pod(0, updated=False),
+        surplus_pod(0, asked=3),
+        observation(0, pods=(pod(0), pod(1), pod(2, phase="Terminating")), desired=2, asked=2),
     ],
     ids=[
-        "nothing owed", "as many as asked for", "not active", "a source away", "somebody asks for fewer",
-        "an old pod was replaced", "an old pod went and the new ones are there", "traffic unknown", "a roll-out",
-        "somebody asks for more", "it ends already",
+        "no pods owed", "as many pods as owed", "autoscaler not active", "source away", "fewer replicas in the spec",
+        "old pod replaced", "old pod starting, new pods Ready", "requests unknown", "rollout",
+        "more replicas in the spec", "pod terminating",
     ],
 )  # fmt: skip
-def test_doubtful_obligation_is_not_opened(seen_then: Observation) -> None:
-    assert unmet(followed(seen_then), 10_000) is None
+def test_doubtful_obligation_is_not_opened(observed: Observation) -> None:
+    assert unmet(obligations_after(observed), 10_000) is None
 
 
-def test_without_load_no_pod_owes_answers() -> None:
-    assert unmet(followed(idle(0), loaded=False), 10_000) is None
+def test_pods_owe_no_answers_without_load() -> None:
+    assert unmet(obligations_after(pod_without_requests(0), loaded=False), 10_000) is None
 
 
-def test_pods_of_before_owe_no_answers() -> None:
-    assert unmet(followed(seen(0, there=(pod(0, requests=0.0), pod(1)))), 10_000) is None
+def test_old_pods_owe_no_answers() -> None:
+    assert unmet(obligations_after(observation(0, pods=(pod(0, requests=0.0), pod(1)))), 10_000) is None
 
 
 @pytest.mark.parametrize(
-    ("third", "more", "words"),
+    ("third", "fields", "cause"),
     [
         ({"reason": "ImagePullBackOff"}, {}, "ImagePullBackOff"),
         ({"phase": "Running"}, {}, "readiness probe"),
@@ -151,13 +158,13 @@ def test_pods_of_before_owe_no_answers() -> None:
         ({"phase": "Terminating"}, {}, "not created"),
     ],
 )
-def test_cause_is_named(third: dict[str, Any], more: dict[str, Any], words: str) -> None:
-    found = followed(short(0, third=third, **more)).late(T0 + 1000)
-    assert found and words in found.text
+def test_cause_is_named(third: dict[str, Any], fields: dict[str, Any], cause: str) -> None:
+    late = obligations_after(pod_not_ready(0, third=third, **fields)).late(T0 + 1000)
+    assert late and cause in late.text
 
 
-def test_obligation_is_told_with_moments_that_a_reader_can_check() -> None:
-    told = Obligation("ready", T0, T0 + 180, "…", T0 + 9).to_json()
-    assert (told["since"], told["by"], told["met"]) == (
+def test_json_of_an_obligation_has_rfc_3339_timestamps() -> None:
+    json = Obligation("ready", T0, T0 + 180, "…", T0 + 9).to_json()
+    assert (json["since"], json["by"], json["met"]) == (
         "2027-01-15T08:00:00.000Z", "2027-01-15T08:03:00.000Z", "2027-01-15T08:00:09.000Z",
     )  # fmt: skip

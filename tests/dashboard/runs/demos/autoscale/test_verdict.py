@@ -1,4 +1,4 @@
-"""The autoscale verdict: a story that makes it say PASS, and for each rule a change that makes it say otherwise."""
+"""The autoscale verdict: findings that PASS, and for each rule a change that does not."""
 
 from typing import Any
 
@@ -26,46 +26,46 @@ FOUND = AutoscaleFindings(
     moments=MOMENTS,
     resolution=15.0,
 )
-UNMET = "By its own figure, 133 % of a 70 % target, the autoscaler owed 4 pods in the place of 2."
+UNMET = "By its own CPU value, 133 % of a 70 % target, the autoscaler owed 4 pods instead of 2."
 
 
 def without(*names: str) -> dict[str, float | None]:
     return {name: None if name in names else at for name, at in MOMENTS.items()}
 
 
-def test_run_without_fault_passes_with_one_line() -> None:
-    told = autoscale(FOUND)
-    assert (told.verdict, told.reason) == ("pass", None)
-    assert told.line == (
+def test_run_without_a_fault_passes_with_one_line() -> None:
+    verdict = autoscale(FOUND)
+    assert (verdict.verdict, verdict.reason) == ("pass", None)
+    assert verdict.line == (
         "autoscale PASS min=2 peak=4 rate=402.5 offered=38640 achieved=38640 errors=0 lag_p99=1.4ms"
         " t0=0.0s t1=18.2s t2=21.0s t3=27.5s t4=29.0s t5=95.0s t6=96.0s t7=170.0s t8=176.0s"
     )
     expected = {"min": 2, "start": 2, "peak": 4, "target": "70 %", "rate": 402.5, "lag_p99_ms": 1.44, "t5": 95.0}
-    assert told.evidence.items() >= expected.items()
-    assert told.evidence["rates"] == list(FOUND.rates)
+    assert verdict.evidence.items() >= expected.items()
+    assert verdict.evidence["rates"] == list(FOUND.rates)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "cause"),
     [
         ({"unmet": UNMET, "moments": without("t2", "t3", "t4", "t5")}, "owed 4 pods"),
         ({"errors": 39, "errors_by_kind": {"status": 39}, "errors_of": "new pods"}, "39 of status): new pods"),
         ({"errors": 20_000, "stopped": "Over half of the requests failed."}, "20000 of 38640"),
     ],
 )
-def test_unmet_obligations_and_errors_fail(change: dict[str, Any], words: str) -> None:
-    told = autoscale(replace(FOUND, **change))
-    assert told.verdict == "fail"
-    assert words in (told.reason or "")
-    assert told.line.startswith("autoscale FAIL ")
+def test_unmet_obligations_and_errors_fail(change: dict[str, Any], cause: str) -> None:
+    verdict = autoscale(replace(FOUND, **change))
+    assert verdict.verdict == "fail"
+    assert cause in (verdict.reason or "")
+    assert verdict.line.startswith("autoscale FAIL ")
 
 
-def test_one_request_in_a_thousand_may_fail() -> None:
+def test_one_failed_request_in_a_thousand_is_allowed() -> None:
     assert autoscale(replace(FOUND, errors=38)).verdict == "pass"
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "cause"),
     [
         ({"lag_p99_ms": 50.1}, "lagged"),
         ({"lag_p99_ms": None}, "reported no figures"),
@@ -79,44 +79,44 @@ def test_one_request_in_a_thousand_may_fail() -> None:
         ({"moments": without(*NAMES)}, "no load"),
     ],
 )
-def test_doubts_make_it_inconclusive(change: dict[str, Any], words: str) -> None:
-    told = autoscale(replace(FOUND, **change))
-    assert told.verdict == "inconclusive"
-    assert words in (told.reason or "")
+def test_each_doubt_makes_the_run_inconclusive(change: dict[str, Any], cause: str) -> None:
+    verdict = autoscale(replace(FOUND, **change))
+    assert verdict.verdict == "inconclusive"
+    assert cause in (verdict.reason or "")
 
 
-FLAWS = [{"lag_p99_ms": 400.0}, {"cpu_percent": 99.0}, {"dropped": 20_000}]
+UNFIT_LOADS = [{"lag_p99_ms": 400.0}, {"cpu_percent": 99.0}, {"dropped": 20_000}]
 
 
-@pytest.mark.parametrize("flaw", FLAWS)
-def test_errors_of_an_unsound_load_are_a_doubt(flaw: dict[str, Any]) -> None:
-    assert autoscale(replace(FOUND, **flaw, errors=9_000)).verdict == "inconclusive"
+@pytest.mark.parametrize("unfit", UNFIT_LOADS)
+def test_errors_of_an_unfit_load_are_inconclusive(unfit: dict[str, Any]) -> None:
+    assert autoscale(replace(FOUND, **unfit, errors=9_000)).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize("flaw", FLAWS)
-def test_unmet_obligation_fails_whatever_the_load_was(flaw: dict[str, Any]) -> None:
-    told = autoscale(replace(FOUND, **flaw, unmet=UNMET))
-    assert (told.verdict, told.reason) == ("fail", UNMET)
+@pytest.mark.parametrize("unfit", UNFIT_LOADS)
+def test_unmet_obligation_fails_even_under_an_unfit_load(unfit: dict[str, Any]) -> None:
+    verdict = autoscale(replace(FOUND, **unfit, unmet=UNMET))
+    assert (verdict.verdict, verdict.reason) == ("fail", UNMET)
 
 
 def test_fail_outranks_every_doubt() -> None:
-    told = autoscale(replace(FOUND, unmet=UNMET, stopped="Aborted by operator.", contradiction="Somebody scaled."))
-    assert (told.verdict, told.reason) == ("fail", UNMET)
+    verdict = autoscale(replace(FOUND, unmet=UNMET, stopped="Aborted by operator.", contradiction="Somebody scaled."))
+    assert (verdict.verdict, verdict.reason) == ("fail", UNMET)
 
 
-def test_errors_of_a_run_that_was_aborted_are_no_finding() -> None:
+def test_errors_of_an_aborted_run_are_inconclusive() -> None:
     found = replace(FOUND, errors=20_000, stopped="Aborted by operator.", aborted=True)
     assert (autoscale(found).verdict, autoscale(found).reason) == ("inconclusive", "Aborted by operator.")
 
 
-def test_errors_of_a_service_that_got_more_than_it_answers_are_no_finding() -> None:
+def test_errors_of_an_overloaded_service_are_inconclusive() -> None:
     found = replace(FOUND, errors=500, stopped="More than the service answers in time.", overloaded=True)
     assert autoscale(found).verdict == "inconclusive"
 
 
-def test_run_that_ended_before_its_load_has_a_line_too() -> None:
-    told = autoscale(AutoscaleFindings(stopped="There is no autoscaler."))
-    assert (told.verdict, told.reason) == ("inconclusive", "There is no autoscaler.")
-    assert told.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")
-    assert told.line.endswith(" t8=-")
+def test_run_that_ended_before_its_load_has_a_line() -> None:
+    verdict = autoscale(AutoscaleFindings(stopped="There is no autoscaler."))
+    assert (verdict.verdict, verdict.reason) == ("inconclusive", "There is no autoscaler.")
+    assert verdict.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")
+    assert verdict.line.endswith(" t8=-")
     assert autoscale(AutoscaleFindings()).verdict == "inconclusive"

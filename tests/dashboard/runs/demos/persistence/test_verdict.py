@@ -1,4 +1,4 @@
-"""The verdict's rules: findings that pass, and for each rule one change that does not."""
+"""The persistence verdict: findings that PASS, and for each rule a change that does not."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from dashboard.runs.demos.persistence.ledger import Comparison
 from dashboard.runs.demos.persistence.verdict import IDS, DatabaseIdentity, PersistenceFindings, persistence
 
-NOTHING = Comparison((), (), (), ())
 OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 REPLACED = DatabaseIdentity("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 CRASHED = DatabaseIdentity("aaaaaaaa-1", "c3d4e5f6a7b8", "node-1", "claim-1", "pv-1")
@@ -34,7 +33,7 @@ GRACEFUL = PersistenceFindings(
 CRASH = replace(GRACEFUL, mode="crash", after=CRASHED)
 
 
-def test_run_without_fault_passes_with_one_line() -> None:
+def test_run_without_a_fault_passes_with_one_line() -> None:
     assert persistence(CRASH).line == (
         "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 recovered=4"
         " container=a1b2c3d4→c3d4e5f6 volume=same down=2.9s longest_write=3.1s"
@@ -59,7 +58,7 @@ def test_scope_of_a_crash_excludes_power_cuts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("comparison", "words"),
+    ("comparison", "reason"),
     [
         (Comparison(("a" * 24,), (), (), ()), "1 document was acknowledged and is lost: aaaaaaaaaaaaaaaaaaaaaaaa."),
         (Comparison(("a", "b", "c", "d"), (), (), ()), "4 documents were acknowledged and are lost: a, b, c …."),
@@ -67,9 +66,9 @@ def test_scope_of_a_crash_excludes_power_cuts() -> None:
         (Comparison((), (), ("c", "d"), ()), "2 documents are there though nobody wrote them: c, d."),
     ],
 )
-def test_anything_lost_corrupt_or_unexpected_fails(comparison: Comparison, words: str) -> None:
+def test_lost_corrupt_or_unexpected_documents_fail(comparison: Comparison, reason: str) -> None:
     verdict = persistence(replace(GRACEFUL, comparison=comparison))
-    assert (verdict.verdict, verdict.reason) == ("fail", words)
+    assert (verdict.verdict, verdict.reason) == ("fail", reason)
     assert verdict.line.startswith("persistence FAIL ")
 
 
@@ -99,16 +98,19 @@ def test_another_volume_fails(after: DatabaseIdentity) -> None:
     assert (verdict.verdict, verdict.evidence["volume"]) == ("fail", "changed")
 
 
-def test_database_without_a_volume_proves_nothing() -> None:
-    bare = {"before": replace(OLD, claim=None, volume=None), "after": replace(REPLACED, claim=None, volume=None)}
-    verdict = persistence(replace(GRACEFUL, **bare))
+def test_database_without_a_volume_is_inconclusive() -> None:
+    without_volume = {
+        "before": replace(OLD, claim=None, volume=None),
+        "after": replace(REPLACED, claim=None, volume=None),
+    }
+    verdict = persistence(replace(GRACEFUL, **without_volume))
     assert (verdict.verdict, verdict.evidence["volume"]) == ("inconclusive", "none")
-    lost = persistence(replace(GRACEFUL, **bare, comparison=Comparison(("a",), (), (), ())))
+    lost = persistence(replace(GRACEFUL, **without_volume, comparison=Comparison(("a",), (), (), ())))
     assert (lost.verdict, lost.evidence["volume"]) == ("fail", "none")
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "cause"),
     [
         ({"acked_before": 499}, "Too thin before the kill"),
         ({"rate_before": 99.0}, "Too thin before the kill"),
@@ -124,16 +126,16 @@ def test_database_without_a_volume_proves_nothing() -> None:
         ({"stopped": "Aborted by operator."}, "Aborted by operator."),
     ],
 )
-def test_every_gap_in_the_proof_makes_it_inconclusive(change: dict[str, Any], words: str) -> None:
+def test_each_gap_in_the_proof_makes_the_run_inconclusive(change: dict[str, Any], cause: str) -> None:
     verdict = persistence(replace(GRACEFUL, **change))
     assert verdict.verdict == "inconclusive"
-    assert words in (verdict.reason or "")
+    assert cause in (verdict.reason or "")
     assert verdict.line.startswith("persistence INCONCLUSIVE mode=graceful ")
 
 
-def test_it_passes_at_the_minimum_of_every_limit() -> None:
-    least = replace(GRACEFUL, acked_before=500, rate_before=100.0, acked_after=100, in_flight=1)
-    assert persistence(least).verdict == "pass"
+def test_run_at_the_minimum_of_every_limit_passes() -> None:
+    minimum = replace(GRACEFUL, acked_before=500, rate_before=100.0, acked_after=100, in_flight=1)
+    assert persistence(minimum).verdict == "pass"
 
 
 @pytest.mark.parametrize("after", [OLD, replace(CRASHED, container=None), replace(CRASHED, pod="cccccccc-3")])
@@ -149,7 +151,7 @@ def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
     assert verdict.verdict == "fail"
 
 
-def test_run_that_never_began_has_a_line() -> None:
+def test_run_that_ended_in_the_preflight_has_a_line() -> None:
     verdict = persistence(PersistenceFindings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
     assert verdict.line == (

@@ -1,4 +1,4 @@
-"""A persistence run's evidence in words."""
+"""The text of a persistence run's evidence."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ EVIDENCE: Json = {
 }  # fmt: skip
 
 
-def said(evidence: Json) -> list[str]:
+def joined_lines(evidence: Json) -> list[str]:
     return [" · ".join(parts).replace("\N{NO-BREAK SPACE}", " ") for parts in lines(evidence)]
 
 
 @pytest.mark.parametrize(
-    ("evidence", "words"),
+    ("evidence", "text"),
     [
         ({"acked": 2196, "lost": 0, "down": 2.8}, "0 of 2,196 lost · down 2.8 s"),
         ({"acked": 2196, "lost": 3, "down": None}, "3 of 2,196 lost"),
@@ -29,33 +29,33 @@ def said(evidence: Json) -> list[str]:
         ({"acked": "many", "lost": True, "down": [1]}, ""),
     ],
 )
-def test_its_key_figures(evidence: Json, words: str) -> None:
-    assert " · ".join(key_figures(evidence)).replace("\N{NO-BREAK SPACE}", " ") == words
+def test_key_figures(evidence: Json, text: str) -> None:
+    assert " · ".join(key_figures(evidence)).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
-def test_pass_in_two_lines() -> None:
-    assert said(EVIDENCE) == [
+def test_passed_run_has_two_lines() -> None:
+    assert joined_lines(EVIDENCE) == [
         "acknowledged 5,116 of 5,120 · lost 0 · failed 0 · unknown 4 · recovered 4",
         "pod 1f0c22ab → 7d9e4410 · same volume · down 2.9 s · longest write 3.1 s",
     ]
 
 
-def test_losses_and_another_volume_are_named() -> None:
-    counts, identities = said(EVIDENCE | {"lost": 16, "corrupt": 1, "unexpected": 2, "volume": "changed"})
+def test_lines_name_losses_and_another_volume() -> None:
+    counts, identities = joined_lines(EVIDENCE | {"lost": 16, "corrupt": 1, "unexpected": 2, "volume": "changed"})
     assert "lost 16 · corrupt 1 · unexpected 2" in counts
     assert "another volume" in identities
 
 
-def test_crash_names_the_containers_and_an_early_end_only_counts() -> None:
+def test_lines_of_a_crash_name_the_containers_and_those_of_an_early_end_only_count() -> None:
     early: Json = {"mode": "crash", "attempted": 60, "acked": 60, "unknown": 0, "failed": 0, "lost": None}
     counts = "acknowledged 60 of 60 · failed 0 · unknown 0"
-    assert said(early | {"container": {"before": "a1", "after": None}}) == [counts]
-    assert said(early | {"container": {"before": "a1", "after": "b2"}})[1] == "container a1 → b2"
+    assert joined_lines(early | {"container": {"before": "a1", "after": None}}) == [counts]
+    assert joined_lines(early | {"container": {"before": "a1", "after": "b2"}})[1] == "container a1 → b2"
 
 
 @pytest.mark.parametrize("evidence", [{}, {"pod": 7, "down": "x", "acked": None}])
-def test_nothing_is_said_where_nothing_is_known(evidence: Json) -> None:
-    assert said(evidence) == []
+def test_missing_or_invalid_evidence_has_no_lines(evidence: Json) -> None:
+    assert joined_lines(evidence) == []
 
 
 def test_runs_are_compared_by_the_outage() -> None:

@@ -1,0 +1,376 @@
+"""A run manager in virtual time, with fakes of everything that runs use (runs.ports).
+
+The fakes' attributes are the faults that tests set, and what tests check.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from msgspec.structs import replace
+
+from dashboard.core.errors import ExternalError, NotFound, UidMismatch
+from dashboard.core.events import Event, RunUpdated
+from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
+from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
+from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
+from dashboard.load.schedule import Schedule
+from dashboard.runs.demo import Demo, Tools
+from dashboard.runs.demos.persistence.ledger import Ledger
+from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.manager import RunManager
+from dashboard.runs.ports import Clock
+from dashboard.runs.records.history import SavedRuns
+from dashboard.runs.records.record import is_run
+from dashboard.runs.turn import Spawn
+from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation, SimulationOptions
+from tests.dashboard.runs.virtual_clock import STEP, VirtualClock
+
+HOLDER = "me"  # this dashboard's name
+
+Json = dict[str, Any]
+
+
+class FakeCluster:
+    """Implements `runs.ports.Pods`, `Lease` and `History`: the database's pod, the lease and the saved runs."""
+
+    def __init__(self, clock: VirtualClock, claim: str | None = "data-mongodb-0") -> None:
+        self.clock = clock
+        self.database: PodIdentity | None = PodIdentity("mongodb-0", "uid-1", "container-1", "node-1", True, claim)
+        self.volume = ClaimIdentity("claim-uid", "pv-1")
+        self.process: str | None = "process-1"
+        self.documents: dict[str, tuple[str, str]] = {}  # mongod's, id → (run, sha256)
+        self.kills: list[tuple[str, str]] = []
+        self.lease: LeaseHolder | None = None
+        self.holds_lease = False  # of this process: a lease in its name may be from before a restart
+        self.renewals = 0
+        self.history: list[Any] = []
+        self.saves: list[list[Json]] = []
+        self.errors: dict[str, ExternalError] = {}  # by the name of the method that raises them
+        self.restart_seconds = 3.0  # until a new mongod answers
+        self.stays_down = False
+        self.ignores_deletion = False
+        self.on_exit: Callable[[], None] = lambda: None  # called when mongod has ended
+        self._starts = 1
+
+    def pod(self, name: str) -> PodIdentity:
+        self._raise_error("pod")
+        if self.database is None:
+            raise NotFound(f"There is no pod {name} now.")
+        return self.database
+
+    def claim(self, name: str) -> ClaimIdentity:
+        self._raise_error("claim")
+        return self.volume
+
+    def kill(self, name: str, uid: str, mode: str) -> None:
+        self._raise_error("kill")
+        if self.database is None or self.database.uid != uid:
+            raise UidMismatch(f"The pod {name} has another uid now.")
+        self.kills.append((mode, uid))
+        if mode == "crash":
+            self._crash(self.database)
+            return
+        if self.ignores_deletion or not self.database.ready:  # a terminating pod is not deleted again
+            return
+        self._starts += 1
+        new = PodIdentity(name, f"uid-{self._starts}", f"container-{self._starts}", "node-1", True, self.database.claim)
+        self.database = replace(self.database, ready=False)
+        self.clock.after(0.5, lambda: self._exit(None))
+        self.clock.after(1.5, lambda: setattr(self, "database", replace(new, container=None, ready=False)))
+        self._start(new)
+
+    def _crash(self, pod: PodIdentity) -> None:
+        self._starts += 1
+        new = replace(pod, container=f"container-{self._starts}", ready=True)
+        self._exit(pod)  # the pod's status changes a second later
+        self.clock.after(1.0, lambda: setattr(self, "database", replace(new, ready=False)))
+        self._start(new)
+
+    def _exit(self, pod: PodIdentity | None) -> None:
+        self.process, self.database = None, pod
+        self.on_exit()
+
+    def _start(self, pod: PodIdentity) -> None:
+        process = f"process-{self._starts}"
+        if not self.stays_down:
+            self.clock.after(self.restart_seconds, lambda: setattr(self, "process", process))
+            self.clock.after(self.restart_seconds + 2, lambda: setattr(self, "database", pod))
+
+    def acquire(self, run: str, ttl: float) -> None:
+        self._raise_error("acquire")
+        if (held := self._current_holder()) and (held.holder, held.run) != (HOLDER, run):
+            raise LeaseHeld(held.holder, held.run)
+        self.lease, self.holds_lease = LeaseHolder(HOLDER, run, self.clock.now()), True
+
+    def renew(self) -> None:
+        self.renewals += 1
+        self._raise_error("renew")
+        if self.lease is None or self.lease.holder != HOLDER or not self.holds_lease:
+            raise LeaseLost("The lease is another dashboard's by now.")
+
+    def release(self) -> None:
+        if self.holds_lease and self.lease and self.lease.holder == HOLDER:
+            self.lease = None
+        self.holds_lease = False
+
+    def holder(self) -> LeaseHolder | None:
+        self._raise_error("holder")
+        return self._current_holder()
+
+    def _current_holder(self) -> LeaseHolder | None:
+        return None if self.lease and self.lease.holder == HOLDER and not self.holds_lease else self.lease
+
+    def load(self) -> SavedRuns:
+        self._raise_error("load")
+        runs = [entry for entry in self.history if is_run(entry)]
+        return SavedRuns(deepcopy(runs), len(self.history) - len(runs))
+
+    def save(self, runs: Sequence[Json]) -> None:
+        self._raise_error("save")
+        self.history = deepcopy(list(runs))
+        self.saves.append(self.history)
+
+    def _raise_error(self, method: str) -> None:
+        if error := self.errors.get(method):
+            raise error
+
+
+class FakeReader:
+    """Implements `runs.ports.Reader` on the cluster's documents."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.cluster = cluster
+        self.error: ExternalError | None = None
+
+    def process(self) -> str | None:
+        return self.cluster.process
+
+    def read(self, run: str) -> Mapping[str, str]:
+        if self.error:
+            raise self.error
+        return {id_: sha for id_, (of, sha) in self.cluster.documents.items() if of == run}
+
+
+class FakeWriters:
+    """Implements `runs.ports.Writers`: eight documents at once every `interval` seconds. They are acknowledged while
+    mongod answers, and pending otherwise."""
+
+    def __init__(self, cluster: FakeCluster, run: str) -> None:
+        self.ledger = Ledger()
+        self.cluster = cluster
+        self.run = run
+        self.interval = 0.05
+        self.error: ExternalError | None = None
+        self.fails_last_write = False
+        self.writing = False
+        self._pending: list[str] = []
+        self._next_round = 0.0
+        self._attempts = 0
+
+    def start(self) -> None:
+        self.writing = True
+        self.cluster.clock.on_step.append(self._write_round)
+
+    def stop(self) -> None:
+        self.writing = False
+        self._acknowledge()
+
+    def write(self) -> bool:
+        assert not self.writing
+        self._attempt()
+        if self.fails_last_write:
+            self.ledger.fail(self._pending.pop(), self.cluster.clock.time)
+            return False
+        self._acknowledge()
+        return not self._pending
+
+    def read(self, cancelled: threading.Event) -> Mapping[str, str]:
+        if self.error:
+            raise self.error
+        return FakeReader(self.cluster).read(self.run)
+
+    def _write_round(self) -> None:
+        self._acknowledge()
+        if self.writing and not self._pending and self.cluster.clock.time >= self._next_round:
+            self._next_round = self.cluster.clock.time + self.interval
+            for _ in range(8):
+                self._attempt()
+
+    def _attempt(self) -> None:
+        self._attempts += 1
+        id_ = f"{self._attempts:024x}"
+        self.ledger.attempt(id_, hashlib.sha256(id_.encode()).hexdigest(), self.cluster.clock.time)
+        self._pending.append(id_)
+
+    def _acknowledge(self) -> None:
+        if self.cluster.process is None:
+            return
+        for id_ in self._pending:
+            self.cluster.documents[id_] = (self.run, hashlib.sha256(id_.encode()).hexdigest())
+            self.ledger.acknowledge(id_, self.cluster.clock.time)
+        self._pending = []
+
+
+class FakeLoad:
+    """Implements `runs.ports.Load`, without requests: its totals follow from the schedule and the ratios."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.started: list[LoadOptions] = []
+        self.rate_changes: list[tuple[float, float]] = []  # (time, rate)
+        self.error: ExternalError | None = None
+        self.error_ratio = 0.0  # of the sent requests
+        self.answered_ratio = 1.0  # of the sent requests
+        self.lag_ms = 1.2
+        self.cpu_percent = 30.0
+        self._schedule: Schedule | None = None  # of the running load
+        self._began = 0.0
+        self._by = ""
+        self._totals = LoadTotals()
+
+    @property
+    def rate(self) -> float:
+        return self._schedule.rate if self._schedule else 0.0
+
+    def start(self, options: LoadOptions, by: str, test_rate: float | None = None) -> None:
+        if self._schedule:
+            raise LoadBusy(self._by)
+        if self.error:
+            raise self.error
+        self._schedule, self._by, self._began, self._totals = options.schedule(), by, self.clock.time, LoadTotals()
+        self.started.append(options)
+
+    def change_rate(self, rate: float) -> None:
+        check_rate(rate)
+        if self._schedule:
+            self._schedule = self._schedule.changed(self.clock.time - self._began, rate)
+            self.rate_changes.append((self.clock.time, rate))
+
+    def stop(self) -> None:
+        self._totals = self.totals()
+        self._schedule = None
+
+    def crash(self) -> None:
+        """End the load like a killed generator."""
+        self.stop()
+        self._totals = replace(self._totals, failed="The load ended early: it ended with signal 9.")
+
+    def running(self) -> bool:
+        return self._schedule is not None
+
+    def totals(self) -> LoadTotals:
+        if self._schedule is None:
+            return self._totals
+        sent = self._schedule.offered(self.clock.time - self._began)
+        answered = int(sent * self.answered_ratio)
+        return LoadTotals(
+            due=sent,
+            offered=sent,
+            sent=sent,
+            achieved=answered,
+            errors=int(sent * self.error_ratio),
+            in_flight=sent - answered,
+            lag_p99_ms=self.lag_ms,
+            cpu_percent=self.cpu_percent,
+        )
+
+
+class RunHarness:
+    """A run manager and its fakes. It records the events and audit lines."""
+
+    def __init__(
+        self,
+        *,
+        claim: str | None = "data-mongodb-0",
+        options: SimulationOptions | None = None,
+        pods: int = 0,
+        step: float = STEP,
+        demos: Mapping[str, Demo] = DEMOS,
+    ) -> None:
+        self.clock = VirtualClock(step)
+        self.cluster = FakeCluster(self.clock, claim)
+        self.reader = FakeReader(self.cluster)
+        self.load = FakeLoad(self.clock)
+        self.autoscaler = AutoscalerSimulation(self.clock, lambda: self.load.rate, options, pods)
+        self.emitted: list[tuple[float, Event]] = []  # (time, event)
+        self.audited: list[tuple[str, str, str, Json | None, str | None]] = []
+        self.writers: list[FakeWriters] = []
+        self.configure_writers: Callable[[FakeWriters], None] = lambda writers: None
+        self.demos = demos
+        self.manager = self.new_manager(self.clock, lambda name, work: self.spawn(name, work))
+
+    def new_manager(self, clock: Clock, spawn: Spawn) -> RunManager:
+        return RunManager(
+            Tools(
+                pods=self.cluster,
+                load=self.load,
+                writers=lambda run: self.new_writers(run),
+                reader=self.reader,
+                view=self.autoscaler,
+                database="mongodb-0",
+                deployment="flask",
+            ),
+            self.cluster,
+            self.cluster,
+            lambda event: self.emit(event),
+            lambda *line, **more: self.audit(*line, **more),
+            clock,
+            holder=HOLDER,
+            demos=self.demos,
+            spawn=spawn,
+        )
+
+    def run(self, demo: str, **options: Any) -> Json:
+        """Run a demo to its verdict. Return the run."""
+        return self.manager.get(self.manager.start(demo, options, "operator"))
+
+    def during_step(self, step: str, action: Callable[[], None], after: float = 0.0) -> None:
+        """Call `action` once, when a step of a run has begun, or `after` seconds later."""
+        self.clock.when(
+            lambda: self.current_step() == step, lambda: self.clock.after(after, action) if after else action()
+        )
+
+    def current_step(self) -> str | None:
+        context = self.manager._context
+        run = context and context.run.to_json()
+        return next((step["id"] for step in run["steps"] if step["state"] == "running"), None) if run else None
+
+    def current_run(self) -> Json:
+        """Return the run as last emitted."""
+        run: Json = self.events(RunUpdated)[-1].run
+        return run
+
+    def events(self, type_: type[Any]) -> list[Any]:
+        return [event for _, event in self.emitted if isinstance(event, type_)]
+
+    def new_writers(self, run: str) -> FakeWriters:
+        writers = FakeWriters(self.cluster, run)
+        self.configure_writers(writers)
+        self.writers.append(writers)
+        return writers
+
+    def emit(self, event: Event) -> None:
+        self.emitted.append((self.clock.time, event))
+
+    def audit(self, by: str, action: str, outcome: str, about: Json | None = None, mark: str | None = None) -> None:
+        self.audited.append((by, action, outcome, about, mark))
+
+    def spawn(self, name: str, work: Callable[[], None]) -> None:
+        """Do a thread's work in this thread: a run's at once, a manual load's when the load has ended, the lease
+        renewer's every 5 s. Leave out the archive's: tests call `sync`."""
+        if name == "lease":
+            self._renew_every_5_s(work.__self__)  # type: ignore[attr-defined]
+        elif name.startswith("load-"):
+            self.clock.when(lambda: not self.load.running(), work)
+        elif name != "runs":
+            work()
+
+    def _renew_every_5_s(self, renewer: Any) -> None:
+        def renew() -> None:
+            renewer.renew()
+            self.clock.after(5, renew)
+
+        self.clock.after(5, renew)

@@ -1,0 +1,116 @@
+"""The dashboard's permissions: each verb on each resource of the cluster, against the list ALLOWED."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import pytest
+from kubernetes import client, config
+
+from tests.e2e.deployment import Deployment
+
+pytestmark = pytest.mark.cluster
+
+NAMESPACE = "flask-mongodb"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:dashboard"
+GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated"]
+VERBS = (
+    "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection",
+    "impersonate", "bind", "escalate", "approve", "sign", "attest", "use", "proxy", "*",
+)  # fmt: skip
+READ = ("get", "list", "watch")
+
+
+class Access(NamedTuple):
+    """A request to the authorizer. An empty `name` means any object, an empty `namespace` the whole cluster."""
+
+    verb: str
+    group: str
+    resource: str
+    name: str = ""
+    namespace: str = NAMESPACE
+
+
+ALLOWED = {
+    *(Access(verb, "", resource) for verb in READ for resource in ("pods", "events", "persistentvolumeclaims")),
+    *(Access(verb, "apps", resource) for verb in READ for resource in ("deployments", "statefulsets")),
+    *(Access(verb, "autoscaling", "horizontalpodautoscalers") for verb in READ),
+    *(Access(verb, "discovery.k8s.io", "endpointslices") for verb in READ),
+    *(Access(verb, "metrics.k8s.io", "pods") for verb in ("get", "list")),
+    Access("get", "", "pods/log"),
+    Access("create", "", "events"),
+    Access("delete", "", "pods", "mongodb-0"),
+    *(Access(verb, "coordination.k8s.io", "leases", "dashboard-runs") for verb in ("get", "update")),
+    *(Access(verb, "", "configmaps", "dashboard-runs") for verb in ("get", "update")),
+}
+# The reviews of oneself, which Kubernetes allows every authenticated user.
+SELF = {
+    ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("create", "authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("create", "authentication.k8s.io", "selfsubjectreviews"),
+}
+NAMES = sorted({access.name for access in ALLOWED if access.name})
+WITH_NAMES = {(access.group, access.resource) for access in ALLOWED if access.name}
+
+
+@pytest.fixture
+def api(deployment: Deployment) -> Iterator[client.ApiClient]:
+    settings = client.Configuration()
+    config.load_kube_config(str(deployment.directory / "kubeconfig"), client_configuration=settings)
+    settings.connection_pool_maxsize = 8
+    with client.ApiClient(settings) as opened:
+        yield opened
+
+
+def resources(deployment: Deployment) -> set[tuple[str, str, bool]]:
+    """Return (group, resource or resource/subresource, namespaced) of all that the API server and its add-ons serve."""
+    groups = get(deployment, "/apis")["groups"]
+    versions = [each["groupVersion"] for group in groups for each in group["versions"]]
+    found = set()
+    for path, group in [("/api/v1", ""), *((f"/apis/{each}", each.split("/")[0]) for each in versions)]:
+        for resource in get(deployment, path)["resources"]:
+            found.add((group, resource["name"], resource["namespaced"]))
+    return found
+
+
+def get(deployment: Deployment, path: str) -> Any:
+    return json.loads(deployment.kubectl("get", "--raw", path))
+
+
+def test_account_has_exactly_the_listed_permissions(deployment: Deployment, api: client.ApiClient) -> None:
+    served = resources(deployment)
+    assert {(access.group, access.resource) for access in ALLOWED} <= {(group, name) for group, name, _ in served}
+    tested = [
+        Access(verb, group, resource, name, namespace)
+        for (group, resource, namespaced), verb in itertools.product(sorted(served), VERBS)
+        for namespace in ((NAMESPACE, "kube-system", "") if namespaced else ("",))
+        for name in ("", *(("another", *NAMES) if (group, resource) in WITH_NAMES else ()))
+    ]
+    reviews = client.AuthorizationV1Api(api)
+
+    def is_allowed(access: Access) -> bool:
+        resource, _, subresource = access.resource.partition("/")
+        attributes = client.V1ResourceAttributes(
+            verb=access.verb, group=access.group, resource=resource, subresource=subresource, name=access.name,
+            namespace=access.namespace,
+        )  # fmt: skip
+        spec = client.V1SubjectAccessReviewSpec(user=ACCOUNT, groups=GROUPS, resource_attributes=attributes)
+        review = reviews.create_subject_access_review(client.V1SubjectAccessReview(spec=spec))
+        return bool(review.status.allowed)
+
+    with ThreadPoolExecutor(4) as threads:
+        allowed = {access for access, yes in zip(tested, threads.map(is_allowed, tested), strict=True) if yes}
+    print(f"{len(tested):,} requests tested, {len(allowed)} allowed")
+    expected = {access for access in tested if access._replace(name="") in ALLOWED or access in ALLOWED}
+    expected |= {access for access in tested if access[:3] in SELF}
+    assert allowed == expected
+
+
+def test_default_account_has_no_permissions(deployment: Deployment) -> None:
+    subject = f"system:serviceaccount:{NAMESPACE}:default"
+    listing = deployment.kubectl("auth", "can-i", "--list", "--no-headers", "--as", subject, "--namespace", NAMESPACE)
+    first = [line.split()[0] for line in listing.splitlines()]
+    named = {word for word in first if "." in word and not word.startswith("[")}  # brackets enclose paths
+    assert named <= {f"{resource}.{group}" for _, group, resource in SELF}

@@ -1,0 +1,1 @@
+"""The states of a broken deployment: faults of its autoscaler, its database and its service."""

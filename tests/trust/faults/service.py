@@ -1,0 +1,97 @@
+"""Faults of the data service: programs for `python -c` in its image, each with one defect."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.trust.case import State
+from tests.trust.site import Json, Site
+
+_RUN = """
+import sys
+
+sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
+from gunicorn.app.wsgiapp import run
+
+run()
+"""
+
+_REQUESTS = """
+import itertools
+
+import flask
+import service.app
+
+create, numbers = service.app.create_app, itertools.count(1)
+
+
+def create_app(*arguments, **options):
+    app = create(*arguments, **options)
+
+    @app.before_request
+    def refuse():
+        if next(numbers) % {every} == 0:
+            flask.abort(500, "This service is broken on purpose.")
+
+    return app
+
+
+service.app.create_app = create_app
+"""
+
+_INSERTS = """
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pymongo
+import service.document
+import service.store
+
+insert, numbers, pool = service.store.Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
+
+
+def broken(self, document, identity):
+    identity = identity or service.document.new_id(time.time_ns(), b"trust")
+    {body}
+
+
+service.store.Collection.insert = broken
+"""
+
+_INSERT_LATER = """
+
+def later(self, document, identity):
+    with pymongo.timeout(0.5):
+        insert(self, document, identity)
+
+"""
+
+ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
+LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
+DROPS_INSERTS = (
+    _INSERTS.format(
+        body="return (identity, True) if next(numbers) % 50 == 0 else insert(self, document, identity)"
+    )
+    + _RUN
+)  # fmt: skip
+# Inserts that take longer than half a second are lost.
+ANSWERS_BEFORE_STORING = (
+    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
+)
+SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN
+
+
+def with_program(program: str) -> State:
+    """The service's pods run another program."""
+
+    def edit(deployment: Json) -> None:
+        deployment["spec"]["template"]["spec"]["containers"][0]["command"] = ["python", "-c", program]
+
+    @contextlib.contextmanager
+    def state(site: Site) -> Iterator[None]:
+        with site.changed("deployment", "flask", edit):
+            yield
+
+    return state

@@ -1,0 +1,1 @@
+"""The states of a healthy deployment, and the processes beside it that some of them need."""
