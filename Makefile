@@ -16,7 +16,8 @@ test: .venv/tools .venv/tests ## run all tests: lint, types, unit, real MongoDB,
 	@tests/run
 
 .PHONY: soak
-soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that last minutes, ten thousand requests against the contract
+soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that last minutes, each border a hundred thousand times, the memory
+	@tests/run tests/borders --hypothesis-profile soak
 	@tests/run -m soak
 
 .PHONY: gates

@@ -18,6 +18,7 @@ from tools.local.mongod import Mongod
 
 # Hypothesis' first draw takes a second for Unicode tables, and a shared machine stalls: neither is a failure.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("project"), max_examples=100_000)
 settings.load_profile("project")
 
 FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}

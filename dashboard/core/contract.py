@@ -276,7 +276,7 @@ class LeaseView(Wire, frozen=True):
 
 
 class SourceView(Wire, frozen=True):
-    """`as_of` is when the source was last live."""
+    """`as_of` is when the source was last live. While it is, `error` names the objects that can't be read."""
 
     state: SourceState
     as_of: str | None

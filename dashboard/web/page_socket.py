@@ -5,7 +5,6 @@ is no page: its connection ends before Socket.IO takes the message. Otherwise a 
 events, or leave binary attachments, endless fragments and messages faster than they are handled in the memory.
 """
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import orjson
@@ -16,15 +15,27 @@ MOST_WAITING = 64  # messages of one page that wait to be handled
 
 
 class PageSocket:
-    """Engine.IO's adapter for a WebSocket. `handler` serves it until it is closed."""
+    """Engine.IO's adapter for a WebSocket. `handler` is its own socket's method that serves it to its end."""
 
-    def __init__(self, handler: Callable[["PageSocket"], object], _server: object) -> None:
+    def __init__(self, handler: Any, engine: Any) -> None:
         self._handler = handler
+        self._engine = engine
 
     def __call__(self, environ: dict[str, Any], _start_response: object) -> NoReturn:
-        self._socket = BoundedWebSocket(environ, max_message_size=LONGEST_MESSAGE)
-        self._handler(self)
+        try:
+            self._socket = BoundedWebSocket(environ, max_message_size=LONGEST_MESSAGE)
+            self._handler(self)
+        finally:
+            self._forget()
         raise StopIteration  # how gunicorn learns that the connection is no longer its own
+
+    def _forget(self) -> None:
+        """Forget the socket, with what was not sent. Engine.IO would look for those that have ended in a while."""
+        ended = self._handler.__self__
+        ended.close(wait=False, abort=True)  # does nothing after an orderly end
+        self._engine.sockets.pop(ended.sid, None)
+        with ended.queue.mutex:
+            ended.queue.queue.clear()
 
     def wait(self) -> str | None:
         """Return the next message. None, after which Engine.IO closes the socket, at the end or for another one."""

@@ -24,7 +24,8 @@ from webserver.channel import Channel
 from webserver.forwarded import Wsgi
 
 PATH = "/socket.io"
-PING_SECONDS = 10
+PING_SECONDS = 2  # each socket has a thread that sleeps so long, also once it has ended
+PONG_SECONDS = 18  # a page that does not answer a ping for so long is disconnected
 FOLLOWING = "following"  # the room of the viewers that get patches
 USER_TIMEOUT_MS = 30_000
 JOIN_SECONDS = 10.0  # from the upgrade to Socket.IO's connect packet
@@ -56,7 +57,7 @@ class Sockets:
             always_connect=True,  # the page gets "connect" before its snapshot
             json=SocketJson,
             ping_interval=PING_SECONDS,
-            ping_timeout=PING_SECONDS,
+            ping_timeout=PONG_SECONDS,
             max_http_buffer_size=LONGEST_MESSAGE,
         )
         engine = self._io.server.eio

@@ -296,7 +296,7 @@ export interface SnapshotMessage {
   state: State;
 }
 
-/** `as_of` is when the source was last live. */
+/** `as_of` is when the source was last live. While it is, `error` names the objects that can't be read. */
 export interface SourceView {
   state: "connecting" | "forbidden" | "live" | "stale";
   as_of: string | null;

@@ -9,8 +9,10 @@ from engineio.packet import MESSAGE, Packet
 from engineio.socket import Socket
 from flask import Flask
 from werkzeug.test import EnvironBuilder
+from wsproto.utilities import RemoteProtocolError
 
 from dashboard.web import sockets as sockets_module
+from dashboard.web.page_socket import PageSocket
 from dashboard.web.sockets import Sockets
 from tests.dashboard.stubs import VIEWER
 
@@ -75,6 +77,17 @@ def test_page_that_leaves_is_disconnected_and_removed(pages: Pages) -> None:
     pages.send(page, "1")
     assert pages.is_disconnected(0)
     assert pages.hub.viewers() == 0 and not pages.sockets._connections and not pages.sockets._sessions
+
+
+def test_failed_handshake_leaves_nothing(pages: Pages) -> None:
+    client, connection = socket.socketpair()
+    pages.connections += [client, connection]
+    page = Socket(pages.server.eio, "sid")
+    pages.server.eio.sockets["sid"] = page
+    pages.server.eio._trigger_event("connect", "sid", {})
+    with pytest.raises(RemoteProtocolError):
+        PageSocket(page._websocket_handler, pages.server.eio)({"gunicorn.socket": connection}, None)
+    assert not pages.server.eio.sockets and not pages.server.environ
 
 
 def test_page_over_the_cap_is_removed_and_disconnected_with_the_next_tick(pages: Pages, config: Any) -> None:

@@ -1,0 +1,71 @@
+"""Counts a border's examples and seconds, and what they leave in memory, for one line each at the end of a soak."""
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+HERE = Path(__file__).parent
+SOAK = 10_000  # examples, from which on the memory is measured
+WARM = 2_000  # examples before it is
+MOST_GROWN = 1 << 20  # bytes
+OURS = [tracemalloc.Filter(True, f"*/{package}/*") for package in ("dashboard", "service")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    hypothesis = getattr(pyfuncitem.obj, "hypothesis", None)
+    if hypothesis is None or not pyfuncitem.path.is_relative_to(HERE):
+        return (yield)
+    test = hypothesis.inner_test
+    soak = settings.default is not None and settings.default.max_examples >= SOAK
+    examples = warm = grown = 0
+
+    @wraps(test)
+    def counted(*args: Any, **kwargs: Any) -> None:
+        nonlocal examples, warm
+        examples += 1
+        if examples == WARM and soak:
+            warm = held()
+        test(*args, **kwargs)
+
+    hypothesis.inner_test = counted
+    began = time.monotonic()
+    if soak:
+        tracemalloc.start()
+    try:
+        result = yield
+        grown = held() - warm if soak else 0
+    finally:
+        hypothesis.inner_test = test
+        tracemalloc.stop()
+    if soak:
+        line = f"{examples:>9,} examples {time.monotonic() - began:>7.0f} s {grown:>+9,} bytes  {pyfuncitem.name}"
+        pyfuncitem.user_properties.append(("border", line))
+        assert grown <= MOST_GROWN, f"{pyfuncitem.name} leaves {grown:,} bytes"
+    return result
+
+
+def held() -> int:
+    """Return the bytes that lines of the programs have allocated and that are not freed."""
+    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(OURS).traces)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    lines = [value for report in reports for name, value in report.user_properties if name == "border"]
+    if lines:
+        terminalreporter.write_sep("-", "borders")
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.filterwarnings("ignore:Generating overly large repr"))

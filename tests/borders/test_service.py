@@ -1,0 +1,115 @@
+"""What the data service takes from its clients, and from MongoDB."""
+
+import contextlib
+import math
+import struct
+from base64 import urlsafe_b64encode
+
+import bson
+import orjson
+import pytest
+from bson import ObjectId
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from service import document as documents
+from service import filter as filters
+from service.document import Malformed
+from service.store import (
+    MARK,
+    BadCursor,
+    Collection,
+    Reserved,
+    _cursor,
+    _decode,
+    _last_identity,
+    _position,
+    _shown,
+    extended_json,
+)
+from tests.borders.documents import FIELDS, OBJECT_ID, VALUES, Element, binary, document, scoped, text
+
+Stored = tuple[Element, list[tuple[bytes, Element]]]
+GOOD = document((b"_id", (7, OBJECT_ID)), (b"key", (2, text(b"value"))))
+
+
+@given(st.lists(st.tuples(VALUES, FIELDS), min_size=1, max_size=3))
+@example([((5, binary(2, b"\x63\x00\x00\x00abc")), [])])
+@example([((7, OBJECT_ID), [(b"$ref", (5, binary(2, b"")))])])
+def test_undecodable_document_hides_no_other(stored: list[Stored]) -> None:
+    batch = b"".join([GOOD, *(document((b"_id", id_), *fields) for id_, fields in stored)])
+    page = orjson.loads(documents.encode([_shown(each) for each in _decode(batch)], extended_json))
+    assert page[0] == {"_id": OBJECT_ID.hex(), "key": "value"}
+    assert len(page) == len(stored) + 1
+    assert all(isinstance(each["_id"], str) for each in page)
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        (1, struct.pack("<d", math.nan)), (9, struct.pack("<q", 2**62)), (13, text(b"code")),
+        (15, scoped(b"code", document())), (5, binary(4, bytes(16))),
+        (3, document((b"$ref", (2, text(b"x"))), (b"$id", (16, bytes(4))), (b"more", (10, b"")))),
+    ],
+)  # fmt: skip
+def test_page_goes_on_behind_an_id_of_any_type(id_: Element) -> None:
+    position = _position(_cursor(_last_identity(document((b"_id", id_)), 1)))
+    assert bson.encode({"": position}) == document((b"", id_))
+
+
+@given(st.lists(VALUES, min_size=1, max_size=1).map(lambda ids: document((b"", ids[0]))) | st.binary(max_size=50))
+def test_spoiled_position_is_refused(cursor: bytes) -> None:
+    try:
+        position = _position(f"~{urlsafe_b64encode(cursor).decode()}")
+    except BadCursor:
+        return
+    bson.encode({"": position})
+
+
+class Bodies:
+    """The part of a store that parsing a document needs."""
+
+    large_bodies = contextlib.nullcontext()
+
+
+NUMBERS = st.sampled_from([
+    "0", "-0", "1.0", "1e400", "-1e-400", "NaN", "9223372036854775807", "9223372036854775808", "1" * 5_000,
+])  # fmt: skip
+STRINGS = st.sampled_from([
+    '""', r'"\ud800"', r'"\u0000"', '"65f0c0ffee65f0c0ffee65f0"', '"x"', '"\xff"', '"' + "x" * 5_000 + '"',
+])  # fmt: skip
+NAMES = st.sampled_from([
+    '"_id"', '"key"', '"$ref"', '"$where"', '"a.b"', '""', r'"\u0000"', '"_expires_from"', "key",
+])  # fmt: skip
+JSON = st.recursive(
+    NUMBERS | STRINGS | st.sampled_from(["null", "true", "[" * 200 + "]" * 200, "{", "", "\x00", "\ufeff{}"]),
+    lambda values: st.lists(values, max_size=3).map(lambda items: f"[{','.join(items)}]")
+    | st.lists(st.tuples(NAMES, values), max_size=3).map(
+        lambda members: "{" + ",".join(f"{name}:{value}" for name, value in members) + "}"
+    ),
+    max_leaves=8,
+)
+BODIES = JSON.map(lambda value: value.encode("latin-1", "ignore")) | st.binary(max_size=30)
+
+
+@given(BODIES)
+def test_body_is_stored_exactly_or_refused(body: bytes) -> None:
+    collection = Collection(Bodies(), None, 3600)
+    try:
+        record = collection.parse(body)
+    except (Malformed, Reserved):
+        return
+    (stored,) = _decode(record.bson)
+    stored.pop(MARK)
+    sent = orjson.loads(body)
+    assert str(stored.pop("_id")) == sent.pop("_id", record.identity).lower()
+    assert documents.canonical(stored, extended_json) == documents.canonical(sent)
+
+
+@given(JSON | st.text(max_size=20))
+def test_filter_is_accepted_or_refused(text: str) -> None:
+    try:
+        found = filters.parse(text)
+    except Malformed:
+        return
+    bson.encode(filters.with_ids(found, ObjectId))
