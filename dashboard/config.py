@@ -1,6 +1,7 @@
-"""The environment, read once and nowhere else, into one typed value; a bad one is refused in one sentence.
+"""The dashboard's settings. Only this module reads the environment. An invalid setting raises ConfigError.
 
-The secrets are refused when empty, short, well known or alike: a dashboard that anybody can enter must not start.
+An empty, short or easily guessed secret is invalid, and so are equal tokens: a dashboard that anybody can enter must
+not start.
 """
 
 import os

@@ -328,7 +328,7 @@ def end_with_worker(server: Any) -> None:
     longer each time.
     """
     if server.LISTENERS:  # it is not being stopped
-        raise HaltServer("A worker has ended.", WORKER_ENDED)
+        raise HaltServer("A worker ended unexpectedly, so the server ends too.", WORKER_ENDED)
 
 
 def _is_readable(channel: Channel) -> bool:

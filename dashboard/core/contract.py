@@ -15,7 +15,7 @@ Unit = Literal["%", "m"]
 
 
 class Wire(Struct, frozen=True, forbid_unknown_fields=True):
-    """A JSON object with these fields and no others."""
+    """The base of all types here: a JSON object with the type's fields and no others."""
 
 
 class PodView(Wire, frozen=True):

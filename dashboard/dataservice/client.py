@@ -100,7 +100,10 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
 
 
 def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
-    """Return the answer. Raise UnexpectedAnswer unless it is JSON: HTML would run with the dashboard's origin."""
+    """Return the answer. Raise UnexpectedAnswer if it is a redirect or not JSON.
+
+    A browser would run the scripts of an HTML answer in the dashboard's origin.
+    """
     content_type = response.headers.get("Content-Type", "")
     if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= response.status < 400:
         raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")

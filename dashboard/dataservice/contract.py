@@ -58,7 +58,7 @@ class DataServiceAnswer(msgspec.Struct, frozen=True):
 
 
 class DataService(Protocol):
-    """A client of the data service. Each method raises DataServiceError."""
+    """A client of the data service. Each method may raise a DataServiceError."""
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         """Return a page of documents, newest first. Parameters that are not in PARAMETERS are ignored."""

@@ -15,7 +15,10 @@ OUTAGES = (  # source, its state during the outage, error
 
 
 class Outage:
-    """`list_objects` lists a kind's objects, with which a watch resumes; it returns None for other sources."""
+    """Begins and ends the outages of randomly chosen sources.
+
+    A watch that resumes lists its objects: `list_objects` returns them, or None for a source that is not a watch.
+    """
 
     def __init__(
         self,

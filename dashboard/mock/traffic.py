@@ -50,7 +50,7 @@ class SimulatedTraffic:
         self._ended = self._clock.simulated
 
     def generate(self, rate: float) -> None:
-        """Add `rate` requests per second from now on."""
+        """Add `rate` requests per second to the scheduled traffic from now on, instead of an earlier `rate`."""
         self._generated = rate
 
     def fail(self, requests: int) -> None:

@@ -81,7 +81,7 @@ class DocumentsView {
     const ownId = this.#arrivals.ownId(this.#now);
     return html`${positionBar("page", pager, text, steps)}
     ${rows.length === 0
-      ? empty(filter ? "No document matches this filter" : "No documents here", "Press “Newest” to search again.")
+      ? empty(filter ? "No document matches this filter" : "No documents on this page", `Press “Newest” to ${filter ? "search" : "read"} again.`)
       : table("A page of documents", html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openPageRows, { isOwn: row.id === ownId }))}`)}`;
   }
 
@@ -181,5 +181,5 @@ function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert, address
   if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
   if (mongo.state === "down") return empty("Mongo does not answer", "Its documents appear here once it does again.", "warning");
   const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${address}`;
-  return empty("No documents yet", html`The first one ${canInsert ? "inserted or posted" : "posted"} appears here at once: <code class="example">${example}</code>`);
+  return empty("No documents yet", html`${canInsert ? "Insert or post one" : "Post one"}, and it appears here at once: <code class="example">${example}</code>`);
 }

@@ -108,7 +108,7 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
 
 
 def _unacknowledged(found: PersistenceFindings) -> Iterator[str]:
-    """Yield the last error of the writers, if there is one."""
+    """Yield how many writes were not acknowledged, and the writers' last error, if there is one."""
     if found.last_error and found.unknown + found.failed > 0:
         yield f"{found.unknown + found.failed} writes were not acknowledged. The last error: {found.last_error}"
 
