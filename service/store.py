@@ -20,10 +20,11 @@ import binascii
 import contextlib
 import math
 import os
+import struct
 import threading
 import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -235,10 +236,12 @@ class Collection:
         A retry is safe: if the first attempt was applied, the second one finds the document too.
         """
         # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
-        change = [{"$replaceWith": {"$literal": RawBSONDocument(record.bson, _RAW_CODEC)}}]
+        replacement = {"$literal": RawBSONDocument(record.bson, _RAW_CODEC)}
+        change = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
         with self._writing(record.identity):
-            found: int = self._collection.update_one({"_id": ObjectId(record.identity)}, change).matched_count
-            return found > 0
+            return any(
+                self._collection.update_one({"_id": each}, change).matched_count for each in _stored_as(record.identity)
+            )
 
     def delete(self, identity: str) -> bool:
         """Delete the document with this id. Return False if there was none.
@@ -248,14 +251,16 @@ class Collection:
         first attempt deleted the document. Return True then: the document is gone, for the majority too.
         """
         with self._writing(identity) as attempts:
-            deleted: int = self._collection.delete_one({"_id": ObjectId(identity)}).deleted_count
-            return deleted > 0 or attempts.sent > 1
+            for each in _stored_as(identity):
+                attempts.sent = 0
+                if self._collection.delete_one({"_id": each}).deleted_count or attempts.sent > 1:
+                    return True
+            return False
 
     def get(self, identity: str) -> bytes | None:
         """Return the document with this id as JSON; None if there is none."""
         with pymongo.timeout(self._store.deadline), _reading():
-            # Text of 24 digits, from another program, is shown like an id.
-            found = self._one(ObjectId(identity)) or self._one(identity)
+            found = next(filter(None, (self._one(each) for each in _stored_as(identity))), None)
         return documents.encode(_shown(found), extended_json) if found else None
 
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
@@ -280,8 +285,13 @@ class Collection:
         }
         if before is not None:
             # max() and not $lt: $lt would skip every _id of another type.
-            query |= {"max": {"_id": _position(before)}, "hint": [("_id", 1)]}
-        with self._slot(searching, seconds) as remaining, pymongo.timeout(remaining), _reading(searching):
+            query |= {"max": _position(before), "hint": [("_id", 1)]}
+        foreign = before is not None and before.startswith(_FOREIGN)
+        with (
+            self._slot(searching, seconds) as remaining,
+            pymongo.timeout(remaining),
+            _reading(searching, foreign),
+        ):
             fitting = self._fitting(query) if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit) else limit + 1
             query["limit"] = fitting
             with self._collection.find_raw_batches(**query, projection=self._projection) as cursor:
@@ -290,7 +300,7 @@ class Collection:
                 more = len(found) > limit or len(found) == fitting or cursor.alive
             self._sizes.learn(len(reply), len(found))
             del found[limit:]
-            following = _cursor(_last_identity(reply, found)) if more and found else None
+            following = _following(reply, found) if more and found else None
             return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     def _fitting(self, query: dict[str, Any]) -> int:
@@ -375,10 +385,13 @@ def extended_json(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _reading(searching: bool = False) -> Iterator[None]:
+def _reading(searching: bool = False, foreign: bool = False) -> Iterator[None]:
+    """Convert the driver's errors. MongoDB refuses a `foreign` position that it did not make."""
     try:
         yield
     except PyMongoError as error:
+        if foreign and _is_rejection(error):
+            raise _bad_cursor() from error
         if searching and isinstance(error, (ExecutionTimeout, NetworkTimeout)):  # MongoDB's timeout or the driver's
             raise Unfinished(_reason(error)) from error
         raise (Rejected if _is_rejection(error) else Unavailable)(_reason(error)) from error
@@ -432,15 +445,6 @@ def _decoded(raw: RawBSONDocument) -> Document:
         return {"_id": identity, "$undecodable": b64encode(data).decode()}
 
 
-def _last_identity(batch: bytes, found: list[Document]) -> Any:
-    """Return the _id of the last of the documents found in the reply, so that it can be compared with."""
-    identity = found[-1]["_id"]
-    if not isinstance(identity, ObjectId):  # what is shown of another _id may not sort as it does
-        with contextlib.suppress(BSONError):
-            identity = bson.decode_all(batch, _EXACT)[len(found) - 1]["_id"]
-    return identity
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, RawBSONDocument):
         return {name: _plain(inner) for name, inner in value.items()}
@@ -458,21 +462,57 @@ def _shown(found: Document) -> Document:
     return found
 
 
-def _cursor(identity: Any) -> str:
-    if isinstance(identity, ObjectId):
-        return str(identity)
-    return _FOREIGN + urlsafe_b64encode(bson.encode({"": identity})).decode()
+def _stored_as(identity: str) -> tuple[ObjectId, str]:
+    """Return the two values of _id that are shown as this id: other programs may have stored text of 24 digits."""
+    return ObjectId(identity), identity
 
 
-def _position(cursor: str) -> Any:
+def _following(reply: bytes, found: list[Document]) -> str:
+    """Return the position behind the last of the documents found: its _id as it is stored, which may be one of another
+    program that can't be decoded."""
+    last = found[-1]["_id"]
+    if isinstance(last, ObjectId):
+        return str(last)
+    raw = bson.decode_all(reply, _RAW_CODEC)[len(found) - 1].raw
+    return _FOREIGN + urlsafe_b64encode(_identity(bytes(raw))).decode()
+
+
+def _position(cursor: str) -> Mapping[str, Any]:
+    """Return the position for a command's max."""
     if documents.is_id(cursor):
-        return ObjectId(cursor)
+        return {"_id": ObjectId(cursor)}
     if cursor.startswith(_FOREIGN):
-        try:
-            return bson.decode(urlsafe_b64decode(cursor.removeprefix(_FOREIGN)), _EXACT)[""]
-        except (binascii.Error, ValueError, BSONError, KeyError):
-            pass
-    raise BadCursor("before must be an id of 24 hexadecimal digits.")
+        with contextlib.suppress(binascii.Error, ValueError, BSONError, struct.error):
+            identity = urlsafe_b64decode(cursor.removeprefix(_FOREIGN))
+            document = struct.pack("<i", len(identity) + 5) + identity + b"\0"
+            if _identity(document) == identity:
+                return RawBSONDocument(document, _RAW_CODEC)
+    raise _bad_cursor()
+
+
+def _bad_cursor() -> BadCursor:
+    return BadCursor("before must be an id of 24 hexadecimal digits.")
+
+
+def _identity(document: bytes) -> bytes:
+    """Return the BSON element of a document's _id, which MongoDB stores first. Raise `struct.error` or `ValueError` if
+    it has none."""
+    type_ = document[4]
+    if document[5:9] != b"_id\0":
+        raise ValueError("The document does not begin with an _id.")
+    if type_ in _LENGTH_BESIDE:
+        length = struct.unpack_from("<I", document, 9)[0] + _LENGTH_BESIDE[type_]
+    elif type_ in _LENGTHS:
+        length = _LENGTHS[type_]
+    else:
+        raise ValueError(f"No _id has type {type_}.")
+    return document[4 : 9 + length]
+
+
+# Bytes of a BSON value by its type (https://bsonspec.org/spec.html): all of them, or those that its length leaves out.
+# MongoDB takes no array, regular expression or undefined for an _id.
+_LENGTHS = {0x01: 8, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
+_LENGTH_BESIDE = {0x02: 4, 0x03: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
 
 
 class _Doubles(TypeDecoder):
@@ -501,9 +541,6 @@ _CODEC: CodecOptions[Document] = CodecOptions(
     type_registry=TypeRegistry([_Doubles(), _Codes()]),
 )
 _RAW_CODEC: CodecOptions[RawBSONDocument] = _CODEC.with_options(document_class=RawBSONDocument)
-_EXACT: CodecOptions[RawBSONDocument] = CodecOptions(  # what MongoDB sorts as it does the original
-    document_class=RawBSONDocument, tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
 
 
 class _Attempts(threading.local):

@@ -20,9 +20,8 @@ from service.store import (
     BadCursor,
     Collection,
     Reserved,
-    _cursor,
     _decode,
-    _last_identity,
+    _following,
     _position,
     _shown,
     extended_json,
@@ -47,23 +46,28 @@ def test_undecodable_document_hides_no_other(stored: list[Stored]) -> None:
 @pytest.mark.parametrize(
     "id_",
     [
-        (1, struct.pack("<d", math.nan)), (9, struct.pack("<q", 2**62)), (13, text(b"code")),
-        (15, scoped(b"code", document())), (5, binary(4, bytes(16))),
+        (1, struct.pack("<d", math.nan)), (9, struct.pack("<q", 2**62)), (13, text(b"code")), (2, text(b"\xff")),
+        (15, scoped(b"code", document())), (5, binary(4, bytes(16))), (5, binary(2, b"\x63\0\0\0abc")), (255, b""),
         (3, document((b"$ref", (2, text(b"x"))), (b"$id", (16, bytes(4))), (b"more", (10, b"")))),
     ],
 )  # fmt: skip
 def test_page_goes_on_behind_an_id_of_any_type(id_: Element) -> None:
-    position = _position(_cursor(_last_identity(document((b"_id", id_)), 1)))
-    assert bson.encode({"": position}) == document((b"", id_))
+    reply = document((b"_id", id_), (b"key", (10, b"")))
+    position = _position(_following(reply, _decode(reply)))
+    assert bson.encode(position) == document((b"_id", id_))
 
 
-@given(st.lists(VALUES, min_size=1, max_size=1).map(lambda ids: document((b"", ids[0]))) | st.binary(max_size=50))
-def test_spoiled_position_is_refused(cursor: bytes) -> None:
+@given(
+    st.lists(VALUES, min_size=1, max_size=1).map(lambda ids: document((b"_id", ids[0]))[4:-1]) | st.binary(max_size=50)
+)
+@example(b"")
+@example(b"\x02_id\0\xff\xff\xff\xff")
+def test_position_is_one_id_or_refused(cursor: bytes) -> None:
     try:
         position = _position(f"~{urlsafe_b64encode(cursor).decode()}")
     except BadCursor:
         return
-    bson.encode({"": position})
+    assert bson.encode(position)[4:-1] == cursor
 
 
 class Bodies:
@@ -83,9 +87,11 @@ NAMES = st.sampled_from([
 ])  # fmt: skip
 JSON = st.recursive(
     NUMBERS | STRINGS | st.sampled_from(["null", "true", "[" * 200 + "]" * 200, "{", "", "\x00", "\ufeff{}"]),
-    lambda values: st.lists(values, max_size=3).map(lambda items: f"[{','.join(items)}]")
-    | st.lists(st.tuples(NAMES, values), max_size=3).map(
-        lambda members: "{" + ",".join(f"{name}:{value}" for name, value in members) + "}"
+    lambda values: (
+        st.lists(values, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(NAMES, values), max_size=3).map(
+            lambda members: "{" + ",".join(f"{name}:{value}" for name, value in members) + "}"
+        )
     ),
     max_leaves=8,
 )

@@ -15,6 +15,8 @@ import urllib3
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets
 
+AGAIN = urllib3.Retry(6, backoff_factor=0.2)  # 12 s in all
+
 
 class Deployment:
     """The deployment that `make up` makes, under another name."""
@@ -69,7 +71,7 @@ class Deployment:
     def state(self) -> Any:
         """Return the dashboard's state. Retries, since a dashboard that is being replaced closes its connections."""
         url = f"{self.dashboard}/api/state"
-        return self.http.request("GET", url, headers=self.authorization, retries=3).json()
+        return self.http.request("GET", url, headers=self.authorization, retries=AGAIN).json()
 
     def remove(self) -> None:
         self.deploy("down")

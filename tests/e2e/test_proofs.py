@@ -29,6 +29,8 @@ LEASE = 20.0  # seconds until a dead dashboard's lease expires
 CLICK_AT = """at => setTimeout(
     () => document.querySelector('[data-demo="persistence"] button[data-kind="primary"]').click(), at - Date.now())"""
 
+DASHBOARD = "app.kubernetes.io/name=dashboard"
+
 RecordDuration = Callable[[str, float, float], None]
 
 
@@ -39,6 +41,13 @@ def client(deployment: Deployment) -> RunClient:
 
 def figures(line: str) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S+)", line))
+
+
+def is_replaced(deployment: Deployment, uid: str) -> bool:
+    """Return whether the dashboard's only pod is another one than `uid`, and Ready."""
+    pods = deployment.get("pods", "--selector", DASHBOARD)["items"]
+    ready = [c["status"] for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "Ready"]
+    return [pod["metadata"]["uid"] == uid for pod in pods] == [False] and ready == ["True"]
 
 
 def test_prove_runs_both_demos_to_pass(deployment: Deployment, record_duration: RecordDuration) -> None:
@@ -190,9 +199,10 @@ def test_killed_dashboard_ends_its_load_and_its_run_is_inconclusive(deployment: 
     run_id = client.start("autoscale", rate=100)
     client.wait_for_step(run_id, "load")
     wait_until(lambda: (deployment.state()["load"] or {}).get("achieved", 0) > 50, 60)
-    (pod,) = deployment.get("pods", "--selector", "app.kubernetes.io/name=dashboard")["items"]
+    (pod,) = deployment.get("pods", "--selector", DASHBOARD)["items"]
     deployment.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
-    deployment.kubectl("rollout", "status", "deployment/dashboard", "--timeout=120s")
+    # Not `rollout status`: it may still see the deleted pod as available.
+    wait_until(lambda: is_replaced(deployment, pod["metadata"]["uid"]), 120)
     run = client.wait_for_end(run_id, 60 + LEASE)
     assert run["verdict"] == "inconclusive" and run["reason"], run
     wait_until(

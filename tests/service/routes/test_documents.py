@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime
 import json
 import math
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,6 +26,8 @@ from service import document
 from service.app import create_app
 from service.config import ServiceConfig
 from service.store import CONCURRENT_PAGES, CONCURRENT_SEARCHES, MARK
+from tests.borders.documents import Element, binary, nested, text
+from tests.borders.documents import document as bson_document
 from tests.service.process import wait_until
 from tests.service.test_filter import INJECTIONS
 from tools.local.mongod import Mongod
@@ -92,7 +94,7 @@ def test_undecodable_document_does_not_hide_others(client: FlaskClient, collecti
         shown = [each for page in _pages(client, f"/data?limit={limit}") for each in page]
         assert [each["_id"] for each in shown] == [str(last), str(broken), str(first)]
         assert [each.get("key") for each in shown] == [3, None, 1]
-        assert base64.b64decode(shown[1]["$undecodable"]) == raw.raw
+        assert b64decode(shown[1]["$undecodable"]) == raw.raw
     assert client.get(f"/data/{broken}").get_json() == shown[1]
     assert client.delete(f"/data/{broken}").status_code == 204
 
@@ -136,6 +138,63 @@ def test_document_with_a_text_id_of_24_digits_is_found(client: FlaskClient, coll
     assert len(client.get("/data", query_string={"filter": f'{{"_id":"{identity}"}}'}).get_json()) == 1
     collection.insert_one({"_id": ObjectId(identity), "key": "id"})
     assert client.get(f"/data/{identity}").get_json()["key"] == "id"
+
+
+def test_document_with_a_text_id_of_24_digits_is_replaced_and_deleted(
+    client: FlaskClient, collection: Documents
+) -> None:
+    identity = "65f0c0ffee65f0c0ffee65f0"
+    collection.insert_one({"_id": identity, "key": "text"})
+    assert client.put(f"/data/{identity}", json={"$set": 1, "a.b": {"$ref": 2}}).status_code == 200
+    assert [*collection.find()] == [{"_id": identity, "$set": 1, "a.b": {"$ref": 2}}]
+    collection.insert_one({"_id": ObjectId(identity)})
+    assert [client.delete(f"/data/{identity}").status_code for _ in range(3)] == [204, 204, 404]
+    assert client.put(f"/data/{identity}", json={}).status_code == 404
+
+
+UNDECODABLE = [text(b"\xff\xfe%d" % number) for number in range(5)]
+
+
+def test_paging_meets_each_document_once_whatever_its_id(client: FlaskClient, collection: Documents) -> None:
+    identities = [
+        *((2, each) for each in UNDECODABLE),
+        (2, text(b"\xed\xa0\x80")), (2, text(b"x\0y")), (14, text(b"\xff")), (5, binary(2, b"\x02\0\0\0ab")),
+        (3, nested(100)), (9, b"\xff" * 8), (1, b"\0" * 8), (10, b""), (127, b""), (255, b""),
+    ]  # fmt: skip
+    for each in identities:
+        collection.database.command(
+            "insert", collection.name, documents=[RawBSONDocument(bson_document((b"_id", each)))]
+        )
+    collection.insert_one({"_id": ObjectId(ID)})
+    for limit in (1, 2, 7):
+        found: list[Any] = []
+        url = f"/data?limit={limit}"
+        for _ in range(len(identities) + 2):
+            page = client.get(url)
+            assert page.status_code == 200
+            found += page.get_json()
+            if "Link" not in page.headers:
+                break
+            url = page.headers["Link"].partition(">")[0].removeprefix("<")
+        assert len(found) == len(identities) + 1
+        assert [*map(str, found)] == [*map(str, client.get("/data").get_json())]
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        (255, b""),
+        (127, b""),
+        (3, nested(100)),
+        (3, nested(400)),
+        (3, bson_document((b"$x", (10, b"")))),
+        (9, b"\x80" * 8),
+    ],
+)
+def test_position_that_no_page_gave_is_400_or_a_page(client: FlaskClient, collection: Documents, id_: Element) -> None:
+    collection.insert_one({})
+    position = urlsafe_b64encode(bson_document((b"_id", id_))[4:-1]).decode()
+    assert client.get(f"/data?before=~{position}").status_code in (200, 400)
 
 
 @pytest.mark.parametrize(
@@ -665,7 +724,8 @@ def test_put_reaches_mongodb_as_a_literal(client: FlaskClient, collection: Docum
         assert client.put(f"/data/{ID}", json=hostile).status_code == 200
         [change] = commands()
         assert change["q"] == {"_id": ObjectId(ID)}
-        assert change["u"] == [{"$replaceWith": {"$literal": {"_id": ObjectId(ID), **hostile}}}]
+        literal = {"$literal": {"_id": ObjectId(ID), **hostile}}
+        assert change["u"] == [{"$replaceWith": {"$mergeObjects": [literal, {"_id": "$_id"}]}}]
 
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
