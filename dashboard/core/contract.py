@@ -229,6 +229,16 @@ class ObligationView(Wire, frozen=True):
     text: str
 
 
+class EvidenceFileView(Wire, frozen=True):
+    """A run's evidence file, GET /api/runs/<id>/evidence. One that is not `kept` is in the memory of the dashboard that
+    made it until that restarts; `why` says why."""
+
+    bytes: int
+    sha256: str
+    kept: bool
+    why: str | None
+
+
 class RunView(Wire, frozen=True):
     """A run, whole. `evidence` is the demo's: its fields are listed by GET /api/demos."""
 
@@ -246,6 +256,7 @@ class RunView(Wire, frozen=True):
     compared: float | None
     steps: list[RunStep]
     evidence: dict[str, Any]
+    evidence_file: EvidenceFileView | None
     timeline: list[RunEntry]
 
 
@@ -265,6 +276,7 @@ class RunRow(Wire, frozen=True):
     lines: list[list[str]]
     compared: float | None
     owed: ObligationView | None
+    evidence_file: EvidenceFileView | None
 
 
 class LeaseView(Wire, frozen=True):

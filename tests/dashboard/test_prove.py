@@ -39,6 +39,7 @@ class StubDashboard(StubServer):
             "DELETE /api/runs/r1": [(202, {"id": "r1"})],
             "GET /api/runs/r1/report": [(200, {"report": True})],
             "GET /api/runs/r1/report.html": [(200, "<!doctype html>")],
+            "GET /api/runs/r1/evidence": [(200, "records")],
         }
         self.on_request: dict[str, Callable[[], None]] = {}
 

@@ -35,6 +35,7 @@ class Run:
         self.id, self.demo, self.options, self.by = id_, demo, options, by
         self.verdict = RUNNING
         self.evidence: Json = {}  # replaced, never changed in place
+        self.evidence_file: Json | None = None  # about the file, once there is one
         self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None} | words_of(None, {})
         self._steps: dict[str, Json] = {
             step.id: {
@@ -94,7 +95,7 @@ class Run:
     def to_json(self) -> Json:
         """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,
         key_figures, lines, compared, steps: [{id, title, state, started, ended, text}], evidence,
-        timeline: [{at, step, text}]}."""
+        evidence_file: {bytes, sha256, kept, why} or None, timeline: [{at, step, text}]}."""
         return {
             "id": self.id,
             "demo": self.demo.id,
@@ -104,6 +105,7 @@ class Run:
             **self._ends,
             "steps": list(self._steps.values()),
             "evidence": self.evidence,
+            "evidence_file": self.evidence_file,
             "timeline": list(self._timeline),
         }
 
@@ -149,6 +151,13 @@ class KeptObligation(Struct):
     text: Text
 
 
+class KeptFile(Struct):
+    bytes: Annotated[int, Meta(ge=0)]
+    sha256: Text
+    kept: bool
+    why: Text | None = None
+
+
 class KeptRun(Struct):
     """The schema of a run in the history. Only the first four fields are required.
 
@@ -165,6 +174,7 @@ class KeptRun(Struct):
     reason: Text | None = None
     options: dict[Text, Text | float | bool | None] = {}
     evidence: dict[str, Any] = {}
+    evidence_file: KeptFile | None = None
     figures: dict[str, Any] = {}
     owed: KeptObligation | None = None
     key_figures: Texts = []
@@ -198,7 +208,7 @@ def started(run: Json) -> str:
 
 def summary(run: Json, demo: "Demo | None") -> Json:
     """Return a run's summary: {id, demo, verdict, line, reason, started, ended, by, figures, key_figures, lines,
-    compared, owed}. `demo` is None if the demo no longer exists.
+    compared, owed, evidence_file}. `demo` is None if the demo no longer exists.
 
     `figures` has the evidence fields with `kept`, None where one is missing; `key_figures`, `lines` and `compared` are
     the demo's text for the evidence; `owed` is the unmet obligation of a failed run, or None. The summary of a summary
@@ -208,7 +218,8 @@ def summary(run: Json, demo: "Demo | None") -> Json:
     evidence = run.get("evidence") or run.get("figures") or {}
     figures = {each.name: _figure(evidence.get(each.name)) for each in demo.evidence if each.kept} if demo else {}
     words = words_of(demo, evidence) | {name: run[name] for name in WORDS if run.get(name)}
-    return row | {"figures": figures, "owed": run.get("owed") or _unmet(run.get("verdict"), evidence)} | words
+    owed = run.get("owed") or _unmet(run.get("verdict"), evidence)
+    return row | {"figures": figures, "owed": owed, "evidence_file": run.get("evidence_file")} | words
 
 
 def _figure(value: object) -> int | float | None:

@@ -138,6 +138,22 @@ class FakeCluster:
             raise error
 
 
+class FakeFiles:
+    """Implements `runs.ports.EvidenceFiles`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}  # by run
+        self.error: ExternalError | None = None
+
+    def save(self, run: str, started: str, file: bytes) -> None:
+        if self.error:
+            raise self.error
+        self.files[run] = file
+
+    def load(self, run: str) -> bytes | None:
+        return self.files.get(run)
+
+
 class FakeReader:
     """Implements `runs.ports.Reader` on the cluster's documents."""
 
@@ -293,6 +309,7 @@ class RunHarness:
         self.clock = VirtualClock(step)
         self.cluster = FakeCluster(self.clock, claim)
         self.reader = FakeReader(self.cluster)
+        self.files = FakeFiles()
         self.load = FakeLoad(self.clock)
         self.autoscaler = AutoscalerSimulation(self.clock, lambda: self.load.rate, options, pods)
         self.emitted: list[tuple[float, Event]] = []  # (time, event)
@@ -315,6 +332,7 @@ class RunHarness:
             ),
             self.cluster,
             self.cluster,
+            self.files,
             lambda event: self.emit(event),
             lambda *line, **more: self.audit(*line, **more),
             clock,
