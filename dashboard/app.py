@@ -179,7 +179,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         return MockRunManager(
             mock,
             MockLoad(mock.generate, hub.put, config.mock_seed),
-            hub.pods,
+            hub,
             hub.put,
             audit,
             seed=config.mock_seed,

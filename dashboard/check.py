@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from dashboard.runs.demos.records import AnyRecord, reader
+from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.evidence.file import CHUNK_BYTES, EvidenceReader, Unreadable
 from dashboard.runs.evidence.records import End
@@ -47,7 +47,8 @@ class Result(Struct, frozen=True):
         if self.result == UNREADABLE:
             return f"{self.file}: {self.reason}"
         more = len(self.differences) - NAMED
-        return f"{self.file}: {'; '.join(self.differences[:NAMED])}{f'; and {more} more differences' if more > 0 else ''}"
+        named = [*self.differences[:NAMED], *([f"and {more} more differences"] if more > 0 else [])]
+        return f"{self.file}: {'; '.join(named)}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +78,7 @@ def check(name: str) -> Result:
     return Result(name, result, line, differences, run=run, sha256=digest.hexdigest())
 
 
-def _differences(file: EvidenceReader[AnyRecord]) -> tuple[list[str], str]:
+def _differences(file: EvidenceReader) -> tuple[list[str], str]:
     """Return what differs, and the verdict's line as the file has it. Raise `Unreadable`."""
     header = file.header
     demo = DEMOS.get(header.demo)

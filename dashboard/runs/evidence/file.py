@@ -10,7 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -27,9 +27,6 @@ MOST_DIFFERENCES = 1_000  # that are noted
 CHECK = 8  # hexadecimal digits
 
 _TAIL = re.compile(rb',"check":"([0-9a-f]{8})"\}\Z')
-
-T = TypeVar("T")
-
 
 class Unreadable(Exception):
     """This is no complete evidence file of a known version. The message is the reason, a sentence."""
@@ -77,23 +74,15 @@ class EvidenceWriter:
             self._parts.append(part)
 
 
-class Line(Struct, Generic[T]):
-    n: int
-    t: float
-    record: T
-    check: str
-
-
-class EvidenceReader(Generic[T]):
+class EvidenceReader:
     """Reads a file's records, and notes which of them are missing or altered. `differences` are sentences, complete
     once all records have been read."""
 
-    def __init__(self, chunks: Iterable[bytes], record: Any) -> None:
-        """`record` is the type of the records, a union that has Header and End."""
+    def __init__(self, chunks: Iterable[bytes], line: type[Any]) -> None:
+        """`line` is the type of the lines, with the fields n, t, record and check."""
         self.differences: list[str] = []
-        self.line: Line[T] | None = None  # the last one that was read
         self._lines = lines(chunks)
-        self._decoder = msgspec.json.Decoder(Line[record])
+        self._decoder = msgspec.json.Decoder(line)
         self._digest = hashlib.sha256()
         self._counts: Counter[str] = Counter()
         self._check = b""
@@ -101,7 +90,7 @@ class EvidenceReader(Generic[T]):
         self.header = self._read_header()
         self.end: End | None = None
 
-    def records(self) -> Iterator[T]:
+    def records(self) -> Iterator[Any]:
         """Yield the records between the header and the end. Raise `Unreadable`."""
         for text in self._lines:
             line = self._decode(text)
@@ -131,16 +120,15 @@ class EvidenceReader(Generic[T]):
         self._count(line, text)
         return line.record
 
-    def _decode(self, text: bytes) -> Line[T]:
+    def _decode(self, text: bytes) -> Any:
         try:
             line = self._decoder.decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise Unreadable(f"Line {self._next} is no record: {error}.") from error
         self._verify(line, text)
-        self.line = line
         return line
 
-    def _verify(self, line: Line[T], text: bytes) -> None:
+    def _verify(self, line: Any, text: bytes) -> None:
         if line.n > self._next:
             self._differ(f"{_named(self._next, line.n - 1)} missing")
         elif line.n < self._next:
@@ -153,7 +141,7 @@ class EvidenceReader(Generic[T]):
         self._check = line.check.encode()
         self._next = line.n + 1
 
-    def _count(self, line: Line[T], text: bytes) -> None:
+    def _count(self, line: Any, text: bytes) -> None:
         self._counts[type(line.record).__name__] += 1
         self._digest.update(text + b"\n")
 

@@ -47,7 +47,7 @@ class Replay:
         return self._snapshot
 
 
-def replayed(reader: EvidenceReader[Any]) -> Replay:
+def replayed(reader: EvidenceReader) -> Replay:
     """Return the replay of a whole file. Raise `Unreadable`."""
     replay = Replay()
     for record in reader.records():

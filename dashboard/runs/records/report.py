@@ -36,7 +36,8 @@ class Report:
         self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None,
         demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
-        run = self._run = {"ended": None, "by": "", "options": {}, "evidence": {}, "evidence_file": None, "steps": [], "timeline": [], **run}
+        missing: Json = {"ended": None, "by": "", "options": {}, "evidence": {}, "evidence_file": None}
+        run = self._run = {**missing, "steps": [], "timeline": [], **run}
         self._tables = tables
         self._namespace = namespace
         self._cluster = cluster
