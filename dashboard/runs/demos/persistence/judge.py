@@ -103,7 +103,11 @@ class _Found:
 
 def _state(writes: Sequence[Operation], seen: str | None, began: float, ended: float) -> str:
     """Return the name of a document's state as it was seen; None is an absent one. `writes` are its own."""
-    last = max((n for n, each in enumerate(writes) if _settled(each, began)), default=-1)
+    if seen is None and (not writes or writes[0].began > ended):
+        return "right"
+    last = len(writes) - 1
+    while last >= 0 and not _settled(writes[last], began):
+        last -= 1
     settled = writes[last].sha256 if last >= 0 else None  # None after a deletion, too
     if seen == settled:
         return "right"
@@ -125,5 +129,5 @@ def _state(writes: Sequence[Operation], seen: str | None, began: float, ended: f
 
 
 def _settled(write: Operation, at: float) -> bool:
-    """Return whether the write had been acknowledged at this time."""
-    return write.outcome == "acknowledged" and write.ended is not None and write.ended <= at
+    """Return whether the write had been acknowledged before this time. The order of equal times is unknown."""
+    return write.outcome == "acknowledged" and write.ended is not None and write.ended < at
