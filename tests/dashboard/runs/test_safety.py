@@ -375,7 +375,7 @@ FAULTS: dict[str, Callable[[RunHarness], None]] = {
     "release": break_release,
     "renew": lambda harness: setattr(harness.cluster, "renew", fail),
     "cleanup": lambda harness: setattr(harness.writers[-1], "stop", fail),
-    "verdict": lambda harness: setattr(harness.writers[-1].ledger, "longest", fail),
+    "verdict": lambda harness: setattr(harness.writers[-1].ledger, "operations", fail),
 }
 
 
