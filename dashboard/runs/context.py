@@ -46,10 +46,11 @@ class RunContext:
         """Return the time in seconds since 1970."""
         return seconds(self.clock.now())
 
-    def record(self, record: Struct) -> None:
-        """Add a record to the run's evidence file. Any thread may call it."""
+    def record(self, record: Struct, at: float | None = None) -> None:
+        """Add a record to the run's evidence file, of now or `at` another time by the monotonic clock. Any thread may
+        call it."""
         if self.recorder:
-            self.recorder.add(record, self.clock.monotonic())
+            self.recorder.add(record, self.clock.monotonic() if at is None else at)
 
     def begin_step(self, step: str, text: str = "") -> None:
         """Begin a step. Raise `RunStopped` if the run is cancelled."""

@@ -136,7 +136,7 @@ class RunManager:
         now = self._clock.now()
         run = Run(activity_id(demo, now), found, chosen, by, now)
         context = RunContext(run, self._clock, self._lease, self._emit, self._audit)
-        context.recorder = Recorder(header(run, self._tools.view.view()), self._clock.monotonic())
+        context.recorder = Recorder(header(run, self._clock.monotonic(), self._tools.view.view()))
         self._turn.acquire(run.id, by, context.cancel)
         try:
             experiment = found.experiment(context, self._tools)

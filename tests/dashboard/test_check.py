@@ -15,8 +15,10 @@ from tests.dashboard.runs.evidence.recorded import (
     forged,
     healthy,
     lines_of,
+    losing,
     numbers,
     packed,
+    persistent,
     without,
 )
 
@@ -43,11 +45,17 @@ def under_load(file: bytes, type_: str) -> int:
     return min((n for n in numbers(file, type_) if n > began), key=lambda n: abs(n - (began + ended) // 2))
 
 
-@pytest.mark.parametrize(("file", "word"), [(healthy, "PASS"), (failing, "FAIL")])
-def test_recorded_run_has_the_same_verdict(check: Check, file: Callable[[], bytes], word: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (healthy, "autoscale PASS"), (failing, "autoscale FAIL"),
+        (persistent, "persistence PASS"), (losing, "persistence FAIL"),
+    ],
+)  # fmt: skip
+def test_recorded_run_has_the_same_verdict(check: Check, file: Callable[[], bytes], words: str) -> None:
     status, result = check(file())
     assert (status, result["result"], result["differences"]) == (0, "same", [])
-    assert result["line"].startswith(f"autoscale {word} ")
+    assert result["line"].startswith(f"{words} ")
 
 
 def test_result_is_one_line_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +91,36 @@ def test_removed_record_is_noticed_by_the_figures_even_if_the_checks_are_made_an
     assert any("by the records" in each for each in result["differences"])
 
 
+def operated(file: bytes, **fields: str) -> int:
+    """Return the number of the tenth operation with these fields."""
+    found = [line for line in lines_of(file) if line["record"]["type"] == "Operated"]
+    return int([line["n"] for line in found if fields.items() <= line["record"].items()][9])
+
+
+@pytest.mark.parametrize(("fields", "figure"), [({"outcome": "acknowledged"}, "acked"), ({"outcome": "seen"}, "reads")])
+def test_removed_operation_is_named_and_counted(check: Check, fields: Json, figure: str) -> None:
+    n = operated(persistent(), **fields)
+    status, result = check(without(persistent(), n))
+    assert (status, result["differences"][0]) == (1, f"record {n} is missing")
+    status, result = check(forged(without(persistent(), n)))
+    assert status == 1 and any(each.startswith(f"{figure} is ") for each in result["differences"])
+
+
+def test_altered_outcome_is_named_and_counted(check: Check) -> None:
+    n = operated(persistent(), outcome="acknowledged")
+    status, result = check(altered(persistent(), n, '"acknowledged"', '"unknown"'))
+    assert (status, "was altered" in result["differences"][0]) == (1, True)
+    assert any(each.startswith("unknown is 0, by the records 1") for each in result["differences"])
+
+
+def test_document_removed_from_the_read_back_is_lost_by_the_records(check: Check) -> None:
+    n = numbers(persistent(), "Back")[0]
+    documents = lines_of(persistent())[n]["record"]["documents"]
+    id_, version = next((id_, version) for id_, version in documents.items() if isinstance(version, int))
+    status, result = check(forged(altered(persistent(), n, f'"{id_}":{version},', "")))
+    assert status == 1 and "the verdict is 'pass', by the records 'fail'" in result["differences"]
+
+
 def test_altered_verdict_is_named(check: Check) -> None:
     end = numbers(failing(), "End")[0]
     status, result = check(forged(altered(failing(), end, '"verdict":"fail"', '"verdict":"pass"')))
@@ -97,25 +135,27 @@ def test_altered_figure_of_the_evidence_is_named(check: Check) -> None:
     assert status == 1 and f"errors is 1, by the records {errors}" in result["differences"]
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        b"", b"text", healthy()[:-1], healthy()[: len(healthy()) // 2], healthy() + b"x",
-        packed(gzip.decompress(healthy()).splitlines()[:-1]),
-        altered(healthy(), 0, '"version":1', '"version":9'), altered(healthy(), 0, '"autoscale"', '"another"'),
-        altered(healthy(), 1, '"deployment"', '"another"'), without(healthy(), 1),
-    ],
-    ids=range(10),
-)  # fmt: skip
-def test_unreadable_file_has_a_reason(check: Check, file: bytes) -> None:
-    status, result = check(file)
+UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda file: b"",
+    "text": lambda file: b"text",
+    "without its last byte": lambda file: file[:-1],
+    "half": lambda file: file[: len(file) // 2],
+    "with more": lambda file: file + b"x",
+    "without its last line": lambda file: packed(gzip.decompress(file).splitlines()[:-1]),
+    "of another version": lambda file: altered(file, 0, '"version":1', '"version":9'),
+    "of an unknown demo": lambda file: altered(file, 0, '"autoscale"', '"another"'),
+    "with other names of targets": lambda file: altered(file, 1, '"deployment"', '"another"'),
+    "without the journal's beginning": lambda file: without(file, 1),
+    "of the mock": lambda file: altered(file, 0, '"source":"cluster"', '"source":"mock"'),
+}
+
+
+@pytest.mark.parametrize("spoiled", UNREADABLE)
+def test_unreadable_file_has_a_reason(check: Check, spoiled: str) -> None:
+    status, result = check(UNREADABLE[spoiled](healthy()))
     assert (status, result["result"]) == (2, "unreadable") and result["reason"].endswith(".")
 
 
 def test_missing_file_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none")]) == 2
     assert "No such file" in capsys.readouterr().out
-
-
-def test_file_of_the_mock_has_nothing_to_recompute(check: Check) -> None:
-    assert check(altered(healthy(), 0, '"source":"cluster"', '"source":"mock"'))[0] == 2

@@ -179,7 +179,7 @@ class MockRunManager:
     # In the run's thread
 
     def _run(self, run: Run, script: ScriptedRun) -> None:
-        recorder = Recorder(header(run, self._view.view(), "mock"), time.monotonic())
+        recorder = Recorder(header(run, time.monotonic(), self._view.view(), "mock"))
         self._view.record(lambda event: recorder.add(event, time.monotonic()), now())
         began = now()
         for step in script.steps:

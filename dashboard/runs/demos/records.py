@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from dashboard.core.journal import Recorded
 from dashboard.runs.demos.autoscale.records import AutoscaleRecord
+from dashboard.runs.demos.persistence.records import PersistenceRecord
 from dashboard.runs.evidence.file import EvidenceReader
 from dashboard.runs.evidence.records import End, Header, Stopped
 
-AnyRecord = Header | Recorded | AutoscaleRecord | Stopped | End
+AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | Stopped | End
 
 
 class EvidenceLine(Struct, frozen=True):

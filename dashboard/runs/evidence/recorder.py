@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """`began` is the run's start by the monotonic clock of the times that are given to it.
+    """Its times are of the header's monotonic clock.
 
     A file has at most LINES_BYTES of lines and FILE_BYTES compressed (file.py): what comes later is only counted.
     """
 
-    def __init__(self, header: Header, began: float) -> None:
-        self._began = began
+    def __init__(self, header: Header) -> None:
+        self._began = header.clock
         self._lock = threading.Lock()  # guards what follows
         self._writer: EvidenceWriter | None = EvidenceWriter()
         self._writer.add(0.0, header)
@@ -61,14 +61,16 @@ class Recorder:
 PACKAGES = ("flask", "kubernetes", "msgspec", "pymongo")  # whose versions a file names
 
 
-def header(run: Run, state: Json, source: Literal["cluster", "mock"] = "cluster") -> Header:
-    """Return a run's header. `state` is the hub's, which has the versions of Kubernetes and MongoDB."""
+def header(run: Run, clock: float, state: Json, source: Literal["cluster", "mock"] = "cluster") -> Header:
+    """Return a run's header. `clock` is the run's start by the monotonic clock; `state` is the hub's, which has the
+    versions of Kubernetes and MongoDB."""
     return Header(
         at=run.started,
         run=run.id,
         demo=run.demo.id,
         options=run.options,
         by=run.by,
+        clock=clock,
         source=source,
         software=_software(state),
     )

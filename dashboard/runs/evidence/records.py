@@ -21,7 +21,8 @@ class Record(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
 
 
 class Header(Record, frozen=True, kw_only=True):
-    """The first record. `at` is the run's start, from which `t` counts; `source` is "mock" if the cluster was simulated
+    """The first record. `at` is the run's start, from which `t` counts, and `clock` the same by the monotonic clock;
+    `source` is "mock" if the cluster was simulated
     and the verdict made up; `software` are versions by name."""
 
     format: str = FORMAT
@@ -30,6 +31,7 @@ class Header(Record, frozen=True, kw_only=True):
     demo: str
     options: Json
     by: str
+    clock: float
     source: Literal["cluster", "mock"] = "cluster"
     software: dict[str, str]
 

@@ -1,11 +1,11 @@
 """Plays the journal in an evidence file into a snapshot, which then has what the dashboard had: state and charts."""
 
-from typing import Any
+from typing import Any, cast
 
-from dashboard.core.journal import Began, Looked, event_of
+from dashboard.core.events import Event
+from dashboard.core.journal import Began, Looked, Recorded, event_of
 from dashboard.core.snapshot import Look, Snapshot, Targets
 from dashboard.runs.evidence.file import EvidenceReader, Unreadable
-from dashboard.runs.evidence.records import Record
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ class Replay:
     def apply(self, record: Any) -> Look | None:
         """Apply a record of the journal; ignore others. Return the look if a run looked at the state. Raise
         `Unreadable`."""
-        if isinstance(record, Record):
+        if not isinstance(record, Event):
             return None
         try:
             if isinstance(record, Began):
@@ -25,7 +25,7 @@ class Replay:
                 return None
             if isinstance(record, Looked):
                 return self._known.look(record.at)
-            self._known.apply(event_of(record))
+            self._known.apply(event_of(cast(Recorded, record)))
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             raise Unreadable(f"A {type(record).__name__} is invalid: {type(error).__name__}: {error}.") from error
         return None

@@ -26,6 +26,26 @@ def failing() -> bytes:
     return _recorded(harness)
 
 
+@functools.cache
+def persistent() -> bytes:
+    """Return the file of a persistence run that passes."""
+    harness = RunHarness()
+    return harness.files.files[harness.run("persistence")["id"]]
+
+
+@functools.cache
+def losing() -> bytes:
+    """Return the file of a persistence run that has lost a document."""
+    harness = RunHarness()
+    harness.during_step("after", lambda: _lose(harness))
+    return harness.files.files[harness.run("persistence")["id"]]
+
+
+def _lose(harness: RunHarness) -> None:
+    documents = harness.cluster.documents
+    del documents[next(iter(documents))]
+
+
 def _recorded(harness: RunHarness) -> bytes:
     return harness.files.files[harness.run("autoscale")["id"]]
 

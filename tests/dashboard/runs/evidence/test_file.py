@@ -17,7 +17,7 @@ END: Json = {"at": AT, "verdict": "pass", "reason": None, "line": "third PASS", 
 
 
 def header() -> Header:
-    return Header(at=AT, run="third-1", demo="third", options={}, by="operator", software={"python": "3.11"})
+    return Header(at=AT, run="third-1", demo="third", options={}, by="operator", clock=5.0, software={"python": "3.11"})
 
 
 def status(number: int) -> SourceStatus:
@@ -104,7 +104,7 @@ def test_what_is_no_complete_file_is_refused(file: bytes) -> None:
 
 
 def test_file_of_another_version_is_refused_with_both_versions() -> None:
-    with pytest.raises(Unreadable, match="version 2: .* of version 1"):
+    with pytest.raises(Unreadable, match=r"version 2: .* of version 1"):
         read(altered(written(), 0, '"version":1', '"version":2'))
 
 

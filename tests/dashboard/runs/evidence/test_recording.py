@@ -1,6 +1,8 @@
 """What the run manager records of each run, and keeps; and a report that is made from it."""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,7 +14,9 @@ from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.report import Report
 from tests.dashboard.runs.evidence.recorded import lines_of, numbers
-from tests.dashboard.runs.harness import RunHarness
+from tests.dashboard.runs.harness import FakeWriters, RunHarness
+
+Json = dict[str, Any]
 
 
 def test_run_says_what_its_file_is(harness: RunHarness) -> None:
@@ -31,6 +35,32 @@ def test_file_has_the_runs_start_options_and_verdict(harness: RunHarness) -> Non
     assert (file.header.at, file.header.options, file.header.by) == (run["started"], {"mode": "crash"}, "operator")
     assert file.header.software["python"]
     assert file.end and (file.end.at, file.end.line, file.end.evidence) == (run["ended"], run["line"], run["evidence"])
+
+
+@pytest.mark.parametrize("options", [{"mode": "graceful"}, {"mode": "crash"}, {"kills": 3}], ids=repr)
+def test_verdict_of_a_persistence_run_follows_from_its_records(harness: RunHarness, options: Json) -> None:
+    assert harness.run_and_recompute("persistence", **options)["verdict"] == "pass"
+
+
+FAULTS: dict[str, Callable[[RunHarness], None]] = {
+    "the database stays away": lambda harness: setattr(harness.cluster, "stays_down", True),
+    "the service can't be read back": lambda harness: setattr(harness, "configure_writers", _unreadable),
+    "the database can't be read back": lambda harness: setattr(harness.reader, "error", ExternalError("No answer.")),
+    "nothing is left": lambda harness: harness.during_step("readback", harness.cluster.documents.clear),
+    "it is aborted": lambda harness: harness.during_step(
+        "outage", lambda: harness.manager.abort(harness.current_run()["id"], "operator")
+    ),
+}
+
+
+def _unreadable(writers: FakeWriters) -> None:
+    writers.error = ExternalError("No answer.")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_verdict_of_a_faulty_run_follows_from_its_records(harness: RunHarness, fault: str) -> None:
+    FAULTS[fault](harness)
+    assert harness.run_and_recompute("persistence")["verdict"] != "pass"
 
 
 def test_aborted_run_has_a_file_with_the_reason(harness: RunHarness) -> None:
@@ -73,8 +103,9 @@ def test_unknown_run_has_no_file(harness: RunHarness) -> None:
         harness.manager.evidence("none")
 
 
-def test_report_after_a_restart_has_its_charts(app: Flask) -> None:
+def test_report_after_a_restart_has_its_charts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = RunHarness(step=0.25)
+    monkeypatch.setattr("dashboard.runs.records.report.now", harness.clock.now)
     run = harness.run("autoscale")
     restarted = harness.new_manager(harness.clock, harness.spawn)
     restarted._archive.sync()
@@ -86,6 +117,5 @@ def test_report_after_a_restart_has_its_charts(app: Flask) -> None:
     assert "There are data since" not in page
     history = report.as_json()["history"]
     assert max(history["replicas"]["ready"]) == run["evidence"]["peak"]
-    assert history == Report(
-        run, harness.autoscaler.snapshot.history.since(0.0)["tables"], "flask-mongodb", "embedded", 70
-    ).as_json()["history"] | history
+    memory = harness.autoscaler.snapshot.history.since(0.0)["tables"]
+    assert history == Report(run, memory, "flask-mongodb", "embedded", 70).as_json()["history"]
