@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tests.e2e import controls
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, unchanged
 from tests.trust.faults import autoscaler, database, service
 from tests.trust.healthy import states
@@ -70,6 +71,18 @@ PERSISTENCE_BROKEN = [
     _broken(
         PERSISTENCE, "the service answers before it stores", [FAIL], LOST,
         service.with_program(service.ANSWERS_BEFORE_STORING),
+    ),
+    _broken(
+        PERSISTENCE, "the service's pages are 3 s old", [FAIL], "before (an )?acknowledged write",
+        service.with_program(controls.STALE_PAGES),
+    ),
+    _broken(
+        PERSISTENCE, "deleted documents come back", [FAIL], "after (its|their) acknowledged deletion",
+        service.with_program(controls.REVIVES_DOCUMENTS),
+    ),
+    _broken(
+        PERSISTENCE, "replacements are undone", [FAIL], "went back to (an )?older version",
+        service.with_program(controls.REVERTS_REPLACEMENTS),
     ),
     _broken(
         PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer",

@@ -32,7 +32,9 @@ from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, K
 from dashboard.runs.demos.persistence.readback import MongoReader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
+from tests.e2e import controls
 from tests.service.process import ServiceProcess
+from tests.trust.faults import service as faults
 from tools.local.mongod import Mongod, free_port
 
 DATABASE = "read_back_tests"
@@ -447,7 +449,7 @@ class TestReading:
         writers = ServiceWriters(service, "run-1")
         writers._list(1)
         assert writers.ledger.operations()[0].seen == {ID: digest("p")}
-        assert service.pages == [{"limit": "100"}]
+        assert service.pages == [{"limit": "200"}]
 
     def test_reader_survives_a_bug(self, start_writers: Callable[..., ServiceWriters]) -> None:
         class Buggy(FakeService):
@@ -616,3 +618,28 @@ def test_outage_behind_the_real_service_loses_no_documents(
     covered = traffic.coverage(writers.ledger.operations(), [killed])
     assert [each for each in covered if each.required and not each.seen] == []
     assert counts(writers.ledger)["acked"] >= 400
+
+
+@pytest.mark.parametrize(
+    ("program", "finding"),
+    [
+        (controls.STALE_PAGES, "stale"),
+        (controls.REVIVES_DOCUMENTS, "resurrected"),
+        (controls.REVERTS_REPLACEMENTS, "regressed"),
+        (faults.DROPS_INSERTS, "lost"),
+    ],
+)
+def test_defect_of_the_real_service_has_its_finding(
+    program: str, finding: str, mongod: Mongod, tmp_path: Path, start_writers: Callable[..., ServiceWriters]
+) -> None:
+    """The negative controls of the tests on a cluster."""
+    with ServiceProcess(tmp_path, mongod.uri, program, MONGODB_DATABASE=DATABASE) as service:
+        service.wait_ready()
+        client = Client(service.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
+        writers = start_writers(client, str(ObjectId()))
+        wait_until(lambda: len(of_kind(writers.ledger, "delete")) >= 40 and len(of_kind(writers.ledger, "list")) >= 4)
+        writers.stop()
+        time.sleep(1.5)
+        judgement = judged(writers, writers.read(threading.Event()))
+    assert finding in findings(judgement), judgement
+    assert finding == "lost" or not judgement.lost
