@@ -98,10 +98,10 @@ def test_database_without_a_volume_fails(client: RunClient, deployment: Deployme
 
 
 def test_service_without_acknowledgements_fails(client: RunClient, deployment: Deployment) -> None:
-    """Documents in flight to a killed mongod are lost: about a dozen in each try so far."""
+    """Documents in flight to a killed mongod are lost: about a dozen in each try so far. Reads may miss some, too."""
     with service_program(deployment, controls.UNACKNOWLEDGED):
         runs = [client.run("persistence", mode="crash")]
-        if runs[0]["verdict"] != "fail":  # there may have been none in flight
+        if not runs[0]["evidence"]["lost"]:  # there may have been none in flight
             runs.append(client.run("persistence", mode="crash"))
     assert runs[-1]["verdict"] == "fail" and runs[-1]["evidence"]["lost"] > 0, [run["line"] for run in runs]
 
