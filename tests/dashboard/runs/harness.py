@@ -244,7 +244,7 @@ class FakeWriters:
         documents, now = self.cluster.documents, self.cluster.clock.time
         for each in self._pending:
             if each.kind == "list":
-                newest = nlargest(20, documents)
+                newest = nlargest(40, documents)
                 found = {id_: documents[id_] for id_ in newest}
                 self.ledger.see(each, now, {id_: sha256 for id_, (of, sha256) in found.items() if of == self.run})
             elif each.kind == "get":

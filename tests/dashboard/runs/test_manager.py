@@ -311,7 +311,7 @@ def test_stale_read_fails_the_run(harness: RunHarness) -> None:
 
     def hide(documents: dict[str, Any]) -> None:
         hidden.update({id_: documents.pop(id_) for id_ in list(documents)[-5:]})
-        harness.clock.after(0.3, lambda: documents.update(hidden))
+        harness.clock.after(1, lambda: documents.update(hidden))
 
     harness.configure_writers = lambda writers: setattr(writers, "changes", False)
     after_the_outage(harness, hide)

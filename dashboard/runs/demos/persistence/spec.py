@@ -28,8 +28,8 @@ CLAIMS = {
     ),
 }
 BY_TURNS = Claim(
-    "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while by turns the"
-    f" database's pod was deleted and mongod was killed with SIGKILL.{PROVED} The volume stayed the same.",
+    "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while by turns"
+    f" the database's pod was deleted and mongod was killed with SIGKILL.{PROVED} The volume stayed the same.",
     "Nothing of a power cut, nor of the loss of the node or of its disk.",
 )
 

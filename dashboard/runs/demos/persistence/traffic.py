@@ -103,7 +103,7 @@ def coverage(operations: Sequence[Operation], kills: Sequence[Kill]) -> tuple[Co
             for when, span in (("before the kill", (-EVER, first)), ("after the outage", (last, EVER)))
         ),
         Coverage("writes in flight as the database went", min(map(len, at_the_kill)), False),
-        Coverage("of them acknowledged after the outage: retried", min(map(len, through)), False),
+        Coverage("of them acknowledged after the outage, by a retry", min(map(len, through)), False),
         Coverage("seconds without a database", min(_down(kill) for kill in kills), False, OUTAGE_SECONDS),
     )
 

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from sys import intern
 from threading import Event
 
 import msgspec
@@ -31,9 +32,9 @@ PER_SECOND = 20.0  # writes of each writer, if the service is fast enough; toget
 CYCLE: Sequence[Kind] = ("post", "post", "put", "post", "post", "post", "delete", "post")  # of a writer's writes
 CHANGEABLE = (0, 4)  # the posts of a cycle whose documents are replaced or deleted later
 AGAIN = 3  # each third change is of a document that was replaced before
-GETS_PER_SECOND = 20.0
-LISTS_PER_SECOND = 2.0
-LISTED = 100  # documents of a list: nearly all that are posted between two lists
+GETS_PER_SECOND = 10.0  # with the lists 7 % of all requests: the writes must not fall
+LISTS_PER_SECOND = 1.0
+LISTED = 200  # documents of a list: nearly all that are posted between two lists
 DEADLINE_SECONDS = 30.0  # for one request; the service's own deadline is 20, which is longer than a restart of MongoDB
 AT_ONCE = WRITERS + 1  # concurrent writes, and reads: the last document may overlap with another one
 PAYLOAD_BYTES = 48  # random
@@ -168,7 +169,7 @@ class ServiceWriters:
     def _write(self, writer: int, kind: Kind, id_: str, version: int) -> bool:
         """Do one write. Return whether it was acknowledged."""
         made = document(id_, self._run, writer, next(self._numbers), secrets.token_hex(PAYLOAD_BYTES), version)
-        stored = (None, None) if kind == "delete" else (version, made["sha256"])
+        stored = (None, None) if kind == "delete" else (version, intern(made["sha256"]))
         operation = self.ledger.begin(writer, kind, id_, self._clock(), *stored)
         try:
             answer = self._send(kind, id_, json.dumps(made).encode())
@@ -229,7 +230,8 @@ class ServiceWriters:
         """Return the run's documents in the answer; None if it has none of the service's."""
         if answer.status == 200:
             found = _decoded(answer) if read.kind == "list" else [_decoded_one(answer)]
-            return {each.id: digest(each.payload) for each in found if each.run == self._run or each.id == read.id}
+            mine = [each for each in found if each.run == self._run or each.id == read.id]
+            return {intern(each.id): intern(digest(each.payload)) for each in mine}  # so that each text is kept once
         absent = answer.status == NOT_FOUND and answer.content_type.partition(";")[0].strip().lower() == PROBLEM
         return {} if absent and read.kind == "get" else None
 
@@ -258,7 +260,7 @@ class Ids:
         self._numbers = count(secrets.randbelow(1 << 24))
 
     def new(self) -> str:
-        return f"{int(time.time()):08x}{self._random}{next(self._numbers) % (1 << 24):06x}"
+        return intern(f"{int(time.time()):08x}{self._random}{next(self._numbers) % (1 << 24):06x}")
 
 
 def _not_applied(kind: Kind, answer: DataServiceAnswer) -> bool:
