@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboard.core import events, journal, objects, views
-from dashboard.core.history import MetricsTables
+from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.timeline.entry import plain
@@ -223,8 +223,9 @@ class Snapshot:
         self._autoscaler, self._unevaluated = event.autoscaler, event.unevaluated
         self.history = MetricsTables()
         for table, points in event.points.items():
+            add = self.history.add_step if table in STEPS else self.history.add
             for when, values in points:
-                self.history.add(table, when, *values)
+                add(table, when, *values)
 
     def _record_of(self, event: events.Event) -> events.Event | None:
         """Return what the journal has of an event, or None."""

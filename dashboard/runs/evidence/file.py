@@ -195,7 +195,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if gzip.eof:
             raise Unreadable("There is something after its end.")
         data, text = chunk, b""
-        while data or len(text) == CHUNK_BYTES:  # with so much text there may be more of it
+        while (data or len(text) == CHUNK_BYTES) and not gzip.eof:  # with so much text there may be more of it
             try:
                 text = gzip.decompress(data, CHUNK_BYTES)
             except zlib.error as error:
@@ -212,7 +212,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 searched = 0
             if len(rest) > LINE_BYTES:
                 raise Unreadable(f"A line is longer than {LINE_BYTES >> 20} MiB.")
-        if gzip.unused_data:
+        if gzip.eof and (gzip.unused_data or gzip.unconsumed_tail):
             raise Unreadable("There is something after its end.")
     if not gzip.eof or rest:
         raise Unreadable("It is truncated.")

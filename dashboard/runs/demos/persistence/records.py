@@ -25,7 +25,7 @@ from dashboard.runs.demos.persistence.operation import (
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Stopped
 
-DIGITS = 16  # of a SHA-256
+DIGITS = 12  # of a SHA-256
 PART = 1_000  # documents of a read-back in a record
 
 Source = Literal["database", "service"]

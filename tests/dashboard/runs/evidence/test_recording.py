@@ -46,7 +46,7 @@ FAULTS: dict[str, Callable[[RunHarness], None]] = {
     "the database stays away": lambda harness: setattr(harness.cluster, "stays_down", True),
     "the service can't be read back": lambda harness: setattr(harness, "configure_writers", _unreadable),
     "the database can't be read back": lambda harness: setattr(harness.reader, "error", ExternalError("No answer.")),
-    "nothing is left": lambda harness: harness.during_step("readback", harness.cluster.documents.clear),
+    "nothing is left": lambda harness: setattr(harness.cluster, "on_exit", harness.cluster.documents.clear),
     "it is aborted": lambda harness: harness.during_step(
         "outage", lambda: harness.manager.abort(harness.current_run()["id"], "operator")
     ),
