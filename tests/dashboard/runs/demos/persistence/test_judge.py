@@ -148,11 +148,12 @@ def test_read_without_an_answer_says_nothing() -> None:
 
 
 def test_reads_and_stable_and_unread_documents_are_counted() -> None:
-    writes = [post(id_, 0, 1) for id_ in "abcd"]
-    judgement = judge(
-        [*writes, get("a", 2, 3, "a1"), get("b", 2, 3, None), page(2, 3, "d1")], [end("a1", "b1", "c1", "d1")]
-    )
-    assert (judgement.reads, judgement.stable, judgement.never_read) == (3, 2, 1)
+    """c was never read; e was posted after the list, and is not in it."""
+    writes = [*(post(id_, 0, 1) for id_ in "abcd"), post("e", 8, 9)]
+    reads = [get("a", 2, 3, "a1"), get("b", 2, 3, None), page(2, 3, "d1")]
+    judgement = judge([*writes, *reads], [end("a1", "b1", "c1", "d1", "e1")])
+    assert (judgement.reads, judgement.stable, judgement.never_read) == (3, 2, 2)
+    assert findings(judgement) == {"stale": ("b",)}
 
 
 # Simulated services
