@@ -16,6 +16,7 @@ from dashboard.runs.demos.records import EvidenceLine
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "schema" / "dashboard.json"
+RUN = ROOT / "docs" / "schema" / "run.json"
 EVIDENCE = ROOT / "docs" / "schema" / "evidence.json"
 TYPES = ROOT / "static" / "js" / "contract.d.ts"
 REF = "#/$defs/"
@@ -40,7 +41,8 @@ def files() -> Mapping[Path, str]:
         [EvidenceLine],
         [objects.KINDS[kind] for kind in JOURNALED],
     )
-    return {SCHEMA: _text(schema), EVIDENCE: _text(evidence), TYPES: "\n".join(_types(schema)) + "\n"}
+    run = _schema("A run, GET /api/runs/<id>", contract.RunView.__doc__, [contract.RunView])
+    return {SCHEMA: _text(schema), RUN: _text(run), EVIDENCE: _text(evidence), TYPES: "\n".join(_types(schema)) + "\n"}
 
 
 def _text(schema: Json) -> str:

@@ -3,14 +3,17 @@
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 
+import jsonschema
 import pytest
 
 from dashboard.core.events import SourceStatus
 from dashboard.runs.demos.records import reader
 from dashboard.runs.evidence.file import END_BYTES, FILE_BYTES, LINE_BYTES, LINES_BYTES, EvidenceWriter, Unreadable
 from dashboard.runs.evidence.records import FORMAT, VERSION, Header
-from tests.dashboard.runs.evidence.recorded import Json, altered, healthy, lines_of, packed, without
+from tests.dashboard.runs.evidence.recorded import Json, altered, healthy, lines_of, packed, persistent, without
+from tests.dashboard.stubs import ROOT
 
 AT = "2026-11-25T04:14:24.000Z"
 END: Json = {"at": AT, "verdict": "pass", "reason": None, "line": "third PASS", "evidence": {"t0": 0.0}}
@@ -138,3 +141,17 @@ def test_records_without_room_are_counted() -> None:
 
 def test_file_of_a_run_is_small() -> None:
     assert len(healthy()) < 50_000
+
+
+@pytest.mark.parametrize("file", [healthy, persistent])
+def test_lines_have_the_published_schema(file: Callable[[], bytes]) -> None:
+    schema = json.loads((ROOT / "docs" / "schema" / "evidence.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    types = {}
+    for line in lines_of(file()):
+        types.setdefault(line["record"]["type"], line)
+    assert len(types) > 10
+    for line in types.values():
+        validator.validate(line)
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate(line | {"record": line["record"] | {"type": "unknown"}})
