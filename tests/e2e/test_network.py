@@ -56,8 +56,7 @@ def foreign_pods(deployment: Deployment) -> Iterator[dict[str, tuple[str, str]]]
         yield {name: (namespace, "foreign") for name, namespace in places.items()}
     finally:
         deployment.kubectl("--namespace", "flask-mongodb", "delete", "pod", "foreign", "--now", check=False)
-        for namespace in ("foreign", "monitoring"):
-            deployment.kubectl("delete", "namespace", namespace, check=False)
+        deployment.kubectl("delete", "namespace", "foreign", "monitoring", check=False)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,8 @@ def pod(image: str) -> dict[str, Any]:
     }  # fmt: skip
     container = {"name": "foreign", "image": image, "command": ["sleep", "600"], "securityContext": security}
     metadata = {"name": "foreign", "labels": {"app.kubernetes.io/name": "foreign"}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}  # `sleep` as process 1 ignores SIGTERM
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def pods(deployment: Deployment, name: str) -> list[Any]:
