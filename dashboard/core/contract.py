@@ -229,6 +229,15 @@ class ObligationView(Wire, frozen=True):
     text: str
 
 
+class CheckView(Wire, frozen=True):
+    """One claim's own verdict. `name` is the field of the evidence that it is about."""
+
+    name: str
+    claim: str
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str | None
+
+
 class RunView(Wire, frozen=True):
     """A run, whole. `evidence` is the demo's: its fields are listed by GET /api/demos."""
 
@@ -241,6 +250,7 @@ class RunView(Wire, frozen=True):
     reason: str | None
     started: str
     ended: str | None
+    checks: list[CheckView]
     key_figures: list[str]
     lines: list[list[str]]
     compared: float | None

@@ -48,6 +48,14 @@ export interface ByHandView {
   watch: string;
 }
 
+/** One claim's own verdict. `name` is the field of the evidence that it is about. */
+export interface CheckView {
+  name: string;
+  claim: string;
+  verdict: "fail" | "inconclusive" | "pass";
+  reason: string | null;
+}
+
 export interface ClaimView {
   name: string;
   uid: string;
@@ -276,6 +284,7 @@ export interface RunView {
   reason: string | null;
   started: string;
   ended: string | null;
+  checks: CheckView[];
   key_figures: string[];
   lines: string[][];
   compared: number | null;
