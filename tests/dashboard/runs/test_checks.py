@@ -10,6 +10,7 @@ from dashboard.runs.verdict import About, Verdict, checks
 
 CLAIMS = (("lost", "Nothing is lost"), ("volume", "The volume is the same"))
 FOUND = {"lost": 0, "volume": "same"}
+Sentences = tuple[str, ...]
 MOMENTS = {f"t{number}": 10.0 * number for number in range(9)}
 
 
@@ -47,7 +48,7 @@ def scaled(**found: object) -> Verdict:
     ],
 )
 def test_claim_passes_only_without_a_doubt_about_it_or_the_run(
-    verdict: str, found: dict[str, object], failures: tuple[str, ...], doubts: tuple[str, ...], expected: tuple[str, ...]
+    verdict: str, found: dict[str, object], failures: Sentences, doubts: Sentences, expected: tuple[str, str]
 ) -> None:
     judged = Verdict(verdict, None, found, "", failures, doubts)
     assert tuple(verdicts(judged).values()) == expected
