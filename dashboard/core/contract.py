@@ -323,7 +323,8 @@ class TimelineEntry(Wire, frozen=True):
 
 
 class State(Wire, frozen=True):
-    """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches."""
+    """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches.
+    `confidence` says of each demo what its kept runs show together."""
 
     epoch: str
     seq: int
@@ -339,6 +340,7 @@ class State(Wire, frozen=True):
     load: LoadView | None
     run: RunView | None
     runs: list[RunRow]
+    confidence: dict[str, str]
     lease: LeaseView | None
     sources: dict[str, SourceView]
     about: About

@@ -313,7 +313,7 @@ export interface SourceView {
   error: string | null;
 }
 
-/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. */
+/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. `confidence` says of each demo what its kept runs show together. */
 export interface State {
   epoch: string;
   seq: number;
@@ -329,6 +329,7 @@ export interface State {
   load: LoadView | null;
   run: RunView | null;
   runs: RunRow[];
+  confidence: Record<string, string>;
   lease: LeaseView | null;
   sources: Record<string, SourceView>;
   about: About;
