@@ -6,6 +6,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 RUNNING, PASS, FAIL, INCONCLUSIVE = "running", "pass", "fail", "inconclusive"
+VERDICTS = (PASS, FAIL, INCONCLUSIVE)
 
 Json = dict[str, Any]
 
