@@ -22,6 +22,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -80,6 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted. See the dashboard's page for whether a run is still under way.", file=sys.stderr)
+    except Exception:  # a defect, which must not look like a FAIL: Python's own exit status is 1
+        traceback.print_exc()
     return 2
 
 
@@ -142,7 +145,7 @@ def _outcome(dashboard: Dashboard, demo: Json, options: argparse.Namespace, log:
         return Outcome(demo, None, INTERRUPTED)
     versions: dict[str, str] = {}
     if options.junit or options.summary:
-        with contextlib.suppress(ProveError, KeyboardInterrupt):  # labels and versions are worth less than the verdict
+        with contextlib.suppress(ProveError, KeyboardInterrupt, AttributeError):  # worth less than the verdict
             demo = next((each for each in dashboard.demos() if each["id"] == demo["id"]), demo)
             versions = dashboard.versions()
     return Outcome(demo, run, INTERRUPTED if interrupted else "", versions)
@@ -197,9 +200,11 @@ class Dashboard:
 
     def demos(self) -> list[Json]:
         """Return the demos, as GET /api/demos lists them."""
-        demos = self._json("GET", "/api/demos", kind=list)
+        demos: list[Json] = self._json("GET", "/api/demos", kind=list)
         is_list = all(isinstance(demo, dict) and {"id", "options", "evidence"} <= demo.keys() for demo in demos)
-        return demos if demos and is_list else self._reject()
+        if not demos or not is_list:
+            self._reject()
+        return demos
 
     def versions(self) -> dict[str, str]:
         """Return the deployment's names and versions, those that are known."""
@@ -212,7 +217,7 @@ class Dashboard:
         return {name: _plain(str(value)) for name, value in found.items() if value}
 
     def run(self, run_id: str) -> Json:
-        run = self._json("GET", f"/api/runs/{run_id}")
+        run: Json = self._json("GET", f"/api/runs/{run_id}")
         if run.get("verdict") not in ("running", *STATUSES):
             self._reject()
         return run
@@ -355,8 +360,8 @@ def _write(outcomes: list[Outcome], options: argparse.Namespace, log: Log) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(markdown(outcomes[-1], options.url))
-    except OSError as error:
-        log(f"The results could not be written: {error}")
+    except Exception as error:  # of any kind: the verdict stands
+        log(f"The results could not be written: {type(error).__name__}: {error}")
 
 
 def junit(outcomes: list[Outcome], url: str) -> bytes:
@@ -455,7 +460,7 @@ def _checks(outcome: Outcome) -> list[Json]:
 
 
 def _figures(outcome: Outcome) -> dict[str, tuple[str, str]]:
-    """Return (label, value with its unit) of each figure in the evidence, by its field; without the empty ones."""
+    """Return (label, value with its unit) of each figure in the evidence, by its field; no list, nothing unknown."""
     evidence = (outcome.run or {}).get("evidence") or {}
     fields = {field["name"]: field for field in outcome.demo.get("evidence", [])}
     found = {}
@@ -471,9 +476,9 @@ def _value(value: object, unit: str) -> str:
         return f"{value['before'] or '-'} → {value['after'] or '-'}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items())
-    if isinstance(value, list):
-        return str(len(value))  # the report has them
-    return "" if value is None else f"{value} {unit}".strip()
+    if value is None or isinstance(value, list):  # lists are in the report
+        return ""
+    return f"{value} {unit}".strip()
 
 
 def _seconds(run: Json) -> float:

@@ -276,6 +276,17 @@ def test_files_that_cannot_be_written_do_not_change_the_exit_status(
     assert (status, out) == (1, f"{LINE}\n") and "could not be written" in err
 
 
+def test_only_a_verdict_makes_the_exit_status_1(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+    files = ("--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md"))
+    dashboard.scripts["GET /api/state"] = [(200, {"about": "?"})]
+    dashboard.script_run(run("pass", line=LINE, checks=[1]))
+    status, _, err = prove(*files)
+    assert status == 0 and "could not be written" in err
+    dashboard.script_run(run("pass", line=LINE, timeline=[1]))
+    status, out, err = prove(*files)
+    assert (status, out) == (2, "") and "Traceback" in err
+
+
 def test_summary_is_appended(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n\n")
