@@ -174,7 +174,7 @@ def test_help_is_printed_in_every_encoding(start: Start) -> None:
         assert process.returncode == 0 and "--junit" in out, err
 
 
-@pytest.mark.parametrize("environment", [ENCODINGS[0], ENCODINGS[-1]])
+@pytest.mark.parametrize("environment", ENCODINGS)
 @pytest.mark.parametrize(("command", "failed"), [(["tools/deploy/prove"], 1), (["make", "prove"], 2)])
 def test_make_prove_runs_every_demo_and_writes_junit(
     dashboard: StubDashboard, tmp_path: Path, environment: dict[str, str], command: list[str], failed: int
