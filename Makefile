@@ -49,7 +49,7 @@ bench: .venv/tests up ## run the benchmarks, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
 .PHONY: prove
-prove: .venv/tools ## run both demos on the running deployment, one verdict line each
+prove: .venv/tools ## run all demos on the running deployment, one verdict line each
 	@tools/deploy/prove
 
 .PHONY: images

@@ -170,6 +170,8 @@ def obstacles(objects: list[dict[str, Any]]) -> list[str]:
             kind, value = condition["type"], condition["status"]
             if (kind, value) in (("ReplicaFailure", "True"), ("PodScheduled", "False")):
                 lines.append(f"{name}: {condition.get('message') or condition.get('reason')}")
+        if status.get("phase") == "Failed":
+            continue  # a Job's pod, or an evicted one: nothing waits for it
         for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
             state = container["state"].get("waiting") or container["state"].get("terminated") or {}
             if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from dashboard.core.quantity import LARGEST_SAFE_INTEGER
 from dashboard.core.timestamps import RFC3339
-from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict
+from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict, checks
 
 if TYPE_CHECKING:
     from dashboard.runs.demo import Demo
@@ -35,7 +35,8 @@ class Run:
         self.id, self.demo, self.options, self.by = id_, demo, options, by
         self.verdict = RUNNING
         self.evidence: Json = {}  # replaced, never changed in place
-        self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None} | words_of(None, {})
+        self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None, "checks": []}
+        self._ends |= words_of(None, {})
         self._steps: dict[str, Json] = {
             step.id: {
                 "id": step.id,
@@ -87,14 +88,16 @@ class Run:
         self.evidence = verdict.evidence
         self._ends = self._ends | {"line": verdict.line, "reason": verdict.reason, "ended": at}
         self._ends |= words_of(self.demo, verdict.evidence)
+        claims = [(field.name, field.claim) for field in self.demo.evidence if field.claim]
+        self._ends["checks"] = checks(claims, verdict)
         del self._timeline[ENTRIES - 1 :]
         self._note(at, f"{verdict.verdict.upper()}{f': {verdict.reason}' if verdict.reason else ''}")
         self.verdict = verdict.verdict
 
     def to_json(self) -> Json:
         """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,
-        key_figures, lines, compared, steps: [{id, title, state, started, ended, text}], evidence,
-        timeline: [{at, step, text}]}."""
+        checks: [{name, claim, verdict, reason}], key_figures, lines, compared,
+        steps: [{id, title, state, started, ended, text}], evidence, timeline: [{at, step, text}]}."""
         return {
             "id": self.id,
             "demo": self.demo.id,
@@ -141,6 +144,13 @@ class KeptEntry(Struct):
     step: Text | None = None
 
 
+class KeptCheck(Struct):
+    name: Text
+    claim: Text
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: Text | None = None
+
+
 class KeptObligation(Struct):
     what: Text
     since: Timestamp
@@ -167,6 +177,7 @@ class KeptRun(Struct):
     evidence: dict[str, Any] = {}
     figures: dict[str, Any] = {}
     owed: KeptObligation | None = None
+    checks: Annotated[list[KeptCheck], Meta(max_length=100)] = []
     key_figures: Texts = []
     lines: Annotated[list[Texts], Meta(max_length=100)] = []
     compared: float | None = None

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dashboard.runs.demos.persistence.ledger import Comparison
 from dashboard.runs.demos.persistence.words import short_id
-from dashboard.runs.verdict import Json, Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, decide, rounded
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
 IDS = 100  # listed at most
@@ -57,24 +57,26 @@ def persistence(found: PersistenceFindings) -> Verdict:
     doubts = list(_doubts(found))
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
-    return Verdict(verdict, reason, evidence, _line(verdict, found.mode, evidence))
+    return Verdict(verdict, reason, evidence, _line(verdict, found.mode, evidence), failures, doubts)
 
 
 def _losses(found: PersistenceFindings) -> Iterator[str]:
     if read := found.comparison:
-        yield from _listed(read.lost, "was acknowledged and is lost", "were acknowledged and are lost")
-        yield from _listed(read.corrupt, "is not as it was written", "are not as they were written")
-        yield from _listed(read.unexpected, "is there though nobody wrote it", "are there though nobody wrote them")
+        yield from _listed("lost", read.lost, "was acknowledged and is lost", "were acknowledged and are lost")
+        yield from _listed("corrupt", read.corrupt, "is not as it was written", "are not as they were written")
+        unexpected = ("is there though nobody wrote it", "are there though nobody wrote them")
+        yield from _listed("unexpected", read.unexpected, *unexpected)
         if read.lost and volume(found) == "none":
-            yield "The database has no persistent volume."
+            yield About("volume", "The database has no persistent volume.")
     if volume(found) == "changed":
-        yield "The database came back on another volume."
+        yield About("volume", "The database came back on another volume.")
 
 
-def _listed(ids: Sequence[str], one: str, more: str) -> Iterator[str]:
+def _listed(field: str, ids: Sequence[str], one: str, more: str) -> Iterator[str]:
     if ids:
         shown = ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")
-        yield f"{len(ids)} document{'' if len(ids) == 1 else 's'} {one if len(ids) == 1 else more}: {shown}."
+        documents = "document" if len(ids) == 1 else "documents"
+        yield About(field, f"{len(ids)} {documents} {one if len(ids) == 1 else more}: {shown}.")
 
 
 def _doubts(found: PersistenceFindings) -> Iterator[str]:
@@ -87,20 +89,22 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
         yield found.unread or "Nothing was read back."
     yield from _unchanged(found)
     if volume(found) == "none":
-        yield "The database has no persistent volume: the documents survived by luck."
+        yield About("volume", "The database has no persistent volume: the documents survived by luck.")
     elif volume(found) is None:
-        yield "It is unknown whether the volume is the same."
+        yield About("volume", "It is unknown whether the volume is the same.")
     if found.acked_before < ACKED_BEFORE or found.rate_before < RATE_BEFORE:
-        yield (
+        yield About(
+            "acked_before",
             f"Too thin before the kill: {found.acked_before} acknowledged, {found.rate_before:.0f} a second, where"
-            f" {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed."
+            f" {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.",
         )
     if found.acked_after < ACKED_AFTER:
-        yield f"Too thin afterwards: {found.acked_after} acknowledged, where {ACKED_AFTER} are needed."
+        thin = f"Too thin afterwards: {found.acked_after} acknowledged, where {ACKED_AFTER} are needed."
+        yield About("acked_after", thin)
     if found.in_flight < 1:
-        yield "No write was under way during the outage."
+        yield About("in_flight", "No write was under way during the outage.")
     if found.down is None:
-        yield "The new mongod was not seen to answer."
+        yield About("down", "The new mongod was not seen to answer.")
     if not found.last_write:
         yield "The last write was not acknowledged."
     if found.acked_after < ACKED_AFTER or not found.last_write:
