@@ -29,6 +29,7 @@ CONNECT_SECONDS = 3.0
 DEADLINE_SECONDS = 25.0  # for one response: longer than the service's own deadline, whose error says more
 AT_ONCE = 4  # concurrent reads, and as many writes: a service that hangs must not block all of the web server's threads
 CHUNK = 64 << 10  # bytes
+NO_CONTENT = 204
 JSON = frozenset({"application/json", "application/problem+json"})
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -36,7 +37,7 @@ _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class DataServiceClient:
-    """A client of one of the service's collections (implements DataService). It is thread-safe."""
+    """A client of one of the service's collections (implements DocumentStore). It is thread-safe."""
 
     def __init__(
         self, url: str, deadline: float = DEADLINE_SECONDS, *, collection: str = "data", at_once: int = 0
@@ -44,7 +45,7 @@ class DataServiceClient:
         """`deadline`: seconds for one response; `at_once`: concurrent reads, and writes, AT_ONCE if 0."""
         self._documents = f"{url.rstrip('/')}/{collection}"
         self._deadline = deadline
-        self._slots = {method: threading.BoundedSemaphore(at_once or AT_ONCE) for method in ("GET", "POST")}
+        self._reads, self._writes = (threading.BoundedSemaphore(at_once or AT_ONCE) for _ in range(2))
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
@@ -59,10 +60,16 @@ class DataServiceClient:
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         return self._request("POST", self._documents, body, content_type)
 
+    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
+        return self._request("PUT", f"{self._documents}/{id_}", body, content_type)
+
+    def delete(self, id_: str) -> DataServiceAnswer:
+        return self._request("DELETE", f"{self._documents}/{id_}")
+
     def _request(
         self, method: str, url: str, body: bytes | None = None, content_type: str | None = None
     ) -> DataServiceAnswer:
-        slot = self._slots[method]
+        slot = self._reads if method == "GET" else self._writes
         if not slot.acquire(blocking=False):
             raise DataServiceBusy("The service is slow, and too many requests wait for it.")
         headers = {"Accept": "application/json", "Connection": "close"}
@@ -100,12 +107,13 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
 
 
 def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
-    """Return the answer. Raise UnexpectedAnswer if it is a redirect or not JSON.
+    """Return the answer. Raise UnexpectedAnswer if it is a redirect, or neither JSON nor without content (204).
 
     A browser would run the scripts of an HTML answer in the dashboard's origin.
     """
     content_type = response.headers.get("Content-Type", "")
-    if content_type.partition(";")[0].strip().lower() not in JSON or 300 <= response.status < 400:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if (media_type not in JSON and response.status != NO_CONTENT) or 300 <= response.status < 400:
         raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")
     return DataServiceAnswer(
         status=response.status,

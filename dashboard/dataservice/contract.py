@@ -68,3 +68,13 @@ class DataService(Protocol):
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         """Store the document in the body."""
+
+
+class DocumentStore(DataService, Protocol):
+    """A client that also changes documents. The id has 24 hexadecimal digits."""
+
+    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
+        """Replace the document with the one in the body."""
+
+    def delete(self, id_: str) -> DataServiceAnswer:
+        """Delete the document."""

@@ -28,6 +28,7 @@ class Number(Struct, frozen=True):
     low: float
     high: float
     unit: str
+    whole: bool = False
 
 
 class Step(Struct, frozen=True):
@@ -155,6 +156,12 @@ def _value(option: Choice | Number, value: object) -> str | float:
         if isinstance(value, str) and value in option.choices:
             return value
         raise InvalidOption(f"{option.name} must be {' or '.join(option.choices)}.")
-    if isinstance(value, int | float) and not isinstance(value, bool) and option.low <= value <= option.high:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and option.low <= value <= option.high
+        and not (option.whole and value != int(value))
+    ):
         return value
-    raise InvalidOption(f"{option.name} must be a number from {option.low:g} to {option.high:g} ({option.unit}).")
+    kind = "a whole number" if option.whole else "a number"
+    raise InvalidOption(f"{option.name} must be {kind} from {option.low:g} to {option.high:g} ({option.unit}).")

@@ -101,15 +101,16 @@ class Load(Protocol):
 
 
 class Writers(Protocol):
-    """Eight concurrent writers that write through the service, each one document at a time; and the read-back."""
+    """Eight concurrent writers that write through the service, each one write at a time; two readers that read through
+    it meanwhile; and the read-back."""
 
     ledger: Ledger
 
     def start(self) -> None: ...
 
     def stop(self) -> None:
-        """Start no new writes, and wait for the pending ones, which have a deadline. May be called twice. Never
-        raises."""
+        """Start no new writes and reads, and wait for the pending ones, which have a deadline. May be called twice.
+        Never raises."""
 
     def write(self) -> bool:
         """Write one last document after `stop`. Return whether it was acknowledged."""

@@ -67,7 +67,7 @@ def test_pass_is_a_suite_whose_cases_pass_with_their_figures() -> None:
     names = [case.get("name") for case in suite.findall("testcase")]
     assert names == ["verdict", "The claim of lost", "The claim of down"]
     assert suite.get("tests") == "3" and suite.get("failures") == suite.get("errors") == suite.get("skipped") == "0"
-    assert suite.findtext("testcase[3]/system-out") == "Without a database: 5.6 s"
+    assert suite.findtext("testcase[3]/system-out") == "Without a database, at most: 5.6 s"
 
 
 def test_fail_is_a_failure_with_the_sentence_and_the_figures() -> None:

@@ -19,10 +19,19 @@ ROLL_OUT_SECONDS = 180.0  # the limit for replacing pods
 WRITABLE_SECONDS = 120.0
 RUN_SECONDS = 1_200.0
 
-# The data service with w: 0: its driver waits for no acknowledgement.
-UNACKNOWLEDGED = """
+# Programs for `python -c` in the service's image: the data service with one defect each.
+_SERVE = """
 import sys
 
+sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
+from gunicorn.app.wsgiapp import run
+
+run()
+"""
+
+# Its driver waits for no acknowledgement (w: 0).
+UNACKNOWLEDGED = (
+    """
 import pymongo
 
 
@@ -32,11 +41,92 @@ class UnacknowledgedClient(pymongo.MongoClient):
 
 
 pymongo.MongoClient = UnacknowledgedClient
-sys.argv = ["gunicorn", "--config", "python:service.server.settings"]
-from gunicorn.app.wsgiapp import run
-
-run()
 """
+    + _SERVE
+)
+
+# Its pages are up to three seconds old.
+STALE_PAGES = (
+    """
+import time
+
+from service.store import Collection
+
+newest, pages = Collection.newest, {}
+
+
+def cached(self, limit, before, condition=None):
+    if condition:
+        return newest(self, limit, before, condition)
+    at, page = pages.get((limit, before), (0.0, None))
+    if page is None or time.monotonic() > at + 3:
+        page = newest(self, limit, before)
+        pages[limit, before] = time.monotonic(), page
+    return page
+
+
+Collection.newest = cached
+"""
+    + _SERVE
+)
+
+_LATER = """
+import contextlib
+import itertools
+from threading import Timer
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+from service.store import Collection
+
+numbers = itertools.count(1)
+
+
+def stored(collection, identity):
+    with contextlib.suppress(PyMongoError):
+        return collection.find_one({"_id": ObjectId(identity)})
+
+"""
+
+# Each fifth document that it deletes is back a second later.
+REVIVES_DOCUMENTS = (
+    _LATER
+    + """
+delete = Collection.delete
+
+
+def revive(self, identity):
+    before = stored(self._collection, identity)
+    deleted = delete(self, identity)
+    if before and next(numbers) % 5 == 0:
+        Timer(1, self._collection.insert_one, (before,)).start()
+    return deleted
+
+
+Collection.delete = revive
+"""
+    + _SERVE
+)
+
+# Each fifth replacement is undone a second later.
+REVERTS_REPLACEMENTS = (
+    _LATER
+    + """
+replace = Collection.replace
+
+
+def revert(self, record):
+    before = stored(self._collection, record.identity)
+    replaced = replace(self, record)
+    if before and next(numbers) % 5 == 0:
+        Timer(1, self._collection.replace_one, ({"_id": before["_id"]}, before)).start()
+    return replaced
+
+
+Collection.replace = revert
+"""
+    + _SERVE
+)
 
 Json = dict[str, Any]
 
@@ -130,9 +220,9 @@ def database_without_volume(deployment: Deployment) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def service_without_acknowledgements(deployment: Deployment) -> Iterator[None]:
-    """The service writes with `w: 0`: it acknowledges documents that MongoDB may not have yet."""
-    container = {"name": "flask", "command": ["python", "-c", UNACKNOWLEDGED]}
+def service_program(deployment: Deployment, program: str) -> Iterator[None]:
+    """The service's pods run a program with a defect."""
+    container = {"name": "flask", "command": ["python", "-c", program]}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
     deployment.kubectl("patch", "deployment", "flask", "--type=strategic", "--patch", json.dumps(patch))
     try:

@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import collect_errors
-from tests.e2e.controls import RunClient, database_without_volume, no_service, service_without_acknowledgements
+from tests.e2e import controls
+from tests.e2e.controls import RunClient, database_without_volume, no_service, service_program
 from tests.e2e.deployment import Deployment, wait_until
 from tools.cluster.instance import CHECKOUT
 
@@ -77,7 +78,8 @@ def test_persistence_run_passes_and_loses_nothing(
     (line,) = done.stdout.splitlines()
     evidence = figures(line)
     assert line.startswith(f"persistence PASS mode={mode} ")
-    assert (evidence["lost"], evidence["corrupt"], evidence["failed"], evidence["unknown"]) == ("0", "0", "0", "0")
+    zeros = ("lost", "corrupt", "stale", "regressed", "resurrected", "failed", "unknown")
+    assert {evidence[name] for name in zeros} == {"0"} and int(evidence["reads"]) > 0
     before, after = evidence[replaced].split("→")
     assert before != after and evidence["volume"] == "same"
     assert deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"] == volume
@@ -96,12 +98,37 @@ def test_database_without_a_volume_fails(client: RunClient, deployment: Deployme
 
 
 def test_service_without_acknowledgements_fails(client: RunClient, deployment: Deployment) -> None:
-    """Documents in flight to a killed mongod are lost: about a dozen in each try so far."""
-    with service_without_acknowledgements(deployment):
+    """Documents in flight to a killed mongod are lost: about a dozen in each try so far. Reads may miss some, too."""
+    with service_program(deployment, controls.UNACKNOWLEDGED):
         runs = [client.run("persistence", mode="crash")]
-        if runs[0]["verdict"] != "fail":  # there may have been none in flight
+        if not runs[0]["evidence"]["lost"]:  # there may have been none in flight
             runs.append(client.run("persistence", mode="crash"))
     assert runs[-1]["verdict"] == "fail" and runs[-1]["evidence"]["lost"] > 0, [run["line"] for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("program", "finding"),
+    [
+        (controls.STALE_PAGES, "stale"),
+        (controls.REVIVES_DOCUMENTS, "resurrected"),
+        (controls.REVERTS_REPLACEMENTS, "regressed"),
+    ],
+)
+def test_service_that_reads_deletes_or_replaces_wrongly_fails(
+    client: RunClient, deployment: Deployment, program: str, finding: str
+) -> None:
+    with service_program(deployment, program):
+        run = client.run("persistence")
+    assert run["verdict"] == "fail" and run["evidence"][finding] > 0, run["line"]
+    assert run["evidence"][f"{finding}_ids"] and run["evidence"]["lost"] == 0
+
+
+def test_run_with_three_kills_passes(client: RunClient) -> None:
+    run = client.run("persistence", mode="crash", kills=3)
+    assert run["verdict"] == "pass", run
+    evidence = run["evidence"]
+    assert [each["mode"] for each in evidence["outages"]] == ["crash", "graceful", "crash"]
+    assert evidence["rto"] == max(each["down"] for each in evidence["outages"]) and evidence["rpo"] == 0
 
 
 def test_run_without_traffic_is_inconclusive(client: RunClient, deployment: Deployment) -> None:

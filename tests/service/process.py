@@ -21,14 +21,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class ServiceProcess:
-    """gunicorn with the service's configuration, on free ports."""
+    """gunicorn with the service's configuration, on free ports; or a program for `python -c`, which starts it with a
+    defect."""
 
-    def __init__(self, directory: Path, uri: str, **environment: str) -> None:
+    def __init__(self, directory: Path, uri: str, program: str = "", **environment: str) -> None:
         self.port, self.probe_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.probes = f"http://127.0.0.1:{self.probe_port}"
         self.drain_file = directory / "draining"
         self.log = directory / f"gunicorn-{self.port}.log"
+        server = ["-c", program] if program else ["-m", "gunicorn", "--config", "python:service.server.settings"]
+        self._command = [*dies_with_parent(), sys.executable, *server]
         self._environment = {
             "PATH": os.environ["PATH"],
             "TMPDIR": str(directory),
@@ -41,9 +44,8 @@ class ServiceProcess:
         }
 
     def __enter__(self) -> Self:
-        command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         return self
 
     def __exit__(

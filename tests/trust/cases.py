@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tests.e2e import controls
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, unchanged
 from tests.trust.faults import autoscaler, database, service
 from tests.trust.healthy import states
@@ -10,6 +11,7 @@ CRASH = "crash"
 LOADED = "load"  # the step of an autoscale run during which the load runs
 AFTER_OUTAGE = "after"  # the step of a persistence run after the outage
 LOST = r"acknowledged and (is|are) lost"
+STALE = r"before (an )?acknowledged write"
 
 
 def _healthy(demo: str, name: str, state: State, mode: str = "") -> Case:
@@ -49,7 +51,8 @@ PERSISTENCE_HEALTHY = [
 PERSISTENCE_BROKEN = [
     _broken(PERSISTENCE, "MongoDB on an emptyDir", [FAIL], LOST, database.no_volume),
     _broken(
-        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], LOST, database.unacknowledged_writes, mode=CRASH
+        PERSISTENCE, "the service writes with w: 0, crash", [FAIL], f"{LOST}|{STALE}",
+        database.unacknowledged_writes, mode=CRASH,
     ),
     _broken(PERSISTENCE, "the next pod wipes the volume", [FAIL], LOST, database.volume_wiped_at_start),
     _broken(
@@ -70,6 +73,18 @@ PERSISTENCE_BROKEN = [
     _broken(
         PERSISTENCE, "the service answers before it stores", [FAIL], LOST,
         service.with_program(service.ANSWERS_BEFORE_STORING),
+    ),
+    _broken(
+        PERSISTENCE, "the service's pages are 3 s old", [FAIL], STALE,
+        service.with_program(controls.STALE_PAGES),
+    ),
+    _broken(
+        PERSISTENCE, "deleted documents come back", [FAIL], "after (its|their) acknowledged deletion",
+        service.with_program(controls.REVIVES_DOCUMENTS),
+    ),
+    _broken(
+        PERSISTENCE, "replacements are undone", [FAIL], "went back to (an )?older version",
+        service.with_program(controls.REVERTS_REPLACEMENTS),
     ),
     _broken(
         PERSISTENCE, "no service pods", [INCONCLUSIVE], "nothing at its address|does not answer",

@@ -6,8 +6,10 @@ from typing import Any, Literal, NamedTuple
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, PersistenceFindings, persistence
+from dashboard.runs.demos.persistence.judge import Judgement
+from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode
+from dashboard.runs.demos.persistence.traffic import Coverage
+from dashboard.runs.demos.persistence.verdict import PersistenceFindings, persistence
 from dashboard.runs.verdict import Verdict
 
 OUTCOMES = {"pass": 6, "fail": 2, "inconclusive": 2}  # with their weights in the draw
@@ -15,6 +17,12 @@ DEFAULT_RATE = 180.0  # requests per second of an autoscale run
 SPEED = 9.0  # seconds of a real autoscale run for each simulated one
 CLAIM, VOLUME = "0b6e3c1a-claim", "pvc-0b6e3c1a"
 CONTAINERS = ("9f2c4e71d0aa", "c3d4b815fe07")
+COVERAGE = (
+    Coverage("reads under way during the outage", 2, required=True),
+    Coverage("replacements before the kill", 60, required=True),
+    Coverage("deletions after the outage", 110, required=True),
+    Coverage("writes in flight as the database went", 2, required=False),
+)
 VARIATIONS = (0.0, 0.4, -0.3, 1.1, 0.2, -0.5, 0.6)  # seconds; consecutive runs have different durations
 OWED_FROM, OWED_BY = 0.3, 0.9  # fractions of the step in which a failing autoscaler owes its decision
 
@@ -55,7 +63,7 @@ def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, index:
     """Return the script. `database` is the pod before the run, `index` the number of earlier runs."""
     variation = VARIATIONS[index % len(VARIATIONS)]
     if demo.id == "persistence":
-        return _persistence(options["mode"], outcome, database, variation)
+        return _persistence("crash" if options["mode"] == "crash" else "graceful", outcome, database, variation)
     if demo.id == "autoscale":
         return _autoscale(load_rate(options), outcome, variation)
     return _other(demo, outcome)
@@ -73,7 +81,7 @@ def _other(demo: Demo, outcome: str) -> ScriptedRun:
     return ScriptedRun(steps, verdict)
 
 
-def _persistence(mode: str, outcome: str, database: Json, variation: float) -> ScriptedRun:
+def _persistence(mode: Mode, outcome: str, database: Json, variation: float) -> ScriptedRun:
     rate = 12 if outcome == "inconclusive" else 165  # acknowledged writes per second
     steps = (
         ScriptedStep("preflight", 1.0, _constant(f"{database['name']} Ready, claim Bound")),
@@ -86,7 +94,7 @@ def _persistence(mode: str, outcome: str, database: Json, variation: float) -> S
     return ScriptedRun(steps, lambda end: _persistence_verdict(mode, outcome, rate, database, end, variation))
 
 
-def _persistence_verdict(mode: str, outcome: str, rate: int, before: Json, end: RunEnd, variation: float) -> Verdict:
+def _persistence_verdict(mode: Mode, outcome: str, rate: int, before: Json, end: RunEnd, variation: float) -> Verdict:
     if end.stopped:
         acked = 3 * rate
         return persistence(PersistenceFindings(mode, acked, acked, rate_before=float(rate), stopped=end.stopped))
@@ -102,12 +110,20 @@ def _persistence_verdict(mode: str, outcome: str, rate: int, before: Json, end: 
         rate_before=float(rate),
         in_flight=8,
         longest_write=3.1 + variation,
-        before=DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
-        after=DatabaseIdentity(uid, CONTAINERS[1], "node", CLAIM, VOLUME),
-        down=2.9 + variation,
-        ready=4.6 + variation,
+        kills=(
+            Kill(
+                mode,
+                at=0.0,
+                before=DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
+                back=2.9 + variation,
+                ready=4.6 + variation,
+                after=DatabaseIdentity(uid, CONTAINERS[1], "node", CLAIM, VOLUME),
+            ),
+        ),
         last_write=True,
-        comparison=Comparison(lost=lost, corrupt=(), unexpected=(), recovered=(f"6743b{0:019x}",)),
+        judgement=Judgement(lost=lost, recovered=(f"6743b{0:019x}",), reads=440, stable=1500, never_read=9 * rate),
+        read_back=True,
+        coverage=COVERAGE,
     )
     return persistence(findings)
 

@@ -56,10 +56,10 @@ class Run:
         return str(self._ends["started"])
 
     def begin_step(self, step: str, at: str, text: str = "") -> None:
-        """Begin a step; the one before it is done."""
+        """Begin a step, perhaps once more; the one before it is done."""
         self.finish(at)
         self._step = step
-        self._change(step, state=RUNNING, started=at, text=text)
+        self._change(step, state=RUNNING, started=at, ended=None, text=text)
         self._note(at, self._steps[step]["title"])
 
     def set_progress(self, text: str) -> None:

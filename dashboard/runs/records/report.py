@@ -205,7 +205,26 @@ def _step(step: object) -> str:
     return _value(step)
 
 
-LISTINGS: Mapping[str, Callable[[Any], str]] = {"owed": _obligation, "rates": _step}
+def _coverage(covered: object) -> str:
+    match covered:
+        case {"what": str(what), "count": int() | float() as count, "seen": bool(seen), "required": bool(required)}:
+            return f"{'seen' if seen else 'not seen'}{', as it must be' if required else ''}: {what}, {figure(count)}"
+    return _value(covered)
+
+
+def _outage(outage: object) -> str:
+    match outage:
+        case {"mode": str(mode), "down": float() | int() as down, "ready": float() | int() as ready}:
+            return f"{mode}: down {down:.1f} s, Ready after {ready:.1f} s"
+    return _value(outage)
+
+
+LISTINGS: Mapping[str, Callable[[Any], str]] = {
+    "owed": _obligation,
+    "rates": _step,
+    "coverage": _coverage,
+    "outages": _outage,
+}
 
 
 def _identities(evidence: Json) -> Iterable[tuple[str, str, str, bool]]:

@@ -72,6 +72,18 @@ def test_inserted_numbers_and_text_are_unchanged(service: DataService) -> None:
     assert service.newest({}).body == b"[%b]" % stored
 
 
+def test_document_is_replaced_and_deleted(real_service: ServiceProcess) -> None:
+    client = Client(real_service.url)
+    id_ = insert(client, n=1)
+    assert client.replace(id_, b'{"n":2}', JSON).status == 200
+    assert orjson.loads(client.document(id_).body)["n"] == 2
+    deleted = client.delete(id_)
+    assert (deleted.status, deleted.body) == (204, b"")
+    again = client.delete(id_)
+    assert (again.status, again.content_type) == (404, "application/problem+json")
+    assert client.replace(id_, b'{"n":3}', JSON).status == client.document(id_).status == 404
+
+
 def test_insert_with_an_id_is_idempotent(service: DataService) -> None:
     first = service.insert(orjson.dumps({"_id": ID.upper(), "a": 1}), JSON)
     again = service.insert(orjson.dumps({"a": 1, "_id": ID}), JSON)

@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from heapq import nlargest
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
+from dashboard.runs.demos.persistence.operation import Kind, Operation
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
 from dashboard.runs.ports import Clock
@@ -155,8 +157,8 @@ class FakeReader:
 
 
 class FakeWriters:
-    """Implements `runs.ports.Writers`: eight documents at once every `interval` seconds. They are acknowledged while
-    mongod answers, and pending otherwise."""
+    """Implements `runs.ports.Writers`: eight writes at once every `interval` seconds, of which one is a replacement and
+    one a deletion, and a read of each kind. They are answered while mongod answers, and pending otherwise."""
 
     def __init__(self, cluster: FakeCluster, run: str) -> None:
         self.ledger = Ledger()
@@ -165,10 +167,13 @@ class FakeWriters:
         self.interval = 0.05
         self.error: ExternalError | None = None
         self.fails_last_write = False
+        self.changes = True  # whether documents are replaced and deleted
+        self.reads = True
         self.writing = False
-        self._pending: list[str] = []
+        self._pending: list[Operation] = []
         self._next_round = 0.0
         self._attempts = 0
+        self._changeable: list[str] = []
 
     def start(self) -> None:
         self.writing = True
@@ -176,15 +181,15 @@ class FakeWriters:
 
     def stop(self) -> None:
         self.writing = False
-        self._acknowledge()
+        self._answer()
 
     def write(self) -> bool:
         assert not self.writing
-        self._attempt()
+        self._post()
         if self.fails_last_write:
-            self.ledger.fail(self._pending.pop(), self.cluster.clock.time)
+            self.ledger.end(self._pending.pop(), self.cluster.clock.time, "failed")
             return False
-        self._acknowledge()
+        self._answer()
         return not self._pending
 
     def read(self, cancelled: threading.Event) -> Mapping[str, str]:
@@ -193,25 +198,52 @@ class FakeWriters:
         return FakeReader(self.cluster).read(self.run)
 
     def _write_round(self) -> None:
-        self._acknowledge()
+        self._answer()
         if self.writing and not self._pending and self.cluster.clock.time >= self._next_round:
             self._next_round = self.cluster.clock.time + self.interval
-            for _ in range(8):
-                self._attempt()
+            kinds: Sequence[Kind] = ("put", "delete") if self.changes and len(self._changeable) > 20 else ()
+            for kind in kinds:
+                self._begin(kind, self._changeable.pop(0))
+            for _ in range(8 - len(kinds)):
+                self._post()
+            if self.reads and self._changeable:
+                self._begin("get", self._changeable[-1])
+                if self._attempts % 5 == 0:
+                    self._begin("list", None)
 
-    def _attempt(self) -> None:
+    def _post(self) -> None:
         self._attempts += 1
-        id_ = f"{self._attempts:024x}"
-        self.ledger.attempt(id_, hashlib.sha256(id_.encode()).hexdigest(), self.cluster.clock.time)
-        self._pending.append(id_)
+        self._begin("post", f"{self._attempts:024x}")
 
-    def _acknowledge(self) -> None:
+    def _begin(self, kind: Kind, id_: str | None) -> None:
+        version = {"post": 1, "put": 2}.get(kind)
+        sha256 = hashlib.sha256(f"{id_} {version}".encode()).hexdigest() if version else None
+        self._pending.append(self.ledger.begin(0, kind, id_, self.cluster.clock.time, version, sha256))
+
+    def _answer(self) -> None:
         if self.cluster.process is None:
             return
-        for id_ in self._pending:
-            self.cluster.documents[id_] = (self.run, hashlib.sha256(id_.encode()).hexdigest())
-            self.ledger.acknowledge(id_, self.cluster.clock.time)
+        documents, now = self.cluster.documents, self.cluster.clock.time
+        for each in self._pending:
+            if each.kind == "list":
+                newest = nlargest(40, documents)
+                found = {id_: documents[id_] for id_ in newest}
+                self.ledger.see(each, now, {id_: sha256 for id_, (of, sha256) in found.items() if of == self.run})
+            elif each.kind == "get":
+                self.ledger.see(each, now, {each.id: documents[each.id][1]} if each.id in documents else {})
+            else:
+                self._apply(each)
+                self.ledger.end(each, now, "acknowledged")
         self._pending = []
+
+    def _apply(self, write: Operation) -> None:
+        assert write.id
+        if write.sha256 is None:
+            self.cluster.documents.pop(write.id, None)
+        elif write.kind == "post" or write.id in self.cluster.documents:
+            self.cluster.documents[write.id] = (self.run, write.sha256)
+        if write.kind == "post" and int(write.id, 16) % 3 == 0:
+            self._changeable.append(write.id)
 
 
 class FakeLoad:

@@ -1,12 +1,14 @@
 """The checks: each claim's own verdict, from the sentences that speak against a pass."""
 
 import pytest
+from msgspec.structs import replace
 
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.demos.persistence.ledger import Comparison
-from dashboard.runs.demos.persistence.verdict import DatabaseIdentity, PersistenceFindings, persistence
+from dashboard.runs.demos.persistence.judge import Judgement
+from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import About, Verdict, checks
+from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL
 
 CLAIMS = (("lost", "Nothing is lost"), ("volume", "The volume is the same"))
 FOUND = {"lost": 0, "volume": "same"}
@@ -19,14 +21,8 @@ def verdicts(verdict: Verdict, demo: str = "") -> dict[str, str]:
     return {check["name"]: check["verdict"] for check in checks(claims, verdict)}
 
 
-def persisted(lost: int = 0, **found: object) -> Verdict:
-    comparison = Comparison(tuple("abcdef"[:lost]), (), (), ())
-    before, after = DatabaseIdentity("p1", "c1", "n", "claim", "pv"), DatabaseIdentity("p2", "c2", "n", "claim", "pv")
-    given = dict(
-        mode="graceful", acked_before=600, rate_before=200.0, acked_after=300, in_flight=8, before=before, after=after,
-        down=3.0, last_write=True, comparison=comparison,
-    )  # fmt: skip
-    return persistence(PersistenceFindings(**given | found))  # type: ignore[arg-type]
+def persisted(**changes: object) -> Verdict:
+    return persistence(replace(GRACEFUL, **changes))
 
 
 def scaled(**found: object) -> Verdict:
@@ -75,12 +71,12 @@ def test_every_claim_of_a_pass_passes(demo: str, judged: Verdict) -> None:
 
 
 def test_lost_documents_fail_their_claim_only() -> None:
-    found = verdicts(persisted(lost=2), "persistence")
+    found = verdicts(persisted(judgement=Judgement(lost=("a", "b"))), "persistence")
     assert found.pop("lost") == "fail" and set(found.values()) == {"pass"}
 
 
 def test_doubt_about_the_volume_leaves_no_claim_proved() -> None:
-    assert set(verdicts(persisted(before=None), "persistence").values()) == {"inconclusive"}
+    assert set(verdicts(persisted(kills=(replace(KILL, after=None),)), "persistence").values()) == {"inconclusive"}
 
 
 def test_unmet_obligation_fails_its_claim_and_keeps_the_moments_that_came() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
@@ -86,7 +88,8 @@ def test_writers_continue_through_the_outage_and_for_ten_seconds_after_it(harnes
 
 def test_lost_documents_fail_the_run(harness: RunHarness) -> None:
     def lose_documents() -> None:
-        for id_ in list(harness.cluster.documents)[-14:]:
+        never_deleted = [id_ for id_ in harness.cluster.documents if int(id_, 16) % 3]
+        for id_ in never_deleted[-14:]:
             del harness.cluster.documents[id_]
 
     harness.cluster.on_exit = lose_documents
@@ -103,7 +106,7 @@ def test_empty_database_without_a_volume_fails_the_run() -> None:
     run = harness.run("persistence")
     assert_ended(harness, run)
     assert (run["verdict"], run["evidence"]["volume"]) == ("fail", "none")
-    assert run["evidence"]["lost"] >= run["evidence"]["acked_before"] >= 500
+    assert run["evidence"]["lost"] == run["evidence"]["rpo"] >= 300
 
 
 def test_changed_payload_fails_the_run(harness: RunHarness) -> None:
@@ -120,7 +123,7 @@ def test_documents_missing_from_the_service_only_are_lost(harness: RunHarness) -
     harness.configure_writers = lambda writers: setattr(writers, "read", lambda cancelled: {})
     run = harness.run("persistence")
     assert run["verdict"] == "fail"
-    assert run["evidence"]["lost"] == run["evidence"]["acked"]
+    assert run["evidence"]["lost"] > 1000
 
 
 @pytest.mark.parametrize("source", ["database", "service"])
@@ -183,8 +186,8 @@ def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
 def test_reason_of_too_few_writes_has_the_services_last_error(harness: RunHarness) -> None:
     def fail_a_write(writers: FakeWriters) -> None:
         writers.interval = 0.2
-        writers.ledger.attempt("refused", "", 0.0)
-        writers.ledger.fail("refused", 0.0, "The service answered 500: not authorized.")
+        refused = writers.ledger.begin(0, "post", "refused", 0.0, 1, "")
+        writers.ledger.end(refused, 0.0, "failed", "The service answered 500: not authorized.")
 
     harness.configure_writers = fail_a_write
     run = harness.run("persistence")
@@ -219,6 +222,102 @@ def test_writers_that_stop_before_the_kill_make_the_run_inconclusive(harness: Ru
     assert_ended(harness, run)
     assert run["verdict"] == "inconclusive"
     assert run["evidence"]["acked_after"] < 100 and run["evidence"]["in_flight"] == 0
+
+
+def test_kills_alternate_between_the_modes_and_each_has_its_figures(harness: RunHarness) -> None:
+    run = harness.run("persistence", mode="crash", kills=3)
+    assert_ended(harness, run)
+    assert (run["verdict"], run["reason"]) == ("pass", None)
+    assert [mode for mode, _ in harness.cluster.kills] == ["crash", "graceful", "crash"]
+    evidence = run["evidence"]
+    assert [each["mode"] for each in evidence["outages"]] == ["crash", "graceful", "crash"]
+    assert all(each["down"] == pytest.approx(3, abs=0.2) for each in evidence["outages"])
+    assert evidence["rto"] == evidence["down"] == max(each["down"] for each in evidence["outages"])
+    assert (evidence["kills"], evidence["rpo"]) == (3, 0)
+    assert evidence["pod"]["before"] != evidence["pod"]["after"]
+    assert run["line"].startswith("persistence PASS mode=crash kills=3 attempted=")
+    assert set(states(run).values()) == {"done"}
+
+
+def test_second_kill_after_which_the_database_stays_down_makes_the_run_inconclusive(harness: RunHarness) -> None:
+    harness.cluster.on_exit = lambda: setattr(harness.cluster, "stays_down", True)
+    run = harness.run("persistence", kills=2)
+    assert_ended(harness, run)
+    assert (run["verdict"], len(harness.cluster.kills)) == ("inconclusive", 2)
+    assert run["evidence"]["down"] is None and states(run)["outage"] == "failed"
+    assert run["evidence"]["outages"][0]["down"] == pytest.approx(3, abs=0.2)
+
+
+@pytest.mark.parametrize(("missing", "cause"), [("changes", "replacements"), ("reads", "reads")])
+def test_run_without_reads_or_changes_is_inconclusive(harness: RunHarness, missing: str, cause: str) -> None:
+    harness.configure_writers = lambda writers: setattr(writers, missing, False)
+    run = harness.run("persistence")
+    assert run["verdict"] == "inconclusive" and cause in run["reason"]
+    assert any(each["required"] and not each["seen"] for each in run["evidence"]["coverage"])
+
+
+def test_passed_run_lists_what_it_has_seen(harness: RunHarness) -> None:
+    evidence = harness.run("persistence")["evidence"]
+    assert all(each["seen"] for each in evidence["coverage"] if each["required"])
+    assert evidence["reads"] > 200 and evidence["stable"] > 200
+    assert evidence["stale"] == evidence["regressed"] == evidence["resurrected"] == 0
+
+
+# Negative controls: services that read, replace or delete wrongly
+
+
+def after_the_outage(harness: RunHarness, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the documents once, 2 s after the outage."""
+    harness.during_step("after", lambda: change(harness.cluster.documents), after=2)
+
+
+def test_replacement_that_goes_back_fails_the_run(harness: RunHarness) -> None:
+    olds: dict[str, Any] = {}
+    apply = FakeWriters._apply
+
+    def remember(writers: FakeWriters, write: Any) -> None:
+        if write.kind == "put":
+            olds[write.id] = harness.cluster.documents[write.id]
+        apply(writers, write)
+
+    harness.configure_writers = lambda writers: setattr(writers, "_apply", partial(remember, writers))
+    after_the_outage(harness, lambda documents: documents.update([next(iter(olds.items()))]))
+    run = harness.run("persistence")
+    assert (run["verdict"], run["evidence"]["regressed_ids"]) == ("fail", [next(iter(olds))])
+    assert {name: run["evidence"][name] for name in ("lost", "stale", "resurrected", "corrupt", "rpo")} == {
+        "lost": 0, "stale": 0, "resurrected": 0, "corrupt": 0, "rpo": 1,
+    }  # fmt: skip
+
+
+def test_deleted_document_that_comes_back_fails_the_run(harness: RunHarness) -> None:
+    deleted: dict[str, Any] = {}
+    apply = FakeWriters._apply
+
+    def remember(writers: FakeWriters, write: Any) -> None:
+        if write.kind == "delete":
+            deleted[write.id] = harness.cluster.documents[write.id]
+        apply(writers, write)
+
+    harness.configure_writers = lambda writers: setattr(writers, "_apply", partial(remember, writers))
+    after_the_outage(harness, lambda documents: documents.update([next(iter(deleted.items()))]))
+    run = harness.run("persistence")
+    assert (run["verdict"], run["evidence"]["resurrected_ids"]) == ("fail", [next(iter(deleted))])
+    assert run["evidence"]["lost"] == run["evidence"]["regressed"] == run["evidence"]["stale"] == 0
+
+
+def test_stale_read_fails_the_run(harness: RunHarness) -> None:
+    """The documents are right in the end."""
+    hidden: dict[str, Any] = {}
+
+    def hide(documents: dict[str, Any]) -> None:
+        hidden.update({id_: documents.pop(id_) for id_ in list(documents)[-5:]})
+        harness.clock.after(1, lambda: documents.update(hidden))
+
+    harness.configure_writers = lambda writers: setattr(writers, "changes", False)
+    after_the_outage(harness, hide)
+    run = harness.run("persistence")
+    assert run["verdict"] == "fail" and set(run["evidence"]["stale_ids"]) <= hidden.keys()
+    assert run["evidence"]["stale"] > 0 == run["evidence"]["lost"]
 
 
 @pytest.mark.slow
@@ -312,7 +411,7 @@ def test_lease_that_was_lost_since_its_renewal_prevents_the_kill(harness: RunHar
     process = harness.reader.process
 
     def lose_lease() -> str | None:
-        if harness.writers and harness.writers[-1].ledger.counts()["acked"] >= 500:
+        if harness.writers and traffic.acknowledged(harness.writers[-1].ledger.operations()) >= 500:
             harness.cluster.lease = LeaseHolder("other", "their-run", "")
         return process()
 
@@ -385,7 +484,7 @@ def test_bug_in_a_demo_ends_the_run(harness: RunHarness, caplog: pytest.LogCaptu
 
 
 def test_run_without_a_decidable_verdict_is_inconclusive(harness: RunHarness, caplog: pytest.LogCaptureFixture) -> None:
-    harness.configure_writers = lambda writers: setattr(writers.ledger, "longest", lambda: "?")
+    harness.configure_writers = lambda writers: setattr(writers.ledger, "operations", lambda: "?")
     run = harness.run("persistence")
     assert_ended(harness, run)
     assert (run["verdict"], run["line"]) == ("inconclusive", "persistence INCONCLUSIVE")

@@ -52,7 +52,10 @@ def test_options_have_defaults() -> None:
     [
         ("persistence", {"mode": "nuke"}, "mode must be graceful or crash"),
         ("persistence", {"mode": ["crash"]}, "mode must be graceful or crash"),
-        ("persistence", {"rate": 5}, "takes no other option than mode"),
+        ("persistence", {"rate": 5}, "takes no other option than kills and mode"),
+        ("persistence", {"kills": 0}, "a whole number from 1 to 5"),
+        ("persistence", {"kills": 6}, "a whole number from 1 to 5"),
+        ("persistence", {"kills": 1.5}, "a whole number from 1 to 5"),
         ("autoscale", {"rate": -1}, "from 1 to 2000"),
         ("autoscale", {"rate": 1e9}, "from 1 to 2000"),
         ("autoscale", {"rate": math.nan}, "from 1 to 2000"),
@@ -83,6 +86,14 @@ def test_next_step_ends_the_current_one() -> None:
     assert (first["state"], first["started"], first["ended"], first["text"]) == ("done", AT, LATER, "Ready")
     assert (second["state"], second["started"], second["ended"]) == ("running", LATER, None)
     assert second["text"] == "0 acknowledged"
+
+
+def test_step_that_begins_again_has_not_ended() -> None:
+    run = new_run()
+    for step, at in (("kill", AT), ("outage", AT), ("kill", LATER)):
+        run.begin_step(step, at)
+    steps = {step["id"]: step for step in run.to_json()["steps"]}
+    assert (steps["kill"]["state"], steps["kill"]["started"], steps["kill"]["ended"]) == ("running", LATER, None)
 
 
 def test_timeline_keeps_log_lines_and_not_progress() -> None:

@@ -87,6 +87,23 @@ def test_lost_documents_are_listed_up_to_a_limit(app: Flask) -> None:
     assert lost[99] in page and lost[100] not in page and "and 30 more" in page
 
 
+def test_persistence_report_has_rto_rpo_each_kill_and_what_was_seen(app: Flask) -> None:
+    evidence = {
+        "rto": 4.5, "rpo": 0,
+        "outages": [{"mode": "crash", "down": 4.5, "ready": 6.0}, {"mode": "graceful", "down": None, "ready": None}],
+        "coverage": [
+            {"what": "deletions before the kill", "count": 60, "required": True, "seen": True},
+            {"what": "seconds without a database", "count": 0.6, "required": False, "seen": False},
+        ],
+    }  # fmt: skip
+    text = html(app, persistence_run(evidence=evidence))
+    for words in (
+        "RTO: the longest time without a database", "RPO: acknowledged writes that were lost", "crash: down 4.5 s",
+        "seen, as it must be: deletions before the kill, 60", "not seen: seconds without a database, 0.6",
+    ):  # fmt: skip
+        assert words in text
+
+
 def test_report_has_the_obligations_and_the_rates(app: Flask) -> None:
     unmet = {"what": "ready", "since": timestamp(5), "by": timestamp(185), "met": None, "text": "2 of 3 pods are Ready"}
     evidence = {"owed": [unmet, unmet | {"met": timestamp(9)}], "rates": [{"at": 24.0, "rate": 101.5}]}

@@ -144,7 +144,7 @@ def test_run_whose_thread_starts_after_the_shutdown_does_no_step(harness: RunHar
     threads[0]()
     run = harness.manager.get(run_id)
     assert run["verdict"] == "inconclusive" and run["reason"].startswith("Aborted")
-    assert not harness.writers[0].ledger.counts()["attempted"]
+    assert harness.writers[0].ledger.operations() == []
     assert_idle(harness)
 
 
@@ -375,7 +375,7 @@ FAULTS: dict[str, Callable[[RunHarness], None]] = {
     "release": break_release,
     "renew": lambda harness: setattr(harness.cluster, "renew", fail),
     "cleanup": lambda harness: setattr(harness.writers[-1], "stop", fail),
-    "verdict": lambda harness: setattr(harness.writers[-1].ledger, "longest", fail),
+    "verdict": lambda harness: setattr(harness.writers[-1].ledger, "operations", fail),
 }
 
 

@@ -25,7 +25,7 @@ def no_volume(site: Site) -> Iterator[None]:
 @contextlib.contextmanager
 def unacknowledged_writes(site: Site) -> Iterator[None]:
     """The service writes with `w: 0`."""
-    with controls.service_without_acknowledgements(site.deployment):
+    with controls.service_program(site.deployment, controls.UNACKNOWLEDGED):
         yield
 
 

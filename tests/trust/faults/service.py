@@ -46,14 +46,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pymongo
-import service.document
 import service.store
 
 insert, numbers, pool = service.store.Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
 
 
-def broken(self, document, identity):
-    identity = identity or service.document.new_id(time.time_ns(), b"trust")
+def broken(self, record):
     {body}
 
 
@@ -62,25 +60,20 @@ service.store.Collection.insert = broken
 
 _INSERT_LATER = """
 
-def later(self, document, identity):
+def later(self, record):
     with pymongo.timeout(0.5):
-        insert(self, document, identity)
+        insert(self, record)
 
 """
 
 ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
 LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
-DROPS_INSERTS = (
-    _INSERTS.format(
-        body="return (identity, True) if next(numbers) % 50 == 0 else insert(self, document, identity)"
-    )
-    + _RUN
-)  # fmt: skip
+DROPS_INSERTS = _INSERTS.format(body="return next(numbers) % 50 == 0 or insert(self, record)") + _RUN
 # Inserts that take longer than half a second are lost.
 ANSWERS_BEFORE_STORING = (
-    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, document, identity); return identity, True") + _RUN
+    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, record); return True") + _RUN
 )
-SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, document, identity)") + _RUN
+SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, record)") + _RUN
 
 
 def with_program(program: str) -> State:

@@ -2,26 +2,30 @@
 
 `down` is the outage as a client sees it: from just before the kill request until a new mongod answers the dashboard as
 primary, the shutdown of the old one included. `ready` is when the pod is Ready, up to a probe period later. Errors do
-not stop this demo: its writers have to write on through the outage.
+not stop this demo: its writers have to write on through the outage. Several kills alternate between the two modes.
 """
+
+from functools import partial
 
 from dashboard.core.errors import ExternalError, NotFound
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
-from dashboard.runs.demos.persistence.ledger import Comparison, merged
+from dashboard.runs.demos.persistence import traffic
+from dashboard.runs.demos.persistence.judge import judge
+from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, ReadBack
 from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
     ACKED_BEFORE,
     RATE_BEFORE,
-    DatabaseIdentity,
-    PersistenceFindings,
+    RATE_SECONDS,
+    findings,
     persistence,
+    rate,
 )
 from dashboard.runs.kill import kill
 from dashboard.runs.ports import Pods, Reader, View, Writers
-from dashboard.runs.verdict import Json, Verdict
+from dashboard.runs.verdict import Verdict
 
-RATE_SECONDS = 3.0  # over which the rate before the kill is measured
 WRITE_POLL_SECONDS = 0.5
 DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
@@ -36,23 +40,22 @@ class Persistence:
         self._writers = writers
         self._view = view
         self._pod = pod
-        self._mode = str(context.run.options["mode"])
+        self._mode: Mode = "crash" if context.run.options["mode"] == "crash" else "graceful"
+        self._asked = int(context.run.options.get("kills", 1))
         self._limits = context.run.demo.limits
-        self._before: DatabaseIdentity | None = None
-        self._after: DatabaseIdentity | None = None
-        self._killed: float | None = None  # monotonic
-        self._back: float | None = None
-        self._ready: float | None = None
+        self._kills: list[Kill] = []
+        self._read_backs: list[ReadBack] = []
         self._last_write: bool | None = None
-        self._comparison: Comparison | None = None
         self._unread: str | None = None
 
     def run(self) -> None:
         self._check()
         self._warm_up()
-        process = self._kill()
-        self._wait_for_return(process)
-        self._write_on()
+        for number in range(self._asked):
+            process = self._kill(number)
+            self._wait_for_return(self._kills[-1], process)
+            self._write_on(self._kills[-1])
+        self._write_last()
         self._read_back()
         self._context.finish()
 
@@ -60,26 +63,18 @@ class Persistence:
         self._writers.stop()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        counts = self._writers.ledger.counts()
-        return persistence(
-            PersistenceFindings(
-                mode=self._mode,
-                attempted=counts["attempted"],
-                acked=counts["acked"],
-                unknown=counts["unknown"],
-                failed=counts["failed"],
-                **self._traffic(),
-                longest_write=self._writers.ledger.longest(),
-                before=self._before,
-                after=self._after,
-                down=self._after_kill(self._back),
-                ready=self._after_kill(self._ready),
-                last_write=self._last_write,
-                last_error=self._writers.ledger.last_error,
-                comparison=self._comparison,
-                unread=self._unread,
-                stopped=stopped,
-            )
+        return persistence(findings(self._observations(stopped)))
+
+    def _observations(self, stopped: str | None) -> Observations:
+        return Observations(
+            mode=self._mode,
+            operations=self._writers.ledger.operations(),
+            kills=self._kills,
+            read_backs=self._read_backs,
+            last_write=self._last_write,
+            last_error=self._writers.ledger.last_error,
+            unread=self._unread,
+            stopped=stopped,
         )
 
     # The steps
@@ -118,80 +113,85 @@ class Persistence:
         began = self._context.clock.monotonic()
 
         def enough() -> bool:
-            now = self._context.clock.monotonic()
-            acked, rate = self._acked(0.0, now), self._rate(now)
-            self._progress(f"{acked} acknowledged, {rate:.0f} a second")
-            return acked >= ACKED_BEFORE and rate >= RATE_BEFORE and now - began >= RATE_SECONDS
+            now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
+            acked, each_second = traffic.acknowledged(operations), rate(operations, now)
+            self._progress(f"{acked} acknowledged, {each_second:.0f} a second")
+            return acked >= ACKED_BEFORE and each_second >= RATE_BEFORE and now - began >= RATE_SECONDS
 
         self._context.wait_until(enough, WRITE_POLL_SECONDS, self._limits["warmup"], self._thin)
 
     def _thin(self) -> str:
         """Return why the warm-up timed out, with the figures."""
-        now, slowest = self._context.clock.monotonic(), self._writers.ledger.longest()
+        now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
+        slowest = traffic.longest(operations)
         slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
         return (
-            f"Too thin: {self._acked(0.0, now)} acknowledged after {self._limits['warmup']:.0f} s,"
-            f" {self._rate(now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}"
+            f"Too thin: {traffic.acknowledged(operations)} acknowledged after {self._limits['warmup']:.0f} s,"
+            f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}"
         )
 
-    def _kill(self) -> str | None:
-        """Kill the database. Return the id of the old mongod's process."""
+    def _kill(self, number: int) -> str | None:
+        """Kill the database for the given time, from 0. Return the id of the old mongod's process."""
         self._context.begin_step("kill")
         pod, claim = self._identify()
-        self._before = _identity(pod, claim)
         process = self._reader.process()
         if not pod.ready or pod.container is None or process is None:
             raise RunStopped(f"The pod {pod.name} is no longer Ready.")
+        other: Mode = "graceful" if self._mode == "crash" else "crash"
+        mode = other if number % 2 else self._mode
         self._context.confirm_lease()
-        self._killed = self._context.clock.monotonic()
-        kill(self._pods, pod, self._mode, self._context.audit)
-        what = f"container {pod.container[:12]}" if self._mode == "crash" else f"uid {pod.uid}"
-        self._context.log(f"{'mongod killed' if self._mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
+        self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
+        kill(self._pods, pod, mode, self._context.audit)
+        what = f"container {pod.container[:12]}" if mode == "crash" else f"uid {pod.uid}"
+        self._context.log(f"{'mongod killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
         return process
 
-    def _wait_for_return(self, process: str | None) -> None:
+    def _wait_for_return(self, killed: Kill, process: str | None) -> None:
         self._context.begin_step("outage")
         limit = self._limits["outage"]
 
         def answers() -> bool:
-            self._progress(f"{self._since_kill():.0f} s since the kill")
+            self._progress(f"{self._since(killed):.0f} s since the kill")
             found = self._reader.process()
             return found is not None and found != process
 
         away = f"No new mongod answered within {limit:.0f} s."
         self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._pod_reason())
-        self._back = self._context.clock.monotonic()
-        self._context.log(f"A new mongod answers, {self._since_kill():.1f} s after the kill")
+        killed.back = self._context.clock.monotonic()
+        self._context.log(f"A new mongod answers, {self._since(killed):.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
-        self._context.wait_until(self._is_ready, READY_POLL_SECONDS, limit, lambda: unready + self._pod_reason())
-        self._ready = self._context.clock.monotonic()
-        self._context.log(f"{self._pod} is Ready, {self._since_kill():.1f} s after the kill")
+        is_ready = partial(self._is_ready, killed)
+        self._context.wait_until(is_ready, READY_POLL_SECONDS, limit, lambda: unready + self._pod_reason())
+        killed.ready = self._context.clock.monotonic()
+        self._context.log(f"{self._pod} is Ready, {self._since(killed):.1f} s after the kill")
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, killed: Kill) -> bool:
         """Return whether the new pod or container is Ready, and record its identity."""
         try:
             pod, claim = self._identify()
         except NotFound:
             return False
-        found = _identity(pod, claim)
-        before = self._before or DatabaseIdentity()
-        same = found.container == before.container if self._mode == "crash" else found.pod == before.pod
+        found, before = _identity(pod, claim), killed.before
+        same = found.container == before.container if killed.mode == "crash" else found.pod == before.pod
         if not pod.ready or pod.container is None or same:
             return False
-        self._after = found
+        killed.after = found
         return True
 
-    def _write_on(self) -> None:
+    def _write_on(self, killed: Kill) -> None:
         """Write on until enough is acknowledged or the limit has passed; the verdict then says that it is too thin."""
         self._context.begin_step("after")
-        back = self._back or 0.0
+        back = killed.back or 0.0
         until = back + self._limits["after"]
+        least = back + (self._limits["least_after"] if len(self._kills) == self._asked else 0.0)
         while (now := self._context.clock.monotonic()) < until:
-            acked = self._acked(back, now)
+            acked = traffic.acknowledged(self._writers.ledger.operations(), since=back)
             self._progress(f"{acked} acknowledged since it is back")
-            if now >= back + self._limits["least_after"] and acked >= ACKED_AFTER:
+            if now >= least and acked >= ACKED_AFTER:
                 break
             self._context.sleep(WRITE_POLL_SECONDS)
+
+    def _write_last(self) -> None:
         self._writers.stop()
         self._last_write = self._writers.write()
         self._context.log("The last write was acknowledged" if self._last_write else "The last write failed")
@@ -201,10 +201,10 @@ class Persistence:
         self._context.begin_step("readback")
         end = self._context.clock.monotonic() + self._limits["readback"]
         while True:
+            began = self._context.clock.monotonic()
             try:
-                self._compare(
-                    "From the database", self._writers.ledger.compare(self._reader.read(self._context.run.id))
-                )
+                documents = self._reader.read(self._context.run.id)
+                self._keep(ReadBack("database", began, self._context.clock.monotonic(), documents))
                 break
             except ExternalError as error:
                 if self._context.clock.monotonic() >= end:
@@ -213,19 +213,21 @@ class Persistence:
                 self._context.set_progress(str(error))
             self._context.sleep(READ_RETRY_SECONDS)
         self._context.raise_if_cancelled()
+        began = self._context.clock.monotonic()
         try:
-            self._compare(
-                "Through GET /proofs", self._writers.ledger.compare(self._writers.read(self._context.cancelled))
-            )
+            documents = self._writers.read(self._context.cancelled)
+            self._keep(ReadBack("service", began, self._context.clock.monotonic(), documents))
         except ExternalError as error:
             self._context.raise_if_cancelled()
             self._miss(str(error))
 
-    def _compare(self, where: str, found: Comparison) -> None:
-        self._comparison = merged(self._comparison, found) if self._comparison else found
+    def _keep(self, back: ReadBack) -> None:
+        self._read_backs.append(back)
+        found = judge(traffic.writes(self._writers.ledger.operations()), [back])
+        where = "From the database" if back.source == "database" else "Through GET /proofs"
         self._context.log(
             f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
-            f" {len(found.recovered)} recovered"
+            f" {len(found.regressed)} regressed, {len(found.resurrected)} resurrected, {len(found.recovered)} recovered"
         )
 
     def _miss(self, reason: str) -> None:
@@ -248,34 +250,12 @@ class Persistence:
                 return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
         return ""
 
-    def _traffic(self) -> Json:
-        """Return the ledger's figures before, during and after the outage."""
-        ledger, killed = self._writers.ledger, self._killed
-        if killed is None:
-            return {"acked_before": self._acked(0.0, self._context.clock.monotonic())}
-        now = self._context.clock.monotonic()
-        back = now if self._back is None else self._back
-        return {
-            "acked_before": self._acked(0.0, killed),
-            "rate_before": self._rate(killed),
-            "acked_after": 0 if self._back is None else self._acked(self._back, now),
-            "in_flight": ledger.in_flight(*ledger.silence(killed, back)),
-        }
-
-    def _acked(self, since: float, until: float) -> int:
-        return self._writers.ledger.acknowledged(since, until)
-
-    def _rate(self, at: float) -> float:
-        return self._acked(at - RATE_SECONDS, at) / RATE_SECONDS
-
-    def _since_kill(self) -> float:
-        return self._after_kill(self._context.clock.monotonic()) or 0.0
-
-    def _after_kill(self, at: float | None) -> float | None:
-        return None if at is None or self._killed is None else at - self._killed
+    def _since(self, killed: Kill) -> float:
+        return self._context.clock.monotonic() - killed.at
 
     def _progress(self, text: str) -> None:
-        self._context.set_progress(text, {"mode": self._mode, **self._writers.ledger.counts()})
+        evidence = {"mode": self._mode, **traffic.counts(self._writers.ledger.operations())}
+        self._context.set_progress(text, evidence)
 
 
 def _identity(pod: PodIdentity, claim: ClaimIdentity | None) -> DatabaseIdentity:

@@ -1,4 +1,4 @@
-"""The documents that the writers write: each is unique and carries a digest of its payload."""
+"""The documents that the writers write: each version is unique and carries a digest of its payload."""
 
 from hashlib import sha256
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 COLLECTION = "proofs"  # the service serves it at /proofs; its documents expire after an hour
 
 
-def document(id_: str, run: str, writer: int, number: int, payload: str) -> dict[str, Any]:
-    """Return a document. The writer makes `id_` (24 hexadecimal digits), so the ledger has it before the request."""
+def document(id_: str, run: str, writer: int, number: int, payload: str, version: int = 1) -> dict[str, Any]:
+    """Return a document. The writer makes `id_` (24 hexadecimal digits), so the ledger has it before the request. Each
+    replacement has the next version and a payload of its own."""
     return {
         "_id": id_,
         "run": run,
         "writer": writer,
         "seq": number,
+        "version": version,
         "payload": payload,
         "sha256": digest(payload),
     }

@@ -1,73 +1,107 @@
-"""The verdict of a persistence run."""
+"""The verdict of a persistence run. Pure: it follows from the run's observations."""
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
-from dashboard.runs.demos.persistence.ledger import Comparison
+from dashboard.runs.demos.persistence import traffic
+from dashboard.runs.demos.persistence.judge import FINDINGS, Judgement, judge
+from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, Operation
+from dashboard.runs.demos.persistence.traffic import Coverage
 from dashboard.runs.demos.persistence.words import short_id
 from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, decide, rounded
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
+RATE_SECONDS = 3.0  # over which the rate before the kill is measured
 IDS = 100  # listed at most
 
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
-
-
-class DatabaseIdentity(Struct, frozen=True):
-    """The ids of the database's pod and volume at one time. None if there is none or it is unknown."""
-
-    pod: str | None = None
-    container: str | None = None
-    node: str | None = None
-    claim: str | None = None  # uid
-    volume: str | None = None  # PersistentVolume
+# What a finding is called, of one document and of more.
+REASONS = {
+    "lost": ("was acknowledged and is lost", "were acknowledged and are lost"),
+    "corrupt": ("is not as it was written", "are not as they were written"),
+    "unexpected": ("is there though nobody wrote it", "are there though nobody wrote them"),
+    "regressed": ("went back to an older version", "went back to older versions"),
+    "resurrected": ("was there after its acknowledged deletion", "were there after their acknowledged deletion"),
+    "stale": ("was read as it was before an acknowledged write", "were read as they were before acknowledged writes"),
+}
+COUNTS = ("lost", "corrupt", "stale", "regressed", "resurrected", "recovered", "reads")  # of the line
+AT_THE_END = frozenset({"lost", "regressed", "recovered"})  # what only a read-back shows
 
 
 class PersistenceFindings(Struct, frozen=True):
-    """Everything that a persistence run observed."""
+    """The figures from which the verdict follows."""
 
-    mode: str
+    mode: Mode  # of the first kill
     attempted: int = 0
     acked: int = 0
     unknown: int = 0
     failed: int = 0
     acked_before: int = 0
-    acked_after: int = 0
+    acked_after: int = 0  # after the outage; after several, the least
     rate_before: float = 0.0  # acknowledged a second, just before the kill
     in_flight: int = 0  # writes that were pending during the outage
     longest_write: float | None = None
-    before: DatabaseIdentity | None = None
-    after: DatabaseIdentity | None = None
-    down: float | None = None  # seconds from the kill until the new mongod answered as primary
-    ready: float | None = None  # seconds from the kill until its pod was Ready
-    last_write: bool | None = None  # whether the last document was acknowledged; None if it was never written
-    last_error: str | None = None  # of a write that was not acknowledged, a sentence
-    comparison: Comparison | None = None  # None if nothing was read back
-    unread: str | None = None  # why something could not be read back
-    stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
+    kills: Sequence[Kill] = ()
+    last_write: bool | None = None
+    last_error: str | None = None
+    judgement: Judgement = Judgement()
+    read_back: bool = False  # whether there is a read-back
+    coverage: Sequence[Coverage] = ()
+    unread: str | None = None
+    stopped: str | None = None
+
+
+def findings(run: Observations) -> PersistenceFindings:
+    """Return the figures of a run."""
+    operations, kills = run.operations, run.kills
+    killed = kills[0].at if kills else traffic.EVER
+    ends = [*(kill.at for kill in kills[1:]), traffic.EVER]
+    after = [
+        0 if kill.back is None else traffic.acknowledged(operations, kill.back, end)
+        for kill, end in zip(kills, ends, strict=False)
+    ]
+    return PersistenceFindings(
+        mode=run.mode,
+        **traffic.counts(operations),
+        acked_before=traffic.acknowledged(operations, until=killed),
+        acked_after=min(after, default=0),
+        rate_before=rate(operations, killed) if kills else 0.0,
+        in_flight=traffic.in_flight(operations, kills),
+        longest_write=traffic.longest(operations),
+        kills=kills,
+        last_write=run.last_write,
+        last_error=run.last_error,
+        judgement=judge(operations, run.read_backs),
+        read_back=bool(run.read_backs),
+        coverage=traffic.coverage(operations, kills),
+        unread=run.unread,
+        stopped=run.stopped,
+    )
+
+
+def rate(operations: Sequence[Operation], at: float) -> float:
+    """Return the writes that were acknowledged a second, just before `at`."""
+    return traffic.acknowledged(operations, at - RATE_SECONDS, at) / RATE_SECONDS
 
 
 def persistence(found: PersistenceFindings) -> Verdict:
-    """Return FAIL for lost, corrupt or unexpected documents or another volume; INCONCLUSIVE for other gaps."""
+    """Return FAIL for any of FINDINGS or another volume; INCONCLUSIVE for other gaps."""
     failures = list(_losses(found))
     doubts = list(_doubts(found))
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
-    return Verdict(verdict, reason, evidence, _line(verdict, found.mode, evidence), failures, doubts)
+    return Verdict(verdict, reason, evidence, _line(verdict, evidence), failures, doubts)
 
 
 def _losses(found: PersistenceFindings) -> Iterator[str]:
-    if read := found.comparison:
-        yield from _listed("lost", read.lost, "was acknowledged and is lost", "were acknowledged and are lost")
-        yield from _listed("corrupt", read.corrupt, "is not as it was written", "are not as they were written")
-        unexpected = ("is there though nobody wrote it", "are there though nobody wrote them")
-        yield from _listed("unexpected", read.unexpected, *unexpected)
-        if read.lost and volume(found) == "none":
-            yield About("volume", "The database has no persistent volume.")
+    for name, (one, more) in REASONS.items():
+        yield from _listed(name, getattr(found.judgement, name), one, more)
+    if found.judgement.lost and volume(found) == "none":
+        yield About("volume", "The database has no persistent volume.")
     if volume(found) == "changed":
         yield About("volume", "The database came back on another volume.")
 
@@ -85,9 +119,10 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
         yield found.stopped
         yield from _unacknowledged(found)
         return
-    if found.unread or found.comparison is None:
+    if found.unread or not found.read_back:
         yield found.unread or "Nothing was read back."
-    yield from _unchanged(found)
+    for kill in found.kills:
+        yield from _unchanged(kill)
     if volume(found) == "none":
         yield About("volume", "The database has no persistent volume: the documents survived by luck.")
     elif volume(found) is None:
@@ -103,8 +138,10 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
         yield About("acked_after", thin)
     if found.in_flight < 1:
         yield About("in_flight", "No write was under way during the outage.")
-    if found.down is None:
+    if _down(found) is None:
         yield About("down", "The new mongod was not seen to answer.")
+    elif missing := [each.what for each in found.coverage if each.required and not each.seen]:
+        yield About("coverage", f"Not seen: {', '.join(missing)}.")
     if not found.last_write:
         yield "The last write was not acknowledged."
     if found.acked_after < ACKED_AFTER or not found.last_write:
@@ -117,9 +154,9 @@ def _unacknowledged(found: PersistenceFindings) -> Iterator[str]:
         yield f"{found.unknown + found.failed} writes were not acknowledged. The last error: {found.last_error}"
 
 
-def _unchanged(found: PersistenceFindings) -> Iterator[str]:
-    before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
-    if found.mode == "crash":
+def _unchanged(kill: Kill) -> Iterator[str]:
+    before, after = kill.before, kill.after or DatabaseIdentity()
+    if kill.mode == "crash":
         if before.container is None or after.container is None or before.container == after.container:
             yield "No new container was seen: nothing shows that mongod died."
         if before.pod != after.pod:
@@ -130,56 +167,103 @@ def _unchanged(found: PersistenceFindings) -> Iterator[str]:
 
 def volume(found: PersistenceFindings) -> str | None:
     """Return "same", "changed" or "none"; None if it is unknown."""
-    before, after = found.before, found.after
-    if before is None or after is None:
+    pairs = [(kill.before, kill.after) for kill in found.kills]
+    if not pairs or any(after is None for _, after in pairs):
         return None
-    if before.claim is None and after.claim is None:
+    volumes = {(each.claim, each.volume) for pair in pairs for each in pair if each}
+    if {claim for claim, _ in volumes} == {None}:
         return "none"
-    return "same" if (before.claim, before.volume) == (after.claim, after.volume) else "changed"
+    return "same" if len(volumes) == 1 else "changed"
+
+
+def _down(found: PersistenceFindings) -> float | None:
+    """Return the longest time without a database, in seconds; None if one has not ended."""
+    return _longest([None if kill.back is None else kill.back - kill.at for kill in found.kills])
+
+
+def _longest(durations: Sequence[float | None]) -> float | None:
+    known = [each for each in durations if each is not None]
+    return max(known) if known and len(known) == len(durations) else None
 
 
 def _evidence(found: PersistenceFindings) -> Json:
-    read = found.comparison
-    before, after = found.before or DatabaseIdentity(), found.after or DatabaseIdentity()
+    kills = found.kills
+    before = kills[0].before if kills else DatabaseIdentity()
+    after = (kills[-1].after if kills else None) or DatabaseIdentity()
+    counted = _counted(found)
+    down = rounded(_down(found))
+    undone = [counted[name] for name in ("lost", "regressed", "resurrected")]
     ids = {
-        f"{name}_ids": list(getattr(read, name)[:IDS])
-        for name in ("lost", "corrupt", "unexpected")
-        if read and getattr(read, name)
-    }
+        f"{name}_ids": list(getattr(found.judgement, name)[:IDS])
+        for name in FINDINGS
+        if getattr(found.judgement, name)
+    }  # fmt: skip
     return {
         "mode": found.mode,
+        "kills": len(kills),
         "attempted": found.attempted,
         "acked": found.acked,
         "unknown": found.unknown,
         "failed": found.failed,
-        "lost": len(read.lost) if read else None,
-        "corrupt": len(read.corrupt) if read else None,
-        "unexpected": len(read.unexpected) if read else None,
-        "recovered": len(read.recovered) if read else None,
+        **counted,
         "pod": {"before": before.pod, "after": after.pod},
         "container": {"before": before.container, "after": after.container},
         "node": {"before": before.node, "after": after.node},
         "volume": volume(found),
         "claim": {"before": before.claim, "after": after.claim},
-        "down": rounded(found.down),
-        "ready": rounded(found.ready),
+        "down": down,
+        "ready": rounded(_longest([None if kill.ready is None else kill.ready - kill.at for kill in kills])),
+        "rto": down,
+        "rpo": None if None in undone else sum(filter(None, undone)),
+        "outages": [_outage(kill) for kill in kills],
         "longest_write": rounded(found.longest_write),
         "acked_before": found.acked_before,
         "acked_after": found.acked_after,
         "rate_before": rounded(found.rate_before, 1),
         "in_flight": found.in_flight,
-        "scope": SCOPES.get(found.mode),
+        "coverage": [
+            {"what": each.what, "count": rounded(each.count), "required": each.required, "seen": each.seen}
+            for each in found.coverage
+        ],
+        "scope": " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in kills)])),
     } | ids
 
 
-def _line(verdict: str, mode: str, evidence: Json) -> str:
-    replaced = "container" if mode == "crash" else "pod"
-    counts = ["attempted", "acked", "unknown", "failed", "lost", "corrupt", "recovered"]
+def _counted(found: PersistenceFindings) -> Json:
+    """Return the judgement's counts. What nothing was read for is None."""
+    judged = to_builtins(found.judgement)
+    nothing = not found.read_back and not found.judgement.reads
+    return {
+        name: value
+        if isinstance(value, int)
+        else None
+        if nothing or (name in AT_THE_END and not found.read_back)
+        else len(value)
+        for name, value in judged.items()
+    }
+
+
+def _outage(kill: Kill) -> Json:
+    """Return one kill's figures."""
+    return {
+        "mode": kill.mode,
+        "down": None if kill.back is None else rounded(kill.back - kill.at),
+        "ready": None if kill.ready is None else rounded(kill.ready - kill.at),
+        "pod": kill.after and kill.after.pod,
+        "container": kill.after and kill.after.container,
+    }
+
+
+def _line(verdict: str, evidence: Json) -> str:
+    replaced = "container" if evidence["mode"] == "crash" else "pod"
+    counts = ["attempted", "acked", "unknown", "failed", *COUNTS]
     if evidence["unexpected"]:
-        counts.insert(-1, "unexpected")
+        counts.insert(counts.index("stale"), "unexpected")
+    if evidence["kills"] > 1:
+        counts.insert(0, "kills")
     return " ".join(
         [
-            f"persistence {verdict.upper()} mode={mode}",
+            f"persistence {verdict.upper()} mode={evidence['mode']}",
             *(f"{name}={as_text(evidence[name])}" for name in counts),
             f"{replaced}={'→'.join(short_id(evidence[replaced][when]) for when in ('before', 'after'))}",
             f"volume={as_text(evidence['volume'])}",

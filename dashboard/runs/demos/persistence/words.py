@@ -1,9 +1,10 @@
 """A persistence run's evidence as text, for its card and its claim."""
 
 from dashboard.runs.verdict import Json
-from dashboard.runs.words import after, count, elapsed, number, present
+from dashboard.runs.words import after, count, elapsed, number, plural, present
 
 VOLUMES = {"same": "same volume", "changed": "another volume", "none": "no volume"}
+WRONG = ("corrupt", "unexpected", "stale", "regressed", "resurrected")  # shown if there are any
 
 
 def key_figures(evidence: Json) -> list[str]:
@@ -16,11 +17,12 @@ def lines(evidence: Json) -> list[list[str]]:
     acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
     acknowledged = "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}"
     counts = [acknowledged, _counted(evidence, "lost")]
-    counts += [_counted(evidence, name, least=1) for name in ("corrupt", "unexpected")]
+    counts += [_counted(evidence, name, least=1) for name in WRONG]
     counts += [_counted(evidence, name) for name in ("failed", "unknown")]
-    counts += [_counted(evidence, "recovered", least=1)]
+    counts += [_counted(evidence, name, least=1) for name in ("recovered", "reads")]
     what = "container" if evidence.get("mode") == "crash" else "pod"
-    times = [_replaced(what, evidence.get(what)), VOLUMES.get(str(evidence.get("volume")), "")]
+    times = [_kills(number(evidence.get("kills")) or 0), _replaced(what, evidence.get(what))]
+    times += [VOLUMES.get(str(evidence.get("volume")), "")]
     times += [after("down", evidence.get("down")), after("longest write", evidence.get("longest_write"))]
     return [parts for parts in (present(counts), present(times)) if parts]
 
@@ -32,6 +34,10 @@ def compared(evidence: Json) -> float | None:
 def _counted(evidence: Json, name: str, least: float = 0) -> str:
     found = number(evidence.get(name))
     return "" if found is None or found < least else f"{name} {count(found)}"
+
+
+def _kills(found: float) -> str:
+    return plural(found, "kill") if found > 1 else ""
 
 
 def _replaced(what: str, pair: object) -> str:

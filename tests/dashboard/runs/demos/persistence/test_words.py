@@ -53,6 +53,14 @@ def test_lines_of_a_crash_name_the_containers_and_those_of_an_early_end_only_cou
     assert joined_lines(early | {"container": {"before": "a1", "after": "b2"}})[1] == "container a1 → b2"
 
 
+def test_lines_name_wrong_reads_the_reads_and_several_kills() -> None:
+    counts, identities = joined_lines(
+        EVIDENCE | {"stale": 1, "regressed": 2, "resurrected": 3, "reads": 440, "kills": 3}
+    )
+    assert "lost 0 · stale 1 · regressed 2 · resurrected 3" in counts and counts.endswith(" · reads 440")
+    assert identities.startswith("3 kills · pod ")
+
+
 @pytest.mark.parametrize("evidence", [{}, {"pod": 7, "down": "x", "acked": None}])
 def test_missing_or_invalid_evidence_has_no_lines(evidence: Json) -> None:
     assert joined_lines(evidence) == []

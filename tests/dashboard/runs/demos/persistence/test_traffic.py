@@ -1,0 +1,117 @@
+"""The figures of a run's operations, and what they cover."""
+
+from msgspec.structs import replace
+
+from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Kind, Operation, Outcome
+from dashboard.runs.demos.persistence.traffic import (
+    EVER,
+    acknowledged,
+    counts,
+    coverage,
+    in_flight,
+    longest,
+    outages,
+    pending,
+    silence,
+)
+
+NOBODY = DatabaseIdentity()
+
+
+def write(began: float, ended: float | None, outcome: Outcome = "acknowledged", kind: Kind = "post") -> Operation:
+    return Operation(0, kind, "a", began, ended, "open" if ended is None else outcome)
+
+
+def read(began: float, ended: float | None) -> Operation:
+    return Operation(
+        0, "get", "a", began, ended, "open" if ended is None else "seen", seen=None if ended is None else {}
+    )
+
+
+def acknowledgements(*times: float) -> list[Operation]:
+    return [write(at - 0.1, at) for at in times]
+
+
+def killed(at: float, back: float | None) -> Kill:
+    return Kill("crash", at, NOBODY, back=back)
+
+
+def test_writes_count_by_their_outcome_and_pending_ones_as_unknown() -> None:
+    operations = [write(0, 1), write(0, 2, "failed"), write(0, 3, "unknown"), write(0, None), read(0, 1)]
+    assert counts(operations) == {"attempted": 4, "acked": 1, "unknown": 2, "failed": 1}
+
+
+def test_acknowledgements_are_counted_in_a_window_with_its_end() -> None:
+    operations = [*acknowledgements(1, 2, 3, 4, 5), read(2, 3)]
+    assert acknowledged(operations, 2, 4) == 2
+    assert acknowledged(operations) == 5
+
+
+def test_longest_write_may_have_any_outcome() -> None:
+    assert longest([]) is None
+    assert longest([write(0, 1), write(1, 9, "unknown"), write(2, None), read(0, 20)]) == 8
+
+
+def test_outage_is_the_longest_silence_around_the_kill() -> None:
+    operations = acknowledgements(1.0, 2.0, 3.0, 3.5, 7.0, 7.5)
+    assert silence(operations, 3.2, 6.8) == (3.5, 7.0)
+    assert silence(operations, 4.0, 6.8) == (4.0, 7.0)
+    assert outages(operations, [killed(4.0, 6.8), killed(7.2, None)]) == [(4.0, 7.0), (7.5, EVER)]
+
+
+def test_outage_without_a_later_acknowledgement_has_no_end() -> None:
+    assert silence(acknowledgements(1), 2, 5) == (2, EVER)
+
+
+def test_writes_in_flight_were_pending_during_the_outage() -> None:
+    operations = [write(0, 1), write(1.9, 6), write(3, None), write(6, 7), read(3, 4)]
+    assert pending(operations, 2, 6) == [operations[1], operations[2], operations[4]]
+    assert in_flight(operations, [killed(2, 5.9)]) == 2
+
+
+def test_least_of_several_outages_counts() -> None:
+    operations = [*acknowledgements(1, 2), write(2, 5), *acknowledgements(6, 7)]
+    assert in_flight(operations, [killed(2.5, 4.5)]) == 1
+    assert in_flight(operations, [killed(2.5, 4.5), killed(7.5, 9)]) == 0
+
+
+def test_nothing_is_in_flight_after_the_writers_stopped() -> None:
+    assert in_flight([write(0, 1), write(1, 2, "unknown")], [killed(3, 8)]) == 0
+
+
+FULL = [
+    *acknowledgements(1, 2, 9, 10),
+    *(write(at, at + 0.5, kind=kind) for at in (1, 9) for kind in ("put", "delete")),  # type: ignore[arg-type]
+    *(read(at, at + 0.5) for at in (1, 9)),
+    read(3, 6),
+    write(1.9, 8),
+]
+
+
+def test_coverage_of_a_full_run_is_seen() -> None:
+    covered = coverage(FULL, [killed(2, 7.9)])
+    assert all(each.seen for each in covered)
+    assert sum(each.required for each in covered) == 7
+
+
+def test_each_missing_operation_is_not_seen() -> None:
+    """After the four plain acknowledgements, each operation of a full run is the only one of its sort."""
+    for missing in range(4, len(FULL)):
+        operations = [each for number, each in enumerate(FULL) if number != missing]
+        unseen = [each for each in coverage(operations, [killed(2, 7.9)]) if not each.seen]
+        assert [each.required for each in unseen] in ([True], [False, False]), FULL[missing]
+
+
+def test_short_outage_is_listed_and_not_required() -> None:
+    short = coverage(FULL, [killed(7.0, 7.9)])[-1]
+    assert (short.seen, short.required, round(short.count, 1)) == (False, False, 0.9)
+
+
+def test_run_whose_outage_has_not_ended_covers_nothing() -> None:
+    assert coverage(FULL, []) == coverage(FULL, [killed(2, None)]) == ()
+
+
+def test_read_without_an_answer_is_under_way_and_not_answered() -> None:
+    operations = [replace(each, outcome="failed", seen=None) if each.seen is not None else each for each in FULL]
+    missing = [each.what for each in coverage(operations, [killed(2, 7.9)]) if each.required and not each.seen]
+    assert missing == ["reads answered before the kill", "reads answered after the outage"]
