@@ -1,7 +1,9 @@
 """Scripts for simulated runs: steps with texts, and a verdict on invented evidence by the demo's own rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
+
+from msgspec.structs import replace
 
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.runs.demo import Demo
@@ -63,7 +65,7 @@ def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, index:
     """Return the script. `database` is the pod before the run, `index` the number of earlier runs."""
     variation = VARIATIONS[index % len(VARIATIONS)]
     if demo.id == "persistence":
-        return _persistence("crash" if options["mode"] == "crash" else "graceful", outcome, database, variation)
+        return _persistence(options, outcome, database, variation)
     if demo.id == "autoscale":
         return _autoscale(load_rate(options), outcome, variation)
     return _other(demo, outcome)
@@ -81,7 +83,9 @@ def _other(demo: Demo, outcome: str) -> ScriptedRun:
     return ScriptedRun(steps, verdict)
 
 
-def _persistence(mode: Mode, outcome: str, database: Json, variation: float) -> ScriptedRun:
+def _persistence(options: Json, outcome: str, database: Json, variation: float) -> ScriptedRun:
+    mode: Mode = "crash" if options["mode"] == "crash" else "graceful"
+    kills = int(options.get("kills", 1))
     rate = 12 if outcome == "inconclusive" else 165  # acknowledged writes per second
     steps = (
         ScriptedStep("preflight", 1.0, _constant(f"{database['name']} Ready, claim Bound")),
@@ -91,15 +95,34 @@ def _persistence(mode: Mode, outcome: str, database: Json, variation: float) -> 
         ScriptedStep("after", 8.0, _elapsed_of(10)),
         ScriptedStep("readback", 3.0, _count(20 * rate, "read back"), is_last=outcome == "fail"),
     )
-    return ScriptedRun(steps, lambda end: _persistence_verdict(mode, outcome, rate, database, end, variation))
+
+    def verdict(end: RunEnd) -> Verdict:
+        return _persistence_verdict(mode, outcome, rate, _kills(mode, kills, database, end, variation), end, variation)
+
+    return ScriptedRun(steps, verdict)
 
 
-def _persistence_verdict(mode: Mode, outcome: str, rate: int, before: Json, end: RunEnd, variation: float) -> Verdict:
+def _kills(mode: Mode, number: int, before: Json, end: RunEnd, variation: float) -> list[Kill]:
+    """Return the kills, by turns in both modes. The simulated pod is replaced by the first one only."""
+    kills: list[Kill] = []
+    old = DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME)
+    for turn in range(number):
+        now: Mode = mode if turn % 2 == 0 else "graceful" if mode == "crash" else "crash"
+        uid = old.pod if now == "crash" else end.database["uid"] if turn == 0 else f"{turn}{end.database['uid'][1:]}"
+        new = replace(old, pod=uid, container=f"{turn}{CONTAINERS[1][1:]}" if turn else CONTAINERS[1])
+        at = 20.0 * turn
+        kills.append(Kill(now, at, old, back=at + 2.9 + variation, ready=at + 4.6 + variation, after=new))
+        old = new
+    return kills
+
+
+def _persistence_verdict(
+    mode: Mode, outcome: str, rate: int, kills: Sequence[Kill], end: RunEnd, variation: float
+) -> Verdict:
     if end.stopped:
         acked = 3 * rate
         return persistence(PersistenceFindings(mode, acked, acked, rate_before=float(rate), stopped=end.stopped))
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
-    uid = before["uid"] if mode == "crash" else end.database["uid"]
     findings = PersistenceFindings(
         mode=mode,
         attempted=20 * rate + 4,
@@ -110,16 +133,7 @@ def _persistence_verdict(mode: Mode, outcome: str, rate: int, before: Json, end:
         rate_before=float(rate),
         in_flight=8,
         longest_write=3.1 + variation,
-        kills=(
-            Kill(
-                mode,
-                at=0.0,
-                before=DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME),
-                back=2.9 + variation,
-                ready=4.6 + variation,
-                after=DatabaseIdentity(uid, CONTAINERS[1], "node", CLAIM, VOLUME),
-            ),
-        ),
+        kills=kills,
         last_write=True,
         judgement=Judgement(lost=lost, recovered=(f"6743b{0:019x}",), reads=440, stable=1500, never_read=9 * rate),
         read_back=True,

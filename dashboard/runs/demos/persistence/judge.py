@@ -39,8 +39,8 @@ class Judgement(Struct, frozen=True):
     unexpected: tuple[str, ...] = ()  # present though never sent, or before it was sent
     recovered: tuple[str, ...] = ()  # at the end in the state after a write that was not acknowledged: no finding
     reads: int = 0  # that were answered during the run
-    stable: int = 0  # documents that were read during the run, without a finding
-    never_read: int = 0  # acknowledged documents that no read of the run was about
+    stable: int = 0  # documents that a read of the run showed or asked for, without a finding
+    never_read: int = 0  # acknowledged documents that no read of the run showed or asked for
 
 
 def judge(operations: Iterable[Operation], read_backs: Sequence[ReadBack] = ()) -> Judgement:
@@ -57,7 +57,7 @@ def judge(operations: Iterable[Operation], read_backs: Sequence[ReadBack] = ()) 
     ids = sorted(writes)
     for each in answered:
         about = _subjects(each, writes, ids)
-        read |= about
+        read |= {*(each.seen or ()), *filter(None, [each.id])}
         found.add(about, each.seen or {}, each.began, each.ended or each.began, DURING | ALWAYS)
     for back in read_backs:
         found.add({*ids, *back.documents}, back.documents, back.began, back.ended, AT_THE_END | ALWAYS)

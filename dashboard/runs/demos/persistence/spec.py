@@ -82,7 +82,7 @@ DEMO = Demo(
         Field("recovered", "Changed by a write that was never acknowledged"),
         *(Field(f"{name}_ids", f"Those that are {name}") for name in FINDINGS),
         Field("reads", "Reads answered during the run"),
-        Field("stable", "Documents that these were about, and always right"),
+        Field("stable", "Documents that these showed, always rightly"),
         Field("never_read", "Acknowledged documents that only the read-back read"),
         Field("coverage", "What the run has seen", claim="The run has seen what a proof needs"),
         Field("acked_before", "Acknowledged before the database was ended", claim="Enough was written before the kill"),

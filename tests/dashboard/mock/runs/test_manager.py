@@ -132,6 +132,14 @@ def test_failed_persistence_run_names_the_lost_documents(emitted: Emitted) -> No
     assert row["owed"] is None and run["evidence"]["lost_ids"][0] in row["reason"]
 
 
+def test_persistence_run_has_as_many_kills_as_were_asked_for(emitted: Emitted) -> None:
+    managed = Managed(emitted, outcome="pass")
+    run = managed.ended(managed.manager.start("persistence", {"mode": "crash", "kills": 3}, BY))
+    assert (run["verdict"], run["evidence"]["kills"]) == ("pass", 3)
+    assert [each["mode"] for each in run["evidence"]["outages"]] == ["crash", "graceful", "crash"]
+    assert run["evidence"]["coverage"] and all(each["seen"] for each in run["evidence"]["coverage"])
+
+
 def test_emitted_run_does_not_change_afterwards(emitted: Emitted) -> None:
     managed = Managed(emitted)
     managed.ended(managed.manager.start("persistence", {}, BY))
