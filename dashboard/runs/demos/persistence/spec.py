@@ -75,7 +75,7 @@ DEMO = Demo(
         Field(
             "stale", "Read as they were before an acknowledged write", claim="No read misses an acknowledged write"
         ),
-        Field("regressed", "There in an older version than acknowledged", claim="No acknowledged replacement goes back"),
+        Field("regressed", "There in an older version", claim="No acknowledged replacement goes back"),
         Field("resurrected", "There after their acknowledged deletion", claim="No deleted document returns"),
         Field("corrupt", "There with another content", claim="Every document has the content that was written"),
         Field("unexpected", "There, and never sent", claim="No document is there that nobody wrote"),
