@@ -106,11 +106,12 @@ def apt_update() -> None:
 
 
 def missing_tools(tools: dict[str, str]) -> list[str]:
-    """Return the packages of the commands that are not installed. `tools` is {command: package}."""
+    """Return the packages of the commands that are not installed. `tools` is {command, or path of a file: package}."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return [
         package
-        for command, package in tools.items()
-        if not shutil.which(command, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        for tool, package in tools.items()
+        if not (Path(tool).exists() if tool.startswith("/") else shutil.which(tool, path=path))
     ]
 
 

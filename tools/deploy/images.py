@@ -28,6 +28,8 @@ STAND_IN_PACKAGES = "ca-certificates,python3-venv,libcurl4t64"
 UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 VERSION = "0.1.0"  # the tag that k8s/base names
 BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}  # {command: Debian package}
+# buildah looks for netavark before each build, even one on the host's network. Debian only recommends it.
+BUILDAH = {"buildah": "buildah", "newuidmap": "uidmap", "/usr/lib/podman/netavark": "netavark"}
 KEPT = 3  # archives of each image, so that a return to an earlier commit builds nothing
 
 # {image: its Dockerfile, then the directories that it copies}
@@ -100,7 +102,7 @@ def tools() -> list[str]:
     """Return the Debian packages that a build still needs."""
     if docker_answers():
         return []
-    return host.missing_tools({"buildah": "buildah", "newuidmap": "uidmap"} | BOOTSTRAP)
+    return host.missing_tools(BUILDAH | BOOTSTRAP)
 
 
 @cache

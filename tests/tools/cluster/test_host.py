@@ -55,6 +55,12 @@ def test_missing_tools_excludes_installed_commands() -> None:
     assert host.missing_tools({"sh": "dash", "no-such-command": "its-package"}) == ["its-package"]
 
 
+def test_missing_tools_excludes_files_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    files = {f"{tmp_path}/here": "one", f"{tmp_path}/away": "another"}
+    assert host.missing_tools(files) == ["another"]
+
+
 def test_missing_root_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(HostError, match="CLUSTER=minikube"):
