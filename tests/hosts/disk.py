@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # What an installed Debian has and mmdebstrap's "important" leaves out. What the project needs is not among them.
-PACKAGES = ("linux-image-amd64", "systemd-sysv", "openssh-server", "ca-certificates", "iproute2", "udev", "dbus")
+PACKAGES = ("linux-image-amd64", "systemd-sysv", "openssh-server", "ca-certificates", "iproute2", "udev", "dbus",
+            "apparmor")  # fmt: skip
 SIZE = "40G"  # sparse: it takes what is written
 LOCAL_CAS = Path("/usr/local/share/ca-certificates")
 FSTAB = "/dev/vda / ext4 defaults 0 1\n"
@@ -26,7 +27,8 @@ def make_root(suite: str, root: Path) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     hooks = [f"--customize-hook={hook}" for hook in _own_cas()]
     include = f"--include={','.join(PACKAGES)}"
-    command = ("mmdebstrap", "--quiet", "--format=directory", "--variant=important", include, *hooks)
+    options = ("--format=directory", "--variant=important", "--skip=cleanup/apt/lists")
+    command = ("mmdebstrap", "--quiet", *options, include, *hooks)
     subprocess.run((*command, suite, str(partial)), check=True)
     partial.rename(root)
 

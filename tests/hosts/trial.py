@@ -76,7 +76,8 @@ class Trial:
             binary.ensure(build, self._directory / "build.log", self._say)
             for build in (binary.KUBERNETES, binary.KUBE_ROUTER)
         ]
-        self._must("apt-get update --quiet; DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet git")
+        install = "apt-get install --yes --quiet git"
+        self._must(f"export DEBIAN_FRONTEND=noninteractive; {install} || {{ apt-get update --quiet && {install}; }}")
         self._must(f"mkdir -p {REMOTE_CACHE}")
         self._machine.copy((bundle,), "/root")
         self._machine.copy(builds, REMOTE_CACHE)
