@@ -13,7 +13,7 @@ from pathlib import Path
 
 CORES = 2
 MEMORY_MB = 8192
-BOOT_SECONDS = 300.0
+BOOT_SECONDS = 900.0
 HALT_SECONDS = 120.0
 
 
