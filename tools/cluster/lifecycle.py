@@ -18,6 +18,7 @@ from typing import IO, Any
 from tools.cluster import binary, cgroups, host, pki, programs
 from tools.cluster.errors import ClusterError, StartError
 from tools.cluster.instance import CHECKOUT, Instance, exclusively
+from tools.cluster.patience import patient
 
 NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 STOP_LIMIT = 25.0  # seconds; over the node's own STOP_LIMIT for its programs, 12 s
@@ -82,7 +83,7 @@ def enforce_network_policies(instance: Instance, say: Say) -> None:
             say("building kube-router, which enforces the network policies (2 minutes, once; the deployment is up)")
         built = binary.ensure(binary.KUBE_ROUTER, instance.logs / "build.log", say)
         _place(built / "kube-router", instance.state / "bin" / "kube-router")  # the node starts it
-        deadline = time.monotonic() + POLICY_LIMIT
+        deadline = time.monotonic() + patient(POLICY_LIMIT)
         while not _enforces_policies(instance):
             if time.monotonic() > deadline:
                 raise StartError(f"The network policies are not enforced.\n{_tail(instance.logs, 'kube-router')}")
