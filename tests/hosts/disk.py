@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # What an installed Debian has and mmdebstrap's "important" leaves out. What the project needs is not among them.
@@ -40,17 +40,8 @@ def _own_cas() -> list[str]:
     return [f'cp {LOCAL_CAS}/*.crt "$1{LOCAL_CAS}/"', 'chroot "$1" update-ca-certificates']
 
 
-def make_disk(root: Path, name: str, public_key: str, disk: Path) -> None:
-    """Write a bootable disk with `root` and its kernel and initrd beside it. root's login is by this key."""
-    _configure(root, name, public_key)
-    for kind in ("vmlinuz", "initrd.img"):
-        shutil.copy(next((root / "boot").glob(f"{kind}-*")), disk.with_name(kind))
-    disk.unlink(missing_ok=True)
-    subprocess.run(("truncate", "--size", SIZE, str(disk)), check=True)
-    subprocess.run(("mkfs.ext4", "-q", "-d", str(root), str(disk)), check=True)
-
-
-def _configure(root: Path, name: str, public_key: str) -> None:
+def configure(root: Path, name: str, public_key: str) -> None:
+    """Give the machine its name, its network and the key of root's login."""
     files = {
         "etc/hostname": f"{name}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n",
@@ -69,6 +60,25 @@ def _configure(root: Path, name: str, public_key: str) -> None:
     service = wants / "systemd-networkd.service"
     if not service.is_symlink():
         service.symlink_to("/usr/lib/systemd/system/systemd-networkd.service")
+
+
+def bring(root: Path, checkout: Path, remote_checkout: str, builds: Iterable[Path], remote_cache: str) -> None:
+    """Put a clone of the checkout's last commit, and programs that take long to build, onto the machine."""
+    clone, cache = (root / path.lstrip("/") for path in (remote_checkout, remote_cache))
+    for former in (clone, cache):
+        shutil.rmtree(former, ignore_errors=True)
+    subprocess.run(("git", "clone", "--quiet", "--no-hardlinks", str(checkout), str(clone)), check=True)
+    for build in builds:
+        shutil.copytree(build, cache / build.name)
+
+
+def make_disk(root: Path, disk: Path) -> None:
+    """Write a bootable disk with everything in `root`, and its kernel and initrd beside it."""
+    for kind in ("vmlinuz", "initrd.img"):
+        shutil.copy(next((root / "boot").glob(f"{kind}-*")), disk.with_name(kind))
+    disk.unlink(missing_ok=True)
+    subprocess.run(("truncate", "--size", SIZE, str(disk)), check=True)
+    subprocess.run(("mkfs.ext4", "-q", "-d", str(root), str(disk)), check=True)
 
 
 def environment(variables: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,11 +83,6 @@ class Machine:
             except subprocess.TimeoutExpired:
                 status = 124
         return Done(status, path.read_text(errors="replace"), time.monotonic() - began)
-
-    def copy(self, sources: Sequence[Path], target: str) -> None:
-        """Copy files and directories into a directory of it."""
-        command = ("scp", "-q", "-r", "-P", str(self._port), *self._options(), *map(str, sources))
-        subprocess.run((*command, f"root@127.0.0.1:{target}"), check=True)
 
     def halt(self) -> None:
         """Shut it down, and end its QEMU if it has not by HALT_SECONDS."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +10,6 @@ from pathlib import Path
 from tests.hosts import disk, plan, readme
 from tests.hosts.debian import Debian
 from tests.hosts.machine import Done, Machine
-from tests.hosts.plan import CHECKOUT as REMOTE_CHECKOUT
 from tests.hosts.plan import Step
 from tests.hosts.results import FAILED, INCONCLUSIVE, NOT_RUN, OK, REFUSED, Result, StepResult
 from tests.trust.runner import commit
@@ -19,7 +17,6 @@ from tools.cluster import binary
 from tools.cluster.instance import CHECKOUT
 
 TAIL = 5  # lines of a failed step's output
-REMOTE_CACHE = "/root/.cache/flask-mongodb"
 VERDICT = re.compile(r"^\w+ (?:PASS|FAIL|INCONCLUSIVE) .*", re.MULTILINE)
 
 Say = Callable[[str], None]
@@ -46,7 +43,6 @@ class Trial:
             self._make()
         self._boot()
         if "before" not in self._notes:
-            self._copy()
             self._note("before", self._machine.run(plan.INVENTORY, plan.LIMIT).output)
         for step in plan.steps(readme.blocks((CHECKOUT / "README.md").read_text())):
             if step.name not in {each.name for each in self._done}:
@@ -59,7 +55,13 @@ class Trial:
         self._machine.halt()
         began = time.monotonic()
         disk.make_root(self._debian.suite, self._root)
-        disk.make_disk(self._root, self._debian.name, self._machine.public_key, self._machine.disk)
+        builds = [
+            binary.ensure(build, self._directory / "build.log", self._say)
+            for build in (binary.KUBERNETES, binary.KUBE_ROUTER)
+        ]
+        disk.configure(self._root, self._debian.name, self._machine.public_key)
+        disk.bring(self._root, CHECKOUT, plan.CHECKOUT, builds, plan.CACHE)
+        disk.make_disk(self._root, self._machine.disk)
         self._say(f"installed in {time.monotonic() - began:.0f} s")
         self._keep()
 
@@ -67,27 +69,6 @@ class Trial:
         if not self._machine.runs():
             self._forget_running_deployment()
         self._say(f"booted in {self._machine.boot():.0f} s: {self._machine.login}")
-
-    def _copy(self) -> None:
-        began = time.monotonic()
-        bundle = self._directory / "repository.bundle"
-        subprocess.run(("git", "bundle", "create", "--quiet", str(bundle), "HEAD"), cwd=CHECKOUT, check=True)
-        builds = [
-            binary.ensure(build, self._directory / "build.log", self._say)
-            for build in (binary.KUBERNETES, binary.KUBE_ROUTER)
-        ]
-        install = "apt-get install --yes --quiet git"
-        self._must(f"export DEBIAN_FRONTEND=noninteractive; {install} || {{ apt-get update --quiet && {install}; }}")
-        self._must(f"mkdir -p {REMOTE_CACHE}")
-        self._machine.copy((bundle,), "/root")
-        self._machine.copy(builds, REMOTE_CACHE)
-        self._must(f"rm -rf {REMOTE_CHECKOUT}; git clone --quiet {bundle.name} {REMOTE_CHECKOUT}")
-        self._say(f"copied in {time.monotonic() - began:.0f} s")
-
-    def _must(self, script: str) -> None:
-        done = self._machine.run(script, plan.LIMIT)
-        if done.status != 0:
-            raise RuntimeError(f"{script}: {_tail(done.output)}")
 
     def _run(self, step: Step) -> StepResult:
         if step.name != "make down" and any(each.outcome in (FAILED, REFUSED) for each in self._done):
