@@ -157,11 +157,14 @@ def _on_node(
 
 def _enforces_policies(instance: Instance) -> bool:
     health = f"http://127.0.0.1:{programs.KUBE_ROUTER_HEALTH_PORT}/healthz"
-    # Past the environment's proxy, which is not for this address.
-    opener = "urllib.request.build_opener(urllib.request.ProxyHandler({}))"
-    script = f"import urllib.request; {opener}.open({health!r}, timeout=2)"
     enter = ("nsenter", "--target", str(node_pid(instance)), "--net", "--")
-    return subprocess.run((*enter, sys.executable, "-c", script), capture_output=True).returncode == 0
+    return subprocess.run((*enter, sys.executable, "-c", direct_request(health)), capture_output=True).returncode == 0
+
+
+def direct_request(url: str) -> str:
+    """Return a Python script that fails unless a URL is answered. It asks past the environment's proxy. Pure."""
+    opener = "urllib.request.build_opener(urllib.request.ProxyHandler({}))"
+    return f"import urllib.request; {opener}.open({url!r}, timeout=2)"
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
