@@ -45,6 +45,8 @@ class Trial:
         if "before" not in self._notes:
             self._note("before", self._machine.run(plan.INVENTORY, plan.LIMIT).output)
         for step in plan.steps(readme.blocks((CHECKOUT / "README.md").read_text())):
+            if REFUSED in self._outcomes():
+                break  # there is nothing to stop, either
             if step.name not in {each.name for each in self._done}:
                 self._add(self._run(step))
         self._look_at_rest()
@@ -71,10 +73,13 @@ class Trial:
         self._say(f"booted in {self._machine.boot():.0f} s: {self._machine.login}")
 
     def _run(self, step: Step) -> StepResult:
-        if step.name != "make down" and any(each.outcome in (FAILED, REFUSED) for each in self._done):
+        if step.name != "make down" and FAILED in self._outcomes():
             return StepResult(step.name, NOT_RUN, 0.0)
         log = self._directory / f"{re.sub('[^a-z]+', '-', step.name)}.log"
         return outcome(step, self._machine.run(step.script, step.limit, log), self._debian.refusal)
+
+    def _outcomes(self) -> set[str]:
+        return {each.outcome for each in self._done}
 
     def _look_at_rest(self) -> None:
         after = self._machine.run(plan.INVENTORY, plan.LIMIT)
