@@ -8,6 +8,7 @@ PYTHON := .venv/bin/python
 DEPLOY := $(PYTHON) -m tools.deploy --since $(BEGAN)
 
 .PHONY: up
+up: export PREFLIGHT := tools.deploy.preflight
 up: .venv/tools ## deploy to a cluster, from a fresh machine on, and print the addresses
 	@$(DEPLOY) up
 
@@ -19,6 +20,10 @@ test: .venv/tools .venv/tests ## run all tests: lint, types, unit, real MongoDB,
 soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that last minutes, each border a hundred thousand times, the memory
 	@tests/run tests/borders --hypothesis-profile soak
 	@tests/run -m soak
+
+.PHONY: hosts
+hosts: .venv/tests ## run the README on stock Debian machines that QEMU emulates, into docs/hosts.md; HOSTS="debian-13 …"
+	@$(PYTHON) -m tests.hosts $(HOSTS)
 
 .PHONY: gates
 gates: .venv/tests .venv/checkov/bin/checkov ## judge the manifests by kubernetes-validate, checkov and kube-score
@@ -49,7 +54,7 @@ bench: .venv/tests up ## run the benchmarks, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
 .PHONY: prove
-prove: .venv/tools ## run both demos on the running deployment, one verdict line each
+prove: .venv/tools ## run all demos on the running deployment, one verdict line each
 	@tools/deploy/prove
 
 .PHONY: images

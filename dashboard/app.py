@@ -101,7 +101,7 @@ def start(app: Flask) -> None:
     config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
-    health = app.extensions["health"] = Probes(app.extensions["hub"], requests)
+    health = app.extensions["health"] = Probes(app.extensions["hub"], requests, app.extensions["manager"].demos)
     server = app.extensions["health_server"] = HealthServer(config.host, config.probe_port, health.answers())
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:

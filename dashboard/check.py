@@ -16,10 +16,12 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from dashboard.runs.demo import Demo
 from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.evidence.file import CHUNK_BYTES, EvidenceReader, Unreadable
 from dashboard.runs.evidence.records import End
+from dashboard.runs.records.record import checks_of
 from dashboard.runs.verdict import Verdict
 
 SAME, DIFFERS, UNREADABLE = "same", "differs", "unreadable"
@@ -95,10 +97,10 @@ def _differences(file: EvidenceReader) -> tuple[list[str], str]:
         raise Unreadable(f"It is incomplete: {end.left_out:,} records had no room, so its verdict can't be recomputed.")
     if header.source == "mock":
         raise Unreadable("The mock made this run up: there is nothing to recompute.")
-    return [*file.differences, *found.differences, *_contradictions(end, found.verdict)], end.line
+    return [*file.differences, *found.differences, *_contradictions(end, found.verdict, demo)], end.line
 
 
-def _contradictions(end: End, found: Verdict) -> Iterator[str]:
+def _contradictions(end: End, found: Verdict, demo: Demo) -> Iterator[str]:
     """Yield where the verdict of the file differs from that of its records."""
     for name, stated, recomputed in (
         ("verdict", end.verdict, found.verdict),
@@ -111,6 +113,11 @@ def _contradictions(end: End, found: Verdict) -> Iterator[str]:
     for name in [*evidence, *(name for name in end.evidence if name not in evidence)]:
         if end.evidence.get(name) != evidence.get(name):
             yield f"{name} is {end.evidence.get(name)}, by the records {evidence.get(name)}"
+    claims = {each.get("name"): each for each in end.checks}
+    for each in checks_of(demo, found):
+        given = claims.get(each["name"])
+        if given != each:
+            yield f"the claim {each['name']} is {given and given.get('verdict')}, by the records {each['verdict']}"
 
 
 def _chunks(name: str, digest: Any) -> Iterator[bytes]:

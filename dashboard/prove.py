@@ -1,31 +1,42 @@
-"""Runs a demo on a dashboard from a shell or CI, and exits with its verdict.
+"""Runs a demo on a dashboard, or all of them, from a shell or CI, and exits with the verdict.
 
     PROVE_TOKEN=… python -m dashboard.prove persistence --mode crash --url http://127.0.0.1:8080
 
-Progress goes to stderr, the verdict's line to stdout, the reports and the evidence file to reports/. Exit status: 0
-PASS, 1 FAIL, 2 INCONCLUSIVE or no verdict. It needs the standard library only, so this file also runs alone. Give the
-token as PROVE_TOKEN: the list of processes does not show it.
+Progress goes to stderr, each verdict's line to stdout, the reports and the evidence file to reports/. Exit status: 0
+PASS, 1 FAIL, 2 INCONCLUSIVE or no verdict; of several the worst, and FAIL is the worst. It needs the standard library
+only, so this file also runs alone. Give the token as PROVE_TOKEN: the list of processes does not show it.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
+import html
 import http.client
 import io
 import json
 import os
+import platform
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from xml.etree import ElementTree
 
+ALL = "all"  # in place of a demo's id
 STATUSES = {"pass": 0, "fail": 1, "inconclusive": 2}
+RANKING = (0, 2, 1)  # exit statuses, the worst last
+INTERRUPTED = "Interrupted."
+SPELLED = {"→": "->", "…": "...", "\N{EN DASH}": "-"}  # where the terminal lacks them
 
 ANSWER_SECONDS = 10.0
 AWAY_SECONDS = 90.0  # for a dashboard that is replaced meanwhile to be back
@@ -60,28 +71,97 @@ class DashboardRefused(ProveError):
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI cancels with SIGTERM; treat it like Ctrl-C
+    codecs.register_error("spell", _spell)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a character that the terminal lacks must not change the exit status
+            stream.reconfigure(errors="spell")  # a character that the terminal lacks must not change the exit status
     try:
         return prove(_parse(arguments))
     except ProveError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted. See the dashboard's page for whether a run is still under way.", file=sys.stderr)
+    except Exception:  # a defect, which must not look like a FAIL: Python's own exit status is 1
+        traceback.print_exc()
     return 2
 
 
+class Outcome(NamedTuple):
+    """What became of a demo. `demo` is as GET /api/demos lists it, or its id alone; without a run, `problem` says why.
+    `versions` are of the deployment."""
+
+    demo: Json
+    run: Json | None
+    problem: str = ""
+    versions: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+    @property
+    def verdict(self) -> str:
+        return str(self.run["verdict"]) if self.run else "inconclusive"
+
+    @property
+    def reason(self) -> str:
+        return _plain(str(self.run.get("reason") or "")) if self.run else _plain(self.problem)
+
+
 def prove(options: argparse.Namespace) -> int:
-    """Start the demo, follow it to its end and save its report. Return the exit status."""
+    """Run the demo, or all of them, one after another. Return the worst exit status."""
     log = _timed_log()
     dashboard = Dashboard(options.url, options.token)
+    outcomes: list[Outcome] = []
+    try:
+        for demo, given in _chosen(dashboard, options):
+            one = argparse.Namespace(**vars(options) | {"demo": demo["id"], "given": given})
+            outcomes.append(_outcome(dashboard, demo, one, log))
+            _write(outcomes, options, log)  # after each: CI may end this program before the last
+            if outcomes[-1].problem == INTERRUPTED:
+                break
+    except ProveError as error:  # there is no list of demos
+        outcomes.append(Outcome({"id": options.demo}, None, _told(error)))
+        _write(outcomes, options, log)
+    return max((STATUSES[each.verdict] for each in outcomes), key=RANKING.index)
+
+
+def _chosen(dashboard: Dashboard, options: argparse.Namespace) -> Iterator[tuple[Json, Json]]:
+    """Yield each demo to run with its options. With `all`, an option is for the demos that have it."""
+    if options.demo != ALL:
+        yield {"id": options.demo}, options.given
+        return
+    demos = dashboard.demos()
+    names = {demo["id"]: {option["name"] for option in demo["options"]} for demo in demos}
+    if unknown := set(options.given) - set().union(*names.values()):
+        raise ProveError(f"No demo takes the option {', '.join(sorted(unknown))}.")
+    for demo in demos:
+        yield demo, {name: value for name, value in options.given.items() if name in names[demo["id"]]}
+
+
+def _outcome(dashboard: Dashboard, demo: Json, options: argparse.Namespace, log: Log) -> Outcome:
+    try:
+        run, interrupted = run_demo(dashboard, options, log)
+    except ProveError as error:
+        return Outcome(demo, None, _told(error))
+    except KeyboardInterrupt:
+        print(f"{INTERRUPTED} See the dashboard's page for whether a run is still under way.", file=sys.stderr)
+        return Outcome(demo, None, INTERRUPTED)
+    versions: dict[str, str] = {}
+    if options.junit or options.summary:
+        with contextlib.suppress(ProveError, KeyboardInterrupt, AttributeError):  # worth less than the verdict
+            demo = next((each for each in dashboard.demos() if each["id"] == demo["id"]), demo)
+            versions = dashboard.versions()
+    return Outcome(demo, run, INTERRUPTED if interrupted else "", versions)
+
+
+def run_demo(dashboard: Dashboard, options: argparse.Namespace, log: Log) -> tuple[Json, bool]:
+    """Start the demo, follow it to its end, save its report and print its line. Return the ended run, and whether it
+    was interrupted from here."""
     run_id = dashboard.start(options.demo, options.given)
     log(f"{options.demo} runs as {run_id}")
     progress = Progress(log)
+    interrupted = False
     try:
         run = follow(dashboard, run_id, progress, options.limit, options.every)
     except KeyboardInterrupt:
+        interrupted = True
         run = _abort(dashboard, run_id, progress, options.every, "interrupted")
     if run is None:
         run = _abort(dashboard, run_id, progress, options.every, f"not over after {options.limit:.0f} s")
@@ -90,8 +170,8 @@ def prove(options: argparse.Namespace) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         save_reports(dashboard, run_id, options, log)
     line = run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"
-    print(_with_arrows(_plain(line), sys.stdout.encoding or "ascii"), flush=True)
-    return STATUSES[run["verdict"]]
+    print(_plain(line), flush=True)
+    return run, interrupted
 
 
 class Dashboard:
@@ -118,8 +198,26 @@ class Dashboard:
                     raise
                 time.sleep(LEAVING_SECONDS / 4)
 
+    def demos(self) -> list[Json]:
+        """Return the demos, as GET /api/demos lists them."""
+        demos: list[Json] = self._json("GET", "/api/demos", kind=list)
+        is_list = all(isinstance(demo, dict) and {"id", "options", "evidence"} <= demo.keys() for demo in demos)
+        if not demos or not is_list:
+            self._reject()
+        return demos
+
+    def versions(self) -> dict[str, str]:
+        """Return the deployment's names and versions, those that are known."""
+        state = self._json("GET", "/api/state")
+        about, mongo = state.get("about") or {}, state.get("mongo") or {}
+        found = {
+            "cluster": about.get("cluster"), "namespace": about.get("namespace"),
+            "kubernetes": about.get("kubernetes_version"), "mongodb": mongo.get("version"),
+        }  # fmt: skip
+        return {name: _plain(str(value)) for name, value in found.items() if value}
+
     def run(self, run_id: str) -> Json:
-        run = self._json("GET", f"/api/runs/{run_id}")
+        run: Json = self._json("GET", f"/api/runs/{run_id}")
         if run.get("verdict") not in ("running", *STATUSES):
             self._reject()
         return run
@@ -149,12 +247,12 @@ class Dashboard:
         except (URLError, OSError, http.client.HTTPException) as error:
             raise DashboardUnavailable(f"{self._url} does not answer: {_cause(error)}.") from None
 
-    def _json(self, method: str, path: str, body: Json | None = None) -> Json:
+    def _json(self, method: str, path: str, body: Json | None = None, kind: type = dict) -> Any:
         try:
             answer = json.loads(self.ask(method, path, body))
         except ValueError:
             answer = None
-        return answer if isinstance(answer, dict) else self._reject()
+        return answer if isinstance(answer, kind) else self._reject()
 
     def _error_of(self, error: HTTPError) -> ProveError:
         """Return an error with the dashboard's own detail and a hint."""
@@ -248,6 +346,151 @@ def save_reports(dashboard: Dashboard, run_id: str, options: argparse.Namespace,
         log(f"A report could not be saved: {error}")
 
 
+def _write(outcomes: list[Outcome], options: argparse.Namespace, log: Log) -> None:
+    """Write the JUnit file with all outcomes, and append the last one's summary. A failure does not change the verdict.
+
+    Both are in UTF-8, whatever the terminal's encoding is.
+    """
+    try:
+        if options.junit:
+            path = Path(options.junit)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(junit(outcomes, options.url))
+        if options.summary:
+            path = Path(options.summary)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(markdown(outcomes[-1], options.url))
+    except Exception as error:  # of any kind: the verdict stands
+        log(f"The results could not be written: {type(error).__name__}: {error}")
+
+
+def junit(outcomes: list[Outcome], url: str) -> bytes:
+    """Return the outcomes as JUnit XML: a test suite for each demo, a test case for its verdict and for each claim.
+
+    An INCONCLUSIVE verdict is an `error`, which JUnit has for a test that could not be carried out. As `skipped`,
+    GitHub's reporters, GitLab and Jenkins would all show a green run although nothing was proved. The single claims of
+    such a run are `skipped`: the one error says why, and more of them would only count the same reason again.
+    """
+    root = ElementTree.Element("testsuites", name="prove")
+    root.extend(_suite(outcome, url) for outcome in outcomes)
+    for name in COUNTED.values():
+        root.set(name, str(sum(int(suite.get(name, 0)) for suite in root)))
+    root.set("tests", str(len(root.findall("*/testcase"))))
+    ElementTree.indent(root)
+    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}  # JUnit's elements and their totals
+
+
+def _suite(outcome: Outcome, url: str) -> ElementTree.Element:
+    run, id_ = outcome.run or {}, _plain(str(outcome.demo["id"]))
+    suite = ElementTree.Element("testsuite", name=id_, time=f"{_seconds(run):.3f}")
+    if run.get("started"):
+        suite.set("timestamp", _plain(str(run["started"])[:19]))
+    properties = ElementTree.SubElement(suite, "properties")
+    options = {f"option.{name}": value for name, value in (run.get("options") or {}).items()}
+    known = {"run": run.get("id"), "dashboard": url, **options, **outcome.versions, "python": platform.python_version()}
+    for name, value in known.items():
+        ElementTree.SubElement(properties, "property", name=_plain(name), value=_plain(str(value or "")))
+    figures = {name: f"{words}: {value}" for name, (words, value) in _figures(outcome).items()}
+    element = {"fail": "failure", "inconclusive": "error"}.get(outcome.verdict)
+    suite.append(_case(id_, "verdict", element, outcome.reason, "\n".join(figures.values()), _seconds(run)))
+    for check in _checks(outcome):
+        element = {"fail": "failure", "inconclusive": "skipped"}.get(check["verdict"])
+        reason, figure = _plain(check["reason"] or ""), figures.get(check["name"], "")
+        suite.append(_case(id_, _plain(check["claim"]), element, reason, figure))
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    for name, total in COUNTED.items():
+        suite.set(total, str(len(suite.findall(f"testcase/{name}"))))
+    ElementTree.SubElement(suite, "system-out").text = _plain(str(run.get("line") or outcome.problem))
+    return suite
+
+
+def _case(
+    suite: str, name: str, element: str | None, reason: str, figures: str, seconds: float = 0.0
+) -> ElementTree.Element:
+    """Return a test case: passed, or with an element that has the reason and the figures."""
+    case = ElementTree.Element("testcase", classname=suite, name=name, time=f"{seconds:.3f}")
+    if element:
+        inner = ElementTree.SubElement(case, element, message=reason)
+        if element != "skipped":
+            inner.set("type", "FAIL" if element == "failure" else "INCONCLUSIVE")
+        inner.text = f"{reason}\n{figures}".strip()
+    elif figures:
+        ElementTree.SubElement(case, "system-out").text = figures
+    return case
+
+
+def markdown(outcome: Outcome, url: str) -> str:
+    """Return the outcome as Markdown: the verdict, each claim, the other figures, and where the report is."""
+    demo, run = outcome.demo, outcome.run or {}
+    figures = _figures(outcome)
+    rows = [
+        (check["claim"], check["verdict"].upper(), figures.pop(check["name"], ("", ""))[1])
+        for check in _checks(outcome)
+    ]
+    parts = [
+        f"### {_escape(demo.get('title') or demo['id'])}: {outcome.verdict.upper()}",
+        _escape(demo.get("claim", "")),
+        _escape(outcome.reason),
+        _table(("claim", "verdict", "figure"), rows),
+        _table(("figure", "value"), list(figures.values())),
+        f"    {_plain(str(run.get('line') or ''))}",
+        f"[Report](<{url}/api/runs/{run['id']}/report.html>), after a login" if run else "",
+    ]
+    return "\n\n".join(part for part in parts if part.strip()) + "\n\n"
+
+
+def _table(head: tuple[str, ...], rows: list[Any]) -> str:
+    lines = [head, ["---"] * len(head), *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else ""
+
+
+def _escape(text: object) -> str:
+    """Return the text for Markdown, also within a table: no markup, no pipe, no line break."""
+    text = re.sub(r"([\\`*_{}\[\]~#$@])", r"\\\1", _plain(str(text)))
+    return html.escape(text, quote=False).replace("|", "&#124;")
+
+
+def _checks(outcome: Outcome) -> list[Json]:
+    checks: list[Json] = (outcome.run or {}).get("checks") or []
+    return checks
+
+
+def _figures(outcome: Outcome) -> dict[str, tuple[str, str]]:
+    """Return (label, value with its unit) of each figure in the evidence, by its field; no list, nothing unknown."""
+    evidence = (outcome.run or {}).get("evidence") or {}
+    fields = {field["name"]: field for field in outcome.demo.get("evidence", [])}
+    found = {}
+    for name, value in evidence.items():
+        field = fields.get(name, {"words": name, "unit": ""})
+        if text := _value(value, field["unit"]):
+            found[name] = (_plain(field["words"]), _plain(text))
+    return found
+
+
+def _value(value: object, unit: str) -> str:
+    if isinstance(value, dict) and {"before", "after"} <= value.keys():
+        return f"{value['before'] or '-'} → {value['after'] or '-'}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    if value is None or isinstance(value, list):  # lists are in the report
+        return ""
+    return f"{value} {unit}".strip()
+
+
+def _seconds(run: Json) -> float:
+    """Return how long the run took, 0 if that is unknown."""
+    try:
+        began, end = (datetime.fromisoformat(str(run[key]).replace("Z", "+00:00")) for key in ("started", "ended"))
+        return max(0.0, (end - began).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+
+
 def _abort(dashboard: Dashboard, run_id: str, progress: Progress, every: float, why: str) -> Json | None:
     progress.log(f"{why}: aborting the run")
     dashboard.abort(run_id)
@@ -264,13 +507,17 @@ def _plain(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _with_arrows(text: str, encoding: str) -> str:
-    """Return the text with "->" for the arrow if the encoding lacks it."""
-    try:
-        "→".encode(encoding)
-    except UnicodeEncodeError:
-        return text.replace("→", "->")
-    return text
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """Spell out the characters that an encoding lacks, as an error handler of codecs: nothing is lost."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(SPELLED.get(each) or ascii(each)[1:-1] for each in lacking), error.end
+
+
+def _told(error: ProveError) -> str:
+    print(error, file=sys.stderr)
+    return str(error)
 
 
 def _cause(error: Exception) -> str:
@@ -286,11 +533,12 @@ def _is_loopback(url: str) -> bool:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dashboard.prove",
-        usage="%(prog)s DEMO [--OPTION VALUE …] [--url URL] [--token TOKEN] [--limit SECONDS] [--reports DIRECTORY]",
+        usage="%(prog)s DEMO|all [--OPTION VALUE …] [--url URL] [--token TOKEN] [--limit SECONDS]"
+        " [--reports DIRECTORY] [--junit FILE] [--summary FILE]",
         description="Runs a demo and ends with its verdict. A demo's own options are given by name: --mode crash.",
         allow_abbrev=False,
     )
-    parser.add_argument("demo", help="one of those that GET /api/demos lists: persistence, autoscale …")
+    parser.add_argument("demo", help="one of those that GET /api/demos lists: persistence, autoscale …; or all")
     parser.add_argument(
         "--url", type=_address, default="http://127.0.0.1:8080", help="the dashboard's address or login link"
     )
@@ -300,6 +548,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=6000.0, help="seconds after which the run is aborted")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two requests for the run")
     parser.add_argument("--reports", default="reports", help="the directory for the reports and the evidence file")
+    parser.add_argument("--junit", help="a file to write with each claim's verdict, as JUnit XML")
+    parser.add_argument("--summary", help="a file to append a summary to, in Markdown: $GITHUB_STEP_SUMMARY")
     options, more = parser.parse_known_args(arguments)
     options.given = _given(parser, more)
     address, _, token = options.url.partition("#")

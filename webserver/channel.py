@@ -54,6 +54,7 @@ class Channel:
         self._sending = sending
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
+        self._reserved = 0  # bytes of the allowance for what the application has yet to send
         self.is_detached = False
         self.received = bytearray()
         self._taken = 0  # bytes of the request that gunicorn has
@@ -79,8 +80,14 @@ class Channel:
 
     def next_request(self) -> None:
         """Begin anew, with what was received after the last request."""
+        self.release()
         self.framing = Framing(self._limits)
         self._taken = 0
+
+    def release(self) -> None:
+        """Give back what was reserved and not needed: the kernel took the answer at once."""
+        self._sending.give_back(self._reserved)
+        self._reserved = 0
 
     def flush(self) -> bool:
         """Send what the kernel takes. Return whether all is sent; raise OSError if the client is gone."""
@@ -113,9 +120,12 @@ class Channel:
 
     # For the application
 
-    def has_room(self, size: int) -> bool:
-        """Whether an answer of this size may wait for its client."""
-        return size <= self._sending.free
+    def reserve(self, size: int) -> bool:
+        """Reserve room for an answer, which may have to wait for its client. Return False if there is none: once the
+        answer has begun, it could only be broken off."""
+        reserved = self._sending.take(size)
+        self._reserved += size if reserved else 0
+        return reserved
 
     def detach(self) -> socket.socket:
         """Return the socket, blocking, for a protocol that is not HTTP."""
@@ -147,8 +157,10 @@ class Channel:
                 return
         view = memoryview(data)[sent:]
         self._wait_for_client()
-        if not self._sending.take(len(view)):
+        reserved = min(len(view), self._reserved)
+        if not self._sending.take(len(view) - reserved):
             raise ConnectionResetError(errno.ECONNRESET, "Too many bytes wait for their clients.")
+        self._reserved -= reserved
         self._unsent.append(view)
         self.unsent_bytes += len(view)
 
@@ -190,6 +202,7 @@ class Channel:
         self.socket.shutdown(how)
 
     def close(self) -> None:
+        self.release()
         self._sending.give_back(self.unsent_bytes)
         self._unsent.clear()
         self.unsent_bytes = 0

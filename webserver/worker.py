@@ -199,6 +199,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _finish(self, connection: Connection) -> None:
         self._count(connection, len(connection.sock.received))
+        connection.sock.release()
         if connection.sock.is_detached:
             self._close(connection)
         elif connection.sock.unsent_bytes:

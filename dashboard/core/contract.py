@@ -239,6 +239,15 @@ class EvidenceFileView(Wire, frozen=True):
     why: str | None
 
 
+class CheckView(Wire, frozen=True):
+    """One claim's own verdict. `name` is the field of the evidence that it is about."""
+
+    name: str
+    claim: str
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str | None
+
+
 class RunView(Wire, frozen=True):
     """A run, whole. `evidence` is the demo's: its fields are listed by GET /api/demos."""
 
@@ -251,6 +260,7 @@ class RunView(Wire, frozen=True):
     reason: str | None
     started: str
     ended: str | None
+    checks: list[CheckView]
     key_figures: list[str]
     lines: list[list[str]]
     compared: float | None
@@ -325,7 +335,8 @@ class TimelineEntry(Wire, frozen=True):
 
 
 class State(Wire, frozen=True):
-    """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches."""
+    """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches.
+    `confidence` says of each demo what its kept runs show together."""
 
     epoch: str
     seq: int
@@ -341,6 +352,7 @@ class State(Wire, frozen=True):
     load: LoadView | None
     run: RunView | None
     runs: list[RunRow]
+    confidence: dict[str, str]
     lease: LeaseView | None
     sources: dict[str, SourceView]
     about: About

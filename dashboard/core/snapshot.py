@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dashboard.core import events, journal, objects, views
+from dashboard.core import confidence, events, journal, objects, views
 from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
@@ -71,6 +71,7 @@ class Snapshot:
         self._load: Json | None = None
         self._run: Json | None = None
         self._runs: list[Json] = []
+        self._confidence: dict[str, str] = {}
         self._lease: Json | None = None
         self._crash = False  # whether the database's pod, when last seen, had a crash container
         self._kubernetes_version: str | None = None
@@ -135,6 +136,7 @@ class Snapshot:
                 self._run = event.run
             case events.RunHistoryUpdated():
                 self._runs = event.runs
+                self._confidence = confidence.sentences(event.runs)
             case events.LeaseChanged():
                 self._lease = event.lease
             case events.MongoUnavailable():
@@ -160,6 +162,7 @@ class Snapshot:
             "load": self._load,
             "run": self._run,
             "runs": self._runs,
+            "confidence": self._confidence,
             "lease": self._lease,
             "sources": dict(self._sources),
             "about": {

@@ -26,7 +26,8 @@ from kubernetes.config import incluster_config
 from dashboard.core import objects
 from webserver.environment import ConfigError
 
-ERROR_LENGTH = 200  # characters of an external error message
+ERROR_LENGTH = 200  # characters of an external error message that are shown
+MESSAGE_LENGTH = 2_000  # that are kept: names of 253 characters may stand before what a caller looks for
 CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s), and for each step of the TLS handshake
 ANSWER_SECONDS = 10.0  # until a response begins, and between two parts of it
 LONGEST_ANSWER_SECONDS = 30.0
@@ -77,10 +78,9 @@ class KubeStatusError(KubeError):
     outcome = "refused"
 
     def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
-        message = message[:ERROR_LENGTH]
-        super().__init__(f"{status}: {message or _phrase(status)}")
+        super().__init__(f"{status}: {message[:ERROR_LENGTH] or _phrase(status)}")
         self.status = status
-        self.message = message
+        self.message = message[:MESSAGE_LENGTH]
         self.retry_after = retry_after
 
 

@@ -26,6 +26,7 @@ from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject
 
 NAME = "dashboard-runs"  # the Lease's name in the manifests
+MOST_TRANSITIONS = 2**31 - 1  # an int32 for the API server
 LONGEST_NAME = 253  # of a holder and of its run: holderIdentity has no limit
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ class KubeLease:
             spec, now = lease.get("spec") or {}, self._now()
             if (held := self._observe(spec)) and spec["holderIdentity"] != identity:
                 raise LeaseHeld(held.holder, held.run)
-            transitions = int(spec.get("leaseTransitions") or 0) + 1
+            transitions = min(int(spec.get("leaseTransitions") or 0) + 1, MOST_TRANSITIONS)
             fields = {"acquireTime": _micro_time(now), "renewTime": _micro_time(now), "leaseTransitions": transitions}
             lease["spec"] = {"holderIdentity": identity, "leaseDurationSeconds": duration, **fields}
 

@@ -23,6 +23,7 @@ from dashboard.kube.pod_details import (
 )
 
 READ_SECONDS = 10.0  # until a response begins: a page waits for it
+CAUSE_LENGTH = 300  # characters of an error's cause that are shown
 EVENTS = 500  # maximum per pod; the API returns them in no useful order
 
 _POD = "/api/v1/namespaces/{}/pods/{}"
@@ -112,7 +113,7 @@ def _translate_errors(kind: str, container: str = "") -> Iterator[None]:
 
 
 def _translated(error: KubeError, kind: str, container: str) -> PodReadError:
-    cause = str(error)[:300]
+    cause = str(error)[:CAUSE_LENGTH]
     if isinstance(error, Forbidden):
         return PodReadForbidden(f"The dashboard's Role does not let it read {kind}.")
     if not isinstance(error, KubeStatusError):
@@ -124,7 +125,7 @@ def _translated(error: KubeError, kind: str, container: str) -> PodReadError:
             f"There is no log of a {container} before this one: it was not restarted, or the log is gone."
         )
     if error.status == 400 and (starting := _STARTING.search(error.message)):
-        why = starting[1] or starting[0]
+        why = (starting[1] or starting[0])[:CAUSE_LENGTH]
         return ContainerWaiting(f"The container {container} has not started: {why}.")
     if kind == "pods/log":
         return PodReadUnavailable(f"The log can't be had from the pod's node: {cause}")

@@ -38,12 +38,14 @@ class Step(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of the evidence. `words` is its label; a summary keeps the fields with `kept`."""
+    """A field of the evidence. `words` is its label; a summary keeps the fields with `kept`. With a `claim`, a sentence
+    that the field's figure shows to hold or not, each run has a check of it."""
 
     name: str
     words: str
     unit: str = ""
     kept: bool = False
+    claim: str = ""
 
 
 class Claim(Struct, frozen=True):

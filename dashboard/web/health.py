@@ -1,14 +1,16 @@
 """What the dashboard's health server answers: /healthz, /readyz and /metrics."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from dashboard.core.timestamps import seconds
 from dashboard.kube.client import RequestCounter
+from dashboard.runs.verdict import RUNNING, VERDICTS
 from dashboard.web.hub import Hub
 from webserver.health_server import Answer, Answers
 
@@ -16,13 +18,14 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class Probes:
-    """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, and not shutting down."""
+    """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, not shutting down. `demos` are ids."""
 
-    def __init__(self, hub: Hub, requests: RequestCounter | None = None) -> None:
+    def __init__(self, hub: Hub, requests: RequestCounter | None = None, demos: Iterable[str] = ()) -> None:
         self.ready = True
         self._hub = hub
         self._registry = CollectorRegistry()
         self._registry.register(HubCollector(hub))
+        self._registry.register(VerdictCollector(hub, demos))
         if requests:
             self._registry.register(RequestsCollector(requests))
         ProcessCollector(registry=self._registry)
@@ -78,6 +81,33 @@ class HubCollector(Collector):
         if contents and contents["count"] is not None:
             yield GaugeMetricFamily("dashboard_mongodb_documents", "Documents in the collection.", contents["count"])
             yield GaugeMetricFamily("dashboard_mongodb_size_bytes", "Their size.", contents["size_bytes"])
+
+
+class VerdictCollector(Collector):
+    """Exports each demo's last verdict, from the runs that are kept: so it outlives a restart.
+
+    The verdict is a set of states, one series each: the one that holds is 1. All are 0 before a demo's first verdict.
+    """
+
+    def __init__(self, hub: Hub, demos: Iterable[str]) -> None:
+        self._hub = hub
+        self._demos = tuple(demos)
+
+    def collect(self) -> Iterator[Metric]:
+        verdict = GaugeMetricFamily(
+            "dashboard_verdict", "1 for the last verdict of a demo.", labels=["demo", "verdict"]
+        )
+        at = GaugeMetricFamily(
+            "dashboard_verdict_timestamp_seconds", "When the last verdict came, since 1970.", labels=["demo"]
+        )
+        last = {run["demo"]: run for run in reversed(self._hub.view()["runs"]) if run["verdict"] != RUNNING}
+        for demo in self._demos:
+            run = last.get(demo)
+            for each in VERDICTS:
+                verdict.add_metric([demo, each], run is not None and run["verdict"] == each)
+            if run:
+                at.add_metric([demo], seconds(run["ended"] or run["started"]))
+        yield from (verdict, at)
 
 
 class RequestsCollector(Collector):

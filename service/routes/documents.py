@@ -106,7 +106,7 @@ def _identity(identity: str, status: int = 200) -> Response:
 def _large(value: bytes) -> Response:
     """Return an answer that may be large: 503 while too many bytes wait for their clients."""
     channel = request.environ.get("gunicorn.socket")
-    if channel and len(value) > SMALL_ANSWER and not channel.has_room(len(value)):
+    if channel and len(value) > SMALL_ANSWER and not channel.reserve(len(value)):
         raise Unavailable("Too many large answers wait for their clients.")
     return _json(value)
 

@@ -48,6 +48,14 @@ export interface ByHandView {
   watch: string;
 }
 
+/** One claim's own verdict. `name` is the field of the evidence that it is about. */
+export interface CheckView {
+  name: string;
+  claim: string;
+  verdict: "fail" | "inconclusive" | "pass";
+  reason: string | null;
+}
+
 export interface ClaimView {
   name: string;
   uid: string;
@@ -285,6 +293,7 @@ export interface RunView {
   reason: string | null;
   started: string;
   ended: string | null;
+  checks: CheckView[];
   key_figures: string[];
   lines: string[][];
   compared: number | null;
@@ -314,7 +323,7 @@ export interface SourceView {
   error: string | null;
 }
 
-/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. */
+/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. `confidence` says of each demo what its kept runs show together. */
 export interface State {
   epoch: string;
   seq: number;
@@ -330,6 +339,7 @@ export interface State {
   load: LoadView | null;
   run: RunView | null;
   runs: RunRow[];
+  confidence: Record<string, string>;
   lease: LeaseView | null;
   sources: Record<string, SourceView>;
   about: About;

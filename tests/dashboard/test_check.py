@@ -145,6 +145,16 @@ def test_altered_figure_of_the_evidence_is_named(check: Check) -> None:
     assert status == 1 and f"errors is 1, by the records {errors}" in result["differences"]
 
 
+def test_altered_verdict_of_a_claim_is_named(check: Check) -> None:
+    end = numbers(losing(), "End")[0]
+    lost = next(each for each in lines_of(losing())[end]["record"]["checks"] if each["name"] == "lost")
+    assert lost["verdict"] == "fail"
+    before = json.dumps(lost, ensure_ascii=False, separators=(",", ":"))
+    after = json.dumps(lost | {"verdict": "pass"}, ensure_ascii=False, separators=(",", ":"))
+    status, result = check(forged(altered(losing(), end, before, after)))
+    assert status == 1 and "the claim lost is pass, by the records fail" in result["differences"]
+
+
 UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda file: b"",
     "text": lambda file: b"text",

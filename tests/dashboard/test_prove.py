@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -21,6 +23,11 @@ pytestmark = pytest.mark.slow  # starts processes
 LINE = "persistence PASS mode=crash attempted=5120 lost=0 container=a1b2→c3d4"
 
 Json = dict[str, Any]
+DEMOS = [
+    {"id": "persistence", "title": "Persistence", "claim": "It lasts", "evidence": [], "options": [{"name": "mode"}]},
+    {"id": "autoscale", "title": "Autoscaling", "claim": "It scales", "evidence": [], "options": [{"name": "rate"}]},
+]
+STATE = {"about": {"kubernetes_version": "v1.36.3", "namespace": "n", "cluster": "c"}, "mongo": {"version": "7.0.1"}}
 Answer = tuple[int, Any] | None  # None: the connection is closed without an answer
 
 
@@ -40,12 +47,25 @@ class StubDashboard(StubServer):
             "GET /api/runs/r1/report": [(200, {"report": True})],
             "GET /api/runs/r1/report.html": [(200, "<!doctype html>")],
             "GET /api/runs/r1/evidence": [(200, "records")],
+            "GET /api/demos": [(200, DEMOS)],
+            "GET /api/state": [(200, STATE)],
         }
         self.on_request: dict[str, Callable[[], None]] = {}
 
-    def script_run(self, *answers: Json | Answer) -> None:
+    def script_run(self, *answers: Json | Answer, id_: str = "r1") -> None:
         """Script the answers about the run. A run is sent with status 200."""
-        self.scripts["GET /api/runs/r1"] = [(200, each) if isinstance(each, dict) else each for each in answers]
+        self.scripts[f"GET /api/runs/{id_}"] = [(200, each) if isinstance(each, dict) else each for each in answers]
+
+    def script_both(self, persistence: Json | None, autoscale: Json | None) -> None:
+        """Script a run of each demo; None: its start is refused."""
+        runs = {"r1": persistence, "r2": autoscale}
+        refused = (422, {"detail": "Not now."})
+        self.scripts["POST /api/runs"] = [(202, {"id": id_}) if each else refused for id_, each in runs.items()]
+        for id_, each in runs.items():
+            if each:
+                self.script_run(each | {"id": id_}, id_=id_)
+            self.scripts[f"GET /api/runs/{id_}/report"] = [(200, {"report": True})]
+            self.scripts[f"GET /api/runs/{id_}/report.html"] = [(200, "<!doctype html>")]
 
 
 class StubDashboardHandler(StubHandler):
@@ -74,6 +94,11 @@ def dashboard() -> Iterator[StubDashboard]:
         yield stub
 
 
+ENCODINGS = [
+    *({"PYTHONIOENCODING": encoding} for encoding in ("utf-8", "ascii", "cp1252", "latin-1")),
+    {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+]
+
 Start = Callable[..., subprocess.Popen[str]]
 Prove = Callable[..., tuple[int, str, str]]
 
@@ -89,7 +114,8 @@ def start(tmp_path: Path) -> Start:
             env={"PATH": os.environ["PATH"], "PROVE_TOKEN": OPERATOR, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+            errors="replace",
         )
 
     return start
@@ -122,6 +148,153 @@ def test_status_does_not_depend_on_the_terminals_encoding(
     dashboard.script_run(run(), run("pass", line="persistence PASS pod=a→b 😀"))
     status, out, _ = prove(PYTHONIOENCODING=encoding)
     assert status == 0 and f"pod=a{arrow}b" in out
+
+
+@pytest.mark.parametrize("environment", ENCODINGS)
+@pytest.mark.parametrize(("verdict", "expected"), [("pass", 0), ("fail", 1), ("inconclusive", 2)])
+def test_files_and_status_are_the_same_in_every_encoding(
+    prove: Prove, dashboard: StubDashboard, tmp_path: Path, environment: dict[str, str], verdict: str, expected: int
+) -> None:
+    claim = "t1 → a moment 😀"
+    check = {"name": "t1", "claim": claim, "verdict": verdict, "reason": None}
+    entry = {"at": "", "step": "", "text": "… 😀"}
+    ended = run(verdict, line=LINE, reason="a → b … 😀", checks=[check], timeline=[entry])
+    dashboard.script_run(ended)
+    junit, summary = tmp_path / "ü" / "junit.xml", tmp_path / "summary.md"
+    status, out, err = prove("--junit", str(junit), "--summary", str(summary), **environment)
+    assert status == expected and "Traceback" not in err
+    assert out.replace("→", "->") == LINE.replace("→", "->") + "\n"
+    assert "\\U0001f600" in err or "😀" in err, "nothing is lost"
+    assert claim in summary.read_text("utf-8") and claim in junit.read_text("utf-8")
+
+
+def test_help_is_printed_in_every_encoding(start: Start) -> None:
+    for environment in ENCODINGS:
+        process = start("--help", **environment)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0 and "--junit" in out, err
+
+
+@pytest.mark.parametrize("environment", ENCODINGS)
+@pytest.mark.parametrize(("command", "failed"), [(["tools/deploy/prove"], 1), (["make", "prove"], 2)])
+def test_make_prove_runs_every_demo_and_writes_junit(
+    dashboard: StubDashboard, tmp_path: Path, environment: dict[str, str], command: list[str], failed: int
+) -> None:
+    """In a checkout whose `tools.deploy login` prints the stub's address. make's own status for any failure is 2."""
+    for file in ("Makefile", "tools/deploy/prove", "dashboard/prove.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    link = f"dashboard {dashboard.url}/login#{OPERATOR}"
+    python.write_text(f'#!/bin/sh\n[ "$2" = tools.deploy ] && echo "{link}" || exec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    for file in ("requirements.txt", "pyproject.toml", "tools/deploy/venv", ".venv/tools"):  # the last is the newest
+        (tmp_path / file).touch()
+    dashboard.script_both(run("pass", line=LINE), run("fail", line="autoscale FAIL 2→2"))
+    ran = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, timeout=60
+    )
+    assert ran.returncode == failed, ran.stderr
+    lines = ran.stdout.decode(errors="replace").replace("→", "->").splitlines()
+    assert lines == [LINE.replace("→", "->"), "autoscale FAIL 2->2"]
+    assert sorted(path.suffix for path in (tmp_path / "reports").iterdir()) == [
+        ".html", ".html", ".json", ".json", ".xml",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("persistence", "autoscale", "status"),
+    [
+        ("pass", "pass", 0), ("pass", "fail", 1), ("fail", "inconclusive", 1), ("inconclusive", "pass", 2),
+        (None, "pass", 2), (None, "fail", 1), (None, None, 2),
+    ],
+)  # fmt: skip
+def test_all_runs_each_demo_and_ends_with_the_worst_status(
+    prove: Prove, dashboard: StubDashboard, persistence: str | None, autoscale: str | None, status: int
+) -> None:
+    verdicts = {"persistence": persistence, "autoscale": autoscale}
+    dashboard.script_both(*(run(each, line=f"{id_} {each}") if each else None for id_, each in verdicts.items()))
+    ended, out, err = prove(demo="all")
+    assert (ended, out.splitlines()) == (status, [f"{id_} {each}" for id_, each in verdicts.items() if each])
+    assert [body["demo"] for key, body, _ in dashboard.requests if key == "POST /api/runs"] == [*verdicts]
+    assert err.count("Not now.") == [*verdicts.values()].count(None)
+
+
+def test_all_gives_an_option_to_the_demos_that_have_it(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_both(run("pass", line=LINE), run("pass", line=LINE))
+    prove("--mode", "crash", demo="all")
+    given = [body["options"] for key, body, _ in dashboard.requests if key == "POST /api/runs"]
+    assert given == [{"mode": "crash"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "text"),
+    [
+        (None, [], "does not answer"),
+        ((401, {"detail": "Invalid token."}), [], "PROVE_TOKEN"),
+        ((200, []), [], "is not the dashboard"),
+        ((200, DEMOS), ["--colour", "red"], "No demo takes the option colour."),
+    ],
+)
+def test_all_without_a_list_of_demos_has_no_verdict(
+    prove: Prove, dashboard: StubDashboard, tmp_path: Path, answer: Answer, arguments: list[str], text: str
+) -> None:
+    dashboard.scripts["GET /api/demos"] = [answer]
+    junit = tmp_path / "junit.xml"
+    status, out, err = prove("--junit", str(junit), *arguments, demo="all")
+    assert (status, out) == (2, "") and text in err
+    assert ElementTree.parse(junit).getroot().get("errors") == "1"
+
+
+def test_interrupt_ends_all(start: Start, dashboard: StubDashboard) -> None:
+    requested = threading.Event()
+    dashboard.script_both(run(), run("pass", line=LINE))
+    dashboard.on_request["GET /api/runs/r1"] = requested.set
+    ended = run("inconclusive", line="persistence INCONCLUSIVE")
+    dashboard.on_request["DELETE /api/runs/r1"] = lambda: dashboard.script_run(ended)
+    process = start("--url", dashboard.url, demo="all")
+    assert requested.wait(30)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "persistence INCONCLUSIVE\n")
+    assert [key for key, *_ in dashboard.requests].count("POST /api/runs") == 1
+
+
+def test_refused_start_is_an_error_in_the_junit_file(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+    dashboard.scripts["POST /api/runs"] = [(409, {"detail": "A run is going."})]
+    junit = tmp_path / "junit.xml"
+    assert prove("--junit", str(junit))[0] == 2
+    (error,) = ElementTree.parse(junit).getroot().findall("testsuite/testcase/error")
+    assert "A run is going." in error.get("message", "")
+
+
+def test_files_that_cannot_be_written_do_not_change_the_exit_status(
+    prove: Prove, dashboard: StubDashboard, tmp_path: Path
+) -> None:
+    dashboard.script_run(run("fail", line=LINE))
+    status, out, err = prove("--junit", str(tmp_path), "--summary", str(tmp_path))
+    assert (status, out) == (1, f"{LINE}\n") and "could not be written" in err
+
+
+def test_only_a_verdict_makes_the_exit_status_1(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+    files = ("--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md"))
+    dashboard.scripts["GET /api/state"] = [(200, {"about": "?"})]
+    dashboard.script_run(run("pass", line=LINE, checks=[1]))
+    status, _, err = prove(*files)
+    assert status == 0 and "could not be written" in err
+    dashboard.script_run(run("pass", line=LINE, timeline=[1]))
+    status, out, err = prove(*files)
+    assert (status, out) == (2, "") and "Traceback" in err
+
+
+def test_summary_is_appended(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n\n")
+    dashboard.script_both(run("pass", line=LINE), run("fail", line=LINE))
+    prove("--summary", str(summary), demo="all")
+    heads = [line for line in summary.read_text("utf-8").splitlines() if not line or line.startswith(("before", "#"))]
+    assert [head for head in heads if head] == ["before", "### Persistence: PASS", "### Autoscaling: FAIL"]
 
 
 def test_run_is_started_with_the_options_and_the_token(prove: Prove, dashboard: StubDashboard) -> None:

@@ -24,17 +24,16 @@ for target in sys.argv[1:]:
 # {source: reachable targets}
 REACHABLE: dict[str, set[str]] = {
     "flask": {"mongodb"},
-    "dashboard": {"flask", "flask metrics", "mongodb", "crash", "API server"},
+    "dashboard": {"flask", "flask pod", "flask metrics", "mongodb", "crash", "API server"},
     "mongodb": {"mongodb"},
     "other pod": set(),  # in the same namespace, with another label
-    "other namespace": {"flask", "dashboard"},
-    "monitoring": {"flask", "flask metrics", "dashboard", "dashboard metrics"},
+    "other namespace": {"flask", "flask pod", "dashboard"},
+    "monitoring": {"flask", "flask pod", "flask metrics", "dashboard", "dashboard metrics"},
 }
-WORKLOADS = {"flask": "deployment/flask", "dashboard": "deployment/dashboard", "mongodb": "mongodb-0"}
 # Targets that are not tested: a pod's own Service may route to the pod itself, and no policy of ours restricts the
 # egress of other namespaces.
 UNTESTED = {
-    "flask": {"flask", "flask metrics"},
+    "flask": {"flask"},
     "dashboard": {"dashboard", "dashboard metrics"},
     "mongodb": {"crash"},  # in the same pod
     "other namespace": {"API server"},
@@ -57,16 +56,18 @@ def foreign_pods(deployment: Deployment) -> Iterator[dict[str, tuple[str, str]]]
         yield {name: (namespace, "foreign") for name, namespace in places.items()}
     finally:
         deployment.kubectl("--namespace", "flask-mongodb", "delete", "pod", "foreign", "--now", check=False)
-        for namespace in ("foreign", "monitoring"):
-            deployment.kubectl("delete", "namespace", namespace, check=False)
+        deployment.kubectl("delete", "namespace", "foreign", "monitoring", check=False)
 
 
 @pytest.fixture(scope="module")
 def targets(deployment: Deployment) -> dict[str, str]:
-    """The targets' addresses, as {name: host:port}."""
-    flask, dashboard, mongodb = (address(deployment, name) for name in ("flask", "dashboard", "mongodb"))
+    """The targets' addresses, as {name: host:port}. The pods are the first of their kind, the sources the last."""
+    flask, dashboard, mongodb = (
+        pods(deployment, name)[0]["status"]["podIP"] for name in ("flask", "dashboard", "mongodb")
+    )
     return {
         "flask": "flask.flask-mongodb:5000",
+        "flask pod": f"{flask}:5000",
         "flask metrics": f"{flask}:9090",
         "dashboard": "dashboard.flask-mongodb:8080",
         "dashboard metrics": f"{dashboard}:9090",
@@ -83,19 +84,19 @@ def pod(image: str) -> dict[str, Any]:
     }  # fmt: skip
     container = {"name": "foreign", "image": image, "command": ["sleep", "600"], "securityContext": security}
     metadata = {"name": "foreign", "labels": {"app.kubernetes.io/name": "foreign"}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}  # `sleep` as process 1 ignores SIGTERM
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def address(deployment: Deployment, name: str) -> str:
-    found = deployment.get("pods", "--selector", f"app.kubernetes.io/name={name}")["items"][0]
-    return str(found["status"]["podIP"])
+def pods(deployment: Deployment, name: str) -> list[Any]:
+    return list(deployment.get("pods", "--selector", f"app.kubernetes.io/name={name}")["items"])
 
 
 @pytest.mark.parametrize("source", REACHABLE)
 def test_pod_reaches_only_its_allowed_targets(
     source: str, deployment: Deployment, foreign_pods: dict[str, tuple[str, str]], targets: dict[str, str]
 ) -> None:
-    namespace, name = foreign_pods.get(source) or ("flask-mongodb", WORKLOADS[source])
+    namespace, name = foreign_pods.get(source) or ("flask-mongodb", pods(deployment, source)[-1]["metadata"]["name"])
     container = ["--container", "sidecar"] if source == "mongodb" else []
     tested = {key: target for key, target in targets.items() if key not in UNTESTED.get(source, ())}
     command = ["--namespace", namespace, "exec", name, *container, "--", "python", "-c", CONNECT, *tested.values()]

@@ -58,7 +58,7 @@ def test_prove_runs_both_demos_to_pass(deployment: Deployment, record_duration: 
         env=os.environ | {"DASHBOARD_PORT": str(deployment.dashboard_port)},
     )  # fmt: skip
     record_duration("both demos", time.monotonic() - began, BOTH)
-    autoscale, persistence = done.stdout.splitlines()
+    persistence, autoscale = done.stdout.splitlines()
     assert autoscale.startswith("autoscale PASS "), done.stderr
     assert persistence.startswith("persistence PASS "), done.stderr
     assert done.returncode == 0

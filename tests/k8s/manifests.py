@@ -16,7 +16,10 @@ from tools.deploy import secrets
 
 Json = dict[str, Any]
 
-KUSTOMIZATIONS = ("base", *(f"overlays/{each.name}" for each in sorted((CHECKOUT / "k8s" / "overlays").iterdir())))
+OVERLAYS, COMPONENTS = (
+    sorted(f"{kind}/{each.name}" for each in (CHECKOUT / "k8s" / kind).iterdir()) for kind in ("overlays", "components")
+)
+KUSTOMIZATIONS = ("base", *OVERLAYS, *COMPONENTS)
 
 
 def kubectl() -> tuple[str, ...] | None:
@@ -27,9 +30,17 @@ def kubectl() -> tuple[str, ...] | None:
 
 
 def render(kustomization: str, directory: Path) -> str:
-    """Return the kustomization's objects as YAML. The secrets are made in `directory`, not in the checkout."""
+    """Return the kustomization's objects as YAML; a component's with the base's.
+
+    The secrets are made in `directory`, not in the checkout.
+    """
     shutil.copytree(CHECKOUT / "k8s", directory, ignore=shutil.ignore_patterns("secrets"))
     secrets.ensure(directory)
+    if kustomization in COMPONENTS:
+        parts = {"resources": ["../base"], "components": [f"../{kustomization}"]}
+        kustomization = "with-component"
+        (directory / kustomization).mkdir()
+        (directory / kustomization / "kustomization.yaml").write_text(yaml.safe_dump(parts))
     command = (*(kubectl() or ()), "kustomize", str(directory / kustomization))
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -41,8 +52,10 @@ def parse(rendered: str) -> list[Json]:
 def pods(objects: list[Json]) -> Iterator[tuple[str, Json]]:
     """Yield (workload, spec of its pods)."""
     for each in objects:
-        if "template" in each.get("spec", {}):
-            yield f"{each['kind']}/{each['metadata']['name']}", each["spec"]["template"]["spec"]
+        spec = each.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)  # a CronJob's
+        if "template" in spec:
+            yield f"{each['kind']}/{each['metadata']['name']}", spec["template"]["spec"]
 
 
 def containers(objects: list[Json]) -> Iterator[tuple[str, Json]]:

@@ -6,12 +6,15 @@ An exception for the gates covers a whole object. These rules still hold for eac
 import kubernetes_validate
 import pytest
 
+from dashboard.prove import ABORT_SECONDS
+from dashboard.runs.demos.registry import DEMOS
 from tests.k8s.manifests import Json, containers, pods
 from tools.cluster.binary import KUBERNETES
 
 pytestmark = pytest.mark.kubectl
 
 WITHOUT_CPU_LIMIT = {"Deployment/dashboard/dashboard"}
+OPERATOR = "monitoring.coreos.com/"  # kinds that the cluster knows only from the Prometheus operator
 SERVERS = {"Deployment/flask/flask", "Deployment/dashboard/dashboard", "StatefulSet/mongodb/mongod"}
 
 
@@ -23,7 +26,8 @@ def test_objects_meet_the_schemas_of_the_embedded_clusters_version(objects: list
     version = ".".join(KUBERNETES.version.removeprefix("v").split(".")[:2])
     assert len(objects) > 20
     for each in objects:
-        kubernetes_validate.validate(each, version, strict=True)
+        if not each["apiVersion"].startswith(OPERATOR):  # test_alerts.py has those
+            kubernetes_validate.validate(each, version, strict=True)
 
 
 def test_containers_have_requests_and_limits_of_cpu_memory_and_disk(objects: list[Json]) -> None:
@@ -69,6 +73,26 @@ def test_only_pods_whose_account_has_a_role_get_a_token(objects: list[Json]) -> 
     for name, pod in pods(objects):
         used = pod.get("serviceAccountName") in with_role
         assert pod.get("automountServiceAccountToken", True) is used, name
+
+
+def test_programs_of_a_cronjob_are_bounded_and_never_repeated(objects: list[Json]) -> None:
+    for each in of_kind(objects, "CronJob"):
+        spec, job = each["spec"], each["spec"]["jobTemplate"]["spec"]
+        assert (spec["concurrencyPolicy"], job["backoffLimit"]) == ("Forbid", 0)
+        assert job["template"]["spec"]["restartPolicy"] == "Never"
+        assert spec["startingDeadlineSeconds"] < 86_400
+        assert job["activeDeadlineSeconds"] > sum(demo.limits["deadline"] for demo in DEMOS.values()) + ABORT_SECONDS
+        assert job["template"]["spec"]["terminationGracePeriodSeconds"] > ABORT_SECONDS
+        assert {spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]} <= {1, 2, 3}
+
+
+def test_every_pod_has_a_policy_and_the_nightly_one_reaches_the_dashboard_only(objects: list[Json]) -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(objects, "NetworkPolicy")}
+    assert {name.partition("/")[2] for name, _ in pods(objects)} <= policies.keys()
+    if of_kind(objects, "CronJob"):
+        (arrow,) = policies["prove"]["egress"]
+        assert arrow["to"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "dashboard"}}}]
+        assert policies["prove"].get("ingress") is None and "Ingress" in policies["prove"]["policyTypes"]
 
 
 def test_servers_have_all_probes(objects: list[Json]) -> None:

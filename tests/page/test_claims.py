@@ -76,6 +76,9 @@ def test_second_run_makes_a_labelled_trend(dashboard: MockProcess, visit: Visit)
         "aria-label", re.compile(r"last 2 runs, oldest first: PASS, down 2\.9\ss; PASS, down 3\.3\ss")
     )
     expect(trend.locator("[data-tone=good]")).to_have_count(2)
+    together = "2 of 2 passed: with 95 % confidence fewer than 78 % of such runs fail."
+    expect(claim(page, "persistence").get_by_text(together)).to_be_visible()
+    expect(claim(page, "autoscale").locator(".claim-confidence")).to_have_count(0)
 
 
 def test_active_run_shows_its_step_and_can_be_aborted(slow: MockProcess, visit: Visit) -> None:

@@ -71,6 +71,17 @@ def expect_verdict(found: Locator, verdict: str) -> None:
     expect(found).to_have_attribute("data-verdict", verdict, timeout=RUN_MS)
 
 
+@pytest.mark.parametrize(("entered", "sent"), [("", {}), ("62.5", {"rate": 62.5}), ("0", {})])
+def test_number_that_was_entered_is_the_runs_option(
+    running: MockProcess, visit: Visit, entered: str, sent: dict[str, float]
+) -> None:
+    page = visit(at=running)
+    card(page, "autoscale").get_by_role("spinbutton").fill(entered)
+    with page.expect_request("**/api/runs") as request:
+        start_run(page, "autoscale")
+    assert request.value.post_data_json == {"demo": "autoscale", "options": sent}
+
+
 def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard)
     expect(card(page)).to_have_attribute("data-verdict", "")

@@ -46,8 +46,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     channel = environ["gunicorn.socket"]
     if channel.framing.is_cut:
         return _respond(start_response, "413 Content Too Large", b"")
-    if not channel.has_room(size):
+    if not channel.reserve(size):
         return _respond(start_response, "503 Service Unavailable", b"")
+    if path == "/late":
+        time.sleep(0.1)  # for others to begin meanwhile
     return _respond(start_response, "200 OK", environ["wsgi.input"].read() or b"x" * size)
 
 

@@ -208,6 +208,18 @@ def test_stream_waits_for_its_client(server: WebServerProcess) -> None:
 
 
 @pytest.mark.parametrize("server", [{"sending": 8_000_000}], indirect=True)
+def test_large_answer_is_whole_or_503_however_many_begin_at_once(server: WebServerProcess) -> None:
+    clients = [server.connect(SO_RCVBUF=4096) for _ in range(4)]
+    for client in clients:
+        client.sendall(b"GET /late?3000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answers = [b"".join(iter(lambda client=client: client.recv(1 << 16), b"")) for client in clients]
+    lengths = [len(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
+    assert sorted(lengths) == [0, 0, 3_000_000, 3_000_000]
+    assert [b" 503 " in answer for answer in answers] == [length == 0 for length in lengths]
+    assert server.request(path="/?7900000")[0] == 200, "everything is given back"
+
+
+@pytest.mark.parametrize("server", [{"sending": 8_000_000}], indirect=True)
 def test_pending_responses_are_limited_in_bytes(server: WebServerProcess) -> None:
     clients = [server.connect(SO_RCVBUF=4096) for _ in range(3)]
     for client in clients:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools.cluster import cgroups, lifecycle
+from tools.cluster import cgroups, host, lifecycle
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
 
@@ -18,7 +18,7 @@ DEFAULT_FORWARDS = (("SERVICE_PORT", 5000, FLASK), ("DASHBOARD_PORT", 8080, DASH
 
 def main() -> int:
     options = _parse()
-    os.umask(0o022)  # container users read the files that are made here; keys get their own mode
+    host.adopt_defaults()
     instance = _instance(options)
     try:
         return _execute(options.command, instance, options)

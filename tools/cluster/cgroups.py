@@ -1,6 +1,7 @@
 """The instance's subtree of the host's cgroups, version 1 or 2: its only trace outside its namespaces."""
 
 import contextlib
+import errno
 import os
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 MOST_CORES = 100  # cpu.weight ends at 10,000, and each core counts as 100
 NODE = "node"  # the leaf of the node's programs: version 2 allows no processes in a group that has child groups
+PROCESSES = "processes"  # the leaf of a container's other processes
 
 
 def version(root: Path = ROOT) -> int:
@@ -75,6 +77,28 @@ def _set_weight(setting: Path, core: int) -> None:
 
 
 def _delegate(group: Path) -> None:
+    """Enable the controllers of pods for the group's children.
+
+    In a container with a cgroup namespace of its own, the root of the tree has the container's processes. Version 2
+    enables no controller below a group with processes, so they move into a leaf.
+    """
     controllers = (group / "cgroup.controllers").read_text().split()
-    wanted = [c for c in controllers if c in {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"}]
-    (group / "cgroup.subtree_control").write_text(" ".join(f"+{c}" for c in wanted))
+    wanted = " ".join(f"+{c}" for c in controllers if c in {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"})
+    try:
+        _write(group / "cgroup.subtree_control", wanted)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        _move_processes(group, group / PROCESSES)
+        _write(group / "cgroup.subtree_control", wanted)
+
+
+def _move_processes(group: Path, leaf: Path) -> None:
+    leaf.mkdir(exist_ok=True)
+    for pid in (group / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            _write(leaf / "cgroup.procs", pid)
+
+
+def _write(setting: Path, value: str) -> None:
+    setting.write_text(value)

@@ -1,4 +1,7 @@
-"""Requirements on the host: root, disk, memory, ports, packages, kernel modules. Checked before anything is started."""
+"""Requirements on the host: root, processor, cgroups, inotify, disk, memory, ports, packages, kernel modules.
+
+Checked before anything is started. Imports the standard library only, since nothing is installed yet.
+"""
 
 import contextlib
 import os
@@ -8,13 +11,16 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tools.cluster import cgroups
 from tools.cluster.errors import HostError
-from tools.cluster.instance import cache_directory, exclusively
+from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
 GIB = 1 << 30
 DISK_FOR_BUILD = 10 * GIB
 DISK_FOR_RUN = 2 * GIB
 MEMORY = 4 * GIB
+ROOT_USER = 0
+INOTIFY_INSTANCES = 32  # used by the programs of a node with its pods: 28
 
 # Installed on the host: {command: Debian package}
 TOOLS = {
@@ -39,6 +45,49 @@ def require_root() -> None:
         raise HostError(
             "The embedded cluster needs root (namespaces, mounts, cgroups): run it as root, or use CLUSTER=minikube."
         )
+
+
+def require_visible() -> None:
+    """Raise HostError if the node's own mounts would hide the checkout."""
+    if CHECKOUT.is_relative_to("/run") or CHECKOUT.is_relative_to("/var/log"):
+        raise HostError(f"The node cannot see {CHECKOUT} below its own tmpfs: move the checkout elsewhere.")
+
+
+def require_avx(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
+    """Raise HostError if the processor lacks the instructions that MongoDB is built with: it would end by SIGILL."""
+    flags = {flag for line in cpuinfo.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
+    if "avx" not in flags:
+        raise HostError(
+            "The processor has no AVX, which MongoDB needs: use a machine that has it (for a virtual machine, "
+            "another processor model, such as the host's own)."
+        )
+
+
+def require_cgroups(root: Path = cgroups.ROOT) -> None:
+    """Raise HostError if the node could not make groups, as in a container without privileges."""
+    if not os.access(root, os.W_OK):
+        raise HostError(f"{root} cannot be written: in a container, run it with --privileged.")
+
+
+def require_inotify(setting: Path = Path("/proc/sys/fs/inotify/max_user_instances"), used: int | None = None) -> None:
+    """Raise HostError if root has too few inotify instances left: the kubelet would fail with "too many open files"."""
+    most = int(setting.read_text())
+    used = inotify_instances() if used is None else used
+    if most - used < INOTIFY_INSTANCES:
+        raise HostError(
+            f"{used} of {most} inotify instances are in use and {INOTIFY_INSTANCES} more are needed: "
+            f"run `sysctl fs.inotify.max_user_instances={2 * most + INOTIFY_INSTANCES}`."
+        )
+
+
+def inotify_instances(proc: Path = Path("/proc")) -> int:
+    """Return how many inotify instances root's processes have open."""
+    count = 0
+    for directory in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # the process has just ended
+            if directory.stat().st_uid == ROOT_USER:
+                count += sum(os.readlink(link) == "anon_inode:inotify" for link in (directory / "fd").iterdir())
+    return count
 
 
 def require_room(directory: Path, building: bool) -> None:
@@ -106,11 +155,12 @@ def apt_update() -> None:
 
 
 def missing_tools(tools: dict[str, str]) -> list[str]:
-    """Return the packages of the commands that are not installed. `tools` is {command: package}."""
+    """Return the packages of the commands that are not installed. `tools` is {command, or path of a file: package}."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return [
         package
-        for command, package in tools.items()
-        if not shutil.which(command, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        for tool, package in tools.items()
+        if not (Path(tool).exists() if tool.startswith("/") else shutil.which(tool, path=path))
     ]
 
 
@@ -141,6 +191,12 @@ def _unpack_runtime(directory: Path) -> None:
     (partial / "complete").touch()
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
+
+
+def adopt_defaults() -> None:
+    """Give this process and its children what they rely on, whatever the shell's umask and HOME are."""
+    os.umask(0o022)  # container users read what is made here; secrets get their own mode
+    os.environ.setdefault("HOME", str(Path.home()))  # kubectl's and buildah's
 
 
 def load_modules() -> None:

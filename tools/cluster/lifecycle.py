@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tools.cluster import binary, cgroups, host, pki, programs
-from tools.cluster.errors import ClusterError, HostError, StartError
+from tools.cluster.errors import ClusterError, StartError
 from tools.cluster.instance import CHECKOUT, Instance, exclusively
+from tools.cluster.patience import patient
 
 NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 STOP_LIMIT = 25.0  # seconds; over the node's own STOP_LIMIT for its programs, 12 s
@@ -53,10 +54,7 @@ def up(instance: Instance, say: Say) -> None:
 
 
 def check(instance: Instance) -> None:
-    """Raise HostError for what would fail `up` later: the checkout's place, disk, memory, a taken port."""
-    if CHECKOUT.is_relative_to("/run") or CHECKOUT.is_relative_to("/var/log"):
-        raise HostError(f"The node cannot see {CHECKOUT} below its own tmpfs: move the checkout elsewhere.")
-    host.require_room(instance.directory, building=binary.cached(binary.KUBERNETES) is None)
+    """Raise HostError if a port is taken that `up` needs."""
     if running_pid(instance) is None:
         for listener in _listen(instance).values():
             listener.close()
@@ -85,7 +83,7 @@ def enforce_network_policies(instance: Instance, say: Say) -> None:
             say("building kube-router, which enforces the network policies (2 minutes, once; the deployment is up)")
         built = binary.ensure(binary.KUBE_ROUTER, instance.logs / "build.log", say)
         _place(built / "kube-router", instance.state / "bin" / "kube-router")  # the node starts it
-        deadline = time.monotonic() + POLICY_LIMIT
+        deadline = time.monotonic() + patient(POLICY_LIMIT)
         while not _enforces_policies(instance):
             if time.monotonic() > deadline:
                 raise StartError(f"The network policies are not enforced.\n{_tail(instance.logs, 'kube-router')}")
@@ -159,9 +157,14 @@ def _on_node(
 
 def _enforces_policies(instance: Instance) -> bool:
     health = f"http://127.0.0.1:{programs.KUBE_ROUTER_HEALTH_PORT}/healthz"
-    script = f"import urllib.request; urllib.request.urlopen({health!r}, timeout=2)"
     enter = ("nsenter", "--target", str(node_pid(instance)), "--net", "--")
-    return subprocess.run((*enter, sys.executable, "-c", script), capture_output=True).returncode == 0
+    return subprocess.run((*enter, sys.executable, "-c", direct_request(health)), capture_output=True).returncode == 0
+
+
+def direct_request(url: str) -> str:
+    """Return a Python script that fails unless a URL is answered. It asks past the environment's proxy. Pure."""
+    opener = "urllib.request.build_opener(urllib.request.ProxyHandler({}))"
+    return f"import urllib.request; {opener}.open({url!r}, timeout=2)"
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:

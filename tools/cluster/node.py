@@ -24,6 +24,7 @@ from tools.cluster import programs
 from tools.cluster.errors import StartError
 from tools.cluster.images import pause_image
 from tools.cluster.instance import API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+from tools.cluster.patience import patient
 from tools.cluster.programs import BIN, PKI, Program
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -93,14 +94,15 @@ class Node:
 
     def wait_for(self, name: str, condition: Callable[[], bool]) -> None:
         """Wait until `condition()`. Raise StartError at START_LIMIT, on SIGTERM, or if a program ends meanwhile."""
-        deadline = time.monotonic() + START_LIMIT
+        limit = patient(START_LIMIT)
+        deadline = time.monotonic() + limit
         while not condition():
             if ended := self.reap():
                 raise StartError(f"{ended[0].name}: it ended during the start")
             if self.stopping:
                 raise StartError(f"{name}: stopped during the start")
             if time.monotonic() > deadline:
-                raise StartError(f"{name}: not ready after {START_LIMIT:.0f} s")
+                raise StartError(f"{name}: not ready after {limit:.0f} s")
             time.sleep(0.1)
 
     def supervise(self) -> None:

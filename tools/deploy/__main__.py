@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
+from tools.cluster import host
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
 from tools.deploy import images, rollout, rotation, secrets, target
@@ -16,7 +18,7 @@ from tools.deploy import images, rollout, rotation, secrets, target
 
 def main() -> int:
     options = _parse()
-    os.umask(0o022)  # container users read what is made here; secrets get their own mode
+    host.adopt_defaults()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the image build ends too
     try:
         COMMANDS[options.command](options)
@@ -56,6 +58,8 @@ def up(options: argparse.Namespace) -> None:
         rollout.wait_for_answer(url)
     print(f"service {service_url()}")
     login(options)
+    if proxied := loopback_proxy():
+        print(f"curl sends even these addresses to {proxied}: `export no_proxy=localhost,127.0.0.1` prevents that")
 
 
 def rotate(options: argparse.Namespace) -> None:
@@ -134,6 +138,13 @@ COMMANDS = {
     "down": down,
     "clean": clean,
 }
+
+
+def loopback_proxy() -> str | None:
+    """Return the proxy that the environment gives clients for this machine's own addresses, or None."""
+    hosts = ("localhost", "127.0.0.1")
+    excluded = all(urllib.request.proxy_bypass(host) for host in hosts)
+    return None if excluded else urllib.request.getproxies().get("http")
 
 
 def service_url() -> str:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,10 +24,17 @@ PYTHON_IMAGE = "python:3.13-slim-trixie"
 MONGO_IMAGE = "mongo:7.0"
 BASE_STAND_IN = "localhost/python-stand-in:3.13-trixie"
 MONGO_STAND_IN = "localhost/mongod-stand-in:6.0.5"
+BUILD_IMAGE = "localhost/python-build:latest"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian's bundle: of this machine, and in the images
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 STAND_IN_PACKAGES = "ca-certificates,python3-venv,libcurl4t64"
 UNSHIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 VERSION = "0.1.0"  # the tag that k8s/base names
-BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}  # {command: Debian package}
+DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"  # Ubuntu has them as a package
+BOOTSTRAP = {"mmdebstrap": "mmdebstrap", DEBIAN_KEYS: "debian-archive-keyring"}  # {command or file: Debian package}
+# buildah looks for netavark before each build, even one on the host's network. Debian only recommends it.
+BUILDAH = {"buildah": "buildah", "newuidmap": "uidmap", "/usr/lib/podman/netavark": "netavark"}
+TAIL = 12  # lines of a failed command's output
 KEPT = 3  # archives of each image, so that a return to an earlier commit builds nothing
 
 # {image: its Dockerfile, then the directories that it copies}
@@ -82,7 +89,9 @@ def _build(images: list[Image], say: Say) -> None:
             _build_mongo(builder, image, say)
             continue
         dockerfile = CHECKOUT / SOURCES[image.name][0]
-        builder.build(dockerfile, CHECKOUT, image, {"PYTHON_IMAGE": builder.python_image(say)})
+        python = builder.python_image(say)
+        arguments = {"PYTHON_IMAGE": python, "BUILD_IMAGE": _build_image(builder, python)}
+        builder.build(dockerfile, CHECKOUT, image, arguments)
         _delete_old(image)
 
 
@@ -100,7 +109,7 @@ def tools() -> list[str]:
     """Return the Debian packages that a build still needs."""
     if docker_answers():
         return []
-    return host.missing_tools({"buildah": "buildah", "newuidmap": "uidmap"} | BOOTSTRAP)
+    return host.missing_tools(BUILDAH | BOOTSTRAP)
 
 
 @cache
@@ -114,9 +123,14 @@ class Docker:
     """Builder that uses a Docker engine."""
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
-        naming = ("--file", str(dockerfile), "--tag", image.reference)
-        _run("docker", "build", "--quiet", *naming, *_flags(arguments), str(context))
+        self.make(dockerfile, context, image.reference, arguments)
         self._save(image)
+
+    def make(self, dockerfile: Path, context: Path, reference: str, arguments: dict[str, str]) -> None:
+        """Build an image that gets no archive."""
+        naming = ("--file", str(dockerfile), "--tag", reference)
+        # Unlike buildah, Docker does not hand the environment's proxies in by itself.
+        _run("docker", "build", "--quiet", *naming, *_flags(arguments | proxies(os.environ)), str(context))
 
     def fetch(self, image: Image) -> bool:
         """Pull an official image. Return False if no registry answers."""
@@ -157,13 +171,14 @@ class Buildah:
         _run(*self.command, "rm", "--all")  # containers of an interrupted build
 
     def build(self, dockerfile: Path, context: Path, image: Image, arguments: dict[str, str]) -> None:
-        naming = ("--file", str(dockerfile), "--tag", image.reference)
-        isolation = ("--isolation", "chroot", "--network", "host")
-        with tempfile.TemporaryDirectory() as directory:
-            volumes = _pip_volumes(Path(directory))
-            options = (*isolation, "--layers", *volumes, *naming, *_flags(arguments))
-            _run(*self.command, "bud", "--quiet", *options, str(context))
+        self.make(dockerfile, context, image.reference, arguments)
         self._save(image)
+
+    def make(self, dockerfile: Path, context: Path, reference: str, arguments: dict[str, str]) -> None:
+        """Build an image that gets no archive."""
+        naming = ("--file", str(dockerfile), "--tag", reference)
+        isolation = ("--isolation", "chroot", "--network", "host")
+        _run(*self.command, "bud", "--quiet", "--layers", *isolation, *naming, *_flags(arguments), str(context))
 
     def fetch(self, image: Image) -> bool:
         """Pull an official image. Return False if no registry answers."""
@@ -186,8 +201,9 @@ class Buildah:
     def stand_in(self, say: Say) -> str:
         if not _succeeds(*self.command, "inspect", "--type", "image", BASE_STAND_IN):
             with _bootstrapped(say) as root:
-                (root.parent / "Dockerfile").write_text(f"FROM scratch\nADD {root.name} /\n")
-                _run(*self.command, "bud", "--quiet", "--tag", BASE_STAND_IN, str(root.parent))
+                dockerfile = root.parent / "Dockerfile"
+                dockerfile.write_text(f"FROM scratch\nADD {root.name} /\n")
+                self.make(dockerfile, root.parent, BASE_STAND_IN, {})
         return BASE_STAND_IN
 
     def _save(self, image: Image) -> None:
@@ -250,20 +266,43 @@ def _delete_old(image: Image) -> None:
         archive.unlink()
 
 
-def _pip_volumes(directory: Path) -> list[str]:
-    """Return the volumes that give pip in the build this machine's package index and certificate authority."""
-    settings = ["[global]"]
-    volumes = []
+def _build_image(builder: Docker | Buildah, python: str) -> str:
+    """Return the image that the builds start from: `python` with this machine's own authorities and pip settings."""
+    settings = _pip_settings()
+    with tempfile.TemporaryDirectory() as directory:
+        context = Path(directory)
+        lines = [f"FROM {python}", "COPY pip.conf /etc/pip.conf"]
+        if (authorities := Path(settings.pop("cert", AUTHORITIES))).exists():
+            shutil.copy(authorities, context / "authorities.crt")
+            lines.append(f"COPY authorities.crt {AUTHORITIES}")
+            settings["cert"] = AUTHORITIES
+        (context / "pip.conf").write_text(pip_configuration(settings))
+        for file in context.iterdir():
+            os.utime(file, (0, 0))  # the builders' caches compare times
+        (context / "Dockerfile").write_text("\n".join(lines) + "\n")
+        builder.make(context / "Dockerfile", context, BUILD_IMAGE, {})
+    return BUILD_IMAGE
+
+
+def _pip_settings() -> dict[str, str]:
+    """Return this machine's package index and bundle of certificate authorities, as far as pip was given any."""
+    found = {}
     for key in ("index-url", "extra-index-url", "cert"):
-        value = subprocess.run(
-            (sys.executable, "-m", "pip", "config", "get", f"global.{key}"), capture_output=True, text=True
-        ).stdout.strip() or os.environ.get(f"PIP_{key.replace('-', '_').upper()}", "")
-        if value:
-            settings.append(f"{key} = {value}")
-        if value and key == "cert":
-            volumes += ["--volume", f"{Path(value).resolve()}:{value}:ro"]
-    (directory / "pip.conf").write_text("\n".join(settings) + "\n")
-    return [*volumes, "--volume", f"{directory / 'pip.conf'}:/etc/pip.conf:ro"]
+        command = (sys.executable, "-m", "pip", "config", "get", f"global.{key}")
+        value = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        if value := value or os.environ.get(f"PIP_{key.replace('-', '_').upper()}", ""):
+            found[key] = value
+    return found
+
+
+def pip_configuration(settings: dict[str, str]) -> str:
+    """Return the text of a pip.conf. Pure."""
+    return "".join(["[global]\n", *(f"{key} = {value}\n" for key, value in settings.items())])
+
+
+def proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxies among the variables of an environment. Pure."""
+    return {name: value for name, value in environment.items() if name.lower() in PROXIES and value}
 
 
 def _flags(arguments: dict[str, str]) -> list[str]:
@@ -280,11 +319,17 @@ def _place(source: Path, target: Path) -> None:
 
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        tail = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise ClusterError(
-            f"`{' '.join(command[:1])} …` failed with status {done.returncode}. Fix the error and retry:\n{tail}"
-        )
+    if done.returncode == 0:
+        return
+    output = (done.stderr or done.stdout).strip()
+    log = cache_directory() / "images.log"  # the reason may stand far above the end
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"{done.stdout}\n{done.stderr}")
+    tail = "\n".join(f"  {line}" for line in output.splitlines()[-TAIL:])
+    raise ClusterError(
+        f"`{' '.join(command[:1])} …` failed with status {done.returncode}. Fix the error and retry. "
+        f"The end of {log}:\n{tail}"
+    )
 
 
 def _succeeds(*command: str) -> bool:

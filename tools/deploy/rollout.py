@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
+from tools.cluster.patience import patient
 
 NAMESPACE = "flask-mongodb"
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
@@ -78,6 +79,7 @@ def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
 def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) -> None:
     """Wait for the autoscaler's first CPU figure, which needs two metrics samples and a sync. Raise ClusterError."""
     say("waiting for the autoscaler's first CPU figure (half a minute)")
+    limit = patient(limit)
     deadline = time.monotonic() + limit
     while not all(has_figure(item) for item in _get(kubectl, "hpa")):
         if time.monotonic() > deadline:
@@ -90,6 +92,7 @@ def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) ->
 
 def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     """Wait until every Deployment and StatefulSet runs its latest spec. Raise ClusterError after `limit` seconds."""
+    limit = patient(limit)
     deadline = time.monotonic() + limit
     said: list[str] = []
     while True:
@@ -117,6 +120,7 @@ def wait_for_answer(url: str, limit: float = 30.0) -> None:
     A pod is Ready a moment before the rules that lead to it are in place on its node.
     """
     address = urlsplit(url)
+    limit = patient(limit)
     deadline = time.monotonic() + limit
     while True:
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)  # past any proxy
@@ -170,6 +174,8 @@ def obstacles(objects: list[dict[str, Any]]) -> list[str]:
             kind, value = condition["type"], condition["status"]
             if (kind, value) in (("ReplicaFailure", "True"), ("PodScheduled", "False")):
                 lines.append(f"{name}: {condition.get('message') or condition.get('reason')}")
+        if status.get("phase") == "Failed":
+            continue  # a Job's pod, or an evicted one: nothing waits for it
         for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
             state = container["state"].get("waiting") or container["state"].get("terminated") or {}
             if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from tools.cluster.errors import ClusterError
+from tools.cluster.patience import patient
 from tools.deploy.rollout import NAMESPACE
 
 LIMIT = 150.0  # seconds; the kubelet renews a mounted Secret within about 90
@@ -21,6 +22,7 @@ def wait_until_dropped(kubectl: tuple[str, ...], users: set[str], say: Say, limi
     here = (*kubectl, "--namespace", NAMESPACE)
     # A changed pod makes the kubelet renew its mounted Secrets now.
     _run(*here, "annotate", *PODS, "--overwrite", f"secrets-renewed={time.time():.0f}")
+    limit = patient(limit)
     deadline = time.monotonic() + limit
     while not users <= dropped(_run(*here, "logs", *PODS[1:], "--container", "sidecar", "--tail=-1")):
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ from typing import Protocol
 from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
-from tools.deploy import images
+from tools.deploy import images, preflight
 from tools.deploy.images import Image
 
 EXTERNAL = ("minikube", "kind", "current")
@@ -97,7 +97,7 @@ class Embedded:
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 
     def check(self) -> None:
-        host.require_root()
+        preflight.check(self.directory)
         lifecycle.check(self.instance)
 
     def install(self, packages: list[str], say: Say) -> None:

@@ -55,6 +55,7 @@ class Recorder:
                 reason=run["reason"],
                 line=run["line"],
                 evidence=run["evidence"],
+                checks=run["checks"],
             )
 
 

@@ -44,13 +44,17 @@ class Stopped(Record, frozen=True):
 
 
 class End(Record, frozen=True, kw_only=True):
-    """The last record: the verdict, and the number of records before this one by type. `left_out` is the number of
-    records that there was no room for: then the verdict can't be recomputed. `sha256` is that of all lines before."""
+    """The last record: the verdict with those of the single claims, and the number of records before it by type.
+
+    `left_out` is the number of records that there was no room for: then the verdict can't be recomputed. `sha256` is
+    that of all lines before.
+    """
 
     verdict: str
     reason: str | None
     line: str
     evidence: Json
+    checks: list[Json]
     counts: dict[str, int]
     left_out: int
     sha256: str

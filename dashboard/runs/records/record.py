@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from dashboard.core.quantity import LARGEST_SAFE_INTEGER
 from dashboard.core.timestamps import RFC3339
-from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict
+from dashboard.runs.verdict import FAIL, INCONCLUSIVE, RUNNING, Verdict, checks
 
 if TYPE_CHECKING:
     from dashboard.runs.demo import Demo
@@ -36,7 +36,8 @@ class Run:
         self.verdict = RUNNING
         self.evidence: Json = {}  # replaced, never changed in place
         self.evidence_file: Json | None = None  # about the file, once there is one
-        self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None} | words_of(None, {})
+        self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None, "checks": []}
+        self._ends |= words_of(None, {})
         self._steps: dict[str, Json] = {
             step.id: {
                 "id": step.id,
@@ -88,14 +89,16 @@ class Run:
         self.evidence = verdict.evidence
         self._ends = self._ends | {"line": verdict.line, "reason": verdict.reason, "ended": at}
         self._ends |= words_of(self.demo, verdict.evidence)
+        self._ends["checks"] = checks_of(self.demo, verdict)
         del self._timeline[ENTRIES - 1 :]
         self._note(at, f"{verdict.verdict.upper()}{f': {verdict.reason}' if verdict.reason else ''}")
         self.verdict = verdict.verdict
 
     def to_json(self) -> Json:
         """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,
-        key_figures, lines, compared, steps: [{id, title, state, started, ended, text}], evidence,
-        evidence_file: {bytes, sha256, kept, why} or None, timeline: [{at, step, text}]}."""
+        checks: [{name, claim, verdict, reason}], key_figures, lines, compared,
+        steps: [{id, title, state, started, ended, text}], evidence, evidence_file: {bytes, sha256, kept, why} or None,
+        timeline: [{at, step, text}]}."""
         return {
             "id": self.id,
             "demo": self.demo.id,
@@ -143,6 +146,13 @@ class KeptEntry(Struct):
     step: Text | None = None
 
 
+class KeptCheck(Struct):
+    name: Text
+    claim: Text
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: Text | None = None
+
+
 class KeptObligation(Struct):
     what: Text
     since: Timestamp
@@ -177,6 +187,7 @@ class KeptRun(Struct):
     evidence_file: KeptFile | None = None
     figures: dict[str, Any] = {}
     owed: KeptObligation | None = None
+    checks: Annotated[list[KeptCheck], Meta(max_length=100)] = []
     key_figures: Texts = []
     lines: Annotated[list[Texts], Meta(max_length=100)] = []
     compared: float | None = None
@@ -224,6 +235,11 @@ def summary(run: Json, demo: "Demo | None") -> Json:
 
 def _figure(value: object) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def checks_of(demo: "Demo", verdict: Verdict) -> list[Json]:
+    """Return the verdict of each of the demo's claims: [{name, claim, verdict, reason}]."""
+    return checks([(field.name, field.claim) for field in demo.evidence if field.claim], verdict)
 
 
 def words_of(demo: "Demo | None", evidence: Json) -> Json:

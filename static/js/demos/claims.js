@@ -35,7 +35,7 @@ function claim(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
       <h2 id="claim-${id}">${demo.claim}</h2>
       <p class="claim-verdict" role="status">${icon(name)}<span class="visually-hidden">${title}: </span><strong>${word}</strong></p>
       <p class="claim-figures">${figures(demo, run, isOperator, blockedReason(state), now)}</p>
-      ${reason(run)} ${trend(state.runs, demo)}
+      ${reason(run)} ${confidence(state, demo)} ${trend(state.runs, demo)}
       <p class="claim-button">${isOperator ? button(control, demo, state, run) : nothing}</p>
       ${control.problem()}
     </article>`;
@@ -69,6 +69,12 @@ function reason(/** @type {contract.RunView} */ run) {
   const obligation = run && unmetObligation(run);
   const text = obligation ? obligationText(obligation) : run?.reason;
   return text ? html`<p class="claim-reason">${text}</p>` : nothing;
+}
+
+// What the demo's kept runs show together. The server has the arithmetic.
+function confidence(/** @type {contract.State} */ state, /** @type {contract.DemoView} */ { id }) {
+  const text = state.confidence?.[id];
+  return text ? html`<p class="claim-confidence text-muted">${text}</p>` : nothing;
 }
 
 function trend(/** @type {contract.RunRow[]} */ runs, /** @type {contract.DemoView} */ { id, title, comparison }) {

@@ -3,7 +3,7 @@
 import { html, nothing, repeat } from "../lib/vendor.js";
 import { address } from "../lib/address.js";
 import { keepFocus } from "../lib/focus.js";
-import { formatElapsed, timeOfDay } from "../lib/format.js";
+import { count, formatElapsed, timeOfDay } from "../lib/format.js";
 import { icon, status } from "../lib/icons.js";
 import { RunControl } from "./runControl.js";
 import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
@@ -54,16 +54,32 @@ function idleControls(control, { demo, chosen, isOperator }, state, run) {
   const offered = isOperator && !reason;
   return html`${reason ? html`<p class="text-muted">${reason}</p>` : nothing}
     ${isOperator || reason ? nothing : html`<p class="text-muted">A viewer watches; an operator starts it.</p>`}
-    ${offered ? demo.options.map((option) => optionChoice(demo, option, chosen, state.about)) : nothing}
+    ${offered ? demo.options.map((option) => optionInput(demo, option, chosen, state.about)) : nothing}
     ${offered || run ? html`<p class="buttons">
       ${offered ? control.startButton(run ? "Run again" : "Run", () => runOptions(demo, chosen, state.about)) : nothing} ${run ? reports(run) : nothing}
     </p>` : nothing}`;
 }
 
-// The chosen value of each option that has more than one.
+// The chosen value of each option that has more than one. A number that was not entered is left to the run.
 function runOptions(/** @type {contract.DemoView} */ demo, chosen, /** @type {contract.About} */ about) {
-  const open = demo.options.filter((option) => choices(option, about).length > 1);
+  const open = demo.options.filter((option) => choices(option, about).length > 1 || (isNumber(option) && chosen[option.name] > 0));
   return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
+}
+
+function isNumber(option) {
+  return !option.choices;
+}
+
+function optionInput(/** @type {contract.DemoView} */ demo, option, chosen, /** @type {contract.About} */ about) {
+  return isNumber(option) ? optionNumber(option, chosen) : optionChoice(demo, option, chosen, about);
+}
+
+function optionNumber(option, chosen) {
+  const { name, min, max, unit } = option;
+  return html`<p class="choice"><label data-operator>
+    ${name} <input class="document-field" type="number" min=${min} max=${max} step="any" placeholder="auto" .value=${chosen[name] || ""} @change=${({ target }) => (chosen[name] = target.valueAsNumber)} />
+    <span class="text-muted">${unit}, ${count(min)} to ${count(max)}</span>
+  </label></p>`;
 }
 
 function optionChoice(/** @type {contract.DemoView} */ { id, title }, option, chosen, /** @type {contract.About} */ about) {

@@ -44,7 +44,7 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
 def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
     assert snapshot.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
-        "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "lease": None,
+        "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "confidence": {}, "lease": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
         "about": {
             "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False,

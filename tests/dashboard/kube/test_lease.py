@@ -44,6 +44,12 @@ def test_lease_of_the_manifest_is_free(lease: KubeLease, object_api: ObjectApi) 
     assert object_api.objects[LEASE]["metadata"]["labels"], "the manifest's metadata stays"
 
 
+def test_number_of_transitions_stays_an_int32(lease: KubeLease, object_api: ObjectApi) -> None:
+    object_api.objects[LEASE]["spec"] = {"leaseTransitions": 2**31 - 1}
+    lease.acquire("run-1", 15)
+    assert object_api.objects[LEASE]["spec"]["leaseTransitions"] == 2**31 - 1
+
+
 def test_held_lease_names_its_holder(lease_of: Callable[..., KubeLease]) -> None:
     lease_of("dashboard-a").acquire("run-1", 15)
     with pytest.raises(LeaseHeld) as held:

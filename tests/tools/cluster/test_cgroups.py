@@ -1,5 +1,6 @@
 """The instance's cgroup subtree in both cgroup versions, on plain files."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,32 @@ def test_version_2_delegates_the_controllers_of_pods(version_2: Path) -> None:
     assert (version_2 / "ours" / "node").is_dir()
     assert (version_2 / "cgroup.subtree_control").read_text() == "+cpuset +cpu +io +memory +hugetlb +pids"
     assert (version_2 / "ours" / "cgroup.subtree_control").read_text() == "+cpu +memory"
+
+
+def test_processes_of_a_container_move_into_a_leaf_before_controllers_are_enabled(
+    version_2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (version_2 / "cgroup.procs").write_text("1\n7\n")
+    written: list[tuple[str, str]] = []
+
+    def write(setting: Path, value: str) -> None:
+        if setting == version_2 / "cgroup.subtree_control" and len(written) < 2:
+            raise OSError(errno.EBUSY, "busy")
+        written.append((str(setting.relative_to(version_2)), value))
+
+    monkeypatch.setattr(cgroups, "_write", write)
+    cgroups.make("ours", version_2)
+    assert written[:2] == [("processes/cgroup.procs", "1"), ("processes/cgroup.procs", "7")]
+    assert written[2][0] == "cgroup.subtree_control"
+
+
+def test_other_errors_of_the_kernel_are_not_hidden(version_2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(setting: Path, value: str) -> None:
+        raise OSError(errno.EOPNOTSUPP, "threaded")
+
+    monkeypatch.setattr(cgroups, "_write", refuse)
+    with pytest.raises(OSError, match="threaded"):
+        cgroups.make("ours", version_2)
 
 
 def test_removal_includes_nested_groups_and_excludes_other_instances(version_1: Path) -> None:

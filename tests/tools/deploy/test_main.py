@@ -9,7 +9,7 @@ import pytest
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
-from tools.deploy import images, target
+from tools.deploy import __main__, images, target
 
 
 def deploy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,3 +50,21 @@ def test_image_reference_is_stable_and_distinct() -> None:
     assert service.reference.startswith("flask-mongodb-service:")
     assert service.reference != dashboard.reference
     assert images.own() == [service, dashboard]
+
+
+@pytest.mark.parametrize(("no_proxy", "expected"), [
+    ("", "http://proxy:3128"), ("localhost", "http://proxy:3128"), ("localhost,127.0.0.1", None), ("*", None),
+])  # fmt: skip
+def test_proxy_that_would_get_requests_to_this_machine_is_named(
+    no_proxy: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", no_proxy)
+    assert __main__.loopback_proxy() == expected
+
+
+def test_without_a_proxy_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert __main__.loopback_proxy() is None

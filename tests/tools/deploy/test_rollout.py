@@ -113,6 +113,7 @@ def test_obstacle_quotes_kubernetes(item: dict[str, Any], expected: str) -> None
         pod(conditions=[{"type": "PodScheduled", "status": "True"}]),
         pod(containerStatuses=[container(waiting={"reason": "ContainerCreating"}), container(running={})]),
         pod(initContainerStatuses=[container(terminated={"reason": "Completed"})]),
+        pod(phase="Failed", containerStatuses=[container(terminated={"reason": "Error"})]),
     ],
 )
 def test_ordinary_start_has_no_obstacle(item: dict[str, Any]) -> None:

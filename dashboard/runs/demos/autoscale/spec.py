@@ -14,6 +14,12 @@ CLAIM = Claim(
     " minimum and no more than the maximum of pods.",
 )
 
+
+def _moment(name: str, words: str, kept: bool = False) -> Field:
+    """A moment is a figure, in seconds from t0, and that it comes is a claim."""
+    return Field(name, f"{name}: {words}", "s", kept, claim=f"{name}: {words}")
+
+
 DEMO = Demo(
     id="autoscale",
     title="Autoscaling",
@@ -41,22 +47,22 @@ DEMO = Demo(
         Field("background_millicores", "CPU in use before the load"),
         Field("offered", "Requests to be sent"),
         Field("achieved", "of them answered"),
-        Field("errors", "of them failed"),
+        Field("errors", "of them failed", claim="At most one request in a thousand failed"),
         Field("errors_by_kind", "Failed requests by kind"),
         Field("dropped", "never sent, for want of connections"),
-        Field("lag_p99_ms", "Sent late, 99th percentile", "ms"),
+        Field("lag_p99_ms", "Sent late, 99th percentile", "ms", claim="The load generator was on time"),
         Field("cpu_percent", "CPU of the load generator, of one core", "%"),
         Field("resolution", "Between two CPU samples of a pod", "s"),
-        Field("owed", "Obligations"),
+        Field("owed", "Obligations", claim="Whatever the autoscaler owed came in time"),
         Field("t0", "t0: the load begins", "s"),
-        Field("t1", "t1: a CPU sample is over the target", "s"),
-        Field("t2", "t2: more pods are desired", "s", kept=True),
-        Field("t3", "t3: the first new pod is Ready", "s"),
-        Field("t4", "t4: it serves", "s"),
-        Field("t5", "t5: all is steady", "s"),
-        Field("t6", "t6: the load ends", "s", kept=True),
-        Field("t7", "t7: fewer pods are desired", "s"),
-        Field("t8", "t8: back at the minimum", "s", kept=True),
+        _moment("t1", "a CPU sample is over the target"),
+        _moment("t2", "more pods are desired", kept=True),
+        _moment("t3", "the first new pod is Ready"),
+        _moment("t4", "it serves"),
+        _moment("t5", "all is steady"),
+        _moment("t6", "the load ends", kept=True),
+        _moment("t7", "fewer pods are desired"),
+        _moment("t8", "back at the minimum", kept=True),
     ),
     key_figures=words.key_figures,
     lines=words.lines,

@@ -16,7 +16,7 @@ from tests.dashboard.runs.evidence.recorded import Json, altered, healthy, lines
 from tests.dashboard.stubs import ROOT
 
 AT = "2026-11-25T04:14:24.000Z"
-END: Json = {"at": AT, "verdict": "pass", "reason": None, "line": "third PASS", "evidence": {"t0": 0.0}}
+END: Json = {"at": AT, "verdict": "pass", "reason": None, "line": "third PASS", "evidence": {"t0": 0.0}, "checks": []}
 
 
 def header() -> Header:

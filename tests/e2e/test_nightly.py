@@ -1,0 +1,69 @@
+"""The nightly component: a Job of its CronJob proves both claims, and the dashboard exports the verdicts."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dashboard.runs.demos.registry import DEMOS
+from tests.e2e.deployment import Deployment, wait_until
+from tests.k8s.manifests import parse, render
+
+pytestmark = pytest.mark.cluster
+
+JOB_SECONDS = 900.0  # both demos take six minutes
+METRICS = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+IN_NAMESPACE = ("--namespace", "flask-mongodb")
+
+
+@pytest.fixture
+def cronjob(deployment: Deployment, tmp_path: Path) -> Iterator[str]:
+    """The component's objects, applied with the image that the dashboard has. Return the CronJob's name."""
+    rendered = parse(render("components/nightly", tmp_path / "k8s"))
+    objects = [each for each in rendered if each["metadata"]["name"] == "prove"]
+    (cronjob,) = (each for each in objects if each["kind"] == "CronJob")
+    deployed = deployment.get(*IN_NAMESPACE, "deployment", "dashboard")["spec"]["template"]["spec"]["containers"][0]
+    cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["image"] = deployed["image"]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    deployment.kubectl("apply", "--filename", "-", input=manifest)
+    yield "prove"
+    deployment.kubectl(*IN_NAMESPACE, "delete", "--filename", "-", input=manifest, check=False)
+
+
+def verdicts(deployment: Deployment) -> dict[tuple[str, str], float]:
+    """Return the exported verdicts by demo and verdict, and the times under "at"."""
+    text = deployment.kubectl(*IN_NAMESPACE, "exec", "deploy/dashboard", "--", "python", "-c", METRICS)
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {
+        (sample.labels["demo"], sample.labels.get("verdict", "at")): sample.value
+        for sample in samples
+        if sample.name.startswith("dashboard_verdict")
+    }
+
+
+def test_nightly_job_proves_both_claims_and_its_verdicts_outlive_the_dashboard(
+    deployment: Deployment, cronjob: str
+) -> None:
+    began = time.time()
+    deployment.kubectl(*IN_NAMESPACE, "create", "job", "prove-now", f"--from=cronjob/{cronjob}")
+    try:
+        wait_until(lambda: conditions(deployment) & {"Complete", "Failed"}, JOB_SECONDS, 2)
+        log = deployment.kubectl(*IN_NAMESPACE, "logs", "job/prove-now")
+        assert "Complete" in conditions(deployment), log
+        assert all(f"{demo} PASS " in log for demo in DEMOS)
+        found = verdicts(deployment)
+        assert all(found[demo, "pass"] == 1 and found[demo, "at"] > began for demo in DEMOS)
+        deployment.kubectl(*IN_NAMESPACE, "rollout", "restart", "deployment/dashboard")
+        deployment.kubectl(*IN_NAMESPACE, "rollout", "status", "deployment/dashboard", "--timeout=120s")
+        wait_until(lambda: verdicts(deployment) == found, 30)
+    finally:
+        deployment.kubectl(*IN_NAMESPACE, "delete", "job", "prove-now", check=False)
+
+
+def conditions(deployment: Deployment) -> set[str]:
+    job: Any = deployment.get(*IN_NAMESPACE, "job", "prove-now")
+    return {each["type"] for each in job["status"].get("conditions", []) if each["status"] == "True"}
