@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from dashboard.check import main as check
 from tests.browser import collect_errors
 from tests.e2e import controls
 from tests.e2e.controls import RunClient, database_without_volume, no_service, service_program
@@ -66,6 +67,8 @@ def test_prove_runs_both_demos_to_pass(deployment: Deployment, record_duration: 
     record_duration("load → more pods desired", moments["t2"], UP)
     record_duration("no load → back at the minimum", moments["t8"] - moments["t6"], DOWN)
     assert {figures(persistence)[name] for name in ("lost", "failed", "unknown", "corrupt")} == {"0"}
+    files = sorted((CHECKOUT / "reports").glob("*.evidence.jsonl.gz"))[-2:]
+    assert len(files) == 2 and check([str(file) for file in files]) == 0
 
 
 @pytest.mark.parametrize(("mode", "replaced"), [("graceful", "pod"), ("crash", "container")])
@@ -88,6 +91,8 @@ def test_persistence_run_passes_and_loses_nothing(
     report = json.loads(file.read_text())
     assert report["line"] == line and report["history"]["traffic"]["at"]
     assert line in page.read_text() and "<svg" in page.read_text()
+    (kept,) = tmp_path.glob("*.evidence.jsonl.gz")
+    assert report["evidence_file"]["kept"] and check([str(kept)]) == 0
 
 
 def test_database_without_a_volume_fails(client: RunClient, deployment: Deployment) -> None:

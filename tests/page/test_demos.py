@@ -95,7 +95,7 @@ def test_one_click_runs_a_demo_to_its_verdict(dashboard: MockProcess, visit: Vis
     expect(status).to_contain_text(re.compile(r"pod \w{8} → \w{8} · same volume · down 2\.9\ss"))
     expect(status.locator("code")).to_contain_text("persistence PASS mode=graceful attempted=3304")
     expect(found.locator('[data-state="done"]')).to_have_count(6)
-    for name, path in (("Report", "report.html"), ("JSON", "report")):
+    for name, path in (("Report", "report.html"), ("JSON", "report"), ("Evidence", "evidence")):
         address = str(found.get_by_role("link", name=name, exact=True).get_attribute("href"))
         assert address.endswith(f"/{path}")
         assert page.request.get(f"{dashboard.url}{address}").ok
