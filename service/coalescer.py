@@ -1,10 +1,10 @@
 """Request coalescing: concurrent calls share executions. Equal reads share a result (single-flight), writes share a
 command (group commit).
 
-A call that finds nothing under way executes at once. Calls that arrive meanwhile wait for the end of that execution and
-for no timer; then the first of them executes for all. So no call gets a result whose execution began before the call,
-and every read sees the writes that were acknowledged before it. What fails together goes again one by one: no call
-fails for another's item or another's earlier deadline.
+A call that finds nothing under way executes at once. Calls that arrive meanwhile wait for the end of that execution;
+then the first of them executes for all. So no call gets a result whose execution began before the call, and every read
+sees the writes that were acknowledged before it. What fails together goes again one by one: no call fails for another's
+item or another's earlier deadline.
 
     TimedOut             the call's time is over
     ├── NotExecuting     its item is in no execution, and will be in none
@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-PATIENCE_SECONDS = 0.5  # a call stops waiting for a longer execution: it may hang on a vanished replica-set member
 GRACE_SECONDS = 0.1  # beyond its own end, a call waits so long for an execution that ends at about the same time
 
 Item = TypeVar("Item")
@@ -41,13 +40,14 @@ class StillExecuting(TimedOut):
 
 
 class Coalescer(Generic[Item, Result]):
-    """Runs at most `at_once` executions of a key, apart from stuck ones.
+    """Runs one execution of a key at a time. After `patience` seconds a call waits for it no longer.
 
-    An execution is for at most `most` calls, whose sizes add up to at most `largest`. A larger one is alone in its.
+    An execution is for at most `most` calls, whose sizes add up to at most `largest`. A larger call has its own.
     """
 
-    def __init__(self, at_once: int = 1, most: float = math.inf, largest: float = math.inf) -> None:
-        self._bounds = at_once, most, largest
+    def __init__(self, patience: float, most: float = math.inf, largest: float = math.inf) -> None:
+        self._patience = patience
+        self._bounds = most, largest
         self._lock = threading.Lock()
         self._queues: dict[Hashable, Queue[Item, Result]] = {}
 
@@ -65,7 +65,7 @@ class Coalescer(Generic[Item, Result]):
 
     def _wait(self, queue: Queue[Item, Result], call: Call[Item, Result]) -> bool:
         """Wait until the call leads an execution (True) or another call's execution has ended with its item (False)."""
-        if call.wait(min(call.end, time.monotonic() + PATIENCE_SECONDS)):
+        if call.wait(min(call.end, time.monotonic() + self._patience)):
             return call.leads
         with self._lock:
             if queue.is_waiting(call):
@@ -107,27 +107,26 @@ class Coalescer(Generic[Item, Result]):
 
 
 class Queue(Generic[Item, Result]):
-    """The calls of one key: some lead executions, the others wait. Pure: no thread and no clock; guarded by its owner.
+    """The calls of one key: one leads an execution, the others wait. Pure: no thread, no clock; guarded by its owner.
 
-    While calls wait, `at_once` calls lead.
+    While calls wait, one leads. A leader that was overtaken still executes, and counts no longer.
     """
 
-    def __init__(self, at_once: int, most: float, largest: float) -> None:
-        self._at_once = at_once
+    def __init__(self, most: float, largest: float) -> None:
         self._most = most
         self._largest = largest
-        self._leaders: list[Call[Item, Result]] = []  # the oldest first
+        self._leader: Call[Item, Result] | None = None
         self._waiting: deque[Call[Item, Result]] = deque()
 
     def is_idle(self) -> bool:
-        return not self._leaders and not self._waiting
+        return self._leader is None
 
     def is_waiting(self, call: Call[Item, Result]) -> bool:
         return call in self._waiting
 
     def arrive(self, call: Call[Item, Result]) -> None:
-        """Let the call lead if there is room, else wait."""
-        if len(self._leaders) < self._at_once:
+        """Let the call lead if no other does, else wait."""
+        if self._leader is None:
             self._appoint(call)
         else:
             self._waiting.append(call)
@@ -145,9 +144,9 @@ class Queue(Generic[Item, Result]):
 
     def finish(self, leader: Call[Item, Result]) -> Call[Item, Result] | None:
         """End the leader's execution. Return the call that leads the next one, if any waits."""
-        if leader not in self._leaders:
-            return None  # it was overtaken
-        self._leaders.remove(leader)
+        if leader is not self._leader:
+            return None
+        self._leader = None
         if not self._waiting:
             return None
         following = self._waiting.popleft()
@@ -155,9 +154,8 @@ class Queue(Generic[Item, Result]):
         return following
 
     def overtake(self, call: Call[Item, Result]) -> None:
-        """Let a waiting call lead in place of the oldest leader, which is stuck and counts no longer."""
+        """Let a waiting call lead beside the present leader."""
         self._waiting.remove(call)
-        del self._leaders[0]
         self._appoint(call)
 
     def leave(self, call: Call[Item, Result]) -> None:
@@ -166,7 +164,7 @@ class Queue(Generic[Item, Result]):
 
     def _appoint(self, call: Call[Item, Result]) -> None:
         call.leads = True
-        self._leaders.append(call)
+        self._leader = call
 
 
 class Call(Generic[Item, Result]):

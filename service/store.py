@@ -60,7 +60,8 @@ LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON whil
 CONCURRENT_PAGES = 4
 LARGE_BODY_BYTES = 64 << 10  # a body can take twenty times its size while it is converted to BSON
 CONCURRENT_LARGE_BODIES = 2
-CONCURRENT_INSERTS = 1  # commands of a collection; documents that arrive meanwhile share the next one
+PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
+INSERT_PATIENCE_SECONDS = 0.002  # a document waits so long at most to share a command: MongoDB may be far away
 MOST_INSERTED = 500  # documents of a command
 LARGEST_INSERT_BYTES = 4 << 20  # of its documents; a larger document has a command of its own
 CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
@@ -202,9 +203,9 @@ class Collection:
         self._collection = collection
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
-        self._pages: Coalescer[None, Page] = Coalescer()
+        self._pages: Coalescer[None, Page] = Coalescer(PAGE_PATIENCE_SECONDS)
         self._inserts: Coalescer[_Insertion, WriteError | None] = Coalescer(
-            CONCURRENT_INSERTS, MOST_INSERTED, LARGEST_INSERT_BYTES
+            INSERT_PATIENCE_SECONDS, MOST_INSERTED, LARGEST_INSERT_BYTES
         )
         self._sizes = DocumentSizes()
 

@@ -77,19 +77,14 @@ class Callers:
 
 @pytest.fixture
 def callers() -> Iterator[Callers]:
-    made = Callers(Coalescer())
+    made = Callers(Coalescer(SECONDS))
     yield made
     made.execute.release(100)
     made.pool.shutdown()
 
 
-@pytest.fixture(autouse=True)
-def long_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescer, "PATIENCE_SECONDS", SECONDS)
-
-
 def test_single_call_executes_at_once() -> None:
-    assert Coalescer[str, int]().do("key", "a", lambda items, seconds: [7], SECONDS) == 7
+    assert Coalescer[str, int](SECONDS).do("key", "a", lambda items, seconds: [7], SECONDS) == 7
 
 
 def test_calls_during_an_execution_share_the_next_one(callers: Callers) -> None:
@@ -170,8 +165,8 @@ def test_call_whose_leader_stalls_ends_at_its_own_deadline(callers: Callers) -> 
     assert leader.result(SECONDS) == "b2"
 
 
-def test_stuck_execution_delays_no_call_for_long(callers: Callers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescer, "PATIENCE_SECONDS", 0.01)
+def test_stuck_execution_delays_no_call_for_long(callers: Callers) -> None:
+    callers.shared = Coalescer(0.01)
     stuck = callers.call("a")
     assert callers.shared.do(callers.key, "b", lambda items, seconds: ["done"], SECONDS) == "done"
     assert not stuck.done()
@@ -193,15 +188,14 @@ ACTIONS = ("arrive", "arrive", "arrive", "take", "finish", "overtake", "leave")
 
 @settings(max_examples=300)
 @given(
-    st.integers(1, 3),
     st.integers(1, 4),
     st.integers(0, 12),
     st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9)), min_size=10, max_size=60),
 )
 def test_any_order_of_events_gives_each_call_one_execution(
-    at_once: int, most: int, largest: int, events: list[tuple[str, int]]
+    most: int, largest: int, events: list[tuple[str, int]]
 ) -> None:
-    queue: Queue[str, str] = Queue(at_once, most, largest)
+    queue: Queue[str, str] = Queue(most, largest)
     waiting: list[Call[str, str]] = []
     leading: list[Call[str, str]] = []
     overtaken: list[Call[str, str]] = []
@@ -241,7 +235,7 @@ def test_any_order_of_events_gives_each_call_one_execution(
             queue.leave(waiting.pop(number % len(waiting)))
         assert all(map(queue.is_waiting, waiting)) and not any(map(queue.is_waiting, leading + overtaken))
         assert not any(each.leads for each in waiting)
-        assert len(leading) == at_once if waiting else len(leading) <= at_once
+        assert len(leading) == 1 if waiting else len(leading) <= 1
         assert queue.is_idle() == (not waiting and not leading)
 
 
@@ -261,11 +255,11 @@ class Recorder:
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 4), st.integers(), st.lists(st.sampled_from((0.0, 0.002, 0.01, 5.0)), min_size=30, max_size=60))
+@given(st.integers(), st.lists(st.sampled_from((0.0, 0.002, 0.01, 5.0)), min_size=30, max_size=60))
 def test_no_item_is_executed_after_its_caller_was_told_that_it_is_not(
-    at_once: int, seed: int, deadlines: list[float]
+    seed: int, deadlines: list[float]
 ) -> None:
-    shared: Coalescer[str, str] = Coalescer(at_once, 5)
+    shared: Coalescer[str, str] = Coalescer(0.005, 5)
     execute = Recorder(seed)
 
     def call(number: int, seconds: float) -> tuple[str, float, object]:
@@ -279,7 +273,6 @@ def test_no_item_is_executed_after_its_caller_was_told_that_it_is_not(
         return item, time.monotonic(), outcome
 
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(12) as pool:
-        patched.setattr(coalescer, "PATIENCE_SECONDS", 0.005)
         patched.setattr(coalescer, "GRACE_SECONDS", 0.001)
         calls = [*pool.map(call, range(len(deadlines)), deadlines)]
     for item, ended, outcome in calls:

@@ -20,7 +20,6 @@ from pymongo import collection as driver
 from pymongo.errors import BulkWriteError, DocumentTooLarge, WriteConcernError
 from werkzeug.test import TestResponse
 
-from service import coalescer
 from service.app import create_app
 from service.config import ServiceConfig
 from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Store, StoreError
@@ -44,7 +43,7 @@ class Together:
         self.insert_all = self.collection._insert_all
         self._armed: threading.Event | None = None
         self._held = threading.Event()
-        monkeypatch.setattr(coalescer, "PATIENCE_SECONDS", SECONDS)
+        monkeypatch.setattr(self.collection._inserts, "_patience", SECONDS)
         monkeypatch.setattr(self.collection, "_insert_all", self._execute)
 
     def post(self, *documents: object, armed: threading.Event | None = None) -> list[TestResponse]:
@@ -159,7 +158,7 @@ def test_too_large_document_fails_no_other(
 
     sizes = (10, (16 << 20) + 100, 10, 17 << 20, 10)
     for largest, batches in ((LARGEST_INSERT_BYTES, [1, 1, 1, 1, 1, 1]), (1 << 30, [1, 5, 1, 1, 1, 1, 1])):
-        monkeypatch.setattr(together.collection._inserts, "_bounds", (1, 100, largest))
+        monkeypatch.setattr(together.collection._inserts, "_bounds", (100, largest))
         assert together.do(insert, *sizes) == [True, Rejected, True, DocumentTooLarge, True]
         assert together.batches == batches
     assert collection.count_documents({"text": {"$exists": True}}) == 6
