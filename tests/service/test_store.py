@@ -17,12 +17,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pymongo import MongoClient
 from pymongo import collection as driver
-from pymongo.errors import BulkWriteError, DocumentTooLarge, WriteConcernError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DocumentTooLarge,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 from werkzeug.test import TestResponse
 
 from service.app import create_app
 from service.config import ServiceConfig
 from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Store, StoreError
+from tests.service.conftest import DATABASE
 from tests.service.process import wait_until
 from tests.service.server.test_settings import Interceptor
 from tools.local.mongod import Mongod
@@ -41,41 +49,40 @@ class Together:
         self.collection: Collection = self.store._collections[0]
         self.batches: list[int] = []  # documents of each execution
         self.insert_all = self.collection._insert_all
-        self._armed: threading.Event | None = None
+        self.before: Callable[[int], object] = lambda number: None  # is called before the first execution, the second …
         self._held = threading.Event()
         monkeypatch.setattr(self.collection._inserts, "_patience", SECONDS)
         monkeypatch.setattr(self.collection, "_insert_all", self._execute)
 
-    def post(self, *documents: object, armed: threading.Event | None = None) -> list[TestResponse]:
-        """Post each document from a thread of its own. Set `armed` before MongoDB gets them."""
+    def post(self, *documents: object) -> list[TestResponse]:
+        """Post each document from a thread of its own."""
 
         def post(document: object) -> TestResponse:
             return self._app.test_client().post("/data", json=document)
 
-        return self.do(post, *documents, armed=armed)
+        return self.do(post, *documents)
 
-    def do(self, write: Callable[[Any], Any], *arguments: Any, armed: threading.Event | None = None) -> list[Any]:
+    def do(self, write: Callable[[Any], Any], *arguments: Any) -> list[Any]:
         """Return what `write` returns for each argument."""
         self.batches.clear()
         self._held.clear()
         with ThreadPoolExecutor(len(arguments) + 1) as pool:
             first = pool.submit(self._app.test_client().post, "/data", json={"first": True})
             wait_until(lambda: len(self.batches) == 1, SECONDS)
-            waiting = self.collection._inserts._queues["insert"]._waiting
+            self.waiting = self.collection._inserts._queues["insert"]._waiting
             writes: list[Future[Any]] = []
             for each in arguments:
                 writes.append(pool.submit(write, each))
-                wait_until(lambda: len(waiting) == len(writes), SECONDS)
-            self._armed = armed
+                wait_until(lambda: len(self.waiting) == len(writes), SECONDS)
             self._held.set()
             assert first.result(SECONDS).status_code == 201
             return [each.result(SECONDS) for each in writes]
 
     def _execute(self, insertions: Sequence[Any], seconds: float) -> Any:
         self.batches.append(len(insertions))
+        number = len(self.batches)
         assert self._held.wait(SECONDS)
-        if self._armed and len(insertions) > 1:
-            self._armed.set()
+        self.before(number)
         return self.insert_all(insertions, seconds)
 
 
@@ -175,8 +182,8 @@ def test_command_that_the_driver_retries_stores_each_document_once(
         app = create_app(ServiceConfig(f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", database))
         try:
             together = Together(app, monkeypatch)
-            others = [{"number": number} for number in range(5)]
-            responses = together.post({"_id": str(identity), "a": 2}, *others, armed=interceptor.armed)
+            together.before = lambda number: number == 2 and interceptor.armed.set()
+            responses = together.post({"_id": str(identity), "a": 2}, *({"number": number} for number in range(5)))
         finally:
             app.extensions["service"].store.close()
     assert together.batches == [1, 6]
@@ -186,41 +193,84 @@ def test_command_that_the_driver_retries_stores_each_document_once(
     assert documents.find_one({"_id": identity}) == {"_id": identity, "a": 1}
 
 
-class Unreplicated:
-    """A driver's collection that MongoDB stores documents in, without the majority."""
+class Failing:
+    """A driver's collection that sends each command once, with these errors."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, several: PyMongoError, one: PyMongoError) -> None:
         self._store = store
+        self._several = several
+        self._one = one
 
     def insert_one(self, document: object) -> None:
         self._store.attempts.sent += 1
-        raise WriteConcernError("waiting for replication timed out", 100)
+        raise self._one
 
     def insert_many(self, documents: list[object], ordered: bool) -> None:
         self._store.attempts.sent += 1
-        refusal = {"index": 0, "code": 121, "errmsg": "Document failed validation"}
-        concern = {"code": 100, "errmsg": "waiting for replication timed out"}
-        raise BulkWriteError({"writeErrors": [refusal], "writeConcernErrors": [concern]})
+        raise self._several
 
 
-def test_documents_without_the_majority_have_an_unknown_outcome(
-    together: Together, monkeypatch: pytest.MonkeyPatch
+REFUSED = {"index": 0, "code": 121, "errmsg": "Document failed validation"}
+CONCERN = {"code": 100, "errmsg": "Not enough data-bearing nodes"}
+
+
+@pytest.mark.parametrize(
+    ("several", "one", "status", "outcome"),
+    [
+        (
+            BulkWriteError({"writeErrors": [REFUSED], "writeConcernErrors": [CONCERN]}),
+            WriteConcernError("Not enough data-bearing nodes", 100),
+            504,
+            "unknown",
+        ),
+        (OperationFailure("not authorized", 13), OperationFailure("not authorized", 13), 500, "not-applied"),
+        (OperationFailure("operation was interrupted", 11601), OperationFailure("not authorized", 13), 504, "unknown"),
+        (AutoReconnect("connection closed"), OperationFailure("not authorized", 13), 504, "unknown"),
+    ],
+)
+def test_outcome_of_a_command_that_fails_as_a_whole(
+    together: Together, several: PyMongoError, one: PyMongoError, status: int, outcome: str
 ) -> None:
-    real = together.collection._collection
-    right = together.insert_all
+    real: Any = together.collection._collection
+    failing: Any = Failing(together.store, several, one)
 
-    def insert_all(insertions: Sequence[Any], seconds: float) -> Any:
-        first = len(together.batches) == 1
-        together.collection._collection = real if first else Unreplicated(together.store)
-        return right(insertions, seconds)
+    def before(number: int) -> None:
+        together.collection._collection = failing if number > 1 else real
 
-    monkeypatch.setattr(together, "insert_all", insert_all)
+    together.before = before
     try:
         responses = together.post({}, {}, {})
     finally:
         together.collection._collection = real
-    assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(504, "unknown")] * 3
-    assert len({each.get_json()["id"] for each in responses}) == 3
+    assert together.batches == [1, 3, 1, 1, 1]
+    assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(status, outcome)] * 3
+    assert len({each.get_json().get("id") for each in responses}) == (3 if outcome == "unknown" else 1)
+
+
+@pytest.fixture
+def hurried(mongod: Mongod, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
+    """An application on the same collection, with a short deadline."""
+    app = create_app(ServiceConfig(mongod.uri, DATABASE, request_deadline=2.0))
+    yield Together(app, monkeypatch)
+    app.extensions["service"].store.close()
+
+
+@pytest.mark.slow
+def test_document_whose_time_is_over_before_its_turn_is_never_sent(hurried: Together, collection: Documents) -> None:
+    hurried.before = lambda number: wait_until(lambda: not hurried.waiting, SECONDS)
+    responses = hurried.post({"late": 1}, {"late": 2})
+    assert hurried.batches == [1]
+    assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(503, "not-applied")] * 2
+    assert [each for each in collection.find({}, {"_id": False})] == [{"first": True}]
+
+
+@pytest.mark.slow
+def test_outcome_is_unknown_while_the_shared_command_is_under_way(hurried: Together, collection: Documents) -> None:
+    hurried.before = lambda number: number == 2 and time.sleep(3)
+    leader, member = hurried.post({"slow": 1}, {"slow": 2})
+    assert leader.status_code == 201
+    assert (member.status_code, member.get_json()["outcome"]) == (504, "unknown")
+    assert collection.find_one({"_id": ObjectId(member.get_json()["id"])}, {"_id": False}) == {"slow": 2}
 
 
 @pytest.mark.slow
