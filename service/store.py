@@ -6,7 +6,8 @@ failure:
 
     StoreError
     ├── Unavailable   the command was not sent: not applied
-    │   └── Refused   MongoDB refuses the service's user
+    │   ├── Refused   MongoDB refuses the service's user
+    │   └── Replaced  another, empty replica set has the place of the former one
     ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
     ├── Reserved      the document uses a name that is reserved in its collection
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import functools
 import math
 import os
 import struct
@@ -91,6 +93,10 @@ class Refused(Unavailable):
     """MongoDB refuses the service's user. Nothing was applied."""
 
 
+class Replaced(Unavailable):
+    """The primary is of another replica set than before, as after its volume was replaced. Nothing was applied."""
+
+
 class Unknown(StoreError):
     """MongoDB did not answer a write in time. `identity` is the id of the document to change."""
 
@@ -154,7 +160,8 @@ class Store:
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self.large_bodies = threading.BoundedSemaphore(CONCURRENT_LARGE_BODIES)
         self._collections: list[Collection] = []
-        self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
+        self._connect = functools.partial(
+            pymongo.MongoClient,
             uri,
             appname="flask-mongodb",
             w="majority",
@@ -168,11 +175,13 @@ class Store:
             serverSelectionTimeoutMS=int(deadline * 1000),
             event_listeners=[_Commands(observer, self.attempts), _Topology(observer)],
         )
+        self._client: pymongo.MongoClient[Document] = self._connect()
         self._database = self._client.get_database(database, codec_options=_CODEC)
 
     def collection(self, name: str, lifetime: int | None = None) -> Collection:
         """Return the collection of this name. With a lifetime in seconds, documents expire that long after a write."""
-        created = Collection(self, self._database[name], lifetime)
+        created = Collection(self, name, lifetime)
+        created.use(self._database)
         self._collections.append(created)
         return created
 
@@ -189,7 +198,22 @@ class Store:
                     each.prepare()
         except PyMongoError as error:
             refused = isinstance(error, OperationFailure) and error.code in _REFUSALS
-            raise (Refused if refused else Unavailable)(_reason(error)) from error
+            kind = Refused if refused else Replaced if self._is_stale() else Unavailable
+            raise kind(_reason(error)) from error
+
+    def reconnect(self) -> None:
+        """Begin anew with the replica set that is there now. Requests that wait for the former one fail."""
+        former, self._client = self._client, self._connect()
+        self._database = self._client.get_database(self._database.name, codec_options=_CODEC)
+        for each in self._collections:
+            each.use(self._database)
+        former.close()
+
+    def _is_stale(self) -> bool:
+        """Return whether the driver ignores the primary because it knows of a later election. A new replica set counts
+        its elections from 1."""
+        servers = self._client.topology_description.server_descriptions().values()
+        return any("stale due to electionId" in str(server.error) for server in servers)
 
     def close(self) -> None:
         self._client.close()
@@ -198,9 +222,9 @@ class Store:
 class Collection:
     """One MongoDB collection. Its callers see ids as hexadecimal text and documents as JSON."""
 
-    def __init__(self, store: Store, collection: Any, lifetime: int | None) -> None:
+    def __init__(self, store: Store, name: str, lifetime: int | None) -> None:
         self._store = store
-        self._collection = collection
+        self._name = name
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
         self._pages: Coalescer[None, Page] = Coalescer(PAGE_PATIENCE_SECONDS)
@@ -208,6 +232,9 @@ class Collection:
             INSERT_PATIENCE_SECONDS, MOST_INSERTED, LARGEST_INSERT_BYTES
         )
         self._sizes = DocumentSizes()
+
+    def use(self, database: Any) -> None:
+        self._collection: Any = database[self._name]
 
     def prepare(self) -> None:
         """Create the index by which documents expire, or change its lifetime."""

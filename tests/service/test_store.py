@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -27,9 +28,10 @@ from pymongo.errors import (
 )
 from werkzeug.test import TestResponse
 
+from service import health
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Store, StoreError
+from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Replaced, Store, StoreError
 from tests.service.conftest import DATABASE
 from tests.service.process import wait_until
 from tests.service.server.test_settings import Interceptor
@@ -271,6 +273,40 @@ def test_outcome_is_unknown_while_the_shared_command_is_under_way(hurried: Toget
     assert leader.status_code == 201
     assert (member.status_code, member.get_json()["outcome"]) == (504, "unknown")
     assert collection.find_one({"_id": ObjectId(member.get_json()["id"])}, {"_id": False}) == {"slow": 2}
+
+
+@pytest.mark.slow
+def test_service_goes_on_with_a_database_in_place_of_the_former_one(
+    own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "REPLACED_SECONDS", 1.0)
+    for _ in range(3):  # each start is an election
+        own_mongod.kill()
+        own_mongod.start()
+    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=1.0))
+    client, parts = app.test_client(), app.extensions["service"]
+    parts.health.reach(parts.store)
+    assert client.post("/data", json={}).status_code == 201
+    own_mongod.kill()
+    shutil.rmtree(own_mongod.directory)
+    own_mongod.start()
+    assert client.post("/data", json={}).status_code == 503
+
+    def is_replaced() -> bool:
+        try:
+            parts.store.reach()
+        except StoreError as error:
+            return isinstance(error, Replaced)
+        return False
+
+    def is_stored() -> bool:
+        parts.health.check(parts.store)
+        return client.post("/proofs", json={}).status_code == 201
+
+    wait_until(is_replaced, 20)
+    wait_until(is_stored, 30)
+    assert len(client.get("/proofs").get_json()) == 1
+    parts.store.close()
 
 
 @pytest.mark.slow
