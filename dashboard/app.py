@@ -37,6 +37,7 @@ from dashboard.runs.demos.persistence.readback import MongoReader
 from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.demos.persistence.writers import ServiceWriters
+from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.sources.metrics import Scraper
@@ -178,7 +179,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         return MockRunManager(
             mock,
             MockLoad(mock.generate, hub.put, config.mock_seed),
-            hub.pods,
+            hub,
             hub.put,
             audit,
             seed=config.mock_seed,
@@ -204,6 +205,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         ),
         KubeLease(api, config.namespace, config.name),
         ConfigMapHistory(api, config.namespace),
+        EvidenceRing(api, config.namespace),
         hub.put,
         audit,
         SystemClock(),

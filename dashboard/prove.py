@@ -2,9 +2,9 @@
 
     PROVE_TOKEN=… python -m dashboard.prove persistence --mode crash --url http://127.0.0.1:8080
 
-Progress goes to stderr, each verdict's line to stdout, the report to reports/. Exit status: 0 PASS, 1 FAIL, 2
-INCONCLUSIVE or no verdict; of several the worst, and FAIL is the worst. It needs the standard library only, so this
-file also runs alone. Give the token as PROVE_TOKEN: the list of processes does not show it.
+Progress goes to stderr, each verdict's line to stdout, the reports and the evidence file to reports/. Exit status: 0
+PASS, 1 FAIL, 2 INCONCLUSIVE or no verdict; of several the worst, and FAIL is the worst. It needs the standard library
+only, so this file also runs alone. Give the token as PROVE_TOKEN: the list of processes does not show it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ AWAY_SECONDS = 90.0  # for a dashboard that is replaced meanwhile to be back
 LEAVING_SECONDS = 4.0  # for the run before, which has its verdict, to release the lease
 QUIET_SECONDS = 10.0  # without a new entry, after which the step's progress is printed
 ABORT_SECONDS = 60.0  # for an aborted run to clean up
-LARGEST_ANSWER = 8 << 20  # bytes
+LARGEST_ANSWER = 16 << 20  # bytes
 
 Json = dict[str, Any]
 Log = Callable[[str], None]
@@ -225,8 +225,9 @@ class Dashboard:
     def abort(self, run_id: str) -> None:
         self.ask("DELETE", f"/api/runs/{run_id}")
 
-    def report(self, run_id: str, suffix: str) -> bytes:
-        return self.ask("GET", f"/api/runs/{run_id}/report{suffix}")
+    def part(self, run_id: str, part: str) -> bytes:
+        """Return a run's "report", "report.html" or "evidence"."""
+        return self.ask("GET", f"/api/runs/{run_id}/{part}")
 
     def ask(self, method: str, path: str, body: Json | None = None) -> bytes:
         """Send a request and return the answer's body. Raise `ProveError` for anything but success."""
@@ -333,16 +334,16 @@ def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float, 
 
 
 def save_reports(dashboard: Dashboard, run_id: str, options: argparse.Namespace, log: Log) -> None:
-    """Write both reports. A failure does not change the verdict."""
+    """Write both reports and the evidence file. A failure does not change the verdict."""
     stem = Path(options.reports) / f"{time.strftime('%Y-%m-%dT%H-%M-%SZ', time.gmtime())}-{options.demo}"
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        for suffix, extension in (("", "json"), (".html", "html")):
+        for part, extension in (("report", "json"), ("report.html", "html"), ("evidence", "evidence.jsonl.gz")):
             path = stem.with_name(f"{stem.name}.{extension}")
-            path.write_bytes(dashboard.report(run_id, suffix))
-            log(f"report {path}")
+            path.write_bytes(dashboard.part(run_id, part))
+            log(f"{part.removesuffix('.html')} {path}")
     except (ProveError, OSError) as error:
-        log(f"The report could not be saved: {error}")
+        log(f"A report could not be saved: {error}")
 
 
 def _write(outcomes: list[Outcome], options: argparse.Namespace, log: Log) -> None:
@@ -546,7 +547,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=float, default=6000.0, help="seconds after which the run is aborted")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two requests for the run")
-    parser.add_argument("--reports", default="reports", help="the directory for both reports")
+    parser.add_argument("--reports", default="reports", help="the directory for the reports and the evidence file")
     parser.add_argument("--junit", help="a file to write with each claim's verdict, as JUnit XML")
     parser.add_argument("--summary", help="a file to append a summary to, in Markdown: $GITHUB_STEP_SUMMARY")
     options, more = parser.parse_known_args(arguments)

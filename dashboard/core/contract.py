@@ -229,6 +229,16 @@ class ObligationView(Wire, frozen=True):
     text: str
 
 
+class EvidenceFileView(Wire, frozen=True):
+    """A run's evidence file, GET /api/runs/<id>/evidence. One that is not `kept` is in the memory of the dashboard that
+    made it until that restarts; `why` says why."""
+
+    bytes: int
+    sha256: str
+    kept: bool
+    why: str | None
+
+
 class CheckView(Wire, frozen=True):
     """One claim's own verdict. `name` is the field of the evidence that it is about."""
 
@@ -256,6 +266,7 @@ class RunView(Wire, frozen=True):
     compared: float | None
     steps: list[RunStep]
     evidence: dict[str, Any]
+    evidence_file: EvidenceFileView | None
     timeline: list[RunEntry]
 
 
@@ -275,6 +286,7 @@ class RunRow(Wire, frozen=True):
     lines: list[list[str]]
     compared: float | None
     owed: ObligationView | None
+    evidence_file: EvidenceFileView | None
 
 
 class LeaseView(Wire, frozen=True):

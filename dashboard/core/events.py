@@ -8,8 +8,9 @@ import msgspec
 from dashboard.core.objects import PodMetrics
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of all events. `at` is the time of receipt, RFC 3339 UTC: the core reads no clock."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
+    """The base of all events. `at` is the time of receipt, RFC 3339 UTC: the core reads no clock. As JSON, an event
+    has its class' name as `type`."""
 
     at: str
 
@@ -66,6 +67,10 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     inserted: str | None
     truncated: bool = False
     text: str | None = None  # the exact JSON, if a browser would round one of its numbers
+
+
+class PodsEvaluated(Event, frozen=True):
+    """The autoscaler is evaluated with the pods' changes so far: once for many changes, when the state is read."""
 
 
 class CollectionRead(Event, frozen=True):

@@ -134,6 +134,17 @@ class MetricsTables:
                 ring.add(at, (millicores,))
                 self._note("pods", uid, at, (millicores,))
 
+    def points(self, since: float) -> dict[str, list[tuple[float, Values]]]:
+        """Return the tables' points after `since` as (time, values), by table; of a table of steps also the last one
+        before, which still holds."""
+        found = {}
+        for name, table in self._tables.items():
+            at, *columns = table.since(-math.inf).values()
+            first = bisect_right(at, since)
+            first = max(0, first - 1) if name in STEPS else first
+            found[name] = list(zip(at[first:], zip(*(column[first:] for column in columns), strict=True), strict=True))
+        return found
+
     def since(self, at: float) -> Json:
         """Return {"tables": {name: {"at": […], column: […]}}, "pods": {uid: {"at": […], "cpu_millicores": […]}}}.
 

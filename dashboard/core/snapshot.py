@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from dashboard.core import confidence, events, objects, views
-from dashboard.core.history import MetricsTables
+from dashboard.core import confidence, events, journal, objects, views
+from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.timeline.entry import plain
@@ -22,6 +23,8 @@ Json = dict[str, Any]
 LONGEST_NAME = 253
 LONGEST_ERROR = 300
 CLOCK_SKEW_SECONDS = 300.0  # a sample may be so much later than its receipt
+RECENT_SECONDS = 15.0  # of the charts, at a journal's begin
+JOURNALED = ("pods", "deployments", "statefulsets", "horizontalpodautoscalers", "endpointslices")  # kinds
 CRASH = "crash"  # the optional container that kills mongod on request
 
 
@@ -34,6 +37,18 @@ class Targets(msgspec.Struct, frozen=True):
     statefulset: str
     autoscaler: str
     service: str
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`) and the autoscaler's
+    scale-down window in seconds."""
+
+    state: Json
+    samples: dict[str, tuple[float, float, float]]
+    down_window: float
+
+
+Journal = Callable[[events.Event], None]  # takes the events, in their order; must not raise
 
 
 class Snapshot:
@@ -60,14 +75,37 @@ class Snapshot:
         self._lease: Json | None = None
         self._crash = False  # whether the database's pod, when last seen, had a crash container
         self._kubernetes_version: str | None = None
+        self._journal: Journal | None = None
         self._sources: dict[str, Json] = {
             name: {"state": "connecting", "as_of": None, "since": at, "error": None} for name in sources
         }
 
+    def record(self, take: Journal | None, at: str) -> None:
+        """Give `take` what the snapshot holds, and from now on each event of the observed deployment (core.journal).
+        None ends it."""
+        self._journal = None
+        if take:
+            for event in self._beginning(at):
+                take(event)
+        self._journal = take
+
+    def look(self, at: str) -> Look:
+        """Read the state. The caller must not change it."""
+        look = Look(self.state(0), self.samples(), self.down_window())
+        if self._journal:
+            self._journal(journal.Looked(at=at))
+        return look
+
     def apply(self, event: events.Event) -> None:
         """Apply one event. An event that changes nothing leaves the state equal."""
+        if self._journal and (record := self._record_of(event)):
+            self._journal(record)
         self._note_unreadable(event)
         match event:
+            case journal.Remembered():
+                self._remember(event)
+            case events.PodsEvaluated():
+                self._evaluate(event.at)
             case (
                 events.ObjectsListed(kind="events")
                 | events.ObjectChanged(kind="events")
@@ -111,7 +149,7 @@ class Snapshot:
     def state(self, viewers: int) -> Json:
         """Return the state as JSON, without `epoch`, `seq` and `as_of`, which the messages carry."""
         if self._unevaluated:
-            self._evaluate(self._unevaluated)
+            self.apply(events.PodsEvaluated(at=self._unevaluated))
         return {
             "pods": self._in_order(),
             "autoscaler": self._autoscaler,
@@ -152,6 +190,88 @@ class Snapshot:
         """Return the autoscaler's scale-down stabilization window, in seconds."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
         return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
+
+    def _beginning(self, at: str) -> list[events.Event]:
+        """Return what the snapshot holds of the observed deployment, as events."""
+        listed: list[events.Event] = [
+            events.ObjectsListed(at=at, kind=kind, objects=self._observed_of(kind, found.values()))
+            for kind, found in self._objects.items()
+            if kind in JOURNALED
+        ]
+        sources = [
+            events.SourceStatus(at=each["since"] or at, source=name, state=each["state"], error=each["error"])
+            for name, each in self._sources.items()
+        ]
+        remembered = journal.Remembered(
+            at=at,
+            evaluator=self._evaluator.memory(),
+            counters={
+                name: (when, journal.pod_counters(last)) for name, (when, last) in self._traffic.memory().items()
+            },
+            rates=self._rates,
+            autoscaler=self._autoscaler,
+            unevaluated=self._unevaluated,
+            points=self.history.points(seconds(at) - RECENT_SECONDS),
+        )
+        samples = events.MetricsSampled(at=at, samples=[*self._samples.values()])
+        began = journal.Began(at=at, targets=msgspec.structs.asdict(self._targets), sources=[*self._sources])
+        return [began, *listed, *([samples] if self._samples else []), *sources, remembered]
+
+    def _remember(self, event: journal.Remembered) -> None:
+        self._evaluator.restore(event.evaluator)
+        self._traffic.restore({name: (at, journal.counters_of(pod)) for name, (at, pod) in event.counters.items()})
+        self._rates = event.rates
+        self._pods = {uid: pod | views.pod_traffic(event.rates, pod["name"]) for uid, pod in self._pods.items()}
+        self._sorted = None
+        self._autoscaler, self._unevaluated = event.autoscaler, event.unevaluated
+        self.history = MetricsTables()
+        for table, points in event.points.items():
+            add = self.history.add_step if table in STEPS else self.history.add
+            for when, values in points:
+                add(table, when, *values)
+
+    def _record_of(self, event: events.Event) -> events.Event | None:
+        """Return what the journal has of an event, or None."""
+        match event:
+            case events.MetricsSampled() | events.LoadUpdated() | events.PodsEvaluated():
+                return event
+            case events.SourceStatus(source=source, state=state):
+                same = self._sources[source]["state"] == state == "live"
+                return None if same else event
+            case events.CountersScraped():
+                pods = {name: journal.pod_counters(counters) for name, counters in event.pods.items()}
+                return journal.Scraped(at=event.at, pods=pods)
+            case events.ObjectsListed(kind=kind) if kind in JOURNALED:
+                return replace(event, objects=self._observed_of(kind, event.objects))
+            case events.ObjectDeleted(kind=kind, uid=uid) if kind in JOURNALED:
+                known = self._objects.get(kind, {}).get(uid)
+                return event if known is not None and self._observed(kind, known) else self._revived(kind, event.at)
+            case events.ObjectChanged(kind=kind, object=changed) if kind in JOURNALED:
+                return event if self._observed(kind, changed) else self._revived(kind, event.at)
+            case events.ObjectUnreadable(kind=kind) if kind in JOURNALED:
+                return event
+        return None
+
+    def _observed_of(self, kind: str, found: Iterable[Any]) -> list[Any]:
+        return [each for each in found if self._observed(kind, each)]
+
+    def _observed(self, kind: str, object_: Any) -> bool:
+        """Return whether an object belongs to what the demos observe."""
+        match kind:
+            case "pods":
+                return views.app(object_) in (self._targets.deployment, self._targets.statefulset)
+            case "horizontalpodautoscalers":
+                return bool(object_.metadata.name == self._targets.autoscaler)
+            case "endpointslices":
+                labels = object_.metadata.labels or {}
+                return labels.get("kubernetes.io/service-name") == self._targets.service
+        return object_.metadata.name in (self._targets.deployment, self._targets.statefulset)
+
+    def _revived(self, source: str, at: str) -> events.Event | None:
+        """Return that a source is live again, by an event that the journal leaves out."""
+        if self._sources[source]["state"] == "live":
+            return None
+        return events.SourceStatus(at=at, source=source, state="live")
 
     def _list(self, event: events.ObjectsListed) -> None:
         """Replace all objects of the kind: some may have been deleted while there was no watch."""

@@ -30,6 +30,13 @@ class Traffic:
         self._last: dict[str, tuple[float, Counters]] = {}  # pod name → (time in seconds, counters)
         self._began = False
 
+    def memory(self) -> dict[str, tuple[float, Counters]]:
+        """Return the last counters of each pod, with their time in seconds."""
+        return dict(self._last)
+
+    def restore(self, memory: dict[str, tuple[float, Counters]]) -> None:
+        self._last, self._began = dict(memory), bool(memory)
+
     def rates(self, at: float, pods: dict[str, Counters]) -> TrafficRates | None:
         """Return the rates since each pod's last scrape; None for the first scrape. `at` is in seconds.
 

@@ -31,6 +31,7 @@ MESSAGE_LENGTH = 2_000  # that are kept: names of 253 characters may stand befor
 CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s), and for each step of the TLS handshake
 ANSWER_SECONDS = 10.0  # until a response begins, and between two parts of it
 LONGEST_ANSWER_SECONDS = 30.0
+JSON = "application/json"
 LOST_SECONDS = 5  # a connection whose peer's kernel is silent for this long is dead
 LARGEST_ANSWER = 64 << 20  # bytes of one page of a list
 LARGEST_LINE = 8 << 20  # bytes: an object has at most 1.5 MB in etcd, in a denser encoding than JSON
@@ -171,6 +172,10 @@ class KubeClient:
         """Return the response's body. The request is counted once the body is complete."""
         return self._complete("GET", path, query)
 
+    def get_as(self, accept: str, path: str) -> bytes:
+        """Return the response's body, of this media type."""
+        return self._complete("GET", path, {}, accept=accept)
+
     def post(self, path: str, body: dict[str, Any]) -> bytes:
         """Create an object. Return the response's body.
 
@@ -187,11 +192,16 @@ class KubeClient:
         return self._complete("DELETE", path, {}, body)
 
     def _complete(
-        self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str | int],
+        content: dict[str, Any] | None = None,
+        accept: str = JSON,
     ) -> bytes:
         deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
         with self._counted():
-            response = self._request(method, path, query, content)
+            response = self._request(method, path, query, content, accept)
             body = bytearray()
             with _translate_errors(), contextlib.closing(response):
                 while data := response.read1(READ_BYTES):
@@ -271,9 +281,14 @@ class KubeClient:
             response.close()
 
     def _request(
-        self, method: str, path: str, query: dict[str, str | int], content: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str | int],
+        content: dict[str, Any] | None = None,
+        accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if content else {})
+        headers = {"Accept": accept} | ({"Content-Type": JSON} if content else {})
         with _translate_errors():
             _, url, headers, *_ = self._client.param_serialize(
                 method,

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from dashboard.core.errors import ExternalError, NotFound
-from dashboard.kube.client import DECODE_ERRORS, Forbidden, KubeClient, KubeError, KubeStatusError
+from dashboard.kube.client import DECODE_ERRORS, JSON, Forbidden, KubeClient, KubeError, KubeStatusError
 
 READ_SECONDS = 5.0  # until a response begins: a run waits for it
+METADATA = f"{JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {JSON}"  # a server that can't, sends the whole object
 TRIES = 5  # attempts of an update in case of conflicts
 
 Json = dict[str, Any]
@@ -31,6 +32,11 @@ class SharedObject:
         with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"read {self._what}"):
             return self._get(api)
 
+    def read_metadata(self) -> Json:
+        """Return the object without all but its `metadata`: it may be large."""
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"read {self._what}"):
+            return self._get(api, METADATA)
+
     def update(self, change: Change) -> Json:
         """Read, change and replace the object, again if another client changed it meanwhile. Return the new object.
 
@@ -48,9 +54,9 @@ class SharedObject:
                         raise
         raise ExternalError(f"The dashboard could not change {self._what}: other clients keep changing it.")
 
-    def _get(self, api: KubeClient) -> Json:
+    def _get(self, api: KubeClient, accept: str = JSON) -> Json:
         try:
-            found: Json = msgspec.json.decode(api.get(self._path))
+            found: Json = msgspec.json.decode(api.get_as(accept, self._path))
             return found
         except KubeStatusError as error:
             if error.status != 404:

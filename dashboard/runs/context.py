@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from dashboard.core import events
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.core.timestamps import seconds
 from dashboard.kube.lease import LeaseLost
+from dashboard.runs.evidence.recorder import Recorder
 from dashboard.runs.ports import Audit, Clock, Lease
 from dashboard.runs.records.record import Json, Run
 
@@ -26,6 +29,7 @@ class RunContext:
         self.clock = clock
         self.cancelled = threading.Event()
         self.reason = ""
+        self.recorder: Recorder | None = None
         self._lease = lease
         self._emit = emit
         self._audit = audit
@@ -41,6 +45,12 @@ class RunContext:
     def time(self) -> float:
         """Return the time in seconds since 1970."""
         return seconds(self.clock.now())
+
+    def record(self, record: Struct, at: float | None = None) -> None:
+        """Add a record to the run's evidence file, of now or `at` another time by the monotonic clock. Any thread may
+        call it."""
+        if self.recorder:
+            self.recorder.add(record, self.clock.monotonic() if at is None else at)
 
     def begin_step(self, step: str, text: str = "") -> None:
         """Begin a step. Raise `RunStopped` if the run is cancelled."""

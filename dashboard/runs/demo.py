@@ -1,12 +1,13 @@
 """A demo as data, for the API, the page, `prove` and the report; and the protocol of what runs it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from dashboard.core.errors import InvalidOption
 from dashboard.runs.context import RunContext
+from dashboard.runs.evidence.records import Header
 from dashboard.runs.ports import Load, Pods, Reader, View, WritersOf
 from dashboard.runs.verdict import Verdict
 
@@ -86,12 +87,20 @@ class Experiment(Protocol):
         """Return the verdict; `stopped` is the reason if the run ended early."""
 
 
+class Recomputed(Struct, frozen=True):
+    """The verdict that follows from an evidence file's records, and where they contradict each other, as sentences."""
+
+    verdict: Verdict
+    differences: list[str]
+
+
 class Demo(Struct, frozen=True):
     """`claim` is what it proves, as a clause; `takes` the usual duration as text; `limits` are seconds by name.
 
     Three functions turn a run's evidence into text: `key_figures` returns the short parts for the claim, `lines` the
     rows of a card, `compared` the seconds by which runs are compared; `comparison` is the text for those, with {} for
-    the number. `claims` returns what a run with the given options proves.
+    the number. `claims` returns what a run with the given options proves. `recompute` returns the verdict that follows
+    from the records of an evidence file, between its header and its end; None if the demo records nothing.
     """
 
     id: str
@@ -110,6 +119,7 @@ class Demo(Struct, frozen=True):
     claims: Callable[[Json], Claim]
     by_hand: ByHand
     experiment: Callable[[RunContext, Tools], Experiment]
+    recompute: Callable[[Header, Iterable[Any]], Recomputed] | None = None
 
     def to_json(self, names: Mapping[str, str]) -> Json:
         """Return the demo for the API and the page. `names` (namespace, database, service) go into the command."""

@@ -12,8 +12,11 @@ from dashboard.load.options import LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Demo, Experiment, Tools, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.evidence.recorder import Recorder, evidence_file, header
+from dashboard.runs.evidence.records import Stopped
+from dashboard.runs.evidence.store import EvidenceStore, Unkept
 from dashboard.runs.manual import ManualControl
-from dashboard.runs.ports import Audit, Clock, History, Lease
+from dashboard.runs.ports import Audit, Clock, EvidenceFiles, History, Lease
 from dashboard.runs.records.archive import RunArchive
 from dashboard.runs.records.record import Run
 from dashboard.runs.turn import RunActive, Spawn, Turn, activity_id, run_all
@@ -40,6 +43,7 @@ class RunManager:
         tools: Tools,
         lease: Lease,
         history: History,
+        files: EvidenceFiles,
         emit: Emit,
         audit: Audit,
         clock: Clock,
@@ -56,6 +60,7 @@ class RunManager:
         self._clock = clock
         self._spawn = spawn
         self._turn = Turn(lease, emit, clock, holder, spawn)
+        self._files = EvidenceStore(files)
         self._archive = RunArchive(history, self._turn, emit, audit, clock, demos)
         self._manual = ManualControl(tools, self._turn, audit, clock, spawn)
         self._lock = threading.Lock()  # guards what follows; taken before the locks of the turn and the archive
@@ -87,6 +92,12 @@ class RunManager:
     def get(self, id_: str) -> Json:
         """Return a run, or as much of an earlier one as was kept. Raise `UnknownRun`."""
         return self._archive.get(id_)
+
+    def evidence(self, id_: str) -> bytes:
+        """Return an ended run's evidence file. Raise `UnknownRun`, `Unkept`, or `ExternalError`."""
+        if not self.get(id_).get("evidence_file"):
+            raise Unkept("This run has no evidence file: it is not over, or its dashboard recorded none.")
+        return self._files.load(id_)
 
     def abort(self, id_: str, by: str) -> None:
         """Abort a run and return at once; do nothing if it has ended. Raise `UnknownRun`, or `RunActive` if it is
@@ -125,6 +136,7 @@ class RunManager:
         now = self._clock.now()
         run = Run(activity_id(demo, now), found, chosen, by, now)
         context = RunContext(run, self._clock, self._lease, self._emit, self._audit)
+        context.recorder = Recorder(header(run, self._clock.monotonic(), self._tools.view.view()))
         self._turn.acquire(run.id, by, context.cancel)
         try:
             experiment = found.experiment(context, self._tools)
@@ -144,6 +156,9 @@ class RunManager:
     def _run(self, context: RunContext, experiment: Experiment) -> None:
         try:
             stopped = self._perform(context, experiment)
+            if stopped:
+                at, aborted = self._clock.now(), context.cancelled.is_set()
+                context.record(Stopped(at=at, reason=stopped, aborted=aborted))
             context.run.conclude(self._judge(context, experiment, stopped), self._clock.now())
         except Exception:
             log.exception("run %s has no verdict", context.run.id)
@@ -156,6 +171,7 @@ class RunManager:
             context.publish()
             if problem := self._archive.save(context.run):
                 context.log(problem)
+            self._tools.view.record(context.record, self._clock.now())
             experiment.run()
             context.raise_if_cancelled()  # an abort that came in the last step counts
         except (RunStopped, ExternalError) as error:
@@ -168,6 +184,7 @@ class RunManager:
                 experiment.cleanup()
             except Exception:
                 log.exception("the cleanup of run %s failed", context.run.id)
+            self._tools.view.record(None, self._clock.now())
         return None
 
     def _judge(self, context: RunContext, experiment: Experiment, stopped: str | None) -> Verdict:
@@ -183,6 +200,7 @@ class RunManager:
         run = context.run
         try:
             run_all(
+                partial(self._keep_file, context),
                 context.publish,
                 partial(self._archive.save, run),
                 partial(self._keep, run),
@@ -191,6 +209,14 @@ class RunManager:
             )
         finally:
             self._release()
+
+    def _keep_file(self, context: RunContext) -> None:
+        """Finish the run's evidence file, and keep it."""
+        run, recorder = context.run, context.recorder
+        if recorder is None or run.verdict == RUNNING:
+            return
+        file = recorder.finish(run.to_json(), self._clock.monotonic())
+        run.evidence_file = evidence_file(file, self._files.keep(run.id, run.started, file))
 
     def _keep(self, run: Run) -> None:
         with self._lock:

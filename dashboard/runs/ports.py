@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Protocol
 
+from dashboard.core.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
@@ -31,12 +32,11 @@ class View(Protocol):
     def view(self) -> Json:
         """Return the state. The caller must not change it."""
 
-    def samples(self) -> Mapping[str, tuple[float, float, float]]:
-        """Return the newest CPU sample of each pod: uid → (timestamp in seconds since 1970, mean millicores, length in
-        seconds of the window that ends at the timestamp)."""
+    def look(self, at: str) -> Look:
+        """Return the state at this time with the CPU samples. A journal that is being recorded notes it."""
 
-    def down_window(self) -> float:
-        """Return the autoscaler's stabilization window for scaling down, in seconds."""
+    def record(self, take: Journal | None, at: str) -> None:
+        """Give `take` what led to the state, and each event from now on (core.journal); None ends it."""
 
 
 class Pods(Protocol):
@@ -77,6 +77,16 @@ class History(Protocol):
 
     def save(self, runs: Sequence[Json]) -> None:
         """Replace the saved runs. Unreadable entries are stored separately."""
+
+
+class EvidenceFiles(Protocol):
+    """The evidence files of the newest runs (runs.evidence.ring.EvidenceRing). Each call may raise `ExternalError`."""
+
+    def save(self, run: str, started: str, file: bytes) -> None:
+        """Keep a run's file. Raise `ExternalError` with the reason if that can't be."""
+
+    def load(self, run: str) -> bytes | None:
+        """Return a run's file, None if it is not kept, or no longer."""
 
 
 class Load(Protocol):

@@ -22,7 +22,7 @@ import orjson
 from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.diff import diff
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
 
 PUBLISH_SECONDS = 0.1
@@ -166,13 +166,15 @@ class Hub:
         """Return the state, which the caller must not change (see runs.ports.View)."""
         return self._state
 
-    def samples(self) -> dict[str, tuple[float, float, float]]:
+    def look(self, at: str) -> Look:
+        """Return the state as it is now, which may be newer than what is published (see runs.ports.View)."""
         with self._lock:
-            return self._snapshot.samples()
+            return self._snapshot.look(at)
 
-    def down_window(self) -> float:
+    def record(self, take: Journal | None, at: str) -> None:
+        """Give `take` the journal of the state from now on; None ends it."""
         with self._lock:
-            return self._snapshot.down_window()
+            self._snapshot.record(take, at)
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the pods in the state."""

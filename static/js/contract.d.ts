@@ -139,6 +139,14 @@ export interface EvidenceField {
   unit: string;
 }
 
+/** A run's evidence file, GET /api/runs/<id>/evidence. One that is not `kept` is in the memory of the dashboard that made it until that restarts; `why` says why. */
+export interface EvidenceFileView {
+  bytes: number;
+  sha256: string;
+  kept: boolean;
+  why: string | null;
+}
+
 /** The autoscaler's last change of the number of pods. */
 export interface LastChange {
   at: string;
@@ -262,6 +270,7 @@ export interface RunRow {
   lines: string[][];
   compared: number | null;
   owed: ObligationView | null;
+  evidence_file: EvidenceFileView | null;
 }
 
 export interface RunStep {
@@ -290,6 +299,7 @@ export interface RunView {
   compared: number | null;
   steps: RunStep[];
   evidence: Record<string, any>;
+  evidence_file: EvidenceFileView | null;
   timeline: RunEntry[];
 }
 

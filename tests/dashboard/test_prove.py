@@ -46,6 +46,7 @@ class StubDashboard(StubServer):
             "DELETE /api/runs/r1": [(202, {"id": "r1"})],
             "GET /api/runs/r1/report": [(200, {"report": True})],
             "GET /api/runs/r1/report.html": [(200, "<!doctype html>")],
+            "GET /api/runs/r1/evidence": [(200, "records")],
             "GET /api/demos": [(200, DEMOS)],
             "GET /api/state": [(200, STATE)],
         }
@@ -324,11 +325,12 @@ def test_stderr_has_the_steps_and_the_timeline_with_the_elapsed_time(prove: Prov
     assert texts[1:4] == ["Kill the database", "  SIGKILL [31m for mongod", "  FAIL: it did not end"]
 
 
-def test_both_reports_are_saved(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
+def test_reports_and_evidence_file_are_saved(prove: Prove, dashboard: StubDashboard, tmp_path: Path) -> None:
     dashboard.script_run(run("pass", line=LINE))
     prove()
-    page, file = sorted((tmp_path / "reports").iterdir())
+    evidence, page, file = sorted((tmp_path / "reports").iterdir())
     assert (page.suffix, file.suffix) == (".html", ".json") and page.stem == file.stem
+    assert evidence.name == f"{file.stem}.evidence.jsonl.gz" and evidence.read_text() == "records"
     assert file.stem.endswith("Z-persistence")
     assert json.loads(file.read_text()) == {"report": True} and page.read_text() == "<!doctype html>"
 

@@ -33,6 +33,7 @@ class Access(NamedTuple):
     namespace: str = NAMESPACE
 
 
+CONFIG_MAPS = ("dashboard-runs", *(f"dashboard-evidence-{number}" for number in range(20)))
 ALLOWED = {
     *(Access(verb, "", resource) for verb in READ for resource in ("pods", "events", "persistentvolumeclaims")),
     *(Access(verb, "apps", resource) for verb in READ for resource in ("deployments", "statefulsets")),
@@ -43,7 +44,7 @@ ALLOWED = {
     Access("create", "", "events"),
     Access("delete", "", "pods", "mongodb-0"),
     *(Access(verb, "coordination.k8s.io", "leases", "dashboard-runs") for verb in ("get", "update")),
-    *(Access(verb, "", "configmaps", "dashboard-runs") for verb in ("get", "update")),
+    *(Access(verb, "", "configmaps", name) for verb in ("get", "update") for name in CONFIG_MAPS),
 }
 # The reviews of oneself, which Kubernetes allows every authenticated user.
 SELF = {

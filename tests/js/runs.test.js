@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { formatElapsed } from "../../static/js/lib/format.js";
-import { blockedReason, earlier, elapsedSeconds, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/demos/runs.js";
+import { blockedReason, earlier, elapsedSeconds, fileNote, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/demos/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";
 const run = (id, demo, verdict = "pass", more = {}) => ({ id, demo, verdict, started: START, by: "operator", ...more });
@@ -88,4 +88,9 @@ describe("an elapsed time", () => {
 test("an unknown verdict is not shown as a pass", () => {
   assert.equal(verdictStatus({ verdict: "splendid" }).word, "INCONCLUSIVE");
   assert.equal(stepStatus({ state: "odd" }).word, "waiting");
+});
+
+test("a file that is not kept says until when and why", () => {
+  assert.match(fileNote({ bytes: 1, sha256: "", kept: true, why: null }), /kept with it/);
+  assert.match(fileNote({ bytes: 1, sha256: "", kept: false, why: "It is too large." }), /until the dashboard restarts: It is too large\./);
 });

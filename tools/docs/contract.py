@@ -1,18 +1,23 @@
-"""Generator of the JSON Schema and the page's types, from dashboard.core.contract: `python -m tools.docs.contract`."""
+"""Generator of the JSON Schemas and the page's types: `python -m tools.docs.contract`. The state, the messages and the
+runs come from dashboard.core.contract, the lines of an evidence file from the records' structs."""
 
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dashboard.core import contract
+from dashboard.core import contract, objects
+from dashboard.core.snapshot import JOURNALED
+from dashboard.runs.demos.records import EvidenceLine
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "schema" / "dashboard.json"
+RUN = ROOT / "docs" / "schema" / "run.json"
+EVIDENCE = ROOT / "docs" / "schema" / "evidence.json"
 TYPES = ROOT / "static" / "js" / "contract.d.ts"
 REF = "#/$defs/"
 
@@ -28,17 +33,30 @@ def main() -> None:
 
 def files() -> Mapping[Path, str]:
     """Return the generated files as {path: text}."""
-    schema = _schema()
-    return {SCHEMA: json.dumps(schema, indent=1, ensure_ascii=False) + "\n", TYPES: "\n".join(_types(schema)) + "\n"}
+    schema = _schema("The dashboard's state, socket messages and runs", contract.__doc__, contract.DOCUMENTS)
+    evidence = _schema(
+        "A line of an evidence file",
+        "The file is gzip of such lines. The objects in ObjectsListed and ObjectChanged are of the types Pod, Workload,"
+        " Autoscaler and EndpointSlice.",
+        [EvidenceLine],
+        [objects.KINDS[kind] for kind in JOURNALED],
+    )
+    run = _schema("A run, GET /api/runs/<id>", contract.RunView.__doc__, [contract.RunView])
+    return {SCHEMA: _text(schema), RUN: _text(run), EVIDENCE: _text(evidence), TYPES: "\n".join(_types(schema)) + "\n"}
 
 
-def _schema() -> Json:
-    documents, components = msgspec.json.schema_components(contract.DOCUMENTS, ref_template=REF + "{name}")
+def _text(schema: Json) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _schema(title: str, description: str | None, types: Sequence[Any], more: Sequence[Any] = ()) -> Json:
+    """Return the schema of one of `types`, with definitions of `more`."""
+    documents, components = msgspec.json.schema_components([*types, *more], ref_template=REF + "{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The dashboard's state, socket messages and runs",
-        "description": inspect.cleandoc(contract.__doc__ or ""),
-        "oneOf": list(documents),
+        "title": title,
+        "description": inspect.cleandoc(description or ""),
+        "oneOf": list(documents)[: len(types)],
         "$defs": {name: _cleaned(schema) for name, schema in sorted(components.items())},
     }
 

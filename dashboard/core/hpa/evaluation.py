@@ -15,7 +15,7 @@ from dashboard.core.hpa.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.hpa.explanation import Standing
 from dashboard.core.hpa.metrics import PERCENT, MetricsReader, MetricsView
 from dashboard.core.hpa.obligation import owed
-from dashboard.core.hpa.recommendations import LATE_SECONDS, Recommendations
+from dashboard.core.hpa.recommendations import LATE_SECONDS, RecommendationMemory, Recommendations
 from dashboard.core.hpa.spec import HpaSpec, seen_of, spec_of
 from dashboard.core.hpa.utilization import Figures, Proposal, Unmeasurable, figures
 from dashboard.core.objects import Autoscaler, AutoscalerStatus, Pod, PodMetrics
@@ -38,6 +38,19 @@ class Measurement(Struct, frozen=True):
     newest: bool
 
 
+class EvaluatorMemory(Struct, frozen=True):
+    """What `Evaluator` keeps from one evaluation to the next."""
+
+    identity: tuple[str, str, str]
+    history: RecommendationMemory | None
+    status: AutoscalerStatus | None
+    reported: int | None
+    reported_at: float
+    computed: tuple[int, float] | None
+    computed_at: float
+    last: Json | None
+
+
 class Evaluator:
     """Evaluates one autoscaler, and keeps the history that its controller keeps for the stabilization windows."""
 
@@ -55,6 +68,26 @@ class Evaluator:
         self._computed: tuple[int, float] | None = None  # our value with its newest sample's time, and its arrival
         self._computed_at = 0.0
         self._last: Json | None = None  # the last scaling
+
+    def memory(self) -> EvaluatorMemory:
+        return EvaluatorMemory(
+            self._identity,
+            self._history.memory() if self._history else None,
+            self._status,
+            self._reported,
+            self._reported_at,
+            self._computed,
+            self._computed_at,
+            self._last,
+        )
+
+    def restore(self, memory: EvaluatorMemory) -> None:
+        """Go on from another evaluator's memory."""
+        self._reset(*memory.identity)
+        self._history = Recommendations.restored(memory.history) if memory.history else None
+        self._status, self._last = memory.status, memory.last
+        self._reported, self._reported_at = memory.reported, memory.reported_at
+        self._computed, self._computed_at = memory.computed, memory.computed_at
 
     def evaluate(
         self,

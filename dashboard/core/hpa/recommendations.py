@@ -6,6 +6,9 @@ syncs; the recommendations follow from the CPU values at those times.
 """
 
 from collections import deque
+from typing import Self
+
+from msgspec import Struct
 
 from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation
 from dashboard.core.hpa.spec import HpaSpec
@@ -19,6 +22,16 @@ MOST_CHANGES = 500
 MOST_RECOMMENDATIONS = 500  # an hour has 240 syncs
 
 
+class RecommendationMemory(Struct, frozen=True):
+    """What `Recommendations` keeps."""
+
+    began: float
+    synced: float
+    recommended: list[Recommendation]
+    changes: list[Change]
+    proposals: list[tuple[float, int | None]]
+
+
 class Recommendations:
     """The reconstructed history. Like the controller, it starts with the current replicas as a recommendation."""
 
@@ -28,6 +41,19 @@ class Recommendations:
         self.changes: list[Change] = []
         self._synced = at
         self._proposals: deque[tuple[float, int | None]] = deque(maxlen=MOST_PROPOSALS)
+
+    def memory(self) -> RecommendationMemory:
+        return RecommendationMemory(
+            self.began, self._synced, [*self.recommended], [*self.changes], [*self._proposals]
+        )
+
+    @classmethod
+    def restored(cls, memory: RecommendationMemory) -> Self:
+        made = cls(0, memory.began)
+        made.recommended, made.changes = [*memory.recommended], [*memory.changes]
+        made._synced = memory.synced
+        made._proposals.extend(memory.proposals)
+        return made
 
     def advance(self, at: float, behavior: HpaBehavior) -> None:
         """Add the syncs up to `at` that changed no status, and drop entries that no longer matter."""

@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dashboard.clock import now
@@ -20,8 +20,10 @@ from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.scripted_run import OUTCOMES, RunEnd, ScriptedRun, ScriptedStep, load_rate, scripted_run
 from dashboard.runs.demo import Demo, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.evidence.recorder import Recorder, evidence_file, header
+from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manual import UidNotCurrent
-from dashboard.runs.ports import Audit
+from dashboard.runs.ports import Audit, View
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.record import RUNS, Run, summary
 from dashboard.runs.turn import RunActive
@@ -37,15 +39,15 @@ Json = dict[str, Any]
 class MockRunManager:
     """Has the interface of `runs.manager.RunManager`.
 
-    `pods` returns the state's pods; `pod` is the database's name, `holder` the dashboard's. `outcome` is each run's
-    outcome, "" for drawn ones.
+    `pod` is the database's name, `holder` the dashboard's. `outcome` is each run's outcome, "" for drawn ones. The
+    evidence files of all runs are in memory; they say that the mock made the verdict up.
     """
 
     def __init__(
         self,
         mock: Mock,
         load: MockLoad,
-        pods: Callable[[], list[Json]],
+        view: View,
         emit: Emit,
         audit: Audit,
         *,
@@ -59,7 +61,7 @@ class MockRunManager:
         self.demos = demos
         self._mock = mock
         self._load = load
-        self._pods = pods
+        self._view = view
         self._emit = emit
         self._audit = audit
         self._random = random.Random(seed)  # noqa: S311 - no secret
@@ -68,6 +70,7 @@ class MockRunManager:
         self._holder = holder
         self._pod = pod
         self._lock = threading.Lock()  # held to start a run or a load
+        self._files: dict[str, bytes] = {}  # of the runs, by their ids
         self._runs: list[Run] = []  # newest first, with the current one
         self._cancelled = threading.Event()
         self._aborted: str | None = None  # why the current run ends early
@@ -141,6 +144,11 @@ class MockRunManager:
     def get(self, id_: str) -> Json:
         return self._found(id_).to_json()
 
+    def evidence(self, id_: str) -> bytes:
+        if self._found(id_).id not in self._files:
+            raise Unkept("The run is not over.")
+        return self._files[id_]
+
     def list(self) -> "list[Json]":
         return [summary(run.to_json(), run.demo) for run in self._runs]
 
@@ -165,12 +173,14 @@ class MockRunManager:
         self._emit(LeaseChanged(at=now(), lease=None))
 
     def _database(self) -> Json:
-        found = next((pod for pod in self._pods() if pod["name"] == self._pod), None)
+        found = next((pod for pod in self._view.view()["pods"] if pod["name"] == self._pod), None)
         return found or {"name": self._pod, "uid": None}
 
     # In the run's thread
 
     def _run(self, run: Run, script: ScriptedRun) -> None:
+        recorder = Recorder(header(run, time.monotonic(), self._view.view(), "mock"))
+        self._view.record(lambda event: recorder.add(event, time.monotonic()), now())
         began = now()
         for step in script.steps:
             began = now()
@@ -181,7 +191,8 @@ class MockRunManager:
         else:
             run.finish(now())
         self._load.stop()
-        self._conclude(run, script.verdict(RunEnd(self._database(), self._aborted, began, now())))
+        self._view.record(None, now())
+        self._conclude(run, script.verdict(RunEnd(self._database(), self._aborted, began, now())), recorder)
 
     def _act(self, run: Run, action: str | None) -> None:
         if action == "kill":
@@ -207,8 +218,11 @@ class MockRunManager:
         run.log(step.text(1.0), now())
         return True
 
-    def _conclude(self, run: Run, verdict: Verdict) -> None:
+    def _conclude(self, run: Run, verdict: Verdict, recorder: Recorder) -> None:
         run.conclude(verdict, now())
+        self._files[run.id] = file = recorder.finish(run.to_json(), time.monotonic())
+        self._files = {each.id: self._files[each.id] for each in self._runs if each.id in self._files}
+        run.evidence_file = evidence_file(file, None)
         self._emit_run(run)
         self._emit(LeaseChanged(at=now(), lease=None))
         self._audit(run.by, f"run {run.demo.id}", verdict.verdict.upper(), mark=verdict.verdict.upper())

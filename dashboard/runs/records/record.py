@@ -35,6 +35,7 @@ class Run:
         self.id, self.demo, self.options, self.by = id_, demo, options, by
         self.verdict = RUNNING
         self.evidence: Json = {}  # replaced, never changed in place
+        self.evidence_file: Json | None = None  # about the file, once there is one
         self._ends: Json = {"line": None, "reason": None, "started": at, "ended": None, "checks": []}
         self._ends |= words_of(None, {})
         self._steps: dict[str, Json] = {
@@ -88,8 +89,7 @@ class Run:
         self.evidence = verdict.evidence
         self._ends = self._ends | {"line": verdict.line, "reason": verdict.reason, "ended": at}
         self._ends |= words_of(self.demo, verdict.evidence)
-        claims = [(field.name, field.claim) for field in self.demo.evidence if field.claim]
-        self._ends["checks"] = checks(claims, verdict)
+        self._ends["checks"] = checks_of(self.demo, verdict)
         del self._timeline[ENTRIES - 1 :]
         self._note(at, f"{verdict.verdict.upper()}{f': {verdict.reason}' if verdict.reason else ''}")
         self.verdict = verdict.verdict
@@ -97,7 +97,8 @@ class Run:
     def to_json(self) -> Json:
         """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,
         checks: [{name, claim, verdict, reason}], key_figures, lines, compared,
-        steps: [{id, title, state, started, ended, text}], evidence, timeline: [{at, step, text}]}."""
+        steps: [{id, title, state, started, ended, text}], evidence, evidence_file: {bytes, sha256, kept, why} or None,
+        timeline: [{at, step, text}]}."""
         return {
             "id": self.id,
             "demo": self.demo.id,
@@ -107,6 +108,7 @@ class Run:
             **self._ends,
             "steps": list(self._steps.values()),
             "evidence": self.evidence,
+            "evidence_file": self.evidence_file,
             "timeline": list(self._timeline),
         }
 
@@ -159,6 +161,13 @@ class KeptObligation(Struct):
     text: Text
 
 
+class KeptFile(Struct):
+    bytes: Annotated[int, Meta(ge=0)]
+    sha256: Text
+    kept: bool
+    why: Text | None = None
+
+
 class KeptRun(Struct):
     """The schema of a run in the history. Only the first four fields are required.
 
@@ -175,6 +184,7 @@ class KeptRun(Struct):
     reason: Text | None = None
     options: dict[Text, Text | float | bool | None] = {}
     evidence: dict[str, Any] = {}
+    evidence_file: KeptFile | None = None
     figures: dict[str, Any] = {}
     owed: KeptObligation | None = None
     checks: Annotated[list[KeptCheck], Meta(max_length=100)] = []
@@ -209,7 +219,7 @@ def started(run: Json) -> str:
 
 def summary(run: Json, demo: "Demo | None") -> Json:
     """Return a run's summary: {id, demo, verdict, line, reason, started, ended, by, figures, key_figures, lines,
-    compared, owed}. `demo` is None if the demo no longer exists.
+    compared, owed, evidence_file}. `demo` is None if the demo no longer exists.
 
     `figures` has the evidence fields with `kept`, None where one is missing; `key_figures`, `lines` and `compared` are
     the demo's text for the evidence; `owed` is the unmet obligation of a failed run, or None. The summary of a summary
@@ -219,11 +229,17 @@ def summary(run: Json, demo: "Demo | None") -> Json:
     evidence = run.get("evidence") or run.get("figures") or {}
     figures = {each.name: _figure(evidence.get(each.name)) for each in demo.evidence if each.kept} if demo else {}
     words = words_of(demo, evidence) | {name: run[name] for name in WORDS if run.get(name)}
-    return row | {"figures": figures, "owed": run.get("owed") or _unmet(run.get("verdict"), evidence)} | words
+    owed = run.get("owed") or _unmet(run.get("verdict"), evidence)
+    return row | {"figures": figures, "owed": owed, "evidence_file": run.get("evidence_file")} | words
 
 
 def _figure(value: object) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def checks_of(demo: "Demo", verdict: Verdict) -> list[Json]:
+    """Return the verdict of each of the demo's claims: [{name, claim, verdict, reason}]."""
+    return checks([(field.name, field.claim) for field in demo.evidence if field.claim], verdict)
 
 
 def words_of(demo: "Demo | None", evidence: Json) -> Json:

@@ -1,7 +1,7 @@
 """The report of an ended run: JSON for programs, and a self-contained HTML page for people.
 
-The page has no script; its style and its charts (SVG) are inline, so it can be kept, sent and printed. The charts come
-from the memory of the dashboard that makes the report, and not from the run: twenty runs must fit into a ConfigMap.
+The page has no script; its style and its charts (SVG) are inline, so it can be kept, sent and printed. The charts are
+drawn from the run's evidence file, or from the dashboard's memory if there is no file.
 """
 
 import base64
@@ -36,7 +36,8 @@ class Report:
         self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None,
         demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
-        run = self._run = {"ended": None, "by": "", "options": {}, "evidence": {}, "steps": [], "timeline": [], **run}
+        missing: Json = {"ended": None, "by": "", "options": {}, "evidence": {}, "evidence_file": None}
+        run = self._run = {**missing, "steps": [], "timeline": [], **run}
         self._tables = tables
         self._namespace = namespace
         self._cluster = cluster
@@ -50,8 +51,7 @@ class Report:
     @property
     def name(self) -> str:
         """The file's name without its suffix."""
-        timestamp = self._run["started"][:19].replace(":", "-")
-        return f"{timestamp}Z-{self._run['demo']}"
+        return file_name(self._run)
 
     @property
     def policy(self) -> str:
@@ -155,6 +155,11 @@ class Report:
 
     def _after_seconds(self, at: float) -> str:
         return chart.clock(at - self._span.origin)
+
+
+def file_name(run: Json) -> str:
+    """Return the name of a run's files without a suffix."""
+    return f"{run['started'][:19].replace(':', '-')}Z-{run['demo']}"
 
 
 LINES = {

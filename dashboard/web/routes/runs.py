@@ -4,6 +4,7 @@ Every request that changes something leaves an audit line, also if it is refused
 """
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,10 +17,14 @@ from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.audit import AuditLog
+from dashboard.runs.demos.records import reader
+from dashboard.runs.evidence.file import Unreadable
+from dashboard.runs.evidence.replay import Replay, replayed
+from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.records.report import Report
+from dashboard.runs.records.report import Report, file_name
 from dashboard.runs.turn import RunActive
 from dashboard.runs.verdict import RUNNING
 from dashboard.web.auth import SAFE_METHODS, require, who
@@ -38,6 +43,8 @@ SHOWN = 80  # characters of a request's value in the audit
 Json = dict[str, Any]
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,62}")
+
+log = logging.getLogger(__name__)
 
 runs = Blueprint("runs", __name__, url_prefix="/api")
 
@@ -103,6 +110,17 @@ def page(run_id: str) -> Response:
     response = Response(made.as_html(), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = made.policy
     response.headers["Content-Disposition"] = f'inline; filename="{made.name}.html"'
+    return response
+
+
+@runs.get("/runs/<run_id>/evidence")
+@require("viewer")
+def evidence(run_id: str) -> Response:
+    """The evidence file of an ended run: all that its verdict follows from."""
+    with _problems():
+        run, file = _manager().get(_checked(run_id)), _manager().evidence(run_id)
+    response = Response(file, content_type="application/gzip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{file_name(run)}.evidence.jsonl.gz"'
     return response
 
 
@@ -173,6 +191,8 @@ def _problems() -> Iterator[None]:
         abort(422, str(error))
     except UnknownRun:
         abort(404, "There is no such run. /api/runs lists the newest ones.")
+    except Unkept as error:
+        abort(404, str(error))
     except UidNotCurrent as error:
         abort(problem(409, str(error), {"uid": error.uid}))
     except (RunActive, LeaseHeld) as error:
@@ -192,11 +212,24 @@ def _report(run_id: str) -> Report:
     found = _run(run_id)
     if found["verdict"] == RUNNING:
         abort(409, "The run has no verdict yet, so there is no report.")
-    hub: Hub = current_app.extensions["hub"]
     config: DashboardConfig = current_app.config["DASHBOARD"]
+    if replay := _replay(found):
+        return Report(found, replay.tables(), config.namespace, config.cluster_name, replay.target())
+    hub: Hub = current_app.extensions["hub"]
     tables = orjson.loads(hub.history(0.0))["tables"]  # all: a number of pods holds until it changes
     target = (orjson.loads(hub.state())["autoscaler"] or {}).get("target_of_requests")
     return Report(found, tables, config.namespace, config.cluster_name, target)
+
+
+def _replay(run: Json) -> Replay | None:
+    """Return what the run's evidence file has for the charts, or None: then the dashboard's memory may have it."""
+    if not run.get("evidence_file"):
+        return None
+    try:
+        return replayed(reader([_manager().evidence(run["id"])]))
+    except (Unkept, Unreadable, ExternalError) as error:
+        log.info("the charts of run %s are made from memory: %s", run["id"], error)
+        return None
 
 
 def _checked(run_id: str) -> str:

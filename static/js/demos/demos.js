@@ -6,7 +6,7 @@ import { keepFocus } from "../lib/focus.js";
 import { count, formatElapsed, timeOfDay } from "../lib/format.js";
 import { icon, status } from "../lib/icons.js";
 import { RunControl } from "./runControl.js";
-import { blockedReason, earlier, elapsedSeconds, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
+import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
 
 // `specs` are the demos as the server describes them. Between drawings, a card keeps the chosen options and the last active run.
 export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw) {
@@ -125,9 +125,10 @@ function verdict(/** @type {contract.RunView} */ run) {
   </div>`;
 }
 
-function reports(/** @type {contract.RunView} */ { id }) {
+function reports(/** @type {contract.RunView | contract.RunRow} */ { id, evidence_file: file }) {
   return html`<a class="button" href=${address(`/api/runs/${id}/report.html`)} target="_blank">Report</a>
-    <a class="button" href=${address(`/api/runs/${id}/report`)} download="${id}.json">JSON</a>`;
+    <a class="button" href=${address(`/api/runs/${id}/report`)} download="${id}.json">JSON</a>
+    ${file ? html`<a class="button" href=${address(`/api/runs/${id}/evidence`)} download title=${fileNote(file)}>Evidence</a>` : nothing}`;
 }
 
 function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {

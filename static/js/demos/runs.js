@@ -75,6 +75,11 @@ export function unmetObligation(/** @type {contract.RunView | contract.RunRow} *
   return (run.verdict === "fail" && run.evidence?.owed?.find(({ met }) => met === null)) || null;
 }
 
+// How long a run's evidence file can be downloaded.
+export function fileNote(/** @type {contract.EvidenceFileView} */ { kept, why }) {
+  return kept ? "All records of the run, kept with it" : `All records of the run, until the dashboard restarts: ${why}`;
+}
+
 export function obligationText(/** @type {contract.ObligationView} */ { text, since, by }) {
   return `${text}: due by ${timeOfDay(by)}, owed since ${timeOfDay(since)}, not met.`;
 }

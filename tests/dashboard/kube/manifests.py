@@ -27,6 +27,10 @@ def _parsed(name: str) -> Json:
     return parsed
 
 
+def evidence_config_maps() -> list[Json]:
+    return list(yaml.safe_load_all((ROOT / "k8s" / "base" / "dashboard-evidence-configmaps.yaml").read_text()))
+
+
 def pod(**spec: Any) -> Json:
     """Return the database's pod with its manifest's spec. `spec` replaces fields of it."""
     template: Json = manifest("mongodb-statefulset")["spec"]["template"]["spec"]

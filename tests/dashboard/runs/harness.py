@@ -4,6 +4,7 @@ The fakes' attributes are the faults that tests set, and what tests check.
 """
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -21,6 +22,7 @@ from dashboard.load.schedule import Schedule
 from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.operation import Kind, Operation
+from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
 from dashboard.runs.ports import Clock
@@ -138,6 +140,22 @@ class FakeCluster:
     def _raise_error(self, method: str) -> None:
         if error := self.errors.get(method):
             raise error
+
+
+class FakeFiles:
+    """Implements `runs.ports.EvidenceFiles`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}  # by run
+        self.error: ExternalError | None = None
+
+    def save(self, run: str, started: str, file: bytes) -> None:
+        if self.error:
+            raise self.error
+        self.files[run] = file
+
+    def load(self, run: str) -> bytes | None:
+        return self.files.get(run)
 
 
 class FakeReader:
@@ -310,6 +328,17 @@ class FakeLoad:
         )
 
 
+def assert_recomputed(run: Json, file: bytes, demo: Demo) -> None:
+    """Assert that the run's verdict follows from its records."""
+    assert demo.recompute
+    opened = reader([file])
+    found = demo.recompute(opened.header, opened.records())
+    assert (opened.differences, found.differences) == ([], [])
+    verdict = found.verdict
+    assert (verdict.verdict, verdict.reason, verdict.line) == (run["verdict"], run["reason"], run["line"])
+    assert json.loads(json.dumps(verdict.evidence)) == json.loads(json.dumps(run["evidence"]))
+
+
 class RunHarness:
     """A run manager and its fakes. It records the events and audit lines."""
 
@@ -325,6 +354,7 @@ class RunHarness:
         self.clock = VirtualClock(step)
         self.cluster = FakeCluster(self.clock, claim)
         self.reader = FakeReader(self.cluster)
+        self.files = FakeFiles()
         self.load = FakeLoad(self.clock)
         self.autoscaler = AutoscalerSimulation(self.clock, lambda: self.load.rate, options, pods)
         self.emitted: list[tuple[float, Event]] = []  # (time, event)
@@ -347,6 +377,7 @@ class RunHarness:
             ),
             self.cluster,
             self.cluster,
+            self.files,
             lambda event: self.emit(event),
             lambda *line, **more: self.audit(*line, **more),
             clock,
@@ -358,6 +389,12 @@ class RunHarness:
     def run(self, demo: str, **options: Any) -> Json:
         """Run a demo to its verdict. Return the run."""
         return self.manager.get(self.manager.start(demo, options, "operator"))
+
+    def run_and_recompute(self, demo: str, **options: Any) -> Json:
+        """Run a demo to its verdict, which must follow from its records. Return the run."""
+        run = self.run(demo, **options)
+        assert_recomputed(run, self.files.files[run["id"]], self.demos[demo])
+        return run
 
     def during_step(self, step: str, action: Callable[[], None], after: float = 0.0) -> None:
         """Call `action` once, when a step of a run has begun, or `after` seconds later."""

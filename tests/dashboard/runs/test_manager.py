@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
+from dashboard.core.snapshot import Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.persistence import traffic
@@ -476,7 +477,7 @@ def test_shutdown_aborts_a_run_in_a_thread_of_its_own(harness: RunHarness) -> No
 
 
 def test_bug_in_a_demo_ends_the_run(harness: RunHarness, caplog: pytest.LogCaptureFixture) -> None:
-    harness.during_step("steady", lambda: setattr(harness.autoscaler, "view", lambda: {}), after=3)
+    harness.during_step("steady", lambda: setattr(harness.autoscaler, "look", lambda at: Look({}, {}, 60.0)), after=3)
     run = harness.run("autoscale")
     assert_ended(harness, run)
     assert run["verdict"] == "inconclusive" and "KeyError" in run["reason"]

@@ -174,6 +174,7 @@ def test_summary_has_the_fields_of_a_row() -> None:
         "lines": [],
         "compared": None,
         "owed": None,
+        "evidence_file": None,
     }
 
 

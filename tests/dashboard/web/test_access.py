@@ -41,6 +41,7 @@ ROUTES = {
     "DELETE /api/runs/<run_id>": CHANGE,
     "GET /api/runs/<run_id>/report": READ,
     "GET /api/runs/<run_id>/report.html": READ,
+    "GET /api/runs/<run_id>/evidence": READ,
     "PUT /api/load": CHANGE,
     "DELETE /api/load": CHANGE,
     "POST /api/mongo/restart": CHANGE,

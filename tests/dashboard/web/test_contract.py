@@ -35,6 +35,7 @@ def used_dashboard(dashboard: DashboardProcess) -> DashboardProcess:
         wait_until(lambda run=run: dashboard.request("GET", f"/api/runs/{run}")["verdict"] != "running")
     time.sleep(0.5)  # the lease is released after the verdict
     dashboard.request("PUT", "/api/load", {"rate": 20, "duration": 60})
+    wait_until(lambda: dashboard.request("GET", "/api/state")["load"])
     return dashboard
 
 

@@ -7,16 +7,16 @@ The run and its load stop at once if more than half of the requests fail for ten
 from typing import NamedTuple
 
 from dashboard.core.timeline.entry import span
-from dashboard.load.options import MOST_LAG_MS, MOST_RATE, MOST_SECONDS, GeneratorUnfit, LoadOptions, LoadTotals
+from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
-from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, Watchdog, unprovable
-from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS, Moments, Resolution
-from dashboard.runs.demos.autoscale.obligations import Obligations
-from dashboard.runs.demos.autoscale.observation import Observation, observe
-from dashboard.runs.demos.autoscale.rates import FIRST_RATE, LoadRates
-from dashboard.runs.demos.autoscale.samples import SampleClock
+from dashboard.runs.demos.autoscale.account import Account
+from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, unprovable
+from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS
+from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.rates import FIRST_RATE
+from dashboard.runs.demos.autoscale.records import LoadBegan, LoadEnded, LoadSeen, RateChanged, Settled, observed
 from dashboard.runs.demos.autoscale.settling import Settling
-from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
+from dashboard.runs.demos.autoscale.verdict import autoscale
 from dashboard.runs.ports import Load, View
 from dashboard.runs.verdict import Json, Verdict
 
@@ -56,17 +56,10 @@ class Autoscaling:
         self._deployment = deployment
         self._limits = context.run.demo.limits
         self._asked: float | None = context.run.options.get("rate")
-        self._resolution = Resolution()
-        self._sample_clock = SampleClock()
-        self._watchdog: Watchdog | None = None
-        self._start: Observation | None = None  # as it was just before the load
-        self._moments: Moments | None = None
-        self._obligations: Obligations | None = None
-        self._rates: LoadRates | None = None
-        self._totals: LoadTotals | None = None  # once the load has ended
+        self._account = Account(deployment, self._asked)
         self._loading = False
         self._failing = Failing()
-        self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
+        self._in_flight = 0  # the load's requests without an answer
 
     def run(self) -> None:
         try:
@@ -83,36 +76,7 @@ class Autoscaling:
         self._stop_load()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        start, moments, rates, totals = self._start, self._moments, self._rates, self._totals
-        return autoscale(
-            AutoscaleFindings(
-                min=start.low if start else None,
-                start=start.desired if start else None,
-                peak=moments.peak if moments else None,
-                target=f"{start.target} {start.unit}" if start else None,
-                rate=rates.rate if rates else self._asked,
-                rates=self._rates_json(),
-                cost=rates.cost if rates else None,
-                background=start.used if start else None,
-                due=totals.due if totals else 0,
-                offered=totals.offered if totals else 0,
-                achieved=totals.achieved if totals else 0,
-                errors=totals.errors if totals else 0,
-                errors_by_kind=totals.by_kind if totals else {},
-                errors_of=self._failing_pods(),
-                dropped=totals.dropped if totals else 0,
-                lag_p99_ms=totals.lag_p99_ms if totals else None,
-                cpu_percent=totals.cpu_percent if totals else None,
-                moments=moments.seconds if moments else dict.fromkeys(NAMES),
-                resolution=self._resolution.seconds,
-                owed=tuple(self._obligations.to_json()) if self._obligations else (),
-                unmet=self._unmet_text(),
-                contradiction=moments.contradiction if moments else None,
-                stopped=stopped,
-                overloaded=rates is not None and rates.overloaded,
-                aborted=self._context.cancelled.is_set(),
-            )
-        )
+        return autoscale(self._account.findings(stopped, aborted=self._context.cancelled.is_set()))
 
     # The steps
 
@@ -149,7 +113,7 @@ class Autoscaling:
         while True:
             self._context.raise_if_cancelled()
             seen = self._observation()
-            why = settling.waits_for(seen, self._resolution.assumed)
+            why = settling.waits_for(seen, self._account.resolution.assumed)
             if why is None:
                 break
             passed = self._context.clock.monotonic() - began
@@ -162,18 +126,16 @@ class Autoscaling:
             raise RunStopped(
                 f"Existing traffic keeps the autoscaler at max, {seen.high} pods: stop that traffic, or raise max."
             )
-        self._start = seen
+        self._account.settle(seen)
+        self._context.record(Settled(at=self._context.clock.now()))
         above = f", over min {seen.low} because of existing traffic" if seen.desired > seen.low else ""
         self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
         first = self._asked or FIRST_RATE
         self._context.begin_step("load", f"{first:g} requests a second")
-        self._start = start = self._begin_load(first)
-        self._moments = Moments(start)
-        self._obligations = Obligations(start)
-        self._watchdog = Watchdog(start)
-        self._rates = LoadRates(start, first, MOST_RATE, fixed=self._asked is not None)
+        self._account.begin_load(self._begin_load(first), first)
+        self._context.record(LoadBegan(at=self._context.clock.now(), rate=first, fixed=self._asked is not None))
         self._context.audit("autoscale load", f"started: {first:g} requests a second", mark="load")
         self._context.log(f"Load begins: {first:g} requests a second")
         self._follow("t4", RAISING)
@@ -199,12 +161,12 @@ class Autoscaling:
     def _fall(self) -> None:
         self._context.begin_step("unload")
         self._stop_load()
-        window = 2 * self._start.down_window if self._start else 0.0
+        window = 2 * self._account.start.down_window if self._account.start else 0.0
         self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
 
     def _follow(self, moment: str, patience: Patience) -> None:
         """Observe each second until the moment has come. Raise `RunStopped` or `Unmet`."""
-        moments = self._moments
+        moments = self._account.moments
         if moments is None:
             return
         began = since = self._context.time()
@@ -214,7 +176,7 @@ class Autoscaling:
             seen = self._advance()
             if seen.desired != desired:
                 since, desired, changes = seen.at, seen.desired, changes + 1
-            limit = patience.limit(self._resolution.assumed)
+            limit = patience.limit(self._account.resolution.assumed)
             if seen.at - since > limit or seen.at - began > CHANGES * limit:
                 raise RunStopped(_overdue(moment, seen, seen.at - began, changes))
             self._context.set_progress(self._progress(seen), self._figures())
@@ -222,38 +184,27 @@ class Autoscaling:
     def _advance(self) -> Observation:
         """Observe once: log the moments that came, check obligations and the watchdog, steer the rate."""
         seen = self._watch()
-        if moments := self._moments:
-            for each in moments.see(seen):
-                self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
-        self._check_obligations(seen)
-        if self._watchdog and (reason := self._watchdog.see(seen, self._resolution.assumed)):
-            raise RunStopped(reason)
-        self._steer(seen)
+        moments, rates = self._account.moments, self._account.rates
+        if moments is None or rates is None:
+            return seen
+        before = rates.rate
+        advance = self._account.advance(seen, self._in_flight)
+        for each in advance.moments:
+            self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+        if advance.unmet:
+            self._context.log(advance.unmet)
+            raise Unmet(advance.unmet)
+        if advance.interrupted:
+            raise RunStopped(advance.interrupted)
+        if advance.rate is not None:
+            self._change_rate(seen, before, advance.rate)
         return seen
 
-    def _steer(self, seen: Observation) -> None:
-        """Change the rate if the samples require it."""
-        rates, moments = self._rates, self._moments
-        if not self._loading or rates is None or moments is None:
-            return
-        before = rates.rate
-        if (rate := rates.next(seen, self._load.totals().in_flight)) is not None:
-            self._load.change_rate(rate)
-            moments.change_rate()
-            word = "raised" if rate > before else "lowered"
-            self._context.log(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
-        elif rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
-            raise RunStopped(rates.exhausted)
-
-    def _check_obligations(self, seen: Observation) -> None:
-        obligations = self._obligations
-        if obligations is None:
-            return
-        obligations.see(seen, self._resolution.assumed, loaded=self._loading)
-        if obligations.unmet:
-            reason = self._unmet_text() or ""
-            self._context.log(reason)
-            raise Unmet(reason)
+    def _change_rate(self, seen: Observation, before: float, rate: float) -> None:
+        self._load.change_rate(rate)
+        self._context.record(RateChanged(at=self._context.clock.now(), rate=rate))
+        word = "raised" if rate > before else "lowered"
+        self._context.log(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
 
     # The load
 
@@ -279,11 +230,12 @@ class Autoscaling:
         if not self._loading:
             return
         self._loading = False
-        at = self._context.time()
+        at = self._context.clock.now()
         self._load.stop()
-        self._totals = self._load.totals()
-        if self._moments is not None:
-            self._moments.stop(at)
+        totals = self._load.totals()
+        self._context.record(LoadEnded(at=at, totals=totals))
+        self._account.end_load(at, totals)
+        if self._account.moments:
             self._context.audit("autoscale load", "stopped", mark="load off")
             self._context.log("Load stopped")
 
@@ -291,15 +243,14 @@ class Autoscaling:
         """Observe, and check the load while it runs."""
         if self._loading:
             totals = self._load.totals()
+            self._in_flight = totals.in_flight
+            self._context.record(LoadSeen(at=self._context.clock.now(), totals=totals))
             if not self._load.running():
                 self._context.raise_if_cancelled()  # an abort stops the load, too
                 raise RunStopped(totals.failed or "The load ended too early.")
             if self._failing.see(totals, self._context.clock.monotonic()):
                 raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
-        seen = self._observation()
-        if self._loading:
-            self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
-        return seen
+        return self._observation()
 
     def _observation(self) -> Observation:
         """Observe. Raise `RunStopped` if the autoscaler has been gone for GONE_SECONDS."""
@@ -310,21 +261,20 @@ class Autoscaling:
         raise RunStopped("The autoscaler was deleted during the run, or its CPU target was removed.")
 
     def _observe(self) -> Observation | None:
-        at, window = self._context.time(), self._view.down_window()
-        samples = self._sample_clock.corrected(self._view.samples(), at, self._resolution.assumed)
-        seen = observe(self._view.view(), samples, self._deployment, window, at)
+        at = self._context.clock.now()
+        seen = self._account.see(self._view.look(at), at)
         if seen is not None:
-            self._resolution.see(seen.samples, seen.at)
+            self._context.record(observed(seen, at))
         return seen
 
     # Progress and evidence
 
     def _progress(self, seen: Observation) -> str:
-        moments = self._moments
+        moments, rates = self._account.moments, self._account.rates
         steady = moments.steady() if moments else 0.0
         parts = [_standing(seen)]
-        if self._loading and self._rates:
-            parts.insert(0, f"{self._rates.rate:g} requests a second")
+        if self._loading and rates:
+            parts.insert(0, f"{rates.rate:g} requests a second")
         if steady:
             parts.append(f"steady for {steady:.0f} of {STEADY_SECONDS:.0f} s")
         if not self._loading and seen.next_change:
@@ -333,8 +283,9 @@ class Autoscaling:
         return "; ".join(parts)
 
     def _figures(self) -> Json:
-        totals = self._totals or self._load.totals()
-        moments, start, rates = self._moments, self._start, self._rates
+        account = self._account
+        totals = account.totals or self._load.totals()
+        moments, start, rates = account.moments, account.start, account.rates
         return {
             "min": start.low if start else None,
             "start": start.desired if start else None,
@@ -345,27 +296,6 @@ class Autoscaling:
             "errors": totals.errors,
             "lag_p99_ms": totals.lag_p99_ms,
         } | (moments.seconds if moments else {})
-
-    def _rates_json(self) -> tuple[Json, ...]:
-        pieces = self._rates.schedule.pieces if self._rates else ()
-        return tuple({"at": round(piece.since, 1), "rate": piece.rate} for piece in pieces)
-
-    def _unmet_text(self) -> str | None:
-        """Return the unmet obligation as text, with its times from the load's beginning."""
-        unmet, moments = self._obligations.unmet if self._obligations else None, self._moments
-        if unmet is None or moments is None:
-            return None
-        since, by = (at - moments.at("t0") for at in (unmet.since, unmet.by))
-        return f"{unmet.text}. It was due from t0 + {since:.0f} s to t0 + {by:.0f} s and did not happen."
-
-    def _failing_pods(self) -> str | None:
-        if not self._errors_of or self._start is None:
-            return None
-        old = {pod.uid for pod in self._start.pods}
-        new = [name for uid, name in self._errors_of.items() if uid not in old]
-        if len(new) == len(self._errors_of):
-            return "only pods that were added during the run answered with errors"
-        return "pods from before the run answered with errors, too" if new else "the pods answered with errors"
 
 
 def _standing(seen: Observation) -> str:

@@ -4,6 +4,7 @@ from dashboard.load.options import LEAST_RATE, MOST_RATE
 from dashboard.runs.demo import ByHand, Claim, Demo, Field, Number, Step
 from dashboard.runs.demos.autoscale import words
 from dashboard.runs.demos.autoscale.demo import Autoscaling
+from dashboard.runs.demos.autoscale.recompute import recompute
 
 CLAIM = Claim(
     "Load over the CPU target made the autoscaler ask for more pods. They became Ready, took their share of the"
@@ -74,4 +75,5 @@ DEMO = Demo(
         " shows the next change.",
     ),
     experiment=lambda context, tools: Autoscaling(context, tools.load, tools.view, tools.deployment),
+    recompute=recompute,
 )

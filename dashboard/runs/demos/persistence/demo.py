@@ -13,6 +13,7 @@ from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.judge import judge
 from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, ReadBack
+from dashboard.runs.demos.persistence.records import records_of
 from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
     ACKED_BEFORE,
@@ -63,7 +64,10 @@ class Persistence:
         self._writers.stop()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        return persistence(findings(self._observations(stopped)))
+        run = self._observations(stopped)
+        for at, record in records_of(run):
+            self._context.record(record, at)
+        return persistence(findings(run))
 
     def _observations(self, stopped: str | None) -> Observations:
         return Observations(

@@ -1,10 +1,12 @@
 """The persistence demo as data."""
 
 from dashboard.kube.pod_control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Number, Step
+from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Number, Recomputed, Step
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.judge import FINDINGS
+from dashboard.runs.demos.persistence.records import observations
+from dashboard.runs.demos.persistence.verdict import findings, persistence
 
 PROVED = (
     " Every write that the service had acknowledged was there when all was read back, and no read saw a state before an"
@@ -112,4 +114,5 @@ DEMO = Demo(
     experiment=lambda context, tools: Persistence(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
     ),
+    recompute=lambda header, records: Recomputed(persistence(findings(observations(records))), []),
 )  # fmt: skip

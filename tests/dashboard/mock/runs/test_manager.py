@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, RunUpdated
-from dashboard.core.snapshot import Targets
+from dashboard.core.snapshot import Journal, Look, Targets
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.load.progress import LoadProgress
 from dashboard.load.supervisor import LoadSupervisor
@@ -31,6 +31,19 @@ QUICK = 200.0
 BY = "operator"
 
 
+class StubView:
+    """Implements `runs.ports.View`, with the database's pod and without a journal."""
+
+    def view(self) -> dict[str, Any]:
+        return {"pods": [DATABASE]}
+
+    def look(self, at: str) -> Look:
+        return Look(self.view(), {}, 0.0)
+
+    def record(self, take: Journal | None, at: str) -> None:
+        """Record nothing."""
+
+
 class Managed:
     """A run manager with its load generator. The database's pod never changes."""
 
@@ -40,7 +53,7 @@ class Managed:
         mock = Mock(TARGETS, emitted, SimulationOptions(seed))
         self.load = MockLoad(mock.generate, emitted, seed)
         self.manager = MockRunManager(
-            mock, self.load, lambda: [DATABASE], emitted, lambda *line, **more: self.audited.append(line),
+            mock, self.load, StubView(), emitted, lambda *line, **more: self.audited.append(line),
             seed=seed, speed=speed, outcome=outcome, holder="dashboard", pod="mongodb-0",
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionRecorded
 from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
@@ -26,7 +27,10 @@ CHANGES = [
     ("DELETE", "/api/load", None),
     ("POST", "/api/mongo/restart", {"uid": "u1", "mode": "graceful"}),
 ]
-READS = ["/api/runs", "/api/runs/r1", "/api/runs/r1/report", "/api/runs/r1/report.html", "/api/audit"]
+READS = [
+    "/api/runs", "/api/runs/r1", "/api/runs/r1/report", "/api/runs/r1/report.html", "/api/runs/r1/evidence",
+    "/api/audit",
+]  # fmt: skip
 
 Json = dict[str, Any]
 
@@ -38,6 +42,7 @@ class StubRunManager:
         self.calls: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
         self.runs: dict[str, Json] = {"r1": persistence_run()}
+        self.files: dict[str, bytes] = {"r1": b"records"}
         self._audit = audit
 
     def start(self, demo: str, options: Json, by: str) -> str:
@@ -64,6 +69,13 @@ class StubRunManager:
         if id_ not in self.runs:
             raise UnknownRun
         return self.runs[id_]
+
+    def evidence(self, id_: str) -> bytes:
+        if self.error:
+            raise self.error
+        if id_ not in self.files:
+            raise Unkept("It is not kept.")
+        return self.files[id_]
 
     def list(self) -> "list[Json]":
         return [{"id": id_} for id_ in self.runs]
@@ -335,3 +347,32 @@ def test_summary_of_a_run_has_a_report(client: FlaskClient, manager: StubRunMana
     summary = {name: run[name] for name in ("id", "demo", "verdict", "line", "reason", "started", "ended", "by")}
     manager.runs["r1"] = summary
     assert b"PASS" in request(client, "GET", "/api/runs/r1/report.html").data
+
+
+def test_evidence_file_is_downloaded_by_viewers(client: FlaskClient, manager: StubRunManager) -> None:
+    answer = request(client, "GET", "/api/runs/r1/evidence", token=VIEWER)
+    assert (answer.status_code, answer.content_type, answer.data) == (200, "application/gzip", b"records")
+    name = answer.headers["Content-Disposition"].partition("filename=")[2]
+    assert name.startswith('"2025-') and name.endswith('Z-persistence.evidence.jsonl.gz"')
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_file_that_is_not_kept_is_404_with_the_reason(client: FlaskClient, manager: StubRunManager) -> None:
+    manager.files.clear()
+    assert problem(request(client, "GET", "/api/runs/r1/evidence"), 404)["detail"] == "It is not kept."
+    assert problem(request(client, "GET", "/api/runs/r2/evidence"), 404)
+
+
+def test_file_that_can_not_be_read_now_is_502(client: FlaskClient, manager: StubRunManager) -> None:
+    manager.error = ExternalError("The dashboard could not read the ConfigMap.")
+    problem(request(client, "GET", "/api/runs/r1/evidence"), 502)
+
+
+@pytest.mark.parametrize("file", [b"", b"no gzip", None])
+def test_report_has_no_charts_if_the_file_is_unreadable(
+    client: FlaskClient, manager: StubRunManager, file: bytes | None
+) -> None:
+    manager.runs["r1"] = persistence_run(evidence_file={"bytes": 7, "sha256": "0", "kept": True, "why": None})
+    manager.files = {} if file is None else {"r1": file}
+    page = request(client, "GET", "/api/runs/r1/report.html")
+    assert page.status_code == 200 and b"<figure>" not in page.data

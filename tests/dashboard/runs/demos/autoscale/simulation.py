@@ -6,13 +6,13 @@ gets the events that the dashboard's sources would emit, so that a run observes 
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct, convert
 
 from dashboard.core import events, objects
-from dashboard.core.snapshot import Snapshot
+from dashboard.core.snapshot import Journal, Look, Snapshot
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.virtual_clock import EPOCH, VirtualClock
@@ -129,11 +129,11 @@ class AutoscalerSimulation:
         state = self.snapshot.state(0)
         return state | {"mongo": self.mongo, "pods": [*state["pods"], *self.other_pods]}
 
-    def samples(self) -> Mapping[str, tuple[float, float, float]]:
-        return self.snapshot.samples()
+    def look(self, at: str) -> Look:
+        return self.snapshot.look(at)
 
-    def down_window(self) -> float:
-        return self.snapshot.down_window()
+    def record(self, take: Journal | None, at: str) -> None:
+        self.snapshot.record(take, at)
 
     def _warm_up(self) -> None:
         """Scrape twice and sync once at rest, so that there are samples and a CPU value at the start."""

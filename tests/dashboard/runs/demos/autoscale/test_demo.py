@@ -39,7 +39,7 @@ def run_autoscale(
 ) -> Json:
     harness = RunHarness(options=options, pods=pods, step=STEP)
     configure(harness)
-    run = harness.run("autoscale")
+    run = harness.run_and_recompute("autoscale")
     assert harness.cluster.lease is None and not harness.load.running()
     return run
 

@@ -1,0 +1,169 @@
+"""The records of a persistence run, beside the journal of the state: every operation, kill and read-back.
+
+They are written when the run is over, so they come after what happened later. `began` and `ended` are of the same
+monotonic clock as the header's `clock`. A payload is named by the beginning of its SHA-256; where one was read, by the
+version of the document that had it when it was written, if there is one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from dashboard.runs.demos.persistence.ledger import LARGEST
+from dashboard.runs.demos.persistence.operation import (
+    Kill,
+    Kind,
+    Mode,
+    Observations,
+    Operation,
+    Outcome,
+    ReadBack,
+)
+from dashboard.runs.evidence.file import Unreadable
+from dashboard.runs.evidence.records import Stopped
+
+DIGITS = 12  # of a SHA-256
+PART = 1_000  # documents of a read-back in a record
+
+Source = Literal["database", "service"]
+Seen = int | str  # a version, or the beginning of a SHA-256
+
+
+class Operated(Struct, frozen=True, omit_defaults=True, tag=True, tag_field="type"):
+    """An operation, as the run's ledger had it. The line's `t` is when it began."""
+
+    by: int
+    kind: Kind
+    id: str | None
+    began: float
+    ended: float | None = None
+    outcome: Outcome = "open"
+    version: int | None = None
+    sha256: str | None = None
+    seen: dict[str, Seen] | None = None
+
+
+class Killed(Struct, frozen=True, tag=True, tag_field="type"):
+    """A kill of the database, and its return. The line's `t` is when it was asked for."""
+
+    kill: Kill
+
+
+class Back(Struct, frozen=True, tag=True, tag_field="type"):
+    """A part of what was read back. Parts with the same `began` are one read-back."""
+
+    source: Source
+    began: float
+    ended: float
+    documents: dict[str, Seen]
+
+
+class Ran(Struct, frozen=True, tag=True, tag_field="type"):
+    """What else the run observed."""
+
+    mode: Mode
+    last_write: bool | None
+    last_error: str | None
+    unread: str | None
+
+
+PersistenceRecord = Operated | Killed | Back | Ran
+
+
+def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRecord]]:
+    """Yield the records, each with its time by the monotonic clock; None for now."""
+    versions = {(each.id, each.sha256): each.version for each in run.operations if each.version and each.sha256}
+    for each in run.operations:
+        yield each.began, Operated(
+            each.by,
+            each.kind,
+            each.id,
+            each.began,
+            each.ended,
+            each.outcome,
+            each.version,
+            each.sha256 and each.sha256[:DIGITS],
+            None if each.seen is None else _shortened(each.seen, versions),
+        )
+    for kill in run.kills:
+        yield kill.at, Killed(kill)
+    for back in run.read_backs:
+        for part in _parts(back.documents):
+            yield back.began, Back(back.source, back.began, back.ended, _shortened(part, versions))
+    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread)
+
+
+def _parts(documents: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield parts of the documents, one without any if there are none."""
+    left = iter(documents.items())
+    yield dict(islice(left, PART))
+    while part := dict(islice(left, PART)):
+        yield part
+
+
+def _shortened(seen: Mapping[str, str], versions: Mapping[Any, int | None]) -> dict[str, Seen]:
+    return {id_: versions.get((id_, sha)) or sha[:DIGITS] for id_, sha in seen.items()}
+
+
+def observations(records: Iterable[Any]) -> Observations:
+    """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run."""
+    operations: list[Operated] = []
+    kills: list[Kill] = []
+    backs: dict[tuple[str, float], Back] = {}
+    ran = stopped = None
+    for record in records:
+        match record:
+            case Operated():
+                operations.append(record)
+                if len(operations) > LARGEST:
+                    raise Unreadable(f"It has more than {LARGEST:,} operations.")
+            case Killed():
+                kills.append(record.kill)
+            case Back():
+                first = backs.setdefault((record.source, record.began), record)
+                first.documents.update(record.documents)
+            case Ran():
+                ran = record
+            case Stopped():
+                stopped = record.reason
+    if ran is None:
+        raise Unreadable("It has no record Ran.")
+    written = defaultdict[str, dict[int, str]](dict)
+    for each in operations:
+        if each.id and each.version and each.sha256:
+            written[each.id][each.version] = each.sha256
+    return Observations(
+        mode=ran.mode,
+        operations=[_operation(each, written) for each in operations],
+        kills=kills,
+        read_backs=[_read_back(back, written) for back in backs.values()],
+        last_write=ran.last_write,
+        last_error=ran.last_error,
+        unread=ran.unread,
+        stopped=stopped,
+    )
+
+
+Written = Mapping[str, Mapping[int, str]]
+
+
+def _operation(each: Operated, written: Written) -> Operation:
+    seen = None if each.seen is None else _lengthened(each.seen, written)
+    return Operation(
+        each.by, each.kind, each.id, each.began, each.ended, each.outcome, each.version, each.sha256, seen
+    )
+
+
+def _read_back(back: Back, written: Written) -> ReadBack:
+    return ReadBack(back.source, back.began, back.ended, _lengthened(back.documents, written))
+
+
+def _lengthened(seen: Mapping[str, Seen], written: Written) -> dict[str, str]:
+    """Return the digests. A version that nobody wrote has none, and is like no payload."""
+    return {
+        id_: each if isinstance(each, str) else written.get(id_, {}).get(each, f"version {each}")
+        for id_, each in seen.items()
+    }

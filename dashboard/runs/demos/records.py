@@ -1,0 +1,28 @@
+"""All types of records of an evidence file, and the reader that knows them."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from dashboard.core.journal import Recorded
+from dashboard.runs.demos.autoscale.records import AutoscaleRecord
+from dashboard.runs.demos.persistence.records import PersistenceRecord
+from dashboard.runs.evidence.file import EvidenceReader
+from dashboard.runs.evidence.records import End, Header, Stopped
+
+AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | Stopped | End
+
+
+class EvidenceLine(Struct, frozen=True):
+    """A line of the file: its number from 0 on, the seconds since the run's start by a clock that never goes back, what
+    happened, and the beginning of the SHA-256 of the check before and of the line up to this one."""
+
+    n: int
+    t: float
+    record: AnyRecord
+    check: str
+
+
+def reader(chunks: Iterable[bytes]) -> EvidenceReader:
+    """Begin to read a file, and return the reader with its header. Raise `Unreadable`."""
+    return EvidenceReader(chunks, EvidenceLine)

@@ -1,0 +1,1 @@
+"""A run's whole history as one file, which others can check."""

@@ -1,0 +1,69 @@
+"""The journal: another snapshot becomes the same by its records, as they are in a file."""
+
+import msgspec
+import pytest
+
+from dashboard.core import events
+from dashboard.core.journal import Began, Looked, Recorded, counters_of, event_of, pod_counters
+from dashboard.core.snapshot import Snapshot, Targets
+from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation
+from tests.dashboard.runs.virtual_clock import VirtualClock
+
+
+def replayed(records: list[bytes]) -> Snapshot:
+    decoder = msgspec.json.Decoder(Recorded)
+    began, *others = (decoder.decode(record) for record in records)
+    assert isinstance(began, Began)
+    snapshot = Snapshot(Targets(**began.targets), began.sources, began.at)
+    for record in others:
+        if not isinstance(record, Looked):
+            snapshot.apply(event_of(record))
+    return snapshot
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_snapshot_made_from_the_journal_is_the_same(seconds: int) -> None:
+    clock = VirtualClock(0.25)
+    simulation = AutoscalerSimulation(clock, lambda: 150.0)
+    clock.advance(45)
+    records: list[bytes] = []
+    simulation.record(lambda event: records.append(msgspec.json.encode(event)), clock.now())
+    clock.advance(seconds)
+    simulation.look(clock.now())
+    made, real = replayed(records), simulation.snapshot
+    for name in ("pods", "autoscaler", "deployment", "service", "load"):
+        assert made.state(0)[name] == real.state(0)[name]
+    assert (made.samples(), made.down_window()) == (real.samples(), real.down_window())
+    states = [{name: each["state"] for name, each in one.state(0)["sources"].items()} for one in (made, real)]
+    assert states[0] == states[1]
+
+
+def test_journal_ends() -> None:
+    clock = VirtualClock(0.25)
+    simulation = AutoscalerSimulation(clock, lambda: 0.0)
+    records: list[events.Event] = []
+    simulation.record(records.append, clock.now())
+    simulation.record(None, clock.now())
+    count = len(records)
+    clock.advance(30)
+    assert len(records) == count
+
+
+def test_other_objects_and_documents_are_left_out() -> None:
+    clock = VirtualClock(0.25)
+    simulation = AutoscalerSimulation(clock, lambda: 0.0)
+    records: list[events.Event] = []
+    simulation.record(records.append, clock.now())
+    count = len(records)
+    document = events.Document("1", {"secret": 1}, None)
+    simulation.snapshot.apply(
+        events.CollectionRead(at=clock.now(), version="7", count=1, size_bytes=9, newest=[document])
+    )
+    simulation.snapshot.apply(events.RunHistoryUpdated(at=clock.now(), runs=[]))
+    assert len(records) == count
+
+
+def test_infinite_bound_of_a_bucket_is_null_in_a_record() -> None:
+    counters = events.Counters(3.0, 1.0, ((0.1, 2.0), (float("inf"), 3.0)))
+    assert b"null" in msgspec.json.encode(pod_counters(counters))
+    assert counters_of(pod_counters(counters)) == counters

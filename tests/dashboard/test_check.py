@@ -1,0 +1,181 @@
+"""The check of evidence files: the same verdict from the records, and what differs after each kind of change."""
+
+import gzip
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dashboard.check import main
+from tests.dashboard.runs.evidence.recorded import (
+    Json,
+    altered,
+    failing,
+    forged,
+    healthy,
+    lines_of,
+    losing,
+    numbers,
+    packed,
+    persistent,
+    without,
+)
+
+Check = Callable[[bytes], tuple[int, Json]]
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+    """A function that checks a file. It returns the exit status and the result."""
+
+    def check(file: bytes) -> tuple[int, Json]:
+        path = tmp_path / "evidence.jsonl.gz"
+        path.write_bytes(file)
+        status = main(["--json", str(path)])
+        result: Json = json.loads(capsys.readouterr().out)
+        return status, result
+
+    return check
+
+
+def under_load(file: bytes, type_: str) -> int:
+    """Return the number of a record of a type, in the middle of the load."""
+    began, ended = numbers(file, "LoadBegan")[0], numbers(file, "LoadEnded")[0]
+    return min((n for n in numbers(file, type_) if n > began), key=lambda n: abs(n - (began + ended) // 2))
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (healthy, "autoscale PASS"), (failing, "autoscale FAIL"),
+        (persistent, "persistence PASS"), (losing, "persistence FAIL"),
+    ],
+)  # fmt: skip
+def test_recorded_run_has_the_same_verdict(check: Check, file: Callable[[], bytes], words: str) -> None:
+    status, result = check(file())
+    assert (status, result["result"], result["differences"]) == (0, "same", [])
+    assert result["line"].startswith(f"{words} ")
+
+
+def test_result_is_one_line_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same, bad = tmp_path / "same.gz", tmp_path / "bad.gz"
+    same.write_bytes(healthy())
+    bad.write_bytes(without(healthy(), under_load(healthy(), "MetricsSampled")))
+    assert main([str(same), str(bad)]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{same}: the same verdict: autoscale PASS") and second.startswith(f"{bad}: record ")
+
+
+@pytest.mark.parametrize("type_", ["MetricsSampled", "ObjectsListed", "Scraped", "LoadSeen", "Looked", "Observed"])
+def test_removed_record_is_named(check: Check, type_: str) -> None:
+    n = under_load(healthy(), type_)
+    status, result = check(without(healthy(), n))
+    assert (status, result["differences"][0]) == (1, f"record {n} is missing")
+
+
+def test_altered_sample_is_named_and_contradicts_what_the_run_saw(check: Check) -> None:
+    n = under_load(healthy(), "MetricsSampled")
+    sample = next(each for each in lines_of(healthy())[n]["record"]["samples"])
+    cpu = sample["containers"][0]["usage"]["cpu"]
+    status, result = check(altered(healthy(), n, f'"cpu":"{cpu}"', '"cpu":"1m"'))
+    assert status == 1 and "was altered" in result["differences"][0]
+    assert any("the run saw used=" in each for each in result["differences"])
+
+
+def new_sample(file: bytes) -> int:
+    """Return the number of the first record under load that has a new CPU sample."""
+    began, lines = numbers(file, "LoadBegan")[0], lines_of(file)
+    samples = {n: lines[n]["record"]["samples"] for n in numbers(file, "MetricsSampled") if n > began}
+    return next(n for before, n in pairwise(samples) if samples[before] != samples[n])
+
+
+REMOVED = {"a sample": new_sample, "the load's beginning": lambda file: numbers(file, "LoadBegan")[0]}
+
+
+@pytest.mark.parametrize("removed", REMOVED)
+def test_removed_record_is_noticed_by_the_figures_even_if_the_checks_are_made_anew(check: Check, removed: str) -> None:
+    status, result = check(forged(without(healthy(), REMOVED[removed](healthy()))))
+    assert status == 1 and not any("missing" in each for each in result["differences"])
+    assert any("by the records" in each for each in result["differences"])
+
+
+def operated(file: bytes, **fields: str) -> int:
+    """Return the number of the tenth operation with these fields."""
+    found = [line for line in lines_of(file) if line["record"]["type"] == "Operated"]
+    return int([line["n"] for line in found if fields.items() <= line["record"].items()][9])
+
+
+@pytest.mark.parametrize(("fields", "figure"), [({"outcome": "acknowledged"}, "acked"), ({"outcome": "seen"}, "reads")])
+def test_removed_operation_is_named_and_counted(check: Check, fields: Json, figure: str) -> None:
+    n = operated(persistent(), **fields)
+    status, result = check(without(persistent(), n))
+    assert (status, result["differences"][0]) == (1, f"record {n} is missing")
+    status, result = check(forged(without(persistent(), n)))
+    assert status == 1 and any(each.startswith(f"{figure} is ") for each in result["differences"])
+
+
+def test_altered_outcome_is_named_and_counted(check: Check) -> None:
+    n = operated(persistent(), outcome="acknowledged")
+    status, result = check(altered(persistent(), n, '"acknowledged"', '"unknown"'))
+    assert (status, "was altered" in result["differences"][0]) == (1, True)
+    assert any(each.startswith("unknown is 0, by the records 1") for each in result["differences"])
+
+
+def test_document_removed_from_the_read_back_is_lost_by_the_records(check: Check) -> None:
+    n = numbers(persistent(), "Back")[0]
+    documents = lines_of(persistent())[n]["record"]["documents"]
+    id_, version = next((id_, version) for id_, version in documents.items() if isinstance(version, int))
+    status, result = check(forged(altered(persistent(), n, f'"{id_}":{version},', "")))
+    assert status == 1 and "the verdict is 'pass', by the records 'fail'" in result["differences"]
+
+
+def test_altered_verdict_is_named(check: Check) -> None:
+    end = numbers(failing(), "End")[0]
+    status, result = check(forged(altered(failing(), end, '"verdict":"fail"', '"verdict":"pass"')))
+    assert status == 1
+    assert "the verdict is 'pass', by the records 'fail'" in result["differences"]
+
+
+def test_altered_figure_of_the_evidence_is_named(check: Check) -> None:
+    end = numbers(healthy(), "End")[0]
+    errors = lines_of(healthy())[end]["record"]["evidence"]["errors"]
+    status, result = check(forged(altered(healthy(), end, f'"errors":{errors}', '"errors":1')))
+    assert status == 1 and f"errors is 1, by the records {errors}" in result["differences"]
+
+
+def test_altered_verdict_of_a_claim_is_named(check: Check) -> None:
+    end = numbers(losing(), "End")[0]
+    lost = next(each for each in lines_of(losing())[end]["record"]["checks"] if each["name"] == "lost")
+    assert lost["verdict"] == "fail"
+    before = json.dumps(lost, ensure_ascii=False, separators=(",", ":"))
+    after = json.dumps(lost | {"verdict": "pass"}, ensure_ascii=False, separators=(",", ":"))
+    status, result = check(forged(altered(losing(), end, before, after)))
+    assert status == 1 and "the claim lost is pass, by the records fail" in result["differences"]
+
+
+UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda file: b"",
+    "text": lambda file: b"text",
+    "without its last byte": lambda file: file[:-1],
+    "half": lambda file: file[: len(file) // 2],
+    "with more": lambda file: file + b"x",
+    "without its last line": lambda file: packed(gzip.decompress(file).splitlines()[:-1]),
+    "of another version": lambda file: altered(file, 0, '"version":1', '"version":9'),
+    "of an unknown demo": lambda file: altered(file, 0, '"autoscale"', '"another"'),
+    "with other names of targets": lambda file: altered(file, 1, '"deployment"', '"another"'),
+    "without the journal's beginning": lambda file: without(file, 1),
+    "of the mock": lambda file: altered(file, 0, '"source":"cluster"', '"source":"mock"'),
+}
+
+
+@pytest.mark.parametrize("spoiled", UNREADABLE)
+def test_unreadable_file_has_a_reason(check: Check, spoiled: str) -> None:
+    status, result = check(UNREADABLE[spoiled](healthy()))
+    assert (status, result["result"]) == (2, "unreadable") and result["reason"].endswith(".")
+
+
+def test_missing_file_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none")]) == 2
+    assert "No such file" in capsys.readouterr().out
