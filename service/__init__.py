@@ -5,7 +5,7 @@ config         typed settings from the environment        routes/   the HTTP blu
 store          MongoDB access, with its own errors        sidecar/  programs that run beside mongod
 document       pure: parses and checks a document         filter    pure: parses and checks a filter
 errors         every error as application/problem+json    health    liveness and readiness
-single_flight  one read for concurrent equal requests     metrics   Prometheus metrics
+coalescer      one execution for concurrent requests      metrics   Prometheus metrics
 logs           JSON lines on standard output
 
 This file imports nothing: gunicorn's master process and the sidecar import the package too, and need no Flask.

@@ -16,10 +16,11 @@ import orjson
 from flask import Blueprint, Response
 
 from service import logs
-from service.store import Refused, Store, StoreError
+from service.store import Refused, Replaced, Store, StoreError
 
 RETRY_SECONDS = 0.5
 CHECK_SECONDS = 5.0  # between two checks of the user
+REPLACED_SECONDS = 15.0  # a primary that has lost its majority steps down sooner, after 10
 REFUSED_SECONDS = 10.0  # after its start, MongoDB may not know its users yet
 
 Answer = tuple[int, bytes]
@@ -32,6 +33,7 @@ class Health:
         self._draining = [draining]
         self._reached = threading.Event()
         self._refused_since: float | None = None
+        self._replaced_since: float | None = None
 
     def stop_when(self, draining: Callable[[], bool]) -> None:
         """Add another condition under which the service drains."""
@@ -66,18 +68,24 @@ class Health:
                 logs.write("ready")
 
     def watch(self, store: Store) -> None:
-        """Check the user from now on. Blocks: run it on its own thread."""
+        """Check the user and the replica set from now on. Blocks: run it on its own thread."""
         while True:
             time.sleep(CHECK_SECONDS)
             self.check(store)
 
     def check(self, store: Store) -> None:
+        replaced_since, self._replaced_since = self._replaced_since, None
         try:
             store.reach()
         except Refused as error:
             if self._refused_since is None:
                 self._refused_since = time.monotonic()
                 logs.write("refused by mongodb", reason=str(error))
+        except Replaced as error:
+            self._replaced_since = replaced_since or time.monotonic()
+            if time.monotonic() - self._replaced_since >= REPLACED_SECONDS:
+                logs.write("another replica set", reason=str(error))
+                store.reconnect()
         except StoreError:
             pass  # an outage says nothing about the user
         else:

@@ -1,11 +1,13 @@
 """Access to MongoDB. Apart from the sidecar, a program of its own, only this module imports pymongo and bson.
 
 Writes are majority-acknowledged, journaled and retried by the driver until the request's deadline: a restart of MongoDB
-delays a writer and fails no write. An uncertain outcome is never reported as a failure:
+delays a writer and fails no write. Concurrent inserts share a command. An uncertain outcome is never reported as a
+failure:
 
     StoreError
     ├── Unavailable   the command was not sent: not applied
-    │   └── Refused   MongoDB refuses the service's user
+    │   ├── Refused   MongoDB refuses the service's user
+    │   └── Replaced  another, empty replica set has the place of the former one
     ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
     ├── Reserved      the document uses a name that is reserved in its collection
@@ -18,13 +20,14 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import functools
 import math
 import os
 import struct
 import threading
 import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -38,31 +41,40 @@ from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import monitoring
 from pymongo.errors import (
+    BulkWriteError,
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
+    WriteError,
 )
 
 from service import document as documents
 from service import filter as filters
+from service.coalescer import Coalescer, StillExecuting, TimedOut
 from service.document import Document
 from service.filter import Filter
-from service.single_flight import SingleFlight
 
 REACH_SECONDS = 2.0  # timeout of one attempt to reach MongoDB at start-up
 LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
 CONCURRENT_PAGES = 4
 LARGE_BODY_BYTES = 64 << 10  # a body can take twenty times its size while it is converted to BSON
 CONCURRENT_LARGE_BODIES = 2
+PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
+INSERT_PATIENCE_SECONDS = 0.002  # a document waits so long at most to share a command: MongoDB may be far away
+MOST_INSERTED = 500  # documents of a command
+LARGEST_INSERT_BYTES = 4 << 20  # of its documents; a larger document has a command of its own
 CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
 CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
-_TRANSIENT = {18, 91, 11600, 11602}  # AuthenticationFailed, and three that come with a shutdown or a stepdown
+# AuthenticationFailed; what interrupts a command, which may have stored some of its documents: ExceededTimeLimit,
+# ClientDisconnect, TransactionExceededLifetimeLimitSeconds, a killed operation, a shutdown and a stepdown (three).
+_TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602}
+_DUPLICATE_KEY = 11000
 _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _OTHER_LIFETIME = 85  # IndexOptionsConflict: the index exists with another lifetime
 _WRITES = {"insert", "update", "delete"}
@@ -79,6 +91,10 @@ class Unavailable(StoreError):
 
 class Refused(Unavailable):
     """MongoDB refuses the service's user. Nothing was applied."""
+
+
+class Replaced(Unavailable):
+    """The primary is of another replica set than before, as after its volume was replaced. Nothing was applied."""
 
 
 class Unknown(StoreError):
@@ -144,7 +160,8 @@ class Store:
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self.large_bodies = threading.BoundedSemaphore(CONCURRENT_LARGE_BODIES)
         self._collections: list[Collection] = []
-        self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
+        self._connect = functools.partial(
+            pymongo.MongoClient,
             uri,
             appname="flask-mongodb",
             w="majority",
@@ -158,11 +175,13 @@ class Store:
             serverSelectionTimeoutMS=int(deadline * 1000),
             event_listeners=[_Commands(observer, self.attempts), _Topology(observer)],
         )
+        self._client: pymongo.MongoClient[Document] = self._connect()
         self._database = self._client.get_database(database, codec_options=_CODEC)
 
     def collection(self, name: str, lifetime: int | None = None) -> Collection:
         """Return the collection of this name. With a lifetime in seconds, documents expire that long after a write."""
-        created = Collection(self, self._database[name], lifetime)
+        created = Collection(self, name, lifetime)
+        created.use(self._database)
         self._collections.append(created)
         return created
 
@@ -179,7 +198,22 @@ class Store:
                     each.prepare()
         except PyMongoError as error:
             refused = isinstance(error, OperationFailure) and error.code in _REFUSALS
-            raise (Refused if refused else Unavailable)(_reason(error)) from error
+            kind = Refused if refused else Replaced if self._is_stale() else Unavailable
+            raise kind(_reason(error)) from error
+
+    def reconnect(self) -> None:
+        """Begin anew with the replica set that is there now. Requests that wait for the former one fail."""
+        former, self._client = self._client, self._connect()
+        self._database = self._client.get_database(self._database.name, codec_options=_CODEC)
+        for each in self._collections:
+            each.use(self._database)
+        former.close()
+
+    def _is_stale(self) -> bool:
+        """Return whether the driver ignores the primary because it knows of a later election. A new replica set counts
+        its elections from 1."""
+        servers = self._client.topology_description.server_descriptions().values()
+        return any("stale due to electionId" in str(server.error) for server in servers)
 
     def close(self) -> None:
         self._client.close()
@@ -188,13 +222,19 @@ class Store:
 class Collection:
     """One MongoDB collection. Its callers see ids as hexadecimal text and documents as JSON."""
 
-    def __init__(self, store: Store, collection: Any, lifetime: int | None) -> None:
+    def __init__(self, store: Store, name: str, lifetime: int | None) -> None:
         self._store = store
-        self._collection = collection
+        self._name = name
         self._lifetime = lifetime
         self._projection = {MARK: False} if lifetime else None
-        self._pages: SingleFlight[Page] = SingleFlight()
+        self._pages: Coalescer[None, Page] = Coalescer(PAGE_PATIENCE_SECONDS)
+        self._inserts: Coalescer[_Insertion, WriteError | None] = Coalescer(
+            INSERT_PATIENCE_SECONDS, MOST_INSERTED, LARGEST_INSERT_BYTES
+        )
         self._sizes = DocumentSizes()
+
+    def use(self, database: Any) -> None:
+        self._collection: Any = database[self._name]
 
     def prepare(self) -> None:
         """Create the index by which documents expire, or change its lifetime."""
@@ -227,8 +267,25 @@ class Collection:
 
     def insert(self, record: Record) -> bool:
         """Store the record. Return False if an equal document was stored before: a client's retry."""
-        with self._writing(record.identity) as attempts:
-            return self._insert(record, attempts)
+        end = time.monotonic() + self._store.deadline
+        insertion = _Insertion(RawBSONDocument(record.bson, _RAW_CODEC))
+        try:
+            refusal = self._inserts.do(
+                "insert", insertion, self._insert_all, self._store.deadline, size=len(record.bson)
+            )
+        except StillExecuting as error:
+            raise Unknown(str(error), record.identity) from error
+        except (PyMongoError, TimedOut) as error:
+            raise _outcome(error, insertion.sent, record.identity) from error
+        if refusal is None:
+            return True
+        if not isinstance(refusal, DuplicateKeyError):
+            raise _outcome(refusal, insertion.sent, record.identity)
+        with _timeout(end - time.monotonic()):
+            if self._same(record):
+                # If it was sent twice, the stored document may come from the first attempt.
+                return insertion.sent > 1
+        raise Conflict(f"Another document has the _id {record.identity}.")
 
     def replace(self, record: Record) -> bool:
         """Replace the document with the record's id, and restart its lifetime. Return False if there is none.
@@ -271,9 +328,14 @@ class Collection:
         """
         if condition:
             return self._newest(limit, before, condition, self._store.deadline)
-        return self._pages.do(
-            (limit, before), lambda seconds: self._newest(limit, before, None, seconds), self._store.deadline
-        )
+
+        def execute(readers: Sequence[None], seconds: float) -> list[Page]:
+            return [self._newest(limit, before, None, seconds)] * len(readers)
+
+        try:
+            return self._pages.do((limit, before), None, execute, self._store.deadline)
+        except TimedOut as error:
+            raise Unavailable(str(error)) from error
 
     def _newest(self, limit: int, before: str | None, condition: Filter | None, seconds: float) -> Page:
         searching = bool(condition)
@@ -289,7 +351,7 @@ class Collection:
         foreign = before is not None and before.startswith(_FOREIGN)
         with (
             self._slot(searching, seconds) as remaining,
-            pymongo.timeout(remaining),
+            _timeout(remaining),
             _reading(searching, foreign),
         ):
             fitting = self._fitting(query) if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit) else limit + 1
@@ -322,7 +384,7 @@ class Collection:
                 if not slot.acquire(timeout=max(end - time.monotonic(), 0)):
                     raise Unavailable("Too many concurrent page requests.")
                 slots.callback(slot.release)
-            yield max(end - time.monotonic(), 0.001)
+            yield end - time.monotonic()
 
     @contextlib.contextmanager
     def _writing(self, identity: str) -> Iterator[_Attempts]:
@@ -335,16 +397,31 @@ class Collection:
             except PyMongoError as error:
                 raise _outcome(error, attempts.sent, identity) from error
 
-    def _insert(self, record: Record, attempts: _Attempts) -> bool:
+    def _insert_all(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
+        """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less."""
+        attempts = self._store.attempts
+        attempts.sent = 0
         try:
-            self._collection.insert_one(RawBSONDocument(record.bson, _RAW_CODEC))
-            return True
-        except DuplicateKeyError:
-            # If the driver retried, the existing document may come from its first attempt.
-            retried = attempts.sent > 1
-        if self._same(record):
-            return retried
-        raise Conflict(f"Another document has the _id {record.identity}.")
+            with _timeout(seconds):
+                if len(insertions) == 1:  # in the driver, this costs less than a list of one
+                    self._collection.insert_one(insertions[0].document)
+                else:
+                    self._collection.insert_many([each.document for each in insertions], ordered=False)
+        except WriteError as error:
+            return [error]
+        except BulkWriteError as error:
+            if concerns := error.details["writeConcernErrors"]:
+                raise WriteConcernError(concerns[-1]["errmsg"], concerns[-1]["code"]) from error
+            refusals = {each["index"]: _refusal(each) for each in error.details["writeErrors"]}
+            return [refusals.get(place) for place in range(len(insertions))]
+        except OperationFailure as error:
+            if attempts.sent == 1 and len(insertions) > 1 and _is_rejection(error):
+                attempts.sent = 0  # none of them is applied, and each goes again alone
+            raise
+        finally:
+            for each in insertions:
+                each.sent += attempts.sent
+        return [None] * len(insertions)
 
     def _same(self, record: Record) -> bool:
         """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the
@@ -397,7 +474,20 @@ def _reading(searching: bool = False, foreign: bool = False) -> Iterator[None]:
         raise (Rejected if _is_rejection(error) else Unavailable)(_reason(error)) from error
 
 
-def _outcome(error: PyMongoError, sent: int, identity: str) -> StoreError:
+@contextlib.contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    """Limit the driver's time. To the driver, 0 is no limit."""
+    with pymongo.timeout(max(seconds, 0.001)):
+        yield
+
+
+def _refusal(error: Mapping[str, Any]) -> WriteError:
+    """Return the error of one document of a command."""
+    kind = DuplicateKeyError if error["code"] == _DUPLICATE_KEY else WriteError
+    return kind(error["errmsg"], error["code"])
+
+
+def _outcome(error: PyMongoError | TimedOut, sent: int, identity: str) -> StoreError:
     """Return the StoreError for a failed write that was sent `sent` times."""
     if sent == 0:
         return Unavailable(_reason(error))
@@ -406,7 +496,7 @@ def _outcome(error: PyMongoError, sent: int, identity: str) -> StoreError:
     return Unknown(_reason(error), identity)
 
 
-def _is_rejection(error: PyMongoError) -> bool:
+def _is_rejection(error: PyMongoError | TimedOut) -> bool:
     """Return whether MongoDB answered with a permanent error: not a timeout, a shutdown or a user yet to be created."""
     return (
         isinstance(error, OperationFailure)
@@ -417,7 +507,7 @@ def _is_rejection(error: PyMongoError) -> bool:
     )
 
 
-def _reason(error: PyMongoError) -> str:
+def _reason(error: PyMongoError | TimedOut) -> str:
     """Return the driver's message without the topology that it appends."""
     return f"{type(error).__name__}: {str(error).partition(', full error')[0].partition(', Timeout:')[0]}"
 
@@ -541,6 +631,14 @@ _CODEC: CodecOptions[Document] = CodecOptions(
     type_registry=TypeRegistry([_Doubles(), _Codes()]),
 )
 _RAW_CODEC: CodecOptions[RawBSONDocument] = _CODEC.with_options(document_class=RawBSONDocument)
+
+
+@dataclass(slots=True)
+class _Insertion:
+    """A document to insert, and how often it was sent, perhaps together with others."""
+
+    document: RawBSONDocument
+    sent: int = 0
 
 
 class _Attempts(threading.local):

@@ -17,6 +17,7 @@ from collections import deque
 from webserver.framing import Framing, Limits, Part
 
 RECEIVE_BYTES = 64 * 1024  # at a time
+JOINED_BYTES = 64 * 1024  # a larger body is sent after its head: copying it costs more than a packet
 AHEAD_BYTES = 256 * 1024  # an answer in pieces may be so far ahead of its client
 STALL_SECONDS = 10.0  # a thread waits so long for a client that takes nothing
 
@@ -55,6 +56,7 @@ class Channel:
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         self._reserved = 0  # bytes of the allowance for what the application has yet to send
+        self._head: bytes | None = None  # of the answer, until it is sent; None before gunicorn gives it
         self.is_detached = False
         self.received = bytearray()
         self._taken = 0  # bytes of the request that gunicorn has
@@ -83,6 +85,7 @@ class Channel:
         self.release()
         self.framing = Framing(self._limits)
         self._taken = 0
+        self._head = None
 
     def release(self) -> None:
         """Give back what was reserved and not needed: the kernel took the answer at once."""
@@ -146,7 +149,26 @@ class Channel:
         return data
 
     def sendall(self, data: bytes) -> None:
-        """Send the data, and keep what the kernel does not take."""
+        """Send the data, and keep what the kernel does not take.
+
+        The answer's first piece, its head, waits for the next one: they take one system call and one packet.
+        """
+        if self._head is None:
+            self._head = data
+        elif len(data) <= JOINED_BYTES:
+            data, self._head = self._head + data, b""
+            self._send(data)
+        else:
+            self.send_head()
+            self._send(data)
+
+    def send_head(self) -> None:
+        """Send the head that still waits: there is no body."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._send(head)
+
+    def _send(self, data: bytes) -> None:
         sent = 0
         if not self._unsent or self.flush():
             try:

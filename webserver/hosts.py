@@ -8,7 +8,7 @@ have it: an address, a name of one label (localhost, a Service's), a name in a c
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 
 CLUSTER = (".svc", ".svc.cluster.local")  # top-level domains that the public DNS does not have
@@ -25,7 +25,8 @@ def names(text: str) -> frozenset[str]:
     return frozenset(given)
 
 
-def is_own(host: str, allowed: Collection[str]) -> bool:
+@lru_cache(64)
+def is_own(host: str, allowed: frozenset[str]) -> bool:
     """Return whether a request with this Host may be answered. Without Host it may: every browser sends one."""
     if not host:
         return True

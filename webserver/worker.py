@@ -171,9 +171,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         channel = conn.sock
         if time.monotonic() - conn.queued > self.bounds.queue_seconds:
             channel.sendall(_answer(HTTPStatus.SERVICE_UNAVAILABLE))
+            channel.send_head()
             return False
         while True:
             kept = super().handle(conn)
+            channel.send_head()
             if kept is not True or not self.alive or channel.unsent_bytes or self.nr_conns > self.cfg.threads:
                 return kept
             channel.next_request()

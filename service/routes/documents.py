@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, NotFound
 
 from service import document, filter
 from service.routes import request_body as body
 from service.store import Collection, Unavailable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -111,5 +116,12 @@ def _large(value: bytes) -> Response:
     return _json(value)
 
 
+class _JsonResponse(Response):
+    """A response whose headers are complete. werkzeug would parse and rebuild its Location."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        return self.headers
+
+
 def _json(value: bytes, status: int = 200) -> Response:
-    return Response(value, status, content_type="application/json")
+    return _JsonResponse(value, status, content_type="application/json")

@@ -10,7 +10,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from tests.dashboard.stubs import OPERATOR, ROOT, SESSION_KEY, VIEWER
-from tools.local.mongod import dies_with_parent, free_port
+from tools.local.mongod import dies_with_parent, free_ports
 
 READY_SECONDS = 120.0  # on a busy machine; two seconds otherwise
 STOP_SECONDS = 60.0  # on a busy machine; otherwise up to 12 s, for the requests in flight
@@ -20,7 +20,7 @@ class DashboardProcess:
     """gunicorn with the dashboard and its mock source, on free ports. `options` are environment variables."""
 
     def __init__(self, viewers: int, **options: str) -> None:
-        self.port, self.probe_port = free_port(), free_port()
+        self.port, self.probe_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             "PATH": os.environ["PATH"],

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import urllib3
 
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets
+from tools.local.mongod import free_ports
 
 AGAIN = urllib3.Retry(6, backoff_factor=0.2)  # 12 s in all
 
@@ -84,13 +84,3 @@ def wait_until(condition: Callable[[], Any], seconds: float, interval: float = 0
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(interval)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployment import Deployment, free_ports
+from tests.e2e.deployment import Deployment
 from tools.cluster import cgroups, lifecycle
 from tools.cluster.instance import CHECKOUT, Instance
+from tools.local.mongod import free_ports
 
 pytestmark = pytest.mark.cluster
 

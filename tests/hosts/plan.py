@@ -60,7 +60,7 @@ def _programs(commands: tuple[str, ...]) -> str:
 
 
 # Prints a line for everything that a stopped deployment must not leave: processes, mounts, cgroups, links, ports.
-# Services of the system come and go: they are left out.
+# Services and automatic mounts of the system come and go: they are left out.
 INVENTORY = r"""
 for directory in /proc/[0-9]*; do
   group=$(sed -n 's/^0:://p' "$directory/cgroup" 2>/dev/null) || continue
@@ -69,7 +69,7 @@ for directory in /proc/[0-9]*; do
   [ -z "$arguments" ] || echo "process $(cut -c 1-120 <<<"$arguments")"
 done
 findmnt --raw --noheadings --output TARGET | sed 's/^/mount /'
-find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | sed 's/^/cgroup /'
+find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d ! -name '*.mount' ! -name '*.slice' | sed 's/^/cgroup /'
 ip -oneline link | cut -d ' ' -f 2 | sed 's/^/link /'
 ss --listening --tcp --numeric --no-header | awk '{print "port " $4}'
 echo "systemd $(systemctl is-system-running)"

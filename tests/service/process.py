@@ -14,7 +14,7 @@ from typing import Self
 
 import requests
 
-from tools.local.mongod import dies_with_parent, free_port
+from tools.local.mongod import dies_with_parent, free_ports
 
 READY_SECONDS = 120  # on a busy machine; about one second otherwise
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ class ServiceProcess:
     defect."""
 
     def __init__(self, directory: Path, uri: str, program: str = "", **environment: str) -> None:
-        self.port, self.probe_port = free_port(), free_port()
+        self.port, self.probe_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.probes = f"http://127.0.0.1:{self.probe_port}"
         self.drain_file = directory / "draining"

@@ -5,6 +5,7 @@ The service needs retryable writes and the dashboard change streams, and a stand
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import socket
@@ -45,10 +46,16 @@ def find_binary() -> Path:
 
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different ports of 127.0.0.1 that are free at the moment."""
+    with contextlib.ExitStack() as probes:
+        bound = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for each in bound:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in bound]
 
 
 def listens(port: int) -> bool:

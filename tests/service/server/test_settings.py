@@ -45,18 +45,29 @@ def undrained(served: ServiceProcess) -> Iterator[None]:
     served.drain_file.unlink()
 
 
-def test_request_in_flight_is_answered_after_sigterm(paused: Mongod, tmp_path: Path) -> None:
+def test_requests_in_flight_are_answered_after_sigterm(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
+    abandoned = str(ObjectId())
+    body = b'{"_id":"%b"}' % abandoned.encode()
+    head = b"POST /data HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     with ServiceProcess(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
         os.kill(paused.pid, signal.SIGSTOP)
-        response = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
+        first = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
         wait_until(lambda: served.metric("http_requests_in_flight") == 1, 30)
+        with socket.create_connection(("127.0.0.1", served.port)) as client:  # and does not wait for its answer
+            client.sendall(head % len(body) + body)
+            wait_until(lambda: served.metric("http_requests_in_flight") == 2, 30)
+        others = [pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90) for _ in range(4)]
+        wait_until(lambda: served.metric("http_requests_in_flight") == 6, 30)
         served.process.send_signal(signal.SIGTERM)
         wait_until(lambda: requests.get(f"{served.probes}/readyz", timeout=10).status_code == 503, 30)
         os.kill(paused.pid, signal.SIGCONT)
-        assert response.result().status_code == 201
+        identities = {each.result().json()["id"] for each in (first, *others) if each.result().status_code == 201}
+        assert len(identities) == 5
         assert served.process.wait(60) == 0
+    with MongoClient[dict[str, Any]](paused.uri) as mongo:
+        assert {str(each["_id"]) for each in mongo.flask_db.data.find()} == identities | {abandoned}
 
 
 def test_drain_file_ends_readiness_and_keep_alive(served: ServiceProcess, undrained: None) -> None:

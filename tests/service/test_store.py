@@ -1,0 +1,346 @@
+"""Inserts that share a command, on a real MongoDB: each document has its own outcome."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import bson
+import pytest
+from bson.objectid import ObjectId
+from flask import Flask
+from flask.testing import FlaskClient
+from pymongo import MongoClient
+from pymongo import collection as driver
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DocumentTooLarge,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+from werkzeug.test import TestResponse
+
+from service import health
+from service.app import create_app
+from service.config import ServiceConfig
+from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Replaced, Store, StoreError
+from tests.service.conftest import DATABASE
+from tests.service.process import wait_until
+from tests.service.server.test_settings import Interceptor
+from tools.local.mongod import Mongod
+
+Documents = driver.Collection[dict[str, Any]]
+SECONDS = 30.0
+VALIDATOR = {"forbidden": {"$exists": False}}
+
+
+class Together:
+    """Makes inserts share a command: they wait while another one is held back."""
+
+    def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._app = app
+        self.store = app.extensions["service"].store
+        self.collection: Collection = self.store._collections[0]
+        self.batches: list[int] = []  # documents of each execution
+        self.insert_all = self.collection._insert_all
+        self.before: Callable[[int], object] = lambda number: None  # is called before the first execution, the second …
+        self._held = threading.Event()
+        monkeypatch.setattr(self.collection._inserts, "_patience", SECONDS)
+        monkeypatch.setattr(self.collection, "_insert_all", self._execute)
+
+    def post(self, *documents: object) -> list[TestResponse]:
+        """Post each document from a thread of its own."""
+
+        def post(document: object) -> TestResponse:
+            return self._app.test_client().post("/data", json=document)
+
+        return self.do(post, *documents)
+
+    def do(self, write: Callable[[Any], Any], *arguments: Any) -> list[Any]:
+        """Return what `write` returns for each argument."""
+        self.batches.clear()
+        self._held.clear()
+        with ThreadPoolExecutor(len(arguments) + 1) as pool:
+            first = pool.submit(self._app.test_client().post, "/data", json={"first": True})
+            wait_until(lambda: len(self.batches) == 1, SECONDS)
+            self.waiting = self.collection._inserts._queues["insert"]._waiting
+            writes: list[Future[Any]] = []
+            for each in arguments:
+                writes.append(pool.submit(write, each))
+                wait_until(lambda: len(self.waiting) == len(writes), SECONDS)
+            self._held.set()
+            assert first.result(SECONDS).status_code == 201
+            return [each.result(SECONDS) for each in writes]
+
+    def _execute(self, insertions: Sequence[Any], seconds: float) -> Any:
+        self.batches.append(len(insertions))
+        number = len(self.batches)
+        assert self._held.wait(SECONDS)
+        self.before(number)
+        return self.insert_all(insertions, seconds)
+
+
+@pytest.fixture
+def together(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Together:
+    return Together(app, monkeypatch)
+
+
+@pytest.fixture
+def validated(collection: Documents) -> Iterator[Documents]:
+    """The collection, whose validator refuses documents with the name `forbidden`."""
+    collection.insert_one({})
+    collection.database.command("collMod", collection.name, validator=VALIDATOR)
+    yield collection
+    collection.database.command("collMod", collection.name, validator={})
+
+
+def check_outcomes(together: Together, collection: Documents) -> None:
+    """Post documents of every kind in one command, and assert that each gets its own answer."""
+    kept, twice, again = (ObjectId() for _ in range(3))
+    collection.insert_one({"_id": kept, "a": 1})
+    sent: list[tuple[dict[str, Any], int, str | None]] = [
+        ({"new": 1}, 201, None),
+        ({"forbidden": 1}, 500, "not-applied"),
+        ({"_id": str(kept), "a": 1}, 200, None),
+        ({"_id": str(kept), "a": 2}, 409, None),
+        ({"_id": str(twice), "b": 1}, 201, None),
+        ({"_id": str(twice), "b": 1}, 200, None),
+        ({"_id": str(again), "c": 1}, 201, None),
+        ({"_id": str(again), "c": 2}, 409, None),
+        ({"new": 2}, 201, None),
+    ]
+    responses = together.post(*(document for document, _, _ in sent))
+    assert together.batches == [1, len(sent)]
+    assert [each.status_code for each in responses] == [status for _, status, _ in sent]
+    assert [each.get_json().get("outcome") for each in responses] == [outcome for _, _, outcome in sent]
+    for (document, status, _), response in zip(sent, responses, strict=True):
+        if status in (200, 201):
+            identity = response.get_json()["id"]
+            assert document.get("_id", identity) == identity
+            stored = collection.find_one({"_id": ObjectId(identity)}, {"_id": False})
+            assert stored == {name: value for name, value in document.items() if name != "_id"}
+    assert collection.count_documents({"forbidden": {"$exists": True}}) == 0
+    assert collection.count_documents({"a": 2}) == collection.count_documents({"c": 2}) == 0
+
+
+def test_each_document_of_a_command_has_its_own_outcome(together: Together, validated: Documents) -> None:
+    check_outcomes(together, validated)
+
+
+@pytest.mark.parametrize("wrong", ["all are stored", "in another order", "the first error is everyone's"])
+def test_wrong_outcomes_are_noticed(together: Together, validated: Documents, wrong: str) -> None:
+    """The check above can fail."""
+    right = together.insert_all
+
+    def insert_all(insertions: Sequence[Any], seconds: float) -> list[Any]:
+        results = right(insertions, seconds)
+        if wrong == "all are stored":
+            return [None] * len(results)
+        if wrong == "in another order":
+            return results[::-1]
+        return [next(filter(None, results), None)] * len(results)
+
+    together.insert_all = insert_all
+    with pytest.raises(AssertionError):
+        check_outcomes(together, validated)
+
+
+def test_too_large_document_fails_no_other(
+    together: Together, collection: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No body becomes so large. MongoDB takes 16 MiB, and a little more from the driver."""
+
+    def insert(size: int) -> object:
+        identity = ObjectId()
+        try:
+            return together.collection.insert(Record(str(identity), bson.encode({"_id": identity, "text": "x" * size})))
+        except (StoreError, DocumentTooLarge) as error:
+            return type(error)
+
+    sizes = (10, (16 << 20) + 100, 10, 17 << 20, 10)
+    for largest, batches in ((LARGEST_INSERT_BYTES, [1, 1, 1, 1, 1, 1]), (1 << 30, [1, 5, 1, 1, 1, 1, 1])):
+        monkeypatch.setattr(together.collection._inserts, "_bounds", (100, largest))
+        assert together.do(insert, *sizes) == [True, Rejected, True, DocumentTooLarge, True]
+        assert together.batches == batches
+    assert collection.count_documents({"text": {"$exists": True}}) == 6
+
+
+def test_command_that_the_driver_retries_stores_each_document_once(
+    mongod: Mongod, outside: MongoClient[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"retried_{ObjectId()}"
+    identity = ObjectId()
+    documents = outside[database].data
+    documents.insert_one({"_id": identity, "a": 1})
+    with Interceptor(mongod.port) as interceptor:
+        app = create_app(ServiceConfig(f"mongodb://127.0.0.1:{interceptor.port}/?directConnection=true", database))
+        try:
+            together = Together(app, monkeypatch)
+            together.before = lambda number: number == 2 and interceptor.armed.set()
+            responses = together.post({"_id": str(identity), "a": 2}, *({"number": number} for number in range(5)))
+        finally:
+            app.extensions["service"].store.close()
+    assert together.batches == [1, 6]
+    assert not interceptor.armed.is_set()
+    assert [each.status_code for each in responses] == [409, *[201] * 5]
+    assert documents.count_documents({"number": {"$exists": True}}) == 5
+    assert documents.find_one({"_id": identity}) == {"_id": identity, "a": 1}
+
+
+class Failing:
+    """A driver's collection that sends each command once, with these errors."""
+
+    def __init__(self, store: Store, several: PyMongoError, one: PyMongoError) -> None:
+        self._store = store
+        self._several = several
+        self._one = one
+
+    def insert_one(self, document: object) -> None:
+        self._store.attempts.sent += 1
+        raise self._one
+
+    def insert_many(self, documents: list[object], ordered: bool) -> None:
+        self._store.attempts.sent += 1
+        raise self._several
+
+
+REFUSED = {"index": 0, "code": 121, "errmsg": "Document failed validation"}
+CONCERN = {"code": 100, "errmsg": "Not enough data-bearing nodes"}
+
+
+@pytest.mark.parametrize(
+    ("several", "one", "status", "outcome"),
+    [
+        (
+            BulkWriteError({"writeErrors": [REFUSED], "writeConcernErrors": [CONCERN]}),
+            WriteConcernError("Not enough data-bearing nodes", 100),
+            504,
+            "unknown",
+        ),
+        (OperationFailure("not authorized", 13), OperationFailure("not authorized", 13), 500, "not-applied"),
+        (OperationFailure("operation was interrupted", 11601), OperationFailure("not authorized", 13), 504, "unknown"),
+        (AutoReconnect("connection closed"), OperationFailure("not authorized", 13), 504, "unknown"),
+    ],
+)
+def test_outcome_of_a_command_that_fails_as_a_whole(
+    together: Together, several: PyMongoError, one: PyMongoError, status: int, outcome: str
+) -> None:
+    real: Any = together.collection._collection
+    failing: Any = Failing(together.store, several, one)
+
+    def before(number: int) -> None:
+        together.collection._collection = failing if number > 1 else real
+
+    together.before = before
+    try:
+        responses = together.post({}, {}, {})
+    finally:
+        together.collection._collection = real
+    assert together.batches == [1, 3, 1, 1, 1]
+    assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(status, outcome)] * 3
+    assert len({each.get_json().get("id") for each in responses}) == (3 if outcome == "unknown" else 1)
+
+
+@pytest.fixture
+def hurried(mongod: Mongod, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
+    """An application on the same collection, with a short deadline."""
+    app = create_app(ServiceConfig(mongod.uri, DATABASE, request_deadline=2.0))
+    yield Together(app, monkeypatch)
+    app.extensions["service"].store.close()
+
+
+@pytest.mark.slow
+def test_document_whose_time_is_over_before_its_turn_is_never_sent(hurried: Together, collection: Documents) -> None:
+    hurried.before = lambda number: wait_until(lambda: not hurried.waiting, SECONDS)
+    responses = hurried.post({"late": 1}, {"late": 2})
+    assert hurried.batches == [1]
+    assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(503, "not-applied")] * 2
+    assert [each for each in collection.find({}, {"_id": False})] == [{"first": True}]
+
+
+@pytest.mark.slow
+def test_outcome_is_unknown_while_the_shared_command_is_under_way(hurried: Together, collection: Documents) -> None:
+    hurried.before = lambda number: number == 2 and time.sleep(3)
+    leader, member = hurried.post({"slow": 1}, {"slow": 2})
+    assert leader.status_code == 201
+    assert (member.status_code, member.get_json()["outcome"]) == (504, "unknown")
+    assert collection.find_one({"_id": ObjectId(member.get_json()["id"])}, {"_id": False}) == {"slow": 2}
+
+
+@pytest.mark.slow
+def test_service_goes_on_with_a_database_in_place_of_the_former_one(
+    own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "REPLACED_SECONDS", 1.0)
+    for _ in range(3):  # each start is an election
+        own_mongod.kill()
+        own_mongod.start()
+    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=1.0))
+    client, parts = app.test_client(), app.extensions["service"]
+    parts.health.reach(parts.store)
+    assert client.post("/data", json={}).status_code == 201
+    own_mongod.kill()
+    shutil.rmtree(own_mongod.directory)
+    own_mongod.start()
+    assert client.post("/data", json={}).status_code == 503
+
+    def is_replaced() -> bool:
+        try:
+            parts.store.reach()
+        except StoreError as error:
+            return isinstance(error, Replaced)
+        return False
+
+    def is_stored() -> bool:
+        parts.health.check(parts.store)
+        return client.post("/proofs", json={}).status_code == 201
+
+    wait_until(is_replaced, 20)
+    wait_until(is_stored, 30)
+    assert len(client.get("/proofs").get_json()) == 1
+    parts.store.close()
+
+
+@pytest.mark.slow
+def test_outcomes_are_true_while_mongodb_stalls_and_restarts(own_mongod: Mongod) -> None:
+    """A document is stored if the answer was 201, and is not, then or later, if it was `not-applied`."""
+    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=0.4))
+    outcomes: dict[str, str] = {}
+    stop = threading.Event()
+
+    def write() -> None:
+        client = app.test_client()
+        while not stop.is_set():
+            identity = str(ObjectId())
+            response = client.post("/data", json={"_id": identity})
+            outcomes[identity] = "stored" if response.status_code == 201 else response.get_json()["outcome"]
+
+    with ThreadPoolExecutor(16) as pool:
+        writers = [pool.submit(write) for _ in range(16)]
+        for _ in range(4):
+            time.sleep(0.3)
+            assert own_mongod.pid
+            os.kill(own_mongod.pid, signal.SIGSTOP)
+            time.sleep(0.6)
+            os.kill(own_mongod.pid, signal.SIGCONT)
+            time.sleep(0.3)
+            own_mongod.kill()
+            time.sleep(0.6)
+            own_mongod.start()
+        stop.set()
+        for writer in writers:
+            writer.result(SECONDS)
+    app.extensions["service"].store.close()
+    assert {*outcomes.values()} == {"stored", "not-applied", "unknown"}
+    with MongoClient[dict[str, Any]](own_mongod.uri) as client:
+        stored = {str(each["_id"]) for each in client.flask_db.data.find({}, {"_id": True})}
+    assert {each for each, outcome in outcomes.items() if outcome == "stored"} <= stored
+    assert not {each for each, outcome in outcomes.items() if outcome == "not-applied"} & stored
