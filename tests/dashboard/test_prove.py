@@ -66,6 +66,7 @@ class StubDashboard(StubServer):
                 self.script_run(each | {"id": id_}, id_=id_)
             self.scripts[f"GET /api/runs/{id_}/report"] = [(200, {"report": True})]
             self.scripts[f"GET /api/runs/{id_}/report.html"] = [(200, "<!doctype html>")]
+            self.scripts[f"GET /api/runs/{id_}/evidence"] = [(200, "records")]
 
 
 class StubDashboardHandler(StubHandler):
