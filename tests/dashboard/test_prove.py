@@ -200,7 +200,7 @@ def test_make_prove_runs_every_demo_and_writes_junit(
     lines = ran.stdout.decode(errors="replace").replace("→", "->").splitlines()
     assert lines == [LINE.replace("→", "->"), "autoscale FAIL 2->2"]
     assert sorted(path.suffix for path in (tmp_path / "reports").iterdir()) == [
-        ".html", ".html", ".json", ".json", ".xml",
+        ".gz", ".gz", ".html", ".html", ".json", ".json", ".xml",
     ]  # fmt: skip
 
 
