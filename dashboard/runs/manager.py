@@ -159,7 +159,9 @@ class RunManager:
             if stopped:
                 at, aborted = self._clock.now(), context.cancelled.is_set()
                 context.record(Stopped(at=at, reason=stopped, aborted=aborted))
-            context.run.conclude(self._judge(context, experiment, stopped), self._clock.now())
+            verdict, at = self._judge(context, experiment, stopped), self._clock.now()
+            self._keep_file(context, verdict, at)  # before: whoever sees the verdict may ask for the file
+            context.run.conclude(verdict, at)
         except Exception:
             log.exception("run %s has no verdict", context.run.id)
         finally:
@@ -200,7 +202,6 @@ class RunManager:
         run = context.run
         try:
             run_all(
-                partial(self._keep_file, context),
                 context.publish,
                 partial(self._archive.save, run),
                 partial(self._keep, run),
@@ -210,13 +211,16 @@ class RunManager:
         finally:
             self._release()
 
-    def _keep_file(self, context: RunContext) -> None:
-        """Finish the run's evidence file, and keep it."""
+    def _keep_file(self, context: RunContext, verdict: Verdict, at: str) -> None:
+        """Finish the run's evidence file, and keep it. Never raises: a verdict counts without its file."""
         run, recorder = context.run, context.recorder
-        if recorder is None or run.verdict == RUNNING:
+        if recorder is None:
             return
-        file = recorder.finish(run.to_json(), self._clock.monotonic())
-        run.evidence_file = evidence_file(file, self._files.keep(run.id, run.started, file))
+        try:
+            file = recorder.finish(run.concluded(verdict, at), self._clock.monotonic())
+            run.evidence_file = evidence_file(file, self._files.keep(run.id, run.started, file))
+        except Exception:
+            log.exception("run %s has no evidence file", run.id)
 
     def _keep(self, run: Run) -> None:
         with self._lock:

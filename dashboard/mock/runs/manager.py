@@ -219,10 +219,11 @@ class MockRunManager:
         return True
 
     def _conclude(self, run: Run, verdict: Verdict, recorder: Recorder) -> None:
-        run.conclude(verdict, now())
-        self._files[run.id] = file = recorder.finish(run.to_json(), time.monotonic())
+        at = now()
+        self._files[run.id] = file = recorder.finish(run.concluded(verdict, at), time.monotonic())
         self._files = {each.id: self._files[each.id] for each in self._runs if each.id in self._files}
         run.evidence_file = evidence_file(file, None)
+        run.conclude(verdict, at)
         self._emit_run(run)
         self._emit(LeaseChanged(at=now(), lease=None))
         self._audit(run.by, f"run {run.demo.id}", verdict.verdict.upper(), mark=verdict.verdict.upper())

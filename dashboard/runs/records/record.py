@@ -3,6 +3,7 @@
 Timestamps are arguments, as RFC 3339: a run has no clock.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -93,6 +94,13 @@ class Run:
         del self._timeline[ENTRIES - 1 :]
         self._note(at, f"{verdict.verdict.upper()}{f': {verdict.reason}' if verdict.reason else ''}")
         self.verdict = verdict.verdict
+
+    def concluded(self, verdict: Verdict, at: str) -> Json:
+        """Return what `to_json` will return after `conclude` with the same arguments."""
+        other = copy.copy(self)
+        other._steps, other._timeline = dict(self._steps), list(self._timeline)
+        other.conclude(verdict, at)
+        return other.to_json()
 
     def to_json(self) -> Json:
         """Return the run for the state and the API: {id, demo, options, by, verdict, line, reason, started, ended,

@@ -28,6 +28,19 @@ def test_run_says_what_its_file_is(harness: RunHarness) -> None:
     assert harness.cluster.history[0]["evidence_file"] == expected
 
 
+def test_run_has_its_file_before_its_verdict_is_seen(harness: RunHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    save = harness.files.save
+
+    def look_and_save(run: str, started: str, file: bytes) -> None:
+        seen.append(harness.manager.get(run)["verdict"])
+        save(run, started, file)
+
+    monkeypatch.setattr(harness.files, "save", look_and_save)
+    assert harness.run("persistence")["verdict"] == "pass"
+    assert seen == ["running"]
+
+
 def test_file_has_the_runs_start_options_and_verdict(harness: RunHarness) -> None:
     run = harness.run("persistence", mode="crash")
     file = reader([harness.manager.evidence(run["id"])])
