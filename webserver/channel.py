@@ -19,26 +19,36 @@ from webserver.framing import Framing, Limits, Part
 RECEIVE_BYTES = 64 * 1024  # at a time
 JOINED_BYTES = 64 * 1024  # a larger body is sent after its head: copying it costs more than a packet
 AHEAD_BYTES = 256 * 1024  # an answer in pieces may be so far ahead of its client
+ROOM_SECONDS = 2.0  # an answer waits so long until others are sent
 STALL_SECONDS = 10.0  # a thread waits so long for a client that takes nothing
 
 
 class Allowance:
-    """Bytes that all connections of a worker may use together."""
+    """Bytes that all connections of a worker may use together. At most `waiting` threads wait for some at a time: the
+    others stay free for what needs none."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, waiting: int = 0) -> None:
         self.free = size
-        self._lock = threading.Lock()
+        self._waiting = waiting
+        self._changed = threading.Condition()
 
-    def take(self, size: int) -> bool:
-        with self._lock:
+    def take(self, size: int, seconds: float = 0.0) -> bool:
+        """Take some, or wait up to `seconds` for them. Return False if there are too few."""
+        with self._changed:
+            if size > self.free and seconds and self._waiting:
+                self._waiting -= 1
+                self._changed.wait_for(lambda: size <= self.free, seconds)
+                self._waiting += 1
             if size > self.free:
                 return False
             self.free -= size
             return True
 
     def give_back(self, size: int) -> None:
-        with self._lock:
-            self.free += size
+        if size:
+            with self._changed:
+                self.free += size
+                self._changed.notify_all()
 
 
 class Channel:
@@ -124,9 +134,9 @@ class Channel:
     # For the application
 
     def reserve(self, size: int) -> bool:
-        """Reserve room for an answer, which may have to wait for its client. Return False if there is none: once the
-        answer has begun, it could only be broken off."""
-        reserved = self._sending.take(size)
+        """Reserve room for an answer, which may have to wait for its client. Return False if there is none within
+        ROOM_SECONDS: once the answer has begun, it could only be broken off."""
+        reserved = self._sending.take(size, ROOM_SECONDS)
         self._reserved += size if reserved else 0
         return reserved
 

@@ -104,7 +104,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         head = self.cfg.limit_request_line + self.cfg.limit_request_fields * (self.cfg.limit_request_field_size + 2) + 4
         self.refusals: Counter[str] = Counter()
         self._limits = Limits(head, bounds.body)
-        self._sending = Allowance(bounds.sending)
+        self._sending = Allowance(bounds.sending, waiting=self.cfg.threads // 4)
         self._receiving = 0
         self._parked: dict[Connection, None] = {}  # those that wait for their clients, the longest first
         self._next_sweep = 0.0

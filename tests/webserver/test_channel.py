@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.dashboard.stubs import wait_until
 from webserver.channel import JOINED_BYTES, Allowance, Channel
 from webserver.framing import Limits
 
@@ -22,6 +25,20 @@ def ends() -> Iterator[tuple[Channel, socket.socket]]:
     yield channel, client
     channel.close()
     client.close()
+
+
+def test_few_threads_wait_for_room_and_the_others_are_refused_at_once() -> None:
+    allowance = Allowance(10, waiting=1)
+    assert allowance.take(8)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(allowance.take, 5, 20)
+        wait_until(lambda: not allowance._waiting)
+        began = time.monotonic()
+        assert not allowance.take(5, 20) and time.monotonic() - began < 10
+        assert allowance.take(2) and allowance.free == 0
+        allowance.give_back(5)
+        assert waits.result() and allowance.free == 0
+    assert not allowance.take(5, 0.01)
 
 
 def test_head_and_body_are_one_packet(ends: tuple[Channel, socket.socket]) -> None:
