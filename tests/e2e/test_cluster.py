@@ -23,7 +23,7 @@ def test_failed_start_names_the_program_and_shows_the_end_of_its_log(deployment:
     (instance.state / "etcd").write_text("not a directory")
     done = cluster(instance, "up")
     assert done.returncode == 1
-    assert "\netcd: it ended during the start\nThe end of " in done.stdout
+    assert "\netcd: it ended 3 times during the start\nThe end of " in done.stdout
     assert lifecycle.running_pid(instance) is None
     assert cgroups_of(instance) == []
     shutil.rmtree(instance.directory)
