@@ -27,6 +27,8 @@ def report(results: Sequence[Result]) -> str:
 
 
 def _overview(results: Sequence[Result]) -> str:
+    if not results:
+        return "No trial has come to its end yet."
     rows = [(each.machine, each.facts.get("system", ""), *(each.facts.get(name, "") for name in FACTS), _sum(each))
             for each in results]  # fmt: skip
     return _table(("machine", "system", *FACTS, "result"), rows)

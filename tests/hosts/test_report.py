@@ -23,6 +23,10 @@ def test_overview_names_the_steps_that_were_not_ok() -> None:
     assert row(text, "make up") == ["make up", "ok", "1.5", ""]
 
 
+def test_report_without_results_says_so() -> None:
+    assert "No trial has come to its end yet." in report([])
+
+
 def test_step_that_was_not_run_has_no_minutes() -> None:
     text = report([result("debian-13", StepResult("make up", FAILED, 6.0, "why"), StepResult("curl", NOT_RUN, 0.0))])
     assert row(text, "curl") == ["curl", "not run", "", ""]

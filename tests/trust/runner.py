@@ -130,7 +130,8 @@ def _result(case: Case, verdict: str, ok: bool, line: str, reason: str | None, s
 def commit() -> str:
     """Return the checkout's commit, with a + if files other than the results have changed since."""
     name = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs/trust.*")
+    others = (".", ":(exclude)docs/trust.*", ":(exclude)docs/hosts.*")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
     return name + ("+" if changed else "")
 
 
