@@ -39,3 +39,8 @@ def test_verdict_lines_are_kept() -> None:
 ])  # fmt: skip
 def test_machine_that_must_be_refused_needs_the_reason(status: int, output: str, expected: str) -> None:
     assert outcome(UP, Done(status, output, 1.0), refusal="AVX").outcome == expected
+
+
+def test_refusal_is_kept_without_what_make_adds() -> None:
+    done = Done(2, "The processor has no AVX.\nmake: *** Error 1\n", 1.0)
+    assert outcome(UP, done, refusal="AVX").detail == "The processor has no AVX."

@@ -125,8 +125,9 @@ class Trial:
 def outcome(step: Step, done: Done, refusal: str = "") -> StepResult:
     """Return what became of a step. Pure."""
     if refusal and step.name == "make up":
-        refused = done.status != 0 and refusal in done.output
-        return StepResult(step.name, REFUSED if refused else FAILED, done.seconds, _tail(done.output, 1))
+        reasons = [line for line in done.output.splitlines() if refusal in line]
+        word = REFUSED if reasons and done.status != 0 else FAILED
+        return StepResult(step.name, word, done.seconds, "".join(reasons) or _tail(done.output))
     if step.name == "make prove":
         lines = VERDICT.findall(done.output)
         return StepResult(step.name, _proof(lines), done.seconds, "; ".join(lines) or _tail(done.output))
@@ -143,5 +144,5 @@ def _proof(lines: list[str]) -> str:
     return INCONCLUSIVE if "INCONCLUSIVE" in verdicts else OK
 
 
-def _tail(output: str, lines: int = TAIL) -> str:
-    return "\n".join(output.strip().splitlines()[-lines:])
+def _tail(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-TAIL:])
