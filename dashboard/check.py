@@ -10,12 +10,14 @@ import argparse
 import hashlib
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from dashboard.prove import plain, spell_out
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
@@ -61,9 +63,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE", help="an evidence file, GET /api/runs/<id>/evidence")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
     options = parser.parse_args(arguments)
-    results = [check(name) for name in options.files]
+    spell_out()
+    try:
+        return _report(options.files, options.json)
+    except Exception:  # a defect, which must not look like a difference: Python's own exit status is 1
+        traceback.print_exc()
+        return STATUSES[UNREADABLE]
+
+
+def _report(names: list[str], as_json: bool) -> int:
+    results = [check(name) for name in names]
     for result in results:
-        print(json.dumps(to_builtins(result)) if options.json else _plain(result.sentence))
+        print(json.dumps(to_builtins(result)) if as_json else plain(result.sentence))
     return max(STATUSES[result.result] for result in results)
 
 
@@ -125,11 +136,6 @@ def _chunks(name: str, digest: Any) -> Iterator[bytes]:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
             yield chunk
-
-
-def _plain(text: str) -> str:
-    """Remove control characters, which a terminal would interpret."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 if __name__ == "__main__":

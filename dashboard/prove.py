@@ -71,10 +71,7 @@ class DashboardRefused(ProveError):
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI cancels with SIGTERM; treat it like Ctrl-C
-    codecs.register_error("spell", _spell)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="spell")  # a character that the terminal lacks must not change the exit status
+    spell_out()
     try:
         return prove(_parse(arguments))
     except ProveError as error:
@@ -101,7 +98,7 @@ class Outcome(NamedTuple):
 
     @property
     def reason(self) -> str:
-        return _plain(str(self.run.get("reason") or "")) if self.run else _plain(self.problem)
+        return plain(str(self.run.get("reason") or "")) if self.run else plain(self.problem)
 
 
 def prove(options: argparse.Namespace) -> int:
@@ -170,7 +167,7 @@ def run_demo(dashboard: Dashboard, options: argparse.Namespace, log: Log) -> tup
     with contextlib.suppress(KeyboardInterrupt):
         save_reports(dashboard, run_id, options, log)
     line = run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"
-    print(_plain(line), flush=True)
+    print(plain(line), flush=True)
     return run, interrupted
 
 
@@ -214,7 +211,7 @@ class Dashboard:
             "cluster": about.get("cluster"), "namespace": about.get("namespace"),
             "kubernetes": about.get("kubernetes_version"), "mongodb": mongo.get("version"),
         }  # fmt: skip
-        return {name: _plain(str(value)) for name, value in found.items() if value}
+        return {name: plain(str(value)) for name, value in found.items() if value}
 
     def run(self, run_id: str) -> Json:
         run: Json = self._json("GET", f"/api/runs/{run_id}")
@@ -258,7 +255,7 @@ class Dashboard:
         """Return an error with the dashboard's own detail and a hint."""
         try:
             problem = json.loads(error.read(LARGEST_ANSWER))
-            detail = _plain(str(problem["detail"]))
+            detail = plain(str(problem["detail"]))
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
             detail = f"{self._url} answers with status {error.code}."
         if error.code in (429, 502, 503, 504):
@@ -305,7 +302,7 @@ class Progress:
                     self._log(f"  {step['text']}")
 
     def _log(self, text: str) -> None:
-        self.log(_plain(text))
+        self.log(plain(text))
         self._logged_at = time.monotonic()
 
 
@@ -386,26 +383,26 @@ COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}  # JU
 
 
 def _suite(outcome: Outcome, url: str) -> ElementTree.Element:
-    run, id_ = outcome.run or {}, _plain(str(outcome.demo["id"]))
+    run, id_ = outcome.run or {}, plain(str(outcome.demo["id"]))
     suite = ElementTree.Element("testsuite", name=id_, time=f"{_seconds(run):.3f}")
     if run.get("started"):
-        suite.set("timestamp", _plain(str(run["started"])[:19]))
+        suite.set("timestamp", plain(str(run["started"])[:19]))
     properties = ElementTree.SubElement(suite, "properties")
     options = {f"option.{name}": value for name, value in (run.get("options") or {}).items()}
     known = {"run": run.get("id"), "dashboard": url, **options, **outcome.versions, "python": platform.python_version()}
     for name, value in known.items():
-        ElementTree.SubElement(properties, "property", name=_plain(name), value=_plain(str(value or "")))
+        ElementTree.SubElement(properties, "property", name=plain(name), value=plain(str(value or "")))
     figures = {name: f"{words}: {value}" for name, (words, value) in _figures(outcome).items()}
     element = {"fail": "failure", "inconclusive": "error"}.get(outcome.verdict)
     suite.append(_case(id_, "verdict", element, outcome.reason, "\n".join(figures.values()), _seconds(run)))
     for check in _checks(outcome):
         element = {"fail": "failure", "inconclusive": "skipped"}.get(check["verdict"])
-        reason, figure = _plain(check["reason"] or ""), figures.get(check["name"], "")
-        suite.append(_case(id_, _plain(check["claim"]), element, reason, figure))
+        reason, figure = plain(check["reason"] or ""), figures.get(check["name"], "")
+        suite.append(_case(id_, plain(check["claim"]), element, reason, figure))
     suite.set("tests", str(len(suite.findall("testcase"))))
     for name, total in COUNTED.items():
         suite.set(total, str(len(suite.findall(f"testcase/{name}"))))
-    ElementTree.SubElement(suite, "system-out").text = _plain(str(run.get("line") or outcome.problem))
+    ElementTree.SubElement(suite, "system-out").text = plain(str(run.get("line") or outcome.problem))
     return suite
 
 
@@ -438,7 +435,7 @@ def markdown(outcome: Outcome, url: str) -> str:
         _escape(outcome.reason),
         _table(("claim", "verdict", "figure"), rows),
         _table(("figure", "value"), list(figures.values())),
-        f"    {_plain(str(run.get('line') or ''))}",
+        f"    {plain(str(run.get('line') or ''))}",
         f"[Report](<{url}/api/runs/{run['id']}/report.html>), after a login" if run else "",
     ]
     return "\n\n".join(part for part in parts if part.strip()) + "\n\n"
@@ -451,7 +448,7 @@ def _table(head: tuple[str, ...], rows: list[Any]) -> str:
 
 def _escape(text: object) -> str:
     """Return the text for Markdown, also within a table: no markup, no pipe, no line break."""
-    text = re.sub(r"([\\`*_{}\[\]~#$@])", r"\\\1", _plain(str(text)))
+    text = re.sub(r"([\\`*_{}\[\]~#$@])", r"\\\1", plain(str(text)))
     return html.escape(text, quote=False).replace("|", "&#124;")
 
 
@@ -468,7 +465,7 @@ def _figures(outcome: Outcome) -> dict[str, tuple[str, str]]:
     for name, value in evidence.items():
         field = fields.get(name, {"words": name, "unit": ""})
         if text := _value(value, field["unit"]):
-            found[name] = (_plain(field["words"]), _plain(text))
+            found[name] = (plain(field["words"]), plain(text))
     return found
 
 
@@ -502,7 +499,15 @@ def _timed_log() -> Log:
     return lambda text: print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
-def _plain(text: str) -> str:
+def spell_out() -> None:
+    """Let stdout and stderr spell out what their encoding lacks: that must not change the exit status."""
+    codecs.register_error("spell", _spell)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell")
+
+
+def plain(text: str) -> str:
     """Remove control characters, which a terminal would interpret."""
     return "".join(character if character.isprintable() else " " for character in text)
 
@@ -522,7 +527,7 @@ def _told(error: ProveError) -> str:
 
 def _cause(error: Exception) -> str:
     reason = getattr(error, "reason", error)
-    return _plain(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
+    return plain(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
 def _is_loopback(url: str) -> bool:

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -179,3 +182,20 @@ def test_unreadable_file_has_a_reason(check: Check, spoiled: str) -> None:
 def test_missing_file_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none")]) == 2
     assert "No such file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252", "latin-1"])
+def test_status_is_the_same_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "evidence.jsonl.gz"
+    path.write_bytes(persistent())
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard.check", str(path)],
+        capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b""
+    assert "same verdict: persistence PASS " in done.stdout.decode(encoding)
+
+
+def test_defect_of_the_check_is_no_difference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("dashboard.check.check", lambda name: 1 / 0)
+    assert main([str(tmp_path)]) == 2
