@@ -24,6 +24,7 @@ from kubernetes.client import Configuration as Configuration  # re-exported
 from kubernetes.config import incluster_config
 
 from dashboard.core import objects
+from dashboard.core.lines import LineSplitter, LineTooLong
 from webserver.environment import ConfigError
 
 ERROR_LENGTH = 200  # characters of an external error message that are shown
@@ -255,17 +256,13 @@ class KubeClient:
         return response
 
     def _lines(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
-        rest = bytearray()
+        splitter = LineSplitter(LARGEST_LINE)
         with contextlib.closing(self._pieces(response)) as pieces, self._open_watch():
-            for data in pieces:
-                searched = len(rest)
-                rest += data
-                while (end := rest.find(b"\n", searched)) >= 0:
-                    yield bytes(rest[:end])
-                    del rest[: end + 1]
-                    searched = 0
-                if len(rest) > LARGEST_LINE:
-                    raise InvalidAnswer(f"a line of the watch is longer than {LARGEST_LINE >> 20} MiB")
+            try:
+                for data in pieces:
+                    yield from splitter.split(data)
+            except LineTooLong as error:
+                raise InvalidAnswer(f"a line of the watch is longer than {LARGEST_LINE >> 20} MiB") from error
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         """Yield the data as it arrives. Unlike urllib3's stream() and readline(), read1 does not wait for more."""

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from dashboard.core.lines import LineSplitter, LineTooLong
 from dashboard.runs.evidence.records import FORMAT, VERSION, End, Header
 
 LINES_BYTES = 64 << 20  # all lines of a file
@@ -27,6 +28,7 @@ MOST_DIFFERENCES = 1_000  # that are noted
 CHECK = 8  # hexadecimal digits
 
 _TAIL = re.compile(rb',"check":"([0-9a-f]{8})"\}\Z')
+
 
 class Unreadable(Exception):
     """This is no complete evidence file of a known version. The message is the reason, a sentence."""
@@ -56,9 +58,7 @@ class EvidenceWriter:
 
     def finish(self, t: float, **end: Any) -> bytes:
         """Return the file, with `end` as its last record. No record may be added afterwards."""
-        last = End(
-            counts=dict(self._counts), left_out=self.left_out, sha256=self._digest.hexdigest(), **end
-        )
+        last = End(counts=dict(self._counts), left_out=self.left_out, sha256=self._digest.hexdigest(), **end)
         self._append(self._line(t, last))
         return b"".join([*self._parts, self._gzip.flush()])
 
@@ -187,7 +187,7 @@ def _version(text: bytes) -> tuple[str, int]:
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a gzip file, without their ends. Raise `Unreadable`; memory is bounded whatever the file."""
     gzip = zlib.decompressobj(wbits=GZIP)
-    rest, total, given = bytearray(), 0, 0
+    splitter, total, given = LineSplitter(LINE_BYTES), 0, 0
     for chunk in chunks:
         given += len(chunk)
         if given > FILE_BYTES:
@@ -204,15 +204,11 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             total += len(text)
             if total > LINES_BYTES:
                 raise Unreadable(f"Its lines are longer than {LINES_BYTES >> 20} MiB.")
-            searched = len(rest)
-            rest += text
-            while (end := rest.find(b"\n", searched)) >= 0:
-                yield bytes(rest[:end])
-                del rest[: end + 1]
-                searched = 0
-            if len(rest) > LINE_BYTES:
-                raise Unreadable(f"A line is longer than {LINE_BYTES >> 20} MiB.")
+            try:
+                yield from splitter.split(text)
+            except LineTooLong as error:
+                raise Unreadable(f"A line is longer than {LINE_BYTES >> 20} MiB.") from error
         if gzip.eof and (gzip.unused_data or gzip.unconsumed_tail):
             raise Unreadable("There is something after its end.")
-    if not gzip.eof or rest:
+    if not gzip.eof or splitter.rest:
         raise Unreadable("It is truncated.")

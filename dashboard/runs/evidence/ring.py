@@ -6,7 +6,7 @@ of the namespace share them: an update that finds another run than expected in a
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -69,11 +69,12 @@ class EvidenceRing:
                 return _file(found) if _slot(slot.config_map, found).run == run else None
         return None
 
-    def _slots(self) -> list[Slot]:
-        return [_slot(each, each.read_metadata()) for each in self._config_maps]
+    def _slots(self) -> Iterator[Slot]:
+        """Yield the slots, one request each."""
+        return (_slot(each, each.read_metadata()) for each in self._config_maps)
 
     def _slot_for(self, run: str, started: str) -> Slot:
-        slots = self._slots()
+        slots = list(self._slots())
         if own := next((slot for slot in slots if slot.run == run), None):
             return own
         oldest = min(slots, key=lambda slot: slot.started)  # an empty one first

@@ -272,17 +272,23 @@ def after_the_outage(harness: RunHarness, change: Callable[[dict[str, Any]], Non
     harness.during_step("after", lambda: change(harness.cluster.documents), after=2)
 
 
-def test_replacement_that_goes_back_fails_the_run(harness: RunHarness) -> None:
-    olds: dict[str, Any] = {}
+def undo_after_the_outage(harness: RunHarness, kind: str) -> dict[str, Any]:
+    """Undo the first write of a kind, 2 s after the outage. Return the documents as they were before such writes."""
+    before: dict[str, Any] = {}
     apply = FakeWriters._apply
 
     def remember(writers: FakeWriters, write: Any) -> None:
-        if write.kind == "put":
-            olds[write.id] = harness.cluster.documents[write.id]
+        if write.kind == kind:
+            before[write.id] = harness.cluster.documents[write.id]
         apply(writers, write)
 
     harness.configure_writers = lambda writers: setattr(writers, "_apply", partial(remember, writers))
-    after_the_outage(harness, lambda documents: documents.update([next(iter(olds.items()))]))
+    after_the_outage(harness, lambda documents: documents.update([next(iter(before.items()))]))
+    return before
+
+
+def test_replacement_that_goes_back_fails_the_run(harness: RunHarness) -> None:
+    olds = undo_after_the_outage(harness, "put")
     run = harness.run("persistence")
     assert (run["verdict"], run["evidence"]["regressed_ids"]) == ("fail", [next(iter(olds))])
     assert {name: run["evidence"][name] for name in ("lost", "stale", "resurrected", "corrupt", "rpo")} == {
@@ -291,16 +297,7 @@ def test_replacement_that_goes_back_fails_the_run(harness: RunHarness) -> None:
 
 
 def test_deleted_document_that_comes_back_fails_the_run(harness: RunHarness) -> None:
-    deleted: dict[str, Any] = {}
-    apply = FakeWriters._apply
-
-    def remember(writers: FakeWriters, write: Any) -> None:
-        if write.kind == "delete":
-            deleted[write.id] = harness.cluster.documents[write.id]
-        apply(writers, write)
-
-    harness.configure_writers = lambda writers: setattr(writers, "_apply", partial(remember, writers))
-    after_the_outage(harness, lambda documents: documents.update([next(iter(deleted.items()))]))
+    deleted = undo_after_the_outage(harness, "delete")
     run = harness.run("persistence")
     assert (run["verdict"], run["evidence"]["resurrected_ids"]) == ("fail", [next(iter(deleted))])
     assert run["evidence"]["lost"] == run["evidence"]["regressed"] == run["evidence"]["stale"] == 0
