@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.trust.case import Case
+from tests.trust.case import AUTOSCALE, PERSISTENCE, Case
 
-# Raise this number when the demos decide verdicts in another way. Results of other protocols do not count.
-PROTOCOL = 1
+# Raise a demo's number when it decides verdicts in another way. Results of other protocols do not count.
+PROTOCOLS = {AUTOSCALE: 1, PERSISTENCE: 2}
 ERROR = "error"  # the state could not be brought about, so there was no run
 
 
@@ -28,7 +28,7 @@ class Result:
     started: str
     commit: str
     machine: str
-    protocol: int = PROTOCOL
+    protocol: int
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -42,10 +42,10 @@ class Results:
         self._path = path
 
     def read(self) -> list[Result]:
-        """Return the results of the current protocol."""
+        """Return the results of the demos' current protocols."""
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         read = [Result(**json.loads(line)) for line in lines]
-        return [each for each in read if each.protocol == PROTOCOL]
+        return [each for each in read if each.protocol == PROTOCOLS[each.demo]]
 
     def append(self, result: Result) -> None:
         with self._path.open("a") as file:

@@ -13,7 +13,7 @@ import urllib3
 
 from tests.e2e.deployment import wait_until
 from tests.trust.case import AUTOSCALE, Case
-from tests.trust.results import ERROR, Result, Results
+from tests.trust.results import ERROR, PROTOCOLS, Result, Results
 from tests.trust.site import Site, now
 from tools.cluster.instance import CHECKOUT
 
@@ -123,7 +123,8 @@ def _wait_for_step(site: Site, run_id: str, step: str) -> bool:
 
 def _result(case: Case, verdict: str, ok: bool, line: str, reason: str | None, seconds: float, started: str) -> Result:
     return Result(
-        case.name, case.kind, case.demo, verdict, ok, line, reason, round(seconds, 1), started, commit(), machine()
+        case.name, case.kind, case.demo, verdict, ok, line, reason, round(seconds, 1), started, commit(), machine(),
+        PROTOCOLS[case.demo],
     )  # fmt: skip
 
 

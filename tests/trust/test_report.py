@@ -12,7 +12,8 @@ CASES = [
 
 
 def result(case: str, kind: str, demo: str, verdict: str, ok: bool, reason: str | None = None) -> Result:
-    return Result(case, kind, demo, verdict, ok, f"{demo} LINE", reason, 60.0, "2026-01-01T00:00:00Z", "abc", "2 cores")
+    line, started = f"{demo} LINE", "2026-01-01T00:00:00Z"
+    return Result(case, kind, demo, verdict, ok, line, reason, 60.0, started, "abc", "2 cores", 1)
 
 
 def row(text: str, start: str) -> list[str]:

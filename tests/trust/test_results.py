@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.trust.case import AUTOSCALE, HEALTHY, Case
-from tests.trust.results import ERROR, PROTOCOL, Result, Results
+from tests.trust.results import ERROR, PROTOCOLS, Result, Results
 
 CASE = Case("at rest", AUTOSCALE, HEALTHY)
 
@@ -16,7 +16,7 @@ def results(tmp_path: Path) -> Results:
     return Results(tmp_path / "trust.jsonl")
 
 
-def result(verdict: str = "pass", protocol: int = PROTOCOL, case: str = "at rest") -> Result:
+def result(verdict: str = "pass", protocol: int = PROTOCOLS[AUTOSCALE], case: str = "at rest") -> Result:
     return Result(case, HEALTHY, AUTOSCALE, verdict, True, "", None, 1.0, "2026-01-01T00:00:00Z", "abc", "", protocol)
 
 
@@ -44,7 +44,7 @@ def test_missing_runs_of_a_case_are_counted(results: Results) -> None:
 
 def test_errors_and_other_protocols_do_not_count(results: Results) -> None:
     results.append(result(ERROR))
-    results.append(result(protocol=PROTOCOL - 1))
+    results.append(result(protocol=PROTOCOLS[AUTOSCALE] - 1))
     assert results.missing(CASE, 2) == 2
     assert [each.verdict for each in results.read()] == [ERROR]
 
