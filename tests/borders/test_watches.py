@@ -108,6 +108,8 @@ def test_spoiled_object_is_one_spoiled_object(stream: tuple[str, list[str], list
 @given(cut(st.lists(spoiled(SAMPLE), max_size=3).map(lambda items: page_of(items).decode())))
 @example(page_of([edited(SAMPLE, "timestamp", "9999-12-31T23:59:59Z")]))
 @example(page_of([edited(SAMPLE, "timestamp", "0000-01-01T00:00:00Z")]))
+@example(page_of([edited(SAMPLE, "timestamp", "2026-11-24T12:00:00.123456789Z")]))
+@example(page_of([edited(SAMPLE, "timestamp", "2026-11-24T12:04:00Z")]))
 @example(page_of([edited(SAMPLE, "window", "1..5s")]))
 @example(page_of([edited(SAMPLE, "containers.0.usage.cpu", "NaN")]))
 @example(page_of([edited(SAMPLE, "containers.0.usage.memory", "9007199254740993")]))
@@ -118,9 +120,10 @@ def test_spoiled_sample_is_one_spoiled_sample(answer: bytes) -> None:
     assert error is None or isinstance(error, KubeError), repr(error)
     page.check()
     page.take(events.SourceStatus(at=AT, source="metrics", state="live"))
-    poller.api = Api(page_of([edited(SAMPLE, "timestamp", AT)]), [])
+    later = "2026-11-24T12:04:30Z"  # than each that is taken: a clock may be 5 minutes ahead
+    poller.api = Api(page_of([edited(SAMPLE, "timestamp", later)]), [])
     assert poller._round() is None
     assert page.state["sources"]["metrics"]["error"] is None
     assert [each["cpu_millicores"] for each in page.state["pods"]] == [133, None]
-    assert page.hub._snapshot.history.since(0.0)["tables"]["cpu"]["at"][-1] == seconds(AT)
+    assert page.hub._snapshot.history.since(0.0)["tables"]["cpu"]["at"][-1] == seconds(later)
     page.check()
