@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.e2e import controls
+from tests.e2e.proofs import controls
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PERSISTENCE, Case, Event, State, unchanged
 from tests.trust.faults import autoscaler, database, service
 from tests.trust.healthy import states

@@ -12,9 +12,9 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.e2e.controls import RunClient, accepts_writes
 from tests.e2e.deployment import Deployment, free_ports, wait_until
-from tests.e2e.faults import METRICS_SERVER_PORT, Faults
+from tests.e2e.faults.injection import METRICS_SERVER_PORT, Faults
+from tests.e2e.proofs.controls import RunClient, accepts_writes
 from tools.deploy import rollout
 from tools.deploy.rollout import NAMESPACE
 

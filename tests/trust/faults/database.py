@@ -7,7 +7,7 @@ import secrets
 import shlex
 from collections.abc import Iterator
 
-from tests.e2e import controls
+from tests.e2e.proofs import controls
 from tests.trust.case import Event
 from tests.trust.site import Json, Site
 

@@ -32,7 +32,7 @@ from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, K
 from dashboard.runs.demos.persistence.readback import MongoReader
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
-from tests.e2e import controls
+from tests.e2e.proofs import controls
 from tests.service.process import ServiceProcess
 from tests.trust.faults import service as faults
 from tools.local.mongod import Mongod, free_port

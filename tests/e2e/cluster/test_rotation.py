@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cluster.test_rolling import FixedRateWriters
 from tests.e2e.deployment import Deployment
-from tests.e2e.test_rolling import FixedRateWriters
 from tools.deploy import secrets
 
 pytestmark = pytest.mark.cluster

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard.sources.watches import SOURCES
 from tests.browser import frozen, wait_until_idle
 from tests.e2e.deployment import Deployment, wait_until
-from tests.e2e.faults import PAGE_PORT, POLL_SECONDS, PROBE_PORT, Faults
+from tests.e2e.faults.injection import PAGE_PORT, POLL_SECONDS, PROBE_PORT, Faults
 
 pytestmark = pytest.mark.cluster
 

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
+from tests.e2e.cluster.test_rolling import FixedRateWriters
+from tests.e2e.cluster.test_rotation import sign_in
 from tests.e2e.deployment import Deployment
-from tests.e2e.test_persistence import stored_proofs
-from tests.e2e.test_rolling import FixedRateWriters
-from tests.e2e.test_rotation import sign_in
-from tests.e2e.test_slow_clients import MOST_GROWTH, memory_by_app, restarts
+from tests.e2e.faults.test_slow_clients import MOST_GROWTH, memory_by_app, restarts
+from tests.e2e.proofs.test_persistence import stored_proofs
 from tests.viewer import Viewer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]

@@ -12,9 +12,9 @@ import pytest
 import urllib3
 
 from tests.e2e.deployment import Deployment, wait_until
-from tests.e2e.fault_table import Row, failures, record
-from tests.e2e.faults import POLL_SECONDS, Faults
-from tests.e2e.test_persistence import stored_proofs
+from tests.e2e.faults.fault_table import Row, failures, record
+from tests.e2e.faults.injection import POLL_SECONDS, Faults
+from tests.e2e.proofs.test_persistence import stored_proofs
 from tools.cluster.instance import CHECKOUT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]

@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from tests.e2e.deployment import Deployment, wait_until
-from tests.e2e.test_persistence import stored_proofs
+from tests.e2e.proofs.test_persistence import stored_proofs
 
 pytestmark = pytest.mark.cluster
 

@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, expect
 
 from dashboard.check import main as check
 from tests.browser import collect_errors
-from tests.e2e import controls
-from tests.e2e.controls import RunClient, database_without_volume, no_service, service_program
 from tests.e2e.deployment import Deployment, wait_until
+from tests.e2e.proofs import controls
+from tests.e2e.proofs.controls import RunClient, database_without_volume, no_service, service_program
 from tools.cluster.instance import CHECKOUT
 
 pytestmark = pytest.mark.cluster
