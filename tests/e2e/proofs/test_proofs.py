@@ -114,9 +114,9 @@ def test_service_without_acknowledgements_fails(client: RunClient, deployment: D
 @pytest.mark.parametrize(
     ("program", "finding"),
     [
-        (controls.STALE_PAGES, "stale"),
-        (controls.REVIVES_DOCUMENTS, "resurrected"),
         (controls.REVERTS_REPLACEMENTS, "regressed"),
+        pytest.param(controls.STALE_PAGES, "stale", marks=pytest.mark.soak),
+        pytest.param(controls.REVIVES_DOCUMENTS, "resurrected", marks=pytest.mark.soak),
     ],
 )
 def test_service_that_reads_deletes_or_replaces_wrongly_fails(
