@@ -27,11 +27,11 @@ MOST_DIFFERENCES = 20  # that are named
 
 def recompute(header: Header, records: Iterable[Any]) -> Recomputed:
     """Raise `Unreadable` if the records are not those of an autoscale run."""
-    play = Recomputation(header)
+    recomputation = Recomputation(header)
     for record in records:
-        play.apply(record)
-    verdict = autoscale(play.account.findings(play.stopped, play.aborted))
-    return Recomputed(verdict, play.differences)
+        recomputation.apply(record)
+    verdict = autoscale(recomputation.account.findings(recomputation.stopped, recomputation.aborted))
+    return Recomputed(verdict, recomputation.differences)
 
 
 class Recomputation:
