@@ -114,7 +114,7 @@ def prove(options: argparse.Namespace) -> int:
             if outcomes[-1].problem == INTERRUPTED:
                 break
     except ProveError as error:  # there is no list of demos
-        outcomes.append(Outcome({"id": options.demo}, None, _told(error)))
+        outcomes.append(Outcome({"id": options.demo}, None, _printed(error)))
         _write(outcomes, options, log)
     return max((STATUSES[each.verdict] for each in outcomes), key=RANKING.index)
 
@@ -136,7 +136,7 @@ def _outcome(dashboard: Dashboard, demo: Json, options: argparse.Namespace, log:
     try:
         run, interrupted = run_demo(dashboard, options, log)
     except ProveError as error:
-        return Outcome(demo, None, _told(error))
+        return Outcome(demo, None, _printed(error))
     except KeyboardInterrupt:
         print(f"{INTERRUPTED} See the dashboard's page for whether a run is still under way.", file=sys.stderr)
         return Outcome(demo, None, INTERRUPTED)
@@ -520,7 +520,7 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
     return "".join(SPELLED.get(each) or ascii(each)[1:-1] for each in lacking), error.end
 
 
-def _told(error: ProveError) -> str:
+def _printed(error: ProveError) -> str:
     print(error, file=sys.stderr)
     return str(error)
 
