@@ -13,7 +13,18 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from service.document import BadId, Malformed
-from service.store import BadCursor, Conflict, Rejected, Reserved, StoreError, Unavailable, Unfinished, Unknown
+from service.store import (
+    BadCursor,
+    Changed,
+    Conflict,
+    Rejected,
+    Reserved,
+    StoreError,
+    TooLarge,
+    Unavailable,
+    Unfinished,
+    Unknown,
+)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2  # about what a restart of MongoDB takes
@@ -25,6 +36,8 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Unknown: HTTPStatus.GATEWAY_TIMEOUT,
     Conflict: HTTPStatus.CONFLICT,
+    Changed: HTTPStatus.PRECONDITION_FAILED,
+    TooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reserved: HTTPStatus.UNPROCESSABLE_ENTITY,
     BadCursor: HTTPStatus.BAD_REQUEST,
     Unfinished: HTTPStatus.GATEWAY_TIMEOUT,
@@ -36,7 +49,7 @@ _UNKNOWN = {
     "POST": "MongoDB did not answer in time. The document may or may not be stored, now or later."
     " To be sure, send it again with the _id {}.",
     "PUT": "MongoDB did not answer in time. The document with the _id {} may or may not be replaced, now or later."
-    " To be sure, send it again.",
+    " To be sure, send it again. If that is 412, read the document: this or another request has changed it.",
     "DELETE": "MongoDB did not answer in time. The document with the _id {} may or may not be deleted, now or later."
     " To be sure, delete it again: 204 and 404 both mean that it is gone.",
 }
@@ -90,7 +103,10 @@ def _store(error: StoreError) -> Response:
     elif isinstance(error, Rejected):
         response = problem(status, "MongoDB rejected the request. See the service's log.", outcome=NOT_APPLIED)
     else:
-        return problem(status, str(error))
+        response = problem(status, str(error))
+        if isinstance(error, Changed):
+            response.headers["ETag"] = error.tag
+        return response
     current_app.logger.warning("%s: %s", type(error).__name__, error)
     return response
 

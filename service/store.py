@@ -10,6 +10,8 @@ failure:
     │   └── Replaced  another, empty replica set has the place of the former one
     ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
+    ├── Changed       the document does not meet the request's preconditions: not applied
+    ├── TooLarge      MongoDB can't compare a document so large: not applied
     ├── Reserved      the document uses a name that is reserved in its collection
     ├── BadCursor     the paging position is invalid
     ├── Unfinished    a search was stopped at the deadline
@@ -27,7 +29,7 @@ import struct
 import threading
 import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -56,6 +58,7 @@ from service import filter as filters
 from service.coalescer import Coalescer, StillExecuting, TimedOut
 from service.document import Document
 from service.filter import Filter
+from service.preconditions import Preconditions, tag_of
 
 REACH_SECONDS = 2.0  # timeout of one attempt to reach MongoDB at start-up
 LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
@@ -69,6 +72,7 @@ LARGEST_INSERT_BYTES = 4 << 20  # of its documents; a larger document has a comm
 CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
 CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
+LARGEST_COMPARED_BYTES = (16 << 20) - (64 << 10)  # of a document and its replacement: MongoDB's limit for a command
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
 # AuthenticationFailed; what interrupts a command, which may have stored some of its documents: ExceededTimeLimit,
@@ -109,6 +113,18 @@ class Conflict(StoreError):
     """A different document has this _id."""
 
 
+class Changed(StoreError):
+    """The document does not meet the request's preconditions. Nothing was applied. `tag` is its present entity tag."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"The document has changed: its ETag is {tag} now.")
+        self.tag = tag
+
+
+class TooLarge(StoreError):
+    """The stored document and its replacement exceed one command of MongoDB, in which they are compared."""
+
+
 class Reserved(StoreError):
     """The document uses a name that is reserved in its collection."""
 
@@ -143,10 +159,27 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document as it is stored, in BSON, which takes a tenth of the memory of Python's objects."""
+    """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `tag` is its entity tag."""
 
     identity: str
     bson: bytes
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored document: its _id in MongoDB, and its BSON without the mark."""
+
+    key: ObjectId | str
+    bson: bytes
+
+    @property
+    def tag(self) -> str:
+        """The entity tag."""
+        return tag_of(self.bson)
+
+    def json(self) -> bytes:
+        return documents.encode(_shown(*_decode(self.bson)), extended_json)
 
 
 class Store:
@@ -262,8 +295,9 @@ class Collection:
             if self._lifetime and MARK in document:
                 raise Reserved(f"The name {MARK} is reserved here.")
             identity = identity or own or documents.new_id(time.time_ns(), os.urandom(5))
-            mark = {MARK: datetime.now(UTC)} if self._lifetime else {}
-            return Record(identity, bson.encode({"_id": ObjectId(identity), **document, **mark}))
+            content = bson.encode({"_id": ObjectId(identity), **document})
+            stored = _joined(content, bson.encode({MARK: datetime.now(UTC)})) if self._lifetime else content
+            return Record(identity, stored, tag_of(content))
 
     def insert(self, record: Record) -> bool:
         """Store the record. Return False if an equal document was stored before: a client's retry."""
@@ -287,38 +321,48 @@ class Collection:
                 return insertion.sent > 1
         raise Conflict(f"Another document has the _id {record.identity}.")
 
-    def replace(self, record: Record) -> bool:
+    def replace(self, record: Record, preconditions: Preconditions | None = None) -> bool:
         """Replace the document with the record's id, and restart its lifetime. Return False if there is none.
 
-        A retry is safe: if the first attempt was applied, the second one finds the document too.
+        A retry is safe: if the first attempt was applied, the second one finds the document too. With preconditions it
+        does not, but MongoDB then repeats the first one's result.
         """
         # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
         replacement = {"$literal": RawBSONDocument(record.bson, _RAW_CODEC)}
         change = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
-        with self._writing(record.identity):
-            return any(
-                self._collection.update_one({"_id": each}, change).matched_count for each in _stored_as(record.identity)
-            )
 
-    def delete(self, identity: str) -> bool:
+        def write(condition: Mapping[str, Any]) -> int:
+            return int(self._collection.update_one(condition, change).matched_count)
+
+        with self._writing(record.identity) as attempts:
+            if preconditions:
+                return self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
+            return any(write({"_id": each}) for each in _stored_as(record.identity))
+
+    def delete(self, identity: str, preconditions: Preconditions | None = None) -> bool:
         """Delete the document with this id. Return False if there was none.
 
         MongoDB records the result of a retryable write and repeats it for the driver's retry. Without such a record
         (the first attempt found nothing, or the record is lost) the retry finds nothing, and it is unknown whether the
         first attempt deleted the document. Return True then: the document is gone, for the majority too.
         """
+
+        def write(condition: Mapping[str, Any]) -> int:
+            return int(self._collection.delete_one(condition).deleted_count)
+
         with self._writing(identity) as attempts:
+            if preconditions:
+                return self._write_if(preconditions, identity, attempts, write) or attempts.sent > 1
             for each in _stored_as(identity):
                 attempts.sent = 0
-                if self._collection.delete_one({"_id": each}).deleted_count or attempts.sent > 1:
+                if write({"_id": each}) or attempts.sent > 1:
                     return True
             return False
 
-    def get(self, identity: str) -> bytes | None:
-        """Return the document with this id as JSON; None if there is none."""
+    def get(self, identity: str) -> Found | None:
+        """Return the document with this id; None if there is none."""
         with pymongo.timeout(self._store.deadline), _reading():
-            found = next(filter(None, (self._one(each) for each in _stored_as(identity))), None)
-        return documents.encode(_shown(found), extended_json) if found else None
+            return self._find(identity)
 
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
         """Return up to `limit` documents by descending _id, only those below `before` that meet the condition.
@@ -397,6 +441,43 @@ class Collection:
             except PyMongoError as error:
                 raise _outcome(error, attempts.sent, identity) from error
 
+    def _write_if(
+        self,
+        preconditions: Preconditions,
+        identity: str,
+        attempts: _Attempts,
+        write: Callable[[Mapping[str, Any]], int],
+        size: int = 0,
+    ) -> bool:
+        """Write the document if it meets the preconditions. Return False if there is none. Raise Changed.
+
+        The write's own filter has the content that met them, so it finds nothing once another write came between; then
+        the majority has that write, and the next read sees it. A write that the driver sent twice and that found
+        nothing may have been applied the first time: `attempts.sent` stays above 1.
+        """
+        while found := self._find(identity):
+            if not preconditions.allow(found.tag):
+                if attempts.sent:
+                    raise Unknown("The driver sent a conditional write twice, and the document has changed.", identity)
+                raise Changed(found.tag)
+            if len(found.bson) + size > LARGEST_COMPARED_BYTES:
+                raise TooLarge(f"The stored document has {len(found.bson):,} bytes, too many to be compared.")
+            if write(self._unchanged(found)):
+                return True
+            if attempts.sent == 1:
+                attempts.sent = 0
+        return False
+
+    def _unchanged(self, found: Found) -> dict[str, Any]:
+        """Return the filter that finds the document while its content is the same.
+
+        MongoDB compares names, their order and all values, but takes numbers of two types for one if they are equal.
+        The size tells most of those apart.
+        """
+        content = {"$unsetField": {"field": MARK, "input": "$$ROOT"}} if self._lifetime else "$$ROOT"
+        same = {"$eq": [content, {"$literal": RawBSONDocument(found.bson, _RAW_CODEC)}]}
+        return {"_id": found.key, "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]}}
+
     def _insert_all(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
         """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less."""
         attempts = self._store.attempts
@@ -427,19 +508,25 @@ class Collection:
         """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the
         document, so a majority read sees it."""
         try:
-            found = self._one(ObjectId(record.identity))
+            stored = self._raw(ObjectId(record.identity))
         except PyMongoError as error:
             raise Unknown(_reason(error), record.identity) from error
-        if not found:
+        if not stored:
             return False
+        (found,) = _decode(stored)
         (sent,) = _decode(record.bson)
         sent.pop(MARK, None)
         found.pop(MARK, None)
         return documents.canonical(found, extended_json) == documents.canonical(sent, extended_json)
 
-    def _one(self, identity: ObjectId | str) -> Document | None:
-        with self._collection.find_raw_batches({"_id": identity}, self._projection, limit=-1) as cursor:
-            return next(iter(_decode(next(cursor, b""))), None)
+    def _find(self, identity: str) -> Found | None:
+        found = (Found(each, self._raw(each)) for each in _stored_as(identity))
+        return next((each for each in found if each.bson), None)
+
+    def _raw(self, key: ObjectId | str) -> bytes:
+        """Return a document's BSON; empty if there is none."""
+        with self._collection.find_raw_batches({"_id": key}, self._projection, limit=-1) as cursor:
+            return bytes(next(cursor, b""))
 
 
 class DocumentSizes:
@@ -541,6 +628,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return value
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """Return the BSON document with the elements of both: their bytes between the length and the last NUL."""
+    return struct.pack("<i", len(first) + len(second) - 5) + first[4:-1] + second[4:]
 
 
 def _shown(found: Document) -> Document:

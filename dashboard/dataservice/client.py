@@ -33,11 +33,12 @@ NO_CONTENT = 204
 JSON = frozenset({"application/json", "application/problem+json"})
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
+_ETAG = re.compile(r'"[!#-~]{1,128}"')
 _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class DataServiceClient:
-    """A client of one of the service's collections (implements DocumentStore). It is thread-safe."""
+    """A client of one of the service's collections (implements DataService). It is thread-safe."""
 
     def __init__(
         self, url: str, deadline: float = DEADLINE_SECONDS, *, collection: str = "data", at_once: int = 0
@@ -53,28 +54,28 @@ class DataServiceClient:
         return self._request("GET", f"{self._documents}?{query}")
 
     def document(self, id_: str) -> DataServiceAnswer:
-        if not _ID.fullmatch(id_):
-            raise ValueError(id_)
-        return self._request("GET", f"{self._documents}/{id_}")
+        return self._request("GET", self._document(id_))
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        return self._request("POST", self._documents, body, content_type)
+        return self._request("POST", self._documents, body, Content_Type=content_type)
 
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
-        return self._request("PUT", f"{self._documents}/{id_}", body, content_type)
+    def replace(self, id_: str, body: bytes, content_type: str, if_match: str = "") -> DataServiceAnswer:
+        return self._request("PUT", self._document(id_), body, Content_Type=content_type, If_Match=if_match)
 
-    def delete(self, id_: str) -> DataServiceAnswer:
-        return self._request("DELETE", f"{self._documents}/{id_}")
+    def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
+        return self._request("DELETE", self._document(id_), If_Match=if_match)
 
-    def _request(
-        self, method: str, url: str, body: bytes | None = None, content_type: str | None = None
-    ) -> DataServiceAnswer:
+    def _document(self, id_: str) -> str:
+        if not _ID.fullmatch(id_):
+            raise ValueError(id_)
+        return f"{self._documents}/{id_}"
+
+    def _request(self, method: str, url: str, body: bytes | None = None, **given: str) -> DataServiceAnswer:
         slot = self._reads if method == "GET" else self._writes
         if not slot.acquire(blocking=False):
             raise DataServiceBusy("The service is slow, and too many requests wait for it.")
         headers = {"Accept": "application/json", "Connection": "close"}
-        if content_type:
-            headers["Content-Type"] = content_type
+        headers |= {name.replace("_", "-"): value for name, value in given.items() if value}
         deadline = time.monotonic() + self._deadline
         try:
             with urllib3.PoolManager(retries=False, timeout=self._timeout) as http:
@@ -122,6 +123,7 @@ def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswe
         next=_next(response.headers.get("Link", "")),
         id=_document_id(response.headers.get("Location", "")),
         retry_after=_seconds(response.headers.get("Retry-After", "")),
+        etag=_entity_tag(response.headers.get("ETag", "")),
     )
 
 
@@ -140,6 +142,10 @@ def _document_id(location: str) -> str | None:
 
 def _seconds(retry_after: str) -> str | None:
     return retry_after if retry_after.isdecimal() else None
+
+
+def _entity_tag(etag: str) -> str | None:
+    return etag if _ETAG.fullmatch(etag) else None
 
 
 def _too_large() -> str:

@@ -55,26 +55,26 @@ class DataServiceAnswer(msgspec.Struct, frozen=True):
     next: Mapping[str, str] | None = None  # the parameters of the next page; None on the last
     id: str | None = None  # of the stored document
     retry_after: str | None = None  # seconds
+    etag: str | None = None  # of the document, also of the present one when a precondition failed
 
 
 class DataService(Protocol):
-    """A client of the data service. Each method may raise a DataServiceError."""
+    """A client of the data service. Each method may raise a DataServiceError.
+
+    An id has 24 hexadecimal digits. With `if_match`, a document is changed only in the version of this ETag.
+    """
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         """Return a page of documents, newest first. Parameters that are not in PARAMETERS are ignored."""
 
     def document(self, id_: str) -> DataServiceAnswer:
-        """Return one document. The caller must check that the id has 24 hexadecimal digits."""
+        """Return one document."""
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         """Store the document in the body."""
 
-
-class DocumentStore(DataService, Protocol):
-    """A client that also changes documents. The id has 24 hexadecimal digits."""
-
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
+    def replace(self, id_: str, body: bytes, content_type: str, if_match: str = "") -> DataServiceAnswer:
         """Replace the document with the one in the body."""
 
-    def delete(self, id_: str) -> DataServiceAnswer:
+    def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
         """Delete the document."""

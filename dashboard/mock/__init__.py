@@ -17,7 +17,7 @@ class Mock:
     """Runs the simulation in a thread and emits its events. It has the interface of a source."""
 
     def __init__(self, targets: Targets, emit: Emit, options: SimulationOptions = DEFAULT) -> None:
-        self.service = MockDataService(self._insert)
+        self.service = MockDataService(self._change)
         self._simulation = Simulation(targets, options, self.service.store)
         self._emit = emit
         self._lock = threading.Lock()  # a request changes the simulation only between two steps
@@ -42,10 +42,10 @@ class Mock:
         with self._lock:
             self._simulation.restart_database(mode)
 
-    def _insert(self, id_: str, document: dict[str, Any]) -> None:
-        """Add a user's document. The next step's events have it."""
+    def _change(self, id_: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        """Show what a user has done to a document. The next step's events have it."""
         with self._lock:
-            self._simulation.insert(id_, document)
+            self._simulation.change_document(id_, before, after)
 
     def _run(self) -> None:
         """Step at a fixed rate, whatever a step takes. After a suspension, continue from now."""

@@ -8,6 +8,7 @@ The simulation reads no clock: `opening` and `step` take the time, so equal seed
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from dashboard.core import events
 from dashboard.core.snapshot import Targets
@@ -105,9 +106,12 @@ class Simulation:
         self._advance()
         return [event for event in self._events if not self._outage.drops(event)]
 
-    def insert(self, id_: str, document: dict[str, object]) -> None:
-        """Add a user's document. The next step's events have it."""
-        self._collection.insert(document, id_)
+    def change_document(self, id_: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        """Insert, replace or delete a user's document. The next step's events have it."""
+        if before is None:
+            self._collection.insert(after, id_)
+        else:
+            self._collection.replace(id_, before, after)
 
     def generate(self, rate: float) -> None:
         """Add `rate` requests per second to the scheduled traffic; 0 ends that."""

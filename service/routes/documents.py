@@ -10,9 +10,10 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, NotFound
 
-from service import document, filter
+from service import document, filter, preconditions
+from service.preconditions import Preconditions
 from service.routes import request_body as body
-from service.store import Collection, Unavailable
+from service.store import Changed, Collection, Unavailable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,37 +48,45 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
         record = collection.parse(body.read_json(request))
-        response = _identity(record.identity, 201 if collection.insert(record) else 200)
+        response = _identity(record.identity, record.tag, 201 if collection.insert(record) else 200)
         response.headers["Location"] = f"/{name}/{record.identity}"
         return response
 
     @routes.get("/<id>")
     def one(id: str) -> Response:
+        """Return the document with its ETag: 200. If-None-Match has that: 304. If-Match lacks it: 412."""
         _parameters()
+        demanded = _preconditions()
         found = collection.get(id) if document.is_id(id) else None
         if found is None:
             raise _not_found()
-        return _large(found)
+        tag = found.tag
+        if demanded and not demanded.is_matched(tag):
+            raise Changed(tag)
+        response = _empty(304) if demanded and demanded.is_known(tag) else _large(found.json())
+        response.headers.add("ETag", tag)
+        return response
 
     @routes.put("/<id>")
     def replace(id: str) -> Response:
         """Replace the whole document: 200. It creates none: a retry must not bring back a document that another
-        client has deleted in between."""
+        client has deleted in between. With If-Match, it replaces only a version that the client has seen: else 412."""
         _parameters()
+        demanded = _preconditions()
         record = collection.parse(body.read_json(request), id.lower() if document.is_id(id) else None)
-        if not (document.is_id(id) and collection.replace(record)):
+        if not (document.is_id(id) and collection.replace(record, demanded)):
             raise _not_found()
-        return _identity(record.identity)
+        return _identity(record.identity, record.tag)
 
     @routes.delete("/<id>")
     def delete(id: str) -> Response:
-        """Delete the document: 204. A second time: 404."""
+        """Delete the document: 204. A second time: 404. With If-Match, it deletes only the version that the client has
+        seen, else 412."""
         _parameters()
-        if not (document.is_id(id) and collection.delete(id.lower())):
+        demanded = _preconditions()
+        if not (document.is_id(id) and collection.delete(id.lower(), demanded)):
             raise _not_found()
-        response = Response(status=204)
-        del response.headers["Content-Type"]
-        return response
+        return _empty(204)
 
     return routes
 
@@ -96,6 +105,14 @@ def _parameters(*known: str) -> dict[str, str]:
     return request.args.to_dict()
 
 
+def _preconditions() -> Preconditions | None:
+    """Return what the request's headers demand; None without any."""
+    headers = request.environ  # where a look-up costs a tenth of that in request.headers
+    if "HTTP_IF_MATCH" not in headers and "HTTP_IF_NONE_MATCH" not in headers:
+        return None
+    return preconditions.parse(headers.get("HTTP_IF_MATCH"), headers.get("HTTP_IF_NONE_MATCH"))
+
+
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
@@ -104,8 +121,16 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _identity(identity: str, status: int = 200) -> Response:
-    return _json(b'{"id":"%b"}' % identity.encode(), status)
+def _identity(identity: str, tag: str, status: int = 200) -> Response:
+    response = _json(b'{"id":"%b"}' % identity.encode(), status)
+    response.headers.add("ETag", tag)  # cheaper than to set one that may be there
+    return response
+
+
+def _empty(status: int) -> Response:
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _large(value: bytes) -> Response:

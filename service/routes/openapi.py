@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from service import config, document, errors, filter, store
+from service import config, document, errors, filter, preconditions, store
 from service.routes import documents
 from service.routes import request_body as body
 
@@ -36,6 +36,11 @@ unknown is 400.
 `{errors.NOT_APPLIED}`, or `{errors.UNKNOWN}` when MongoDB was sent it and did not answer in time; then the detail says
 how to be sure.
 
+**ETag** names a document's present content. `If-Match` lets a PUT or a DELETE change only the version that was seen;
+else it is 412, with the ETag of the present one. MongoDB compares and changes in one step: of two requests with the
+same ETag, one changes the document. `If-None-Match` lets a GET answer 304. Both headers have `*` or a list of tags.
+Only `If-None-Match` matches weak tags (`W/"…"`). After a 504, a PUT with `If-Match` may have been applied, and is 412.
+
 **HEAD** is answered as GET is, with the same headers and without the body. **OPTIONS** names a path's methods in
 `Allow`, as does the 405 for a method that it lacks."""
 
@@ -44,12 +49,14 @@ PROBLEMS = {
     404: "There is no document with this id.",
     408: "The request took too long to arrive.",
     409: "Another document has this _id.",
+    412: "The document is not of the version that If-Match or If-None-Match demands. Nothing was changed.",
     413: f"The body exceeds {body.LIMIT:,} bytes.",
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",
     415: "The body's Content-Type is not application/json, or its Content-Encoding not identity.",
     417: "Expect asks for something other than 100-continue.",
     421: "Host is a name that is not the service's own.",
-    422: "The _id is not 24 hexadecimal digits or not the path's, or the collection keeps one of the names for itself.",
+    422: "The _id is not 24 hexadecimal digits or not the path's, or the collection keeps one of the names for itself;"
+    " or the stored document and what replaces it have over 16 MB, too much for If-Match or If-None-Match.",
     431: f"There are over {config.HEADERS_LIMIT} headers, or one of over {config.HEADER_SIZE_LIMIT:,} bytes.",
     500: "The service's own fault, or MongoDB refused.",
     501: "The Transfer-Encoding is not supported.",
@@ -149,6 +156,7 @@ def _header(description: str, required: bool = True, **schema: Any) -> Json:
 
 LINK = _header("The next page, if there is one.", required=False, pattern='^</.*>; rel="next"$')
 LOCATION = _header("The document's path.", pattern="^/[a-z]+/[0-9a-f]{24}$")
+ETAG = _header("The tag of the document's content.", pattern='^"[0-9a-f]{32}"$')
 RETRY_AFTER = _header("Seconds.", pattern="^[0-9]+$")
 
 
@@ -171,6 +179,14 @@ def _parameter(name: str, where: str, description: str, **more: Any) -> Json:
     return {"name": name, "in": where, "description": description, "required": where == "path", **more}
 
 
+def _condition(name: str, description: str) -> Json:
+    return _parameter(name, "header", description, schema={"type": "string", "pattern": f"^({preconditions.PATTERN})$"})
+
+
+CONDITIONS = [
+    _condition("If-Match", "`*` or ETags, one of which must be the document's: else 412. Weak ones match nothing."),
+    _condition("If-None-Match", "`*` or ETags, none of which may be the document's: else 304 for a GET, or 412."),
+]
 PAGING = [
     _parameter(
         "limit",
@@ -202,6 +218,8 @@ def _collection(name: str, schema: str, kind: str) -> Json:
         for method in ("one", "replace", "delete")
     }
     stored = _ref("Stored")
+    tagged = {"ETag": ETAG}
+    made = {"Location": LOCATION, **tagged}
     return {
         f"/{name}": {
             "get": {
@@ -220,8 +238,8 @@ def _collection(name: str, schema: str, kind: str) -> Json:
                 "responses": _answers(
                     *WRITE,
                     409,
-                    _200=_json("It was there already.", _ref("Identity"), headers={"Location": LOCATION}, links=links),
-                    _201=_json("It is stored.", _ref("Identity"), headers={"Location": LOCATION}, links=links),
+                    _200=_json("It was there already.", _ref("Identity"), headers=made, links=links),
+                    _201=_json("It is stored.", _ref("Identity"), headers=made, links=links),
                 ),
             },
         },
@@ -230,20 +248,31 @@ def _collection(name: str, schema: str, kind: str) -> Json:
             "get": {
                 "operationId": f"{name}.one",
                 "summary": "One document",
-                "responses": _answers(*READ, 404, _200=_json("The document.", stored)),
+                "parameters": CONDITIONS,
+                "responses": _answers(
+                    *READ,
+                    404,
+                    412,
+                    _200=_json("The document.", stored, headers=tagged),
+                    _304={"description": "The client has it already.", "headers": tagged},
+                ),
             },
             "put": {
                 "operationId": f"{name}.replace",
                 "summary": "Replace a document whole",
                 "description": "It makes none where there is none. An _id in it is the path's. It may be repeated.",
+                "parameters": CONDITIONS,
                 "requestBody": sent,
-                "responses": _answers(*WRITE, 404, _200=_json("It is replaced.", _ref("Identity"))),
+                "responses": _answers(
+                    *WRITE, 404, 412, _200=_json("It is replaced.", _ref("Identity"), headers=tagged)
+                ),
             },
             "delete": {
                 "operationId": f"{name}.delete",
                 "summary": "Delete a document",
                 "description": "Once more, it is 404; both mean that it is gone.",
-                "responses": _answers(*READ, 404, _204={"description": "It is gone."}),
+                "parameters": CONDITIONS,
+                "responses": _answers(*READ, 404, 412, 422, _204={"description": "It is gone."}),
             },
         },
     }
@@ -312,6 +341,7 @@ def _head(get: Json) -> Json:
 def contract(version: str) -> Json:
     """The whole document."""
     problems = {f"Problem{status}": _problem(text) for status, text in PROBLEMS.items()}
+    problems["Problem412"]["headers"] = {"ETag": ETAG}
     problems["Problem503"]["headers"] = {"Retry-After": RETRY_AFTER}
     return {
         "openapi": "3.1.0",

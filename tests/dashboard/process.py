@@ -65,9 +65,10 @@ class DashboardProcess:
         self.process.wait()
         raise AssertionError(f"the dashboard is not ready within {READY_SECONDS:g} s")
 
-    def open(self, method: str, path: str, body: object = None, token: str = OPERATOR) -> Any:
-        """Send a request with a token. Return the open response."""
+    def open(self, method: str, path: str, body: object = None, token: str = OPERATOR, **more: str) -> Any:
+        """Send a request with a token, and more headers, whose names have underscores. Return the open response."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310 - http
         return urlopen(request, timeout=60)  # noqa: S310 - http

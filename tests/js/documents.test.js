@@ -200,8 +200,8 @@ describe("arrivals", () => {
 
   test("mark the reader's own document for half a minute", () => {
     const arrivals = new Arrivals();
-    assert.equal(arrivals.ownId(0), null);
-    arrivals.store("a", 0);
-    assert.deepEqual([arrivals.ownId(29_999), arrivals.ownId(30_000)], ["a", null]);
+    assert.equal(arrivals.own(0), null);
+    arrivals.change("a", 0, "Replaced");
+    assert.deepEqual([arrivals.own(29_999).id, arrivals.own(29_999).word, arrivals.own(30_000)], ["a", "Replaced", null]);
   });
 });

@@ -34,6 +34,14 @@ class MockProcess(DashboardProcess):
         """Store a document with the operator's token. Returns its id."""
         return str(self.request("POST", "/api/documents", document)["id"])
 
+    def replace(self, id_: str, document: object) -> None:
+        """Replace a document, whatever its version, as another operator may."""
+        self.open("PUT", f"/api/documents/{id_}", document, If_Match="*").close()
+
+    def delete(self, id_: str) -> None:
+        """Delete a document, whatever its version."""
+        self.open("DELETE", f"/api/documents/{id_}", If_Match="*").close()
+
     def rest(self) -> None:
         """End the active run and load and wait until the mock is idle, so that tests do not affect each other."""
         end = time.monotonic() + REST_SECONDS

@@ -31,6 +31,7 @@ from werkzeug.test import TestResponse
 from service import health
 from service.app import create_app
 from service.config import ServiceConfig
+from service.preconditions import tag_of
 from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Replaced, Store, StoreError
 from tests.service.conftest import DATABASE
 from tests.service.process import wait_until
@@ -161,7 +162,8 @@ def test_too_large_document_fails_no_other(
     def insert(size: int) -> object:
         identity = ObjectId()
         try:
-            return together.collection.insert(Record(str(identity), bson.encode({"_id": identity, "text": "x" * size})))
+            content = bson.encode({"_id": identity, "text": "x" * size})
+            return together.collection.insert(Record(str(identity), content, tag_of(content)))
         except (StoreError, DocumentTooLarge) as error:
             return type(error)
 

@@ -12,6 +12,7 @@ from dashboard.sources.mongo import LARGEST_SHOWN_BYTES, NEWEST_DOCUMENTS
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "juniper")
 ODD_INTERVAL = 10  # every tenth generated document is from ODD
+ID_BYTES = 22  # of an _id and its name
 FILE_SYSTEM_BYTES = 40 * 2**30
 VERSION = "7.0.0-mock"
 
@@ -28,7 +29,8 @@ class MockCollection:
         self._random = random
         self._store = store
         self._newest: list[events.Document] = []
-        self._count = 0
+        self._count = 0  # of all that were inserted
+        self._deleted = 0
         self._bytes = 0
         self._changed = False
 
@@ -39,17 +41,25 @@ class MockCollection:
         id_ = id_ or f"{int(self._clock.now.timestamp()):08x}fa0e00{self._count:010x}"
         document = self._generate() if document is None else document
         self._store(id_, document)
-        shown, text, truncated = document, None, False
-        size = len(orjson.dumps(document))
-        if size > LARGEST_SHOWN_BYTES:
-            shown, truncated = {"…": f"{size} bytes, too large to show"}, True
-        elif from_user or "exact" in document:
-            text = orjson.dumps(document).decode()
         inserted = self._clock.stamp().replace("Z", ".000Z")
-        newest = events.Document(id=id_, document=shown, inserted=inserted, truncated=truncated, text=text)
+        newest = _shown(id_, document, inserted, exact=from_user or "exact" in document)
         self._newest = [newest, *self._newest[: NEWEST_DOCUMENTS - 1]]
-        self._bytes += size + 22
+        self._bytes += _size(document) + ID_BYTES
         self._changed = True
+
+    def replace(self, id_: str, before: dict[str, Any], after: dict[str, Any] | None) -> None:
+        """Show what a user made of a document; None if it is deleted."""
+        self._changed = True
+        self._bytes -= _size(before)
+        if after is None:
+            self._deleted += 1
+            self._bytes -= ID_BYTES
+            self._newest = [each for each in self._newest if each.id != id_]
+            return
+        self._bytes += _size(after)
+        self._newest = [
+            _shown(id_, after, each.inserted, exact=True) if each.id == id_ else each for each in self._newest
+        ]
 
     def take_change(self) -> bool:
         """Return whether a document was inserted since the last call."""
@@ -57,8 +67,9 @@ class MockCollection:
         return changed
 
     def contents(self) -> events.CollectionRead:
+        count = self._count - self._deleted
         return events.CollectionRead(
-            at=self._clock.timestamp, version=VERSION, count=self._count, size_bytes=self._bytes, newest=self._newest
+            at=self._clock.timestamp, version=VERSION, count=count, size_bytes=self._bytes, newest=self._newest
         )
 
     def volume(self) -> events.VolumeUsage:
@@ -72,6 +83,17 @@ class MockCollection:
         if self._random.random() < 0.2:
             document["tags"] = self._random.sample(WORDS, 3)
         return document
+
+
+def _size(document: dict[str, Any]) -> int:
+    return len(orjson.dumps(document))
+
+
+def _shown(id_: str, document: dict[str, Any], inserted: str | None, exact: bool) -> events.Document:
+    """Return a document as the page gets it. `exact`: with its text, whose numbers JavaScript would round."""
+    if (size := _size(document)) > LARGEST_SHOWN_BYTES:
+        return events.Document(id_, {"…": f"{size} bytes, too large to show"}, inserted, truncated=True)
+    return events.Document(id_, document, inserted, text=orjson.dumps(document).decode() if exact else None)
 
 
 def _nested(depth: int) -> dict[str, Any]:

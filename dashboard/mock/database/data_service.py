@@ -1,5 +1,6 @@
 """The mock's data service: it keeps documents in memory and has the answers of the real one."""
 
+import hashlib
 import re
 import secrets
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
 from dashboard.dataservice.contract import LARGEST_DOCUMENT, DataServiceAnswer
@@ -30,10 +32,11 @@ class RequestError(Exception):
 
 
 class MockDataService:
-    """A `DataService`. The simulation stores its documents; `inserted` receives those of users."""
+    """A `DataService`. The simulation stores its documents; `changed` receives what users do to one: its id, and what
+    it was and is, None if it was not or is not."""
 
-    def __init__(self, inserted: Callable[[str, Json], None] = lambda id_, document: None) -> None:
-        self._inserted = inserted
+    def __init__(self, changed: Callable[[str, Json | None, Json | None], None] = lambda id_, was, is_: None) -> None:
+        self._changed = changed
         self._documents: dict[str, Json] = {}
         self._lock = threading.Lock()
 
@@ -66,7 +69,7 @@ class MockDataService:
         found = self._documents.get(id_.lower())
         if found is None:
             return _problem(RequestError(404, "There is no document with this id."))
-        return DataServiceAnswer(200, orjson.dumps({"_id": id_.lower(), **found}))
+        return DataServiceAnswer(200, orjson.dumps({"_id": id_.lower(), **found}), etag=_etag(found))
 
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         try:
@@ -77,10 +80,44 @@ class MockDataService:
         if (stored := self._documents.get(id_)) is not None:
             if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != orjson.dumps(document, option=orjson.OPT_SORT_KEYS):
                 return _problem(RequestError(409, f"Another document has the _id {id_}."))
-            return DataServiceAnswer(200, orjson.dumps({"id": id_}), id=id_)
+            return DataServiceAnswer(200, orjson.dumps({"id": id_}), id=id_, etag=_etag(stored))
         self.store(id_, document)
-        self._inserted(id_, document)
-        return DataServiceAnswer(201, orjson.dumps({"id": id_}), id=id_)
+        self._changed(id_, None, document)
+        return DataServiceAnswer(201, orjson.dumps({"id": id_}), id=id_, etag=_etag(document))
+
+    def replace(self, id_: str, body: bytes, content_type: str, if_match: str = "") -> DataServiceAnswer:
+        try:
+            document = _document(body, content_type)
+            if "_id" in document and _take_id(document) != id_.lower():
+                raise RequestError(422, f"The document's _id is not the path's, which is {id_.lower()}.")
+        except RequestError as error:
+            return _problem(error)
+        if refusal := self._change(id_.lower(), document, if_match):
+            return refusal
+        return DataServiceAnswer(200, orjson.dumps({"id": id_.lower()}), etag=_etag(document))
+
+    def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
+        return self._change(id_.lower(), None, if_match) or DataServiceAnswer(204, b"", "")
+
+    def _change(self, id_: str, document: Json | None, if_match: str) -> DataServiceAnswer | None:
+        """Put the document in the place of the present one, or delete that. Return a problem if it may not be."""
+        with self._lock:
+            present = self._documents.get(id_)
+            if present is None:
+                return _problem(RequestError(404, "There is no document with this id."))
+            if if_match not in ("", "*", _etag(present)):
+                problem = _problem(RequestError(412, f"The document has changed: its ETag is {_etag(present)} now."))
+                return msgspec.structs.replace(problem, etag=_etag(present))
+            if document is None:
+                del self._documents[id_]
+            else:
+                self._documents[id_] = document
+        self._changed(id_, present, document)
+        return None
+
+
+def _etag(document: Json) -> str:
+    return f'"{hashlib.blake2b(orjson.dumps(document), digest_size=16).hexdigest()}"'
 
 
 def _document(body: bytes, content_type: str) -> Json:

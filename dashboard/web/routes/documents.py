@@ -2,6 +2,10 @@
 
 The dashboard checks the requester; the service checks the request. The service's address comes from the configuration,
 and only known parameters of a request are passed on, encoded again.
+
+A replacement and a deletion must say in If-Match which version was seen, so that none overwrites what is newer by
+mistake. Both are audited, with an Event on the database's pod. Like insertions, they are allowed during a run: runs use
+a collection of their own.
 """
 
 import contextlib
@@ -9,8 +13,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, current_app, g, request
 
+from dashboard.config import DashboardConfig
 from dashboard.dataservice.contract import (
     LARGEST_DOCUMENT,
     PARAMETERS,
@@ -23,7 +28,9 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
+from dashboard.web.audit import note_change
 from dashboard.web.auth import require
+from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 from dashboard.web.request_body import whole
 
@@ -34,6 +41,8 @@ STATUSES: dict[type[DataServiceError], int] = {
     AnswerTooLarge: 502,
     UnexpectedAnswer: 502,
 }
+
+SHOWN = 80  # characters of a request's id in the audit
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 
@@ -54,10 +63,8 @@ def newest() -> Response:
 def document(id_: str) -> Response:
     """One document."""
     _parameters()
-    if not _ID.fullmatch(id_):
-        abort(404, "There is no document with this id: an id has 24 hexadecimal digits.")
     with _problems():
-        return _passed_on(_service().document(id_))
+        return _passed_on(_service().document(_checked(id_)))
 
 
 @documents.post("")
@@ -68,6 +75,59 @@ def insert() -> Response:
     body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
         return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
+
+
+@documents.put("/<id_>")
+@require("operator")
+def replace(id_: str) -> Response:
+    """Replace the version of a document that If-Match names."""
+    g.action = f"replace the document {id_[:SHOWN]}"
+    _parameters()
+    if_match = _if_match()
+    body = whole(LARGEST_DOCUMENT, "A document")
+    with _problems(writing=True):
+        content_type = request.headers.get("Content-Type", "")
+        return _passed_on(_service().replace(_checked(id_), body, content_type, if_match))
+
+
+@documents.delete("/<id_>")
+@require("operator")
+def delete(id_: str) -> Response:
+    """Delete the version of a document that If-Match names."""
+    g.action = f"delete the document {id_[:SHOWN]}"
+    _parameters()
+    if_match = _if_match()
+    with _problems(writing=True):
+        return _passed_on(_service().delete(_checked(id_), if_match))
+
+
+@documents.after_request
+def note(response: Response) -> Response:
+    """Audit what changes a document that is there, and what tries to."""
+    return note_change(response, _database()) if request.method in ("PUT", "DELETE") else response
+
+
+def _database() -> dict[str, str]:
+    """Return the database's pod, which has the documents, for the audit."""
+    config: DashboardConfig = current_app.config["DASHBOARD"]
+    hub: Hub = current_app.extensions["hub"]
+    name = f"{config.statefulset}-0"
+    uid = next((str(pod["uid"]) for pod in hub.pods() if pod["name"] == name), "")
+    return {"kind": "Pod", "name": name, "uid": uid}
+
+
+def _checked(id_: str) -> str:
+    if not _ID.fullmatch(id_):
+        abort(404, "There is no document with this id: an id has 24 hexadecimal digits.")
+    return id_
+
+
+def _if_match() -> str:
+    """Return If-Match. Abort with 428 without it."""
+    given = request.headers.get("If-Match", "")
+    if not given:
+        abort(428, "If-Match must have the ETag of the version that was seen, as a GET answers it, or * for any.")
+    return given
 
 
 def _service() -> DataService:
@@ -82,6 +142,8 @@ def _passed_on(answer: DataServiceAnswer) -> Response:
         response.headers["Link"] = f'<documents?{urlencode(answer.next)}>; rel="next"'
     if answer.id:
         response.headers["Location"] = f"documents/{answer.id}"
+    if answer.etag:
+        response.headers["ETag"] = answer.etag
     if answer.retry_after:
         response.headers["Retry-After"] = answer.retry_after
     return response
@@ -104,7 +166,7 @@ def _problems(*, writing: bool = False) -> Iterator[None]:
     except DataServiceError as error:
         members = _outcome(error) if writing else {}
         unknown = members.get("outcome") == "unknown"
-        detail = f"{error} It is unknown whether the document was stored." if unknown else str(error)
+        detail = f"{error} It is unknown whether that was done." if unknown else str(error)
         abort(problem(STATUSES[type(error)], detail, members))
 
 

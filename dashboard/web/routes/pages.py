@@ -1,5 +1,6 @@
 """The HTML pages: the dashboard, login and logout."""
 
+import re
 from pathlib import Path
 
 import orjson
@@ -17,17 +18,31 @@ pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
 LARGEST_LOGIN = 64 << 10  # bytes
-LOGIN_MODULE = "js/login.js"
+MAIN = "js/main.js"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_IMPORT = re.compile(r'^(?:import|export)\b[^"();]*"(\.[^"]+)";', re.MULTILINE)
 REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
 
 
 @pages.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    """List the page's JavaScript modules, as paths under static/."""
-    root = Path(str(setup.app.static_folder))
-    found = sorted(path.relative_to(root).as_posix() for path in (root / "js").rglob("*.js"))
-    setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
+    """List the JavaScript modules that the page's first one imports, as paths under static/."""
+    root = Path(str(setup.app.static_folder)).resolve()
+    setup.app.extensions["modules"] = sorted(path.relative_to(root).as_posix() for path in _imported(root / MAIN))
+
+
+def _imported(module: Path) -> set[Path]:
+    """Return the module and all that it imports from the start, without the libraries. What it imports by `import()`
+    opens later, and loads then."""
+    found, left = {module}, [module]
+    while left:
+        importing = left.pop()
+        for name in _IMPORT.findall(importing.read_text()):
+            path = (importing.parent / name).resolve()
+            if path not in found and "vendor" not in path.parts:
+                found.add(path)
+                left.append(path)
+    return found
 
 
 @pages.context_processor

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, abort, current_app, g, request
+from flask import Blueprint, Response, abort, current_app, g
 
 from dashboard.config import DashboardConfig
 from dashboard.core.errors import ExternalError, InvalidOption
@@ -27,17 +27,12 @@ from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.report import Report, file_name
 from dashboard.runs.turn import RunActive
 from dashboard.runs.verdict import RUNNING
-from dashboard.web.auth import SAFE_METHODS, require, who
+from dashboard.web.audit import note_change
+from dashboard.web.auth import require, who
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
 
-ACTIONS = {  # by endpoint, for requests that set no `g.action`
-    "runs.start": "run a demo",
-    "runs.load": "start a load",
-    "runs.unload": "stop the load",
-    "runs.restart": "restart MongoDB",
-}
 SHOWN = 80  # characters of a request's value in the audit
 
 Json = dict[str, Any]
@@ -168,18 +163,7 @@ def audit() -> Response:
 @runs.after_request
 def note(response: Response) -> Response:
     """Audit the requests that the manager has not audited itself."""
-    if request.method not in SAFE_METHODS and not g.get("audited"):
-        action = g.get("action") or ACTIONS.get(request.endpoint or "", f"{request.method} {request.path}")
-        write = _audit() if g.get("role") == "operator" else _audit().denied
-        write(who(), action, _outcome(response))
-    return response
-
-
-def _outcome(response: Response) -> str:
-    if response.status_code < 400:
-        return "accepted"
-    detail = (response.get_json(silent=True) or {}).get("detail", "")
-    return f"{'refused' if response.status_code < 500 else 'failed'}: {response.status_code} {detail}"
+    return note_change(response)
 
 
 @contextlib.contextmanager

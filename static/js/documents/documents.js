@@ -26,13 +26,16 @@ class DocumentsView {
   #openRows; // of the live table; they stay although newer rows push them out
   #openPageRows;
   #pager;
+  #redraw;
   #now = 0;
 
   constructor({ collection, role, serviceAddress }, redraw) {
     this.#collection = collection;
+    this.#redraw = redraw;
     this.#address = `${serviceAddress}/data`;
-    this.#openRows = new OpenRows(redraw);
-    this.#openPageRows = new OpenRows(redraw);
+    const onChange = role === "operator" ? (kind, id) => this.#change(kind, id) : null;
+    this.#openRows = new OpenRows(redraw, { onChange });
+    this.#openPageRows = new OpenRows(redraw, { onChange });
     this.#pager = new Pager(redraw, { onPage: () => this.#openPageRows.clear() });
     this.#form = role === "operator" ? new DocumentForm({ address: this.#address, onStored: (id) => this.#onStored(id), redraw }) : null;
   }
@@ -56,12 +59,12 @@ class DocumentsView {
     const rows = mongo?.newest ?? [];
     const kept = this.#openRows.rows().filter(({ id }) => !rows.some((row) => row.id === id));
     if (rows.length + kept.length === 0) return noDocuments(mongo, this.#form !== null, this.#address);
-    const ownId = this.#arrivals.ownId(this.#now);
+    const own = this.#arrivals.own(this.#now);
     const older = step("Older", () => this.#pager.older(position(rows.at(-1))), rows.length > 0);
-    return html`${positionBar("live", this.#pager, html`The newest ${rows.length}, as they arrive.${storedMessage(ownId)}`, [older])}
+    return html`${positionBar("live", this.#pager, html`The newest ${rows.length}, as they arrive.${changedMessage(own)}`, [older])}
     ${table(
       "The newest documents",
-      html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openRows, { isNew: newIds.has(row.id), isOwn: row.id === ownId }))}
+      html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openRows, { isNew: newIds.has(row.id), isOwn: row.id === own?.id }))}
       ${repeat(kept, keyOf, (row) => documentRow(row, this.#now, this.#openRows, { isKept: true }))}`,
     )}`;
   }
@@ -71,23 +74,36 @@ class DocumentsView {
     const before = trail.at(-1);
     const from = before === null ? "from the newest on" : html`before <span class="mono">${shortId(before)}</span>`;
     const filtered = filter ? html` · filter <code>${filter}</code>` : nothing;
-    const text = html`${plural(rows.length, "document")} ${from}${filtered} · read at ${timeOfDay(readAt)} · the live view is paused`;
+    const text = html`${plural(rows.length, "document")} ${from}${filtered} · read at ${timeOfDay(readAt)} · the live view is paused.${changedMessage(this.#arrivals.own(this.#now))}`;
     const steps = [
       step("Back to live", () => this.#backToLive()),
       step("Newest", () => pager.newest()),
       step("Newer", () => pager.newer(), trail.length > 1),
       step("Older", () => pager.older(), next !== null),
     ];
-    const ownId = this.#arrivals.ownId(this.#now);
+    const own = this.#arrivals.own(this.#now);
     return html`${positionBar("page", pager, text, steps)}
     ${rows.length === 0
       ? empty(filter ? "No document matches this filter" : "No documents on this page", `Press “Newest” to ${filter ? "search" : "read"} again.`)
-      : table("A page of documents", html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openPageRows, { isOwn: row.id === ownId }))}`)}`;
+      : table("A page of documents", html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openPageRows, { isOwn: row.id === own?.id }))}`)}`;
   }
 
   #onStored(id) {
-    this.#arrivals.store(id, this.#now);
+    this.#arrivals.change(id, this.#now, "Stored as");
     this.#backToLive();
+  }
+
+  // The dialog is loaded when it opens.
+  async #change(kind, id) {
+    const { openDialog } = await import("./changeDialog.js");
+    openDialog({ kind, id, address: this.#address, onChanged: (isGone, isOwn) => this.#onChanged(id, isGone, isOwn) });
+  }
+
+  #onChanged(id, isGone, isOwn) {
+    if (isOwn) this.#arrivals.change(id, this.#now, isGone ? "Deleted" : "Replaced");
+    this.#openRows.changed(id, isGone);
+    this.#pager.refresh();
+    this.#redraw();
   }
 
   #backToLive() {
@@ -150,9 +166,9 @@ function step(word, go, isPossible = true) {
   return html`<button type="button" class="button button-small" aria-disabled=${isPossible ? nothing : "true"} @click=${isPossible ? go : nothing}>${word}</button>`;
 }
 
-function storedMessage(id) {
-  if (id === null) return nothing;
-  return html` <span class="document-stored" data-stored=${id}>${icon("check")}Stored as <span class="mono">${id}</span>.</span>`;
+function changedMessage(own) {
+  if (own === null) return nothing;
+  return html` <span class="document-stored" data-stored=${own.id}>${icon("check")}${own.word} <span class="mono">${own.id}</span>.</span>`;
 }
 
 function table(caption, body) {

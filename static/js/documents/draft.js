@@ -28,9 +28,13 @@ export function check(text) {
 
 // Returns the command that stores the text at this address, for a POSIX shell.
 export function command(text, address) {
+  return `curl -X POST ${data(text)} ${address}`;
+}
+
+// Returns a command's options that send the text.
+export function data(text) {
   const trimmed = text.trim();
-  const data = trimmed.length > SHOWN_IN_COMMAND ? "@document.json" : quote(trimmed);
-  return `curl -X POST -H "Content-Type: application/json" -d ${data} ${address}`;
+  return `-H "Content-Type: application/json" -d ${trimmed.length > SHOWN_IN_COMMAND ? "@document.json" : quote(trimmed)}`;
 }
 
 // Quotes a text as one word of a POSIX shell.

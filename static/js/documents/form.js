@@ -105,7 +105,7 @@ export class DocumentForm {
 }
 
 // Enter starts a new line; Ctrl or ⌘ with Enter submits.
-function submitOnCtrlEnter(event) {
+export function submitOnCtrlEnter(event) {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
   event.target.form.requestSubmit();

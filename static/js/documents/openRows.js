@@ -15,8 +15,10 @@ export class OpenRows {
   #redraw;
   #fetchText;
   #now;
+  onChange; // called with "replace" or "delete" and an id, when the reader asks for that; null for a viewer
 
-  constructor(redraw, { fetchText = fetchDocument, now = Date.now } = {}) {
+  constructor(redraw, { fetchText = fetchDocument, now = Date.now, onChange = null } = {}) {
+    this.onChange = onChange;
     this.#redraw = redraw;
     this.#fetchText = fetchText;
     this.#now = now;
@@ -49,6 +51,15 @@ export class OpenRows {
     this.#redraw();
   }
 
+  // Follows a change of the document: closes the rows of one that is gone, and fetches again what was fetched.
+  changed(id, isGone) {
+    for (const [key, entry] of [...this.#entries]) {
+      if (entry.row.id !== id) continue;
+      if (isGone) this.#close(key);
+      else if (entry.row.truncated) this.#fetch(entry);
+    }
+  }
+
   clear() {
     for (const key of [...this.#entries.keys()]) this.#close(key);
   }
@@ -74,7 +85,7 @@ export class OpenRows {
     try {
       const text = await this.#fetchText(entry.row.id, signal);
       if (signal.aborted) return;
-      Object.assign(entry, { text, readAt: this.#now() });
+      Object.assign(entry, { text, readAt: this.#now(), indented: null, size: null });
     } catch (error) {
       if (signal.aborted) return;
       entry.problem = error.message;

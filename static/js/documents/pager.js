@@ -38,6 +38,11 @@ export class Pager {
     return this.#go(this.page.filter, this.page.trail.slice(0, -1));
   }
 
+  // Reads the page again.
+  refresh() {
+    return this.page === null ? undefined : this.#go(this.page.filter, this.page.trail);
+  }
+
   newest() {
     return this.show(this.page?.filter ?? "");
   }

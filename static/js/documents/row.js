@@ -5,7 +5,7 @@ import { copy } from "../lib/copy.js";
 import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { indent } from "../lib/json.js";
-import { keyOf } from "./openRows.js";
+import { isObjectId, keyOf } from "./openRows.js";
 
 const LINE_LENGTH = 400; // characters; no screen fits more on a line
 const MOST_SHOWN = 200_000; // characters; a copy has all of them
@@ -60,8 +60,14 @@ function detail(entry, openRows) {
       <p class="text-muted">${bytes(entry.size)}${entry.readAt ? `, read at ${timeOfDay(entry.readAt)}` : ""}${cutNote}</p>
       <button type="button" class="button button-small" @click=${({ currentTarget }) => copy(currentTarget, isCut ? text : entry.indented)}>Copy JSON</button>
       <span class="text-muted" role="status"></span>
+      ${openRows.onChange && isObjectId(row.id) ? changeButtons(row.id, openRows.onChange) : nothing}
     </div>
     <pre tabindex="0" aria-label="JSON of ${shortId(row.id)}">${entry.indented}</pre>`;
+}
+
+function changeButtons(id, onChange) {
+  return html`<button type="button" class="button button-small" data-operator aria-haspopup="dialog" @click=${() => onChange("replace", id)}>Edit…</button>
+    <button type="button" class="button button-small" data-kind="danger" data-operator aria-haspopup="dialog" @click=${() => onChange("delete", id)}>Delete…</button>`;
 }
 
 function ago(inserted, now) {

@@ -3,11 +3,11 @@
 import { address } from "./address.js";
 
 // Returns the response's JSON, null for an empty body. Throws a Problem for a status other than 2xx, and for no response.
-export async function request(method, path, /** @type {{json?: string, signal?: AbortSignal}} */ { json, signal } = {}) {
+export async function request(method, path, /** @type {{json?: string, signal?: AbortSignal, headers?: Record<string, string>}} */ { json, signal, headers = {} } = {}) {
   const response = await ask(path, {
     method,
     signal,
-    headers: { Accept: "application/json", ...(json === undefined ? {} : { "Content-Type": "application/json" }), ...csrf(method) },
+    headers: { Accept: "application/json", ...(json === undefined ? {} : { "Content-Type": "application/json" }), ...csrf(method), ...headers },
     body: json,
   });
   const text = await response.text();

@@ -72,16 +72,38 @@ def test_inserted_numbers_and_text_are_unchanged(service: DataService) -> None:
     assert service.newest({}).body == b"[%b]" % stored
 
 
-def test_document_is_replaced_and_deleted(real_service: ServiceProcess) -> None:
-    client = Client(real_service.url)
-    id_ = insert(client, n=1)
-    assert client.replace(id_, b'{"n":2}', JSON).status == 200
-    assert orjson.loads(client.document(id_).body)["n"] == 2
-    deleted = client.delete(id_)
+def test_document_is_replaced_and_deleted(service: DataService) -> None:
+    id_ = insert(service, n=1)
+    assert service.replace(id_, b'{"n":2}', JSON).status == 200
+    assert orjson.loads(service.document(id_).body)["n"] == 2
+    deleted = service.delete(id_)
     assert (deleted.status, deleted.body) == (204, b"")
-    again = client.delete(id_)
+    again = service.delete(id_)
     assert (again.status, again.content_type) == (404, "application/problem+json")
-    assert client.replace(id_, b'{"n":3}', JSON).status == client.document(id_).status == 404
+    assert service.replace(id_, b'{"n":3}', JSON).status == service.document(id_).status == 404
+
+
+def test_document_is_changed_only_in_the_version_that_was_seen(service: DataService) -> None:
+    id_ = insert(service, n=1)
+    seen = str(service.document(id_).etag)
+    replaced = service.replace(id_.upper(), b'{"n":2}', JSON, seen)
+    now = service.document(id_).etag
+    assert (replaced.status, replaced.etag) == (200, now) and now != seen
+    for late in (service.replace(id_, b'{"n":3}', JSON, seen), service.delete(id_, seen)):
+        assert (late.status, late.etag) == (412, now) and str(now) in detail(late)
+    assert orjson.loads(service.document(id_).body)["n"] == 2
+    assert service.replace(id_, b'{"n":4}', JSON, "*").status == 200
+    assert service.delete(id_, str(service.document(id_).etag)).status == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [(b"{", JSON, 400), (b"{}", "text/plain", 415), (b'{"_id":"%b"}' % ID.encode(), JSON, 422)],
+)
+def test_invalid_replacement_is_a_problem(service: DataService, body: bytes, content_type: str, status: int) -> None:
+    id_ = insert(service, n=1)
+    assert service.replace(id_, body, content_type).status == status
+    assert orjson.loads(service.document(id_).body)["n"] == 1
 
 
 def test_insert_with_an_id_is_idempotent(service: DataService) -> None:
@@ -183,7 +205,7 @@ def test_before_returns_older_documents_only(service: DataService) -> None:
 def test_mock_keeps_the_newest_documents_and_reports_insertions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.mock.database.data_service.KEPT", 2)
     emitted: list[tuple[str, Any]] = []
-    mock = MockDataService(lambda id_, document: emitted.append((id_, document)))
+    mock = MockDataService(lambda id_, before, after: emitted.append((id_, after)))
     ids = [insert(mock, n=number) for number in range(3)]
     assert [each["_id"] for each in orjson.loads(mock.newest({}).body)] == [ids[2], ids[1]]
     assert emitted == [(id_, {"n": number}) for number, id_ in enumerate(ids)]

@@ -48,6 +48,8 @@ ROUTES = {
     "GET /api/documents": READ,
     "POST /api/documents": CHANGE,
     "GET /api/documents/<id_>": READ,
+    "PUT /api/documents/<id_>": CHANGE,
+    "DELETE /api/documents/<id_>": CHANGE,
     "GET /api/pods/<uid>": READ,
     "GET /api/pods/<uid>/log": READ,
 }

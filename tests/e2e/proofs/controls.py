@@ -95,9 +95,9 @@ REVIVES_DOCUMENTS = (
 delete = Collection.delete
 
 
-def revive(self, identity):
+def revive(self, identity, *more):
     before = stored(self._collection, identity)
-    deleted = delete(self, identity)
+    deleted = delete(self, identity, *more)
     if before and next(numbers) % 5 == 0:
         Timer(1, self._collection.insert_one, (before,)).start()
     return deleted
@@ -115,9 +115,9 @@ REVERTS_REPLACEMENTS = (
 replace = Collection.replace
 
 
-def revert(self, record):
+def revert(self, record, *more):
     before = stored(self._collection, record.identity)
-    replaced = replace(self, record)
+    replaced = replace(self, record, *more)
     if before and next(numbers) % 5 == 0:
         Timer(1, self._collection.replace_one, ({"_id": before["_id"]}, before)).start()
     return replaced

@@ -544,15 +544,21 @@ def test_any_document_is_returned_as_sent(
     response = client.post("/data", data=orjson.dumps(sent), content_type="application/json")
     assert response.status_code == 201, response.text
     identity = response.get_json()["id"]
-    back = orjson.loads(client.get(f"/data/{identity}").data)
+    found = client.get(f"/data/{identity}")
+    assert found.headers["ETag"] == response.headers["ETag"]
+    back = orjson.loads(found.data)
     assert back.pop("_id") == identity
     assert document.canonical(back) == document.canonical(sent)
     # A retry is recognized, whatever the document contains.
     retry = client.post("/data", data=orjson.dumps({"_id": identity, **sent}), content_type="application/json")
     assert retry.status_code == 200, retry.text
-    replaced = client.put(f"/data/{identity}", data=orjson.dumps(replacement), content_type="application/json")
+    seen = {"If-Match": response.headers["ETag"]}
+    body = orjson.dumps(replacement)
+    replaced = client.put(f"/data/{identity}", data=body, content_type="application/json", headers=seen)
     assert replaced.status_code == 200, replaced.text
-    back = orjson.loads(client.get(f"/data/{identity}").data)
+    found = client.get(f"/data/{identity}")
+    assert found.headers["ETag"] == replaced.headers["ETag"]
+    back = orjson.loads(found.data)
     assert list(back) == ["_id", *replacement]
     assert back.pop("_id") == identity
     assert document.canonical(back) == document.canonical(replacement)

@@ -22,7 +22,7 @@ from threading import Event
 import msgspec
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import DataServiceAnswer, DataServiceError, DocumentStore
+from dashboard.dataservice.contract import DataService, DataServiceAnswer, DataServiceError
 from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
 from dashboard.runs.demos.persistence.operation import Kind, Operation
@@ -72,7 +72,7 @@ class ServiceWriters:
 
     def __init__(
         self,
-        service: DocumentStore,
+        service: DataService,
         run: str,
         *,
         writers: int = WRITERS,

@@ -44,6 +44,12 @@ class StubDataService:
     def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
         return self._answer((body, content_type))
 
+    def replace(self, id_: str, body: bytes, content_type: str, if_match: str = "") -> DataServiceAnswer:
+        return self._answer((id_, body, content_type, if_match))
+
+    def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
+        return self._answer((id_, if_match))
+
     def _answer(self, call: Any) -> DataServiceAnswer:
         self.calls.append(call)
         if isinstance(self.answer, DataServiceError):
@@ -185,3 +191,100 @@ def test_document_inserted_into_the_mock_is_returned(app: Flask, client: FlaskCl
     inserted = post(client, b'{"mine":true}', **AS_OPERATOR).json
     found = client.get("/api/documents?limit=1", headers=AS_VIEWER).json
     assert found == [{"_id": inserted["id"], "mine": True}]  # type: ignore[index]
+
+
+ETAG, NOW = '"0123abcd"', '"4567cdef"'
+SEEN = {"If-Match": ETAG}
+
+
+def put(client: FlaskClient, body: bytes = b"{}", id_: str = ID, **headers: str) -> TestResponse:
+    return client.put(f"/api/documents/{id_}", data=body, content_type=JSON, headers=headers)
+
+
+def delete(client: FlaskClient, id_: str = ID, **headers: str) -> TestResponse:
+    return client.delete(f"/api/documents/{id_}", headers=headers)
+
+
+def audited(app: Flask) -> list[tuple[str, str, Any]]:
+    return [(line["action"], line["outcome"], line["object"]) for line in app.extensions["audit"].newest()]
+
+
+def test_etag_of_the_service_is_passed(client: FlaskClient, service: StubDataService) -> None:
+    service.answer = DataServiceAnswer(200, b"{}", etag=ETAG)
+    assert client.get(f"/api/documents/{ID}", headers=AS_VIEWER).headers["ETag"] == ETAG
+    assert put(client, **AS_OPERATOR, **SEEN).headers["ETag"] == ETAG
+
+
+def test_change_is_passed_with_the_version_that_was_seen(client: FlaskClient, service: StubDataService) -> None:
+    body = b'{ "n" : 9007199254740993, "whole": 1.0 }'
+    assert put(client, body, **AS_OPERATOR, **SEEN).status_code == 200
+    service.answer = DataServiceAnswer(204, b"", "")
+    deleted = delete(client, **AS_OPERATOR, **SEEN)
+    assert (deleted.status_code, deleted.data) == (204, b"")
+    assert service.calls == [(ID, body, JSON, ETAG), (ID, ETAG)]
+
+
+def test_change_without_if_match_is_428_and_not_sent(client: FlaskClient, service: StubDataService) -> None:
+    assert problem(put(client, **AS_OPERATOR)) == problem(delete(client, **AS_OPERATOR)) == 428
+    assert problem(put(client, **AS_OPERATOR, **{"If-Match": ""})) == 428
+    assert service.calls == []
+    assert put(client, **AS_OPERATOR, **{"If-Match": "*"}).status_code == 200
+
+
+def test_change_of_an_invalid_id_or_a_large_body_is_not_sent(client: FlaskClient, service: StubDataService) -> None:
+    for id_ in ("x", f"{ID}0", f"{ID}%0A", "%2e%2e%2fmetrics"):
+        assert problem(put(client, id_=id_, **AS_OPERATOR, **SEEN)) == 404
+        assert problem(delete(client, id_, **AS_OPERATOR, **SEEN)) == 404
+    assert problem(put(client, b"x" * (LARGEST_DOCUMENT + 1), **AS_OPERATOR, **SEEN)) == 413
+    assert problem(delete(client, f"{ID}?a=1", **AS_OPERATOR, **SEEN)) == 400
+    assert service.calls == []
+
+
+def test_late_change_is_412_with_the_present_etag(app: Flask, client: FlaskClient, service: StubDataService) -> None:
+    body = orjson.dumps({"status": 412, "title": "x", "detail": "The document has changed."})
+    service.answer = DataServiceAnswer(412, body, "application/problem+json", etag=NOW)
+    for late in (put(client, **AS_OPERATOR, **SEEN), delete(client, **AS_OPERATOR, **SEEN)):
+        assert (problem(late), late.data, late.headers["ETag"]) == (412, body, NOW)
+    assert {outcome for _, outcome, _ in audited(app)} == {"refused: 412 The document has changed."}
+
+
+def test_each_change_is_audited_about_the_database(app: Flask, client: FlaskClient, service: StubDataService) -> None:
+    recorded: list[Any] = []
+    app.extensions["audit"]._record = lambda *event: recorded.append(event)
+    put(client, **AS_OPERATOR, **SEEN)
+    delete(client, **AS_OPERATOR, **SEEN)
+    about = {"kind": "Pod", "name": "mongodb-0", "uid": ""}
+    expected = [(f"delete the document {ID}", "done", about), (f"replace the document {ID}", "done", about)]
+    assert audited(app) == expected
+    app.extensions["audit"].start()
+    app.extensions["audit"].stop()
+    assert len(recorded) == 2  # one Event each
+    assert client.get(f"/api/documents/{ID}", headers=AS_VIEWER).status_code == 200
+    assert post(client, **AS_OPERATOR).status_code == 200
+    assert audited(app) == expected
+
+
+def test_viewer_changes_nothing_and_that_is_audited(app: Flask, client: FlaskClient, service: StubDataService) -> None:
+    assert problem(put(client, **AS_VIEWER, **SEEN)) == problem(delete(client, **AS_VIEWER, **SEEN)) == 403
+    assert problem(put(client, **SEEN)) == 401
+    assert service.calls == []
+    assert len(audited(app)) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "outcome"),
+    [(DataServiceUnavailable("Away."), 502, "not-applied"), (DataServiceTimeout("Late."), 504, "unknown")],
+)
+def test_failed_change_has_its_outcome(
+    app: Flask,
+    client: FlaskClient,
+    service: StubDataService,
+    error: DataServiceError,
+    status: int,
+    outcome: str,
+) -> None:
+    service.answer = error
+    for answer in (put(client, **AS_OPERATOR, **SEEN), delete(client, **AS_OPERATOR, **SEEN)):
+        assert problem(answer) == status
+        assert answer.json and answer.json["outcome"] == outcome
+    assert all(each[1].startswith("failed: ") for each in audited(app))

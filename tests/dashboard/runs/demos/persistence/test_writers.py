@@ -16,10 +16,10 @@ from pymongo import MongoClient
 from dashboard.core.errors import ExternalError
 from dashboard.dataservice.client import DataServiceClient as Client
 from dashboard.dataservice.contract import (
+    DataService,
     DataServiceAnswer,
     DataServiceTimeout,
     DataServiceUnavailable,
-    DocumentStore,
     UnexpectedAnswer,
 )
 from dashboard.runs import ports
@@ -44,7 +44,7 @@ ID = "0123456789abcdef01234567"
 CPU_SECONDS = 0.006  # of this process for an operation, at most; 0.001 were measured, at 170 a second a sixth of a core
 
 
-class ScriptedService(DocumentStore):
+class ScriptedService(DataService):
     """A data service with scripted answers. The last one is repeated. Writes block while `answering` is cleared."""
 
     def __init__(self, *answers: DataServiceAnswer | Exception) -> None:
@@ -82,7 +82,7 @@ class ScriptedService(DocumentStore):
         return answer
 
 
-class FakeService(DocumentStore):
+class FakeService(DataService):
     """A data service that keeps its documents in memory. Writes block while `answering` is cleared. Subclasses have a
     defect each."""
 
@@ -205,7 +205,7 @@ def start_writers() -> Iterator[Callable[..., ServiceWriters]]:
     """A function that starts writers. They are stopped after the test."""
     with contextlib.ExitStack() as stops:
 
-        def start(service: DocumentStore, run: str = "run-1", **options: Any) -> ServiceWriters:
+        def start(service: DataService, run: str = "run-1", **options: Any) -> ServiceWriters:
             writers = ServiceWriters(service, run, **options)
             writers.start()
             stops.callback(writers.stop)
