@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from webserver import forwarded, hosts
-from webserver.environment import ConfigError, integer, parsed
+from webserver.environment import ConfigError, integer, parsed, with_credentials
 
 VERSION = "0.1.0"
 DEADLINE_LIMIT_SECONDS = 300.0
@@ -44,11 +44,8 @@ class ServiceConfig:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read every variable. Raise ConfigError at the first invalid one."""
-        uri = _required(environ, "MONGODB_URI")
-        if not uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise ConfigError("MONGODB_URI must start with mongodb:// or mongodb+srv://.")
         return cls(
-            mongodb_uri=uri,
+            mongodb_uri=_mongodb_uri(environ),
             mongodb_database=environ.get("MONGODB_DATABASE") or cls.mongodb_database,
             request_deadline=_seconds(
                 environ, "REQUEST_DEADLINE_SECONDS", cls.request_deadline, DEADLINE_LIMIT_SECONDS
@@ -111,6 +108,15 @@ class CrashConfig:
             host=environ.get("HOST") or cls.host,
             port=integer(environ, "PORT", cls.port, 1, 65535),
         )
+
+
+def _mongodb_uri(environ: Mapping[str, str]) -> str:
+    uri = _required(environ, "MONGODB_URI")
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise ConfigError("MONGODB_URI must start with mongodb:// or mongodb+srv://.")
+    user = environ.get("MONGODB_USER") or ""  # user to sign in as, if the connection string names none
+    password = environ.get("MONGODB_PASSWORD") or ""  # that user's password, any characters
+    return with_credentials(uri, user, password)
 
 
 def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
