@@ -127,4 +127,5 @@ def _is_ready(pod: Object) -> bool:
 
 
 def _said(condition: Object) -> str:
-    return condition.get("message") or condition.get("reason") or condition["type"]
+    text: str = condition.get("message") or condition.get("reason") or condition["type"]
+    return text

@@ -37,9 +37,27 @@ def apply(
         "images": [_image(name, reference) for name, reference in images.items()],
         "patches": patches,
     }))  # fmt: skip
-    done = subprocess.run((*kubectl, "apply", "--kustomize", str(directory)), capture_output=True, text=True)
+    command = (*kubectl, "apply", "--kustomize", str(directory))
+    # A refused object would leave the others applied, so the API server is asked first. The first time it can't be: it
+    # would refuse objects of a namespace that is still to come.
+    if deployed(kubectl):
+        checked = subprocess.run((*command, "--dry-run=server"), capture_output=True, text=True)
+        if checked.returncode != 0:
+            raise ClusterError(f"Nothing was applied. {refusal(kubectl, checked.stderr)}")
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterError(f"The manifests could not be applied:\n{done.stderr.strip()}")
+
+
+def refusal(kubectl: tuple[str, ...], errors: str) -> str:
+    """Return the API server's refusal of the manifests, and what to do if it is about a StatefulSet's volumes. Pure."""
+    if "updates to statefulset spec" not in errors:
+        return f"The API server refuses the manifests:\n{errors.strip()}"
+    return (
+        "The manifest of a StatefulSet that exists can't change its volumes. To give MongoDB a larger one, where its "
+        f"StorageClass allows that: `{_shown(kubectl, 'edit pvc data-mongodb-0')}`, then "
+        f"`{_shown(kubectl, 'delete statefulset mongodb --cascade=orphan')}`, which keeps pod and data, then `make up`."
+    )
 
 
 def secrets_patch(workload: str, checksum: str) -> Patch:

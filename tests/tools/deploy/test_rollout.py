@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from tools.cluster.errors import ClusterError
-from tools.deploy.rollout import blocking, has_figure, unready, unscaled, wait, wait_for_answer, wait_for_figure
+from tools.deploy.rollout import (
+    apply,
+    blocking,
+    has_figure,
+    refusal,
+    unready,
+    unscaled,
+    wait,
+    wait_for_answer,
+    wait_for_figure,
+)
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -170,3 +180,23 @@ def test_missing_figure_is_explained_by_the_autoscaler(tmp_path: Path) -> None:
     assert unscaled({"status": {"conditions": [condition | {"type": "ScalingLimited"}]}}) == []
     with pytest.raises(ClusterError, match="no metrics returned"):
         wait_for_figure(Kubectl(tmp_path, scaler).command, print, limit=0)
+
+
+FORBIDDEN = 'The StatefulSet "mongodb" is invalid: spec: Forbidden: updates to statefulset spec for fields other than …'
+
+
+def test_larger_volume_is_refused_in_one_sentence_that_says_how_to_get_it() -> None:
+    text = refusal(("kubectl",), FORBIDDEN)
+    assert "\n" not in text
+    assert "kubectl --namespace flask-mongodb delete statefulset mongodb --cascade=orphan" in text
+    assert refusal(("kubectl",), "Service is invalid").endswith("Service is invalid")
+
+
+def test_refused_manifests_are_not_half_applied(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = f'echo "$*" >> {log}; case "$*" in *dry-run=server*) echo "$REFUSED" >&2; exit 1 ;; esac'
+    kubectl = ("env", f"REFUSED={FORBIDDEN}", "bash", "-c", script, "kubectl")
+    with pytest.raises(ClusterError, match=r"^Nothing was applied"):
+        apply(kubectl, "base", {}, [], tmp_path / "manifests")
+    applied = [line for line in log.read_text().splitlines() if line.startswith("apply")]
+    assert len(applied) == 1 and applied[0].endswith("--dry-run=server")
