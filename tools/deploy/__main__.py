@@ -123,6 +123,7 @@ def clean(options: argparse.Namespace) -> None:
         print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
     else:
         secrets.remove()
+    images.clean()
     for directory in filter(Path.exists, directories):
         shutil.rmtree(directory)
     print("data, certificates, images and caches are deleted")
