@@ -25,6 +25,10 @@ soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that l
 hosts: .venv/tests ## run the README on stock Debian machines that QEMU emulates, into docs/hosts.md; HOSTS="debian-13 …"
 	@$(PYTHON) -m tests.hosts $(HOSTS)
 
+.PHONY: clusters
+clusters: .venv/tests ## deploy to an embedded cluster as to somebody else's, and run the by-hand steps there
+	@.venv/bin/pytest tests/clusters -m clusters
+
 .PHONY: gates
 gates: .venv/tests .venv/checkov/bin/checkov ## judge the manifests by kubernetes-validate, checkov and kube-score
 	@.venv/bin/pytest tests/k8s -m "kubectl or soak"

@@ -1,5 +1,6 @@
 """The by-hand steps of docs/kubernetes.md: they make what `make up` makes. `make clusters` runs them on a cluster."""
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,7 +21,7 @@ def steps() -> list[Block]:
 def test_every_manifest_of_the_base_is_applied() -> None:
     resources = set(yaml.safe_load((CHECKOUT / "k8s/base/kustomization.yaml").read_text())["resources"])
     words = [word for block in steps() for command in block.commands for word in command.split()]
-    applied = {word for before, word in zip(words, words[1:], strict=False) if before == "-f"}
+    applied = {word for before, word in itertools.pairwise(words) if before == "-f"}
     assert applied == resources
 
 
