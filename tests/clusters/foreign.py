@@ -42,6 +42,10 @@ class ForeignCluster:
             "DASHBOARD_PORT": str(self.dashboard_port),
         }
 
+    @property
+    def state_url(self) -> str:
+        return f"http://127.0.0.1:{self.dashboard_port}/api/state"
+
     def start(self) -> None:
         lifecycle.up(self.instance, print)
         images.build([*images.own(), images.mongo()], print)

@@ -68,6 +68,19 @@ def test_second_up_changes_nothing_and_a_changed_secret_is_taken_up(cluster: For
         users.write_text(kept)
 
 
+def test_deployment_goes_into_another_namespace(cluster: ForeignCluster) -> None:
+    try:
+        done = cluster.deploy("up", NAMESPACE="another")
+        assert done.returncode == 0, done.stdout
+        assert curl(f"http://127.0.0.1:{cluster.service_port}/data").startswith("[")
+        state = json.loads(curl("-H", f"Authorization: Bearer {secrets.operator_token()}", cluster.state_url))
+        assert {each["app"] for each in state["pods"]} == {"flask", "dashboard", "mongodb"}
+        assert "NotFound" in cluster.kubectl("get", "namespace", NAMESPACE, check=False)
+    finally:
+        cluster.deploy("down", NAMESPACE="another")
+        cluster.kubectl("delete", "namespace", "another", "--ignore-not-found", "--timeout=120s")
+
+
 def test_cluster_without_metrics_is_refused_before_anything_is_applied(cluster: ForeignCluster) -> None:
     with cluster.edited("apiservice", "v1beta1.metrics.k8s.io"):
         done = cluster.deploy("up")

@@ -3,13 +3,16 @@
 An exception for the gates covers a whole object. These rules still hold for each of its containers.
 """
 
+from pathlib import Path
+
 import kubernetes_validate
 import pytest
 
 from dashboard.prove import ABORT_SECONDS
 from dashboard.runs.demos.registry import DEMOS
-from tests.k8s.manifests import Json, containers, pods
+from tests.k8s.manifests import Json, containers, kubectl, parse, pods
 from tools.cluster.binary import KUBERNETES
+from tools.deploy import rollout
 
 pytestmark = pytest.mark.kubectl
 
@@ -99,6 +102,25 @@ def test_every_pod_has_a_policy_and_the_nightly_one_reaches_the_dashboard_only(o
 def test_servers_have_all_probes(objects: list[Json]) -> None:
     probes = {"startupProbe", "readinessProbe", "livenessProbe"}
     assert {name for name, container in containers(objects) if probes <= container.keys()} == SERVERS
+
+
+def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
+    rendered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kustomization that `make up NAMESPACE=another` writes."""
+    monkeypatch.setenv("NAMESPACE", "another")
+    (tmp_path / "objects.yaml").write_text(rendered)
+    kustomize = f'[ "$1" = apply ] && {" ".join(kubectl() or ())} kustomize "$3" > {tmp_path}/made'
+    monkeypatch.setattr(rollout, "CHECKOUT", tmp_path)
+    (tmp_path / "k8s" / "rendered").mkdir(parents=True)
+    (tmp_path / "objects.yaml").rename(tmp_path / "k8s" / "rendered" / "objects.yaml")
+    (tmp_path / "k8s" / "rendered" / "kustomization.yaml").write_text('{"resources": ["objects.yaml"]}')
+    patches = [rollout.secrets_patch(each, "0") for each in ("flask", "dashboard", "mongodb")]
+    rollout.apply(("bash", "-c", kustomize, "kubectl"), "rendered", {}, patches, tmp_path / "manifests")
+    made = parse((tmp_path / "made").read_text())
+    assert {each["metadata"].get("namespace", each["metadata"]["name"]) for each in made} == {"another"}
+    bound = [subject["namespace"] for each in of_kind(made, "RoleBinding") for subject in each["subjects"]]
+    assert bound == ["another"]
 
 
 def test_only_who_wants_node_ports_opens_them(objects: list[Json], request: pytest.FixtureRequest) -> None:

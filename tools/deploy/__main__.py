@@ -120,7 +120,7 @@ def clean(options: argparse.Namespace) -> None:
     if external:
         # Their databases stay and hold the passwords, so the secrets must stay too.
         names = ", ".join(each.name for each in external)
-        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
+        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.namespace()}` deletes what runs there")
     else:
         secrets.remove()
     images.clean()

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -16,7 +17,7 @@ from tools.cluster.instance import CHECKOUT
 from tools.cluster.patience import patient
 from tools.deploy.obstacles import KINDS, Obstacle, obstacles
 
-NAMESPACE = "flask-mongodb"
+NAMESPACE = "flask-mongodb"  # of the manifests, and by default of the deployment
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
 FIGURE_LIMIT = 300.0  # seconds; minikube's metrics-server may sample each 60 s, and its first sample comes late
 POLL = 0.5  # seconds
@@ -24,6 +25,14 @@ WORKLOADS = ("Deployment", "StatefulSet")
 
 Say = Callable[[str], None]
 Patch = dict[str, Any]  # of kustomize
+
+
+def namespace() -> str:
+    """Return the namespace to deploy to: NAMESPACE, or that of the manifests. Raise ClusterError if it can't be one."""
+    name = os.environ.get("NAMESPACE") or NAMESPACE
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise ClusterError(f"NAMESPACE={name} is no name of a namespace: give lower-case letters, digits and hyphens.")
+    return name
 
 
 def apply(
@@ -34,6 +43,7 @@ def apply(
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
+        "namespace": namespace(),
         "images": [_image(name, reference) for name, reference in images.items()],
         "patches": patches,
     }))  # fmt: skip
@@ -82,7 +92,7 @@ def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
     """Return whether the manifests were ever applied to this cluster."""
-    return _succeeds(*kubectl, "--namespace", NAMESPACE, "get", "hpa", "flask")
+    return _succeeds(*kubectl, "--namespace", namespace(), "get", "hpa", "flask")
 
 
 def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
@@ -94,7 +104,7 @@ def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
         name, minimum = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
         current = next(item for item in _get(kubectl, "deployments") if item["metadata"]["name"] == name)
         if current["spec"]["replicas"] < minimum:
-            _succeeds(*kubectl, "--namespace", NAMESPACE, "scale", f"deployment/{name}", f"--replicas={minimum}")
+            _succeeds(*kubectl, "--namespace", namespace(), "scale", f"deployment/{name}", f"--replicas={minimum}")
 
 
 def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = FIGURE_LIMIT) -> None:
@@ -119,7 +129,7 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
         objects = _get(kubectl, KINDS)
         for name in blocking(objects):
             say(f"replacing {name}: it is of an earlier revision and not Ready")
-            _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
+            _succeeds(*kubectl, "--namespace", namespace(), "delete", "pod", name)
         if not {item["kind"] for item in objects} >= set(WORKLOADS):
             raise ClusterError(f"The cluster does not show its workloads: {_shown(kubectl, 'get all')}")
         waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
@@ -142,7 +152,7 @@ def _line(kubectl: tuple[str, ...], obstacle: Obstacle) -> str:
 
 def _shown(kubectl: tuple[str, ...], arguments: str) -> str:
     """Return a command for the reader to copy."""
-    return f"{shlex.join(kubectl)} --namespace {NAMESPACE} {arguments}"
+    return f"{shlex.join(kubectl)} --namespace {namespace()} {arguments}"
 
 
 def wait_for_answer(url: str, limit: float = 30.0) -> None:
@@ -214,7 +224,7 @@ def blocking(objects: list[dict[str, Any]]) -> list[str]:
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
-    command = (*kubectl, "--namespace", NAMESPACE, "get", *what, "--output", "json")
+    command = (*kubectl, "--namespace", namespace(), "get", *what, "--output", "json")
     done = subprocess.run(command, capture_output=True, text=True)
     # Where only some kinds may be listed, kubectl prints those, and fails.
     refused = all("(Forbidden)" in line for line in done.stderr.strip().splitlines())

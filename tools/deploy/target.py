@@ -13,7 +13,7 @@ from typing import Protocol
 from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
-from tools.deploy import images, preflight
+from tools.deploy import images, preflight, rollout
 from tools.deploy.forwards import Forwards
 from tools.deploy.images import Image
 
@@ -94,6 +94,8 @@ class Embedded:
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 
     def check(self) -> None:
+        if rollout.namespace() != rollout.NAMESPACE:
+            raise ClusterError(f"The embedded cluster has the namespace {rollout.NAMESPACE} only: unset NAMESPACE.")
         preflight.check(self.directory)
         lifecycle.check(self.instance)
 
@@ -200,7 +202,7 @@ class External:
         ):  # fmt: skip
             host.listen(outside, variable).close()
             what = ("port-forward", f"service/{name}", f"{outside}:{inside}")
-            self.forwards.start((*self.kubectl(), "--namespace", "flask-mongodb", *what))
+            self.forwards.start((*self.kubectl(), "--namespace", rollout.namespace(), *what))
         say("port-forwards are kept until `make down`")
 
     def down(self) -> None:
