@@ -47,7 +47,8 @@ class ForeignCluster:
         return f"http://127.0.0.1:{self.dashboard_port}/api/state"
 
     def start(self) -> None:
-        lifecycle.up(self.instance, print)
+        command = ("-m", "tools.cluster", "--name", NAME, "--api-port", str(self.instance.api_port), "up")
+        subprocess.run((sys.executable, *command), cwd=CHECKOUT, check=True)
         images.build([*images.own(), images.mongo()], print)
         for image in images.own():
             lifecycle.load(self.instance, image.archive)

@@ -75,6 +75,8 @@ def missing(images: list[Image]) -> list[Image]:
 
 def build(images: list[Image], say: Say) -> None:
     """Build those of the images that have no archive. Raise ClusterError if a build fails."""
+    if not missing(images):
+        return  # another checkout may hold the lock for minutes
     with exclusively(cache_directory() / "images.lock"):
         if unbuilt := missing(images):
             _build(unbuilt, say)
