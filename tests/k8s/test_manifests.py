@@ -3,6 +3,7 @@
 An exception for the gates covers a whole object. These rules still hold for each of its containers.
 """
 
+import re
 from pathlib import Path
 
 import kubernetes_validate
@@ -144,6 +145,15 @@ def test_only_the_dashboard_is_led_outside_and_only_by_tls(objects: list[Json]) 
         assert route["spec"]["parentRefs"] == [{"name": gateway["metadata"]["name"], "sectionName": listener["name"]}]
         assert [backend["name"] for rule in route["spec"]["rules"] for backend in rule["backendRefs"]] == ["dashboard"]
         assert listener["hostname"] in allowed_hosts(objects) and route["spec"]["hostnames"] == [listener["hostname"]]
+
+
+def test_variables_refer_only_to_those_before_them(objects: list[Json]) -> None:
+    """Kubernetes leaves other references as they are."""
+    for name, container in containers(objects):
+        known: set[str] = set()
+        for variable in container.get("env", []):
+            assert set(re.findall(r"\$\((\w+)\)", variable.get("value", ""))) <= known, (name, variable)
+            known.add(variable["name"])
 
 
 def allowed_hosts(objects: list[Json]) -> list[str]:
