@@ -25,6 +25,10 @@ soak: .venv/tests .venv/checkov/bin/checkov ## run the soak tests: faults that l
 hosts: .venv/tests ## run the README on stock Debian machines that QEMU emulates, into docs/hosts.md; HOSTS="debian-13 …"
 	@$(PYTHON) -m tests.hosts $(HOSTS)
 
+.PHONY: clusters
+clusters: .venv/tests ## deploy to an embedded cluster as to somebody else's, and run the by-hand steps there
+	@.venv/bin/pytest tests/clusters -m clusters
+
 .PHONY: gates
 gates: .venv/tests .venv/checkov/bin/checkov ## judge the manifests by kubernetes-validate, checkov and kube-score
 	@.venv/bin/pytest tests/k8s -m "kubectl or soak"
@@ -54,7 +58,7 @@ bench: .venv/tests up ## run the benchmarks, into bench/RESULTS.md
 	@$(PYTHON) -m bench
 
 .PHONY: prove
-prove: .venv/tools ## run all demos on the running deployment, one verdict line each
+prove: .venv/base ## run all demos on the running deployment, one verdict line each
 	@tools/deploy/prove
 
 .PHONY: images
@@ -62,11 +66,11 @@ images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pus
 	@$(DEPLOY) images
 
 .PHONY: secrets
-secrets: .venv/tools ## make the missing secrets that the manifests read
+secrets: .venv/base ## make the missing secrets that the manifests read
 	@$(DEPLOY) secrets
 
 .PHONY: login
-login: .venv/tools ## print the dashboard's login link again
+login: .venv/base ## print the dashboard's login link again
 	@$(DEPLOY) login
 
 .PHONY: rotate
@@ -74,13 +78,14 @@ rotate: .venv/tools ## replace every password, key and token while the deploymen
 	@$(DEPLOY) rotate
 
 .PHONY: down
-down: .venv/tools ## stop what `make up` started, keep its data
+down: .venv/base ## stop what `make up` started, keep its data
 	@$(DEPLOY) down
 
 .PHONY: clean
-clean: .venv/tools ## stop it, and delete data, secrets, images and caches
+clean: .venv/base ## stop it, and delete data, secrets, images and caches
 	@$(DEPLOY) clean
-	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache
+	@rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage* tests/js/node_modules
+	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: vendor
 vendor: ## fetch the page's libraries from npm, at their pinned versions
@@ -103,11 +108,12 @@ tests/js/node_modules: tests/js/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix tests/js --no-audit --no-fund --silent && touch $@; fi
 
 # One install for each use, so that `make up` does not wait for test tools.
+.venv/base: PACKAGES = cluster
 .venv/tools: PACKAGES = cluster local
 .venv/local: PACKAGES = service local
 .venv/mock: PACKAGES = dashboard
 .venv/tests: PACKAGES = test
-.venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
+.venv/base .venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
 	@tools/deploy/venv $(BEGAN) $(PACKAGES)
 	@touch $@
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from webserver import forwarded, hosts
-from webserver.environment import ConfigError, integer, parsed
+from webserver.environment import ConfigError, integer, parsed, with_credentials
 
 SHORTEST_SECRET = 16  # characters
 FEWEST_CHARACTERS = 6  # different ones in a secret: "aaaaaaaaaaaaaaaa" is long, too
@@ -89,7 +89,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         service_address=environ.get("SERVICE_ADDRESS", DashboardConfig.service_address).rstrip("/"),
         service_url=environ.get("SERVICE_URL", DashboardConfig.service_url),
         metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
-        mongodb_uri=environ.get("MONGODB_URI", ""),
+        mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
         crash_port=crash_port,
@@ -111,6 +111,13 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mock_quiet=integer(environ, "MOCK_QUIET", DashboardConfig.mock_quiet, 0, 1),
         mock_outcome=_word(environ, "MOCK_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
+
+
+def _mongodb_uri(environ: Mapping[str, str]) -> str:
+    uri = environ.get("MONGODB_URI") or ""
+    user = environ.get("MONGODB_USER") or ""  # user to sign in as, if the connection string names none
+    password = environ.get("MONGODB_PASSWORD") or ""  # that user's password, any characters
+    return with_credentials(uri, user, password)
 
 
 def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

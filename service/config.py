@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Self
 
 from webserver import forwarded, hosts
-from webserver.environment import ConfigError, integer, parsed
+from webserver.environment import ConfigError, integer, parsed, with_credentials
 
 VERSION = "0.1.0"
+RESOLVER = Path("/etc/resolv.conf")
+DOMAIN = "flask-mongodb.svc.cluster.local"
 DEADLINE_LIMIT_SECONDS = 300.0
 SHORTEST_SECRET = 16  # characters
 REQUEST_LINE_LIMIT = 8190  # bytes, gunicorn's maximum; a filter's quotes and braces take three bytes each in a URL
@@ -44,11 +46,8 @@ class ServiceConfig:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read every variable. Raise ConfigError at the first invalid one."""
-        uri = _required(environ, "MONGODB_URI")
-        if not uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise ConfigError("MONGODB_URI must start with mongodb:// or mongodb+srv://.")
         return cls(
-            mongodb_uri=uri,
+            mongodb_uri=_mongodb_uri(environ),
             mongodb_database=environ.get("MONGODB_DATABASE") or cls.mongodb_database,
             request_deadline=_seconds(
                 environ, "REQUEST_DEADLINE_SECONDS", cls.request_deadline, DEADLINE_LIMIT_SECONDS
@@ -113,14 +112,31 @@ class CrashConfig:
         )
 
 
+def _mongodb_uri(environ: Mapping[str, str]) -> str:
+    uri = _required(environ, "MONGODB_URI")
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise ConfigError("MONGODB_URI must start with mongodb:// or mongodb+srv://.")
+    user = environ.get("MONGODB_USER") or ""  # user to sign in as, if the connection string names none
+    password = environ.get("MONGODB_PASSWORD") or ""  # that user's password, any characters
+    return with_credentials(uri, user, password)
+
+
 def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
     """Return MEMBERS if it is set, else the DNS names of the Services that are named as the StatefulSet's pods."""
     if listed := environ.get("MEMBERS"):  # host:port of each member, separated by commas; replaces the next three
         return tuple(member.strip() for member in listed.split(","))
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
-    domain = environ.get("DOMAIN") or "flask-mongodb.svc.cluster.local"  # domain of the members' Services
+    given = environ.get("DOMAIN")  # domain of the members' Services; unset: that of the pod's DNS search path
+    domain = given or _search_domain(RESOLVER) or DOMAIN
     replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
+
+
+def _search_domain(resolver: Path) -> str:
+    """Return the domain of the pod's namespace: a cluster's own domain need not be cluster.local. Empty outside one."""
+    lines = resolver.read_text().splitlines() if resolver.exists() else []
+    domains = [domain for line in lines if line.startswith("search ") for domain in line.split()[1:]]
+    return next((domain for domain in domains if ".svc." in domain), "")
 
 
 def _ordinal(pod: str) -> int:

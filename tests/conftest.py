@@ -21,6 +21,7 @@ settings.register_profile("project", deadline=None, suppress_health_check=[Healt
 settings.register_profile("soak", settings.get_profile("project"), max_examples=100_000)
 settings.load_profile("project")
 
+ON_REQUEST = ("soak", "clusters")  # markers of tests that run only where -m names them
 FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
 
 
@@ -87,10 +88,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that use a mongod, for `make check` to deselect. Deselect soak tests unless -m has soak."""
-    if "soak" not in config.getoption("markexpr"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    """Mark the tests that use a mongod, for `make check` to deselect. Deselect those that -m must ask for."""
+    for marker in ON_REQUEST:
+        if marker not in config.getoption("markexpr"):
+            config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
     for item in items:
         if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
             item.add_marker("mongod")
@@ -116,7 +118,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _missing(item: pytest.Item) -> str | None:
-    if item.get_closest_marker("cluster") and os.geteuid() != 0:
+    if (item.get_closest_marker("cluster") or item.get_closest_marker("clusters")) and os.geteuid() != 0:
         return "the embedded cluster needs root: run the tests as root"
     if item.get_closest_marker("kubectl") and kubectl() is None:
         return "kubectl is missing: install it, or run `make up` as root, which builds it"
@@ -131,4 +133,4 @@ def _is_named(item: pytest.Item) -> bool:
         if argument not in ("tests", str(item.config.rootpath / "tests"))
     ]
     by_path = any(item.path.is_relative_to(item.config.invocation_params.dir / name) for name in named)
-    return by_path or item.config.getoption("markexpr") in ("cluster", "soak")
+    return by_path or item.config.getoption("markexpr") in ("cluster", *ON_REQUEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+from urllib.parse import quote
 
 Value = TypeVar("Value")
 
@@ -27,3 +28,15 @@ def parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value])
         return parse(text)
     except ValueError as error:
         raise ConfigError(f"{name} is {text!r}: {error}") from None
+
+
+def with_credentials(uri: str, user: str, password: str) -> str:
+    """Return a MongoDB connection string that signs in by this user, unless it names one or none is given.
+
+    A password may have any characters: those with a meaning in a URI (@ : / %) are escaped. Pure.
+    """
+    scheme, separator, rest = uri.partition("://")
+    hosts = rest.partition("/")[0].partition("?")[0]
+    if not user or "@" in hosts:
+        return uri
+    return f"{scheme}{separator}{quote(user, safe='')}:{quote(password, safe='')}@{rest}"

@@ -190,7 +190,7 @@ def test_make_prove_runs_every_demo_and_writes_junit(
     link = f"dashboard {dashboard.url}/login#{OPERATOR}"
     python.write_text(f'#!/bin/sh\n[ "$2" = tools.deploy ] && echo "{link}" || exec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
-    for file in ("requirements.txt", "pyproject.toml", "tools/deploy/venv", ".venv/tools"):  # the last is the newest
+    for file in ("requirements.txt", "pyproject.toml", "tools/deploy/venv", ".venv/base"):  # the last is the newest
         (tmp_path / file).touch()
     dashboard.script_both(run("pass", line=LINE), run("fail", line="autoscale FAIL 2→2"))
     ran = subprocess.run(

@@ -42,6 +42,12 @@ def test_shell_blocks_have_their_heading_and_commands_without_comments() -> None
     ]
 
 
+def test_block_in_a_list_has_its_text_without_the_indentation() -> None:
+    (block,) = blocks("1. First\n\n   ```sh\n   for i in 1; do\n     ls  # all\n   done\n   ```\n")
+    assert block.script == "for i in 1; do\n  ls  # all\ndone"
+    assert block.commands == ("for i in 1; do", "ls", "done")
+
+
 def test_unfinished_block_is_left_out() -> None:
     assert blocks("```sh\nls\n") == []
 

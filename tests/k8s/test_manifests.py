@@ -3,18 +3,23 @@
 An exception for the gates covers a whole object. These rules still hold for each of its containers.
 """
 
+import re
+from pathlib import Path
+
 import kubernetes_validate
 import pytest
 
 from dashboard.prove import ABORT_SECONDS
 from dashboard.runs.demos.registry import DEMOS
-from tests.k8s.manifests import Json, containers, pods
+from tests.k8s.manifests import Json, containers, kubectl, parse, pods
 from tools.cluster.binary import KUBERNETES
+from tools.deploy import rollout
 
 pytestmark = pytest.mark.kubectl
 
 WITHOUT_CPU_LIMIT = {"Deployment/dashboard/dashboard"}
-OPERATOR = "monitoring.coreos.com/"  # kinds that the cluster knows only from the Prometheus operator
+# Kinds that a cluster knows only from the Prometheus operator and from a Gateway's controller.
+FOREIGN = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
 SERVERS = {"Deployment/flask/flask", "Deployment/dashboard/dashboard", "StatefulSet/mongodb/mongod"}
 
 
@@ -26,7 +31,7 @@ def test_objects_meet_the_schemas_of_the_embedded_clusters_version(objects: list
     version = ".".join(KUBERNETES.version.removeprefix("v").split(".")[:2])
     assert len(objects) > 20
     for each in objects:
-        if not each["apiVersion"].startswith(OPERATOR):  # test_alerts.py has those
+        if not each["apiVersion"].startswith(FOREIGN):  # test_alerts.py has those
             kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -98,3 +103,65 @@ def test_every_pod_has_a_policy_and_the_nightly_one_reaches_the_dashboard_only(o
 def test_servers_have_all_probes(objects: list[Json]) -> None:
     probes = {"startupProbe", "readinessProbe", "livenessProbe"}
     assert {name for name, container in containers(objects) if probes <= container.keys()} == SERVERS
+
+
+def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
+    rendered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kustomization that `make up NAMESPACE=another` writes."""
+    monkeypatch.setenv("NAMESPACE", "another")
+    (tmp_path / "objects.yaml").write_text(rendered)
+    kustomize = f'[ "$1" = apply ] && {" ".join(kubectl() or ())} kustomize "$3" > {tmp_path}/made'
+    monkeypatch.setattr(rollout, "CHECKOUT", tmp_path)
+    (tmp_path / "k8s" / "rendered").mkdir(parents=True)
+    (tmp_path / "objects.yaml").rename(tmp_path / "k8s" / "rendered" / "objects.yaml")
+    (tmp_path / "k8s" / "rendered" / "kustomization.yaml").write_text('{"resources": ["objects.yaml"]}')
+    patches = [rollout.secrets_patch(each, "0") for each in ("flask", "dashboard", "mongodb")]
+    rollout.apply(("bash", "-c", kustomize, "kubectl"), "rendered", {}, patches, tmp_path / "manifests")
+    made = parse((tmp_path / "made").read_text())
+    assert {each["metadata"].get("namespace", each["metadata"]["name"]) for each in made} == {"another"}
+    bound = [subject["namespace"] for each in of_kind(made, "RoleBinding") for subject in each["subjects"]]
+    assert bound == ["another"]
+
+
+def test_only_who_wants_node_ports_opens_them(objects: list[Json], request: pytest.FixtureRequest) -> None:
+    wanted = request.node.callspec.params["rendered"] in ("overlays/minikube", "components/node-ports")
+    types = {each["metadata"]["name"]: each["spec"].get("type", "ClusterIP") for each in of_kind(objects, "Service")}
+    assert {types["flask"], types["dashboard"]} == {"NodePort" if wanted else "ClusterIP"}
+    assert {types[name] for name in types.keys() - {"flask", "dashboard"}} == {"ClusterIP"}
+
+
+def test_only_the_dashboard_is_led_outside_and_only_by_tls(objects: list[Json]) -> None:
+    """The data service asks for no password."""
+    for ingress in of_kind(objects, "Ingress"):
+        (rule,) = ingress["spec"]["rules"]
+        assert [path["backend"]["service"]["name"] for path in rule["http"]["paths"]] == ["dashboard"]
+        assert [tls["hosts"] for tls in ingress["spec"]["tls"]] == [[rule["host"]]]
+        assert rule["host"] in allowed_hosts(objects)
+    for gateway in of_kind(objects, "Gateway"):
+        (listener,) = gateway["spec"]["listeners"]
+        (route,) = of_kind(objects, "HTTPRoute")
+        assert (listener["protocol"], listener["tls"]["mode"]) == ("HTTPS", "Terminate")
+        assert route["spec"]["parentRefs"] == [{"name": gateway["metadata"]["name"], "sectionName": listener["name"]}]
+        assert [backend["name"] for rule in route["spec"]["rules"] for backend in rule["backendRefs"]] == ["dashboard"]
+        assert listener["hostname"] in allowed_hosts(objects) and route["spec"]["hostnames"] == [listener["hostname"]]
+
+
+def test_variables_refer_only_to_those_before_them(objects: list[Json]) -> None:
+    """Kubernetes leaves other references as they are."""
+    for name, container in containers(objects):
+        known: set[str] = set()
+        for variable in container.get("env", []):
+            assert set(re.findall(r"\$\((\w+)\)", variable.get("value", ""))) <= known, (name, variable)
+            known.add(variable["name"])
+
+
+def allowed_hosts(objects: list[Json]) -> list[str]:
+    (dashboard,) = (container for name, container in containers(objects) if name == "Deployment/dashboard/dashboard")
+    (hosts,) = (each["value"] for each in dashboard["env"] if each["name"] == "ALLOWED_HOSTS")
+    return str(hosts).split(",")
+
+
+def test_failed_program_says_its_last_words_in_its_status(objects: list[Json]) -> None:
+    """`make up` quotes them."""
+    assert {each.get("terminationMessagePolicy") for _, each in containers(objects)} == {"FallbackToLogsOnError"}

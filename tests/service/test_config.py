@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import VERSION, ServiceConfig, SidecarConfig
+from service.config import VERSION, ServiceConfig, SidecarConfig, _search_domain
 from webserver.environment import ConfigError
 
 URI = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
@@ -63,3 +63,20 @@ def test_error_does_not_contain_the_secret() -> None:
 def test_default_version_is_the_one_in_pyproject() -> None:
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "search space.svc.corp.example svc.corp.example corp.example lan\nnameserver 10.0.0.10\n",
+            "space.svc.corp.example",
+        ),
+        ("nameserver 192.168.1.1\nsearch lan\n", ""),
+        ("", ""),
+    ],
+)
+def test_members_are_in_the_clusters_own_domain(text: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text(text)
+    assert _search_domain(tmp_path / "resolv.conf") == expected
+    assert _search_domain(tmp_path / "none") == ""

@@ -16,6 +16,7 @@ from tools.cluster.errors import BuildError
 from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 
 GO_MINIMUM = (1, 26, 4)  # required by the modules
+GO_CACHES = {"GOCACHE": "go-build", "GOMODCACHE": "go-modules"}
 REPORT_EVERY = 15.0  # seconds between two progress lines
 
 Say = Callable[[str], None]
@@ -60,8 +61,13 @@ def ensure(build: GoBuild, log: Path, say: Say) -> Path:
 
     The compiler's output goes to `log`. Raise BuildError if the build fails.
     """
-    with exclusively(cache_directory() / f"{build.module}.lock"):
-        return cached(build) or _make(build, log, say)
+    if found := cached(build):
+        return found
+    with exclusively(cache_directory() / "go.lock"):  # one for all: they share Go's caches, which the last one deletes
+        made = cached(build) or _make(build, log, say)
+        if all(map(cached, (KUBERNETES, KUBE_ROUTER))):
+            _delete_caches()
+        return made
 
 
 def sources_hash(build: GoBuild) -> str:
@@ -75,10 +81,16 @@ def sources_hash(build: GoBuild) -> str:
 def environment() -> dict[str, str]:
     """Return the environment of the builds. Its PATH begins with their Go."""
     # Go's caches are inside the project's cache, so that `make clean` deletes them too.
-    caches = {"GOCACHE": str(cache_directory() / "go-build"), "GOMODCACHE": str(cache_directory() / "go-modules")}
+    caches = {name: str(cache_directory() / directory) for name, directory in GO_CACHES.items()}
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -modcacherw"}
     path = os.pathsep.join([str(Path(_go()).parent), os.environ.get("PATH", "")])
     return os.environ | caches | settings | {"PATH": path}
+
+
+def _delete_caches() -> None:
+    """Delete Go's caches, several GB: once the programs are built, nothing needs them."""
+    for directory in GO_CACHES.values():
+        shutil.rmtree(cache_directory() / directory, ignore_errors=True)
 
 
 def _directory(build: GoBuild) -> Path:

@@ -1,4 +1,4 @@
-"""The pause image, which every pod needs, as an archive that containerd can import."""
+"""Image archives that containerd can import: the pause image, which every pod needs, and the layers of any."""
 
 import hashlib
 import io
@@ -26,6 +26,15 @@ def pause_image(binary: Path, archive: Path, name: str) -> None:
         _add(tar, "layer.tar", layer.getvalue())
         _add(tar, "manifest.json", json.dumps(manifest).encode())
     partial.replace(archive)
+
+
+def layers(archive: Path) -> list[str]:
+    """Return the digests of the layers in a docker-archive of one image, uncompressed ones."""
+    with tarfile.open(archive) as tar:
+        (image,) = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
+        config = json.load(tar.extractfile(image["Config"]))  # type: ignore[arg-type]
+    digests: list[str] = config["rootfs"]["diff_ids"]
+    return digests
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:

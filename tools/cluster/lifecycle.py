@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from tools.cluster import binary, cgroups, host, pki, programs
+from tools.cluster import binary, cgroups, host, images, pki, programs
 from tools.cluster.errors import ClusterError, StartError
 from tools.cluster.instance import CHECKOUT, Instance, exclusively
 from tools.cluster.patience import patient
@@ -109,6 +109,8 @@ def load(instance: Instance, archive: Path) -> None:
         done = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "import", "-", stdin=content)
     if done.returncode != 0:
         raise ClusterError(f"{archive} could not be imported: {(done.stderr or done.stdout).decode().strip()}")
+    # The layers are unpacked now, and containerd would keep a second copy of each.
+    _on_node(instance, "ctr", "--namespace", "k8s.io", "content", "rm", *images.layers(archive))
 
 
 def loaded(instance: Instance) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.cluster import host
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
-from tools.deploy import images, rollout, rotation, secrets, target
+from tools.deploy import images, links, rollout, rotation, secrets, target
 
 
 def main() -> int:
@@ -56,8 +56,9 @@ def up(options: argparse.Namespace) -> None:
     where.reach(say)
     for url in (service_url(), dashboard_url()):
         rollout.wait_for_answer(url)
+    links.remember(where.directory, dashboard_url())
     print(f"service {service_url()}")
-    login(options)
+    print(links.login(dashboard_url(), secrets.operator_token()))
     if proxied := loopback_proxy():
         print(f"curl sends even these addresses to {proxied}: `export no_proxy=localhost,127.0.0.1` prevents that")
 
@@ -83,9 +84,13 @@ def rotate(options: argparse.Namespace) -> None:
     say("all passwords, keys and tokens are new; the former ones are invalid")
 
 
-def login(_options: argparse.Namespace) -> None:
-    """Print the login link. The token is in the URL's fragment, which browsers do not send."""
-    print(f"dashboard {dashboard_url()}/login#{secrets.operator_token()}")
+def login(options: argparse.Namespace) -> None:
+    """Print the login link, if the dashboard takes its token: that is in the URL's fragment, which no browser sends."""
+    where = target.named(options.cluster, options.name)
+    url = dashboard_url() if os.environ.get("DASHBOARD_PORT") else links.remembered(where.directory, dashboard_url())
+    token = secrets.operator_token()
+    links.check(url, token)
+    print(links.login(url, token))
 
 
 def build_images(options: argparse.Namespace) -> None:
@@ -115,9 +120,10 @@ def clean(options: argparse.Namespace) -> None:
     if external:
         # Their databases stay and hold the passwords, so the secrets must stay too.
         names = ", ".join(each.name for each in external)
-        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.NAMESPACE}` deletes what runs there")
+        print(f"secrets are kept for {names}; `kubectl delete namespace {rollout.namespace()}` deletes what runs there")
     else:
         secrets.remove()
+    images.clean()
     for directory in filter(Path.exists, directories):
         shutil.rmtree(directory)
     print("data, certificates, images and caches are deleted")

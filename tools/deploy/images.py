@@ -42,6 +42,7 @@ SOURCES = {
     "flask-mongodb-service": ("Dockerfile.service", "webserver", "service"),
     "flask-mongodb-dashboard": ("Dockerfile.dashboard", "webserver", "dashboard", "templates", "static"),
 }
+OURS = (*(f"{name}:" for name in SOURCES), "localhost/python-stand-in:", "localhost/mongod-stand-in:", BUILD_IMAGE)
 SHARED_SOURCES = ("pyproject.toml", "requirements.txt")
 
 Say = Callable[[str], None]
@@ -74,6 +75,8 @@ def missing(images: list[Image]) -> list[Image]:
 
 def build(images: list[Image], say: Say) -> None:
     """Build those of the images that have no archive. Raise ClusterError if a build fails."""
+    if not missing(images):
+        return  # another checkout may hold the lock for minutes
     with exclusively(cache_directory() / "images.lock"):
         if unbuilt := missing(images):
             _build(unbuilt, say)
@@ -93,6 +96,16 @@ def _build(images: list[Image], say: Say) -> None:
         arguments = {"PYTHON_IMAGE": python, "BUILD_IMAGE": _build_image(builder, python)}
         builder.build(dockerfile, CHECKOUT, image, arguments)
         _delete_old(image)
+
+
+def clean() -> None:
+    """Delete what the builds left in Docker's own store. buildah's is in the cache."""
+    if docker_answers():
+        command = ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        listed = subprocess.run(command, capture_output=True, text=True).stdout.split()
+        ours = [each for each in listed if each.startswith(OURS)]
+        if ours:
+            _succeeds("docker", "image", "rm", "--force", *ours)
 
 
 def push(registry: str, say: Say) -> None:
@@ -211,6 +224,7 @@ class Buildah:
         partial.unlink(missing_ok=True)
         _run(*self.command, "push", "--quiet", image.reference, f"docker-archive:{partial}:{image.reference}")
         partial.rename(image.archive)
+        _succeeds(*self.command, "rmi", image.reference)  # the archive has it; the stages stay, for the next build
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,14 +15,24 @@ from urllib.parse import urlsplit
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 from tools.cluster.patience import patient
+from tools.deploy.obstacles import KINDS, Obstacle, obstacles
 
-NAMESPACE = "flask-mongodb"
+NAMESPACE = "flask-mongodb"  # of the manifests, and by default of the deployment
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
+FIGURE_LIMIT = 300.0  # seconds; minikube's metrics-server may sample each 60 s, and its first sample comes late
 POLL = 0.5  # seconds
 WORKLOADS = ("Deployment", "StatefulSet")
 
 Say = Callable[[str], None]
 Patch = dict[str, Any]  # of kustomize
+
+
+def namespace() -> str:
+    """Return the namespace to deploy to: NAMESPACE, or that of the manifests. Raise ClusterError if it can't be one."""
+    name = os.environ.get("NAMESPACE") or NAMESPACE
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise ClusterError(f"NAMESPACE={name} is no name of a namespace: give lower-case letters, digits and hyphens.")
+    return name
 
 
 def apply(
@@ -31,12 +43,31 @@ def apply(
     base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
+        "namespace": namespace(),
         "images": [_image(name, reference) for name, reference in images.items()],
         "patches": patches,
     }))  # fmt: skip
-    done = subprocess.run((*kubectl, "apply", "--kustomize", str(directory)), capture_output=True, text=True)
+    command = (*kubectl, "apply", "--kustomize", str(directory))
+    # A refused object would leave the others applied, so the API server is asked first. The first time it can't be: it
+    # would refuse objects of a namespace that is still to come.
+    if deployed(kubectl):
+        checked = subprocess.run((*command, "--dry-run=server"), capture_output=True, text=True)
+        if checked.returncode != 0:
+            raise ClusterError(f"Nothing was applied. {refusal(kubectl, checked.stderr)}")
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise ClusterError(f"The manifests could not be applied:\n{done.stderr.strip()}")
+
+
+def refusal(kubectl: tuple[str, ...], errors: str) -> str:
+    """Return the API server's refusal of the manifests, and what to do if it is about a StatefulSet's volumes. Pure."""
+    if "updates to statefulset spec" not in errors:
+        return f"The API server refuses the manifests:\n{errors.strip()}"
+    return (
+        "The manifest of a StatefulSet that exists can't change its volumes. To give MongoDB a larger one, where its "
+        f"StorageClass allows that: `{_shown(kubectl, 'edit pvc data-mongodb-0')}`, then "
+        f"`{_shown(kubectl, 'delete statefulset mongodb --cascade=orphan')}`, which keeps pod and data, then `make up`."
+    )
 
 
 def secrets_patch(workload: str, checksum: str) -> Patch:
@@ -61,7 +92,7 @@ def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
     """Return whether the manifests were ever applied to this cluster."""
-    return _succeeds(*kubectl, "--namespace", NAMESPACE, "get", "hpa", "flask")
+    return _succeeds(*kubectl, "--namespace", namespace(), "get", "hpa", "flask")
 
 
 def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
@@ -73,20 +104,19 @@ def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
         name, minimum = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
         current = next(item for item in _get(kubectl, "deployments") if item["metadata"]["name"] == name)
         if current["spec"]["replicas"] < minimum:
-            _succeeds(*kubectl, "--namespace", NAMESPACE, "scale", f"deployment/{name}", f"--replicas={minimum}")
+            _succeeds(*kubectl, "--namespace", namespace(), "scale", f"deployment/{name}", f"--replicas={minimum}")
 
 
-def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = 150.0) -> None:
+def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = FIGURE_LIMIT) -> None:
     """Wait for the autoscaler's first CPU figure, which needs two metrics samples and a sync. Raise ClusterError."""
-    say("waiting for the autoscaler's first CPU figure (half a minute)")
+    say("waiting for the autoscaler's first CPU figure (half a minute; two or three where metrics come each 60 s)")
     limit = patient(limit)
     deadline = time.monotonic() + limit
-    while not all(has_figure(item) for item in _get(kubectl, "hpa")):
+    while waiting := [item for item in _get(kubectl, "hpa") if not has_figure(item)]:
         if time.monotonic() > deadline:
-            raise ClusterError(
-                f"The autoscaler has no CPU figure after {limit:.0f} s. See its conditions: "
-                f"{' '.join(kubectl)} --namespace {NAMESPACE} describe hpa"
-            )
+            reasons = [f"  {reason}" for item in waiting for reason in unscaled(item)]
+            see = f"  see: {_shown(kubectl, 'describe hpa')}"
+            raise ClusterError("\n".join([f"The autoscaler has no CPU figure after {limit:.0f} s.", *reasons, see]))
         time.sleep(POLL)
 
 
@@ -96,22 +126,33 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     deadline = time.monotonic() + limit
     said: list[str] = []
     while True:
-        objects = _get(kubectl, "deployments,statefulsets,pods,events")
+        objects = _get(kubectl, KINDS)
         for name in blocking(objects):
             say(f"replacing {name}: it is of an earlier revision and not Ready")
-            _succeeds(*kubectl, "--namespace", NAMESPACE, "delete", "pod", name)
+            _succeeds(*kubectl, "--namespace", namespace(), "delete", "pod", name)
+        if not {item["kind"] for item in objects} >= set(WORKLOADS):
+            raise ClusterError(f"The cluster does not show its workloads: {_shown(kubectl, 'get all')}")
         waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
         if not waiting:
             return
-        reasons = obstacles(objects)
+        reasons = [_line(kubectl, each) for each in obstacles(objects)]
         for line in ["waiting for " + ", ".join(waiting), *reasons]:
             if line not in said:
                 say(line)
                 said.append(line)
         if time.monotonic() > deadline:
-            see = f"See: {' '.join(kubectl)} --namespace {NAMESPACE} describe pods"
-            raise ClusterError("\n".join([f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.", *reasons, see]))
+            known = reasons or [f"  see: {_shown(kubectl, 'describe pods')}"]
+            raise ClusterError("\n".join([f"Not Ready after {limit:.0f} s: {', '.join(waiting)}.", *known]))
         time.sleep(POLL)
+
+
+def _line(kubectl: tuple[str, ...], obstacle: Obstacle) -> str:
+    return f"  {obstacle.name}: {obstacle.reason}\n  see: {_shown(kubectl, obstacle.look)}"
+
+
+def _shown(kubectl: tuple[str, ...], arguments: str) -> str:
+    """Return a command for the reader to copy."""
+    return f"{shlex.join(kubectl)} --namespace {namespace()} {arguments}"
 
 
 def wait_for_answer(url: str, limit: float = 30.0) -> None:
@@ -144,6 +185,13 @@ def has_figure(scaler: dict[str, Any]) -> bool:
     return any(one.get("current") for one in known)  # without samples, `current` is missing or empty
 
 
+def unscaled(scaler: dict[str, Any]) -> list[str]:
+    """Return why an autoscaler does not act, in its own words. Pure."""
+    conditions = scaler.get("status", {}).get("conditions") or []
+    return [each.get("message") or each["reason"] for each in conditions if each["status"] == "False"
+            and each["type"] in ("AbleToScale", "ScalingActive")]  # fmt: skip
+
+
 def unready(item: dict[str, Any]) -> str | None:
     """Return "name ready/desired" of a workload that has not rolled out, or None. Pure."""
     spec, status = item["spec"], item.get("status", {})
@@ -156,34 +204,6 @@ def unready(item: dict[str, Any]) -> str | None:
     # A Deployment's old pods count as replicas until they are gone.
     done = ready >= desired and (item["kind"] == "StatefulSet" or status.get("replicas", 0) == updated)
     return None if done else f"{item['metadata']['name']} {ready}/{desired}"
-
-
-def obstacles(objects: list[dict[str, Any]]) -> list[str]:
-    """Return why pods are not made, not scheduled or not started, a line each, as Kubernetes gives the reasons. Pure.
-
-    A Deployment has its ReplicaSet's refusal as a condition. A StatefulSet has only an Event, which outlives its cause:
-    it counts while pods are missing.
-    """
-    lines = []
-    missing = set()
-    for item in objects:
-        name, status = item["metadata"].get("name"), item.get("status", {})
-        if item["kind"] == "StatefulSet" and status.get("replicas", 0) < item["spec"].get("replicas", 1):
-            missing.add(name)
-        for condition in status.get("conditions", []):
-            kind, value = condition["type"], condition["status"]
-            if (kind, value) in (("ReplicaFailure", "True"), ("PodScheduled", "False")):
-                lines.append(f"{name}: {condition.get('message') or condition.get('reason')}")
-        if status.get("phase") == "Failed":
-            continue  # a Job's pod, or an evicted one: nothing waits for it
-        for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
-            state = container["state"].get("waiting") or container["state"].get("terminated") or {}
-            if state.get("reason") not in (None, "Completed", "PodInitializing", "ContainerCreating"):
-                lines.append(f"{name}/{container['name']}: {state['reason']} {state.get('message', '')}".rstrip())
-    for event in (item for item in objects if item["kind"] == "Event"):
-        if event.get("reason") == "FailedCreate" and (name := event["involvedObject"]["name"]) in missing:
-            lines.append(f"{name}: {event.get('message')}")
-    return list(dict.fromkeys(f"  {line}" for line in lines))
 
 
 def blocking(objects: list[dict[str, Any]]) -> list[str]:
@@ -204,9 +224,11 @@ def blocking(objects: list[dict[str, Any]]) -> list[str]:
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
-    command = (*kubectl, "--namespace", NAMESPACE, "get", *what, "--output", "json")
+    command = (*kubectl, "--namespace", namespace(), "get", *what, "--output", "json")
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
+    # Where only some kinds may be listed, kubectl prints those, and fails.
+    refused = all("(Forbidden)" in line for line in done.stderr.strip().splitlines())
+    if done.returncode != 0 and not (done.stdout and refused):
         raise ClusterError(f"The cluster does not answer: {done.stderr.strip()}")
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     return items

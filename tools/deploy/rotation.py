@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.patience import patient
-from tools.deploy.rollout import NAMESPACE
+from tools.deploy.rollout import namespace
 
 LIMIT = 150.0  # seconds; the kubelet renews a mounted Secret within about 90
 POLL = 0.5  # seconds
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 def wait_until_dropped(kubectl: tuple[str, ...], users: set[str], say: Say, limit: float = LIMIT) -> None:
     """Wait until the primary's sidecar has dropped these MongoDB users. Raise ClusterError."""
     say(f"waiting until MongoDB has dropped the previous users {' and '.join(sorted(users))}")
-    here = (*kubectl, "--namespace", NAMESPACE)
+    here = (*kubectl, "--namespace", namespace())
     # A changed pod makes the kubelet renew its mounted Secrets now.
     _run(*here, "annotate", *PODS, "--overwrite", f"secrets-renewed={time.time():.0f}")
     limit = patient(limit)

@@ -3,13 +3,9 @@
 Only the named cluster is ever changed.
 """
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +13,8 @@ from typing import Protocol
 from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
-from tools.deploy import images, preflight
+from tools.deploy import images, preflight, rollout
+from tools.deploy.forwards import Forwards
 from tools.deploy.images import Image
 
 EXTERNAL = ("minikube", "kind", "current")
@@ -97,6 +94,8 @@ class Embedded:
         self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
 
     def check(self) -> None:
+        if rollout.namespace() != rollout.NAMESPACE:
+            raise ClusterError(f"The embedded cluster has the namespace {rollout.NAMESPACE} only: unset NAMESPACE.")
         preflight.check(self.directory)
         lifecycle.check(self.instance)
 
@@ -137,7 +136,7 @@ class External:
         self.name = name
         self.overlay = f"overlays/{name}" if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "base"
         self.directory = CHECKOUT / f".cluster-{name}"
-        self.record = self.directory / "forwards.json"
+        self.forwards = Forwards(self.directory / "forwards.json")
 
     def check(self) -> None:
         for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
@@ -164,10 +163,9 @@ class External:
         elif self.name == "kind" and "flask-mongodb" not in _call("kind", "get", "clusters").split():
             say("creating the kind cluster flask-mongodb")
             _call("kind", "create", "cluster", "--name", "flask-mongodb")
-        if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "apiservice", "v1beta1.metrics.k8s.io"):
-            raise ClusterError(
-                "The cluster has no metrics-server, which autoscaling needs: install it and retry."
-            )
+        # Not the APIService, which only an administrator may read.
+        if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "--raw", "/apis/metrics.k8s.io/v1beta1"):
+            raise ClusterError("The cluster has no metrics-server, which autoscaling needs: install it and retry.")
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
         references = {}
@@ -180,6 +178,11 @@ class External:
             say(f"loading {image.reference}")
             if self.name == "minikube":
                 _call("minikube", "image", "load", str(image.archive))
+                # It may fail with status 0, and the pods would wait for an image that no registry has.
+                if image.reference not in _call("minikube", "image", "ls"):
+                    raise ClusterError(
+                        f"minikube did not load {image.reference}: see why with `minikube image load {image.archive}`."
+                    )
             else:
                 _call("kind", "load", "image-archive", str(image.archive), "--name", "flask-mongodb")
         return references
@@ -192,47 +195,32 @@ class External:
         """Do nothing: that is up to the cluster's network plugin."""
 
     def reach(self, say: Say) -> None:
-        """Start a background port-forward for each service, recorded so that `down` finds its process."""
+        """Start a background port-forward for each service, which `down` ends."""
         self.down()
-        for name, outside, inside in (("flask", service_port(), 5000), ("dashboard", dashboard_port(), 8080)):
-            host.listen(outside, f"{'SERVICE' if name == 'flask' else 'DASHBOARD'}_PORT").close()
-            command = (
-                *self.kubectl(),
-                "--namespace",
-                "flask-mongodb",
-                "port-forward",
-                f"service/{name}",
-                f"{outside}:{inside}",
-            )
-            process = subprocess.Popen(
-                (sys.executable, "-m", "tools.deploy.keep", *command), cwd=CHECKOUT, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            self._remember(process.pid)
+        for name, variable, outside, inside in (
+            ("flask", "SERVICE_PORT", service_port(), 5000), ("dashboard", "DASHBOARD_PORT", dashboard_port(), 8080)
+        ):  # fmt: skip
+            host.listen(outside, variable).close()
+            what = ("port-forward", f"service/{name}", f"{outside}:{inside}")
+            self.forwards.start((*self.kubectl(), "--namespace", rollout.namespace(), *what))
         say("port-forwards are kept until `make down`")
 
     def down(self) -> None:
-        for pid, started in self._remembered():
-            if lifecycle.start_time(pid) == started:
-                os.killpg(pid, signal.SIGTERM)
-                while lifecycle.start_time(pid) == started:
-                    time.sleep(0.05)  # until the port is free
-        self.record.unlink(missing_ok=True)
-
-    def _remember(self, pid: int) -> None:
-        self.record.parent.mkdir(exist_ok=True)
-        self.record.write_text(json.dumps([*self._remembered(), (pid, lifecycle.start_time(pid))]))
-
-    def _remembered(self) -> list[tuple[int, str | None]]:
-        return json.loads(self.record.read_text()) if self.record.exists() else []
+        self.forwards.stop()
 
 
 def _call(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no error message"])[-1]
-        raise ClusterError(f"`{' '.join(command)}` failed: {last}")
+        raise ClusterError(f"`{' '.join(command)}` failed: {reason(done.stderr)}")
     return done.stdout
+
+
+def reason(errors: str) -> str:
+    """Return the line of a program's messages that says why it failed: minikube's is not the last. Pure."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    causes = [line for line in lines if "Exiting due to" in line or line.startswith("ERROR:")]
+    return (causes or lines[-1:] or ["no error message"])[0]
 
 
 def _succeeds(*command: str) -> bool:

@@ -21,7 +21,7 @@ from pymongo.write_concern import WriteConcern
 from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[3]
-SECRET = {f"{name}-password": f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
+SECRET = {f"{name}-password": f"{name}-@:/%-0123456789" for name in ("admin", "service", "dashboard")}
 
 
 class RunningSidecar:

@@ -10,6 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from service.config import ServiceConfig
 from service.sidecar.users import MissingSecret, read_users
 from tests.service.sidecar.test_replica_set import SECRET, RunningSidecar, put
 from tools.local.mongod import Mongod
@@ -115,6 +116,20 @@ def test_user_has_only_the_privileges_of_its_program(user: str, mongod: Mongod) 
     with opened(mongod, user) as client:
         allowed = {name for name, (database, command) in COMMANDS.items() if allows(client, database, command)}
     assert allowed == ALLOWED[user]
+
+
+def test_program_signs_in_whatever_characters_its_password_has(mongod: Mongod) -> None:
+    assert set("@:/%") <= set(SECRET["service-password"])
+    environ = {
+        "MONGODB_URI": f"mongodb://127.0.0.1:{mongod.port}/?directConnection=true&authSource=admin",
+        "MONGODB_USER": "service",
+        "MONGODB_PASSWORD": SECRET["service-password"],
+    }
+    with MongoClient[dict[str, Any]](ServiceConfig.from_environment(environ).mongodb_uri) as client:
+        assert client.flask_db.data.find_one() is not None
+    wrong = ServiceConfig.from_environment(environ | {"MONGODB_PASSWORD": "another"})
+    with MongoClient[dict[str, Any]](wrong.mongodb_uri) as client, pytest.raises(OperationFailure):
+        client.flask_db.data.find_one()
 
 
 def test_root_may_run_every_command(mongod: Mongod) -> None:

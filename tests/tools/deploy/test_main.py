@@ -32,6 +32,19 @@ def test_invalid_port_is_an_error(port: str) -> None:
     assert done.stderr.startswith(f"SERVICE_PORT={port} ") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["My-Space", "-x", "a.b", "x" * 64])
+def test_invalid_namespace_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAMESPACE", name)
+    with pytest.raises(ClusterError, match=f"NAMESPACE={name}"):
+        target.named("embedded").check()
+
+
+def test_embedded_cluster_has_one_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAMESPACE", "another")
+    with pytest.raises(ClusterError, match="unset NAMESPACE"):
+        target.named("embedded").check()
+
+
 def test_missing_program_of_a_cluster_is_an_error(tmp_path: Path) -> None:
     done = deploy("up", CLUSTER="kind", PATH=str(tmp_path))
     assert done.returncode == 1

@@ -1,14 +1,26 @@
-"""The readiness of workloads, the obstacles to it, and the autoscaler's first figure."""
+"""The readiness of workloads, the wait for it, and the autoscaler's first figure."""
 
 import itertools
+import json
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tools.cluster.errors import ClusterError
-from tools.deploy.rollout import blocking, has_figure, obstacles, unready, wait_for_answer
+from tools.deploy.rollout import (
+    apply,
+    blocking,
+    has_figure,
+    refusal,
+    unready,
+    unscaled,
+    wait,
+    wait_for_answer,
+    wait_for_figure,
+)
 
 
 def workload(kind: str, desired: int, **status: Any) -> dict[str, Any]:
@@ -65,69 +77,6 @@ def test_autoscaler_without_samples_has_no_figure(metrics: list[Any] | None, exp
     assert not has_figure({})
 
 
-def deployment(message: str) -> dict[str, Any]:
-    return workload("Deployment", 1, conditions=[{"type": "ReplicaFailure", "status": "True", "message": message}])
-
-
-def pod(**status: Any) -> dict[str, Any]:
-    return {"kind": "Pod", "metadata": {"name": "flask-1"}, "status": status}
-
-
-def container(**state: Any) -> dict[str, Any]:
-    return {"name": "flask", "state": state}
-
-
-def failed_create(name: str) -> dict[str, Any]:
-    message = f"create Pod {name}-0 failed: exceeded quota"
-    return {
-        "kind": "Event", "metadata": {}, "reason": "FailedCreate", "involvedObject": {"name": name}, "message": message
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("item", "expected"),
-    [
-        (deployment("pods are forbidden: exceeded quota"), "  flask: pods are forbidden: exceeded quota"),
-        (
-            pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]),
-            "  flask-1: 0/1 nodes are available",
-        ),
-        (
-            pod(containerStatuses=[container(waiting={"reason": "ImagePullBackOff", "message": "not found"})]),
-            "  flask-1/flask: ImagePullBackOff not found",
-        ),
-        (
-            pod(initContainerStatuses=[container(terminated={"reason": "OOMKilled"})]),
-            "  flask-1/flask: OOMKilled",
-        ),
-    ],
-)
-def test_obstacle_quotes_kubernetes(item: dict[str, Any], expected: str) -> None:
-    assert obstacles([item, item]) == [expected]
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        workload("Deployment", 1, conditions=[{"type": "Available", "status": "False", "message": "no pods"}]),
-        pod(conditions=[{"type": "PodScheduled", "status": "True"}]),
-        pod(containerStatuses=[container(waiting={"reason": "ContainerCreating"}), container(running={})]),
-        pod(initContainerStatuses=[container(terminated={"reason": "Completed"})]),
-        pod(phase="Failed", containerStatuses=[container(terminated={"reason": "Error"})]),
-    ],
-)
-def test_ordinary_start_has_no_obstacle(item: dict[str, Any]) -> None:
-    assert obstacles([item]) == []
-
-
-def test_refused_pod_of_a_statefulset_is_an_obstacle_while_it_is_missing() -> None:
-    assert obstacles([workload("StatefulSet", 1), failed_create("flask")]) == [
-        "  flask: create Pod flask-0 failed: exceeded quota"
-    ]
-    assert obstacles([workload("StatefulSet", 1, replicas=1), failed_create("flask")]) == []
-    assert obstacles([workload("StatefulSet", 1), failed_create("other")]) == []
-
-
 class Resetting(threading.Thread):
     """A server that resets its first connections, and answers the others with 404."""
 
@@ -180,3 +129,74 @@ def test_unready_pod_of_an_old_revision_blocks_its_statefulset(item: dict[str, A
     controller = workload("StatefulSet", 1, updateRevision="new")
     controller["spec"]["selector"] = {"matchLabels": {"app": "mongodb"}}
     assert blocking([controller, item]) == expected
+
+
+class Kubectl:
+    """A kubectl that prints the same objects each time, and fails as it does where a kind may not be listed."""
+
+    def __init__(self, directory: Path, *objects: dict[str, Any], errors: str = "", status: int = 0) -> None:
+        (directory / "objects.json").write_text(json.dumps({"items": objects}))
+        script = f"cat {directory}/objects.json; echo '{errors}' >&2; exit {status}"
+        self.command = ("bash", "-c", script, "kubectl")
+
+
+def quota_refusal() -> dict[str, Any]:
+    made = workload("Deployment", 1, conditions=[
+        {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: compute, requested: pods=1"}
+    ])  # fmt: skip
+    return made
+
+
+def test_reason_is_said_at_the_first_look_with_the_command_that_shows_more(tmp_path: Path) -> None:
+    quota = {"kind": "ResourceQuota", "metadata": {"name": "compute"}}
+    kubectl = Kubectl(tmp_path, quota_refusal(), workload("StatefulSet", 0), quota)
+    said: list[str] = []
+    with pytest.raises(ClusterError, match="exceeded quota: compute"):
+        wait(kubectl.command, said.append, limit=0)
+    reason, command = said[1].splitlines()
+    assert "exceeded quota: compute" in reason
+    assert command.endswith("--namespace flask-mongodb describe resourcequota compute")
+
+
+def test_kind_that_may_not_be_listed_only_costs_its_reasons(tmp_path: Path) -> None:
+    ready = {"observedGeneration": 3}
+    objects = (workload("Deployment", 0, **ready), workload("StatefulSet", 0, **ready))
+    forbidden = "Error from server (Forbidden): resourcequotas is forbidden"
+    wait(Kubectl(tmp_path, *objects, errors=forbidden, status=1).command, print, limit=0)
+    with pytest.raises(ClusterError, match="does not answer"):
+        wait(Kubectl(tmp_path, *objects, errors="Unable to connect", status=1).command, print, limit=0)
+
+
+def test_cluster_that_shows_no_workloads_is_not_ready(tmp_path: Path) -> None:
+    forbidden = "Error from server (Forbidden): deployments.apps is forbidden"
+    with pytest.raises(ClusterError, match="does not show"):
+        wait(Kubectl(tmp_path, workload("StatefulSet", 0), errors=forbidden, status=1).command, print, limit=0)
+
+
+def test_missing_figure_is_explained_by_the_autoscaler(tmp_path: Path) -> None:
+    condition = {"type": "ScalingActive", "status": "False", "reason": "Failed", "message": "no metrics returned"}
+    scaler = {"kind": "HorizontalPodAutoscaler", "status": {"conditions": [condition]}}
+    assert unscaled(scaler) == ["no metrics returned"]
+    assert unscaled({"status": {"conditions": [condition | {"type": "ScalingLimited"}]}}) == []
+    with pytest.raises(ClusterError, match="no metrics returned"):
+        wait_for_figure(Kubectl(tmp_path, scaler).command, print, limit=0)
+
+
+FORBIDDEN = 'The StatefulSet "mongodb" is invalid: spec: Forbidden: updates to statefulset spec for fields other than …'
+
+
+def test_larger_volume_is_refused_in_one_sentence_that_says_how_to_get_it() -> None:
+    text = refusal(("kubectl",), FORBIDDEN)
+    assert "\n" not in text
+    assert "kubectl --namespace flask-mongodb delete statefulset mongodb --cascade=orphan" in text
+    assert refusal(("kubectl",), "Service is invalid").endswith("Service is invalid")
+
+
+def test_refused_manifests_are_not_half_applied(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = f'echo "$*" >> {log}; case "$*" in *dry-run=server*) echo "$REFUSED" >&2; exit 1 ;; esac'
+    kubectl = ("env", f"REFUSED={FORBIDDEN}", "bash", "-c", script, "kubectl")
+    with pytest.raises(ClusterError, match=r"^Nothing was applied"):
+        apply(kubectl, "base", {}, [], tmp_path / "manifests")
+    applied = [line for line in log.read_text().splitlines() if line.startswith("apply")]
+    assert len(applied) == 1 and applied[0].endswith("--dry-run=server")

@@ -1,0 +1,73 @@
+"""The probe of mongod, run as the kubelet runs it, against a real mongod and against what only looks like one."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.cluster.instance import CHECKOUT
+from tools.local.mongod import Mongod, free_ports
+
+
+def probe(port: int, limit: float = 5.0) -> bool:
+    """Return whether the manifest's command succeeds within the limit, with another port."""
+    manifest = yaml.safe_load((CHECKOUT / "k8s/base/mongodb-statefulset.yaml").read_text())
+    mongod = next(each for each in manifest["spec"]["template"]["spec"]["containers"] if each["name"] == "mongod")
+    probes = [mongod[kind]["exec"]["command"] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert probes[0] == probes[1] == probes[2]
+    command = [word.replace("/27017", f"/{port}") for word in probes[0]]
+    assert command != probes[0]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=limit).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@pytest.fixture
+def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
+    """A new pod's mongod: a key file, no replica set, no users."""
+    with Mongod(tmp_path / "guarded", auth=True) as mongod:
+        yield mongod
+
+
+def test_mongod_that_answers_is_well(mongod: Mongod) -> None:
+    assert probe(mongod.port)
+
+
+def test_mongod_answers_without_a_password_and_before_its_replica_set_exists(guarded_mongod: Mongod) -> None:
+    assert probe(guarded_mongod.port)
+
+
+def test_stopped_mongod_is_not_well_though_its_port_is_open(own_mongod: Mongod) -> None:
+    assert own_mongod.pid is not None
+    os.kill(own_mongod.pid, signal.SIGSTOP)
+    try:
+        socket.create_connection(("127.0.0.1", own_mongod.port), timeout=5).close()
+        assert not probe(own_mongod.port, limit=1.0)
+    finally:
+        os.kill(own_mongod.pid, signal.SIGCONT)
+    assert probe(own_mongod.port)
+
+
+def test_closed_port_is_not_well() -> None:
+    assert not probe(free_ports(1)[0])
+
+
+def test_another_program_on_the_port_is_not_well() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(1024)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nok")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert not probe(listener.getsockname()[1])
+        thread.join()
