@@ -65,17 +65,19 @@ class ServiceConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SidecarConfig:
     """Settings of the sidecar that forms the replica set, beside each mongod."""
 
     replica_set: str  # name of the replica set
-    members: tuple[str, ...]  # host:port of each member, in the order of their ordinals
+    members: tuple[str, ...]  # host:port of each possible member, in the order of their ordinals
     ordinal: int  # name of the pod, which ends in the member's ordinal (mongodb-0); unset where there is one member
     port: int  # port of every mongod
     database: str  # database that the service may write and the dashboard may read
     users: Path  # directory of the mounted Secret with the users' names and passwords
     key_file: Path  # mongod's key file
+    scale_url: str = ""  # the StatefulSet's scale in the Kubernetes API: it says how many of the members are wanted
+    probe_port: int = 0  # port of /readyz and /leave, for the kubelet; 0 for none
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -90,6 +92,8 @@ class SidecarConfig:
             database=environ.get("MONGODB_DATABASE") or ServiceConfig.mongodb_database,
             users=Path(environ.get("USERS") or "/users"),
             key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
+            scale_url=environ.get("SCALE_URL") or cls.scale_url,
+            probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
         )
 
 
@@ -119,7 +123,7 @@ def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
         return tuple(member.strip() for member in listed.split(","))
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
     domain = environ.get("DOMAIN") or "flask-mongodb.svc.cluster.local"  # domain of the members' Services
-    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members
+    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members; with SCALE_URL, the most
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
 
 
