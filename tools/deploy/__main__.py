@@ -38,6 +38,7 @@ def up(options: argparse.Namespace) -> None:
     """Deploy: install, build, start the cluster, apply the manifests, wait until Ready, print the addresses."""
     say = _timed(options.since)
     where = target.named(options.cluster, options.name)
+    target.components()  # a mistake in them is found first
     where.check()
     secrets.ensure()
     # All packages first: the two builds run in parallel, and apt takes one process at a time.
@@ -160,7 +161,8 @@ def _apply(where: target.Target, say: target.Say) -> None:
     say("applying the manifests")
     patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in secrets.checksums().items()]
     patches.append(rollout.address_patch(service_url()))
-    rollout.apply(where.kubectl(), where.overlay, references, patches, where.directory / "manifests")
+    directory = where.directory / "manifests"
+    rollout.apply(where.kubectl(), where.overlay, target.components(), references, patches, directory)
 
 
 class _ParallelCommand:
