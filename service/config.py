@@ -8,6 +8,7 @@ variable, is the setting's description there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,26 @@ class SidecarConfig:
 
 
 @dataclass(frozen=True)
+class BackupConfig:
+    """Settings of backups and their restoration."""
+
+    mongodb_uri: str = field(repr=False)  # connection string, mongodb:// or mongodb+srv://
+    mongodb_database: str = ServiceConfig.mongodb_database  # database to back up or to restore into
+    collections: tuple[str, ...] = ("data",)  # collections of a backup: data,other
+    keep: int = 7  # backups that are kept: a new one removes the oldest of more
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read every variable. Raise ConfigError at the first invalid one."""
+        return cls(
+            mongodb_uri=_required(environ, "MONGODB_URI"),
+            mongodb_database=environ.get("MONGODB_DATABASE") or cls.mongodb_database,
+            collections=parsed(environ, "COLLECTIONS", _collections) or cls.collections,
+            keep=integer(environ, "KEEP", cls.keep, 1, 10_000),
+        )
+
+
+@dataclass(frozen=True)
 class CrashConfig:
     """Settings of the container that kills mongod on request."""
 
@@ -135,6 +156,15 @@ def _ordinal(pod: str) -> int:
     if not (ordinal.isascii() and ordinal.isdigit()):
         raise ConfigError(f"POD_NAME is {pod!r}: it must end in a StatefulSet ordinal, as mongodb-0 does.")
     return int(ordinal)
+
+
+def _collections(text: str) -> tuple[str, ...]:
+    """Return the names in a list. Raise ValueError: each is a file's name too."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
+            raise ValueError(f"{name!r} is not the name of a collection")
+    return names
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
