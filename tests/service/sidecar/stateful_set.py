@@ -27,6 +27,7 @@ from tools.local.mongod import Mongod, free_ports
 
 ROOT = Path(__file__).parents[3]
 SECRET = {f"{name}-password": f"{name}-hush-0123456789" for name in ("admin", "service", "dashboard")}
+KEY = "0123456789abcdef" * 4  # the members' own
 SECONDS = 180.0  # for anything, on a busy machine
 GRACE_SECONDS = 100.0
 WRITERS = 3
@@ -78,7 +79,7 @@ class Pod:
         }
         directory.mkdir()
         key = directory / "key"
-        key.write_text("0123456789abcdef" * 4)
+        key.write_text(KEY)
         key.chmod(0o400)
         self.mongod = Mongod(directory, ports[0], auth=True)
         self.sidecar: subprocess.Popen[bytes] | None = None

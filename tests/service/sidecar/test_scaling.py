@@ -11,18 +11,19 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
-from tests.service.sidecar.stateful_set import Ledger, Pod, StatefulSet, lost, scaled, wait_until
+from tests.service.sidecar.stateful_set import KEY, Ledger, Pod, StatefulSet, lost, scaled, wait_until
 from tools.local.mongod import Mongod
 
 pytestmark = pytest.mark.mongod
 
 STEPS = {"added member", "gave vote", "removed member", "stepping down", "settled"}
-SLOW_SYNC = ("--setParameter", "collectionClonerBatchSize=1")
-MANY = 20_000  # documents, for an initial sync of seconds
+SYNC_POINT = "initialSyncHangBeforeFinish"  # of MongoDB's own tests: an initial sync waits there
 
 
 def test_scaling_to_three_and_back_to_one_loses_and_fails_nothing(tmp_path: Path) -> None:
@@ -163,16 +164,19 @@ def test_members_stay_while_the_scale_cannot_be_read(tmp_path: Path) -> None:
 def test_wiped_member_has_no_vote_until_it_has_the_data_again(tmp_path: Path) -> None:
     with scaled(tmp_path / "set", 3) as stateful_set:
         prefer(stateful_set, 0)
-        with stateful_set.client("service") as client:
-            client.flask_db.data.insert_many({"_id": f"filling {number}"} for number in range(MANY))
         pod = stateful_set.pods[1]
         with Ledger(stateful_set) as ledger:
             wipe(pod)
-            pod.mongod = SlowMongod(pod.mongod.directory, pod.mongod.port, auth=True)
+            pod.mongod = SyncingMongod(pod.mongod.directory, pod.mongod.port, auth=True)
             pod.mongod.start()
+            pod.start_sidecar()
             wait_until(lambda: stateful_set.votes() == [1, 0, 1])
             assert not pod.is_ready()
-            pod.start_sidecar()
+            with MongoClient[dict[str, Any]](
+                "127.0.0.1", pod.mongod.port, directConnection=True, username="__system", password=KEY,
+                authSource="local", authMechanism="SCRAM-SHA-256",
+            ) as client:  # fmt: skip
+                client.admin.command("configureFailPoint", SYNC_POINT, mode="off")
             wait_until(lambda: stateful_set.votes() == [1, 1, 1])
             assert pod.is_ready()
         assert not ledger.failures and not lost(ledger, stateful_set)
@@ -200,11 +204,12 @@ def test_wiped_first_member_makes_no_new_set_even_if_no_other_member_answers(tmp
         assert not lost(ledger, stateful_set)
 
 
-class SlowMongod(Mongod):
-    """A mongod whose initial sync takes seconds."""
+class SyncingMongod(Mongod):
+    """A mongod whose initial sync waits before its end."""
 
     def _command(self) -> list[str]:
-        return [*super()._command(), *SLOW_SYNC]
+        waits = ("enableTestCommands=1", f'failpoint.{SYNC_POINT}={{"mode":"alwaysOn"}}')
+        return [*super()._command(), *(part for each in waits for part in ("--setParameter", each))]
 
 
 def wipe(pod: Pod) -> None:
