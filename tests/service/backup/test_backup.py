@@ -19,6 +19,7 @@ from service.backup import archive
 from service.backup.__main__ import main
 from service.backup.archive import BackupError, Manifest, Writer
 from service.backup.database import Database
+from tests.service.sidecar.stateful_set import SECRET, scaled
 from tools.local.mongod import Mongod
 
 COLLECTIONS = ("data", "other")
@@ -284,6 +285,24 @@ def test_unreachable_mongodb_is_one_line(
     with pytest.raises(SystemExit, match=r"^backup: [^\n]+$"):
         main(["create", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_deployments_users_may_back_up_and_restore(environment: Callable[..., None], tmp_path: Path) -> None:
+    """The dashboard's user reads, the service's writes: neither needs more for it."""
+    with scaled(tmp_path / "set", 1) as stateful_set:
+        mongodb = f"127.0.0.1:{stateful_set.pods[0].mongod.port}/?directConnection=true&authSource=admin"
+        with stateful_set.client("service") as service:
+            service.flask_db.data.insert_one({"_id": 1})
+            reader = f"mongodb://dashboard:{SECRET['dashboard-password']}@{mongodb}"
+            environment(MONGODB_URI=reader, MONGODB_DATABASE="flask_db", COLLECTIONS="data,proofs")
+            main(["create", str(tmp_path / "backups")])
+            with pytest.raises(SystemExit, match="not authorized"):
+                main(["restore", "--replace", str(tmp_path / "backups")])
+            service.flask_db.data.update_one({"_id": 1}, {"$set": {"later": True}})
+            writer = f"mongodb://service:{SECRET['service-password']}@{mongodb}"
+            environment(MONGODB_URI=writer, MONGODB_DATABASE="flask_db")
+            main(["restore", "--replace", str(tmp_path / "backups")])
+            assert list(service.flask_db.data.find()) == [{"_id": 1}]
 
 
 def snapshot(client: MongoClient[dict[str, Any]], manifest: Manifest) -> Contents:

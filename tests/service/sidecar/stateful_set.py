@@ -271,6 +271,7 @@ def scaled(directory: Path, count: int) -> Iterator[StatefulSet]:
     directory.mkdir(exist_ok=True)
     with StatefulSet(directory) as made:
         made.scale(count)
+        wait_until(lambda: "settled" in made.pods[0].events())  # it has made the users
         wait_until(lambda: made.votes() == [1] * count)
         yield made
 
