@@ -63,8 +63,8 @@ def report(result: BackupResult) -> str:
     return "\n".join([
         *rows, "",
         f"{result.documents:,} documents, {result.bytes / 1e6:.0f} MB of BSON, {result.packed / 1e6:.0f} MB as a "
-        f"backup. {result.writes:,} documents were written while it was made. The restoration checks the backup first, and "
-        "compares the database with it at the end. `mongodump` was not at hand.",
+        f"backup. {result.writes:,} documents were written while it was made. The restoration checks the backup, and "
+        "compares the database with it at its end. `mongodump` was not at hand.",
     ])  # fmt: skip
 
 

@@ -76,12 +76,15 @@ def rotate(options: argparse.Namespace) -> None:
     if secrets.is_rotating():
         say("continuing the rotation that was begun before")
     else:
-        secrets.begin_rotation()
+        single = "components/ha" not in target.components()
+        secrets.begin_rotation(key_file=single)
+        if not single:
+            say("the key that the MongoDB members share is kept: they are replaced one after another")
     up(options)
     secrets.end_rotation()
     _apply(where, say)
     rotation.wait_until_dropped(where.kubectl(), secrets.retired_users(), say)
-    say("all passwords, keys and tokens are new; the former ones are invalid")
+    say("all is new, and what was replaced is invalid")
 
 
 def login(_options: argparse.Namespace) -> None:
