@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import churn, load, page, service, viewers, weight
+from bench import backup, churn, load, page, service, viewers, weight
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Any]] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[str, Any]] = {
     "weight": ("What the page weighs", weight),
     "load": ("A fixed rate", load),
     "service": ("The data service", service),
+    "backup": ("Backups", backup),
 }
 
 

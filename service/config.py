@@ -8,6 +8,7 @@ variable, is the setting's description there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,17 +65,19 @@ class ServiceConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SidecarConfig:
     """Settings of the sidecar that forms the replica set, beside each mongod."""
 
     replica_set: str  # name of the replica set
-    members: tuple[str, ...]  # host:port of each member, in the order of their ordinals
+    members: tuple[str, ...]  # host:port of each possible member, in the order of their ordinals
     ordinal: int  # name of the pod, which ends in the member's ordinal (mongodb-0); unset where there is one member
     port: int  # port of every mongod
     database: str  # database that the service may write and the dashboard may read
     users: Path  # directory of the mounted Secret with the users' names and passwords
     key_file: Path  # mongod's key file
+    scale_url: str = ""  # the StatefulSet's scale in the Kubernetes API: it says how many of the members are wanted
+    probe_port: int = 0  # port of /readyz and /leave, for the kubelet; 0 for none
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -89,6 +92,28 @@ class SidecarConfig:
             database=environ.get("MONGODB_DATABASE") or ServiceConfig.mongodb_database,
             users=Path(environ.get("USERS") or "/users"),
             key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
+            scale_url=environ.get("SCALE_URL") or cls.scale_url,
+            probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
+        )
+
+
+@dataclass(frozen=True)
+class BackupConfig:
+    """Settings of backups and their restoration."""
+
+    mongodb_uri: str = field(repr=False)  # connection string, mongodb:// or mongodb+srv://
+    mongodb_database: str = ServiceConfig.mongodb_database  # database to back up or to restore into
+    collections: tuple[str, ...] = ("data",)  # collections of a backup: data,other
+    keep: int = 7  # backups that are kept: a new one removes the oldest of more
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read every variable. Raise ConfigError at the first invalid one."""
+        return cls(
+            mongodb_uri=_required(environ, "MONGODB_URI"),
+            mongodb_database=environ.get("MONGODB_DATABASE") or cls.mongodb_database,
+            collections=parsed(environ, "COLLECTIONS", _collections) or cls.collections,
+            keep=integer(environ, "KEEP", cls.keep, 1, 10_000),
         )
 
 
@@ -128,7 +153,7 @@ def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:
     stateful_set = environ.get("STATEFULSET") or "mongodb"  # name of the StatefulSet
     given = environ.get("DOMAIN")  # domain of the members' Services; unset: that of the pod's DNS search path
     domain = given or _search_domain(RESOLVER) or DOMAIN
-    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members
+    replicas = integer(environ, "REPLICAS", 1, 1, 50)  # number of members; with SCALE_URL, the most
     return tuple(f"{stateful_set}-{ordinal}.{domain}:{port}" for ordinal in range(replicas))
 
 
@@ -147,6 +172,15 @@ def _ordinal(pod: str) -> int:
     if not (ordinal.isascii() and ordinal.isdigit()):
         raise ConfigError(f"POD_NAME is {pod!r}: it must end in a StatefulSet ordinal, as mongodb-0 does.")
     return int(ordinal)
+
+
+def _collections(text: str) -> tuple[str, ...]:
+    """Return the names in a list. Raise ValueError: each is a file's name too."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
+            raise ValueError(f"{name!r} is not the name of a collection")
+    return names
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

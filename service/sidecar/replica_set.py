@@ -6,10 +6,12 @@ A loop compares mongod's state with the wanted one, whatever it finds, and does 
     removed             mongod did not find itself in its stored configuration (its name did not resolve when it
                         started, or was another): the configuration is applied again
     primary             roles, users and passwords are made as they should be; a single member with another name is
-                        renamed; missing members are added, one a turn
+                        renamed; members are added, given their vote and removed, one a turn (membership.py)
     any other state     nothing: the primary's sidecar acts
 
-It never removes a member, and never initiates a set where another member has one already.
+How many members are wanted is fixed, or read from the StatefulSet's scale (scale.py). While it cannot be read, no
+member is changed. A set is never initiated where another member has one already. Of several sidecars that take
+themselves for the primary's, MongoDB takes one's change: each names the version that it follows, and needs a majority.
 
 The sidecar connects as the member itself, with the key file that the members share. A new mongod without users, and
 one whose passwords all changed, are therefore no special cases.
@@ -17,6 +19,7 @@ one whose passwords all changed, are therefore no special cases.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
@@ -27,6 +30,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from service import logs
 from service.config import SidecarConfig
+from service.sidecar import membership
+from service.sidecar.membership import Reconfiguration, StepDown, Waiting
+from service.sidecar.probes import Probes, ProbeServer
+from service.sidecar.scale import Replicas, Scale, Unreadable
 from service.sidecar.users import ROLES_DATABASE, MissingSecret, Privilege, User, Users, privileges, read_users
 from webserver.environment import ConfigError
 
@@ -36,13 +43,12 @@ BUSY_SECONDS = 0.5  # between turns while something is left to do
 IDLE_SECONDS = 3.0
 TIMEOUT_MS = 1000  # to connect; mongod is in the same pod
 ANSWER_MS = 10_000  # initiation and new users wait for the disk
+COMMIT_MS = 8000  # for a majority to have a new configuration; below ANSWER_MS
+CATCH_UP_SECONDS = 5  # for a successor to have the primary's last writes; below ANSWER_MS
+STEPPED_DOWN_SECONDS = 30  # in which a member that is to go is not elected again
 
 AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
-
-
-class Waiting(Exception):
-    """Nothing can be done before another event, which the message names."""
 
 
 class Sidecar:
@@ -51,7 +57,9 @@ class Sidecar:
     def __init__(self, config: SidecarConfig) -> None:
         self._config = config
         self._anyone = self._connect()
+        self._scale = Scale(config.scale_url) if config.scale_url else None
         self._settled: object = None  # the state in which nothing was left to do
+        self._accounts: object = None  # the state in which roles and users were made
         self._wait = ""  # the reason that was logged last
 
     def run(self) -> NoReturn:
@@ -59,7 +67,7 @@ class Sidecar:
         while True:
             try:
                 settled = self.turn()
-            except (Waiting, MissingSecret) as reason:
+            except (Waiting, MissingSecret, Unreadable) as reason:
                 settled = self._waits(str(reason))
             except PyMongoError as error:
                 settled = self._waits(f"{type(error).__name__}: {str(error).partition(',')[0]}")
@@ -70,29 +78,41 @@ class Sidecar:
         users = read_users(self._config.users)
         hello = self._anyone.admin.command("hello")
         if "setName" not in hello:
-            self._settled = None
+            self._settled = self._accounts = None
             self._form()
             return False
-        state = (hello["topologyVersion"]["processId"], hello["setVersion"], hello["isWritablePrimary"], users)
-        if state == self._settled:
-            return True
-        if hello["isWritablePrimary"]:
-            with self._member() as member:
-                self._put_roles(member)
-                self._put_users(member, users)
-                if self._change_members(member):
-                    return False
+        primary = hello["isWritablePrimary"]
+        if primary:
+            self._put_accounts(hello["topologyVersion"]["processId"], users)
         elif hello.get("primary") in (None, hello.get("me")):  # a new primary names itself before it takes writes
             raise Waiting("there is no primary that takes writes yet")
-        self._settled, self._wait = state, ""
-        logs.write("settled", primary=hello["isWritablePrimary"], members=len(hello["hosts"]))
+        state = (hello["topologyVersion"]["processId"], hello["setVersion"], primary, users)
+        if primary and (self._scale or state != self._settled) and self._change_members(hello["me"]):
+            return False
+        if state != self._settled:
+            self._settled, self._wait = state, ""
+            logs.write("settled", primary=primary, members=len(hello["hosts"] + hello.get("passives", [])))
         return True
+
+    def hello(self) -> dict[str, Any] | None:
+        """Return mongod's answer to anyone; None if it does not answer."""
+        try:
+            return self._anyone.admin.command("hello")
+        except PyMongoError:
+            return None
+
+    def replicas(self) -> Replicas:
+        """Return the wanted and the existing members. Raise Unreadable."""
+        if self._scale is None:
+            return Replicas(len(self._config.members), 1)
+        return self._scale.read()
 
     def _form(self) -> None:
         """Initiate the set on a mongod without data. With data, mongod was removed from its set: restore it."""
         if self._config.ordinal > 0:
             raise Waiting("the primary has not added this member yet")
-        if self._exists_elsewhere():
+        # The StatefulSet makes its other pods after this one was Ready, so that there is a set, reachable or not.
+        if self.replicas().existing > 1 or self._exists_elsewhere():
             raise Waiting("another member has the replica set, and has not added this one yet")
         host = self._config.members[0]
         with self._member() as member:
@@ -122,15 +142,27 @@ class Sidecar:
         """Apply the stored configuration again, so that mongod looks for itself in it once more.
 
         Only for a single member, by force, since nobody can disagree. Several members do this by their heartbeats.
+        A single member that may have had others is not forced: its configuration may be an old one. mongod ends and is
+        started again, and looks for itself then.
         """
         config = member.admin.command("replSetGetConfig")["config"]
         if len(config["members"]) != 1:
             raise Waiting("the other members have not taken this one back yet")
+        if self._scale:
+            logs.write("ended mongod", reason="it does not find itself in its configuration")
+            member.admin.command("shutdown")
         was = config["members"][0]["host"]
         config["members"][0]["host"] = host
         config["version"] += 1
         member.admin.command("replSetReconfig", config, force=True)
         logs.write("restored", member=host, was=was)
+
+    def _put_accounts(self, process: object, users: Users) -> None:
+        """Make roles and users, once for each process that is primary and each change of the Secret."""
+        if (state := (process, users)) != self._accounts:
+            self._put_roles(self._own)
+            self._put_users(self._own, users)
+            self._accounts = state
 
     def _put_roles(self, member: Client) -> None:
         """Create the programs' roles, and give each its privileges."""
@@ -159,27 +191,46 @@ class Sidecar:
             member[ROLES_DATABASE].command("dropUser", name)
             logs.write("dropped user", user=name)
 
-    def _change_members(self, member: Client) -> bool:
-        """Rename a single member or add the first missing one. Return False if nothing is to do.
+    def _change_members(self, me: str) -> bool:
+        """Make the next change of the members. Return False if nothing is to do. Raise Waiting."""
+        answer = self._own.admin.command("replSetGetConfig", commitmentStatus=True)
+        config, wanted = answer["config"], self._config.members[: self.replicas().wanted]
+        if not answer["commitmentStatus"]:
+            raise Waiting("a majority does not have the last configuration yet")
+        hosts = [each["host"] for each in config["members"]]
+        if len(hosts) == 1 and hosts[0] not in self._config.members:
+            host = self._config.members[self._config.ordinal]
+            self._reconfigure(Reconfiguration(_renamed(config, host), "renamed member", host))
+            return True
+        reachable = frozenset(each for each in wanted if each not in hosts and self._answers(each))
+        status = self._own.admin.command("replSetGetStatus")
+        change = membership.next_change(config, membership.states(status), wanted, me, reachable)
+        if isinstance(change, Reconfiguration):
+            self._reconfigure(change)
+        elif isinstance(change, StepDown):
+            logs.write("stepping down", member=me)
+            self._own.admin.command(
+                "replSetStepDown", STEPPED_DOWN_SECONDS, secondaryCatchUpPeriodSecs=CATCH_UP_SECONDS
+            )
+        return change is not None
 
-        MongoDB takes one change at a time. A member that was installed under an earlier name keeps its data.
-        """
-        config = member.admin.command("replSetGetConfig")["config"]
-        there = [each["host"] for each in config["members"]]
-        missing = [each for each in self._config.members if each not in there]
-        if not missing:
+    def _reconfigure(self, change: Reconfiguration) -> None:
+        """Apply it, and wait until a majority has it. MongoDB refuses it if another change came first."""
+        self._own.admin.command("replSetReconfig", change.config, maxTimeMS=COMMIT_MS)
+        logs.write(change.what, member=change.member)
+
+    def _answers(self, host: str) -> bool:
+        """Return whether a missing member answers, and has no set yet or left this one before."""
+        try:
+            with self._connect(host) as other:
+                return "setName" not in other.admin.command("hello")
+        except PyMongoError:
             return False
-        if len(there) == 1 and there[0] not in self._config.members:
-            config["members"][0]["host"] = self._config.members[self._config.ordinal]
-            done = "renamed member"
-        else:
-            number = max(each["_id"] for each in config["members"]) + 1
-            config["members"].append({"_id": number, "host": missing[0]})
-            done = "added member"
-        config["version"] += 1
-        member.admin.command("replSetReconfig", config)
-        logs.write(done, member=config["members"][-1]["host"])
-        return True
+
+    @functools.cached_property
+    def _own(self) -> Client:
+        """The connection to mongod as the member itself."""
+        return self._member()
 
     def _member(self) -> Client:
         """Return a connection with the members' own identity, whose password is the key file."""
@@ -219,6 +270,12 @@ class Sidecar:
         return False
 
 
+def _renamed(config: dict[str, Any], host: str) -> dict[str, Any]:
+    """Return a single member's configuration under another name: it was installed under an earlier one."""
+    (member,) = config["members"]
+    return config | {"version": config["version"] + 1, "members": [member | {"host": host}]}
+
+
 def _same(some: list[Privilege], others: list[Privilege]) -> bool:
     def ordered(privileges: list[Privilege]) -> list[str]:
         return sorted(f"{sorted(each['resource'].items())} {sorted(each['actions'])}" for each in privileges)
@@ -234,4 +291,7 @@ def main() -> None:
         read_users(config.users)
     except (ConfigError, MissingSecret) as error:
         raise SystemExit(f"sidecar: {error}") from None
-    Sidecar(config).run()
+    sidecar = Sidecar(config)
+    if config.probe_port:
+        ProbeServer(config.probe_port, Probes(sidecar.hello, sidecar.replicas, config.ordinal)).start()
+    sidecar.run()

@@ -11,13 +11,16 @@ import pytest
 
 from dashboard.prove import ABORT_SECONDS
 from dashboard.runs.demos.registry import DEMOS
-from tests.k8s.manifests import Json, containers, kubectl, parse, pods
+from service.sidecar.probes import LEAVE_SECONDS
+from tests.k8s.manifests import Json, containers, kubectl, parse, pod_labels, pods
 from tools.cluster.binary import KUBERNETES
 from tools.deploy import rollout
 
 pytestmark = pytest.mark.kubectl
 
 WITHOUT_CPU_LIMIT = {"Deployment/dashboard/dashboard"}
+MONGOD_ENDS_SECONDS = 25  # a primary lets a successor be elected for 15 s, and writes its journal
+APP = "app.kubernetes.io/name"
 # Kinds that a cluster knows only from the Prometheus operator and from a Gateway's controller.
 FOREIGN = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
 SERVERS = {"Deployment/flask/flask", "Deployment/dashboard/dashboard", "StatefulSet/mongodb/mongod"}
@@ -72,12 +75,59 @@ def test_pods_that_are_not_ready_never_hold_up_a_drain(objects: list[Json]) -> N
     assert {each["spec"].get("unhealthyPodEvictionPolicy") for each in budgets} == {"AlwaysAllow"}
 
 
+def test_variables_name_only_variables_that_come_before_them(objects: list[Json]) -> None:
+    references = 0
+    for name, container in containers(objects):
+        known = set()
+        for variable in container.get("env", []):
+            named = set(re.findall(r"\$\((\w+)\)", variable.get("value", "")))
+            assert named <= known, (name, variable)
+            references += len(named)
+            known.add(variable["name"])
+    assert references > 5
+
+
 def test_only_pods_whose_account_has_a_role_get_a_token(objects: list[Json]) -> None:
     with_role = {subject["name"] for binding in of_kind(objects, "RoleBinding") for subject in binding["subjects"]}
-    assert with_role == {"dashboard"}
+    assert {"dashboard"} <= with_role <= {"dashboard", "mongodb"}
     for name, pod in pods(objects):
-        used = pod.get("serviceAccountName") in with_role
-        assert pod.get("automountServiceAccountToken", True) is used, name
+        sources = [source for volume in pod["volumes"] for source in volume.get("projected", {}).get("sources", [])]
+        has_token = pod.get("automountServiceAccountToken", True) or any("serviceAccountToken" in s for s in sources)
+        assert has_token is (pod.get("serviceAccountName") in with_role), name
+
+
+def test_sidecar_alone_has_the_token_that_reads_the_scale_and_nothing_else(objects: list[Json]) -> None:
+    roles = [each for each in of_kind(objects, "Role") if each["metadata"]["name"] == "mongodb"]
+    for role in roles:
+        assert role["rules"] == [{
+            "apiGroups": ["apps"], "resources": ["statefulsets/scale"], "resourceNames": ["mongodb"], "verbs": ["get"],
+        }]  # fmt: skip
+        mounts = {name: [each["name"] for each in found["volumeMounts"]] for name, found in containers(objects)}
+        with_token = {name for name, volumes in mounts.items() if "token" in volumes}
+        assert with_token == {"StatefulSet/mongodb/sidecar"}
+
+
+def test_members_have_a_service_each_and_as_many_seeds_as_there_are(objects: list[Json]) -> None:
+    (stateful_set,) = of_kind(objects, "StatefulSet")
+    members = [f"mongodb-{ordinal}" for ordinal in range(stateful_set["spec"]["replicas"])]
+    selected = {
+        each["spec"]["selector"].get("statefulset.kubernetes.io/pod-name") for each in of_kind(objects, "Service")
+    }
+    assert selected - {None} == {*members}
+    env = {name: container.get("env", []) for name, container in containers(objects)}
+    assert {"name": "REPLICAS", "value": str(len(members))} in env["StatefulSet/mongodb/sidecar"]
+    seeds = ",".join(f"{each}:27017" for each in members) if len(members) > 1 else "mongodb:27017"
+    for name in ("Deployment/flask/flask", "Deployment/dashboard/dashboard"):
+        (uri,) = (variable["value"] for variable in env[name] if variable["name"] == "MONGODB_URI")
+        assert uri.startswith(f"mongodb://$(MONGODB_USER):$(MONGODB_PASSWORD)@{seeds}/?replicaSet=rs0"), uri
+
+
+def test_members_that_come_and_go_may_take_their_time_to_leave(objects: list[Json]) -> None:
+    (pod,) = (pod for name, pod in pods(objects) if name == "StatefulSet/mongodb")
+    hooks = [each["lifecycle"]["preStop"]["httpGet"]["path"] for each in pod["containers"] if "lifecycle" in each]
+    if hooks:
+        assert hooks == ["/leave", "/leave"]
+        assert pod["terminationGracePeriodSeconds"] >= LEAVE_SECONDS + MONGOD_ENDS_SECONDS
 
 
 def test_programs_of_a_cronjob_are_bounded_and_never_repeated(objects: list[Json]) -> None:
@@ -86,18 +136,23 @@ def test_programs_of_a_cronjob_are_bounded_and_never_repeated(objects: list[Json
         assert (spec["concurrencyPolicy"], job["backoffLimit"]) == ("Forbid", 0)
         assert job["template"]["spec"]["restartPolicy"] == "Never"
         assert spec["startingDeadlineSeconds"] < 86_400
-        assert job["activeDeadlineSeconds"] > sum(demo.limits["deadline"] for demo in DEMOS.values()) + ABORT_SECONDS
-        assert job["template"]["spec"]["terminationGracePeriodSeconds"] > ABORT_SECONDS
+        assert job["activeDeadlineSeconds"] <= 7200
+        if each["metadata"]["name"] == "prove":
+            deadlines = sum(demo.limits["deadline"] for demo in DEMOS.values())
+            assert job["activeDeadlineSeconds"] > deadlines + ABORT_SECONDS
+            assert job["template"]["spec"]["terminationGracePeriodSeconds"] > ABORT_SECONDS
         assert {spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]} <= {1, 2, 3}
 
 
-def test_every_pod_has_a_policy_and_the_nightly_one_reaches_the_dashboard_only(objects: list[Json]) -> None:
+def test_every_pod_has_a_policy_and_those_of_a_cronjob_reach_one_program_only(objects: list[Json]) -> None:
     policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(objects, "NetworkPolicy")}
-    assert {name.partition("/")[2] for name, _ in pods(objects)} <= policies.keys()
-    if of_kind(objects, "CronJob"):
-        (arrow,) = policies["prove"]["egress"]
-        assert arrow["to"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "dashboard"}}}]
-        assert policies["prove"].get("ingress") is None and "Ingress" in policies["prove"]["policyTypes"]
+    selected = {each["podSelector"].get("matchLabels", {}).get(APP) for each in policies.values()}
+    assert {labels[APP] for labels in pod_labels(objects)} <= selected
+    for name, program in (("prove", "dashboard"), ("backup", "mongodb")):
+        if policy := policies.get(name):
+            (arrow,) = policy["egress"]
+            assert arrow["to"] == [{"podSelector": {"matchLabels": {APP: program}}}]
+            assert policy.get("ingress") is None and "Ingress" in policy["policyTypes"]
 
 
 def test_servers_have_all_probes(objects: list[Json]) -> None:

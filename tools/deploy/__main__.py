@@ -38,6 +38,7 @@ def up(options: argparse.Namespace) -> None:
     """Deploy: install, build, start the cluster, apply the manifests, wait until Ready, print the addresses."""
     say = _timed(options.since)
     where = target.named(options.cluster, options.name)
+    target.components()  # a mistake in them is found first
     where.check()
     secrets.ensure()
     # All packages first: the two builds run in parallel, and apt takes one process at a time.
@@ -76,12 +77,15 @@ def rotate(options: argparse.Namespace) -> None:
     if secrets.is_rotating():
         say("continuing the rotation that was begun before")
     else:
-        secrets.begin_rotation()
+        single = "components/ha" not in target.components()
+        secrets.begin_rotation(key_file=single)
+        if not single:
+            say("the key that the MongoDB members share is kept: they are replaced one after another")
     up(options)
     secrets.end_rotation()
     _apply(where, say)
     rotation.wait_until_dropped(where.kubectl(), secrets.retired_users(), say)
-    say("all passwords, keys and tokens are new; the former ones are invalid")
+    say("all is new, and what was replaced is invalid")
 
 
 def login(options: argparse.Namespace) -> None:
@@ -166,7 +170,8 @@ def _apply(where: target.Target, say: target.Say) -> None:
     say("applying the manifests")
     patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in secrets.checksums().items()]
     patches.append(rollout.address_patch(service_url()))
-    rollout.apply(where.kubectl(), where.overlay, references, patches, where.directory / "manifests")
+    directory = where.directory / "manifests"
+    rollout.apply(where.kubectl(), where.overlay, target.components(), references, patches, directory)
 
 
 class _ParallelCommand:

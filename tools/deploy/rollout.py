@@ -36,14 +36,22 @@ def namespace() -> str:
 
 
 def apply(
-    kubectl: tuple[str, ...], overlay: str, images: dict[str, str], patches: list[Patch], directory: Path
+    kubectl: tuple[str, ...],
+    overlay: str,
+    components: list[str],
+    images: dict[str, str],
+    patches: list[Patch],
+    directory: Path,
 ) -> None:
-    """Apply an overlay. `images` is {name in the manifests: reference}; `directory` gets the kustomization for it."""
+    """Apply an overlay with components, all below k8s/. `images` is {name in the manifests: reference}.
+
+    `directory` gets the kustomization for it.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    base = os.path.relpath(CHECKOUT / "k8s" / overlay, directory.resolve())
+    base, *parts = (os.path.relpath(CHECKOUT / "k8s" / each, directory.resolve()) for each in [overlay, *components])
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
-        "namespace": namespace(),
+        "components": parts, "namespace": namespace(),
         "images": [_image(name, reference) for name, reference in images.items()],
         "patches": patches,
     }))  # fmt: skip
@@ -128,7 +136,7 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
     while True:
         objects = _get(kubectl, KINDS)
         for name in blocking(objects):
-            say(f"replacing {name}: it is of an earlier revision and not Ready")
+            say(f"replacing {name}: it is of an earlier revision and holds up the later one")
             _succeeds(*kubectl, "--namespace", namespace(), "delete", "pod", name)
         if not {item["kind"] for item in objects} >= set(WORKLOADS):
             raise ClusterError(f"The cluster does not show its workloads: {_shown(kubectl, 'get all')}")
@@ -207,9 +215,10 @@ def unready(item: dict[str, Any]) -> str | None:
 
 
 def blocking(objects: list[dict[str, Any]]) -> list[str]:
-    """Return a StatefulSet's pods that are of an old revision and not Ready. Pure.
+    """Return a StatefulSet's pods that are of an old revision and hold up the later one. Pure.
 
-    The controller waits for a pod to become Ready before it replaces it, and a pod of a broken template never is.
+    The controller waits for a pod to become Ready before it replaces it, and a pod of a broken template never is. It
+    also waits for new members before it replaces the first one, which must take them in and knows of one member only.
     """
     names = []
     pods = [item for item in objects if item["kind"] == "Pod" and "deletionTimestamp" not in item["metadata"]]
@@ -218,9 +227,16 @@ def blocking(objects: list[dict[str, Any]]) -> list[str]:
             labels = pod["metadata"].get("labels") or {}
             old = labels.get("controller-revision-hash") != item.get("status", {}).get("updateRevision")
             ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-            if item["spec"]["selector"]["matchLabels"].items() <= labels.items() and old and not ready:
+            alone = _reads_scale(item["spec"].get("template", {})) and not _reads_scale(pod)
+            if item["spec"]["selector"]["matchLabels"].items() <= labels.items() and old and (alone or not ready):
                 names.append(pod["metadata"]["name"])
     return names
+
+
+def _reads_scale(pod: dict[str, Any]) -> bool:
+    """Return whether a pod or a template has a sidecar that adds and removes members."""
+    containers = pod.get("spec", {}).get("containers", [])
+    return any(variable["name"] == "SCALE_URL" for each in containers for variable in each.get("env", []))
 
 
 def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:

@@ -46,12 +46,15 @@ def is_rotating(manifests: Path = MANIFESTS) -> bool:
     return any(key.startswith(PREVIOUS) for key in _read(manifests / USERS))
 
 
-def begin_rotation(manifests: Path = MANIFESTS) -> None:
+def begin_rotation(manifests: Path = MANIFESTS, *, key_file: bool = True) -> None:
     """Replace every value, and remember the previous MongoDB users, which stay valid until `end_rotation`.
+
+    Without `key_file` the MongoDB members' key stays: members that are replaced one after another must share it.
 
     An interrupted call can be repeated: the file of the users, which shows that it was completed, comes last.
     """
-    write_private(manifests / KEY_FILE, _new_key_file())
+    if key_file:
+        write_private(manifests / KEY_FILE, _new_key_file())
     for place, keys in RANDOM.items():
         values = _read(manifests / place) | {key: secrets.token_hex(24) for key in keys}
         if place == USERS:

@@ -81,6 +81,16 @@ def dashboard_port() -> int:
     return port("DASHBOARD_PORT", 8080)
 
 
+def components() -> list[str]:
+    """Return the kustomize components that COMPONENTS names, as paths below k8s/. Raise ClusterError."""
+    names = os.environ.get("COMPONENTS", "").replace(",", " ").split()
+    known = sorted(each.name for each in (CHECKOUT / "k8s" / "components").iterdir())
+    for name in names:
+        if name not in known:
+            raise ClusterError(f"COMPONENTS={name} is not known: use some of {', '.join(known)}.")
+    return [f"components/{name}" for name in names]
+
+
 class Embedded:
     """The embedded cluster of tools.cluster, on this machine."""
 

@@ -53,6 +53,7 @@ PROGRAMS = (
         "gunicorn --config python:service.server.settings", "service.config", "ServiceConfig", "from_environment"
     ),
     ConfiguredProgram("python -m service.sidecar", "service.config", "SidecarConfig", "from_environment"),
+    ConfiguredProgram("python -m service.backup", "service.config", "BackupConfig", "from_environment"),
     ConfiguredProgram("python -m service.sidecar.crash", "service.config", "CrashConfig", "from_environment"),
     ConfiguredProgram("gunicorn --config dashboard/gunicorn.conf.py", "dashboard.config", "DashboardConfig", "read"),
 )

@@ -23,10 +23,12 @@ LEAST_RATE = RATE / 2  # the minimum on a busy machine
 class FixedRateWriters:
     """Threads that post documents at a fixed rate, and catch up after an outage. No request is repeated."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rate: float = RATE) -> None:
         self.responses: list[tuple[int, str]] = []  # status and payload
         self.failures: list[str] = []
+        self.longest = 0.0  # seconds, of a write
         self._url = url
+        self._period = WRITERS / rate
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._write, args=[number]) for number in range(WRITERS)]
         self._began = time.monotonic()
@@ -49,17 +51,18 @@ class FixedRateWriters:
 
     def _write(self, number: int) -> None:
         http = urllib3.PoolManager(timeout=60, retries=False)
-        due = self._began + number / RATE
+        due = self._began + number * self._period / WRITERS
         count = 0
         while not self._stop.wait(max(due - time.monotonic(), 0)):
-            payload = f"{number}-{count}"
+            payload, sent = f"{number}-{count}", time.monotonic()
             try:
                 response = http.request("POST", self._url, json={"rolling": payload})
                 self.responses.append((response.status, payload))
             except urllib3.exceptions.HTTPError as error:
                 self.failures.append(f"{payload}: {error}")
+            self.longest = max(self.longest, time.monotonic() - sent)
             count += 1
-            due += WRITERS / RATE
+            due += self._period
 
 
 @pytest.fixture

@@ -25,6 +25,19 @@ def test_unknown_cluster_is_an_error() -> None:
     assert done.stderr.startswith("CLUSTER=openshift ") and done.stderr.count("\n") == 1
 
 
+def test_unknown_component_is_an_error() -> None:
+    done = deploy("up", COMPONENTS="ha,highway")
+    assert done.returncode == 1
+    assert done.stderr.startswith("COMPONENTS=highway ") and done.stderr.count("\n") == 1
+
+
+def test_components_are_named_with_commas_or_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPONENTS", "ha, nightly")
+    assert target.components() == ["components/ha", "components/nightly"]
+    monkeypatch.delenv("COMPONENTS")
+    assert target.components() == []
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
 def test_invalid_port_is_an_error(port: str) -> None:
     done = deploy("up", SERVICE_PORT=port)

@@ -131,6 +131,13 @@ def test_unready_pod_of_an_old_revision_blocks_its_statefulset(item: dict[str, A
     assert blocking([controller, item]) == expected
 
 
+def test_single_member_that_does_not_know_of_others_is_replaced_although_it_is_ready() -> None:
+    follows = {"containers": [{"name": "sidecar", "env": [{"name": "SCALE_URL", "value": "https://api"}]}]}
+    alone = {"containers": [{"name": "sidecar", "env": [{"name": "REPLICAS", "value": "1"}]}]}
+    controller = workload("StatefulSet", 3, updateRevision="new")
+    controller["spec"] |= {"selector": {"matchLabels": {"app": "mongodb"}}, "template": {"spec": follows}}
+    assert blocking([controller, member("old", ready="True") | {"spec": alone}]) == ["mongodb-0"]
+    assert blocking([controller, member("old", ready="True") | {"spec": follows}]) == []
 class Kubectl:
     """A kubectl that prints the same objects each time, and fails as it does where a kind may not be listed."""
 

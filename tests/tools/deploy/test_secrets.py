@@ -67,6 +67,15 @@ def test_rotation_replaces_every_value(manifests: Path) -> None:
     assert not [key for key in after if after[key] == before[key]]
 
 
+def test_rotation_may_keep_the_key_that_several_members_share(manifests: Path) -> None:
+    secrets.ensure(manifests)
+    before = values(manifests)
+    secrets.begin_rotation(manifests, key_file=False)
+    secrets.end_rotation(manifests)
+    after = values(manifests)
+    assert [key for key in after if after[key] == before[key]] == ["key-file"]
+
+
 def test_previous_users_are_known_until_the_rotation_ends(manifests: Path) -> None:
     secrets.ensure(manifests)
     assert not secrets.is_rotating(manifests)

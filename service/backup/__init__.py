@@ -1,0 +1,1 @@
+"""Backups of the documents at one moment, their check, and their restoration: `python -m service.backup`."""

@@ -1,0 +1,139 @@
+"""The next change of a replica set's members, from its configuration and the members' states. Pure.
+
+The rules, in this order. Each change is a reconfiguration by at most one voting member, as MongoDB demands:
+
+    leaving     a member that is not wanted is removed: first one that does not answer, then the last one. A primary
+                that is not wanted steps down when it alone is left to go, and its successor removes it
+    wiped       a member that lost its data loses its vote until it has the data again: it has forgotten what it
+                acknowledged, and could elect a primary that lacks it
+    ready       a new member gets its vote when it is SECONDARY and the votes stay odd, at once or with the next change
+    even        of an even number of wanted members one has no vote: two votes would stop with either member
+    missing     a wanted member that answers is added, without a vote
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Config = dict[str, Any]  # as replSetGetConfig gives it
+Member = dict[str, Any]
+
+SECONDARY, INITIAL_SYNC = "SECONDARY", "STARTUP2"
+
+
+class Waiting(Exception):
+    """Nothing can be done before another event, which the message names."""
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A member as the primary sees it."""
+
+    name: str  # PRIMARY, SECONDARY, STARTUP2, …
+    answers: bool
+    empty: bool  # it has no data: it never had, or it lost them
+
+
+@dataclass(frozen=True)
+class Reconfiguration:
+    """A configuration to apply, and what it does to which member."""
+
+    config: Config
+    what: str
+    member: str
+
+
+@dataclass(frozen=True)
+class StepDown:
+    """The primary is to let another member be elected."""
+
+
+Change = Reconfiguration | StepDown
+AWAY = MemberState("UNKNOWN", answers=False, empty=False)
+
+
+def states(status: Mapping[str, Any]) -> dict[str, MemberState]:
+    """Return {host: state} from the answer of replSetGetStatus."""
+    return {
+        each["name"]: MemberState(
+            each["stateStr"],
+            answers=each["health"] == 1,
+            empty=each["stateStr"] == INITIAL_SYNC and "optime" in each and not each["optime"]["ts"].time,
+        )
+        for each in status["members"]
+    }
+
+
+def next_change(
+    config: Config, known: Mapping[str, MemberState], wanted: Sequence[str], me: str, reachable: frozenset[str]
+) -> Change | None:
+    """Return the primary's next change, or None if all is as wanted. Raise Waiting.
+
+    `me` is the primary's own host. `reachable` are the missing members that answer and have no set of their own.
+    """
+    members = config["members"]
+    if leaving := [each for each in members if each["host"] not in wanted]:
+        return _removal(config, known, leaving, me)
+    if wiped := [each for each in members if each["votes"] and _state(known, each).empty]:
+        return _voting(config, wiped[0], 0, "took vote")
+    voters = [each for each in members if each["votes"]]
+    ready = _newcomers(members, known)
+    if ready and (len(voters) % 2 == 0 or len(ready) > 1):
+        return _voting(config, ready[0], 1, "gave vote")
+    if len(wanted) % 2 == 0 and len(voters) == len(wanted):
+        return _voting(config, [each for each in voters if each["host"] != me][-1], 0, "took vote")
+    hosts = {each["host"] for each in members}
+    if missing := [each for each in wanted if each not in hosts]:
+        if not (there := [each for each in missing if each in reachable]):
+            raise Waiting(f"{missing[0]} does not answer yet")
+        return _addition(config, there[0])
+    if behind := [each["host"] for each in members if not each["votes"] and _state(known, each).name != SECONDARY]:
+        raise Waiting(f"{behind[0]} is no SECONDARY yet")
+    return None
+
+
+def _removal(config: Config, known: Mapping[str, MemberState], leaving: list[Member], me: str) -> Change:
+    others = [each for each in leaving if each["host"] != me]
+    if others:
+        gone = max(others, key=lambda each: (not _state(known, each).answers, each["_id"]))
+        changed = _successor(config)
+        changed["members"] = [each for each in changed["members"] if each["_id"] != gone["_id"]]
+        return Reconfiguration(changed, "removed member", gone["host"])
+    staying = [each for each in config["members"] if each["host"] != me]
+    if any(each["priority"] and _state(known, each).name == SECONDARY for each in staying):
+        return StepDown()
+    if ready := _newcomers(staying, known):
+        return _voting(config, ready[0], 1, "gave vote")
+    raise Waiting("this primary is to go, and no other member can take its place yet")
+
+
+def _newcomers(members: list[Member], known: Mapping[str, MemberState]) -> list[Member]:
+    """Return the members without a vote that have the data. A hidden one was made so by hand, and stays so."""
+    return [each for each in members if not (each["votes"] or each["hidden"]) and _state(known, each).name == SECONDARY]
+
+
+def _voting(config: Config, member: Member, votes: int, what: str) -> Reconfiguration:
+    changed = _successor(config)
+    for each in changed["members"]:
+        if each["_id"] == member["_id"]:
+            each.update(votes=votes, priority=votes)
+    return Reconfiguration(changed, what, member["host"])
+
+
+def _addition(config: Config, host: str) -> Reconfiguration:
+    changed = _successor(config)
+    number = max(each["_id"] for each in changed["members"]) + 1
+    changed["members"].append({"_id": number, "host": host, "votes": 0, "priority": 0})
+    return Reconfiguration(changed, "added member", host)
+
+
+def _successor(config: Config) -> Config:
+    """Return a copy with the next version: MongoDB refuses it if another change came first."""
+    return copy.deepcopy(config) | {"version": config["version"] + 1}
+
+
+def _state(known: Mapping[str, MemberState], member: Member) -> MemberState:
+    return known.get(member["host"], AWAY)

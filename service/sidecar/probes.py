@@ -1,0 +1,112 @@
+"""What the kubelet asks a member that may come and go, on a port of the sidecar's.
+
+    GET /readyz    200 if mongod is PRIMARY or SECONDARY of the set, else 503
+    GET /leave     before the pod ends: answers once the set has removed the member, or at once if the member stays
+
+A thread for each request, a few at once, since /leave waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+
+from service import logs
+from service.sidecar.scale import Replicas, Unreadable
+
+CLIENT_SECONDS = 5.0  # for a request to arrive
+AT_ONCE = 8  # requests
+LEAVE_SECONDS = 90.0  # the pod's grace period must be longer by a shutdown of mongod
+UNKNOWN_SECONDS = 10.0  # without knowing whether the member is to go
+LOOK_SECONDS = 0.5
+
+Hello = Callable[[], dict[str, Any] | None]  # mongod's answer; None if there is none
+
+
+class Probes:
+    """The answers, from mongod's `hello`, the scale and the member's ordinal."""
+
+    def __init__(self, hello: Hello, scale: Callable[[], Replicas], ordinal: int) -> None:
+        self._hello = hello
+        self._scale = scale
+        self._ordinal = ordinal
+
+    def ready(self) -> tuple[HTTPStatus, str]:
+        hello = self._hello()
+        if hello is None:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "mongod does not answer"
+        if "setName" in hello and (hello["isWritablePrimary"] or hello["secondary"]):
+            return HTTPStatus.OK, "PRIMARY" if hello["isWritablePrimary"] else "SECONDARY"
+        return HTTPStatus.SERVICE_UNAVAILABLE, "mongod is no member yet"
+
+    def leave(self) -> tuple[HTTPStatus, str]:
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < LEAVE_SECONDS:
+            try:
+                if self._ordinal < self._scale().wanted:
+                    return HTTPStatus.OK, "stays"
+            except Unreadable:
+                if waited > UNKNOWN_SECONDS:
+                    return HTTPStatus.SERVICE_UNAVAILABLE, "unknown"
+            else:
+                hello = self._hello()
+                if hello is not None and "setName" not in hello:
+                    return HTTPStatus.OK, "left"
+            time.sleep(LOOK_SECONDS)
+        return HTTPStatus.SERVICE_UNAVAILABLE, "still a member"
+
+
+class ProbeServer(ThreadingHTTPServer):
+    """Answers a few requests at once; one more is closed. The connections of the past are nobody's error."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, probes: Probes) -> None:
+        self.routes = {"/readyz": probes.ready, "/leave": probes.leave}
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+        super().__init__(("", port), ProbeHandler)
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, name="probes", daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is nobody's error."""
+
+
+class ProbeHandler(BaseHTTPRequestHandler):
+    timeout = CLIENT_SECONDS
+    protocol_version = "HTTP/1.0"
+    server: ProbeServer
+
+    def do_GET(self) -> None:
+        route = self.server.routes.get(self.path.partition("?")[0])
+        status, word = route() if route else (HTTPStatus.NOT_FOUND, "unknown path")
+        if self.path == "/leave":
+            logs.write("leave", outcome=word)
+        body = orjson.dumps({"status": word})
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes come every few seconds and say nothing new."""
