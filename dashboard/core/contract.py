@@ -101,6 +101,41 @@ class Evaluation(Wire, frozen=True):
     owed: int | None
 
 
+class Scaling(Wire, frozen=True, rename={"start": "from"}):
+    """A change of the number of pods, `after` seconds, at a CPU value of `percent` in the target's unit."""
+
+    after: float
+    start: int
+    to: int
+    percent: int
+    formula: str | None
+
+
+class WhatIf(Wire, frozen=True):
+    """What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted`
+    is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the
+    pods; without `settled` there are more than the listed ones."""
+
+    replicas: int
+    percent: int
+    target: int
+    unit: Unit
+    min: int
+    max: int
+    low: int
+    high: int
+    wanted: int | None
+    clamped: int
+    formula: str | None
+    sentence: str
+    notes: list[str]
+    scalings: list[Scaling]
+    ends_at: int
+    percent_at_end: int
+    settled: bool
+    summary: str
+
+
 class ConditionView(Wire, frozen=True):
     id: str
     type: str
@@ -449,4 +484,4 @@ class DemoView(Wire, frozen=True):
 
 
 # Everything that is sent by itself.
-DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, RunView, RunRow, DemoView, ActionView)
+DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, RunView, RunRow, DemoView, ActionView, WhatIf)

@@ -303,6 +303,15 @@ export interface RunView {
   timeline: RunEntry[];
 }
 
+/** A change of the number of pods, `after` seconds, at a CPU value of `percent` in the target's unit. */
+export interface Scaling {
+  after: number;
+  from: number;
+  to: number;
+  percent: number;
+  formula: string | null;
+}
+
 export interface ServiceView {
   name: string;
   endpoints: number;
@@ -380,6 +389,28 @@ export interface TrafficView {
 export interface VolumeView {
   used_bytes: number;
   total_bytes: number;
+}
+
+/** What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted` is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the pods; without `settled` there are more than the listed ones. */
+export interface WhatIf {
+  replicas: number;
+  percent: number;
+  target: number;
+  unit: "%" | "m";
+  min: number;
+  max: number;
+  low: number;
+  high: number;
+  wanted: number | null;
+  clamped: number;
+  formula: string | null;
+  sentence: string;
+  notes: string[];
+  scalings: Scaling[];
+  ends_at: number;
+  percent_at_end: number;
+  settled: boolean;
+  summary: string;
 }
 
 export interface WorkloadView {
