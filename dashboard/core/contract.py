@@ -101,6 +101,30 @@ class Evaluation(Wire, frozen=True):
     owed: int | None
 
 
+class MetricView(Wire, frozen=True):
+    """A metric of the autoscaler: its target, its value and the pods that it proposes. `measured_by` says whose figure
+    the proposal is from: the dashboard's samples, or the controller's own in the object's status."""
+
+    id: str
+    type: str
+    name: str
+    container: str | None
+    object: str | None
+    target: str
+    current: str | None
+    measured_by: Literal["samples", "controller"] | None
+    proposed: int | None
+    formula: str | None
+    problem: str | None
+
+
+class AskView(Wire, frozen=True):
+    """What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens."""
+
+    replicas: int | None
+    sentence: str
+
+
 class Scaling(Wire, frozen=True, rename={"start": "from"}):
     """A change of the number of pods, `after` seconds, at a CPU value of `percent` in the target's unit."""
 
@@ -161,6 +185,8 @@ class AutoscalerView(Wire, frozen=True):
     conditions: list[ConditionView]
     target_of_requests: float | None
     evaluation: Evaluation | None
+    metrics: list[MetricView]
+    asks: AskView | None
 
 
 class WorkloadView(Wire, frozen=True):

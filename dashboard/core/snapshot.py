@@ -14,6 +14,7 @@ from dashboard.core import confidence, events, journal, objects, views
 from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
+from dashboard.core.hpa.proposals import ProposalReader
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Traffic, TrafficRates
@@ -65,6 +66,7 @@ class Snapshot:
         self._traffic = Traffic()
         self._rates: TrafficRates | None = None
         self._evaluator = Evaluator()
+        self._proposals = ProposalReader()
         self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
         self._autoscaler: Json | None = None
         self._mongo: Json | None = None
@@ -377,10 +379,18 @@ class Snapshot:
         else:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
             replicas = deployment.spec.replicas if deployment else None
-            evaluation = self._evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas)
+            current = autoscaler.status.desired_replicas if replicas is None else replicas
+            found = self._proposals.read(autoscaler, members, self._samples, seconds(at), current)
+            evaluation = self._evaluator.evaluate(
+                autoscaler, members, self._samples, seconds(at), replicas, found.others
+            )
             view = views.autoscaler(autoscaler)
             target = views.target_of_requests(view, self._members())
-            self._autoscaler = view | {"target_of_requests": target, "evaluation": evaluation}
+            self._autoscaler = (
+                view
+                | {"target_of_requests": target, "evaluation": evaluation}
+                | found.state(evaluation, current)
+            )
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)

@@ -20,6 +20,12 @@ export interface ActionView {
   object: ObjectRef | null;
 }
 
+/** What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens. */
+export interface AskView {
+  replicas: number | null;
+  sentence: string;
+}
+
 /** `target_of_requests` is the CPU target in percent of what the pods request, as the chart of CPU has it. */
 export interface AutoscalerView {
   scales: string | null;
@@ -35,6 +41,8 @@ export interface AutoscalerView {
   conditions: ConditionView[];
   target_of_requests: number | null;
   evaluation: Evaluation | null;
+  metrics: MetricView[];
+  asks: AskView | null;
 }
 
 /** A figure for each direction. */
@@ -181,6 +189,21 @@ export interface LoadView {
   cpu_percent: number | null;
   connections: number;
   error: string | null;
+}
+
+/** A metric of the autoscaler: its target, its value and the pods that it proposes. `measured_by` says whose figure the proposal is from: the dashboard's samples, or the controller's own in the object's status. */
+export interface MetricView {
+  id: string;
+  type: string;
+  name: string;
+  container: string | null;
+  object: string | null;
+  target: string;
+  current: string | null;
+  measured_by: "controller" | "samples" | null;
+  proposed: number | null;
+  formula: string | null;
+  problem: string | null;
 }
 
 export interface MongoView {

@@ -65,8 +65,10 @@ def _first(spec: HpaSpec, given: Figures, scalings: list[Scaling]) -> Json:
     decision = spec.decide(proposal.wanted, history, [], 0.0)
     allowed = spec.allowed(spec.clamp(proposal.wanted), [], 0.0)
     then = scalings[0].to if scalings else None
-    words = explanation.explain(Standing(spec, given, proposal, decision, allowed, then))
-    named = {name: words[name] for name in ("formula", "sentence", "notes")}
+    words = explanation.explain(Standing(spec, given, proposal, proposal.wanted, decision, allowed, then))
+    more = "one more metric" if spec.others == 1 else f"{spec.others} more metrics"
+    notes = [*words["notes"], *([f"It has {more}: the largest proposal counts."] if spec.others else [])]
+    named = {"formula": words["formula"], "sentence": words["sentence"], "notes": notes}
     return {"wanted": proposal.wanted, "clamped": spec.clamp(proposal.wanted), **named}
 
 
