@@ -118,6 +118,14 @@ class MetricView(Wire, frozen=True):
     problem: str | None
 
 
+class Finding(Wire, frozen=True):
+    """A setting by which an autoscaler can't do its work. `id` is a code: NoRequest, MinIsMax …"""
+
+    id: str
+    tone: Literal["warn", "bad"]
+    text: str
+
+
 class AskView(Wire, frozen=True):
     """What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens."""
 
@@ -187,6 +195,7 @@ class AutoscalerView(Wire, frozen=True):
     evaluation: Evaluation | None
     metrics: list[MetricView]
     asks: AskView | None
+    findings: list[Finding]
 
 
 class WorkloadView(Wire, frozen=True):

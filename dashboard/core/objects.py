@@ -106,6 +106,16 @@ class Pod(Object, frozen=True):
 # Deployments and StatefulSets
 
 
+class WorkloadAnnotations(Object, frozen=True):
+    """`applied` is the manifest that `kubectl apply` was last given, as JSON."""
+
+    applied: str | None = msgspec.field(default=None, name="kubectl.kubernetes.io/last-applied-configuration")
+
+
+class WorkloadMeta(Meta, frozen=True):
+    annotations: WorkloadAnnotations | None = None
+
+
 class ReplicasSpec(Object, frozen=True):
     replicas: Count = 1
 
@@ -120,7 +130,7 @@ class ReplicasStatus(Object, frozen=True):
 class Workload(Object, frozen=True):
     """A Deployment or a StatefulSet."""
 
-    metadata: Meta
+    metadata: WorkloadMeta
     spec: ReplicasSpec = ReplicasSpec()
     status: ReplicasStatus = ReplicasStatus()
 

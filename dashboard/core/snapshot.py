@@ -14,6 +14,7 @@ from dashboard.core import confidence, events, journal, objects, views
 from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
+from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.proposals import ProposalReader
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
@@ -249,13 +250,15 @@ class Snapshot:
                 known = self._objects.get(kind, {}).get(uid)
                 return event if known is not None and self._observed(kind, known) else self._revived(kind, event.at)
             case events.ObjectChanged(kind=kind, object=changed) if kind in JOURNALED:
-                return event if self._observed(kind, changed) else self._revived(kind, event.at)
+                if not self._observed(kind, changed):
+                    return self._revived(kind, event.at)
+                return replace(event, object=_recorded(changed))
             case events.ObjectUnreadable(kind=kind) if kind in JOURNALED:
                 return event
         return None
 
     def _observed_of(self, kind: str, found: Iterable[Any]) -> list[Any]:
-        return [each for each in found if self._observed(kind, each)]
+        return [_recorded(each) for each in found if self._observed(kind, each)]
 
     def _observed(self, kind: str, object_: Any) -> bool:
         """Return whether an object belongs to what the demos observe."""
@@ -390,10 +393,18 @@ class Snapshot:
                 view
                 | {"target_of_requests": target, "evaluation": evaluation}
                 | found.state(evaluation, current)
+                | {"findings": [msgspec.structs.asdict(one) for one in findings(autoscaler, self._around(members))]}
             )
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
+
+    def _around(self, members: list[objects.Pod]) -> Surroundings:
+        """Return what the autoscaler's settings are judged by."""
+        deployment = self._find("deployments", self._targets.deployment)
+        load = self._load["duration"] if self._load else None
+        living = [pod for pod in members if not pod.metadata.deletion_timestamp]
+        return Surroundings(living, deployment, [*self._all("horizontalpodautoscalers")], load)
 
     def _mongo_up(self, event: events.CollectionRead) -> None:
         previous = self._mongo or {}
@@ -481,6 +492,14 @@ class Snapshot:
             "name": self._targets.service,
             "endpoints": views.ready_endpoints(self._all("endpointslices"), self._targets.service),
         }
+
+
+def _recorded(object_: Any) -> Any:
+    """Return an object as the journal has it: without the manifest that was applied, which is long, and not needed."""
+    annotations = object_.metadata.annotations if isinstance(object_, objects.Workload) else None
+    if annotations is None or annotations.applied is None:
+        return object_
+    return replace(object_, metadata=replace(object_.metadata, annotations=replace(annotations, applied=None)))
 
 
 def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:

@@ -43,6 +43,7 @@ export interface AutoscalerView {
   evaluation: Evaluation | null;
   metrics: MetricView[];
   asks: AskView | null;
+  findings: Finding[];
 }
 
 /** A figure for each direction. */
@@ -153,6 +154,13 @@ export interface EvidenceFileView {
   sha256: string;
   kept: boolean;
   why: string | null;
+}
+
+/** A setting by which an autoscaler can't do its work. `id` is a code: NoRequest, MinIsMax … */
+export interface Finding {
+  id: string;
+  tone: "bad" | "warn";
+  text: string;
 }
 
 /** The autoscaler's last change of the number of pods. */

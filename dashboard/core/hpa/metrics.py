@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.objects import Pod, PodMetrics
+from dashboard.core.objects import Container, Pod, PodMetrics
 from dashboard.core.quantity import MOST_BYTES, MOST_MILLICORES, millicores, whole_bytes
 from dashboard.core.timestamps import duration, seconds
 
@@ -125,12 +125,25 @@ def _request(pod: Pod, container: str, resource: str) -> int | None:
     whole = (pod.spec.resources.requests or {}).get(resource) if pod.spec.resources else None
     if whole and not container:
         return _amount(resource, [whole])
-    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
-    running = [one for one in (*(pod.spec.containers or ()), *sidecars) if container in ("", one.name)]
-    requests = [(one.resources.requests or {}).get(resource) for one in running]
+    requests = [(one.resources.requests or {}).get(resource) for one in _running(pod, container)]
     if None in requests or (container and not requests):
         return None
     return _amount(resource, (request for request in requests if request))
+
+
+def limit_of(pod: Pod, container: str, resource: str) -> int | None:
+    """Return the pod-level limit, or else the sum of its long-running containers' limits; None if one has none."""
+    whole = (pod.spec.resources.limits or {}).get(resource) if pod.spec.resources else None
+    if whole and not container:
+        return _amount(resource, [whole])
+    limits = [(one.resources.limits or {}).get(resource) for one in _running(pod, container)]
+    return _amount(resource, (limit for limit in limits if limit)) if limits and None not in limits else None
+
+
+def _running(pod: Pod, container: str) -> list[Container]:
+    """Return the containers that run as long as the pod, or the one of that name."""
+    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
+    return [one for one in (*(pod.spec.containers or ()), *sidecars) if container in ("", one.name)]
 
 
 def _amount(resource: str, quantities: Iterable[str]) -> int:

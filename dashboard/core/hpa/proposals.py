@@ -52,6 +52,11 @@ class MetricTarget(Struct, frozen=True):
     def resource(self) -> bool:
         return self.type in ("Resource", "ContainerResource") and self.name in (CPU, MEMORY)
 
+    @property
+    def unit(self) -> str:
+        """The unit in which pods' figures are compared with the target."""
+        return PERCENT if self.kind == UTILIZATION else MILLICORES
+
     def shown(self, amount: int) -> str:
         """Return a value of the metric as text: "84 %", "250 m", "70 Mi", "12.5"."""
         if self.kind == UTILIZATION:
@@ -98,7 +103,7 @@ class ProposalReader:
         for index, metric in enumerate(metrics):
             view = _unproposed(str(index), target := target_of_metric(metric))
             if index != cpu:
-                key = target.name, target.container, PERCENT if target.kind == UTILIZATION else MILLICORES
+                key = target.name, target.container, target.unit
                 self._readers[key] = readers.get(key) or MetricsReader(target.container, key[2], target.name)
                 seen = _seen(target, _status_of(autoscaler, index, metric))
                 parsed = self._readers[key].view(members, samples, at)
@@ -224,7 +229,7 @@ def _propose(
     target: MetricTarget, amount: int, parsed: MetricsView, seen: int | None, current: int, tolerance: Tolerance
 ) -> tuple[Proposal, bool]:
     """Return the proposal, and whether it is from samples of the dashboard's own."""
-    unit = PERCENT if target.kind == UTILIZATION else MILLICORES
+    unit = target.unit
     if target.resource:
         try:
             given = figures(parsed.pods, parsed.samples, parsed.at, target.name)

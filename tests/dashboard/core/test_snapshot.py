@@ -229,7 +229,7 @@ def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
         "scales": None, "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "evaluation": None,
-        "metrics": [], "asks": None,
+        "metrics": [], "asks": None, "findings": [],
     }  # fmt: skip
     deployment = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
     snapshot.apply(changed("deployments", deployment))
