@@ -166,6 +166,7 @@ class WhatIf(Wire, frozen=True):
     percent_at_end: int
     settled: bool
     summary: str
+    findings: list[Finding]
 
 
 class ConditionView(Wire, frozen=True):

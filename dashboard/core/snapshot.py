@@ -16,6 +16,8 @@ from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.proposals import ProposalReader
+from dashboard.core.hpa.spec import seen_of, target_of
+from dashboard.core.hpa.what_if import Present
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Traffic, TrafficRates
@@ -188,6 +190,20 @@ class Snapshot:
             for pod in self._pods.values()
             if pod["cpu_millicores"] is not None
         }
+
+    def present(self) -> Present | None:
+        """Return the autoscaler with its surroundings (see core.hpa.what_if)."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        deployment = self._find("deployments", self._targets.deployment)
+        if autoscaler is None:
+            return None
+        status = autoscaler.status
+        evaluation = (self._autoscaler or {}).get("evaluation") or {}
+        percent = evaluation.get("percent")
+        if percent is None:
+            percent = seen_of(status, target_of(autoscaler)[1])
+        replicas = deployment.spec.replicas if deployment else status.desired_replicas
+        return Present(autoscaler, self._around(), replicas, percent)
 
     def down_window(self) -> float:
         """Return the autoscaler's scale-down stabilization window, in seconds."""
@@ -393,17 +409,21 @@ class Snapshot:
                 view
                 | {"target_of_requests": target, "evaluation": evaluation}
                 | found.state(evaluation, current)
-                | {"findings": [msgspec.structs.asdict(one) for one in findings(autoscaler, self._around(members))]}
+                | {"findings": [msgspec.structs.asdict(one) for one in findings(autoscaler, self._around())]}
             )
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
 
-    def _around(self, members: list[objects.Pod]) -> Surroundings:
+    def _around(self) -> Surroundings:
         """Return what the autoscaler's settings are judged by."""
         deployment = self._find("deployments", self._targets.deployment)
         load = self._load["duration"] if self._load else None
-        living = [pod for pod in members if not pod.metadata.deletion_timestamp]
+        living = [
+            pod
+            for pod in self._all("pods")
+            if views.app(pod) == self._targets.deployment and not pod.metadata.deletion_timestamp
+        ]
         return Surroundings(living, deployment, [*self._all("horizontalpodautoscalers")], load)
 
     def _mongo_up(self, event: events.CollectionRead) -> None:

@@ -442,6 +442,7 @@ export interface WhatIf {
   percent_at_end: number;
   settled: boolean;
   summary: string;
+  findings: Finding[];
 }
 
 export interface WorkloadView {

@@ -5,20 +5,85 @@ Nothing is observed here: the answer follows from the spec and the figures, by t
 
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboard.core.contract import Scaling, WhatIf
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import Change, Recommendation
 from dashboard.core.hpa.explanation import Standing, pods, span
+from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.core.hpa.spec import HpaSpec
+from dashboard.core.hpa.spec import HpaSpec, cpu_metric, spec_of
 from dashboard.core.hpa.utilization import Figures, Unmeasurable
+from dashboard.core.objects import Autoscaler, Metric, MetricValue, ResourceMetric
 
 MOST_SCALINGS = 20
+MOST_PODS = 10_000
+MOST_USAGE = 100_000  # percent, or millicores of a pod
 REQUEST = 100  # of each pod, so that its usage is its percentage
 
 Json = dict[str, Any]
+
+
+class Supposition(Struct, frozen=True):
+    """What is supposed of the present; None: it stays as it is. `percent` and `target` are in the target's unit."""
+
+    percent: int | None = None
+    replicas: int | None = None
+    missing: int = 0
+    unready: int = 0
+    target: int | None = None
+    min: int | None = None
+    max: int | None = None
+
+
+class Present(Struct, frozen=True):
+    """The autoscaler with its surroundings, the Deployment's replicas and the CPU value, None while that is unknown."""
+
+    autoscaler: Autoscaler
+    around: Surroundings
+    replicas: int
+    percent: int | None
+
+
+def suppose(present: Present, supposed: Supposition) -> WhatIf | None:
+    """Return what the autoscaler would do, with findings about its settings; None without a CPU target.
+
+    Raise ValueError if the CPU value is neither supposed nor known, or if min exceeds max, and Unmeasurable.
+    """
+    autoscaler = changed(present.autoscaler, supposed)
+    replicas = present.replicas if supposed.replicas is None else supposed.replicas
+    percent = present.percent if supposed.percent is None else supposed.percent
+    spec = spec_of(autoscaler, replicas)
+    if spec is None:
+        return None
+    if spec.low > spec.high:
+        raise ValueError(f"min must not exceed max: {spec.low} and {spec.high}.")
+    if percent is None:
+        raise ValueError("percent is needed: the autoscaler has no figure now.")
+    answer = what_if(spec, percent, supposed.missing, supposed.unready)
+    return replace(answer, findings=findings(autoscaler, present.around))
+
+
+def changed(autoscaler: Autoscaler, supposed: Supposition) -> Autoscaler:
+    """Return the autoscaler with the supposed target of CPU and bounds."""
+    spec = autoscaler.spec
+    low = spec.min_replicas if supposed.min is None else supposed.min
+    high = spec.max_replicas if supposed.max is None else supposed.max
+    metrics = spec.metrics or []
+    cpu = next((index for index, metric in enumerate(metrics) if cpu_metric([metric])), None)
+    if supposed.target is not None and cpu is not None:
+        metrics = [*metrics[:cpu], _retargeted(metrics[cpu], supposed.target), *metrics[cpu + 1 :]]
+    return replace(autoscaler, spec=replace(spec, min_replicas=low, max_replicas=high, metrics=metrics))
+
+
+def _retargeted(metric: Metric, to: int) -> Metric:
+    """Return the CPU metric with another target, in the same unit."""
+    kind = "resource" if metric.resource else "container_resource"
+    resource: ResourceMetric = getattr(metric, kind)
+    target = MetricValue(to) if resource.target.average_value is None else MetricValue(average_value=f"{to}m")
+    return replace(metric, **{kind: replace(resource, target=target)})
 
 
 def what_if(spec: HpaSpec, percent: int, missing: int = 0, unready: int = 0) -> WhatIf:
@@ -50,6 +115,7 @@ def what_if(spec: HpaSpec, percent: int, missing: int = 0, unready: int = 0) -> 
         "ends_at": last,
         "percent_at_end": at_end,
         "settled": settled,
+        "findings": [],
     }
     return WhatIf(**answer, **_first(spec, given, scalings), summary=_summary(spec, scalings, last, at_end, settled))
 
