@@ -169,6 +169,33 @@ class WhatIf(Wire, frozen=True):
     findings: list[Finding]
 
 
+class AmountView(Wire, frozen=True):
+    """A container's CPU in millicores, or memory in bytes: its request and limit, None if it has none; those that fit
+    the usage; and the usage: nine of ten samples are at or under `typical`, and none is over `peak`."""
+
+    request: int | None
+    limit: int | None
+    fit_request: int
+    fit_limit: int
+    typical: int
+    peak: int
+    reason: str
+
+
+class SizingView(Wire, frozen=True):
+    """A line of GET /api/sizing. Without amounts, `absent` says why. `seconds` is from the first sample to the last."""
+
+    id: str
+    app: str
+    container: str
+    samples: int
+    pods: int
+    seconds: int
+    cpu: AmountView | None
+    memory: AmountView | None
+    absent: str | None
+
+
 class ConditionView(Wire, frozen=True):
     id: str
     type: str
@@ -520,4 +547,5 @@ class DemoView(Wire, frozen=True):
 
 
 # Everything that is sent by itself.
-DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, RunView, RunRow, DemoView, ActionView, WhatIf)
+ANSWERS = (RunView, RunRow, DemoView, ActionView, WhatIf, SizingView)
+DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, *ANSWERS)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboard.core import confidence, events, journal, objects, views
+from dashboard.core.contract import SizingView
 from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
@@ -18,6 +19,8 @@ from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.proposals import ProposalReader
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.hpa.what_if import Present
+from dashboard.core.sizing.recommendation import recommend
+from dashboard.core.sizing.usage import UsageHistory
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Traffic, TrafficRates
@@ -72,6 +75,7 @@ class Snapshot:
         self._proposals = ProposalReader()
         self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
         self._autoscaler: Json | None = None
+        self._usage = UsageHistory()
         self._mongo: Json | None = None
         self._load: Json | None = None
         self._run: Json | None = None
@@ -204,6 +208,18 @@ class Snapshot:
             percent = seen_of(status, target_of(autoscaler)[1])
         replicas = deployment.spec.replicas if deployment else status.desired_replicas
         return Present(autoscaler, self._around(), replicas, percent)
+
+    def sizing(self, at: str) -> list[SizingView]:
+        """Return requests and limits that fit the usage, for each container of the Deployment and the StatefulSet."""
+        found = []
+        for app in (self._targets.deployment, self._targets.statefulset):
+            pods = [pod for pod in self._all("pods") if views.app(pod) == app]
+            newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
+            target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
+            for container in views.long_running(newest) if newest else ():
+                usage = self._usage.usage(app, container.name, seconds(at))
+                found.append(recommend(app, container, usage, target))
+        return found
 
     def down_window(self) -> float:
         """Return the autoscaler's scale-down stabilization window, in seconds."""
@@ -347,6 +363,8 @@ class Snapshot:
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
                 self._sorted = None
+                if self._pods[uid]["cpu_millicores"] is not None:
+                    self._usage.add(views.app(pod), self._samples[name])
         newest = max((sample.timestamp for sample in self._samples.values()), default=None)
         self._set_source("metrics", "live", event.at, as_of=newest)
         self._record_samples()

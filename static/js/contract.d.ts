@@ -20,6 +20,17 @@ export interface ActionView {
   object: ObjectRef | null;
 }
 
+/** A container's CPU in millicores, or memory in bytes: its request and limit, None if it has none; those that fit the usage; and the usage: nine of ten samples are at or under `typical`, and none is over `peak`. */
+export interface AmountView {
+  request: number | null;
+  limit: number | null;
+  fit_request: number;
+  fit_limit: number;
+  typical: number;
+  peak: number;
+  reason: string;
+}
+
 /** What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens. */
 export interface AskView {
   replicas: number | null;
@@ -346,6 +357,19 @@ export interface Scaling {
 export interface ServiceView {
   name: string;
   endpoints: number;
+}
+
+/** A line of GET /api/sizing. Without amounts, `absent` says why. `seconds` is from the first sample to the last. */
+export interface SizingView {
+  id: string;
+  app: string;
+  container: string;
+  samples: number;
+  pods: number;
+  seconds: number;
+  cpu: AmountView | null;
+  memory: AmountView | null;
+  absent: string | null;
 }
 
 /** The socket's "snapshot": the whole state, on connecting and when the page asks for it. */

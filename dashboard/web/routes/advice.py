@@ -36,11 +36,20 @@ def what_if() -> Response:
     return Response(msgspec.json.encode(answer), content_type="application/json")
 
 
+@advice.get("/sizing")
+@require("viewer")
+def sizing() -> Response:
+    """Requests and limits that fit the usage of the last hour, for each container."""
+    hub: Hub = current_app.extensions["hub"]
+    _given({})
+    return Response(msgspec.json.encode(hub.sizing()), content_type="application/json")
+
+
 def _given(known: dict[str, tuple[int, int]]) -> dict[str, str]:
     """Return the query's parameters. Abort with 400 if one is unknown or given twice."""
     for name, values in request.args.lists():
         if name not in known:
-            abort(400, f"Unknown parameter {name[:40]!r}. Known: {', '.join(known)}.")
+            abort(400, f"Unknown parameter {name[:40]!r}." + (f" Known: {', '.join(known)}." if known else ""))
         if len(values) > 1:
             abort(400, f"{name} must be given once.")
     return dict(request.args)

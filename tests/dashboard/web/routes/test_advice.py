@@ -1,5 +1,6 @@
 """What the autoscaler would do, over HTTP."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 
 from dashboard.core import contract, events, objects
 from dashboard.core.hpa.what_if import MOST_PODS
+from dashboard.core.timestamps import rfc3339
 from dashboard.web.hub import Hub
 from tests.dashboard.core.hpa.test_evaluation import autoscaler, pod, samples
 from tests.dashboard.stubs import AS_VIEWER
@@ -94,3 +96,31 @@ def test_without_a_figure_percent_is_needed(client: FlaskClient, hub: Hub) -> No
 
 def test_without_a_session_it_is_401(client: FlaskClient) -> None:
     assert client.get("/api/autoscaler/what-if").status_code == 401
+
+
+def sizing(client: FlaskClient) -> list[contract.SizingView]:
+    answer = client.get("/api/sizing", headers=AS_VIEWER)
+    assert answer.status_code == 200
+    return msgspec.convert(answer.json, list[contract.SizingView], strict=True)
+
+
+def test_sizing_has_no_amounts_with_little_history(client: FlaskClient, hub: Hub) -> None:
+    (one,) = sizing(client)
+    assert (one.id, one.cpu, one.memory, one.absent is not None) == ("flask/flask", None, None, True)
+
+
+def test_sizing_has_amounts_after_half_an_hour(client: FlaskClient, hub: Hub) -> None:
+    usage = {"cpu": "40m", "memory": "64Mi"}
+    start = int(time.time()) - 1_900
+    member = pod("q", start, metadata={"labels": {"app.kubernetes.io/name": "flask"}})
+    hub._apply(events.ObjectsListed(at=AT, kind="pods", objects=[member]))
+    for second in range(0, 1_900, 15):
+        at = rfc3339(start + second)
+        metrics = [objects.PodMetrics(objects.Meta(name="q"), at, "15s", [objects.ContainerMetrics("flask", usage)])]
+        hub._apply(events.MetricsSampled(at=at, samples=metrics))
+    (one,) = sizing(client)
+    assert one.samples == 127 and one.cpu and (one.cpu.request, one.cpu.fit_request) == (100, 50)
+
+
+def test_sizing_takes_no_parameters(client: FlaskClient) -> None:
+    assert client.get("/api/sizing?hours=2", headers=AS_VIEWER).status_code == 400
