@@ -163,6 +163,7 @@ def _mock(config: DashboardConfig, hub: Hub) -> Mock:
             pods=config.mock_pods,
             churn=config.mock_churn,
             quiet=bool(config.mock_quiet),
+            autoscaler=config.mock_autoscaler,
         ),
     )
 

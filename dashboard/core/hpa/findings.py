@@ -120,7 +120,7 @@ def _of_behavior(autoscaler: Autoscaler, load_seconds: float | None) -> Iterator
         return
     for rules, way in ((behavior.up, "up"), (behavior.down, "down")):
         if rules.select == "Disabled":
-            never = "no pod is ever added" if way == "up" else "no pod is ever removed"
+            never = "its metrics add no pod" if way == "up" else "its metrics remove no pod"
             text = f"Its behavior disables scale{way.capitalize()}: {never}."
             yield Finding(f"Scale{way.capitalize()}Disabled", "warn", text)
     if behavior.tolerance.down >= 1 and behavior.down.select != "Disabled":

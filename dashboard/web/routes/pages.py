@@ -1,5 +1,7 @@
 """The HTML pages: the dashboard, login and logout."""
 
+import os
+import re
 from pathlib import Path
 
 import orjson
@@ -17,17 +19,31 @@ pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
 LARGEST_LOGIN = 64 << 10  # bytes
-LOGIN_MODULE = "js/login.js"
+MAIN_MODULE = "js/main.js"
+_IMPORT = re.compile(r'^(?:import|export|\}) .*?from "(\.[^"]+)";$', re.MULTILINE)
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
 
 
 @pages.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    """List the page's JavaScript modules, as paths under static/."""
-    root = Path(str(setup.app.static_folder))
-    found = sorted(path.relative_to(root).as_posix() for path in (root / "js").rglob("*.js"))
-    setup.app.extensions["modules"] = [path for path in found if path != LOGIN_MODULE]
+    """List the JavaScript modules that the page loads at once, as paths under static/."""
+    setup.app.extensions["modules"] = _imported(Path(str(setup.app.static_folder)), MAIN_MODULE)
+
+
+def _imported(root: Path, module: str) -> list[str]:
+    """Return the module and all that it imports from static/js, without what is imported when it is needed."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        names = _IMPORT.findall((root / path).read_text())
+        waiting += [os.path.normpath(f"{os.path.dirname(path)}/{name}") for name in names]
+        waiting = [each for each in waiting if each.startswith("js/")]
+    return sorted(found)
 
 
 @pages.context_processor
