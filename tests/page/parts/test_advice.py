@@ -112,7 +112,7 @@ def test_recommendations_have_amounts_reasons_and_a_command(visit: Visit) -> Non
     part = open_part(page, "Requests and limits that fit")
     table = part.get_by_role("table", name="flask of flask")
     expect(table.get_by_role("row", name="CPU")).to_contain_text("100m")
-    expect(part).to_contain_text(re.compile(r"90 % of \d+ samples of \d+ pods? in \d+ min are at or under"))
+    expect(part).to_contain_text(re.compile(r"90\s% of \d+ samples of \d+\spods? in \d+\smin are at or under"))
     expect(part.locator("pre").first).to_have_text(
         re.compile(
             r"kubectl -n flask-mongodb set resources deployment/flask -c flask --requests=cpu=\d+m,memory=\d+Mi "
