@@ -2,8 +2,9 @@
 
 DASHBOARD_SOURCE=mock needs no other settings: missing secrets are generated, and the login link is printed.
 MOCK_SEED selects another simulation, MOCK_SPEED runs it that many times as fast, MOCK_PODS sets the number of pods,
-MOCK_CHURN how many of them change each second, MOCK_QUIET=1 leaves the cluster idle, and MOCK_OUTCOME (pass, fail or
-inconclusive) sets the verdict of every run.
+MOCK_CHURN how many of them change each second, MOCK_QUIET=1 leaves the cluster idle, MOCK_AUTOSCALER (several, missing,
+average, container, memory or broken) gives its autoscaler other settings, and MOCK_OUTCOME (pass, fail or inconclusive)
+sets the verdict of every run.
 """
 
 import os

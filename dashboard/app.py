@@ -46,6 +46,7 @@ from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
+from dashboard.web.routes.advice import advice
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import PodLookups, pods
@@ -79,6 +80,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     static_gzip.install(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
+    app.register_blueprint(advice)
     app.register_blueprint(pods)
     app.register_blueprint(documents)
     app.register_blueprint(runs)
@@ -161,6 +163,7 @@ def _mock(config: DashboardConfig, hub: Hub) -> Mock:
             pods=config.mock_pods,
             churn=config.mock_churn,
             quiet=bool(config.mock_quiet),
+            autoscaler=config.mock_autoscaler,
         ),
     )
 

@@ -57,6 +57,7 @@ class DashboardConfig:
     mock_pods: int = 2  # pods of the mock's service at rest
     mock_churn: int = 0  # of these pods, how many change each second
     mock_quiet: int = 0  # 1: the mock stays in its first state
+    mock_autoscaler: str = ""  # settings of the mock's autoscaler: several, missing, average, container, memory, broken
     mock_outcome: str = ""  # verdict of every run in the mock; empty: drawn from the seed
 
     @property
@@ -109,6 +110,9 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mock_pods=integer(environ, "MOCK_PODS", DashboardConfig.mock_pods, 2, 5000),
         mock_churn=integer(environ, "MOCK_CHURN", DashboardConfig.mock_churn, 0, 5000),
         mock_quiet=integer(environ, "MOCK_QUIET", DashboardConfig.mock_quiet, 0, 1),
+        mock_autoscaler=_word(
+            environ, "MOCK_AUTOSCALER", ("", "several", "missing", "average", "container", "memory", "broken")
+        ),
         mock_outcome=_word(environ, "MOCK_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
 

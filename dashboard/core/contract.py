@@ -101,6 +101,101 @@ class Evaluation(Wire, frozen=True):
     owed: int | None
 
 
+class MetricView(Wire, frozen=True):
+    """A metric of the autoscaler: its target, its value and the pods that it proposes. `measured_by` says whose figure
+    the proposal is from: the dashboard's samples, or the controller's own in the object's status."""
+
+    id: str
+    type: str
+    name: str
+    container: str | None
+    object: str | None
+    target: str
+    current: str | None
+    measured_by: Literal["samples", "controller"] | None
+    proposed: int | None
+    formula: str | None
+    problem: str | None
+
+
+class Finding(Wire, frozen=True):
+    """A setting by which an autoscaler can't do its work. `id` is a code: NoRequest, MinIsMax …"""
+
+    id: str
+    tone: Literal["warn", "bad"]
+    text: str
+
+
+class AskView(Wire, frozen=True):
+    """What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens."""
+
+    replicas: int | None
+    sentence: str
+
+
+class Scaling(Wire, frozen=True, rename={"start": "from"}):
+    """A change of the number of pods, `after` seconds, at a CPU value of `percent` in the target's unit."""
+
+    after: float
+    start: int
+    to: int
+    percent: int
+    formula: str | None
+
+
+class WhatIf(Wire, frozen=True):
+    """What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted`
+    is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the
+    pods; without `settled` there are more than the listed ones."""
+
+    replicas: int
+    percent: int
+    target: int
+    unit: Unit
+    min: int
+    max: int
+    low: int
+    high: int
+    wanted: int | None
+    clamped: int
+    formula: str | None
+    sentence: str
+    notes: list[str]
+    scalings: list[Scaling]
+    ends_at: int
+    percent_at_end: int
+    settled: bool
+    summary: str
+    findings: list[Finding]
+
+
+class AmountView(Wire, frozen=True):
+    """A container's CPU in millicores, or memory in bytes: its request and limit, None if it has none; those that fit
+    the usage; and the usage: nine of ten samples are at or under `typical`, and none is over `peak`."""
+
+    request: int | None
+    limit: int | None
+    fit_request: int
+    fit_limit: int
+    typical: int
+    peak: int
+    reason: str
+
+
+class SizingView(Wire, frozen=True):
+    """A line of GET /api/sizing. Without amounts, `absent` says why. `seconds` is from the first sample to the last."""
+
+    id: str
+    app: str
+    container: str
+    samples: int
+    pods: int
+    seconds: int
+    cpu: AmountView | None
+    memory: AmountView | None
+    absent: str | None
+
+
 class ConditionView(Wire, frozen=True):
     id: str
     type: str
@@ -126,6 +221,9 @@ class AutoscalerView(Wire, frozen=True):
     conditions: list[ConditionView]
     target_of_requests: float | None
     evaluation: Evaluation | None
+    metrics: list[MetricView]
+    asks: AskView | None
+    findings: list[Finding]
 
 
 class WorkloadView(Wire, frozen=True):
@@ -449,4 +547,5 @@ class DemoView(Wire, frozen=True):
 
 
 # Everything that is sent by itself.
-DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, RunView, RunRow, DemoView, ActionView)
+ANSWERS = (RunView, RunRow, DemoView, ActionView, WhatIf, SizingView)
+DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, *ANSWERS)

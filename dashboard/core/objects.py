@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from dashboard.core.quantity import QUANTITY
+from dashboard.core.quantity import QUANTITY, SIGNED_QUANTITY
 from dashboard.core.timestamps import DURATION, RFC3339
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
@@ -21,6 +21,7 @@ Name = Annotated[str, msgspec.Meta(max_length=253)]  # also of what has a shorte
 Timestamp = Annotated[str, msgspec.Meta(pattern=RFC3339)]
 Duration = Annotated[str, msgspec.Meta(pattern=DURATION)]
 Quantity = Annotated[str, msgspec.Meta(pattern=QUANTITY)]
+SignedQuantity = Annotated[str, msgspec.Meta(pattern=SIGNED_QUANTITY)]
 Quantities = dict[str, Quantity]
 
 MOST_POLICIES = 20  # the API has no limit, and each one is evaluated for each future sync
@@ -105,6 +106,16 @@ class Pod(Object, frozen=True):
 # Deployments and StatefulSets
 
 
+class WorkloadAnnotations(Object, frozen=True):
+    """`applied` is the manifest that `kubectl apply` was last given, as JSON."""
+
+    applied: str | None = msgspec.field(default=None, name="kubectl.kubernetes.io/last-applied-configuration")
+
+
+class WorkloadMeta(Meta, frozen=True):
+    annotations: WorkloadAnnotations | None = None
+
+
 class ReplicasSpec(Object, frozen=True):
     replicas: Count = 1
 
@@ -119,7 +130,7 @@ class ReplicasStatus(Object, frozen=True):
 class Workload(Object, frozen=True):
     """A Deployment or a StatefulSet."""
 
-    metadata: Meta
+    metadata: WorkloadMeta
     spec: ReplicasSpec = ReplicasSpec()
     status: ReplicasStatus = ReplicasStatus()
 
@@ -134,12 +145,26 @@ class ScaleTarget(Object, frozen=True):
 
 class MetricValue(Object, frozen=True):
     average_utilization: Int32 | None = None  # percent of the pods' requests
-    average_value: Quantity | None = None  # quantity per pod; the status has it beside the percentage, too
+    average_value: SignedQuantity | None = None  # quantity per pod; the status has it beside the percentage, too
+    value: SignedQuantity | None = None  # quantity in all, of an object or from outside
 
 
 class ResourceMetric(Object, frozen=True):
     name: str = ""
     container: str = ""  # the measured container, of a ContainerResource
+    target: MetricValue = MetricValue()
+    current: MetricValue = MetricValue()
+
+
+class MetricName(Object, frozen=True):
+    name: Name = ""
+
+
+class CustomMetric(Object, frozen=True):
+    """A metric of the pods, of another object or from outside the cluster."""
+
+    metric: MetricName = MetricName()
+    described_object: ScaleTarget = ScaleTarget()
     target: MetricValue = MetricValue()
     current: MetricValue = MetricValue()
 
@@ -150,6 +175,9 @@ class Metric(Object, frozen=True):
     type: str = ""
     resource: ResourceMetric | None = None
     container_resource: ResourceMetric | None = None
+    pods: CustomMetric | None = None
+    object: CustomMetric | None = None
+    external: CustomMetric | None = None
 
 
 class ScalingPolicy(Object, frozen=True):

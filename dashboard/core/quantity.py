@@ -7,9 +7,11 @@ LARGEST_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER: a brow
 # Larger values are clamped to these: they are a mistake or an attack.
 MOST_MILLICORES = 10**9
 MOST_BYTES = LARGEST_SAFE_INTEGER
+MOST_MILLI = 2**63 - 1  # as in Kubernetes
 
-# What the API allows for the amounts that are read: none of them is negative.
+# What the API allows: only a metric's value may be negative.
 QUANTITY = r"\A\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9}|[KMGTPE]i|[numkMGTPE])?\Z"
+SIGNED_QUANTITY = QUANTITY.replace(r"\+?", "[+-]?", 1)
 
 _SUFFIXES = {
     "n": Decimal("1e-9"),
@@ -45,6 +47,11 @@ def millicores(text: str) -> int:
 def whole_bytes(text: str) -> int:
     """Return a memory or storage quantity in bytes, rounded up as Kubernetes does."""
     return _whole(_parse(text), MOST_BYTES)
+
+
+def milli(text: str) -> int:
+    """Return a quantity of any unit in thousandths, rounded up as Kubernetes does."""
+    return _whole(_CONTEXT.multiply(_parse(text), 1000), MOST_MILLI)
 
 
 def number(text: str) -> float:

@@ -11,9 +11,16 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboard.core import confidence, events, journal, objects, views
+from dashboard.core.contract import SizingView
 from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
+from dashboard.core.hpa.findings import Surroundings, findings
+from dashboard.core.hpa.proposals import ProposalReader
+from dashboard.core.hpa.spec import seen_of, target_of
+from dashboard.core.hpa.what_if import Present
+from dashboard.core.sizing.recommendation import recommend
+from dashboard.core.sizing.usage import UsageHistory
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
 from dashboard.core.traffic import Traffic, TrafficRates
@@ -65,8 +72,10 @@ class Snapshot:
         self._traffic = Traffic()
         self._rates: TrafficRates | None = None
         self._evaluator = Evaluator()
+        self._proposals = ProposalReader()
         self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
         self._autoscaler: Json | None = None
+        self._usage = UsageHistory()
         self._mongo: Json | None = None
         self._load: Json | None = None
         self._run: Json | None = None
@@ -186,6 +195,32 @@ class Snapshot:
             if pod["cpu_millicores"] is not None
         }
 
+    def present(self) -> Present | None:
+        """Return the autoscaler with its surroundings (see core.hpa.what_if)."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        deployment = self._find("deployments", self._targets.deployment)
+        if autoscaler is None:
+            return None
+        status = autoscaler.status
+        evaluation = (self._autoscaler or {}).get("evaluation") or {}
+        percent = evaluation.get("percent")
+        if percent is None:
+            percent = seen_of(status, target_of(autoscaler)[1])
+        replicas = deployment.spec.replicas if deployment else status.desired_replicas
+        return Present(autoscaler, self._around(), replicas, percent)
+
+    def sizing(self, at: str) -> list[SizingView]:
+        """Return requests and limits that fit the usage, for each container of the Deployment and the StatefulSet."""
+        found = []
+        for app in (self._targets.deployment, self._targets.statefulset):
+            pods = [pod for pod in self._all("pods") if views.app(pod) == app]
+            newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
+            target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
+            for container in views.long_running(newest) if newest else ():
+                usage = self._usage.usage(app, container.name, seconds(at))
+                found.append(recommend(app, container, usage, target))
+        return found
+
     def down_window(self) -> float:
         """Return the autoscaler's scale-down stabilization window, in seconds."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
@@ -247,13 +282,15 @@ class Snapshot:
                 known = self._objects.get(kind, {}).get(uid)
                 return event if known is not None and self._observed(kind, known) else self._revived(kind, event.at)
             case events.ObjectChanged(kind=kind, object=changed) if kind in JOURNALED:
-                return event if self._observed(kind, changed) else self._revived(kind, event.at)
+                if not self._observed(kind, changed):
+                    return self._revived(kind, event.at)
+                return replace(event, object=_recorded(changed))
             case events.ObjectUnreadable(kind=kind) if kind in JOURNALED:
                 return event
         return None
 
     def _observed_of(self, kind: str, found: Iterable[Any]) -> list[Any]:
-        return [each for each in found if self._observed(kind, each)]
+        return [_recorded(each) for each in found if self._observed(kind, each)]
 
     def _observed(self, kind: str, object_: Any) -> bool:
         """Return whether an object belongs to what the demos observe."""
@@ -326,6 +363,8 @@ class Snapshot:
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
                 self._sorted = None
+                if self._pods[uid]["cpu_millicores"] is not None:
+                    self._usage.add(views.app(pod), self._samples[name])
         newest = max((sample.timestamp for sample in self._samples.values()), default=None)
         self._set_source("metrics", "live", event.at, as_of=newest)
         self._record_samples()
@@ -377,13 +416,33 @@ class Snapshot:
         else:
             members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
             replicas = deployment.spec.replicas if deployment else None
-            evaluation = self._evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas)
+            current = autoscaler.status.desired_replicas if replicas is None else replicas
+            found = self._proposals.read(autoscaler, members, self._samples, seconds(at), current)
+            evaluation = self._evaluator.evaluate(
+                autoscaler, members, self._samples, seconds(at), replicas, found.others
+            )
             view = views.autoscaler(autoscaler)
             target = views.target_of_requests(view, self._members())
-            self._autoscaler = view | {"target_of_requests": target, "evaluation": evaluation}
+            self._autoscaler = (
+                view
+                | {"target_of_requests": target, "evaluation": evaluation}
+                | found.state(evaluation, current)
+                | {"findings": [msgspec.structs.asdict(one) for one in findings(autoscaler, self._around())]}
+            )
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
+
+    def _around(self) -> Surroundings:
+        """Return what the autoscaler's settings are judged by."""
+        deployment = self._find("deployments", self._targets.deployment)
+        load = self._load["duration"] if self._load else None
+        living = [
+            pod
+            for pod in self._all("pods")
+            if views.app(pod) == self._targets.deployment and not pod.metadata.deletion_timestamp
+        ]
+        return Surroundings(living, deployment, [*self._all("horizontalpodautoscalers")], load)
 
     def _mongo_up(self, event: events.CollectionRead) -> None:
         previous = self._mongo or {}
@@ -471,6 +530,14 @@ class Snapshot:
             "name": self._targets.service,
             "endpoints": views.ready_endpoints(self._all("endpointslices"), self._targets.service),
         }
+
+
+def _recorded(object_: Any) -> Any:
+    """Return an object as the journal has it: without the manifest that was applied, which is long, and not needed."""
+    annotations = object_.metadata.annotations if isinstance(object_, objects.Workload) else None
+    if annotations is None or annotations.applied is None:
+        return object_
+    return replace(object_, metadata=replace(object_.metadata, annotations=replace(annotations, applied=None)))
 
 
 def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:

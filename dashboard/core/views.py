@@ -31,7 +31,7 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) 
     """Return a pod's view. A sample from before its creation is ignored: it is of a replaced pod of the same name."""
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
-    running = _long_running(pod)
+    running = long_running(pod)
     return {
         "name": meta.name,
         "uid": meta.uid,
@@ -172,7 +172,7 @@ def _usage(sample: PodMetrics) -> tuple[int, int]:
     )
 
 
-def _long_running(pod: Pod) -> Sequence[Container]:
+def long_running(pod: Pod) -> Sequence[Container]:
     """Return the containers that run as long as the pod: the main ones and the sidecars, not the init containers."""
     sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
     return [*(pod.spec.containers or ()), *sidecars]

@@ -42,6 +42,7 @@ class SimulationOptions:
     pods: int = 2  # of the service, at rest
     churn: int = 0  # of these pods, how many change each second
     quiet: bool = False  # true: the schedule ends with the past
+    autoscaler: str = ""  # of autoscaler_variants
 
 
 DEFAULT = SimulationOptions()
@@ -67,7 +68,7 @@ class Simulation:
         self._pods = MockPods(targets.namespace, clock, random_, self._kubernetes_events, self._emit, self._uid)
         self._traffic = SimulatedTraffic(clock, random_, options.pods)
         self._metrics = MetricsServer(clock, random_, self._traffic)
-        autoscaler = SimulatedAutoscaler(clock, options.pods, options.speed)
+        autoscaler = SimulatedAutoscaler(clock, options.pods, options.speed, options.autoscaler)
         self._deployment = MockDeployment(
             targets, clock, self._pods, self._metrics, autoscaler, self._kubernetes_events, self._emit, self._uid()
         )

@@ -21,7 +21,9 @@ import orjson
 
 from dashboard.clock import now
 from dashboard.core import events
+from dashboard.core.contract import SizingView, WhatIf
 from dashboard.core.diff import diff
+from dashboard.core.hpa.what_if import Supposition, suppose
 from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
 
@@ -157,6 +159,17 @@ class Hub:
         with self._lock:
             history = self._snapshot.history.since(since)
         return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
+
+    def what_if(self, supposed: Supposition) -> WhatIf | None:
+        """Return what the autoscaler would do (see core.hpa.what_if)."""
+        with self._lock:
+            present = self._snapshot.present()
+        return suppose(present, supposed) if present else None
+
+    def sizing(self) -> list[SizingView]:
+        """Return requests and limits that fit the usage of the last hour."""
+        with self._lock:
+            return self._snapshot.sizing(now())
 
     def taken_in(self) -> int:
         """Return the number of points that the history has received. While it is equal, the history is unchanged."""

@@ -20,6 +20,23 @@ export interface ActionView {
   object: ObjectRef | null;
 }
 
+/** A container's CPU in millicores, or memory in bytes: its request and limit, None if it has none; those that fit the usage; and the usage: nine of ten samples are at or under `typical`, and none is over `peak`. */
+export interface AmountView {
+  request: number | null;
+  limit: number | null;
+  fit_request: number;
+  fit_limit: number;
+  typical: number;
+  peak: number;
+  reason: string;
+}
+
+/** What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens. */
+export interface AskView {
+  replicas: number | null;
+  sentence: string;
+}
+
 /** `target_of_requests` is the CPU target in percent of what the pods request, as the chart of CPU has it. */
 export interface AutoscalerView {
   scales: string | null;
@@ -35,6 +52,9 @@ export interface AutoscalerView {
   conditions: ConditionView[];
   target_of_requests: number | null;
   evaluation: Evaluation | null;
+  metrics: MetricView[];
+  asks: AskView | null;
+  findings: Finding[];
 }
 
 /** A figure for each direction. */
@@ -147,6 +167,13 @@ export interface EvidenceFileView {
   why: string | null;
 }
 
+/** A setting by which an autoscaler can't do its work. `id` is a code: NoRequest, MinIsMax … */
+export interface Finding {
+  id: string;
+  tone: "bad" | "warn";
+  text: string;
+}
+
 /** The autoscaler's last change of the number of pods. */
 export interface LastChange {
   at: string;
@@ -181,6 +208,21 @@ export interface LoadView {
   cpu_percent: number | null;
   connections: number;
   error: string | null;
+}
+
+/** A metric of the autoscaler: its target, its value and the pods that it proposes. `measured_by` says whose figure the proposal is from: the dashboard's samples, or the controller's own in the object's status. */
+export interface MetricView {
+  id: string;
+  type: string;
+  name: string;
+  container: string | null;
+  object: string | null;
+  target: string;
+  current: string | null;
+  measured_by: "controller" | "samples" | null;
+  proposed: number | null;
+  formula: string | null;
+  problem: string | null;
 }
 
 export interface MongoView {
@@ -303,9 +345,31 @@ export interface RunView {
   timeline: RunEntry[];
 }
 
+/** A change of the number of pods, `after` seconds, at a CPU value of `percent` in the target's unit. */
+export interface Scaling {
+  after: number;
+  from: number;
+  to: number;
+  percent: number;
+  formula: string | null;
+}
+
 export interface ServiceView {
   name: string;
   endpoints: number;
+}
+
+/** A line of GET /api/sizing. Without amounts, `absent` says why. `seconds` is from the first sample to the last. */
+export interface SizingView {
+  id: string;
+  app: string;
+  container: string;
+  samples: number;
+  pods: number;
+  seconds: number;
+  cpu: AmountView | null;
+  memory: AmountView | null;
+  absent: string | null;
 }
 
 /** The socket's "snapshot": the whole state, on connecting and when the page asks for it. */
@@ -380,6 +444,29 @@ export interface TrafficView {
 export interface VolumeView {
   used_bytes: number;
   total_bytes: number;
+}
+
+/** What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted` is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the pods; without `settled` there are more than the listed ones. */
+export interface WhatIf {
+  replicas: number;
+  percent: number;
+  target: number;
+  unit: "%" | "m";
+  min: number;
+  max: number;
+  low: number;
+  high: number;
+  wanted: number | null;
+  clamped: number;
+  formula: string | null;
+  sentence: string;
+  notes: string[];
+  scalings: Scaling[];
+  ends_at: number;
+  percent_at_end: number;
+  settled: boolean;
+  summary: string;
+  findings: Finding[];
 }
 
 export interface WorkloadView {

@@ -40,7 +40,7 @@ const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, 
 const charts = new ChartsPanel(byId("charts"), history, schedule);
 const views = {
   claims: claims(specs, names, schedule),
-  autoscaler,
+  autoscaler: autoscaler(schedule),
   demos: demos(specs, names, schedule),
   actions: actions(names, schedule),
   documents: documents(names, schedule),

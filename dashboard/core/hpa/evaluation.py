@@ -4,7 +4,7 @@ The status has the desired replicas and the CPU value of the controller's last s
 controller's rules, from the pods and their samples: what it would ask for now, what delays it, and when it will act.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -15,9 +15,10 @@ from dashboard.core.hpa.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
 from dashboard.core.hpa.explanation import Standing
 from dashboard.core.hpa.metrics import PERCENT, MetricsReader, MetricsView
 from dashboard.core.hpa.obligation import owed
+from dashboard.core.hpa.proposals import combined
 from dashboard.core.hpa.recommendations import LATE_SECONDS, RecommendationMemory, Recommendations
 from dashboard.core.hpa.spec import HpaSpec, seen_of, spec_of
-from dashboard.core.hpa.utilization import Figures, Proposal, Unmeasurable, figures
+from dashboard.core.hpa.utilization import Figures, Proposal, Unmeasurable, figures, figures_from
 from dashboard.core.objects import Autoscaler, AutoscalerStatus, Pod, PodMetrics
 from dashboard.core.timestamps import rfc3339, seconds
 
@@ -68,6 +69,7 @@ class Evaluator:
         self._computed: tuple[int, float] | None = None  # our value with its newest sample's time, and its arrival
         self._computed_at = 0.0
         self._last: Json | None = None  # the last scaling
+        self._others: Sequence[int | None] = ()  # the other metrics' proposals
 
     def memory(self) -> EvaluatorMemory:
         return EvaluatorMemory(
@@ -96,10 +98,12 @@ class Evaluator:
         samples: dict[str, PodMetrics],
         at: float,
         replicas: int | None = None,
+        others: Sequence[int | None] = (),
     ) -> Json | None:
         """Return the evaluation at `at` (seconds since 1970), or None without a CPU target.
 
-        `replicas` are the Deployment's spec.replicas. Unknown fields are null.
+        `replicas` are the Deployment's spec.replicas, `others` the proposals of the other metrics. Unknown fields are
+        null.
         """
         spec = spec_of(autoscaler, replicas)
         if spec is None:
@@ -109,6 +113,7 @@ class Evaluator:
         history = self._history = self._history or Recommendations(spec.current, at)
         history.advance(at, spec.behavior)
         view = self._reader.view(pods, samples, at)
+        self._others = others
         synced = self._observe(autoscaler.status, spec, history, view)
         result = self._evaluate(spec, history, view, synced)
         return result | {"last": self._last, "owed": self._owed(autoscaler.status, spec, history, view)}
@@ -139,8 +144,10 @@ class Evaluator:
         else:
             proposal = spec.propose(given, given.percent if self._reported is None else self._reported)
             last["formula"] = explanation.formula(spec, given, proposal)
-            last["expected"] = spec.decide(proposal.wanted, history.recommended, history.changes, view.at).replicas
-            history.sync(proposal.wanted, view.at)
+            asked = combined(spec.current, [proposal.wanted, *self._others])
+            if asked is not None:
+                last["expected"] = spec.decide(asked, history.recommended, history.changes, view.at).replicas
+            history.sync(asked, view.at)
         history.change(to - spec.current, _scaling_time(at, view.at))
         self._last = last
 
@@ -154,13 +161,16 @@ class Evaluator:
             history.recommend(None, view.at)
             return result | {"sentence": str(error)}
         proposal = spec.propose(measurement.figures, measurement.percent)
+        asked = combined(spec.current, [proposal.wanted, *self._others])
         if synced:
-            history.sync(proposal.wanted, view.at)
-        history.recommend(proposal.wanted, view.at)
+            history.sync(asked, view.at)
+        history.recommend(asked, view.at)
         result |= _proposal_fields(spec, measurement, proposal)
         if not spec.low <= spec.current <= spec.high:
             return result | _bounds_fields(spec, history)
-        return result | self._decision_fields(spec, history, measurement, proposal, view.at)
+        if asked is None:
+            return result | explanation.explain_blocked(spec, measurement.figures, proposal)
+        return result | self._decision_fields(spec, history, measurement, proposal, asked, view.at)
 
     def _owed(self, status: AutoscalerStatus, spec: HpaSpec, history: Recommendations, view: MetricsView) -> int | None:
         """Return the replicas that the controller must ask for by its own CPU value, None if no change is due."""
@@ -180,7 +190,7 @@ class Evaluator:
         except Unmeasurable:
             if view.samples or self._reported is None:
                 raise
-            return Measurement(_figures_from(view, self._reported), self._reported, False)
+            return Measurement(figures_from(view.pods, self._reported), self._reported, False)
         computed = given.percent, max(sample.at for sample in view.samples.values())
         if computed != self._computed:
             self._computed, self._computed_at = computed, view.at
@@ -189,17 +199,23 @@ class Evaluator:
         return Measurement(given, given.percent, True)
 
     def _decision_fields(
-        self, spec: HpaSpec, history: Recommendations, measurement: Measurement, proposal: Proposal, at: float
+        self,
+        spec: HpaSpec,
+        history: Recommendations,
+        measurement: Measurement,
+        proposal: Proposal,
+        asked: int,
+        at: float,
     ) -> Json:
-        """Return the fields about the decision on a proposal, and the time of the next scaling."""
-        decision = spec.decide(proposal.wanted, history.recommended, history.changes, at)
-        allowed = spec.allowed(spec.clamp(proposal.wanted), history.changes, at)
-        until, then = history.next_change(spec, proposal.wanted) or (None, None)
-        standing = Standing(spec, measurement.figures, proposal, decision, allowed, then)
+        """Return the fields about the decision on `asked` pods, the largest proposal, and about the next scaling."""
+        decision = spec.decide(asked, history.recommended, history.changes, at)
+        allowed = spec.allowed(spec.clamp(asked), history.changes, at)
+        until, then = history.next_change(spec, asked) or (None, None)
+        standing = Standing(spec, measurement.figures, proposal, asked, decision, allowed, then)
         return {
             "allowed_now": allowed,
             "recommended": decision.replicas,
-            "limited_by": _limit(spec, proposal.wanted, decision),
+            "limited_by": _limit(spec, asked, decision),
             "until": None if until is None else rfc3339(round(until)),
             "until_replicas": then,
         } | explanation.explain(standing)
@@ -284,12 +300,3 @@ def _limit(spec: HpaSpec, wanted: int, decision: Decision) -> str | None:
     if decision.stabilized == spec.current:
         return "ScaleUpStabilized" if wanted > spec.current else "ScaleDownStabilized"
     return None if decision.limited == WITHIN else decision.limited
-
-
-def _figures_from(view: MetricsView, percent: int) -> Figures:
-    """Return figures from the controller's CPU value, taken as that of all ready pods, if samples are unreadable."""
-    ready = [pod for pod in view.pods if pod.ready == "True" and pod.leaving is None and pod.request]
-    if not ready:
-        raise Unmeasurable("No pod is ready, so there is nothing to measure.")
-    requested = sum(pod.request or 0 for pod in ready)
-    return Figures(len(ready), -(-percent * requested // 100), requested)

@@ -18,16 +18,22 @@ Json = dict[str, Any]
 class Standing(Struct, frozen=True):
     """The evaluation to explain.
 
-    `then` is the number of pods after the next scaling if the load stays the same, None for no scaling. The policies
-    allow `allowed` pods to be added (or, negative, removed) now.
+    `asked` is the largest proposal of all metrics. `then` is the number of pods after the next scaling if the load
+    stays the same, None for no scaling. The policies allow `allowed` pods to be added (or, negative, removed) now.
     """
 
     spec: HpaSpec
     figures: Figures
     proposal: Proposal
+    asked: int
     decision: Decision
     allowed: int
     then: int | None
+
+    @property
+    def outvoted(self) -> bool:
+        """Whether another metric asks for more pods than CPU."""
+        return self.asked != self.proposal.wanted
 
 
 def explain(standing: Standing) -> Json:
@@ -37,14 +43,24 @@ def explain(standing: Standing) -> Json:
     """
     spec, given, proposal = standing.spec, standing.figures, standing.proposal
     calculation = formula(spec, given, proposal)
-    measure = f"{pods(given.measured)} at {proposal.percent} {spec.unit} of a {spec.target} {spec.unit} target"
     return {
         "formula": calculation,
-        "sentence": f"{measure} → {calculation}, {_verdict(standing)}",
+        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {_verdict(standing)}",
         "next": _next(standing),
         "notes": _notes(standing),
         "then": None if standing.then is None else change_of(spec.current, standing.then),
         "provided": _provided(standing),
+    }
+
+
+def explain_blocked(spec: HpaSpec, given: Figures, proposal: Proposal) -> Json:
+    """Return the texts where another metric has no figure: then the controller removes no pod."""
+    calculation = formula(spec, given, proposal)
+    verdict = "but another metric has no figure, so none goes"
+    return {
+        "formula": calculation,
+        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {verdict}",
+        "next": "Nothing changes until each metric has a figure, or one asks for more pods.",
     }
 
 
@@ -114,6 +130,10 @@ def signed(count: int) -> str:
     return f"{MINUS}{-count}" if count < 0 else f"+{count}"
 
 
+def _measure(spec: HpaSpec, given: Figures, proposal: Proposal) -> str:
+    return f"{pods(given.measured)} at {proposal.percent} {spec.unit} of a {spec.target} {spec.unit} target"
+
+
 def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
     """Return the mean of all counted pods, with the value assumed for pods without a sample."""
     assumed = 0 if proposal.percent > spec.target else spec.busy
@@ -126,23 +146,26 @@ def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
 
 
 def _verdict(standing: Standing) -> str:
-    spec, wanted = standing.spec, standing.proposal.wanted
-    if standing.proposal.why == "tolerated":
+    spec, wanted = standing.spec, standing.asked
+    lead = f"but another metric asks for {wanted}: " if standing.outvoted else ""
+    if standing.proposal.why == "tolerated" and not lead:
         return "within the tolerance"
     if wanted == spec.current:
-        return "so nothing changes"
+        return f"{lead}nothing changes" if lead else "so nothing changes"
     if spec.clamp(wanted) == spec.current:
-        return f"{spec.current} {_are(spec.current)} the {'maximum' if wanted > spec.current else 'minimum'}"
-    return f"{signed(standing.allowed)} allowed now" if standing.allowed else "none allowed now"
+        return f"{lead}{spec.current} {_are(spec.current)} the {'maximum' if wanted > spec.current else 'minimum'}"
+    return f"{lead}{signed(standing.allowed)} allowed now" if standing.allowed else f"{lead}none allowed now"
 
 
 def _next(standing: Standing) -> str:
     """Return the consequence in words, without its time."""
-    spec, wanted, then = standing.spec, standing.proposal.wanted, standing.then
-    if standing.proposal.why == "tolerated":
+    spec, wanted, then = standing.spec, standing.asked, standing.then
+    if standing.outvoted and wanted == spec.current:
+        return "The largest proposal of all metrics counts."
+    if standing.proposal.why == "tolerated" and not standing.outvoted:
         low, high = spec.band
         return f"Nothing changes from {low} to {high} {spec.unit}."
-    if standing.proposal.why != "scale":
+    if standing.proposal.why != "scale" and not standing.outvoted:
         return "Pods without a sample never reverse the direction."
     if then is None:
         if spec.clamp(wanted) == spec.current:
@@ -152,6 +175,8 @@ def _next(standing: Standing) -> str:
         up = then > spec.current
         window = spec.behavior.up.window if up else spec.behavior.down.window
         return f"The {'lowest' if up else 'highest'} recommendation of the last {span(window)} counts, so it waits."
+    if standing.outvoted:
+        return "The largest proposal of all metrics counts."
     each = round(standing.figures.measured * standing.proposal.percent / then) if then else 0
     if spec.unit == PERCENT:
         return f"The same work is about {each} % of {pods(then)}."
@@ -172,9 +197,6 @@ def _notes(standing: Standing) -> list[str]:
         notes.append(f"{pods(len(given.missing))} without a sample: counted as {how}.")
     if given.ignored:
         notes.append(f"{pods(given.ignored)} terminating or failed: left out.")
-    if spec.others:
-        more = "one more metric" if spec.others == 1 else f"{spec.others} more metrics"
-        notes.append(f"It has {more}, not evaluated here: the highest proposal counts.")
     return notes
 
 
@@ -183,6 +205,8 @@ def _provided(standing: Standing) -> str | None:
     spec, then = standing.spec, standing.then
     if then is None:
         return None
+    if spec.others:
+        return "if its metrics stay as they are"
     if then > spec.current:
         return "if CPU stays this high"
     highest = None

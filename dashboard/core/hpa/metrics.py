@@ -7,22 +7,23 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.objects import Pod, PodMetrics
-from dashboard.core.quantity import MOST_MILLICORES, millicores
+from dashboard.core.objects import Container, Pod, PodMetrics
+from dashboard.core.quantity import MOST_BYTES, MOST_MILLICORES, millicores, whole_bytes
 from dashboard.core.timestamps import duration, seconds
 
 Source = TypeVar("Source")
 Parsed = TypeVar("Parsed")
 
-PERCENT, MILLICORES = "%", "m"  # the units of a target: percent of the requests, millicores per pod
-WHOLE = 100  # millicores: the request assumed for a target in millicores, so that 1 % of it is 1 m
+PERCENT, MILLICORES = "%", "m"  # the units of a target: percent of the requests, or thousandths per pod
+WHOLE = 100  # the request assumed for a target in thousandths per pod, so that 1 % of it is one of them
+CPU, MEMORY = "cpu", "memory"
 
 
 class PodFacts(Struct, frozen=True):
     """The facts about a pod that matter to an autoscaler. Times are in seconds since 1970.
 
-    `request` is in millicores, None if a container has none; for a target in millicores it is WHOLE. `leaving` is when
-    the pod's deletion was requested, or None.
+    `request` is in millicores (of memory: thousandths of a byte, as in the controller), None if a container has none;
+    for a target per pod it is WHOLE. `leaving` is when the pod's deletion was requested, or None.
     """
 
     name: str
@@ -35,8 +36,8 @@ class PodFacts(Struct, frozen=True):
     ready_since: float
 
 
-class CpuSample(Struct, frozen=True):
-    """A pod's mean usage in millicores, over the `window` seconds up to the time `at`."""
+class UsageSample(Struct, frozen=True):
+    """A pod's usage in the request's unit at the time `at`; of CPU the mean over the `window` seconds up to it."""
 
     used: int
     at: float
@@ -47,7 +48,7 @@ class MetricsView(Struct, frozen=True):
     """The pods, and their samples by pod name, at time `at`."""
 
     pods: list[PodFacts]
-    samples: dict[str, CpuSample]
+    samples: dict[str, UsageSample]
     at: float
 
     def before(self, time: float) -> "MetricsView":
@@ -73,9 +74,11 @@ class ParseCache(Generic[Source, Parsed]):
 class MetricsReader:
     """Parses pods and samples for a metric of whole pods, or of one container."""
 
-    def __init__(self, container: str = "", unit: str = PERCENT) -> None:
-        self._pods = ParseCache[Pod, PodFacts](lambda pod: pod_facts(pod, container, unit))
-        self._samples = ParseCache[PodMetrics, CpuSample | None](lambda sample: cpu_sample(sample, container))
+    def __init__(self, container: str = "", unit: str = PERCENT, resource: str = CPU) -> None:
+        self._pods = ParseCache[Pod, PodFacts](lambda pod: pod_facts(pod, container, unit, resource))
+        self._samples = ParseCache[PodMetrics, UsageSample | None](
+            lambda sample: usage_sample(sample, container, resource)
+        )
 
     def view(self, pods: Iterable[Pod], samples: dict[str, PodMetrics], at: float) -> MetricsView:
         facts = list(self._pods.parse((pod.metadata.uid, pod) for pod in pods).values())
@@ -83,7 +86,7 @@ class MetricsReader:
         return MetricsView(facts, {name: sample for name, sample in parsed.items() if sample}, at)
 
 
-def pod_facts(pod: Pod, container: str = "", unit: str = PERCENT) -> PodFacts:
+def pod_facts(pod: Pod, container: str = "", unit: str = PERCENT, resource: str = CPU) -> PodFacts:
     """Parse a pod for a metric of the whole pod, or of one container."""
     ready = next((one for one in pod.status.conditions or () if one.type == "Ready"), None)
     meta, started = pod.metadata, pod.status.start_time
@@ -93,20 +96,20 @@ def pod_facts(pod: Pod, container: str = "", unit: str = PERCENT) -> PodFacts:
         pod.status.phase,
         seconds(meta.creation_timestamp) if meta.creation_timestamp else -math.inf,
         seconds(meta.deletion_timestamp) - grace if meta.deletion_timestamp else None,
-        _request(pod, container) if unit == PERCENT else WHOLE,
+        _request(pod, container, resource) if unit == PERCENT else WHOLE,
         seconds(started) if started else None,
         ready.status if ready else None,
         seconds(ready.last_transition_time) if ready and ready.last_transition_time else -math.inf,
     )
 
 
-def cpu_sample(sample: PodMetrics, container: str = "") -> CpuSample | None:
-    """Parse a sample; return None if a container's CPU is missing."""
-    usages = [(one.usage or {}).get("cpu") for one in sample.containers or () if container in ("", one.name)]
+def usage_sample(sample: PodMetrics, container: str = "", resource: str = CPU) -> UsageSample | None:
+    """Parse a sample; return None if a container's usage is missing."""
+    usages = [(one.usage or {}).get(resource) for one in sample.containers or () if container in ("", one.name)]
     if not usages or None in usages:
         return None
-    used = min(sum(millicores(usage) for usage in usages if usage), MOST_MILLICORES)
-    return CpuSample(used, seconds(sample.timestamp), duration(sample.window))
+    used = _amount(resource, (usage for usage in usages if usage))
+    return UsageSample(used, seconds(sample.timestamp), duration(sample.window))
 
 
 def _before(pod: PodFacts, time: float) -> PodFacts:
@@ -117,14 +120,34 @@ def _before(pod: PodFacts, time: float) -> PodFacts:
     return replace(pod, leaving=None)
 
 
-def _request(pod: Pod, container: str) -> int | None:
-    """Return the pod-level CPU request, or else the sum of the requests of its long-running containers."""
-    whole = (pod.spec.resources.requests or {}).get("cpu") if pod.spec.resources else None
+def _request(pod: Pod, container: str, resource: str) -> int | None:
+    """Return the pod-level request, or else the sum of the requests of its long-running containers."""
+    whole = (pod.spec.resources.requests or {}).get(resource) if pod.spec.resources else None
     if whole and not container:
-        return millicores(whole)
-    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
-    running = [one for one in (*(pod.spec.containers or ()), *sidecars) if container in ("", one.name)]
-    requests = [(one.resources.requests or {}).get("cpu") for one in running]
+        return _amount(resource, [whole])
+    requests = [(one.resources.requests or {}).get(resource) for one in _running(pod, container)]
     if None in requests or (container and not requests):
         return None
-    return min(sum(millicores(request) for request in requests if request), MOST_MILLICORES)
+    return _amount(resource, (request for request in requests if request))
+
+
+def limit_of(pod: Pod, container: str, resource: str) -> int | None:
+    """Return the pod-level limit, or else the sum of its long-running containers' limits; None if one has none."""
+    whole = (pod.spec.resources.limits or {}).get(resource) if pod.spec.resources else None
+    if whole and not container:
+        return _amount(resource, [whole])
+    limits = [(one.resources.limits or {}).get(resource) for one in _running(pod, container)]
+    return _amount(resource, (limit for limit in limits if limit)) if limits and None not in limits else None
+
+
+def _running(pod: Pod, container: str) -> list[Container]:
+    """Return the containers that run as long as the pod, or the one of that name."""
+    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
+    return [one for one in (*(pod.spec.containers or ()), *sidecars) if container in ("", one.name)]
+
+
+def _amount(resource: str, quantities: Iterable[str]) -> int:
+    """Return the sum in thousandths of a core, or of a byte."""
+    if resource == CPU:
+        return min(sum(map(millicores, quantities)), MOST_MILLICORES)
+    return 1000 * min(sum(map(whole_bytes, quantities)), MOST_BYTES)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from dashboard.core.hpa.metrics import PERCENT, CpuSample, PodFacts
+from dashboard.core.hpa.metrics import CPU, PERCENT, PodFacts, UsageSample
 
 # The controller's defaults.
 INITIALIZATION_SECONDS = 300.0  # after its start, a pod's sample counts only if it was ready for the sample's window
@@ -70,29 +70,44 @@ class Proposal(Struct, frozen=True):
     why: str
 
 
-def figures(pods: Iterable[PodFacts], samples: dict[str, CpuSample], at: float) -> Figures:
-    """Group the pods, with their samples by pod name, at time `at`. Raise Unmeasurable without a usable sample."""
+def figures(
+    pods: Iterable[PodFacts], samples: dict[str, UsageSample], at: float, resource: str = CPU
+) -> Figures:
+    """Group the pods, with their samples by pod name, at time `at`. Raise Unmeasurable without a usable sample.
+
+    Of CPU a sample counts only if it measures the pod's work; of memory each one does.
+    """
     pods = list(pods)
     if not pods:
         raise Unmeasurable("There are no pods to measure.")
     measured, used, requested, missing, unready, ignored = 0, 0, 0, [], [], 0
+    name = "CPU" if resource == CPU else resource
     for pod in pods:
         sample = samples.get(pod.name)
         request = pod.request or 0
         if pod.leaving is not None or pod.phase == "Failed":
             ignored += 1
-        elif pod.phase == "Pending" or (sample and not _is_usable(pod, sample, at)):
+        elif pod.phase == "Pending" or (sample and resource == CPU and not _is_usable(pod, sample, at)):
             unready.append(request)
         elif sample is None:
             missing.append(request)
         else:
             measured, used, requested = measured + 1, used + sample.used, requested + request
     if measured == 0:
-        raise Unmeasurable("No pod has a CPU sample yet: a new pod has one about half a minute after it is ready.")
+        raise Unmeasurable(f"No pod has a {name} sample yet: a new pod has one about half a minute after it is ready.")
     bare = next((pod.name for pod in pods if pod.request is None), None)
     if bare or not requested:
-        raise Unmeasurable(f"A container of {bare or 'the pods'} has no CPU request, so there is no percentage.")
+        raise Unmeasurable(f"A container of {bare or 'the pods'} has no {name} request, so there is no percentage.")
     return Figures(measured, used, requested, tuple(missing), tuple(unready), ignored)
+
+
+def figures_from(pods: Iterable[PodFacts], percent: int) -> Figures:
+    """Return figures from the controller's value, taken as that of all ready pods, if samples are unreadable."""
+    ready = [pod for pod in pods if pod.ready == "True" and pod.leaving is None and pod.request]
+    if not ready:
+        raise Unmeasurable("No pod is ready, so there is nothing to measure.")
+    requested = sum(pod.request or 0 for pod in ready)
+    return Figures(len(ready), -(-percent * requested // 100), requested)
 
 
 def propose(
@@ -144,7 +159,7 @@ def _why_not(before: float, ratio: float, current: int, wanted: int, tolerance: 
     return None
 
 
-def _is_usable(pod: PodFacts, sample: CpuSample, at: float) -> bool:
+def _is_usable(pod: PodFacts, sample: UsageSample, at: float) -> bool:
     """Return whether a sample measures the pod's work, not its start."""
     if pod.ready is None or pod.started is None:
         return False

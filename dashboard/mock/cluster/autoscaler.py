@@ -13,6 +13,7 @@ from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
 from dashboard.mock.clock import SimulationClock
+from dashboard.mock.cluster.autoscaler_variants import altered
 from dashboard.mock.cluster.manifests import BEHAVIOR, Json, metadata
 
 TARGET_PERCENT = 70
@@ -40,8 +41,9 @@ class SimulatedAutoscaler:
     It decides in simulated time. The object has its stabilization window in real seconds, `speed` times shorter.
     """
 
-    def __init__(self, clock: SimulationClock, pods: int, speed: float) -> None:
+    def __init__(self, clock: SimulationClock, pods: int, speed: float, variant: str = "") -> None:
         self.desired = pods
+        self.variant = variant  # of autoscaler_variants
         self.reason = ""  # of the last scaling, in the controller's words
         rules = behavior.behavior_of(msgspec.convert({"behavior": BEHAVIOR}, objects.AutoscalerSpec))
         self._spec = HpaSpec(TARGET_PERCENT, pods, pods + EXTRA_PODS, rules, current=pods, container="", others=0)
@@ -76,7 +78,7 @@ class SimulatedAutoscaler:
         target = {"type": "Utilization", "averageUtilization": TARGET_PERCENT}
         current = {"averageUtilization": self._percent, "averageValue": f"{self._percent}m"}
         scale_down = BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": self._window}
-        return {
+        whole = {
             "metadata": metadata(name, f"uid-{name}-autoscaler", created),
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
@@ -99,6 +101,7 @@ class SimulatedAutoscaler:
                 ],
             },
         }
+        return altered(self.variant, whole)
 
     def _scale(self, figures: Figures, now: float) -> bool:
         """Decide `desired`. Return whether it changed."""

@@ -4,6 +4,7 @@ from dashboard.core import events
 from dashboard.core.snapshot import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
+from dashboard.mock.cluster.autoscaler_variants import annotations
 from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
 from dashboard.mock.cluster.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
 from dashboard.mock.cluster.metrics_server import MetricsServer
@@ -72,8 +73,10 @@ class MockDeployment:
         addresses = [(pod.address, pod.ready) for pod in service if pod.started]
         ready = sum(pod.ready for pod in service)
         database = sum(pod.ready for pod in self._pods if pod.kind is DATABASE)
+        deployment = workload(targets.deployment, created, self._autoscaler.desired, ready)
+        deployment["metadata"]["annotations"] = annotations(self._autoscaler.variant)
         return {
-            "deployments": workload(targets.deployment, created, self._autoscaler.desired, ready),
+            "deployments": deployment,
             "statefulsets": workload(targets.statefulset, created, 1, database),
             "horizontalpodautoscalers": self._autoscaler.manifest(targets.autoscaler, targets.deployment, created),
             "endpointslices": endpoint_slice(targets.service, created, addresses),

@@ -1,8 +1,9 @@
 // The autoscaler: its figures, and the calculation behind the number of pods. The calculation and its text come with the state.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { count, percent, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
+import { count, percent, plural, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
+import { Lazy } from "../lib/lazy.js";
 import { absent, panel } from "../lib/panel.js";
 import { conditionStatus } from "../lib/status.js";
 
@@ -11,18 +12,36 @@ const NO_METRICS = "The dashboard's Role does not let it read the pods' CPU, and
 const GAUGE_TARGETS = 2; // the gauge ends at twice the target, or later when the figure is larger
 const MOST_SLOTS = 100; // with more pods than this, there is no mark for each
 
-export function autoscaler(/** @type {contract.State} */ state, now) {
-  const { autoscaler: hpa } = state;
-  return panel({
-    id: "autoscaler",
-    title: "Autoscaler",
-    aside: hpa ? aside(hpa) : "",
-    state,
-    kinds: [KIND, "metrics"],
-    body: hpa
-      ? [figures(state, hpa, now), conditions(hpa.conditions, now)]
-      : absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods is the one that the Deployment sets."),
-  });
+export function autoscaler(redraw) {
+  const whatIf = new Lazy(async () => new (await import("./whatIf.js")).WhatIf(redraw), redraw);
+  const sizing = new Lazy(async () => new (await import("./sizing.js")).Sizing(redraw), redraw);
+  return (/** @type {contract.State} */ state, now) => {
+    const { autoscaler: hpa } = state;
+    const sizes = details("Requests and limits that fit", sizing, () => sizing.open(), (part) => part.template(state));
+    return panel({
+      id: "autoscaler",
+      title: "Autoscaler",
+      aside: hpa ? aside(hpa) : "",
+      state,
+      kinds: [KIND, "metrics"],
+      body: hpa
+        ? [
+            figures(state, hpa, now),
+            conditions(hpa.conditions, now),
+            details("What if…", whatIf, () => whatIf.open(hpa), (part) => part.template(hpa)),
+            sizes,
+          ]
+        : [absent(state, KIND, "No HorizontalPodAutoscaler", "The number of pods is the one that the Deployment sets."), sizes],
+    });
+  };
+}
+
+// A part that is loaded when it is opened.
+function details(title, /** @type {Lazy} */ part, onOpen, template) {
+  return html`<details class="advice" @toggle=${({ target }) => (target.open ? onOpen() : part.close())}>
+    <summary>${title}</summary>
+    ${part.draw(template)}
+  </details>`;
 }
 
 function aside(/** @type {contract.AutoscalerView} */ hpa) {
@@ -55,6 +74,7 @@ function figures(/** @type {contract.State} */ { deployment, sources }, /** @typ
     </dl>
     ${slots(ready ?? hpa.current, hpa)} ${evaluation ? gauge(cpu, evaluation) : nothing}
     ${evaluation ? reasoning(hpa, evaluation, sources, now) : html`<p class="sentence">It has no target for CPU: it scales on another metric.</p>`}
+    ${metrics(hpa)} ${findings(hpa.findings)}
   </div>`;
 }
 
@@ -86,16 +106,44 @@ function level(cpu, band) {
 }
 
 function reasoning(/** @type {contract.AutoscalerView} */ hpa, /** @type {contract.Evaluation} */ evaluation, sources, now) {
-  const { formula: steps, sentence, measured, next, until, notes } = evaluation;
+  const { formula: steps, sentence: text, measured, next, until, notes } = evaluation;
   if (measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${NO_METRICS}</p>${terms(hpa, evaluation, now)}`;
-  const [measure, verdict] = steps ? sentence.split(steps).map(trimJoint) : [sentence, ""];
   return html`<div class="reasoning">
-      <p class="sentence">${unbroken(measure)}${steps ? formula(steps) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>
+      ${sentence(text, steps)}
       ${next || until ? html`<p class="next">${unbroken(next ?? "")} ${countdown(evaluation, now)}</p>` : nothing}
       ${notes.map((note) => html`<p class="note">${unbroken(note)}</p>`)}
       <p class="source">${source(hpa, evaluation)}</p>
     </div>
     ${terms(hpa, evaluation, now)}`;
+}
+
+// What was measured, the calculation on a line of its own, and what follows.
+export function sentence(text, steps) {
+  const [measure, verdict] = steps ? text.split(steps).map(trimJoint) : [text, ""];
+  return html`<p class="sentence">${unbroken(measure)}${steps ? formula(steps) : nothing}<span class="verdict">${unbroken(verdict)}${verdict ? "." : ""}</span></p>`;
+}
+
+// Each metric with its proposal, where CPU is not the only one.
+function metrics(/** @type {contract.AutoscalerView} */ { metrics: list, asks }) {
+  if (!asks) return nothing;
+  return html`<p class="sentence">${unbroken(asks.sentence)}</p>
+    <ul class="metrics" aria-label="Metrics">
+      ${repeat(list, ({ id }) => id, (/** @type {contract.MetricView} */ metric) => html`<li data-metric=${metric.name}>
+        <strong>${metric.name}</strong>
+        <span class="text-muted">${[metric.type, metric.container ?? metric.object, `target ${metric.target}`].filter(Boolean).join(" · ")}</span>
+        <span class="metric-proposal">${metric.proposed === null ? "no proposal" : plural(metric.proposed, "pod")}</span>
+        ${metric.formula ? formula(metric.formula) : nothing}
+        ${metric.problem ? html`<span class="note">${metric.problem}</span>` : html`<span class="note">${metric.measured_by === "controller" ? "by the controller’s last figure" : "by the newest samples"}</span>`}
+      </li>`)}
+    </ul>`;
+}
+
+// Settings by which the autoscaler can't do its work.
+export function findings(/** @type {contract.Finding[]} */ list) {
+  if (list.length === 0) return nothing;
+  return html`<ul class="findings" aria-label="Findings">
+    ${repeat(list, ({ id }) => id, ({ id, tone, text }) => html`<li data-tone=${tone} data-finding=${id}>${icon(tone === "bad" ? "cross" : "warning")}<span>${unbroken(text)}</span></li>`)}
+  </ul>`;
 }
 
 // The settings, which hold whatever the figures are.
@@ -162,6 +210,6 @@ function trimJoint(part) {
 }
 
 // Keeps a figure and its unit on one line.
-function unbroken(text) {
+export function unbroken(text) {
   return text.replace(/(?<=\d) (?=%|m\b|s\b|min\b|pods?\b)/g, "\u00a0");
 }

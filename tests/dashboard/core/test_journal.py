@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 
-from dashboard.core import events
+from dashboard.core import events, objects
 from dashboard.core.journal import Began, Looked, Recorded, counters_of, event_of, pod_counters
 from dashboard.core.snapshot import Snapshot, Targets
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation
 from tests.dashboard.runs.virtual_clock import VirtualClock
+
+START = "2026-11-24T12:00:00Z"
 
 
 def replayed(records: list[bytes]) -> Snapshot:
@@ -61,6 +63,19 @@ def test_other_objects_and_documents_are_left_out() -> None:
     )
     simulation.snapshot.apply(events.RunHistoryUpdated(at=clock.now(), runs=[]))
     assert len(records) == count
+
+
+def test_applied_manifest_is_left_out() -> None:
+    applied = objects.WorkloadAnnotations(applied='{"spec": {"replicas": 3}}')
+    meta = objects.WorkloadMeta(name="flask", uid="d", annotations=applied)
+    snapshot = Snapshot(Targets("n", "c", "flask", "mongodb", "flask", "flask"), ["deployments"], START)
+    records: list[bytes] = []
+    event = events.ObjectChanged(at=START, kind="deployments", object=objects.Workload(meta))
+    snapshot.record(lambda event: records.append(msgspec.json.encode(event)), START)
+    snapshot.apply(event)
+    snapshot.record(lambda event: records.append(msgspec.json.encode(event)), START)
+    written = b"".join(records)
+    assert written.count(b'"uid":"d"') == 2 and b"replicas\\" not in written
 
 
 def test_infinite_bound_of_a_bucket_is_null_in_a_record() -> None:

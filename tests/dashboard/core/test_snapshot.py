@@ -224,10 +224,12 @@ def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
     view = snapshot.state(0)["autoscaler"]
     assert view["evaluation"]["sentence"] == "No pod is ready, so there is nothing to measure."
-    assert view | {"evaluation": None} == {
+    assert [metric["target"] for metric in view["metrics"]] == ["70 % of the requests"]
+    assert view | {"evaluation": None, "metrics": []} == {
         "scales": None, "min": 2, "max": 5, "current": 2, "desired": 4, "cpu_percent": 133, "target_percent": 70,
         "cpu_millicores": None, "target_millicores": None, "target_of_requests": 70,
         "last_scaled": T0, "conditions": [{"id": "AbleToScale", "since": T0, **condition}], "evaluation": None,
+        "metrics": [], "asks": None, "findings": [],
     }  # fmt: skip
     deployment = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
     snapshot.apply(changed("deployments", deployment))

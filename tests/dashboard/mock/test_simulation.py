@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dashboard.app import SOURCES
-from dashboard.core import events
+from dashboard.core import contract, events
 from dashboard.core.objects import KINDS
 from dashboard.core.snapshot import Snapshot, Targets
 from dashboard.mock.clock import STEP_SECONDS
@@ -53,6 +53,31 @@ class Recording:
 def recording() -> Recording:
     """The opening and two cycles."""
     return Recording(2 * CYCLE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("autoscaler", "metrics", "asks", "findings"),
+    [
+        ("", ["cpu"], None, []),
+        ("several", ["cpu", "memory", "queue"], 2, []),
+        ("missing", ["cpu", "queue"], None, []),
+        ("average", ["cpu"], None, []),
+        ("container", ["cpu"], None, []),
+        ("memory", ["memory"], 3, []),
+        ("broken", ["cpu"], None, ["TargetOverLimit", "MinIsMax", "ScaleUpDisabled", "ReplicasApplied"]),
+    ],
+)
+def test_autoscaler_has_other_settings(
+    autoscaler: str, metrics: list[str], asks: int | None, findings: list[str]
+) -> None:
+    simulation, snapshot = Simulation(TARGETS, SimulationOptions(autoscaler=autoscaler)), Snapshot(TARGETS, SOURCES, "")
+    for event in simulation.opening(START):
+        snapshot.apply(event)
+    view = snapshot.state(0)["autoscaler"]
+    msgspec.convert(view, contract.AutoscalerView, strict=True)
+    assert [metric["name"] for metric in view["metrics"]] == metrics
+    assert [one["id"] for one in view["findings"]] == findings
+    assert (view["asks"] or {}).get("replicas") == asks
 
 
 def test_opening_has_everything_ready(recording: Recording) -> None:

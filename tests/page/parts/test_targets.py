@@ -21,7 +21,7 @@ DRAW = """async ([changes, evaluation]) => {
   const place = document.body.appendChild(Object.assign(document.createElement("main"), { id: "drawn" }));
   const names = { deployment: state.deployment.name, statefulset: state.statefulset.name };
   const history = { pod: () => undefined, table: () => ({ at: [] }) };
-  render([autoscaler(state, Date.now()), deployment(names, history, () => {})(state, Date.now())], place);
+  render([autoscaler(() => {})(state, Date.now()), deployment(names, history, () => {})(state, Date.now())], place);
   const range = { seconds: 300, text: "5 minutes" };
   return viewModel({ history, state, range, width: 600, now: 1000, knownUntil: 1000 }).extents;
 }"""

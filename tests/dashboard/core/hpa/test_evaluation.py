@@ -274,10 +274,33 @@ def test_container_metric_measures_that_container() -> None:
     assert fields(result, "percent", "wanted") == (140, 2)
 
 
-def test_other_metrics_are_noted() -> None:
-    memory = {"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 80}}}
-    evaluation = evaluated(autoscaler(2, 2, 70, metrics=[memory, CPU]), pods(2), samples(70, 2))
-    assert evaluation["notes"] == ["It has one more metric, not evaluated here: the highest proposal counts."]
+@pytest.mark.parametrize(
+    ("percent", "others", "recommended", "limited_by"),
+    [
+        (70, [4], 4, None),  # a larger proposal counts, though CPU is within the tolerance
+        (133, [3], 4, None),  # CPU's is the largest
+        (133, [None], 4, None),  # a metric without a figure forbids no scale-up
+        (70, [None], 2, None),
+        (30, [2], 2, None),  # another metric needs the pods
+        (133, [9], 5, "TooManyReplicas"),
+    ],
+)
+def test_largest_proposal_of_all_metrics_counts(
+    percent: int, others: list[int | None], recommended: int, limited_by: str | None
+) -> None:
+    result = Evaluator().evaluate(autoscaler(2, 2, percent), pods(2), samples(percent, 2), NOW, 2, others)
+    assert result and fields(result, "recommended", "limited_by") == (recommended, limited_by)
+
+
+def test_metric_without_a_figure_forbids_a_scale_down() -> None:
+    hpa = autoscaler(4, 4, 20)
+    blocked, free = Evaluator(), Evaluator()
+    for second in range(0, 121, 15):
+        at = NOW + second
+        stuck = blocked.evaluate(hpa, pods(4), samples(20, 4, at), at, 4, [None])
+        goes = free.evaluate(hpa, pods(4), samples(20, 4, at), at, 4, [1])
+    assert stuck and fields(stuck, "wanted", "recommended", "until", "then") == (2, None, None, None)
+    assert goes and fields(goes, "wanted", "recommended", "until_replicas") == (2, 2, 2)
 
 
 def test_no_evaluation_without_a_cpu_target() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.hpa.metrics import MILLICORES, cpu_sample, pod_facts
+from dashboard.core.hpa.metrics import MILLICORES, pod_facts, usage_sample
 from dashboard.core.timestamps import rfc3339
 
 NOW = 1_800_000_000.0
@@ -52,15 +52,15 @@ def test_target_in_millicores_needs_no_request(container: str) -> None:
 )
 def test_window_is_parsed_as_a_go_duration(window: str, seconds: float) -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1500000n"}), objects.ContainerMetrics("b", {"cpu": "2m"})]
-    sample = cpu_sample(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
+    sample = usage_sample(objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), window, used))
     assert sample is not None and sample.window == pytest.approx(seconds) and (sample.used, sample.at) == (4, NOW)
 
 
 def test_sample_without_a_containers_cpu_is_none() -> None:
     used = [objects.ContainerMetrics("a", {"cpu": "1m"}), objects.ContainerMetrics("b", {"memory": "1Mi"})]
     metrics = objects.PodMetrics(objects.Meta(name="p"), rfc3339(NOW), "15s", used)
-    assert cpu_sample(metrics) is None and cpu_sample(msgspec.structs.replace(metrics, containers=None)) is None
-    sample = cpu_sample(metrics, "a")
+    assert usage_sample(metrics) is None and usage_sample(msgspec.structs.replace(metrics, containers=None)) is None
+    sample = usage_sample(metrics, "a")
     assert sample is not None and sample.used == 1
 
 

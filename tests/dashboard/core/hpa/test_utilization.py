@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core import objects
-from dashboard.core.hpa.metrics import MILLICORES, PERCENT, cpu_sample, pod_facts
+from dashboard.core.hpa.metrics import MILLICORES, PERCENT, pod_facts, usage_sample
 from dashboard.core.hpa.utilization import Figures, Tolerance, Unmeasurable, band, ceiling, figures, propose
 from dashboard.core.timestamps import rfc3339
 from tests.dashboard.core.hpa.cases import CASES, NOW
@@ -40,7 +40,7 @@ def metrics_of(name: str, case: dict[str, Any]) -> objects.PodMetrics:
 
 def figures_of(case: dict[str, Any], unit: str = PERCENT) -> Figures:
     pods = {f"p{index}": pod for index, pod in enumerate(pods_of(case))}
-    samples = {name: cpu_sample(metrics_of(name, pod)) for name, pod in pods.items() if pod["usage"] is not None}
+    samples = {name: usage_sample(metrics_of(name, pod)) for name, pod in pods.items() if pod["usage"] is not None}
     usable = {name: sample for name, sample in samples.items() if sample}
     return figures([pod_facts(pod_of(name, pod), unit=unit) for name, pod in pods.items()], usable, NOW)
 
