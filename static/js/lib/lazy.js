@@ -15,7 +15,7 @@ export class Lazy {
     this.#redraw = redraw;
   }
 
-  // To be called at each opening. After a failure, the next one tries again.
+  // To be called at each opening. A module that did not load stays so: most browsers ask for it no second time.
   async open(...given) {
     this.#isOpen = true;
     this.#problem = null;
@@ -23,7 +23,7 @@ export class Lazy {
       this.#part ??= await this.#load();
       this.#part.open(...given);
     } catch {
-      this.#problem = "This part did not load. Close it and open it again.";
+      this.#problem = "This part did not load. Reload the page to try again.";
     }
     this.#redraw();
   }

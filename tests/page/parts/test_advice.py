@@ -100,7 +100,7 @@ def test_parts_load_when_they_are_opened(visit: Visit) -> None:
     assert "whatIf.js" in asked and "sizing.js" not in asked
 
 
-def test_part_that_does_not_load_says_so_and_loads_later(visit: Visit) -> None:
+def test_part_that_does_not_load_says_so(visit: Visit) -> None:
     page = visit(allowed_errors="ERR_FAILED|Failed to fetch")
     page.route("**/sizing.js", lambda route: route.abort(), times=1)
     part = open_part(page, "Requests and limits that fit")
