@@ -75,18 +75,6 @@ def test_pods_that_are_not_ready_never_hold_up_a_drain(objects: list[Json]) -> N
     assert {each["spec"].get("unhealthyPodEvictionPolicy") for each in budgets} == {"AlwaysAllow"}
 
 
-def test_variables_name_only_variables_that_come_before_them(objects: list[Json]) -> None:
-    references = 0
-    for name, container in containers(objects):
-        known = set()
-        for variable in container.get("env", []):
-            named = set(re.findall(r"\$\((\w+)\)", variable.get("value", "")))
-            assert named <= known, (name, variable)
-            references += len(named)
-            known.add(variable["name"])
-    assert references
-
-
 def test_only_pods_whose_account_has_a_role_get_a_token(objects: list[Json]) -> None:
     with_role = {subject["name"] for binding in of_kind(objects, "RoleBinding") for subject in binding["subjects"]}
     assert {"dashboard"} <= with_role <= {"dashboard", "mongodb"}
