@@ -110,7 +110,7 @@ class BackupConfig:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read every variable. Raise ConfigError at the first invalid one."""
         return cls(
-            mongodb_uri=_required(environ, "MONGODB_URI"),
+            mongodb_uri=_mongodb_uri(environ),
             mongodb_database=environ.get("MONGODB_DATABASE") or cls.mongodb_database,
             collections=parsed(environ, "COLLECTIONS", _collections) or cls.collections,
             keep=integer(environ, "KEEP", cls.keep, 1, 10_000),

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import binascii
 import contextlib
-import functools
 import math
 import os
 import struct
@@ -32,6 +31,7 @@ from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import bson
@@ -73,11 +73,14 @@ CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collectio
 CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
 LARGEST_COMPARED_BYTES = (16 << 20) - (64 << 10)  # of a document and its replacement: MongoDB's limit for a command
+STEPDOWN_SECONDS = 0.1  # until a document is sent again that a former primary refused
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
 # AuthenticationFailed; what interrupts a command, which may have stored some of its documents: ExceededTimeLimit,
 # ClientDisconnect, TransactionExceededLifetimeLimitSeconds, a killed operation, a shutdown and a stepdown (three).
-_TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602}
+# Then NotWritablePrimary, NotPrimaryNoSecondaryOk and PrimarySteppedDown, with which one document alone is refused.
+_NOT_PRIMARY = {10107, 13435, 189}
+_TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602, *_NOT_PRIMARY}
 _DUPLICATE_KEY = 11000
 _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _OTHER_LIFETIME = 85  # IndexOptionsConflict: the index exists with another lifetime
@@ -193,7 +196,7 @@ class Store:
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self.large_bodies = threading.BoundedSemaphore(CONCURRENT_LARGE_BODIES)
         self._collections: list[Collection] = []
-        self._connect = functools.partial(
+        self._connect = partial(
             pymongo.MongoClient,
             uri,
             appname="flask-mongodb",
@@ -332,7 +335,7 @@ class Collection:
         change = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
 
         def write(condition: Mapping[str, Any]) -> int:
-            return int(self._collection.update_one(condition, change).matched_count)
+            return int(self._repeated(partial(self._collection.update_one, condition, change)).matched_count)
 
         with self._writing(record.identity) as attempts:
             if preconditions:
@@ -348,7 +351,7 @@ class Collection:
         """
 
         def write(condition: Mapping[str, Any]) -> int:
-            return int(self._collection.delete_one(condition).deleted_count)
+            return int(self._repeated(partial(self._collection.delete_one, condition)).deleted_count)
 
         with self._writing(identity) as attempts:
             if preconditions:
@@ -479,7 +482,26 @@ class Collection:
         return {"_id": found.key, "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]}}
 
     def _insert_all(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
-        """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less."""
+        """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less.
+
+        A member that ceases to be primary within a command refuses the rest of its documents one by one. The driver
+        repeats only whole commands, so these documents are sent again here.
+        """
+        end = time.monotonic() + seconds
+        refusals = self._send(insertions, seconds)
+        while again := [place for place, each in enumerate(refusals) if each and each.code in _NOT_PRIMARY]:
+            if time.monotonic() > end:
+                break
+            time.sleep(STEPDOWN_SECONDS)
+            try:
+                repeated = self._send([insertions[place] for place in again], end - time.monotonic())
+            except PyMongoError:
+                break
+            for place, refusal in zip(again, repeated, strict=True):
+                refusals[place] = refusal
+        return refusals
+
+    def _send(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
         attempts = self._store.attempts
         attempts.sent = 0
         try:
@@ -503,6 +525,22 @@ class Collection:
             for each in insertions:
                 each.sent += attempts.sent
         return [None] * len(insertions)
+
+    def _repeated(self, write: Callable[[], Any]) -> Any:
+        """Call the driver again while a former primary refuses the document, until the request's deadline.
+
+        The driver repeats a command that is refused, and not one whose only document is.
+        """
+        end = time.monotonic() + self._store.deadline
+        while True:
+            try:
+                return write()
+            except WriteError as error:
+                if error.code not in _NOT_PRIMARY or time.monotonic() > end:
+                    raise
+            if self._store.attempts.sent == 1:
+                self._store.attempts.sent = 0  # refused, so not applied
+            time.sleep(STEPDOWN_SECONDS)
 
     def _same(self, record: Record) -> bool:
         """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the

@@ -23,7 +23,7 @@ from service.backup import archive
 from service.backup.archive import BackupError, Content, Manifest, Tally, Writer
 
 REACH_MS = 20_000  # to find a primary, as after an election
-BATCH_DOCUMENTS, BATCH_BYTES = 1_000, 8 << 20  # of an insert
+BATCH_DOCUMENTS, BATCH_BYTES = 10_000, 8 << 20  # of an insert
 
 _SNAPSHOT_GONE = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
 _RAW = CodecOptions(document_class=RawBSONDocument)

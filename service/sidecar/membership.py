@@ -8,6 +8,7 @@ The rules, in this order. Each change is a reconfiguration by at most one voting
                 acknowledged, and could elect a primary that lacks it
     ready       a new member gets its vote when it is SECONDARY and the votes stay odd, at once or with the next change
     even        of an even number of wanted members one has no vote: two votes would stop with either member
+    timeout     several members elect another primary after three seconds, not ten: a request waits for it
     missing     a wanted member that answers is added, without a vote
 """
 
@@ -22,6 +23,7 @@ Config = dict[str, Any]  # as replSetGetConfig gives it
 Member = dict[str, Any]
 
 SECONDARY, INITIAL_SYNC = "SECONDARY", "STARTUP2"
+ELECTION_MS = 3000  # without a sign of the primary; a vote that is split takes as long again, within the deadline
 
 
 class Waiting(Exception):
@@ -85,6 +87,8 @@ def next_change(
         return _voting(config, ready[0], 1, "gave vote")
     if len(wanted) % 2 == 0 and len(voters) == len(wanted):
         return _voting(config, [each for each in voters if each["host"] != me][-1], 0, "took vote")
+    if len(wanted) > 1 and config["settings"]["electionTimeoutMillis"] != ELECTION_MS:
+        return _timing(config)
     hosts = {each["host"] for each in members}
     if missing := [each for each in wanted if each not in hosts]:
         if not (there := [each for each in missing if each in reachable]):
@@ -128,6 +132,12 @@ def _addition(config: Config, host: str) -> Reconfiguration:
     number = max(each["_id"] for each in changed["members"]) + 1
     changed["members"].append({"_id": number, "host": host, "votes": 0, "priority": 0})
     return Reconfiguration(changed, "added member", host)
+
+
+def _timing(config: Config) -> Reconfiguration:
+    changed = _successor(config)
+    changed["settings"]["electionTimeoutMillis"] = ELECTION_MS
+    return Reconfiguration(changed, "set election timeout", "")
 
 
 def _successor(config: Config) -> Config:

@@ -25,6 +25,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     WriteConcernError,
+    WriteError,
 )
 from werkzeug.test import TestResponse
 
@@ -249,6 +250,80 @@ def test_outcome_of_a_command_that_fails_as_a_whole(
     assert together.batches == [1, 3, 1, 1, 1]
     assert [(each.status_code, each.get_json()["outcome"]) for each in responses] == [(status, outcome)] * 3
     assert len({each.get_json().get("id") for each in responses}) == (3 if outcome == "unknown" else 1)
+
+
+class SteppingDown:
+    """The driver's collection, whose primary refuses documents one by one for a while, as when it steps down."""
+
+    def __init__(self, store: Any, real: Any, times: int) -> None:
+        self._store = store
+        self._real = real
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        write = getattr(self._real, name)
+        if name not in ("insert_one", "insert_many", "update_one", "delete_one"):
+            return write
+
+        def refuse(*arguments: Any, **options: Any) -> Any:
+            if self._times == 0:
+                return write(*arguments, **options)
+            self._times -= 1
+            self._store.attempts.sent += 1
+            if name != "insert_many":
+                raise WriteError(NOT_PRIMARY["errmsg"], 10107)
+            first, *others = arguments[0]
+            self._real.insert_one(first)
+            errors = [NOT_PRIMARY | {"index": number + 1} for number in range(len(others))]
+            raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": []})
+
+        return refuse
+
+
+NOT_PRIMARY: dict[str, Any] = {"index": 0, "code": 10107, "errmsg": "Not primary while writing to flask_db.data"}
+
+
+def test_documents_that_a_former_primary_refuses_one_by_one_are_sent_again(
+    together: Together, collection: Documents
+) -> None:
+    real: Any = together.collection._collection
+    stepping: Any = SteppingDown(together.store, real, times=2)
+
+    def before(number: int) -> None:
+        together.collection._collection = stepping if number > 1 else real
+
+    together.before = before
+    try:
+        responses = together.post({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4})
+    finally:
+        together.collection._collection = real
+    assert [each.status_code for each in responses] == [201] * 4
+    assert sorted(each["n"] for each in collection.find({"n": {"$exists": True}})) == [1, 2, 3, 4]
+
+
+def test_single_writes_that_a_former_primary_refuses_are_sent_again(together: Together, client: FlaskClient) -> None:
+    real: Any = together.collection._collection
+    together._held.set()
+    identity = str(ObjectId())
+    try:
+        for write, status in ((client.post, 201), (client.put, 200), (client.delete, 204)):
+            together.collection._collection = SteppingDown(together.store, real, times=2)
+            path = "/data" if status == 201 else f"/data/{identity}"
+            response = write(path, json=None if status == 204 else {"_id": identity})
+            assert response.status_code == status
+    finally:
+        together.collection._collection = real
+
+
+def test_former_primary_that_stays_one_ends_in_an_unknown_outcome(hurried: Together) -> None:
+    real: Any = hurried.collection._collection
+    hurried._held.set()
+    hurried.collection._collection = SteppingDown(hurried.store, real, times=10_000)
+    try:
+        response = hurried._app.test_client().post("/data", json={})
+    finally:
+        hurried.collection._collection = real
+    assert response.status_code == 504 and response.get_json()["outcome"] == "unknown"
 
 
 @pytest.fixture

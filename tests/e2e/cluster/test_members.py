@@ -42,12 +42,16 @@ def test_scaling_to_three_and_back_to_one_loses_and_fails_nothing(ha: Deployment
     judge(ha, writers)
 
 
-def test_killed_primary_loses_and_fails_nothing(ha: Deployment) -> None:
+@pytest.mark.parametrize("mode", ["crash", "graceful"])
+def test_killed_primary_loses_and_fails_nothing(mode: str, ha: Deployment) -> None:
     scale(ha, 3)
     with FixedRateWriters(f"{ha.service}/proofs", RATE) as writers:
         writers.wait_for(500)
         former = primary(ha)
-        ha.kubectl("exec", former, "--container", "sidecar", "--", "python", "-c", KILL)
+        if mode == "crash":
+            ha.kubectl("exec", former, "--container", "sidecar", "--", "python", "-c", KILL)
+        else:
+            ha.kubectl("delete", "pod", former)
         writers.wait_for(1000)
         wait_until(lambda: roles(ha) == ["PRIMARY", "SECONDARY", "SECONDARY"], 120)
     judge(ha, writers)

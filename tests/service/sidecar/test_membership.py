@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from service.sidecar import membership
 from service.sidecar.membership import (
     AWAY,
+    ELECTION_MS,
     Change,
     Config,
     MemberState,
@@ -28,13 +29,13 @@ SYNCING = MemberState("STARTUP2", answers=True, empty=True)
 STARTING = MemberState("STARTUP2", answers=True, empty=False)
 
 
-def config(*votes: int) -> Config:
+def config(*votes: int, timeout: int = ELECTION_MS) -> Config:
     """Return the configuration of the first members with these votes."""
     members = [
         {"_id": number, "host": host, "votes": vote, "priority": vote, "hidden": False}
         for number, (host, vote) in enumerate(zip(HOSTS, votes, strict=False))
     ]
-    return {"version": 5, "members": members}
+    return {"version": 5, "members": members, "settings": {"electionTimeoutMillis": timeout}}
 
 
 def change(
@@ -106,6 +107,14 @@ def test_member_that_lost_its_data_has_no_vote_until_it_has_them_again() -> None
 def test_member_that_restarts_with_its_data_or_is_away_keeps_its_vote() -> None:
     assert change([1, 1, 1], 3, [UP, STARTING, UP]) is None
     assert change([1, 1, 1], 3, [UP, AWAY, UP]) is None
+
+
+def test_several_members_elect_sooner_than_mongodb_does_by_default() -> None:
+    made = next_change(config(1, timeout=10_000), {}, HOSTS[:3], HOSTS[0], frozenset(HOSTS))
+    assert isinstance(made, Reconfiguration)
+    assert made.config["settings"] == {"electionTimeoutMillis": ELECTION_MS}
+    assert made.config["members"] == config(1)["members"]
+    assert next_change(config(1, timeout=10_000), {}, HOSTS[:1], HOSTS[0], frozenset(HOSTS)) is None
 
 
 def test_states_tell_a_member_without_data_from_one_that_restarts() -> None:

@@ -17,6 +17,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
+from service.config import ServiceConfig
 from tests.service.sidecar.stateful_set import KEY, Ledger, Pod, StatefulSet, lost, scaled, wait_until
 from tools.local.mongod import Mongod
 
@@ -55,6 +56,18 @@ def test_ledger_tells_a_lost_write(tmp_path: Path) -> None:
             primary.kill()
         wait_until(lambda: stateful_set.primary() is not primary)
         assert lost(ledger, stateful_set) == {"primary only"}
+
+
+def test_killed_primary_is_replaced_within_the_deadline_of_a_request(tmp_path: Path) -> None:
+    with scaled(tmp_path / "set", 3) as stateful_set:
+        with Ledger(stateful_set) as ledger:
+            former = stateful_set.primary()
+            former.kill()
+            ledger.wait_for(50)
+            assert stateful_set.primary() is not former
+        print(f"the longest write {ledger.longest:.2f} s")
+        assert ledger.longest < ServiceConfig.request_deadline
+        assert not ledger.failures and not lost(ledger, stateful_set)
 
 
 def test_primary_that_is_to_go_hands_over_first(tmp_path: Path) -> None:
