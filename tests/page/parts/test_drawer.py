@@ -33,6 +33,13 @@ SLOW_ANIMATIONS = """() => {
     return animate.call(this, frames, {...options, duration: 60_000});
   };
 }"""
+# Answers requests for logs with a text. Unlike a response of Playwright's route, this one stays open.
+ANSWER = """(text) => {
+  const real = globalThis.fetch;
+  const start = (stream) => stream.enqueue(new TextEncoder().encode(text));
+  globalThis.fetch = (path, ...more) =>
+    path.includes('/api/logs?') ? Promise.resolve(new Response(new ReadableStream({start}))) : real(path, ...more);
+}"""
 REFUSED = r"status of (401|403|404|409|502|503)"  # Chromium logs each failed request
 
 
@@ -211,11 +218,7 @@ def test_refused_log_gives_a_reason(visit: Visit, status: int, detail: str, titl
 )
 def test_unavailable_container_gives_a_reason(visit: Visit, state: str, text: str, title: str) -> None:
     page = visit()
-    server = (
-        "globalThis.fetch = ((real) => (path, ...more) => path.includes('/api/logs?') ? Promise.resolve(new "
-        "Response(new ReadableStream({start: (c) => c.enqueue(new TextEncoder().encode(%s))}))) : real(path, ...more))(fetch)"
-    )
-    page.evaluate(server % json.dumps(records(state=state, text=text)))  # a stream that stays open
+    page.evaluate(ANSWER, records(state=state, text=text))
     frame = open_drawer(page, "Logs").locator(".log-frame")
     expect(frame).to_contain_text(title)
     expect(frame).to_contain_text(text)

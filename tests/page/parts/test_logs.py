@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
-from tests.page.parts.test_drawer import LOG
+from tests.page.parts.test_drawer import ANSWER
 
 pytestmark = pytest.mark.browser
 
@@ -25,9 +25,8 @@ def pods_of(dialog: Locator) -> set[str]:
 
 
 def answer(page: Page, *records: dict[str, object]) -> None:
-    """Answer the next request for logs with these records; later ones wait."""
-    body = "".join(f"{json.dumps(each)}\n" for each in records)
-    page.route(LOG, lambda route: route.fulfill(body=body), times=1)
+    """Answer the requests for logs with these records, and then stay open."""
+    page.evaluate(ANSWER, "".join(f"{json.dumps(each)}\n" for each in records))
 
 
 def source(number: int) -> dict[str, object]:
