@@ -88,6 +88,7 @@ class MergedLog:
         self._known: set[str] = set()  # uids of the pods that have been looked up
         self._has_looked = False  # whether the pods have been asked for
         self._lookups = 0  # threads that look up a pod
+        self._started = 0  # followers, which it numbers
         self._omitted = 0  # containers beyond the limits
         self._told_omitted = 0
 
@@ -113,7 +114,7 @@ class MergedLog:
 
     def share(self) -> float:
         """Return how many lines a second each container may write."""
-        return LINES_A_SECOND / max(1, len(self._followers))
+        return LINES_A_SECOND / max(1, self._alive())
 
     def tail(self) -> int:
         """Return how many earlier lines to read of each container."""
@@ -148,19 +149,22 @@ class MergedLog:
             return self._has_looked and not self._lookups and all(follower.ended for follower in self._followers)
 
     def _update(self) -> None:
-        """Follow the pods that are new, and report what was dropped."""
+        """Follow the pods that are new, as far as there is room, and report what was dropped."""
         new = [pod for pod in self.pods() if pod["uid"] not in self._known]
-        self._known.update(pod["uid"] for pod in new)
         with self._lock:
-            self._lookups += len(new)
+            self._followers = [follower for follower in self._followers if not follower.ended]
+            followed = new[: max(0, MOST_FOLLOWERS - len(self._followers) - self._lookups)]
+            self._lookups += len(followed)
             self._has_looked = True
-        for pod in new:
+        self._known.update(pod["uid"] for pod in followed)
+        for pod in followed:
             threading.Thread(target=self._look_up, args=[pod], name="log-pod", daemon=True).start()
-        for follower in list(self._followers):
+        for follower in self._followers:
             follower.report_dropped()
-        if self._omitted != self._told_omitted:
-            self._told_omitted = self._omitted
-            self.put(record(omitted=self._told_omitted))
+        omitted = self._omitted + len(new) - len(followed)
+        if omitted != self._told_omitted:
+            self._told_omitted = omitted
+            self.put(record(omitted=omitted))
 
     def _look_up(self, pod: Json) -> None:
         """Start a follower for each of the pod's containers that is wanted, or tell why there is none."""
@@ -180,6 +184,9 @@ class MergedLog:
             with self._lock:
                 self._lookups -= 1
 
+    def _alive(self) -> int:
+        return sum(not follower.ended for follower in self._followers)
+
     def _is_wanted(self, name: str, kind: str) -> bool:
         return name == self.request.container if self.request.container else kind in ("main", "sidecar")
 
@@ -187,11 +194,11 @@ class MergedLog:
         with self._lock:
             if self.closed.is_set():
                 return
-            alive = sum(not follower.ended for follower in self._followers)
-            if alive >= MOST_FOLLOWERS or not self.slots.take():
+            if self._alive() >= MOST_FOLLOWERS or not self.slots.take():
                 self._omitted += 1
                 return
-            follower = Follower(self, len(self._followers), pod, container, runs_once=kind == "init")
+            follower = Follower(self, self._started, pod, container, runs_once=kind == "init")
+            self._started += 1
             self._followers.append(follower)
         threading.Thread(target=follower.run, name="log", daemon=True).start()
 

@@ -164,7 +164,8 @@ export function logStatus({ word }, paused) {
 // "12 of 340 lines, 3 lines held back". `shown` is the number of lines on the page, `pending` of those that were not drawn yet.
 export function logSummary({ lines, sources, shown, pending, choice, paused, state }) {
   const parts = [];
-  if (sources.all.length > 1) parts.push(`${sources.all.filter(({ word }) => word === "live").length} of ${plural(sources.all.length, "container")} live`);
+  const present = sources.all.filter(({ word }) => word !== "gone");
+  if (sources.all.length > 1) parts.push(`${present.filter(({ word }) => word === "live").length} of ${plural(present.length, "container")} live`);
   if (sources.omitted > 0) parts.push(`${plural(sources.omitted, "container")} beyond the limit not followed`);
   if (lines.size > 0) parts.push(isFiltered(choice) ? `${shown} of ${plural(lines.size, "line")}` : plural(lines.size, "line"));
   if (lines.left > 0) parts.push(`${count(lines.left)} older ones dropped`);

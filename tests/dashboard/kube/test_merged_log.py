@@ -248,3 +248,24 @@ def test_budget_allows_the_rate_and_a_burst_after_a_pause() -> None:
     assert budget.take(10_000, 100.0) == 100
     now[0] = 1_000.0
     assert budget.take(10_000, 100.0) == 100 * merged_log.BURST_SECONDS
+
+
+def test_pods_beyond_the_limit_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merged_log, "MOST_FOLLOWERS", 2)
+    reader = WrittenReader(app=[])
+    reading = Reading(reader, [pod(str(n)) for n in range(500)])
+    wait_until(lambda: any(each.get("omitted") == 498 for each in reading.records))
+    wait_until(lambda: len(reader.requests) == 2)
+    reading.close()
+
+
+def test_pod_that_ends_makes_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merged_log, "MOST_FOLLOWERS", 1)
+    first = WrittenLog(line(1, "one"))
+    reading = Reading(WrittenReader(app=[first, WrittenLog(line(2, "two"))]), [pod("a"), pod("b")])
+    wait_until(lambda: reading.texts() == ["one"])
+    reading.pods = [pod("b")]
+    first.close()
+    wait_until(lambda: reading.texts() == ["one", "two"])
+    assert [each["source"] for each in reading.records if "container" in each] == [0, 1]
+    reading.close()
