@@ -21,6 +21,7 @@ from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
 from dashboard.kube.logs import LogStreams
+from dashboard.kube.merged_log import FollowerSlots
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
 from dashboard.kube.pod_reader import KubePodReader
@@ -48,6 +49,7 @@ from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
 from dashboard.web.routes.advice import advice
 from dashboard.web.routes.documents import documents
+from dashboard.web.routes.logs import logs
 from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import PodLookups, pods
 from dashboard.web.routes.runs import runs
@@ -82,6 +84,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(advice)
     app.register_blueprint(pods)
+    app.register_blueprint(logs)
     app.register_blueprint(documents)
     app.register_blueprint(runs)
     app.extensions["hub"] = hub
@@ -92,6 +95,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["service"] = _service(config, sources)
     app.extensions["pod_lookups"] = PodLookups()
     app.extensions["log_streams"] = LogStreams()
+    app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
     app.extensions["manager"] = _manager(config, hub, sources, audit)
     app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Log streams from containers to readers, with a maximum of streams and of their duration.
+"""Log streams from containers to readers, with a maximum of streams, of those of one viewer, and of their duration.
 
 A closed connection is noticed only on a write. So each reader's connection is checked every second, and a followed log
 that is silent gets an empty line as a heartbeat.
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dashboard.kube.pod_details import LogSource, PodReadError
 
 MOST = 8  # concurrent streams; each takes a thread here and one of the server's
+MOST_OF_A_VIEWER = 4  # of these, so that one viewer leaves some to the others
+LONGEST_TAIL = 2_000  # lines
 LONGEST_SECONDS = 30 * 60.0
 HEARTBEAT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two checks of the reader's connection
@@ -24,24 +26,32 @@ USER_TIMEOUT_MS = 30_000
 
 
 class TooManyLogs(Exception):
-    """The maximum of concurrent log streams is reached."""
+    """The maximum of concurrent log streams, in all or of one viewer, is reached. The message says which."""
 
 
 class LogStreams:
     """All open log streams."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, most_of_a_viewer: int = MOST_OF_A_VIEWER) -> None:
         self._most = most
+        self._most_of_a_viewer = most_of_a_viewer
         self._lock = threading.Lock()
         self._open: set[LogStream] = set()
         self._stopped = False
 
-    def open(self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool) -> "LogStream":
-        """Open a stream, and then its log. Raise TooManyLogs, or the error of `log`."""
-        stream = LogStream(reader, follow=follow, release=self._release)
+    def open(
+        self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool, viewer: str = ""
+    ) -> "LogStream":
+        """Open a stream, and then its log. Raise TooManyLogs, or the error of `log`.
+
+        `viewer` is what the viewer's session has for a name; "" is not limited by itself.
+        """
+        stream = LogStream(reader, follow=follow, release=self._release, viewer=viewer)
         with self._lock:
             if self._stopped or len(self._open) >= self._most:
-                raise TooManyLogs
+                raise TooManyLogs("Too many logs are being read.")
+            if viewer and sum(other.viewer == viewer for other in self._open) >= self._most_of_a_viewer:
+                raise TooManyLogs(f"You read {self._most_of_a_viewer} logs, the most at once. Close another one.")
             self._open.add(stream)
         try:
             stream.start(log())
@@ -69,7 +79,10 @@ class LogStreams:
 class LogStream:
     """One log and its reader. One thread reads the log; the server's own thread writes to the reader."""
 
-    def __init__(self, reader: "LogReader", *, follow: bool, release: Callable[["LogStream"], None]) -> None:
+    def __init__(
+        self, reader: "LogReader", *, follow: bool, release: Callable[["LogStream"], None], viewer: str = ""
+    ) -> None:
+        self.viewer = viewer
         self._reader = reader
         self._follow = follow
         self._release = release
@@ -119,7 +132,7 @@ class LogStream:
     def _read(self, log: LogSource) -> None:
         """Queue the log's lines. If the log breaks off, add a last line that says why."""
         try:
-            for piece in whole_lines(log.pieces()):
+            for piece in log.pieces():
                 if not self._put(piece):
                     return
         except PodReadError as error:
@@ -141,6 +154,19 @@ class LogStream:
                 self._pieces.put(piece, timeout=LOOK_SECONDS)
                 return True
         return False
+
+
+class TextLog:
+    """A container's log as blocks of whole lines (implements pod_details.LogSource)."""
+
+    def __init__(self, log: LogSource) -> None:
+        self._log = log
+
+    def pieces(self) -> Iterator[bytes]:
+        return whole_lines(self._log.pieces())
+
+    def close(self) -> None:
+        self._log.close()
 
 
 class LogReader:

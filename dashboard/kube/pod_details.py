@@ -45,13 +45,14 @@ class PodReadUnavailable(PodReadError):
 
 class LogRequest(msgspec.Struct, frozen=True):
     """A request for a container's log: the last `tail` lines, of the previous container if `previous`, each with its
-    time if `timestamps`, and all new lines if `follow`."""
+    time if `timestamps`, and all new lines if `follow`; none from before the second of `since`, if given."""
 
     container: str
     previous: bool = False
     tail: int = 500
     follow: bool = False
     timestamps: bool = False
+    since: str = ""  # RFC 3339
 
 
 class LogSource(Protocol):

@@ -64,6 +64,8 @@ class KubePodReader:
             "follow": str(request.follow).lower(),
             "timestamps": str(request.timestamps).lower(),
         }
+        if request.since:
+            query["sinceTime"] = request.since
         api = self._api(READ_SECONDS)
         try:
             with _translate_errors("pods/log", request.container):

@@ -249,6 +249,11 @@ def session_id() -> str:
     return hashlib.sha256(csrf_token().encode()).hexdigest() if csrf_token() else ""
 
 
+def viewer_id() -> str:
+    """Return what distinguishes the request's viewer: the session, or the client's address for a Bearer token."""
+    return session_id() or f"address {request.remote_addr}"
+
+
 def session_end() -> float:
     """Return when the request's session expires, in seconds since 1970; never without one."""
     return float(session.get("until", math.inf))

@@ -20,7 +20,7 @@ form.addEventListener("submit", (event) => {
 
 function followLink() {
   const token = location.hash.slice(1); // not decoded: tokens need no escaping
-  if (!token) return;
+  if (!token || token.startsWith("/")) return; // nothing, or a place of the page, which redirected here with it
   history.replaceState(null, "", location.pathname); // removes the token from the address bar and the history
   signIn(token);
 }
@@ -40,7 +40,7 @@ async function signIn(token) {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
     });
-    if (response.ok) return location.replace(address("/"));
+    if (response.ok) return location.replace(address("/") + location.hash);
     showMessage(refusalText(response));
   } catch {
     showMessage("The dashboard does not answer. Is it running?");

@@ -7,13 +7,15 @@ import { ChartsPanel } from "./charts/charts.js";
 import { claims } from "./demos/claims.js";
 import { connectErrorProbe } from "./feed/connectError.js";
 import { demos } from "./demos/demos.js";
-import { documents } from "./documents/documents.js";
+import { runById } from "./demos/runs.js";
+import { DocumentsView } from "./documents/documents.js";
 import { PodDrawer } from "./drawer/drawer.js";
-import { percent } from "./lib/format.js";
 import { MetricsHistory } from "./feed/history.js";
 import { move } from "./lib/motion.js";
 import { deployment as deploymentOf, tileOrder } from "./deployment/pods.js";
 import { Feed, OPTIONS, connection } from "./feed/socket.js";
+import { Navigation } from "./shell/navigation.js";
+import { Shell } from "./shell/shell.js";
 import { sources } from "./sources.js";
 import { banner, pills, where } from "./statusBar.js";
 import { timeline } from "./timeline/timeline.js";
@@ -30,25 +32,42 @@ const specs = JSON.parse(byId("demo-specs").textContent); // the demos of this d
 const history = new MetricsHistory(schedule);
 const feed = new Feed(io(OPTIONS), {
   now,
-  onChange: schedule,
+  onChange: () => {
+    shell.update(feed.state); // also while the tab is hidden and draws nothing
+    schedule();
+  },
   onSnapshot: (epoch) => history.load(epoch),
   onPoints: (points) => history.append(points),
   connectError: connectErrorProbe(now),
 });
-const drawer = new PodDrawer(byId("drawer"));
+const navigation = new Navigation(
+  {
+    pods: { show: (route) => drawer.show(route), close: () => drawer.close() },
+    logs: { show: (route) => shell.showLogs(route), close: () => shell.closeLogs() },
+    metrics: { show: (route) => charts.show(route) },
+    documents: { show: (route) => documents.show(route) },
+    runs: { show: ({ parts: [id] }) => showRun(id), close: () => showRun(null) },
+  },
+  (sentence) => shell.notice(sentence),
+);
+const shell = new Shell(names, navigation, () => feed.state);
+const drawer = new PodDrawer(byId("drawer"), navigation);
 const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, from));
-const charts = new ChartsPanel(byId("charts"), history, schedule);
+const charts = new ChartsPanel(byId("charts"), history, schedule, navigation);
+const documents = new DocumentsView(names, schedule, navigation);
+const linkedRun = { id: null }; // the run that the address names
 const views = {
   claims: claims(specs, names, schedule),
   autoscaler: autoscaler(schedule),
-  demos: demos(specs, names, schedule),
+  demos: demos(specs, names, schedule, linkedRun),
   actions: actions(names, schedule),
-  documents: documents(names, schedule),
+  documents: (state, serverTime) => documents.draw(state, serverTime),
   timeline: timeline(schedule),
   sources,
 };
 const drawn = new Set(); // the elements that have been drawn
 let drawnTiles = "";
+let hasStarted = false;
 let scheduled = false;
 
 setInterval(() => {
@@ -76,7 +95,20 @@ function draw() {
   for (const [id, view] of Object.entries(views)) isolate(() => paint(byId(id), view(state, serverTime)));
   isolate(() => charts.draw(state, serverTime));
   isolate(() => drawer.draw(state, serverTime));
-  document.title = title(state);
+  isolate(() => shell.draw(state));
+  if (!hasStarted) navigation.start(); // what an address names is looked up in the state
+  hasStarted = true;
+}
+
+// Shows a run on its demo's card, or the newest ones for null. Returns a sentence if the run is gone.
+function showRun(id) {
+  linkedRun.id = id;
+  schedule();
+  if (id === null) return null;
+  const run = runById(feed.state, id);
+  if (!run) return `There is no run ${id}: it is gone. The newest runs are kept.`;
+  /** @type {HTMLElement} */ (byId(`demo-${run.demo}`)?.closest(".demo"))?.focus();
+  return null;
 }
 
 function drawHeader() {
@@ -109,9 +141,4 @@ function paint(container, content) {
   if (!drawn.has(container)) container.replaceChildren();
   drawn.add(container);
   render(content, container);
-}
-
-function title({ about, deployment: owner, autoscaler: hpa }) {
-  const cpu = hpa?.cpu_percent == null ? null : percent(hpa.cpu_percent);
-  return [owner && `${owner.ready}/${owner.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
 }

@@ -3,6 +3,7 @@
 They follow from the pod's view in the state and from the time alone, so equal requests have equal answers.
 """
 
+import math
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -169,7 +170,9 @@ class MockLog:
     def pieces(self) -> Iterator[bytes]:
         ends = self._request.previous or self._request.container == "prepare"
         written = PREVIOUS_LINES if ends else max(0, int((self._clock() - self._created) / LINE_SECONDS))
-        for number in range(max(0, written - self._request.tail), written):
+        since = seconds(self._request.since) if self._request.since else 0.0
+        first = max(0, written - self._request.tail, math.floor((since - self._created) / LINE_SECONDS))
+        for number in range(first, written):
             yield self._line(number)
         while self._request.follow and not ends:
             due = self._created + written * LINE_SECONDS
@@ -200,4 +203,10 @@ def _message(random_: random.Random, number: int, at: str) -> str:
         return f"Traceback (most recent call last): pymongo.errors.AutoReconnect: connection {number} closed"
     if number % 13 == 5:
         return f"{random_.choice(ROUTES)} {random_.choice((200, 200, 201, 503))} in {ms:.1f} ms"
-    return f'{{"time":"{at}","event":"request","route":"{route}","status":200,"ms":{ms:.1f},"pod":{number}}}'
+    if number % 37 == 19:
+        level = random_.choice(("warning", "error"))
+        return f'{{"time":"{at}","event":"log","level":"{level}","logger":"mock","message":"attempt {number} failed"}}'
+    method, _, path = route.partition(" ")
+    status = random_.choice((200, 200, 200, 201, 404, 503))
+    request = f'"method":"{method}","path":"{path}","status":{status},"seconds":{ms / 1000:.6f}'
+    return f'{{"time":"{at}","event":"request",{request},"request_id":"{random_.getrandbits(64):016x}"}}'

@@ -13,9 +13,8 @@ import orjson
 import yaml
 from flask import Blueprint, Response, abort, current_app, request
 from msgspec import structs
-from werkzeug.datastructures import MultiDict
 
-from dashboard.kube.logs import LogReader, LogStreams, TooManyLogs
+from dashboard.kube.logs import LONGEST_TAIL, LogReader, LogStreams, TextLog, TooManyLogs
 from dashboard.kube.pod_details import (
     ContainerWaiting,
     Json,
@@ -28,12 +27,12 @@ from dashboard.kube.pod_details import (
     details,
     names,
 )
-from dashboard.web.auth import require
+from dashboard.web.auth import require, viewer_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
+from dashboard.web.query import flag, parameters, whole
 
-LONGEST_TAIL = 2_000  # lines
 AT_ONCE = 6  # concurrent requests to the API server: if it hangs, it must not block all of the web server's threads
 LONGEST_YAML = 512 << 10  # characters
 
@@ -67,7 +66,7 @@ class PodLookups:
 @require("viewer")
 def pod(uid: str) -> Response:
     """The pod: see kube.pod_details.details; and `yaml`."""
-    _parameters()
+    parameters()
     view, reader = _known(uid), _pod_reader()
     with _lookups().one(), _problems():
         found = reader.pod(view)
@@ -91,9 +90,11 @@ def log(uid: str) -> Response:
             wanted = _with_container(wanted, names(reader.pod(view)))
         client = LogReader(client_socket(request.environ))
         try:
-            stream = _log_streams().open(lambda: reader.log(view, wanted), client, follow=wanted.follow)
-        except TooManyLogs:
-            abort(problem(503, "Too many logs are being read.", Retry_After="10"))
+            stream = _log_streams().open(
+                lambda: TextLog(reader.log(view, wanted)), client, follow=wanted.follow, viewer=viewer_id()
+            )
+        except TooManyLogs as error:
+            abort(problem(503, str(error), Retry_After="10"))
     response = Response(stream.lines(), content_type="text/plain; charset=utf-8")
     response.call_on_close(stream.close)  # also if nothing was ever sent
     return response
@@ -142,25 +143,15 @@ def _problems() -> Iterator[None]:
         abort(problem(STATUSES[type(error)], str(error)))
 
 
-def _parameters(*known: str) -> MultiDict[str, str]:
-    """Return the query's parameters. Abort with 400 if one is unknown or given twice."""
-    for name, values in request.args.lists():
-        if name not in known:
-            abort(400, f"Unknown parameter {name[:40]!r}." + (f" Known: {', '.join(known)}." if known else ""))
-        if len(values) > 1:
-            abort(400, f"{name} must be given once.")
-    return request.args
-
-
 def _log_request() -> LogRequest:
     """Parse the query. The container is "" if it is not given."""
-    given = _parameters("container", "previous", "tail", "follow", "timestamps")
+    given = parameters("container", "previous", "tail", "follow", "timestamps")
     return LogRequest(
         container=given.get("container", ""),
-        previous=_flag(given, "previous"),
-        tail=_whole(given, "tail", 500, LONGEST_TAIL),
-        follow=_flag(given, "follow"),
-        timestamps=_flag(given, "timestamps"),
+        previous=flag(given, "previous"),
+        tail=whole(given, "tail", 500, LONGEST_TAIL),
+        follow=flag(given, "follow"),
+        timestamps=flag(given, "timestamps"),
     )
 
 
@@ -171,20 +162,6 @@ def _with_container(wanted: LogRequest, known: list[str]) -> LogRequest:
     if wanted.container not in known:
         raise PodNotFound(f"The pod has no such container. It has {', '.join(known)}.")
     return wanted
-
-
-def _flag(given: MultiDict[str, str], name: str) -> bool:
-    text = given.get(name, "false")
-    if text not in ("true", "false"):
-        abort(400, f"{name} must be true or false.")
-    return text == "true"
-
-
-def _whole(given: MultiDict[str, str], name: str, default: int, most: int) -> int:
-    text = given.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
-        abort(400, f"{name} must be a whole number from 1 to {most}.")
-    return int(text)
 
 
 def _pod_reader() -> PodReader:

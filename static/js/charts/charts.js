@@ -11,6 +11,7 @@ const DRAW_EVERY_MS = 1_000;
 export class ChartsPanel {
   #container;
   #history;
+  #navigation;
   #painter;
   #selection = new Selection();
   #ruler = document.createElement("canvas").getContext("2d"); // measures texts
@@ -24,8 +25,9 @@ export class ChartsPanel {
   #isScheduled = false;
 
   // `redraw()` requests a call of `draw`.
-  constructor(container, history, redraw) {
+  constructor(container, history, redraw, navigation) {
     this.#container = container;
+    this.#navigation = navigation;
     this.#history = history;
     this.#painter = new Painter(container, { onLoad: redraw, onChange: () => this.#draw() });
     document.addEventListener("visibilitychange", () => this.#draw());
@@ -46,6 +48,14 @@ export class ChartsPanel {
     this.#pods = state.pods;
     const hasChanged = this.#inputs().some((input, index) => input !== this.#drawn.inputs[index]);
     if (hasChanged || this.#isDue()) this.#draw();
+  }
+
+  // Shows what an address names. Returns a sentence if it is gone, or null.
+  show({ query }) {
+    const sentence = this.#selection.restore(query, this.#serverTime.ms / 1_000);
+    this.#container.scrollIntoView({ block: "nearest" });
+    this.#draw();
+    return sentence;
   }
 
   #inputs() {
@@ -124,6 +134,7 @@ export class ChartsPanel {
 
   #chooseRange(range) {
     this.#selection.chooseRange(range);
+    this.#navigation.set("metrics", [], { range: range.seconds });
     this.#draw();
   }
 
@@ -149,7 +160,15 @@ export class ChartsPanel {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (!this.#selection.press(event.key, event.shiftKey, this.#view)) return;
     event.preventDefault();
+    this.#address();
     this.#render();
+  }
+
+  // Puts the range and the cursor's time into the address.
+  #address() {
+    const time = this.#selection.time(this.#view);
+    const at = time === null ? null : new Date(time * 1_000).toISOString();
+    this.#navigation.set("metrics", [], { range: this.#selection.range.seconds, at }, { replace: true });
   }
 }
 

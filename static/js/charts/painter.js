@@ -23,10 +23,12 @@ export class Painter {
   constructor(container, { onLoad, onChange }) {
     this.#container = container;
     this.#onChange = onChange;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    const recolour = () => {
       this.#destroyCharts();
       onChange();
-    });
+    };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+    document.addEventListener("themechange", recolour); // the reader's choice in the settings
     this.#load(onLoad);
   }
 

@@ -1,5 +1,6 @@
 // The reader's choices in the metrics panel: the time range, which the browser remembers, the cursor, and whether the table is shown.
 
+import { remember, remembered } from "../lib/storage.js";
 import { cursorText } from "./model/summary.js";
 
 export const RANGES = [
@@ -21,7 +22,7 @@ export class Selection {
   chooseRange(range) {
     this.range = range;
     this.#cursor = null;
-    saveRange(range);
+    remember(KEY, String(range.seconds));
   }
 
   toggleTable() {
@@ -53,6 +54,18 @@ export class Selection {
     this.#cursor = time === null ? null : { time };
     this.cursorText = cursorText(view, time);
     return true;
+  }
+
+  // Takes a range and a time that an address names: {range in seconds, at}, each optional. Without a range it is the shortest one that
+  // has the time. Returns a sentence if there is no such range or time, or null.
+  restore({ range, at }, now) {
+    const time = at === undefined ? null : Date.parse(at) / 1_000;
+    const fits = ({ seconds }) => time === null || (time >= now - seconds && time <= now);
+    const found = range === undefined ? RANGES.find(fits) : RANGES.find(({ seconds }) => String(seconds) === range);
+    if (!found || !fits(found)) return time === null ? "This link names a range that the metrics do not have." : `The metrics of ${at} that this link names are gone, or not in its range.`;
+    this.range = found;
+    this.#cursor = time === null ? null : { time };
+    return null;
   }
 
   // The cursor's time in seconds since 1970; null without a cursor, or when it has left the range.
@@ -89,17 +102,5 @@ export function step(key, isLarge, time, { from, to }) {
 }
 
 function loadRange() {
-  try {
-    return RANGES.find(({ seconds }) => String(seconds) === localStorage.getItem(KEY)) ?? RANGES[0];
-  } catch {
-    return RANGES[0]; // a browser without storage
-  }
-}
-
-function saveRange({ seconds }) {
-  try {
-    localStorage.setItem(KEY, String(seconds));
-  } catch {
-    // a browser without storage
-  }
+  return RANGES.find(({ seconds }) => String(seconds) === remembered(KEY)) ?? RANGES[0];
 }

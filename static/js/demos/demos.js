@@ -5,19 +5,21 @@ import { address } from "../lib/address.js";
 import { keepFocus } from "../lib/focus.js";
 import { count, formatElapsed, timeOfDay } from "../lib/format.js";
 import { icon, status } from "../lib/icons.js";
+import { formatRoute } from "../lib/route.js";
 import { RunControl } from "./runControl.js";
-import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, obligationText, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
+import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, obligationText, runById, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
 
 // `specs` are the demos as the server describes them. Between drawings, a card keeps the chosen options and the last active run.
-export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw) {
-  const cards = specs.map((demo) => card(demo, role === "operator", redraw));
+// `linked` has the `id` of the run that the address names, or null.
+export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw, linked = { id: null }) {
+  const cards = specs.map((demo) => card(demo, role === "operator", redraw, linked));
   return (state, now) => {
     keepFocus(".demo");
     return html`${cards.map((view) => view(state, now))}`;
   };
 }
 
-function card(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
+function card(/** @type {contract.DemoView} */ demo, isOperator, redraw, linked) {
   const { id, title, sentence } = demo;
   const control = new RunControl(demo, redraw);
   const chosen = Object.fromEntries(demo.options.filter((option) => option.choices).map((option) => [option.name, option.default]));
@@ -26,7 +28,10 @@ function card(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
   return (state, now) => {
     if (state.run?.demo === id) seen = state.run;
     control.update(state);
-    const run = latest(state, id, seen);
+    const newest = latest(state, id, seen);
+    const named = runById(state, linked.id);
+    const isEarlier = named?.demo === id && named.id !== newest?.id;
+    const run = isEarlier ? named : newest;
     const active = run !== null && isRunning({ run });
     return html`<article class="panel demo" data-demo=${id} data-verdict=${run?.verdict ?? ""} aria-labelledby="demo-${id}" tabindex="-1">
       <header class="panel-head">
@@ -34,6 +39,7 @@ function card(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
         ${active ? html`<p class="panel-aside">running · ${formatElapsed(elapsedSeconds(run, now), true)}</p>` : nothing}
       </header>
       <p>${sentence}</p>
+      ${isEarlier ? html`<p class="text-muted">The run of ${timeOfDay(run.started)}, not the newest. <a class="link" href="#demo-${id}">Show the newest</a></p>` : nothing}
       ${run?.steps?.length ? steps(run.steps, title, now) : nothing}
       <div role="status" aria-live="off">${run && !active ? verdict(run) : nothing}</div>
       ${control.problem()} ${active ? activeControls(control, state, run, isOperator) : idleControls(control, { demo, chosen, isOperator }, state, run)}
@@ -138,7 +144,7 @@ function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
     <ul aria-label="Earlier runs of ${title}">
       ${repeat(runs, ({ id }) => id, (run) => html`<li>
         ${status(verdictStatus(run))}
-        <time class="text-muted" datetime=${run.started}>${timeOfDay(run.started)}</time>
+        <a class="link" href=${formatRoute("runs", [run.id])} aria-label="Show the run at ${timeOfDay(run.started)}"><time datetime=${run.started}>${timeOfDay(run.started)}</time></a>
         <a class="link" href=${address(`/api/runs/${run.id}/report.html`)} target="_blank" aria-label="Report of the run at ${timeOfDay(run.started)}">report</a>
       </li>`)}
     </ul>

@@ -36,6 +36,11 @@ export function latest(/** @type {contract.State} */ { run, runs }, demo, seen) 
   return same && seen.verdict !== "running" ? seen : newest;
 }
 
+// The run that an address names, or undefined: the active one or a kept one.
+export function runById(/** @type {contract.State} */ { run, runs }, id) {
+  return run?.id === id ? run : (runs ?? []).find((one) => one.id === id);
+}
+
 export function earlier(/** @type {contract.State} */ { runs }, demo, shown) {
   return (runs ?? []).filter((one) => one.demo === demo && one.id !== shown?.id).slice(0, EARLIER);
 }

@@ -12,13 +12,7 @@ import { documentRow } from "./row.js";
 
 const EXAMPLES = ['{"key": "value"}', '{"n": {"$gte": 10, "$lt": 20}}', '{"$or": [{"a.b": 1}, {"tags": {"$exists": false}}]}'];
 
-// `names` are the collection, the service's address for the reader's shell, and the reader's role; `redraw()` is called after the reader's actions.
-export function documents(names, redraw) {
-  const view = new DocumentsView(names, redraw);
-  return (state, now) => view.draw(state, now);
-}
-
-class DocumentsView {
+export class DocumentsView {
   #collection;
   #address; // of the service's documents, for the reader's shell
   #form; // null for a viewer
@@ -27,17 +21,35 @@ class DocumentsView {
   #openPageRows;
   #pager;
   #redraw;
+  #navigation;
   #now = 0;
 
-  constructor({ collection, role, serviceAddress }, redraw) {
+  // `names` are the collection, the service's address for the reader's shell, and the reader's role; `redraw()` is called after the
+  // reader's actions.
+  constructor({ collection, role, serviceAddress }, redraw, navigation) {
     this.#collection = collection;
     this.#redraw = redraw;
+    this.#navigation = navigation;
     this.#address = `${serviceAddress}/data`;
     const onChange = role === "operator" ? (kind, id) => this.#change(kind, id) : null;
     this.#openRows = new OpenRows(redraw, { onChange });
     this.#openPageRows = new OpenRows(redraw, { onChange });
     this.#pager = new Pager(redraw, { onPage: () => this.#openPageRows.clear() });
     this.#form = role === "operator" ? new DocumentForm({ address: this.#address, onStored: (id) => this.#onStored(id), redraw }) : null;
+  }
+
+  // Shows what an address names, one document or a filter. Returns a sentence if the document is gone, or null.
+  async show({ parts: [id], query: { filter = "" } }) {
+    const wanted = id ? `{"_id":${isObjectId(id) ? JSON.stringify(id) : id}}` : filter;
+    /** @type {HTMLInputElement} */ (document.querySelector(".document-filter input")).value = wanted;
+    document.getElementById("documents").scrollIntoView({ block: "nearest" });
+    if (wanted === "") this.#pager.live();
+    else await this.#pager.show(wanted);
+    const { page, problem } = this.#pager;
+    if (!id || problem !== null || page?.filter !== wanted) return null;
+    if (page.rows.length === 0) return `The document ${id} that this link names is gone.`;
+    this.#openPageRows.toggle(page.rows[0]);
+    return null;
   }
 
   draw(state, now) {
@@ -50,7 +62,7 @@ class DocumentsView {
       aside: mongo ? summary(this.#collection, mongo) : "",
       state,
       kinds: ["mongo"],
-      body: html`${controls(this.#pager, this.#form)} ${this.#pager.page ? this.#page(this.#pager.page) : this.#live(mongo, newIds)}`,
+      body: html`${controls(this.#pager, this.#form, (filter) => this.#search(filter))} ${this.#pager.page ? this.#page(this.#pager.page) : this.#live(mongo, newIds)}`,
     })}
     ${this.#form ? this.#form.view() : nothing}`;
   }
@@ -88,6 +100,12 @@ class DocumentsView {
       : table("A page of documents", html`${repeat(rows, keyOf, (row) => documentRow(row, this.#now, this.#openPageRows, { isOwn: row.id === own?.id }))}`)}`;
   }
 
+  #search(filter) {
+    if (filter === "") return this.#backToLive();
+    this.#pager.show(filter);
+    this.#navigation.set("documents", [], { filter });
+  }
+
   #onStored(id) {
     this.#arrivals.change(id, this.#now, "Stored as");
     this.#backToLive();
@@ -109,13 +127,14 @@ class DocumentsView {
   #backToLive() {
     /** @type {HTMLFormElement} */ (document.querySelector(".document-filter")).reset();
     this.#pager.live();
+    this.#navigation.clear("documents");
   }
 }
 
-function controls(pager, form) {
+function controls(pager, form, onFilter) {
   const { problem } = pager;
   return html`<div class="document-controls">
-      <form class="document-filter" role="search" aria-label="Filter documents" @submit=${(event) => submitFilter(event, pager)}>
+      <form class="document-filter" role="search" aria-label="Filter documents" @submit=${(event) => submitFilter(event, onFilter)}>
         <input
           type="search"
           name="filter"
@@ -140,11 +159,9 @@ function controls(pager, form) {
     </p>`;
 }
 
-function submitFilter(event, pager) {
+function submitFilter(event, onFilter) {
   event.preventDefault();
-  const text = event.target.elements.namedItem("filter").value.trim();
-  if (text === "") pager.live();
-  else pager.show(text);
+  onFilter(event.target.elements.namedItem("filter").value.trim());
 }
 
 function useExample(event, example) {

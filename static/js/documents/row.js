@@ -5,6 +5,7 @@ import { copy } from "../lib/copy.js";
 import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { indent } from "../lib/json.js";
+import { formatRoute } from "../lib/route.js";
 import { isObjectId, keyOf } from "./openRows.js";
 
 const LINE_LENGTH = 400; // characters; no screen fits more on a line
@@ -61,6 +62,7 @@ function detail(entry, openRows) {
       <button type="button" class="button button-small" @click=${({ currentTarget }) => copy(currentTarget, isCut ? text : entry.indented)}>Copy JSON</button>
       <span class="text-muted" role="status"></span>
       ${openRows.onChange && isObjectId(row.id) ? changeButtons(row.id, openRows.onChange) : nothing}
+      <a class="link" href=${formatRoute("documents", [row.id])} aria-label="Link to ${shortId(row.id)}">Link</a>
     </div>
     <pre tabindex="0" aria-label="JSON of ${shortId(row.id)}">${entry.indented}</pre>`;
 }

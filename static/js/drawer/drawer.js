@@ -1,7 +1,7 @@
 // A pod's drawer: its details, events, log and YAML, in a dialog at the page's side.
 
 import { nothing, render } from "../lib/vendor.js";
-import { LogView } from "./logView.js";
+import { loadLogView } from "../logs/load.js";
 import { PodDetails, TrackedPod } from "./pod.js";
 import { TABS, drawerTemplate } from "./template.js";
 
@@ -12,16 +12,39 @@ export class PodDrawer {
   #pod = null; // a TrackedPod; null while the drawer is closed
   #returnFocus = null; // the element that opened the drawer
   #tab = "overview";
+  #choice = null; // what an address names of the log, until the log is open
   #details = new PodDetails(
     () => this.#render(),
     () => this.#pod === null || this.#pod.goneAt !== null,
   );
-  #log = new LogView(() => this.#render());
+  #log = null; // a LogView, once the tab has been opened
+  #loading = null; // the promise of the LogView
+  #navigation;
 
-  constructor(dialog) {
+  constructor(dialog, navigation) {
     this.#dialog = dialog;
+    this.#navigation = navigation;
     dialog.addEventListener("close", () => this.#onClose());
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
+  }
+
+  // Shows what an address names. Returns a sentence if the pod is gone, or null.
+  show({ parts: [name, uid, tab], query }) {
+    const pods = this.#state?.pods ?? [];
+    const found = pods.find((pod) => pod.uid === uid) ?? (uid ? undefined : pods.find((pod) => pod.name === name));
+    if (!found) {
+      const successor = pods.find((pod) => pod.name === name);
+      return `The pod ${name} that this link names is gone.${successor ? " Another pod has its name now." : ""}`;
+    }
+    if (TABS.some(([known]) => known === tab)) this.#tab = tab;
+    this.#choice = this.#tab === "logs" ? query : null;
+    if (this.#pod?.uid === found.uid) this.#render();
+    else this.open(found.uid, this.#returnFocus ?? tileButton(found.name));
+    return null;
+  }
+
+  close() {
+    if (this.#dialog.open) this.#dialog.close();
   }
 
   // Shows a pod. On closing, the element `from` gets the focus back.
@@ -36,6 +59,7 @@ export class PodDrawer {
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#dialog.querySelector("#drawer-title").focus();
     this.#scrollToTop();
+    if (this.#choice === null) this.#address();
   }
 
   // To be called with each new state.
@@ -50,9 +74,37 @@ export class PodDrawer {
   #render() {
     if (!this.#pod?.view) return;
     const { details } = this.#details;
-    if (this.#tab === "logs" && details) this.#log.show(this.#pod.uid, details.containers);
-    else this.#log.hide();
+    if (this.#tab === "logs" && details) this.#showLog(details.containers);
+    else this.#log?.hide();
     render(this.#template(), this.#dialog);
+  }
+
+  #showLog(containers) {
+    if (this.#log === null) {
+      this.#loadLog();
+      return;
+    }
+    this.#log.show({ pod: this.#pod.uid }, containers);
+    const choice = this.#choice;
+    this.#choice = null;
+    if (choice) this.#log.restore(choice);
+  }
+
+  // Several drawings may ask for it; the first one loads it.
+  #loadLog() {
+    this.#loading ??= loadLogView(
+      () => this.#render(),
+      (choice) => this.#address(choice, { replace: true }),
+    )
+      .then((log) => (this.#log = log))
+      .finally(() => (this.#loading = null))
+      .then(() => this.#render());
+  }
+
+  // Puts the pod, the tab and what the log shows into the address.
+  #address(query = {}, options = {}) {
+    const { name, uid } = this.#pod.view;
+    this.#navigation.set("pods", [name, uid, this.#tab === "overview" ? "" : this.#tab], query, options);
   }
 
   #template() {
@@ -75,6 +127,7 @@ export class PodDrawer {
 
   #showTab(tab) {
     this.#tab = tab;
+    this.#address();
     this.#render();
     this.#scrollToTop();
   }
@@ -94,13 +147,14 @@ export class PodDrawer {
 
   #stop() {
     this.#details.stop();
-    this.#log.hide();
+    this.#log?.hide();
   }
 
   #onClose() {
     this.#stop();
     const name = this.#pod?.view?.name;
-    this.#pod = null;
+    this.#pod = this.#choice = null;
+    this.#navigation.clear("pods");
     render(nothing, this.#dialog);
     focusFirst([this.#returnFocus, tileButton(name), document.getElementById("main")]);
     this.#returnFocus = null;

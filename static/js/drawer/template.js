@@ -15,7 +15,7 @@ export const TABS = [
   ["yaml", "YAML"],
 ];
 
-// `props`: pod (a TrackedPod), state, now, tab, details and problem (of PodDetails), log (a LogView), and the handlers onClose,
+// `props`: pod (a TrackedPod), state, now, tab, details and problem (of PodDetails), log (a LogView, or null until it has loaded), and the handlers onClose,
 // onRetry, onTab(name), onTabKey(event) and onSuccessor(uid).
 export function drawerTemplate(props) {
   const { tab } = props;
@@ -62,14 +62,14 @@ function tabButton(/** @type {string[]} */ [name, label], { tab, details, onTab 
 
 function body(props) {
   const { pod, details, problem } = props;
-  if (!details) return problem ? failure(props) : loading();
+  if (!details) return problem ? failure(props) : loading("the pod");
   return html`${problem && pod.goneAt === null ? failure(props) : nothing} ${content(props)}`;
 }
 
 function content({ pod, now, tab, details, log }) {
   if (tab === "overview") return overview(pod.view, details, now);
   if (tab === "events") return events(details, now);
-  if (tab === "logs") return log.view();
+  if (tab === "logs") return log?.view() ?? loading("the log view");
   return html`<div class="drawer-yaml">
     <p class="drawer-copy">
       <button type="button" class="button" @click=${({ target }) => copy(target, details.yaml)}>Copy</button>
@@ -79,8 +79,8 @@ function content({ pod, now, tab, details, log }) {
   </div>`;
 }
 
-function loading() {
-  return html`<div class="loading" aria-busy="true"><span class="visually-hidden">Loading the pod</span><i></i><i></i><i></i><i></i></div>`;
+function loading(what) {
+  return html`<div class="loading" aria-busy="true"><span class="visually-hidden">Loading ${what}</span><i></i><i></i><i></i><i></i></div>`;
 }
 
 function failure({ details, problem, onRetry }) {

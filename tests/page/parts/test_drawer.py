@@ -17,7 +17,7 @@ KEYS_AND_TABS = [
     ("ArrowRight", "Events"), ("End", "YAML"), ("ArrowRight", "Overview"), ("ArrowLeft", "YAML"), ("Home", "Overview"),
 ]  # fmt: skip
 DETAILS = re.compile(r"/api/pods/[^/]+$")
-LOG = re.compile(r"/api/pods/[^/]+/log\?")
+LOG = re.compile(r"/api/logs\?")
 # An element's scroll position once it has stopped: smooth scrolling by the wheel is not listed as an animation.
 SETTLED_SCROLL_TOP = """async (element) => {
   for (let [top, frames] = [NaN, 0]; frames < 10; frames += 1) {
@@ -33,7 +33,14 @@ SLOW_ANIMATIONS = """() => {
     return animate.call(this, frames, {...options, duration: 60_000});
   };
 }"""
-REFUSED = r"status of (403|404|409|502|503)"  # Chromium logs each failed request
+# Answers requests for logs with a text. Unlike a response of Playwright's route, this one stays open.
+ANSWER = """(text) => {
+  const real = globalThis.fetch;
+  const start = (stream) => stream.enqueue(new TextEncoder().encode(text));
+  globalThis.fetch = (path, ...more) =>
+    path.includes('/api/logs?') ? Promise.resolve(new Response(new ReadableStream({start}))) : real(path, ...more);
+}"""
+REFUSED = r"status of (401|403|404|409|502|503)"  # Chromium logs each failed request
 
 
 def opener(page: Page, pod: str = "mongodb-0") -> Locator:
@@ -45,6 +52,13 @@ def open_drawer(page: Page, tab: str = "Overview", pod: str = "mongodb-0") -> Lo
     drawer = page.locator("#drawer")
     drawer.get_by_role("tab", name=tab).click()
     return drawer
+
+
+def records(*lines: tuple[str, str], state: str = "live", text: str = "") -> str:
+    """Return a response of the log route: a container, its state, and lines of a time and a text."""
+    source = {"source": 0, "uid": "u", "pod": "mongodb-0", "app": "mongodb", "container": "mongod"}
+    rest = [{"source": 0, "at": at, "text": line} for at, line in lines]
+    return "".join(f"{json.dumps(each)}\n" for each in [source, {"source": 0, "state": state, "text": text}, *rest])
 
 
 def refuse(page: Page, path: re.Pattern[str], status: int, detail: str) -> None:
@@ -139,7 +153,7 @@ def first_member(visit: Visit) -> str:
 def test_markup_and_escapes_in_a_log_are_text(visit: Visit) -> None:
     page = visit()
     lines = ["<img src=x onerror=alert(1)>", "\x1b[31mred\x1b[0m \x07\u202eback"]
-    body = "".join(f"2026-01-01T00:00:0{n}Z {line}\n" for n, line in enumerate(lines))
+    body = records(*((f"2026-01-01T00:00:0{n}Z", line) for n, line in enumerate(lines)))
     page.route(LOG, lambda route: route.fulfill(body=body))
     drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-text")).to_have_text(["<img src=x onerror=alert(1)>", "red \u2407⟨202e⟩back"])
@@ -148,7 +162,8 @@ def test_markup_and_escapes_in_a_log_are_text(visit: Visit) -> None:
 
 def test_dropped_log_reconnects_with_a_notice(visit: Visit) -> None:
     page = visit()
-    bodies = ["2026-01-01T00:00:00.1Z one\n", "2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z two\n"]
+    one, two = ("2026-01-01T00:00:00.1Z", "one"), ("2026-01-01T00:00:00.2Z", "two")
+    bodies = [records(one), records(one, two)]
     page.route(LOG, lambda route: route.fulfill(body=bodies.pop(0)), times=2)
     drawer = open_drawer(page, "Logs")
     expect(drawer.locator(".log-line").nth(2)).to_be_attached()
@@ -157,10 +172,10 @@ def test_dropped_log_reconnects_with_a_notice(visit: Visit) -> None:
 
 def test_log_keeps_2000_lines(visit: Visit) -> None:
     page = visit()
-    many = "".join(f"2026-01-01T00:00:{n // 100:02}.{n % 100:02}Z line {n}\n" for n in range(5_000))
+    many = records(*((f"2026-01-01T00:00:{n // 100:02}.{n % 100:02}Z", f"line {n}") for n in range(5_000)))
     page.route(LOG, lambda route: route.fulfill(body=many), times=1)
     drawer = open_drawer(page, "Logs")
-    expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, older ones dropped")
+    expect(drawer.locator(".log-state")).to_contain_text("2,000 lines, 3,000 older ones dropped")
     expect(drawer.locator(".log-line")).to_have_count(2_000)
 
 
@@ -179,18 +194,34 @@ def test_log_request_ends_with_the_drawer_or_tab(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("status", "detail", "title"),
     [
-        (403, "The dashboard's Role does not let it read pods/log.", "Access denied"),
-        (404, "There is no such container.", "There is no such log"),
-        (409, "The container mongod has not started: ContainerCreating.", "No log yet"),
+        (401, "Sign in first.", "There is no such log"),
+        (404, "There is no such pod.", "There is no such log"),
         (503, "As many logs as can be read at once are being read.", "The log can't be read"),
     ],
 )
-def test_unavailable_log_gives_a_reason(visit: Visit, status: int, detail: str, title: str) -> None:
+def test_refused_log_gives_a_reason(visit: Visit, status: int, detail: str, title: str) -> None:
     page = visit(allowed_errors=REFUSED)
     refuse(page, LOG, status, detail)
     frame = open_drawer(page, "Logs").locator(".log-frame")
     expect(frame).to_contain_text(title)
     expect(frame).to_contain_text(detail)
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "title"),
+    [
+        ("refused", "The dashboard's Role does not let it read pods/log.", "Access denied"),
+        ("gone", "There is no such container.", "There is no such log"),
+        ("waiting", "The container mongod has not started: ContainerCreating.", "No log yet"),
+        ("away", "The log can't be had from the pod's node.", "The log can't be read"),
+    ],
+)
+def test_unavailable_container_gives_a_reason(visit: Visit, state: str, text: str, title: str) -> None:
+    page = visit()
+    page.evaluate(ANSWER, records(state=state, text=text))
+    frame = open_drawer(page, "Logs").locator(".log-frame")
+    expect(frame).to_contain_text(title)
+    expect(frame).to_contain_text(text)
 
 
 def test_unreadable_pod_gives_a_reason_and_can_be_retried(visit: Visit) -> None:

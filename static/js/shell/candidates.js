@@ -1,0 +1,41 @@
+// What the finder can find, and the search in it. Pure.
+
+import { jsonLine, timeOfDay } from "../lib/format.js";
+import { formatRoute } from "../lib/route.js";
+
+const MOST_RESULTS = 50;
+const TEXT_LENGTH = 200; // characters of a document or an entry that are searched and shown
+
+const PARTS = [
+  ["claims", "Claims"],
+  ["deployment", "Deployment"],
+  ["charts", "Metrics"],
+  ["autoscaler", "Autoscaler"],
+  ["actions", "Actions"],
+  ["documents", "Mongo contents"],
+  ["timeline", "Timeline"],
+  ["sources", "Sources"],
+];
+
+// Returns everything that can be found, {id, kind, text, go()}: the most specific last. `go(hash)` follows a link, `act(name)` opens
+// something that has no address.
+export function candidates(/** @type {contract.State} */ state, { deployment }, { go, act }) {
+  const link = (kind, text, hash) => ({ id: `${kind} ${hash} ${text}`, kind, text, go: () => go(hash) });
+  return [
+    ...PARTS.map(([id, title]) => link("part", title, `#${id}`)),
+    link("logs", `Logs of all pods of ${deployment}`, formatRoute("logs", [deployment])),
+    link("logs", "Logs of all pods", formatRoute("logs", ["all"])),
+    { id: "settings", kind: "settings", text: "Settings: colours, notifications, keyboard shortcuts", go: () => act("settings") },
+    ...state.pods.map(({ name, uid }) => link("pod", name, formatRoute("pods", [name, uid]))),
+    ...(state.runs ?? []).map(({ id, demo, verdict, started }) => link("run", `${demo} ${verdict} ${timeOfDay(started)} ${id}`, formatRoute("runs", [id]))),
+    ...(state.mongo?.newest ?? []).map((row) => link("document", `${row.id} ${jsonLine(row)}`.slice(0, TEXT_LENGTH), formatRoute("documents", [row.id]))),
+    ...(state.timeline ?? []).map(({ text, at }) => link("timeline", `${timeOfDay(at)} ${text}`.slice(0, TEXT_LENGTH), formatRoute("metrics", [], { at }))),
+  ];
+}
+
+// Returns those that contain all words of a text, in any case.
+export function search(all, text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = all.filter((one) => words.every((word) => `${one.kind} ${one.text}`.toLowerCase().includes(word)));
+  return found.slice(0, MOST_RESULTS);
+}

@@ -1,0 +1,130 @@
+// What surrounds the panels: the header's buttons, keyboard shortcuts, the tab's title, notifications, and the notice about a link.
+// What it opens loads when it opens.
+
+import { percent } from "../lib/format.js";
+import { formatRoute } from "../lib/route.js";
+import { remembered } from "../lib/storage.js";
+import { loadStyle } from "../lib/style.js";
+import { RunEnd, endText } from "./runEnd.js";
+import { listen } from "./shortcuts.js";
+
+const SEEN_AFTER_MS = 4_000; // the title shows a run's end so long after the reader has returned
+
+export class Shell {
+  #names;
+  #navigation;
+  #getState;
+  #runEnd = new RunEnd();
+  #logs = null; // the LogsDialog, once it has loaded
+
+  constructor(names, navigation, getState) {
+    this.#names = names;
+    this.#navigation = navigation;
+    this.#getState = getState;
+    const actions = {
+      "/": () => this.#act("find"),
+      "?": () => this.#act("settings"),
+      l: () => this.#act("logs"),
+    };
+    listen(actions);
+    document.querySelector(".app-header").addEventListener("click", ({ target }) => {
+      const button = /** @type {HTMLElement} */ (target).closest("[data-opens]");
+      if (button) this.#act(/** @type {HTMLElement} */ (button).dataset.opens);
+    });
+    document.addEventListener("visibilitychange", () => !document.hidden && setTimeout(() => this.#see(), SEEN_AFTER_MS));
+    document.getElementById("notice").addEventListener("click", ({ target }) => /** @type {HTMLElement} */ (target).closest("button") && this.notice(null));
+  }
+
+  // To be called with each new state, also while the tab is hidden.
+  update(state) {
+    if (state === null) return;
+    const ended = this.#runEnd.update(state);
+    if (ended && document.hidden && remembered("notify") === "on") notify(ended);
+    if (ended && !document.hidden) setTimeout(() => this.#see(), SEEN_AFTER_MS);
+    document.title = [this.#runEnd.title, title(state)].filter(Boolean).join(" · ");
+  }
+
+  draw(state) {
+    this.#logs?.draw(state);
+  }
+
+  // Shows a sentence about the address, or removes it for null.
+  notice(sentence) {
+    const element = document.getElementById("notice");
+    element.hidden = sentence === null;
+    element.querySelector("span").textContent = sentence ?? "";
+  }
+
+  async showLogs({ parts: [app = "all"], query }) {
+    this.#logs ??= await this.#loadLogs();
+    this.#logs.open(app, query, this.#getState());
+    return null;
+  }
+
+  closeLogs() {
+    this.#logs?.close();
+  }
+
+  async #loadLogs() {
+    const { LogsDialog } = await import("../logs/dialog.js");
+    return new LogsDialog(document.getElementById("logs"), this.#navigation).load();
+  }
+
+  // A part that does not load, since the dashboard does not answer, says so; the next attempt loads it again.
+  async #act(name) {
+    const state = this.#getState();
+    if (state === null) return;
+    try {
+      if (name === "settings") await openSettings();
+      else if (name === "find") await this.#openFinder(state);
+      else await this.#openLogs();
+    } catch (error) {
+      this.notice("This part of the page did not load. The dashboard does not answer.");
+      reportError(error);
+    }
+  }
+
+  #openLogs() {
+    this.#navigation.set("logs", [this.#names.deployment]);
+    return this.showLogs({ parts: [this.#names.deployment], query: {} });
+  }
+
+  async #openFinder(state) {
+    const [{ Finder }] = await Promise.all([import("./finder.js"), loadStyle("shell")]);
+    new Finder(document.getElementById("finder")).open(state, this.#names, {
+      go: (hash) => this.#go(hash),
+      act: (name) => this.#act(name),
+    });
+  }
+
+  // Follows a link, also to where the address is already.
+  #go(hash) {
+    if (location.hash === hash) dispatchEvent(new HashChangeEvent("hashchange"));
+    else location.hash = hash;
+    if (!hash.startsWith("#/")) /** @type {HTMLElement} */ (document.querySelector(hash))?.scrollIntoView();
+  }
+
+  #see() {
+    if (document.hidden) return;
+    this.#runEnd.seen();
+    this.update(this.#getState());
+  }
+}
+
+async function openSettings() {
+  const [{ openSettings: open }] = await Promise.all([import("./settings.js"), loadStyle("shell")]);
+  open(document.getElementById("settings"));
+}
+
+function notify(run) {
+  const notification = new Notification(endText(run), { body: run.reason ?? "", tag: run.id });
+  notification.onclick = () => {
+    focus();
+    location.hash = formatRoute("runs", [run.id]);
+  };
+}
+
+function title({ about, deployment: owner, autoscaler: hpa }) {
+  const cpu = hpa?.cpu_percent == null ? null : percent(hpa.cpu_percent);
+  return [owner && `${owner.ready}/${owner.desired}`, cpu, about.namespace].filter(Boolean).join(" · ");
+}
