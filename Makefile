@@ -54,8 +54,8 @@ mock: .venv/mock ## run the dashboard on a simulated cluster, for work on the pa
 	@DASHBOARD_SOURCE=mock $(PYTHON) -m dashboard
 
 .PHONY: bench
-bench: .venv/tests up ## run the benchmarks, into bench/RESULTS.md
-	@$(PYTHON) -m bench
+bench: .venv/tests $(if $(COMPARE),,up) ## run the benchmarks, into bench/RESULTS.md; COMPARE="--rows post …" prints these alone
+	@$(PYTHON) -m $(if $(COMPARE),bench.comparison $(COMPARE),bench)
 
 .PHONY: prove
 prove: .venv/base ## run all demos on the running deployment, one verdict line each

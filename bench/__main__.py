@@ -1,6 +1,7 @@
 """Benchmarks: `python -m bench [PART …]` measures all parts, or those named, and writes bench/RESULTS.md.
 
 Parts that are not measured keep their last results. Times depend on the machine, which each result names.
+`python -m bench.comparison --rows post --peers ours sample` measures a part of the comparison, and prints it.
 """
 
 import datetime as dt
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import backup, churn, load, page, service, viewers, weight
+from bench import backup, churn, comparison, load, page, service, viewers, weight
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Any]] = {
@@ -22,6 +23,7 @@ PARTS: dict[str, tuple[str, Any]] = {
     "weight": ("What the page weighs", weight),
     "load": ("A fixed rate", load),
     "service": ("The data service", service),
+    "comparison": ("The data service beside its peers", comparison),
     "backup": ("Backups", backup),
 }
 

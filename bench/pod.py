@@ -1,4 +1,4 @@
-"""gunicorn as a pod runs it, without Kubernetes: on one core, and optionally under the pod's limits."""
+"""A server as a pod runs it, without Kubernetes: on one core, and optionally under the pod's limits."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,41 +14,27 @@ import urllib3
 
 from tools.cluster import cgroups
 from tools.cluster.instance import CHECKOUT
-from tools.local.mongod import dies_with_parent, free_port
+from tools.local.mongod import dies_with_parent, free_ports
 
-SETTINGS = (  # the service's settings, for peers that do not read its configuration
-    *("--worker-class", "gthread", "--threads", "16", "--keep-alive", "75"),
-    *("--worker-tmp-dir", "/dev/shm", "--no-control-socket"),  # noqa: S108
-)
-CPU_QUOTA_US, CPU_PERIOD_US = 40_000, 100_000  # 400m
+MILLICPUS = 400
+CPU_PERIOD_US = 100_000
 MEMORY_BYTES = 256 << 20
 READY_SECONDS = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class GunicornServer:
-    """A gunicorn process. `application` is a module of bench.peers, or None for the service."""
+class Server:
+    """A server's process and its children, ready once `probe` answers 200. `url` is that of its documents."""
 
     def __init__(
-        self, directory: Path, core: int, application: str | None, python: Path | None, **environ: str
+        self, directory: Path, core: int, port: int, command: Sequence[str], probe: str, environ: dict[str, str]
     ) -> None:
-        port, probes = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}/data"
-        self.probe = f"http://127.0.0.1:{probes}/readyz" if application is None else f"{self.url}?limit=1"
+        self.probe = probe
         self._core = core
-        self._log = directory / f"{application or 'service'}-{port}.log"
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "TMPDIR": str(directory),
-            "PORT": str(port),
-            "PROBE_PORT": str(probes),
-            "DRAIN_FILE": str(directory / f"draining-{port}"),
-            **environ,
-        }
-        options: tuple[str, ...] = ("--config", "python:service.server.settings")
-        if application is not None:
-            options = (*SETTINGS, "--bind", f"127.0.0.1:{port}", application)
-        self._command = [*dies_with_parent(), str(python or sys.executable), "-m", "gunicorn", *options]
+        self._log = directory / f"server-{port}.log"
+        self._environ = {"PATH": os.environ["PATH"], "TMPDIR": str(directory), "PORT": str(port), **environ}
+        self._command = [*dies_with_parent(), *command]
 
     def start(self, group: str | None = None) -> float:
         """Start it, in a cgroup if given, and return the seconds until it is ready. It logs to a pipe, as in a pod."""
@@ -80,7 +66,7 @@ class GunicornServer:
         self._reader.wait()
 
     def processes(self) -> list[int]:
-        """Return the pids of gunicorn's main process and its workers."""
+        """Return the pids of the main process and its children, which are gunicorn's workers."""
         main = self._process.pid
         return [main, *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
 
@@ -109,8 +95,21 @@ class GunicornServer:
             return False
 
 
+def service(directory: Path, core: int, uri: str, database: str) -> Server:
+    """Return the data service, as its container starts it."""
+    port, probes = free_ports(2)
+    environ = {
+        "MONGODB_URI": uri,
+        "MONGODB_DATABASE": database,
+        "PROBE_PORT": str(probes),
+        "DRAIN_FILE": str(directory / f"draining-{port}"),
+    }
+    command = (sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings")
+    return Server(directory, core, port, command, f"http://127.0.0.1:{probes}/readyz", environ)
+
+
 @contextmanager
-def running(server: GunicornServer, group: str | None = None) -> Iterator[GunicornServer]:
+def running(server: Server, group: str | None = None) -> Iterator[Server]:
     try:
         server.start(group)
         yield server
@@ -119,18 +118,19 @@ def running(server: GunicornServer, group: str | None = None) -> Iterator[Gunico
 
 
 @contextmanager
-def limits() -> Iterator[str]:
+def limits(millicpus: int = MILLICPUS) -> Iterator[str]:
     """Make a cgroup with a service pod's limits, 400m CPU and 256 MiB, and yield its name."""
+    quota = millicpus * CPU_PERIOD_US // 1000
     name = f"flask-mongodb-bench-{os.getpid()}-{time.monotonic_ns()}"
     cgroups.make(name)
     try:
         root = cgroups.ROOT
         if cgroups.version() == 2:
-            (root / name / "cpu.max").write_text(f"{CPU_QUOTA_US} {CPU_PERIOD_US}")
+            (root / name / "cpu.max").write_text(f"{quota} {CPU_PERIOD_US}")
             (root / name / "memory.max").write_text(str(MEMORY_BYTES))
         else:
             (root / "cpu" / name / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US))
-            (root / "cpu" / name / "cpu.cfs_quota_us").write_text(str(CPU_QUOTA_US))
+            (root / "cpu" / name / "cpu.cfs_quota_us").write_text(str(quota))
             (root / "memory" / name / "memory.limit_in_bytes").write_text(str(MEMORY_BYTES))
         yield name
     finally:

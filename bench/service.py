@@ -1,7 +1,7 @@
-"""The data service beside alternatives: Eve, a plain Flask with PyMongo, Flask alone, the driver alone.
+"""The data service alone: a page's CPU beside its floor, deep pages, memory, start, and what one pod carries.
 
-All run on this machine, without Kubernetes: a server on one core, wrk and mongod on another. The servers take turns in
-several rounds, so that other load on the machine affects all of them.
+It runs on this machine, without Kubernetes: the server on one core, wrk and mongod on another. bench/comparison
+measures it beside its peers.
 """
 
 import http.client
@@ -15,33 +15,27 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import sha1
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
 from bson import ObjectId
 from pymongo import MongoClient, WriteConcern
 
 from bench import pod, wrk
 from bench.fake_pods import Say
 from bench.load import cores, pinned
-from bench.pod import GunicornServer, running
-from tools.cluster import host
-from tools.cluster.instance import CHECKOUT, cache_directory
+from bench.pod import running
+from tools.cluster.instance import CHECKOUT
 from tools.local.mongod import Mongod
 
-OURS, SAMPLE, EVE = "the data service", "plain Flask + PyMongo", "Eve 2.3.1"
-DISTINCT = "the data service, no two requests alike"  # so that single-flight never applies
-BARE, FLOOR = "bare Flask, the same bytes", "driver and orjson, no HTTP: the floor"
-CONCERN = {OURS: "majority, journaled", SAMPLE: "MongoDB's default: majority", EVE: "its own default: w=1"}
+DATABASE = "bench-service"
+FLOOR = "the driver and orjson without HTTP"
 ROUNDS = 3
 SECONDS = 3  # for each turn
 FLOOR_SECONDS = 1.5
 CONNECTIONS = 8
-DOCUMENTS, MANY = 1_000, 100_000  # stored during the reads
+DOCUMENTS = 1_000  # stored during the reads
 PAGE = 20
 DEEP_LIMIT, DEEP_PAGE, DEEP_DOCUMENTS = 100, 10_000, 1_000_100
 DEEP_SAMPLES = 400
@@ -49,39 +43,27 @@ BATCH = 50_000
 SOAK_SECONDS = 40
 WARM_UP_SECONDS = 10
 STARTS = 3
+MILLICPUS = {"at 70 % of its request, where the HPA adds one": 70, "at its limit": pod.MILLICPUS}
 LARGEST_MIB, SLOWEST_START = 80, 3.0
 POSTED = '{"sensor":"greenhouse-7","value":21.5,"unit":"C","ok":true}'
 
 
 @dataclass
-class ServerFigures:
-    """The figures of one server, one for each round."""
+class Capacity:
+    """What one pod carries: requests a second, one figure for each round."""
 
-    rate: list[float] = field(default_factory=list)
-    p99_ms: list[float] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
-
-    def add(self, result: wrk.WrkResult, cpu_seconds: float) -> None:
-        self.rate.append(result.rate)
-        self.p99_ms.append(result.p99_ms)
-        self.cpu_us.append(cpu_seconds / result.count * 1e6)
-
-
-FiguresByServer = dict[str, ServerFigures]
+    reads: list[float] = field(default_factory=list)
+    writes: list[float] = field(default_factory=list)
 
 
 @dataclass
 class ServiceResult:
-    reads: FiguresByServer = field(default_factory=dict)
-    writes: FiguresByServer = field(default_factory=dict)
-    many_reads: FiguresByServer = field(default_factory=dict)
+    cpu_us: list[float] = field(default_factory=list)  # of a GET
     floor_us: list[float] = field(default_factory=list)
-    page_bytes: int = 0
     pages_ms: dict[int, list[float]] = field(default_factory=dict)  # {page number: …}
     memory: dict[float, float] = field(default_factory=dict)  # {seconds: MiB}
     starts: list[float] = field(default_factory=list)  # seconds
-    limited_reads: FiguresByServer = field(default_factory=dict)
-    limited_writes: FiguresByServer = field(default_factory=dict)
+    capacities: dict[str, Capacity] = field(default_factory=dict)  # by a name of MILLICPUS
     skipped: list[str] = field(default_factory=list)  # parts that were not measured, with the reason
 
 
@@ -95,16 +77,15 @@ class Requirement:
 
 def measure(say: Say) -> ServiceResult:
     result = ServiceResult()
-    _install_wrk(say)
-    eve = _install_eve(say, result.skipped)
+    wrk.install(say)
     client, server = cores()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.enter_context(pinned(client))
         mongod = stack.enter_context(Mongod(directory / "mongod"))
         mongo: Any = stack.enter_context(MongoClient(mongod.uri))
-        setup = _Setup(directory, server, mongod, mongo, eve)
-        _measure_speed(setup, result, say)
+        setup = _Setup(directory, server, mongod, mongo)
+        _measure_page(setup, result, say)
         _measure_pages(setup, result, say)
         _measure_memory(setup, result, say)
         if why := pod.limits_missing():
@@ -117,69 +98,29 @@ def measure(say: Say) -> ServiceResult:
 
 
 def report(result: ServiceResult) -> str:
-    reads, writes = result.reads, result.writes
-    floor = statistics.median(result.floor_us)
-    ours = statistics.median(reads[OURS].cpu_us)
-    size = f"{PAGE} documents ({result.page_bytes:,} bytes)"
     lines = [
         f"One core for the server, {CONNECTIONS} connections, {DOCUMENTS:,} documents stored; medians of {ROUNDS} "
-        f"turns of {SECONDS} s each. All servers: gunicorn, gthread, 16 threads.",
+        f"turns of {SECONDS} s each.",
         "",
-        f"| GET of {size} | requests a second | p99 | CPU a request | of the floor |",
-        "| --- | --- | --- | --- | --- |",
-        f"| {FLOOR} | | | {floor:.0f} µs | 1 |",
+        f"| one pod | CPU | GETs of {PAGE} a second | POSTs a second |",
+        "| --- | --- | --- | --- |",
         *(
-            f"| {name} {_row(figures)} | {_median(figures.cpu_us):.0f} µs | {_median(figures.cpu_us) / floor:.1f} |"
-            for name, figures in reads.items()
-        ),
-        "",
-        f"| GET of {PAGE} documents, {MANY:,} stored (one turn) | requests a second | p99 |",
-        "| --- | --- | --- |",
-        *(f"| {name} {_row(figures)} |" for name, figures in result.many_reads.items()),
-        "",
-        "| POST of one small document | write concern | requests a second | p99 | CPU a request |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {name} | {CONCERN[name]} {_row(figures)} | {_median(figures.cpu_us):.0f} µs |"
-            for name, figures in writes.items()
-        ),
-        "",
-        "| under the pod's own limits (400m, 256 MiB) | GET a second | p99 | POST a second | p99 |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {name} {_row(figures)} {_row(result.limited_writes[name])} |"
-            for name, figures in result.limited_reads.items()
+            f"| {name} | {MILLICPUS[name]}m | {_median(each.reads):,.0f} | {_median(each.writes):,.0f} |"
+            for name, each in result.capacities.items()
         ),
         "",
         "| requirement | bound | measured | |",
         "| --- | --- | --- | --- |",
-        *(
-            f"| {each.name} | {each.bound} | {each.figure} | {_verdict(each)} |"
-            for each in _requirements(result, ours / floor)
-        ),
+        *(f"| {each.name} | {each.bound} | {each.figure} | {_verdict(each)} |" for each in _requirements(result)),
         *(f"\nLeft out: {each}." for each in result.skipped),
     ]
     return "\n".join(lines)
 
 
-def _requirements(result: ServiceResult, share: float) -> Iterator[Requirement]:
-    yield Requirement("CPU of a GET, times the floor", "≤ 2.2", f"{share:.2f}", share <= 2.2)
-    for name, figures, other, least in (
-        (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, EVE, 20),
-        (f"GETs a second, {MANY:,} documents stored", result.many_reads, EVE, 20),
-        (f"GETs a second, {DOCUMENTS:,} documents stored", result.reads, SAMPLE, 1.2),
-        ("POSTs a second", result.writes, EVE, 2),
-        ("POSTs a second", result.writes, SAMPLE, 1),
-        ("GETs a second under the limits", result.limited_reads, EVE, 20),
-        ("GETs a second under the limits", result.limited_reads, SAMPLE, 1.2),
-        ("POSTs a second under the limits", result.limited_writes, EVE, 2),
-        ("POSTs a second under the limits", result.limited_writes, SAMPLE, 1),
-    ):
-        measured = {OURS, other} <= figures.keys()
-        times = _median(figures[OURS].rate) / _median(figures[other].rate) if measured else None
-        figure = "not measured" if times is None else f"{times:.2f} times" if times < 10 else f"{times:.0f} times"
-        met = None if times is None else times >= least
-        yield Requirement(f"{name}, beside {other}", f"≥ {least} times", figure, met)
+def _requirements(result: ServiceResult) -> Iterator[Requirement]:
+    ours, floor = _median(result.cpu_us), _median(result.floor_us)
+    figure = f"{ours / floor:.2f} ({ours:.0f} µs and {floor:.0f} µs)"
+    yield Requirement(f"CPU of a GET of {PAGE}, times that of {FLOOR}", "≤ 2.2", figure, ours / floor <= 2.2)
     first, deep = (_median(result.pages_ms[page]) for page in (1, DEEP_PAGE))
     difference = abs(deep / first - 1)
     figure = f"{first:.2f} ms and {deep:.2f} ms: {100 * (deep / first - 1):+.0f} %"
@@ -202,101 +143,55 @@ class _Setup:
     core: int
     mongod: Mongod
     mongo: Any
-    eve: Path | None  # the Python of its environment
 
-    def servers(self) -> dict[str, GunicornServer]:
-        """Return the service and its peers, each with its own database."""
-        servers = {OURS: self.server(OURS, None), SAMPLE: self.server(SAMPLE, "bench.peers.sample:app")}
-        return servers | ({EVE: self.server(EVE, "bench.peers.eve:app", self.eve)} if self.eve else {})
+    def server(self, database: str) -> pod.Server:
+        return pod.service(self.directory, self.core, self.mongod.uri, database)
 
-    def server(
-        self, name: str, application: str | None, python: Path | None = None, **environ: str
-    ) -> GunicornServer:
-        uri = self.mongod.uri if application is None else f"mongodb://127.0.0.1:{self.mongod.port}/"
-        environ = {"MONGODB_URI": uri, "MONGODB_DATABASE": _database(name)} | environ
-        return GunicornServer(self.directory, self.core, application, python, **environ)
-
-    def fill(self, names: list[str], number: int = DOCUMENTS) -> None:
-        """Store the same documents in each server's database; for Eve with the fields that it adds to a document."""
-        for name in names:
-            collection = self.mongo[_database(name)].data
-            collection.drop()
-            collection.insert_many([_document(n) | (_eve_fields(n) if name == EVE else {}) for n in range(number)])
+    def fill(self, database: str) -> None:
+        collection = self.mongo[database].data
+        collection.drop()
+        collection.insert_many([_document(n) for n in range(DOCUMENTS)])
 
 
-def _measure_speed(setup: _Setup, result: ServiceResult, say: Say) -> None:
-    servers = setup.servers()
-    setup.fill([*servers, FLOOR])
-    with ExitStack() as stack:
-        for name, server in servers.items():
-            say(f"starting {name}")
-            stack.enter_context(running(server))
-        page = _get(f"{servers[OURS].url}?limit={PAGE}")
-        result.page_bytes = len(page)
-        body = setup.directory / "page.json"
-        body.write_bytes(page)
-        bare = stack.enter_context(running(setup.server(BARE, "bench.peers.bare:app", BODY=str(body))))
-        reads = _run_rounds(servers | {DISTINCT: servers[OURS], BARE: bare}, result.reads, say, body=None)
+def _measure_page(setup: _Setup, result: ServiceResult, say: Say) -> None:
+    say(f"a GET of {PAGE}, in turns with its floor")
+    setup.fill(DATABASE)
+    with running(setup.server(DATABASE)) as server:
+        url = f"{server.url}?limit={PAGE}"
+        wrk.run(url, 1, CONNECTIONS)  # warm-up: threads and connections stay
         for _ in range(ROUNDS):
-            next(reads)
+            before = server.cpu_seconds()
+            count = wrk.run(url, SECONDS, CONNECTIONS).count
+            result.cpu_us.append((server.cpu_seconds() - before) / count * 1e6)
             result.floor_us.append(_floor(setup))
-        for _ in _run_rounds(servers, result.writes, say, POSTED):
-            pass
-        say(f"{MANY:,} documents each")
-        setup.fill(list(servers), MANY)
-        next(_run_rounds(servers, result.many_reads, say, body=None))
+
+
+def _floor(setup: _Setup) -> float:
+    command = [sys.executable, "-m", "bench.peers.floor", str(FLOOR_SECONDS)]
+    environ = {"MONGODB_URI": f"mongodb://127.0.0.1:{setup.mongod.port}/", "MONGODB_DATABASE": DATABASE}
+    with pinned(setup.core):
+        done = subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
+    return float(done.stdout)
 
 
 def _measure_limited(setup: _Setup, result: ServiceResult, say: Say) -> None:
     say(f"under a pod's limits: {STARTS} starts")
     for _ in range(STARTS):
         with pod.limits() as group:
-            server = setup.server(OURS, None)
+            server = setup.server(DATABASE)
             try:
                 result.starts.append(server.start(group))
             finally:
                 server.stop()
-    servers = setup.servers()
-    setup.fill(list(servers))
-    with ExitStack() as stack:
-        for name, server in servers.items():
-            say(f"under a pod's limits: starting {name}")
-            stack.enter_context(running(server, stack.enter_context(pod.limits())))
-        for body, figures in ((None, result.limited_reads), (POSTED, result.limited_writes)):
-            for _ in _run_rounds(servers, figures, say, body):
-                pass
-
-
-def _run_rounds(
-    servers: dict[str, GunicornServer], figures: FiguresByServer, say: Say, body: str | None
-) -> Iterator[None]:
-    """Add each server's figures in each round, and yield after each. Every round starts with another server."""
-    names = list(servers)
-    figures |= {name: ServerFigures() for name in names}
-    for name in names:
-        wrk.run(_url(name, servers[name], body), 1, CONNECTIONS, body)  # warm-up: threads and connections stay
-    for number in range(ROUNDS):
-        say(f"{'GET' if body is None else 'POST'}, round {number + 1} of {ROUNDS}")
-        for name in [*names[number % len(names) :], *names[: number % len(names)]]:
-            server = servers[name]
-            before = server.cpu_seconds()
-            result = wrk.run(_url(name, server, body), SECONDS, CONNECTIONS, body, distinct=name == DISTINCT)
-            figures[name].add(result, server.cpu_seconds() - before)
-        yield
-
-
-def _url(name: str, server: GunicornServer, body: str | None) -> str:
-    if body is not None or name == BARE:
-        return server.url
-    return server.url + (f"?max_results={PAGE}&sort=-_id" if name == EVE else f"?limit={PAGE}")
-
-
-def _floor(setup: _Setup) -> float:
-    command = [sys.executable, "-m", "bench.peers.floor", str(FLOOR_SECONDS)]
-    environ = {"MONGODB_URI": f"mongodb://127.0.0.1:{setup.mongod.port}/", "MONGODB_DATABASE": _database(FLOOR)}
-    with pinned(setup.core):
-        done = subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
-    return float(done.stdout)
+    for name, millicpus in MILLICPUS.items():
+        say(f"one pod {name}, {millicpus}m")
+        setup.fill(DATABASE)
+        capacity = result.capacities[name] = Capacity()
+        with pod.limits(millicpus) as group, running(setup.server(DATABASE), group) as server:
+            wrk.run(f"{server.url}?limit={PAGE}", 1, CONNECTIONS)
+            for _ in range(ROUNDS):
+                capacity.reads.append(wrk.run(f"{server.url}?limit={PAGE}", SECONDS, CONNECTIONS).rate)
+                capacity.writes.append(wrk.run(server.url, SECONDS, CONNECTIONS, wrk.POST.format(POSTED)).rate)
 
 
 def _measure_pages(setup: _Setup, result: ServiceResult, say: Say) -> None:
@@ -310,7 +205,7 @@ def _measure_pages(setup: _Setup, result: ServiceResult, say: Say) -> None:
         collection.insert_many([{"_id": _id(n), "n": n} for n in numbers], ordered=False)
     say(f"{time.monotonic() - began:.0f} s; page 1 and page {DEEP_PAGE:,}, {DEEP_SAMPLES} times each, in turns")
     before = {page: DEEP_DOCUMENTS - DEEP_LIMIT * (page - 1) for page in (1, DEEP_PAGE)}
-    with running(setup.server(OURS, None, MONGODB_DATABASE=database)) as server:
+    with running(setup.server(database)) as server:
         split = urlsplit(server.url)
         connection = http.client.HTTPConnection(split.hostname or "", split.port)
         result.pages_ms = {page: [] for page in before}
@@ -327,12 +222,12 @@ def _measure_pages(setup: _Setup, result: ServiceResult, say: Say) -> None:
 
 def _measure_memory(setup: _Setup, result: ServiceResult, say: Say) -> None:
     say(f"memory during reads and writes, {SOAK_SECONDS} s")
-    setup.fill([OURS])
-    with running(setup.server(OURS, None)) as server, ThreadPoolExecutor() as pool:
+    setup.fill(DATABASE)
+    with running(setup.server(DATABASE)) as server, ThreadPoolExecutor() as pool:
         began = time.monotonic()
         runs = [
             pool.submit(wrk.run, f"{server.url}?limit={PAGE}", SOAK_SECONDS, CONNECTIONS // 2),
-            pool.submit(wrk.run, server.url, SOAK_SECONDS, CONNECTIONS // 2, POSTED),
+            pool.submit(wrk.run, server.url, SOAK_SECONDS, CONNECTIONS // 2, wrk.POST.format(POSTED)),
         ]
         while not all(each.done() for each in runs):
             time.sleep(1)
@@ -363,50 +258,8 @@ def _document(number: int) -> dict[str, Any]:
     }
 
 
-def _eve_fields(number: int) -> dict[str, Any]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    return {"_created": now, "_updated": now, "_etag": sha1(b"%d" % number, usedforsecurity=False).hexdigest()}
-
-
 def _id(number: int) -> ObjectId:
     return ObjectId(f"{number:024x}")
-
-
-def _database(name: str) -> str:
-    return "bench-" + "".join(filter(str.isalpha, name.lower()))[:16]
-
-
-def _get(url: str) -> bytes:
-    return urllib3.request("GET", url).data
-
-
-def _install_wrk(say: Say) -> None:
-    host.install(host.missing_tools({"wrk": "wrk"}), say)
-
-
-def _install_eve(say: Say, skipped: list[str]) -> Path | None:
-    """Return the Python of an environment with Eve, or None, with the reason added to `skipped`."""
-    pins = CHECKOUT / "bench" / "requirements-peers.txt"
-    directory = cache_directory() / f"peers-{sha1(pins.read_bytes(), usedforsecurity=False).hexdigest()[:8]}"
-    python = directory / "bin" / "python"
-    if not (directory / "complete").exists():
-        say("installing Eve")
-        try:
-            _run(sys.executable, "-m", "venv", "--clear", str(directory))
-            _run(str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(pins))
-        except (OSError, subprocess.CalledProcessError) as error:
-            skipped.append(f"Eve, which could not be installed ({error})")
-            return None
-        (directory / "complete").touch()
-    return python
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
-
-
-def _row(figures: ServerFigures) -> str:
-    return f"| {_median(figures.rate):,.0f} | {_median(figures.p99_ms):.0f} ms"
 
 
 _median: Callable[[list[float]], float] = statistics.median

@@ -68,7 +68,7 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def new_id(now_ns: int, random: bytes) -> str:
+def new_id(now_ns: int, random: int) -> str:
     """Return the hex of a new ObjectId: 4 bytes of seconds, 3 of their fraction, 5 of `random`.
 
     Between processes, the driver's own ids are ordered by whole seconds only. The fraction keeps "newest first" right
@@ -76,7 +76,7 @@ def new_id(now_ns: int, random: bytes) -> str:
     """
     seconds, rest = divmod(now_ns, 1_000_000_000)
     fraction = (rest << 24) // 1_000_000_000
-    return f"{seconds & 0xFFFFFFFF:08x}{fraction:06x}{random[:5].hex():0>10}"
+    return f"{seconds & 0xFFFFFFFF:08x}{fraction:06x}{random & 0xFFFFFFFFFF:010x}"
 
 
 def encode(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from service.document import BadId, Malformed
@@ -64,7 +64,7 @@ def problem(status: int, detail: str, **members: str) -> Response:
         "detail": detail,
     }
     body |= members
-    if request_id := g.get("request_id"):
+    if request_id := getattr(request, "id", ""):
         body["request_id"] = request_id
     return Response(orjson.dumps(body), status, content_type=CONTENT_TYPE)
 

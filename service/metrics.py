@@ -7,11 +7,10 @@ that up before this module is imported.
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable
 from functools import cache
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -86,25 +85,18 @@ class Metrics:
     def mongodb(self, up: bool) -> None:
         self._up.set(up)
 
-    def observe(self, app: Flask) -> None:
-        """Count and time the application's requests, labelled by route and never by path."""
-        app.before_request(self._begin)
-        app.after_request(self._answered)
-        app.teardown_request(self._end)
-
-    def _begin(self) -> None:
-        g.began = time.perf_counter()
+    def begin(self) -> None:
         self._in_flight.inc()
 
-    def _answered(self, response: Response) -> Response:
-        method = request.method if request.method in METHODS else "other"
-        route = request.url_rule.rule if request.url_rule else UNMATCHED
-        self._requests_of(method, route, str(response.status_code)).inc()
-        self._durations_of(method, route).observe(time.perf_counter() - g.began)
-        return response
-
-    def _end(self, _: BaseException | None) -> None:
+    def end(self) -> None:
         self._in_flight.dec()
+
+    def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count and time a request, labelled by route and never by path; `route` is None if none matched."""
+        method = method if method in METHODS else "other"
+        route = route or UNMATCHED
+        self._requests_of(method, route, status).inc()
+        self._durations_of(method, route).observe(seconds)
 
     def _of_this_process(self) -> bytes:
         return generate_latest(self._registry)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import binascii
 import contextlib
 import math
-import os
+import random
 import struct
 import threading
 import time
@@ -297,7 +297,7 @@ class Collection:
                 raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
             if self._lifetime and MARK in document:
                 raise Reserved(f"The name {MARK} is reserved here.")
-            identity = identity or own or documents.new_id(time.time_ns(), os.urandom(5))
+            identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
             content = bson.encode({"_id": ObjectId(identity), **document})
             stored = _joined(content, bson.encode({MARK: datetime.now(UTC)})) if self._lifetime else content
             return Record(identity, stored, tag_of(content))

@@ -28,10 +28,12 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
+import gunicorn  # type: ignore[import-untyped]
 from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from webserver import overrides
 from webserver.channel import Allowance, Channel
 from webserver.framing import Limits, Part
 
@@ -84,7 +86,9 @@ class Connection(TConn):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, channel: Channel, client: Any, server: Any) -> None:
         super().__init__(cfg, channel, client, server)
-        self.data_ready = True
+        self.data_ready = self.initialized = True
+        self.parser = overrides.Parser(cfg, channel, client)
+        self.environ = overrides.connection_environ(cfg, channel, client, server)
         self.phase = Phase.SERVING
         self.deadline = 0.0  # of the phase; there is none while a thread serves
         self.queued = 0.0  # when the request was complete
@@ -97,6 +101,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """`refusals` counts the connections that a bound ended, by bound."""
 
     bounds = BOUNDS
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse a gunicorn that the overrides do not fit. gunicorn calls this before it starts a worker."""
+        try:
+            overrides.require_known(gunicorn.__version__)
+        except overrides.UnknownVersion as error:
+            raise SystemExit(str(error)) from None
+        super().check_config(cfg, log)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -184,10 +197,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if channel.receive() is not Part.WHOLE:
                 return kept
 
-    def handle_request(self, req: Any, conn: Connection) -> Any:
-        if conn.sock.framing.is_cut:
+    def handle_request(self, req: overrides.Request, conn: Connection) -> bool:
+        """Answer a request. Return whether the connection is kept."""
+        if conn.sock.framing.is_cut or not self.alive:
             req.force_close()
-        return super().handle_request(req, conn)
+        self.cfg.pre_request(self, req)
+        response = overrides.Response(req, conn.sock, self.cfg)
+        body = self.wsgi({**conn.environ, **req.fields, "wsgi.input": req.body}, response.start_response)
+        try:
+            for each in body:
+                response.write(each)
+            response.close()
+        except OSError:
+            raise
+        except Exception:
+            if response.headers_sent:  # another answer behind it would be taken for its rest
+                self.log.exception("An answer broke off.")
+                raise ConnectionResetError(errno.ECONNRESET, "The answer broke off.") from None
+            raise
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+        return not response.should_close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         super().handle_error(req, _Problem(client), addr, exc)

@@ -12,6 +12,7 @@ SCHEMA = {
     "n": {"type": "integer"},
     "tags": {"type": "list", "schema": {"type": "string"}},
     "ok": {"type": "boolean"},
+    "text": {"type": "string"},
 }
 
 app = Eve(

@@ -1,7 +1,9 @@
-"""Flask with PyMongo as in a tutorial: the same two routes, without error handling."""
+"""Flask with PyMongo as in a tutorial: the same three routes, without error handling."""
 
+import json
 import os
 
+from bson import ObjectId
 from flask import Flask, Response, jsonify, request
 from pymongo import MongoClient
 
@@ -12,9 +14,17 @@ documents = MongoClient(os.environ["MONGODB_URI"])[os.environ["MONGODB_DATABASE"
 @app.get("/data")
 def newest() -> Response:
     limit = request.args.get("limit", 20, type=int)
-    found = list(documents.find().sort("_id", -1).limit(limit))
+    condition = json.loads(request.args.get("filter", "{}"))
+    found = list(documents.find(condition).sort("_id", -1).limit(limit))
     for each in found:
         each["_id"] = str(each["_id"])
+    return jsonify(found)
+
+
+@app.get("/data/<id>")
+def one(id: str) -> Response:
+    found = documents.find_one({"_id": ObjectId(id)})
+    found["_id"] = str(found["_id"])
     return jsonify(found)
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, request
-from werkzeug.datastructures import Headers
+from flask import Blueprint, Response
 from werkzeug.exceptions import BadRequest, NotFound
 
 from service import document, filter, preconditions
+from service.application import JsonResponse, current_request
 from service.preconditions import Preconditions
 from service.routes import request_body as body
 from service.store import Changed, Collection, Unavailable
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -40,16 +36,16 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         response = _large(page.json)
         if page.next:
             query = urlencode({**parameters, "limit": limit, "before": page.next})
-            response.headers["Link"] = f'</{name}?{query}>; rel="next"'
+            response.headers.add("Link", f'</{name}?{query}>; rel="next"')
         return response
 
     @routes.post("")
     def store() -> Response:
         """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
-        record = collection.parse(body.read_json(request))
+        record = collection.parse(body.read_json(current_request()))
         response = _identity(record.identity, record.tag, 201 if collection.insert(record) else 200)
-        response.headers["Location"] = f"/{name}/{record.identity}"
+        response.headers.add("Location", f"/{name}/{record.identity}")
         return response
 
     @routes.get("/<id>")
@@ -73,7 +69,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         client has deleted in between. With If-Match, it replaces only a version that the client has seen: else 412."""
         _parameters()
         demanded = _preconditions()
-        record = collection.parse(body.read_json(request), id.lower() if document.is_id(id) else None)
+        record = collection.parse(body.read_json(current_request()), id.lower() if document.is_id(id) else None)
         if not (document.is_id(id) and collection.replace(record, demanded)):
             raise _not_found()
         return _identity(record.identity, record.tag)
@@ -97,17 +93,21 @@ def _not_found() -> NotFound:
 
 def _parameters(*known: str) -> dict[str, str]:
     """Return the query's parameters. An unknown or repeated one is an error."""
-    for name, values in request.args.lists():
+    current = current_request()
+    if not current.query_string:
+        return {}
+    given = current.args.to_dict(flat=False)
+    for name, values in given.items():
         if name not in known:
             raise BadRequest(f"The query parameter {name!r} is unknown here.")
         if len(values) > 1:
             raise BadRequest(f"The query parameter {name!r} is given twice.")
-    return request.args.to_dict()
+    return {name: values[0] for name, values in given.items()}
 
 
 def _preconditions() -> Preconditions | None:
     """Return what the request's headers demand; None without any."""
-    headers = request.environ  # where a look-up costs a tenth of that in request.headers
+    headers = current_request().environ  # where a look-up costs a tenth of that in request.headers
     if "HTTP_IF_MATCH" not in headers and "HTTP_IF_NONE_MATCH" not in headers:
         return None
     return preconditions.parse(headers.get("HTTP_IF_MATCH"), headers.get("HTTP_IF_NONE_MATCH"))
@@ -122,7 +122,7 @@ def _limit(text: str | None) -> int:
 
 
 def _identity(identity: str, tag: str, status: int = 200) -> Response:
-    response = _json(b'{"id":"%b"}' % identity.encode(), status)
+    response = JsonResponse(b'{"id":"%b"}' % identity.encode(), status)
     response.headers.add("ETag", tag)  # cheaper than to set one that may be there
     return response
 
@@ -135,18 +135,7 @@ def _empty(status: int) -> Response:
 
 def _large(value: bytes) -> Response:
     """Return an answer that may be large: 503 while too many bytes wait for their clients."""
-    channel = request.environ.get("gunicorn.socket")
+    channel = current_request().environ.get("gunicorn.socket")
     if channel and len(value) > SMALL_ANSWER and not channel.reserve(len(value)):
         raise Unavailable("Too many large answers wait for their clients.")
-    return _json(value)
-
-
-class _JsonResponse(Response):
-    """A response whose headers are complete. werkzeug would parse and rebuild its Location."""
-
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        return self.headers
-
-
-def _json(value: bytes, status: int = 200) -> Response:
-    return _JsonResponse(value, status, content_type="application/json")
+    return JsonResponse(value)

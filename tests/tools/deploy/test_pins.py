@@ -41,15 +41,16 @@ def test_every_installation_requires_hashes() -> None:
     assert [line for line in lines if "--require-hashes" not in line] == []
 
 
-def test_every_npm_package_has_a_checksum() -> None:
-    packages = json.loads((CHECKOUT / "tests" / "js" / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("directory", ["tests/js", "bench/peers/express"])
+def test_every_npm_package_has_a_checksum(directory: str) -> None:
+    packages = json.loads((CHECKOUT / directory / "package-lock.json").read_text())["packages"]
     del packages[""]
     assert packages
     assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
 
 
 def test_go_builds_go_by_checksums() -> None:
-    modules = list(CHECKOUT.glob("tools/**/go.mod"))
-    assert len(modules) >= 3
+    modules = [*CHECKOUT.glob("tools/**/go.mod"), *CHECKOUT.glob("bench/**/go.mod")]
+    assert len(modules) >= 4
     assert all(module.with_name("go.sum").stat().st_size > 0 for module in modules)
     assert "-mod=readonly" in binary.environment()["GOFLAGS"]  # a module without a checksum ends the build
