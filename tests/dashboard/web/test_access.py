@@ -52,6 +52,9 @@ ROUTES = {
     "DELETE /api/documents/<id_>": CHANGE,
     "GET /api/pods/<uid>": READ,
     "GET /api/pods/<uid>/log": READ,
+    "GET /api/logs": READ,
+    "GET /api/autoscaler/what-if": READ,
+    "GET /api/sizing": READ,
 }
 EVENTS = {"connect": SOCKET, "disconnect": SOCKET, "snapshot": SOCKET, "seen": SOCKET}  # what a page may send
 
