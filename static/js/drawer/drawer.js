@@ -36,7 +36,7 @@ export class PodDrawer {
       const successor = pods.find((pod) => pod.name === name);
       return `The pod ${name} that this link names is gone.${successor ? " Another pod has its name now." : ""}`;
     }
-    if (TABS.some(([known]) => known === tab)) this.#tab = tab;
+    this.#tab = TABS.some(([known]) => known === tab) ? tab : TABS[0][0];
     this.#choice = this.#tab === "logs" ? query : null;
     if (this.#pod?.uid === found.uid) this.#render();
     else this.open(found.uid, this.#returnFocus ?? tileButton(found.name));
