@@ -83,7 +83,7 @@ def test_deployment_goes_into_another_namespace(cluster: ForeignCluster) -> None
 
 
 def test_cluster_without_metrics_is_refused_before_anything_is_applied(cluster: ForeignCluster) -> None:
-    with cluster.edited("apiservice", "v1beta1.metrics.k8s.io"):
+    with cluster.without("apiservice", "v1beta1.metrics.k8s.io"):
         done = cluster.deploy("up")
     assert done.returncode == 1 and "metrics-server" in done.stdout
     assert "NotFound" in cluster.kubectl("get", "namespace", NAMESPACE, check=False)
@@ -109,7 +109,7 @@ def test_quota_is_named_within_seconds_with_the_command_that_shows_it(
 
 
 def test_cluster_without_a_default_class_names_the_claim(cluster: ForeignCluster) -> None:
-    with cluster.edited("storageclass", "standard"):
+    with cluster.without("storageclass", "standard"):
         seconds, lines = cluster.until_said("up", "data-mongodb-0: ", limit=120)
     assert seconds < REASON_SECONDS, lines
     assert any(line.endswith("describe persistentvolumeclaim data-mongodb-0") for line in lines), lines
