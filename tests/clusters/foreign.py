@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -59,7 +60,9 @@ class ForeignCluster:
         self._tag(mongo.reference, OFFICIAL_MONGO)
 
     def stop(self) -> None:
+        """Stop it and delete its state: what the tests change in the cluster itself is not for the next session."""
         lifecycle.down(self.instance)
+        shutil.rmtree(self.instance.directory, ignore_errors=True)
 
     def _tag(self, source: str, target: str) -> None:
         command = ("ctr", "--namespace", "k8s.io", "images", "tag", "--force", source, target)
@@ -115,11 +118,13 @@ class ForeignCluster:
         self.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=120s")
 
     @contextlib.contextmanager
-    def edited(self, kind: str, name: str) -> Iterator[None]:
-        """Restore an object of the cluster afterwards, which is deleted meanwhile."""
-        before = self.kubectl("get", kind, name, "--output", "yaml")
+    def without(self, kind: str, name: str) -> Iterator[None]:
+        """Delete an object of the cluster, and make it again afterwards."""
+        before = self.get(kind, name)
+        kept = {key: value for key, value in before["metadata"].items() if key in ("name", "labels", "annotations")}
         self.kubectl("delete", kind, name)
         try:
             yield
         finally:
-            self.kubectl("create", "--filename", "-", input=before)
+            again = {key: value for key, value in before.items() if key != "status"} | {"metadata": kept}
+            self.kubectl("create", "--filename", "-", input=json.dumps(again))

@@ -204,6 +204,6 @@ def test_refused_manifests_are_not_half_applied(tmp_path: Path) -> None:
     script = f'echo "$*" >> {log}; case "$*" in *dry-run=server*) echo "$REFUSED" >&2; exit 1 ;; esac'
     kubectl = ("env", f"REFUSED={FORBIDDEN}", "bash", "-c", script, "kubectl")
     with pytest.raises(ClusterError, match=r"^Nothing was applied"):
-        apply(kubectl, "base", {}, [], tmp_path / "manifests")
+        apply(kubectl, "base", [], {}, [], tmp_path / "manifests")
     applied = [line for line in log.read_text().splitlines() if line.startswith("apply")]
     assert len(applied) == 1 and applied[0].endswith("--dry-run=server")
