@@ -51,6 +51,11 @@ ROUTES = {
     "PUT /api/documents/<id_>": CHANGE,
     "DELETE /api/documents/<id_>": CHANGE,
     "GET /api/pods/<uid>": READ,
+    "DELETE /api/pods/<uid>": CHANGE,
+    "GET /api/deployment": READ,
+    "POST /api/deployment/<action>": CHANGE,
+    "GET /api/autoscaler": READ,
+    "PATCH /api/autoscaler": CHANGE,
     "GET /api/pods/<uid>/log": READ,
 }
 EVENTS = {"connect": SOCKET, "disconnect": SOCKET, "snapshot": SOCKET, "seen": SOCKET}  # what a page may send
