@@ -185,7 +185,8 @@ def test_dry_run_of_the_autoscaler_has_the_arithmetic_of_the_new_spec(client: Fl
 
 
 def test_autoscaler_works_by_its_new_settings(app: Flask, client: FlaskClient, mock: Mock) -> None:
-    act(client, "PATCH", "/api/autoscaler", {"min": 3, "max": 6, "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}})
+    behavior = {"scaleDown": {"selectPolicy": "Disabled"}}
+    act(client, "PATCH", "/api/autoscaler", {"min": 3, "max": 6, "behavior": behavior})
     step(app, mock, 40)
     shown = state(client)["autoscaler"]
     assert (shown["min"], shown["max"], shown["desired"]) == (3, 6, 3)

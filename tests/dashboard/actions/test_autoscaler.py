@@ -9,11 +9,13 @@ from dashboard.core.errors import InvalidOption
 
 Json = dict[str, Any]
 
-MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 80}}}
+MEMORY_TARGET = {"type": "Utilization", "averageUtilization": 80}
+MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": MEMORY_TARGET}}
 
 
 def autoscaler(target: Json, kind: str = "resource") -> Json:
-    return {"spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": [MEMORY, {kind: {"name": "cpu", "target": target}}]}}
+    metrics = [MEMORY, {kind: {"name": "cpu", "target": target}}]
+    return {"spec": {"minReplicas": 2, "maxReplicas": 5, "metrics": metrics}}
 
 
 PERCENT = autoscaler({"type": "Utilization", "averageUtilization": 70})
@@ -66,4 +68,5 @@ def test_contradictory_settings_are_refused() -> None:
 
 def test_command_is_quoted_for_a_shell() -> None:
     line = command([{"op": "add", "path": "/spec/maxReplicas", "value": 8}], "flask", "here")
-    assert line == """kubectl -n here patch hpa flask --type=json -p '[{"op":"add","path":"/spec/maxReplicas","value":8}]'"""
+    patch = '[{"op":"add","path":"/spec/maxReplicas","value":8}]'
+    assert line == f"kubectl -n here patch hpa flask --type=json -p '{patch}'"

@@ -60,9 +60,10 @@ def test_undo_resumes_a_paused_roll_out() -> None:
     paths = [one["path"] for one in rollout.undo(deployment(4, "flask:4", paused=True), SETS, 2)]
     assert paths == ["/spec/template", "/spec/paused"]
     line = rollout.commands("undo", "flask", "here", paused=True, revision=2)
-    assert line == (
-        "kubectl -n here rollout resume deployment/flask && kubectl -n here rollout undo deployment/flask --to-revision=2"
-    )
+    assert line.split(" && ") == [
+        "kubectl -n here rollout resume deployment/flask",
+        "kubectl -n here rollout undo deployment/flask --to-revision=2",
+    ]
 
 
 def test_impossible_actions_are_refused() -> None:
