@@ -64,7 +64,7 @@ class ObjectControl:
         let the dashboard do this, or another `ExternalError`.
         """
         guard = {"op": "replace", "path": "/metadata/resourceVersion", "value": seen["metadata"]["resourceVersion"]}
-        query = {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         with self._client(f"change the {target.kind} {target.name}", f"{target.kind} {target.name}") as api:
             try:
                 return _decoded(api.patch(self._path(target), [guard, *operations], **query))
