@@ -55,6 +55,9 @@ ROUTES = {
     "GET /api/deployment": READ,
     "POST /api/deployment/<action>": CHANGE,
     "GET /api/autoscaler": READ,
+    "GET /api/autoscaler/what-if": READ,
+    "GET /api/sizing": READ,
+    "GET /api/logs": READ,
     "PATCH /api/autoscaler": CHANGE,
     "GET /api/pods/<uid>/log": READ,
 }
