@@ -11,7 +11,8 @@ from typing import Protocol
 
 from flask import Flask
 
-from dashboard.clock import SystemClock
+from dashboard.actions.actions import Actions, Names
+from dashboard.clock import SystemClock, now
 from dashboard.config import DashboardConfig, read
 from dashboard.core.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
@@ -22,6 +23,7 @@ from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
 from dashboard.kube.logs import LogStreams
 from dashboard.kube.merged_log import FollowerSlots
+from dashboard.kube.object_control import ObjectControl
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
 from dashboard.kube.pod_reader import KubePodReader
@@ -43,10 +45,12 @@ from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
+from dashboard.sources.rights import RightsSource, needs
 from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
+from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.logs import logs
@@ -87,6 +91,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.register_blueprint(logs)
     app.register_blueprint(documents)
     app.register_blueprint(runs)
+    app.register_blueprint(actions)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
     app.extensions["auth"].on_logout(app.extensions["sockets"].end_session)
@@ -97,7 +102,8 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["log_streams"] = LogStreams()
     app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
-    app.extensions["manager"] = _manager(config, hub, sources, audit)
+    app.extensions["manager"] = manager = _manager(config, hub, sources, audit)
+    app.extensions["actions"] = _actions(config, hub, sources, audit, manager)
     app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
     return app
 
@@ -154,6 +160,7 @@ def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
         ClusterSource(connection(config.kubeconfig), config.namespace, hub.put),
         MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
         Scraper(hub.pods, config.deployment, config.metrics_port, hub.put),
+        RightsSource(_control(config).allowed, needs(config.deployment, config.autoscaler), hub.put),
     ]
 
 
@@ -168,6 +175,7 @@ def _mock(config: DashboardConfig, hub: Hub) -> Mock:
             churn=config.mock_churn,
             quiet=bool(config.mock_quiet),
             autoscaler=config.mock_autoscaler,
+            actions=tuple(filter(None, config.mock_actions.split(","))),
         ),
     )
 
@@ -218,6 +226,16 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         SystemClock(),
         holder=config.name,
     )
+
+
+def _actions(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog, manager: Manager) -> Actions:
+    mock = next((source for source in sources if isinstance(source, Mock)), None)
+    names = Names(config.namespace, config.deployment, config.autoscaler)
+    return Actions(mock.control if mock else _control(config), manager.exclusively, hub, audit, names, now)
+
+
+def _control(config: DashboardConfig) -> ObjectControl:
+    return ObjectControl(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
 def _recorder(config: DashboardConfig) -> Record | None:

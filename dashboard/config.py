@@ -58,6 +58,7 @@ class DashboardConfig:
     mock_churn: int = 0  # of these pods, how many change each second
     mock_quiet: int = 0  # 1: the mock stays in its first state
     mock_autoscaler: str = ""  # settings of the mock's autoscaler: several, missing, average, container, memory, broken
+    mock_actions: str = "rollout,autoscaler,pods"  # actions that the mock's cluster allows
     mock_outcome: str = ""  # verdict of every run in the mock; empty: drawn from the seed
 
     @property
@@ -113,6 +114,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mock_autoscaler=_word(
             environ, "MOCK_AUTOSCALER", ("", "several", "missing", "average", "container", "memory", "broken")
         ),
+        mock_actions=environ.get("MOCK_ACTIONS", DashboardConfig.mock_actions),
         mock_outcome=_word(environ, "MOCK_OUTCOME", ("", "pass", "fail", "inconclusive")),
     )
 

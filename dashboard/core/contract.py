@@ -226,13 +226,25 @@ class AutoscalerView(Wire, frozen=True):
     findings: list[Finding]
 
 
+class RolloutView(Wire, frozen=True):
+    """A Deployment's roll-out, as `kubectl rollout status` has it. `text` says how far it is."""
+
+    state: Literal["complete", "progressing", "paused", "failed"]
+    text: str
+    revision: str | None
+
+
 class WorkloadView(Wire, frozen=True):
+    """`rollout` is null for a StatefulSet."""
+
     name: str
     desired: int
     ready: int
     updated: int
+    available: int
     replicas: int
     failure: str | None
+    rollout: RolloutView | None
 
 
 class ClaimView(Wire, frozen=True):
@@ -405,12 +417,14 @@ class SourceView(Wire, frozen=True):
 
 
 class About(Wire, frozen=True):
-    """The deployment. `crash` says whether the database's pod has a crash container."""
+    """The deployment. `crash` says whether the database's pod has a crash container, `actions` what the cluster lets
+    the dashboard do."""
 
     namespace: str
     cluster: str
     kubernetes_version: str | None
     crash: bool
+    actions: list[Literal["rollout", "autoscaler", "pods"]]
     viewers: int
 
 

@@ -4,6 +4,8 @@
 
     ExternalError
     ├── NotFound      the object does not exist (any more)
+    ├── Denied        the cluster does not let the dashboard do this
+    ├── Changed       the object was changed since it was seen
     ├── UidMismatch   the object has another uid than the given one: it was replaced
     ├── LeaseHeld     another dashboard or run holds the lease (kube.lease)
     └── LeaseLost     this dashboard held the lease, and another took it (kube.lease)
@@ -20,6 +22,18 @@ class NotFound(ExternalError):
 
 class UidMismatch(ExternalError):
     pass
+
+
+class Denied(ExternalError):
+    pass
+
+
+class Changed(ExternalError):
+    """`changes` are sentences about what changed."""
+
+    def __init__(self, message: str, changes: list[str]) -> None:
+        super().__init__(message)
+        self.changes = changes
 
 
 class InvalidOption(ValueError):

@@ -149,6 +149,12 @@ class ActionRecorded(Event, frozen=True):
     mark: str | None = None
 
 
+class ActionsAllowed(Event, frozen=True):
+    """The actions that the cluster lets the dashboard take: of "rollout", "autoscaler" and "pods"."""
+
+    actions: list[str]
+
+
 class ClusterVersion(Event, frozen=True):
     """The API server's version."""
 

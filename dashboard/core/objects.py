@@ -107,23 +107,29 @@ class Pod(Object, frozen=True):
 
 
 class WorkloadAnnotations(Object, frozen=True):
-    """`applied` is the manifest that `kubectl apply` was last given, as JSON."""
+    """`applied` is the manifest that `kubectl apply` was last given, as JSON; `revision` the Deployment controller's: a
+    number, in text."""
 
     applied: str | None = msgspec.field(default=None, name="kubectl.kubernetes.io/last-applied-configuration")
+    revision: Name | None = msgspec.field(default=None, name="deployment.kubernetes.io/revision")
 
 
 class WorkloadMeta(Meta, frozen=True):
+    generation: Int64 = 0
     annotations: WorkloadAnnotations | None = None
 
 
 class ReplicasSpec(Object, frozen=True):
     replicas: Count = 1
+    paused: bool = False
 
 
 class ReplicasStatus(Object, frozen=True):
     replicas: Count = 0
     ready_replicas: Count = 0
     updated_replicas: Count = 0
+    available_replicas: Count = 0
+    observed_generation: Int64 = 0
     conditions: list[Condition] | None = None
 
 

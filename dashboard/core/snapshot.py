@@ -83,6 +83,7 @@ class Snapshot:
         self._confidence: dict[str, str] = {}
         self._lease: Json | None = None
         self._crash = False  # whether the database's pod, when last seen, had a crash container
+        self._actions: list[str] = []
         self._kubernetes_version: str | None = None
         self._journal: Journal | None = None
         self._sources: dict[str, Json] = {
@@ -150,6 +151,8 @@ class Snapshot:
                 self._lease = event.lease
             case events.MongoUnavailable():
                 self._mongo_down(event)
+            case events.ActionsAllowed():
+                self._actions = event.actions
             case events.ClusterVersion():
                 self._kubernetes_version = plain(event.kubernetes, LONGEST_NAME)
             case events.SourceStatus():
@@ -162,7 +165,7 @@ class Snapshot:
         return {
             "pods": self._in_order(),
             "autoscaler": self._autoscaler,
-            "deployment": self._named("deployments", self._targets.deployment, views.workload),
+            "deployment": self._named("deployments", self._targets.deployment, views.deployment),
             "statefulset": self._named("statefulsets", self._targets.statefulset, views.workload),
             "claims": sorted(map(views.claim, self._all("persistentvolumeclaims")), key=lambda claim: claim["name"]),
             "service": self._service(),
@@ -179,6 +182,7 @@ class Snapshot:
                 "cluster": self._targets.cluster,
                 "kubernetes_version": self._kubernetes_version,
                 "crash": self._crash,
+                "actions": self._actions,
                 "viewers": viewers,
             },
         }
@@ -220,6 +224,20 @@ class Snapshot:
                 usage = self._usage.usage(app, container.name, seconds(at))
                 found.append(recommend(app, container, usage, target))
         return found
+
+    def evaluation_with(self, autoscaler: objects.Autoscaler, at: str) -> Json | None:
+        """Return what the controller would do now with another spec of the observed autoscaler; None without a target.
+
+        An evaluator with the same memory computes it, so that nothing here changes.
+        """
+        evaluator = Evaluator()
+        evaluator.restore(self._evaluator.memory())
+        deployment = self._find("deployments", self._targets.deployment)
+        members = [pod for pod in self._all("pods") if views.app(pod) == self._targets.deployment]
+        replicas = deployment.spec.replicas if deployment else None
+        current = autoscaler.status.desired_replicas if replicas is None else replicas
+        others = ProposalReader().read(autoscaler, members, self._samples, seconds(at), current).others
+        return evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas, others)
 
     def down_window(self) -> float:
         """Return the autoscaler's scale-down stabilization window, in seconds."""

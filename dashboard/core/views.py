@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+from dashboard.core import rollout
 from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import (
@@ -73,9 +74,16 @@ def workload(workload: Workload) -> Json:
         "desired": workload.spec.replicas,
         "ready": workload.status.ready_replicas,
         "updated": workload.status.updated_replicas,
+        "available": workload.status.available_replicas,
         "replicas": workload.status.replicas,
         "failure": next((plain(message, LONGEST_MESSAGE) for message in failures), None),
+        "rollout": None,
     }
+
+
+def deployment(deployment: Workload) -> Json:
+    """Return a Deployment's view: a workload's, with its roll-out."""
+    return workload(deployment) | {"rollout": rollout.view(deployment)}
 
 
 def autoscaler(autoscaler: Autoscaler) -> Json:

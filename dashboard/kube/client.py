@@ -33,12 +33,15 @@ CONNECT_SECONDS = 2.0  # for the TCP connection (the second SYN goes after 1 s),
 ANSWER_SECONDS = 10.0  # until a response begins, and between two parts of it
 LONGEST_ANSWER_SECONDS = 30.0
 JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"  # RFC 6902
 LOST_SECONDS = 5  # a connection whose peer's kernel is silent for this long is dead
 LARGEST_ANSWER = 64 << 20  # bytes of one page of a list
 LARGEST_LINE = 8 << 20  # bytes: an object has at most 1.5 MB in etcd, in a denser encoding than JSON
 READ_BYTES = 1 << 16
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what decoding any bytes may raise
 DONE = (200, 201, 202)  # read or changed, created, deletion accepted
+
+Content = dict[str, Any] | list[dict[str, Any]]  # an object, or the operations of a JSON Patch
 
 # The first keep-alive probe goes after 2 s of silence, then one a second. With TCP_USER_TIMEOUT, the kernel closes the
 # connection when nothing (a probe, a request or a SYN) was acknowledged for that long; it does not count probes.
@@ -188,6 +191,10 @@ class KubeClient:
         """Replace the object if its resourceVersion is still the body's."""
         return self._complete("PUT", path, {}, body)
 
+    def patch(self, path: str, operations: list[dict[str, Any]], **query: str | int) -> bytes:
+        """Change the object by a JSON Patch. Return the response's body."""
+        return self._complete("PATCH", path, query, operations)
+
     def delete(self, path: str, body: dict[str, Any]) -> bytes:
         """Delete the object. The body has the DeleteOptions."""
         return self._complete("DELETE", path, {}, body)
@@ -197,7 +204,7 @@ class KubeClient:
         method: str,
         path: str,
         query: dict[str, str | int],
-        content: dict[str, Any] | None = None,
+        content: Content | None = None,
         accept: str = JSON,
     ) -> bytes:
         deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
@@ -282,10 +289,10 @@ class KubeClient:
         method: str,
         path: str,
         query: dict[str, str | int],
-        content: dict[str, Any] | None = None,
+        content: Content | None = None,
         accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": accept} | ({"Content-Type": JSON} if content else {})
+        headers = {"Accept": accept} | ({"Content-Type": JSON_PATCH if method == "PATCH" else JSON} if content else {})
         with _translate_errors():
             _, url, headers, *_ = self._client.param_serialize(
                 method,

@@ -56,9 +56,9 @@ class LeaseLost(ExternalError):
 
 
 def activity(id_: str) -> str:
-    """Return the activity that an id stands for: "a run", "a load" or "a restart"."""
+    """Return the activity that an id stands for: "a run", "a load", "a restart" or "a change"."""
     kind = id_.partition("-")[0]
-    return f"a {kind}" if kind in ("load", "restart") else "a run"
+    return f"a {kind}" if kind in ("load", "restart", "change") else "a run"
 
 
 class KubeLease:

@@ -21,6 +21,7 @@ class Mock:
         self._simulation = Simulation(targets, options, self.service.store)
         self._emit = emit
         self._lock = threading.Lock()  # a request changes the simulation only between two steps
+        self.control = self._simulation.object_control(self._lock)
         self._interval = STEP_SECONDS / options.speed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mock", daemon=True)

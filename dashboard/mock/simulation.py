@@ -6,6 +6,7 @@ The simulation reads no clock: `opening` and `step` take the time, so equal seed
 """
 
 import random
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.deployment import MockDeployment
 from dashboard.mock.cluster.kubernetes_events import KubernetesEvents
 from dashboard.mock.cluster.metrics_server import MetricsServer
+from dashboard.mock.cluster.object_control import MockObjectControl
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, LONGEST_NAME, SERVICE, MockPods
 from dashboard.mock.database.collection import ODD, MockCollection, StoreDocument
 from dashboard.mock.database.mongod import MockDatabase
@@ -43,6 +45,7 @@ class SimulationOptions:
     churn: int = 0  # of these pods, how many change each second
     quiet: bool = False  # true: the schedule ends with the past
     autoscaler: str = ""  # of autoscaler_variants
+    actions: tuple[str, ...] = ("rollout", "autoscaler", "pods")  # that the account may take
 
 
 DEFAULT = SimulationOptions()
@@ -88,6 +91,7 @@ class Simulation:
         metrics = [event for event in past if isinstance(event, events.CountersScraped | events.MetricsSampled)]
         return [
             events.ClusterVersion(at=self._clock.timestamp, kubernetes="v1.36.3-mock"),
+            events.ActionsAllowed(at=self._clock.timestamp, actions=[*self._options.actions]),
             *rollouts,
             self._pods.listed(),
             *self._listed("persistentvolumeclaims", "deployments", "statefulsets", "endpointslices"),
@@ -102,10 +106,10 @@ class Simulation:
     def step(self, now: datetime) -> list[events.Event]:
         """Simulate the time until `now`."""
         self._clock.step(now)
-        self._events = []
         self._schedule.step()
         self._advance()
-        return [event for event in self._events if not self._outage.drops(event)]
+        made, self._events = self._events, []  # with those of requests since the last step
+        return [event for event in made if not self._outage.drops(event)]
 
     def change_document(self, id_: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
         """Insert, replace or delete a user's document. The next step's events have it."""
@@ -117,6 +121,10 @@ class Simulation:
     def generate(self, rate: float) -> None:
         """Add `rate` requests per second to the scheduled traffic; 0 ends that."""
         self._traffic.generate(rate)
+
+    def object_control(self, lock: threading.Lock) -> MockObjectControl:
+        """Return what changes the objects like an operator. `lock` is held between two steps."""
+        return MockObjectControl(self._deployment, self._pods, lock)
 
     def restart_database(self, mode: str) -> None:
         """Kill the database, "graceful" or "crash"."""
@@ -152,6 +160,7 @@ class Simulation:
             self._pods.step()
         self._clock.simulated = 0.0
         self._clock.now = self._scrape_at = start
+        self._events = []
 
     def _advance(self) -> None:
         """Advance each part by a step. The order matters: each part depends on those before it."""

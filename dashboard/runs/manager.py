@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -116,6 +117,11 @@ class RunManager:
         """Kill the database's pod with this uid, "graceful" or "crash". Raise `InvalidOption`, `UidNotCurrent`,
         `RunActive` during a run, or `ExternalError`."""
         self._manual.restart_mongo(uid, mode, by)
+
+    def exclusively(self, by: str) -> AbstractContextManager[Callable[[], None]]:
+        """Return a context in which a user changes the deployment, and no run begins. It gets a function that confirms
+        the lease just before the change. Entering it raises `RunActive` during a run, or `ExternalError`."""
+        return self._manual.exclusively("change", by)
 
     def load(self, options: LoadOptions, by: str) -> None:
         """Start a load by hand, which holds the lease until it ends. Raise `LoadBusy` if one is under way here,

@@ -1,6 +1,8 @@
-"""A restart of the database or a load by hand, outside of runs."""
+"""What is done by hand, outside of runs: a load, a restart of the database, a moment of the lease for other changes."""
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from dashboard.core.errors import InvalidOption, NotFound, UidMismatch
@@ -39,16 +41,22 @@ class ManualControl:
         self._restarted: dict[tuple[str, str | None], None] = {}  # (uid, container) of pods, oldest first
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:
-        """See `RunManager.restart_mongo`. Beside a load by hand, the restart is done under the load's lease."""
+        """See `RunManager.restart_mongo`."""
         if mode not in MODES:
             raise InvalidOption(f"mode must be {' or '.join(MODES)}.")
+        with self.exclusively("restart", by):
+            self._restart(uid, mode, by)
+
+    @contextlib.contextmanager
+    def exclusively(self, kind: str, by: str) -> Iterator[Callable[[], None]]:
+        """See `RunManager.exclusively`. Beside a load by hand, the load's lease is the one that is held."""
         with self._restarting:
             if self._loading:
-                self._restart(uid, mode, by)
+                yield self._turn.renew
                 return
-            self._turn.acquire(activity_id("restart", self._clock.now()), by, lambda reason: None)
+            self._turn.acquire(activity_id(kind, self._clock.now()), by, lambda reason: None)
             try:
-                self._restart(uid, mode, by)
+                yield self._turn.renew
             finally:
                 self._turn.release()
 

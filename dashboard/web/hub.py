@@ -24,6 +24,7 @@ from dashboard.core import events
 from dashboard.core.contract import SizingView, WhatIf
 from dashboard.core.diff import diff
 from dashboard.core.hpa.what_if import Supposition, suppose
+from dashboard.core.objects import Autoscaler
 from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
 
@@ -183,6 +184,11 @@ class Hub:
         """Return the state as it is now, which may be newer than what is published (see runs.ports.View)."""
         with self._lock:
             return self._snapshot.look(at)
+
+    def evaluation_with(self, autoscaler: Autoscaler) -> dict[str, Any] | None:
+        """Return what the autoscaler's controller would do now by another spec (see actions.actions.View)."""
+        with self._lock:
+            return self._snapshot.evaluation_with(autoscaler, now())
 
     def record(self, take: Journal | None, at: str) -> None:
         """Give `take` the journal of the state from now on; None ends it."""
@@ -384,6 +390,7 @@ def source_of(event: events.Event) -> str:
             | events.RunHistoryUpdated()
             | events.LeaseChanged()
             | events.ActionRecorded()
+            | events.ActionsAllowed()
         ):
             return "runs"  # not a source, but counted like one
     return "metrics"

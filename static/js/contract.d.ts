@@ -1,12 +1,13 @@
 // Made by `python -m tools.docs.contract` from dashboard/core/contract.py.
 export as namespace contract; // so that every module's comments can name contract.State
 
-/** The deployment. `crash` says whether the database's pod has a crash container. */
+/** The deployment. `crash` says whether the database's pod has a crash container, `actions` what the cluster lets the dashboard do. */
 export interface About {
   namespace: string;
   cluster: string;
   kubernetes_version: string | null;
   crash: boolean;
+  actions: ("autoscaler" | "pods" | "rollout")[];
   viewers: number;
 }
 
@@ -286,6 +287,13 @@ export interface Points {
   pods: Record<string, Record<string, (number | null)[]>>;
 }
 
+/** A Deployment's roll-out, as `kubectl rollout status` has it. `text` says how far it is. */
+export interface RolloutView {
+  state: "complete" | "failed" | "paused" | "progressing";
+  text: string;
+  revision: string | null;
+}
+
 export interface RulesInWords {
   up: string;
   down: string;
@@ -469,11 +477,14 @@ export interface WhatIf {
   findings: Finding[];
 }
 
+/** `rollout` is null for a StatefulSet. */
 export interface WorkloadView {
   name: string;
   desired: number;
   ready: number;
   updated: number;
+  available: number;
   replicas: number;
   failure: string | null;
+  rollout: RolloutView | null;
 }

@@ -2,6 +2,7 @@
 
 import { io, render } from "./lib/vendor.js";
 import { actions } from "./actions/actions.js";
+import { Changes } from "./actions/changes.js";
 import { autoscaler } from "./deployment/autoscaler.js";
 import { ChartsPanel } from "./charts/charts.js";
 import { claims } from "./demos/claims.js";
@@ -40,6 +41,7 @@ const feed = new Feed(io(OPTIONS), {
   onPoints: (points) => history.append(points),
   connectError: connectErrorProbe(now),
 });
+const changes = new Changes(names, schedule);
 const navigation = new Navigation(
   {
     pods: { show: (route) => drawer.show(route), close: () => drawer.close() },
@@ -51,7 +53,10 @@ const navigation = new Navigation(
   (sentence) => shell.notice(sentence),
 );
 const shell = new Shell(names, navigation, () => feed.state);
-const drawer = new PodDrawer(byId("drawer"), navigation);
+const drawer = new PodDrawer(byId("drawer"), navigation, {
+  canDelete: (state, { app, phase }) => app === names.deployment && phase !== "Terminating" && changes.allows(state, "pods"),
+  onDelete: (pod) => changes.open("pod", pod),
+});
 const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, from));
 const charts = new ChartsPanel(byId("charts"), history, schedule, navigation);
 const documents = new DocumentsView(names, schedule, navigation);
@@ -60,7 +65,7 @@ const views = {
   claims: claims(specs, names, schedule),
   autoscaler: autoscaler(schedule),
   demos: demos(specs, names, schedule, linkedRun),
-  actions: actions(names, schedule),
+  actions: actions(names, schedule, changes),
   documents: (state, serverTime) => documents.draw(state, serverTime),
   timeline: timeline(schedule),
   sources,

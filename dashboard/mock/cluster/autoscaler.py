@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dashboard.core import objects
 from dashboard.core.hpa import behavior
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.core.hpa.spec import HpaSpec
+from dashboard.core.hpa.spec import HpaSpec, cpu_metric
 from dashboard.core.hpa.utilization import Figures
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler_variants import altered
@@ -48,7 +48,9 @@ class SimulatedAutoscaler:
         rules = behavior.behavior_of(msgspec.convert({"behavior": BEHAVIOR}, objects.AutoscalerSpec))
         self._spec = HpaSpec(TARGET_PERCENT, pods, pods + EXTRA_PODS, rules, current=pods, container="", others=0)
         self._clock = clock
+        self._speed = speed
         self._window = max(1, round(rules.down.window / speed))
+        self._behavior = BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": self._window}}
         self._current = pods
         self._percent: int | None = None
         syncs = int(rules.memory // SYNC_SECONDS) + 1
@@ -73,11 +75,25 @@ class SimulatedAutoscaler:
         self._percent = figures.percent
         return self._scale(figures, now)
 
+    def change(self, spec: Json) -> None:
+        """Take a changed spec, whose scale-down window is in real seconds. The next sync is at once."""
+        self._behavior = spec.get("behavior") or {}
+        given = msgspec.convert(spec, objects.AutoscalerSpec)
+        rules = behavior.behavior_of(given)
+        target = cpu_metric(given.metrics)
+        self._spec = replace(
+            self._spec,
+            low=given.min_replicas,
+            high=given.max_replicas,
+            target=(target.target.average_utilization if target else None) or TARGET_PERCENT,
+            behavior=replace(rules, down=replace(rules.down, window=rules.down.window * self._speed)),
+        )
+        self._sync_at = 0.0
+
     def manifest(self, name: str, deployment: str, created: str) -> Json:
         """Return the object as the API server has it."""
-        target = {"type": "Utilization", "averageUtilization": TARGET_PERCENT}
+        target = {"type": "Utilization", "averageUtilization": self._spec.target}
         current = {"averageUtilization": self._percent, "averageValue": f"{self._percent}m"}
-        scale_down = BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": self._window}
         whole = {
             "metadata": metadata(name, f"uid-{name}-autoscaler", created),
             "spec": {
@@ -85,7 +101,7 @@ class SimulatedAutoscaler:
                 "minReplicas": self._spec.low,
                 "maxReplicas": self._spec.high,
                 "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-                "behavior": BEHAVIOR | {"scaleDown": scale_down},
+                "behavior": self._behavior,
             },
             "status": {
                 "currentReplicas": self._current,
@@ -107,6 +123,13 @@ class SimulatedAutoscaler:
         """Decide `desired`. Return whether it changed."""
         before = self.desired
         spec = replace(self._spec, current=before)
+        if not spec.low <= before <= spec.high:  # whatever the CPU value is
+            self.desired = spec.clamp(before)
+            self._changes.append(behavior.Change(now, self.desired - before))
+            self._able, self._scaled_at = "SucceededRescale", self._clock.stamp()
+            bound = "below Spec.MinReplicas" if before < spec.low else "above Spec.MaxReplicas"
+            self.reason = f"Current number of replicas {bound}"
+            return True
         wanted = spec.propose(figures, figures.percent).wanted
         self._recommended.append(behavior.Recommendation(now, wanted))
         decision = spec.decide(wanted, list(self._recommended), list(self._changes), now)

@@ -6,9 +6,10 @@ from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.autoscaler_variants import annotations
 from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
-from dashboard.mock.cluster.manifests import HASH, Json, claim, decoded, endpoint_slice, workload
+from dashboard.mock.cluster.manifests import Json, claim, decoded, endpoint_slice, workload
 from dashboard.mock.cluster.metrics_server import MetricsServer
 from dashboard.mock.cluster.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
+from dashboard.mock.cluster.rollout import REVISION, SimulatedRollout
 
 
 class MockDeployment:
@@ -34,7 +35,9 @@ class MockDeployment:
         self._kubernetes_events = kubernetes_events
         self._emit = emit
         self._claim_uid = claim_uid
+        self.rollout = SimulatedRollout(clock, targets.deployment)
         self._emitted: dict[str, Json] = {}  # kind → manifest as last emitted
+        self._versions: dict[str, int] = {}  # kind → number of changes: its resourceVersion
 
     def listed(self, kind: str) -> events.ObjectsListed | None:
         """Return the list of a kind's objects, or None for a kind that is not here."""
@@ -49,23 +52,47 @@ class MockDeployment:
             self._pods.create(gone.name, gone.app, gone.kind)
 
     def scale(self) -> None:
-        """Create pods, or delete the newest ones, as the autoscaler decides."""
+        """Let the autoscaler decide, then create and delete pods as the roll-out and the number of them need it."""
         pods = self._pods.of(self._targets.deployment)
         before = self._autoscaler.desired
-        if not self._autoscaler.step([self._metrics.cpu(pod.uid) for pod in pods]):
-            return
-        self._record_scaling(before, self._autoscaler.desired)
-        for _ in range(self._autoscaler.desired - len(pods)):
-            self._pods.create(self._pods.new_name(self._targets.deployment), self._targets.deployment, SERVICE)
-        for pod in pods[self._autoscaler.desired :]:
-            self._pods.delete(pod)
+        if self._autoscaler.step([self._metrics.cpu(pod.uid) for pod in pods]):
+            self._record_scaling(before, self._autoscaler.desired)
+        self._reconcile(pods)
+
+    def change(self, kind: str, spec: Json) -> None:
+        """Take a changed spec of the Deployment or of the autoscaler."""
+        if kind == "deployments":
+            self.rollout.change(spec)
+        else:
+            self._autoscaler.change(spec)
+        self._versions[kind] = self._versions.get(kind, 0) + 1
+
+    def manifest(self, kind: str) -> Json:
+        """Return an object as the API server has it, with its resourceVersion."""
+        found = self._manifests()[kind]
+        return found | {"metadata": found["metadata"] | {"resourceVersion": f"{kind}-{self._versions.get(kind, 0)}"}}
 
     def emit_changes(self) -> None:
         """Emit the objects that have changed."""
         for kind, manifest in self._manifests().items():
             if self._emitted.get(kind) != manifest:
                 self._emitted[kind] = manifest
+                self._versions[kind] = self._versions.get(kind, 0) + 1
                 self._emit(events.ObjectChanged(at=self._clock.timestamp, kind=kind, object=decoded(kind, manifest)))
+
+    def _reconcile(self, pods: list[MockPod]) -> None:
+        """Create and delete pods. During a roll-out there is one more than desired: maxSurge is 1, maxUnavailable 0."""
+        name, template = self._targets.deployment, self.rollout.current.hash
+        desired = self._autoscaler.desired
+        old = [pod for pod in pods if not pod.name.startswith(f"{name}-{template}-")]
+        most = desired + 1 if old else desired
+        least = desired if self.rollout.paused else most
+        for _ in range(least - len(pods)):
+            self._pods.create(self._pods.new_name(name, template), name, SERVICE)
+        for pod in pods[most:]:
+            self._pods.delete(pod)
+        if old and not self.rollout.paused and len(pods) == most and all(pod.ready for pod in pods):
+            self._pods.delete(old[0])
 
     def _manifests(self) -> dict[str, Json]:
         targets, created = self._targets, self.created
@@ -73,18 +100,30 @@ class MockDeployment:
         addresses = [(pod.address, pod.ready) for pod in service if pod.started]
         ready = sum(pod.ready for pod in service)
         database = sum(pod.ready for pod in self._pods if pod.kind is DATABASE)
-        deployment = workload(targets.deployment, created, self._autoscaler.desired, ready)
-        deployment["metadata"]["annotations"] = annotations(self._autoscaler.variant)
         return {
-            "deployments": deployment,
+            "deployments": self._deployment(ready),
             "statefulsets": workload(targets.statefulset, created, 1, database),
             "horizontalpodautoscalers": self._autoscaler.manifest(targets.autoscaler, targets.deployment, created),
             "endpointslices": endpoint_slice(targets.service, created, addresses),
             "persistentvolumeclaims": claim(f"data-{targets.statefulset}-0", self._claim_uid, created),
         }
 
+    def _deployment(self, ready: int) -> Json:
+        name, rollout = self._targets.deployment, self.rollout
+        pods = self._pods.of(name)
+        updated = sum(pod.name.startswith(f"{name}-{rollout.current.hash}-") for pod in pods)
+        found = workload(name, self.created, self._autoscaler.desired, ready, updated, len(pods))
+        found["metadata"] |= {
+            "generation": rollout.generation,
+            "annotations": annotations(self._autoscaler.variant) | {REVISION: str(rollout.current.number)},
+        }
+        found["spec"] |= {"paused": rollout.paused, "template": rollout.current.template}
+        found["status"]["observedGeneration"] = rollout.generation
+        return found
+
     def _record_scaling(self, before: int, desired: int) -> None:
         name, autoscaler = self._targets.deployment, self._targets.autoscaler
+        direction, replica_set = "up" if desired > before else "down", f"{name}-{self.rollout.current.hash}"
         self._kubernetes_events.record(
             InvolvedObject("HorizontalPodAutoscaler", autoscaler, f"uid-{autoscaler}-autoscaler"),
             "SuccessfulRescale",
@@ -94,6 +133,6 @@ class MockDeployment:
         self._kubernetes_events.record(
             InvolvedObject("Deployment", name, f"uid-{name}"),
             "ScalingReplicaSet",
-            f"Scaled {'up' if desired > before else 'down'} replica set {name}-{HASH} from {before} to {desired}",
+            f"Scaled {direction} replica set {replica_set} from {before} to {desired}",
             "deployment-controller",
         )

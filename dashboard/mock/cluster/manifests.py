@@ -51,12 +51,17 @@ def metadata(name: str, uid: str, created: str, **labels: str) -> Json:
     return {"name": name, "uid": uid, "creationTimestamp": created, "labels": labels}
 
 
-def workload(name: str, created: str, desired: int, ready: int) -> Json:
-    """Return a Deployment or a StatefulSet."""
+def workload(name: str, created: str, desired: int, ready: int, updated: int | None = None, total: int = 0) -> Json:
+    """Return a Deployment or a StatefulSet. Of its pods, `updated` are of the newest template: by default all."""
     return {
         "metadata": metadata(name, f"uid-{name}", created),
         "spec": {"replicas": desired},
-        "status": {"replicas": desired, "readyReplicas": ready, "updatedReplicas": desired},
+        "status": {
+            "replicas": total or desired,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "updatedReplicas": desired if updated is None else updated,
+        },
     }
 
 

@@ -121,8 +121,9 @@ class MockPods:
         objects = [decoded("pods", manifest(pod)) for pod in self]
         return events.ObjectsListed(at=self._clock.timestamp, kind="pods", objects=objects)
 
-    def new_name(self, deployment: str) -> str:
-        return f"{deployment}-{HASH}-{''.join(self._random.choices(LETTERS, k=5))}"
+    def new_name(self, deployment: str, template: str = HASH) -> str:
+        """Return a new pod's name. `template` is the hash of its template."""
+        return f"{deployment}-{template}-{''.join(self._random.choices(LETTERS, k=5))}"
 
     def create(self, name: str, app: str, kind: PodKind) -> None:
         self._addresses += 1

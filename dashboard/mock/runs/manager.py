@@ -3,11 +3,12 @@
 The seed draws each run's outcome, mostly a pass, unless one is configured.
 """
 
+import contextlib
 import random
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dashboard.clock import now
@@ -122,6 +123,12 @@ class MockRunManager:
         about = {"kind": "Pod", "name": self._pod, "uid": uid}
         self._audit(by, f"restart {self._pod} ({mode})", "started", about, mark="restart")
         self._mock.restart_database(mode)
+
+    @contextlib.contextmanager
+    def exclusively(self, by: str) -> Iterator[Callable[[], None]]:
+        with self._lock:
+            self._refuse_during_run()
+            yield lambda: None
 
     def load(self, options: LoadOptions, by: str) -> None:
         with self._lock:

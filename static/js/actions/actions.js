@@ -1,4 +1,4 @@
-// The actions that change the deployment: a load, and a restart of the database. The same as commands, too.
+// The actions that change the deployment: a load, a restart of the database, a roll-out, the autoscaler. Some as commands, too.
 
 import { html, nothing } from "../lib/vendor.js";
 import { keepFocus } from "../lib/focus.js";
@@ -12,19 +12,21 @@ const MOST_RATE = 2_000; // the server's limits
 const MOST_SECONDS = 1_800;
 const BLOCKED = "actions-blocked"; // the id of the text that says why nothing can be started
 
-export function actions(names, redraw) {
+export function actions(names, redraw, changes) {
   const isOperator = names.role === "operator";
   const load = new LoadControl(isOperator, redraw);
   const restart = new Restart(names, redraw);
 
   return (state, now) => {
     keepFocus("#actions li");
+    changes.draw(state, restartBlockedReason(state));
     const reason = restartBlockedReason(state); // not blocked by a load: the panel then offers to stop it instead of starting one
     const body = html`<ul class="actions">
         <li tabindex="-1" aria-label="Trigger load">${load.row(state, now, reason)}</li>
         <li tabindex="-1" aria-label="Restart Mongo">${restart.row(state, isOperator, reason && BLOCKED)}</li>
+        ${changes.rows(state, reason && BLOCKED)}
       </ul>
-      <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "A viewer watches; an operator loads the service and restarts the database."}</p>
+      <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "A viewer watches; an operator loads, restarts and changes the deployment."}</p>
       ${commands(names, state)}`;
     return html`${panel({ id: "actions", title: "Actions", aside: "changes to the deployment", state, body })}
     ${isOperator ? restart.dialog(state, reason) : nothing}`;
@@ -103,10 +105,9 @@ function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: s
   return `${count(perSecond)} a second for ${formatElapsed(seconds, true)}, by ${by} at ${timeOfDay(started)}`;
 }
 
-function commands({ deployment, statefulset, serviceAddress }, /** @type {contract.State} */ { about }) {
+function commands({ statefulset, serviceAddress }, /** @type {contract.State} */ { about }) {
   const all = [
     ["Restart Mongo", "the new pod takes the same volume", `kubectl -n ${about.namespace} delete pod ${statefulset}-0`],
-    ["Replace the service's pods", "no request is dropped", `kubectl -n ${about.namespace} rollout restart deployment/${deployment}`],
     ["Post a document", "it appears below at once", `curl -H "Content-Type: application/json" -d '{"key":"value"}' ${serviceAddress}/data`],
   ];
   return html`<details class="by-hand">

@@ -43,7 +43,7 @@ export class Restart {
 
   // The dialog, to be drawn once on the page. `blocked` is the reason why nothing can be restarted now, or null.
   dialog(state, blocked) {
-    return html`<dialog id=${ID} class="document-form" aria-labelledby="restart-title" @close=${() => this.#onClose()}>
+    return html`<dialog id=${ID} class="document-form action-dialog" aria-labelledby="restart-title" @close=${() => this.#onClose()}>
       ${this.#request.uid ? this.#content(state, blocked) : nothing}
     </dialog>`;
   }

@@ -11,6 +11,7 @@ export class PodDrawer {
   #now = 0; // the server's time in milliseconds since 1970
   #pod = null; // a TrackedPod; null while the drawer is closed
   #returnFocus = null; // the element that opened the drawer
+  #deletion;
   #tab = "overview";
   #choice = null; // what an address names of the log, until the log is open
   #details = new PodDetails(
@@ -21,9 +22,11 @@ export class PodDrawer {
   #loading = null; // the promise of the LogView
   #navigation;
 
-  constructor(dialog, navigation) {
+  // `canDelete(state, pod)` says whether the reader may delete a pod, `onDelete(pod)` asks to.
+  constructor(dialog, navigation, { canDelete, onDelete }) {
     this.#dialog = dialog;
     this.#navigation = navigation;
+    this.#deletion = { canDelete, onDelete };
     dialog.addEventListener("close", () => this.#onClose());
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
   }
@@ -117,6 +120,7 @@ export class PodDrawer {
       details,
       problem,
       log: this.#log,
+      deletion: this.#deletion,
       onClose: () => this.#dialog.close(),
       onRetry: () => this.#details.fetch(),
       onTab: (tab) => this.#showTab(tab),

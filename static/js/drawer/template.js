@@ -15,7 +15,7 @@ export const TABS = [
   ["yaml", "YAML"],
 ];
 
-// `props`: pod (a TrackedPod), state, now, tab, details and problem (of PodDetails), log (a LogView, or null until it has loaded), and the handlers onClose,
+// `props`: pod (a TrackedPod), state, now, tab, details and problem (of PodDetails), log (a LogView, or null until it has loaded), deletion (see PodDrawer), and the handlers onClose,
 // onRetry, onTab(name), onTabKey(event) and onSuccessor(uid).
 export function drawerTemplate(props) {
   const { tab } = props;
@@ -31,10 +31,15 @@ function head(props) {
   return html`<header class="drawer-head">
     <h2 id="drawer-title" tabindex="-1">${pod.view.name}</h2>
     <button type="button" class="drawer-close" aria-label="Close" @click=${onClose}>${icon("cross")}</button>
-    <p class="drawer-line">${status(podState)} <span class="text-muted mono">${pod.uid}</span></p>
+    <p class="drawer-line">${status(podState)} <span class="text-muted mono">${pod.uid}</span> ${deleteButton(props)}</p>
     <div class="drawer-notice" role="status">${pod.goneAt === null ? nothing : goneNotice(props)}</div>
     <div class="drawer-tabs" role="tablist" aria-label="About this pod" @keydown=${onTabKey}>${TABS.map((tab) => tabButton(tab, props))}</div>
   </header>`;
+}
+
+function deleteButton({ pod, state, deletion: { canDelete, onDelete } }) {
+  if (pod.goneAt !== null || !canDelete(state, pod.view)) return nothing;
+  return html`<button type="button" class="link" data-operator aria-haspopup="dialog" @click=${() => onDelete(pod.view)}>Delete pod…</button>`;
 }
 
 function goneNotice({ pod, state, onSuccessor }) {

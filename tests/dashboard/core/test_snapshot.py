@@ -48,6 +48,7 @@ def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
         "about": {
             "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False,
+            "actions": [],
             "viewers": 2,
         },
     }  # fmt: skip
@@ -283,7 +284,8 @@ def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
     assert snapshot.state(0)["deployment"] == {
-        "name": "flask", "desired": 3, "ready": 1, "updated": 2, "replicas": 0, "failure": None,
+        "name": "flask", "desired": 3, "ready": 1, "updated": 2, "available": 0, "replicas": 0, "failure": None,
+        "rollout": {"state": "progressing", "text": "2 of 3 pods are of the newest template", "revision": None},
     }  # fmt: skip
     assert snapshot.state(0)["statefulset"] is None
 

@@ -195,6 +195,7 @@ class ObjectApi(StubApi):
         self.deleted: list[tuple[str, Json]] = []
         self.meanwhile: Callable[[], None] | None = None
         self.drops_responses = False
+        self.allowed: set[tuple[str, str, str]] = set()  # (verb, resource, name): what reviews answer yes to
         self._lock = threading.Lock()
         self._version = 100
 
@@ -206,12 +207,17 @@ class ObjectApi(StubApi):
         self.objects[path] = stored
         return stored
 
-    def change(self, method: str, path: str, body: Json) -> tuple[int, Json]:
+    def change(self, method: str, path: str, body: Any, query: str = "") -> tuple[int, Json]:
         """Make a change as requested. Return the response's status and body."""
+        dry_run = "dryRun=All" in query or (isinstance(body, dict) and body.get("dryRun") == ["All"])
         if meanwhile := self.meanwhile:
             self.meanwhile = None
             meanwhile()
         with self._lock:
+            if path.endswith("selfsubjectaccessreviews"):
+                asked = body["spec"]["resourceAttributes"]
+                yes = (asked["verb"], asked["resource"], asked["name"]) in self.allowed
+                return 201, body | {"status": {"allowed": yes}}
             if method == "POST":
                 self.created.append((path, body))
                 return 201, body
@@ -222,10 +228,28 @@ class ObjectApi(StubApi):
                 if body["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
                     return 409, status(409, "the object has been modified")
                 return 200, self.put(path, body)
+            if method == "PATCH":
+                return self._patch(path, stored, body, dry_run)
             if body["preconditions"]["uid"] != metadata["uid"]:
                 return 409, status(409, "Precondition failed: UID in precondition")
+            if dry_run:
+                return 200, stored
             self.deleted.append((path, body))
             return 200, self.objects.pop(path)
+
+
+    def _patch(self, path: str, stored: Json, operations: list[Json], dry_run: bool) -> tuple[int, Json]:
+        """Apply the operations, which all add or replace a member of an object."""
+        made = json.loads(json.dumps(stored))
+        for each in operations:
+            *parents, last = [part.replace("~1", "/") for part in each["path"].split("/")[1:]]
+            holder = made
+            for part in parents:
+                holder = holder[part]
+            holder[last] = each["value"]
+        if made["metadata"]["resourceVersion"] != stored["metadata"]["resourceVersion"]:
+            return 409, status(409, "the object has been modified")
+        return 200, made if dry_run else self.put(path, made)
 
 
 class ObjectApiHandler(StubApiHandler):
@@ -239,17 +263,19 @@ class ObjectApiHandler(StubApiHandler):
         return self.respond_json(200, stored) if stored else self.respond_json(404, status(404, f"{path} not found"))
 
     def do_PUT(self) -> None:
-        assert self.headers["Content-Type"] == "application/json"
+        expected = "application/json-patch+json" if self.command == "PATCH" else "application/json"
+        assert self.headers["Content-Type"] == expected
         body = json.loads(self.body())
         if self.server.error:
             return self.respond_error(*self.server.error)
-        response = self.server.change(self.command, urlsplit(self.path).path, body)
+        url = urlsplit(self.path)
+        response = self.server.change(self.command, url.path, body, url.query)
         if self.server.drops_responses:
             self.close_connection = True
             return None
         return self.respond_json(*response)
 
-    do_POST = do_DELETE = do_PUT
+    do_POST = do_DELETE = do_PATCH = do_PUT
 
 
 def status(code: int, message: str) -> Json:

@@ -189,7 +189,7 @@ def test_events_are_of_the_types_and_kinds_of_the_real_sources(recording: Record
     real = {
         events.ObjectsListed, events.ObjectChanged, events.ObjectDeleted, events.MetricsSampled, events.ClusterVersion,
         events.SourceStatus, events.CollectionRead, events.OperationRate, events.VolumeUsage, events.MongoUnavailable,
-        events.CountersScraped,
+        events.CountersScraped, events.ActionsAllowed,
     }  # fmt: skip
     assert {type(event) for event in recording.events} == real
 

@@ -1,4 +1,6 @@
-"""The dashboard's permissions: each verb on each resource of the cluster, against the list ALLOWED."""
+"""The dashboard's permissions: each verb on each resource of the cluster, against the list ALLOWED; and what admission
+refuses of the deletions among them.
+"""
 
 import itertools
 import json
@@ -42,7 +44,10 @@ ALLOWED = {
     *(Access(verb, "metrics.k8s.io", "pods") for verb in ("get", "list")),
     Access("get", "", "pods/log"),
     Access("create", "", "events"),
-    Access("delete", "", "pods", "mongodb-0"),
+    Access("delete", "", "pods"),  # of these, admission refuses all but the service's and mongodb-0
+    Access("list", "apps", "replicasets"),
+    Access("patch", "apps", "deployments", "flask"),
+    Access("patch", "autoscaling", "horizontalpodautoscalers", "flask"),
     *(Access(verb, "coordination.k8s.io", "leases", "dashboard-runs") for verb in ("get", "update")),
     *(Access(verb, "", "configmaps", name) for verb in ("get", "update") for name in CONFIG_MAPS),
 }
@@ -115,3 +120,67 @@ def test_default_account_has_no_permissions(deployment: Deployment) -> None:
     first = [line.split()[0] for line in listing.splitlines()]
     named = {word for word in first if "." in word and not word.startswith("[")}  # brackets enclose paths
     assert named <= {f"{resource}.{group}" for _, group, resource in SELF}
+
+
+def refusal(deployment: Deployment, pod: str, account: str = ACCOUNT) -> str:
+    """Try to delete the pod as the account, as a dry run, which admission judges too. Return the refusal, or ""."""
+    command = ("delete", "pod", pod, "--namespace", NAMESPACE, "--dry-run=server", "--wait=false")
+    said = deployment.kubectl(*command, "--as", account, check=False)
+    return "" if "(server dry run)" in said else said
+
+
+@pytest.fixture
+def strangers(deployment: Deployment) -> Iterator[list[str]]:
+    """Pods that look like the service's: by label, by name, and by the hash of its template. None has its owner."""
+    service = ("--namespace", NAMESPACE, "--selector", "app.kubernetes.io/name=flask")
+    (first, *_) = deployment.get("pods", *service)["items"]
+    other = f"0{first['metadata']['labels']['pod-template-hash']}"
+    image = first["spec"]["containers"][0]["image"]
+    limits = {"cpu": "10m", "memory": "16Mi", "ephemeral-storage": "1Mi"}
+    container = {
+        "name": "stranger", "image": image, "command": ["sleep", "600"], "resources": {"limits": limits},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }  # fmt: skip
+    security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    made = {
+        "stranger-labelled": {"app.kubernetes.io/name": "flask-stranger", "app": "flask"},
+        "flask-stranger-by-name": {},
+        # With the ReplicaSet's own hash, the ReplicaSet would adopt it.
+        "stranger-with-hash": {"app.kubernetes.io/name": "flask", "pod-template-hash": other},
+    }
+    for name, given in made.items():
+        pod = {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE, "labels": given},
+            "spec": {
+                "automountServiceAccountToken": False, "securityContext": security, "containers": [container],
+                "nodeSelector": {"stranger": "never-scheduled"},
+            },
+        }  # fmt: skip
+        deployment.kubectl("apply", "--filename", "-", input=json.dumps(pod))
+    yield [*made]
+    deployment.kubectl("delete", "pods", *made, "--namespace", NAMESPACE, "--wait=false")
+
+
+def test_account_deletes_pods_of_the_service_and_the_database_and_no_other(
+    deployment: Deployment, strangers: list[str]
+) -> None:
+    pods = deployment.get("pods", "--namespace", NAMESPACE)["items"]
+    may = {
+        pod["metadata"]["name"]: pod["metadata"]["name"] not in strangers
+        and (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/name") in ("flask", "mongodb")
+        for pod in pods
+    }
+    assert {*strangers} < {*may} and "mongodb-0" in may and sum(may.values()) >= 3
+    refused = {name: refusal(deployment, name) for name in may}
+    assert {name: not reason for name, reason in refused.items()} == may
+    assert all("pods of the service and mongodb-0 only" in reason for reason in refused.values() if reason)
+
+
+def test_policy_concerns_the_dashboards_account_only(deployment: Deployment, strangers: list[str]) -> None:
+    command = ("delete", "pod", strangers[0], "--namespace", NAMESPACE, "--dry-run=server", "--wait=false")
+    assert "(server dry run)" in deployment.kubectl(*command)
+
+
+def test_account_deletes_no_collection_of_pods(deployment: Deployment) -> None:
+    command = ("delete", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", "--as", ACCOUNT)
+    assert "forbidden" in deployment.kubectl(*command, check=False).lower()
