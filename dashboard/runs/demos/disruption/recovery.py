@@ -41,7 +41,7 @@ def recoveries(run: Observations) -> list[Recovery]:
     ends = [*(each.at for each in run.disruptions[1:]), EVER]
     return [
         recovery(each, run.standings, end, run.limits[each.kind])
-        for each, end in zip(run.disruptions, ends, strict=True)
+        for each, end in zip(run.disruptions, ends, strict=False)
     ]
 
 
