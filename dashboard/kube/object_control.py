@@ -81,7 +81,8 @@ class ObjectControl:
         return [each for each in items if _is_owned(each, owner)]
 
     def delete_pod(self, name: str, uid: str, *, dry_run: bool, grace: int | None = None) -> None:
-        """Delete the pod with a grace period in seconds, its own if None. Raise `UidMismatch`, `NotFound`, `Denied` or `ExternalError`."""
+        """Delete the pod with a grace period in seconds, its own if None. Raise `UidMismatch`, `NotFound`, `Denied` or
+        `ExternalError`."""
         options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         options |= ({"dryRun": ["All"]} if dry_run else {}) | ({} if grace is None else {"gracePeriodSeconds": grace})
         with self._client(f"delete the pod {name}", f"pod {name}") as api:

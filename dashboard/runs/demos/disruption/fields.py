@@ -7,7 +7,7 @@ from dashboard.runs.demos.persistence.judge import FINDINGS
 from dashboard.runs.words import after, count, elapsed, number, plural, present
 
 LIMITS: Mapping[str, float] = {
-    "deadline": 1800.0, "ready": 180.0, "self-test": 180.0, "warmup": 60.0, "serve": 60.0, "after": 20.0,
+    "deadline": 900.0, "ready": 180.0, "self-test": 180.0, "warmup": 60.0, "serve": 60.0, "after": 20.0,
     "readback": 60.0,
 }  # fmt: skip
 PROVED = (

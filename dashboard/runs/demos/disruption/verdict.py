@@ -23,6 +23,7 @@ from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, de
 SENT = 0.99  # of the load's due requests, required
 NO_PRE_STOP = "The pods have no preStop hook: they end before their address is withdrawn."
 NO_READINESS = "The pods have no readiness probe: they get requests before they can answer."
+DEADLINES = frozenset({"connect", "timeout"})  # kinds of errors that a deadline of the generator's may make
 COUNTS = ("attempted", "acked", "lost", "corrupt")  # of the line
 
 
@@ -100,8 +101,9 @@ def _causes(found: DisruptionFindings) -> Iterator[str]:
 
 
 def _unsure(found: DisruptionFindings) -> Iterator[str]:
-    """Yield why failed requests may be the load generator's own fault."""
-    if found.load and (reason := unfit(found.load)):
+    """Yield why failed requests may be the load generator's own fault: one that is late lets its own deadlines pass."""
+    late = {kind for kind, _ in found.failures.owed.kinds} <= DEADLINES
+    if late and found.load and (reason := unfit(found.load)):
         yield About("failed", f"The load generator may be the cause: {reason}.")
 
 

@@ -210,9 +210,14 @@ def test_gap_in_the_evidence_is_no_proof(changes: dict[str, Any]) -> None:
     assert verdict(changed(ROLLOUT, **changes)).verdict == "inconclusive"
 
 
-def test_failures_of_a_late_generator_are_no_finding() -> None:
-    late = [replace(each, totals=replace(each.totals, lag_p99_ms=80.0)) for each in load(80.0, [(15.0, 2)])]
-    assert verdict(changed(ROLLOUT, load=late)).verdict == "inconclusive"
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("timeout", "inconclusive"), ("connect", "inconclusive"), ("broken", "fail"), ("5xx", "fail")],
+)
+def test_late_generator_excuses_what_its_deadlines_may_make(kind: str, expected: str) -> None:
+    points = load(80.0, [(15.0, 2)], kind)
+    late = [replace(each, totals=replace(each.totals, lag_p99_ms=80.0)) for each in points]
+    assert verdict(changed(ROLLOUT, load=late)).verdict == expected
 
 
 def test_replacement_of_another_pod_is_not_that_of_the_deleted_one() -> None:
