@@ -95,8 +95,8 @@ def test_self_healing_deletes_with_and_without_a_grace_period() -> None:
 
 @pytest.mark.parametrize("demo", DEMOS)
 def test_scale_up_meanwhile_is_no_failure(demo: str) -> None:
-    step = "undo" if demo == "rollout" else "kill"
-    run = run_demo(demo, during(step, lambda harness: harness.autoscaler.scale(4), after=2.0))
+    step, after = ("undo", 7.0) if demo == "rollout" else ("kill", 2.0)
+    run = run_demo(demo, during(step, lambda harness: harness.autoscaler.scale(4), after))
     assert run["verdict"] == "pass", run
 
 
