@@ -10,7 +10,7 @@ from dashboard.runs.demos.persistence.operation import WRITES, Operation
 from dashboard.runs.demos.persistence.traffic import EVER, Coverage
 
 PODS = 2  # Ready before a disruption: with one, nothing else could serve
-MEANWHILE = 50  # answered requests during a disruption, of the load and of the writers
+MEANWHILE = 20  # answered requests during a disruption, of the load and of the writers: the shortest takes two seconds
 
 
 def coverage(run: Observations, recovered: Sequence[Recovery]) -> tuple[Coverage, ...]:
