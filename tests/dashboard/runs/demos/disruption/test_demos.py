@@ -249,14 +249,14 @@ def test_abort_is_inconclusive(step: str) -> None:
 
 
 def test_template_that_somebody_changes_meanwhile_is_not_undone() -> None:
-    configure = during("undo", lambda harness: harness.service.template.update(spec={}), after=0.0)
+    configure = during("restart", lambda harness: setattr(harness.service, "template", {"spec": {}}), after=7.0)
     run = run_demo("rollout", configure)
     assert run["verdict"] == "inconclusive" and "changed meanwhile" in run["reason"], run
 
 
 def test_pod_that_was_replaced_meanwhile_is_not_deleted() -> None:
     configure = during(
-        "delete", lambda harness: setattr(harness.service, "error", UidMismatch("It has another uid.")), after=0.0
+        "warmup", lambda harness: setattr(harness.service, "error", UidMismatch("It has another uid."))
     )
     run = run_demo("self-healing", configure)
     assert run["verdict"] == "inconclusive" and run["evidence"]["disruptions"] == [], run
