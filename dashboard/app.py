@@ -12,6 +12,7 @@ from typing import Protocol
 from flask import Flask
 
 from dashboard.actions.actions import Actions, Names
+from dashboard.actions.service_control import ServiceControl
 from dashboard.clock import SystemClock, now
 from dashboard.config import DashboardConfig, read
 from dashboard.core.snapshot import Targets
@@ -217,6 +218,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
             view=hub,
             database=pod,
             deployment=config.deployment,
+            service=ServiceControl(_control(config), config.deployment),
         ),
         KubeLease(api, config.namespace, config.name),
         ConfigMapHistory(api, config.namespace),

@@ -80,14 +80,14 @@ class ObjectControl:
             items: list[Json] = _decoded(api.get(path)).get("items") or []
         return [each for each in items if _is_owned(each, owner)]
 
-    def delete_pod(self, name: str, uid: str, *, dry_run: bool) -> None:
-        """Delete the pod with its own grace period. Raise `UidMismatch`, `NotFound`, `Denied` or `ExternalError`."""
+    def delete_pod(self, name: str, uid: str, *, dry_run: bool, grace: int | None = None) -> None:
+        """Delete the pod with a grace period in seconds, its own if None. Raise `UidMismatch`, `NotFound`, `Denied` or
+        `ExternalError`."""
         options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        options |= ({"dryRun": ["All"]} if dry_run else {}) | ({} if grace is None else {"gracePeriodSeconds": grace})
         with self._client(f"delete the pod {name}", f"pod {name}") as api:
             try:
-                api.delete(
-                    object_path(self._namespace, "pods", name), options | ({"dryRun": ["All"]} if dry_run else {})
-                )
+                api.delete(object_path(self._namespace, "pods", name), options)
             except KubeStatusError as error:
                 if error.status != 409:
                     raise

@@ -27,12 +27,11 @@ from aiohttp.connector import Connection
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 
 from dashboard.core.errors import InvalidOption
-from dashboard.load.options import MOST_IN_FLIGHT, ErrorCounts, LoadOptions, LoadSample, check_rate
+from dashboard.load.options import ANSWER_SECONDS, MOST_IN_FLIGHT, ErrorCounts, LoadOptions, LoadSample, check_rate
 
 CONNECTION_SECONDS = 2.0  # a connection's lifetime: each leads to one pod, and new pods must get their share
 CONNECTION_REQUESTS = 50  # and the most requests that it carries
 CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 10.0  # a request's deadline, from its connection to the end of its response
 STOP_SECONDS = 0.5  # grace for requests in flight after "stop"
 OVERTIME_SECONDS = 10.0  # then SIGALRM kills a process that should have exited
 TICK_SECONDS = 0.001  # the resolution of the event loop's timers

@@ -17,6 +17,7 @@ LEAST_RATE, MOST_RATE = 1.0, 2000.0  # requests a second
 MOST_SECONDS = 1800.0
 CONNECTIONS = (1, 200, "connections at once")
 USUAL_CONNECTIONS = 50
+ANSWER_SECONDS = 10.0  # a request's deadline, from its connection to the end of its response
 MOST_IN_FLIGHT = 2000  # requests without a response; a request that is due beyond it is dropped and counted
 
 MOST_LAG_MS = 50.0  # above either limit, the figures show the generator's own delays

@@ -8,7 +8,7 @@ from msgspec import Struct
 from dashboard.core.errors import InvalidOption
 from dashboard.runs.context import RunContext
 from dashboard.runs.evidence.records import Header
-from dashboard.runs.ports import Load, Pods, Reader, View, WritersOf
+from dashboard.runs.ports import Load, Pods, Reader, Service, View, WritersOf
 from dashboard.runs.verdict import Verdict
 
 Json = dict[str, Any]
@@ -72,6 +72,7 @@ class Tools(Struct, frozen=True):
     view: View
     database: str
     deployment: str
+    service: Service
 
 
 class Experiment(Protocol):

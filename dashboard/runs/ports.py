@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Protocol
 
+from dashboard.core.deployed import Deployed
 from dashboard.core.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
@@ -50,6 +51,25 @@ class Pods(Protocol):
 
     def kill(self, name: str, uid: str, mode: str) -> None:
         """Delete the pod ("graceful") or kill its mongod ("crash"). Raise `UidMismatch`, `NotFound`, or another
+        `ExternalError`."""
+
+
+class Service(Protocol):
+    """Control of the service's Deployment and its pods (actions.service_control.ServiceControl)."""
+
+    def read(self) -> Deployed:
+        """Read the Deployment from the API server. Raise `NotFound` if there is none."""
+
+    def restart(self, at: str) -> tuple[Deployed, Deployed]:
+        """Roll all pods, as `kubectl rollout restart` does. Return the Deployment before and after. Raise `NotFound`,
+        or another `ExternalError`."""
+
+    def undo(self, former: Deployed, ours: Deployed) -> tuple[Deployed, Deployed]:
+        """Roll back to the `former` template. Return the Deployment before and after. Raise `ExternalError` if its
+        template is no longer `ours`."""
+
+    def delete(self, pod: str, uid: str, grace: int | None) -> None:
+        """Delete a pod, with a grace period in seconds or its own. Raise `UidMismatch`, `NotFound`, or another
         `ExternalError`."""
 
 

@@ -25,13 +25,14 @@ def test_step_needs_its_status_and_its_output(status: int, output: str, expected
     ("autoscale PASS min=2\nNo such deployment.", FAILED),
     ("No such deployment.", FAILED),
 ])  # fmt: skip
-def test_proof_needs_the_verdicts_of_both_demos(output: str, expected: str) -> None:
-    assert outcome(PROVE, Done(2, f"progress\n{output}\nreport written\n", 1.0)).outcome == expected
+def test_proof_needs_the_verdicts_of_all_demos(output: str, expected: str) -> None:
+    others = "rollout PASS pods=2\nself-healing PASS pods=2"
+    assert outcome(PROVE, Done(2, f"progress\n{output}\n{others}\nreport written\n", 1.0)).outcome == expected
 
 
 def test_verdict_lines_are_kept() -> None:
-    detail = outcome(PROVE, Done(2, "autoscale INCONCLUSIVE min=2\nx\npersistence PASS lost=0\n", 1.0)).detail
-    assert detail == "autoscale INCONCLUSIVE min=2; persistence PASS lost=0"
+    detail = outcome(PROVE, Done(2, "autoscale INCONCLUSIVE min=2\nx\nself-healing PASS lost=0\n", 1.0)).detail
+    assert detail == "autoscale INCONCLUSIVE min=2; self-healing PASS lost=0"
 
 
 @pytest.mark.parametrize(("status", "output", "expected"), [

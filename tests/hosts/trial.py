@@ -17,8 +17,8 @@ from tools.cluster import binary
 from tools.cluster.instance import CHECKOUT
 
 TAIL = 5  # lines of a failed step's output
-DEMOS = 2
-VERDICT = re.compile(r"^\w+ (?:PASS|FAIL|INCONCLUSIVE) .*", re.MULTILINE)
+DEMOS = 4  # that make prove runs
+VERDICT = re.compile(r"^[\w-]+ (?:PASS|FAIL|INCONCLUSIVE) .*", re.MULTILINE)
 
 Say = Callable[[str], None]
 
@@ -137,7 +137,7 @@ def outcome(step: Step, done: Done, refusal: str = "") -> StepResult:
 
 
 def _proof(lines: list[str]) -> str:
-    """Return the outcome of both demos by their lines: make ends with 2, whether a demo failed or was inconclusive."""
+    """Return the outcome of all demos by their lines: make ends with 2, whether a demo failed or was inconclusive."""
     verdicts = [line.split()[1] for line in lines]
     if len(verdicts) < DEMOS or "FAIL" in verdicts:
         return FAILED

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec.structs import replace
 
 from dashboard.core.timestamps import rfc3339, seconds
+from dashboard.mock.runs import disrupted_run
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 from dashboard.runs.demos.persistence.judge import Judgement
@@ -68,7 +69,18 @@ def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, index:
         return _persistence(options, outcome, database, variation)
     if demo.id == "autoscale":
         return _autoscale(load_rate(options), outcome, variation)
+    if demo.id in disrupted_run.KINDS:
+        return _disrupted(demo, outcome, variation)
     return _other(demo, outcome)
+
+
+def _disrupted(demo: Demo, outcome: str, variation: float) -> ScriptedRun:
+    actions: dict[str, Literal["load", "unload"]] = {"warmup": "load", "readback": "unload"}
+    steps = tuple(
+        ScriptedStep(each.id, disrupted_run.seconds_of(each.id), _constant(each.title), actions.get(each.id))
+        for each in demo.steps
+    )
+    return ScriptedRun(steps, lambda end: disrupted_run.verdict_of(demo, outcome, end.stopped, variation))
 
 
 def _other(demo: Demo, outcome: str) -> ScriptedRun:

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from dashboard.core.journal import Recorded
 from dashboard.runs.demos.autoscale.records import AutoscaleRecord
+from dashboard.runs.demos.disruption.records import DisruptionRecord
 from dashboard.runs.demos.persistence.records import PersistenceRecord
 from dashboard.runs.evidence.file import EvidenceReader
 from dashboard.runs.evidence.records import End, Header, Stopped
 
-AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | Stopped | End
+AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | DisruptionRecord | Stopped | End
 
 
 class EvidenceLine(Struct, frozen=True):

@@ -1,9 +1,11 @@
-"""All demos. A new one is a package beside these two, and a line here."""
+"""All demos. A new one is a package beside these, and a line here."""
 
 from collections.abc import Mapping
 
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.spec import DEMO as AUTOSCALE
+from dashboard.runs.demos.healing.spec import DEMO as HEALING
 from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
+from dashboard.runs.demos.rollout.spec import DEMO as ROLLOUT
 
-DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE)}
+DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING)}

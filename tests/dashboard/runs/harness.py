@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dashboard.core.deployed import Deployed
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Event, RunUpdated
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
@@ -158,6 +159,52 @@ class FakeFiles:
         return self.files.get(run)
 
 
+class FakeService:
+    """Implements `runs.ports.Service` on the simulated Deployment. A request takes a tenth of a second."""
+
+    def __init__(self, clock: VirtualClock, simulation: AutoscalerSimulation) -> None:
+        self.clock = clock
+        self.simulation = simulation
+        self.template: Json = {"metadata": {"labels": {"app": "flask"}}}
+        self.error: ExternalError | None = None
+        self.pre_stop = self.readiness = True
+        self.calls: list[tuple[str, ...]] = []
+        self.on_change: Callable[[], None] = lambda: None  # called after each change
+        self.changes = True  # whether a change has an effect
+
+    def read(self) -> Deployed:
+        if self.error:
+            raise self.error
+        return Deployed("flask", "uid-flask", self.template, self.pre_stop, self.readiness)
+
+    def restart(self, at: str) -> tuple[Deployed, Deployed]:
+        return self._roll("restart", self.template | {"annotations": {"at": at}})
+
+    def undo(self, former: Deployed, ours: Deployed) -> tuple[Deployed, Deployed]:
+        if self.read().template != ours.template:
+            raise ExternalError("The template was changed meanwhile.")
+        return self._roll("undo", former.template)
+
+    def delete(self, pod: str, uid: str, grace: int | None) -> None:
+        if self.error:
+            raise self.error
+        self.clock.advance(0.1)
+        self.calls.append(("delete", pod, str(grace)))
+        if self.changes:
+            self.simulation.delete(uid, at_once=grace == 0)
+        self.on_change()
+
+    def _roll(self, call: str, template: Json) -> tuple[Deployed, Deployed]:
+        before = self.read()
+        self.clock.advance(0.1)
+        self.calls.append((call,))
+        self.template = template
+        if self.changes:
+            self.simulation.roll_out()
+        self.on_change()
+        return before, self.read()
+
+
 class FakeReader:
     """Implements `runs.ports.Reader` on the cluster's documents."""
 
@@ -276,6 +323,7 @@ class FakeLoad:
         self.answered_ratio = 1.0  # of the sent requests
         self.lag_ms = 1.2
         self.cpu_percent = 30.0
+        self._failed = 0
         self._schedule: Schedule | None = None  # of the running load
         self._began = 0.0
         self._by = ""
@@ -303,6 +351,10 @@ class FakeLoad:
         self._totals = self.totals()
         self._schedule = None
 
+    def fail(self, count: int) -> None:
+        """Let some more requests fail."""
+        self._failed += count
+
     def crash(self) -> None:
         """End the load like a killed generator."""
         self.stop()
@@ -321,7 +373,8 @@ class FakeLoad:
             offered=sent,
             sent=sent,
             achieved=answered,
-            errors=int(sent * self.error_ratio),
+            errors=(errors := int(sent * self.error_ratio) + self._failed),
+            by_kind={"connect": errors} if errors else {},
             in_flight=sent - answered,
             lag_p99_ms=self.lag_ms,
             cpu_percent=self.cpu_percent,
@@ -357,6 +410,7 @@ class RunHarness:
         self.files = FakeFiles()
         self.load = FakeLoad(self.clock)
         self.autoscaler = AutoscalerSimulation(self.clock, lambda: self.load.rate, options, pods)
+        self.service = FakeService(self.clock, self.autoscaler)
         self.emitted: list[tuple[float, Event]] = []  # (time, event)
         self.audited: list[tuple[str, str, str, Json | None, str | None]] = []
         self.writers: list[FakeWriters] = []
@@ -374,6 +428,7 @@ class RunHarness:
                 view=self.autoscaler,
                 database="mongodb-0",
                 deployment="flask",
+                service=self.service,
             ),
             self.cluster,
             self.cluster,

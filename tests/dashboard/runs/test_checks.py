@@ -4,10 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
+from dashboard.runs.demos.disruption.verdict import findings
+from dashboard.runs.demos.disruption.verdict import judged as disrupted
 from dashboard.runs.demos.persistence.judge import Judgement
 from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import About, Verdict, checks
+from tests.dashboard.runs.demos.disruption.histories import HEALING, ROLLOUT
 from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL
 
 CLAIMS = (("lost", "Nothing is lost"), ("volume", "The volume is the same"))
@@ -28,6 +31,14 @@ def persisted(**changes: object) -> Verdict:
 def scaled(**found: object) -> Verdict:
     given = dict(due=9_000, offered=9_000, achieved=9_000, lag_p99_ms=3.0, moments=MOMENTS)
     return autoscale(AutoscaleFindings(**given | found))  # type: ignore[arg-type]
+
+
+JUDGED = {
+    "persistence": persisted,
+    "autoscale": scaled,
+    "rollout": lambda: disrupted("rollout", findings(ROLLOUT)),
+    "self-healing": lambda: disrupted("self-healing", findings(HEALING)),
+}
 
 
 @pytest.mark.parametrize(
@@ -59,13 +70,14 @@ def test_check_has_the_claim_and_all_sentences_about_it() -> None:
 
 @pytest.mark.parametrize("demo", DEMOS)
 def test_each_demo_has_claims_about_fields_of_its_evidence(demo: str) -> None:
-    judged = {"persistence": persisted(), "autoscale": scaled()}[demo]
+    judged = JUDGED[demo]()
     claims = {each.name for each in DEMOS[demo].evidence if each.claim}
     assert len(claims) > 5 and claims <= judged.evidence.keys()
 
 
-@pytest.mark.parametrize(("demo", "judged"), [("persistence", persisted()), ("autoscale", scaled())])
-def test_every_claim_of_a_pass_passes(demo: str, judged: Verdict) -> None:
+@pytest.mark.parametrize("demo", DEMOS)
+def test_every_claim_of_a_pass_passes(demo: str) -> None:
+    judged = JUDGED[demo]()
     assert judged.verdict == "pass"
     assert set(verdicts(judged, demo).values()) == {"pass"}
 

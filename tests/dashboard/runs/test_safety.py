@@ -251,7 +251,7 @@ def test_load_without_a_watching_thread_is_stopped(harness: RunHarness) -> None:
     assert_idle(harness)
 
 
-@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+@pytest.mark.parametrize("demo", ["persistence", "autoscale", "rollout", "self-healing"])
 def test_run_is_refused_during_a_load_with_its_author(harness: RunHarness, demo: str) -> None:
     harness.manager.load(LOAD, "somebody")
     with pytest.raises(RunActive, match="somebody") as error:

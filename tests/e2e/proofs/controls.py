@@ -235,6 +235,43 @@ def service_program(deployment: Deployment, program: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def service_without(deployment: Deployment, *fields: str) -> Iterator[None]:
+    """The service's pods lack fields of their container: a hook, or probes."""
+    path = "/spec/template/spec/containers/0"
+    before = deployment.get("deployment", "flask")["spec"]["template"]["spec"]["containers"][0]
+    changed = {name: value for name, value in before.items() if name not in fields}
+
+    def replace(container: Json) -> None:
+        patch = [{"op": "replace", "path": path, "value": container}]
+        deployment.kubectl("patch", "deployment", "flask", "--type=json", "--patch", json.dumps(patch))
+        _roll_out(deployment, "flask")
+
+    try:
+        replace(changed)
+        yield
+    finally:
+        replace(before)
+
+
+@contextlib.contextmanager
+def one_replica(deployment: Deployment) -> Iterator[None]:
+    """The autoscaler keeps the service at one pod."""
+    before = deployment.get("hpa", "flask")["spec"]
+
+    def bound(least: int, most: int, pods: int) -> None:
+        spec = json.dumps({"spec": {"minReplicas": least, "maxReplicas": most}})
+        deployment.kubectl("patch", "hpa", "flask", "--type=merge", "--patch", spec)
+        deployment.kubectl("scale", "deployment", "flask", f"--replicas={pods}")
+        _roll_out(deployment, "flask")
+
+    try:
+        bound(1, 1, 1)
+        yield
+    finally:
+        bound(before["minReplicas"], before["maxReplicas"], before["minReplicas"])
+
+
+@contextlib.contextmanager
 def no_service(deployment: Deployment) -> Iterator[None]:
     """The service has no pods."""
     deployment.kubectl("scale", "deployment", "flask", "--replicas=0")

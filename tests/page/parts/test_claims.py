@@ -14,7 +14,7 @@ from tests.page.mock import MockProcess
 pytestmark = pytest.mark.browser
 
 RUN_MS = 60_000  # a run of a few seconds, on a busy machine
-DEMOS = ("persistence", "autoscale")
+DEMOS = ("persistence", "autoscale", "rollout", "self-healing")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_claims_are_the_first_panel_and_not_proved_yet(visit: Visit) -> None:
         expect(claim(page, demo).get_by_role("status")).to_contain_text("not proved yet")
         expect(claim(page, demo).get_by_role("button", name="Prove it")).to_be_visible()
         expect(claim(page, demo).get_by_role("img")).to_have_count(0)
-    expect(page.locator("[data-demo]")).to_have_count(2)
+    expect(page.locator("[data-demo]")).to_have_count(len(DEMOS))
     expect(page.locator("[data-claim] [data-demo], [data-demo] [data-claim]")).to_have_count(0)
 
 
@@ -143,7 +143,7 @@ def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, sche
     page = visit(at=dashboard, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     for demo in (*DEMOS, *DEMOS):
         prove(page, demo, "fail")
-    expect(page.locator("#claims").get_by_role("img")).to_have_count(2)
+    expect(page.locator("#claims").get_by_role("img")).to_have_count(len(DEMOS))
     for width in (360, 1440, 2560):
         page.set_viewport_size({"width": width, "height": 900})
         wait_until_idle(page)

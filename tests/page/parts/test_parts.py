@@ -29,7 +29,7 @@ def test_every_panel_has_a_heading_and_content(visit: Visit) -> None:
         section = page.locator(f"#{panel}")
         expect(section.get_by_role("heading", level=2).first).to_be_visible()
         expect(section.locator(".loading")).to_have_count(0)
-    expect(page.locator("#demos [data-demo]")).to_have_count(2)
+    expect(page.locator("#demos [data-demo]")).to_have_count(4)
 
 
 def test_header_shows_the_deployment_and_the_connection(visit: Visit) -> None:

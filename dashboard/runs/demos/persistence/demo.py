@@ -7,12 +7,12 @@ not stop this demo: its writers have to write on through the outage. Several kil
 
 from functools import partial
 
-from dashboard.core.errors import ExternalError, NotFound
+from dashboard.core.errors import NotFound
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence import traffic
-from dashboard.runs.demos.persistence.judge import judge
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, ReadBack
+from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations
+from dashboard.runs.demos.persistence.reading import ReadBacks
 from dashboard.runs.demos.persistence.records import records_of
 from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
@@ -30,7 +30,6 @@ from dashboard.runs.verdict import Verdict
 WRITE_POLL_SECONDS = 0.5
 DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
-READ_RETRY_SECONDS = 1.0
 
 
 class Persistence:
@@ -45,9 +44,8 @@ class Persistence:
         self._asked = int(context.run.options.get("kills", 1))
         self._limits = context.run.demo.limits
         self._kills: list[Kill] = []
-        self._read_backs: list[ReadBack] = []
+        self._read_backs = ReadBacks(context, reader, writers)
         self._last_write: bool | None = None
-        self._unread: str | None = None
 
     def run(self) -> None:
         self._check()
@@ -74,10 +72,10 @@ class Persistence:
             mode=self._mode,
             operations=self._writers.ledger.operations(),
             kills=self._kills,
-            read_backs=self._read_backs,
+            read_backs=self._read_backs.found,
             last_write=self._last_write,
             last_error=self._writers.ledger.last_error,
-            unread=self._unread,
+            unread=self._read_backs.unread,
             stopped=stopped,
         )
 
@@ -201,42 +199,8 @@ class Persistence:
         self._context.log("The last write was acknowledged" if self._last_write else "The last write failed")
 
     def _read_back(self) -> None:
-        """Read the documents from the database itself, then through the service."""
         self._context.begin_step("readback")
-        end = self._context.clock.monotonic() + self._limits["readback"]
-        while True:
-            began = self._context.clock.monotonic()
-            try:
-                documents = self._reader.read(self._context.run.id)
-                self._keep(ReadBack("database", began, self._context.clock.monotonic(), documents))
-                break
-            except ExternalError as error:
-                if self._context.clock.monotonic() >= end:
-                    self._miss(str(error))
-                    break
-                self._context.set_progress(str(error))
-            self._context.sleep(READ_RETRY_SECONDS)
-        self._context.raise_if_cancelled()
-        began = self._context.clock.monotonic()
-        try:
-            documents = self._writers.read(self._context.cancelled)
-            self._keep(ReadBack("service", began, self._context.clock.monotonic(), documents))
-        except ExternalError as error:
-            self._context.raise_if_cancelled()
-            self._miss(str(error))
-
-    def _keep(self, back: ReadBack) -> None:
-        self._read_backs.append(back)
-        found = judge(traffic.writes(self._writers.ledger.operations()), [back])
-        where = "From the database" if back.source == "database" else "Through GET /proofs"
-        self._context.log(
-            f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
-            f" {len(found.regressed)} regressed, {len(found.resurrected)} resurrected, {len(found.recovered)} recovered"
-        )
-
-    def _miss(self, reason: str) -> None:
-        self._unread = " ".join(filter(None, (self._unread, reason)))
-        self._context.log(reason)
+        self._read_backs.read(self._limits["readback"])
 
     # Evidence
 

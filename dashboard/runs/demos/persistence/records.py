@@ -73,10 +73,24 @@ class Ran(Struct, frozen=True, tag=True, tag_field="type"):
 PersistenceRecord = Operated | Killed | Back | Ran
 
 
+Ledgered = Operated | Back  # the records of a run's ledger, which other demos have too
+
+
 def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRecord]]:
     """Yield the records, each with its time by the monotonic clock; None for now."""
-    versions = {(each.id, each.sha256): each.version for each in run.operations if each.version and each.sha256}
-    for each in run.operations:
+    yield from ledgered(run.operations, run.read_backs)
+    for kill in run.kills:
+        yield kill.at, Killed(kill)
+    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread)
+
+
+def ledgered(
+    operations: Iterable[Operation], read_backs: Iterable[ReadBack]
+) -> Iterator[tuple[float, Ledgered]]:
+    """Yield the records of operations and read-backs, each with its time by the monotonic clock."""
+    operations = [*operations]
+    versions = {(each.id, each.sha256): each.version for each in operations if each.version and each.sha256}
+    for each in operations:
         yield each.began, Operated(
             each.by,
             each.kind,
@@ -88,12 +102,9 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
             each.sha256 and each.sha256[:DIGITS],
             None if each.seen is None else _shortened(each.seen, versions),
         )
-    for kill in run.kills:
-        yield kill.at, Killed(kill)
-    for back in run.read_backs:
+    for back in read_backs:
         for part in _parts(back.documents):
             yield back.began, Back(back.source, back.began, back.ended, _shortened(part, versions))
-    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread)
 
 
 def _parts(documents: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -108,38 +119,56 @@ def _shortened(seen: Mapping[str, str], versions: Mapping[Any, int | None]) -> d
     return {id_: versions.get((id_, sha)) or sha[:DIGITS] for id_, sha in seen.items()}
 
 
+class Ledgers:
+    """Collects the records of a ledger, and returns what they are of."""
+
+    def __init__(self) -> None:
+        self._operations: list[Operated] = []
+        self._backs: dict[tuple[str, float], Back] = {}
+
+    def add(self, record: Ledgered) -> None:
+        """Raise `Unreadable` if there are more than a ledger holds."""
+        if isinstance(record, Back):
+            self._backs.setdefault((record.source, record.began), record).documents.update(record.documents)
+            return
+        self._operations.append(record)
+        if len(self._operations) > LARGEST:
+            raise Unreadable(f"It has more than {LARGEST:,} operations.")
+
+    def read(self) -> tuple[list[Operation], list[ReadBack]]:
+        written = defaultdict[str, dict[int, str]](dict)
+        for each in self._operations:
+            if each.id and each.version and each.sha256:
+                written[each.id][each.version] = each.sha256
+        return (
+            [_operation(each, written) for each in self._operations],
+            [_read_back(back, written) for back in self._backs.values()],
+        )
+
+
 def observations(records: Iterable[Any]) -> Observations:
     """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run."""
-    operations: list[Operated] = []
+    ledgers = Ledgers()
     kills: list[Kill] = []
-    backs: dict[tuple[str, float], Back] = {}
     ran = stopped = None
     for record in records:
         match record:
-            case Operated():
-                operations.append(record)
-                if len(operations) > LARGEST:
-                    raise Unreadable(f"It has more than {LARGEST:,} operations.")
+            case Operated() | Back():
+                ledgers.add(record)
             case Killed():
                 kills.append(record.kill)
-            case Back():
-                first = backs.setdefault((record.source, record.began), record)
-                first.documents.update(record.documents)
             case Ran():
                 ran = record
             case Stopped():
                 stopped = record.reason
     if ran is None:
         raise Unreadable("It has no record Ran.")
-    written = defaultdict[str, dict[int, str]](dict)
-    for each in operations:
-        if each.id and each.version and each.sha256:
-            written[each.id][each.version] = each.sha256
+    operations, read_backs = ledgers.read()
     return Observations(
         mode=ran.mode,
-        operations=[_operation(each, written) for each in operations],
+        operations=operations,
         kills=kills,
-        read_backs=[_read_back(back, written) for back in backs.values()],
+        read_backs=read_backs,
         last_write=ran.last_write,
         last_error=ran.last_error,
         unread=ran.unread,

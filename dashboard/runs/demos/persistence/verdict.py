@@ -90,16 +90,20 @@ def rate(operations: Sequence[Operation], at: float) -> float:
 
 def persistence(found: PersistenceFindings) -> Verdict:
     """Return FAIL for any of FINDINGS or another volume; INCONCLUSIVE for other gaps."""
-    failures = list(_losses(found))
+    failures = [*losses(found.judgement), *_other_volume(found)]
     doubts = list(_doubts(found))
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
     return Verdict(verdict, reason, evidence, _line(verdict, evidence), failures, doubts)
 
 
-def _losses(found: PersistenceFindings) -> Iterator[str]:
+def losses(found: Judgement) -> Iterator[str]:
+    """Yield a sentence about each of FINDINGS that there is."""
     for name, (one, more) in REASONS.items():
-        yield from _listed(name, getattr(found.judgement, name), one, more)
+        yield from _listed(name, getattr(found, name), one, more)
+
+
+def _other_volume(found: PersistenceFindings) -> Iterator[str]:
     if found.judgement.lost and volume(found) == "none":
         yield About("volume", "The database has no persistent volume.")
     if volume(found) == "changed":
@@ -190,14 +194,9 @@ def _evidence(found: PersistenceFindings) -> Json:
     kills = found.kills
     before = kills[0].before if kills else DatabaseIdentity()
     after = (kills[-1].after if kills else None) or DatabaseIdentity()
-    counted = _counted(found)
+    counted = counted_findings(found.judgement, found.read_back)
     down = rounded(_down(found))
     undone = [counted[name] for name in ("lost", "regressed", "resurrected")]
-    ids = {
-        f"{name}_ids": list(getattr(found.judgement, name)[:IDS])
-        for name in FINDINGS
-        if getattr(found.judgement, name)
-    }  # fmt: skip
     return {
         "mode": found.mode,
         "kills": len(kills),
@@ -226,21 +225,26 @@ def _evidence(found: PersistenceFindings) -> Json:
             for each in found.coverage
         ],
         "scope": " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in kills)])),
-    } | ids
+    } | listed_ids(found.judgement)
 
 
-def _counted(found: PersistenceFindings) -> Json:
+def counted_findings(found: Judgement, read_back: bool) -> Json:
     """Return the judgement's counts. What nothing was read for is None."""
-    judged = to_builtins(found.judgement)
-    nothing = not found.read_back and not found.judgement.reads
+    judged = to_builtins(found)
+    nothing = not read_back and not found.reads
     return {
         name: value
         if isinstance(value, int)
         else None
-        if nothing or (name in AT_THE_END and not found.read_back)
+        if nothing or (name in AT_THE_END and not read_back)
         else len(value)
         for name, value in judged.items()
     }
+
+
+def listed_ids(found: Judgement) -> Json:
+    """Return the ids of each of FINDINGS that there is."""
+    return {f"{name}_ids": list(getattr(found, name)[:IDS]) for name in FINDINGS if getattr(found, name)}
 
 
 def _outage(kill: Kill) -> Json:

@@ -19,6 +19,7 @@ from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.runs.scripted_run import OUTCOMES
 from dashboard.mock.simulation import SimulationOptions
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
@@ -104,7 +105,7 @@ def test_rate_of_a_load_changes(slow: Managed) -> None:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+@pytest.mark.parametrize("demo", DEMOS)
 def test_run_ends_with_its_outcome(emitted: Emitted, demo: str, outcome: str) -> None:
     managed = Managed(emitted, seed_of(outcome))
     options = {"mode": "crash"} if demo == "persistence" else {}  # a graceful restart would have another pod

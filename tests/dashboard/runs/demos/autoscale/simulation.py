@@ -223,6 +223,14 @@ class AutoscalerSimulation:
         self.pods[0].deleted, self.pods[0].evicted = self._clock.time, True
         self.scale(self.replicas)
 
+    def delete(self, uid: str, at_once: bool = False) -> None:
+        """Delete a pod, and create another in its place. `at_once` takes it out of the list, without a grace period."""
+        pod = next(pod for pod in self.pods if f"uid-{pod.name}" == uid)
+        pod.deleted = self._clock.time
+        if at_once:
+            self.pods.remove(pod)
+        self.scale(self.replicas)
+
     def roll_out(self) -> None:
         """Replace all pods by pods of a new template, once the new pods are Ready."""
         self.template += 1

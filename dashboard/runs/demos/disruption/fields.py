@@ -1,0 +1,93 @@
+"""What the demos that disrupt the service's pods declare alike: fields of the evidence, limits, words."""
+
+from collections.abc import Mapping, Sequence
+
+from dashboard.runs.demo import Field, Json
+from dashboard.runs.demos.persistence.judge import FINDINGS
+from dashboard.runs.words import after, count, elapsed, number, plural, present
+
+LIMITS: Mapping[str, float] = {
+    "deadline": 900.0, "ready": 180.0, "self-test": 180.0, "warmup": 60.0, "serve": 60.0, "after": 20.0,
+    "readback": 60.0,
+}  # fmt: skip
+PROVED = (
+    " No request failed, every acknowledged write was there when all was read back, and no read saw a state before an"
+    " acknowledged write."
+)
+TIMES = {
+    "restart": "rolled out in",
+    "undo": "rolled back in",
+    "delete": "whole after a deletion in",
+    "kill": "after one without a grace period in",
+}
+WRONG = ("corrupt", "unexpected", "stale", "regressed", "resurrected")  # shown if there are any
+
+
+def fields(times: Sequence[Field]) -> tuple[Field, ...]:
+    """Return all fields of the evidence; `times` are those of the demo's own disruptions."""
+    return (
+        Field("pods", "Pods before", kept=True),
+        Field("replaced", "Old pods that are gone", kept=True),
+        *times,
+        Field("whole", "Until all pods were Ready again, at most", "s", kept=True, claim="All pods are Ready again"),
+        Field("disruptions", "Each of them"),
+        Field("failed", "Failed requests that nothing excuses", kept=True, claim="No request fails"),
+        Field("failed_by_kind", "of them by kind"),
+        Field("excused", "Failed requests that a pod's sudden end excuses"),
+        Field("gap", "Longest time without an answer", "s", kept=True),
+        Field("offered", "Requests of the load"),
+        Field("achieved", "of them answered"),
+        Field("p99_ms", "Latency, 99th percentile", "ms"),
+        Field("lag_p99_ms", "Sent late, 99th percentile", "ms"),
+        Field("attempted", "Writes sent"),
+        Field("acked", "of them acknowledged", kept=True),
+        Field("unknown", "of them with an outcome that is not known"),
+        Field("lost", "Acknowledged, and not there afterwards", kept=True, claim="No acknowledged document is lost"),
+        Field(
+            "stale", "Read as they were before an acknowledged write", claim="No read misses an acknowledged write"
+        ),
+        Field("regressed", "There in an older version", claim="No acknowledged replacement goes back"),
+        Field("resurrected", "There after their acknowledged deletion", claim="No deleted document returns"),
+        Field("corrupt", "There with another content", claim="Every document has the content that was written"),
+        Field("unexpected", "There, and never sent", claim="No document is there that nobody wrote"),
+        Field("recovered", "Changed by a write that was never acknowledged"),
+        *(Field(f"{name}_ids", f"Those that are {name}") for name in FINDINGS),
+        Field("reads", "Reads answered during the run"),
+        Field("stable", "Documents that these showed, always rightly"),
+        Field("never_read", "Acknowledged documents that only the read-back read"),
+        Field("coverage", "What the run has seen", claim="The run has seen what a proof needs"),
+        Field("spec", "What the pods' spec has", claim="The pods have a preStop hook and a readiness probe"),
+        Field("scope", "What it says nothing about"),
+    )  # fmt: skip
+
+
+def key_figures(evidence: Json) -> list[str]:
+    failed, offered, whole = (number(evidence.get(name)) for name in ("failed", "offered", "whole"))
+    failures = f"{count(failed)} of {count(offered)} failed" if failed is not None and offered is not None else ""
+    return present([failures, f"all Ready after {elapsed(whole)}" if whole is not None else ""])
+
+
+def lines(evidence: Json) -> list[list[str]]:
+    pods, replaced = number(evidence.get("pods")), number(evidence.get("replaced"))
+    acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
+    counts = [
+        *(_counted(evidence, name) for name in ("failed", "lost")),
+        *(_counted(evidence, name, least=1) for name in ("excused", *WRONG)),
+        "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}",
+    ]
+    times = [
+        "" if pods is None else plural(pods, "pod"),
+        f"{count(replaced)} replaced" if replaced else "",
+        *(after(words, evidence.get(name)) for name, words in TIMES.items()),
+        after("longest gap", evidence.get("gap")),
+    ]
+    return [parts for parts in (present(counts), present(times)) if parts]
+
+
+def compared(evidence: Json) -> float | None:
+    return number(evidence.get("whole"))
+
+
+def _counted(evidence: Json, name: str, least: float = 0) -> str:
+    found = number(evidence.get(name))
+    return "" if found is None or found < least else f"{name} {count(found)}"

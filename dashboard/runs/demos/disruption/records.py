@@ -1,0 +1,144 @@
+"""The records of a run that disrupts the service's pods, beside the journal of the state and the records of its ledger.
+
+`at` and the other times are of the same monotonic clock as the header's `clock`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dashboard.core.journal import Began
+from dashboard.load.options import LoadTotals
+from dashboard.runs.demo import Recomputed
+from dashboard.runs.demos.disruption.observation import (
+    Disruption,
+    Facts,
+    Kind,
+    LoadPoint,
+    Observations,
+    Standing,
+    observe,
+)
+from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.persistence.records import Back, Ledgered, Ledgers, Operated, ledgered
+from dashboard.runs.evidence.file import Unreadable
+from dashboard.runs.evidence.records import Header, Stopped
+from dashboard.runs.evidence.replay import Replay
+
+MOST_DIFFERENCES = 20  # that are named
+
+
+class Stood(Struct, frozen=True, tag=True, tag_field="type"):
+    """The service's pods as the run saw them at its last look (`Looked`), recorded when they had changed."""
+
+    standing: Standing
+
+
+class Disrupted(Struct, frozen=True, tag=True, tag_field="type"):
+    """A disruption, once the API server had done it."""
+
+    disruption: Disruption
+
+
+class Loaded(Struct, frozen=True, tag=True, tag_field="type"):
+    """The load's totals, recorded when they had changed."""
+
+    at: float
+    totals: LoadTotals
+
+
+class Served(Struct, frozen=True, tag=True, tag_field="type"):
+    """What else the run observed."""
+
+    facts: Facts | None
+    last_write: bool | None
+    last_error: str | None
+    unread: str | None
+
+
+DisruptionRecord = Stood | Disrupted | Loaded | Served
+
+
+def records_of(run: Observations) -> Iterator[tuple[float | None, Ledgered | Served]]:
+    """Yield the records that are written at a run's end, each with its time by the monotonic clock; None for now."""
+    yield from ledgered(run.operations, run.read_backs)
+    yield None, Served(run.facts, run.last_write, run.last_error, run.unread)
+
+
+def recompute(run: Observations, header: Header, records: Iterable[Any]) -> Recomputed:
+    """Return the verdict that follows from the records; `run` has what the demo itself declares. Raise `Unreadable` if
+    they are not those of such a run."""
+    play = _Recomputation(run)
+    for record in records:
+        play.apply(record)
+    return Recomputed(judged(header.demo, findings(play.observations())), play.differences)
+
+
+class _Recomputation:
+    """Collects a run's observations, and compares what it saw with what it had to see by the journal."""
+
+    def __init__(self, run: Observations) -> None:
+        self.differences: list[str] = []
+        self._run = run
+        self._ledgers = Ledgers()
+        self._standings: list[Standing] = []
+        self._disruptions: list[Disruption] = []
+        self._load: list[LoadPoint] = []
+        self._served: Served | None = None
+        self._stopped: str | None = None
+        self._replay = Replay()
+        self._deployment = ""
+        self._state: dict[str, Any] | None = None  # at the last look
+
+    def apply(self, record: Any) -> None:
+        match record:
+            case Began():
+                self._deployment = record.targets.get("deployment", "")
+            case Operated() | Back():
+                self._ledgers.add(record)
+            case Stood():
+                self._compare(record.standing)
+                self._standings.append(record.standing)
+            case Disrupted():
+                self._disruptions.append(record.disruption)
+            case Loaded():
+                self._load.append(LoadPoint(record.at, record.totals))
+            case Served():
+                self._served = record
+            case Stopped():
+                self._stopped = record.reason
+        if look := self._replay.apply(record):
+            self._state = look.state
+
+    def observations(self) -> Observations:
+        if self._served is None:
+            raise Unreadable("It has no record Served.")
+        operations, read_backs = self._ledgers.read()
+        return replace(
+            self._run,
+            operations=operations,
+            standings=self._standings,
+            disruptions=self._disruptions,
+            load=self._load,
+            read_backs=read_backs,
+            facts=self._served.facts,
+            last_write=self._served.last_write,
+            last_error=self._served.last_error,
+            unread=self._served.unread,
+            stopped=self._stopped,
+        )
+
+    def _compare(self, seen: Standing) -> None:
+        found = None if self._state is None else observe(self._state, self._deployment, seen.at)
+        if found != seen and len(self.differences) < MOST_DIFFERENCES:
+            names = [name for name in seen.__struct_fields__ if getattr(found, name, None) != getattr(seen, name)]
+            self.differences.append(
+                f"at {seen.at:.1f} the run saw other {' and '.join(names)} of the service's pods than the journal has"
+            )
+
+
+def asked(*kinds: Kind, **limits: float) -> Observations:
+    """Return the observations of a run that has not begun: which disruptions it is made of, and their limits."""
+    return Observations(kinds, limits)

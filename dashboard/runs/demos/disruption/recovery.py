@@ -1,0 +1,105 @@
+"""How a disruption went: from the standings of the service's pods after it. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from dashboard.core.timeline.entry import listing, plain, span
+from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, Observations, ServicePod, Standing
+from dashboard.runs.words import plural
+
+EVER = float("inf")
+REASON_LENGTH = 120  # characters of a pod's or the Deployment's own reason
+
+
+class Recovery(Struct, frozen=True):
+    """Times are in seconds after the disruption; None for what was not seen.
+
+    `whole` is full strength: as many Ready pods as the Deployment asks for, none of them an old one. `gone` is when the
+    last old pod had ended. `new` are the uids of the pods that came by then, `served` those of them that requests
+    reached.
+    """
+
+    disruption: Disruption
+    before: tuple[str, ...]  # the uids of the pods that were Ready
+    old: tuple[str, ...]  # of those that had to go
+    whole: float | None = None
+    gone: float | None = None
+    new: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
+    least_ready: int = 0  # Ready pods, until it was whole
+    overdue: str | None = None  # what was owed and did not come, as a sentence
+
+    @property
+    def replaced(self) -> int:
+        """The number of old pods that are gone."""
+        return len(self.old) if self.gone is not None else 0
+
+
+def recoveries(run: Observations) -> list[Recovery]:
+    """Return each disruption's recovery, until the next one began."""
+    ends = [*(each.at for each in run.disruptions[1:]), EVER]
+    return [
+        recovery(each, run.standings, end, run.limits[each.kind])
+        for each, end in zip(run.disruptions, ends, strict=False)
+    ]
+
+
+def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, limit: float) -> Recovery:
+    before = [each for each in standings if each.at <= disruption.at]
+    after = [each for each in standings if disruption.at < each.at < end]
+    ready = _uids(before[-1].ready) if before else ()
+    old = ready if disruption.kind in ROLLS else tuple(filter(None, [disruption.victim]))
+    known = {pod.uid for each in before for pod in each.pods}
+    whole = next((each for each in after if each.whole and not {*old} & {*_present(each)}), None)
+    gone = next((each for each in after if not {*old} & {pod.uid for pod in each.pods}), None)
+    new = tuple(uid for uid in _uids(whole.ready) if uid not in known) if whole else ()
+    reached = {pod.uid for each in after for pod in each.pods if pod.requests}
+    return Recovery(
+        disruption,
+        before=ready,
+        old=old,
+        whole=whole.at - disruption.at if whole else None,
+        gone=gone.at - disruption.at if gone else None,
+        new=new,
+        served=tuple(uid for uid in new if uid in reached),
+        least_ready=min((len(each.ready) for each in after if whole is None or each.at <= whole.at), default=0),
+        overdue=None if whole else _overdue(disruption, old, after, limit),
+    )
+
+
+def _overdue(disruption: Disruption, old: Sequence[str], after: Sequence[Standing], limit: float) -> str | None:
+    """Return what was owed by `limit` seconds and did not come. Nothing is owed while the dashboard can't see it."""
+    last = after[-1] if after else None
+    if last is None or last.at - disruption.at < limit or last.away:
+        return None
+    failure = [f"the Deployment can't create pods: {plain(last.failure, REASON_LENGTH)}"] if last.failure else []
+    unready = [
+        f"{pod.name} is {plain(pod.reason, REASON_LENGTH) if pod.reason else 'not Ready'}"
+        for pod in last.pods
+        if not pod.ready and not pod.ending
+    ]
+    remaining = len({*old} & {*_present(last)})
+    stay = [f"{plural(remaining, 'old pod')} did not go"] if remaining else []
+    why = listing([*failure, *unready, *stay]) if failure or unready or stay else "no pod came"
+    return (
+        f"{len(last.ready)} of {last.desired} pods are Ready {span(limit)} after {WORDS[disruption.kind]}, by when the"
+        f" service is owed at full strength: {why}."
+    )
+
+
+WORDS = {
+    "restart": "the roll-out began",
+    "undo": "the roll-back began",
+    "delete": "a pod was deleted",
+    "kill": "a pod was deleted without a grace period",
+}
+
+
+def _uids(pods: Iterable[ServicePod]) -> tuple[str, ...]:
+    return tuple(pod.uid for pod in pods)
+
+
+def _present(standing: Standing) -> tuple[str, ...]:
+    """Return the uids of the pods that are not being deleted."""
+    return tuple(pod.uid for pod in standing.pods if not pod.ending)

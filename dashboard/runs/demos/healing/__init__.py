@@ -1,0 +1,1 @@
+"""The self-healing demo: pods of the service are deleted while it is used."""

@@ -1,0 +1,58 @@
+"""Reads a run's documents back once its writers have ended: from the database itself, then through the service."""
+
+from dashboard.core.errors import ExternalError
+from dashboard.runs.context import RunContext
+from dashboard.runs.demos.persistence import traffic
+from dashboard.runs.demos.persistence.judge import judge
+from dashboard.runs.demos.persistence.operation import ReadBack
+from dashboard.runs.ports import Reader, Writers
+
+READ_RETRY_SECONDS = 1.0
+
+
+class ReadBacks:
+    """What was read back of one run, and why something was not: a sentence, or None."""
+
+    def __init__(self, context: RunContext, reader: Reader, writers: Writers) -> None:
+        self.found: list[ReadBack] = []
+        self.unread: str | None = None
+        self._context = context
+        self._reader = reader
+        self._writers = writers
+
+    def read(self, limit: float) -> None:
+        """Read twice; try the database for `limit` seconds. Raise `RunStopped` if the run is cancelled."""
+        end = self._context.clock.monotonic() + limit
+        while True:
+            began = self._context.clock.monotonic()
+            try:
+                documents = self._reader.read(self._context.run.id)
+                self._keep(ReadBack("database", began, self._context.clock.monotonic(), documents))
+                break
+            except ExternalError as error:
+                if self._context.clock.monotonic() >= end:
+                    self._miss(str(error))
+                    break
+                self._context.set_progress(str(error))
+            self._context.sleep(READ_RETRY_SECONDS)
+        self._context.raise_if_cancelled()
+        began = self._context.clock.monotonic()
+        try:
+            documents = self._writers.read(self._context.cancelled)
+            self._keep(ReadBack("service", began, self._context.clock.monotonic(), documents))
+        except ExternalError as error:
+            self._context.raise_if_cancelled()
+            self._miss(str(error))
+
+    def _keep(self, back: ReadBack) -> None:
+        self.found.append(back)
+        found = judge(traffic.writes(self._writers.ledger.operations()), [back])
+        where = "From the database" if back.source == "database" else "Through GET /proofs"
+        self._context.log(
+            f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
+            f" {len(found.regressed)} regressed, {len(found.resurrected)} resurrected, {len(found.recovered)} recovered"
+        )
+
+    def _miss(self, reason: str) -> None:
+        self.unread = " ".join(filter(None, (self.unread, reason)))
+        self._context.log(reason)
