@@ -60,9 +60,6 @@ ROUTES = {
     "GET /api/logs": READ,
     "PATCH /api/autoscaler": CHANGE,
     "GET /api/pods/<uid>/log": READ,
-    "GET /api/logs": READ,
-    "GET /api/autoscaler/what-if": READ,
-    "GET /api/sizing": READ,
 }
 EVENTS = {"connect": SOCKET, "disconnect": SOCKET, "snapshot": SOCKET, "seen": SOCKET}  # what a page may send
 
