@@ -38,6 +38,13 @@ def paused(own_mongod: Mongod) -> Iterator[Mongod]:
         os.kill(own_mongod.pid, signal.SIGCONT)
 
 
+def suspend(pid: int) -> None:
+    """Send SIGSTOP, and wait until all threads have stopped: on a busy machine some still work for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    states = [thread / "stat" for thread in Path(f"/proc/{pid}/task").iterdir()]
+    wait_until(lambda: all(state.read_text().rpartition(")")[2].split()[0] == "T" for state in states), 10)
+
+
 @pytest.fixture
 def undrained(served: ServiceProcess) -> Iterator[None]:
     """Removes the drain file at the end."""
@@ -52,7 +59,7 @@ def test_requests_in_flight_are_answered_after_sigterm(paused: Mongod, tmp_path:
     head = b"POST /data HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     with ServiceProcess(tmp_path, paused.uri) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
-        os.kill(paused.pid, signal.SIGSTOP)
+        suspend(paused.pid)
         first = pool.submit(requests.post, f"{served.url}/data", json={"a": 1}, timeout=90)
         wait_until(lambda: served.metric("http_requests_in_flight") == 1, 30)
         with socket.create_connection(("127.0.0.1", served.port)) as client:  # and does not wait for its answer
@@ -243,7 +250,7 @@ def test_unanswered_write_is_504_with_an_unknown_outcome(paused: Mongod, tmp_pat
     with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         requests.post(f"{served.url}/data", json={}, timeout=30)
-        os.kill(paused.pid, signal.SIGSTOP)
+        suspend(paused.pid)
         response = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30)
         assert (response.status_code, response.headers["Content-Type"]) == (504, "application/problem+json")
         assert response.json()["outcome"] == "unknown"
@@ -260,7 +267,7 @@ def test_unanswered_change_is_504_and_can_be_retried(paused: Mongod, tmp_path: P
     with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
         served.wait_ready()
         identity = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30).json()["id"]
-        os.kill(paused.pid, signal.SIGSTOP)
+        suspend(paused.pid)
         url, sent = f"{served.url}/data/{identity}", {"a": 2} if method == "PUT" else None
         response = requests.request(method, url, json=sent, timeout=30)
         assert (response.status_code, response.headers["Content-Type"]) == (504, "application/problem+json")

@@ -500,7 +500,7 @@ class TestLogOfTheProcess:
 
     def test_process_exits_while_logs_are_followed(self) -> None:
         with DashboardProcess(viewers=4) as own:
-            responses = [follow_log(own) for _ in range(logs.MOST)]
+            responses = [follow_log(own) for _ in range(logs.MOST_OF_A_VIEWER)]
             own.process.terminate()
             assert own.process.wait(60) == 0
         for response in responses:
