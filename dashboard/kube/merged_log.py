@@ -86,7 +86,6 @@ class MergedLog:
         self._lock = threading.Lock()
         self._followers: list[Follower] = []
         self._known: set[str] = set()  # uids of the pods that have been looked up
-        self._has_looked = False  # whether the pods have been asked for
         self._lookups = 0  # threads that look up a pod
         self._started = 0  # followers, which it numbers
         self._omitted = 0  # containers beyond the limits
@@ -96,9 +95,9 @@ class MergedLog:
         """Yield records as they arrive, until `close`; without `follow` until all logs have ended."""
         try:
             while not self.closed.is_set():
-                is_done = not self.request.follow and self._is_done()
                 self._update()
-                yield from self._wait()
+                is_done = not self.request.follow and self._is_done()
+                yield from self._wait(0.0 if is_done else LOOK_SECONDS)
                 if is_done and self._buffer.empty():
                     return
         finally:
@@ -133,10 +132,10 @@ class MergedLog:
         self._buffer.put(block)
         return True
 
-    def _wait(self) -> Iterator[bytes]:
-        """Yield what waits, or what arrives within LOOK_SECONDS."""
+    def _wait(self, seconds: float) -> Iterator[bytes]:
+        """Yield what waits, or what arrives within some seconds."""
         try:
-            block = self._buffer.get(timeout=LOOK_SECONDS)
+            block = self._buffer.get(timeout=seconds)
         except queue.Empty:
             return
         with self._lock:
@@ -146,7 +145,7 @@ class MergedLog:
 
     def _is_done(self) -> bool:
         with self._lock:
-            return self._has_looked and not self._lookups and all(follower.ended for follower in self._followers)
+            return not self._lookups and all(follower.ended for follower in self._followers)
 
     def _update(self) -> None:
         """Follow the pods that are new, as far as there is room, and report what was dropped."""
@@ -155,7 +154,6 @@ class MergedLog:
             self._followers = [follower for follower in self._followers if not follower.ended]
             followed = new[: max(0, MOST_FOLLOWERS - len(self._followers) - self._lookups)]
             self._lookups += len(followed)
-            self._has_looked = True
         self._known.update(pod["uid"] for pod in followed)
         for pod in followed:
             threading.Thread(target=self._look_up, args=[pod], name="log-pod", daemon=True).start()
@@ -183,6 +181,7 @@ class MergedLog:
         finally:
             with self._lock:
                 self._lookups -= 1
+            self.put(b"")  # wakes the stream
 
     def _alive(self) -> int:
         return sum(not follower.ended for follower in self._followers)
