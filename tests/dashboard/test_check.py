@@ -184,6 +184,7 @@ def test_missing_file_is_unreadable(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "No such file" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252", "latin-1"])
 def test_status_is_the_same_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl.gz"

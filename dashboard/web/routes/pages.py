@@ -1,5 +1,6 @@
 """The HTML pages: the dashboard, login and logout."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -27,14 +28,15 @@ REFUSED = "This token is not valid. “make login” prints the link again."  # 
 @pages.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
     """List the JavaScript modules that the page's first one imports, as paths under static/."""
-    root = Path(str(setup.app.static_folder)).resolve()
-    setup.app.extensions["modules"] = sorted(path.relative_to(root).as_posix() for path in _imported(root / MAIN))
+    setup.app.extensions["modules"] = _modules(Path(str(setup.app.static_folder)).resolve())
 
 
-def _imported(module: Path) -> set[Path]:
-    """Return the module and all that it imports from the start, without the libraries. What it imports by `import()`
-    opens later, and loads then."""
-    found, left = {module}, [module]
+@functools.cache
+def _modules(root: Path) -> list[str]:
+    """Return MAIN and all that it imports from the start, without the libraries. What it imports by `import()` opens
+    later, and loads then."""
+    main = root / MAIN
+    found, left = {main}, [main]
     while left:
         importing = left.pop()
         for name in _IMPORT.findall(importing.read_text()):
@@ -42,7 +44,7 @@ def _imported(module: Path) -> set[Path]:
             if path not in found and "vendor" not in path.parts:
                 found.add(path)
                 left.append(path)
-    return found
+    return sorted(path.relative_to(root).as_posix() for path in found)
 
 
 @pages.context_processor

@@ -55,6 +55,7 @@ def recording() -> Recording:
     return Recording(2 * CYCLE_SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("autoscaler", "metrics", "asks", "findings"),
     [

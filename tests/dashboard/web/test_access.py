@@ -179,10 +179,10 @@ def test_route_lets_in_whom_its_row_says(app: Flask, route: str) -> None:
     method, _, rule = route.partition(" ")
     path = re.sub(r"<(path:)?(\w+)>", lambda match: {"filename": "icon.svg", "id_": "0" * 24}.get(match[2], "u1"), rule)
     for credential, headers in CREDENTIALS.items():
-        expected = OUTCOMES[credential][CLASSES.index(ROUTES[route])]
+        expected, sent = OUTCOMES[credential][CLASSES.index(ROUTES[route])], headers(app)
         for asked in {"GET": ("GET", "HEAD")}.get(method, (method,)):
-            assert outcome(app, asked, path, headers(app)) == expected, f"{asked} {path} with {credential}"
-        options = outcome(app, "OPTIONS", path, headers(app))
+            assert outcome(app, asked, path, sent) == expected, f"{asked} {path} with {credential}"
+        options = outcome(app, "OPTIONS", path, sent)
         assert options == (421 if credential == "foreign host" else IN), "OPTIONS only lists the methods"
 
 
