@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -108,6 +109,12 @@ def _shuffle(items: list[pytest.Item], seed: int) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of the garbage collections, which cost 8 % of the unit tests' CPU time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that cannot run here, with the reason. Fail it if it was named."""
     if (reason := _missing(item)) is None:

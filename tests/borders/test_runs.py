@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import orjson
+import pytest
 from flask import Flask
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ TABLES: Json = {
 APP = Flask("report", template_folder=str(ROOT / "templates"))
 
 
+@pytest.mark.slow
 @given(st.lists(spoiled(PERSISTENCE) | spoiled(AUTOSCALE), min_size=1, max_size=3))
 @example([edited(AUTOSCALE, "evidence.owed", 7)])
 @example([edited(AUTOSCALE, "evidence.owed", ["x"])])

@@ -73,6 +73,7 @@ def line(kind: str, text: str, type_: str = "MODIFIED") -> tuple[str, list[str],
     return kind, [], [f'{{"type":"{type_}","object":{text}}}'.encode("latin-1")]
 
 
+@pytest.mark.slow
 @given(STREAMS)
 @example(listed("pods", "spec.containers.0.resources.requests.cpu", "1 Gi"))
 @example(listed("pods", "status.conditions.0.lastTransitionTime", "0000-01-01T00:00:00Z"))

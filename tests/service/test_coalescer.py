@@ -118,6 +118,7 @@ def test_failing_item_fails_no_other_call(callers: Callers) -> None:
     assert sorted(callers.execute.batches[2:]) == [["b"], ["bad"], ["c"]]
 
 
+@pytest.mark.slow
 def test_calls_outlive_the_earlier_deadline_of_their_leader(callers: Callers) -> None:
     callers.call("a")
     ended = threading.Event()
@@ -254,6 +255,7 @@ class Recorder:
         return [f"done {each}" for each in items]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(), st.lists(st.sampled_from((0.0, 0.002, 0.01, 5.0)), min_size=30, max_size=60))
 def test_no_item_is_executed_after_its_caller_was_told_that_it_is_not(

@@ -82,6 +82,7 @@ def test_malformed_header_is_refused(header: str) -> None:
         parse(TAG, header)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TAGS, SEPARATORS), min_size=1), st.booleans())
 def test_each_tag_of_any_list_is_found(pairs: list[tuple[str, str]], ends: bool) -> None:
     header = "".join(tag + separator for tag, separator in pairs)

@@ -437,6 +437,7 @@ def test_repeated_write_that_may_have_been_applied_is_unknown(
     assert client.delete(PATH, headers={"If-Match": etag(client)}).status_code == 204
 
 
+@pytest.mark.slow
 def test_write_is_not_applied_when_mongodb_cannot_be_asked_for_the_version() -> None:
     app = create_app(ServiceConfig("mongodb://127.0.0.1:1/", request_deadline=0.3))
     client = app.test_client()

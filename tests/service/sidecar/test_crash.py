@@ -203,6 +203,7 @@ def test_invalid_body_kills_nothing(body: Any, status: int, processes: Processes
     assert mongod.poll() is None
 
 
+@pytest.mark.slow
 def test_silent_clients_block_others_only_while_connected(processes: Processes, serve: Callable[..., str]) -> None:
     mongod = processes.start("mongod")
     url = serve()

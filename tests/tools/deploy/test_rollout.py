@@ -95,6 +95,7 @@ class Resetting(threading.Thread):
                     connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
+@pytest.mark.slow
 def test_any_answer_ends_the_wait() -> None:
     server = Resetting(resets=2)
     server.start()

@@ -71,6 +71,7 @@ def test_too_little_history_gives_none(samples: int, seconds: float, absent: boo
     assert (found.cpu is None, found.memory is None, found.absent is not None) == (absent,) * 3
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 10**6).map(float), min_size=100, max_size=200))
 def test_amounts_cover_what_they_promise(cpu: list[float]) -> None:
     found = recommend("flask", container(), usage(cpu, [value * MEBI for value in cpu]))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,6 +227,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 def test_ids_are_unique_and_order_and_bound_hold(steps: list[tuple[str, int, int, int]]) -> None:
     timeline = Timeline()

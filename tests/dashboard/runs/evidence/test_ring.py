@@ -67,6 +67,7 @@ def test_file_that_is_saved_again_replaces_the_first(ring: EvidenceRing, object_
     assert ring.load("run-1") == b"again" and kept(object_api) == ["run-1"]
 
 
+@pytest.mark.slow
 def test_oldest_runs_config_map_is_used_again(ring: EvidenceRing, object_api: ObjectApi) -> None:
     for number in range(RUNS + 2):
         save(ring, number)
@@ -75,6 +76,7 @@ def test_oldest_runs_config_map_is_used_again(ring: EvidenceRing, object_api: Ob
     assert object_api.objects[path(0)]["metadata"]["labels"]
 
 
+@pytest.mark.slow
 def test_older_run_does_not_replace_newer_ones(ring: EvidenceRing) -> None:
     for number in range(1, RUNS + 1):
         save(ring, number)

@@ -310,6 +310,7 @@ class TestWriting:
     def test_writers_that_never_started_can_be_stopped(self) -> None:
         ServiceWriters(ScriptedService(), "run-1").stop()
 
+    @pytest.mark.slow
     def test_full_ledger_ends_the_writers(
         self, start_writers: Callable[..., ServiceWriters], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -409,6 +410,7 @@ class TestWriting:
 
 
 class TestReading:
+    @pytest.mark.slow
     def test_readers_read_all_the_time_by_id_and_by_list(self, start_writers: Callable[..., ServiceWriters]) -> None:
         writers = start_writers(FakeService())
         wait_until(lambda: len(of_kind(writers.ledger, "get")) >= 20 and len(of_kind(writers.ledger, "list")) >= 2)
