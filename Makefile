@@ -95,7 +95,7 @@ vendor: ## fetch the page's libraries from npm, at their pinned versions
 requirements: PIN = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 requirements: .venv/tests ## pin the newest versions of all Python packages, with their hashes
-	@$(PIN) --group test --group go --output-file requirements.txt
+	@$(PIN) --group test --group sbom --group go --output-file requirements.txt
 	@$(PIN) --group checkov --output-file tests/k8s/requirements-checkov.txt
 	@$(PIN) --group peers --output-file bench/requirements-peers.txt
 

@@ -151,6 +151,7 @@ def test_call_whose_time_is_over_before_its_turn_is_never_executed(callers: Call
     assert callers.execute.batches == [["a"], ["b"]]
 
 
+@pytest.mark.slow
 def test_call_whose_leader_stalls_ends_at_its_own_deadline(callers: Callers) -> None:
     first = callers.call("a")
     leader = callers.call("b")
@@ -193,6 +194,7 @@ ACTIONS = ("arrive", "arrive", "arrive", "take", "finish", "overtake", "leave")
     st.integers(0, 12),
     st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9)), min_size=10, max_size=60),
 )
+@pytest.mark.slow
 def test_any_order_of_events_gives_each_call_one_execution(
     most: int, largest: int, events: list[tuple[str, int]]
 ) -> None:

@@ -36,6 +36,7 @@ def test_shared_cases(case: dict[str, Any]) -> None:
     assert is_same_json(patch(case["old"], case["changes"]), case["new"])
 
 
+@pytest.mark.slow
 @given(STATES, STATES)
 def test_patch_of_the_diff_gives_the_new_state(old: Any, new: Any) -> None:
     before = copy.deepcopy(old)

@@ -90,6 +90,7 @@ def test_refused_and_objectless_actions_are_no_kubernetes_events(audit: AuditLog
     assert recorder.recorded == []
 
 
+@pytest.mark.slow
 def test_audit_does_not_wait_for_the_api_server(
     audit: AuditLog, recorder: StubRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -97,6 +97,7 @@ def last_counters(emitted: Emitted) -> dict[str, Counters]:
     return results[-1].pods if results and isinstance(results[-1], events.CountersScraped) else {}
 
 
+@pytest.mark.slow
 def test_each_pod_is_scraped_repeatedly_on_one_connection(
     scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
@@ -108,6 +109,7 @@ def test_each_pod_is_scraped_repeatedly_on_one_connection(
     assert [pod.connections for pod in pods] == [1, 1]
 
 
+@pytest.mark.slow
 def test_failing_pod_is_left_out_until_it_recovers(
     scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:
@@ -157,6 +159,7 @@ def test_pod_with_a_slow_response_is_left_out(
     emitted.wait(lambda emitted: set(last_counters(emitted)) == {"flask-0", "flask-1"})
 
 
+@pytest.mark.slow
 def test_source_is_stale_only_if_no_ready_pod_answers(
     scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
 ) -> None:

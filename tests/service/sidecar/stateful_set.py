@@ -43,7 +43,7 @@ class ScaleServer(ThreadingHTTPServer):
         self.wanted = self.existing = 1
         self.broken = False
         super().__init__(("127.0.0.1", 0), _ScaleHandler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
     def url(self) -> str:

@@ -221,6 +221,7 @@ def test_writers_and_reader_implement_their_ports() -> None:
 
 
 class TestWriting:
+    @pytest.mark.slow
     def test_eight_writers_write_different_valid_documents(self, start_writers: Callable[..., ServiceWriters]) -> None:
         service = FakeService()
         writers = start_writers(service)
