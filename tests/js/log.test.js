@@ -2,9 +2,21 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
 import { describe as describeLine, matches } from "../../static/js/logs/fields.js";
-import { LineBuffer, MOST_CHARACTERS, MOST_LINES, Sources, lineSplitter, parseRecord, plainText, readLog, timeKey } from "../../static/js/logs/log.js";
+import { LineBuffer, MOST_CHARACTERS, MOST_LINES, Sources, findLine, lineName, lineSplitter, parseRecord, plainText, readLog, timeKey } from "../../static/js/logs/log.js";
 
 const stamp = (n) => `2026-05-28T21:26:${String(n).padStart(2, "0")}.000000000Z`;
+
+describe("the name of a line", () => {
+  const line = (pod) => ({ at: stamp(1), key: timeKey(stamp(1)), source: { pod, container: "flask" } });
+  const lines = [line("flask-a"), line("flask-b"), { at: null, key: "9", source: null }];
+
+  test("finds it among lines of the same time", () => {
+    assert.equal(findLine(lines, lineName(lines[1])), lines[1]);
+    assert.equal(findLine(lines, lineName(line("flask-c"))), undefined);
+  });
+
+  test("may be a time alone", () => assert.equal(findLine(lines, stamp(1)), lines[0]));
+});
 
 describe("text", () => {
   for (const [input, expected] of [

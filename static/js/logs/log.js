@@ -41,6 +41,18 @@ export function timeKey(timestamp) {
   return `${String(Math.floor(Date.parse(timestamp) / 1_000)).padStart(12, "0")}.${fraction}`;
 }
 
+// Names a line for an address: its time and its container, since two containers may write at the same time.
+export function lineName({ at, source }) {
+  return source ? `${at} ${source.pod}/${source.container}` : at;
+}
+
+// Finds the line of a name. The name may be a time alone.
+export function findLine(lines, name) {
+  const [at, from] = name.split(" ");
+  const key = timeKey(at);
+  return lines.find((line) => line.at && line.key === key && (!from || lineName(line) === `${line.at} ${from}`));
+}
+
 // Returns a function that takes chunks of text and returns their whole lines; the rest waits for the next chunk. Empty lines are
 // heartbeats and are left out.
 export function lineSplitter() {

@@ -5,7 +5,7 @@ import { copy } from "../lib/copy.js";
 import { status } from "../lib/icons.js";
 import { empty } from "../lib/panel.js";
 import { LEVELS, STATUSES, matches } from "./fields.js";
-import { timeKey } from "./log.js";
+import { findLine, lineName } from "./log.js";
 import { LogPane } from "./pane.js";
 import { LogSession, emptyLog, logStatus, logSummary, logText } from "./session.js";
 
@@ -15,7 +15,7 @@ export class LogView {
   #pane;
   #session;
   #scheduled = false;
-  #line = null; // the time of the line that the address names
+  #line = null; // the line that the address names, as log.js' lineName
   #sought = false; // whether that line is still to be found
 
   // `redraw()` is called when the template has changed, `onChoice(choice)` when the reader has changed what the address names.
@@ -125,15 +125,14 @@ export class LogView {
 
   // Shows the line that the address names, once it has been read.
   #seek() {
-    const key = timeKey(this.#line);
-    const found = this.#session.lines.lines.find((line) => line.at && line.key === key);
+    const found = findLine(this.#session.lines.lines, this.#line);
     if (found && this.#pane.select(found.number, { scroll: true })) this.#sought = false;
   }
 
   #select(number) {
     const line = this.#session.lines.lines.find((each) => each.number === number);
     this.#pane.select(number);
-    this.#line = line?.at ?? null;
+    this.#line = line?.at ? lineName(line) : null;
     this.#sought = false;
     this.#choiceChanged();
     this.#redraw();

@@ -113,7 +113,7 @@ def test_report_opens_and_earlier_runs_are_listed(dashboard: MockProcess, visit:
     found.get_by_role("button", name="Run again").click()
     row = found.get_by_role("list", name="Earlier runs").get_by_role("listitem")
     expect(row).to_contain_text("PASS")
-    expect(row.get_by_role("link")).to_have_attribute("href", f"/api/runs/{first}/report.html")
+    expect(row.get_by_role("link", name="Report of")).to_have_attribute("href", f"/api/runs/{first}/report.html")
     expect(found.get_by_role("button", name="Run again")).to_be_visible(timeout=RUN_MS)
     page.reload()
     expect(row).to_have_count(1)

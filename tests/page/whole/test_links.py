@@ -99,6 +99,7 @@ def test_link_survives_the_login(browser: Browser, mock: MockProcess) -> None:
 def test_slash_finds_a_pod_by_keyboard(visit: Visit) -> None:
     page = visit()
     page.keyboard.press("/")
+    expect(page.get_by_role("combobox", name="Find on this page")).to_be_focused()
     page.keyboard.type("pod mongodb-0")
     expect(page.get_by_role("option").first).to_contain_text("mongodb-0")
     page.keyboard.press("Enter")
@@ -140,8 +141,8 @@ def test_theme_is_kept_without_a_flash_and_beats_the_system(visit: Visit) -> Non
 def test_end_of_a_run_is_in_the_title(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own)
     own.request("POST", "/api/runs", {"demo": "persistence"})
-    page.wait_for_function("document.title.startsWith('PASS: persistence')", timeout=90_000)
-    page.wait_for_function("!document.title.startsWith('PASS')")
+    expect(page).to_have_title(re.compile("^PASS: persistence"), timeout=90_000)
+    expect(page).not_to_have_title(re.compile("^PASS"))
     run = own.request("GET", "/api/state")["runs"][0]["id"]
     go(page, f"#/runs/{run}")
     expect(page.locator('[data-demo="persistence"]')).to_be_focused()
