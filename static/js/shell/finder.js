@@ -15,11 +15,10 @@ export class Finder {
     this.#dialog = dialog;
   }
 
-  // Opens with what can be found in a state. `go(result)` shows a result.
+  // Fills the dialog, which is open, with what can be found in a state. `go(result)` shows a result.
   open(state, names, go) {
     this.#all = candidates(state, names, go);
     this.#find("");
-    this.#dialog.showModal();
     this.#dialog.querySelector("input").focus();
   }
 

@@ -35,12 +35,13 @@ export class Shell {
     document.getElementById("notice").addEventListener("click", ({ target }) => /** @type {HTMLElement} */ (target).closest("button") && this.notice(null));
   }
 
-  // To be called with each new state, also while the tab is hidden.
+  // To be called with each new state. Of a hidden tab the title changes at a run's end only.
   update(state) {
     if (state === null) return;
     const ended = this.#runEnd.update(state);
     if (ended && document.hidden && remembered("notify") === "on") notify(ended);
     if (ended && !document.hidden) setTimeout(() => this.#see(), SEEN_AFTER_MS);
+    if (document.hidden && !ended) return;
     document.title = [this.#runEnd.title, title(state)].filter(Boolean).join(" · ");
   }
 
@@ -89,9 +90,16 @@ export class Shell {
     return this.showLogs({ parts: [this.#names.deployment], query: {} });
   }
 
+  // The dialog is open while its parts load: what is typed meanwhile is no shortcut.
   async #openFinder(state) {
-    const [{ Finder }] = await Promise.all([import("./finder.js"), loadStyle("shell")]);
-    new Finder(document.getElementById("finder")).open(state, this.#names, {
+    const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("finder"));
+    dialog.showModal();
+    const parts = Promise.all([import("./finder.js"), loadStyle("shell")]);
+    const [{ Finder }] = await parts.catch((error) => {
+      dialog.close();
+      throw error;
+    });
+    new Finder(dialog).open(state, this.#names, {
       go: (hash) => this.#go(hash),
       act: (name) => this.#act(name),
     });
