@@ -1,5 +1,6 @@
 """The session's deployment, and a page of its dashboard."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,8 @@ from tests.e2e.deployment import Deployment
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
-    """A new, running deployment on an embedded cluster."""
-    made = Deployment()
+    """A new, running deployment on an embedded cluster: one for each process that runs tests."""
+    made = Deployment(f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
     made.remove()  # an interrupted session may have left one
     done = made.deploy("up")
     try:

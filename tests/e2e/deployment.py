@@ -19,12 +19,13 @@ AGAIN = urllib3.Retry(6, backoff_factor=0.2)  # 12 s in all
 
 
 class Deployment:
-    """The deployment that `make up` makes, under another name."""
+    """The deployment that `make up` makes, under another name, from a copy of the manifests with secrets of its own."""
 
     def __init__(self, name: str = "test", ports: Sequence[int] = ()) -> None:
         """`ports` are those of the service, the dashboard and the API server; by default, free ones."""
         self.name = name
         self.directory = CHECKOUT / f".cluster-{name}"
+        self.manifests = self.directory / "k8s"
         self.service_port, self.dashboard_port, self.api_port = ports or free_ports(3)
         self.http = urllib3.PoolManager(timeout=30, retries=False)
 
@@ -38,19 +39,27 @@ class Deployment:
 
     @property
     def login_link(self) -> str:
-        return f"{self.dashboard}/login#{secrets.operator_token()}"
+        return f"{self.dashboard}/login#{self.operator_token}"
 
     @property
     def authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {secrets.operator_token()}"}
+        return {"Authorization": f"Bearer {self.operator_token}"}
+
+    @property
+    def operator_token(self) -> str:
+        return secrets.operator_token(self.manifests)
 
     def deploy(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of tools.deploy for this deployment."""
+        """Run a command of tools.deploy for this deployment. "up" takes the checkout's manifests, as they are now."""
+        if command == "up":
+            ignored = shutil.ignore_patterns("secrets")
+            shutil.copytree(CHECKOUT / "k8s", self.manifests, ignore=ignored, dirs_exist_ok=True)
         ports = {"SERVICE_PORT": self.service_port, "DASHBOARD_PORT": self.dashboard_port, "API_PORT": self.api_port}
+        settings = {"MANIFESTS": str(self.manifests)} | {name: str(port) for name, port in ports.items()}
         return subprocess.run(
             (sys.executable, "-m", "tools.deploy", "--name", self.name, command), cwd=CHECKOUT, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=os.environ | {name: str(port) for name, port in ports.items()} | environment,
+            env=os.environ | settings | environment,
         )  # fmt: skip
 
     def kubectl(self, *arguments: str, check: bool = True, input: str = "") -> str:

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT
 from tools.cluster.patience import patient
 from tools.deploy.obstacles import KINDS, Obstacle, obstacles
+from tools.deploy.secrets import MANIFESTS
 
 NAMESPACE = "flask-mongodb"  # of the manifests, and by default of the deployment
 LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
@@ -48,7 +48,7 @@ def apply(
     `directory` gets the kustomization for it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    base, *parts = (os.path.relpath(CHECKOUT / "k8s" / each, directory.resolve()) for each in [overlay, *components])
+    base, *parts = (os.path.relpath(MANIFESTS / each, directory.resolve()) for each in [overlay, *components])
     (directory / "kustomization.yaml").write_text(json.dumps({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [base],
         "components": parts, "namespace": namespace(),

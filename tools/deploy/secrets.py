@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 from tools.cluster.pki import write_private
 
-MANIFESTS = CHECKOUT / "k8s"
+MANIFESTS = Path(os.environ.get("MANIFESTS") or CHECKOUT / "k8s")  # a copy has secrets of its own
 BASE = Path("base/secrets")
 EMBEDDED = Path("overlays/embedded/secrets")  # kustomize reads only files below the kustomization
 PLACES = (BASE, EMBEDDED)

@@ -16,6 +16,7 @@ from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
 from tools.deploy import images, preflight, rollout
 from tools.deploy.forwards import Forwards
 from tools.deploy.images import Image
+from tools.deploy.secrets import MANIFESTS
 
 EXTERNAL = ("minikube", "kind", "current")
 
@@ -84,7 +85,7 @@ def dashboard_port() -> int:
 def components() -> list[str]:
     """Return the kustomize components that COMPONENTS names, as paths below k8s/. Raise ClusterError."""
     names = os.environ.get("COMPONENTS", "").replace(",", " ").split()
-    known = sorted(each.name for each in (CHECKOUT / "k8s" / "components").iterdir())
+    known = sorted(each.name for each in (MANIFESTS / "components").iterdir())
     for name in names:
         if name not in known:
             raise ClusterError(f"COMPONENTS={name} is not known: use some of {', '.join(known)}.")
@@ -144,7 +145,7 @@ class External:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.overlay = f"overlays/{name}" if (CHECKOUT / "k8s" / "overlays" / name).is_dir() else "base"
+        self.overlay = f"overlays/{name}" if (MANIFESTS / "overlays" / name).is_dir() else "base"
         self.directory = CHECKOUT / f".cluster-{name}"
         self.forwards = Forwards(self.directory / "forwards.json")
 

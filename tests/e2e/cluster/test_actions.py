@@ -127,7 +127,8 @@ def test_autoscaler_is_changed_and_says_what_it_would_do(api: Deployment) -> Non
         number: int | None = dry_run(api, "PATCH", "autoscaler", min=least)["evaluation"]["recommended"]
         return number
 
-    wait_until(lambda: recommended() is not None, SAMPLED_SECONDS)  # pods of an earlier test's roll-out have no sample yet
+    # Pods of an earlier test's roll-out have no sample yet.
+    wait_until(lambda: recommended() is not None, SAMPLED_SECONDS)
     assert (recommended() or 0) >= least
     behavior = settings["behavior"] | {"scaleUp": settings["behavior"]["scaleUp"] | {"selectPolicy": "Min"}}
     try:

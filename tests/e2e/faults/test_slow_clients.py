@@ -14,7 +14,6 @@ import pytest
 import urllib3
 
 from tests.e2e.deployment import Deployment
-from tools.deploy import secrets
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
@@ -109,7 +108,7 @@ class OrdinaryRequests:
     def __init__(self, deployment: Deployment) -> None:
         self.seconds: dict[str, list[float]] = {}
         self.errors: list[str] = []
-        token = {"token": secrets.operator_token()}
+        token = {"token": deployment.operator_token}
         service, dashboard = deployment.service, deployment.dashboard
         self._requests: dict[str, tuple[str, str, dict[str, Any], int]] = {
             "GET /data": ("GET", f"{service}/data?limit=20", {}, 200),

@@ -13,7 +13,6 @@ import urllib3
 
 from tests.e2e.deployment import Deployment, wait_until
 from tools.cluster.instance import CHECKOUT
-from tools.deploy import secrets
 
 ROLL_OUT_SECONDS = 180.0  # the limit for replacing pods
 WRITABLE_SECONDS = 120.0
@@ -197,7 +196,7 @@ class RunClient:
         return subprocess.run(
             [sys.executable, "-m", "dashboard.prove", *arguments, *url],
             cwd=CHECKOUT, capture_output=True, text=True,
-            env=os.environ | {"PROVE_TOKEN": secrets.operator_token()},
+            env=os.environ | {"PROVE_TOKEN": self._deployment.operator_token},
         )  # fmt: skip
 
 
