@@ -162,11 +162,19 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `tag` is its entity tag."""
+    """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark."""
 
     identity: str
     bson: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored after a write: its id, the entity tag that a read gives, and whether the write created it."""
+
+    identity: str
     tag: str
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,19 +301,18 @@ class Collection:
         with slot:
             document = documents.decode(body)
             own = documents.take_id(document)
-            if identity and own not in (None, identity):
+            if identity and own not in (None, identity.lower()):
                 raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
             if self._lifetime and MARK in document:
                 raise Reserved(f"The name {MARK} is reserved here.")
             identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
             content = bson.encode({"_id": ObjectId(identity), **document})
-            stored = _joined(content, bson.encode({MARK: datetime.now(UTC)})) if self._lifetime else content
-            return Record(identity, stored, tag_of(content))
+            return Record(identity, content)
 
-    def insert(self, record: Record) -> bool:
-        """Store the record. Return False if an equal document was stored before: a client's retry."""
+    def insert(self, record: Record) -> Stored:
+        """Store the record, unless an equal document was stored before: by a client's earlier try."""
         end = time.monotonic() + self._store.deadline
-        insertion = _Insertion(RawBSONDocument(record.bson, _RAW_CODEC))
+        insertion = _Insertion(self._marked(record))
         try:
             refusal = self._inserts.do(
                 "insert", insertion, self._insert_all, self._store.deadline, size=len(record.bson)
@@ -315,23 +322,23 @@ class Collection:
         except (PyMongoError, TimedOut) as error:
             raise _outcome(error, insertion.sent, record.identity) from error
         if refusal is None:
-            return True
+            return Stored(record.identity, tag_of(record.bson), is_new=True)
         if not isinstance(refusal, DuplicateKeyError):
             raise _outcome(refusal, insertion.sent, record.identity)
         with _timeout(end - time.monotonic()):
-            if self._same(record):
+            if same := self._same(record):
                 # If it was sent twice, the stored document may come from the first attempt.
-                return insertion.sent > 1
+                return Stored(record.identity, same.tag, is_new=insertion.sent > 1)
         raise Conflict(f"Another document has the _id {record.identity}.")
 
-    def replace(self, record: Record, preconditions: Preconditions | None = None) -> bool:
-        """Replace the document with the record's id, and restart its lifetime. Return False if there is none.
+    def replace(self, record: Record, preconditions: Preconditions | None = None) -> Stored | None:
+        """Replace the document with the record's id, and restart its lifetime. Return None if there is none.
 
         A retry is safe: if the first attempt was applied, the second one finds the document too. With preconditions it
         does not, but MongoDB then repeats the first one's result.
         """
         # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
-        replacement = {"$literal": RawBSONDocument(record.bson, _RAW_CODEC)}
+        replacement = {"$literal": self._marked(record)}
         change = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
 
         def write(condition: Mapping[str, Any]) -> int:
@@ -339,8 +346,10 @@ class Collection:
 
         with self._writing(record.identity) as attempts:
             if preconditions:
-                return self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
-            return any(write({"_id": each}) for each in _stored_as(record.identity))
+                key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
+            else:
+                key = next((each for each in _stored_as(record.identity) if write({"_id": each})), None)
+        return None if key is None else Stored(str(key), tag_of(_keyed(record.bson, key)))
 
     def delete(self, identity: str, preconditions: Preconditions | None = None) -> bool:
         """Delete the document with this id. Return False if there was none.
@@ -355,7 +364,7 @@ class Collection:
 
         with self._writing(identity) as attempts:
             if preconditions:
-                return self._write_if(preconditions, identity, attempts, write) or attempts.sent > 1
+                return self._write_if(preconditions, identity, attempts, write) is not None or attempts.sent > 1
             for each in _stored_as(identity):
                 attempts.sent = 0
                 if write({"_id": each}) or attempts.sent > 1:
@@ -451,8 +460,8 @@ class Collection:
         attempts: _Attempts,
         write: Callable[[Mapping[str, Any]], int],
         size: int = 0,
-    ) -> bool:
-        """Write the document if it meets the preconditions. Return False if there is none. Raise Changed.
+    ) -> ObjectId | str | None:
+        """Write the document if it meets the preconditions. Return its key, or None if there is none. Raise Changed.
 
         The write's own filter has the content that met them, so it finds nothing once another write came between; then
         the majority has that write, and the next read sees it. A write that the driver sent twice and that found
@@ -466,10 +475,10 @@ class Collection:
             if len(found.bson) + size > LARGEST_COMPARED_BYTES:
                 raise TooLarge(f"The stored document has {len(found.bson):,} bytes, too many to be compared.")
             if write(self._unchanged(found)):
-                return True
+                return found.key
             if attempts.sent == 1:
                 attempts.sent = 0
-        return False
+        return None
 
     def _unchanged(self, found: Found) -> dict[str, Any]:
         """Return the filter that finds the document while its content is the same.
@@ -542,20 +551,23 @@ class Collection:
                 self._store.attempts.sent = 0  # refused, so not applied
             time.sleep(STEPDOWN_SECONDS)
 
-    def _same(self, record: Record) -> bool:
-        """Return whether the stored document equals this one. MongoDB reports a duplicate key once the majority has the
+    def _marked(self, record: Record) -> RawBSONDocument:
+        """Return the record as it is sent: where documents expire, with the mark."""
+        mark = bson.encode({MARK: datetime.now(UTC)}) if self._lifetime else None
+        return RawBSONDocument(_joined(record.bson, mark) if mark else record.bson, _RAW_CODEC)
+
+    def _same(self, record: Record) -> Found | None:
+        """Return the stored document if it equals this one. MongoDB reports a duplicate key once the majority has the
         document, so a majority read sees it."""
+        key = ObjectId(record.identity)
         try:
-            stored = self._raw(ObjectId(record.identity))
+            found = Found(key, self._raw(key))
         except PyMongoError as error:
             raise Unknown(_reason(error), record.identity) from error
-        if not stored:
-            return False
-        (found,) = _decode(stored)
-        (sent,) = _decode(record.bson)
-        sent.pop(MARK, None)
-        found.pop(MARK, None)
-        return documents.canonical(found, extended_json) == documents.canonical(sent, extended_json)
+        if not found.bson:
+            return None
+        stored, sent = (documents.canonical(*_decode(each), extended_json) for each in (found.bson, record.bson))
+        return found if stored == sent else None
 
     def _find(self, identity: str) -> Found | None:
         found = (Found(each, self._raw(each)) for each in _stored_as(identity))
@@ -668,6 +680,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_KEY_END = 4 + 1 + 4 + 12  # bytes: a document's length, the type and name of its _id, and an ObjectId
+
+
 def _joined(first: bytes, second: bytes) -> bytes:
     """Return the BSON document with the elements of both: their bytes between the length and the last NUL."""
     return struct.pack("<i", len(first) + len(second) - 5) + first[4:-1] + second[4:]
@@ -682,9 +697,18 @@ def _shown(found: Document) -> Document:
     return found
 
 
-def _stored_as(identity: str) -> tuple[ObjectId, str]:
-    """Return the two values of _id that are shown as this id: other programs may have stored text of 24 digits."""
-    return ObjectId(identity), identity
+def _keyed(document: bytes, key: ObjectId | str) -> bytes:
+    """Return a document that begins with an ObjectId as it is stored under this key."""
+    if isinstance(key, ObjectId):
+        return document
+    identity = bson.encode({"_id": key})
+    return _joined(identity, struct.pack("<i", 0) + document[_KEY_END:])
+
+
+def _stored_as(identity: str) -> Sequence[ObjectId | str]:
+    """Return the values of _id that are shown as this id: other programs may have stored text of 24 digits, perhaps
+    in upper case."""
+    return list(dict.fromkeys((ObjectId(identity), identity, identity.lower())))
 
 
 def _following(reply: bytes, found: list[Document]) -> str:

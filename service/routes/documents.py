@@ -12,7 +12,7 @@ from service import document, filter, preconditions
 from service.application import JsonResponse, current_request
 from service.preconditions import Preconditions
 from service.routes import request_body as body
-from service.store import Changed, Collection, Unavailable
+from service.store import Changed, Collection, Stored, Unavailable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -43,9 +43,9 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
     def store() -> Response:
         """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
-        record = collection.parse(body.read_json(current_request()))
-        response = _identity(record.identity, record.tag, 201 if collection.insert(record) else 200)
-        response.headers.add("Location", f"/{name}/{record.identity}")
+        stored = collection.insert(collection.parse(body.read_json(current_request())))
+        response = _identity(stored, 201 if stored.is_new else 200)
+        response.headers.add("Location", f"/{name}/{stored.identity}")
         return response
 
     @routes.get("/<id>")
@@ -69,10 +69,11 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         client has deleted in between. With If-Match, it replaces only a version that the client has seen: else 412."""
         _parameters()
         demanded = _preconditions()
-        record = collection.parse(body.read_json(current_request()), id.lower() if document.is_id(id) else None)
-        if not (document.is_id(id) and collection.replace(record, demanded)):
+        record = collection.parse(body.read_json(current_request()), id if document.is_id(id) else None)
+        stored = collection.replace(record, demanded) if document.is_id(id) else None
+        if stored is None:
             raise _not_found()
-        return _identity(record.identity, record.tag)
+        return _identity(stored)
 
     @routes.delete("/<id>")
     def delete(id: str) -> Response:
@@ -80,7 +81,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         seen, else 412."""
         _parameters()
         demanded = _preconditions()
-        if not (document.is_id(id) and collection.delete(id.lower(), demanded)):
+        if not (document.is_id(id) and collection.delete(id, demanded)):
             raise _not_found()
         return _empty(204)
 
@@ -121,9 +122,9 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _identity(identity: str, tag: str, status: int = 200) -> Response:
-    response = JsonResponse(b'{"id":"%b"}' % identity.encode(), status)
-    response.headers.add("ETag", tag)  # cheaper than to set one that may be there
+def _identity(stored: Stored, status: int = 200) -> Response:
+    response = JsonResponse(b'{"id":"%b"}' % stored.identity.encode(), status)
+    response.headers.add("ETag", stored.tag)  # cheaper than to set one that may be there
     return response
 
 

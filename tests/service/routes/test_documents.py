@@ -454,6 +454,14 @@ def test_put_of_a_received_document_keeps_its_json_but_not_its_bson_types(
     assert stored and stored["date"] == {"$date": "2024-05-06T07:08:09.123Z"}
 
 
+def test_documents_that_differ_in_the_name_of_the_mark_alone_are_different(client: FlaskClient) -> None:
+    """Documents of /data don't expire: there the name is one as any other."""
+    assert client.post("/data", json={"_id": ID, MARK: 1}).status_code == 201
+    assert client.post("/data", json={"_id": ID, MARK: 1}).status_code == 200
+    assert client.post("/data", json={"_id": ID, MARK: 2}).status_code == 409
+    assert client.get(f"/data/{ID}").get_json() == {"_id": ID, MARK: 1}
+
+
 @pytest.mark.parametrize("path", ["/data", "/proofs"])
 def test_deleted_document_is_404(client: FlaskClient, path: str) -> None:
     first, second = (client.post(path, json={"n": n}).get_json()["id"] for n in range(2))

@@ -79,6 +79,32 @@ def test_etag_differs_with_types_names_and_their_order(client: FlaskClient) -> N
     assert len(set(tags)) == len(bodies)
 
 
+@pytest.mark.parametrize("name", ["data", "proofs"])
+def test_repeated_post_has_the_etag_of_what_is_stored(client: FlaskClient, name: str) -> None:
+    path = f"/{name}/{ID}"
+    client.post(f"/{name}", data=f'{{"_id":"{ID}","a":1,"b":{{"c":2,"d":3}}}}', content_type="application/json")
+    again = f'{{"b":{{"d":3,"c":2}},"_id":"{ID}","a":1}}'
+    response = client.post(f"/{name}", data=again, content_type="application/json")
+    assert (response.status_code, response.headers["ETag"]) == (200, etag(client, path))
+    assert client.put(path, json={}, headers={"If-Match": response.headers["ETag"]}).status_code == 200
+
+
+@pytest.mark.parametrize("if_match", [None, "SEEN"])
+@pytest.mark.parametrize("name", ["data", "proofs"])
+@pytest.mark.parametrize("key", [ID, ID.upper()])
+def test_put_on_a_text_id_has_the_etag_of_what_is_stored(
+    client: FlaskClient, outside: MongoClient[dict[str, Any]], name: str, key: str, if_match: str | None
+) -> None:
+    outside[DATABASE][name].insert_one({"_id": key, "n": 1})
+    path = f"/{name}/{key}"
+    if_match = if_match and etag(client, path)
+    response = put(client, {"b": [2], "a": {}}, if_match, path)
+    assert (response.status_code, response.headers["ETag"]) == (200, etag(client, path))
+    assert response.get_json() == {"id": key}
+    assert client.get(path).get_json() == {"_id": key, "b": [2], "a": {}}
+    assert client.delete(path, headers={"If-Match": response.headers["ETag"]}).status_code == 204
+
+
 def test_put_with_the_etag_that_was_seen_replaces(client: FlaskClient) -> None:
     client.post("/data", json={"_id": ID, "n": 1})
     response = put(client, {"n": 2}, etag(client))
