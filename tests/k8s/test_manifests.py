@@ -169,7 +169,7 @@ def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
     monkeypatch.setenv("NAMESPACE", "another")
     (tmp_path / "objects.yaml").write_text(rendered)
     kustomize = f'[ "$1" = apply ] && {" ".join(kubectl() or ())} kustomize "$3" > {tmp_path}/made'
-    monkeypatch.setattr(rollout, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(rollout, "MANIFESTS", tmp_path / "k8s")
     (tmp_path / "k8s" / "rendered").mkdir(parents=True)
     (tmp_path / "objects.yaml").rename(tmp_path / "k8s" / "rendered" / "objects.yaml")
     (tmp_path / "k8s" / "rendered" / "kustomization.yaml").write_text('{"resources": ["objects.yaml"]}')
