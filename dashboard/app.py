@@ -51,12 +51,13 @@ from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
+from dashboard.web.lookups import Lookups
 from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.logs import logs
 from dashboard.web.routes.pages import pages
-from dashboard.web.routes.pods import PodLookups, pods
+from dashboard.web.routes.pods import pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.sockets import Sockets
@@ -99,7 +100,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["pod_reader"] = _pod_reader(config)
     app.extensions["service"] = _service(config, sources)
-    app.extensions["pod_lookups"] = PodLookups()
+    app.extensions["lookups"] = Lookups()
     app.extensions["log_streams"] = LogStreams()
     app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))

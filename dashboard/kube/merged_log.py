@@ -2,16 +2,20 @@
 
 A record has the number of its `source`, a container. The first record of a source names its pod and container; later
 ones have a line (`at`, `text`), its `state`, or how many lines were `dropped`. Lines are in order within a source only:
-the reader sorts them by time.
+the reader sorts them by time. A line with "" as its time is not the container's, but the kubelet's, about its log.
 
 A container that writes more than its share of LINES_A_SECOND loses lines, and so does a reader that is too slow. What
 is lost is counted and sent, once a second. A log that ends or breaks off while its pod lives is opened again from its
 last line on, so a few lines may come twice: the reader leaves out those that are not newer than its last one.
+
+Containers beyond the limits are omitted, and followed as soon as others leave room.
 """
 
 import queue
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,6 +36,7 @@ from dashboard.kube.pod_details import (
 
 MOST_FOLLOWERS = 24  # containers of one stream
 MOST_FOLLOWERS_IN_ALL = 64  # each takes a thread and a connection to the API server
+MOST_FOLLOWERS_OF_A_VIEWER = 32  # of these, so that one viewer leaves some to the others
 LINES_A_SECOND = 2_000  # of a stream; its containers have equal shares
 BURST_SECONDS = 2.0  # of its share a container may write at once
 LARGEST_BUFFER = 1 << 20  # bytes that wait for the reader
@@ -40,6 +45,8 @@ ENDED_SECONDS = 15.0  # between two looks at an ended container, if the state do
 
 STATES = {PodNotFound: "gone", PodReadForbidden: "refused", ContainerWaiting: "waiting"}  # of a source, by the error
 RETRIED = ("waiting", "away")  # "away" is the state for any other error
+
+TIMED = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))(?: |$)")  # RFC 3339
 
 
 class MergedRequest(msgspec.Struct, frozen=True):
@@ -52,16 +59,27 @@ class MergedRequest(msgspec.Struct, frozen=True):
 
 
 class FollowerSlots:
-    """Limits the followers of all streams together."""
+    """Limits the followers of all streams together, and those of one viewer's."""
 
-    def __init__(self, most: int = MOST_FOLLOWERS_IN_ALL) -> None:
-        self._free = threading.BoundedSemaphore(most)
+    def __init__(self, most: int = MOST_FOLLOWERS_IN_ALL, most_of_a_viewer: int = MOST_FOLLOWERS_OF_A_VIEWER) -> None:
+        self._most = most
+        self._most_of_a_viewer = most_of_a_viewer
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
 
-    def take(self) -> bool:
-        return self._free.acquire(blocking=False)
+    def take(self, viewer: str = "") -> bool:
+        """Take a slot; return whether there was one. `viewer` is as for LogStreams: "" is not limited by itself."""
+        with self._lock:
+            if self._taken.total() >= self._most or (viewer and self._taken[viewer] >= self._most_of_a_viewer):
+                return False
+            self._taken[viewer] += 1
+            return True
 
-    def release(self) -> None:
-        self._free.release()
+    def release(self, viewer: str = "") -> None:
+        with self._lock:
+            self._taken[viewer] -= 1
+            if not self._taken[viewer]:
+                del self._taken[viewer]
 
 
 class MergedLog:
@@ -74,13 +92,15 @@ class MergedLog:
         request: MergedRequest,
         slots: FollowerSlots,
         clock: Callable[[], float] = time.monotonic,
+        viewer: str = "",
     ) -> None:
         self.pods = pods
         self.reader = reader
         self.request = request
-        self.slots = slots
         self.clock = clock
         self.closed = threading.Event()
+        self._slots = slots
+        self._viewer = viewer
         self._buffer: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._lock = threading.Lock()
@@ -88,15 +108,16 @@ class MergedLog:
         self._known: set[str] = set()  # uids of the pods that have been looked up
         self._lookups = 0  # threads that look up a pod
         self._started = 0  # followers, which it numbers
-        self._omitted = 0  # containers beyond the limits
+        self._omitted: list[tuple[Json, str, str]] = []  # containers beyond the limits: pod, name, kind
         self._told_omitted = 0
 
     def pieces(self) -> Iterator[bytes]:
         """Yield records as they arrive, until `close`; without `follow` until all logs have ended."""
         try:
             while not self.closed.is_set():
-                self._update()
-                is_done = not self.request.follow and self._is_done()
+                had_ended = self._has_ended()
+                looks_up = self._update()
+                is_done = not self.request.follow and had_ended and not looks_up and self._has_ended()
                 yield from self._wait(0.0 if is_done else LOOK_SECONDS)
                 if is_done and self._buffer.empty():
                     return
@@ -110,6 +131,10 @@ class MergedLog:
         for follower in followers:
             follower.close()
         self._buffer.put(b"")  # `pieces` then does not wait
+
+    def release(self) -> None:
+        """Give a follower's slot back."""
+        self._slots.release(self._viewer)
 
     def share(self) -> float:
         """Return how many lines a second each container may write."""
@@ -143,26 +168,40 @@ class MergedLog:
         if block:
             yield block
 
-    def _is_done(self) -> bool:
+    def _has_ended(self) -> bool:
+        """Return whether all that was started has ended."""
         with self._lock:
             return not self._lookups and all(follower.ended for follower in self._followers)
 
-    def _update(self) -> None:
-        """Follow the pods that are new, as far as there is room, and report what was dropped."""
-        new = [pod for pod in self.pods() if pod["uid"] not in self._known]
+    def _update(self) -> bool:
+        """Follow what was omitted and look up the pods that are new, as far as there is room, and report what was
+        omitted and dropped. Return whether pods are being looked up."""
+        pods = self.pods()
+        self._retry_omitted({pod["uid"] for pod in pods})
+        new = [pod for pod in pods if pod["uid"] not in self._known]
         with self._lock:
             self._followers = [follower for follower in self._followers if not follower.ended]
-            followed = new[: max(0, MOST_FOLLOWERS - len(self._followers) - self._lookups)]
+            waiting = len(self._omitted)
+            followed = new[: max(0, MOST_FOLLOWERS - len(self._followers) - self._lookups - waiting)]
             self._lookups += len(followed)
         self._known.update(pod["uid"] for pod in followed)
         for pod in followed:
             threading.Thread(target=self._look_up, args=[pod], name="log-pod", daemon=True).start()
         for follower in self._followers:
             follower.report_dropped()
-        omitted = self._omitted + len(new) - len(followed)
+        omitted = waiting + len(new) - len(followed)
         if omitted != self._told_omitted:
             self._told_omitted = omitted
             self.put(record(omitted=omitted))
+        return bool(followed)
+
+    def _retry_omitted(self, uids: set[str]) -> None:
+        """Follow the omitted containers of the pods that are still there; those without room are omitted again."""
+        with self._lock:
+            omitted, self._omitted = self._omitted, []
+        for pod, name, kind in omitted:
+            if pod["uid"] in uids:
+                self._follow(pod, name, kind)
 
     def _look_up(self, pod: Json) -> None:
         """Start a follower for each of the pod's containers that is wanted, or tell why there is none."""
@@ -193,8 +232,8 @@ class MergedLog:
         with self._lock:
             if self.closed.is_set():
                 return
-            if self._alive() >= MOST_FOLLOWERS or not self.slots.take():
-                self._omitted += 1
+            if self._alive() >= MOST_FOLLOWERS or not self._slots.take(self._viewer):
+                self._omitted.append((pod, container, kind))
                 return
             follower = Follower(self, self._started, pod, container, runs_once=kind == "init")
             self._started += 1
@@ -214,6 +253,7 @@ class Follower:
         self._runs_once = runs_once
         self._log: LogSource | None = None
         self._last = ""  # the newest line's time
+        self._notice = b""  # the kubelet's newest line, until the container's next one
         self._told: tuple[str, str] = ("", "")
         self._budget = Budget(merged.clock)
         self._lock = threading.Lock()
@@ -235,7 +275,7 @@ class Follower:
         finally:
             self.report_dropped()
             self.ended = True
-            self._merged.slots.release()
+            self._merged.release()
             self._merged.put(b"")  # wakes the stream
 
     def close(self) -> None:
@@ -312,15 +352,19 @@ class Follower:
         allowed = self._budget.take(len(lines), self._merged.share())
         sent = b"".join(self._line(line) for line in lines[:allowed])
         kept = allowed if self._merged.put(sent, droppable=True) else 0
-        self._last = _time_of(lines[-1]) or self._last
+        self._last = next(filter(None, map(_time_of, reversed(lines))), self._last)
         if kept < len(lines):
             with self._lock:
                 self._dropped_at = self._last
                 self._dropped += len(lines) - kept
 
     def _line(self, line: bytes) -> bytes:
-        at, _, text = line.decode().partition(" ")
-        return record(source=self._number, at=at, text=text)
+        """Return a line's record. Where the log can't be had, each try begins with the same line of the kubelet."""
+        at = _time_of(line)
+        if not at and line in (b"", self._notice):
+            return b""
+        self._notice = b"" if at else line
+        return record(source=self._number, at=at, text=line.decode()[len(at) + 1 if at else 0 :])
 
     def _tell(self, state: str, text: str = "") -> None:
         if self._told != (state, text):
@@ -356,8 +400,9 @@ def record(**fields: Any) -> bytes:
 
 
 def _time_of(line: bytes) -> str:
-    at = line.partition(b" ")[0]
-    return at.decode("ascii", "ignore") if at[:2] == b"20" and b"T" in at else ""
+    """Return the time that a line begins with, or ""."""
+    timed = TIMED.match(line)
+    return timed[1].decode() if timed else ""
 
 
 def _end_text(state: Json) -> str:

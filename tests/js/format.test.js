@@ -19,6 +19,8 @@ describe("durations", () => {
   });
 
   test("a time of day is written hh:mm:ss", () => assert.match(format.timeOfDay(0), /^\d\d:\d\d:\d\d$/));
+  for (const text of [null, undefined, "unable", "2026-13-45"])
+    test(`${text} is no time of day`, () => assert.equal(format.timeOfDay(text), "—"));
 });
 
 describe("quantities", () => {

@@ -110,6 +110,29 @@ describe("chunks", () => {
   });
 });
 
+describe("a line without a time", () => {
+  const named = () => {
+    const sources = new Sources();
+    sources.take({ source: 0, uid: "u", pod: "p", container: "c" });
+    return sources;
+  };
+
+  test("is the kubelet's, and follows the container's newest one", () => {
+    const sources = named();
+    sources.take({ source: 0, at: stamp(1), text: "one" });
+    const [said] = sources.take({ source: 0, at: "", text: "unable to retrieve\x1b[1m logs" });
+    assert.deepEqual([said.at, said.key, said.text, said.mark], [null, timeKey(stamp(1)), "unable to retrieve logs", true]);
+  });
+
+  for (const at of ["unable", "2026-13-45T99:00:00Z", 7])
+    test(`hides none of the later lines, as ${at} in its place`, () => {
+      const sources = named();
+      assert.equal(sources.take({ source: 0, at, text: "x" })[0].mark, true);
+      const [line] = sources.take({ source: 0, at: stamp(1), text: "one" });
+      assert.deepEqual([line.at, line.text], [stamp(1), "one"]);
+    });
+});
+
 describe("the buffer", () => {
   const add = (buffer, n, text = `${n}`) => buffer.add({ key: timeKey(new Date(n).toISOString()), text });
   const texts = ({ lines }) => lines.map(({ text }) => text);

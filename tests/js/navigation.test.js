@@ -66,6 +66,26 @@ describe("the navigation", () => {
     assert.equal(notices.at(-1), null);
   });
 
+  for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty"])
+    test(`has no place ${name}, though every object has something of that name`, async () => {
+      navigation.start();
+      await visit(`#/${name}`);
+      assert.match(notices.at(-1), /names nothing/);
+    });
+
+  test("says nothing about an address that was left before its answer came", async () => {
+    const answers = [];
+    const show = () => new Promise((resolve) => answers.push(resolve));
+    navigation = new Navigation({ pods: { show } }, (sentence) => notices.push(sentence), browser);
+    navigation.start();
+    await visit("#/pods/a");
+    await visit("#/pods/b");
+    answers[1](null);
+    answers[0]("It is gone.");
+    await settled();
+    assert.equal(notices.at(-1), null);
+  });
+
   test("makes a step for another place, and none for a filter or the same address", () => {
     navigation.set("pods", ["a"]);
     navigation.set("pods", ["a"]);

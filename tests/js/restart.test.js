@@ -30,6 +30,28 @@ describe("a restart request", () => {
     assert.equal(sent.length, 1);
   });
 
+  test("does not close or mark another opening, when its answer comes late", async () => {
+    const answers = [];
+    const mutation = { busy: false, problem: null, run: () => new Promise((resolve) => answers.push(resolve)) };
+    request = new RestartRequest("mongodb-0", () => {}, mutation);
+    request.open(POD);
+    const late = request.send();
+    request.close();
+    request.open({ ...POD, uid: "u2" });
+    mutation.problem = "refused";
+    answers[0](undefined);
+    assert.equal(await late, false);
+    assert.deepEqual([mutation.problem, request.sent, request.uid], [null, false, "u2"]);
+    request.close();
+    request.open(POD);
+    const second = request.send();
+    request.close();
+    request.open(POD);
+    answers[1]({});
+    assert.equal(await second, false);
+    assert.deepEqual(request.last, { uid: "u1", mode: "graceful" });
+  });
+
   test("is refused for a pod that was replaced or is terminating", () => {
     assert.equal(request.replacedReason({ pods: [POD] }), null);
     assert.match(request.replacedReason({ pods: [{ ...POD, uid: "u2" }] }), /u2/);

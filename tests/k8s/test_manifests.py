@@ -14,6 +14,7 @@ from dashboard.runs.demos.registry import DEMOS
 from service.sidecar.probes import LEAVE_SECONDS
 from tests.k8s.manifests import Json, containers, kubectl, parse, pod_labels, pods
 from tools.cluster.binary import KUBERNETES
+from tools.cluster.instance import CHECKOUT
 from tools.deploy import rollout
 
 pytestmark = pytest.mark.kubectl
@@ -150,6 +151,17 @@ def test_servers_have_all_probes(objects: list[Json]) -> None:
     assert {name for name, container in containers(objects) if probes <= container.keys()} == SERVERS
 
 
+def test_deletions_are_limited_in_this_deployments_namespace_and_in_no_other(objects: list[Json]) -> None:
+    """The policy is of the whole cluster, where another project may have an account `dashboard`."""
+    (policy,) = of_kind(objects, "ValidatingAdmissionPolicy")
+    wanted = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchLabels"]
+    (made,) = (each["metadata"].get("labels", {}) for each in of_kind(objects, "Namespace"))
+    (applied_alone,) = parse((CHECKOUT / "k8s/base/namespace.yaml").read_text())
+    assert wanted
+    for labels in (made, applied_alone["metadata"]["labels"]):
+        assert wanted.items() <= labels.items()
+
+
 def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
     rendered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +169,7 @@ def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
     monkeypatch.setenv("NAMESPACE", "another")
     (tmp_path / "objects.yaml").write_text(rendered)
     kustomize = f'[ "$1" = apply ] && {" ".join(kubectl() or ())} kustomize "$3" > {tmp_path}/made'
-    monkeypatch.setattr(rollout, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(rollout, "MANIFESTS", tmp_path / "k8s")
     (tmp_path / "k8s" / "rendered").mkdir(parents=True)
     (tmp_path / "objects.yaml").rename(tmp_path / "k8s" / "rendered" / "objects.yaml")
     (tmp_path / "k8s" / "rendered" / "kustomization.yaml").write_text('{"resources": ["objects.yaml"]}')
@@ -167,6 +179,10 @@ def test_deployment_into_another_namespace_leaves_nothing_in_the_first(
     assert {each["metadata"].get("namespace", each["metadata"]["name"]) for each in made} == {"another"}
     bound = [subject["namespace"] for each in of_kind(made, "RoleBinding") for subject in each["subjects"]]
     assert {*bound} == {"another"}
+    (policy,) = of_kind(made, "ValidatingAdmissionPolicy")
+    (namespace,) = of_kind(made, "Namespace")
+    selected = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchLabels"]
+    assert selected.items() <= namespace["metadata"]["labels"].items()
 
 
 def test_only_who_wants_node_ports_opens_them(objects: list[Json], request: pytest.FixtureRequest) -> None:

@@ -13,7 +13,16 @@ from msgspec.structs import asdict, replace
 from dashboard.core.contract import AskView, MetricView
 from dashboard.core.hpa.behavior import behavior_of
 from dashboard.core.hpa.explanation import MINUS, TIMES, pods
-from dashboard.core.hpa.metrics import CPU, MEMORY, MILLICORES, PERCENT, MetricsReader, MetricsView, PodFacts
+from dashboard.core.hpa.metrics import (
+    CPU,
+    MEMORY,
+    MILLICORES,
+    PERCENT,
+    WHOLE,
+    MetricsReader,
+    MetricsView,
+    PodFacts,
+)
 from dashboard.core.hpa.spec import cpu_metric
 from dashboard.core.hpa.utilization import (
     Figures,
@@ -245,13 +254,24 @@ def _propose(
     if not alive:
         raise Unmeasurable("There are no pods.")
     if target.type == "Pods":
-        running = sum(pod.phase != "Pending" for pod in alive) or 1
-        given = Figures(running, seen * running, 100 * running)
-        return propose(given, seen, amount, current, tolerance, unit), False
+        return propose(_figures_of_pods(parsed.pods, seen), seen, amount, current, tolerance, unit), False
     counted = len(alive) if target.kind == PER_POD else sum(_ready(pod) for pod in alive)
     within = tolerance.holds(seen / amount)
     wanted = current if within else replicas(seen / amount * counted)
     return Proposal(wanted, counted, seen, None, "tolerated" if within else "scale"), False
+
+
+def _figures_of_pods(pods: Sequence[PodFacts], seen: int) -> Figures:
+    """Return the figures of a Pods metric from its mean, taken as that of all running pods, ready or not.
+
+    As of a resource, pending pods count as idle on the way up, and ended ones as pods without a sample.
+    """
+    phases = [pod.phase for pod in pods if pod.leaving is None and pod.phase != "Failed"]
+    pending, ended = phases.count("Pending"), phases.count("Succeeded")
+    running = len(phases) - pending - ended
+    if not running:
+        raise Unmeasurable("No pod runs yet, so none has a figure.")
+    return Figures(running, seen * running, WHOLE * running, (WHOLE,) * ended, (WHOLE,) * pending)
 
 
 def _formula(target: MetricTarget, amount: int, proposal: Proposal, tolerance: Tolerance) -> str:

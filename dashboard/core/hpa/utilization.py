@@ -103,11 +103,13 @@ def figures(
 
 def figures_from(pods: Iterable[PodFacts], percent: int) -> Figures:
     """Return figures from the controller's value, taken as that of all ready pods, if samples are unreadable."""
-    ready = [pod for pod in pods if pod.ready == "True" and pod.leaving is None and pod.request]
+    staying = [pod for pod in pods if pod.leaving is None]
+    ready = [pod for pod in staying if pod.ready == "True" and pod.request]
     if not ready:
         raise Unmeasurable("No pod is ready, so there is nothing to measure.")
     requested = sum(pod.request or 0 for pod in ready)
-    return Figures(len(ready), -(-percent * requested // 100), requested)
+    pending = tuple(pod.request or 0 for pod in staying if pod.phase == "Pending")
+    return Figures(len(ready), -(-percent * requested // 100), requested, unready=pending)
 
 
 def propose(

@@ -142,35 +142,41 @@ def _scalings(spec: HpaSpec, given: Figures) -> tuple[list[Scaling], int, bool]:
     """Return the scalings from the first sync on, the number of pods at their end, and whether it then stays."""
     scalings: list[Scaling] = []
     history, changes = [Recommendation(0.0, spec.current)], list[Change]()
-    at = quiet = 0.0
-    work = given.used
+    at, work = 0.0, given.used
     while len(scalings) < MOST_SCALINGS:
-        to, formula, final = _sync(spec, given, history, changes, at)
-        if to != spec.current:
-            scalings.append(Scaling(after=at, start=spec.current, to=to, percent=given.percent, formula=formula))
-            changes.append(Change(at, to - spec.current))
-            spec, quiet = replace(spec, current=to), at
-            if to == 0:
-                return scalings, 0, True
-            given = _figures(to, work // to, 0, 0)
-        elif final or at - quiet > spec.behavior.memory:
+        scaling = _scaling(spec, given, history, changes, at)
+        if scaling is None:
             return scalings, spec.current, True
-        at += SYNC_SECONDS
-        history = [one for one in history if one.at > at - spec.behavior.memory - SYNC_SECONDS]
+        scalings.append(scaling)
+        changes.append(Change(scaling.after, scaling.to - scaling.start))
+        spec, at = replace(spec, current=scaling.to), scaling.after + SYNC_SECONDS
+        if scaling.to == 0:
+            return scalings, 0, True
+        given = _figures(scaling.to, work // scaling.to, 0, 0)
     return scalings, spec.current, False
 
 
-def _sync(
+def _scaling(
     spec: HpaSpec, given: Figures, history: list[Recommendation], changes: list[Change], at: float
-) -> tuple[int, str | None, bool]:
-    """Return the pods that a sync asks for, its formula, and whether each later sync asks for the same."""
-    if not spec.low <= spec.current <= spec.high:
-        return spec.clamp(spec.current), None, False
-    proposal = spec.propose(given, given.percent)
+) -> Scaling | None:
+    """Return the next scaling, by the sync at `at` or a later one; None if there is none.
+
+    All these syncs recommend the same. So `history` gets their latest recommendation alone: the windows ask which
+    numbers they contain, and an hour of syncs would cost a second.
+    """
+    start, percent = spec.current, given.percent
+    if not spec.low <= start <= spec.high:
+        return Scaling(after=at, start=start, to=spec.clamp(start), percent=percent, formula=None)
+    proposal = spec.propose(given, percent)
+    is_final, last = spec.clamp(proposal.wanted) == start, at + spec.behavior.memory
     history.append(Recommendation(at, proposal.wanted))
-    decision = spec.decide(proposal.wanted, history, changes, at)
+    while (to := spec.decide(proposal.wanted, history, changes, at).replicas) == start:
+        if is_final or at > last:
+            return None
+        at += SYNC_SECONDS
+        history[-1] = Recommendation(at, proposal.wanted)
     formula = explanation.formula(spec, given, proposal)
-    return decision.replicas, formula, spec.clamp(proposal.wanted) == spec.current
+    return Scaling(after=at, start=start, to=to, percent=percent, formula=formula)
 
 
 def _figures(count: int, percent: int, missing: int, unready: int) -> Figures:

@@ -18,6 +18,7 @@ from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption,
 from dashboard.kube.lease import LeaseHeld
 from dashboard.runs.turn import RunActive
 from dashboard.web.auth import require, who
+from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
 from dashboard.web.routes.runs import note
@@ -34,7 +35,7 @@ actions.after_request(note)
 @require("viewer")
 def deployment() -> Response:
     """The Deployment's identity and its kept revisions."""
-    with _problems():
+    with lookups().one(), _problems():
         return _answer(_actions().deployment())
 
 
@@ -59,7 +60,7 @@ def roll(action: str) -> Response:
 @require("viewer")
 def autoscaler() -> Response:
     """The autoscaler's identity and settings."""
-    with _problems():
+    with lookups().one(), _problems():
         return _answer(_actions().autoscaler())
 
 

@@ -39,9 +39,10 @@ def merged() -> Response:
     streams: LogStreams = current_app.extensions["log_streams"]
     slots: FollowerSlots = current_app.extensions["follower_slots"]
     client = LogReader(client_socket(request.environ))
+    viewer = viewer_id()
     try:
         stream = streams.open(
-            lambda: MergedLog(pods, reader, wanted, slots), client, follow=wanted.follow, viewer=viewer_id()
+            lambda: MergedLog(pods, reader, wanted, slots, viewer=viewer), client, follow=wanted.follow, viewer=viewer
         )
     except TooManyLogs as error:
         abort(problem(503, str(error), Retry_After=RETRY_SECONDS))

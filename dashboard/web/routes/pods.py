@@ -5,7 +5,6 @@ the Kubernetes API.
 """
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,10 +29,10 @@ from dashboard.kube.pod_details import (
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub
+from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
 
-AT_ONCE = 6  # concurrent requests to the API server: if it hangs, it must not block all of the web server's threads
 LONGEST_YAML = 512 << 10  # characters
 
 STATUSES: dict[type[PodReadError], int] = {
@@ -46,29 +45,13 @@ STATUSES: dict[type[PodReadError], int] = {
 pods = Blueprint("pods", __name__, url_prefix="/api/pods")
 
 
-class PodLookups:
-    """Limits the concurrent requests to the API server to `most`."""
-
-    def __init__(self, most: int = AT_ONCE) -> None:
-        self._free = threading.BoundedSemaphore(most)
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        if not self._free.acquire(blocking=False):
-            abort(problem(503, "The API server is slow, and too many requests wait for it.", Retry_After="2"))
-        try:
-            yield
-        finally:
-            self._free.release()
-
-
 @pods.get("/<uid>")
 @require("viewer")
 def pod(uid: str) -> Response:
     """The pod: see kube.pod_details.details; and `yaml`."""
     parameters()
     view, reader = _known(uid), _pod_reader()
-    with _lookups().one(), _problems():
+    with lookups().one(), _problems():
         found = reader.pod(view)
         events = reader.events(view)
     shown = details(found, events) | {"yaml": as_yaml(found)}
@@ -86,7 +69,7 @@ def log(uid: str) -> Response:
     wanted = _log_request()
     view, reader = _known(uid), _pod_reader()
     with _problems():
-        with _lookups().one():
+        with lookups().one():
             wanted = _with_container(wanted, names(reader.pod(view)))
         client = LogReader(client_socket(request.environ))
         try:
@@ -167,11 +150,6 @@ def _with_container(wanted: LogRequest, known: list[str]) -> LogRequest:
 def _pod_reader() -> PodReader:
     reader: PodReader = current_app.extensions["pod_reader"]
     return reader
-
-
-def _lookups() -> PodLookups:
-    lookups: PodLookups = current_app.extensions["pod_lookups"]
-    return lookups
 
 
 def _log_streams() -> LogStreams:

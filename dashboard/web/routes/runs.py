@@ -30,6 +30,7 @@ from dashboard.runs.verdict import RUNNING
 from dashboard.web.audit import note_change
 from dashboard.web.auth import require, who
 from dashboard.web.hub import Hub
+from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
 
@@ -112,7 +113,7 @@ def page(run_id: str) -> Response:
 @require("viewer")
 def evidence(run_id: str) -> Response:
     """The evidence file of an ended run: all that its verdict follows from."""
-    with _problems():
+    with lookups().one(), _problems():
         run, file = _manager().get(_checked(run_id)), _manager().evidence(run_id)
     response = Response(file, content_type="application/gzip")
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name(run)}.evidence.jsonl.gz"'
@@ -210,7 +211,8 @@ def _replay(run: Json) -> Replay | None:
     if not run.get("evidence_file"):
         return None
     try:
-        return replayed(reader([_manager().evidence(run["id"])]))
+        with lookups().one():  # also while it computes
+            return replayed(reader([_manager().evidence(run["id"])]))
     except (Unkept, Unreadable, ExternalError) as error:
         log.info("the charts of run %s are made from memory: %s", run["id"], error)
         return None

@@ -116,6 +116,7 @@ export class RestartRequest {
   last = null; // the last accepted request, {uid, mode}
   #pod;
   #mutation;
+  #opening = 0; // counts the openings: an answer belongs to the one that asked for it
 
   // `pod` is the name of the database's pod.
   constructor(pod, redraw, mutation = new Mutation(redraw)) {
@@ -132,6 +133,7 @@ export class RestartRequest {
   }
 
   open({ uid }) {
+    this.#opening += 1;
     Object.assign(this, { uid, mode: "graceful", sent: false, last: null });
     this.#mutation.problem = null;
   }
@@ -140,14 +142,16 @@ export class RestartRequest {
     this.uid = null;
   }
 
-  // Returns whether the dashboard accepted the request.
+  // Returns whether the dashboard accepted the request, and the dialog that asked for it is still the open one.
   async send() {
     if (this.sent) return false;
     this.sent = true;
-    const body = { uid: this.uid, mode: this.mode };
-    if ((await this.#mutation.run("POST", "/api/mongo/restart", body)) === undefined) return false;
-    this.last = body;
-    return true;
+    const [opening, body] = [this.#opening, { uid: this.uid, mode: this.mode }];
+    const isAccepted = (await this.#mutation.run("POST", "/api/mongo/restart", body)) !== undefined;
+    if (isAccepted) this.last = body;
+    if (opening === this.#opening) return isAccepted;
+    this.#mutation.problem = null;
+    return false;
   }
 
   // The pod that a restart would concern now, or null.

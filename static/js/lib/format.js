@@ -41,9 +41,10 @@ export function ago(time, now) {
   return s < 60 ? "just now" : `${wholeDuration(s).replace(/(h) .*/, "$1")} ago`;
 }
 
-// The time of day in the reader's time zone, "14:02:11".
+// The time of day in the reader's time zone, "14:02:11". Of a text that is no time there is none: one such text must not stop the page.
 export function timeOfDay(time) {
-  return time === null || time === undefined ? NONE : TIME_OF_DAY.format(new Date(time));
+  const date = new Date(time ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? NONE : TIME_OF_DAY.format(date);
 }
 
 export function count(n) {

@@ -41,6 +41,10 @@ export function timeKey(timestamp) {
   return `${String(Math.floor(Date.parse(timestamp) / 1_000)).padStart(12, "0")}.${fraction}`;
 }
 
+function isTime(timestamp) {
+  return typeof timestamp === "string" && !Number.isNaN(Date.parse(timestamp));
+}
+
 // Names a line for an address: its time and its container, since two containers may write at the same time.
 export function lineName({ at, source }) {
   return source ? `${at} ${source.pod}/${source.container}` : at;
@@ -167,7 +171,9 @@ export class Sources {
     const seen = this.#seen.get(source.id);
     if (record.state) return this.#changeState(source, seen, record);
     if (record.dropped) return this.#countDropped(source, seen, record);
-    return record.at ? this.#line(source, seen, record) : [];
+    if (record.text === undefined) return [];
+    if (!isTime(record.at)) return [mark(source, seen.last, plainText(record.text))]; // the kubelet's, about the log
+    return this.#line(source, seen, record);
   }
 
   #name({ source: number, uid, pod, app = "", container = "" }) {

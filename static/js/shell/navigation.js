@@ -38,13 +38,14 @@ export class Navigation {
   }
 
   async #apply() {
+    const { hash } = this.#window.location;
     const route = this.#route();
     for (const [name, place] of Object.entries(this.#places)) if (name !== route?.place) place.close?.();
     this.#onMissing(null);
     if (!route) return;
-    const place = this.#places[route.place];
+    const place = Object.hasOwn(this.#places, route.place) ? this.#places[route.place] : null;
     const sentence = place ? await place.show(route) : "This link names nothing that the page has.";
-    if (sentence && this.#route()?.place === route.place) this.#onMissing(sentence);
+    if (sentence && hash === this.#window.location.hash) this.#onMissing(sentence);
   }
 
   #route() {

@@ -16,6 +16,8 @@ export class Shell {
   #getState;
   #runEnd = new RunEnd();
   #logs = null; // the LogsDialog, once it has loaded
+  #loading = null; // the promise of it
+  #wanted = null; // identifies the newest wish for the logs; null once they were closed
 
   constructor(names, navigation, getState) {
     this.#names = names;
@@ -57,12 +59,21 @@ export class Shell {
   }
 
   async showLogs({ parts: [app = "all"], query }) {
-    this.#logs ??= await this.#loadLogs();
-    this.#logs.open(app, query, this.#getState());
+    const wanted = {};
+    this.#wanted = wanted;
+    this.#loading ??= this.#loadLogs();
+    try {
+      this.#logs = await this.#loading;
+    } catch (error) {
+      this.#loading = null; // the next attempt loads it again
+      throw error;
+    }
+    if (this.#wanted === wanted) this.#logs.open(app, query, this.#getState());
     return null;
   }
 
   closeLogs() {
+    this.#wanted = null;
     this.#logs?.close();
   }
 

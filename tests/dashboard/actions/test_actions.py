@@ -14,6 +14,7 @@ from dashboard.mock import Mock
 from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.turn import RunActive
+from dashboard.web.lookups import Lookups
 from tests.dashboard.stubs import OPERATOR, VIEWER
 
 Json = dict[str, Any]
@@ -89,6 +90,18 @@ def test_viewer_reads_revisions_and_settings(client: FlaskClient, mock: Mock) ->
     assert [one["revision"] for one in found["revisions"]] == [1] and found["paused"] is False
     settings = json.loads(request(client, "GET", "/api/autoscaler", token=VIEWER).data)["settings"]
     assert (settings["min"], settings["max"], settings["target"], settings["unit"]) == (2, 5, 70, "%")
+
+
+@pytest.mark.parametrize("path", ["/api/deployment", "/api/autoscaler"])
+def test_too_many_viewers_who_wait_for_the_api_server_are_503(
+    app: Flask, client: FlaskClient, mock: Mock, path: str
+) -> None:
+    """Each holds one of the web server's threads while the API server hangs."""
+    lookups = app.extensions["lookups"] = Lookups(1)
+    with lookups.one():
+        answer = request(client, "GET", path, token=VIEWER)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert request(client, "GET", path, token=VIEWER).status_code == 200
 
 
 def test_dry_run_says_what_would_change_and_changes_nothing(client: FlaskClient, mock: Mock) -> None:

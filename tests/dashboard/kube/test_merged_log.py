@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,9 +44,11 @@ class WrittenReader:
     def __init__(self, **logs: list[WrittenLog | PodReadError]) -> None:
         self.logs = logs
         self.requests: list[LogRequest] = []
+        self.looked_up: list[str] = []  # uids
         self.state: Json = {"running": {}}
 
     def pod(self, view: Json) -> Json:
+        self.looked_up.append(view["uid"])
         status = [{"name": name, "state": self.state} for name in self.logs]
         return {"spec": {"containers": [{"name": name} for name in self.logs]}, "status": {"containerStatuses": status}}
 
@@ -64,10 +67,18 @@ class WrittenReader:
 class Reading:
     """A merged log that is being read, and its records."""
 
-    def __init__(self, reader: WrittenReader, pods: list[Json] | None = None, **request: Any) -> None:
+    def __init__(
+        self,
+        reader: WrittenReader,
+        pods: list[Json] | None = None,
+        slots: FollowerSlots | None = None,
+        viewer: str = "",
+        **request: Any,
+    ) -> None:
         self.pods = pods if pods is not None else [pod("a")]
-        self.slots = FollowerSlots()
-        self.log = MergedLog(lambda: self.pods, reader, MergedRequest(**({"follow": True} | request)), self.slots)
+        self.slots = slots or FollowerSlots()
+        asked = MergedRequest(**({"follow": True} | request))
+        self.log = MergedLog(lambda: self.pods, reader, asked, self.slots, viewer=viewer)
         self.records: list[Json] = []
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -84,6 +95,9 @@ class Reading:
 
     def dropped(self) -> int:
         return sum(each.get("dropped", 0) for each in self.records)
+
+    def omitted(self) -> list[int]:
+        return [each["omitted"] for each in self.records if "omitted" in each]
 
     def close(self) -> None:
         self.log.close()
@@ -206,7 +220,7 @@ def test_slow_reader_loses_lines_and_control_records_stay(monkeypatch: pytest.Mo
     reader = WrittenReader(app=[WrittenLog(*(line(n, "x" * 100) for n in range(10)), None)])
     log = MergedLog(lambda: [pod("a")], reader, MergedRequest(), FollowerSlots())
     log._update()  # starts the followers; nobody reads
-    wait_until(log._is_done)
+    wait_until(log._has_ended)
     records = []
     while not log._buffer.empty():
         records += [msgspec.json.decode(each) for each in log._buffer.get().splitlines()]
@@ -234,9 +248,88 @@ def test_followers_of_all_streams_are_limited_and_released() -> None:
     wait_until(slots.take)
 
 
+def test_one_viewer_leaves_followers_to_others() -> None:
+    slots = FollowerSlots(3, most_of_a_viewer=2)
+    assert [slots.take("one"), slots.take("one"), slots.take("one")] == [True, True, False]
+    assert [slots.take("another"), slots.take("a third")] == [True, False]
+    slots.release("one")
+    assert slots.take("one")
+
+
+def test_followers_count_for_their_viewer() -> None:
+    slots = FollowerSlots(10, most_of_a_viewer=1)
+    reading = Reading(WrittenReader(app=[], proxy=[]), slots=slots, viewer="one")
+    wait_until(lambda: reading.omitted() == [1])
+    assert (slots.take("one"), slots.take("another")) == (False, True)
+    reading.close()
+    wait_until(lambda: slots.take("one"))
+
+
+def test_omitted_container_is_followed_once_another_leaves_room() -> None:
+    slots = FollowerSlots(1)
+    assert slots.take()  # by another stream
+    reading = Reading(WrittenReader(app=[WrittenLog(line(1, "one"))]), slots=slots)
+    wait_until(lambda: reading.omitted() == [1])
+    slots.release()
+    wait_until(lambda: reading.texts() == ["one"])
+    wait_until(lambda: reading.omitted() == [1, 0])
+    reading.close()
+
+
+def test_container_beyond_the_limit_of_a_stream_is_followed_once_another_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merged_log, "MOST_FOLLOWERS", 1)
+    logs = [WrittenLog(line(1, "one")), WrittenLog(line(2, "two"))]
+    reading = Reading(WrittenReader(app=[logs[0]], proxy=[logs[1]]), follow=False)
+    wait_until(lambda: reading.omitted() == [1])
+    logs[0].close()
+    wait_until(lambda: reading.texts() == ["one", "two"])
+    logs[1].close()
+    reading.thread.join(30)
+    assert not reading.thread.is_alive()
+
+
+def test_containers_of_a_pod_that_is_gone_are_no_longer_omitted() -> None:
+    slots = FollowerSlots(0)
+    reading = Reading(WrittenReader(app=[]), [pod("a"), pod("b")], slots=slots)
+    wait_until(lambda: reading.omitted()[-1:] == [2])
+    reading.pods = [pod("b")]
+    wait_until(lambda: reading.omitted()[-1:] == [1])
+    reading.close()
+
+
+def test_log_without_follow_ends_while_others_have_all_followers() -> None:
+    reading = Reading(WrittenReader(app=[]), slots=FollowerSlots(0), follow=False)
+    reading.thread.join(30)
+    assert not reading.thread.is_alive()
+    assert reading.omitted() == [1]
+
+
+def test_pods_are_not_looked_up_while_omitted_containers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merged_log, "MOST_FOLLOWERS", 2)
+    reader = WrittenReader(app=[])
+    reading = Reading(reader, [pod(str(n)) for n in range(50)], slots=FollowerSlots(0))
+    wait_until(lambda: reading.omitted()[-1:] == [50])
+    time.sleep(0.2)  # many updates
+    assert sorted(reader.looked_up) == ["0", "1"]
+    reading.close()
+
+
 def test_line_keeps_its_carriage_returns() -> None:
     reading = Reading(WrittenReader(app=[WrittenLog(line(1, "back\rover"))]))
     wait_until(lambda: reading.texts() == ["back\rover"])
+    reading.close()
+
+
+@pytest.mark.parametrize(
+    "said", ["unable to retrieve container logs for containerd://0a1b", "20T no time", "failed to watch file: EMFILE"]
+)
+def test_line_of_the_kubelet_itself_has_no_time(said: str) -> None:
+    log = WrittenLog(line(1, "one"), f"{said}\n".encode(), None)
+    reader = WrittenReader(app=[log, WrittenLog(f"{said}\n".encode(), None), WrittenLog(line(2, "two"))])
+    reading = Reading(reader)
+    wait_until(lambda: reading.texts() == ["one", said, "two"])  # said once, though each try begins with it
+    assert [each["at"] for each in reading.records if "at" in each][1] == ""
+    assert {each.since for each in reader.requests} <= {"", "2026-05-28T21:26:01.000000000Z"}
     reading.close()
 
 

@@ -181,6 +181,32 @@ def test_policy_concerns_the_dashboards_account_only(deployment: Deployment, str
     assert "(server dry run)" in deployment.kubectl(*command)
 
 
+@pytest.fixture
+def unrelated(deployment: Deployment) -> Iterator[str]:
+    """Another project's namespace, whose account `dashboard` may delete pods, and that has one. Return its name."""
+    name = "unrelated"
+    deployment.kubectl("create", "namespace", name)
+    deployment.kubectl("create", "serviceaccount", "default", "--namespace", name, check=False)  # the pod's
+    deployment.kubectl("create", "role", "pods", "--verb=get,delete", "--resource=pods", "--namespace", name)
+    subject = f"--serviceaccount={name}:dashboard"
+    deployment.kubectl("create", "rolebinding", "pods", "--role=pods", subject, "--namespace", name)
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "its-own", "namespace": name},
+        "spec": {"containers": [{"name": "its-own", "image": "none"}], "nodeSelector": {"unrelated": "none"}},
+    }  # fmt: skip
+    deployment.kubectl("create", "--filename", "-", input=json.dumps(pod))
+    yield name
+    deployment.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_account_of_the_same_name_in_another_namespace_deletes_its_own_pods(
+    deployment: Deployment, unrelated: str
+) -> None:
+    command = ("delete", "pod", "its-own", "--namespace", unrelated, "--dry-run=server", "--wait=false")
+    said = deployment.kubectl(*command, "--as", f"system:serviceaccount:{unrelated}:dashboard", check=False)
+    assert "(server dry run)" in said
+
+
 def test_account_deletes_no_collection_of_pods(deployment: Deployment) -> None:
     command = ("delete", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", "--as", ACCOUNT)
     assert "forbidden" in deployment.kubectl(*command, check=False).lower()

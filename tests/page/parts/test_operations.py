@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.page import axe
 from tests.page.conftest import Visit
@@ -66,6 +66,51 @@ def test_restart_shows_its_dry_run_and_its_progress_and_is_undone(own: MockProce
     expect(rollout(page)).to_contain_text("revision 3")
     actions = [line["action"] for line in own.request("GET", "/api/audit")]
     assert actions == ["undo the roll-out of flask to revision 1", "restart the service flask"]
+
+
+def test_late_answer_changes_no_other_dialog(own: MockProcess, visit: Visit) -> None:
+    page = visit(at=own, allowed_errors="ERR_FAILED")
+    late: list[Route] = []
+    page.route("**/api/autoscaler", lambda route: late.append(route), times=1)
+    dialog = open_change(page, "Change autoscaler", "Change the autoscaler flask")
+    dialog.get_by_role("button", name="Cancel").click()
+    dialog = open_change(page, "Restart service", "Restart flask?")
+    expect(dialog).to_contain_text("uid-flask")
+    expect(dialog).to_contain_text("It would change")
+    late[0].continue_()
+    page.wait_for_timeout(500)
+    expect(dialog).to_contain_text("Deployment")
+    expect(dialog).to_contain_text("It would change")
+    dialog.get_by_role("button", name="Cancel").click()
+    # The same change again: its first reading fails late.
+    page.route("**/api/deployment", lambda route: late.append(route), times=1)
+    open_change(page, "Restart service", "Restart flask?").get_by_role("button", name="Cancel").click()
+    dialog = open_change(page, "Restart service", "Restart flask?")
+    expect(dialog).to_contain_text("It would change")
+    late[1].abort()
+    page.wait_for_timeout(500)
+    expect(dialog.locator("[role=alert]")).to_have_text("")
+    expect(dialog).to_contain_text("It would change")
+
+
+def test_accepted_change_closes_no_other_dialog(own: MockProcess, visit: Visit) -> None:
+    page = visit(at=own)
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if (route.request.post_data_json or {}).get("dry_run"):
+            route.continue_()
+        else:
+            late.append(route)
+
+    page.route("**/api/deployment/restart", hold)
+    dialog = open_change(page, "Restart service", "Restart flask?")
+    dialog.get_by_role("button", name="Restart flask").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    dialog = open_change(page, "Change autoscaler", "Change the autoscaler flask")
+    late[0].continue_()
+    page.wait_for_timeout(500)
+    expect(dialog).to_be_visible()
 
 
 def test_roll_out_is_paused_and_resumed(own: MockProcess, visit: Visit) -> None:

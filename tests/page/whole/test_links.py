@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.page.axe import violations
 from tests.page.conftest import Visit
@@ -37,6 +37,20 @@ def test_pod_and_tab_have_an_address_that_back_and_forward_follow(visit: Visit) 
     expect(page.get_by_role("tab", name="Events")).to_have_attribute("aria-selected", "true")
 
 
+def test_logs_that_load_after_they_were_left_stay_closed(visit: Visit) -> None:
+    page = visit()
+    late: list[Route] = []
+    page.route("**/logs/dialog.js", lambda route: late.append(route))
+    go(page, "#/logs/all")
+    page.wait_for_timeout(300)
+    go(page, "")
+    late[0].continue_()
+    page.wait_for_timeout(700)
+    expect(page.locator("#logs")).not_to_be_visible()
+    go(page, "#/logs/flask")
+    expect(page.locator("#logs")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("fragment", "text"),
     [
@@ -50,6 +64,7 @@ def test_pod_and_tab_have_an_address_that_back_and_forward_follow(visit: Visit) 
         ("#/metrics?at=2020-01-01T00:00:00Z", "are gone"),
         ("#/metrics?range=7", "a range that the metrics do not have"),
         ("#/nothing", "names nothing"),
+        ("#/constructor", "names nothing"),
     ],
 )
 def test_link_to_something_gone_says_so(visit: Visit, fragment: str, text: str) -> None:

@@ -28,6 +28,7 @@ export class ChangeDialog {
   #request = null;
   #problem = null; // of reading the subject
   #timer = null;
+  #asked = null; // identifies the newest reading of the subject; an answer to an earlier one comes too late
 
   constructor(names) {
     this.#names = names;
@@ -56,17 +57,22 @@ export class ChangeDialog {
   // Reads what the change concerns, and asks for its dry run. Also after somebody else has changed it.
   async #begin() {
     const change = this.#change;
-    this.#problem = null;
-    this.#request = null;
+    const asked = {};
+    this.#asked = asked;
+    clearTimeout(this.#timer);
+    this.#problem = this.#request = null;
     this.#render();
+    let subject = this.#subject;
     try {
-      if (change !== "pod") this.#subject = await request("GET", change === "autoscaler" ? "/api/autoscaler" : "/api/deployment");
+      if (change !== "pod") subject = await request("GET", change === "autoscaler" ? "/api/autoscaler" : "/api/deployment");
     } catch (error) {
+      if (this.#asked !== asked) return;
       this.#problem = error;
       this.#render();
       return;
     }
-    if (this.#change !== change) return; // closed meanwhile
+    if (this.#asked !== asked) return; // closed meanwhile, or opened for something else
+    this.#subject = subject;
     const seen = this.#subject.resource_version ?? null;
     this.#request = new ChangeRequest(this.#address(), () => this.#render(), { seen });
     if (change === "autoscaler") this.#draft = structuredClone(this.#subject.settings);
@@ -163,13 +169,14 @@ export class ChangeDialog {
 
   async #confirm(obstacle) {
     if (obstacle) return;
-    if (await this.#request.send()) this.#element.close();
+    const sent = this.#request;
+    if ((await sent?.send()) && this.#request === sent) this.#element.close();
   }
 
   #onClose() {
     clearTimeout(this.#timer);
     this.#change = null;
-    this.#subject = this.#draft = this.#request = this.#problem = null;
+    this.#subject = this.#draft = this.#request = this.#problem = this.#asked = null;
     this.#render();
   }
 }

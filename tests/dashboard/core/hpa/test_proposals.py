@@ -105,6 +105,13 @@ def test_without_samples_the_controllers_figure_counts() -> None:
     assert fields(view) == ("84 %", 6, "controller")
 
 
+def test_pending_pods_count_as_idle_without_samples_too() -> None:
+    pending = [msgspec.structs.replace(one, status=objects.PodStatus("Pending")) for one in members(5)[2:]]
+    seen = [resource(current={"averageUtilization": 84, "averageValue": "84Mi"})]
+    (view,) = read(hpa([resource(target={"averageUtilization": 50})], seen, 5), [*members(2), *pending], {})
+    assert fields(view) == ("84 %", 5, "controller")  # not ceil(2 x 84 / 50) = 4
+
+
 @pytest.mark.parametrize(
     ("target", "current", "proposed"),
     [
@@ -179,6 +186,31 @@ def test_average_matches_the_controller(used: int, target: int, measured: int, m
         usage(*[used] * measured),
     )
     assert view.proposed == plain_replicas(current, [used] * measured, target, missing, pending)
+
+
+@given(st.integers(0, 300), st.integers(1, 300), st.integers(1, 20), st.integers(0, 3), st.integers(0, 5))
+def test_metric_of_pods_matches_the_controller(seen: int, target: int, measured: int, ended: int, pending: int) -> None:
+    """By calcPlainMetricReplicas, which does not ask pods of these metrics whether they are ready."""
+    current = measured + ended + pending
+    pods = members(current, conditions=[{"type": "Ready", "status": "False", "lastTransitionTime": rfc3339(NOW)}])
+    phases = ["Running"] * measured + ["Succeeded"] * ended + ["Pending"] * pending
+    pods = [
+        msgspec.structs.replace(one, status=msgspec.structs.replace(one.status, phase=phase))
+        for one, phase in zip(pods, phases, strict=True)
+    ]
+    metric = custom("Pods", "requests", target={"averageValue": str(target)})
+    figure = custom("Pods", "requests", current={"averageValue": str(seen)})
+    (view,) = read(hpa([metric], [figure], current=current), pods, {})
+    assert view.proposed == plain_replicas(current, [seen] * measured, target, ended, pending)
+    assert view.current == str(seen)
+
+
+def test_metric_of_pods_has_no_proposal_while_all_are_pending() -> None:
+    pending = [msgspec.structs.replace(one, status=objects.PodStatus("Pending")) for one in members(2)]
+    metric = custom("Pods", "requests", target={"averageValue": "10"})
+    figure = custom("Pods", "requests", current={"averageValue": "20"})
+    (view,) = read(hpa([metric], [figure], current=2), pending, {})
+    assert (view.proposed, view.problem) == (None, "No pod runs yet, so none has a figure.")
 
 
 def plain_replicas(current: int, metrics: list[int], target: int, missing: int, unready: int) -> int:

@@ -25,7 +25,8 @@ from dashboard.kube.logs import LogReader, LogStreams, whole_lines
 from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
 from dashboard.kube.pod_reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
-from dashboard.web.routes.pods import PodLookups, as_yaml
+from dashboard.web.lookups import Lookups
+from dashboard.web.routes.pods import as_yaml
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_VIEWER, TARGETS, VIEWER, wait_until
@@ -174,7 +175,7 @@ class TestDetails:
         assert problem(get(client, "uid-1"))[0] == 502
 
     def test_too_many_concurrent_lookups_are_503(self, pods: PodSetup, client: FlaskClient) -> None:
-        lookups = pods.app.extensions["pod_lookups"] = PodLookups(1)
+        lookups = pods.app.extensions["lookups"] = Lookups(1)
         with lookups.one():
             answer = get(client, "uid-1")
         assert problem(answer)[0] == 503

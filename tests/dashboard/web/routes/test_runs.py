@@ -16,6 +16,7 @@ from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.turn import RunActive
+from dashboard.web.lookups import Lookups
 from tests.dashboard.runs.finished_run import persistence_run
 from tests.dashboard.stubs import OPERATOR, VIEWER, Emitted
 
@@ -355,6 +356,17 @@ def test_evidence_file_is_downloaded_by_viewers(client: FlaskClient, manager: St
     name = answer.headers["Content-Disposition"].partition("filename=")[2]
     assert name.startswith('"2025-') and name.endswith('Z-persistence.evidence.jsonl.gz"')
     assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["evidence", "report", "report.html"])
+def test_too_many_viewers_who_wait_for_a_file_are_503(
+    app: Flask, client: FlaskClient, manager: StubRunManager, path: str
+) -> None:
+    manager.runs["r1"] = persistence_run() | {"id": "r1", "evidence_file": {"bytes": 7}}
+    lookups = app.extensions["lookups"] = Lookups(1)
+    with lookups.one():
+        problem(request(client, "GET", f"/api/runs/r1/{path}", token=VIEWER), 503)
+    assert request(client, "GET", f"/api/runs/r1/{path}", token=VIEWER).status_code == 200
 
 
 def test_file_that_is_not_kept_is_404_with_the_reason(client: FlaskClient, manager: StubRunManager) -> None:
