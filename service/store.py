@@ -59,12 +59,16 @@ from service.coalescer import Coalescer, StillExecuting, TimedOut
 from service.document import Document
 from service.filter import Filter
 from service.preconditions import Preconditions, tag_of
+from webserver.channel import Allowance
 
 REACH_SECONDS = 2.0  # timeout of one attempt to reach MongoDB at start-up
 LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
 CONCURRENT_PAGES = 4
-LARGE_BODY_BYTES = 64 << 10  # a body can take twenty times its size while it is converted to BSON
-CONCURRENT_LARGE_BODIES = 2
+LARGE_BYTES = 64 << 10  # what is larger has to wait for its turn
+LARGE_BODIES_BYTES = 2 << 20  # of those that are stored at a time: one takes forty times its size meanwhile
+WAITING_LARGE_BODIES = 16  # threads: the others stay free
+CONCURRENT_READS = 4  # of one document each, whose size is not known before; MongoDB's own limit is 16 MB
+CONCURRENT_CONVERSIONS = 2  # of large BSON to JSON, which takes ten times its size
 PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
 INSERT_PATIENCE_SECONDS = 0.002  # a document waits so long at most to share a command: MongoDB may be far away
 MOST_INSERTED = 500  # documents of a command
@@ -202,7 +206,9 @@ class Store:
         self.attempts = _Attempts()
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
-        self.large_bodies = threading.BoundedSemaphore(CONCURRENT_LARGE_BODIES)
+        self.reads = threading.BoundedSemaphore(CONCURRENT_READS)
+        self.conversions = threading.BoundedSemaphore(CONCURRENT_CONVERSIONS)
+        self.large_bodies = Allowance(LARGE_BODIES_BYTES, WAITING_LARGE_BODIES)
         self._collections: list[Collection] = []
         self._connect = partial(
             pymongo.MongoClient,
@@ -292,22 +298,44 @@ class Collection:
             index = {"keyPattern": {MARK: 1}, "expireAfterSeconds": self._lifetime}
             self._collection.database.command("collMod", self._collection.name, index=index)
 
+    @contextlib.contextmanager
+    def storing(self, body: bytes) -> Iterator[None]:
+        """Parse and store a body within this context: many large ones at a time would not fit in memory.
+
+        Raise Unavailable if too many are stored until the deadline.
+        """
+        size = len(body) if len(body) > LARGE_BYTES else 0
+        if not self._store.large_bodies.take(size, self._store.deadline):
+            raise Unavailable("Too many large documents are being stored.")
+        try:
+            yield
+        finally:
+            self._store.large_bodies.give_back(size)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Get a document and convert it within this context, for the same reason. Raise Unavailable."""
+        with _slot(self._store.reads, self._store.deadline, "Too many documents are being read."):
+            yield
+
+    def json(self, found: Found) -> bytes:
+        """Return the document's JSON."""
+        with self._converting(len(found.bson)):
+            return found.json()
+
     def parse(self, body: bytes, identity: str | None = None) -> Record:
         """Return the record of a JSON document. Its id is `identity`, else the document's own, else a new one.
 
         Raise Malformed, BadId if the document has another id than `identity`, or Reserved.
         """
-        slot = self._store.large_bodies if len(body) > LARGE_BODY_BYTES else contextlib.nullcontext()
-        with slot:
-            document = documents.decode(body)
-            own = documents.take_id(document)
-            if identity and own not in (None, identity.lower()):
-                raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
-            if self._lifetime and MARK in document:
-                raise Reserved(f"The name {MARK} is reserved here.")
-            identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
-            content = bson.encode({"_id": ObjectId(identity), **document})
-            return Record(identity, content)
+        document = documents.decode(body)
+        own = documents.take_id(document)
+        if identity and own not in (None, identity.lower()):
+            raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
+        if self._lifetime and MARK in document:
+            raise Reserved(f"The name {MARK} is reserved here.")
+        identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
+        return Record(identity, bson.encode({"_id": ObjectId(identity), **document}))
 
     def insert(self, record: Record) -> Stored:
         """Store the record, unless an equal document was stored before: by a client's earlier try."""
@@ -346,7 +374,8 @@ class Collection:
 
         with self._writing(record.identity) as attempts:
             if preconditions:
-                key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
+                with self.reading():
+                    key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
             else:
                 key = next((each for each in _stored_as(record.identity) if write({"_id": each})), None)
         return None if key is None else Stored(str(key), tag_of(_keyed(record.bson, key)))
@@ -364,7 +393,8 @@ class Collection:
 
         with self._writing(identity) as attempts:
             if preconditions:
-                return self._write_if(preconditions, identity, attempts, write) is not None or attempts.sent > 1
+                with self.reading():
+                    return self._write_if(preconditions, identity, attempts, write) is not None or attempts.sent > 1
             for each in _stored_as(identity):
                 attempts.sent = 0
                 if write({"_id": each}) or attempts.sent > 1:
@@ -406,20 +436,21 @@ class Collection:
             query |= {"max": _position(before), "hint": [("_id", 1)]}
         foreign = before is not None and before.startswith(_FOREIGN)
         with (
-            self._slot(searching, seconds) as remaining,
+            self._paging(searching, seconds) as remaining,
             _timeout(remaining),
             _reading(searching, foreign),
         ):
             fitting = self._fitting(query) if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit) else limit + 1
             query["limit"] = fitting
             with self._collection.find_raw_batches(**query, projection=self._projection) as cursor:
-                reply = next(cursor, b"")
+                reply, more = next(cursor, b""), cursor.alive
+            with self._converting(len(reply)):
                 found = _decode(reply)
-                more = len(found) > limit or len(found) == fitting or cursor.alive
-            self._sizes.learn(len(reply), len(found))
-            del found[limit:]
-            following = _following(reply, found) if more and found else None
-            return Page(documents.encode([_shown(each) for each in found], extended_json), following)
+                more = more or len(found) > limit or len(found) == fitting
+                self._sizes.learn(len(reply), len(found))
+                del found[limit:]
+                following = _following(reply, found) if more and found else None
+                return Page(documents.encode([_shown(each) for each in found], extended_json), following)
 
     def _fitting(self, query: dict[str, Any]) -> int:
         """Return how many of the query's documents make a page: at least one, and as many as asked for if all fit."""
@@ -432,15 +463,17 @@ class Collection:
         return int(query["limit"])
 
     @contextlib.contextmanager
-    def _slot(self, searching: bool, seconds: float) -> Iterator[float]:
+    def _paging(self, searching: bool, seconds: float) -> Iterator[float]:
         """Wait up to `seconds` for a slot to make a page. Yield the seconds that are left."""
         end = time.monotonic() + seconds
         with contextlib.ExitStack() as slots:
             for slot in (self._store.searches, self._store.pages) if searching else (self._store.pages,):
-                if not slot.acquire(timeout=max(end - time.monotonic(), 0)):
-                    raise Unavailable("Too many concurrent page requests.")
-                slots.callback(slot.release)
+                slots.enter_context(_slot(slot, end - time.monotonic(), "Too many concurrent page requests."))
             yield end - time.monotonic()
+
+    def _converting(self, size: int) -> contextlib.AbstractContextManager[object]:
+        """Convert BSON of this size within this context. It waits for what takes a processor only, so not for long."""
+        return self._store.conversions if size > LARGE_BYTES else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _writing(self, identity: str) -> Iterator[_Attempts]:
@@ -561,13 +594,17 @@ class Collection:
         document, so a majority read sees it."""
         key = ObjectId(record.identity)
         try:
-            found = Found(key, self._raw(key))
+            with self.reading():
+                found = Found(key, self._raw(key))
+                if not found.bson:
+                    return None
+                with self._converting(max(len(found.bson), len(record.bson))):
+                    stored, sent = (_canonical(each) for each in (found.bson, record.bson))
+                    return found if stored == sent else None
+        except Unavailable as error:
+            raise Unknown(str(error), record.identity) from error
         except PyMongoError as error:
             raise Unknown(_reason(error), record.identity) from error
-        if not found.bson:
-            return None
-        stored, sent = (documents.canonical(*_decode(each), extended_json) for each in (found.bson, record.bson))
-        return found if stored == sent else None
 
     def _find(self, identity: str) -> Found | None:
         found = (Found(each, self._raw(each)) for each in _stored_as(identity))
@@ -596,6 +633,17 @@ class DocumentSizes:
 def extended_json(value: Any) -> Any:
     """Return a BSON value that JSON lacks, written by another program, as relaxed Extended JSON."""
     return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
+
+
+@contextlib.contextmanager
+def _slot(slot: threading.Semaphore, seconds: float, refusal: str) -> Iterator[None]:
+    """Hold a slot. Raise Unavailable if none is free within `seconds`."""
+    if not slot.acquire(timeout=max(seconds, 0)):
+        raise Unavailable(refusal)
+    try:
+        yield
+    finally:
+        slot.release()
 
 
 @contextlib.contextmanager
@@ -659,6 +707,11 @@ def _decode(batch: bytes) -> list[Document]:
         with contextlib.suppress(BSONError):
             return bson.decode_all(batch, _CODEC)
     return [_decoded(each) for each in bson.decode_all(batch, _RAW_CODEC)]
+
+
+def _canonical(document: bytes) -> bytes:
+    (decoded,) = _decode(document)
+    return documents.canonical(decoded, extended_json)
 
 
 def _decoded(raw: RawBSONDocument) -> Document:

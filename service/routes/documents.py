@@ -43,7 +43,9 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
     def store() -> Response:
         """Store a document: 201. An equal one is already stored under the client's own _id: 200."""
         _parameters()
-        stored = collection.insert(collection.parse(body.read_json(current_request())))
+        text = body.read_json(current_request())
+        with collection.storing(text):
+            stored = collection.insert(collection.parse(text))
         response = _identity(stored, 201 if stored.is_new else 200)
         response.headers.add("Location", f"/{name}/{stored.identity}")
         return response
@@ -53,13 +55,15 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         """Return the document with its ETag: 200. If-None-Match has that: 304. If-Match lacks it: 412."""
         _parameters()
         demanded = _preconditions()
-        found = collection.get(id) if document.is_id(id) else None
-        if found is None:
-            raise _not_found()
-        tag = found.tag
-        if demanded and not demanded.is_matched(tag):
-            raise Changed(tag)
-        response = _empty(304) if demanded and demanded.is_known(tag) else _large(found.json())
+        with collection.reading():
+            found = collection.get(id) if document.is_id(id) else None
+            if found is None:
+                raise _not_found()
+            tag = found.tag
+            if demanded and not demanded.is_matched(tag):
+                raise Changed(tag)
+            json = None if demanded and demanded.is_known(tag) else collection.json(found)
+        response = _empty(304) if json is None else _large(json)
         response.headers.add("ETag", tag)
         return response
 
@@ -69,8 +73,10 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         client has deleted in between. With If-Match, it replaces only a version that the client has seen: else 412."""
         _parameters()
         demanded = _preconditions()
-        record = collection.parse(body.read_json(current_request()), id if document.is_id(id) else None)
-        stored = collection.replace(record, demanded) if document.is_id(id) else None
+        text = body.read_json(current_request())
+        with collection.storing(text):
+            record = collection.parse(text, id if document.is_id(id) else None)
+            stored = collection.replace(record, demanded) if document.is_id(id) else None
         if stored is None:
             raise _not_found()
         return _identity(stored)
