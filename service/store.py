@@ -566,7 +566,7 @@ class Collection:
             raise Unknown(_reason(error), record.identity) from error
         if not found.bson:
             return None
-        stored, sent = (documents.canonical(*_decode(each), extended_json) for each in (found.bson, record.bson))
+        stored, sent = (documents.canonical(_decode(each)[0], extended_json) for each in (found.bson, record.bson))
         return found if stored == sent else None
 
     def _find(self, identity: str) -> Found | None:
