@@ -1,6 +1,6 @@
 """Where a request ends in the bytes that a connection has received. Pure: gunicorn parses the request itself.
 
-What is malformed counts as complete, so that gunicorn refuses it at once.
+What is malformed counts as complete, so that it is refused at once: a head by gunicorn, a chunk by the worker.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 _HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,16})[ \t]*(?:;[^\r\n]*)?", re.IGNORECASE)
 _LONGEST_CHUNK_LINE = 256  # bytes
+_LONGEST_LENGTH = 18  # digits
 
 
 class Part(Enum):
@@ -37,7 +39,7 @@ class Limits:
 class Framing:
     """The state of one request. Call `arrived` with all its bytes, each time that there are more."""
 
-    __slots__ = ("_body", "_chunk", "_limits", "_scanned", "end", "expects_continue", "is_cut")
+    __slots__ = ("_body", "_chunk", "_limits", "_scanned", "end", "expects_continue", "is_cut", "is_malformed")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -47,17 +49,25 @@ class Framing:
         self.end = 0  # where the request ends, once that is known
         self.expects_continue = False  # the client waits for 100 Continue before it sends the body
         self.is_cut = False  # the request is passed on without its end, since its body is too large
+        self.is_malformed = False  # the body is not chunked as it should be: where the request ends is unknown
 
     def arrived(self, received: bytes | bytearray) -> Part:
         if not self._body:
             head_end = received.find(_HEAD_END, self._scanned)
             if head_end < 0:
+                if _BARE_LF.search(received, self._scanned):  # the head will never end
+                    self.end = len(received)
+                    return Part.WHOLE
                 self._scanned = max(len(received) - len(_HEAD_END) + 1, 0)
                 if len(received) <= self._limits.head:
                     return Part.HEAD
                 self.end = len(received)
                 return Part.WHOLE
-            self._read_head(bytes(received[: head_end + 2]))
+            head = bytes(received[: head_end + 2])
+            if head.count(b"\n") != head.count(b"\r\n"):
+                self.end = len(received)
+                return Part.WHOLE
+            self._read_head(head)
         if self._chunk and not self.end:
             self._find_last_chunk(received)
         return Part.WHOLE if 0 < self.end <= len(received) else Part.BODY
@@ -68,23 +78,29 @@ class Framing:
         if b"\r\ntransfer-encoding:" in names and _CHUNKED.search(head):
             self._chunk = self._body
         elif b"\r\ncontent-length:" in names and (length := _LENGTH.search(head)):
-            self.is_cut = int(length[1]) > self._limits.body
+            self.is_cut = len(length[1]) > _LONGEST_LENGTH or int(length[1]) > self._limits.body
             self.end = self._body + (0 if self.is_cut else int(length[1]))
         else:
             self.end = self._body
-        self.expects_continue = self.end != self._body and b"\r\nexpect:" in names and _EXPECT.search(head) is not None
+        self.expects_continue = (
+            self.end != self._body
+            and b"\r\nexpect:" in names
+            and _EXPECT.search(head) is not None
+            and head[: head.find(b"\r\n")].endswith(b" HTTP/1.1")  # HTTP/1.0 has no 100
+        )
 
     def _find_last_chunk(self, received: bytes | bytearray) -> None:
         """Set `end` once the last chunk is there, or a malformed one, or more than the limit."""
         while True:
             line_end = received.find(b"\r\n", self._chunk, self._chunk + _LONGEST_CHUNK_LINE)
             if line_end < 0:
-                malformed = len(received) - self._chunk >= _LONGEST_CHUNK_LINE
-                self.end = len(received) if malformed else 0
+                beginning = received[self._chunk : self._chunk + _LONGEST_CHUNK_LINE]
+                if len(beginning) == _LONGEST_CHUNK_LINE or b"\n" in beginning:
+                    self._refuse(received)
                 return
             size = _CHUNK_SIZE.fullmatch(bytes(received[self._chunk : line_end]))
             if not size:
-                self.end = len(received)
+                self._refuse(received)
                 return
             if int(size[1], 16) == 0:  # an empty line follows, after trailers if there are any
                 trailers_end = received.find(_HEAD_END, line_end)
@@ -94,7 +110,13 @@ class Framing:
             following = line_end + 2 + int(size[1], 16) + 2
             if self._cut_if_longer(received, following) or following > len(received):
                 return
+            if received[following - 2 : following] != b"\r\n":
+                self._refuse(received)
+                return
             self._chunk = following
+
+    def _refuse(self, received: bytes | bytearray) -> None:
+        self.is_malformed, self.end = True, len(received)
 
     def _cut_if_longer(self, received: bytes | bytearray, to: int) -> bool:
         if not self.end and to - self._body > self._limits.body:

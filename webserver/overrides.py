@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import functools
 import time
+from io import BytesIO
 from typing import Any
 
 from gunicorn import SERVER_SOFTWARE, util  # type: ignore[import-untyped]
-from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]
+from gunicorn.http.body import ChunkedReader, LengthReader  # type: ignore[import-untyped]
+from gunicorn.http.errors import ChunkMissingTerminator, UnsupportedTransferCoding  # type: ignore[import-untyped]
 from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
 from gunicorn.http.message import Request as HttpRequest
 from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
@@ -75,6 +77,26 @@ class Request(HttpRequest):  # type: ignore[misc]
         self.headers = [*headers]
         self.fields = block_fields | line_fields
         return data[end + 4 :]
+
+    def set_body_reader(self) -> None:
+        """Refuse a body in another coding than chunked. gunicorn would pass it on as it is."""
+        super().set_body_reader()
+        codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
+        if codings and (len(codings) > 1 or codings[0].lower() != "chunked"):
+            raise UnsupportedTransferCoding(",".join(codings))
+
+    def chunked_body(self, *, is_malformed: bool) -> BytesIO | None:
+        """Return the body if it is chunked; the worker has received all of it. Raise gunicorn's errors, so that a
+        malformed one is refused before the application begins."""
+        if type(self.body.reader) is not ChunkedReader:
+            return None
+        try:
+            if not is_malformed:
+                return BytesIO(self.body.read())
+        except OSError:
+            pass  # gunicorn expects more of it
+        self.body.failed = True
+        raise ChunkMissingTerminator(b"")
 
     def _peer_trusted_for_forwarded(self) -> tuple[dict[str, str], list[str]]:
         """Trust no peer's headers: webserver.forwarded reads those of a proxy."""

@@ -26,6 +26,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 import gunicorn  # type: ignore[import-untyped]
@@ -98,7 +99,7 @@ class Connection(TConn):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """`refusals` counts the connections that a bound ended, by bound."""
+    """`refusals` counts the connections that a bound ended, by bound, and those whose client ended within a request."""
 
     bounds = BOUNDS
 
@@ -154,7 +155,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         channel = connection.sock
         part = channel.receive()
         self._count(connection, len(channel.received))
-        if part is None:
+        if part is None and channel.received:
+            self._refuse(connection, HTTPStatus.BAD_REQUEST, "broken")
+        elif part is None:
             self._drop(connection)
         elif part is Part.WHOLE:
             self._unpark(connection)
@@ -199,11 +202,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: overrides.Request, conn: Connection) -> bool:
         """Answer a request. Return whether the connection is kept."""
-        if conn.sock.framing.is_cut or not self.alive:
+        framing = conn.sock.framing
+        if framing.is_cut or not self.alive:
             req.force_close()
+        sent = BytesIO() if framing.is_cut else req.chunked_body(is_malformed=framing.is_malformed) or req.body
         self.cfg.pre_request(self, req)
         response = overrides.Response(req, conn.sock, self.cfg)
-        body = self.wsgi({**conn.environ, **req.fields, "wsgi.input": req.body}, response.start_response)
+        body = self.wsgi({**conn.environ, **req.fields, "wsgi.input": sent}, response.start_response)
         try:
             for each in body:
                 response.write(each)

@@ -12,12 +12,14 @@ SMALL = 4 << 10  # bytes, enough for every JSON body of the API
 def whole(most: int, what: str) -> bytes:
     """Return the complete body. Abort with 413 if it is larger than `most` bytes, 400 if it is incomplete.
 
-    The framework returns the beginning of a chunked body that is too large, and of one that broke off.
+    The framework returns the beginning of a chunked body that is too large, and of one that broke off. The server
+    passes on nothing of one that is too large for it.
     """
+    channel = request.environ.get("gunicorn.socket")
     request.max_content_length = most + 1
     length = request.content_length or 0
     body = request.get_data(cache=False) if length <= most else b""
-    if max(length, len(body)) > most:
+    if max(length, len(body)) > most or (channel and channel.framing.is_cut):
         abort(413, f"{what} must not exceed {most:,} bytes.")
     if len(body) < length:
         abort(400, "The body is shorter than its Content-Length.")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -19,7 +19,8 @@ STOP_SECONDS = 60.0  # on a busy machine; otherwise up to 12 s, for the requests
 class DashboardProcess:
     """gunicorn with the dashboard and its mock source, on free ports. `options` are environment variables."""
 
-    def __init__(self, viewers: int, **options: str) -> None:
+    def __init__(self, viewers: int, output: IO[bytes] | None = None, **options: str) -> None:
+        self._output = output
         self.port, self.probe_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
@@ -45,11 +46,18 @@ class DashboardProcess:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                *dies_with_parent(), sys.executable, "-m", "gunicorn",
-                "--config", "dashboard/gunicorn.conf.py", "dashboard.app:create_app()",
+                *dies_with_parent(),
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--config",
+                "dashboard/gunicorn.conf.py",
+                "dashboard.app:create_app()",
             ],
             cwd=ROOT,
             env=self._environment,
+            stdout=self._output,
+            stderr=self._output,
         )
 
     def wait_until_ready(self) -> None:

@@ -38,7 +38,14 @@ def arrived(received: bytes, limits: Limits = LIMITS) -> Part:
         (CHUNKED + b"7\r\n\r\n0\r\n\r\n\r\n", Part.BODY),  # the chunk contains an end
         (CHUNKED + b"3;name=value\r\nabc\r\n0\r\nTrailer: a\r\n", Part.BODY),
         (CHUNKED + b"3;name=value\r\nabc\r\n0\r\nTrailer: a\r\n\r\n", Part.WHOLE),
+        (POST.replace(b"5", b"0" * 30 + b"5"), Part.BODY),
+        (POST.replace(b"5", b"9" * 30), Part.WHOLE),  # too large
+        (b"GET / HTTP/1.1\n", Part.WHOLE),  # malformed
+        (b"GET / HTTP/1.1\r\nHost: a\n", Part.WHOLE),  # malformed
+        (POST.replace(b"a", b"a\nb"), Part.WHOLE),  # malformed
         (CHUNKED + b"x\r\n", Part.WHOLE),  # malformed
+        (CHUNKED + b"3\n", Part.WHOLE),  # malformed
+        (CHUNKED + b"3\r\nabcde", Part.WHOLE),  # malformed
         (CHUNKED + b"1" * 256, Part.WHOLE),  # malformed
         (CHUNKED + b"401\r\n", Part.WHOLE),  # too large
         (b"A" * 4097, Part.WHOLE),  # too large
@@ -54,6 +61,12 @@ def test_expect_continue_is_recognized_if_the_body_is_within_the_limit() -> None
         framing = Framing(LIMITS)
         framing.arrived(POST.replace(b"5\r\n", b"%d\r\nExpect: 100-continue\r\n" % length))
         assert framing.expects_continue is expected
+
+
+def test_client_of_http_1_0_expects_no_continue() -> None:
+    framing = Framing(LIMITS)
+    framing.arrived(POST.replace(b"1.1", b"1.0").replace(b"5\r\n", b"5\r\nExpect: 100-continue\r\n"))
+    assert not framing.expects_continue
 
 
 BODIES = st.binary(max_size=300)

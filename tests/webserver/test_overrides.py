@@ -5,6 +5,7 @@ from typing import Any
 import gunicorn
 import pytest
 from gunicorn.config import Config
+from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.http.wsgi import create
@@ -100,6 +101,14 @@ def _outcome(parser: Any, environ: Any) -> Any:
 def test_head_is_read_as_by_gunicorn(data: bytes) -> None:
     expected = _by_gunicorn(data, CONFIG)
     assert [_by_the_overrides(data, CONFIG) for _ in range(2)] == [expected, expected]
+
+
+@pytest.mark.parametrize("codings", [["gzip, chunked"], ["identity, chunked"], [", chunked"], ["gzip", "chunked"]])
+def test_other_codings_than_chunked_are_refused(codings: list[str]) -> None:
+    """gunicorn passes a body on as it is: the application would take compressed bytes for what they are not."""
+    lines = "".join(f"Transfer-Encoding: {each}\r\n" for each in codings)
+    data = f"POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n0\r\n\r\n".encode()
+    assert _by_the_overrides(data, CONFIG) in (UnsupportedTransferCoding, InvalidHeader)
 
 
 @given(st.sampled_from(HEADS), st.integers(0, 120), st.sampled_from(SPOILING))
