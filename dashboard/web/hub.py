@@ -24,6 +24,8 @@ from dashboard.core import events
 from dashboard.core.contract import SizingView, WhatIf
 from dashboard.core.diff import diff
 from dashboard.core.hpa.what_if import Supposition, suppose
+from dashboard.core.kept import Kept, KeptLine
+from dashboard.core.kept import entry as kept_entry
 from dashboard.core.objects import Autoscaler
 from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
@@ -101,6 +103,7 @@ class Hub:
         self.epoch = epoch
         self.counts = Counts()
         self._cap = viewers
+        self._began = time.time()
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
         self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
@@ -160,6 +163,20 @@ class Hub:
         with self._lock:
             history = self._snapshot.history.since(since)
         return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
+
+    def kept(self, by: str, audit: list[KeptLine]) -> Kept:
+        """Return what outlives this process, with `by`, its name, and the audit."""
+        with self._lock:
+            tables, pods = self._snapshot.history.kept(time.time())
+            entries = self._timeline.entries()
+        return Kept(by, tables, pods, [kept_entry(each) for each in reversed(entries)], audit)
+
+    def adopt(self, kept: Kept) -> None:
+        """Add what another process has kept of the time before this one began."""
+        with self._lock:
+            self._snapshot.history.adopt(kept.tables, kept.pods, self._began)
+            self._timeline.adopt(kept.timeline, self._began, time.time())
+        self._wake()
 
     def what_if(self, supposed: Supposition) -> WhatIf | None:
         """Return what the autoscaler would do (see core.hpa.what_if)."""
@@ -276,7 +293,7 @@ class Hub:
         try:
             with self._lock:  # `history` must not read a half-written table
                 self._snapshot.apply(event)
-            self._timeline.apply(event)
+                self._timeline.apply(event)
         except Exception:  # one malformed object must not stop the hub
             log.exception("could not apply an event of %s", source)
 
