@@ -226,7 +226,7 @@ class MetricsTables:
 
 def _after(at: float) -> float:
     """Return the next time that JSON can tell from `at`."""
-    return round(at + INSTANT_SECONDS, 3) if math.isfinite(at) else at
+    return round(at + INSTANT_SECONDS, 3)
 
 
 def _mean(points: list[Point]) -> tuple[float, Values]:

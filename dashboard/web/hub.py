@@ -103,7 +103,7 @@ class Hub:
         self.epoch = epoch
         self.counts = Counts()
         self._cap = viewers
-        self._began = time.time()
+        self._began = round(time.time(), 3)  # seconds since 1970
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
         self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
@@ -159,10 +159,11 @@ class Hub:
         return orjson.dumps({"epoch": self.epoch, "seq": seq, "as_of": now()} | state)
 
     def history(self, since: float) -> bytes:
-        """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch` and `as_of`."""
+        """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch`, `as_of` and `began`: the
+        points before that are another process's."""
         with self._lock:
             history = self._snapshot.history.since(since)
-        return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
+        return orjson.dumps({"epoch": self.epoch, "as_of": now(), "began": self._began} | history)
 
     def kept(self, by: str, audit: list[KeptLine]) -> Kept:
         """Return what outlives this process, with `by`, its name, and the audit."""
