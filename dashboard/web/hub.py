@@ -173,9 +173,13 @@ class Hub:
         return Kept(by, tables, pods, [kept_entry(each) for each in reversed(entries)], audit)
 
     def adopt(self, kept: Kept) -> None:
-        """Add what another process has kept of the time before this one began."""
+        """Add what another process has kept of the time before this one began. The pages get snapshots, upon which they
+        read the history's last minutes again."""
         with self._lock:
+            known = self.taken_in()
             self._snapshot.history.adopt(kept.tables, kept.pods, self._began)
+            for viewer in self._viewers.values() if self.taken_in() > known else ():
+                viewer.snapshot_due = True
             self._timeline.adopt(kept.timeline, self._began, time.time())
         self._wake()
 

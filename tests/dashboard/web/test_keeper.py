@@ -105,7 +105,9 @@ def test_roll_outs_new_dashboard_adopts_what_the_old_one_kept_last(dashboard_of:
     new.observe(3.0)
     old.audit("operator", "the last action", "started")
     old.stop()
+    new.hub.join("page")
     new.keeper.keep()
+    wait_until(lambda: len(new.broadcaster.of("snapshot", "page")) == 2)
     assert new.offered() == [1.0, 2.0, 3.0] and new.audited() == ["the last action"]
     new.keeper.keep()
     third = dashboard_of("c")
