@@ -8,7 +8,7 @@ mean; a table of steps keeps the last point of each minute, since a Deployment n
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 FINE_POINTS = 3_700  # a little over an hour, at one point a second
@@ -59,6 +59,9 @@ class Ring:
             del column[:excess]
         return removed
 
+    def points(self) -> list[Point]:
+        return list(zip(*self._columns.values(), strict=True))
+
     def since(self, at: float) -> Json:
         """Return the columns of the points after `at`, with None for NaN."""
         first = bisect_right(self._columns["at"], at)
@@ -89,6 +92,11 @@ class Table:
             self._minute.append(point)
         return True
 
+    def points(self) -> list[Point]:
+        """Return all points: those by the minute, then the others. Added to an empty table, they make the same one, but
+        for points before the newest FINE_POINTS, which may be by the minute then."""
+        return [*self._coarse.points(), *self._minute, *self._fine.points()]
+
     def since(self, at: float) -> Json:
         coarse, fine = self._coarse.since(at), self._fine.since(at)
         if self._minute and self._minute[0][0] > at:
@@ -107,6 +115,7 @@ class MetricsTables:
         self._steps: dict[str, Values] = {}
         self._pods: dict[str, Ring] = {}  # by uid
         self._new: list[tuple[str, str, float, Values]] = []  # ("tables" or "pods", name or uid, …) since `take`
+        self._adopted: dict[str, float] = {}  # table → time of the newest adopted point
 
     def add(self, table: str, at: float, *values: float | None) -> None:
         """Add a point to a table, its values in the order of TABLES. Ignore it if it is not later than the last."""
@@ -121,7 +130,7 @@ class MetricsTables:
         """
         if self._steps.get(table) != values:
             self._steps[table] = values
-            self.add(table, max(at, round(self._tables[table].last + INSTANT_SECONDS, 3)), *values)
+            self.add(table, max(at, _after(self._tables[table].last)), *values)
 
     def add_pods(self, samples: dict[str, tuple[float, float, float]]) -> None:
         """Add the pods' samples: uid → (timestamp, millicores, window). Forget the pods that have none."""
@@ -133,6 +142,45 @@ class MetricsTables:
             if at > ring.last:
                 ring.add(at, (millicores,))
                 self._note("pods", uid, at, (millicores,))
+
+    def kept(self, at: float) -> tuple[dict[str, list[Point]], dict[str, list[Point]]]:
+        """Return all points of the tables and of the pods, to be adopted by another history. What a table of steps has
+        last still holds at `at`."""
+        tables = {name: table.points() for name, table in self._tables.items()}
+        for name in STEPS:
+            if name in self._steps and tables[name][-1][0] < at:
+                tables[name].append((at, *tables[name][-1][1:]))
+        return tables, {uid: ring.points() for uid, ring in self._pods.items()}
+
+    def adopt(self, tables: Mapping[str, Sequence[Point]], pods: Mapping[str, Sequence[Point]], before: float) -> None:
+        """Add the points of another history: those before `before`, when this one began, and after what was adopted
+        already. So two series are never mixed, and a time of neither stays a gap. `take` does not return them."""
+        for name, points in tables.items():
+            last = self._adopted.get(name, -math.inf)
+            if new := [point for point in points if last < point[0] < before]:
+                self._tables[name] = self._with(name, new)
+                self._adopted[name] = new[-1][0]
+                self.taken_in += len(new)
+        if not self._pods:
+            for uid, points in list(pods.items())[:SPARK_PODS]:
+                ring = self._pods[uid] = Ring(PODS, SPARK_POINTS)
+                for at, *values in points:
+                    if at < before:
+                        ring.add(at, values)
+                        self.taken_in += 1
+
+    def _with(self, name: str, new: list[Point]) -> Table:
+        """Return a table with the new points, too. After them, a table of steps has a point without values: what held
+        then need not hold until the next point."""
+        known = {point[0]: point for point in self._tables[name].points()}
+        if name in STEPS:
+            known.pop(_after(self._adopted.get(name, -math.inf)), None)
+            end = _after(new[-1][0])
+            new = [*new, (end, *(math.nan for _ in TABLES[name]))]
+        table = Table(TABLES[name], steps=name in STEPS)
+        for at, *values in sorted(({point[0]: point for point in new} | known).values()):
+            table.add(at, values)
+        return table
 
     def points(self, since: float) -> dict[str, list[tuple[float, Values]]]:
         """Return the tables' points after `since` as (time, values), by table; of a table of steps also the last one
@@ -174,6 +222,11 @@ class MetricsTables:
     def _note(self, group: str, name: str, at: float, values: Values) -> None:
         self._new.append((group, name, at, values))
         self.taken_in += 1
+
+
+def _after(at: float) -> float:
+    """Return the next time that JSON can tell from `at`."""
+    return round(at + INSTANT_SECONDS, 3)
 
 
 def _mean(points: list[Point]) -> tuple[float, Values]:

@@ -407,7 +407,8 @@ class Snapshot:
             requested = sum(pod["cpu_request_millicores"] for pod in sampled)
             at = max(seconds(self._samples[pod["name"]].timestamp) for pod in sampled)
             self.history.add("cpu", at, round(100 * used / requested, 1))
-        self.history.add_pods(self.samples())
+        if "pods" in self._objects:  # before their first list, no pod has a sample, and none is gone
+            self.history.add_pods(self.samples())
 
     def _scrape(self, event: events.CountersScraped) -> None:
         """Update the request rates. A pod without counters has no rate."""

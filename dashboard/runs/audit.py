@@ -1,7 +1,8 @@
 """The audit log: each action as a JSON line on stdout, in the page's timeline, and as a Kubernetes Event on its object.
 
-The newest lines are kept in memory for GET /api/audit. Denied requests are kept separately, so that they can't push out
-the others. A background thread sends the Events, so that no action waits for the API server; failures are logged.
+The newest lines are kept for GET /api/audit, in memory and beyond the process (web/keeper). Denied requests are kept
+separately, so that they can't push out the others. A background thread sends the Events, so that no action waits for
+the API server; failures are logged.
 """
 
 import contextlib
@@ -9,15 +10,17 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, TextIO
 
+import msgspec
 import orjson
 from flask import g, has_request_context
 
 from dashboard.clock import now
 from dashboard.core.events import ActionRecorded, Emit
+from dashboard.core.kept import KeptLine
 from dashboard.core.timeline.entry import plain, shorten
 
 KEPT = 500  # lines
@@ -83,7 +86,27 @@ class AuditLog:
         """Return the kept lines, newest first: {id, at, by, action, outcome, object: {kind, name, uid} | null}."""
         with self._lock:
             lines = [*self._kept, *self._denied]
-        return sorted(lines, key=lambda line: -int(line["id"]))
+        return sorted(lines, key=lambda line: (line["at"], line["id"]), reverse=True)
+
+    def kept(self) -> list[KeptLine]:
+        """Return the kept lines, oldest first."""
+        with self._lock:
+            lines = [(line, False) for line in self._kept] + [(line, True) for line in self._denied]
+        lines.sort(key=lambda each: (each[0]["at"], each[0]["id"]))
+        return [msgspec.convert(line | {"denied": denied}, KeptLine) for line, denied in lines]
+
+    def adopt(self, lines: Iterable[KeptLine], latest: str) -> None:
+        """Add the lines until `latest` that another process has kept, and this one has not."""
+        with self._lock:
+            for kept, denied in ((self._kept, False), (self._denied, True)):
+                own = {_identity(line): line for line in kept}
+                for one in lines:
+                    line = msgspec.to_builtins(one)
+                    if line.pop("denied") is denied and one.at <= latest and _identity(line) not in own:
+                        own[_identity(line)] = {"id": next(self._numbers)} | line
+                ordered = sorted(own.values(), key=lambda line: (line["at"], line["id"]))
+                kept.clear()
+                kept.extend(ordered)
 
     def _keep(self, kept: deque[Json], by: str, action: str, outcome: str, about: Json | None) -> Json:
         with self._lock:
@@ -110,6 +133,10 @@ class AuditLog:
                     self._record(REASON, message, about, type_)
             except Exception as error:  # the action is done, with or without its Event
                 log.warning("no Event on %s: %s", shorten(about["name"]), error)
+
+
+def _identity(line: Json) -> tuple[str, str, str, str]:
+    return line["at"], line["by"], line["action"], line["outcome"]
 
 
 def _tone(outcome: str) -> str:

@@ -1,7 +1,8 @@
 """The hub: one loop that owns the state. Queue → apply → diff → timeline → publish.
 
-Sources put events into the queue from their own threads; only the hub's thread changes the state. The first change
-after a pause is published at once, later ones in batches, at most every PUBLISH_SECONDS.
+Sources put events into the queue from their own threads; only the hub's thread changes the state. The keeper adds the
+past of the history and the timeline (`adopt`), under the hub's lock. The first change after a pause is published at
+once, later ones in batches, at most every PUBLISH_SECONDS.
 
 Backpressure: sources wait while the queue is full. A viewer that does not acknowledge its messages gets no more patches
 until it does, and then a snapshot.
@@ -24,6 +25,8 @@ from dashboard.core import events
 from dashboard.core.contract import SizingView, WhatIf
 from dashboard.core.diff import diff
 from dashboard.core.hpa.what_if import Supposition, suppose
+from dashboard.core.kept import Kept, KeptLine
+from dashboard.core.kept import entry as kept_entry
 from dashboard.core.objects import Autoscaler
 from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
@@ -101,6 +104,7 @@ class Hub:
         self.epoch = epoch
         self.counts = Counts()
         self._cap = viewers
+        self._began = round(time.time(), 3)  # seconds since 1970
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
         self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
@@ -156,10 +160,29 @@ class Hub:
         return orjson.dumps({"epoch": self.epoch, "seq": seq, "as_of": now()} | state)
 
     def history(self, since: float) -> bytes:
-        """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch` and `as_of`."""
+        """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch`, `as_of` and `began`: the
+        points before that are another process's."""
         with self._lock:
             history = self._snapshot.history.since(since)
-        return orjson.dumps({"epoch": self.epoch, "as_of": now()} | history)
+        return orjson.dumps({"epoch": self.epoch, "as_of": now(), "began": self._began} | history)
+
+    def kept(self, by: str, audit: list[KeptLine]) -> Kept:
+        """Return what outlives this process, with `by`, its name, and the audit."""
+        with self._lock:
+            tables, pods = self._snapshot.history.kept(time.time())
+            entries = self._timeline.entries()
+        return Kept(by, tables, pods, [kept_entry(each) for each in reversed(entries)], audit)
+
+    def adopt(self, kept: Kept) -> None:
+        """Add what another process has kept of the time before this one began. The pages get snapshots, upon which they
+        read the history's last minutes again."""
+        with self._lock:
+            known = self.taken_in()
+            self._snapshot.history.adopt(kept.tables, kept.pods, self._began)
+            for viewer in self._viewers.values() if self.taken_in() > known else ():
+                viewer.snapshot_due = True
+            self._timeline.adopt(kept.timeline, self._began, time.time())
+        self._wake()
 
     def what_if(self, supposed: Supposition) -> WhatIf | None:
         """Return what the autoscaler would do (see core.hpa.what_if)."""
@@ -276,7 +299,7 @@ class Hub:
         try:
             with self._lock:  # `history` must not read a half-written table
                 self._snapshot.apply(event)
-            self._timeline.apply(event)
+                self._timeline.apply(event)
         except Exception:  # one malformed object must not stop the hub
             log.exception("could not apply an event of %s", source)
 

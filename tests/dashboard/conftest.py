@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.kube.client import Configuration, KubeClient
-from tests.dashboard.kube.manifests import CLAIM, LEASE, POD, RUNS, claim, manifest, pod
+from tests.dashboard.kube.manifests import CLAIM, HISTORY, LEASE, POD, RUNS, claim, manifest, pod
 from tests.dashboard.kube.stubs import ManualClock, ObjectApi, StubApi
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER, Emitted
@@ -68,6 +68,7 @@ def object_api() -> Iterator[ObjectApi]:
     for path, object_ in ((POD, pod()), (CLAIM, claim()), (RUNS, manifest("dashboard-runs-configmap"))):
         server.put(path, object_)
     server.put(LEASE, manifest("dashboard-lease"))
+    server.put(HISTORY, manifest("dashboard-history-configmap"))
     with server:
         yield server
 

@@ -19,8 +19,8 @@ class Server {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   };
 
-  async respond(tables = {}, { epoch = "e", pods = {} } = {}) {
-    this.#waiting.shift().resolve({ epoch, tables, pods });
+  async respond(tables = {}, { epoch = "e", began = T0, pods = {} } = {}) {
+    this.#waiting.shift().resolve({ epoch, began, tables, pods });
     await settle();
   }
 
@@ -153,23 +153,42 @@ describe("the history", () => {
     await server.respond({ cpu: cpu(1, 2), replicas: { at: [T0], desired: [2], ready: [2] }, traffic: { at: [T0 + 5], requests: [1] } });
     past.load("f");
     assert.deepEqual(server.requests, [0, 0]);
-    await server.respond({ cpu: cpu(20), replicas: { at: [T0 + 18], desired: [3], ready: [2] } }, { epoch: "f" });
+    await server.respond({ cpu: cpu(20), replicas: { at: [T0 + 18], desired: [3], ready: [2] } }, { epoch: "f", began: T0 + 17 });
     assert.deepEqual(times(), [1, 2, 2.001, 20]);
     assert.deepEqual(past.table("cpu").percent, [1, 2, null, 20]);
     assert.deepEqual(times("replicas"), [0, 5.001, 18]); // two pods until the last known time
     assert.deepEqual(past.table("replicas").desired, [2, null, 3]);
   });
 
-  test("replaces points of the time that a restarted dashboard knows", async () => {
+  test("replaces points of the time that a restarted dashboard has seen itself", async () => {
     past.load("e");
     await server.respond({ cpu: cpu(1, 2, 3, 4) });
     past.load("f");
     past.append(points("cpu", 7));
-    await server.respond({ cpu: { at: [T0 + 2.5, T0 + 6], percent: [25, 60] } }, { epoch: "f" });
+    await server.respond({ cpu: { at: [T0 + 2.5, T0 + 6], percent: [25, 60] } }, { epoch: "f", began: T0 + 2.2 });
     assert.deepEqual(times(), [1, 2, 2.5, 6, 7]);
     past.load("f");
-    await server.respond({ cpu: { at: [T0 + 2.6], percent: [0] } }, { epoch: "f" });
+    await server.respond({ cpu: { at: [T0 + 2.6], percent: [0] } }, { epoch: "f", began: T0 + 2.2 });
     assert.deepEqual(times(), [1, 2, 2.5, 2.6, 6, 7]); // only once
+  });
+
+  test("goes on with its own points where a restarted dashboard was left fewer", async () => {
+    past.load("e");
+    await server.respond({ cpu: cpu(100, 200, 300), replicas: { at: [T0 + 50], desired: [2], ready: [2] } });
+    past.append(points("cpu", 310));
+    past.load("f"); // during a roll-out: the new dashboard began before the old one ended
+    const left = { cpu: cpu(40, 100, 200, 309), replicas: { at: [T0 + 50, T0 + 250, T0 + 250.001, T0 + 309], desired: [2, 2, null, 2], ready: [2, 2, null, 2] } };
+    await server.respond(left, { epoch: "f", began: T0 + 308 });
+    assert.deepEqual(times(), [40, 100, 200, 300, 309]);
+    assert.deepEqual(past.table("replicas").desired, [2, 2]); // without a gap
+  });
+
+  test("takes what a restarted dashboard was left for the time that it missed itself", async () => {
+    past.load("e");
+    await server.respond({ cpu: cpu(100, 200) });
+    past.load("f");
+    await server.respond({ cpu: cpu(100, 150, 200, 210, 220, 400) }, { epoch: "f", began: T0 + 390 });
+    assert.deepEqual(times(), [100, 200, 200.001, 210, 220, 400]);
   });
 
   test("rejects the history of another epoch than the snapshot's", async () => {

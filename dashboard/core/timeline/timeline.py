@@ -1,10 +1,14 @@
 """The timeline: Kubernetes Events, actions, and notable changes between two states; newest first."""
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from heapq import nlargest
 from typing import Any, NamedTuple
 
+import msgspec
+
 from dashboard.core import events
+from dashboard.core.kept import KeptEntry
 from dashboard.core.objects import KubernetesEvent, Regarding
 from dashboard.core.timeline.changes import ChangeDetector
 from dashboard.core.timeline.entry import Entry, plain, shorten
@@ -76,6 +80,27 @@ class Timeline:
             if entries != self._entries:
                 self._entries = entries
         return self._entries
+
+    def adopt(self, kept: Iterable[KeptEntry], before: float, latest: float) -> None:
+        """Add the entries, oldest first, that another timeline has and this one has not: changes before `before`, when
+        this one began, and Events and actions until `latest`."""
+        known = {(row.entry["at"], row.entry["text"]) for row in self._rows}
+        ids = {row.entry["id"] for row in self._rows}
+        for one in kept:
+            at = seconds(one.at)
+            uid, _, number = one.id.rpartition("/")
+            count = int(number) if number.isascii() and number.isdecimal() and len(number) < 12 else 1
+            if (one.at, one.text) in known or at >= (before if one.kind == "change" else latest):
+                continue
+            about = msgspec.structs.asdict(one.about) if one.about else None
+            entry = Entry(one.at, one.tone, one.text, about, one.mark)
+            if one.kind != "event":
+                self._arrivals = max(self._arrivals, count + 1)  # so that no later entry has the same id
+                id_ = one.id if one.id not in ids else f"{one.kind}/{self._arrivals}"
+                self._insert(id_, one.kind, at, entry)
+                ids.add(id_)
+            elif uid not in self._events:
+                self._insert(one.id, "event", at, entry, uid, count)
 
     def _add_event(self, event: KubernetesEvent, received: str) -> None:
         """Add an Event. A repetition replaces its earlier entry; an Event that is only listed again is ignored."""

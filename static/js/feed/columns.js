@@ -45,6 +45,13 @@ export function merge(columns, points) {
   for (; added < points.at.length; added += 1) push(columns, points, added);
 }
 
+// Drops the points from one time to another, both included.
+export function dropBetween(columns, from, until) {
+  const first = indexAfter(columns.at, from - 0.000_1);
+  const excess = indexAfter(columns.at, until) - first;
+  if (excess > 0) for (const name in columns) columns[name].splice(first, excess);
+}
+
 // Bounds a table of more than `most` points: points older than an hour become one a minute, points older than half a day are
 // dropped, and then the oldest ones beyond `most`. A minute becomes its mean, or with `steps` its last point.
 export function downsample(columns, most, { steps = false } = {}) {

@@ -36,7 +36,7 @@ export class MetricsHistory {
   // Fetches the missing points, and retries until it succeeds. Points that ticks bring meanwhile are kept.
   load(epoch) {
     if (epoch !== this.#epoch) {
-      if (this.#epoch !== null) this.#store.markRestart();
+      if (this.#epoch !== null) this.#store.markRestart(this.#completeUntil);
       this.#epoch = epoch;
       this.#completeUntil = -Infinity;
     }

@@ -1,6 +1,6 @@
 // The charts' points in memory: one table for each source, and each pod's CPU samples. Adding a point twice changes nothing.
 
-import { append, columnsOf, downsample, indexAfter, lastTime, merge, trim } from "./columns.js";
+import { append, columnsOf, downsample, dropBetween, indexAfter, lastTime, merge, trim } from "./columns.js";
 
 const TABLES = {
   traffic: ["requests", "errors", "p50_ms", "p99_ms"],
@@ -17,7 +17,7 @@ const INSTANT_SECONDS = 0.001;
 export class PointStore {
   #tables = Object.fromEntries(Object.entries(TABLES).map(([name, columns]) => [name, columnsOf(columns)]));
   #pods = new Map(); // uid → columns
-  #previousEnds = null; // table → time of the previous dashboard's last point, until the new dashboard's history is there
+  #previous = null; // table → {from, until, end} of the previous dashboard's points, until the new dashboard's history is there
 
   table(name) {
     return this.#tables[name];
@@ -50,27 +50,31 @@ export class PointStore {
     this.#add(points, merge);
   }
 
-  // Marks the end of one dashboard's points. A restarted dashboard may not know the time before: its points stay here, and a null
-  // after them keeps the charts from drawing a line across the gap.
-  markRestart() {
-    const end = this.newest();
+  // Marks the end of one dashboard's points, of which none is missing before `completeUntil`. Nobody may know the time after them:
+  // a null keeps the charts from drawing a line across the gap.
+  markRestart(completeUntil) {
+    const newest = this.newest();
+    this.#previous = {};
     for (const [name, columns] of Object.entries(this.#tables)) {
       if (columns.at.length === 0) continue;
-      append(columns, { at: [(STEPS.has(name) ? end : lastTime(columns)) + INSTANT_SECONDS] });
+      const last = STEPS.has(name) ? newest : lastTime(columns);
+      append(columns, { at: [last + INSTANT_SECONDS] });
+      this.#previous[name] = { from: columns.at[0], until: Math.min(last, completeUntil), end: lastTime(columns) };
     }
-    this.#previousEnds = Object.fromEntries(Object.entries(this.#tables).map(([name, columns]) => [name, lastTime(columns)]));
   }
 
-  // Drops the previous dashboard's points of the time that the new one's `history` covers: two series must not be mixed.
+  // Joins the previous dashboard's points with a restarted one's `history`: its own from `history.began` on, and before that what
+  // it was left. The former's are dropped from then on, what was left where the former's are here. Two series must not be mixed.
   dropOverlap(history) {
-    if (this.#previousEnds === null) return;
-    for (const [name, columns] of Object.entries(this.#tables)) {
-      const from = history.tables[name]?.at[0] ?? Infinity;
-      const first = columns.at.findIndex((time) => time >= from);
-      const excess = indexAfter(columns.at, this.#previousEnds[name]) - first;
-      if (first >= 0 && excess > 0) for (const column of Object.values(columns)) column.splice(first, excess);
+    if (this.#previous === null) return;
+    for (const [name, { from, until, end }] of Object.entries(this.#previous)) {
+      const columns = this.#tables[name];
+      const first = indexAfter(columns.at, history.began);
+      const excess = indexAfter(columns.at, end) - first;
+      if (excess > 0) for (const column of Object.values(columns)) column.splice(first, excess);
+      if (Object.hasOwn(history.tables, name)) dropBetween(history.tables[name], from, Math.min(until, history.began));
     }
-    this.#previousEnds = null;
+    this.#previous = null;
   }
 
   #add({ tables = {}, pods = {} }, put) {

@@ -5,8 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, MetricsTables
+from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, STEPS, TABLES, MetricsTables
 
 T0 = 1_764_000_000.0  # a whole minute
 
@@ -177,3 +179,89 @@ def test_taken_in_counts_added_points(history: MetricsTables) -> None:
     history.add_step("replicas", T0 + 1, 2, 2)
     history.add_pods({"u1": (T0, 1.0, 15.0)})
     assert history.taken_in == 3
+
+
+def adopted(history: MetricsTables, at: float = math.inf) -> MetricsTables:
+    """Return a new history with what another one keeps."""
+    restored = MetricsTables()
+    restored.adopt(*history.kept(at), at)
+    return restored
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(TABLES)), st.integers(1, 90), st.one_of(st.none(), st.integers(0, 9))),
+        max_size=60,
+    )
+)
+def test_adopted_history_is_the_kept_one(steps: list[tuple[str, int, int | None]]) -> None:
+    history, at = MetricsTables(), T0
+    for name, seconds, value in steps:
+        at += seconds
+        add = history.add_step if name in STEPS else history.add
+        add(name, at, *(value for _ in TABLES[name]))
+    found = adopted(history, at + 1).since(0)["tables"]
+    for name, table in history.since(0)["tables"].items():
+        count = len(table["at"])
+        assert {column: values[:count] for column, values in found[name].items()} == table
+        assert name in STEPS or len(found[name]["at"]) == count
+
+
+def test_adopted_hours_are_the_kept_ones(history: MetricsTables) -> None:
+    add_traffic(history, 3 * 3600 + 500)
+    again = adopted(history)
+    newest = T0 + 3 * 3600 + 500 - FINE_POINTS - 1
+    assert columns(again, "traffic", newest) == columns(history, "traffic", newest)
+    old = {
+        at: value for at, value in zip(*(columns(again, "traffic")[name] for name in ("at", "requests")), strict=True)
+    }
+    coarse = zip(*(columns(history, "traffic")[name] for name in ("at", "requests")), strict=True)
+    assert all(old[at] == value for at, value in coarse if at < T0 + 7000)
+    twice = adopted(again)
+    assert columns(twice, "traffic") == columns(again, "traffic")
+
+
+def test_points_from_the_future_are_not_adopted(history: MetricsTables) -> None:
+    for second in (0, 100):
+        history.add("cpu", T0 + second, 50)
+        history.add_pods({"u1": (T0 + second, 7.0, 15.0)})
+    restored = MetricsTables()
+    restored.adopt(*history.kept(T0 + 100), T0 + 50)
+    assert columns(restored, "cpu")["at"] == [T0] and restored.since(0)["pods"]["u1"]["at"] == [T0]
+    restored.add("cpu", T0 + 51, 60)
+    assert columns(restored, "cpu")["at"] == [T0, T0 + 51]
+
+
+def test_replicas_hold_until_the_end_of_what_is_kept_and_not_beyond(history: MetricsTables) -> None:
+    history.add_step("replicas", T0, 2, 2)
+    restored = MetricsTables()
+    restored.adopt(*history.kept(T0 + 59), T0 + 80)
+    restored.add_step("replicas", T0 + 90, 2, 2)
+    assert columns(restored, "replicas") == {
+        "at": [T0, T0 + 59, T0 + 59.001, T0 + 90],
+        "desired": [2, 2, None, 2],
+        "ready": [2, 2, None, 2],
+    }
+
+
+def test_points_that_come_later_are_adopted_between(history: MetricsTables) -> None:
+    """A roll-out's new dashboard reads what the old one kept, observes, and then reads what it wrote at its end."""
+    history.add_step("replicas", T0, 2, 2)
+    add_traffic(history, 3)
+    restored = MetricsTables()
+    restored.adopt(*history.kept(T0 + 3), T0 + 10)
+    add_traffic(restored, 2, first=10)
+    restored.add_step("replicas", T0 + 11, 2, 2)
+    restored.take()
+    add_traffic(history, 12, first=3)
+    history.add_step("replicas", T0 + 5, 3, 2)
+    before = restored.taken_in
+    restored.adopt(*history.kept(T0 + 9), T0 + 10)
+    assert columns(restored, "traffic")["at"] == [T0 + second for second in range(12)]
+    assert restored.taken_in > before and restored.take() is None
+    at, desired = (columns(restored, "replicas")[name] for name in ("at", "desired"))
+    assert at == [T0, T0 + 3, T0 + 5, T0 + 9, T0 + 9.001, T0 + 11]
+    assert desired == [2, 2, 3, 3, None, 2]
+    again = columns(restored, "replicas")
+    restored.adopt(*history.kept(T0 + 9), T0 + 10)
+    assert columns(restored, "replicas") == again

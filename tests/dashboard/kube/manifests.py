@@ -13,6 +13,7 @@ SPACE = f"/api/v1/namespaces/{NAMESPACE}"
 POD = f"{SPACE}/pods/mongodb-0"
 CLAIM = f"{SPACE}/persistentvolumeclaims/data-mongodb-0"
 RUNS = f"{SPACE}/configmaps/dashboard-runs"
+HISTORY = f"{SPACE}/configmaps/dashboard-history"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/dashboard-runs"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -13,6 +14,7 @@ from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, AuditLog
 from tests.dashboard.stubs import Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}
+LATEST = "9999-12-31T23:59:59.999Z"
 ANNA = "operator (session 3f2a, 10.0.0.7)"
 
 Json = dict[str, Any]
@@ -139,3 +141,37 @@ def test_closed_stdout_does_not_block_actions(audit: AuditLog, out: StringIO) ->
     out.close()
     audit(ANNA, "abort it", "started")
     assert len(audit.newest()) == 1
+
+
+def test_lines_of_another_process_are_adopted_once(audit: AuditLog, out: StringIO, emitted: Emitted) -> None:
+    audit(ANNA, "restart mongodb-0", "started", POD)
+    audit.denied("nobody", "run a demo", "refused: 401")
+    kept = audit.kept()
+    time.sleep(0.002)  # a later millisecond
+    other = AuditLog(emitted, None, out)
+    other(ANNA, "abort it", "started")
+    for _ in range(2):
+        other.adopt(kept, LATEST)
+    lines = other.newest()
+    assert [(line["action"], line["object"]) for line in lines] == [
+        ("abort it", None), ("run a demo", None), ("restart mongodb-0", POD),
+    ]  # fmt: skip
+    assert len({line["id"] for line in lines}) == 3 and lines[0].keys() == lines[1].keys()
+    assert [line.denied for line in other.kept()] == [False, True, False]
+
+
+def test_lines_from_the_future_are_not_adopted(audit: AuditLog, emitted: Emitted) -> None:
+    audit(ANNA, "restart mongodb-0", "started", POD)
+    other = AuditLog(emitted, None)
+    other.adopt(audit.kept(), "2026-01-01T00:00:00.000Z")
+    assert other.newest() == []
+
+
+def test_adopted_lines_do_not_displace_newer_ones(audit: AuditLog, emitted: Emitted, out: StringIO) -> None:
+    for number in range(KEPT):
+        audit(ANNA, f"old {number}", "started")
+    time.sleep(0.002)
+    other = AuditLog(emitted, None, out)
+    other(ANNA, "new", "started")
+    other.adopt(audit.kept(), LATEST)
+    assert len(other.newest()) == KEPT and other.newest()[0]["action"] == "new"

@@ -67,19 +67,23 @@ def test_only_the_embedded_overlay_has_the_crash_container(deployment: Deploymen
         assert [each in made for each in crash] == [embedded] * 3
 
 
-def test_apply_keeps_the_run_history_and_the_lease(deployment: Deployment) -> None:
+def test_apply_keeps_the_histories_and_the_lease(deployment: Deployment) -> None:
     held = {"spec": {"holderIdentity": "dashboard-x/run-1"}}
     kept = {"data": {"kept": "[]"}}
+    config_maps = ("dashboard-runs", "dashboard-history")
     deployment.kubectl("patch", "lease", "dashboard-runs", "--type=merge", "--patch", json.dumps(held))
-    deployment.kubectl("patch", "configmap", "dashboard-runs", "--type=merge", "--patch", json.dumps(kept))
+    for name in config_maps:
+        deployment.kubectl("patch", "configmap", name, "--type=merge", "--patch", json.dumps(kept))
     try:
         deployment.kubectl("apply", "--kustomize", str(deployment.directory / "manifests"))
         assert deployment.get("lease", "dashboard-runs")["spec"]["holderIdentity"] == "dashboard-x/run-1"
-        assert deployment.get("configmap", "dashboard-runs")["data"]["kept"] == "[]"
+        assert [deployment.get("configmap", name)["data"]["kept"] for name in config_maps] == ["[]"] * 2
     finally:
-        undo = [("lease", {"spec": {"holderIdentity": None}}), ("configmap", {"data": {"kept": None}})]
-        for kind, patch in undo:
-            deployment.kubectl("patch", kind, "dashboard-runs", "--type=merge", "--patch", json.dumps(patch))
+        released = {"spec": {"holderIdentity": None}}
+        deployment.kubectl("patch", "lease", "dashboard-runs", "--type=merge", "--patch", json.dumps(released))
+        for name in config_maps:
+            patch = json.dumps({"data": {"kept": None}})
+            deployment.kubectl("patch", "configmap", name, "--type=merge", "--patch", patch)
 
 
 def test_service_exports_metrics(deployment: Deployment) -> None:

@@ -35,7 +35,7 @@ class Access(NamedTuple):
     namespace: str = NAMESPACE
 
 
-CONFIG_MAPS = ("dashboard-runs", *(f"dashboard-evidence-{number}" for number in range(20)))
+CONFIG_MAPS = ("dashboard-runs", "dashboard-history", *(f"dashboard-evidence-{number}" for number in range(20)))
 ALLOWED = {
     *(Access(verb, "", resource) for verb in READ for resource in ("pods", "events", "persistentvolumeclaims")),
     *(Access(verb, "apps", resource) for verb in READ for resource in ("deployments", "statefulsets")),

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from dashboard.core import events, objects
 from dashboard.core.diff import identity
+from dashboard.core.kept import KeptEntry
+from dashboard.core.kept import entry as kept_entry
 from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds
@@ -272,3 +274,55 @@ def test_action_has_its_object_and_mark() -> None:
     entry = only_entry(action)
     assert (entry["kind"], entry["tone"], entry["text"]) == ("action", "warn", "mongodb-0 restarted")
     assert (entry["about"], entry["mark"]) == (about, "restart")
+
+
+def kept(timeline: Timeline) -> list[KeptEntry]:
+    return [kept_entry(each) for each in reversed(timeline.entries())]
+
+
+def adopted(timeline: Timeline, minute: float = 60) -> Timeline:
+    """Return a new timeline, begun at `minute`, with what another one keeps."""
+    restored = Timeline()
+    restored.adopt(kept(timeline), START + 60 * minute, START + 60 * minute)
+    return restored
+
+
+def test_adopted_timeline_is_the_kept_one() -> None:
+    timeline = Timeline()
+    timeline.add("change", change_entry(1))
+    timeline.apply(changed(event(count=3, lastTimestamp=timestamp(2))))
+    timeline.apply(events.ActionRecorded(at=timestamp(3), tone="busy", text="kill", about=None, mark="kill"))
+    timeline.add("change", change_entry(3))
+    restored = adopted(timeline)
+    assert restored.entries() == timeline.entries()
+    restored.apply(listed(event(count=3, lastTimestamp=timestamp(2))))
+    assert restored.entries() == timeline.entries(), "the Event is listed again"
+    restored.apply(changed(event(count=4, lastTimestamp=timestamp(4))))
+    restored.add("change", change_entry(5))
+    ids = [entry["id"] for entry in restored.entries()]
+    assert len({*ids}) == len(ids) == 5 and ids[1] == "e1/4"
+
+
+def test_full_timeline_is_adopted_whole() -> None:
+    timeline = Timeline()
+    for minute in range(ENTRIES):
+        timeline.add("change", change_entry(minute / 10))
+        timeline.apply(changed(event(f"e{minute}", lastTimestamp=timestamp(minute / 10))))
+    assert adopted(timeline).entries() == timeline.entries()
+
+
+def test_entries_from_the_future_and_changes_seen_here_are_not_adopted() -> None:
+    timeline = Timeline()
+    for minute in (1, 10, 30):
+        timeline.add("change", change_entry(minute))
+        timeline.add("action", change_entry(minute))
+    restored = Timeline()
+    restored.add("change", change_entry(11))
+    restored.adopt(kept(timeline), START + 60 * 5, START + 60 * 20)
+    found = [(entry["kind"], entry["at"]) for entry in restored.entries()]
+    assert found == [
+        ("change", timestamp(11)), ("action", timestamp(10)), ("action", timestamp(1)), ("change", timestamp(1)),
+    ]  # fmt: skip
+    again = restored.entries()
+    restored.adopt(kept(timeline), START + 60 * 5, START + 60 * 20)
+    assert restored.entries() is again

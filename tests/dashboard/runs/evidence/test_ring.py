@@ -51,7 +51,8 @@ def test_manifests_have_a_config_map_for_each_run_and_the_role_allows_them() -> 
     names = [each["metadata"]["name"] for each in evidence_config_maps()]
     assert names == [f"dashboard-evidence-{number}" for number in range(RUNS)]
     (rule,) = (rule for rule in manifest("dashboard-role")["rules"] if rule["resources"] == ["configmaps"])
-    assert rule["resourceNames"] == ["dashboard-runs", *names] and rule["verbs"] == ["get", "update"]
+    assert rule["resourceNames"] == ["dashboard-runs", "dashboard-history", *names]
+    assert rule["verbs"] == ["get", "update"]
     assert not any(each.keys() & {"data", "binaryData"} for each in evidence_config_maps())
 
 

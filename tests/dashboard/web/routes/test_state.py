@@ -57,7 +57,7 @@ def test_history_without_a_session_is_401(client: FlaskClient) -> None:
 def test_default_is_the_whole_history(client: FlaskClient, record: Any) -> None:
     record(4)
     json = history(request(client))
-    assert set(json) == {"epoch", "as_of", "tables", "pods"}
+    assert set(json) == {"epoch", "as_of", "began", "tables", "pods"}
     assert json["tables"]["traffic"] == {
         "at": [T0 + 1, T0 + 2, T0 + 3],
         "requests": [100.0] * 3,

@@ -1,0 +1,52 @@
+"""What the page shows goes on when the dashboard is replaced."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.deployment import AGAIN, Deployment, wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.browser]
+
+LOAD = {"rate": 5, "duration": 5}
+
+
+def read(deployment: Deployment, path: str) -> Any:
+    url = f"{deployment.dashboard}{path}"
+    return deployment.http.request("GET", url, headers=deployment.authorization, retries=AGAIN).json()
+
+
+def entries(deployment: Deployment) -> set[tuple[str, str]]:
+    return {(entry["at"], entry["text"]) for entry in deployment.state()["timeline"]}
+
+
+def test_open_page_goes_on_with_another_dashboard(browser: Browser, deployment: Deployment) -> None:
+    page = browser.new_page()
+    page.goto(deployment.login_link)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "live")
+    started = deployment.http.request(
+        "PUT", f"{deployment.dashboard}/api/load", headers=deployment.authorization, json=LOAD
+    )
+    assert started.status == 202
+    wait_until(lambda: len(read(deployment, "/api/history")["tables"]["load"]["at"]) >= 4, 30)
+    wait_until(lambda: not deployment.state()["load"]["active"], 30)
+    entry = page.locator("[data-entry]", has_text="load 5/s for 5 s: started").first
+    expect(entry).to_be_visible()
+    audit, timeline, history = read(deployment, "/api/audit"), entries(deployment), read(deployment, "/api/history")
+    deployment.kubectl("rollout", "restart", "deployment/dashboard")
+    deployment.kubectl("rollout", "status", "deployment/dashboard", "--timeout=120s")
+    wait_until(lambda: read(deployment, "/api/history")["epoch"] != history["epoch"], 60)
+    missing = set(history["tables"]["load"]["at"] + history["tables"]["traffic"]["at"])
+
+    def all_there() -> bool:  # the new dashboard reads what the old one wrote at its end
+        tables = read(deployment, "/api/history")["tables"]
+        return missing <= set(tables["load"]["at"] + tables["traffic"]["at"])
+
+    wait_until(all_there, 60)
+    assert timeline <= entries(deployment)
+    kept = [{**line, "id": 0} for line in read(deployment, "/api/audit")]
+    assert all({**line, "id": 0} in kept for line in audit)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "live")
+    expect(entry).to_be_visible()
+    page.close()
