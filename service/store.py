@@ -68,6 +68,7 @@ LARGE_BYTES = 64 << 10  # what is larger has to wait for its turn
 LARGE_BODIES_BYTES = 2 << 20  # of those that are stored at a time: one takes forty times its size meanwhile
 WAITING_LARGE_BODIES = 16  # threads: the others stay free
 CONCURRENT_READS = 4  # of one document each, whose size is not known before; MongoDB's own limit is 16 MB
+CONCURRENT_COMPARISONS = 1  # of large documents in expressions, which take MongoDB thirty times their size
 CONCURRENT_CONVERSIONS = 2  # of large BSON to JSON, which takes ten times its size
 PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
 INSERT_PATIENCE_SECONDS = 0.002  # a document waits so long at most to share a command: MongoDB may be far away
@@ -166,10 +167,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark."""
+    """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark.
+
+    `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator.
+    """
 
     identity: str
     bson: bytes
+    has_dollar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,7 @@ class Store:
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self.reads = threading.BoundedSemaphore(CONCURRENT_READS)
+        self.comparisons = threading.BoundedSemaphore(CONCURRENT_COMPARISONS)
         self.conversions = threading.BoundedSemaphore(CONCURRENT_CONVERSIONS)
         self.large_bodies = Allowance(LARGE_BODIES_BYTES, WAITING_LARGE_BODIES)
         self._collections: list[Collection] = []
@@ -335,12 +341,13 @@ class Collection:
         if self._lifetime and MARK in document:
             raise Reserved(f"The name {MARK} is reserved here.")
         identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
-        return Record(identity, bson.encode({"_id": ObjectId(identity), **document}))
+        has_dollar = any(name.startswith("$") for name in document)
+        return Record(identity, bson.encode({"_id": ObjectId(identity), **document}), has_dollar)
 
     def insert(self, record: Record) -> Stored:
         """Store the record, unless an equal document was stored before: by a client's earlier try."""
         end = time.monotonic() + self._store.deadline
-        insertion = _Insertion(self._marked(record))
+        insertion = _Insertion(self._marked(record.bson))
         try:
             refusal = self._inserts.do(
                 "insert", insertion, self._insert_all, self._store.deadline, size=len(record.bson)
@@ -365,19 +372,24 @@ class Collection:
         A retry is safe: if the first attempt was applied, the second one finds the document too. With preconditions it
         does not, but MongoDB then repeats the first one's result.
         """
-        # Not replace_one, where MongoDB takes names that start with $ for operators: $literal takes them as data.
-        replacement = {"$literal": self._marked(record)}
-        change = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
+        change: Callable[[Mapping[str, Any]], Any]
+        if record.has_dollar:  # $literal takes such names as data, and far more of MongoDB's memory
+            replacement = {"$literal": self._marked(record.bson)}
+            pipeline = [{"$replaceWith": {"$mergeObjects": [replacement, {"_id": "$_id"}]}}]
+            change = partial(self._collection.update_one, update=pipeline)
+        else:
+            change = partial(self._collection.replace_one, replacement=self._marked(_without_key(record.bson)))
 
         def write(condition: Mapping[str, Any]) -> int:
-            return int(self._repeated(partial(self._collection.update_one, condition, change)).matched_count)
+            return int(self._repeated(partial(change, condition)).matched_count)
 
         with self._writing(record.identity) as attempts:
             if preconditions:
                 with self.reading():
                     key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
             else:
-                key = next((each for each in _stored_as(record.identity) if write({"_id": each})), None)
+                with self._comparing(len(record.bson) if record.has_dollar else 0, self._store.deadline):
+                    key = next((each for each in _stored_as(record.identity) if write({"_id": each})), None)
         return None if key is None else Stored(str(key), tag_of(_keyed(record.bson, key)))
 
     def delete(self, identity: str, preconditions: Preconditions | None = None) -> bool:
@@ -471,6 +483,12 @@ class Collection:
                 slots.enter_context(_slot(slot, end - time.monotonic(), "Too many concurrent page requests."))
             yield end - time.monotonic()
 
+    def _comparing(self, size: int, seconds: float) -> contextlib.AbstractContextManager[object]:
+        """Let MongoDB take documents of this size in expressions within this context. Raise Unavailable."""
+        if size <= LARGE_BYTES:
+            return contextlib.nullcontext()
+        return _slot(self._store.comparisons, seconds, "Too many large documents are being compared.")
+
     def _converting(self, size: int) -> contextlib.AbstractContextManager[object]:
         """Convert BSON of this size within this context. It waits for what takes a processor only, so not for long."""
         return self._store.conversions if size > LARGE_BYTES else contextlib.nullcontext()
@@ -500,6 +518,7 @@ class Collection:
         the majority has that write, and the next read sees it. A write that the driver sent twice and that found
         nothing may have been applied the first time: `attempts.sent` stays above 1.
         """
+        end = time.monotonic() + self._store.deadline
         while found := self._find(identity):
             if not preconditions.allow(found.tag):
                 if attempts.sent:
@@ -507,8 +526,14 @@ class Collection:
                 raise Changed(found.tag)
             if len(found.bson) + size > LARGEST_COMPARED_BYTES:
                 raise TooLarge(f"The stored document has {len(found.bson):,} bytes, too many to be compared.")
-            if write(self._unchanged(found)):
-                return found.key
+            try:
+                with self._comparing(len(found.bson) + size, end - time.monotonic()):
+                    if write(self._unchanged(found)):
+                        return found.key
+            except Unavailable as error:
+                if attempts.sent:
+                    raise Unknown(str(error), identity) from error
+                raise
             if attempts.sent == 1:
                 attempts.sent = 0
         return None
@@ -584,10 +609,10 @@ class Collection:
                 self._store.attempts.sent = 0  # refused, so not applied
             time.sleep(STEPDOWN_SECONDS)
 
-    def _marked(self, record: Record) -> RawBSONDocument:
-        """Return the record as it is sent: where documents expire, with the mark."""
+    def _marked(self, document: bytes) -> RawBSONDocument:
+        """Return the document as it is sent: where documents expire, with the mark."""
         mark = bson.encode({MARK: datetime.now(UTC)}) if self._lifetime else None
-        return RawBSONDocument(_joined(record.bson, mark) if mark else record.bson, _RAW_CODEC)
+        return RawBSONDocument(_joined(document, mark) if mark else document, _RAW_CODEC)
 
     def _same(self, record: Record) -> Found | None:
         """Return the stored document if it equals this one. MongoDB reports a duplicate key once the majority has the
@@ -754,8 +779,12 @@ def _keyed(document: bytes, key: ObjectId | str) -> bytes:
     """Return a document that begins with an ObjectId as it is stored under this key."""
     if isinstance(key, ObjectId):
         return document
-    identity = bson.encode({"_id": key})
-    return _joined(identity, struct.pack("<i", 0) + document[_KEY_END:])
+    return _joined(bson.encode({"_id": key}), _without_key(document))
+
+
+def _without_key(document: bytes) -> bytes:
+    """Return a document that begins with an ObjectId without that."""
+    return struct.pack("<i", len(document) - _KEY_END + 4) + document[_KEY_END:]
 
 
 def _stored_as(identity: str) -> Sequence[ObjectId | str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import bson
@@ -438,28 +439,25 @@ class Forgetful:
         self._real = real
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+        real = getattr(self._real, name)
+        return partial(self._twice, real) if name in ("update_one", "replace_one", "delete_one") else real
 
-    def update_one(self, *arguments: Any) -> Any:
-        self._real.update_one(*arguments)
+    def _twice(self, write: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        write(*arguments, **named)
         self._attempts.sent = 1
-        return self._real.update_one(*arguments)
-
-    def delete_one(self, *arguments: Any) -> Any:
-        self._real.delete_one(*arguments)
-        self._attempts.sent = 1
-        return self._real.delete_one(*arguments)
+        return write(*arguments, **named)
 
 
+@pytest.mark.parametrize("name", ["n", "$n"])
 def test_repeated_write_that_may_have_been_applied_is_unknown(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     collection: Any = app.extensions["service"].store._collections[0]
     monkeypatch.setattr(collection, "_collection", Forgetful(app, collection._collection))
     seen = client.post("/data", json={"_id": ID, "n": 1}).headers["ETag"]
-    response = put(client, {"n": 2}, seen)
+    response = put(client, {name: 2}, seen)
     assert (response.status_code, response.get_json()["outcome"], response.get_json()["id"]) == (504, "unknown", ID)
-    assert client.get(PATH).get_json()["n"] == 2
+    assert client.get(PATH).get_json()[name] == 2
     assert client.delete(PATH, headers={"If-Match": etag(client)}).status_code == 204
 
 
