@@ -8,8 +8,6 @@ from dashboard.kube.pod_details import Json
 from dashboard.mock.cluster.manifests import NODE
 from dashboard.mock.cluster.object_control import MockObjectControl
 
-CREATED = "2026-01-01T00:00:00Z"  # of what the state has no time of
-
 
 class MockObjectReader:
     """`view` returns the state."""
@@ -22,7 +20,9 @@ class MockObjectReader:
     def object(self, kind: str, name: str) -> Json:
         if kind == "Deployment":
             found = self._control.read(object_control.deployment(name))
-            return self._typed("apps/v1", kind, found) | {"status": found["status"] | {"conditions": _rolled_out()}}
+            return self._typed("apps/v1", kind, found) | {
+                "status": found["status"] | {"conditions": _rolled_out(self._created())}
+            }
         if kind == "HorizontalPodAutoscaler":
             return self._typed("autoscaling/v2", kind, self._control.read(object_control.autoscaler(name)))
         if kind == "StatefulSet":
@@ -32,7 +32,7 @@ class MockObjectReader:
     def events(self, uid: str) -> list[Json]:
         return [
             {
-                "metadata": {"uid": f"{uid}-event", "name": f"{uid}.1", "creationTimestamp": CREATED},
+                "metadata": {"uid": f"{uid}-event", "name": f"{uid}.1", "creationTimestamp": self._created()},
                 "type": "Normal",
                 "reason": "Simulated",
                 "message": "The simulated cluster made this object",
@@ -52,7 +52,7 @@ class MockObjectReader:
             "spec": {"containers": [{"name": "mongod", "image": "mongod:mock"}]},
         }
         spec = {"replicas": seen["desired"], "serviceName": name, "template": template}
-        return self._typed("apps/v1", "StatefulSet", {"metadata": _meta(name), "spec": spec, "status": status})
+        return self._typed("apps/v1", "StatefulSet", {"metadata": self._meta(name), "spec": spec, "status": status})
 
     def _claim(self, name: str) -> Json:
         seen = next(one for one in self._view()["claims"] if one["name"] == name)
@@ -63,26 +63,34 @@ class MockObjectReader:
             "volumeName": seen["volume"],
         }
         status = {"phase": seen["phase"], "capacity": {"storage": "2Gi"}}
-        meta = _meta(name) | {"uid": seen["uid"]}
+        meta = self._meta(name) | {"uid": seen["uid"]}
         return self._typed("v1", "PersistentVolumeClaim", {"metadata": meta, "spec": spec, "status": status})
 
     def _service(self, name: str) -> Json:
         selector = {"app.kubernetes.io/name": self._targets.deployment}
         port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
         spec = {"type": "ClusterIP", "clusterIP": "10.96.0.20", "selector": selector, "ports": [port]}
-        return self._typed("v1", "Service", {"metadata": _meta(name), "spec": spec, "status": {"loadBalancer": {}}})
+        return self._typed(
+            "v1", "Service", {"metadata": self._meta(name), "spec": spec, "status": {"loadBalancer": {}}}
+        )
 
     def _typed(self, api: str, kind: str, found: Json) -> Json:
         meta = {"namespace": self._targets.namespace, "managedFields": [{"manager": "mock", "operation": "Update"}]}
         return found | {"apiVersion": api, "kind": kind, "metadata": found["metadata"] | meta}
 
+    def _meta(self, name: str) -> Json:
+        return {"name": name, "uid": f"uid-{name}", "creationTimestamp": self._created()}
 
-def _meta(name: str) -> Json:
-    return {"name": name, "uid": f"uid-{name}", "creationTimestamp": CREATED}
+    def _created(self) -> str:
+        """Return when the Deployment was made: all objects were made with it."""
+        created: str = self._control.read(object_control.deployment(self._targets.deployment))["metadata"][
+            "creationTimestamp"
+        ]
+        return created
 
 
-def _rolled_out() -> list[Json]:
+def _rolled_out(created: str) -> list[Json]:
     return [
-        {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "lastTransitionTime": CREATED},
-        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "lastTransitionTime": CREATED},
+        {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "lastTransitionTime": created},
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "lastTransitionTime": created},
     ]

@@ -24,8 +24,9 @@ from dashboard.kube.object_reader import ObjectReader
 from dashboard.kube.pod_details import Json, PodReadError, condition, newest
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
+from dashboard.web.lookups import lookups
 from dashboard.web.query import parameters
-from dashboard.web.routes.pods import as_yaml, lookups, pod_problems
+from dashboard.web.routes.pods import as_yaml, pod_problems
 
 KINDS = {
     kind.lower(): kind

@@ -14,7 +14,7 @@ from dashboard.kube.client import KubeClient
 from dashboard.kube.object_reader import APIS, KubeObjectReader
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_reader import MockObjectReader
-from dashboard.web.routes.pods import PodLookups
+from dashboard.web.lookups import Lookups
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
 from tests.dashboard.stubs import AS_VIEWER
 
@@ -128,7 +128,7 @@ def test_other_kinds_and_names_are_404(objects: FlaskClient, path: str) -> None:
 
 
 def test_lookups_are_limited_and_need_a_session(app: Flask, mock: MockObjectReader, client: FlaskClient) -> None:
-    app.extensions["pod_lookups"] = PodLookups(0)
+    app.extensions["lookups"] = Lookups(0)
     assert client.get("/api/objects/deployment/flask", headers=AS_VIEWER).status_code == 503
     assert client.get("/api/objects/deployment/flask").status_code == 401
 
