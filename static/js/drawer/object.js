@@ -25,7 +25,7 @@ export class ObjectDrawer {
   #details = new PodDetails(
     () => this.#render(),
     () => this.#shown === null,
-    { fetchDetails: (path, signal) => request("GET", path, { signal }) },
+    { fetchDetails },
   );
 
   // `now()` returns the server's time in milliseconds since 1970.
@@ -48,7 +48,7 @@ export class ObjectDrawer {
     const isOther = this.#shown?.kind !== kind || this.#shown?.name !== name;
     this.#shown = { kind, name };
     this.#tab = this.#tabs().some(([one]) => one === tab) ? tab : "overview";
-    if (isOther) this.#details.open(`/api/objects/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`);
+    if (isOther) this.#details.open({ kind, name });
     this.#render();
     if (!this.#dialog.open) {
       this.#returnFocus = document.activeElement;
@@ -114,6 +114,10 @@ export class ObjectDrawer {
     (from?.isConnected && from !== document.body ? from : document.getElementById("main")).focus();
     this.#returnFocus = null;
   }
+}
+
+function fetchDetails({ kind, name }, signal) {
+  return request("GET", `/api/objects/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`, { signal });
 }
 
 function content(tab, /** @type {contract.ObjectDetails} */ details, now) {
