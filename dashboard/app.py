@@ -25,11 +25,13 @@ from dashboard.kube.lease import KubeLease
 from dashboard.kube.logs import LogStreams
 from dashboard.kube.merged_log import FollowerSlots
 from dashboard.kube.object_control import ObjectControl
+from dashboard.kube.object_reader import KubeObjectReader, ObjectReader
 from dashboard.kube.pod_control import PodControl
 from dashboard.kube.pod_details import PodReader
 from dashboard.kube.pod_reader import KubePodReader
 from dashboard.load.supervisor import LoadSupervisor
 from dashboard.mock import Mock
+from dashboard.mock.cluster.object_reader import MockObjectReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
@@ -57,6 +59,7 @@ from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.logs import logs
+from dashboard.web.routes.objects import objects
 from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import pods
 from dashboard.web.routes.runs import runs
@@ -91,6 +94,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(advice)
     app.register_blueprint(pods)
+    app.register_blueprint(objects)
     app.register_blueprint(logs)
     app.register_blueprint(documents)
     app.register_blueprint(runs)
@@ -100,6 +104,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["auth"].on_logout(app.extensions["sockets"].end_session)
     app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["pod_reader"] = _pod_reader(config)
+    app.extensions["object_reader"] = _object_reader(config, hub, sources)
     app.extensions["service"] = _service(config, sources)
     app.extensions["lookups"] = Lookups()
     app.extensions["log_streams"] = LogStreams()
@@ -192,6 +197,13 @@ def _pod_reader(config: DashboardConfig) -> PodReader:
     if config.source == "mock":
         return MockPodReader(_targets(config), time.time)
     return KubePodReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
+
+
+def _object_reader(config: DashboardConfig, hub: Hub, sources: list[Source]) -> ObjectReader:
+    mock = next((source for source in sources if isinstance(source, Mock)), None)
+    if mock:
+        return MockObjectReader(_targets(config), mock.control, hub.view)
+    return KubeObjectReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
 def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog) -> Manager:

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from dashboard.actions import autoscaler as hpa
 from dashboard.actions import rollout
-from dashboard.actions.differences import changed_by, differences
 from dashboard.core import objects
+from dashboard.core.differences import changed_by, differences
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.object_control import Conflict, Target, autoscaler, deployment
 from dashboard.runs.ports import Audit

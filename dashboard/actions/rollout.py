@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dashboard.actions.differences import differences
+from dashboard.core.differences import differences
 from dashboard.core.errors import ExternalError, InvalidOption
+from dashboard.core.revisions import RESTARTED
 
-RESTARTED = "kubectl.kubernetes.io/restartedAt"  # as `kubectl rollout restart` sets it
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"  # the controller's own: a ReplicaSet's template has it, the Deployment's has not
 RESTART, PAUSE, RESUME, UNDO = ACTIONS = ("restart", "pause", "resume", "undo")

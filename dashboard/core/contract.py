@@ -560,6 +560,67 @@ class DemoView(Wire, frozen=True):
     by_hand: ByHandView
 
 
+class ObjectFact(Wire, frozen=True):
+    name: str
+    value: str
+
+
+class ObjectCondition(Wire, frozen=True):
+    type: str
+    status: str
+    reason: str | None
+    message: str | None
+    since: str | None
+
+
+class ObjectEvent(Wire, frozen=True, rename={"source": "from"}):
+    """A Kubernetes Event; `source` is the component that wrote it."""
+
+    id: str
+    type: str
+    reason: str
+    message: str
+    count: int
+    at: str | None
+    container: str | None
+    source: str | None
+
+
+class RelatedObject(Wire, frozen=True):
+    """An object that has a drawer. `uid` is a pod's; `role` says what the object is to the one that names it."""
+
+    kind: str
+    name: str
+    uid: str | None
+    role: str
+
+
+class RevisionDiff(Wire, frozen=True):
+    """The Deployment's two newest revisions: their numbers, what differs in words, and as a unified diff of YAML."""
+
+    before: int
+    after: int
+    words: list[str]
+    diff: str
+
+
+class ObjectDetails(Wire, frozen=True):
+    """An object of the deployment: GET /api/objects/<kind>/<name>. `note` says what can't be shown, and why; `yaml` is
+    None if the dashboard may not read the object itself."""
+
+    kind: str
+    name: str
+    uid: str | None
+    created: str | None
+    facts: list[ObjectFact]
+    conditions: list[ObjectCondition]
+    events: list[ObjectEvent]
+    related: list[RelatedObject]
+    revisions: RevisionDiff | None
+    note: str | None
+    yaml: str | None
+
+
 # Everything that is sent by itself.
-ANSWERS = (RunView, RunRow, DemoView, ActionView, WhatIf, SizingView)
+ANSWERS = (RunView, RunRow, DemoView, ActionView, WhatIf, SizingView, ObjectDetails)
 DOCUMENTS = (State, SnapshotMessage, PatchMessage, TickMessage, *ANSWERS)

@@ -83,7 +83,7 @@ def details(pod: Json, events: Iterable[Json]) -> Json:
         "service_account": spec.get("serviceAccountName"),
         "created": meta.get("creationTimestamp"),
         "owner": next((f"{owner.get('kind')} {owner.get('name')}" for owner in _list(meta, "ownerReferences")), None),
-        "conditions": [_condition(one) for one in _list(status, "conditions")],
+        "conditions": [condition(one) for one in _list(status, "conditions")],
         "containers": list(_containers(spec, status)),
         "events": newest(events),
     }
@@ -113,7 +113,7 @@ def newest(events: Iterable[Json]) -> list[Json]:
     return [event for event, _ in sorted(named, key=age, reverse=True)[:EVENTS]]
 
 
-def _condition(condition: Json) -> Json:
+def condition(condition: Json) -> Json:
     return {
         "type": condition.get("type", ""),
         "status": condition.get("status", "Unknown"),

@@ -68,14 +68,14 @@ class KubePodReader:
             query["sinceTime"] = request.since
         api = self._api(READ_SECONDS)
         try:
-            with _translate_errors("pods/log", request.container):
+            with translate_errors("pods/log", request.container):
                 return LogResponse(api, api.pieces(f"{self._path(view)}/log", **query))
         except BaseException:
             api.close()
             raise
 
     def _get(self, path: str, kind: str, **query: str | int) -> Json:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, _translate_errors(kind):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(kind):
             found: Json = msgspec.json.decode(api.get(path, **query))
             return found
 
@@ -93,7 +93,7 @@ class LogResponse:
     def pieces(self) -> Iterator[bytes]:
         """Yield the log's bytes as they arrive, until its end or `close`."""
         try:
-            with _translate_errors("pods/log"):
+            with translate_errors("pods/log"):
                 yield from self._pieces
         finally:
             self._pieces.close()
@@ -104,7 +104,7 @@ class LogResponse:
 
 
 @contextlib.contextmanager
-def _translate_errors(kind: str, container: str = "") -> Iterator[None]:
+def translate_errors(kind: str, container: str = "") -> Iterator[None]:
     """Raise the API's errors as PodReadErrors."""
     try:
         yield

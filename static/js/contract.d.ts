@@ -237,6 +237,46 @@ export interface MongoView {
   newest: DocumentView[];
 }
 
+export interface ObjectCondition {
+  type: string;
+  status: string;
+  reason: string | null;
+  message: string | null;
+  since: string | null;
+}
+
+/** An object of the deployment: GET /api/objects/<kind>/<name>. `note` says what can't be shown, and why; `yaml` is None if the dashboard may not read the object itself. */
+export interface ObjectDetails {
+  kind: string;
+  name: string;
+  uid: string | null;
+  created: string | null;
+  facts: ObjectFact[];
+  conditions: ObjectCondition[];
+  events: ObjectEvent[];
+  related: RelatedObject[];
+  revisions: RevisionDiff | null;
+  note: string | null;
+  yaml: string | null;
+}
+
+/** A Kubernetes Event; `source` is the component that wrote it. */
+export interface ObjectEvent {
+  id: string;
+  type: string;
+  reason: string;
+  message: string;
+  count: number;
+  at: string | null;
+  container: string | null;
+  from: string | null;
+}
+
+export interface ObjectFact {
+  name: string;
+  value: string;
+}
+
 export interface ObjectRef {
   kind: string;
   name: string;
@@ -285,6 +325,22 @@ export interface PodView {
 export interface Points {
   tables: Record<string, Record<string, (number | null)[]>>;
   pods: Record<string, Record<string, (number | null)[]>>;
+}
+
+/** An object that has a drawer. `uid` is a pod's; `role` says what the object is to the one that names it. */
+export interface RelatedObject {
+  kind: string;
+  name: string;
+  uid: string | null;
+  role: string;
+}
+
+/** The Deployment's two newest revisions: their numbers, what differs in words, and as a unified diff of YAML. */
+export interface RevisionDiff {
+  before: number;
+  after: number;
+  words: string[];
+  diff: string;
 }
 
 /** A Deployment's roll-out, as `kubectl rollout status` has it. `text` says how far it is. */

@@ -46,13 +46,14 @@ const navigation = new Navigation(
   {
     pods: { show: (route) => drawer.show(route), close: () => drawer.close() },
     logs: { show: (route) => shell.showLogs(route), close: () => shell.closeLogs() },
+    objects: { show: (route) => shell.showObject(route), close: () => shell.closeObject() },
     metrics: { show: (route) => charts.show(route) },
     documents: { show: (route) => documents.show(route) },
     runs: { show: ({ parts: [id] }) => showRun(id), close: () => showRun(null) },
   },
   (sentence) => shell.notice(sentence),
 );
-const shell = new Shell(names, navigation, () => feed.state);
+const shell = new Shell(names, navigation, () => feed.state, () => feed.serverTime());
 const drawer = new PodDrawer(byId("drawer"), navigation, {
   canDelete: (state, { app, phase }) => app === names.deployment && phase !== "Terminating" && changes.allows(state, "pods"),
   onDelete: (pod) => changes.open("pod", pod),
@@ -63,7 +64,7 @@ const documents = new DocumentsView(names, schedule, navigation);
 const linkedRun = { id: null }; // the run that the address names
 const views = {
   claims: claims(specs, names, schedule),
-  autoscaler: autoscaler(schedule),
+  autoscaler: autoscaler(schedule, names.autoscaler),
   demos: demos(specs, names, schedule, linkedRun),
   actions: actions(names, schedule, changes),
   documents: (state, serverTime) => documents.draw(state, serverTime),

@@ -86,6 +86,15 @@ def test_only_pods_whose_account_has_a_role_get_a_token(objects: list[Json]) -> 
         assert has_token is (pod.get("serviceAccountName") in with_role), name
 
 
+def test_dashboard_may_get_the_service_by_name_and_nothing_of_nodes_or_secrets(objects: list[Json]) -> None:
+    assert not of_kind(objects, "ClusterRole")
+    rules = [rule for role in of_kind(objects, "Role") for rule in role["rules"]]
+    assert not any({"nodes", "secrets", "*"} & {*rule["resources"]} for rule in rules)
+    assert [rule for rule in rules if "services" in rule["resources"]] == [
+        {"apiGroups": [""], "resources": ["services"], "resourceNames": ["flask"], "verbs": ["get"]}
+    ]
+
+
 def test_sidecar_alone_has_the_token_that_reads_the_scale_and_nothing_else(objects: list[Json]) -> None:
     roles = [each for each in of_kind(objects, "Role") if each["metadata"]["name"] == "mongodb"]
     for role in roles:

@@ -51,7 +51,7 @@ def pod(uid: str) -> Response:
     """The pod: see kube.pod_details.details; and `yaml`."""
     parameters()
     view, reader = _known(uid), _pod_reader()
-    with lookups().one(), _problems():
+    with lookups().one(), pod_problems():
         found = reader.pod(view)
         events = reader.events(view)
     shown = details(found, events) | {"yaml": as_yaml(found)}
@@ -68,7 +68,7 @@ def log(uid: str) -> Response:
     """
     wanted = _log_request()
     view, reader = _known(uid), _pod_reader()
-    with _problems():
+    with pod_problems():
         with lookups().one():
             wanted = _with_container(wanted, names(reader.pod(view)))
         client = LogReader(client_socket(request.environ))
@@ -119,7 +119,7 @@ def _known(uid: str) -> Json:
 
 
 @contextlib.contextmanager
-def _problems() -> Iterator[None]:
+def pod_problems() -> Iterator[None]:
     try:
         yield
     except PodReadError as error:

@@ -4,6 +4,7 @@ import { html, nothing, repeat } from "../lib/vendor.js";
 import { count, percent, plural, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { Lazy } from "../lib/lazy.js";
+import { objectHash } from "../lib/objects.js";
 import { absent, panel } from "../lib/panel.js";
 import { conditionStatus } from "../lib/status.js";
 
@@ -12,7 +13,8 @@ const NO_METRICS = "The dashboard's Role does not let it read the pods' CPU, and
 const GAUGE_TARGETS = 2; // the gauge ends at twice the target, or later when the figure is larger
 const MOST_SLOTS = 100; // with more pods than this, there is no mark for each
 
-export function autoscaler(redraw) {
+// `name` is the autoscaler's.
+export function autoscaler(redraw, name) {
   const whatIf = new Lazy(async () => new (await import("./whatIf.js")).WhatIf(redraw), redraw);
   const sizing = new Lazy(async () => new (await import("./sizing.js")).Sizing(redraw), redraw);
   return (/** @type {contract.State} */ state, now) => {
@@ -21,7 +23,7 @@ export function autoscaler(redraw) {
     return panel({
       id: "autoscaler",
       title: "Autoscaler",
-      aside: hpa ? aside(hpa) : "",
+      aside: hpa ? html`<a class="object-link" href=${objectHash("HorizontalPodAutoscaler", name)}>${name}</a> · ${aside(hpa)}` : "",
       state,
       kinds: [KIND, "metrics"],
       body: hpa

@@ -3,6 +3,7 @@
 import { guard, html, nothing, repeat } from "../lib/vendor.js";
 import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../lib/format.js";
 import { icon, status } from "../lib/icons.js";
+import { objectHash } from "../lib/objects.js";
 import { absent, panel } from "../lib/panel.js";
 import { sparkline } from "./sparkline.js";
 import { claimStatus, podStatus, serviceStatus } from "../lib/status.js";
@@ -52,8 +53,12 @@ function groupPods(names, { pods: all }) {
 }
 
 function summary({ deployment: ours, statefulset }) {
-  const part = (kind, owner) => owner && `${kind} ${owner.name} ${owner.ready} of ${owner.desired} ready`;
-  return [part("Deployment", ours), part("StatefulSet", statefulset)].filter(Boolean).join(" · ");
+  const part = (kind, owner) => owner && html`${kind} ${objectLink(kind, owner.name)} ${owner.ready} of ${owner.desired} ready`;
+  return [part("Deployment", ours), part("StatefulSet", statefulset)].filter(Boolean).map((text, index) => (index ? [" · ", text] : text));
+}
+
+function objectLink(kind, name) {
+  return html`<a class="object-link" href=${objectHash(kind, name)} aria-label="${kind} ${name}">${name}</a>`;
 }
 
 function stage(name, caption, content) {
@@ -71,7 +76,7 @@ function service(/** @type {contract.State} */ state) {
   const { service: found, traffic } = state;
   if (!found) return absent(state, "endpointslices", "No Service", "Nothing routes requests to the pods.", "cross");
   return html`<article class="tile">
-    <header class="tile-head"><h3 title=${found.name}>${found.name}</h3></header>
+    <header class="tile-head"><h3 title=${found.name}>${objectLink("Service", found.name)}</h3></header>
     <div class="tile-line">${status(serviceStatus(found))}</div>
     <dl class="facts">
       ${fact("requests", rate(traffic?.requests_per_second))}
@@ -156,7 +161,7 @@ function claims(/** @type {contract.State} */ state) {
   }
   return html`<div class="stack">
     ${repeat(state.claims, ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>
-      <header class="tile-head"><h3 title=${claim.name}>${claim.name}</h3></header>
+      <header class="tile-head"><h3 title=${claim.name}>${objectLink("PersistentVolumeClaim", claim.name)}</h3></header>
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">
         ${fact("capacity", binary(claim.capacity_bytes))}

@@ -3,6 +3,7 @@
 import { html, nothing, repeat } from "../lib/vendor.js";
 import { count, plural, rate, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
 import { status } from "../lib/icons.js";
+import { objectHash } from "../lib/objects.js";
 import { empty } from "../lib/panel.js";
 import { CPU, MEMORY, usage } from "../deployment/pods.js";
 import { containerStatus, podConditionStatus } from "../lib/status.js";
@@ -20,7 +21,7 @@ export function overview(pod, details, now) {
       </div>
     </section>
     <dl class="drawer-facts">
-      ${pod.requests_per_second === null ? nothing : fact("Requests", rate(pod.requests_per_second))} ${fact("Address", details.ip)} ${fact("Node", details.node)}
+      ${pod.requests_per_second === null ? nothing : fact("Requests", rate(pod.requests_per_second))} ${fact("Address", details.ip)} ${fact("Node", details.node ? html`<a class="object-link" href=${objectHash("Node", details.node)}>${details.node}</a>` : null)}
       ${fact("Owner", details.owner)} ${fact("Service account", details.service_account)} ${fact("Quality of service", details.qos)}
       ${fact("Age", since(details.created, now))}
     </dl>
@@ -30,7 +31,7 @@ export function overview(pod, details, now) {
     </section>
     <section class="drawer-part" aria-labelledby="drawer-conditions">
       <h3 id="drawer-conditions">Conditions</h3>
-      ${details.conditions.length ? conditions(details.conditions, now) : empty("No conditions yet", "Kubernetes has not set any.")}
+      ${details.conditions.length ? conditions(details.conditions, now, podConditionStatus) : empty("No conditions yet", "Kubernetes has not set any.")}
     </section>`;
 }
 
@@ -69,15 +70,15 @@ function container(one, now) {
   </article>`;
 }
 
-function conditions(all, now) {
+export function conditions(all, now, statusOf) {
   return html`<table class="drawer-conditions">
-    <caption class="visually-hidden">The pod's conditions</caption>
+    <caption class="visually-hidden">Conditions</caption>
     <thead class="visually-hidden">
       <tr><th scope="col">Condition</th><th scope="col">Since</th><th scope="col">Reason</th></tr>
     </thead>
     <tbody>
       ${repeat(all, ({ type }) => type, (one) => html`<tr>
-        <td>${status(podConditionStatus(one))}</td>
+        <td>${status(statusOf(one))}</td>
         <td class="text-muted">${since(one.since, now)}</td>
         <td>${[one.reason, one.message].filter(Boolean).join(": ")}</td>
       </tr>`)}
@@ -95,10 +96,10 @@ function share({ requests, limits }, resource) {
   return `${request ?? "none requested"}, ${limit ? `limit ${limit}` : "no limit"}`;
 }
 
-function since(time, now) {
+export function since(time, now) {
   return time ? html`<time datetime=${time} title=${timeOfDay(time)}>${wholeDuration(secondsSince(time, now))}</time>` : "—";
 }
 
-function fact(name, value, width) {
+export function fact(name, value, width) {
   return html`<div data-width=${width ?? nothing}><dt>${name}</dt><dd>${value ?? "—"}</dd></div>`;
 }

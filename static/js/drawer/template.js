@@ -50,14 +50,15 @@ function goneNotice({ pod, state, onSuccessor }) {
   </p>`;
 }
 
-function tabButton(/** @type {string[]} */ [name, label], { tab, details, onTab }) {
+// `prefix` begins the ids of a second drawer on the page.
+export function tabButton(/** @type {string[]} */ [name, label], { tab, details, onTab, prefix = "" }) {
   const isChosen = name === tab;
   return html`<button
     type="button"
     role="tab"
-    id="tab-${name}"
+    id="${prefix}tab-${name}"
     aria-selected=${isChosen}
-    aria-controls=${isChosen ? "drawer-panel" : nothing}
+    aria-controls=${isChosen ? `${prefix}drawer-panel` : nothing}
     tabindex=${isChosen ? 0 : -1}
     @click=${() => onTab(name)}
   >
@@ -75,22 +76,26 @@ function content({ pod, now, tab, details, log }) {
   if (tab === "overview") return overview(pod.view, details, now);
   if (tab === "events") return events(details, now);
   if (tab === "logs") return log?.view() ?? loading("the log view");
+  return yaml(pod.view.name, details.yaml);
+}
+
+export function yaml(name, text) {
   return html`<div class="drawer-yaml">
     <p class="drawer-copy">
-      <button type="button" class="button" @click=${({ target }) => copy(target, details.yaml)}>Copy</button>
+      <button type="button" class="button" @click=${({ target }) => copy(target, text)}>Copy</button>
       <span class="text-muted" role="status"></span>
     </p>
-    <pre tabindex="0" role="region" aria-label="YAML of ${pod.view.name}">${details.yaml}</pre>
+    <pre tabindex="0" role="region" aria-label="YAML of ${name}">${text}</pre>
   </div>`;
 }
 
-function loading(what) {
+export function loading(what) {
   return html`<div class="loading" aria-busy="true"><span class="visually-hidden">Loading ${what}</span><i></i><i></i><i></i><i></i></div>`;
 }
 
-function failure({ details, problem, onRetry }) {
+export function failure({ details, problem, onRetry }, unread = "The pod can't be read") {
   const denied = problem.status === 403;
-  const title = denied ? "Access denied" : details ? "This is not up to date" : "The pod can't be read";
+  const title = denied ? "Access denied" : details ? "This is not up to date" : unread;
   return html`<div class="drawer-failure" role="alert">
     ${empty(title, problem.message, denied ? "cross" : "warning")}
     <button type="button" class="button" @click=${onRetry}>Try again</button>

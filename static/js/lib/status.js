@@ -42,7 +42,7 @@ export function conditionStatus(/** @type {contract.ConditionView} */ { type, st
   return isInverted ? { icon: "minus", word, tone: "busy" } : { icon: "cross", word, tone: "bad" };
 }
 
-const BAD_WHEN_TRUE = new Set(["DisruptionTarget", "PodResizePending"]);
+const BAD_WHEN_TRUE = new Set(["DisruptionTarget", "PodResizePending", "ReplicaFailure"]);
 
 // A pod's condition. Those of a completed pod become False without being a failure.
 export function podConditionStatus({ type, status, reason }) {

@@ -1,6 +1,7 @@
 // What the finder can find, and the search in it. Pure.
 
 import { jsonLine, timeOfDay } from "../lib/format.js";
+import { objectHash, objectsOf } from "../lib/objects.js";
 import { formatRoute } from "../lib/route.js";
 
 const MOST_RESULTS = 50;
@@ -19,13 +20,14 @@ const PARTS = [
 
 // Returns everything that can be found, {id, kind, text, go()}: the most specific last. `go(hash)` follows a link, `act(name)` opens
 // something that has no address.
-export function candidates(/** @type {contract.State} */ state, { deployment }, { go, act }) {
+export function candidates(/** @type {contract.State} */ state, names, { go, act }) {
   const link = (kind, text, hash) => ({ id: `${kind} ${hash} ${text}`, kind, text, go: () => go(hash) });
   return [
     ...PARTS.map(([id, title]) => link("part", title, `#${id}`)),
-    link("logs", `Logs of all pods of ${deployment}`, formatRoute("logs", [deployment])),
+    link("logs", `Logs of all pods of ${names.deployment}`, formatRoute("logs", [names.deployment])),
     link("logs", "Logs of all pods", formatRoute("logs", ["all"])),
     { id: "settings", kind: "settings", text: "Settings: colours, notifications, keyboard shortcuts", go: () => act("settings") },
+    ...objectsOf(state, names).map(([kind, name]) => link(kind, name, objectHash(kind, name))),
     ...state.pods.map(({ name, uid }) => link("pod", name, formatRoute("pods", [name, uid]))),
     ...(state.runs ?? []).map(({ id, demo, verdict, started }) => link("run", `${demo} ${verdict} ${timeOfDay(started)} ${id}`, formatRoute("runs", [id]))),
     ...(state.mongo?.newest ?? []).map((row) => link("document", `${row.id} ${jsonLine(row)}`.slice(0, TEXT_LENGTH), formatRoute("documents", [row.id]))),

@@ -41,7 +41,7 @@ export class Finder {
           aria-expanded=${found.length > 0}
           aria-controls="finder-results"
           aria-activedescendant=${found.length > 0 ? `found-${this.#active}` : nothing}
-          placeholder="A pod, a run, a document, an entry of the timeline, a part of the page"
+          placeholder="A pod or other object, a run, a document, an entry of the timeline, a part of the page"
           autocomplete="off"
           spellcheck="false"
           .value=${this.#text}

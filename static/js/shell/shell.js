@@ -15,14 +15,19 @@ export class Shell {
   #navigation;
   #getState;
   #runEnd = new RunEnd();
+  #getNow;
+  #objects = null; // the ObjectDrawer, once it has loaded
+  #loadingObjects = null; // the promise of it
+  #wantedObject = null; // of the latest address that names an object
   #logs = null; // the LogsDialog, once it has loaded
   #loading = null; // the promise of it
   #wanted = null; // identifies the newest wish for the logs; null once they were closed
 
-  constructor(names, navigation, getState) {
+  constructor(names, navigation, getState, getNow) {
     this.#names = names;
     this.#navigation = navigation;
     this.#getState = getState;
+    this.#getNow = getNow;
     const actions = {
       "/": () => this.#act("find"),
       "?": () => this.#act("settings"),
@@ -70,6 +75,30 @@ export class Shell {
     }
     if (this.#wanted === wanted) this.#logs.open(app, query, this.#getState());
     return null;
+  }
+
+  // What loads late is not shown once the address names something else.
+  async showObject(route) {
+    const wanted = {};
+    this.#wantedObject = wanted;
+    this.#loadingObjects ??= this.#loadObjects();
+    try {
+      this.#objects = await this.#loadingObjects;
+    } catch {
+      this.#loadingObjects = null;
+      return "This part of the page did not load. Reload the page to try again.";
+    }
+    return this.#wantedObject === wanted ? this.#objects.show(route, this.#getState()) : null;
+  }
+
+  closeObject() {
+    this.#wantedObject = null;
+    this.#objects?.close();
+  }
+
+  async #loadObjects() {
+    const { ObjectDrawer } = await import("../drawer/object.js");
+    return new ObjectDrawer(document.getElementById("object"), this.#navigation, this.#names, this.#getNow);
   }
 
   closeLogs() {

@@ -60,6 +60,7 @@ ROUTES = {
     "GET /api/logs": READ,
     "PATCH /api/autoscaler": CHANGE,
     "GET /api/pods/<uid>/log": READ,
+    "GET /api/objects/<kind>/<name>": READ,
 }
 EVENTS = {"connect": SOCKET, "disconnect": SOCKET, "snapshot": SOCKET, "seen": SOCKET}  # what a page may send
 

@@ -43,6 +43,7 @@ ALLOWED = {
     *(Access(verb, "discovery.k8s.io", "endpointslices") for verb in READ),
     *(Access(verb, "metrics.k8s.io", "pods") for verb in ("get", "list")),
     Access("get", "", "pods/log"),
+    Access("get", "", "services", "flask"),
     Access("create", "", "events"),
     Access("delete", "", "pods"),  # of these, admission refuses all but the service's and mongodb-0
     Access("list", "apps", "replicasets"),
