@@ -220,9 +220,12 @@ def current_role() -> str | None:
 
 
 def check_host() -> None:
-    """Abort with 421 unless Host is one of the dashboard's own names."""
+    """Abort with 421 unless Host is one of the dashboard's own names, or the request has a session or a token, or
+    brings a token to sign in. A page of a foreign site, whose name may lead here (DNS rebinding), has neither."""
     config: DashboardConfig = current_app.config["DASHBOARD"]
-    if not hosts.is_own(request.headers.get("Host", ""), config.allowed_hosts):
+    if hosts.is_own(request.headers.get("Host", ""), config.allowed_hosts):
+        return
+    if request.endpoint != "pages.login" and current_role() is None:
         raise MisdirectedRequest("The dashboard is not asked by this name: list it in ALLOWED_HOSTS.")
 
 

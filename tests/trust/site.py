@@ -113,6 +113,7 @@ class Site:
         self.apply(self.manifest(kind, name, edit))
         try:
             self.wait_until_ready()
+            wait_until(lambda: not any(self._is_terminating(pod) for pod in self.pods("dashboard")), ROLL_OUT_SECONDS)
             yield
         finally:
             self.apply(self.manifest(kind, name))

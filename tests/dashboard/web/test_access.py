@@ -82,11 +82,13 @@ OUTCOMES = {
     "no origin":               (IN,  IN,   IN,  IN,  403,   403,   403),
     "no CSRF token":           (IN,  IN,   IN,  IN,  403,   403,   IN),
     "another's CSRF token":    (IN,  IN,   IN,  IN,  403,   403,   IN),
-    "foreign host":            (421, 421,  421, 421, 421,   421,   421),
+    "foreign host":            (421, IN,   421, 421, 421,   421,   421),
+    "foreign host with a token": (IN, IN,  IN,  IN,  IN,    IN,    IN),
 }  # fmt: skip
 CLASSES = (OPEN, LOGIN, PAGE, READ, LOGOUT, CHANGE, SOCKET)
 
 ORIGIN = {"Origin": "http://localhost"}
+FOREIGN = {"Host": "evil.example", "Origin": "http://evil.example"}
 
 Headers = dict[str, str]
 
@@ -145,7 +147,8 @@ CREDENTIALS: dict[str, Callable[[Flask], Headers]] = {
     "no origin": lambda app: without(session(app), "Origin"),
     "no CSRF token": lambda app: without(session(app), "X-CSRF-Token"),
     "another's CSRF token": lambda app: session(app) | {"X-CSRF-Token": session(app)["X-CSRF-Token"]},
-    "foreign host": lambda app: {"Authorization": f"Bearer {OPERATOR}", "Host": "evil.example"},
+    "foreign host": lambda app: FOREIGN,
+    "foreign host with a token": lambda app: FOREIGN | {"Authorization": f"Bearer {OPERATOR}"},
 }
 
 
