@@ -36,13 +36,13 @@ def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Json
 _SMALL = _resources("10m", "64Mi", "500m", "128Mi")
 SERVICE = PodKind(
     "ReplicaSet",
-    {"flask": _resources("100m", "128Mi", "400m", "256Mi")},
+    {"flask": _resources("100m", "128Mi", "400m", "384Mi")},
     ending=7.0,  # the preStop hook takes 5 s
 )
 DATABASE = PodKind(
     "StatefulSet",
     {
-        "mongod": _resources("100m", "256Mi", "1", "512Mi"),
+        "mongod": _resources("100m", "256Mi", "1", "1Gi"),
         "sidecar": _SMALL,
         "crash": _resources("10m", "32Mi", "500m", "64Mi"),  # as in k8s/overlays/embedded
     },
