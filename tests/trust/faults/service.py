@@ -29,12 +29,17 @@ create, numbers = service.app.create_app, itertools.count(1)
 def create_app(*arguments, **options):
     app = create(*arguments, **options)
 
-    @app.before_request
-    def refuse():
+    app.view_functions = {{name: refusing(view) for name, view in app.view_functions.items()}}
+    return app
+
+
+def refusing(view):
+    def refuse(**arguments):
         if next(numbers) % {every} == 0:
             flask.abort(500, "This service is broken on purpose.")
+        return view(**arguments)
 
-    return app
+    return refuse
 
 
 service.app.create_app = create_app
@@ -49,6 +54,10 @@ import pymongo
 import service.store
 
 insert, numbers, pool = service.store.Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
+
+
+def stored(record):
+    return service.store.Stored(record.identity, service.store.tag_of(record.bson), is_new=True)
 
 
 def broken(self, record):
@@ -68,10 +77,12 @@ def later(self, record):
 
 ANSWERS_500 = _REQUESTS.format(every=1) + _RUN
 LEAKS_ERRORS = _REQUESTS.format(every=50) + _RUN
-DROPS_INSERTS = _INSERTS.format(body="return next(numbers) % 50 == 0 or insert(self, record)") + _RUN
+DROPS_INSERTS = (
+    _INSERTS.format(body="return stored(record) if next(numbers) % 50 == 0 else insert(self, record)") + _RUN
+)
 # Inserts that take longer than half a second are lost.
 ANSWERS_BEFORE_STORING = (
-    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, record); return True") + _RUN
+    _INSERT_LATER + _INSERTS.format(body="pool.submit(later, self, record); return stored(record)") + _RUN
 )
 SLOW = _INSERTS.format(body="time.sleep(0.6); return insert(self, record)") + _RUN
 

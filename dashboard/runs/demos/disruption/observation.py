@@ -47,7 +47,15 @@ class Standing(Struct, frozen=True):
     @property
     def whole(self) -> bool:
         """Whether as many pods are Ready as are asked for."""
-        return self.desired is not None and self.desired > 0 and len(self.ready) >= self.desired
+        return self.has(self.desired)
+
+    def owed(self, asked: int | None) -> int | None:
+        """Return how many Ready pods are owed, where so many were asked for before."""
+        return min(filter(None, (asked, self.desired)), default=None)
+
+    def has(self, asked: int | None) -> bool:
+        owed = self.owed(asked)
+        return bool(self.desired) and owed is not None and len(self.ready) >= owed
 
 
 class Facts(Struct, frozen=True):

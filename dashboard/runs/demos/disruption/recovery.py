@@ -15,9 +15,9 @@ REASON_LENGTH = 120  # characters of a pod's or the Deployment's own reason
 class Recovery(Struct, frozen=True):
     """Times are in seconds after the disruption; None for what was not seen.
 
-    `whole` is full strength: as many Ready pods as the Deployment asks for, none of them an old one. `gone` is when the
-    last old pod had ended. `new` are the uids of the pods that came by then, `served` those of them that requests
-    reached.
+    `whole` is full strength: as many Ready pods as the Deployment asked for, or asks for now if these are fewer (an
+    autoscaler may act meanwhile), none of them an old one. `gone` is when the last old pod had ended. `new` are the
+    uids of the pods that came by then, `served` those of them that requests reached.
     """
 
     disruption: Disruption
@@ -51,7 +51,8 @@ def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, 
     ready = _uids(before[-1].ready) if before else ()
     old = ready if disruption.kind in ROLLS else tuple(filter(None, [disruption.victim]))
     known = {pod.uid for each in before for pod in each.pods}
-    whole = next((each for each in after if each.whole and not {*old} & {*_present(each)}), None)
+    asked = before[-1].desired if before else None
+    whole = next((each for each in after if each.has(asked) and not {*old} & {*_present(each)}), None)
     gone = next((each for each in after if not {*old} & {pod.uid for pod in each.pods}), None)
     new = tuple(uid for uid in _uids(whole.ready) if uid not in known) if whole else ()
     reached = {pod.uid for each in after for pod in each.pods if pod.requests}
@@ -64,11 +65,13 @@ def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, 
         new=new,
         served=tuple(uid for uid in new if uid in reached),
         least_ready=min((len(each.ready) for each in after if whole is None or each.at <= whole.at), default=0),
-        overdue=None if whole else _overdue(disruption, old, after, limit),
+        overdue=None if whole else _overdue(disruption, old, after, asked, limit),
     )
 
 
-def _overdue(disruption: Disruption, old: Sequence[str], after: Sequence[Standing], limit: float) -> str | None:
+def _overdue(
+    disruption: Disruption, old: Sequence[str], after: Sequence[Standing], asked: int | None, limit: float
+) -> str | None:
     """Return what was owed by `limit` seconds and did not come. Nothing is owed while the dashboard can't see it."""
     last = after[-1] if after else None
     if last is None or last.at - disruption.at < limit or last.away:
@@ -83,8 +86,8 @@ def _overdue(disruption: Disruption, old: Sequence[str], after: Sequence[Standin
     stay = [f"{plural(remaining, 'old pod')} did not go"] if remaining else []
     why = listing([*failure, *unready, *stay]) if failure or unready or stay else "no pod came"
     return (
-        f"{len(last.ready)} of {last.desired} pods are Ready {span(limit)} after {WORDS[disruption.kind]}, by when the"
-        f" service is owed at full strength: {why}."
+        f"{len(last.ready)} of {last.owed(asked)} pods are Ready {span(limit)} after {WORDS[disruption.kind]}, by when"
+        f" the service is owed at full strength: {why}."
     )
 
 

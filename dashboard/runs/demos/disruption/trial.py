@@ -163,10 +163,12 @@ class Trial:
         while (found := self._recovery(done)).whole is None:
             if self._now() >= done.at + limit:
                 self._stand(self._seen(), force=True)
-                if overdue := self._recovery(done).overdue:
-                    self._context.log(overdue)
-                    raise Overdue(overdue)
-                raise RunStopped(f"The source {self._standings[-1].away} does not answer.")
+                if (found := self._recovery(done)).overdue:
+                    self._context.log(found.overdue)
+                    raise Overdue(found.overdue)
+                if found.whole is None:
+                    raise RunStopped(f"The source {self._standings[-1].away} does not answer.")
+                break
             seen = self._look()
             self._progress(f"{len(seen.ready)} Ready of {seen.desired}, {span(self._now() - done.at)} since it began")
             self._context.sleep(POLL_SECONDS)
@@ -270,5 +272,3 @@ def _waits_for(seen: Standing) -> str | None:
     if len(seen.pods) != seen.desired:
         return f"{len(seen.pods)} pods are there, where {seen.desired} are asked for"
     return None
-
-

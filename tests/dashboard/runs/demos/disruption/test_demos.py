@@ -255,9 +255,7 @@ def test_template_that_somebody_changes_meanwhile_is_not_undone() -> None:
 
 
 def test_pod_that_was_replaced_meanwhile_is_not_deleted() -> None:
-    configure = during(
-        "warmup", lambda harness: setattr(harness.service, "error", UidMismatch("It has another uid."))
-    )
+    configure = during("warmup", lambda harness: setattr(harness.service, "error", UidMismatch("It has another uid.")))
     run = run_demo("self-healing", configure)
     assert run["verdict"] == "inconclusive" and run["evidence"]["disruptions"] == [], run
 
@@ -274,9 +272,7 @@ def test_running_load_is_refused(demo: str) -> None:
 @pytest.mark.parametrize("demo", DEMOS)
 def test_run_without_permission_is_inconclusive(demo: str) -> None:
     step = "restart" if demo == "rollout" else "delete"
-    configure = during(
-        step, lambda harness: setattr(harness.service, "error", ExternalError("It may not.")), after=0.0
-    )
+    configure = during(step, lambda harness: setattr(harness.service, "error", ExternalError("It may not.")), after=0.0)
     run = run_demo(demo, configure)
     assert run["verdict"] == "inconclusive" and "may not" in run["reason"], run
 

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dashboard.runs.demos.disruption.failures import EXCUSED_SECONDS, WITHDRAWAL_SECONDS, failures
+from dashboard.load.options import ANSWER_SECONDS
+from dashboard.runs.demos.disruption.failures import (
+    EXCUSED_SECONDS,
+    SAMPLE_SECONDS,
+    WITHDRAWAL_SECONDS,
+    failures,
+)
 from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
 from dashboard.runs.demos.disruption.observation import Facts, Observations, Standing
 from dashboard.runs.demos.disruption.recovery import recoveries
@@ -101,6 +107,30 @@ def test_lost_document_fails() -> None:
     assert found.verdict == "fail" and found.evidence["lost"] == 1
 
 
+def test_autoscaler_that_adds_pods_meanwhile_changes_nothing_that_is_owed() -> None:
+    grown = [
+        replace(each, desired=4, pods=(*each.pods, pod("x", ready=False), pod("y", ready=False)))
+        if each.at > 10
+        else each
+        for each in HEALING.standings
+    ]
+    first, _ = recoveries(changed(HEALING, standings=grown))
+    assert first.whole == START
+
+
+def test_autoscaler_that_removes_pods_meanwhile_changes_what_is_owed() -> None:
+    shrunk = [replace(each, desired=1) if each.at > 10 else each for each in HEALING.standings]
+    assert recoveries(changed(HEALING, standings=shrunk))[0].whole == 0.5
+
+
+@pytest.mark.parametrize(("lag", "expected"), [(80.0, "inconclusive"), (3.0, "fail")])
+def test_unanswered_write_of_a_dashboard_that_lags_is_inconclusive(lag: float, expected: str) -> None:
+    late = [replace(each, totals=replace(each.totals, lag_p99_ms=lag)) for each in ROLLOUT.load]
+    unanswered = Operation(0, "put", f"{7:024x}", 12.0, 42.0, "unknown", 2)
+    found = verdict(changed(ROLLOUT, load=late, operations=[*ROLLOUT.operations, unanswered]))
+    assert found.verdict == expected and found.evidence["failed_by_kind"] == {"unanswered write": 1}
+
+
 # Excused by a sudden end
 
 
@@ -112,13 +142,19 @@ def test_load_errors_are_excused_within_the_deadline_only() -> None:
     assert verdict(outside, "self-healing").verdict == "fail"
 
 
+def test_no_more_requests_are_excused_than_the_killed_pod_can_have_had() -> None:
+    sent = int(50 * (WITHDRAWAL_SECONDS + SAMPLE_SECONDS))
+    found = failures(changed(HEALING, load=load(80.0, [(KILLED + 8, sent + 5)])))
+    assert (found.excused.count, found.owed.count) == (sent, 5)
+
+
 @given(began=st.floats(0.0, 79.0), seconds=st.floats(0.01, 20.0))
 def test_write_is_excused_if_it_was_in_flight_or_sent_before_the_address_was_withdrawn(
     began: float, seconds: float
 ) -> None:
     failed = Operation(0, "post", "f" * 24, began, began + seconds, "unknown", 1, "sha")
     found = failures(changed(HEALING, operations=[failed]))
-    excused = began + seconds > KILLED and began <= KILLED + WITHDRAWAL_SECONDS
+    excused = began + seconds > KILLED and -ANSWER_SECONDS <= began - KILLED <= WITHDRAWAL_SECONDS
     before = began + seconds <= HEALING.disruptions[0].at
     assert (found.before.count, found.excused.count) == (int(before), int(excused and not before))
     assert found.before.count + found.owed.count + found.excused.count == 1
