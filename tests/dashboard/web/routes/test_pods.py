@@ -130,7 +130,7 @@ class TestDetails:
         assert (mongod["last_state"]["reason"], mongod["last_state"]["exit_code"]) == ("OOMKilled", 137)
         assert mongod["ports"] == ["mongodb 27017/TCP"]
         assert mongod["probes"] == ["readiness: connects to mongodb every 2 s"]
-        assert mongod["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "256Mi"}
+        assert mongod["limits"] == {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "256Mi"}
         assert {each["type"]: each["status"] for each in pod["conditions"]}["Ready"] == "True"
         assert [each["reason"] for each in pod["events"]][:2] == ["BackOff", "Started"]
         assert (pod["events"][0]["count"], pod["events"][0]["container"]) == (3, "mongod")
