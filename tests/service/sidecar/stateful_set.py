@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import urllib3
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import PyMongoError, WriteError
 
 from tools.local.mongod import Mongod, free_ports
 
@@ -31,6 +31,7 @@ KEY = "0123456789abcdef" * 4  # the members' own
 SECONDS = 180.0  # for anything, on a busy machine
 GRACE_SECONDS = 100.0
 WRITERS = 3
+NOT_PRIMARY = {10107, 13435, 189}
 PAUSE = 0.02  # seconds between a writer's writes
 
 
@@ -250,11 +251,17 @@ class Ledger:
         count = 0
         while not self._stop.wait(PAUSE):
             name, began = f"{number}-{count}", time.monotonic()
-            try:
-                collection.insert_one({"_id": name})
-                self.acknowledged.append(name)
-            except PyMongoError as error:
-                self.failures.append(f"{name}: {error}")
+            while True:
+                try:
+                    collection.insert_one({"_id": name})
+                    self.acknowledged.append(name)
+                except WriteError as error:
+                    if error.code in NOT_PRIMARY:  # not applied, and not repeated by the driver: the service does that
+                        continue
+                    self.failures.append(f"{name}: {error}")
+                except PyMongoError as error:
+                    self.failures.append(f"{name}: {error}")
+                break
             self.longest = max(self.longest, time.monotonic() - began)
             count += 1
 

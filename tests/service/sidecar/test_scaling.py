@@ -49,11 +49,15 @@ def test_ledger_tells_a_lost_write(tmp_path: Path) -> None:
             pass
         primary = stateful_set.primary()
         others = [pod for pod in stateful_set.pods if pod is not primary]
-        with stopped(*others), stateful_set.at(primary) as client:
+        for pod in others:  # frozen ones would find the write in their sockets
+            pod.mongod.kill()
+        with stateful_set.at(primary) as client:
             data = client.flask_db.data.with_options(write_concern=WriteConcern(1))
             data.insert_one({"_id": "primary only"})
             ledger.acknowledged.append("primary only")
             primary.kill()
+        for pod in others:
+            pod.mongod.start()
         wait_until(lambda: stateful_set.primary() is not primary)
         assert lost(ledger, stateful_set) == {"primary only"}
 
