@@ -22,6 +22,11 @@ def service_pods(deployment: Deployment) -> set[str]:
     return {pod["metadata"]["uid"] for pod in found if not pod["metadata"].get("deletionTimestamp")}
 
 
+def pod_template(deployment: Deployment) -> Json:
+    template: Json = deployment.get("deployment", "flask")["spec"]["template"]
+    return template
+
+
 def refuted(client: RunClient, demo: str) -> Json:
     """Run a demo until it fails. No run may pass."""
     runs: list[Json] = []
@@ -35,21 +40,16 @@ def refuted(client: RunClient, demo: str) -> Json:
 def test_disrupted_service_passes(
     client: RunClient, deployment: Deployment, demo: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    before = service_pods(deployment)
+    before, template = service_pods(deployment), pod_template(deployment)
     run = client.run(demo)
     assert run["verdict"] == "pass", run
     evidence = run["evidence"]
     assert (evidence["failed"], evidence["lost"], evidence["corrupt"]) == (0, 0, 0)
     assert not before & service_pods(deployment) if demo == "rollout" else before != service_pods(deployment)
+    assert pod_template(deployment) == template, "a roll-out is rolled back"
     file = tmp_path_factory.mktemp("evidence") / "run.gz"
     file.write_bytes(client.request("GET", f"/runs/{run['id']}/evidence").data)
     assert check([str(file)]) == 0
-
-
-def test_roll_back_returns_to_the_former_template(client: RunClient, deployment: Deployment) -> None:
-    before = deployment.get("deployment", "flask")["spec"]["template"]
-    assert client.run("rollout")["verdict"] == "pass"
-    assert deployment.get("deployment", "flask")["spec"]["template"] == before
 
 
 def test_pods_without_a_pre_stop_hook_are_refuted_with_that_cause(client: RunClient, deployment: Deployment) -> None:
@@ -59,6 +59,7 @@ def test_pods_without_a_pre_stop_hook_are_refuted_with_that_cause(client: RunCli
     assert "no preStop hook" in run["reason"]
 
 
+@pytest.mark.soak
 def test_pods_without_readiness_are_refuted_with_that_cause(client: RunClient, deployment: Deployment) -> None:
     with service_without(deployment, "readinessProbe", "startupProbe"):
         run = refuted(client, "rollout")
@@ -66,7 +67,7 @@ def test_pods_without_readiness_are_refuted_with_that_cause(client: RunClient, d
     assert "no readiness probe" in run["reason"]
 
 
-@pytest.mark.parametrize("demo", ["rollout", "self-healing"])
+@pytest.mark.parametrize("demo", [pytest.param("rollout", marks=pytest.mark.soak), "self-healing"])
 def test_one_replica_never_passes(client: RunClient, deployment: Deployment, demo: str) -> None:
     with one_replica(deployment):
         run = client.run(demo)
