@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from service.backup.archive import BackupError, Manifest, Writer
 from service.backup.database import Database
 from service.config import BackupConfig
 from webserver.environment import ConfigError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,14 +33,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def create(options: argparse.Namespace) -> tuple[Manifest, Path]:
-    """Make a backup, and remove those that are too many."""
+    """Make a backup, and remove those that are too many: before it too, since a full volume ends it.
+
+    Where there is no room for it, the oldest one gives way to the next call's. The newest one always stays.
+    """
     config = BackupConfig.from_environment()
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     with Database(config.mongodb_uri, config.mongodb_database) as database, Writer(options.path, name) as writer:
-        manifest = database.backup(config.collections, writer)
-        for removed in archive.prune(options.path, config.keep):
-            logs.write("removed", path=removed)
+        _prune(options.path, config.keep)
+        try:
+            manifest = database.backup(config.collections, writer)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _prune(options.path, max(1, config.keep - 1))
+            raise BackupError(
+                f"The volume of {options.path} is full: make it larger, or keep fewer backups (KEEP={config.keep})."
+            ) from error
+        _prune(options.path, config.keep)
     return manifest, writer.path
+
+
+def _prune(root: Path, keep: int) -> None:
+    for removed in archive.prune(root, keep):
+        logs.write("removed", path=removed)
 
 
 def check(options: argparse.Namespace) -> tuple[Manifest, Path]:

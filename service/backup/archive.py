@@ -89,7 +89,7 @@ class Writer:
         self._root = root
 
     def __enter__(self) -> Self:
-        """Make the directory, and remove what an earlier call left. Raise BackupError if another call is at work."""
+        """Make the root, and remove what an earlier call left. Raise BackupError if another call is at work."""
         self._root.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._root, os.O_RDONLY)
         try:
@@ -99,7 +99,6 @@ class Writer:
             raise BackupError(f"Another backup is being made in {self._root}.") from error
         for each in self._root.glob(f"*{PARTIAL}"):
             shutil.rmtree(each)
-        self._partial.mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,17 +108,21 @@ class Writer:
     @contextlib.contextmanager
     def collection(self, name: str) -> Iterator[BinaryIO]:
         """Open the file of a collection. Its bytes are on the disk at the end."""
-        with (self._partial / f"{name}.bson.gz").open("wb") as file:
+        with self._file(f"{name}.bson.gz") as file:
             with gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0) as packed:
                 yield packed  # type: ignore[misc]
             _sync(file)
 
     def finish(self, manifest: Manifest) -> None:
-        with (self._partial / MANIFEST).open("wb") as file:
+        with self._file(MANIFEST) as file:
             file.write(orjson.dumps({"format": FORMAT, **asdict(manifest)}, option=orjson.OPT_INDENT_2))
             _sync(file)
         self._partial.rename(self.path)
         os.fsync(self._lock)
+
+    def _file(self, name: str) -> BinaryIO:
+        self._partial.mkdir(exist_ok=True)  # not before: a full volume may get room first
+        return (self._partial / name).open("wb")
 
 
 def backups(root: Path) -> list[Path]:

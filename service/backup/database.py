@@ -143,8 +143,11 @@ def _named_errors() -> Iterator[None]:
     try:
         yield
     except BulkWriteError as error:
-        first = (error.details or {}).get("writeErrors", [{}])[0].get("errmsg", error)
-        raise BackupError(f"MongoDB refuses a document: {first}") from error
+        details = error.details or {}
+        if refused := details.get("writeErrors"):
+            raise BackupError(f"MongoDB refuses a document: {refused[0].get('errmsg', error)}") from error
+        unconfirmed = (details.get("writeConcernErrors") or [{}])[0].get("errmsg", error)
+        raise BackupError(f"MongoDB does not confirm the documents: {unconfirmed}") from error
     except OperationFailure as error:
         if error.code in _SNAPSHOT_GONE:
             detail = "MongoDB no longer has that moment: raise its parameter minSnapshotHistoryWindowInSeconds (300)."

@@ -2,14 +2,18 @@
 
 The rules, in this order. Each change is a reconfiguration by at most one voting member, as MongoDB demands:
 
-    leaving     a member that is not wanted is removed: first one that does not answer, then the last one. A primary
-                that is not wanted steps down when it alone is left to go, and its successor removes it
     wiped       a member that lost its data loses its vote until it has the data again: it has forgotten what it
                 acknowledged, and could elect a primary that lacks it
+    leaving     a member that is not wanted is removed: first one that does not answer, then one that recovers, then the
+                last one. A primary that is not wanted steps down when it alone is left to go, and its successor
+                removes it
     ready       a new member gets its vote when it is SECONDARY and the votes stay odd, at once or with the next change
     even        of an even number of wanted members one has no vote: two votes would stop with either member
     timeout     several members elect another primary after three seconds, not ten: a request waits for it
     missing     a wanted member that answers is added, without a vote
+
+While a voter recovers it keeps its vote, and no other vote changes: the majority may need it next. MongoDB takes seven
+votes and fifty members at most: further members have no vote, and more are not added.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ Config = dict[str, Any]  # as replSetGetConfig gives it
 Member = dict[str, Any]
 
 SECONDARY, INITIAL_SYNC = "SECONDARY", "STARTUP2"
+RECOVERING = {"RECOVERING", "ROLLBACK", INITIAL_SYNC}  # it answers, and does not have all that it acknowledged yet
+MOST_VOTES, MOST_MEMBERS = 7, 50  # of a set, by MongoDB's rule
 ELECTION_MS = 3000  # without a sign of the primary; a vote that is split takes as long again, within the deadline
 
 
@@ -76,13 +82,26 @@ def next_change(
 
     `me` is the primary's own host. `reachable` are the missing members that answer and have no set of their own.
     """
-    members = config["members"]
+    change = _next_change(config, known, wanted, me, reachable)
+    recovering = {each["host"] for each in _voters(config) if _recovers(known, each)}
+    if isinstance(change, Reconfiguration):
+        before, after = _votes(config), _votes(change.config)
+        # Of two that recover neither vote changes, for each is another's.
+        recovering = recovering - (before ^ after) if before != after else set()
+    if recovering and not isinstance(change, StepDown):
+        raise Waiting(f"{min(recovering)} has a vote and still recovers")
+    return change
+
+
+def _next_change(
+    config: Config, known: Mapping[str, MemberState], wanted: Sequence[str], me: str, reachable: frozenset[str]
+) -> Change | None:
+    members, voters = config["members"], _voters(config)
+    if wiped := [each for each in voters if _state(known, each).empty]:
+        return _voting(config, wiped[0], 0, "took vote")
     if leaving := [each for each in members if each["host"] not in wanted]:
         return _removal(config, known, leaving, me)
-    if wiped := [each for each in members if each["votes"] and _state(known, each).empty]:
-        return _voting(config, wiped[0], 0, "took vote")
-    voters = [each for each in members if each["votes"]]
-    ready = _newcomers(members, known)
+    ready = _newcomers(config, members, known)
     if ready and (len(voters) % 2 == 0 or len(ready) > 1):
         return _voting(config, ready[0], 1, "gave vote")
     if len(wanted) % 2 == 0 and len(voters) == len(wanted):
@@ -91,6 +110,8 @@ def next_change(
         return _timing(config)
     hosts = {each["host"] for each in members}
     if missing := [each for each in wanted if each not in hosts]:
+        if len(wanted) > MOST_MEMBERS:
+            raise Waiting(f"{len(wanted)} members are wanted, and MongoDB takes {MOST_MEMBERS} at most: ask for fewer")
         if not (there := [each for each in missing if each in reachable]):
             raise Waiting(f"{missing[0]} does not answer yet")
         return _addition(config, there[0])
@@ -102,20 +123,25 @@ def next_change(
 def _removal(config: Config, known: Mapping[str, MemberState], leaving: list[Member], me: str) -> Change:
     others = [each for each in leaving if each["host"] != me]
     if others:
-        gone = max(others, key=lambda each: (not _state(known, each).answers, each["_id"]))
+        gone = max(others, key=lambda each: (not _state(known, each).answers, _recovers(known, each), each["_id"]))
         changed = _successor(config)
         changed["members"] = [each for each in changed["members"] if each["_id"] != gone["_id"]]
         return Reconfiguration(changed, "removed member", gone["host"])
     staying = [each for each in config["members"] if each["host"] != me]
     if any(each["priority"] and _state(known, each).name == SECONDARY for each in staying):
         return StepDown()
-    if ready := _newcomers(staying, known):
+    if ready := _newcomers(config, staying, known):
         return _voting(config, ready[0], 1, "gave vote")
     raise Waiting("this primary is to go, and no other member can take its place yet")
 
 
-def _newcomers(members: list[Member], known: Mapping[str, MemberState]) -> list[Member]:
-    """Return the members without a vote that have the data. A hidden one was made so by hand, and stays so."""
+def _newcomers(config: Config, members: list[Member], known: Mapping[str, MemberState]) -> list[Member]:
+    """Return those of the members that may get a vote: they have the data, and there are votes left to give.
+
+    A hidden one was made so by hand, and stays so.
+    """
+    if len(_voters(config)) >= MOST_VOTES:
+        return []
     return [each for each in members if not (each["votes"] or each["hidden"]) and _state(known, each).name == SECONDARY]
 
 
@@ -147,3 +173,17 @@ def _successor(config: Config) -> Config:
 
 def _state(known: Mapping[str, MemberState], member: Member) -> MemberState:
     return known.get(member["host"], AWAY)
+
+
+def _recovers(known: Mapping[str, MemberState], member: Member) -> bool:
+    """Return whether it is on its way to SECONDARY with its data. One without data is no voter for long: see wiped."""
+    state = _state(known, member)
+    return bool(member["votes"]) and state.answers and not state.empty and state.name in RECOVERING
+
+
+def _voters(config: Config) -> list[Member]:
+    return [each for each in config["members"] if each["votes"]]
+
+
+def _votes(config: Config) -> set[str]:
+    return {each["host"] for each in _voters(config)}

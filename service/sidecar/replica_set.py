@@ -31,7 +31,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from service import logs
 from service.config import SidecarConfig
 from service.sidecar import membership
-from service.sidecar.membership import Reconfiguration, StepDown, Waiting
+from service.sidecar.membership import MOST_MEMBERS, Reconfiguration, StepDown, Waiting
 from service.sidecar.probes import Probes, ProbeServer
 from service.sidecar.scale import Replicas, Scale, Unreadable
 from service.sidecar.users import ROLES_DATABASE, MissingSecret, Privilege, User, Users, privileges, read_users
@@ -194,7 +194,8 @@ class Sidecar:
     def _change_members(self, me: str) -> bool:
         """Make the next change of the members. Return False if nothing is to do. Raise Waiting."""
         answer = self._own.admin.command("replSetGetConfig", commitmentStatus=True)
-        config, wanted = answer["config"], self._config.members[: self.replicas().wanted]
+        asked, most = self.replicas().wanted, len(self._config.members)
+        config, wanted = answer["config"], self._config.members[:asked]
         if not answer["commitmentStatus"]:
             raise Waiting("a majority does not have the last configuration yet")
         hosts = [each["host"] for each in config["members"]]
@@ -211,6 +212,10 @@ class Sidecar:
             logs.write("stepping down", member=me)
             self._own.admin.command(
                 "replSetStepDown", STEPPED_DOWN_SECONDS, secondaryCatchUpPeriodSecs=CATCH_UP_SECONDS
+            )
+        elif asked > most:
+            raise Waiting(
+                f"{asked} members are wanted, and this set has {most} at most (REPLICAS, of MongoDB's {MOST_MEMBERS})"
             )
         return change is not None
 

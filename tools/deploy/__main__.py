@@ -45,8 +45,9 @@ def up(options: argparse.Namespace) -> None:
     where.install(images.tools() if images.missing(where.images()) else [], say)
     with _ParallelCommand("images", options) as building:
         where.up(say)
+        if not (first := not rollout.deployed(where.kubectl())):
+            rollout.require_members(where.kubectl(), target.components())
         building.wait()
-    first = not rollout.deployed(where.kubectl())
     _apply(where, say)
     rollout.raise_to_minimum(where.kubectl())
     rollout.wait(where.kubectl(), say)
@@ -74,10 +75,12 @@ def rotate(options: argparse.Namespace) -> None:
     where.check()
     if not rollout.deployed(where.kubectl()):
         raise ClusterError("Nothing is deployed, so there is nothing to rotate: run `make up` first.")
+    components = target.components()
+    rollout.require_members(where.kubectl(), components)
     if secrets.is_rotating():
         say("continuing the rotation that was begun before")
     else:
-        single = "components/ha" not in target.components()
+        single = rollout.HA not in components  # and then there is one member
         secrets.begin_rotation(key_file=single)
         if not single:
             say("the key that the MongoDB members share is kept: they are replaced one after another")

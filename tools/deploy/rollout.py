@@ -22,6 +22,7 @@ LIMIT = 240.0  # seconds; enough to pull the official images over a slow line
 FIGURE_LIMIT = 300.0  # seconds; minikube's metrics-server may sample each 60 s, and its first sample comes late
 POLL = 0.5  # seconds
 WORKLOADS = ("Deployment", "StatefulSet")
+HA = "components/ha"  # with it MongoDB has several members
 
 Say = Callable[[str], None]
 Patch = dict[str, Any]  # of kustomize
@@ -101,6 +102,23 @@ def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
 def deployed(kubectl: tuple[str, ...]) -> bool:
     """Return whether the manifests were ever applied to this cluster."""
     return _succeeds(*kubectl, "--namespace", namespace(), "get", "hpa", "flask")
+
+
+def members(kubectl: tuple[str, ...]) -> int:
+    """Return how many pods MongoDB has or is to have, whichever is more: 0 where there is none. Raise ClusterError."""
+    found = [item for item in _get(kubectl, "statefulsets") if item["metadata"]["name"] == "mongodb"]
+    return max((max(item["spec"]["replicas"], item["status"].get("replicas", 0)) for item in found), default=0)
+
+
+def require_members(kubectl: tuple[str, ...], components: list[str]) -> None:
+    """Raise ClusterError if manifests with these components would scale MongoDB's members down to one."""
+    if HA in components or (count := members(kubectl)) <= 1:
+        return
+    names = " ".join([*(each.removeprefix("components/") for each in components), "ha"])
+    raise ClusterError(
+        f"MongoDB has {count} members, and without the component ha one stays: give COMPONENTS='{names}', or first "
+        f"run `{_shown(kubectl, 'scale statefulset mongodb --replicas=1')}` and wait until one pod is left."
+    )
 
 
 def raise_to_minimum(kubectl: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import threading
@@ -14,11 +15,12 @@ import pytest
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.database import Database as MongoDatabase
+from pymongo.errors import BulkWriteError
 
 from service.backup import archive
 from service.backup.__main__ import main
 from service.backup.archive import BackupError, Manifest, Writer
-from service.backup.database import Database
+from service.backup.database import Database, _named_errors
 from tests.service.sidecar.stateful_set import SECRET, scaled
 from tools.local.mongod import Mongod
 
@@ -259,13 +261,61 @@ def test_two_backups_into_one_directory_at_once_are_refused(tmp_path: Path) -> N
 def test_oldest_backups_are_removed(
     client: MongoClient[dict[str, Any]], environment: Callable[..., None], tmp_path: Path
 ) -> None:
-    for day in range(1, 5):
-        with Writer(tmp_path, f"2026-11-0{day}") as writer:
-            writer.finish(Manifest("db", "2026-11-28T02:00:00Z", (1, 1), {}))
+    store(tmp_path, 4)
     environment(KEEP="2")
     main(["create", str(tmp_path)])
     assert len(archive.backups(tmp_path)) == 2
     assert (tmp_path / "2026-11-04").exists()
+
+
+def test_surplus_backups_and_unfinished_ones_make_room_before_a_backup(
+    environment: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path, 4)
+    (tmp_path / "one.partial").mkdir()
+    seen: list[str] = []
+
+    def fails(*_: object) -> Manifest:
+        seen.extend(sorted(each.name for each in tmp_path.iterdir()))
+        raise BackupError("no")
+
+    monkeypatch.setattr(Database, "backup", fails)
+    environment(KEEP="2")
+    with pytest.raises(SystemExit):
+        main(["create", str(tmp_path)])
+    assert seen == ["2026-11-03", "2026-11-04"]  # nothing of its own yet either, which needs space
+
+
+@pytest.mark.parametrize(("keep", "stay"), [("3", ["2026-11-02", "2026-11-03"]), ("1", ["2026-11-03"])])
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+def test_full_volume_gets_room_for_the_next_backup_and_the_newest_one_stays(
+    client: MongoClient[dict[str, Any]], environment: Callable[..., None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, keep: str, stay: list[str], full: int,
+) -> None:  # fmt: skip
+    def fails(_: object) -> None:
+        raise OSError(full, "full")
+
+    store(tmp_path, 3)
+    monkeypatch.setattr(archive, "_sync", fails)
+    environment(KEEP=keep)
+    for _ in range(3):  # each night again: no more is removed
+        with pytest.raises(SystemExit, match=r"^backup: [^\n]* full[^\n]*larger[^\n]*KEEP[^\n]*\.$"):
+            main(["create", str(tmp_path)])
+        assert sorted(each.name for each in tmp_path.iterdir()) == stay
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ({"writeErrors": [{"errmsg": "too large"}], "writeConcernErrors": []}, "too large"),
+        ({"writeErrors": [], "writeConcernErrors": [{"errmsg": "waiting timed out"}]}, "waiting timed out"),
+        ({"writeErrors": [], "writeConcernErrors": []}, "batch op errors occurred"),
+        ({}, "batch op errors occurred"),
+    ],
+)
+def test_refused_batch_is_named(details: dict[str, Any], said: str) -> None:
+    with pytest.raises(BackupError, match=said), _named_errors():
+        raise BulkWriteError(details)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +353,13 @@ def test_deployments_users_may_back_up_and_restore(environment: Callable[..., No
             environment(MONGODB_URI=writer, MONGODB_DATABASE="flask_db")
             main(["restore", "--replace", str(tmp_path / "backups")])
             assert list(service.flask_db.data.find()) == [{"_id": 1}]
+
+
+def store(root: Path, days: int) -> None:
+    """Make empty backups of these days."""
+    for day in range(1, days + 1):
+        with Writer(root, f"2026-11-0{day}") as writer:
+            writer.finish(Manifest("db", "2026-11-28T02:00:00Z", (1, 1), {}))
 
 
 def snapshot(client: MongoClient[dict[str, Any]], manifest: Manifest) -> Contents:

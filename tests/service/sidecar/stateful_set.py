@@ -121,6 +121,10 @@ class Pod:
         """Return what the sidecar answered to each /leave."""
         return [line["outcome"] for line in self._lines() if line["event"] == "leave"]
 
+    def reasons(self) -> list[str]:
+        """Return what the sidecar has waited for."""
+        return [line["reason"] for line in self._lines() if line["event"] == "waiting"]
+
     def _lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 

@@ -42,6 +42,15 @@ def test_scaling_to_three_and_back_to_one_loses_and_fails_nothing(tmp_path: Path
     print(f"{len(ledger.acknowledged):,} writes, the longest {ledger.longest:.2f} s")
 
 
+def test_more_members_than_the_set_can_have_are_refused_in_the_log(tmp_path: Path) -> None:
+    with scaled(tmp_path / "set", 1) as stateful_set:
+        stateful_set.api.wanted = 51
+        for pod in stateful_set.pods[1:]:
+            stateful_set.start(pod)
+        wait_until(lambda: any(each.startswith("51 members are wanted") for each in stateful_set.pods[0].reasons()))
+        assert stateful_set.votes() == [1, 1, 1]
+
+
 def test_ledger_tells_a_lost_write(tmp_path: Path) -> None:
     """The negative control: what only the primary has acknowledged is lost with it."""
     with scaled(tmp_path / "set", 3) as stateful_set:

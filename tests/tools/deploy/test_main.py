@@ -1,15 +1,20 @@
 """Invalid settings of the command, and the images' names."""
 
+import argparse
+import contextlib
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
-from tools.deploy import __main__, images, target
+from tools.deploy import __main__, images, rollout, secrets, target
 
 
 def deploy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -94,3 +99,110 @@ def test_without_a_proxy_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     assert __main__.loopback_proxy() is None
+
+
+class Running:
+    """A target on which MongoDB has these replicas. It notes what would change something."""
+
+    def __init__(self, directory: Path, wanted: int, existing: int) -> None:
+        self.directory = directory
+        sets = [{"metadata": {"name": "mongodb"}, "spec": {"replicas": wanted}, "status": {"replicas": existing}}]
+        (directory / "statefulsets").write_text(json.dumps({"items": sets}))
+        program = directory / "kubectl"
+        program.write_text(f'#!/bin/sh\n[ "$4" = hpa ] || cat {directory}/statefulsets\n')
+        program.chmod(0o755)
+        self.began: list[bool] = []
+
+    def kubectl(self) -> tuple[str, ...]:
+        return (str(self.directory / "kubectl"),)
+
+    def check(self) -> None:
+        pass
+
+    def install(self, *_: object) -> None:
+        pass
+
+    def images(self) -> list[images.Image]:
+        return []
+
+    def up(self, _: target.Say) -> None:
+        pass
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Running]:
+    """Make the target, and let the commands end where they begin to change something."""
+
+    def run(wanted: int, existing: int, components: str = "") -> Running:
+        made = Running(tmp_path, wanted, existing)
+
+        def begins(*_: object, key_file: bool = False) -> None:
+            made.began.append(key_file)
+            raise Began
+
+        monkeypatch.setenv("COMPONENTS", components)
+        monkeypatch.setattr(target, "named", lambda *_: made)
+        monkeypatch.setattr(secrets, "ensure", lambda: None)
+        monkeypatch.setattr(secrets, "is_rotating", lambda: False)
+        monkeypatch.setattr(secrets, "begin_rotation", begins)
+        monkeypatch.setattr(__main__, "_apply", begins)
+        monkeypatch.setattr(__main__, "_ParallelCommand", Built)
+        return made
+
+    return run
+
+
+class Began(Exception):
+    pass
+
+
+class Built(contextlib.nullcontext[Any]):
+    """The images are there."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__(self)
+
+    def wait(self) -> None:
+        pass
+
+
+OPTIONS = argparse.Namespace(since=0.0, cluster="current", name="main")
+
+
+@pytest.mark.parametrize("command", [__main__.up, __main__.rotate])
+@pytest.mark.parametrize(("wanted", "existing"), [(3, 3), (3, 1), (1, 3)])  # the last one is still scaled down
+def test_several_members_are_not_scaled_down_unasked(
+    command: Callable[[argparse.Namespace], None], wanted: int, existing: int, running: Callable[..., Running]
+) -> None:
+    made = running(wanted, existing, "backup")
+    with pytest.raises(ClusterError, match=r"^MongoDB has 3 members[^\n]* COMPONENTS=.backup ha.[^\n]*--replicas=1.*$"):
+        command(OPTIONS)
+    assert not made.began
+
+
+@pytest.mark.parametrize("command", [__main__.up, __main__.rotate])
+@pytest.mark.parametrize(("members", "components"), [(1, ""), (0, ""), (1, "ha"), (3, "ha backup")])
+def test_one_member_or_the_component_is_no_obstacle(
+    command: Callable[[argparse.Namespace], None], members: int, components: str, running: Callable[..., Running]
+) -> None:
+    made = running(members, members, components)
+    with pytest.raises(Began):
+        command(OPTIONS)
+    assert made.began
+
+
+@pytest.mark.parametrize(("members", "components", "new"), [(1, "", True), (1, "ha", False), (3, "ha", False)])
+def test_rotation_keeps_the_key_of_members_that_share_it(
+    members: int, components: str, new: bool, running: Callable[..., Running]
+) -> None:
+    made = running(members, members, components)
+    with pytest.raises(Began):
+        __main__.rotate(OPTIONS)
+    assert made.began == [new]
+
+
+def test_members_of_a_cluster_without_mongodb_are_none(tmp_path: Path) -> None:
+    made = Running(tmp_path, 3, 3)
+    assert rollout.members(made.kubectl()) == 3
+    (tmp_path / "statefulsets").write_text('{"items": []}')
+    assert rollout.members(made.kubectl()) == 0
