@@ -64,7 +64,7 @@ const documents = new DocumentsView(names, schedule, navigation);
 const linkedRun = { id: null }; // the run that the address names
 const views = {
   claims: claims(specs, names, schedule),
-  autoscaler: autoscaler(schedule, names.autoscaler),
+  autoscaler: autoscaler(schedule, names.hpa),
   demos: demos(specs, names, schedule, linkedRun),
   actions: actions(names, schedule, changes),
   documents: (state, serverTime) => documents.draw(state, serverTime),

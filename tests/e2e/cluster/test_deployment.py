@@ -7,7 +7,6 @@ import time
 import pytest
 
 from tests.e2e.deployment import Deployment
-from tools.cluster.instance import CHECKOUT
 from tools.deploy.rollout import has_figure
 
 pytestmark = pytest.mark.cluster
@@ -52,14 +51,14 @@ def test_second_up_changes_nothing(deployment: Deployment) -> None:
 
 
 def test_api_server_accepts_every_overlay(deployment: Deployment) -> None:
-    for overlay in (CHECKOUT / "k8s" / "overlays").iterdir():
+    for overlay in (deployment.manifests / "overlays").iterdir():
         output = deployment.kubectl("apply", "--dry-run=server", "--kustomize", str(overlay))
         assert "statefulset.apps/mongodb" in output
         assert "Warning" not in output
 
 
 def test_only_the_embedded_overlay_has_the_crash_container(deployment: Deployment) -> None:
-    manifests = CHECKOUT / "k8s"
+    manifests = deployment.manifests
     for kustomization in (manifests / "base", *(manifests / "overlays").iterdir()):
         made = deployment.kubectl("kustomize", str(kustomization))
         embedded = kustomization.name == "embedded"
