@@ -53,10 +53,11 @@ def is_replaced(deployment: Deployment, uid: str) -> bool:
 
 
 def test_prove_runs_all_demos_to_pass(deployment: Deployment, record_duration: RecordDuration) -> None:
+    settings = {"DASHBOARD_PORT": str(deployment.dashboard_port), "MANIFESTS": str(deployment.manifests)}
     began = time.monotonic()
     done = subprocess.run(
         ["tools/deploy/prove"], cwd=CHECKOUT, capture_output=True, text=True,
-        env=os.environ | {"DASHBOARD_PORT": str(deployment.dashboard_port)},
+        env=os.environ | settings,
     )  # fmt: skip
     record_duration("all demos", time.monotonic() - began, ALL)
     persistence, autoscale, *disrupted = done.stdout.splitlines()
