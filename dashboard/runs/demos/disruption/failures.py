@@ -19,7 +19,7 @@ from dashboard.runs.demos.persistence.traffic import EVER
 
 WITHDRAWAL_SECONDS = 5.0  # for the address of a pod that ended at once to leave every endpoint; preStop waits as long
 SAMPLE_SECONDS = 2.0  # by which a count of the load may come late
-READ, UNANSWERED = "read", "unanswered write"
+LATE_READ, LATE_WRITE = "late read", "late write"
 EXCUSED_SECONDS = WITHDRAWAL_SECONDS + ANSWER_SECONDS + SAMPLE_SECONDS  # for the load, which has no times of requests
 
 
@@ -79,9 +79,11 @@ def _failed(operation: Operation) -> bool:
 
 
 def _kind(operation: Operation) -> str:
-    if operation.kind not in WRITES:
-        return READ
-    return "write" if operation.outcome == "failed" else UNANSWERED
+    """Return what failed; "late" if it had no answer for so long that a deadline of the dashboard's may have ended it."""
+    lasted = EVER if operation.ended is None else operation.ended - operation.began
+    if operation.kind in WRITES:
+        return LATE_WRITE if lasted >= ANSWER_SECONDS else "write"
+    return LATE_READ if lasted >= ANSWER_SECONDS else "read"
 
 
 def _reachable(points: Sequence[LoadPoint], kill: float) -> int:

@@ -11,7 +11,14 @@ from msgspec import Struct
 from dashboard.core.timeline.entry import span
 from dashboard.load.options import LoadTotals, unfit
 from dashboard.runs.demos.disruption.coverage import coverage, longest_gap
-from dashboard.runs.demos.disruption.failures import READ, UNANSWERED, WITHDRAWAL_SECONDS, Failed, Failures, failures
+from dashboard.runs.demos.disruption.failures import (
+    LATE_READ,
+    LATE_WRITE,
+    WITHDRAWAL_SECONDS,
+    Failed,
+    Failures,
+    failures,
+)
 from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, Observations
 from dashboard.runs.demos.disruption.recovery import WORDS, Recovery, recoveries
 from dashboard.runs.demos.persistence import traffic
@@ -23,7 +30,9 @@ from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, de
 SENT = 0.99  # of the load's due requests, required
 NO_PRE_STOP = "The pods have no preStop hook: they end before their address is withdrawn."
 NO_READINESS = "The pods have no readiness probe: they get requests before they can answer."
-DEADLINES = frozenset({"connect", "timeout", READ, UNANSWERED})  # failures that a deadline of the dashboard's may make
+DEADLINES = frozenset(
+    {"connect", "timeout", LATE_READ, LATE_WRITE}
+)  # failures that a deadline of the dashboard's may make
 COUNTS = ("attempted", "acked", "lost", "corrupt")  # of the line
 
 
