@@ -79,7 +79,7 @@ def _failed(operation: Operation) -> bool:
 
 
 def _kind(operation: Operation) -> str:
-    """Return what failed, and "late" if a deadline of the dashboard's may have ended it: it had no answer for so long."""
+    """Return what failed; "late" if it had no answer for so long that a deadline of the dashboard may have ended it."""
     lasted = EVER if operation.ended is None else operation.ended - operation.began
     if operation.kind in WRITES:
         return LATE_WRITE if lasted >= ANSWER_SECONDS else "write"
