@@ -93,6 +93,9 @@ _WRITES = {"insert", "update", "delete"}
 _FOREIGN = "~"  # prefix of a paging position whose _id is not an ObjectId
 
 
+Context = contextlib.AbstractContextManager[object]
+
+
 class StoreError(Exception):
     """Base class of the store's errors."""
 
@@ -304,25 +307,18 @@ class Collection:
             index = {"keyPattern": {MARK: 1}, "expireAfterSeconds": self._lifetime}
             self._collection.database.command("collMod", self._collection.name, index=index)
 
-    @contextlib.contextmanager
-    def storing(self, body: bytes) -> Iterator[None]:
+    def storing(self, body: bytes) -> Context:
         """Parse and store a body within this context: many large ones at a time would not fit in memory.
 
         Raise Unavailable if too many are stored until the deadline.
         """
-        size = len(body) if len(body) > LARGE_BYTES else 0
-        if not self._store.large_bodies.take(size, self._store.deadline):
-            raise Unavailable("Too many large documents are being stored.")
-        try:
-            yield
-        finally:
-            self._store.large_bodies.give_back(size)
+        if len(body) <= LARGE_BYTES:
+            return contextlib.nullcontext()
+        return _share(self._store.large_bodies, len(body), self._store.deadline)
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> Context:
         """Get a document and convert it within this context, for the same reason. Raise Unavailable."""
-        with _slot(self._store.reads, self._store.deadline, "Too many documents are being read."):
-            yield
+        return _slot(self._store.reads, self._store.deadline, "Too many documents are being read.")
 
     def json(self, found: Found) -> bytes:
         """Return the document's JSON."""
@@ -483,13 +479,13 @@ class Collection:
                 slots.enter_context(_slot(slot, end - time.monotonic(), "Too many concurrent page requests."))
             yield end - time.monotonic()
 
-    def _comparing(self, size: int, seconds: float) -> contextlib.AbstractContextManager[object]:
+    def _comparing(self, size: int, seconds: float) -> Context:
         """Let MongoDB take documents of this size in expressions within this context. Raise Unavailable."""
         if size <= LARGE_BYTES:
             return contextlib.nullcontext()
         return _slot(self._store.comparisons, seconds, "Too many large documents are being compared.")
 
-    def _converting(self, size: int) -> contextlib.AbstractContextManager[object]:
+    def _converting(self, size: int) -> Context:
         """Convert BSON of this size within this context. It waits for what takes a processor only, so not for long."""
         return self._store.conversions if size > LARGE_BYTES else contextlib.nullcontext()
 
@@ -658,6 +654,17 @@ class DocumentSizes:
 def extended_json(value: Any) -> Any:
     """Return a BSON value that JSON lacks, written by another program, as relaxed Extended JSON."""
     return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
+
+
+@contextlib.contextmanager
+def _share(bodies: Allowance, size: int, seconds: float) -> Iterator[None]:
+    """Hold so many bytes. Raise Unavailable if there are too few within `seconds`."""
+    if not bodies.take(size, seconds):
+        raise Unavailable("Too many large documents are being stored.")
+    try:
+        yield
+    finally:
+        bodies.give_back(size)
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class KeptObject(Struct, frozen=True):
 
 
 class KeptEntry(Struct, frozen=True):
-    """An entry of the timeline."""
+    """An entry of the timeline, as in `contract`, with bounds: the page's contract and the file's change apart."""
 
     id: Name
     at: Time

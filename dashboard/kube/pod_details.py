@@ -113,13 +113,13 @@ def newest(events: Iterable[Json]) -> list[Json]:
     return [event for event, _ in sorted(named, key=age, reverse=True)[:EVENTS]]
 
 
-def condition(condition: Json) -> Json:
+def condition(found: Json) -> Json:
     return {
-        "type": condition.get("type", ""),
-        "status": condition.get("status", "Unknown"),
-        "reason": condition.get("reason") or None,
-        "message": _message(condition.get("message")),
-        "since": condition.get("lastTransitionTime"),
+        "type": found.get("type", ""),
+        "status": found.get("status", "Unknown"),
+        "reason": found.get("reason") or None,
+        "message": _message(found.get("message")),
+        "since": found.get("lastTransitionTime"),
     }
 
 

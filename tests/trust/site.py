@@ -113,7 +113,7 @@ class Site:
         self.apply(self.manifest(kind, name, edit))
         try:
             self.wait_until_ready()
-            wait_until(lambda: not any(self._is_terminating(pod) for pod in self.pods("dashboard")), ROLL_OUT_SECONDS)
+            self._wait_until_ended("dashboard")  # else a run may begin in the one that ends
             yield
         finally:
             self.apply(self.manifest(kind, name))
@@ -162,6 +162,10 @@ class Site:
         """Restart a Deployment's pods. Wait until the new ones are Ready and the old ones are gone."""
         self.deployment.kubectl("rollout", "restart", f"deployment/{name}")
         self.deployment.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={ROLL_OUT_SECONDS:.0f}s")
+        self._wait_until_ended(name)
+
+    def _wait_until_ended(self, name: str) -> None:
+        """Wait until none of the Deployment's pods is terminating."""
         wait_until(lambda: not any(self._is_terminating(pod) for pod in self.pods(name)), ROLL_OUT_SECONDS)
 
     def in_database(self, python: str) -> str:

@@ -3,7 +3,7 @@
 import { nothing, render } from "../lib/vendor.js";
 import { loadLogView } from "../logs/load.js";
 import { PodDetails, TrackedPod } from "./pod.js";
-import { TABS, drawerTemplate } from "./template.js";
+import { TABS, drawerTemplate, nextTab } from "./template.js";
 
 export class PodDrawer {
   #dialog;
@@ -137,12 +137,11 @@ export class PodDrawer {
   }
 
   #moveTab(event) {
-    const index = TABS.findIndex(([name]) => name === this.#tab);
-    const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined) return;
+    const tab = nextTab(event, TABS, this.#tab);
+    if (tab === null) return;
     event.preventDefault();
-    this.#showTab(TABS.at(to % TABS.length)[0]);
-    this.#dialog.querySelector(`#tab-${this.#tab}`).focus();
+    this.#showTab(tab);
+    this.#dialog.querySelector(`#tab-${tab}`).focus();
   }
 
   #scrollToTop() {

@@ -8,7 +8,7 @@ import { request } from "../lib/request.js";
 import { conditionStatus, podConditionStatus } from "../lib/status.js";
 import { conditions, events, fact, since } from "./details.js";
 import { PodDetails } from "./pod.js";
-import { failure, loading, tabButton, yaml } from "./template.js";
+import { failure, loading, nextTab, tabButton, yaml } from "./template.js";
 
 const OVERVIEW = ["overview", "Overview"];
 const TABS = [OVERVIEW, ["events", "Events"], ["yaml", "YAML"]];
@@ -96,13 +96,11 @@ export class ObjectDrawer {
   }
 
   #moveTab(event) {
-    const tabs = this.#tabs();
-    const index = tabs.findIndex(([name]) => name === this.#tab);
-    const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined) return;
+    const tab = nextTab(event, this.#tabs(), this.#tab);
+    if (tab === null) return;
     event.preventDefault();
-    this.#showTab(tabs.at(to % tabs.length)[0]);
-    /** @type {HTMLElement} */ (this.#dialog.querySelector(`#object-tab-${this.#tab}`)).focus();
+    this.#showTab(tab);
+    /** @type {HTMLElement} */ (this.#dialog.querySelector(`#object-tab-${tab}`)).focus();
   }
 
   #onClose() {

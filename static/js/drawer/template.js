@@ -50,6 +50,13 @@ function goneNotice({ pod, state, onSuccessor }) {
   </p>`;
 }
 
+// Returns the tab to which a key leads from the present one, null if it leads to none.
+export function nextTab({ key }, tabs, tab) {
+  const index = tabs.findIndex(([name]) => name === tab);
+  const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 }[key];
+  return to === undefined ? null : tabs.at(to % tabs.length)[0];
+}
+
 // `prefix` begins the ids of a second drawer on the page.
 export function tabButton(/** @type {string[]} */ [name, label], { tab, details, onTab, prefix = "" }) {
   const isChosen = name === tab;

@@ -5,6 +5,7 @@ import { percent } from "../lib/format.js";
 import { formatRoute } from "../lib/route.js";
 import { remembered } from "../lib/storage.js";
 import { loadStyle } from "../lib/style.js";
+import { LatePart } from "./latePart.js";
 import { RunEnd, endText } from "./runEnd.js";
 import { listen } from "./shortcuts.js";
 
@@ -16,12 +17,8 @@ export class Shell {
   #getState;
   #runEnd = new RunEnd();
   #getNow;
-  #objects = null; // the ObjectDrawer, once it has loaded
-  #loadingObjects = null; // the promise of it
-  #wantedObject = null; // of the latest address that names an object
-  #logs = null; // the LogsDialog, once it has loaded
-  #loading = null; // the promise of it
-  #wanted = null; // identifies the newest wish for the logs; null once they were closed
+  #objects = new LatePart(() => this.#loadObjects());
+  #logs = new LatePart(() => this.#loadLogs());
 
   constructor(names, navigation, getState, getNow) {
     this.#names = names;
@@ -53,7 +50,7 @@ export class Shell {
   }
 
   draw(state) {
-    this.#logs?.draw(state);
+    this.#logs.part?.draw(state);
   }
 
   // Shows a sentence about the address, or removes it for null.
@@ -64,36 +61,24 @@ export class Shell {
   }
 
   async showLogs({ parts: [app = "all"], query }) {
-    const wanted = {};
-    this.#wanted = wanted;
-    this.#loading ??= this.#loadLogs();
-    try {
-      this.#logs = await this.#loading;
-    } catch (error) {
-      this.#loading = null; // the next attempt loads it again
-      throw error;
-    }
-    if (this.#wanted === wanted) this.#logs.open(app, query, this.#getState());
+    const logs = await this.#logs.want();
+    logs?.open(app, query, this.#getState());
     return null;
   }
 
-  // What loads late is not shown once the address names something else.
   async showObject(route) {
-    const wanted = {};
-    this.#wantedObject = wanted;
-    this.#loadingObjects ??= this.#loadObjects();
+    let objects;
     try {
-      this.#objects = await this.#loadingObjects;
+      objects = await this.#objects.want();
     } catch {
-      this.#loadingObjects = null;
       return "This part of the page did not load. Reload the page to try again.";
     }
-    return this.#wantedObject === wanted ? this.#objects.show(route, this.#getState()) : null;
+    return objects ? objects.show(route, this.#getState()) : null;
   }
 
   closeObject() {
-    this.#wantedObject = null;
-    this.#objects?.close();
+    this.#objects.withdraw();
+    this.#objects.part?.close();
   }
 
   async #loadObjects() {
@@ -102,8 +87,8 @@ export class Shell {
   }
 
   closeLogs() {
-    this.#wanted = null;
-    this.#logs?.close();
+    this.#logs.withdraw();
+    this.#logs.part?.close();
   }
 
   async #loadLogs() {
