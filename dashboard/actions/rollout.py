@@ -5,9 +5,8 @@ from typing import Any
 
 from dashboard.core.differences import differences
 from dashboard.core.errors import ExternalError, InvalidOption
-from dashboard.core.revisions import RESTARTED
+from dashboard.core.revisions import RESTARTED, REVISION
 
-REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"  # the controller's own: a ReplicaSet's template has it, the Deployment's has not
 RESTART, PAUSE, RESUME, UNDO = ACTIONS = ("restart", "pause", "resume", "undo")
 

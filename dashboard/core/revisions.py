@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.core.differences import LONGEST, MOST, differences
 from dashboard.core.timeline.entry import plain
 
+REVISION = "deployment.kubernetes.io/revision"  # the annotation with its number
 RESTARTED = "kubectl.kubernetes.io/restartedAt"  # as `kubectl rollout restart` sets it
 CONTAINERS = {"initContainers": "init container", "containers": "container"}
 IN_WORDS = ("image", "env", "resources")  # of a container; the rest is told by its path

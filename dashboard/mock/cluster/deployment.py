@@ -1,6 +1,7 @@
 """The deployed objects, one of each kind, and their controllers: they create and delete pods."""
 
 from dashboard.core import events
+from dashboard.core.revisions import REVISION
 from dashboard.core.snapshot import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
@@ -9,7 +10,7 @@ from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesE
 from dashboard.mock.cluster.manifests import Json, claim, decoded, endpoint_slice, workload
 from dashboard.mock.cluster.metrics_server import MetricsServer
 from dashboard.mock.cluster.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
-from dashboard.mock.cluster.rollout import REVISION, SimulatedRollout
+from dashboard.mock.cluster.rollout import SimulatedRollout
 
 
 class MockDeployment:

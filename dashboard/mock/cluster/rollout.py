@@ -4,12 +4,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from dashboard.core.revisions import REVISION
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.manifests import HASH, Json
 from dashboard.mock.cluster.pods import LETTERS
 
 KEPT = 4  # revisions: the current one, and as many former ones as in k8s/base
-REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass

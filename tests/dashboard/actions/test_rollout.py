@@ -7,6 +7,7 @@ import pytest
 
 from dashboard.actions import rollout
 from dashboard.core.errors import InvalidOption
+from dashboard.core.revisions import REVISION
 from dashboard.core.rollout import view
 from tests.dashboard.core.decoding import decoded
 
@@ -22,7 +23,7 @@ def template(image: str, **annotations: str) -> Json:
 
 def deployment(revision: int, image: str, **spec: Any) -> Json:
     return {
-        "metadata": {"uid": "d", "annotations": {rollout.REVISION: str(revision)}},
+        "metadata": {"uid": "d", "annotations": {REVISION: str(revision)}},
         "spec": {"replicas": 2, "template": template(image), **spec},
     }
 
@@ -30,7 +31,7 @@ def deployment(revision: int, image: str, **spec: Any) -> Json:
 def replica_set(revision: int, image: str) -> Json:
     made = template(image)
     made["metadata"]["labels"][rollout.HASH_LABEL] = f"hash{revision}"
-    meta = {"name": f"flask-hash{revision}", "annotations": {rollout.REVISION: str(revision)}}
+    meta = {"name": f"flask-hash{revision}", "annotations": {REVISION: str(revision)}}
     return {"metadata": meta, "spec": {"template": made}}
 
 
@@ -111,7 +112,7 @@ STATUS = {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableRep
     ],
 )  # fmt: skip
 def test_progress_is_as_kubectl_rollout_status_has_it(spec: Json, status: Json, state: str) -> None:
-    meta = {"name": "flask", "uid": "d", "generation": 7, "annotations": {rollout.REVISION: "4"}}
+    meta = {"name": "flask", "uid": "d", "generation": 7, "annotations": {REVISION: "4"}}
     made = {"metadata": meta, "spec": {"replicas": 2} | spec, "status": copy.deepcopy(STATUS) | status}
     shown = view(decoded("deployments", made))
     assert (shown["state"], shown["revision"]) == (state, "4")

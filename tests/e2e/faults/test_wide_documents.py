@@ -21,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def no_restart(deployment: Deployment) -> Iterator[None]:
-    """No container ends meanwhile, and no pod is replaced but those of the service, of which the autoscaler has some."""
+    """No container ends meanwhile, and no pod is replaced but the service's, whose number the autoscaler changes."""
     before, kept = count_restarts(deployment), pods(deployment, "app.kubernetes.io/name!=flask").keys()
     yield
     assert not count_restarts(deployment) - before
