@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { objectHash, objectsOf } from "../../static/js/lib/objects.js";
 import { candidates, search } from "../../static/js/shell/candidates.js";
 
-const NAMES = { deployment: "flask", autoscaler: "flask-hpa" };
+const NAMES = { deployment: "flask", hpa: "flask-hpa" };
 const STATE = /** @type {any} */ ({
   pods: [{ name: "a", uid: "1", node: "n2" }, { name: "b", uid: "2", node: "n1" }, { name: "c", uid: "3", node: null }, { name: "d", uid: "4", node: "n1" }],
   deployment: { name: "flask" },

@@ -8,12 +8,12 @@ export function objectHash(kind, name, uid = null) {
 }
 
 // Returns [kind, name] of each object that the state has.
-export function objectsOf(/** @type {contract.State} */ state, { autoscaler }) {
+export function objectsOf(/** @type {contract.State} */ state, { hpa }) {
   const nodes = new Set(state.pods.map(({ node }) => node).filter(Boolean));
   return [
     ...(state.deployment ? [["Deployment", state.deployment.name]] : []),
     ...(state.statefulset ? [["StatefulSet", state.statefulset.name]] : []),
-    ...(state.autoscaler ? [["HorizontalPodAutoscaler", autoscaler]] : []),
+    ...(state.autoscaler ? [["HorizontalPodAutoscaler", hpa]] : []),
     ...(state.claims ?? []).map(({ name }) => ["PersistentVolumeClaim", name]),
     ...(state.service ? [["Service", state.service.name]] : []),
     ...[...nodes].sort().map((name) => ["Node", name]),
