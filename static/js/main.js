@@ -28,7 +28,7 @@ const MOST_ANIMATED_PODS = 60; // measuring the places of more tiles takes too l
 const now = () => performance.now();
 const byId = (id) => document.getElementById(id);
 
-const names = /** @type {any} */ (byId("main")).dataset; // deployment, statefulset, collection, and the reader's role
+const names = /** @type {any} */ (byId("main")).dataset; // deployment, hpa, statefulset, collection, and the reader's role
 const specs = JSON.parse(byId("demo-specs").textContent); // the demos of this deployment
 const history = new MetricsHistory(schedule);
 const feed = new Feed(io(OPTIONS), {
