@@ -83,7 +83,7 @@ def test_reload_and_second_viewer_have_the_same_history(visit: Visit) -> None:
 
 
 def test_hidden_tab_draws_only_when_shown_again(visit: Visit, quick: MockProcess) -> None:
-    page = visit(at=quick)
+    page = visit(at=quick, reduced_motion="reduce")  # without animations: a tile's end removes it, also in a hidden tab
     page.evaluate(HIDEABLE)
     page.evaluate(NEXT_FRAME)  # frames that were requested before
     page.evaluate("hide(true)")
