@@ -19,7 +19,8 @@ class Wire(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PodView(Wire, frozen=True):
-    """`phase` is the Pod's, or Terminating."""
+    """`phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a pod of the service that
+    runs and is not Ready says about it."""
 
     name: str
     uid: str

@@ -111,9 +111,11 @@ class Counters(msgspec.Struct, frozen=True, gc=False):
 
 
 class CountersScraped(Event, frozen=True):
-    """The counters of the service pods that answered this scrape, by pod name."""
+    """The counters of the service pods that answered this scrape, by pod name; and why pods that run are not Ready, in
+    their own words."""
 
     pods: dict[str, Counters]
+    unready: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class LoadUpdated(Event, frozen=True):

@@ -28,9 +28,11 @@ class PodCounters(msgspec.Struct, frozen=True, gc=False):
 
 
 class Scraped(Event, frozen=True):
-    """The counters of the service pods that answered this scrape, by pod name."""
+    """The counters of the service pods that answered this scrape, by pod name; and why pods that run are not Ready, in
+    their own words."""
 
     pods: dict[str, PodCounters]
+    unready: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Began(Event, frozen=True):
@@ -91,7 +93,6 @@ def event_of(record: Recorded) -> Event:
         case events.ObjectChanged():
             return replace(record, object=msgspec.convert(record.object, objects.KINDS.get(record.kind, dict)))
         case Scraped():
-            return events.CountersScraped(
-                at=record.at, pods={name: counters_of(pod) for name, pod in record.pods.items()}
-            )
+            pods = {name: counters_of(pod) for name, pod in record.pods.items()}
+            return events.CountersScraped(at=record.at, pods=pods, unready=record.unready)
     return record

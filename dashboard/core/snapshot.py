@@ -71,6 +71,7 @@ class Snapshot:
         self._sorted: list[Json] | None = None  # the views in the state's order; None after a change
         self._traffic = Traffic()
         self._rates: TrafficRates | None = None
+        self._unready: dict[str, str] = {}  # why service pods are not Ready, in their own words, by name
         self._evaluator = Evaluator()
         self._proposals = ProposalReader()
         self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
@@ -293,7 +294,7 @@ class Snapshot:
                 return None if same else event
             case events.CountersScraped():
                 pods = {name: journal.pod_counters(counters) for name, counters in event.pods.items()}
-                return journal.Scraped(at=event.at, pods=pods)
+                return journal.Scraped(at=event.at, pods=pods, unready=event.unready)
             case events.ObjectsListed(kind=kind) if kind in JOURNALED:
                 return replace(event, objects=self._observed_of(kind, event.objects))
             case events.ObjectDeleted(kind=kind, uid=uid) if kind in JOURNALED:
@@ -411,8 +412,9 @@ class Snapshot:
             self.history.add_pods(self.samples())
 
     def _scrape(self, event: events.CountersScraped) -> None:
-        """Update the request rates. A pod without counters has no rate."""
+        """Update the request rates, and why pods are not Ready. A pod without counters has no rate."""
         at = seconds(event.at)
+        self._explain(event.unready)
         self._rates = rates = self._traffic.rates(at, event.pods)
         if rates:
             self.history.add(
@@ -424,6 +426,14 @@ class Snapshot:
                 self._pods[uid] = pod | pod_rates
                 self._sorted = None
         self._set_source("traffic", "live", event.at)
+
+    def _explain(self, unready: dict[str, str]) -> None:
+        before, self._unready = self._unready, unready
+        for uid, pod in self._objects.get("pods", {}).items():
+            name = pod.metadata.name
+            if before.get(name) != unready.get(name):
+                self._pods[uid] = self._view(pod)
+                self._sorted = None
 
     def _evaluate(self, at: str) -> None:
         """Update the autoscaler's view with its evaluation, and the history of replicas."""
@@ -519,7 +529,7 @@ class Snapshot:
         name = pod.metadata.name
         if name == f"{self._targets.statefulset}-0":
             self._crash = any(container.name == CRASH for container in pod.spec.containers or ())
-        return views.pod(pod, self._samples.get(name), self._rates)
+        return views.pod(pod, self._samples.get(name), self._rates, self._unready.get(name))
 
     def _in_order(self) -> list[Json]:
         """Return the pods' views, oldest first. The list object stays the same while no pod changes."""

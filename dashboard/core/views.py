@@ -28,17 +28,21 @@ MOST_CONDITIONS = 20
 MOST_CHARTED = 10_000  # percent: a target line above this would flatten the rest of the chart, so it is not drawn
 
 
-def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) -> Json:
-    """Return a pod's view. A sample from before its creation is ignored: it is of a replaced pod of the same name."""
+def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, unready: str | None = None) -> Json:
+    """Return a pod's view. A sample from before its creation is ignored: it is of a replaced pod of the same name.
+
+    `unready` is why it is not Ready in its own words, for which Kubernetes has no reason.
+    """
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
     running = long_running(pod)
+    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
     return {
         "name": meta.name,
         "uid": meta.uid,
         "app": app(pod),
         "phase": "Terminating" if meta.deletion_timestamp else pod.status.phase,
-        "ready": any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ()),
+        "ready": ready,
         "restarts": sum(status.restart_count for status in _statuses(pod)),
         "created": meta.creation_timestamp or "",
         "node": pod.spec.node_name,
@@ -50,7 +54,7 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None) 
         "memory_request_bytes": _request(running, "memory"),
         "memory_limit_bytes": _limit(running, "memory"),
         "ip": pod.status.pod_ip,
-        "reason": _reason(pod),
+        "reason": _reason(pod) or (None if ready or unready is None else plain(unready, LONGEST_REASON)),
     }
 
 

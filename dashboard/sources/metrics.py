@@ -1,4 +1,5 @@
 """Scrapes the service pods' request counters each second, at each pod's own address: the Service would pick one pod.
+Asks those that run and are not Ready for the reason: Kubernetes knows no more than that the probe failed.
 
 A pod that does not answer is left out, and is not asked again while its request is pending. The source is stale only if
 there are ready pods and none answers. Terminating pods are scraped too: they serve until they have ended.
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+import msgspec
 import urllib3
 
 from dashboard.clock import now
@@ -35,6 +37,13 @@ _LABEL = re.compile(r'(route|status|le)="((?:[^"\\]|\\.)*)"')
 
 Pods = Callable[[], list[dict[str, Any]]]
 
+
+class Problem(msgspec.Struct):
+    """What is read of problem+json."""
+
+    detail: str = ""
+
+
 log = logging.getLogger(__name__)
 
 
@@ -50,9 +59,9 @@ class Scraper:
         self._emit = emit
         self._stopped = threading.Event()
         timeout = urllib3.Timeout(connect=SOCKET_SECONDS, read=SOCKET_SECONDS)
-        self._http = urllib3.PoolManager(num_pools=MOST_PODS, maxsize=1, retries=False, timeout=timeout)
+        self._http = urllib3.PoolManager(num_pools=MOST_PODS, maxsize=2, retries=False, timeout=timeout)
         self._pool = ThreadPoolExecutor(THREADS, "scrape")
-        self._pending: dict[str, Future[Counters | None]] = {}  # by pod address
+        self._pending: dict[tuple[str, str], Future[Any]] = {}  # by pod address and path
         self._thread = threading.Thread(target=self._run, name="scrape", daemon=True)
 
     def start(self) -> None:
@@ -76,29 +85,40 @@ class Scraper:
     def _scrape(self) -> events.Event:
         members = [pod for pod in self._pods() if pod["app"] == self._app and pod["ip"]]
         serving = [pod for pod in members if pod["phase"] in ("Running", "Terminating")][:MOST_PODS]
-        requests = {pod["name"]: self._request_once(pod["ip"]) for pod in serving}
-        wait(requests.values(), ANSWER_SECONDS)
-        found = {name: counters for name, request in requests.items() if (counters := _result(request))}
+        unready = [pod for pod in serving if pod["phase"] == "Running" and not pod["ready"]]
+        counters = {pod["name"]: self._request_once(pod["ip"], "/metrics") for pod in serving}
+        reasons = {pod["name"]: self._request_once(pod["ip"], "/readyz") for pod in unready}
+        wait([*counters.values(), *reasons.values()], ANSWER_SECONDS)
+        found = _results(counters)
         if not found and any(pod["ready"] for pod in serving):
             return events.SourceStatus(at=now(), source="traffic", state="stale", error="no pod of the service answers")
-        return events.CountersScraped(at=now(), pods=found)
+        return events.CountersScraped(at=now(), pods=found, unready=_results(reasons))
 
-    def _request_once(self, address: str) -> "Future[Counters | None]":
+    def _request_once(self, address: str, path: str) -> "Future[Any]":
         """Return the pending request to the pod, or start one: single-flight, so that requests never pile up."""
-        self._pending = {address: request for address, request in self._pending.items() if not request.done()}
-        if address not in self._pending:
-            self._pending[address] = self._pool.submit(self._request, address)
-        return self._pending[address]
+        self._pending = {asked: request for asked, request in self._pending.items() if not request.done()}
+        if (address, path) not in self._pending:
+            self._pending[address, path] = self._pool.submit(self._request, address, path)
+        return self._pending[address, path]
 
-    def _request(self, address: str) -> Counters | None:
+    def _request(self, address: str, path: str) -> Any:
+        status, parse = _ANSWERS[path]
         host = f"[{address}]" if ":" in address else address
         deadline = time.monotonic() + ANSWER_SECONDS
         try:
-            response = self._http.request("GET", f"http://{host}:{self._port}/metrics", preload_content=False)
+            response = self._http.request("GET", f"http://{host}:{self._port}{path}", preload_content=False)
             with response:
-                return parse_counters(_body(response, deadline)) if response.status == 200 else None
+                return parse(_body(response, deadline)) if response.status == status else None
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
             return None
+
+
+def parse_problem(text: str) -> str | None:
+    """Return why a pod is not Ready, from problem+json; None if it gives no reason."""
+    try:
+        return msgspec.json.decode(text, type=Problem).detail or None
+    except msgspec.MsgspecError:
+        return None
 
 
 def parse_counters(text: str) -> Counters:
@@ -140,5 +160,14 @@ def _body(response: urllib3.BaseHTTPResponse, deadline: float) -> str:
     return body.decode("utf-8", "replace")
 
 
-def _result(request: "Future[Counters | None]") -> Counters | None:
-    return request.result() if request.done() and not request.cancelled() else None
+# What is read of a pod: by path, the status of the answer that is read, and how.
+_ANSWERS: dict[str, tuple[int, Callable[[str], Any]]] = {
+    "/metrics": (200, parse_counters),
+    "/readyz": (503, parse_problem),
+}
+
+
+def _results(requests: "dict[str, Future[Any]]") -> dict[str, Any]:
+    """Return the results of the requests that have one, by pod name."""
+    done = {name: request for name, request in requests.items() if request.done() and not request.cancelled()}
+    return {name: result for name, request in done.items() if (result := request.result()) is not None}

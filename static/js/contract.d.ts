@@ -299,7 +299,7 @@ export interface PatchMessage {
   changes: any[];
 }
 
-/** `phase` is the Pod's, or Terminating. */
+/** `phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a pod of the service that runs and is not Ready says about it. */
 export interface PodView {
   name: string;
   uid: string;

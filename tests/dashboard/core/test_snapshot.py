@@ -106,6 +106,25 @@ def test_reason_of_a_pod(snapshot: Snapshot, status: dict[str, Any], reason: str
     assert only_pod(snapshot)["reason"] == reason
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"phase": "Running"}, "MongoDB refuses."),
+        ({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}, None),
+        ({"phase": "Running", "reason": "Evicted"}, "Evicted"),
+    ],
+)
+def test_own_words_of_a_pod_that_is_not_ready_are_its_reason_where_kubernetes_has_none(
+    status: dict[str, Any], reason: str | None
+) -> None:
+    snapshot = Snapshot(TARGETS, ("pods", "traffic"), T0)
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
+    snapshot.apply(events.CountersScraped(at=T1, pods={}, unready={"mongodb-0": "MongoDB refuses."}))
+    assert only_pod(snapshot)["reason"] == reason
+    snapshot.apply(events.CountersScraped(at=T1, pods={}))
+    assert only_pod(snapshot)["reason"] == (None if reason == "MongoDB refuses." else reason)
+
+
 def test_deleted_pod_is_terminating_in_any_phase(snapshot: Snapshot) -> None:
     terminating = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=terminating))

@@ -176,6 +176,14 @@ def test_preflight_requires_a_ready_pod_and_a_bound_claim(harness: RunHarness) -
     assert "Pending" in harness.run("persistence")["reason"]
 
 
+def test_preflight_requires_a_ready_pod_of_the_service_and_says_why_there_is_none(harness: RunHarness) -> None:
+    harness.autoscaler.refusal = "MongoDB refuses the service's user."
+    run = harness.run("persistence")
+    assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
+    assert "No pod of the service is Ready" in run["reason"]
+    assert "MongoDB refuses the service's user." in run["reason"]
+
+
 def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
     harness.autoscaler.mongo = {"state": "down"}
     harness.during_step("preflight", lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}), after=20)

@@ -22,6 +22,7 @@ class StubPod(StubServer):
         super().__init__(StubPodHandler, port, address)
         self.address = address
         self.body = exposition(requests=1)
+        self.refusal: str | None = None  # the body of the answer to /readyz
         self.status = 200
         self.requests = 0
         self.connections = 0
@@ -44,9 +45,10 @@ class StubPodHandler(StubHandler):
 
     def do_GET(self) -> None:
         self.server.requests += 1
-        body = self.server.body.encode()
+        refusal = self.server.refusal if self.path == "/readyz" else None
+        body = (refusal or self.server.body).encode()
         self.server.answering.wait(30)
-        self.send_response(self.server.status)
+        self.send_response(503 if refusal else self.server.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         for byte in body if self.server.slow else ():
@@ -172,6 +174,25 @@ def test_source_is_stale_only_if_no_ready_pod_answers(
     for pod in scraped_pods:
         pod["ready"] = False
     emitted.wait(lambda emitted: emitted[-1] == events.CountersScraped(at=emitted[-1].at, pods={}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "unready"),
+    [
+        ('{"title": "Service Unavailable", "detail": "MongoDB refuses."}', {"flask-0": "MongoDB refuses."}),
+        ('{"title": "Service Unavailable"}', {}),
+        ("<html>", {}),
+        ('{"detail": 7}', {}),
+    ],
+)
+def test_running_pod_that_is_not_ready_is_asked_for_the_reason(
+    answer: str, unready: dict[str, str], scraped_pods: list[dict[str, Any]], pods: list[StubPod], emitted: Emitted
+) -> None:
+    pods[0].refusal = pods[1].refusal = answer
+    scraped_pods[0]["ready"] = False
+    emitted.wait(lambda emitted: len(emitted.of(events.CountersScraped)) >= 3)
+    scraped = emitted.of(events.CountersScraped)[-1]
+    assert (scraped.unready, set(scraped.pods)) == (unready, {"flask-0", "flask-1"})
 
 
 def test_only_running_and_terminating_pods_of_the_service_are_scraped(

@@ -144,7 +144,7 @@ def _why_not_ready(seen: Observation) -> str:
 def _waits(pod: ObservedPod) -> str:
     name = shorten(pod.name, 40)
     if pod.reason:
-        return f"{name} is {pod.phase} ({plain(pod.reason, 60)})"
+        return f"{name} is {pod.phase} ({plain(pod.reason.rstrip('.'), 100)})"
     if pod.phase == "Running":
         return f"{name} runs, but its readiness probe fails"
     return f"{name} is {pod.phase}"

@@ -105,6 +105,8 @@ class Persistence:
             return str(missing)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
+        if refusal := self._refusal():
+            return refusal
         if claim is not None and (claim.phase != "Bound" or not claim.volume):
             return f"The claim {pod.claim} is {claim.phase} and not bound to a volume."
         return None if self._reader.process() is not None else "No primary answers the dashboard."
@@ -217,6 +219,16 @@ class Persistence:
                 words = [pod.get("reason"), f"restarted {restarts} times" if restarts else None]
                 return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
         return ""
+
+    def _refusal(self) -> str | None:
+        """Return that no pod of the service is Ready, with the first one's reason, or None."""
+        view = self._view.view()
+        app = (view["deployment"] or {}).get("name")
+        pods = [pod for pod in view["pods"] if pod.get("app") == app]
+        if not pods or any(pod["ready"] for pod in pods):
+            return None
+        why = next((f" {pod['name']}: {pod['reason'].rstrip('.')}." for pod in pods if pod["reason"]), "")
+        return f"No pod of the service is Ready, so nothing takes the writes.{why}"
 
     def _since(self, killed: Kill) -> float:
         return self._context.clock.monotonic() - killed.at

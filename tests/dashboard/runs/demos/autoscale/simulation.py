@@ -104,6 +104,7 @@ class AutoscalerSimulation:
         self.quota: int | None = None  # the maximum number of pods
         self.new_pods: Json = {}  # fields of the pods that are created from now on
         self.mongo: Json | None = {"state": "up"}
+        self.refusal: str | None = None  # why no pod of the service is Ready, in the pods' words
         self.other_pods: list[Json] = []  # the state's pods that are not the service's
         self.template = 1  # the generation of the pod template
         count = pods or self.options.low
@@ -127,7 +128,10 @@ class AutoscalerSimulation:
 
     def view(self) -> Json:
         state = self.snapshot.state(0)
-        return state | {"mongo": self.mongo, "pods": [*state["pods"], *self.other_pods]}
+        pods = state["pods"]
+        if self.refusal:
+            pods = [pod | {"ready": False, "reason": self.refusal} for pod in pods]
+        return state | {"mongo": self.mongo, "pods": [*pods, *self.other_pods]}
 
     def look(self, at: str) -> Look:
         return self.snapshot.look(at)
