@@ -118,7 +118,10 @@ def test_members_have_a_service_each_and_as_many_seeds_as_there_are(objects: lis
     seeds = ",".join(f"{each}:27017" for each in members) if len(members) > 1 else "mongodb:27017"
     for name in ("Deployment/flask/flask", "Deployment/dashboard/dashboard"):
         (uri,) = (variable["value"] for variable in env[name] if variable["name"] == "MONGODB_URI")
-        assert uri.startswith(f"mongodb://{seeds}/?replicaSet=rs0&authSource=admin"), uri
+        user = "$(MONGODB_USER):$(MONGODB_PASSWORD)"
+        assert uri.startswith(f"mongodb://{user}@{seeds}/?replicaSet=rs0&authSource=admin"), uri
+        order = [variable["name"] for variable in env[name] if variable["name"].startswith("MONGODB_")]
+        assert order[:3] == ["MONGODB_USER", "MONGODB_PASSWORD", "MONGODB_URI"]  # $(…) knows what stands before it
 
 
 def test_members_that_come_and_go_may_take_their_time_to_leave(objects: list[Json]) -> None:

@@ -15,6 +15,12 @@ def test_driver_reads_the_user_and_password_that_were_given(password: str) -> No
     assert parts["nodelist"] == [("mongodb", 27017)]
 
 
+@pytest.mark.parametrize("password", ["plain", "a@b:c/d%e", "%40", "ü ?#[]&=+$(X)"])
+def test_credentials_that_a_manifest_has_put_in_as_they_are_are_escaped(password: str) -> None:
+    whole = URI.replace("://", f"://service:{password}@")
+    assert with_credentials(whole, "service", password) == with_credentials(URI, "service", password)
+
+
 @pytest.mark.parametrize(
     "uri", ["mongodb://127.0.0.1", "mongodb+srv://db.example/?a=b@c", "mongodb://one:27017,two:27017/data"]
 )
