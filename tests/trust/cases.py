@@ -95,7 +95,8 @@ PERSISTENCE_BROKEN = [
         service.with_program(service.SLOW),
     ),
     _broken(
-        PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE], "refuses the service's user|not authorized|answered [45]",
+        PERSISTENCE, "MongoDB refuses the service's writes", [INCONCLUSIVE],
+        "refuses the service's user|not authorized|answered [45]",
         database.read_only_user,
     ),
     _broken(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
+from dashboard.check import SAME
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PASS, PERSISTENCE, Case
 from tests.trust.results import ERROR, Result
 
@@ -55,7 +56,15 @@ def _matrix(runs: Sequence[Result]) -> str:
         for demo in DEMOS for kind in (HEALTHY, BROKEN)
     ]  # fmt: skip
     header = ("deployment", *(verdict.upper() for verdict in VERDICTS), "states", "as expected", "median run")
-    return "## The confusion matrix\n\nRuns:\n\n" + _markdown(header, rows)
+    return "## The confusion matrix\n\nRuns:\n\n" + _markdown(header, rows) + "\n\n" + _checked(runs)
+
+
+def _checked(runs: Iterable[Result]) -> str:
+    found = [each.checked for each in runs if each.checked]
+    same = sum(each == SAME for each in found)
+    return (
+        f"`python -m dashboard.check` recomputed {len(found)} of them from their evidence, {same} to the same verdict."
+    )
 
 
 def _states(runs: Iterable[Result], demo: str, kind: str) -> int:

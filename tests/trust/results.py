@@ -15,7 +15,10 @@ ERROR = "error"  # the state could not be brought about, so there was no run
 
 @dataclass(frozen=True)
 class Result:
-    """One run. `verdict` is the run's, or "error"; `seconds` is its duration; `started` is a time in RFC 3339."""
+    """One run. `verdict` is the run's, or "error"; `seconds` is its duration; `started` is a time in RFC 3339.
+
+    `checked` is what dashboard.check found in its evidence file, None if that was not checked.
+    """
 
     case: str
     kind: str
@@ -29,6 +32,7 @@ class Result:
     commit: str
     machine: str
     protocol: int
+    checked: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

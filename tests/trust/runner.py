@@ -11,13 +11,14 @@ from typing import Any
 
 import urllib3
 
+from dashboard.check import check
 from tests.e2e.deployment import wait_until
 from tests.trust.case import AUTOSCALE, Case
 from tests.trust.results import ERROR, PROTOCOLS, Result, Results
 from tests.trust.site import Site, now
 from tools.cluster.instance import CHECKOUT
 
-EVIDENCE = CHECKOUT / "reports" / "trust"  # each run's JSON from the API
+EVIDENCE = CHECKOUT / "reports" / "trust"  # each run's JSON from the API, and its evidence file
 START_SECONDS = 60.0
 
 Json = dict[str, Any]
@@ -38,6 +39,7 @@ def measure_all(site: Site, cases: Sequence[Case], results: Results, repeat: int
 def measure(site: Site, case: Case) -> Result:
     """Make one run of a case."""
     runs: list[Json] = []
+    checked = None
     began, started = time.monotonic(), now()
     try:
         site.restore()
@@ -47,6 +49,8 @@ def measure(site: Site, case: Case) -> Result:
             began, started = time.monotonic(), now()
             runs.append(_run(site, case))
             seconds = time.monotonic() - began
+            if evidence := site.save_evidence(runs[0], EVIDENCE):
+                checked = check(str(evidence)).result
     except Exception as error:
         traceback.print_exc()
         if not runs:
@@ -56,7 +60,7 @@ def measure(site: Site, case: Case) -> Result:
     (run,) = runs
     site.save(run, EVIDENCE)
     ok = case.is_met(run["verdict"], run["reason"])
-    return _result(case, run["verdict"], ok, run["line"], run["reason"], seconds, started)
+    return _result(case, run["verdict"], ok, run["line"], run["reason"], seconds, started, checked)
 
 
 def rehearse(site: Site, case: Case, seconds: float, log: Log) -> None:
@@ -121,10 +125,13 @@ def _wait_for_step(site: Site, run_id: str, step: str) -> bool:
     return not ended
 
 
-def _result(case: Case, verdict: str, ok: bool, line: str, reason: str | None, seconds: float, started: str) -> Result:
+def _result(
+    case: Case, verdict: str, ok: bool, line: str, reason: str | None, seconds: float, started: str,
+    checked: str | None = None,
+) -> Result:  # fmt: skip
     return Result(
         case.name, case.kind, case.demo, verdict, ok, line, reason, round(seconds, 1), started, commit(), machine(),
-        PROTOCOLS[case.demo],
+        PROTOCOLS[case.demo], checked,
     )  # fmt: skip
 
 

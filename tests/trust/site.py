@@ -211,9 +211,19 @@ class Site:
         return self.deployment.kubectl("diff", "--kustomize", manifests, check=False)
 
     def save(self, run: Json, directory: Path) -> None:
-        """Write a run's evidence into a file."""
+        """Write a run as the API has it into a file."""
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{run['id']}.json").write_text(json.dumps(run, indent=1, ensure_ascii=False))
+
+    def save_evidence(self, run: Json, directory: Path) -> Path | None:
+        """Write a run's evidence file, and return its path. Return None if the dashboard has not kept it."""
+        response = self.runs.request("GET", f"/runs/{run['id']}/evidence")
+        if response.status != 200:
+            return None
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{run['id']}.evidence.jsonl.gz"
+        path.write_bytes(response.data)
+        return path
 
     def _restore(self) -> None:
         self._remove_added()

@@ -1,5 +1,7 @@
 """The report docs/trust.md."""
 
+from dataclasses import replace
+
 from tests.trust.case import AUTOSCALE, BROKEN, FAIL, HEALTHY, INCONCLUSIVE, PASS, PERSISTENCE, Case
 from tests.trust.report import report
 from tests.trust.results import ERROR, Result
@@ -33,6 +35,12 @@ def test_matrix_counts_runs_by_demo_kind_and_verdict() -> None:
     assert row(text, "Autoscaling, healthy")[1:6] == ["1", "0", "1", "1", "1"]
     assert row(text, "Autoscaling, broken")[1:6] == ["0", "1", "0", "1", "1"]
     assert row(text, "Persistence, healthy")[1:6] == ["0", "0", "0", "0", "0"]
+
+
+def test_recomputed_runs_are_counted() -> None:
+    ran = result("at rest", HEALTHY, AUTOSCALE, PASS, True)
+    text = report([ran, replace(ran, checked="same"), replace(ran, checked="differs")], CASES)
+    assert "recomputed 2 of them from their evidence, 1 to the same verdict" in text
 
 
 def test_healthy_run_that_did_not_pass_is_listed_with_its_reason() -> None:
