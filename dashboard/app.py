@@ -15,7 +15,7 @@ from dashboard.actions.actions import Actions, Names
 from dashboard.actions.service_control import ServiceControl
 from dashboard.clock import SystemClock, now
 from dashboard.config import DashboardConfig, read
-from dashboard.core.snapshot import Targets
+from dashboard.core.state.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
 from dashboard.kube.client import KubeClient, connection

@@ -33,8 +33,8 @@ def parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value])
 def with_credentials(uri: str, user: str, password: str) -> str:
     """Return a MongoDB connection string that signs in by this user, unless it names one or none is given.
 
-    A password may have any characters: those with a meaning in a URI (@ : / %) are escaped, also where a manifest has put
-    this user and password into the string as they are. Pure.
+    A password may have any characters: those with a meaning in a URI (@ : / %) are escaped, also where a manifest has
+    put this user and password into the string as they are. Pure.
     """
     scheme, separator, rest = uri.partition("://")
     rest = rest.removeprefix(f"{user}:{password}@")

@@ -18,7 +18,7 @@ from msgspec import Struct
 from dashboard.actions import autoscaler as hpa
 from dashboard.actions import rollout
 from dashboard.core import objects
-from dashboard.core.differences import changed_by, differences
+from dashboard.core.deployment.differences import changed_by, differences
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.object_control import Conflict, Target, autoscaler, deployment
 from dashboard.runs.ports import Audit

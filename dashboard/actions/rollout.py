@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dashboard.core.differences import differences
+from dashboard.core.deployment.differences import differences
+from dashboard.core.deployment.revisions import RESTARTED, REVISION
 from dashboard.core.errors import ExternalError, InvalidOption
-from dashboard.core.revisions import RESTARTED, REVISION
 
 HASH_LABEL = "pod-template-hash"  # the controller's own: a ReplicaSet's template has it, the Deployment's has not
 RESTART, PAUSE, RESUME, UNDO = ACTIONS = ("restart", "pause", "resume", "undo")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dashboard.actions import rollout
-from dashboard.core.deployed import Deployed, Json, deployed
+from dashboard.core.deployment.deployed import Deployed, Json, deployed
 from dashboard.core.errors import ExternalError
 from dashboard.kube import object_control
 from dashboard.kube.object_control import Conflict, Target

@@ -19,8 +19,8 @@ class Wire(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PodView(Wire, frozen=True):
-    """`phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a pod of the service that
-    runs and is not Ready says about it."""
+    """`phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a service pod that runs
+    and is not Ready says about it."""
 
     name: str
     uid: str
@@ -481,7 +481,7 @@ class SnapshotMessage(Wire, frozen=True):
 
 
 class PatchMessage(Wire, frozen=True):
-    """The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them."""
+    """The socket's "patch": changes to the state of `seq` - 1, as core/state/diff.py makes and applies them."""
 
     epoch: str
     seq: int

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dashboard.core.contract import RelatedObject
-from dashboard.core.revisions import REVISION
+from dashboard.core.deployment.revisions import REVISION
 from dashboard.kube.pod_details import Json
 
 KINDS = {

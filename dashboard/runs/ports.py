@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Protocol
 
-from dashboard.core.deployed import Deployed
-from dashboard.core.snapshot import Journal, Look
+from dashboard.core.deployment.deployed import Deployed
+from dashboard.core.state.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
@@ -37,7 +37,7 @@ class View(Protocol):
         """Return the state at this time with the CPU samples. A journal that is being recorded notes it."""
 
     def record(self, take: Journal | None, at: str) -> None:
-        """Give `take` what led to the state, and each event from now on (core.journal); None ends it."""
+        """Give `take` what led to the state, and each event from now on (core.state.journal); None ends it."""
 
 
 class Pods(Protocol):

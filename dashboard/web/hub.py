@@ -23,12 +23,12 @@ import orjson
 from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.contract import SizingView, WhatIf
-from dashboard.core.diff import diff
 from dashboard.core.hpa.what_if import Supposition, suppose
-from dashboard.core.kept import Kept, KeptLine
-from dashboard.core.kept import entry as kept_entry
 from dashboard.core.objects import Autoscaler
-from dashboard.core.snapshot import Journal, Look, Snapshot, Targets
+from dashboard.core.state.diff import diff
+from dashboard.core.state.kept import Kept, KeptLine
+from dashboard.core.state.kept import entry as kept_entry
+from dashboard.core.state.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
 
 PUBLISH_SECONDS = 0.1

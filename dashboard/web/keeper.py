@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from dashboard.clock import now
 from dashboard.core.errors import ExternalError
-from dashboard.core.kept import Kept, Unreadable, decode, encode
+from dashboard.core.state.kept import Kept, Unreadable, decode, encode
 from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import Json, SharedObject
 from dashboard.runs.audit import AuditLog

@@ -292,14 +292,14 @@ export interface ObligationView {
   text: string;
 }
 
-/** The socket's "patch": changes to the state of `seq` - 1, as core/diff.py makes and applies them. */
+/** The socket's "patch": changes to the state of `seq` - 1, as core/state/diff.py makes and applies them. */
 export interface PatchMessage {
   epoch: string;
   seq: number;
   changes: any[];
 }
 
-/** `phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a pod of the service that runs and is not Ready says about it. */
+/** `phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a service pod that runs and is not Ready says about it. */
 export interface PodView {
   name: string;
   uid: string;

@@ -7,8 +7,8 @@ import orjson
 
 from dashboard.app import SOURCES
 from dashboard.core import events
-from dashboard.core.diff import patch
-from dashboard.core.snapshot import Targets
+from dashboard.core.state.diff import patch
+from dashboard.core.state.snapshot import Targets
 from dashboard.web.hub import Hub
 
 AT = "2026-11-24T12:00:00.000Z"

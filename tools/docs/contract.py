@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dashboard.core import contract, objects
-from dashboard.core.snapshot import JOURNALED
+from dashboard.core.state.snapshot import JOURNALED
 from dashboard.runs.demos.records import EvidenceLine
 
 ROOT = Path(__file__).resolve().parents[2]

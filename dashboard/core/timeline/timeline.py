@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dashboard.core import events
-from dashboard.core.kept import KeptEntry
 from dashboard.core.objects import KubernetesEvent, Regarding
+from dashboard.core.state.kept import KeptEntry
 from dashboard.core.timeline.changes import ChangeDetector
 from dashboard.core.timeline.entry import Entry, plain, shorten
 from dashboard.core.timestamps import rfc3339, seconds

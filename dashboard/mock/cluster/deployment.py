@@ -1,8 +1,8 @@
 """The deployed objects, one of each kind, and their controllers: they create and delete pods."""
 
 from dashboard.core import events
-from dashboard.core.revisions import REVISION
-from dashboard.core.snapshot import Targets
+from dashboard.core.deployment.revisions import REVISION
+from dashboard.core.state.snapshot import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.autoscaler_variants import annotations

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dashboard.core.snapshot import Targets
+from dashboard.core.state.snapshot import Targets
 from dashboard.kube import object_control
 from dashboard.kube.pod_details import Json
 from dashboard.mock.cluster.manifests import NODE

@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 
-from dashboard.core.snapshot import Targets
+from dashboard.core.state.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from dashboard.core.revisions import REVISION
+from dashboard.core.deployment.revisions import REVISION
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.manifests import HASH, Json
 from dashboard.mock.cluster.pods import LETTERS

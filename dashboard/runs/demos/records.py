@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from dashboard.core.journal import Recorded
+from dashboard.core.state.journal import Recorded
 from dashboard.runs.demos.autoscale.records import AutoscaleRecord
 from dashboard.runs.demos.disruption.records import DisruptionRecord
 from dashboard.runs.demos.persistence.records import PersistenceRecord

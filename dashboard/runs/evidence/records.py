@@ -1,5 +1,5 @@
 """The records that every evidence file has: its header, why the run ended early, and its end. The others are the
-journal of the state (core.journal) and those of the demo.
+journal of the state (core.state.journal) and those of the demo.
 
 A record's `type` is its class' name. Timestamps are RFC 3339 in UTC, by the dashboard's clock.
 """

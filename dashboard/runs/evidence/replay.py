@@ -3,8 +3,8 @@
 from typing import Any, cast
 
 from dashboard.core.events import Event
-from dashboard.core.journal import Began, Looked, Recorded, event_of
-from dashboard.core.snapshot import Look, Snapshot, Targets
+from dashboard.core.state.journal import Began, Looked, Recorded, event_of
+from dashboard.core.state.snapshot import Look, Snapshot, Targets
 from dashboard.runs.evidence.file import EvidenceReader, Unreadable
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ class Replay:
         return None
 
     def tables(self) -> Json:
-        """Return the charts' tables (core.history)."""
+        """Return the charts' tables (core.state.history)."""
         tables: Json = self._known.history.since(0.0)["tables"]
         return tables
 

@@ -16,7 +16,7 @@ from dashboard.core.contract import (
     RelatedObject,
     RevisionDiff,
 )
-from dashboard.core.revisions import unified, words
+from dashboard.core.deployment.revisions import unified, words
 from dashboard.kube.object_details import KINDS, facts, names, related_to, revision
 from dashboard.kube.object_reader import ObjectReader
 from dashboard.kube.pod_details import Json, PodReadError, condition, newest

@@ -1,5 +1,5 @@
-// Applies the patches that the dashboard's core/diff makes: `patch(old, diff(old, new))` equals `new`. Both are tested with the
-// cases in tests/cases/patches.json.
+// Applies the patches that the dashboard's core/state/diff makes: `patch(old, diff(old, new))` equals `new`. Both are tested
+// with the cases in tests/cases/patches.json.
 
 // A change that does not fit the state: a patch was lost, and a new snapshot is needed.
 export class PatchError extends Error {}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dashboard.actions import rollout
+from dashboard.core.deployment.revisions import REVISION
+from dashboard.core.deployment.rollout import view
 from dashboard.core.errors import InvalidOption
-from dashboard.core.revisions import REVISION
-from dashboard.core.rollout import view
 from tests.dashboard.core.decoding import decoded
 
 Json = dict[str, Any]

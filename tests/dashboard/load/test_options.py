@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dashboard.core import events
 from dashboard.core.errors import InvalidOption
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.state.snapshot import Snapshot, Targets
 from dashboard.load.options import ErrorCounts, LoadBusy, LoadOptions, LoadSample, LoadTotals, unfit
 from dashboard.load.progress import LoadProgress
 

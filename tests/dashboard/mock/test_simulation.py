@@ -11,7 +11,7 @@ import pytest
 from dashboard.app import SOURCES
 from dashboard.core import contract, events
 from dashboard.core.objects import KINDS
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.state.snapshot import Snapshot, Targets
 from dashboard.mock.clock import STEP_SECONDS
 from dashboard.mock.cluster.pods import LONGEST_NAME
 from dashboard.mock.schedule import CYCLE_SECONDS

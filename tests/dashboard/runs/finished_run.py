@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dashboard.core.history import TABLES
+from dashboard.core.state.history import TABLES
 from dashboard.core.timestamps import rfc3339
 
 T0 = 1_764_072_000.0  # the run's start, seconds since 1970

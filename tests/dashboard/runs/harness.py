@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dashboard.core.deployed import Deployed
+from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Event, RunUpdated
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost

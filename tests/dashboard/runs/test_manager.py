@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
-from dashboard.core.snapshot import Look
+from dashboard.core.state.snapshot import Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.persistence import traffic

@@ -13,7 +13,7 @@ from flask import Flask
 from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
-from dashboard.core.history import MetricsTables
+from dashboard.core.state.history import MetricsTables
 from dashboard.kube.client import KubeClient
 from dashboard.kube.lease import KubeLease, LeaseHolder, LeaseLost
 from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions

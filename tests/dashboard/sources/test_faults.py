@@ -15,7 +15,7 @@ from kubernetes.config import incluster_config
 from pymongo import MongoClient
 
 from dashboard.core import events
-from dashboard.core.snapshot import Snapshot
+from dashboard.core.state.snapshot import Snapshot
 from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches
 from dashboard.sources.mongo import MongoSource

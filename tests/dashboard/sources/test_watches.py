@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboard.core import events
-from dashboard.core.snapshot import Snapshot
+from dashboard.core.state.snapshot import Snapshot
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause

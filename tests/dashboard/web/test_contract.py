@@ -9,7 +9,7 @@ import pytest
 import socketio
 
 from dashboard.core import contract
-from dashboard.core.diff import patch
+from dashboard.core.state.diff import patch
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_OPERATOR, wait_until
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.diff import patch
+from dashboard.core.state.diff import patch
 from dashboard.web import hub as hub_module
 from dashboard.web.hub import Hub, TooManyViewers
 from tests.dashboard.stubs import TARGETS, wait_until

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.kept import KEPT_BYTES, Kept
+from dashboard.core.state.kept import KEPT_BYTES, Kept
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.runs.audit import AuditLog

@@ -19,7 +19,7 @@ import socketio
 
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
-from dashboard.core.diff import patch
+from dashboard.core.state.diff import patch
 from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_VIEWER, OPERATOR, ROOT, VIEWER, wait_until

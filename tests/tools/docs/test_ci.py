@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from dashboard.core.confidence import upper_bound
+from dashboard.core.state.confidence import upper_bound
 from dashboard.prove import _parse
 from tools.cluster.instance import CHECKOUT
 

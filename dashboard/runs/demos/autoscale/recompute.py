@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from dashboard.core.journal import Began
+from dashboard.core.state.journal import Began
 from dashboard.runs.demo import Recomputed
 from dashboard.runs.demos.autoscale.account import Account
 from dashboard.runs.demos.autoscale.observation import Observation

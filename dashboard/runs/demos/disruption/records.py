@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.journal import Began
+from dashboard.core.state.journal import Began
 from dashboard.load.options import LoadTotals
 from dashboard.runs.demo import Recomputed
 from dashboard.runs.demos.disruption.observation import (

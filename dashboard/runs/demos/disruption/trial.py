@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dashboard.core.deployed import Deployed
+from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError
 from dashboard.core.timeline.entry import span
 from dashboard.load.options import MOST_SECONDS, GeneratorUnfit, LoadOptions

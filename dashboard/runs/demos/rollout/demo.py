@@ -1,6 +1,6 @@
 """The rollout demo: roll the service's pods forward and back, as `kubectl rollout restart` and `undo` do."""
 
-from dashboard.core.deployed import Deployed
+from dashboard.core.deployment.deployed import Deployed
 from dashboard.runs.context import RunContext
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.disruption.observation import Observations, Standing

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.snapshot import Snapshot
+from dashboard.core.state.snapshot import Snapshot
 from dashboard.core.timeline.timeline import Timeline
 from dashboard.core.timestamps import rfc3339, seconds
 from tests.dashboard.core.decoding import Json, decoded

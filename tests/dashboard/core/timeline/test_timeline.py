@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core import events, objects
-from dashboard.core.diff import identity
-from dashboard.core.kept import KeptEntry
-from dashboard.core.kept import entry as kept_entry
+from dashboard.core.state.diff import identity
+from dashboard.core.state.kept import KeptEntry
+from dashboard.core.state.kept import entry as kept_entry
 from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds

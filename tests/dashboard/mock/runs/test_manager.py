@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, RunUpdated
-from dashboard.core.snapshot import Journal, Look, Targets
+from dashboard.core.state.snapshot import Journal, Look, Targets
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.load.progress import LoadProgress
 from dashboard.load.supervisor import LoadSupervisor

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, convert
 
 from dashboard.core import events, objects
-from dashboard.core.snapshot import Journal, Look, Snapshot
+from dashboard.core.state.snapshot import Journal, Look, Snapshot
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.virtual_clock import EPOCH, VirtualClock

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboard.core.events import Counters
-from dashboard.core.traffic import REMEMBERED_SECONDS, Buckets, Traffic, TrafficRates, quantile
+from dashboard.core.state.traffic import REMEMBERED_SECONDS, Buckets, Traffic, TrafficRates, quantile
 
 INF = float("inf")
 

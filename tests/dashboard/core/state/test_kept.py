@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, Point
-from dashboard.core.kept import (
+from dashboard.core.state.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, Point
+from dashboard.core.state.kept import (
     GZIP,
     KEPT_BYTES,
     LARGEST,

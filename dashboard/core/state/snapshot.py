@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dashboard.core import confidence, events, journal, objects, views
+from dashboard.core import events, objects
 from dashboard.core.contract import SizingView
-from dashboard.core.history import STEPS, MetricsTables
 from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.findings import Surroundings, findings
@@ -21,9 +20,11 @@ from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.hpa.what_if import Present
 from dashboard.core.sizing.recommendation import recommend
 from dashboard.core.sizing.usage import UsageHistory
+from dashboard.core.state import confidence, journal, views
+from dashboard.core.state.history import STEPS, MetricsTables
+from dashboard.core.state.traffic import Traffic, TrafficRates
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import duration, seconds
-from dashboard.core.traffic import Traffic, TrafficRates
 
 Json = dict[str, Any]
 
@@ -92,8 +93,8 @@ class Snapshot:
         }
 
     def record(self, take: Journal | None, at: str) -> None:
-        """Give `take` what the snapshot holds, and from now on each event of the observed deployment (core.journal).
-        None ends it."""
+        """Give `take` what the snapshot holds, and from now on each event of the observed deployment
+        (core.state.journal). None ends it."""
         self._journal = None
         if take:
             for event in self._beginning(at):

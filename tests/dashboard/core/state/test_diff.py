@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core.diff import diff, patch
+from dashboard.core.state.diff import diff, patch
 
-CASES = json.loads((Path(__file__).parents[2] / "cases" / "patches.json").read_text())
+CASES = json.loads((Path(__file__).parents[3] / "cases" / "patches.json").read_text())
 
 KEYS = st.sampled_from(["a", "b", "uid", "id", "l", "__proto__", "", "0", "ключ"])
 IDENTITIES = st.sampled_from(["1", "2", "3", "0", "a"])

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dashboard.core.contract import Tone
-from dashboard.core.history import PODS, TABLES, Point
+from dashboard.core.state.history import PODS, TABLES, Point
 from dashboard.core.timestamps import RFC3339
 
 FORMAT: Final = 1  # another number is another format, which this program does not read

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from dashboard.core import rollout
+from dashboard.core.deployment import rollout
 from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import (
@@ -17,8 +17,8 @@ from dashboard.core.objects import (
     Workload,
 )
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
+from dashboard.core.state.traffic import TrafficRates
 from dashboard.core.timeline.entry import plain
-from dashboard.core.traffic import TrafficRates
 
 Json = dict[str, Any]
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.journal import Began, Looked, Recorded, counters_of, event_of, pod_counters
-from dashboard.core.snapshot import Snapshot, Targets
+from dashboard.core.state.journal import Began, Looked, Recorded, counters_of, event_of, pod_counters
+from dashboard.core.state.snapshot import Snapshot, Targets
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation
 from tests.dashboard.runs.virtual_clock import VirtualClock
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core.confidence import sentences, upper_bound
+from dashboard.core.state.confidence import sentences, upper_bound
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from dashboard.core import events, objects
 from dashboard.core.events import Event
-from dashboard.core.history import Values
 from dashboard.core.hpa.evaluation import EvaluatorMemory
-from dashboard.core.traffic import TrafficRates
+from dashboard.core.state.history import Values
+from dashboard.core.state.traffic import TrafficRates
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Scraped(Event, frozen=True):
 
 
 class Began(Event, frozen=True):
-    """The journal begins: the names of the observed objects (core.snapshot.Targets), and of the sources."""
+    """The journal begins: the names of the observed objects (core.state.snapshot.Targets), and of the sources."""
 
     targets: dict[str, str]
     sources: list[str]

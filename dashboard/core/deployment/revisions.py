@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.core.differences import LONGEST, MOST, differences
+from dashboard.core.deployment.differences import LONGEST, MOST, differences
 from dashboard.core.timeline.entry import plain
 
 REVISION = "deployment.kubernetes.io/revision"  # the annotation with its number

@@ -1,6 +1,6 @@
 """What changed between two versions of an object, in words."""
 
-from dashboard.core.differences import LONGEST, MOST, changed_by, differences
+from dashboard.core.deployment.differences import LONGEST, MOST, changed_by, differences
 
 
 def test_equal_objects_have_no_differences() -> None:

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.diff import diff, patch
-from dashboard.core.snapshot import Snapshot
+from dashboard.core.state.diff import diff, patch
+from dashboard.core.state.snapshot import Snapshot
 from dashboard.core.timestamps import seconds
 from tests.dashboard.core.decoding import decoded
 from tests.dashboard.stubs import TARGETS

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.revisions import MOST, RESTARTED, unified, words
+from dashboard.core.deployment.revisions import MOST, RESTARTED, unified, words
 
 Json = dict[str, Any]
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.core.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, STEPS, TABLES, MetricsTables
+from dashboard.core.state.history import (
+    COARSE_POINTS,
+    FINE_POINTS,
+    SPARK_PODS,
+    SPARK_POINTS,
+    STEPS,
+    TABLES,
+    MetricsTables,
+)
 
 T0 = 1_764_000_000.0  # a whole minute
 
