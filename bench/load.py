@@ -40,7 +40,7 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2048\r
 
 
 @dataclass
-class Peer:
+class PeerFigures:
     rate: float  # requests a second
     p99_ms: float
 
@@ -48,9 +48,9 @@ class Peer:
 @dataclass
 class LoadResult:
     tried: dict[int, LoadTotals] = field(default_factory=dict)  # {rate: the better of its tries}
-    peers: dict[str, Peer] = field(default_factory=dict)
+    peers: dict[str, PeerFigures] = field(default_factory=dict)
     frozen: LoadTotals = field(default_factory=LoadTotals)
-    frozen_peers: dict[str, Peer] = field(default_factory=dict)
+    frozen_peers: dict[str, PeerFigures] = field(default_factory=dict)
 
     def sustained(self) -> int | None:
         """Return the highest rate up to which all were sent on time, or None."""
@@ -135,7 +135,7 @@ def _generate(url: str, rate: int, seconds: float) -> LoadTotals:
     return progress.totals()
 
 
-def _run_peer(name: str, url: str, seconds: int, connections: int) -> Peer:
+def _run_peer(name: str, url: str, seconds: int, connections: int) -> PeerFigures:
     commands = {
         "wrk": ("wrk", "-t", "1", "-c", str(connections), "-d", str(seconds), "--timeout", "10s", "--latency", url),
         "ab": ("ab", "-q", "-k", "-c", str(connections), "-t", str(seconds), "-n", "10000000", url),
@@ -146,7 +146,7 @@ def _run_peer(name: str, url: str, seconds: int, connections: int) -> Peer:
     slowest = re.search(r"^ +99% +([\d.]+)(us|ms|s)?$", text, re.MULTILINE)
     if not rate or not slowest:
         raise RuntimeError(f"Unexpected output of {name}:\n{text}")
-    return Peer(float(rate[1]), float(slowest[1]) * {"us": 0.001, "s": 1000.0}.get(slowest[2], 1.0))
+    return PeerFigures(float(rate[1]), float(slowest[1]) * {"us": 0.001, "s": 1000.0}.get(slowest[2], 1.0))
 
 
 def _install_peers(say: Say) -> list[str]:
@@ -210,15 +210,15 @@ async def _serve() -> None:
     await loop.run_in_executor(None, sys.stdin.read)  # until the benchmark's process ends
 
 
-def _with_missing(peers: dict[str, Peer]) -> list[tuple[str, Peer | None]]:
+def _with_missing(peers: dict[str, PeerFigures]) -> list[tuple[str, PeerFigures | None]]:
     return [(name, peers.get(name)) for name in PEERS]
 
 
-def _rate(peer: Peer | None) -> str:
+def _rate(peer: PeerFigures | None) -> str:
     return f"{peer.rate:,.0f}" if peer else "not installed"
 
 
-def _peer_ms(peer: Peer | None) -> str:
+def _peer_ms(peer: PeerFigures | None) -> str:
     return _ms(peer.p99_ms) if peer else "—"
 
 

@@ -33,7 +33,7 @@ NAMED = 10  # differences at most, in a file's line
 Json = dict[str, Any]
 
 
-class Result(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """What the check of a file found. `sha256` is the file's, as the run has it; None if it was not read to its end."""
 
     file: str
@@ -78,7 +78,7 @@ def _report(names: list[str], as_json: bool) -> int:
     return max(STATUSES[result.result] for result in results)
 
 
-def check(name: str) -> Result:
+def check(name: str) -> CheckResult:
     digest = hashlib.sha256()
     try:
         file = reader(_chunks(name, digest))
@@ -86,9 +86,9 @@ def check(name: str) -> Result:
         differences, line = _differences(file)
     except (Unreadable, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Result(name, UNREADABLE, reason=reason)
+        return CheckResult(name, UNREADABLE, reason=reason)
     result = DIFFERS if differences else SAME
-    return Result(name, result, line, differences, run=run, sha256=digest.hexdigest())
+    return CheckResult(name, result, line, differences, run=run, sha256=digest.hexdigest())
 
 
 def _differences(file: EvidenceReader) -> tuple[list[str], str]:

@@ -44,7 +44,7 @@ class Instruments(Protocol):
     def end(self) -> None: ...
 
 
-class Request(flask.Request):
+class ServiceRequest(flask.Request):
     """A request with its id (the client's if it is valid, else a new one) and its trace. Logs, errors and the response
     carry both."""
 
@@ -86,7 +86,7 @@ class _NoSessions(SessionInterface):
 class Application(Flask):
     """The service's Flask. It calls no hooks (before_request and the like): what surrounds a request is here."""
 
-    request_class = Request
+    request_class = ServiceRequest
     session_interface = _NoSessions()
 
     def __init__(self, name: str, instruments: Instruments, allowed_hosts: frozenset[str]) -> None:
@@ -114,7 +114,7 @@ class Application(Flask):
         finally:
             self._instruments.end()
 
-    def _admit(self, current: Request) -> ResponseReturnValue:
+    def _admit(self, current: ServiceRequest) -> ResponseReturnValue:
         if not hosts.is_own(current.environ.get("HTTP_HOST", ""), self._allowed_hosts):
             raise MisdirectedRequest("The service is not asked by this name: list it in ALLOWED_HOSTS.")
         return self.dispatch_request()
@@ -145,7 +145,7 @@ class Application(Flask):
         return func
 
 
-def current_request() -> Request:
+def current_request() -> ServiceRequest:
     """Return the request itself. Through Flask's proxy, each of its attributes costs a look-up of the context."""
     return request_ctx.request  # type: ignore[return-value]
 
@@ -163,14 +163,14 @@ def _trace_id(traceparent: str) -> str:
     return match["trace"]
 
 
-def _label(response: Response, current: Request) -> None:
+def _label(response: Response, current: ServiceRequest) -> None:
     response.headers.add("X-Request-Id", current.id)
     if current.trace_id:
         response.headers.add("traceparent", current.environ["HTTP_TRACEPARENT"])
     response.headers.add("X-Content-Type-Options", "nosniff")
 
 
-def _log(response: Response, current: Request) -> None:
+def _log(response: Response, current: ServiceRequest) -> None:
     fields = {"trace_id": current.trace_id} if current.trace_id else {}
     logs.write(
         "request",

@@ -15,8 +15,8 @@ from werkzeug.exceptions import HTTPException
 from service.document import BadId, Malformed
 from service.store import (
     BadCursor,
-    Changed,
     Conflict,
+    PreconditionFailed,
     Rejected,
     Reserved,
     StoreError,
@@ -36,7 +36,7 @@ _STORE_STATUS: dict[type[StoreError], HTTPStatus] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Unknown: HTTPStatus.GATEWAY_TIMEOUT,
     Conflict: HTTPStatus.CONFLICT,
-    Changed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     TooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reserved: HTTPStatus.UNPROCESSABLE_ENTITY,
     BadCursor: HTTPStatus.BAD_REQUEST,
@@ -104,7 +104,7 @@ def _store(error: StoreError) -> Response:
         response = problem(status, "MongoDB rejected the request. See the service's log.", outcome=NOT_APPLIED)
     else:
         response = problem(status, str(error))
-        if isinstance(error, Changed):
+        if isinstance(error, PreconditionFailed):
             response.headers["ETag"] = error.tag
         return response
     current_app.logger.warning("%s: %s", type(error).__name__, error)

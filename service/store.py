@@ -10,7 +10,7 @@ failure:
     │   └── Replaced  another, empty replica set has the place of the former one
     ├── Unknown       sent and not answered in time: it may or may not be applied, now or later
     ├── Conflict      another document has this _id
-    ├── Changed       the document does not meet the request's preconditions: not applied
+    ├── PreconditionFailed       the document does not meet the request's preconditions: not applied
     ├── TooLarge      MongoDB can't compare a document so large: not applied
     ├── Reserved      the document uses a name that is reserved in its collection
     ├── BadCursor     the paging position is invalid
@@ -124,7 +124,7 @@ class Conflict(StoreError):
     """A different document has this _id."""
 
 
-class Changed(StoreError):
+class PreconditionFailed(StoreError):
     """The document does not meet the request's preconditions. Nothing was applied. `tag` is its present entity tag."""
 
     def __init__(self, tag: str) -> None:
@@ -169,7 +169,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class EncodedDocument:
     """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark.
 
     `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator.
@@ -325,7 +325,7 @@ class Collection:
         with self._converting(len(found.bson)):
             return found.json()
 
-    def parse(self, body: bytes, identity: str | None = None) -> Record:
+    def parse(self, body: bytes, identity: str | None = None) -> EncodedDocument:
         """Return the record of a JSON document. Its id is `identity`, else the document's own, else a new one.
 
         Raise Malformed, BadId if the document has another id than `identity`, or Reserved.
@@ -338,9 +338,9 @@ class Collection:
             raise Reserved(f"The name {MARK} is reserved here.")
         identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
         has_dollar = any(name.startswith("$") for name in document)
-        return Record(identity, bson.encode({"_id": ObjectId(identity), **document}), has_dollar)
+        return EncodedDocument(identity, bson.encode({"_id": ObjectId(identity), **document}), has_dollar)
 
-    def insert(self, record: Record) -> Stored:
+    def insert(self, record: EncodedDocument) -> Stored:
         """Store the record, unless an equal document was stored before: by a client's earlier try."""
         end = time.monotonic() + self._store.deadline
         insertion = _Insertion(self._marked(record.bson))
@@ -362,7 +362,7 @@ class Collection:
                 return Stored(record.identity, same.tag, is_new=insertion.sent > 1)
         raise Conflict(f"Another document has the _id {record.identity}.")
 
-    def replace(self, record: Record, preconditions: Preconditions | None = None) -> Stored | None:
+    def replace(self, record: EncodedDocument, preconditions: Preconditions | None = None) -> Stored | None:
         """Replace the document with the record's id, and restart its lifetime. Return None if there is none.
 
         A retry is safe: if the first attempt was applied, the second one finds the document too. With preconditions it
@@ -508,8 +508,9 @@ class Collection:
         write: Callable[[Mapping[str, Any]], int],
         size: int = 0,
     ) -> ObjectId | str | None:
-        """Write the document if it meets the preconditions. Return its key, or None if there is none. Raise Changed.
+        """Write the document if it meets the preconditions. Return its key, or None if there is none.
 
+        Raise PreconditionFailed if it does not meet them.
         The write's own filter has the content that met them, so it finds nothing once another write came between; then
         the majority has that write, and the next read sees it. A write that the driver sent twice and that found
         nothing may have been applied the first time: `attempts.sent` stays above 1.
@@ -519,7 +520,7 @@ class Collection:
             if not preconditions.allow(found.tag):
                 if attempts.sent:
                     raise Unknown("The driver sent a conditional write twice, and the document has changed.", identity)
-                raise Changed(found.tag)
+                raise PreconditionFailed(found.tag)
             if len(found.bson) + size > LARGEST_COMPARED_BYTES:
                 raise TooLarge(f"The stored document has {len(found.bson):,} bytes, too many to be compared.")
             try:
@@ -610,7 +611,7 @@ class Collection:
         mark = bson.encode({MARK: datetime.now(UTC)}) if self._lifetime else None
         return RawBSONDocument(_joined(document, mark) if mark else document, _RAW_CODEC)
 
-    def _same(self, record: Record) -> Found | None:
+    def _same(self, record: EncodedDocument) -> Found | None:
         """Return the stored document if it equals this one. MongoDB reports a duplicate key once the majority has the
         document, so a majority read sees it."""
         key = ObjectId(record.identity)

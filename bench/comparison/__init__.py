@@ -113,7 +113,7 @@ def _measure_row(
             )
             say(str(error))
             continue
-        figures = result.figures.setdefault((row, connections, name), table.Figures())
+        figures = result.figures.setdefault((row, connections, name), table.ServerFigures())
         figures.add(measured, server.cpu_seconds() - before)
     for name in failed:
         result.figures.pop((row, connections, name), None)

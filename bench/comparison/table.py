@@ -14,7 +14,7 @@ USUAL = 8  # connections at which rates are
 
 
 @dataclass
-class Figures:
+class ServerFigures:
     """One server's figures in one row, one for each round."""
 
     rate: list[float] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Figures:
             del each[:1]
 
 
-FiguresByTurn = dict[tuple[str, int, str], Figures]  # {(row, connections, peer): …}
+FiguresByTurn = dict[tuple[str, int, str], ServerFigures]  # {(row, connections, peer): …}
 
 # (row, peer): how many times the peer's rate the service must reach
 REQUIRED = {

@@ -20,7 +20,7 @@ from dashboard.actions import rollout
 from dashboard.core import objects
 from dashboard.core.deployment.differences import changed_by, differences
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
-from dashboard.kube.object_control import Conflict, Target, autoscaler, deployment
+from dashboard.kube.object_control import ChangeTarget, VersionConflict, autoscaler, deployment
 from dashboard.runs.ports import Audit
 
 TRIES = 5  # of a patch, while only the object's status changes
@@ -34,13 +34,13 @@ Plan = Callable[[Json], list[Json]]  # the patch of an object
 class Control(Protocol):
     """Access to the objects (kube.object_control.ObjectControl)."""
 
-    def read(self, target: Target) -> Json: ...
-    def patch(self, target: Target, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...
+    def read(self, target: ChangeTarget) -> Json: ...
+    def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...
     def replica_sets(self, owner: str) -> list[Json]: ...
     def delete_pod(self, name: str, uid: str, *, dry_run: bool) -> None: ...
 
 
-class View(Protocol):
+class StateView(Protocol):
     """Read access to the hub's state."""
 
     def view(self) -> Json: ...
@@ -63,7 +63,13 @@ class Actions:
     """`now` returns the time of day, RFC 3339 UTC."""
 
     def __init__(
-        self, control: Control, exclusively: Exclusively, view: View, audit: Audit, names: Names, now: Callable[[], str]
+        self,
+        control: Control,
+        exclusively: Exclusively,
+        view: StateView,
+        audit: Audit,
+        names: Names,
+        now: Callable[[], str],
     ) -> None:
         self._control = control
         self._exclusively = exclusively
@@ -173,7 +179,7 @@ class Actions:
     # A change of an object
 
     def _change(
-        self, target: Target, plan: Plan, seen: str | None, by: str, words: tuple[str, str], *, dry_run: bool
+        self, target: ChangeTarget, plan: Plan, seen: str | None, by: str, words: tuple[str, str], *, dry_run: bool
     ) -> tuple[Json, Json]:
         """Patch the object. Return the answer, and the object as it is then."""
         if dry_run:
@@ -190,7 +196,7 @@ class Actions:
         return answer, after
 
     def _patched(
-        self, target: Target, plan: Plan, seen: str | None, confirm: Callable[[], None], *, dry_run: bool
+        self, target: ChangeTarget, plan: Plan, seen: str | None, confirm: Callable[[], None], *, dry_run: bool
     ) -> tuple[Json, Json]:
         """Patch the object as it is now, again while only its status changes. Return it before and after."""
         for _ in range(TRIES):
@@ -199,14 +205,14 @@ class Actions:
             confirm()
             try:
                 after = self._control.patch(target, now, operations, dry_run=dry_run)
-            except Conflict:
+            except VersionConflict:
                 continue
             if not dry_run:
                 self._remember(after)
             return now, after
         raise ExternalError(f"The {target.kind} {target.name} keeps changing: try again.")
 
-    def _current(self, target: Target, seen: str | None) -> Json:
+    def _current(self, target: ChangeTarget, seen: str | None) -> Json:
         """Return the object as it is now. Raise `Changed` if its spec is not as in the resourceVersion `seen`."""
         now = self._read(target)
         if seen in (None, now["metadata"]["resourceVersion"]):
@@ -222,12 +228,12 @@ class Actions:
             raise Changed(f"{what} was changed meanwhile {changed_by(now)}: {'; '.join(changes)}.", changes)
         return now
 
-    def _read(self, target: Target) -> Json:
+    def _read(self, target: ChangeTarget) -> Json:
         found = self._control.read(target)
         self._remember(found)
         return found
 
-    def _uid(self, target: Target) -> str:
+    def _uid(self, target: ChangeTarget) -> str:
         return str(self._read(target)["metadata"]["uid"])
 
     def _remember(self, object_: Json) -> None:
@@ -248,7 +254,7 @@ class Actions:
         return result
 
 
-def _identity(target: Target, object_: Json) -> Json:
+def _identity(target: ChangeTarget, object_: Json) -> Json:
     meta = object_["metadata"]
     return {
         "object": {"kind": target.kind, "name": target.name, "uid": meta["uid"]},

@@ -11,23 +11,23 @@ from dashboard.actions import rollout
 from dashboard.core.deployment.deployed import Deployed, Json, deployed
 from dashboard.core.errors import ExternalError
 from dashboard.kube import object_control
-from dashboard.kube.object_control import Conflict, Target
+from dashboard.kube.object_control import ChangeTarget, VersionConflict
 
 TRIES = 5  # of a patch: the Deployment's status changes all the time, and with it the resourceVersion
 
 
-class Control(Protocol):
+class ServiceObjects(Protocol):
     """What is used of kube.object_control.ObjectControl."""
 
-    def read(self, target: Target) -> Json: ...
-    def patch(self, target: Target, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...
+    def read(self, target: ChangeTarget) -> Json: ...
+    def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...
     def delete_pod(self, name: str, uid: str, *, dry_run: bool, grace: int | None = None) -> None: ...
 
 
 class ServiceControl:
     """Implements `runs.ports.Service` for the Deployment `name`."""
 
-    def __init__(self, control: Control, name: str) -> None:
+    def __init__(self, control: ServiceObjects, name: str) -> None:
         self._control = control
         self._target = object_control.deployment(name)
 
@@ -55,7 +55,7 @@ class ServiceControl:
             found = self._control.read(self._target)
             try:
                 changed = self._control.patch(self._target, found, operations(found), dry_run=False)
-            except Conflict:
+            except VersionConflict:
                 continue
             return deployed(found), deployed(changed)
         raise ExternalError(f"The Deployment {self._target.name} was not rolled: other clients keep changing it.")

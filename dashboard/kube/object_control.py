@@ -24,7 +24,7 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 Json = dict[str, Any]
 
 
-class Target(Struct, frozen=True):
+class ChangeTarget(Struct, frozen=True):
     """An object that may be changed."""
 
     kind: str
@@ -33,15 +33,15 @@ class Target(Struct, frozen=True):
     name: str
 
 
-def deployment(name: str) -> Target:
-    return Target("Deployment", "apps/v1", "deployments", name)
+def deployment(name: str) -> ChangeTarget:
+    return ChangeTarget("Deployment", "apps/v1", "deployments", name)
 
 
-def autoscaler(name: str) -> Target:
-    return Target("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", name)
+def autoscaler(name: str) -> ChangeTarget:
+    return ChangeTarget("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", name)
 
 
-class Conflict(Exception):
+class VersionConflict(Exception):
     """The object has another resourceVersion than the patch was made from."""
 
 
@@ -52,16 +52,16 @@ class ObjectControl:
         self._api = api
         self._namespace = namespace
 
-    def read(self, target: Target) -> Json:
+    def read(self, target: ChangeTarget) -> Json:
         """Return the object as the API server has it. Raise `NotFound`, or another `ExternalError`."""
         with self._client(f"read the {target.kind} {target.name}", f"{target.kind} {target.name}") as api:
             return _decoded(api.get(self._path(target)))
 
-    def patch(self, target: Target, seen: Json, operations: list[Json], *, dry_run: bool) -> Json:
+    def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json:
         """Change the object by a JSON Patch if it still is as `seen`. Return the new object.
 
-        Raise `Conflict` if it is not, `InvalidOption` if the API server refuses the new object, `Denied` if it does not
-        let the dashboard do this, or another `ExternalError`.
+        Raise `VersionConflict` if it is not, `InvalidOption` if the API server refuses the new object, `Denied` if it
+        does not let the dashboard do this, or another `ExternalError`.
         """
         guard = {"op": "replace", "path": "/metadata/resourceVersion", "value": seen["metadata"]["resourceVersion"]}
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
@@ -70,7 +70,7 @@ class ObjectControl:
                 return _decoded(api.patch(self._path(target), [guard, *operations], **query))
             except KubeStatusError as error:
                 if error.status == 409:
-                    raise Conflict from error
+                    raise VersionConflict from error
                 raise
 
     def replica_sets(self, owner: str) -> list[Json]:
@@ -107,7 +107,7 @@ class ObjectControl:
         with self._client("ask for its rights", "review") as client:
             return bool(_decoded(client.post(REVIEWS, review)).get("status", {}).get("allowed"))
 
-    def _path(self, target: Target) -> str:
+    def _path(self, target: ChangeTarget) -> str:
         namespace, name = quote(self._namespace, safe=""), quote(target.name, safe="")
         return f"/apis/{target.api}/namespaces/{namespace}/{target.resource}/{name}"
 

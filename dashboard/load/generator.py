@@ -225,13 +225,13 @@ class Connections:
         """Return a response class that counts each response on its connection."""
         use = self._use
 
-        class Response(aiohttp.ClientResponse):
+        class CountedResponse(aiohttp.ClientResponse):
             async def start(self, connection: Connection) -> aiohttp.ClientResponse:
                 if connection.protocol is not None:
                     use(connection.protocol)
                 return await super().start(connection)
 
-        return Response
+        return CountedResponse
 
     def open(self) -> int:
         return sum(protocol.is_connected() for protocol in list(self._uses))

@@ -11,7 +11,7 @@ VERDICTS = (PASS, FAIL, INCONCLUSIVE)
 Json = dict[str, Any]
 
 
-class About(str):
+class FieldSentence(str):
     """A sentence about one field of the evidence. Plain strings among failures and doubts are about the whole run."""
 
     field: str
@@ -72,7 +72,7 @@ def _by_field(sentences: Iterable[str]) -> dict[str, str]:
     """Join the sentences about each field; those about the whole run are under ""."""
     found: dict[str, str] = {}
     for each in sentences:
-        field = each.field if isinstance(each, About) else ""
+        field = each.field if isinstance(each, FieldSentence) else ""
         found[field] = " ".join(filter(None, (found.get(field), str(each))))
     return found
 

@@ -38,7 +38,7 @@ _LABEL = re.compile(r'(route|status|le)="((?:[^"\\]|\\.)*)"')
 Pods = Callable[[], list[dict[str, Any]]]
 
 
-class Problem(msgspec.Struct):
+class ReadinessProblem(msgspec.Struct):
     """What is read of problem+json."""
 
     detail: str = ""
@@ -116,7 +116,7 @@ class Scraper:
 def parse_problem(text: str) -> str | None:
     """Return why a pod is not Ready, from problem+json; None if it gives no reason."""
     try:
-        return msgspec.json.decode(text, type=Problem).detail or None
+        return msgspec.json.decode(text, type=ReadinessProblem).detail or None
     except msgspec.MsgspecError:
         return None
 

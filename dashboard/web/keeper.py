@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from dashboard.clock import now
 from dashboard.core.errors import ExternalError
-from dashboard.core.state.kept import Kept, Unreadable, decode, encode
+from dashboard.core.state.kept import InvalidKeptFile, Kept, decode, encode
 from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import Json, SharedObject
 from dashboard.runs.audit import AuditLog
@@ -86,7 +86,7 @@ class HistoryKeeper:
     def _adopt(self, config_map: Json) -> None:
         try:
             kept = _contents(config_map)
-        except Unreadable as error:
+        except InvalidKeptFile as error:
             if str(error) != self._damage:
                 self._damage = str(error)
                 self._audit("dashboard", "read the history from before", f"failed: {error}; it begins again")
@@ -97,11 +97,11 @@ class HistoryKeeper:
 
 
 def _contents(config_map: Json) -> Kept | None:
-    """Return what a ConfigMap keeps, None if it is new. Raise `Unreadable`."""
+    """Return what a ConfigMap keeps, None if it is new. Raise `InvalidKeptFile`."""
     data = config_map.get("binaryData")
     if not data:
         return None
     try:
         return decode(base64.b64decode(data[FILE], validate=True))
     except (LookupError, TypeError, ValueError, binascii.Error) as error:
-        raise Unreadable("the ConfigMap has other contents") from error
+        raise InvalidKeptFile("the ConfigMap has other contents") from error

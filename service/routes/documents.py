@@ -12,7 +12,7 @@ from service import document, filter, preconditions
 from service.application import JsonResponse, current_request
 from service.preconditions import Preconditions
 from service.routes import request_body as body
-from service.store import Changed, Collection, Stored, Unavailable
+from service.store import Collection, PreconditionFailed, Stored, Unavailable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -61,7 +61,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
                 raise _not_found()
             tag = found.tag
             if demanded and not demanded.is_matched(tag):
-                raise Changed(tag)
+                raise PreconditionFailed(tag)
             json = None if demanded and demanded.is_known(tag) else collection.json(found)
         response = _empty(304) if json is None else _large(json)
         response.headers.add("ETag", tag)

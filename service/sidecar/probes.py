@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from service import logs
-from service.sidecar.scale import Replicas, Unreadable
+from service.sidecar.scale import Replicas, ScaleUnknown
 
 CLIENT_SECONDS = 5.0  # for a request to arrive
 AT_ONCE = 8  # requests
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.5
 Hello = Callable[[], dict[str, Any] | None]  # mongod's answer; None if there is none
 
 
-class Probes:
+class SidecarProbes:
     """The answers, from mongod's `hello`, the scale and the member's ordinal."""
 
     def __init__(self, hello: Hello, scale: Callable[[], Replicas], ordinal: int) -> None:
@@ -51,7 +51,7 @@ class Probes:
             try:
                 if self._ordinal < self._scale().wanted:
                     return HTTPStatus.OK, "stays"
-            except Unreadable:
+            except ScaleUnknown:
                 if waited > UNKNOWN_SECONDS:
                     return HTTPStatus.SERVICE_UNAVAILABLE, "unknown"
             else:
@@ -67,7 +67,7 @@ class ProbeServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, probes: Probes) -> None:
+    def __init__(self, port: int, probes: SidecarProbes) -> None:
         self.routes = {"/readyz": probes.ready, "/leave": probes.leave}
         self._places = threading.BoundedSemaphore(AT_ONCE)
         super().__init__(("", port), ProbeHandler)

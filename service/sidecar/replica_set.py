@@ -32,8 +32,8 @@ from service import logs
 from service.config import SidecarConfig
 from service.sidecar import membership
 from service.sidecar.membership import MOST_MEMBERS, Reconfiguration, StepDown, Waiting
-from service.sidecar.probes import Probes, ProbeServer
-from service.sidecar.scale import Replicas, Scale, Unreadable
+from service.sidecar.probes import ProbeServer, SidecarProbes
+from service.sidecar.scale import Replicas, Scale, ScaleUnknown
 from service.sidecar.users import ROLES_DATABASE, MissingSecret, Privilege, User, Users, privileges, read_users
 from webserver.environment import ConfigError
 
@@ -67,7 +67,7 @@ class Sidecar:
         while True:
             try:
                 settled = self.turn()
-            except (Waiting, MissingSecret, Unreadable) as reason:
+            except (Waiting, MissingSecret, ScaleUnknown) as reason:
                 settled = self._waits(str(reason))
             except PyMongoError as error:
                 settled = self._waits(f"{type(error).__name__}: {str(error).partition(',')[0]}")
@@ -102,7 +102,7 @@ class Sidecar:
             return None
 
     def replicas(self) -> Replicas:
-        """Return the wanted and the existing members. Raise Unreadable."""
+        """Return the wanted and the existing members. Raise ScaleUnknown."""
         if self._scale is None:
             return Replicas(len(self._config.members), 1)
         return self._scale.read()
@@ -298,5 +298,5 @@ def main() -> None:
         raise SystemExit(f"sidecar: {error}") from None
     sidecar = Sidecar(config)
     if config.probe_port:
-        ProbeServer(config.probe_port, Probes(sidecar.hello, sidecar.replicas, config.ordinal)).start()
+        ProbeServer(config.probe_port, SidecarProbes(sidecar.hello, sidecar.replicas, config.ordinal)).start()
     sidecar.run()

@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 3.0
 LARGEST_ANSWER = 64 << 10  # bytes
 
 
-class Unreadable(Exception):
+class ScaleUnknown(Exception):
     """The scale is not known now. The message is one sentence for the operator."""
 
 
@@ -40,22 +40,22 @@ class Scale:
         self._account = account
 
     def read(self) -> Replicas:
-        """Ask for it. Raise Unreadable."""
+        """Ask for it. Raise ScaleUnknown."""
         try:
             with contextlib.closing(self._connection()) as connection:
                 connection.request("GET", self._url.path, headers=self._headers())
                 answer = connection.getresponse()
                 body = answer.read(LARGEST_ANSWER)
         except (OSError, http.client.HTTPException) as error:
-            raise Unreadable(f"The scale can't be read: {type(error).__name__}: {error}") from error
+            raise ScaleUnknown(f"The scale can't be read: {type(error).__name__}: {error}") from error
         if answer.status != http.HTTPStatus.OK:
-            raise Unreadable(f"The scale can't be read: the API server answers {answer.status}.")
+            raise ScaleUnknown(f"The scale can't be read: the API server answers {answer.status}.")
         try:
             scale = orjson.loads(body)
             wanted, existing = scale["spec"].get("replicas", 0), scale["status"].get("replicas", 0)
             return Replicas(max(1, int(wanted)), int(existing))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Unreadable("The scale can't be read: the answer is no Scale.") from error
+            raise ScaleUnknown("The scale can't be read: the answer is no Scale.") from error
 
     def _connection(self) -> http.client.HTTPConnection:
         host = self._url.hostname or ""

@@ -32,7 +32,7 @@ from werkzeug.test import TestResponse
 from service import health
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import LARGEST_INSERT_BYTES, Collection, Record, Rejected, Replaced, Store, StoreError
+from service.store import LARGEST_INSERT_BYTES, Collection, EncodedDocument, Rejected, Replaced, Store, StoreError
 from tests.service.conftest import DATABASE
 from tests.service.process import wait_until
 from tests.service.server.test_settings import Interceptor
@@ -163,7 +163,7 @@ def test_too_large_document_fails_no_other(
         identity = ObjectId()
         try:
             content = bson.encode({"_id": identity, "text": "x" * size})
-            return together.collection.insert(Record(str(identity), content)).is_new
+            return together.collection.insert(EncodedDocument(str(identity), content)).is_new
         except (StoreError, DocumentTooLarge) as error:
             return type(error)
 

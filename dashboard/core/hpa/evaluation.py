@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import TOO_FEW, TOO_MANY, WITHIN, Decision
-from dashboard.core.hpa.explanation import Standing
+from dashboard.core.hpa.explanation import EvaluationFacts
 from dashboard.core.hpa.metrics import PERCENT, MetricsReader, MetricsView
 from dashboard.core.hpa.obligation import owed
 from dashboard.core.hpa.proposals import combined
@@ -129,9 +129,7 @@ class Evaluator:
         scaling = _scaling(before, status)
         if scaling is None:
             return True
-        self._record_scaling(
-            replace(spec, current=scaling[0]), history, view, scaling[1], status.last_scale_time or ""
-        )
+        self._record_scaling(replace(spec, current=scaling[0]), history, view, scaling[1], status.last_scale_time or "")
         return False
 
     def _record_scaling(self, spec: HpaSpec, history: Recommendations, view: MetricsView, to: int, at: str) -> None:
@@ -211,7 +209,7 @@ class Evaluator:
         decision = spec.decide(asked, history.recommended, history.changes, at)
         allowed = spec.allowed(spec.clamp(asked), history.changes, at)
         until, then = history.next_change(spec, asked) or (None, None)
-        standing = Standing(spec, measurement.figures, proposal, asked, decision, allowed, then)
+        standing = EvaluationFacts(spec, measurement.figures, proposal, asked, decision, allowed, then)
         return {
             "allowed_now": allowed,
             "recommended": decision.replicas,

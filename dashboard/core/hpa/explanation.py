@@ -15,7 +15,7 @@ TIMES, MINUS = "\u00d7", "\u2212"
 Json = dict[str, Any]
 
 
-class Standing(Struct, frozen=True):
+class EvaluationFacts(Struct, frozen=True):
     """The evaluation to explain.
 
     `asked` is the largest proposal of all metrics. `then` is the number of pods after the next scaling if the load
@@ -36,7 +36,7 @@ class Standing(Struct, frozen=True):
         return self.asked != self.proposal.wanted
 
 
-def explain(standing: Standing) -> Json:
+def explain(standing: EvaluationFacts) -> Json:
     """Return the texts for the page.
 
     The page puts a countdown between `then` and `provided`: "2 pods go", "if CPU stays at or under 28 %".
@@ -145,7 +145,7 @@ def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
     return f"({total}) / {proposal.counted} = {proposal.adjusted}"
 
 
-def _verdict(standing: Standing) -> str:
+def _verdict(standing: EvaluationFacts) -> str:
     spec, wanted = standing.spec, standing.asked
     lead = f"but another metric asks for {wanted}: " if standing.outvoted else ""
     if standing.proposal.why == "tolerated" and not lead:
@@ -157,7 +157,7 @@ def _verdict(standing: Standing) -> str:
     return f"{lead}{signed(standing.allowed)} allowed now" if standing.allowed else f"{lead}none allowed now"
 
 
-def _next(standing: Standing) -> str:
+def _next(standing: EvaluationFacts) -> str:
     """Return the consequence in words, without its time."""
     spec, wanted, then = standing.spec, standing.asked, standing.then
     if standing.outvoted and wanted == spec.current:
@@ -183,7 +183,7 @@ def _next(standing: Standing) -> str:
     return f"The same work is about {each} m for {'each of ' if then > 1 else ''}{pods(then)}."
 
 
-def _notes(standing: Standing) -> list[str]:
+def _notes(standing: EvaluationFacts) -> list[str]:
     spec, given, proposal = standing.spec, standing.figures, standing.proposal
     unit = spec.unit
     counted = proposal.adjusted is not None
@@ -200,7 +200,7 @@ def _notes(standing: Standing) -> list[str]:
     return notes
 
 
-def _provided(standing: Standing) -> str | None:
+def _provided(standing: EvaluationFacts) -> str | None:
     """Return the condition for the next scaling."""
     spec, then = standing.spec, standing.then
     if then is None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dashboard.core.contract import Scaling, WhatIf
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import Change, Recommendation
-from dashboard.core.hpa.explanation import Standing, pods, span
+from dashboard.core.hpa.explanation import EvaluationFacts, pods, span
 from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.hpa.spec import HpaSpec, cpu_metric, spec_of
@@ -131,7 +131,7 @@ def _first(spec: HpaSpec, given: Figures, scalings: list[Scaling]) -> Json:
     decision = spec.decide(proposal.wanted, history, [], 0.0)
     allowed = spec.allowed(spec.clamp(proposal.wanted), [], 0.0)
     then = scalings[0].to if scalings else None
-    words = explanation.explain(Standing(spec, given, proposal, proposal.wanted, decision, allowed, then))
+    words = explanation.explain(EvaluationFacts(spec, given, proposal, proposal.wanted, decision, allowed, then))
     more = "one more metric" if spec.others == 1 else f"{spec.others} more metrics"
     notes = [*words["notes"], *([f"It has {more}: the largest proposal counts."] if spec.others else [])]
     named = {"formula": words["formula"], "sentence": words["sentence"], "notes": notes}

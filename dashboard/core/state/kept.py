@@ -31,7 +31,7 @@ Name = Annotated[str, Meta(max_length=300)]
 Text = Annotated[str, Meta(max_length=2_000)]
 
 
-class Unreadable(Exception):
+class InvalidKeptFile(Exception):
     """It is not a file of this format. The message is the reason."""
 
 
@@ -101,18 +101,18 @@ def encode(kept: Kept) -> bytes:
 
 
 def decode(file: bytes) -> Kept:
-    """Read a file. Raise `Unreadable`."""
+    """Read a file. Raise `InvalidKeptFile`."""
     gzip = zlib.decompressobj(wbits=GZIP)
     try:
         text = gzip.decompress(file, READ_BYTES)
     except zlib.error as error:
-        raise Unreadable("it is not a gzip file, or a damaged one") from error
+        raise InvalidKeptFile("it is not a gzip file, or a damaged one") from error
     if not gzip.eof or gzip.unused_data:
-        raise Unreadable("it is too long, or its end is missing")
+        raise InvalidKeptFile("it is too long, or its end is missing")
     try:
         read = msgspec.json.decode(text, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(str(error).partition(" matching regex")[0][:200]) from error
+        raise InvalidKeptFile(str(error).partition(" matching regex")[0][:200]) from error
     return Kept(
         read.by,
         {name: _points(columns, len(TABLES[name])) for name, columns in read.tables.items() if name in TABLES},
@@ -149,10 +149,10 @@ def _thousandths(value: float) -> int | None:
 
 
 def _points(columns: _Columns, width: int) -> list[Point]:
-    """Return the points. Raise `Unreadable` if the columns do not fit each other, or the times do not ascend."""
+    """Return the points. Raise `InvalidKeptFile` if the columns do not fit each other, or the times do not ascend."""
     if len(columns.values) != width or any(len(values) != len(columns.at) for values in columns.values):
-        raise Unreadable("the columns of a table do not fit each other")
+        raise InvalidKeptFile("the columns of a table do not fit each other")
     if any(step <= 0 for step in columns.at):
-        raise Unreadable("the times of a table do not ascend")
+        raise InvalidKeptFile("the times of a table do not ascend")
     figures = ([math.nan if one is None else one / THOUSANDTHS for one in values] for values in columns.values)
     return list(zip((at / 1_000 for at in accumulate(columns.at)), *figures, strict=True))

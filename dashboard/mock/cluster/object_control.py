@@ -8,7 +8,7 @@ import msgspec
 
 from dashboard.core import objects
 from dashboard.core.errors import ExternalError, InvalidOption, UidMismatch
-from dashboard.kube.object_control import Conflict, Target
+from dashboard.kube.object_control import ChangeTarget, VersionConflict
 from dashboard.mock.cluster.deployment import MockDeployment
 from dashboard.mock.cluster.manifests import Json
 from dashboard.mock.cluster.pods import MockPods
@@ -22,15 +22,15 @@ class MockObjectControl:
         self._pods = pods
         self._lock = lock
 
-    def read(self, target: Target) -> Json:
+    def read(self, target: ChangeTarget) -> Json:
         with self._lock:
             return copy.deepcopy(self._deployment.manifest(target.resource))
 
-    def patch(self, target: Target, seen: Json, operations: list[Json], *, dry_run: bool) -> Json:
+    def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json:
         with self._lock:
             now = copy.deepcopy(self._deployment.manifest(target.resource))
             if now["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"]:
-                raise Conflict
+                raise VersionConflict
             for each in operations:
                 _add(now, each["path"], each["value"])
             _check(target, now)
@@ -64,7 +64,7 @@ def _add(object_: Json, path: str, value: Any) -> None:
     holder[last] = copy.deepcopy(value)
 
 
-def _check(target: Target, object_: Json) -> None:
+def _check(target: ChangeTarget, object_: Json) -> None:
     """Check the object like the API server. Raise `InvalidOption`."""
     try:
         msgspec.convert(object_, objects.KINDS[target.resource])

@@ -148,7 +148,7 @@ class KeptStep(Struct):
     text: Text = ""
 
 
-class KeptEntry(Struct):
+class KeptLogEntry(Struct):
     at: Timestamp
     text: Text
     step: Text | None = None
@@ -200,7 +200,7 @@ class KeptRun(Struct):
     lines: Annotated[list[Texts], Meta(max_length=100)] = []
     compared: float | None = None
     steps: Annotated[list[KeptStep], Meta(max_length=100)] = []
-    timeline: Annotated[list[KeptEntry], Meta(max_length=1_000)] = []
+    timeline: Annotated[list[KeptLogEntry], Meta(max_length=1_000)] = []
 
 
 def is_run(entry: object) -> bool:

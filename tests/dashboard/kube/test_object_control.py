@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.core.errors import Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.client import KubeClient
-from dashboard.kube.object_control import Conflict, ObjectControl, autoscaler, deployment
+from dashboard.kube.object_control import ObjectControl, VersionConflict, autoscaler, deployment
 from dashboard.sources.rights import RightsSource, needs
 from tests.dashboard.kube.manifests import POD, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, ObjectApi
@@ -35,7 +35,7 @@ def test_patch_changes_the_object_that_was_seen(control: ObjectControl, object_a
 def test_patch_of_an_object_that_changed_is_a_conflict(control: ObjectControl, object_api: ObjectApi) -> None:
     seen = control.read(TARGET)
     object_api.meanwhile = lambda: object_api.put(FLASK, manifest("flask-deployment")) and None
-    with pytest.raises(Conflict):
+    with pytest.raises(VersionConflict):
         control.patch(TARGET, seen, PAUSE, dry_run=False)
     assert "paused" not in object_api.objects[FLASK]["spec"]
 

@@ -9,7 +9,7 @@ from dashboard.runs.demos.disruption.verdict import judged as disrupted
 from dashboard.runs.demos.persistence.judge import Judgement
 from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.verdict import About, Verdict, checks
+from dashboard.runs.verdict import FieldSentence, Verdict, checks
 from tests.dashboard.runs.demos.disruption.histories import HEALING, ROLLOUT
 from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL
 
@@ -45,13 +45,19 @@ JUDGED = {
     ("verdict", "found", "failures", "doubts", "expected"),
     [
         ("pass", FOUND, (), (), ("pass", "pass")),
-        ("fail", FOUND, (About("lost", "3 are lost."),), (), ("fail", "pass")),
-        ("fail", FOUND, (About("lost", "3 are lost."),), (About("volume", "?"),), ("fail", "inconclusive")),
-        ("fail", FOUND, (About("lost", "3 are lost."),), ("Not all was read.",), ("fail", "inconclusive")),
+        ("fail", FOUND, (FieldSentence("lost", "3 are lost."),), (), ("fail", "pass")),
+        (
+            "fail",
+            FOUND,
+            (FieldSentence("lost", "3 are lost."),),
+            (FieldSentence("volume", "?"),),
+            ("fail", "inconclusive"),
+        ),
+        ("fail", FOUND, (FieldSentence("lost", "3 are lost."),), ("Not all was read.",), ("fail", "inconclusive")),
         ("fail", FOUND, ("It is broken.",), (), ("pass", "pass")),
-        ("fail", FOUND | {"volume": None}, (About("lost", "3 are lost."),), (), ("fail", "inconclusive")),
+        ("fail", FOUND | {"volume": None}, (FieldSentence("lost", "3 are lost."),), (), ("fail", "inconclusive")),
         ("inconclusive", FOUND, (), ("Aborted.",), ("inconclusive", "inconclusive")),
-        ("inconclusive", FOUND, (), (About("volume", "?"),), ("inconclusive", "inconclusive")),
+        ("inconclusive", FOUND, (), (FieldSentence("volume", "?"),), ("inconclusive", "inconclusive")),
     ],
 )
 def test_claim_passes_only_without_a_doubt_about_it_or_the_run(
@@ -62,7 +68,7 @@ def test_claim_passes_only_without_a_doubt_about_it_or_the_run(
 
 
 def test_check_has_the_claim_and_all_sentences_about_it() -> None:
-    judged = Verdict("fail", None, FOUND, "", (About("lost", "One."), "Other.", About("lost", "Two.")))
+    judged = Verdict("fail", None, FOUND, "", (FieldSentence("lost", "One."), "Other.", FieldSentence("lost", "Two.")))
     assert checks(CLAIMS, judged)[0] == {
         "name": "lost", "claim": "Nothing is lost", "verdict": "fail", "reason": "One. Two.",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from dashboard.load.options import MOST_CPU_PERCENT, MOST_LAG_MS
 from dashboard.runs.demos.autoscale.moments import NAMES
-from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 
 ERRORS = 0.001  # of all requests, allowed
 SENT = 0.99  # of the due requests, required
@@ -50,7 +50,7 @@ def autoscale(found: AutoscaleFindings) -> Verdict:
     flaws = list(_flaws(found))
     excused = bool(flaws) or found.aborted or found.overloaded  # errors are excused; obligations hold under any load
     errors = list(_errors(found))
-    failures = [*([About("owed", found.unmet)] if found.unmet else []), *([] if excused else errors)]
+    failures = [*([FieldSentence("owed", found.unmet)] if found.unmet else []), *([] if excused else errors)]
     doubts = [*([found.stopped] if found.stopped and not found.unmet else []), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
@@ -69,7 +69,7 @@ def _flaws(found: AutoscaleFindings) -> Iterator[str]:
         return
     if found.lag_p99_ms > MOST_LAG_MS:
         lag = f"The load generator lagged: {found.lag_p99_ms:.0f} ms late (p99), where {MOST_LAG_MS:.0f} are allowed."
-        yield About("lag_p99_ms", lag)
+        yield FieldSentence("lag_p99_ms", lag)
     if (found.cpu_percent or 0.0) > MOST_CPU_PERCENT:
         yield f"The load generator used {found.cpu_percent:.0f} % of its core: {MOST_CPU_PERCENT:.0f} are allowed."
     sent, due = found.offered - found.dropped, max(found.due, found.offered)
@@ -81,7 +81,7 @@ def _errors(found: AutoscaleFindings) -> Iterator[str]:
     sent = found.offered - found.dropped
     if sent > 0 and found.errors > ERRORS * sent:
         kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(found.errors_by_kind.items()))
-        yield About(
+        yield FieldSentence(
             "errors",
             f"{found.errors} of {sent} requests failed, {100 * found.errors / sent:.2g} %, where 0.1 % is allowed"
             f"{f' ({kinds})' if kinds else ''}{f': {found.errors_of}' if found.errors_of else ''}.",

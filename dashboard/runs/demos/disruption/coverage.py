@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dashboard.runs.demos.disruption.observation import ROLLS, Observations
+from dashboard.runs.demos.disruption.observation import ROLLS, TrialObservations
 from dashboard.runs.demos.disruption.recovery import Recovery
 from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.operation import WRITES, Operation
@@ -13,7 +13,7 @@ PODS = 2  # Ready before a disruption: with one, nothing else could serve
 MEANWHILE = 20  # answered requests during a disruption, of the load and of the writers: the shortest takes two seconds
 
 
-def coverage(run: Observations, recovered: Sequence[Recovery]) -> tuple[Coverage, ...]:
+def coverage(run: TrialObservations, recovered: Sequence[Recovery]) -> tuple[Coverage, ...]:
     """Return what a PASS must have seen; after several disruptions the least of each."""
     if not recovered or any(each.whole is None for each in recovered):
         return ()
@@ -36,7 +36,7 @@ def coverage(run: Observations, recovered: Sequence[Recovery]) -> tuple[Coverage
     )
 
 
-def longest_gap(run: Observations, recovered: Sequence[Recovery]) -> float | None:
+def longest_gap(run: TrialObservations, recovered: Sequence[Recovery]) -> float | None:
     """Return the longest time without an answer to a writer or reader, from the first disruption until the service was
     whole after the last one; None without that."""
     if not recovered or recovered[-1].whole is None:
@@ -47,13 +47,13 @@ def longest_gap(run: Observations, recovered: Sequence[Recovery]) -> float | Non
     return max(after - before for before, after in pairwise([since, *inside, until]))
 
 
-def _in_flight(run: Observations) -> Iterator[int]:
+def _in_flight(run: TrialObservations) -> Iterator[int]:
     """Yield the requests of the writers and readers that were under way while each disruption was asked for."""
     for each in run.disruptions:
         yield len(traffic.pending(run.operations, each.at, each.answered))
 
 
-def _answered(run: Observations, since: float, until: float) -> int:
+def _answered(run: TrialObservations, since: float, until: float) -> int:
     """Return how many requests of the load were answered in this time, by the samples nearest within."""
     achieved = [each.totals.achieved for each in run.load if since <= each.at <= until]
     return achieved[-1] - achieved[0] if achieved else 0
@@ -67,7 +67,7 @@ def _answer(operation: Operation) -> bool:
     return operation.outcome in ("acknowledged", "seen")
 
 
-def _templates(run: Observations) -> Iterator[Coverage]:
+def _templates(run: TrialObservations) -> Iterator[Coverage]:
     """A roll-out changes the pod template, and a roll-back brings the former one back."""
     rolls = [each for each in run.disruptions if each.kind in ROLLS]
     if rolls:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from dashboard.load.options import ANSWER_SECONDS, LoadTotals
-from dashboard.runs.demos.disruption.observation import LoadPoint, Observations
+from dashboard.runs.demos.disruption.observation import LoadPoint, TrialObservations
 from dashboard.runs.demos.persistence.operation import WRITES, Operation
 from dashboard.runs.demos.persistence.traffic import EVER
 
@@ -46,7 +46,7 @@ class Failures(Struct, frozen=True):
     excused: Failed
 
 
-def failures(run: Observations) -> Failures:
+def failures(run: TrialObservations) -> Failures:
     """Return all failed requests: the load's, and the writers' and readers'."""
     found: dict[str, list[tuple[float, str, int]]] = {"before": [], "owed": [], "excused": []}
     began = run.disruptions[0].at if run.disruptions else EVER

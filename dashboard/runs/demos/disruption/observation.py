@@ -86,7 +86,7 @@ class LoadPoint(Struct, frozen=True):
     totals: LoadTotals
 
 
-class Observations(Struct, frozen=True):
+class TrialObservations(Struct, frozen=True):
     """Everything that a run observed. `limits` are the seconds until a disruption must be over, by its kind."""
 
     asked: Sequence[Kind]  # the disruptions that the run is made of

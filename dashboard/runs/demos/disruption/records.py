@@ -17,8 +17,8 @@ from dashboard.runs.demos.disruption.observation import (
     Facts,
     Kind,
     LoadPoint,
-    Observations,
     Standing,
+    TrialObservations,
     observe,
 )
 from dashboard.runs.demos.disruption.verdict import findings, judged
@@ -61,13 +61,13 @@ class Served(Struct, frozen=True, tag=True, tag_field="type"):
 DisruptionRecord = Stood | Disrupted | Loaded | Served
 
 
-def records_of(run: Observations) -> Iterator[tuple[float | None, Ledgered | Served]]:
+def records_of(run: TrialObservations) -> Iterator[tuple[float | None, Ledgered | Served]]:
     """Yield the records that are written at a run's end, each with its time by the monotonic clock; None for now."""
     yield from ledgered(run.operations, run.read_backs)
     yield None, Served(run.facts, run.last_write, run.last_error, run.unread)
 
 
-def recompute(run: Observations, header: Header, records: Iterable[Any]) -> Recomputed:
+def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) -> Recomputed:
     """Return the verdict that follows from the records; `run` has what the demo itself declares. Raise `Unreadable` if
     they are not those of such a run."""
     play = _Recomputation(run)
@@ -79,7 +79,7 @@ def recompute(run: Observations, header: Header, records: Iterable[Any]) -> Reco
 class _Recomputation:
     """Collects a run's observations, and compares what it saw with what it had to see by the journal."""
 
-    def __init__(self, run: Observations) -> None:
+    def __init__(self, run: TrialObservations) -> None:
         self.differences: list[str] = []
         self._run = run
         self._ledgers = Ledgers()
@@ -112,7 +112,7 @@ class _Recomputation:
         if look := self._replay.apply(record):
             self._state = look.state
 
-    def observations(self) -> Observations:
+    def observations(self) -> TrialObservations:
         if self._served is None:
             raise Unreadable("It has no record Served.")
         operations, read_backs = self._ledgers.read()
@@ -139,6 +139,6 @@ class _Recomputation:
             )
 
 
-def asked(*kinds: Kind, **limits: float) -> Observations:
+def asked(*kinds: Kind, **limits: float) -> TrialObservations:
     """Return the observations of a run that has not begun: which disruptions it is made of, and their limits."""
-    return Observations(kinds, limits)
+    return TrialObservations(kinds, limits)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from dashboard.core.timeline.entry import listing, plain, span
-from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, Observations, ServicePod, Standing
+from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, ServicePod, Standing, TrialObservations
 from dashboard.runs.words import plural
 
 EVER = float("inf")
@@ -36,7 +36,7 @@ class Recovery(Struct, frozen=True):
         return len(self.old) if self.gone is not None else 0
 
 
-def recoveries(run: Observations) -> list[Recovery]:
+def recoveries(run: TrialObservations) -> list[Recovery]:
     """Return each disruption's recovery, until the next one began."""
     ends = [*(each.at for each in run.disruptions[1:]), EVER]
     return [

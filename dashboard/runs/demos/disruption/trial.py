@@ -21,8 +21,8 @@ from dashboard.runs.demos.disruption.observation import (
     Facts,
     Kind,
     LoadPoint,
-    Observations,
     Standing,
+    TrialObservations,
     observe,
 )
 from dashboard.runs.demos.disruption.records import Disrupted, Loaded, Stood, records_of
@@ -46,7 +46,7 @@ class Overdue(RunStopped):
 class Trial:
     """`run` has the disruptions that the trial is made of, and the limits until each must be over."""
 
-    def __init__(self, context: RunContext, tools: Tools, run: Observations) -> None:
+    def __init__(self, context: RunContext, tools: Tools, run: TrialObservations) -> None:
         self._context = context
         self._tools = tools
         self._run = run

@@ -19,13 +19,13 @@ from dashboard.runs.demos.disruption.failures import (
     Failures,
     failures,
 )
-from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, Observations
+from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, TrialObservations
 from dashboard.runs.demos.disruption.recovery import WORDS, Recovery, recoveries
 from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.judge import Judgement, judge
 from dashboard.runs.demos.persistence.traffic import Coverage
 from dashboard.runs.demos.persistence.verdict import counted_findings, listed_ids, losses
-from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 
 SENT = 0.99  # of the load's due requests, required
 NO_PRE_STOP = "The pods have no preStop hook: they end before their address is withdrawn."
@@ -55,7 +55,7 @@ class DisruptionFindings(Struct, frozen=True):
     stopped: str | None = None
 
 
-def findings(run: Observations) -> DisruptionFindings:
+def findings(run: TrialObservations) -> DisruptionFindings:
     """Return the figures of a run."""
     recovered = recoveries(run)
     return DisruptionFindings(
@@ -79,7 +79,7 @@ def findings(run: Observations) -> DisruptionFindings:
 def judged(demo: str, found: DisruptionFindings) -> Verdict:
     """Return the verdict of a run of the demo with this id."""
     failed, unsure = list(_failed(found)), list(_unsure(found))
-    overdue = [About("whole", each.overdue) for each in found.recoveries if each.overdue]
+    overdue = [FieldSentence("whole", each.overdue) for each in found.recoveries if each.overdue]
     broken = [*losses(found.judgement), *overdue, *([] if unsure else failed)]
     doubts = [*_doubts(found, bool(overdue)), *([*failed, *unsure] if failed and unsure else [])]
     verdict, reason = decide(broken, doubts)
@@ -96,8 +96,8 @@ def _failed(found: DisruptionFindings) -> Iterator[str]:
     last = began[-1] if began else found.recoveries[0].disruption
     when = f"the first {span((owed.at or 0.0) - last.at)} after {WORDS[last.kind]}"
     error = f" The writers' last error: {found.last_error}" if found.last_error else ""
-    causes = " ".join(_causes(found))
-    yield About("failed", f"{owed.count} requests failed ({owed.words}), {when}.{' ' if causes else ''}{causes}{error}")
+    causes = " ".join(["", *_causes(found)])
+    yield FieldSentence("failed", f"{owed.count} requests failed ({owed.words}), {when}.{causes}{error}")
 
 
 def _causes(found: DisruptionFindings) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _unsure(found: DisruptionFindings) -> Iterator[str]:
     """Yield why failed requests may be the load generator's own fault: one that is late lets its own deadlines pass."""
     late = {kind for kind, _ in found.failures.owed.kinds} <= DEADLINES
     if late and found.load and (reason := unfit(found.load)):
-        yield About("failed", f"The load generator may be the cause: {reason}.")
+        yield FieldSentence("failed", f"The load generator may be the cause: {reason}.")
 
 
 def _doubts(found: DisruptionFindings, overdue: bool) -> Iterator[str]:
@@ -132,16 +132,16 @@ def _doubts(found: DisruptionFindings, overdue: bool) -> Iterator[str]:
     if len(found.recoveries) < len(found.asked):
         yield "Not all disruptions took place."
     elif unseen := [each for each in found.recoveries if each.whole is None]:
-        yield About("whole", f"It was not seen at full strength after {WORDS[unseen[0].disruption.kind]}.")
+        yield FieldSentence("whole", f"It was not seen at full strength after {WORDS[unseen[0].disruption.kind]}.")
     elif missing := [each for each in found.coverage if each.required and not each.seen]:
         listed = ", ".join(f"{each.what} ({each.count:g} of {each.least:g})" for each in missing)
-        yield About("coverage", f"Not seen: {listed}.")
+        yield FieldSentence("coverage", f"Not seen: {listed}.")
     if before := found.failures.before.count:
         yield f"{before} requests failed before anything was disrupted ({found.failures.before.words})."
     if found.facts is None:
-        yield About("spec", "It is unknown what the pods' spec has.")
+        yield FieldSentence("spec", "It is unknown what the pods' spec has.")
     elif not (found.facts.pre_stop and found.facts.readiness):
-        yield About("spec", " ".join(each for each in _causes(found) if each in (NO_PRE_STOP, NO_READINESS)))
+        yield FieldSentence("spec", " ".join(each for each in _causes(found) if each in (NO_PRE_STOP, NO_READINESS)))
     if not found.last_write:
         yield "The last write was not acknowledged."
 

@@ -9,7 +9,7 @@ from dashboard.runs.demos.persistence.judge import FINDINGS, Judgement, judge
 from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, Operation
 from dashboard.runs.demos.persistence.traffic import Coverage
 from dashboard.runs.demos.persistence.words import short_id
-from dashboard.runs.verdict import About, Json, Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
 RATE_SECONDS = 3.0  # over which the rate before the kill is measured
@@ -105,16 +105,16 @@ def losses(found: Judgement) -> Iterator[str]:
 
 def _other_volume(found: PersistenceFindings) -> Iterator[str]:
     if found.judgement.lost and volume(found) == "none":
-        yield About("volume", "The database has no persistent volume.")
+        yield FieldSentence("volume", "The database has no persistent volume.")
     if volume(found) == "changed":
-        yield About("volume", "The database came back on another volume.")
+        yield FieldSentence("volume", "The database came back on another volume.")
 
 
 def _listed(field: str, ids: Sequence[str], one: str, more: str) -> Iterator[str]:
     if ids:
         shown = ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")
         documents = "document" if len(ids) == 1 else "documents"
-        yield About(field, f"{len(ids)} {documents} {one if len(ids) == 1 else more}: {shown}.")
+        yield FieldSentence(field, f"{len(ids)} {documents} {one if len(ids) == 1 else more}: {shown}.")
 
 
 def _doubts(found: PersistenceFindings) -> Iterator[str]:
@@ -128,24 +128,24 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
     for kill in found.kills:
         yield from _unchanged(kill)
     if volume(found) == "none":
-        yield About("volume", "The database has no persistent volume: the documents survived by luck.")
+        yield FieldSentence("volume", "The database has no persistent volume: the documents survived by luck.")
     elif volume(found) is None:
-        yield About("volume", "It is unknown whether the volume is the same.")
+        yield FieldSentence("volume", "It is unknown whether the volume is the same.")
     if found.acked_before < ACKED_BEFORE or found.rate_before < RATE_BEFORE:
-        yield About(
+        yield FieldSentence(
             "acked_before",
             f"Too thin before the kill: {found.acked_before} acknowledged, {found.rate_before:.0f} a second, where"
             f" {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.",
         )
     if found.acked_after < ACKED_AFTER:
         thin = f"Too thin afterwards: {found.acked_after} acknowledged, where {ACKED_AFTER} are needed."
-        yield About("acked_after", thin)
+        yield FieldSentence("acked_after", thin)
     if found.in_flight < 1:
-        yield About("in_flight", "No write was under way during the outage.")
+        yield FieldSentence("in_flight", "No write was under way during the outage.")
     if _down(found) is None:
-        yield About("down", "The new mongod was not seen to answer.")
+        yield FieldSentence("down", "The new mongod was not seen to answer.")
     elif missing := [each.what for each in found.coverage if each.required and not each.seen]:
-        yield About("coverage", f"Not seen: {', '.join(missing)}.")
+        yield FieldSentence("coverage", f"Not seen: {', '.join(missing)}.")
     if not found.last_write:
         yield "The last write was not acknowledged."
     if found.acked_after < ACKED_AFTER or not found.last_write:

@@ -53,7 +53,7 @@ REQUEST_TIMEOUT = 408  # the only 4xx that a proxy may send for a request that i
 log = logging.getLogger(__name__)
 
 
-class Stored(msgspec.Struct):
+class StoredDocument(msgspec.Struct):
     """The fields that are read of a document. A corrupt payload may have any type."""
 
     id: str = msgspec.field(name="_id")
@@ -61,7 +61,7 @@ class Stored(msgspec.Struct):
     payload: object = None
 
 
-class Problem(msgspec.Struct):
+class WriteProblem(msgspec.Struct):
     outcome: str = ""
     detail: str = ""
 
@@ -275,23 +275,23 @@ def _error(answer: DataServiceAnswer) -> str:
     return f"The service answered {answer.status}: {_problem(answer).detail[:DETAIL_LENGTH]}".rstrip(": ")
 
 
-def _problem(answer: DataServiceAnswer) -> Problem:
-    """Decode an error's body; an empty Problem if it is none."""
+def _problem(answer: DataServiceAnswer) -> WriteProblem:
+    """Decode an error's body; an empty WriteProblem if it is none."""
     try:
-        return msgspec.json.decode(answer.body, type=Problem)
+        return msgspec.json.decode(answer.body, type=WriteProblem)
     except (msgspec.DecodeError, RecursionError):
-        return Problem()
+        return WriteProblem()
 
 
-def _decoded(page: DataServiceAnswer) -> list[Stored]:
+def _decoded(page: DataServiceAnswer) -> list[StoredDocument]:
     try:
-        return msgspec.json.decode(page.body, type=list[Stored])
+        return msgspec.json.decode(page.body, type=list[StoredDocument])
     except (msgspec.DecodeError, RecursionError) as error:
         raise ExternalError("The service's answer is not a list of documents.") from error
 
 
-def _decoded_one(answer: DataServiceAnswer) -> Stored:
+def _decoded_one(answer: DataServiceAnswer) -> StoredDocument:
     try:
-        return msgspec.json.decode(answer.body, type=Stored)
+        return msgspec.json.decode(answer.body, type=StoredDocument)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ExternalError("The service's answer is not a document.") from error

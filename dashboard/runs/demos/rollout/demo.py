@@ -3,13 +3,13 @@
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.runs.context import RunContext
 from dashboard.runs.demo import Tools
-from dashboard.runs.demos.disruption.observation import Observations, Standing
+from dashboard.runs.demos.disruption.observation import Standing, TrialObservations
 from dashboard.runs.demos.disruption.trial import Overdue, Trial, audited
 from dashboard.runs.verdict import Json, Verdict
 
 
 class Rollout:
-    def __init__(self, context: RunContext, tools: Tools, run: Observations) -> None:
+    def __init__(self, context: RunContext, tools: Tools, run: TrialObservations) -> None:
         self._context = context
         self._service = tools.service
         self._trial = Trial(context, tools, run)

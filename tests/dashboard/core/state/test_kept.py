@@ -16,11 +16,11 @@ from dashboard.core.state.kept import (
     KEPT_BYTES,
     LARGEST,
     READ_BYTES,
+    InvalidKeptFile,
     Kept,
     KeptEntry,
     KeptLine,
     KeptObject,
-    Unreadable,
     decode,
     encode,
 )
@@ -136,7 +136,7 @@ def test_history_of_a_busy_day_is_kept_whole() -> None:
     ],
 )
 def test_anything_else_is_unreadable(file: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(InvalidKeptFile):
         decode(file)
 
 
@@ -147,5 +147,5 @@ def test_table_of_another_version_is_skipped() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_another_error(text: bytes) -> None:
     for file in (text, gzipped(text)):
-        with pytest.raises(Unreadable):
+        with pytest.raises(InvalidKeptFile):
             decode(file)

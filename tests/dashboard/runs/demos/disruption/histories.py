@@ -10,9 +10,9 @@ from dashboard.runs.demos.disruption.observation import (
     Facts,
     Kind,
     LoadPoint,
-    Observations,
     ServicePod,
     Standing,
+    TrialObservations,
 )
 from dashboard.runs.demos.persistence.operation import Operation, ReadBack
 
@@ -84,11 +84,11 @@ def load(until: float, errors: Sequence[tuple[float, int]] = (), kind: str = "co
     ]
 
 
-def history(*parts: tuple[Disruption, list[Standing]], until: float = 80.0) -> Observations:
+def history(*parts: tuple[Disruption, list[Standing]], until: float = 80.0) -> TrialObservations:
     """Return a run with these disruptions, in which nothing failed."""
     written = operations(until)
     documents = {each.id: each.sha256 for each in written if each.kind == "post" and each.id and each.sha256}
-    return Observations(
+    return TrialObservations(
         asked=tuple(done.kind for done, _ in parts),
         limits=LIMITS,
         operations=written,

@@ -15,7 +15,7 @@ from dashboard.runs.demos.disruption.failures import (
     failures,
 )
 from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
-from dashboard.runs.demos.disruption.observation import Facts, Observations, Standing
+from dashboard.runs.demos.disruption.observation import Facts, Standing, TrialObservations
 from dashboard.runs.demos.disruption.recovery import recoveries
 from dashboard.runs.demos.disruption.verdict import findings, judged
 from dashboard.runs.demos.persistence.operation import Operation
@@ -27,11 +27,11 @@ RUNS = {"rollout": ROLLOUT, "self-healing": HEALING}
 KILLED = HEALING.disruptions[1].at
 
 
-def verdict(run: Observations, demo: str = "rollout") -> Verdict:
+def verdict(run: TrialObservations, demo: str = "rollout") -> Verdict:
     return judged(demo, findings(run))
 
 
-def changed(run: Observations, **changes: Any) -> Observations:
+def changed(run: TrialObservations, **changes: Any) -> TrialObservations:
     return replace(run, **changes)
 
 
