@@ -28,7 +28,7 @@ export class PodDrawer {
     this.#navigation = navigation;
     this.#deletion = { canDelete, onDelete };
     dialog.addEventListener("close", () => this.#onClose());
-    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
+    dialog.addEventListener("click", ({ target }) => target === dialog && this.close()); // on the backdrop
   }
 
   // Shows what an address names. Returns a sentence if the pod is gone, or null.
@@ -41,13 +41,15 @@ export class PodDrawer {
     }
     this.#tab = TABS.some(([known]) => known === tab) ? tab : TABS[0][0];
     this.#choice = this.#tab === "logs" ? query : null;
-    if (this.#pod?.uid === found.uid) this.#render();
+    if (this.#dialog.open && this.#pod?.uid === found.uid) this.#render();
     else this.open(found.uid, this.#returnFocus ?? tileButton(found.name));
     return null;
   }
 
   close() {
-    if (this.#dialog.open) this.#dialog.close();
+    if (!this.#dialog.open) return;
+    this.#dialog.close();
+    this.#onClose(); // at once: the browser dispatches "close" later, and what is shown next may be this again
   }
 
   // Shows a pod. On closing, the element `from` gets the focus back.
@@ -121,7 +123,7 @@ export class PodDrawer {
       problem,
       log: this.#log,
       deletion: this.#deletion,
-      onClose: () => this.#dialog.close(),
+      onClose: () => this.close(),
       onRetry: () => this.#details.fetch(),
       onTab: (tab) => this.#showTab(tab),
       onTabKey: (event) => this.#moveTab(event),
@@ -154,6 +156,7 @@ export class PodDrawer {
   }
 
   #onClose() {
+    if (this.#dialog.open || this.#pod === null) return;
     this.#stop();
     const name = this.#pod?.view?.name;
     this.#pod = this.#choice = null;

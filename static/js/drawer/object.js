@@ -35,7 +35,7 @@ export class ObjectDrawer {
     this.#names = names;
     this.#now = now;
     dialog.addEventListener("close", () => this.#onClose());
-    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
+    dialog.addEventListener("click", ({ target }) => target === dialog && this.close()); // on the backdrop
   }
 
   // Shows what an address names. Returns a sentence if it is gone, or null.
@@ -45,7 +45,7 @@ export class ObjectDrawer {
       this.close();
       return `The deployment has no ${kind} ${name}, or it is gone.`;
     }
-    const isOther = this.#shown?.kind !== kind || this.#shown?.name !== name;
+    const isOther = !this.#dialog.open || this.#shown?.kind !== kind || this.#shown?.name !== name;
     this.#shown = { kind, name };
     this.#tab = this.#tabs().some(([one]) => one === tab) ? tab : "overview";
     if (isOther) this.#details.open({ kind, name });
@@ -59,7 +59,9 @@ export class ObjectDrawer {
   }
 
   close() {
-    if (this.#dialog.open) this.#dialog.close();
+    if (!this.#dialog.open) return;
+    this.#dialog.close();
+    this.#onClose(); // at once: the browser dispatches "close" later, and what is shown next may be this again
   }
 
   #tabs() {
@@ -76,7 +78,7 @@ export class ObjectDrawer {
     const props = { tab: this.#tab, details, problem, prefix: "object-", onTab: (tab) => this.#showTab(tab), onRetry: () => this.#details.fetch() };
     return html`<header class="drawer-head">
         <h2 id="object-title" tabindex="-1">${name}</h2>
-        <button type="button" class="drawer-close" aria-label="Close" @click=${() => this.#dialog.close()}>${icon("cross")}</button>
+        <button type="button" class="drawer-close" aria-label="Close" @click=${() => this.close()}>${icon("cross")}</button>
         <p class="drawer-line"><span class="tag">${details?.kind ?? kind}</span> <span class="text-muted mono">${details?.uid ?? ""}</span></p>
         <div class="drawer-tabs" role="tablist" aria-label="About this object" @keydown=${(event) => this.#moveTab(event)}>
           ${repeat(this.#tabs(), ([one]) => one, (tab) => tabButton(tab, props))}
@@ -104,6 +106,7 @@ export class ObjectDrawer {
   }
 
   #onClose() {
+    if (this.#dialog.open || this.#shown === null) return;
     this.#details.stop();
     this.#shown = null;
     this.#navigation.clear("objects");

@@ -18,7 +18,7 @@ export class LogsDialog {
     this.#dialog = dialog;
     this.#navigation = navigation;
     dialog.addEventListener("close", () => this.#onClose());
-    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
+    dialog.addEventListener("click", ({ target }) => target === dialog && this.close()); // on the backdrop
   }
 
   async load() {
@@ -43,7 +43,9 @@ export class LogsDialog {
   }
 
   close() {
-    if (this.#dialog.open) this.#dialog.close();
+    if (!this.#dialog.open) return;
+    this.#dialog.close();
+    this.#onClose(); // at once: the browser dispatches "close" later, and what is shown next may be this again
   }
 
   // To be called with each new state.
@@ -58,7 +60,7 @@ export class LogsDialog {
     render(
       html`<header class="drawer-head logs-head">
           <h2 id="logs-title" tabindex="-1">Logs</h2>
-          <button type="button" class="drawer-close" aria-label="Close" @click=${() => this.#dialog.close()}>${icon("cross")}</button>
+          <button type="button" class="drawer-close" aria-label="Close" @click=${() => this.close()}>${icon("cross")}</button>
           <label class="log-field logs-scope"><span>Pods</span>
             <select @change=${({ target }) => this.#choose(target.value)}>
               <option value="" .selected=${this.#app === ""}>all pods, ${this.#state.pods.length}</option>
@@ -79,9 +81,11 @@ export class LogsDialog {
   }
 
   #onClose() {
+    if (this.#dialog.open || this.#returnFocus === null) return;
     this.#log.hide();
     this.#navigation.clear("logs");
     render(nothing, this.#dialog);
-    this.#returnFocus?.focus();
+    /** @type {HTMLElement} */ (this.#returnFocus).focus();
+    this.#returnFocus = null;
   }
 }

@@ -174,6 +174,7 @@ export class ChangeDialog {
   }
 
   #onClose() {
+    if (this.#element.open) return; // it was opened again, before the browser dispatched "close"
     clearTimeout(this.#timer);
     this.#change = null;
     this.#subject = this.#draft = this.#request = this.#problem = this.#asked = null;

@@ -15,13 +15,24 @@ from dashboard.runs.demos.disruption.failures import (
     failures,
 )
 from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
-from dashboard.runs.demos.disruption.observation import Facts, Standing, TrialObservations
+from dashboard.runs.demos.disruption.observation import Disruption, Facts, Standing, TrialObservations
 from dashboard.runs.demos.disruption.recovery import recoveries
 from dashboard.runs.demos.disruption.verdict import findings, judged
 from dashboard.runs.demos.persistence.operation import Operation
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
-from tests.dashboard.runs.demos.disruption.histories import CUT, GRACE, HEALING, ROLLOUT, START, load, pod, standing
+from tests.dashboard.runs.demos.disruption.histories import (
+    CUT,
+    GRACE,
+    HEALING,
+    ROLLOUT,
+    START,
+    deleted,
+    history,
+    load,
+    pod,
+    standing,
+)
 
 RUNS = {"rollout": ROLLOUT, "self-healing": HEALING}
 KILLED = HEALING.disruptions[1].at
@@ -66,6 +77,22 @@ def test_times_and_pods_of_a_deletion_and_of_one_without_a_grace_period() -> Non
 
 
 # FAIL
+
+
+def test_recovery_that_is_over_between_two_samples_of_the_load_is_a_proof() -> None:
+    def quick(done: Disruption, after: list[Standing]) -> tuple[Disruption, list[Standing]]:
+        starting, whole, gone = after
+        return replace(done, at=done.at + 0.3, answered=done.at + 0.4), [
+            starting,
+            replace(whole, at=done.at + 1.8),
+            gone,
+        ]
+
+    run = history(quick(*deleted("delete", 10.0, "a", "b", "c")), quick(*deleted("kill", 40.0, "b", "c", "d")))
+    found = verdict(run, "self-healing")
+    assert (found.verdict, found.reason) == ("pass", None)
+    stopped = [each if each.at <= 10 else replace(each, totals=run.load[10].totals) for each in run.load]
+    assert "answered meanwhile (0 of" in (verdict(changed(run, load=stopped), "self-healing").reason or "")
 
 
 @pytest.mark.parametrize("demo", RUNS)
