@@ -11,7 +11,7 @@ from dashboard.clock import now
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionsAllowed, Emit
 
-REVIEW_SECONDS = 60.0
+REVIEW_SECONDS = 15.0
 RETRY_SECONDS = 5.0  # after a failure
 
 Right = tuple[str, str, str, str]  # verb, API group and version, resource, name

@@ -36,6 +36,7 @@ def refuted(client: RunClient, demo: str) -> Json:
     return runs[-1]
 
 
+@pytest.mark.soak  # `make test` has both in test_prove_runs_all_demos_to_pass
 @pytest.mark.parametrize("demo", ["rollout", "self-healing"])
 def test_disrupted_service_passes(
     client: RunClient, deployment: Deployment, demo: str, tmp_path_factory: pytest.TempPathFactory
