@@ -1,6 +1,6 @@
 """The alert rules: they name metrics that the dashboard exports, and fire when they should.
 
-Their expressions are evaluated by promtool, where it is installed (Debian's package `prometheus` has it).
+Their expressions are evaluated by promtool, which `tests/run` unpacks from Debian's package `prometheus`.
 """
 
 import re
