@@ -41,7 +41,8 @@ def test_logs_that_load_after_they_were_left_stay_closed(visit: Visit) -> None:
     page = visit()
     late: list[Route] = []
     page.route("**/logs/dialog.js", lambda route: late.append(route))
-    go(page, "#/logs/all")
+    with page.expect_request("**/logs/dialog.js"):
+        go(page, "#/logs/all")
     page.wait_for_timeout(300)
     go(page, "")
     late[0].continue_()
