@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ import orjson
 
 from service import logs
 from service.config import CrashConfig
+from service.sidecar.bounded_server import BoundedServer
 from webserver.environment import ConfigError
 
 VICTIM = "mongod"
@@ -99,32 +100,12 @@ class Killer:
             time.sleep(LOOK_SECONDS)
 
 
-class KillServer(ThreadingHTTPServer):
-    """Answers a few connections at once; one more is closed."""
-
-    daemon_threads = True
-
+class KillServer(BoundedServer):
     def __init__(self, config: CrashConfig, killer: Killer | None = None) -> None:
         self.config = config
         self.killer = killer or Killer()
         self.turn = threading.Lock()  # of two requests at once, the second finds nothing to kill
-        self._places = threading.BoundedSemaphore(AT_ONCE)
-        super().__init__((config.host, config.port), KillHandler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is nobody's error."""
+        super().__init__((config.host, config.port), KillHandler, AT_ONCE)
 
 
 class KillHandler(BaseHTTPRequestHandler):

@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import orjson
 
 from service import logs
+from service.sidecar.bounded_server import BoundedServer
 from service.sidecar.scale import Replicas, ScaleUnknown
 
 CLIENT_SECONDS = 5.0  # for a request to arrive
@@ -62,33 +63,13 @@ class SidecarProbes:
         return HTTPStatus.SERVICE_UNAVAILABLE, "still a member"
 
 
-class ProbeServer(ThreadingHTTPServer):
-    """Answers a few requests at once; one more is closed. The connections of the past are nobody's error."""
-
-    daemon_threads = True
-
+class ProbeServer(BoundedServer):
     def __init__(self, port: int, probes: SidecarProbes) -> None:
         self.routes = {"/readyz": probes.ready, "/leave": probes.leave}
-        self._places = threading.BoundedSemaphore(AT_ONCE)
-        super().__init__(("", port), ProbeHandler)
+        super().__init__(("", port), ProbeHandler, AT_ONCE)
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="probes", daemon=True).start()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is nobody's error."""
 
 
 class ProbeHandler(BaseHTTPRequestHandler):
