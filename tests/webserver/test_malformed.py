@@ -236,8 +236,8 @@ def test_client_of_http_1_0_gets_no_100(program: Program, version: bytes, contin
         client.sendall(head)
         time.sleep(0.3)
         client.sendall(BODY)
-        answer = client.recv(65536)
-        if continues:
-            assert answer == b"HTTP/1.1 100 Continue\r\n\r\n"
-            answer = client.recv(65536)
-        assert re.match(rb"HTTP/1\.[01] 201 ", answer)
+        answer = b""
+        while b" 201 " not in answer and (received := client.recv(65536)):
+            answer += received
+        interim = rb"HTTP/1\.1 100 Continue\r\n\r\n" if continues else b""
+        assert re.match(interim + rb"HTTP/1\.[01] 201 ", answer)
