@@ -1,6 +1,5 @@
 """The dashboard's responses and messages, checked against dashboard/core/contract.py."""
 
-import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -33,7 +32,7 @@ def used_dashboard(dashboard: DashboardProcess) -> DashboardProcess:
     for demo in ("persistence", "autoscale"):
         run = dashboard.request("POST", "/api/runs", {"demo": demo})["id"]
         wait_until(lambda run=run: dashboard.request("GET", f"/api/runs/{run}")["verdict"] != "running")
-    time.sleep(0.5)  # the lease is released after the verdict
+    wait_until(lambda: dashboard.request("GET", "/api/state")["lease"] is None)  # released after the verdict
     dashboard.request("PUT", "/api/load", {"rate": 20, "duration": 60})
     wait_until(lambda: dashboard.request("GET", "/api/state")["load"])
     return dashboard
