@@ -210,6 +210,14 @@ def test_restart_has_its_reason_and_count(healthy: PublishedTimeline) -> None:
     ]
 
 
+def test_words_of_a_pod_that_was_not_ready_are_no_reason_for_a_restart(healthy: PublishedTimeline) -> None:
+    words = {"flask-1": "MongoDB refuses the user."}
+    healthy.publish(20, changed("pods", pod(created=-600)))
+    healthy.publish(21, lambda at: events.CountersScraped(at=at, pods={}, unready=words))
+    healthy.publish(22, changed("pods", pod(created=-600, restarts=1)))
+    assert healthy.new_texts() == ["flask-1 not ready", "flask-1 container restarted (once so far)"]
+
+
 def test_failed_or_finished_pod_is_not_reported_as_unready(healthy: PublishedTimeline) -> None:
     healthy.publish(20, changed("pods", pod(created=-600, phase="Failed")))
     healthy.publish(21, changed("pods", pod("m1", "mongodb-0", created=-600, phase="Succeeded")))
