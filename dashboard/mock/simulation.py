@@ -34,6 +34,7 @@ ODD_STEPS = 6  # steps between two odd documents at the end of the past: the new
 POLL_SECONDS = 5  # simulated seconds between two requests to the metrics API
 SECOND = timedelta(seconds=1)
 BEFORE = datetime.min.replace(tzinfo=UTC)
+UNREADY = "MongoDB has not been reached yet."  # what a pod says that is not ready
 LONGEST_LABEL = 63  # characters between two dots of a name
 
 
@@ -192,7 +193,8 @@ class Simulation:
         self._scrape_at = max(self._scrape_at + SECOND, self._clock.now - SECOND)
         pods = [pod for pod in self._pods if pod.kind is SERVICE and pod.started and pod.stage != "killed"]
         counters = {pod.name: self._traffic.counters(pod.uid) for pod in pods[:SCRAPED_PODS]}
-        self._emit(events.CountersScraped(at=self._clock.timestamp, pods=counters))
+        unready = {pod.name: UNREADY for pod in pods if not pod.ready and pod.stage != "ending"}
+        self._emit(events.CountersScraped(at=self._clock.timestamp, pods=counters, unready=unready))
         if self._database.up:
             self._emit(self._database.operations())
 

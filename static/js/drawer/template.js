@@ -31,10 +31,15 @@ function head(props) {
   return html`<header class="drawer-head">
     <h2 id="drawer-title" tabindex="-1">${pod.view.name}</h2>
     <button type="button" class="drawer-close" aria-label="Close" @click=${onClose}>${icon("cross")}</button>
-    <p class="drawer-line">${status(podState)} <span class="text-muted mono">${pod.uid}</span> ${deleteButton(props)}</p>
+    <p class="drawer-line">${status(podState)} ${ownWords(pod)} <span class="text-muted mono">${pod.uid}</span> ${deleteButton(props)}</p>
     <div class="drawer-notice" role="status">${pod.goneAt === null ? nothing : goneNotice(props)}</div>
     <div class="drawer-tabs" role="tablist" aria-label="About this pod" @keydown=${onTabKey}>${TABS.map((tab) => tabButton(tab, props))}</div>
   </header>`;
+}
+
+// Why a pod of the service is not ready, a sentence; Kubernetes' own reasons are in the details.
+function ownWords({ goneAt, view: { reason } }) {
+  return goneAt === null && reason?.includes(" ") ? html`<span>${reason}</span>` : nothing;
 }
 
 function deleteButton({ pod, state, deletion: { canDelete, onDelete } }) {
