@@ -52,8 +52,8 @@ from dashboard.sources.rights import RightsSource, needs
 from dashboard.sources.watches import ClusterSource
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
+from dashboard.web.history_saver import HistorySaver
 from dashboard.web.hub import Hub
-from dashboard.web.keeper import HistoryKeeper
 from dashboard.web.lookups import Lookups
 from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice
@@ -110,7 +110,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["log_streams"] = LogStreams()
     app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
-    app.extensions["keeper"] = _keeper(config, hub, audit)
+    app.extensions["history"] = _saver(config, hub, audit)
     app.extensions["manager"] = manager = _manager(config, hub, sources, audit)
     app.extensions["actions"] = _actions(config, hub, sources, audit, manager)
     app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
@@ -118,14 +118,14 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
 
 
 def start(app: Flask) -> None:
-    """Start the health server, the keeper, the hub, the sources and the run manager."""
+    """Start the health server, the saver, the hub, the sources and the run manager."""
     config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
     health = app.extensions["health"] = Probes(app.extensions["hub"], requests, app.extensions["manager"].demos)
     server = app.extensions["health_server"] = HealthServer(config.host, config.probe_port, health.answers())
-    if keeper := app.extensions["keeper"]:
-        keeper.start()  # first, so that no page sees the state without what is kept
+    if saver := app.extensions["history"]:
+        saver.start()  # first, so that no page sees the state without what is kept
     app.extensions["hub"].start(app.extensions["sockets"])
     for source in sources:
         source.start()
@@ -141,8 +141,8 @@ def stop(app: Flask) -> None:
     """
     app.extensions["health"].ready = False
     app.extensions["manager"].end()
-    if keeper := app.extensions["keeper"]:
-        keeper.stop()
+    if saver := app.extensions["history"]:
+        saver.stop()
     app.extensions["sockets"].stop()
     app.extensions["log_streams"].stop()
     app.extensions["audit"].stop()
@@ -266,12 +266,12 @@ def _recorder(config: DashboardConfig) -> Record | None:
     return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
-def _keeper(config: DashboardConfig, hub: Hub, audit: AuditLog) -> HistoryKeeper | None:
-    """Return the keeper of the history; None for the mock, which makes its past up."""
+def _saver(config: DashboardConfig, hub: Hub, audit: AuditLog) -> HistorySaver | None:
+    """Return the saver of the history; None for the mock, which makes its past up."""
     if config.source == "mock":
         return None
     api = partial(KubeClient, connection(config.kubeconfig))
-    return HistoryKeeper(hub, audit, api, config.namespace, f"{config.name}/{hub.epoch}")
+    return HistorySaver(hub, audit, api, config.namespace, f"{config.name}/{hub.epoch}")
 
 
 def _service(config: DashboardConfig, sources: list[Source]) -> DataService:

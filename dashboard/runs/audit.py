@@ -1,8 +1,8 @@
 """The audit log: each action as a JSON line on stdout, in the page's timeline, and as a Kubernetes Event on its object.
 
-The newest lines are kept for GET /api/audit, in memory and beyond the process (web/keeper). Denied requests are kept
-separately, so that they can't push out the others. A background thread sends the Events, so that no action waits for
-the API server; failures are logged.
+The newest lines are kept for GET /api/audit, in memory and beyond the process (web/history_saver). Denied requests are
+kept separately, so that they can't push out the others. A background thread sends the Events, so that no action waits
+for the API server; failures are logged.
 """
 
 import contextlib

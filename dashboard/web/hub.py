@@ -1,8 +1,8 @@
 """The hub: one loop that owns the state. Queue → apply → diff → timeline → publish.
 
-Sources put events into the queue from their own threads; only the hub's thread changes the state. The keeper adds the
-past of the history and the timeline (`adopt`), under the hub's lock. The first change after a pause is published at
-once, later ones in batches, at most every PUBLISH_SECONDS.
+Sources put events into the queue from their own threads; only the hub's thread changes the state. The history saver
+adds the past of the history and the timeline (`adopt`), under the hub's lock. The first change after a pause is
+published at once, later ones in batches, at most every PUBLISH_SECONDS.
 
 Backpressure: sources wait while the queue is full. A viewer that does not acknowledge its messages gets no more patches
 until it does, and then a snapshot.

@@ -1,4 +1,4 @@
-"""The keeper of the history, with hubs and audits of several dashboards, against a stub of the Kubernetes API."""
+"""The history saver, with hubs and audits of several dashboards, against a stub of the Kubernetes API."""
 
 import base64
 import time
@@ -14,9 +14,9 @@ from dashboard.core.state.kept import KEPT_BYTES, Kept
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.runs.audit import AuditLog
-from dashboard.web import keeper as keeper_module
+from dashboard.web import history_saver as saver_module
+from dashboard.web.history_saver import FILE, HistorySaver
 from dashboard.web.hub import Hub
-from dashboard.web.keeper import FILE, HistoryKeeper
 from tests.dashboard.kube.manifests import HISTORY, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, Json, ObjectApi
 from tests.dashboard.stubs import TARGETS, wait_until
@@ -29,15 +29,15 @@ class Dashboard:
     def __init__(self, clients: Callable[[float], KubeClient], name: str) -> None:
         self.hub = Hub(TARGETS, ("pods", "metrics", "mongo", "runs"), epoch=name, viewers=3)
         self.audit = AuditLog(self.hub.put, None, StringIO())
-        self.keeper = HistoryKeeper(self.hub, self.audit, clients, NAMESPACE, name)
+        self.saver = HistorySaver(self.hub, self.audit, clients, NAMESPACE, name)
         self.broadcaster = RecordingBroadcaster()
 
     def start(self) -> None:
-        self.keeper.start()
+        self.saver.start()
         self.hub.start(self.broadcaster)
 
     def stop(self) -> None:
-        self.keeper.stop()
+        self.saver.stop()
         self.hub.stop()
 
     def observe(self, offered: float, at: float | None = None) -> None:
@@ -97,7 +97,7 @@ def test_roll_outs_new_dashboard_adopts_what_the_old_one_kept_last(dashboard_of:
     old = dashboard_of("a")
     old.start()
     old.observe(1.0)
-    old.keeper.keep()
+    old.saver.save()
     old.observe(2.0)
     new = dashboard_of("b")
     new.start()
@@ -106,10 +106,10 @@ def test_roll_outs_new_dashboard_adopts_what_the_old_one_kept_last(dashboard_of:
     old.audit("operator", "the last action", "started")
     old.stop()
     new.hub.join("page")
-    new.keeper.keep()
+    new.saver.save()
     wait_until(lambda: len(new.broadcaster.of("snapshot", "page")) == 2)
     assert new.offered() == [1.0, 2.0, 3.0] and new.audited() == ["the last action"]
-    new.keeper.keep()
+    new.saver.save()
     third = dashboard_of("c")
     third.start()
     assert third.offered() == [1.0, 2.0, 3.0]
@@ -120,17 +120,17 @@ def test_two_dashboards_keep_the_actions_of_both(dashboard_of: DashboardOf, obje
     for each in (first, second):
         each.start()
         each.audit("operator", f"action of {each.hub.epoch}", "started")
-    object_api.meanwhile = second.keeper.keep  # between the first one's read and its write
-    first.keeper.keep()
-    second.keeper.keep()
+    object_api.meanwhile = second.saver.save  # between the first one's read and its write
+    first.saver.save()
+    second.saver.save()
     assert sorted(first.audited()) == sorted(second.audited()) == ["action of a", "action of b"]
 
 
 def test_history_is_written_at_an_interval(
     dashboard_of: DashboardOf, object_api: ObjectApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(keeper_module, "KEEP_SECONDS", 0.05)
+    monkeypatch.setattr(saver_module, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(saver_module, "SAVE_SECONDS", 0.05)
     dashboard_of("a").start()
     wait_until(lambda: "binaryData" in object_api.objects[HISTORY])
     version = object_api.objects[HISTORY]["metadata"]["resourceVersion"]
@@ -154,7 +154,7 @@ def test_contents_of_somebody_else_are_said_and_replaced(
     damage(object_api, **fields)
     dashboard = dashboard_of("a")
     dashboard.start()
-    dashboard.keeper.keep()
+    dashboard.saver.save()
     assert dashboard.audited() == ["read the history from before"], "once"
     wait_until(dashboard.texts)
     assert len(base64.b64decode(object_api.objects[HISTORY]["binaryData"][FILE])) < KEPT_BYTES

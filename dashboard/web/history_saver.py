@@ -1,6 +1,6 @@
 """Keeps the charts' points, the timeline and the audit beyond the process, in a ConfigMap of the namespace.
 
-They are read before the hub starts, and written each KEEP_SECONDS and at the end. Before each write the keeper adopts
+They are read before the hub starts, and written each SAVE_SECONDS and at the end. Before each write the saver adopts
 what another dashboard has written meanwhile: the one that a roll-out replaces ends after this one has begun. So nothing
 is lost between the two, and several dashboards that run on write the same history in turn. A thread of its own waits
 for the API server. No failure stops the dashboard: it is logged, and damaged contents are audited and replaced.
@@ -23,13 +23,13 @@ from dashboard.web.hub import Hub
 CONFIG_MAP = "dashboard-history"  # as the manifests name it
 FILE = "history.json.gz"  # the key
 FIRST_SECONDS = 15.0  # after the start: the dashboard that a roll-out replaces has ended by then
-KEEP_SECONDS = 60.0
+SAVE_SECONDS = 60.0
 STOP_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
 
-class HistoryKeeper:
+class HistorySaver:
     """`api` makes a client with the given timeout in seconds; `name` is another one for each process."""
 
     def __init__(
@@ -42,7 +42,7 @@ class HistoryKeeper:
         self._config_map = SharedObject(api, path, f"the ConfigMap {CONFIG_MAP}")
         self._damage: str | None = None  # the last that was audited
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
         """Adopt what is kept, if the API server answers, and start the thread."""
@@ -60,7 +60,7 @@ class HistoryKeeper:
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Adopt what another dashboard has written, and write. Raise `ExternalError`."""
         self._config_map.update(self._put)
 
@@ -69,14 +69,14 @@ class HistoryKeeper:
         while True:
             stopped = self._stopped.wait(seconds)
             try:
-                self.keep()
+                self.save()
             except ExternalError as error:
                 log.warning("the history is not kept: %s", error)
             except Exception:
                 log.exception("the history is not kept")
             if stopped:
                 return
-            seconds = KEEP_SECONDS
+            seconds = SAVE_SECONDS
 
     def _put(self, config_map: Json) -> None:
         self._adopt(config_map)
