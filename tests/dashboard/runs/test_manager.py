@@ -184,6 +184,14 @@ def test_preflight_requires_a_ready_pod_of_the_service_and_says_why_there_is_non
     assert "MongoDB refuses the service's user." in run["reason"]
 
 
+def test_reason_of_too_few_writes_says_why_no_pod_of_the_service_is_ready(harness: RunHarness) -> None:
+    harness.configure_writers = lambda writers: setattr(writers, "interval", 5.0)
+    words = "MongoDB refuses the service's user."
+    harness.during_step("warmup", lambda: setattr(harness.autoscaler, "refusal", words))
+    run = harness.run("persistence")
+    assert "Too thin" in run["reason"] and "MongoDB refuses the service's user." in run["reason"]
+
+
 def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
     harness.autoscaler.mongo = {"state": "down"}
     harness.during_step("preflight", lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}), after=20)

@@ -129,9 +129,11 @@ class Persistence:
         now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
         slowest = traffic.longest(operations)
         slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
+        refusal = self._refusal()
+        why = f" {refusal}" if refusal else ""
         return (
             f"Too thin: {traffic.acknowledged(operations)} acknowledged after {self._limits['warmup']:.0f} s,"
-            f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}"
+            f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
         )
 
     def _kill(self, number: int) -> str | None:
