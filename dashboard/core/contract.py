@@ -19,8 +19,8 @@ class Wire(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PodView(Wire, frozen=True):
-    """`phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a service pod that runs
-    and is not Ready says about it."""
+    """`phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, `unready` why a service pod
+    that runs is not Ready, in its own words."""
 
     name: str
     uid: str
@@ -40,6 +40,7 @@ class PodView(Wire, frozen=True):
     memory_limit_bytes: int | None
     ip: str | None
     reason: str | None
+    unready: str | None
 
 
 class Both(Wire, frozen=True):

@@ -299,7 +299,7 @@ export interface PatchMessage {
   changes: any[];
 }
 
-/** `phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, or what a service pod that runs and is not Ready says about it. */
+/** `phase` is the Pod's, or Terminating. `reason` is Kubernetes' word for a problem, `unready` why a service pod that runs is not Ready, in its own words. */
 export interface PodView {
   name: string;
   uid: string;
@@ -319,6 +319,7 @@ export interface PodView {
   memory_limit_bytes: number | null;
   ip: string | null;
   reason: string | null;
+  unready: string | null;
 }
 
 /** New points of the charts: for each table and each pod, columns of equal length. `at` is in seconds since 1970. */

@@ -13,7 +13,6 @@ describe("a pod's status is", () => {
     ["Starting while its container is created", { phase: "Pending", ready: false, reason: "ContainerCreating" }, 1, "Starting", "busy"],
     ["its reason while it is pending", { phase: "Pending", ready: false, reason: "Unschedulable" }, 1, "Unschedulable", "busy"],
     ["its reason if it fails", { ready: false, reason: "CrashLoopBackOff" }, 1, "CrashLoop", "bad"],
-    ["Not ready with words of its own", { ready: false, reason: "MongoDB refuses the user: Error." }, 61, "Not ready", "warn"],
     ["Terminating despite other conditions", { phase: "Terminating", reason: "Error" }, 1, "Terminating", "off"],
     ["Failed", { phase: "Failed", ready: false }, 1, "Failed", "bad"],
     ["Unknown", { phase: "Unknown", ready: false }, 1, "Unknown", "warn"],

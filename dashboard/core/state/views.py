@@ -54,7 +54,8 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
         "memory_request_bytes": _request(running, "memory"),
         "memory_limit_bytes": _limit(running, "memory"),
         "ip": pod.status.pod_ip,
-        "reason": _reason(pod) or (None if ready or unready is None else plain(unready, LONGEST_REASON)),
+        "reason": _reason(pod),
+        "unready": None if ready or unready is None else plain(unready, LONGEST_REASON),
     }
 
 

@@ -179,11 +179,8 @@ class ChangeDetector:
 
 
 def _restarted(was: Json, pod: Json) -> tuple[str, str]:
-    """Return the tone and the words. The reason is in the earlier state: the container runs again by now.
-
-    It is Kubernetes' word. A sentence is the pod's own, about why it was not Ready.
-    """
-    reason = next((each for each in (was["reason"], pod["reason"]) if each and " " not in each), None)
+    """Return the tone and the words. The reason is in the earlier state: the container runs again by now."""
+    reason = was["reason"] or pod["reason"]
     times = "once" if pod["restarts"] == 1 else f"{pod['restarts']} times"
     why = f", after {plain(reason, 60)}" if reason else ""
     return "bad" if reason == "OOMKilled" else "warn", f"container restarted{why} ({times} so far)"

@@ -130,7 +130,7 @@ function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { 
       <span class="tile-side" title="age">${age}</span>
     </header>
     <div class="tile-line">
-      ${status({ ...state, title: pod.reason })}
+      ${status({ ...state, title: pod.reason ?? pod.unready })}
       <span class="tile-side restarts" data-any=${pod.restarts > 0 ? "" : nothing} title=${plural(pod.restarts, "restart")}>
         ${icon("restart")}<span>${count(pod.restarts)}</span><span class="visually-hidden">${pod.restarts === 1 ? "restart" : "restarts"}</span>
       </span>

@@ -100,6 +100,6 @@ function fetchPod(uid, signal) {
   return request("GET", `/api/pods/${encodeURIComponent(uid)}`, { signal });
 }
 
-function fingerprint({ phase, ready, restarts, reason, ip, node }) {
-  return JSON.stringify([phase, ready, restarts, reason, ip, node]);
+function fingerprint({ phase, ready, restarts, reason, unready, ip, node }) {
+  return JSON.stringify([phase, ready, restarts, reason, unready, ip, node]);
 }

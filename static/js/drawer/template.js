@@ -37,9 +37,9 @@ function head(props) {
   </header>`;
 }
 
-// Why a pod of the service is not ready, a sentence; Kubernetes' own reasons are in the details.
-function ownWords({ goneAt, view: { reason } }) {
-  return goneAt === null && reason?.includes(" ") ? html`<span>${reason}</span>` : nothing;
+// Why a pod of the service is not ready. Kubernetes' own reasons are in the details.
+function ownWords({ goneAt, view: { unready } }) {
+  return goneAt === null && unready ? html`<span>${unready}</span>` : nothing;
 }
 
 function deleteButton({ pod, state, deletion: { canDelete, onDelete } }) {

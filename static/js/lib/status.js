@@ -1,7 +1,7 @@
 // The states of Kubernetes objects as the page shows them: {icon, word, tone}; `tone` is good, busy, warn, bad or off. Pure.
 
 const STARTING_FOR_S = 60; // a running pod that is not ready is starting while it is younger, and has a problem later
-const PROBLEM = /^\S*(BackOff|Err|OOM|Evicted|Invalid|Failed)\S*$/; // Kubernetes' words; a pod's own are a sentence
+const PROBLEM = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
 export function podStatus(/** @type {contract.PodView} */ pod, ageSeconds) {
   if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };

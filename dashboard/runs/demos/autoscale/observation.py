@@ -182,7 +182,7 @@ def _pod(pod: Json, watched: bool) -> ObservedPod:
         name=pod["name"],
         phase=pod["phase"],
         ready=pod["ready"],
-        reason=pod["reason"],
+        reason=pod["reason"] or pod["unready"],
         request=pod["cpu_request_millicores"] or 0,
         limit=pod["cpu_limit_millicores"],
         requests=pod["requests_per_second"] if watched else None,

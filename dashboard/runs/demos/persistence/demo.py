@@ -229,7 +229,8 @@ class Persistence:
         pods = [pod for pod in view["pods"] if pod.get("app") == app]
         if not pods or any(pod["ready"] for pod in pods):
             return None
-        why = next((f" {pod['name']}: {pod['reason'].rstrip('.')}." for pod in pods if pod["reason"]), "")
+        words = ((pod["name"], pod["reason"] or pod["unready"]) for pod in pods)
+        why = next((f" {name}: {text.rstrip('.')}." for name, text in words if text), "")
         return f"No pod of the service is Ready, so nothing takes the writes.{why}"
 
     def _since(self, killed: Kill) -> float:

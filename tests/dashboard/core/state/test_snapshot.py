@@ -86,7 +86,7 @@ def test_fields_of_a_pod(snapshot: Snapshot) -> None:
         "name": "mongodb-0", "uid": "u1", "app": "mongodb", "phase": "Running", "ready": True, "restarts": 3,
         "created": T0, "node": "node", "cpu_millicores": None, "memory_bytes": None, "cpu_request_millicores": 250,
         "cpu_limit_millicores": None, "memory_request_bytes": 192 * 2**20, "memory_limit_bytes": None,
-        "ip": "10.0.0.7", "reason": None, "requests_per_second": None, "errors_per_second": None,
+        "ip": "10.0.0.7", "reason": None, "unready": None, "requests_per_second": None, "errors_per_second": None,
     }  # fmt: skip
 
 
@@ -107,22 +107,19 @@ def test_reason_of_a_pod(snapshot: Snapshot, status: dict[str, Any], reason: str
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "unready"),
     [
         ({"phase": "Running"}, "MongoDB refuses."),
         ({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}, None),
-        ({"phase": "Running", "reason": "Evicted"}, "Evicted"),
     ],
 )
-def test_own_words_of_a_pod_that_is_not_ready_are_its_reason_where_kubernetes_has_none(
-    status: dict[str, Any], reason: str | None
-) -> None:
+def test_pod_that_is_not_ready_has_its_own_words_for_it(status: dict[str, Any], unready: str | None) -> None:
     snapshot = Snapshot(TARGETS, ("pods", "traffic"), T0)
     snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
     snapshot.apply(events.CountersScraped(at=T1, pods={}, unready={"mongodb-0": "MongoDB refuses."}))
-    assert only_pod(snapshot)["reason"] == reason
+    assert (only_pod(snapshot)["unready"], only_pod(snapshot)["reason"]) == (unready, None)
     snapshot.apply(events.CountersScraped(at=T1, pods={}))
-    assert only_pod(snapshot)["reason"] == (None if reason == "MongoDB refuses." else reason)
+    assert only_pod(snapshot)["unready"] is None
 
 
 def test_deleted_pod_is_terminating_in_any_phase(snapshot: Snapshot) -> None:

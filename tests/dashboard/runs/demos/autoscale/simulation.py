@@ -130,7 +130,7 @@ class AutoscalerSimulation:
         state = self.snapshot.state(0)
         pods = state["pods"]
         if self.refusal:
-            pods = [pod | {"ready": False, "reason": self.refusal} for pod in pods]
+            pods = [pod | {"ready": False, "unready": self.refusal} for pod in pods]
         return state | {"mongo": self.mongo, "pods": [*pods, *self.other_pods]}
 
     def look(self, at: str) -> Look:

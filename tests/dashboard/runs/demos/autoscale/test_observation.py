@@ -22,6 +22,7 @@ def state(
         "pods": [
             {
                 "uid": f"u{n}", "name": f"flask-{n}", "app": "flask", "phase": "Running", "ready": True, "reason": None,
+                "unready": None,
                 "cpu_request_millicores": 100, "cpu_limit_millicores": 400, "requests_per_second": 9.0,
                 "errors_per_second": 0.0,
             }
