@@ -78,6 +78,7 @@ class SidecarConfig:
     key_file: Path  # mongod's key file
     scale_url: str = ""  # the StatefulSet's scale in the Kubernetes API: it says how many of the members are wanted
     probe_port: int = 0  # port of /readyz and /leave, for the kubelet; 0 for none
+    hostname: str = "localhost"  # the pod's own name, which leads to its mongod without a Service (Kubernetes sets it)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -94,6 +95,7 @@ class SidecarConfig:
             key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
             scale_url=environ.get("SCALE_URL") or cls.scale_url,
             probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
+            hostname=environ.get("HOSTNAME") or cls.hostname,
         )
 
 

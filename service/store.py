@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import bson
 import pymongo
@@ -78,14 +78,15 @@ CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collectio
 CONNECT_MS = 2000  # packets to a replaced pod's old address are dropped: the driver must give up on it soon
 HEARTBEAT_MS = 3000  # bounds how long a silently vanished member goes unnoticed
 LARGEST_COMPARED_BYTES = (16 << 20) - (64 << 10)  # of a document and its replacement: MongoDB's limit for a command
-STEPDOWN_SECONDS = 0.1  # until a document is sent again that a former primary refused
+REFUSED_SECONDS = 0.1  # until a command or a document is sent again that a former or a new primary refused
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
 # AuthenticationFailed; what interrupts a command, which may have stored some of its documents: ExceededTimeLimit,
 # ClientDisconnect, TransactionExceededLifetimeLimitSeconds, a killed operation, a shutdown and a stepdown (three).
 # Then NotWritablePrimary, NotPrimaryNoSecondaryOk and PrimarySteppedDown, with which one document alone is refused.
 _NOT_PRIMARY = {10107, 13435, 189}
-_TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602, *_NOT_PRIMARY}
+_KEY_NOT_FOUND = 211  # a MongoDB that has just started can't verify the driver's cluster time yet, and executes nothing
+_TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602, _KEY_NOT_FOUND, *_NOT_PRIMARY}
 _DUPLICATE_KEY = 11000
 _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 _OTHER_LIFETIME = 85  # IndexOptionsConflict: the index exists with another lifetime
@@ -94,6 +95,7 @@ _FOREIGN = "~"  # prefix of a paging position whose _id is not an ObjectId
 
 
 Context = contextlib.AbstractContextManager[object]
+Result = TypeVar("Result")
 
 
 class StoreError(Exception):
@@ -448,10 +450,10 @@ class Collection:
             _timeout(remaining),
             _reading(searching, foreign),
         ):
-            fitting = self._fitting(query) if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit) else limit + 1
-            query["limit"] = fitting
-            with self._collection.find_raw_batches(**query, projection=self._projection) as cursor:
-                reply, more = next(cursor, b""), cursor.alive
+            fitting = limit + 1
+            if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit):
+                fitting = self._repeated(partial(self._fitting, query))
+            reply, more = self._repeated(partial(self._reply, **query | {"limit": fitting}))
             with self._converting(len(reply)):
                 found = _decode(reply)
                 more = more or len(found) > limit or len(found) == fitting
@@ -552,11 +554,11 @@ class Collection:
         repeats only whole commands, so these documents are sent again here.
         """
         end = time.monotonic() + seconds
-        refusals = self._send(insertions, seconds)
+        refusals = self._repeated(lambda: self._send(insertions, end - time.monotonic()))
         while again := [place for place, each in enumerate(refusals) if each and each.code in _NOT_PRIMARY]:
             if time.monotonic() > end:
                 break
-            time.sleep(STEPDOWN_SECONDS)
+            time.sleep(REFUSED_SECONDS)
             try:
                 repeated = self._send([insertions[place] for place in again], end - time.monotonic())
             except PyMongoError:
@@ -582,29 +584,30 @@ class Collection:
             refusals = {each["index"]: _refusal(each) for each in error.details["writeErrors"]}
             return [refusals.get(place) for place in range(len(insertions))]
         except OperationFailure as error:
-            if attempts.sent == 1 and len(insertions) > 1 and _is_rejection(error):
-                attempts.sent = 0  # none of them is applied, and each goes again alone
+            again = _is_unexecuted(error) or (len(insertions) > 1 and _is_rejection(error))  # then each goes alone
+            if again and attempts.sent == 1:
+                attempts.sent = 0  # none of them is applied
             raise
         finally:
             for each in insertions:
                 each.sent += attempts.sent
         return [None] * len(insertions)
 
-    def _repeated(self, write: Callable[[], Any]) -> Any:
-        """Call the driver again while a former primary refuses the document, until the request's deadline.
+    def _repeated(self, call: Callable[[], Result]) -> Result:
+        """Call the driver again while MongoDB refuses and executes nothing, until the request's deadline.
 
-        The driver repeats a command that is refused, and not one whose only document is.
+        The driver does not repeat a command that a new primary refuses, nor a document that a former one does.
         """
         end = time.monotonic() + self._store.deadline
         while True:
             try:
-                return write()
-            except WriteError as error:
-                if error.code not in _NOT_PRIMARY or time.monotonic() > end:
+                return call()
+            except OperationFailure as error:
+                if not _is_unexecuted(error) or time.monotonic() > end:
                     raise
             if self._store.attempts.sent == 1:
-                self._store.attempts.sent = 0  # refused, so not applied
-            time.sleep(STEPDOWN_SECONDS)
+                self._store.attempts.sent = 0
+            time.sleep(REFUSED_SECONDS)
 
     def _marked(self, document: bytes) -> RawBSONDocument:
         """Return the document as it is sent: where documents expire, with the mark."""
@@ -634,8 +637,12 @@ class Collection:
 
     def _raw(self, key: ObjectId | str) -> bytes:
         """Return a document's BSON; empty if there is none."""
-        with self._collection.find_raw_batches({"_id": key}, self._projection, limit=-1) as cursor:
-            return bytes(next(cursor, b""))
+        return self._repeated(partial(self._reply, filter={"_id": key}, limit=-1))[0]
+
+    def _reply(self, **query: Any) -> tuple[bytes, bool]:
+        """Return the documents of the first reply, and whether there are more."""
+        with self._collection.find_raw_batches(**query, projection=self._projection) as cursor:
+            return bytes(next(cursor, b"")), cursor.alive
 
 
 class DocumentSizes:
@@ -723,6 +730,11 @@ def _is_rejection(error: PyMongoError | TimedOut) -> bool:
         and not error.has_error_label("RetryableWriteError")
         and error.code not in _TRANSIENT
     )
+
+
+def _is_unexecuted(error: OperationFailure) -> bool:
+    """Return whether MongoDB refuses for now, and has executed nothing."""
+    return error.code == _KEY_NOT_FOUND or (isinstance(error, WriteError) and error.code in _NOT_PRIMARY)
 
 
 def _reason(error: PyMongoError | TimedOut) -> str:

@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ settings.register_profile("soak", settings.get_profile("project"), max_examples=
 settings.load_profile("project")
 
 ON_REQUEST = ("soak", "clusters")  # markers of tests that run only where -m names them
+STATE_AT_FAILURE = "the deployment when it failed"  # a section of a report
 FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
 
 
@@ -74,6 +76,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("-", "measured")
     for name, seconds, promised in rows:
         terminalreporter.write_line(f"{seconds:7.2f} s  of {promised:g} s  {name}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print a failure at once, beside pytest's own report at the end, which a run that is killed does not reach."""
+    if report.failed and not hasattr(report, "wasxfail"):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.splitlines()[0] if crash else str(report.longrepr)[-300:]
+        print(f"\n{report.when} failed: {report.nodeid}: {why}", file=sys.__stdout__, flush=True)
+        for title, text in report.sections:
+            if title == STATE_AT_FAILURE:
+                print(text, file=sys.__stdout__, flush=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

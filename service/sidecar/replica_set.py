@@ -3,8 +3,8 @@
 A loop compares mongod's state with the wanted one, whatever it finds, and does the next step:
 
     no replica set      the first pod's sidecar initiates it, with itself as the only member
-    removed             mongod did not find itself in its stored configuration (its name did not resolve when it
-                        started, or was another): the configuration is applied again
+    removed             mongod did not find itself in its stored configuration (its name did not lead to it when it
+                        started, or was another): the configuration is applied again, with the pod's own name
     primary             roles, users and passwords are made as they should be; a single member with another name is
                         renamed; members are added, given their vote and removed, one a turn (membership.py)
     any other state     nothing: the primary's sidecar acts
@@ -123,7 +123,7 @@ class Sidecar:
             except OperationFailure as failure:
                 if failure.code != ALREADY_INITIALIZED:
                     raise
-                self._restore(member, host)
+                self._restore(member)
             else:
                 logs.write("initiated", member=host)
 
@@ -138,8 +138,12 @@ class Sidecar:
                 continue
         return False
 
-    def _restore(self, member: Client, host: str) -> None:
-        """Apply the stored configuration again, so that mongod looks for itself in it once more.
+    def _restore(self, member: Client) -> None:
+        """Apply the stored configuration again, with a name by which mongod finds itself.
+
+        Its name in the set is a Service's, which leads to the pod only once the rules for that are in place. mongod
+        looks for itself when it starts and when a host of its configuration changes, and otherwise never again. So it
+        gets the pod's own name, which is in the pod's /etc/hosts, and as the primary its name in the set again.
 
         Only for a single member, by force, since nobody can disagree. Several members do this by their heartbeats.
         A single member that may have had others is not forced: its configuration may be an old one. mongod ends and is
@@ -152,9 +156,9 @@ class Sidecar:
             logs.write("ended mongod", reason="it does not find itself in its configuration")
             member.admin.command("shutdown")
         was = config["members"][0]["host"]
-        config["members"][0]["host"] = host
-        config["version"] += 1
-        member.admin.command("replSetReconfig", config, force=True)
+        own = f"{self._config.hostname}:{self._config.port}"
+        host = own if was != own else self._config.members[0]
+        member.admin.command("replSetReconfig", _renamed(config, host), force=True)
         logs.write("restored", member=host, was=was)
 
     def _put_accounts(self, process: object, users: Users) -> None:
@@ -276,7 +280,7 @@ class Sidecar:
 
 
 def _renamed(config: dict[str, Any], host: str) -> dict[str, Any]:
-    """Return a single member's configuration under another name: it was installed under an earlier one."""
+    """Return the next version of a single member's configuration, with another name of the member."""
     (member,) = config["members"]
     return config | {"version": config["version"] + 1, "members": [member | {"host": host}]}
 

@@ -1,12 +1,14 @@
 """The session's deployment, and a page of its dashboard."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import collect_errors
+from tests.conftest import STATE_AT_FAILURE
 from tests.e2e.deployment import Deployment
 
 
@@ -34,3 +36,13 @@ def page(browser: Browser, deployment: Deployment) -> Iterator[Page]:
     yield page
     context.close()
     assert not errors
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the deployment looked like to the report of a failed test: it is gone when somebody reads it."""
+    report = yield
+    used: Any = getattr(item, "funcargs", {}).get("deployment")
+    if report.failed and isinstance(used, Deployment):
+        report.sections.append((STATE_AT_FAILURE, used.describe()))
+    return report

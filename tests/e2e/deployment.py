@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,13 @@ from tools.deploy import secrets
 from tools.local.mongod import free_ports
 
 AGAIN = urllib3.Retry(6, backoff_factor=0.2)  # 12 s in all
+CONTAINERS = (  # whose logs tell of a failure
+    ("mongodb-0", "sidecar"),
+    ("mongodb-0", "mongod"),
+    ("deployment/flask", "flask"),
+    ("deployment/dashboard", "dashboard"),
+)
+ROUTINE = re.compile(r'"s":"I"|"event":"request".*"status":2')  # lines of mongod and of the service
 
 
 class Deployment:
@@ -81,6 +89,22 @@ class Deployment:
         """Return the dashboard's state. Retries, since a dashboard that is being replaced closes its connections."""
         url = f"{self.dashboard}/api/state"
         return self.http.request("GET", url, headers=self.authorization, retries=AGAIN).json()
+
+    def describe(self) -> str:
+        """Return its pods, late events, the ends of the logs without what is routine, and the sources not live."""
+        events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()
+        parts = [self.kubectl("get", "pods,endpointslices", "--output", "wide", check=False), *events[-15:]]
+        for pod, container in CONTAINERS:
+            log = self.kubectl("logs", pod, "--container", container, "--tail=2000", check=False).splitlines()
+            parts += [f"{pod} {container}:", *[line for line in log if not ROUTINE.search(line)][-15:]]
+        for path in sorted((self.directory / "logs").glob("*.log")):
+            errors = [line for line in path.read_text(errors="replace").splitlines() if line.startswith("E")]
+            parts += [f"{path.name}:", *errors[-5:]]
+        try:
+            parts.append(str({name: each for name, each in self.state()["sources"].items() if each["state"] != "live"}))
+        except (urllib3.exceptions.HTTPError, ValueError, KeyError) as error:
+            parts.append(f"no state: {error}")
+        return "\n".join(parts)
 
     def remove(self) -> None:
         self.deploy("down")

@@ -325,6 +325,66 @@ def test_former_primary_that_stays_one_ends_in_an_unknown_outcome(hurried: Toget
     assert response.status_code == 504 and response.get_json()["outcome"] == "unknown"
 
 
+class TestMongod(Mongod):
+    """A mongod that fails commands on request."""
+
+    __test__ = False
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--setParameter", "enableTestCommands=1"]
+
+    def fail(self, times: int, *commands: str) -> None:
+        """Refuse the service's next commands as one that has just started does, and can't verify the cluster time."""
+        data = {"errorCode": 211, "failCommands": commands, "appName": "flask-mongodb"}
+        with MongoClient[dict[str, Any]](self.uri) as client:
+            client.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
+
+
+@pytest.fixture(scope="module")
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMongod]:
+    with TestMongod(tmp_path_factory.mktemp("starting")) as mongod:
+        yield mongod
+
+
+@pytest.mark.slow
+def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: TestMongod) -> None:
+    app = create_app(ServiceConfig(starting.uri))
+    client = app.test_client()
+    identity = str(ObjectId())
+    path, document = f"/data/{identity}", {"_id": identity, "n": 1}
+
+    def ask(method: str, url: str, *commands: str, json: Any = None, headers: Any = None) -> TestResponse:
+        starting.fail(3, *commands)
+        return client.open(url, method=method, json=json, headers=headers)
+
+    assert ask("POST", "/data", "insert", json=document).status_code == 201
+    assert ask("POST", "/data", "insert", "find", json=document).status_code == 200
+    found = ask("GET", path, "find")
+    assert found.get_json() == document
+    assert ask("GET", "/data", "find").get_json() == [document]
+    changed = ask("PUT", path, "find", "update", json={"n": 2}, headers={"If-Match": found.headers["ETag"]})
+    assert changed.status_code == 200
+    assert ask("PUT", path, "update", json={"$n": 3}).status_code == 200
+    assert ask("DELETE", path, "delete").status_code == 204
+    app.extensions["service"].store.close()
+
+
+@pytest.mark.slow
+def test_mongodb_that_does_not_finish_its_start_is_not_available(starting: TestMongod) -> None:
+    app = create_app(ServiceConfig(starting.uri, request_deadline=1.0))
+    client = app.test_client()
+    starting.fail(10_000, "insert", "find", "update", "delete")
+    path = f"/data/{ObjectId()}"
+    answers = [
+        client.post("/data", json={}), client.put(path, json={}), client.delete(path), client.get(path),
+        client.get("/data"),
+    ]  # fmt: skip
+    starting.fail(1, "none")
+    assert [(each.status_code, each.get_json()["outcome"]) for each in answers] == [(503, "not-applied")] * 5
+    assert client.post("/data", json={}).status_code == 201
+    app.extensions["service"].store.close()
+
+
 @pytest.fixture
 def hurried(mongod: Mongod, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
     """An application on the same collection, with a short deadline."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pymongo import MongoClient
@@ -34,6 +38,7 @@ class RunningSidecar:
             "MONGOD_PORT": str(mongod.port),
             "MEMBERS": f"localhost:{mongod.port}",
             "POD_NAME": "mongodb-0",
+            "HOSTNAME": "localhost",
             "KEY_FILE": str(mongod.directory / "key"),
             "USERS": str(secret),
             **environment,
@@ -59,6 +64,38 @@ class RunningSidecar:
             assert time.monotonic() < deadline and self.process.poll() is None, self._log.read_text()
             time.sleep(0.05)
         return self.events()
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.target)) as inside:  # type: ignore[attr-defined]
+            ends = {self.request: inside, inside: self.request}
+            with contextlib.suppress(OSError):
+                while True:
+                    for end in select.select(list(ends), [], [])[0]:
+                        if not (read := end.recv(1 << 16)):
+                            return
+                        ends[end].sendall(read)
+
+
+class Relay(socketserver.ThreadingTCPServer):
+    """Leads from an address to a port, as a Service leads to its pod while the rules for that are in place."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: str, target: int) -> None:
+        host, port = address.split(":")
+        super().__init__((host, int(port)), _Handler)
+        self.target = target
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
 
 
 @pytest.fixture
@@ -206,6 +243,24 @@ def test_mongod_missing_from_its_own_configuration_is_restored(
         assert "restored" in sidecar.settle()
         with opened(moved.port, "service") as service:
             assert service.flask_db.data.count_documents({"kept": True}) == 1
+
+
+def test_mongod_whose_name_leads_to_it_only_after_its_start_is_restored(
+    guarded_mongod: Mongod, tmp_path: Path, secret: Path
+) -> None:
+    name = f"127.0.0.1:{free_port()}"
+    guarded_mongod.kill()
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret, MEMBERS=name) as sidecar:
+        with Relay(name, guarded_mongod.port):
+            guarded_mongod.start()
+            sidecar.settle()
+        guarded_mongod.kill()
+        guarded_mongod.start()
+        _wait(lambda: "restored" in sidecar.events())
+        with Relay(name, guarded_mongod.port):
+            assert "renamed member" in sidecar.settle(2)
+            with opened(guarded_mongod.port, "admin") as admin:
+                assert [each["host"] for each in _config(admin)["members"]] == [name]
 
 
 def test_member_with_an_earlier_name_is_renamed(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
