@@ -1,4 +1,4 @@
-"""The probe of mongod, run as the kubelet runs it, against a real mongod and against what only looks like one."""
+"""The probes of mongod, run as the kubelet runs them, against a real mongod and against what only looks like one."""
 
 import os
 import signal
@@ -7,22 +7,24 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pymongo import MongoClient
 
 from tools.cluster.instance import CHECKOUT
 from tools.local.mongod import Mongod, free_ports
 
 
-def probe(port: int, limit: float = 5.0) -> bool:
-    """Return whether the manifest's command succeeds within the limit, with another port."""
+def probe(port: int, kind: str = "livenessProbe", limit: float = 5.0) -> bool:
+    """Return whether the command of the manifest's probe succeeds within the limit, with another port."""
     manifest = yaml.safe_load((CHECKOUT / "k8s/base/mongodb-statefulset.yaml").read_text())
     mongod = next(each for each in manifest["spec"]["template"]["spec"]["containers"] if each["name"] == "mongod")
-    probes = [mongod[kind]["exec"]["command"] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert probes[0] == probes[1] == probes[2]
-    command = [word.replace("/27017", f"/{port}") for word in probes[0]]
-    assert command != probes[0]
+    assert mongod["startupProbe"]["exec"] == mongod["livenessProbe"]["exec"]
+    probe = mongod[kind]["exec"]["command"]
+    command = [word.replace("/27017", f"/{port}") for word in probe]
+    assert command != probe
     try:
         return subprocess.run(command, capture_output=True, timeout=limit).returncode == 0
     except subprocess.TimeoutExpired:
@@ -36,12 +38,21 @@ def guarded_mongod(tmp_path: Path) -> Iterator[Mongod]:
         yield mongod
 
 
-def test_mongod_that_answers_is_well(mongod: Mongod) -> None:
+def test_primary_is_well_and_ready(mongod: Mongod) -> None:
     assert probe(mongod.port)
+    assert probe(mongod.port, "readinessProbe")
 
 
-def test_mongod_answers_without_a_password_and_before_its_replica_set_exists(guarded_mongod: Mongod) -> None:
+def test_mongod_without_a_replica_set_is_well_and_not_ready(guarded_mongod: Mongod) -> None:
     assert probe(guarded_mongod.port)
+    assert not probe(guarded_mongod.port, "readinessProbe")
+
+
+def test_secondary_is_ready(own_mongod: Mongod) -> None:
+    with MongoClient[dict[str, Any]]("127.0.0.1", own_mongod.port, directConnection=True) as client:
+        client.admin.command("replSetStepDown", 60, force=True)
+        assert client.admin.command("hello")["secondary"]
+        assert probe(own_mongod.port, "readinessProbe")
 
 
 def test_stopped_mongod_is_not_well_though_its_port_is_open(own_mongod: Mongod) -> None:
@@ -50,13 +61,16 @@ def test_stopped_mongod_is_not_well_though_its_port_is_open(own_mongod: Mongod) 
     try:
         socket.create_connection(("127.0.0.1", own_mongod.port), timeout=5).close()
         assert not probe(own_mongod.port, limit=1.0)
+        assert not probe(own_mongod.port, "readinessProbe", limit=1.0)
     finally:
         os.kill(own_mongod.pid, signal.SIGCONT)
     assert probe(own_mongod.port)
 
 
 def test_closed_port_is_not_well() -> None:
-    assert not probe(free_ports(1)[0])
+    (port,) = free_ports(1)
+    assert not probe(port)
+    assert not probe(port, "readinessProbe")
 
 
 def test_another_program_on_the_port_is_not_well() -> None:
