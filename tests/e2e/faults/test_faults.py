@@ -238,6 +238,20 @@ def test_role_is_revoked_and_restored(deployment: Deployment, faults: Faults, re
     assert_no_ghosts(deployment)
 
 
+def test_database_is_back_though_its_service_led_to_it_after_its_start(deployment: Deployment, faults: Faults) -> None:
+    def log() -> str:
+        return deployment.kubectl("logs", "mongodb-0", "--container", "sidecar", check=False)
+
+    with faults.paused("kube-proxy"):
+        deployment.kubectl("delete", "pod", "mongodb-0")
+        deployment.kubectl("wait", "--for=create", "pod/mongodb-0", "--timeout=60s")
+        wait_until(lambda: '"restored"' in log(), 90)
+    wait_until(lambda: '"renamed member"' in log(), 60)
+    deployment.kubectl("wait", "--for=condition=Ready", "pod/mongodb-0", "--timeout=60s")
+    stored = deployment.http.request("POST", f"{deployment.service}/proofs", json={}, timeout=60)
+    assert stored.status == 201
+
+
 @short_and_long
 @pytest.mark.browser
 def test_page_loses_its_connection(
