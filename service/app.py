@@ -37,7 +37,7 @@ def create_app(config: ServiceConfig | None = None, draining: Callable[[], bool]
     )
     checks = Health(draining or config.drain_file.exists)
 
-    app = Application(__name__, instruments, config.allowed_hosts)
+    app = Application(__name__, instruments, config.allowed_hosts, store.begin)
     app.extensions["service"] = Parts(store, checks, instruments)
     app.register_blueprint(welcome.blueprint(config.version))
     app.register_blueprint(documents.blueprint("data", store.collection("data")))

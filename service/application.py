@@ -23,6 +23,7 @@ from werkzeug.routing import MapAdapter
 
 from service import logs
 from webserver import hosts
+from webserver.channel import RECEIVED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -89,9 +90,13 @@ class Application(Flask):
     request_class = ServiceRequest
     session_interface = _NoSessions()
 
-    def __init__(self, name: str, instruments: Instruments, allowed_hosts: frozenset[str]) -> None:
+    def __init__(
+        self, name: str, instruments: Instruments, allowed_hosts: frozenset[str], begin: Callable[[float], None]
+    ) -> None:
+        """`begin` gets the `time.monotonic()` at which each request was received, on its thread."""
         super().__init__(name, static_folder=None)
         self._instruments = instruments
+        self._begin = begin
         self._allowed_hosts = allowed_hosts
         self.url_map.redirect_defaults = False  # no route has any
 
@@ -99,6 +104,7 @@ class Application(Flask):
         current = current_request()
         current.began = time.perf_counter()
         self._instruments.begin()
+        self._begin(current.environ.get(RECEIVED) or time.monotonic())
         try:
             current.identify()
             try:

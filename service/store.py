@@ -211,7 +211,7 @@ class Store:
     """One MongoDB client, shared by the threads of one process. Created after the fork."""
 
     def __init__(self, uri: str, database: str, deadline: float, observer: Observer, pool: int = 32) -> None:
-        self.deadline = deadline
+        self._clock = _Clock(deadline)
         self._observer = observer
         self.attempts = _Attempts()
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
@@ -238,6 +238,15 @@ class Store:
         )
         self._client: pymongo.MongoClient[Document] = self._connect()
         self._database = self._client.get_database(database, codec_options=_CODEC)
+
+    def begin(self, received: float) -> None:
+        """Begin a request on this thread that was received at this `time.monotonic()`: its time has run since then."""
+        self._clock.end = received + self._clock.seconds
+
+    @property
+    def deadline(self) -> float:
+        """The seconds that this thread's request may still take: above 0, which to the driver is no limit."""
+        return self._clock.seconds if self._clock.end is None else max(self._clock.end - time.monotonic(), 0.001)
 
     def collection(self, name: str, lifetime: int | None = None) -> Collection:
         """Return the collection of this name. With a lifetime in seconds, documents expire that long after a write."""
@@ -895,6 +904,14 @@ class _Insertion:
 
     document: RawBSONDocument
     sent: int = 0
+
+
+class _Clock(threading.local):
+    """When this thread's request has to be answered. `end` is a `time.monotonic()`; None outside of requests."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds  # of a request
+        self.end: float | None = None
 
 
 class _Attempts(threading.local):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from flask import Response
 from flask.testing import FlaskClient
 
 from service import errors
 from service.application import Application, JsonResponse, current_request
+from webserver.channel import RECEIVED
 
 
 class Recorder:
@@ -15,6 +18,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.began: list[float] = []
         self.requests: list[tuple[str, str | None, int]] = []
 
     def begin(self) -> None:
@@ -35,7 +39,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def client(recorder: Recorder) -> FlaskClient:
-    app = Application("tests", recorder, frozenset({"known.example"}))
+    app = Application("tests", recorder, frozenset({"known.example"}), recorder.began.append)
     errors.register(app)
 
     @app.get("/things")
@@ -53,6 +57,14 @@ def client(recorder: Recorder) -> FlaskClient:
         return current_request().id
 
     return app.test_client()
+
+
+def test_time_of_a_request_runs_since_it_was_received(client: FlaskClient, recorder: Recorder) -> None:
+    before = time.monotonic()
+    client.get("/things")
+    client.get("/things", environ_overrides={RECEIVED: before - 5})
+    assert before <= recorder.began[0] <= time.monotonic()
+    assert recorder.began[1] == before - 5
 
 
 def test_failing_request_is_a_problem_counted_and_no_longer_in_flight(client: FlaskClient, recorder: Recorder) -> None:

@@ -262,6 +262,22 @@ def test_unanswered_write_is_504_with_an_unknown_outcome(paused: Mongod, tmp_pat
         assert [each for each in found if each["_id"] == identity] == [{"_id": identity, "a": 1}]
 
 
+def test_wait_for_a_thread_is_part_of_the_deadline(paused: Mongod, tmp_path: Path) -> None:
+    assert paused.pid
+    settings = {"THREADS": "1", "REQUEST_DEADLINE_SECONDS": "3"}
+    with ServiceProcess(tmp_path, paused.uri, **settings) as served, ThreadPoolExecutor() as pool:
+        served.wait_ready()
+        requests.post(f"{served.url}/data", json={}, timeout=30)
+        suspend(paused.pid)
+        began = time.monotonic()
+        posts = [pool.submit(requests.post, f"{served.url}/data", json={}, timeout=60) for _ in range(4)]
+        statuses = sorted(post.result().status_code for post in posts)
+        lasted = time.monotonic() - began
+        os.kill(paused.pid, signal.SIGCONT)
+    assert statuses == [503, 503, 503, 504]
+    assert lasted < 8  # and four times the deadline if each one's began with its thread
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_unanswered_change_is_504_and_can_be_retried(paused: Mongod, tmp_path: Path, method: str) -> None:
     assert paused.pid
