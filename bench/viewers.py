@@ -73,11 +73,11 @@ def measure(say: Say) -> ViewersResult:
     with fake_pods(PODS, say) as pods:
         time.sleep(2)
         say("one viewer")
-        result.delays_alone, _ = _receive_changes(pods, [RecordingViewer(dashboard, cookie)], SECONDS / 3)
+        result.delays_alone, _ = _receive_changes(pods, RecordingViewer.several(1, dashboard, cookie), SECONDS / 3)
         watches = _metric("dashboard_api_watches")
         say(f"{VIEWERS} viewers and a stalled one")
         slow_clients = sum(_metric("dashboard_slow_clients_total").values())
-        viewers = [RecordingViewer(dashboard, cookie) for _ in range(VIEWERS)]
+        viewers = RecordingViewer.several(VIEWERS, dashboard, cookie)
         finished = threading.Event()
         stalled = _connect_stalled(cookie)
         threading.Thread(target=_send_pongs, args=(stalled, finished), daemon=True).start()
@@ -120,12 +120,8 @@ def report(result: ViewersResult) -> str:
     return "\n".join(lines)
 
 
-def _receive_changes(
-    pods: FakePods, viewers: list[RecordingViewer], seconds: float
-) -> tuple[list[float], int]:
+def _receive_changes(pods: FakePods, viewers: list[RecordingViewer], seconds: float) -> tuple[list[float], int]:
     """Return the delays in milliseconds, and the number of changes not received."""
-    for viewer in viewers:
-        viewer.start()
     time.sleep(3)
     pods.changes.clear()
     pods.churn(PER_SECOND, seconds)

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import websocket
@@ -22,6 +22,17 @@ class Viewer(threading.Thread):
             origin=dashboard, cookie=cookie, timeout=30,
         )  # fmt: skip
         self._acked_at = 0.0
+        self._joined = threading.Event()
+
+    @classmethod
+    def several(cls, count: int, dashboard: str, cookie: str) -> list[Self]:
+        """Return viewers that follow already. They join one by one: few sockets may be open that have not joined."""
+        viewers = []
+        for _ in range(count):
+            viewers.append(viewer := cls(dashboard, cookie))
+            viewer.start()
+            assert viewer._joined.wait(30)
+        return viewers
 
     def apply(self, name: str, message: Any) -> None:
         """Take a snapshot, a patch or a tick."""
@@ -39,6 +50,8 @@ class Viewer(threading.Thread):
         """Answer Engine.IO's open and ping, and apply Socket.IO's events."""
         if text.startswith("0"):
             self._socket.send("40")
+        elif text.startswith("40"):
+            self._joined.set()
         elif text.startswith("2"):
             self._socket.send("3")
         elif text.startswith("42"):

@@ -31,9 +31,7 @@ class CountingViewer(Viewer):
 def test_long_run_has_no_failed_write_no_loss_and_no_memory_growth(deployment: Deployment) -> None:
     before = restarts(deployment)
     cookie = sign_in(deployment)["Cookie"]
-    viewers = [CountingViewer(deployment.dashboard, cookie) for _ in range(VIEWERS)]
-    for viewer in viewers:
-        viewer.start()
+    viewers = CountingViewer.several(VIEWERS, deployment.dashboard, cookie)
     memory: list[dict[str, int]] = []
     with FixedRateWriters(f"{deployment.service}/proofs") as writers:
         end = time.monotonic() + MINUTES * 60
