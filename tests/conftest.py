@@ -80,7 +80,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Print a failure at once, beside pytest's own report at the end, which a run that is killed does not reach."""
-    if report.failed and not hasattr(report, "wasxfail"):
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:  # a worker's reports come to the main process
         crash = getattr(report.longrepr, "reprcrash", None)
         why = crash.message.splitlines()[0] if crash else str(report.longrepr)[-300:]
         print(f"\n{report.when} failed: {report.nodeid}: {why}", file=sys.__stdout__, flush=True)

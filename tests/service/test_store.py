@@ -325,10 +325,8 @@ def test_former_primary_that_stays_one_ends_in_an_unknown_outcome(hurried: Toget
     assert response.status_code == 504 and response.get_json()["outcome"] == "unknown"
 
 
-class TestMongod(Mongod):
+class FailingMongod(Mongod):
     """A mongod that fails commands on request."""
-
-    __test__ = False
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--setParameter", "enableTestCommands=1"]
@@ -341,13 +339,13 @@ class TestMongod(Mongod):
 
 
 @pytest.fixture(scope="module")
-def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestMongod]:
-    with TestMongod(tmp_path_factory.mktemp("starting")) as mongod:
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingMongod]:
+    with FailingMongod(tmp_path_factory.mktemp("starting")) as mongod:
         yield mongod
 
 
 @pytest.mark.slow
-def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: TestMongod) -> None:
+def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: FailingMongod) -> None:
     app = create_app(ServiceConfig(starting.uri))
     client = app.test_client()
     identity = str(ObjectId())
@@ -370,7 +368,7 @@ def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: TestM
 
 
 @pytest.mark.slow
-def test_mongodb_that_does_not_finish_its_start_is_not_available(starting: TestMongod) -> None:
+def test_mongodb_that_does_not_finish_its_start_is_not_available(starting: FailingMongod) -> None:
     app = create_app(ServiceConfig(starting.uri, request_deadline=1.0))
     client = app.test_client()
     starting.fail(10_000, "insert", "find", "update", "delete")
