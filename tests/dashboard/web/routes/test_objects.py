@@ -14,6 +14,7 @@ from dashboard.kube.client import KubeClient
 from dashboard.kube.object_reader import APIS, KubeObjectReader
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_reader import MockObjectReader
+from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.web.lookups import Lookups
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
 from tests.dashboard.stubs import AS_VIEWER
@@ -25,8 +26,9 @@ OBJECTS = [
 
 
 @pytest.fixture
-def mock(app: Flask) -> MockObjectReader:
-    """The mock's reader; the hub has the simulation's first state. No thread runs."""
+def mock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> MockObjectReader:
+    """The mock's reader; the hub has the simulation's first state, after a short past. No thread runs."""
+    monkeypatch.setattr("dashboard.mock.simulation.PAST_SECONDS", CYCLE_SECONDS)
     hub = app.extensions["hub"]
     source = next(one for one in app.extensions["sources"] if isinstance(one, Mock))
     source._emit = hub._apply
