@@ -23,7 +23,7 @@ from werkzeug.routing import MapAdapter
 
 from service import logs
 from webserver import hosts
-from webserver.channel import RECEIVED
+from webserver.channel import ARRIVED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -93,7 +93,7 @@ class Application(Flask):
     def __init__(
         self, name: str, instruments: Instruments, allowed_hosts: frozenset[str], begin: Callable[[float], None]
     ) -> None:
-        """`begin` gets the `time.monotonic()` at which each request was received, on its thread."""
+        """`begin` gets the `time.monotonic()` at which each request had arrived, on its thread."""
         super().__init__(name, static_folder=None)
         self._instruments = instruments
         self._begin = begin
@@ -104,7 +104,7 @@ class Application(Flask):
         current = current_request()
         current.began = time.perf_counter()
         self._instruments.begin()
-        self._begin(current.environ.get(RECEIVED) or time.monotonic())
+        self._begin(current.environ.get(ARRIVED) or time.monotonic())
         try:
             current.identify()
             try:

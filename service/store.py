@@ -239,9 +239,9 @@ class Store:
         self._client: pymongo.MongoClient[Document] = self._connect()
         self._database = self._client.get_database(database, codec_options=_CODEC)
 
-    def begin(self, received: float) -> None:
-        """Begin a request on this thread that was received at this `time.monotonic()`: its time has run since then."""
-        self._clock.end = received + self._clock.seconds
+    def begin(self, arrived: float) -> None:
+        """Begin a request on this thread that arrived at this `time.monotonic()`: its time has run since then."""
+        self._clock.end = arrived + self._clock.seconds
 
     @property
     def deadline(self) -> float:
@@ -907,7 +907,7 @@ class _Insertion:
 
 
 class _Clock(threading.local):
-    """When this thread's request has to be answered. `end` is a `time.monotonic()`; None outside of requests."""
+    """When this thread's request has to be answered. `end` is a `time.monotonic()`; None before its first request."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds  # of a request

@@ -16,7 +16,7 @@ from collections import deque
 
 from webserver.framing import Framing, Limits, Part
 
-RECEIVED = "webserver.received"  # in a request's WSGI environment: time.monotonic() at which it had arrived as a whole
+ARRIVED = "webserver.arrived"  # in a request's WSGI environment: time.monotonic() at which it had arrived whole
 RECEIVE_BYTES = 64 * 1024  # at a time
 JOINED_BYTES = 64 * 1024  # a larger body is sent after its head: copying it costs more than a packet
 AHEAD_BYTES = 256 * 1024  # an answer in pieces may be so far ahead of its client

@@ -35,7 +35,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
 from webserver import overrides
-from webserver.channel import RECEIVED, Allowance, Channel
+from webserver.channel import ARRIVED, Allowance, Channel
 from webserver.framing import Limits, Part
 
 
@@ -92,7 +92,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.environ = overrides.connection_environ(cfg, channel, client, server)
         self.phase = Phase.SERVING
         self.deadline = 0.0  # of the phase; there is none while a thread serves
-        self.received = 0.0  # when the request was complete
+        self.arrived = 0.0  # when the request was complete
         self.began = False
         self.keep_alive = False
         self.counted = 0  # bytes, as counted for Bounds.receiving
@@ -161,7 +161,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(connection)
         elif part is Part.WHOLE:
             self._unpark(connection)
-            connection.phase, connection.received = Phase.SERVING, time.monotonic()
+            connection.phase, connection.arrived = Phase.SERVING, time.monotonic()
             self.enqueue_req(connection)
         elif len(channel.received) > self.bounds.small and self._receiving > self.bounds.receiving:
             self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "receiving")
@@ -185,7 +185,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Handle the request, and the connection's next ones if they come at once and no other connection waits:
         handing the connection to the loop and back costs as much as Flask."""
         channel = conn.sock
-        if time.monotonic() - conn.received > self.bounds.queue_seconds:
+        if time.monotonic() - conn.arrived > self.bounds.queue_seconds:
             channel.sendall(_answer(HTTPStatus.SERVICE_UNAVAILABLE))
             channel.send_head()
             return False
@@ -199,7 +199,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 return kept
             if channel.receive() is not Part.WHOLE:
                 return kept
-            conn.received = time.monotonic()
+            conn.arrived = time.monotonic()
 
     def handle_request(self, req: overrides.Request, conn: Connection) -> bool:
         """Answer a request. Return whether the connection is kept."""
@@ -209,7 +209,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         sent = BytesIO() if framing.is_cut else req.chunked_body(is_malformed=framing.is_malformed) or req.body
         self.cfg.pre_request(self, req)
         response = overrides.Response(req, conn.sock, self.cfg)
-        environ = {**conn.environ, **req.fields, "wsgi.input": sent, RECEIVED: conn.received}
+        environ = {**conn.environ, **req.fields, "wsgi.input": sent, ARRIVED: conn.arrived}
         body = self.wsgi(environ, response.start_response)
         try:
             for each in body:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from service import errors
 from service.application import Application, JsonResponse, current_request
-from webserver.channel import RECEIVED
+from webserver.channel import ARRIVED
 
 
 class Recorder:
@@ -59,10 +59,10 @@ def client(recorder: Recorder) -> FlaskClient:
     return app.test_client()
 
 
-def test_time_of_a_request_runs_since_it_was_received(client: FlaskClient, recorder: Recorder) -> None:
+def test_time_of_a_request_runs_since_it_arrived(client: FlaskClient, recorder: Recorder) -> None:
     before = time.monotonic()
     client.get("/things")
-    client.get("/things", environ_overrides={RECEIVED: before - 5})
+    client.get("/things", environ_overrides={ARRIVED: before - 5})
     assert before <= recorder.began[0] <= time.monotonic()
     assert recorder.began[1] == before - 5
 

@@ -34,8 +34,8 @@ from service.app import create_app
 from service.config import ServiceConfig
 from service.store import LARGEST_INSERT_BYTES, Collection, EncodedDocument, Rejected, Replaced, Store, StoreError
 from tests.service.conftest import DATABASE
+from tests.service.interceptor import Interceptor
 from tests.service.process import wait_until
-from tests.service.server.test_settings import Interceptor
 from tools.local.mongod import Mongod
 
 Documents = driver.Collection[dict[str, Any]]

@@ -24,9 +24,9 @@ from service.app import create_app
 from service.config import ServiceConfig
 from service.store import Collection as Stored
 from tests.service.conftest import DATABASE
+from tests.service.interceptor import Interceptor
 from tests.service.process import ServiceProcess
 from tests.service.routes.test_documents import FOREIGN, ID
-from tests.service.server.test_settings import Interceptor
 from tools.local.mongod import Mongod
 
 Documents = Collection[dict[str, Any]]

@@ -21,6 +21,7 @@ import requests
 from bson.objectid import ObjectId
 from pymongo import MongoClient
 
+from tests.service.interceptor import Interceptor
 from tests.service.process import ROOT, ServiceProcess, wait_until
 from tools.local.mongod import Mongod, free_port
 
@@ -428,49 +429,3 @@ def test_missing_uri_exits_with_one_line() -> None:
     )
     assert ended.returncode == 1
     assert ended.stderr == "service: MONGODB_URI is not set. It is required.\n"
-
-
-class Interceptor:
-    """A TCP proxy before mongod. Once armed, it passes on one write and closes the connection before the reply."""
-
-    def __init__(self, target: int, command: bytes = b"insert") -> None:
-        self.armed = threading.Event()
-        self._target = target
-        self._write = b"\x02%b\0" % command
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Interceptor:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            cut = threading.Event()
-            for source, sink, requests_flow in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pump, args=[source, sink, cut, requests_flow], daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, cut: threading.Event, requests_flow: bool) -> None:
-        with source, sink:
-            try:
-                while data := source.recv(65536):
-                    if requests_flow and self._write in data and self.armed.is_set():
-                        self.armed.clear()
-                        cut.set()
-                    if cut.is_set() and not requests_flow:
-                        break  # mongod has replied, so it has written
-                    sink.sendall(data)
-            except OSError:
-                pass
-            for end in (source, sink):
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)

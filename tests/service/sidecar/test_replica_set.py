@@ -5,23 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
-import socket
-import socketserver
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from tests.service.interceptor import Interceptor
 from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[3]
@@ -64,38 +61,6 @@ class RunningSidecar:
             assert time.monotonic() < deadline and self.process.poll() is None, self._log.read_text()
             time.sleep(0.05)
         return self.events()
-
-
-class _Handler(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.server.target)) as inside:  # type: ignore[attr-defined]
-            ends = {self.request: inside, inside: self.request}
-            with contextlib.suppress(OSError):
-                while True:
-                    for end in select.select(list(ends), [], [])[0]:
-                        if not (read := end.recv(1 << 16)):
-                            return
-                        ends[end].sendall(read)
-
-
-class Relay(socketserver.ThreadingTCPServer):
-    """Leads from an address to a port, as a Service leads to its pod while the rules for that are in place."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, address: str, target: int) -> None:
-        host, port = address.split(":")
-        super().__init__((host, int(port)), _Handler)
-        self.target = target
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 @pytest.fixture
@@ -248,16 +213,17 @@ def test_mongod_missing_from_its_own_configuration_is_restored(
 def test_mongod_whose_name_leads_to_it_only_after_its_start_is_restored(
     guarded_mongod: Mongod, tmp_path: Path, secret: Path
 ) -> None:
-    name = f"127.0.0.1:{free_port()}"
+    service = free_port()
+    name = f"127.0.0.1:{service}"
     guarded_mongod.kill()
     with RunningSidecar(guarded_mongod, tmp_path / "log", secret, MEMBERS=name) as sidecar:
-        with Relay(name, guarded_mongod.port):
+        with Interceptor(guarded_mongod.port, port=service):
             guarded_mongod.start()
             sidecar.settle()
         guarded_mongod.kill()
         guarded_mongod.start()
         _wait(lambda: "restored" in sidecar.events())
-        with Relay(name, guarded_mongod.port):
+        with Interceptor(guarded_mongod.port, port=service):
             assert "renamed member" in sidecar.settle(2)
             with opened(guarded_mongod.port, "admin") as admin:
                 assert [each["host"] for each in _config(admin)["members"]] == [name]
