@@ -118,7 +118,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
 
 
 def start(app: Flask) -> None:
-    """Start the health server, the saver, the hub, the sources and the run manager."""
+    """Start the history saver, the hub, the sources, the audit and the run manager; last, the health server."""
     config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)

@@ -53,7 +53,7 @@ class DashboardConfig:
     path_prefix: str = ""  # path under which a proxy serves the page, if it does not say so in X-Forwarded-Prefix
     viewers: int = 40  # maximum of concurrently connected pages; each costs four threads
     mock_seed: int = 7  # seed of the mock's simulation
-    mock_speed: int = 1  # time factor of the mock; at 1, its simulation lasts four minutes
+    mock_speed: int = 1  # time factor of the mock; at 1, a cycle of its simulation lasts four minutes
     mock_pods: int = 2  # pods of the mock's service at rest
     mock_churn: int = 0  # of these pods, how many change each second
     mock_quiet: int = 0  # 1: the mock stays in its first state

@@ -92,7 +92,8 @@ def _malformed(error: Malformed) -> Response:
 def _store(error: StoreError) -> Response:
     status = _STORE_STATUS[type(error)]
     if isinstance(error, Unavailable):
-        response = problem(status, "MongoDB did not answer in time. Nothing was applied.", outcome=NOT_APPLIED)
+        detail = "MongoDB could not be reached, or the service was too busy. Nothing was applied."
+        response = problem(status, detail, outcome=NOT_APPLIED)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif isinstance(error, Unknown):
         detail = _UNKNOWN[request.method].format(error.identity)

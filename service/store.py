@@ -1,4 +1,5 @@
-"""Access to MongoDB. Apart from the sidecar, a program of its own, only this module imports pymongo and bson.
+"""Access to MongoDB. In the data service only this module imports pymongo and bson; the sidecar and the backup are
+programs of their own.
 
 Writes are majority-acknowledged, journaled and retried by the driver until the request's deadline: a restart of MongoDB
 delays a writer and fails no write. Concurrent inserts share a command. An uncertain outcome is never reported as a
@@ -846,7 +847,7 @@ def _position(cursor: str) -> Mapping[str, Any]:
 
 
 def _bad_cursor() -> BadCursor:
-    return BadCursor("before must be an id of 24 hexadecimal digits.")
+    return BadCursor("before must be an _id of 24 hexadecimal digits, or the value that a page's Link header gives.")
 
 
 def _identity(document: bytes) -> bytes:

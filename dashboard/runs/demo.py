@@ -56,7 +56,11 @@ class Claim(Struct, frozen=True):
 
 
 class ByHand(Struct, frozen=True):
-    """How to do the same by hand. `command` may contain {namespace} and {database}, the pod's name."""
+    """How to do the same by hand.
+
+    `command` may contain {namespace}, {deployment}, {database} (the pod's name) and {service} (the data service's
+    address for users).
+    """
 
     command: str
     watch: str

@@ -1,4 +1,4 @@
-"""The rights of the dashboard's account, as far as actions of the page need them. Asked again each minute.
+"""The rights that the page's actions need, asked of the API server every REVIEW_SECONDS.
 
 A component of the manifests that leaves an action out takes its rights away, and so its buttons.
 """

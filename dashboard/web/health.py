@@ -111,7 +111,7 @@ class VerdictCollector(Collector):
 
 
 class RequestsCollector(Collector):
-    """Exports the requests to the API server: one watch a kind and a few requests a minute for any number of pages."""
+    """Exports the counts of requests to the API server, which do not depend on the number of open pages."""
 
     def __init__(self, requests: RequestCounter) -> None:
         self._requests = requests

@@ -1,1 +1,1 @@
-"""The HTTP server: gunicorn's settings, its worker, and the health server."""
+"""gunicorn's settings, and the paths of the health server. The worker and the health server are in webserver/."""

@@ -238,7 +238,12 @@ def _answer(body: Json | list[Json] | Mapping[str, object], status: int = 200, *
 
 def demos_of(config: DashboardConfig, manager: RunManager) -> list[Json]:
     """Return the demos as JSON, with this deployment's names in their commands."""
-    names = {"namespace": config.namespace, "database": f"{config.statefulset}-0", "service": config.service_address}
+    names = {
+        "namespace": config.namespace,
+        "deployment": config.deployment,
+        "database": f"{config.statefulset}-0",
+        "service": config.service_address,
+    }
     return [demo.to_json(names) for demo in manager.demos.values()]
 
 

@@ -49,7 +49,7 @@ function card(/** @type {contract.DemoView} */ demo, isOperator, redraw, linked)
 }
 
 // A run can be aborted only from the dashboard that runs it.
-function activeControls(control, /** @type {contract.State} */ state, /** @type {contract.DemoView} */ { id }, isOperator) {
+function activeControls(control, /** @type {contract.State} */ state, /** @type {contract.RunView} */ { id }, isOperator) {
   if (state.run?.id !== id) return html`<p class="text-muted">${blockedReason(state)}</p>`;
   if (!isOperator) return html`<p class="text-muted">An operator may abort it.</p>`;
   return html`<p class="buttons">${control.abortButton(id)}</p>`;

@@ -176,7 +176,7 @@ def test_filter_returns_matching_documents(service: DataService, filter_: dict[s
     [
         ({"limit": "0"}, "limit must be a whole number from 1 to 1,000."),
         ({"limit": "x"}, "limit must be"),
-        ({"before": "x"}, "before must be an id of 24 hexadecimal digits."),
+        ({"before": "x"}, "before must be"),
         ({"filter": "x"}, "The filter is not JSON"),
         ({"filter": "[]"}, "The filter must be a JSON object, not an array."),
         ({"filter": '{"$where": "1"}'}, 'The operator "$where" is not allowed'),

@@ -50,6 +50,7 @@ def test_api_page_and_mock_have_the_third_demo(app: Flask, client: FlaskClient) 
     assert list(listed) == ["persistence", "autoscale", "rollout", "self-healing", "sleep"]
     assert listed["sleep"]["options"] == [{"name": "seconds", "min": 1.0, "max": 60.0, "unit": "seconds"}]
     assert listed["persistence"]["by_hand"]["command"] == "kubectl -n flask-mongodb delete pod mongodb-0"
+    assert listed["sleep"]["by_hand"]["command"] == "kubectl -n flask-mongodb exec deployment/flask -- sleep 1"
     client.post("/login", data={"token": OPERATOR})
     page = client.get("/").text
     specs = page.split('id="demo-specs">', 1)[1].split("</script>", 1)[0]

@@ -47,6 +47,6 @@ DEMO = Demo(
     compared=lambda evidence: evidence.get("slept"),
     comparison="slept {}",
     claims=lambda options: Claim("Time has passed.", "That time will pass."),
-    by_hand=ByHand("sleep 1", "Read the clock."),
+    by_hand=ByHand("kubectl -n {namespace} exec deployment/{deployment} -- sleep 1", "Read the clock."),
     experiment=Sleep,
 )
