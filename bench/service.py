@@ -50,7 +50,7 @@ POSTED = '{"sensor":"greenhouse-7","value":21.5,"unit":"C","ok":true}'
 
 @dataclass
 class Capacity:
-    """What one pod carries: requests a second, one figure for each round."""
+    """The capacity of one pod: requests a second, one figure for each round."""
 
     reads: list[float] = field(default_factory=list)
     writes: list[float] = field(default_factory=list)

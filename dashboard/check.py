@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 class CheckResult(Struct, frozen=True):
-    """What the check of a file found. `sha256` is the file's, as the run has it; None if it was not read to its end."""
+    """The result of a file's check. `sha256` is the file's, as the run has it; None if it was not read to its end."""
 
     file: str
     result: str

@@ -122,7 +122,7 @@ class Application(Flask):
 
     def _admit(self, current: ServiceRequest) -> ResponseReturnValue:
         if not hosts.is_own(current.environ.get("HTTP_HOST", ""), self._allowed_hosts):
-            raise MisdirectedRequest("The service is not asked by this name: list it in ALLOWED_HOSTS.")
+            raise MisdirectedRequest("This Host name is not allowed: add it to ALLOWED_HOSTS.")
         return self.dispatch_request()
 
     def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:

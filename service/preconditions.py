@@ -25,7 +25,7 @@ def tag_of(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preconditions:
-    """What a request demands of a document's tag: to be one of `match` (None: any), and none of `none_match`."""
+    """A request's demands on a document's tag: to be one of `match` (None: any), and none of `none_match`."""
 
     match: frozenset[str] | None
     none_match: frozenset[str]

@@ -185,7 +185,7 @@ class EncodedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored after a write: its id, the entity tag that a read gives, and whether the write created it."""
+    """A document after a write: its id, the entity tag that a read gives, and whether the write created it."""
 
     identity: str
     tag: str

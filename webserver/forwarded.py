@@ -1,4 +1,4 @@
-"""What a proxy says of the client's request: X-Forwarded-For, -Proto, -Host and -Prefix.
+"""A proxy's headers about the client's request: X-Forwarded-For, -Proto, -Host and -Prefix.
 
 Any client can send these headers, so they count only from proxies that the configuration names. For both applications.
 """

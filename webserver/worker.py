@@ -41,7 +41,7 @@ from webserver.framing import Limits, Part
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a worker's clients may take, together and each."""
+    """The limits of a worker's clients, together and each."""
 
     connections: int = 2_000
     first_seconds: float = 10.0  # from the connection to the first byte

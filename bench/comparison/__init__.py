@@ -27,7 +27,7 @@ from tools.local.mongod import Mongod
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured. `millicpus` is a limit of the server's CPU, as a pod has one; 0 is none."""
+    """The rows and servers to measure. `millicpus` is a limit of the server's CPU, as a pod has one; 0 is none."""
 
     rows: tuple[str, ...] = tuple(ROWS)
     peers: tuple[str, ...] = tuple(PEERS_BY_NAME)

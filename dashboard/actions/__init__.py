@@ -1,1 +1,1 @@
-"""What an operator does to the deployment by hand: roll-outs, the autoscaler's settings, the deletion of a pod."""
+"""An operator's changes of the deployment by hand: roll-outs, the autoscaler's settings, the deletion of a pod."""

@@ -17,7 +17,7 @@ TRIES = 5  # of a patch: the Deployment's status changes all the time, and with 
 
 
 class ServiceObjects(Protocol):
-    """What is used of kube.object_control.ObjectControl."""
+    """The methods that the demos use of kube.object_control.ObjectControl."""
 
     def read(self, target: ChangeTarget) -> Json: ...
     def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...

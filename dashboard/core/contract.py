@@ -129,7 +129,7 @@ class Finding(Wire, frozen=True):
 
 
 class AskView(Wire, frozen=True):
-    """What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens."""
+    """The replicas that all metrics together ask for, before windows, policies and bounds; None if nothing happens."""
 
     replicas: int | None
     sentence: str
@@ -146,9 +146,9 @@ class Scaling(Wire, frozen=True, rename={"start": "from"}):
 
 
 class WhatIf(Wire, frozen=True):
-    """What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted`
-    is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the
-    pods; without `settled` there are more than the listed ones."""
+    """The autoscaler's answer to other figures: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's
+    bounds; `wanted` is None where the number of pods is out of bounds. `scalings` follow while the same work is spread
+    evenly over the pods; without `settled` there are more than the listed ones."""
 
     replicas: int
     percent: int
@@ -332,7 +332,7 @@ class RunEntry(Wire, frozen=True):
 
 
 class ObligationView(Wire, frozen=True):
-    """What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came."""
+    """A scaling that the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came."""
 
     what: str
     since: str

@@ -345,7 +345,7 @@ class WatchLine(Object, frozen=True):
 
 
 class Identity(Object, frozen=True):
-    """What is read of an ObjectMeta if the rest does not matter or can't be read."""
+    """The fields of an ObjectMeta that are read if the rest does not matter or can't be read."""
 
     name: str = ""
     uid: str = ""

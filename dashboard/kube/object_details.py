@@ -1,4 +1,4 @@
-"""What the details of an object have, from the object itself and from the dashboard's state. Pure."""
+"""The facts and related objects of an object's details. Pure."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -39,7 +39,7 @@ Pods = Callable[[], list[dict[str, Any]]]
 
 
 class ReadinessProblem(msgspec.Struct):
-    """What is read of problem+json."""
+    """The member of problem+json that is read."""
 
     detail: str = ""
 

@@ -218,9 +218,9 @@ def _stats(collection: Any) -> tuple[int, int]:
 
 
 class Correction:
-    """What MongoDB's figures of the collection lack. They are wrong from a crash of mongod on, until a `validate`.
+    """The error of MongoDB's figures of the collection, which are wrong from a crash of mongod on, until a `validate`.
 
-    The difference stays the same until the next crash, or until deletions bring the figures to zero, below which they
+    It stays the same until the next crash, or until deletions bring the figures to zero, below which they
     do not go. So the documents are counted after each of these, until the figures before and after the count are the
     same: then no write came between.
     """

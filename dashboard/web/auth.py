@@ -226,7 +226,7 @@ def check_host() -> None:
     if hosts.is_own(request.headers.get("Host", ""), config.allowed_hosts):
         return
     if request.endpoint != "pages.login" and current_role() is None:
-        raise MisdirectedRequest("The dashboard is not asked by this name: list it in ALLOWED_HOSTS.")
+        raise MisdirectedRequest("This Host name is not allowed: add it to ALLOWED_HOSTS.")
 
 
 def who() -> str:

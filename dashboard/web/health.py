@@ -1,4 +1,4 @@
-"""What the dashboard's health server answers: /healthz, /readyz and /metrics."""
+"""The answers of the dashboard's health server: /healthz, /readyz and /metrics."""
 
 import time
 from collections.abc import Iterable, Iterator

@@ -40,7 +40,7 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """What a collection held."""
+    """A collection's content at the backup's moment."""
 
     documents: int
     bytes: int
@@ -49,7 +49,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds, and of which moment."""
+    """A backup's content and moment."""
 
     database: str
     moment: str  # RFC 3339

@@ -94,7 +94,7 @@ class Killer:
         return str(exe) if exe.name == VICTIM else None
 
     def _wait(self, pid: int) -> None:
-        """Until it is gone, so that who asked finds it so."""
+        """Wait until the process has exited, so that the requester can observe the kill."""
         end = time.monotonic() + END_SECONDS
         while self._exe(pid) is not None and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
@@ -145,13 +145,11 @@ class KillHandler(BaseHTTPRequestHandler):
         raise CrashRefused(HTTPStatus.METHOD_NOT_ALLOWED, "Only POST is understood here.", Allow="POST")
 
     def _crash(self) -> dict[str, Any]:
-        """Kills, if the token is right and the pod that is meant is this one: its address may have been another's."""
+        """Kill mongod, if the token is right and the uid is this pod's: its address may have been another's."""
         self._authorize()
         meant = self._body().get("uid")
         if meant != self.server.config.pod_uid:
-            raise CrashRefused(
-                HTTPStatus.PRECONDITION_FAILED, "The pod that is meant is not this one: it was replaced."
-            )
+            raise CrashRefused(HTTPStatus.PRECONDITION_FAILED, "The uid is not this pod's: the pod was replaced.")
         with self.server.turn:
             killed = self.server.killer.kill()
         logs.write("killed", **killed, client=self.client_address[0])

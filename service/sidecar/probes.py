@@ -1,4 +1,4 @@
-"""What the kubelet asks a member that may come and go, on a port of the sidecar's.
+"""The probes of a member that may come and go, on a port of the sidecar's.
 
     GET /readyz    200 if mongod is PRIMARY or SECONDARY of the set, else 503
     GET /leave     before the pod ends: answers once the set has removed the member, or at once if the member stays

@@ -32,7 +32,7 @@ export interface AmountView {
   reason: string;
 }
 
-/** What all metrics together ask for, before windows, policies and bounds. `replicas` is None if nothing happens. */
+/** The replicas that all metrics together ask for, before windows, policies and bounds; None if nothing happens. */
 export interface AskView {
   replicas: number | null;
   sentence: string;
@@ -283,7 +283,7 @@ export interface ObjectRef {
   uid: string | null;
 }
 
-/** What the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came. */
+/** A scaling that the autoscaler owed: from `since`, at the latest by `by`; `met` is when it came. */
 export interface ObligationView {
   what: string;
   since: string;
@@ -511,7 +511,7 @@ export interface VolumeView {
   total_bytes: number;
 }
 
-/** What the autoscaler would do: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted` is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the pods; without `settled` there are more than the listed ones. */
+/** The autoscaler's answer to other figures: GET /api/autoscaler/what-if. `low` and `high` are the tolerance's bounds; `wanted` is None where the number of pods is out of bounds. `scalings` follow while the same work is spread evenly over the pods; without `settled` there are more than the listed ones. */
 export interface WhatIf {
   replicas: number;
   percent: number;

@@ -56,12 +56,12 @@ describe("the navigation", () => {
     assert.deepEqual(closed, ["pods", "pods", "logs"]);
   });
 
-  test("says that what a link names is gone, or names nothing", async () => {
+  test("says that what a link names is gone, or leads to nothing", async () => {
     navigation.start();
     await visit("#/pods/gone");
     assert.equal(notices.at(-1), "It is gone.");
     await visit("#/nothing");
-    assert.match(notices.at(-1), /names nothing/);
+    assert.match(notices.at(-1), /leads to nothing/);
     await visit("#sources");
     assert.equal(notices.at(-1), null);
   });
@@ -70,7 +70,7 @@ describe("the navigation", () => {
     test(`has no place ${name}, though every object has something of that name`, async () => {
       navigation.start();
       await visit(`#/${name}`);
-      assert.match(notices.at(-1), /names nothing/);
+      assert.match(notices.at(-1), /leads to nothing/);
     });
 
   test("says nothing about an address that was left before its answer came", async () => {

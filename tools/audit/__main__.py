@@ -28,7 +28,7 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about, the command that asks, and the function that reads its status and output."""
+    """A question: its subject, the command that asks, and the function that reads its status and output."""
 
     subject: str
     command: tuple[str, ...]

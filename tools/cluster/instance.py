@@ -36,7 +36,7 @@ class Instance:
 
     @property
     def state(self) -> Path:
-        """What a stop keeps: etcd, certificates, images, volumes. The node mounts it at NODE_STATE."""
+        """The directory that a stop keeps: etcd, certificates, images, volumes. The node mounts it at NODE_STATE."""
         return self.directory / "state"
 
     @property

@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What stands in the way: of whom, why, and the arguments of kubectl that show more."""
+    """An obstacle: whose way it is in, why, and the arguments of kubectl that show more."""
 
     name: str
     reason: str

@@ -1,4 +1,4 @@
-"""What would fail `make up` later, found before anything is installed: this needs the system's Python only.
+"""The obstacles of `make up`, found before anything is installed: this needs the system's Python only.
 
 python -m tools.deploy.preflight prints the first obstacle in one sentence and exits with 1.
 """

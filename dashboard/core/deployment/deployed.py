@@ -1,4 +1,4 @@
-"""What a run keeps of the service's Deployment: its pod template, and of that on which a roll-out rests."""
+"""The parts of the service's Deployment that a run keeps: its pod template, and that on which a roll-out rests."""
 
 from hashlib import sha256
 from typing import Any

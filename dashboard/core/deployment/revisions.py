@@ -1,4 +1,4 @@
-"""What differs between two revisions of a Deployment, in words and as a diff of their YAML. Pure.
+"""The differences between two revisions of a Deployment, in words and as a diff of their YAML. Pure.
 
 The templates are as the Deployment had them: without the label that a ReplicaSet adds.
 """

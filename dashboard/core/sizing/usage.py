@@ -16,7 +16,7 @@ MOST_PODS = 2_000
 
 
 class Usage(Struct, frozen=True):
-    """What the containers of one name used: a value for each sample, ascending; the pods that they are of, and the
+    """The usage of the containers of one name: a value for each sample, ascending; the pods that they are of, and the
     seconds from the first sample to the last."""
 
     cpu: list[float]  # millicores

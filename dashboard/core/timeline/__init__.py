@@ -1,1 +1,1 @@
-"""What happened, newest first: Kubernetes Events and the changes between two states."""
+"""The timeline, newest first: Kubernetes Events and the changes between two states."""

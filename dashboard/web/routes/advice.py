@@ -1,4 +1,4 @@
-"""What the dashboard computes on request: what the autoscaler would do, and requests and limits that fit the usage."""
+"""Advice, computed on request: what the autoscaler would do, and requests and limits that fit the usage."""
 
 import msgspec
 from flask import Blueprint, Response, abort, current_app, request
@@ -24,7 +24,10 @@ advice = Blueprint("advice", __name__, url_prefix="/api")
 @advice.get("/autoscaler/what-if")
 @require("viewer")
 def what_if() -> Response:
-    """What the autoscaler would do: ?percent=&replicas=&missing=&unready=&target=&min=&max=. Without: as it is now."""
+    """The autoscaler's answer to other figures: ?percent=&replicas=&missing=&unready=&target=&min=&max=.
+
+    Without parameters: its answer to the present ones.
+    """
     hub: Hub = current_app.extensions["hub"]
     supposed = Supposition(**{name: _whole(name, value) for name, value in _given(BOUNDS).items()})
     try:

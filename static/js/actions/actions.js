@@ -26,7 +26,7 @@ export function actions(names, redraw, changes) {
         <li tabindex="-1" aria-label="Restart Mongo">${restart.row(state, isOperator, reason && BLOCKED)}</li>
         ${changes.rows(state, reason && BLOCKED)}
       </ul>
-      <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "A viewer watches; an operator loads, restarts and changes the deployment."}</p>
+      <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "Starting a load, a restart or a change needs the operator's token."}</p>
       ${commands(names, state)}`;
     return html`${panel({ id: "actions", title: "Actions", aside: "changes to the deployment", state, body })}
     ${isOperator ? restart.dialog(state, reason) : nothing}`;

@@ -59,7 +59,7 @@ function idleControls(control, { demo, chosen, isOperator }, state, run) {
   const reason = blockedReason(state);
   const offered = isOperator && !reason;
   return html`${reason ? html`<p class="text-muted">${reason}</p>` : nothing}
-    ${isOperator || reason ? nothing : html`<p class="text-muted">A viewer watches; an operator starts it.</p>`}
+    ${isOperator || reason ? nothing : html`<p class="text-muted">Starting this demo needs the operator's token.</p>`}
     ${offered ? demo.options.map((option) => optionInput(demo, option, chosen, state.about)) : nothing}
     ${offered || run ? html`<p class="buttons">
       ${offered ? control.startButton(run ? "Run again" : "Run", () => runOptions(demo, chosen, state.about)) : nothing} ${run ? reports(run) : nothing}

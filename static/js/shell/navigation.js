@@ -44,7 +44,7 @@ export class Navigation {
     this.#onMissing(null);
     if (!route) return;
     const place = Object.hasOwn(this.#places, route.place) ? this.#places[route.place] : null;
-    const sentence = place ? await place.show(route) : "This link names nothing that the page has.";
+    const sentence = place ? await place.show(route) : "This link leads to nothing on this page.";
     if (sentence && hash === this.#window.location.hash) this.#onMissing(sentence);
   }
 

@@ -187,7 +187,7 @@ def test_load_of_a_run_cannot_be_stopped(own: MockProcess, visit: Visit) -> None
 
 def test_viewer_has_no_controls(dashboard: MockProcess, visit: Visit) -> None:
     page = visit(at=dashboard, role="viewer")
-    expect(panel(page)).to_contain_text("A viewer watches")
+    expect(panel(page)).to_contain_text("needs the operator's token")
     expect(panel(page).get_by_role("button")).to_have_count(0)
     expect(panel(page).get_by_role("spinbutton")).to_have_count(0)
 

@@ -245,7 +245,7 @@ def test_actions_are_in_the_timeline(running: MockProcess, visit: Visit, active_
 
 def test_viewer_sees_a_run_without_controls(running: MockProcess, visit: Visit) -> None:
     page = visit(at=running, role="viewer")
-    expect(card(page)).to_contain_text("A viewer watches; an operator starts it.")
+    expect(card(page)).to_contain_text("Starting this demo needs the operator's token.")
     started = running.request("POST", "/api/runs", {"demo": "persistence"})["id"]
     expect(card(page).locator('[data-state="running"]')).to_be_visible()
     expect(page.locator("#demos").get_by_role("button")).to_have_count(0)

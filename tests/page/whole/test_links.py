@@ -64,8 +64,8 @@ def test_logs_that_load_after_they_were_left_stay_closed(visit: Visit) -> None:
         ("#/documents/000000000000000000000000", "The document 000000000000000000000000 that this link names is gone."),
         ("#/metrics?at=2020-01-01T00:00:00Z", "are gone"),
         ("#/metrics?range=7", "a range that the metrics do not have"),
-        ("#/nothing", "names nothing"),
-        ("#/constructor", "names nothing"),
+        ("#/nothing", "leads to nothing"),
+        ("#/constructor", "leads to nothing"),
     ],
 )
 def test_link_to_something_gone_says_so(visit: Visit, fragment: str, text: str) -> None:
