@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dashboard.core.deployment.differences import differences
-from dashboard.core.deployment.revisions import RESTARTED, REVISION
+from dashboard.core.deployment.revisions import RESTARTED, number_of
 from dashboard.core.errors import ExternalError, InvalidOption
 
 HASH_LABEL = "pod-template-hash"  # the controller's own: a ReplicaSet's template has it, the Deployment's has not
@@ -40,7 +40,7 @@ def resume(deployment: Json) -> list[Json]:
 
 def undo(deployment: Json, replica_sets: Iterable[Json], revision: int) -> list[Json]:
     """Return the patch that gives the Deployment an earlier revision's template. A paused roll-out is resumed by it."""
-    found = next((each for each in replica_sets if _revision(each) == revision), None)
+    found = next((each for each in replica_sets if number_of(each) == revision), None)
     if found is None:
         raise InvalidOption(f"There is no revision {revision} any more: the Deployment keeps the newest ones.")
     template = template_of(found)
@@ -52,8 +52,8 @@ def undo(deployment: Json, replica_sets: Iterable[Json], revision: int) -> list[
 
 def former(deployment: Json, replica_sets: Iterable[Json]) -> int:
     """Return the revision before the current one. Raise `NotPossible` if none is kept."""
-    current = _revision(deployment)
-    earlier = [number for each in replica_sets if (number := _revision(each)) is not None and number != current]
+    current = number_of(deployment)
+    earlier = [number for each in replica_sets if (number := number_of(each)) is not None and number != current]
     if not earlier:
         raise NotPossible("There is no former revision: the Deployment has had one template only.")
     return max(earlier)
@@ -61,7 +61,7 @@ def former(deployment: Json, replica_sets: Iterable[Json]) -> int:
 
 def revisions(deployment: Json, replica_sets: Iterable[Json]) -> list[Json]:
     """Return the kept revisions, newest first, each with what differs from the Deployment's template."""
-    current = _revision(deployment)
+    current = number_of(deployment)
     found = [
         {
             "revision": number,
@@ -71,7 +71,7 @@ def revisions(deployment: Json, replica_sets: Iterable[Json]) -> list[Json]:
             "changes": differences(_template(deployment), template_of(each)),
         }
         for each in replica_sets
-        if (number := _revision(each)) is not None
+        if (number := number_of(each)) is not None
     ]
     return sorted(found, key=lambda one: -one["revision"])
 
@@ -100,11 +100,6 @@ def _template(workload: Json) -> Json:
 
 def _is_paused(deployment: Json) -> bool:
     return bool(deployment["spec"].get("paused"))
-
-
-def _revision(object_: Json) -> int | None:
-    text = (object_["metadata"].get("annotations") or {}).get(REVISION, "")
-    return int(text) if text.isdecimal() else None
 
 
 def _add(path: str, value: object) -> Json:

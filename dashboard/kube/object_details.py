@@ -78,9 +78,3 @@ def related_to(state: Json, kind: str, name: str, autoscaler: str) -> Iterator[R
 
 def _pod(view: Json, role: str) -> RelatedObject:
     return RelatedObject("Pod", view["name"], view["uid"], role)
-
-
-def revision(replica_set: Json) -> int | None:
-    """Return the number of a ReplicaSet's revision, None without one."""
-    text = (replica_set["metadata"].get("annotations") or {}).get(REVISION, "")
-    return int(text) if text.isdecimal() else None

@@ -21,8 +21,8 @@ def flag(given: MultiDict[str, str], name: str) -> bool:
     return text == "true"
 
 
-def whole(given: MultiDict[str, str], name: str, default: int, most: int) -> int:
+def whole(given: MultiDict[str, str], name: str, default: int, most: int, least: int = 1) -> int:
     text = given.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
-        abort(400, f"{name} must be a whole number from 1 to {most}.")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+        abort(400, f"{name} must be a whole number from {least} to {most}.")
     return int(text)

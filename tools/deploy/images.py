@@ -19,6 +19,7 @@ from pathlib import Path
 from tools.cluster import host
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
+from tools.deploy.command import succeeds
 
 PYTHON_IMAGE = "python:3.13-slim-trixie"
 MONGO_IMAGE = "mongo:7.0"
@@ -105,7 +106,7 @@ def clean() -> None:
         listed = subprocess.run(command, capture_output=True, text=True).stdout.split()
         ours = [each for each in listed if each.startswith(OURS)]
         if ours:
-            _succeeds("docker", "image", "rm", "--force", *ours)
+            succeeds("docker", "image", "rm", "--force", *ours)
 
 
 def push(registry: str, say: Say) -> None:
@@ -147,7 +148,7 @@ class Docker:
 
     def fetch(self, image: Image) -> bool:
         """Pull an official image. Return False if no registry answers."""
-        if not _succeeds("docker", "pull", "--quiet", image.reference):
+        if not succeeds("docker", "pull", "--quiet", image.reference):
             return False
         self._save(image)
         return True
@@ -158,12 +159,12 @@ class Docker:
         _run("docker", "push", "--quiet", target)
 
     def python_image(self, say: Say) -> str:
-        if _succeeds("docker", "pull", "--quiet", PYTHON_IMAGE):
+        if succeeds("docker", "pull", "--quiet", PYTHON_IMAGE):
             return PYTHON_IMAGE
         return self.stand_in(say)
 
     def stand_in(self, say: Say) -> str:
-        if not _succeeds("docker", "image", "inspect", BASE_STAND_IN):
+        if not succeeds("docker", "image", "inspect", BASE_STAND_IN):
             with _bootstrapped(say) as root:
                 _run("docker", "import", str(root), BASE_STAND_IN)
         return BASE_STAND_IN
@@ -196,7 +197,7 @@ class Buildah:
     def fetch(self, image: Image) -> bool:
         """Pull an official image. Return False if no registry answers."""
         source = f"docker://docker.io/library/{image.reference}"
-        if not _succeeds(*self.command, "pull", "--quiet", source):
+        if not succeeds(*self.command, "pull", "--quiet", source):
             return False
         _run(*self.command, "tag", f"docker.io/library/{image.reference}", image.reference)
         self._save(image)
@@ -207,12 +208,12 @@ class Buildah:
         _run(*self.command, "push", "--quiet", image.reference, f"docker://{target}")
 
     def python_image(self, say: Say) -> str:
-        if _succeeds(*self.command, "pull", "--quiet", f"docker://docker.io/library/{PYTHON_IMAGE}"):
+        if succeeds(*self.command, "pull", "--quiet", f"docker://docker.io/library/{PYTHON_IMAGE}"):
             return f"docker.io/library/{PYTHON_IMAGE}"
         return self.stand_in(say)
 
     def stand_in(self, say: Say) -> str:
-        if not _succeeds(*self.command, "inspect", "--type", "image", BASE_STAND_IN):
+        if not succeeds(*self.command, "inspect", "--type", "image", BASE_STAND_IN):
             with _bootstrapped(say) as root:
                 dockerfile = root.parent / "Dockerfile"
                 dockerfile.write_text(f"FROM scratch\nADD {root.name} /\n")
@@ -224,7 +225,7 @@ class Buildah:
         partial.unlink(missing_ok=True)
         _run(*self.command, "push", "--quiet", image.reference, f"docker-archive:{partial}:{image.reference}")
         partial.rename(image.archive)
-        _succeeds(*self.command, "rmi", image.reference)  # the archive has it; the stages stay, for the next build
+        succeeds(*self.command, "rmi", image.reference)  # the archive has it; the stages stay, for the next build
 
 
 @contextlib.contextmanager
@@ -344,7 +345,3 @@ def _run(*command: str) -> None:
         f"`{' '.join(command[:1])} …` failed with status {done.returncode}. Fix the error and retry. "
         f"The end of {log}:\n{tail}"
     )
-
-
-def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.patience import patient
+from tools.deploy.command import succeeds
 from tools.deploy.obstacles import KINDS, Obstacle, obstacles
 from tools.deploy.secrets import MANIFESTS
 
@@ -101,7 +102,7 @@ def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
 
 def deployed(kubectl: tuple[str, ...]) -> bool:
     """Return whether the manifests were ever applied to this cluster."""
-    return _succeeds(*kubectl, "--namespace", namespace(), "get", "hpa", "flask")
+    return succeeds(*kubectl, "--namespace", namespace(), "get", "hpa", "flask")
 
 
 def members(kubectl: tuple[str, ...]) -> int:
@@ -130,7 +131,7 @@ def raise_to_minimum(kubectl: tuple[str, ...]) -> None:
         name, minimum = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
         current = next(item for item in _get(kubectl, "deployments") if item["metadata"]["name"] == name)
         if current["spec"]["replicas"] < minimum:
-            _succeeds(*kubectl, "--namespace", namespace(), "scale", f"deployment/{name}", f"--replicas={minimum}")
+            succeeds(*kubectl, "--namespace", namespace(), "scale", f"deployment/{name}", f"--replicas={minimum}")
 
 
 def wait_for_figure(kubectl: tuple[str, ...], say: Say, limit: float = FIGURE_LIMIT) -> None:
@@ -155,7 +156,7 @@ def wait(kubectl: tuple[str, ...], say: Say, limit: float = LIMIT) -> None:
         objects = _get(kubectl, KINDS)
         for name in blocking(objects):
             say(f"replacing {name}: it is of an earlier revision and holds up the later one")
-            _succeeds(*kubectl, "--namespace", namespace(), "delete", "pod", name)
+            succeeds(*kubectl, "--namespace", namespace(), "delete", "pod", name)
         if not {item["kind"] for item in objects} >= set(WORKLOADS):
             raise ClusterError(f"The cluster does not show its workloads: {_shown(kubectl, 'get all')}")
         waiting = [line for item in objects if item["kind"] in WORKLOADS and (line := unready(item))]
@@ -266,10 +267,6 @@ def _get(kubectl: tuple[str, ...], *what: str) -> list[dict[str, Any]]:
         raise ClusterError(f"The cluster does not answer: {done.stderr.strip()}")
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     return items
-
-
-def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _image(name: str, reference: str) -> dict[str, str]:

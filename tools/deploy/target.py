@@ -14,6 +14,7 @@ from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
 from tools.deploy import images, preflight, rollout
+from tools.deploy.command import succeeds
 from tools.deploy.forwards import Forwards
 from tools.deploy.images import Image
 from tools.deploy.secrets import MANIFESTS
@@ -175,7 +176,7 @@ class External:
             say("creating the kind cluster flask-mongodb")
             _call("kind", "create", "cluster", "--name", "flask-mongodb")
         # Not the APIService, which only an administrator may read.
-        if self.name != "minikube" and not _succeeds(*self.kubectl(), "get", "--raw", "/apis/metrics.k8s.io/v1beta1"):
+        if self.name != "minikube" and not succeeds(*self.kubectl(), "get", "--raw", "/apis/metrics.k8s.io/v1beta1"):
             raise ClusterError("The cluster has no metrics-server, which autoscaling needs: install it and retry.")
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
@@ -232,7 +233,3 @@ def reason(errors: str) -> str:
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     causes = [line for line in lines if "Exiting due to" in line or line.startswith("ERROR:")]
     return (causes or lines[-1:] or ["no error message"])[0]
-
-
-def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0

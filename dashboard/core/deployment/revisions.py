@@ -18,6 +18,12 @@ IN_WORDS = ("image", "env", "resources")  # of a container; the rest is told by 
 Json = dict[str, Any]
 
 
+def number_of(object_: Json) -> int | None:
+    """Return the number of a Deployment's or a ReplicaSet's revision, None without one."""
+    text = (object_["metadata"].get("annotations") or {}).get(REVISION, "")
+    return int(text) if text.isdecimal() else None
+
+
 def words(before: Json, after: Json) -> list[str]:
     """Return the differences of two pod templates as sentences without an end: "image of flask: a → b"."""
     found = [*_containers(before, after), *differences(_rest(before), _rest(after))]

@@ -32,6 +32,7 @@ from dashboard.web.audit import note_change
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
+from dashboard.web.query import parameters
 from dashboard.web.request_body import whole
 
 STATUSES: dict[type[DataServiceError], int] = {
@@ -53,16 +54,16 @@ documents = Blueprint("documents", __name__, url_prefix="/api/documents")
 @require("viewer")
 def newest() -> Response:
     """A page of documents, newest first: ?filter=&before=&limit=, and a Link to the next one."""
-    parameters = _parameters(*PARAMETERS)
+    given = parameters(*PARAMETERS).to_dict()
     with _problems():
-        return _passed_on(_service().newest(parameters))
+        return _passed_on(_service().newest(given))
 
 
 @documents.get("/<id_>")
 @require("viewer")
 def document(id_: str) -> Response:
     """One document."""
-    _parameters()
+    parameters()
     with _problems():
         return _passed_on(_service().document(_checked(id_)))
 
@@ -71,7 +72,7 @@ def document(id_: str) -> Response:
 @require("operator")
 def insert() -> Response:
     """Store a document."""
-    _parameters()
+    parameters()
     body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
         return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
@@ -82,7 +83,7 @@ def insert() -> Response:
 def replace(id_: str) -> Response:
     """Replace the version of a document that If-Match names."""
     g.action = f"replace the document {id_[:SHOWN]}"
-    _parameters()
+    parameters()
     if_match = _if_match()
     body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
@@ -95,7 +96,7 @@ def replace(id_: str) -> Response:
 def delete(id_: str) -> Response:
     """Delete the version of a document that If-Match names."""
     g.action = f"delete the document {id_[:SHOWN]}"
-    _parameters()
+    parameters()
     if_match = _if_match()
     with _problems(writing=True):
         return _passed_on(_service().delete(_checked(id_), if_match))
@@ -147,16 +148,6 @@ def _passed_on(answer: DataServiceAnswer) -> Response:
     if answer.retry_after:
         response.headers["Retry-After"] = answer.retry_after
     return response
-
-
-def _parameters(*known: str) -> dict[str, str]:
-    """Return the query's parameters. Abort with 400 if one is unknown or given twice, as the service does."""
-    for name, values in request.args.lists():
-        if name not in known:
-            abort(400, f"Unknown query parameter {name!r}.")
-        if len(values) > 1:
-            abort(400, f"The query parameter {name!r} must be given once.")
-    return request.args.to_dict()
 
 
 @contextlib.contextmanager

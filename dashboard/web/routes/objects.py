@@ -16,8 +16,8 @@ from dashboard.core.contract import (
     RelatedObject,
     RevisionDiff,
 )
-from dashboard.core.deployment.revisions import unified, words
-from dashboard.kube.object_details import KINDS, facts, names, related_to, revision
+from dashboard.core.deployment.revisions import number_of, unified, words
+from dashboard.kube.object_details import KINDS, facts, names, related_to
 from dashboard.kube.object_reader import ObjectReader
 from dashboard.kube.pod_details import Json, PodReadError, condition, newest
 from dashboard.web.auth import require
@@ -91,7 +91,9 @@ def _revisions(reader: ObjectReader, deployment: Json) -> tuple[RevisionDiff | N
         found = reader.replica_sets(deployment["metadata"]["uid"])
     except PodReadError as error:
         return None, f"The revisions can't be compared. {error}"
-    numbered = sorted(((number, one) for one in found if (number := revision(one)) is not None), key=lambda one: one[0])
+    numbered = sorted(
+        ((number, one) for one in found if (number := number_of(one)) is not None), key=lambda one: one[0]
+    )
     if len(numbered) < 2:
         return None, "There is one revision only, so there is nothing to compare."
     (before, old), (after, new) = numbered[-2:]

@@ -101,8 +101,7 @@ def test_invalid_id_is_not_sent_to_the_service(client: FlaskClient, service: Stu
 def test_unknown_parameter_is_400_and_not_sent_to_the_service(
     client: FlaskClient, service: StubDataService, query: str
 ) -> None:
-    answer = client.get(f"/api/documents?{query}", headers=AS_VIEWER)
-    assert problem(answer) == 400 and "query parameter" in answer.json["detail"]  # type: ignore[index]
+    assert problem(client.get(f"/api/documents?{query}", headers=AS_VIEWER)) == 400
     assert problem(client.get(f"/api/documents/{ID}?a=1", headers=AS_VIEWER)) == 400
     assert problem(client.post("/api/documents?a=1", json={}, headers=AS_OPERATOR)) == 400
     assert service.calls == []
