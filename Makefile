@@ -35,7 +35,7 @@ gates: .venv/tests .venv/checkov/bin/checkov ## judge the manifests by kubernete
 
 .PHONY: audit
 audit: .venv/tests ## ask for known vulnerabilities of all pinned packages, and say which could not be asked about
-	@$(PYTHON) -m tools.audit
+	@$(PYTHON) -m tools.vulnerabilities
 
 .PHONY: trust
 trust: .venv/tests ## count wrong verdicts on healthy and broken deployments, into docs/trust.md

@@ -105,7 +105,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["sources"] = sources = _sources(config, hub)
     app.extensions["pod_reader"] = _pod_reader(config)
     app.extensions["object_reader"] = _object_reader(config, hub, sources)
-    app.extensions["service"] = _service(config, sources)
+    app.extensions["data_service"] = _service(config, sources)
     app.extensions["lookups"] = Lookups()
     app.extensions["log_streams"] = LogStreams()
     app.extensions["follower_slots"] = FollowerSlots()

@@ -19,7 +19,7 @@ MOST_OF_A_VIEWER = 4  # of these, so that one viewer leaves some to the others
 LONGEST_TAIL = 2_000  # lines
 LONGEST_SECONDS = 30 * 60.0
 HEARTBEAT_SECONDS = 5.0
-LOOK_SECONDS = 1.0  # between two checks of the reader's connection
+POLL_SECONDS = 1.0  # between two checks of the reader's connection
 LONGEST_LINE = 16 << 10  # bytes
 PIECES = 64  # queue size, some kilobytes each; while the queue is full, the log is not read (backpressure)
 USER_TIMEOUT_MS = 30_000
@@ -141,9 +141,9 @@ class LogStream:
             self._put(None)
 
     def _next(self) -> bytes | None:
-        """Return the next block, an empty one after LOOK_SECONDS without data, or None at the end."""
+        """Return the next block, an empty one after POLL_SECONDS without data, or None at the end."""
         try:
-            return self._pieces.get(timeout=LOOK_SECONDS)
+            return self._pieces.get(timeout=POLL_SECONDS)
         except queue.Empty:
             return b""
 
@@ -151,7 +151,7 @@ class LogStream:
         """Queue a block, waiting while the queue is full. Return False if the stream was closed."""
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
-                self._pieces.put(piece, timeout=LOOK_SECONDS)
+                self._pieces.put(piece, timeout=POLL_SECONDS)
                 return True
         return False
 

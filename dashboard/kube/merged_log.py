@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.kube.logs import LONGEST_TAIL, LOOK_SECONDS, whole_lines
+from dashboard.kube.logs import LONGEST_TAIL, POLL_SECONDS, whole_lines
 from dashboard.kube.pod_details import (
     ContainerWaiting,
     Json,
@@ -118,7 +118,7 @@ class MergedLog:
                 had_ended = self._has_ended()
                 looks_up = self._update()
                 is_done = not self.request.follow and had_ended and not looks_up and self._has_ended()
-                yield from self._wait(0.0 if is_done else LOOK_SECONDS)
+                yield from self._wait(0.0 if is_done else POLL_SECONDS)
                 if is_done and self._buffer.empty():
                     return
         finally:
@@ -303,7 +303,7 @@ class Follower:
             state = STATES.get(type(error), "away")
             self._tell(state, str(error))
             if follows and state in RETRIED:
-                return LOOK_SECONDS
+                return POLL_SECONDS
         return None
 
     def _view(self) -> Json:
@@ -342,7 +342,7 @@ class Follower:
             return None
         deadline = self._merged.clock() + ENDED_SECONDS
         while self._view()["restarts"] == before["restarts"] and self._merged.clock() < deadline:
-            if self._merged.closed.wait(LOOK_SECONDS):
+            if self._merged.closed.wait(POLL_SECONDS):
                 return None
         return 0.0
 

@@ -33,7 +33,7 @@ CLIENT_SECONDS = 5.0  # a client that says nothing is dropped
 AT_ONCE = 8  # connections
 LARGEST_BODY = 1024  # bytes
 END_SECONDS = 2.0  # for a killed process to be gone: the kernel has its memory to give back
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 
 
 class CrashRefused(Exception):
@@ -97,14 +97,14 @@ class Killer:
         """Wait until the process has exited, so that the requester can observe the kill."""
         end = time.monotonic() + END_SECONDS
         while self._exe(pid) is not None and time.monotonic() < end:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 class KillServer(BoundedServer):
     def __init__(self, config: CrashConfig, killer: Killer | None = None) -> None:
         self.config = config
         self.killer = killer or Killer()
-        self.turn = threading.Lock()  # of two requests at once, the second finds nothing to kill
+        self.kill_lock = threading.Lock()  # of two requests at once, the second finds nothing to kill
         super().__init__((config.host, config.port), KillHandler, AT_ONCE)
 
 
@@ -150,7 +150,7 @@ class KillHandler(BaseHTTPRequestHandler):
         meant = self._body().get("uid")
         if meant != self.server.config.pod_uid:
             raise CrashRefused(HTTPStatus.PRECONDITION_FAILED, "The uid is not this pod's: the pod was replaced.")
-        with self.server.turn:
+        with self.server.kill_lock:
             killed = self.server.killer.kill()
         logs.write("killed", **killed, client=self.client_address[0])
         return killed

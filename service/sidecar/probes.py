@@ -25,7 +25,7 @@ CLIENT_SECONDS = 5.0  # for a request to arrive
 AT_ONCE = 8  # requests
 LEAVE_SECONDS = 90.0  # the pod's grace period must be longer by a shutdown of mongod
 UNKNOWN_SECONDS = 10.0  # without knowing whether the member is to go
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 Hello = Callable[[], dict[str, Any] | None]  # mongod's answer; None if there is none
 
@@ -59,7 +59,7 @@ class SidecarProbes:
                 hello = self._hello()
                 if hello is not None and "setName" not in hello:
                     return HTTPStatus.OK, "left"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return HTTPStatus.SERVICE_UNAVAILABLE, "still a member"
 
 

@@ -63,18 +63,18 @@ class Sidecar:
         self._wait = ""  # the reason that was logged last
 
     def run(self) -> NoReturn:
-        """Take turns without end. An obstacle is logged once and retried."""
+        """Reconcile without end. An obstacle is logged once and retried."""
         while True:
             try:
-                settled = self.turn()
+                settled = self.reconcile()
             except (Waiting, MissingSecret, ScaleUnknown) as reason:
                 settled = self._waits(str(reason))
             except PyMongoError as error:
                 settled = self._waits(f"{type(error).__name__}: {str(error).partition(',')[0]}")
             time.sleep(IDLE_SECONDS if settled else BUSY_SECONDS)
 
-    def turn(self) -> bool:
-        """Take the next step. Return whether nothing is left to do."""
+    def reconcile(self) -> bool:
+        """Reconcile once. Return whether nothing is left to do."""
         users = read_users(self._config.users)
         hello = self._anyone.admin.command("hello")
         if "setName" not in hello:

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from tests.k8s.manifests import Json, parse
-from tools.audit.judges import JUDGES
 from tools.cluster import binary
 from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.vulnerabilities.judges import JUDGES
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.soak]
 

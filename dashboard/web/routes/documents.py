@@ -132,7 +132,7 @@ def _if_match() -> str:
 
 
 def _service() -> DataService:
-    service: DataService = current_app.extensions["service"]
+    service: DataService = current_app.extensions["data_service"]
     return service
 
 

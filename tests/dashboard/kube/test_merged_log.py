@@ -111,7 +111,7 @@ def pod(uid: str, **fields: Any) -> Json:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merged_log, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(merged_log, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(merged_log, "BACKOFF_SECONDS", (0.01,))
 
 

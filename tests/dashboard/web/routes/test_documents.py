@@ -59,7 +59,7 @@ class StubDataService:
 
 @pytest.fixture
 def service(app: Flask) -> StubDataService:
-    stub = app.extensions["service"] = StubDataService()
+    stub = app.extensions["data_service"] = StubDataService()
     return stub
 
 
@@ -186,7 +186,7 @@ def test_error_of_the_client_is_a_problem_with_the_outcome_of_the_write(
 
 def test_document_inserted_into_the_mock_is_returned(app: Flask, client: FlaskClient) -> None:
     [mock] = app.extensions["sources"]
-    assert app.extensions["service"] is mock.service
+    assert app.extensions["data_service"] is mock.service
     inserted = post(client, b'{"mine":true}', **AS_OPERATOR).json
     found = client.get("/api/documents?limit=1", headers=AS_VIEWER).json
     assert found == [{"_id": inserted["id"], "mine": True}]  # type: ignore[index]

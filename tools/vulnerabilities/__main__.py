@@ -1,4 +1,4 @@
-"""Known vulnerabilities of everything that is pinned: `python -m tools.audit` asks the databases about it.
+"""Known vulnerabilities of everything that is pinned: `python -m tools.vulnerabilities` asks the databases about it.
 
 Exit status: 0 if all answered and know none, 1 if one knows any, 2 if none does, but not all answered.
 """
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tools.audit.judges import JUDGES
 from tools.cluster import binary
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.vulnerabilities.judges import JUDGES
 
 REQUIREMENTS = ("requirements.txt", "tests/k8s/requirements-checkov.txt", "bench/requirements-peers.txt")
 NPM_PACKAGES = "tests/js"  # the page's own libraries are among them

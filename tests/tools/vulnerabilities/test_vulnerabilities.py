@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tools.audit.__main__ import (
+from tools.vulnerabilities.__main__ import (
     NONE_KNOWN,
     UNANSWERED,
     VULNERABLE,
