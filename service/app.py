@@ -13,7 +13,7 @@ from service.config import ServiceConfig
 from service.health import Health
 from service.metrics import Metrics
 from service.routes import documents, openapi, welcome
-from service.store import Store
+from service.store.client import Store
 from webserver.forwarded import Forwarded
 
 PROOF_LIFETIME_SECONDS = 3600
@@ -37,7 +37,7 @@ def create_app(config: ServiceConfig | None = None, draining: Callable[[], bool]
     )
     checks = Health(draining or config.drain_file.exists)
 
-    app = Application(__name__, instruments, config.allowed_hosts, store.begin)
+    app = Application(__name__, instruments, config.allowed_hosts, store.limits.begin)
     app.extensions["service"] = Parts(store, checks, instruments)
     app.register_blueprint(welcome.blueprint(config.version))
     app.register_blueprint(documents.blueprint("data", store.collection("data")))

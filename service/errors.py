@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from service.document import BadId, Malformed
-from service.store import (
+from service.store.outcomes import (
     BadCursor,
     Conflict,
     PreconditionFailed,

@@ -16,7 +16,8 @@ import orjson
 from flask import Blueprint, Response
 
 from service import logs
-from service.store import Refused, Replaced, Store, StoreError
+from service.store.client import Store
+from service.store.outcomes import Refused, Replaced, StoreError
 
 RETRY_SECONDS = 0.5
 CHECK_SECONDS = 5.0  # between two checks of the user

@@ -12,7 +12,8 @@ from service import document, filter, preconditions
 from service.application import JsonResponse, current_request
 from service.preconditions import Preconditions
 from service.routes import request_body as body
-from service.store import Collection, PreconditionFailed, Stored, Unavailable
+from service.store.collection import Collection, Stored
+from service.store.outcomes import PreconditionFailed, Unavailable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from service import config, document, errors, filter, preconditions, store
+from service import config, document, errors, filter, preconditions
 from service.routes import documents
 from service.routes import request_body as body
+from service.store.collection import MARK
 
 Json = dict[str, Any]
 
@@ -96,7 +97,7 @@ SCHEMAS: Json = {
     "Proof": _object(
         _NO_NUL,
         "Value",
-        properties={"_id": _ref("Id"), store.MARK: False},
+        properties={"_id": _ref("Id"), MARK: False},
         maxProperties=document.MAX_NAMES,
         description="What is sent; one name is kept for the date.",
     ),

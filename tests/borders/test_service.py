@@ -3,7 +3,6 @@
 import math
 import struct
 from base64 import urlsafe_b64encode
-from typing import cast
 
 import bson
 import orjson
@@ -15,17 +14,12 @@ from hypothesis import strategies as st
 from service import document as documents
 from service import filter as filters
 from service.document import Malformed
-from service.store import (
-    BadCursor,
-    Collection,
-    Reserved,
-    Store,
-    _decode,
-    _following,
-    _position,
-    _shown,
-    extended_json,
-)
+from service.store.codec import decode, extended_json, shown
+from service.store.collection import Collection
+from service.store.limits import Limits
+from service.store.listeners import Attempts
+from service.store.outcomes import BadCursor, Reserved
+from service.store.paging import cursor_after, position
 from tests.borders.documents import FIELDS, OBJECT_ID, VALUES, Element, binary, document, scoped, text
 
 Stored = tuple[Element, list[tuple[bytes, Element]]]
@@ -37,7 +31,7 @@ GOOD = document((b"_id", (7, OBJECT_ID)), (b"key", (2, text(b"value"))))
 @example([((7, OBJECT_ID), [(b"$ref", (5, binary(2, b"")))])])
 def test_undecodable_document_hides_no_other(stored: list[Stored]) -> None:
     batch = b"".join([GOOD, *(document((b"_id", id_), *fields) for id_, fields in stored)])
-    page = orjson.loads(documents.encode([_shown(each) for each in _decode(batch)], extended_json))
+    page = orjson.loads(documents.encode([shown(each) for each in decode(batch)], extended_json))
     assert page[0] == {"_id": OBJECT_ID.hex(), "key": "value"}
     assert len(page) == len(stored) + 1
     assert all(isinstance(each["_id"], str) for each in page)
@@ -53,8 +47,8 @@ def test_undecodable_document_hides_no_other(stored: list[Stored]) -> None:
 )  # fmt: skip
 def test_page_goes_on_behind_an_id_of_any_type(id_: Element) -> None:
     reply = document((b"_id", id_), (b"key", (10, b"")))
-    position = _position(_following(reply, _decode(reply)))
-    assert bson.encode(position) == document((b"_id", id_))
+    found = position(cursor_after(reply, decode(reply)))
+    assert bson.encode(found) == document((b"_id", id_))
 
 
 @given(
@@ -64,10 +58,10 @@ def test_page_goes_on_behind_an_id_of_any_type(id_: Element) -> None:
 @example(b"\x02_id\0\xff\xff\xff\xff")
 def test_position_is_one_id_or_refused(cursor: bytes) -> None:
     try:
-        position = _position(f"~{urlsafe_b64encode(cursor).decode()}")
+        found = position(f"~{urlsafe_b64encode(cursor).decode()}")
     except BadCursor:
         return
-    assert bson.encode(position)[4:-1] == cursor
+    assert bson.encode(found)[4:-1] == cursor
 
 
 NUMBERS = st.sampled_from([
@@ -94,12 +88,12 @@ BODIES = JSON.map(lambda value: value.encode("latin-1", "ignore")) | st.binary(m
 
 @given(BODIES)
 def test_body_is_stored_exactly_or_refused(body: bytes) -> None:
-    collection = Collection(cast(Store, None), "proofs", 3600)
+    collection = Collection(Limits(1.0), Attempts(), "proofs", 3600)
     try:
         record = collection.parse(body)
     except (Malformed, Reserved):
         return
-    (stored,) = _decode(record.bson)
+    (stored,) = decode(record.bson)
     sent = orjson.loads(body)
     assert str(stored.pop("_id")) == sent.pop("_id", record.identity).lower()
     assert documents.canonical(stored, extended_json) == documents.canonical(sent)

@@ -14,7 +14,8 @@ from flask import Flask
 
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import Collection, Unavailable
+from service.store.collection import Collection
+from service.store.outcomes import Unavailable
 from webserver.forwarded import networks
 
 ROUTES = {

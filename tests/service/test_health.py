@@ -8,7 +8,7 @@ import pytest
 
 from service import health as health_module
 from service.health import Health
-from service.store import Refused, Unavailable
+from service.store.outcomes import Refused, Unavailable
 
 
 class ReachableStore:

@@ -32,7 +32,9 @@ from werkzeug.test import TestResponse
 from service import health
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import LARGEST_INSERT_BYTES, Collection, EncodedDocument, Rejected, Replaced, Store, StoreError
+from service.store.client import Store
+from service.store.collection import LARGEST_INSERT_BYTES, Collection, EncodedDocument
+from service.store.outcomes import Rejected, Replaced, StoreError
 from tests.service.conftest import DATABASE
 from tests.service.interceptor import Interceptor
 from tests.service.process import wait_until

@@ -49,7 +49,7 @@ STALE_PAGES = (
     """
 import time
 
-from service.store import Collection
+from service.store.collection import Collection
 
 newest, pages = Collection.newest, {}
 
@@ -76,7 +76,7 @@ from threading import Timer
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
-from service.store import Collection
+from service.store.collection import Collection
 
 numbers = itertools.count(1)
 

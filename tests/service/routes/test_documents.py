@@ -25,13 +25,13 @@ from pymongo.collection import Collection
 from service import document
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import (
+from service.store.collection import MARK
+from service.store.limits import (
     CONCURRENT_PAGES,
     CONCURRENT_READS,
     CONCURRENT_SEARCHES,
     LARGE_BODIES_BYTES,
     LARGE_BYTES,
-    MARK,
 )
 from tests.borders.documents import Element, binary, nested, text
 from tests.borders.documents import document as bson_document
@@ -111,7 +111,7 @@ def test_page_that_waits_too_long_for_other_pages_is_503(mongod: Mongod) -> None
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_PAGES):
-            others.enter_context(store.pages)
+            others.enter_context(store.limits.pages)
         assert app.test_client().get("/data").status_code == 503
     assert app.test_client().get("/data").status_code == 200
     store.close()
@@ -122,14 +122,14 @@ def test_document_that_waits_too_long_for_other_large_ones_is_503(mongod: Mongod
     store, client = app.extensions["service"].store, app.test_client()
     large = {"text": "x" * LARGE_BYTES}
     identity = client.post("/data", json=large).get_json()["id"]
-    store.large_bodies.take(LARGE_BODIES_BYTES)
+    store.limits.large_bodies.take(LARGE_BODIES_BYTES)
     refused = [client.post("/data", json=large), client.put(f"/data/{identity}", json=large)]
     assert [(each.status_code, each.get_json()["outcome"]) for each in refused] == [(503, "not-applied")] * 2
     assert client.post("/data", json={}).status_code == 201
-    store.large_bodies.give_back(LARGE_BODIES_BYTES)
+    store.limits.large_bodies.give_back(LARGE_BODIES_BYTES)
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_READS):
-            others.enter_context(store.reads)
+            others.enter_context(store.limits.reads)
         conditional = client.put(f"/data/{identity}", json={}, headers={"If-Match": '"x"'})
         assert (conditional.status_code, conditional.get_json()["outcome"]) == (503, "not-applied")
         assert client.get(f"/data/{identity}").status_code == 503
@@ -392,7 +392,7 @@ def test_searches_do_not_occupy_the_places_of_pages(mongod: Mongod) -> None:
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_SEARCHES):
-            others.enter_context(store.searches)
+            others.enter_context(store.limits.searches)
         assert app.test_client().get('/data?filter={"a":1}').status_code == 503
         assert app.test_client().get("/data").status_code == 200
     assert app.test_client().get('/data?filter={"a":1}').status_code == 200

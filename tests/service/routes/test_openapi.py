@@ -15,11 +15,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from service import config, document, errors, filter, store
+from service import config, document, errors, filter
 from service.app import create_app
 from service.config import ServiceConfig
 from service.routes import documents, openapi
 from service.routes import request_body as body
+from service.store.collection import MARK
 from tests.service.process import ROOT, ServiceProcess
 
 CONTRACT = openapi.contract("1.2.3")
@@ -80,7 +81,7 @@ def test_contract_has_all_query_parameters_and_filter_operators(unconnected: Fla
     schemas = openapi.SCHEMAS
     assert set(schemas["Operators"]["properties"]) == filter.FIELD_OPERATORS
     assert set(schemas["Filter"]["properties"]) == filter.JOINING
-    assert schemas["Proof"]["properties"][store.MARK] is False
+    assert schemas["Proof"]["properties"][MARK] is False
 
 
 def test_contract_states_every_limit() -> None:

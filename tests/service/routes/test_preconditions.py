@@ -19,10 +19,10 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from werkzeug.test import TestResponse
 
-from service import store
 from service.app import create_app
 from service.config import ServiceConfig
-from service.store import Collection as Stored
+from service.store import collection as collections
+from service.store.collection import Collection as Stored
 from tests.service.conftest import DATABASE
 from tests.service.interceptor import Interceptor
 from tests.service.process import ServiceProcess
@@ -266,7 +266,8 @@ def test_document_with_a_text_id_of_24_digits_is_compared(
 def test_document_that_is_too_large_to_be_compared_is_422(
     client: FlaskClient, collection: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "LARGEST_COMPARED_BYTES", 1000)  # the real one is too much for a busy mongod's cache
+    # The real one is too much for a busy mongod's cache.
+    monkeypatch.setattr(collections, "LARGEST_COMPARED_BYTES", 1000)
     collection.insert_one({"_id": KEY, "text": "x" * 1000})
     seen = etag(client)
     assert put(client, {}, UNSEEN).status_code == 412

@@ -51,20 +51,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pymongo
-import service.store
+from service.preconditions import tag_of
+from service.store.collection import Collection, Stored
 
-insert, numbers, pool = service.store.Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
+insert, numbers, pool = Collection.insert, itertools.count(1), ThreadPoolExecutor(8)
 
 
 def stored(record):
-    return service.store.Stored(record.identity, service.store.tag_of(record.bson), is_new=True)
+    return Stored(record.identity, tag_of(record.bson), is_new=True)
 
 
 def broken(self, record):
     {body}
 
 
-service.store.Collection.insert = broken
+Collection.insert = broken
 """
 
 _INSERT_LATER = """
