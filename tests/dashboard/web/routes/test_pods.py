@@ -310,19 +310,19 @@ class StubLog:
 class TestLogStreams:
     def test_silent_log_has_a_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(logs, "HEARTBEAT_SECONDS", 0.01)
-        monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         lines = LogStreams().open(StubLog, LogReader(None), follow=True).lines()
         assert [next(lines), next(lines), next(lines)] == [b"\n"] * 3
         lines.close()  # type: ignore[attr-defined]
 
     def test_log_that_is_not_followed_has_no_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         monkeypatch.setattr(logs, "LONGEST_SECONDS", 0.1)
         lines = list(LogStreams().open(lambda: StubLog([b"a\n"]), LogReader(None), follow=False).lines())
         assert lines[0] == b"a\n" and b"\n" not in lines
 
     def test_stream_ends_at_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         monkeypatch.setattr(logs, "LONGEST_SECONDS", 0.05)
         log = StubLog()
         *_, last = LogStreams().open(lambda: log, LogReader(None), follow=True).lines()
@@ -330,7 +330,7 @@ class TestLogStreams:
         assert b"limit" in last
 
     def test_closed_connection_ends_the_stream_of_a_silent_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         server, client = socket.socketpair()
         log = StubLog()
         lines = LogStreams().open(lambda: log, LogReader(server), follow=True).lines()
@@ -350,7 +350,7 @@ class TestLogStreams:
         server.close()
 
     def test_log_is_not_read_ahead_of_a_slow_reader(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         pieces: list[bytes] = []
 
         def endless() -> Iterator[bytes]:
