@@ -57,8 +57,10 @@ from dashboard.web.hub import Hub
 from dashboard.web.lookups import Lookups
 from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice
+from dashboard.web.routes.audit import audit_log
 from dashboard.web.routes.documents import documents
 from dashboard.web.routes.logs import logs
+from dashboard.web.routes.manual import manual
 from dashboard.web.routes.objects import objects
 from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import pods
@@ -98,6 +100,8 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.register_blueprint(logs)
     app.register_blueprint(documents)
     app.register_blueprint(runs)
+    app.register_blueprint(manual)
+    app.register_blueprint(audit_log)
     app.register_blueprint(actions)
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)

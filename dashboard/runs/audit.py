@@ -66,7 +66,7 @@ class AuditLog:
         """Write a line. `outcome` begins with "refused" or "failed" if the action was not done."""
         line = self._keep(self._kept, by, action, outcome, about)
         if has_request_context():
-            g.audited = True  # web.routes.runs then writes no second line for the request
+            g.audited = True  # web.audit then writes no second line for the request
         tone = _tone(outcome)
         words = f"{line['action']}: {line['outcome'].rstrip('.')}, by {line['by']}"
         self._emit(

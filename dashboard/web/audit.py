@@ -1,15 +1,18 @@
 """The audit of requests: one line for each that changes something, also if it is refused."""
 
+import orjson
 from flask import Response, current_app, g, request
 
 from dashboard.runs.audit import AuditLog
 from dashboard.web.auth import SAFE_METHODS, who
 
+SHOWN = 80  # characters of a request's value in the audit
+
 ACTIONS = {  # by endpoint, for requests that set no `g.action`
     "runs.start": "run a demo",
-    "runs.load": "start a load",
-    "runs.unload": "stop the load",
-    "runs.restart": "restart MongoDB",
+    "manual.load": "start a load",
+    "manual.unload": "stop the load",
+    "manual.restart": "restart MongoDB",
 }
 
 
@@ -23,6 +26,12 @@ def note_change(response: Response, about: dict[str, str] | None = None) -> Resp
         else:
             audit.denied(who(), action, _outcome(response))
     return response
+
+
+def shown(value: object) -> str:
+    """Shorten a request's value for the audit."""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _outcome(response: Response) -> str:

@@ -17,18 +17,18 @@ from dashboard.actions.rollout import ACTIONS, UNDO, NotPossible
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.lease import LeaseHeld
 from dashboard.runs.turn import RunActive
+from dashboard.web.audit import note_change
 from dashboard.web.auth import require, who
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
-from dashboard.web.routes.runs import note
 
 LONGEST_VERSION = 100  # characters of a resourceVersion
 
 Json = dict[str, Any]
 
 actions = Blueprint("actions", __name__, url_prefix="/api")
-actions.after_request(note)
+actions.after_request(note_change)
 
 
 @actions.get("/deployment")

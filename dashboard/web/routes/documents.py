@@ -28,7 +28,7 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.web.audit import note_change
+from dashboard.web.audit import SHOWN, note_change
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
@@ -42,8 +42,6 @@ STATUSES: dict[type[DataServiceError], int] = {
     AnswerTooLarge: 502,
     UnexpectedAnswer: 502,
 }
-
-SHOWN = 80  # characters of a request's id in the audit
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 
