@@ -220,9 +220,9 @@ def _stats(collection: Any) -> tuple[int, int]:
 class Correction:
     """The error of MongoDB's figures of the collection, which are wrong from a crash of mongod on, until a `validate`.
 
-    It stays the same until the next crash, or until deletions bring the figures to zero, below which they
-    do not go. So the documents are counted after each of these, until the figures before and after the count are the
-    same: then no write came between.
+    It stays the same until the next crash, or until deletions bring the figures to zero, below which they do not go. So
+    the documents are counted after each of these, until the figures before and after the count are the same: then no
+    write came between.
     """
 
     def __init__(self) -> None:
