@@ -3,7 +3,9 @@
 The verdict follows from these alone. All times are of one monotonic clock, in seconds.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -101,6 +103,17 @@ class TrialObservations(Struct, frozen=True):
     last_error: str | None = None  # of a write that was not acknowledged, a sentence
     unread: str | None = None  # why something could not be read back
     stopped: str | None = None  # why the run ended early
+
+
+def count_at(load: Sequence[LoadPoint], at: float, count: Callable[[LoadTotals], int]) -> float:
+    """Return a count of the load at this time, between two of its samples in proportion: they are a second apart, and a
+    disruption may be over in two."""
+    after = bisect_left(load, at, key=attrgetter("at"))
+    if after in (0, len(load)):
+        return count(load[min(after, len(load) - 1)].totals) if load else 0
+    before, next_ = load[after - 1], load[after]
+    share = (at - before.at) / (next_.at - before.at)
+    return count(before.totals) + share * (count(next_.totals) - count(before.totals))
 
 
 def observe(state: Json, deployment: str, at: float) -> Standing:
