@@ -367,6 +367,44 @@ def test_failed_kill_makes_the_run_inconclusive_and_is_audited(harness: RunHarne
     ]
 
 
+# An API server that does not answer for a moment
+
+
+def no_answer(harness: RunHarness, method: str, seconds: float) -> Callable[[], None]:
+    def begin() -> None:
+        harness.cluster.errors[method] = ExternalError("The API server does not answer.")
+        harness.clock.after(seconds, lambda: harness.cluster.errors.pop(method))
+
+    return begin
+
+
+@pytest.mark.parametrize("method", ["pod", "claim"])
+@pytest.mark.parametrize(("step", "after"), [("preflight", 0.0), ("outage", 3.2)])
+def test_failed_read_of_the_pod_is_tried_again(harness: RunHarness, method: str, step: str, after: float) -> None:
+    if step == "preflight":
+        no_answer(harness, method, 1.0)()
+    else:
+        harness.during_step(step, no_answer(harness, method, 1.0), after)
+    assert harness.run("persistence")["verdict"] == "pass"
+
+
+def test_pod_that_cannot_be_read_after_the_kill_is_the_reason(harness: RunHarness) -> None:
+    harness.during_step("outage", no_answer(harness, "pod", 500.0))
+    run = harness.run("persistence")
+    assert run["verdict"] == "inconclusive" and "does not answer" in run["reason"]
+
+
+@pytest.mark.parametrize(("seconds", "kills"), [(5.0, 1), (12.0, 0)])
+def test_lease_is_confirmed_within_ten_seconds_or_nothing_is_killed(
+    harness: RunHarness, seconds: float, kills: int
+) -> None:
+    harness.during_step("warmup", no_answer(harness, "renew", seconds + 2.0), after=0.5)
+    harness.configure_writers = lambda writers: setattr(writers, "interval", 0.05)
+    run = harness.run("persistence")
+    assert len(harness.cluster.kills) == kills, run["reason"]
+    assert run["verdict"] == ("pass" if kills else "inconclusive")
+
+
 # Aborts and failures
 
 

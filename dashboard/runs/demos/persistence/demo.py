@@ -7,7 +7,7 @@ not stop this demo: its writers have to write on through the outage. Several kil
 
 from functools import partial
 
-from dashboard.core.errors import NotFound
+from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence import traffic
@@ -46,6 +46,7 @@ class Persistence:
         self._kills: list[Kill] = []
         self._read_backs = ReadBacks(context, reader, writers)
         self._last_write: bool | None = None
+        self._unread: str | None = None  # why the pod could not be read, a sentence
 
     def run(self) -> None:
         self._check()
@@ -101,8 +102,8 @@ class Persistence:
             return f"MongoDB does not answer. The run needs it up before the kill.{self._pod_reason()}"
         try:
             pod, claim = self._identify()
-        except NotFound as missing:
-            return str(missing)
+        except ExternalError as error:
+            return str(error)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
         if refusal := self._refusal():
@@ -167,7 +168,9 @@ class Persistence:
         self._context.log(f"A new mongod answers, {self._since(killed):.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
         is_ready = partial(self._is_ready, killed)
-        self._context.wait_until(is_ready, READY_POLL_SECONDS, limit, lambda: unready + self._pod_reason())
+        self._context.wait_until(
+            is_ready, READY_POLL_SECONDS, limit, lambda: f"{unready} {self._unread or ''}".rstrip() + self._pod_reason()
+        )
         killed.ready = self._context.clock.monotonic()
         self._context.log(f"{self._pod} is Ready, {self._since(killed):.1f} s after the kill")
 
@@ -175,8 +178,10 @@ class Persistence:
         """Return whether the new pod or container is Ready, and record its identity."""
         try:
             pod, claim = self._identify()
-        except NotFound:
+        except ExternalError as error:  # the API server may be away for a moment, as the pod is
+            self._unread = str(error)
             return False
+        self._unread = None
         found, before = _identity(pod, claim), killed.before
         same = found.container == before.container if killed.mode == "crash" else found.pod == before.pod
         if not pod.ready or pod.container is None or same:
