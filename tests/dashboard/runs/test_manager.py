@@ -394,6 +394,41 @@ def test_pod_that_cannot_be_read_after_the_kill_is_the_reason(harness: RunHarnes
     assert run["verdict"] == "inconclusive" and "does not answer" in run["reason"]
 
 
+def test_hello_that_takes_too_long_once_before_the_second_kill_is_tried_again(harness: RunHarness) -> None:
+    process, missed = harness.reader.process, []
+
+    def miss_once() -> str | None:
+        if harness.current_step() == "kill" and len(harness.cluster.kills) == 1 and not missed:
+            missed.append(True)
+            return None
+        return process()
+
+    harness.reader.process = miss_once  # type: ignore[method-assign]
+    assert harness.run("persistence", kills=2)["verdict"] == "pass"
+    assert missed
+
+
+@pytest.mark.parametrize(
+    ("lose", "cause"),
+    [
+        (lambda harness: setattr(harness.reader, "process", lambda: None), "primary"),
+        (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
+        (
+            lambda harness: setattr(harness.cluster, "database", replace(harness.cluster.database, ready=False)),
+            "not Ready",
+        ),
+    ],
+)
+def test_database_that_is_gone_before_the_kill_is_not_killed_and_what_is_missing_is_named(
+    harness: RunHarness, lose: Any, cause: str
+) -> None:
+    harness.during_step("warmup", lambda: lose(harness), after=2.0)
+    run = harness.run("persistence")
+    assert_ended(harness, run)
+    assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
+    assert cause in run["reason"]
+
+
 @pytest.mark.parametrize(("seconds", "kills"), [(5.0, 1), (12.0, 0)])
 def test_lease_is_confirmed_within_ten_seconds_or_nothing_is_killed(
     harness: RunHarness, seconds: float, kills: int

@@ -5,7 +5,10 @@ primary, the shutdown of the old one included. `ready` is when the pod is Ready,
 not stop this demo: its writers have to write on through the outage. Several kills alternate between the two modes.
 """
 
+from collections.abc import Callable
 from functools import partial
+
+from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
@@ -30,6 +33,14 @@ from dashboard.runs.verdict import Verdict
 WRITE_POLL_SECONDS = 0.5
 DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
+
+
+class Target(Struct, frozen=True):
+    """The database as it can be killed: its pod, its claim, and the id of mongod's process."""
+
+    pod: PodIdentity
+    claim: ClaimIdentity | None
+    process: str
 
 
 class Persistence:
@@ -85,32 +96,43 @@ class Persistence:
     def _check(self) -> None:
         """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
-        end = self._context.clock.monotonic() + self._limits["ready"]
-        while obstacle := self._obstacle():
-            if (left := end - self._context.clock.monotonic()) <= 0:
-                raise RunStopped(obstacle)
-            self._progress(f"{obstacle} Waiting {left:.0f} s more")
-            self._context.sleep(READY_POLL_SECONDS)
-        pod, claim = self._identify()
-        volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
-        self._context.log(f"{pod.name} is Ready, {volume}")
+        target = self._wait_for(self._found, self._limits["ready"])
+        volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
+        self._context.log(f"{target.pod.name} is Ready, {volume}")
 
-    def _obstacle(self) -> str | None:
-        """Return why the run can't begin yet, as a sentence, or None."""
+    def _wait_for(self, find: Callable[[], Target | str], limit: float) -> Target:
+        """Wait for a target. Raise `RunStopped` with what is missing after `limit` seconds."""
+        end = self._context.clock.monotonic() + limit
+        while isinstance(found := find(), str):
+            if (left := end - self._context.clock.monotonic()) <= 0:
+                raise RunStopped(found)
+            self._progress(f"{found} Waiting {left:.0f} s more")
+            self._context.sleep(READY_POLL_SECONDS)
+        return found
+
+    def _found(self) -> Target | str:
+        """Return the database, or why the run can't begin yet, as a sentence."""
         mongo = self._view.view()["mongo"]
         if mongo is None or mongo["state"] != "up":
             return f"MongoDB does not answer. The run needs it up before the kill.{self._pod_reason()}"
+        target = self._target()
+        if isinstance(target, str):
+            return target
+        claim = target.claim
+        if claim is not None and (claim.phase != "Bound" or not claim.volume):
+            return f"The claim {target.pod.claim} is {claim.phase} and not bound to a volume."
+        return self._refusal() or target
+
+    def _target(self) -> Target | str:
+        """Return the database as it can be killed now, or why it can't, as a sentence."""
         try:
             pod, claim = self._identify()
         except ExternalError as error:
             return str(error)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
-        if refusal := self._refusal():
-            return refusal
-        if claim is not None and (claim.phase != "Bound" or not claim.volume):
-            return f"The claim {pod.claim} is {claim.phase} and not bound to a volume."
-        return None if self._reader.process() is not None else "No primary answers the dashboard."
+        process = self._reader.process()
+        return "No primary answers the dashboard." if process is None else Target(pod, claim, process)
 
     def _warm_up(self) -> None:
         self._context.begin_step("warmup")
@@ -137,13 +159,11 @@ class Persistence:
             f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
         )
 
-    def _kill(self, number: int) -> str | None:
+    def _kill(self, number: int) -> str:
         """Kill the database for the given time, from 0. Return the id of the old mongod's process."""
         self._context.begin_step("kill")
-        pod, claim = self._identify()
-        process = self._reader.process()
-        if not pod.ready or pod.container is None or process is None:
-            raise RunStopped(f"The pod {pod.name} is no longer Ready.")
+        target = self._wait_for(self._target, self._limits["target"])
+        pod, claim = target.pod, target.claim
         other: Mode = "graceful" if self._mode == "crash" else "crash"
         mode = other if number % 2 else self._mode
         self._context.confirm_lease()
@@ -151,9 +171,9 @@ class Persistence:
         kill(self._pods, pod, mode, self._context.audit)
         what = f"container {pod.container[:12]}" if mode == "crash" else f"uid {pod.uid}"
         self._context.log(f"{'mongod killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
-        return process
+        return target.process
 
-    def _wait_for_return(self, killed: Kill, process: str | None) -> None:
+    def _wait_for_return(self, killed: Kill, process: str) -> None:
         self._context.begin_step("outage")
         limit = self._limits["outage"]
 
