@@ -211,9 +211,13 @@ class FakeReader:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.error: ExternalError | None = None
+        self.primary: str | None = None  # another member
 
     def process(self) -> str | None:
         return self.cluster.process
+
+    def primary_beside(self, pod: str) -> str | None:
+        return self.primary
 
     def read(self, run: str) -> Mapping[str, str]:
         if self.error:

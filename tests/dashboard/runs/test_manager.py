@@ -153,6 +153,7 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
         (lambda harness: setattr(harness.autoscaler, "mongo", None), "MongoDB"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (lambda harness: setattr(harness.cluster, "process", None), "primary"),
+        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],
 )
@@ -412,6 +413,7 @@ def test_hello_that_takes_too_long_once_before_the_second_kill_is_tried_again(ha
     ("lose", "cause"),
     [
         (lambda harness: setattr(harness.reader, "process", lambda: None), "primary"),
+        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (
             lambda harness: setattr(harness.cluster, "database", replace(harness.cluster.database, ready=False)),

@@ -132,7 +132,11 @@ class Persistence:
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
         process = self._reader.process()
-        return "No primary answers the dashboard." if process is None else Target(pod, claim, process)
+        if process is None:
+            return "No primary answers the dashboard."
+        if primary := self._reader.primary_beside(pod.name):
+            return f"{primary} is the primary, and the run kills {pod.name} alone: let {primary} step down first."
+        return Target(pod, claim, process)
 
     def _warm_up(self) -> None:
         self._context.begin_step("warmup")
@@ -169,7 +173,7 @@ class Persistence:
         self._context.confirm_lease()
         self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
         kill(self._pods, pod, mode, self._context.audit)
-        what = f"container {pod.container[:12]}" if mode == "crash" else f"uid {pod.uid}"
+        what = f"container {(pod.container or '')[:12]}" if mode == "crash" else f"uid {pod.uid}"
         self._context.log(f"{'mongod killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
         return target.process
 
