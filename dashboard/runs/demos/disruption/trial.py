@@ -91,8 +91,6 @@ class Trial:
         if self._tools.load.running():
             raise RunStopped("A load is running already: stop it first.")
         self._wait_until_even()
-        if (self._tools.view.view()["mongo"] or {}).get("state") != "up":
-            raise RunStopped("MongoDB does not answer: the writers need it.")
         deployed = self._tools.service.read()
         self._facts = Facts(pre_stop=deployed.pre_stop, readiness=deployed.readiness)
         self._context.log(f"{len(self._standings[-1].ready)} pods are Ready, as many as asked for")
@@ -149,14 +147,20 @@ class Trial:
     # Waiting
 
     def _wait_until_even(self) -> None:
-        """Wait until as many pods are Ready as are asked for, and no others start or end."""
+        """Wait until as many pods are Ready as are asked for, no others start or end, and MongoDB answers."""
 
         def even() -> bool:
-            seen = self._look()
-            self._progress(_waits_for(seen) or "All pods are Ready")
-            return _waits_for(seen) is None
+            missing = self._missing()
+            self._progress(missing or "All pods are Ready")
+            return missing is None
 
-        self._context.wait_until(even, POLL_SECONDS, self._limits["ready"], lambda: f"{_waits_for(self._look())}.")
+        self._context.wait_until(even, POLL_SECONDS, self._limits["ready"], lambda: f"{self._missing()}.")
+
+    def _missing(self) -> str | None:
+        """Return what is missing before a disruption may begin; None if nothing is."""
+        if missing := _waits_for(self._look()):
+            return missing
+        return None if self._database_answers() else "MongoDB does not answer: the writers need it"
 
     def _wait_until_whole(self, done: Disruption) -> None:
         limit = self._run.limits[done.kind]
@@ -200,6 +204,9 @@ class Trial:
 
     def _seen(self) -> Standing:
         return observe(self._tools.view.look(self._context.clock.now()).state, self._tools.deployment, self._now())
+
+    def _database_answers(self) -> bool:
+        return (self._tools.view.view()["mongo"] or {}).get("state") == "up"
 
     def _stand(self, seen: Standing, force: bool = False) -> None:
         if force or not self._standings or replace(self._standings[-1], at=seen.at) != seen:
@@ -261,7 +268,7 @@ def audited(context: RunContext, action: str, about: Json, mark: str, act: Calla
 
 
 def _waits_for(seen: Standing) -> str | None:
-    """Return what is missing before a disruption may begin; None if nothing is."""
+    """Return what of the pods is missing before a disruption may begin; None if nothing is."""
     if seen.away:
         return f"The source {seen.away} does not answer"
     if not seen.desired:

@@ -106,6 +106,21 @@ def test_run_waits_until_all_pods_are_ready(demo: str) -> None:
     assert run["verdict"] == "pass", run
 
 
+@pytest.mark.parametrize("demo", DEMOS)
+def test_run_waits_until_mongodb_answers(demo: str) -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.autoscaler.mongo = {"state": "down"}
+        harness.clock.after(1.5, lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}))
+
+    assert run_demo(demo, configure)["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("demo", DEMOS)
+def test_run_without_mongodb_does_not_begin(demo: str) -> None:
+    run = run_demo(demo, lambda harness: setattr(harness.autoscaler, "mongo", None))
+    assert (run["verdict"], run["evidence"]["attempted"]) == ("inconclusive", 0) and "MongoDB" in run["reason"]
+
+
 def test_busy_generator_is_tried_again() -> None:
     def configure(harness: RunHarness) -> None:
         harness.load.error = GeneratorUnfit("It lags.")
