@@ -61,10 +61,12 @@ class Standing(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What the Deployment's spec has of that on which a roll-out without failures rests."""
+    """What the Deployment's spec has of that on which a roll-out without failures rests, and the seconds that it gives
+    its pods for the next progress."""
 
     pre_stop: bool
     readiness: bool
+    progress_deadline: float | None = None
 
 
 class Disruption(Struct, frozen=True):

@@ -92,7 +92,7 @@ class Trial:
             raise RunStopped("A load is running already: stop it first.")
         self._wait_until_even()
         deployed = self._tools.service.read()
-        self._facts = Facts(pre_stop=deployed.pre_stop, readiness=deployed.readiness)
+        self._facts = Facts(deployed.pre_stop, deployed.readiness, deployed.progress_deadline)
         self._context.log(f"{len(self._standings[-1].ready)} pods are Ready, as many as asked for")
         return deployed
 
@@ -163,16 +163,15 @@ class Trial:
         return None if self._database_answers() else "MongoDB does not answer: the writers need it"
 
     def _wait_until_whole(self, done: Disruption) -> None:
-        limit = self._run.limits[done.kind]
         while (found := self._recovery(done)).whole is None:
-            if self._now() >= done.at + limit:
+            if self._now() - done.at >= found.due:
                 self._stand(self._seen(), force=True)
-                if (found := self._recovery(done)).overdue:
-                    self._context.log(found.overdue)
-                    raise Overdue(found.overdue)
-                if found.whole is None:
-                    raise RunStopped(f"The source {self._standings[-1].away} does not answer.")
-                break
+                if overdue := self._recovery(done).overdue:
+                    self._context.log(overdue)
+                    raise Overdue(overdue)
+                if away := self._standings[-1].away:
+                    raise RunStopped(f"The source {away} does not answer.")
+                continue  # it is whole by now, or its pods have got on
             seen = self._look()
             self._progress(f"{len(seen.ready)} Ready of {seen.desired}, {span(self._now() - done.at)} since it began")
             self._context.sleep(POLL_SECONDS)
@@ -191,7 +190,7 @@ class Trial:
             self._context.sleep(POLL_SECONDS)
 
     def _recovery(self, done: Disruption) -> Recovery:
-        return recovery(done, self._standings, float("inf"), self._run.limits[done.kind])
+        return recovery(done, self._standings, float("inf"), self._run.limits[done.kind], self._facts)
 
     # Observing
 

@@ -121,6 +121,14 @@ def test_run_without_mongodb_does_not_begin(demo: str) -> None:
     assert (run["verdict"], run["evidence"]["attempted"]) == ("inconclusive", 0) and "MongoDB" in run["reason"]
 
 
+def test_pods_may_start_as_long_as_kubernetes_lets_them() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.service.progress_deadline = 600
+
+    run = run_demo("self-healing", configure, options=SimulationOptions(startup=130.0))
+    assert run["verdict"] == "pass" and run["evidence"]["whole"] > 130, run
+
+
 def test_busy_generator_is_tried_again() -> None:
     def configure(harness: RunHarness) -> None:
         harness.load.error = GeneratorUnfit("It lags.")
@@ -185,6 +193,17 @@ def test_pods_that_never_become_ready_fail_with_their_reason(demo: str, step: st
     run = run_demo(demo, configure)
     assert run["verdict"] == "fail" and "ImagePullBackOff" in run["reason"], run
     assert [each["kind"] for each in run["evidence"]["disruptions"]] == [step]
+
+
+def test_pods_that_never_become_ready_fail_once_kubernetes_gives_them_up() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.service.progress_deadline = 150
+        harness.autoscaler.new_pods = {"ready_at": None}
+        harness.during_step("delete", lambda: not_over.append(harness.current_step()), after=149.0)
+
+    not_over: list[str | None] = []
+    assert run_demo("self-healing", configure)["verdict"] == "fail"
+    assert not_over == ["delete"]
 
 
 def test_quota_that_forbids_the_replacement_fails_with_its_name() -> None:

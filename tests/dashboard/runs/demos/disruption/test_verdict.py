@@ -23,6 +23,7 @@ from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
 from tests.dashboard.runs.demos.disruption.histories import (
     CUT,
+    FACTS,
     GRACE,
     HEALING,
     ROLLOUT,
@@ -125,6 +126,20 @@ def test_service_that_is_not_whole_in_time_fails() -> None:
     late = changed(CUT, standings=[*CUT.standings, replace(CUT.standings[-1], at=110.0)])
     found = verdict(late)
     assert found.verdict == "fail" and found.reason and "c is not Ready" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("deadline", "failure", "due"),
+    [(None, None, 100.0), (60, None, 100.0), (300, None, START + 300.0), (300, "It exceeds a quota.", 100.0)],
+)
+def test_service_has_to_be_whole_in_time_or_within_the_deployments_deadline_since_its_last_progress(
+    deadline: float | None, failure: str | None, due: float
+) -> None:
+    ready = standing(10 + START, *(pod(each) for each in "abc"), pod("d", ready=False))
+    late = replace(ready, at=110.0 + START, failure=failure)
+    run = changed(CUT, standings=[*CUT.standings, ready, late], facts=replace(FACTS, progress_deadline=deadline))
+    (found,) = recoveries(run)
+    assert (found.due, bool(found.overdue)) == (due, due == 100.0)
 
 
 def test_lost_document_fails() -> None:
