@@ -11,12 +11,15 @@ from msgspec.structs import replace
 
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import span
+from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing
 from dashboard.runs.demos.disruption.observation import (
+    ROLLS,
     Disruption,
     Facts,
     Kind,
@@ -37,6 +40,7 @@ RATE = 50.0  # requests a second of the load
 ACKED_BEFORE, RATE_BEFORE = 300, 50.0  # of the writers, before the first disruption
 POLL_SECONDS = 0.2  # the precision of the times
 TEST_RETRY_SECONDS = 5.0
+REMOVAL_SECONDS = 60.0  # before which the autoscaler's removal of a pod is waited for; a replacement takes less
 
 
 class Overdue(RunStopped):
@@ -116,7 +120,7 @@ class Trial:
         """Disrupt the service, and wait until it is whole and its new pods serve. `act` returns fields of the
         disruption. Raise `Overdue` if it is not whole in time."""
         self._context.begin_step(kind)
-        self._wait_until_even()
+        self._wait_until_even(lasting=kind not in ROLLS)
         self._context.confirm_lease()
         self._look()
         at = self._now()
@@ -146,11 +150,15 @@ class Trial:
 
     # Waiting
 
-    def _wait_until_even(self) -> None:
-        """Wait until as many pods are Ready as are asked for, no others start or end, and MongoDB answers."""
+    def _wait_until_even(self, lasting: bool = False) -> None:
+        """Wait until as many pods are Ready as are asked for, no others start or end, and MongoDB answers. `lasting`:
+        until the autoscaler removes no pod soon, too; without that pod, no new one takes a deleted one's place."""
+        patient = self._now() + REMOVAL_SECONDS + SYNC_SECONDS
 
         def even() -> bool:
             missing = self._missing()
+            if missing is None and lasting and self._now() < patient and self._removal_is_due():
+                missing = "The autoscaler is about to ask for fewer pods"
             self._progress(missing or "All pods are Ready")
             return missing is None
 
@@ -203,6 +211,15 @@ class Trial:
 
     def _seen(self) -> Standing:
         return observe(self._tools.view.look(self._context.clock.now()).state, self._tools.deployment, self._now())
+
+    def _removal_is_due(self) -> bool:
+        """Return whether the autoscaler is expected to ask for fewer pods while a deleted one is replaced."""
+        state = self._tools.view.view()
+        expected = (state["autoscaler"] or {}).get("evaluation") or {}
+        until, pods = expected.get("until"), expected.get("until_replicas")
+        if until is None or pods is None or pods >= ((state["deployment"] or {}).get("desired") or 0):
+            return False
+        return seconds(until) - self._context.time() < REMOVAL_SECONDS
 
     def _database_answers(self) -> bool:
         return (self._tools.view.view()["mongo"] or {}).get("state") == "up"

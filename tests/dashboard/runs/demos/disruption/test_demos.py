@@ -8,6 +8,7 @@ import pytest
 from dashboard.core.errors import ExternalError, UidMismatch
 from dashboard.core.events import SourceStatus
 from dashboard.load.options import GeneratorUnfit, LoadOptions
+from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.demos.autoscale.simulation import SimulationOptions
 from tests.dashboard.runs.harness import RunHarness
 
@@ -98,6 +99,19 @@ def test_scale_up_meanwhile_is_no_failure(demo: str) -> None:
     step, after = ("undo", 7.0) if demo == "rollout" else ("kill", 2.0)
     run = run_demo(demo, during(step, lambda harness: harness.autoscaler.scale(4), after))
     assert run["verdict"] == "pass", run
+
+
+def test_deletion_waits_for_a_scale_down_that_is_due_or_no_new_pod_would_come() -> None:
+    behavior = BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": 30}}
+    options = SimulationOptions(behavior=behavior, startup=20.0, background=150.0)
+
+    def configure(harness: RunHarness) -> None:
+        options.background = 0.0
+        harness.clock.advance(30)  # half a minute before the scale-down
+
+    run = run_demo("self-healing", configure, pods=3, options=options)
+    assert run["verdict"] == "pass", run
+    assert [len(each["new"]) for each in run["evidence"]["disruptions"]] == [1, 1]
 
 
 @pytest.mark.parametrize("demo", DEMOS)
