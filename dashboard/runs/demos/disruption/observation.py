@@ -20,6 +20,7 @@ SOURCES = ("pods", "deployments")  # that a run needs
 ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list
 
 Json = dict[str, Any]
+Silence = tuple[float, float | None]  # from when until when MongoDB did not answer the dashboard; None: to the end
 
 
 class ServicePod(Struct, frozen=True):
@@ -101,6 +102,7 @@ class TrialObservations(Struct, frozen=True):
     load: Sequence[LoadPoint] = ()
     read_backs: Sequence[ReadBack] = ()
     facts: Facts | None = None
+    silences: Sequence[Silence] = ()  # of MongoDB
     last_write: bool | None = None  # whether the last document was acknowledged; None if it was never written
     last_error: str | None = None  # of a write that was not acknowledged, a sentence
     unread: str | None = None  # why something could not be read back

@@ -24,6 +24,7 @@ from dashboard.runs.demos.disruption.observation import (
     Facts,
     Kind,
     LoadPoint,
+    Silence,
     Standing,
     TrialObservations,
     observe,
@@ -63,6 +64,7 @@ class Trial:
         self._loading = False
         self._failing = Failing()
         self._facts: Facts | None = None
+        self._silences: list[Silence] = []
         self._last_write: bool | None = None
 
     def cleanup(self) -> None:
@@ -78,6 +80,7 @@ class Trial:
             load=self._load,
             read_backs=self._read_backs.found,
             facts=self._facts,
+            silences=self._silences,
             last_write=self._last_write,
             last_error=self._writers.ledger.last_error,
             unread=self._read_backs.unread,
@@ -203,8 +206,10 @@ class Trial:
     # Observing
 
     def _look(self) -> Standing:
-        """Look at the pods, and at the load while it runs. Raise `RunStopped` if the load has ended or fails."""
+        """Look at the pods and at MongoDB, and at the load while it runs. Raise `RunStopped` if the load has ended or
+        fails."""
         self._stand(seen := self._seen())
+        self._listen(self._database_answers())
         if self._loading:
             self._look_at_load()
         return seen
@@ -228,6 +233,14 @@ class Trial:
         if force or not self._standings or replace(self._standings[-1], at=seen.at) != seen:
             self._standings.append(seen)
             self._context.record(Stood(seen))
+
+    def _listen(self, answers: bool) -> None:
+        """Note since when MongoDB does not answer, and until when it did not."""
+        silent = bool(self._silences) and self._silences[-1][1] is None
+        if silent and answers:
+            self._silences[-1] = self._silences[-1][0], self._now()
+        elif not silent and not answers:
+            self._silences.append((self._now(), None))
 
     def _look_at_load(self) -> None:
         totals = self._tools.load.totals()

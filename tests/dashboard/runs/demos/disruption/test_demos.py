@@ -233,6 +233,16 @@ def test_lost_documents_fail(demo: str) -> None:
     assert run["verdict"] == "fail" and run["evidence"]["lost"] == 1, run
 
 
+def test_mongodb_that_was_away_is_named_as_the_cause() -> None:
+    def go_away(harness: RunHarness) -> None:
+        harness.autoscaler.mongo = {"state": "down"}
+        harness.load.fail(40)
+        harness.clock.after(6.0, lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}))
+
+    run = run_demo("rollout", during("restart", go_away))
+    assert run["verdict"] == "fail" and "MongoDB" in run["reason"], run
+
+
 # What is excused, and what is not
 
 

@@ -122,6 +122,20 @@ def test_failure_names_what_the_pods_lack(facts: Facts, named: str, unnamed: str
     assert reason and named in reason and unnamed not in reason
 
 
+@pytest.mark.parametrize(
+    ("silence", "named"), [((12.0, 24.0), True), ((12.0, None), True), ((9.0, 24.0), True), ((5.0, 9.0), False)]
+)
+def test_failure_names_mongodb_if_it_did_not_answer_meanwhile(silence: tuple[float, float | None], named: bool) -> None:
+    late = [*CUT.standings, replace(CUT.standings[-1], at=110.0)]
+    for failed in (changed(ROLLOUT, load=load(80.0, [(15.0, 2)], "timeout")), changed(CUT, standings=late)):
+        found = verdict(changed(failed, silences=(silence,)))
+        assert (found.verdict, "MongoDB" in (found.reason or "")) == ("fail", named)
+
+
+def test_silence_of_mongodb_that_fails_no_request_is_no_doubt() -> None:
+    assert verdict(changed(ROLLOUT, silences=((12.0, 24.0),))).verdict == "pass"
+
+
 def test_service_that_is_not_whole_in_time_fails() -> None:
     late = changed(CUT, standings=[*CUT.standings, replace(CUT.standings[-1], at=110.0)])
     found = verdict(late)
@@ -344,6 +358,7 @@ def test_no_request_in_flight_is_no_proof() -> None:
         {"stopped": "Aborted."},
         {"disruptions": ROLLOUT.disruptions[:1]},
         {"disruptions": ()},
+        {"disruptions": (), "facts": Facts(False, True), "silences": ((5.0, None),)},
         {"asked": ("restart", "undo", "restart")},
     ],
 )
