@@ -13,6 +13,7 @@ from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.core.state.snapshot import Look
+from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.persistence import traffic
@@ -199,6 +200,24 @@ def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
     run = harness.run("persistence")
     assert run["verdict"] == "pass"
     assert harness.cluster.kills != []
+
+
+@pytest.mark.parametrize(
+    ("mode", "waited", "ran", "expected"),
+    [("crash", 80, 60, 540), ("crash", 40, 60, 0), ("crash", 80, 601, 0), ("graceful", 80, 60, 0)],
+)
+def test_preflight_of_a_crash_waits_while_the_kubelet_would_leave_mongod_ended_for_too_long(
+    harness: RunHarness, mode: str, waited: int, ran: int, expected: int
+) -> None:
+    assert harness.cluster.database
+    now = seconds(harness.clock.now())
+    harness.cluster.database = replace(
+        harness.cluster.database, started=rfc3339(now - ran), ended=rfc3339(now - ran - waited)
+    )
+    run = harness.run("persistence", mode=mode)
+    (preflight,) = (each for each in run["steps"] if each["id"] == "preflight")
+    assert run["verdict"] == "pass"
+    assert seconds(preflight["ended"]) - seconds(preflight["started"]) == pytest.approx(expected, abs=1)
 
 
 def test_reason_of_too_few_writes_has_the_services_last_error(harness: RunHarness) -> None:

@@ -14,6 +14,7 @@ from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence import traffic
+from dashboard.runs.demos.persistence.backoff import back_off
 from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations
 from dashboard.runs.demos.persistence.reading import ReadBacks
 from dashboard.runs.demos.persistence.records import records_of
@@ -97,6 +98,8 @@ class Persistence:
         """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
         target = self._wait_for(self._found, self._limits["ready"])
+        if self._mode == "crash" and self._wait_out_back_off(target.pod):
+            target = self._wait_for(self._found, self._limits["ready"])
         volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
         self._context.log(f"{target.pod.name} is Ready, {volume}")
 
@@ -109,6 +112,19 @@ class Persistence:
             self._progress(f"{found} Waiting {left:.0f} s more")
             self._context.sleep(READY_POLL_SECONDS)
         return found
+
+    def _wait_out_back_off(self, pod: PodIdentity) -> bool:
+        """Wait until the kubelet has forgotten mongod's earlier ends, if it would wait longer than the outage may last.
+        Return whether it was waited for. A deleted pod has no back-off."""
+        found = back_off(pod, self._context.time())
+        if found is None or found.wait <= self._limits["outage"]:
+            return False
+        end = self._context.clock.monotonic() + found.left
+        while (left := end - self._context.clock.monotonic()) > 0:
+            why = f"mongod has ended often: the kubelet would start it again after about {found.wait:.0f} s."
+            self._progress(f"{why} It forgets that in {left:.0f} s")
+            self._context.sleep(READY_POLL_SECONDS)
+        return True
 
     def _found(self) -> Target | str:
         """Return the database, or why the run can't begin yet, as a sentence."""
