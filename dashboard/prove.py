@@ -44,6 +44,7 @@ LEAVING_SECONDS = 4.0  # for the run before, which has its verdict, to release t
 QUIET_SECONDS = 10.0  # without a new entry, after which the step's progress is printed
 ABORT_SECONDS = 60.0  # for an aborted run to clean up
 LARGEST_ANSWER = 16 << 20  # bytes
+NOT_FOUND = 404
 
 Json = dict[str, Any]
 Log = Callable[[str], None]
@@ -308,14 +309,16 @@ class Progress:
 
 def follow(dashboard: Dashboard, run_id: str, progress: Progress, limit: float, every: float) -> Json | None:
     """Return the ended run, or None if it has not ended within `limit` seconds. The dashboard may be unavailable for
-    AWAY_SECONDS."""
+    AWAY_SECONDS, or not know the run: one that has just started has not read the history yet."""
     until = time.monotonic() + limit
     answered = time.monotonic()
     away = False
     while time.monotonic() < until:
         try:
             run = dashboard.run(run_id)
-        except DashboardUnavailable as error:
+        except (DashboardUnavailable, DashboardRefused) as error:
+            if isinstance(error, DashboardRefused) and error.status != NOT_FOUND:
+                raise
             if time.monotonic() - answered > AWAY_SECONDS:
                 raise ProveError(f"{error} The run may still be under way: see the dashboard's page.") from None
             if not away:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
-from dashboard.core.objects import Condition, Meta, Object
+from dashboard.core.objects import Condition, Meta, Object, Timestamp
 from dashboard.kube.client import KubeClient, KubeStatusError, object_path
 from dashboard.kube.crash import CrashClient
 from dashboard.kube.update import READ_SECONDS, translate_errors
@@ -28,7 +28,8 @@ class PodIdentity(Struct, frozen=True):
     """The identity of a pod and of what runs in it.
 
     `container` is the id of the mongod container without the runtime's prefix, None until it has one. `claim` is the
-    name of the claim for mongod's data, None if its volume has no claim (an emptyDir).
+    name of the claim for mongod's data, None if its volume has no claim (an emptyDir). `started` is when the container
+    started, `ended` when the one before it in the pod had ended, by the kubelet's clock; None without that.
     """
 
     name: str
@@ -37,6 +38,8 @@ class PodIdentity(Struct, frozen=True):
     node: str | None
     ready: bool
     claim: str | None = None
+    started: str | None = None
+    ended: str | None = None
 
 
 class ClaimIdentity(Struct, frozen=True):
@@ -62,13 +65,17 @@ class PodControl:
         """Return the pod as the API server has it now, not from the watch. Raise NotFound if there is none."""
         pod = self._read("pods", name, f"the pod {name}", MongodPod)
         ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
+        mongod = _status(pod)
+        running, former = mongod.state.running, mongod.last_state.terminated
         return PodIdentity(
             name=name,
             uid=pod.metadata.uid,
-            container=_container_id(pod),
+            container=mongod.container_id.rpartition("://")[2] or None,
             node=pod.spec.node_name,
             ready=ready and not pod.metadata.deletion_timestamp,
             claim=_claim(pod),
+            started=running.started_at if running else None,
+            ended=former.finished_at if former else None,
         )
 
     def claim(self, name: str) -> ClaimIdentity:
@@ -155,9 +162,24 @@ class MongodPodSpec(Object, frozen=True):
     node_name: str | None = None
 
 
+class MongodRunning(Object, frozen=True):
+    started_at: Timestamp | None = None
+
+
+class MongodTerminated(Object, frozen=True):
+    finished_at: Timestamp | None = None
+
+
+class MongodState(Object, frozen=True):
+    running: MongodRunning | None = None
+    terminated: MongodTerminated | None = None
+
+
 class MongodContainerStatus(Object, frozen=True):
     name: str
-    container_id: str = msgspec.field(default="", name="containerID")
+    container_id: str = msgspec.field(default="", name="containerID")  # with the runtime's prefix ("containerd://")
+    state: MongodState = MongodState()
+    last_state: MongodState = MongodState()
 
 
 class MongodPodStatus(Object, frozen=True):
@@ -186,10 +208,10 @@ class DataClaim(Object, frozen=True):
     status: DataClaimStatus = DataClaimStatus()
 
 
-def _container_id(pod: MongodPod) -> str | None:
-    """Return mongod's container id without the runtime's prefix ("containerd://")."""
-    ids = (each.container_id for each in pod.status.container_statuses or [] if each.name == DATABASE)
-    return next(ids, "").rpartition("://")[2] or None
+def _status(pod: MongodPod) -> MongodContainerStatus:
+    """Return mongod's container status, an empty one if there is none yet."""
+    found = (each for each in pod.status.container_statuses or [] if each.name == DATABASE)
+    return next(found, MongodContainerStatus(DATABASE))
 
 
 def _claim(pod: MongodPod) -> str | None:

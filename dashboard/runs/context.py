@@ -15,6 +15,8 @@ from dashboard.runs.ports import Audit, Clock, Lease
 from dashboard.runs.records.record import Json, Run
 
 PUBLISH_SECONDS = 0.2  # at least, between two updates of a run
+CONFIRM_SECONDS = 10.0  # for the lease to be confirmed: an API server that restarts answers no earlier
+CONFIRM_RETRY_SECONDS = 1.0
 
 
 class RunStopped(Exception):
@@ -111,15 +113,20 @@ class RunContext:
             raise RunStopped(self.reason)
 
     def confirm_lease(self) -> None:
-        """Renew the lease just before what can't be undone (a kill, the start of a load). Raise `RunStopped` if it is
-        lost or the run is cancelled."""
+        """Renew the lease just before what can't be undone (a kill, the start of a load), for a while again if the API
+        server does not answer. Raise `RunStopped` if it is lost or the run is cancelled."""
+        end = self.clock.monotonic() + CONFIRM_SECONDS
         self.raise_if_cancelled()
-        try:
-            self._lease.renew()
-        except LeaseLost as error:
-            raise RunStopped(str(error)) from error
-        except ExternalError as error:
-            raise RunStopped(f"The lease could not be confirmed: {error}") from error
+        while True:
+            try:
+                self._lease.renew()
+                break
+            except LeaseLost as error:
+                raise RunStopped(str(error)) from error
+            except ExternalError as error:
+                if self.clock.monotonic() >= end:
+                    raise RunStopped(f"The lease could not be confirmed: {error}") from error
+            self.sleep(CONFIRM_RETRY_SECONDS)
         self.raise_if_cancelled()
 
     def publish(self) -> None:

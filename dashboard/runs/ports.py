@@ -157,6 +157,10 @@ class Reader(Protocol):
         """Return the id of the primary's process (`hello`'s topologyVersion.processId), which is new after each start
         of mongod; None if no primary answers within a second. Never raises."""
 
+    def primary_beside(self, pod: str) -> str | None:
+        """Return the name of the set's primary if the pod is another member; None if it is none, or if that is unknown.
+        Never raises."""
+
     def read(self, run: str) -> Mapping[str, str]:
         """Read the run's documents in `proofs` from the primary with majority read concern: id → sha256, computed from
         the stored payload. Raise `ExternalError`."""

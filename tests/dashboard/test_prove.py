@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dashboard.prove import Dashboard, Progress, ProveError, follow
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, StubHandler, StubServer
 from tools.local.mongod import free_port
@@ -386,10 +387,25 @@ def test_unreachable_dashboard_is_reported(start: Start) -> None:
     assert "does not answer: Connection refused. Is the address right" in err
 
 
-def test_unknown_run_ends_the_client(prove: Prove, dashboard: StubDashboard) -> None:
-    dashboard.script_run(run(), (404, {"detail": "There is no such run."}))
+def test_dashboard_that_does_not_know_the_run_yet_is_asked_again(prove: Prove, dashboard: StubDashboard) -> None:
+    unknown = (404, {"detail": "There is no such run."})
+    dashboard.script_run(run(), None, unknown, unknown, run("pass", line=LINE))
     status, out, err = prove()
-    assert (status, out) == (2, "") and "There is no such run." in err
+    assert (status, out) == (0, f"{LINE}\n")
+    assert err.count("Retrying for") == 1
+
+
+def test_unknown_run_ends_the_client(dashboard: StubDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.prove.AWAY_SECONDS", 0.2)
+    dashboard.script_run(run(), (404, {"detail": "There is no such run."}))
+    with pytest.raises(ProveError, match="There is no such run"):
+        follow(Dashboard(dashboard.url, OPERATOR), "r1", Progress(lambda line: None), 30.0, 0.05)
+
+
+def test_refusal_ends_the_client_at_once(prove: Prove, dashboard: StubDashboard) -> None:
+    dashboard.script_run(run(), (401, {"detail": "Invalid token."}))
+    status, out, err = prove()
+    assert (status, out) == (2, "") and "Invalid token." in err and "Retrying" not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

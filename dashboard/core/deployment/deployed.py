@@ -13,13 +13,14 @@ Json = dict[str, Any]
 
 class Deployed(Struct, frozen=True):
     """A Deployment at one time. `pre_stop` and `readiness`: whether each container that has ports has a preStop hook
-    and a readiness probe."""
+    and a readiness probe. `progress_deadline`: the seconds without progress after which Kubernetes calls it failed."""
 
     name: str
     uid: str
     template: Json
     pre_stop: bool
     readiness: bool
+    progress_deadline: int | None = None
 
     @property
     def digest(self) -> str:
@@ -37,4 +38,5 @@ def deployed(deployment: Json) -> Deployed:
         template=template,
         pre_stop=all((each.get("lifecycle") or {}).get("preStop") for each in serving),
         readiness=all(each.get("readinessProbe") for each in serving),
+        progress_deadline=deployment["spec"].get("progressDeadlineSeconds"),
     )

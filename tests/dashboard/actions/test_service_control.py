@@ -36,6 +36,12 @@ def test_missing_hook_or_probe_is_seen(service: ports.Service, object_api: Objec
     assert not getattr(service.read(), field)
 
 
+@pytest.mark.parametrize("seconds", [450, None])
+def test_progress_deadline_is_read(service: ports.Service, object_api: ObjectApi, seconds: int | None) -> None:
+    object_api.objects[FLASK]["spec"]["progressDeadlineSeconds"] = seconds
+    assert service.read().progress_deadline == seconds
+
+
 def test_restart_changes_the_template_and_undo_brings_it_back(service: ports.Service, object_api: ObjectApi) -> None:
     template = service.read().template
     before, after = service.restart(AT)

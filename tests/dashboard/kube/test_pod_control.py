@@ -54,6 +54,16 @@ def test_identity_of_a_pod(pods: PodControl) -> None:
     )
 
 
+def test_times_of_mongods_last_restart(object_api: ObjectApi, pods: PodControl) -> None:
+    restarted = pod()
+    (status,) = (each for each in restarted["status"]["containerStatuses"] if each["name"] == "mongod")
+    status["state"] = {"running": {"startedAt": "2026-11-25T04:01:20Z"}}
+    status["lastState"] = {"terminated": {"exitCode": 137, "finishedAt": "2026-11-25T04:00:00Z"}}
+    object_api.put(POD, restarted)
+    found = pods.pod("mongodb-0")
+    assert (found.ended, found.started) == ("2026-11-25T04:00:00Z", "2026-11-25T04:01:20Z")
+
+
 def test_volume_without_a_claim(object_api: ObjectApi, pods: PodControl) -> None:
     object_api.put(POD, pod(volumes=[{"name": "data", "emptyDir": {}}]))
     assert pods.pod("mongodb-0").claim is None

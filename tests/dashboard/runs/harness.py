@@ -168,6 +168,7 @@ class FakeService:
         self.template: Json = {"metadata": {"labels": {"app": "flask"}}}
         self.error: ExternalError | None = None
         self.pre_stop = self.readiness = True
+        self.progress_deadline: int | None = None
         self.calls: list[tuple[str, ...]] = []
         self.on_change: Callable[[], None] = lambda: None  # called after each change
         self.changes = True  # whether a change has an effect
@@ -175,7 +176,7 @@ class FakeService:
     def read(self) -> Deployed:
         if self.error:
             raise self.error
-        return Deployed("flask", "uid-flask", self.template, self.pre_stop, self.readiness)
+        return Deployed("flask", "uid-flask", self.template, self.pre_stop, self.readiness, self.progress_deadline)
 
     def restart(self, at: str) -> tuple[Deployed, Deployed]:
         return self._roll("restart", self.template | {"annotations": {"at": at}})
@@ -211,9 +212,13 @@ class FakeReader:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.error: ExternalError | None = None
+        self.primary: str | None = None  # another member
 
     def process(self) -> str | None:
         return self.cluster.process
+
+    def primary_beside(self, pod: str) -> str | None:
+        return self.primary
 
     def read(self, run: str) -> Mapping[str, str]:
         if self.error:

@@ -13,6 +13,7 @@ from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
 from dashboard.core.state.snapshot import Look
+from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.demos.persistence import traffic
@@ -153,6 +154,7 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
         (lambda harness: setattr(harness.autoscaler, "mongo", None), "MongoDB"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (lambda harness: setattr(harness.cluster, "process", None), "primary"),
+        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],
 )
@@ -198,6 +200,24 @@ def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
     run = harness.run("persistence")
     assert run["verdict"] == "pass"
     assert harness.cluster.kills != []
+
+
+@pytest.mark.parametrize(
+    ("mode", "waited", "ran", "expected"),
+    [("crash", 80, 60, 540), ("crash", 40, 60, 0), ("crash", 80, 601, 0), ("graceful", 80, 60, 0)],
+)
+def test_preflight_of_a_crash_waits_while_the_kubelet_would_leave_mongod_ended_for_too_long(
+    harness: RunHarness, mode: str, waited: int, ran: int, expected: int
+) -> None:
+    assert harness.cluster.database
+    now = seconds(harness.clock.now())
+    harness.cluster.database = replace(
+        harness.cluster.database, started=rfc3339(now - ran), ended=rfc3339(now - ran - waited)
+    )
+    run = harness.run("persistence", mode=mode)
+    (preflight,) = (each for each in run["steps"] if each["id"] == "preflight")
+    assert run["verdict"] == "pass"
+    assert seconds(preflight["ended"]) - seconds(preflight["started"]) == pytest.approx(expected, abs=1)
 
 
 def test_reason_of_too_few_writes_has_the_services_last_error(harness: RunHarness) -> None:
@@ -365,6 +385,80 @@ def test_failed_kill_makes_the_run_inconclusive_and_is_audited(harness: RunHarne
     assert ("restart mongodb-0 (crash)", f"failed: {error}") in [
         (action, outcome) for _, action, outcome, *_ in harness.audited
     ]
+
+
+# An API server that does not answer for a moment
+
+
+def no_answer(harness: RunHarness, method: str, seconds: float) -> Callable[[], None]:
+    def begin() -> None:
+        harness.cluster.errors[method] = ExternalError("The API server does not answer.")
+        harness.clock.after(seconds, lambda: harness.cluster.errors.pop(method))
+
+    return begin
+
+
+@pytest.mark.parametrize("method", ["pod", "claim"])
+@pytest.mark.parametrize(("step", "after"), [("preflight", 0.0), ("outage", 3.2)])
+def test_failed_read_of_the_pod_is_tried_again(harness: RunHarness, method: str, step: str, after: float) -> None:
+    if step == "preflight":
+        no_answer(harness, method, 1.0)()
+    else:
+        harness.during_step(step, no_answer(harness, method, 1.0), after)
+    assert harness.run("persistence")["verdict"] == "pass"
+
+
+def test_pod_that_cannot_be_read_after_the_kill_is_the_reason(harness: RunHarness) -> None:
+    harness.during_step("outage", no_answer(harness, "pod", 500.0))
+    run = harness.run("persistence")
+    assert run["verdict"] == "inconclusive" and "does not answer" in run["reason"]
+
+
+def test_hello_that_takes_too_long_once_before_the_second_kill_is_tried_again(harness: RunHarness) -> None:
+    process, missed = harness.reader.process, []
+
+    def miss_once() -> str | None:
+        if harness.current_step() == "kill" and len(harness.cluster.kills) == 1 and not missed:
+            missed.append(True)
+            return None
+        return process()
+
+    harness.reader.process = miss_once  # type: ignore[method-assign]
+    assert harness.run("persistence", kills=2)["verdict"] == "pass"
+    assert missed
+
+
+@pytest.mark.parametrize(
+    ("lose", "cause"),
+    [
+        (lambda harness: setattr(harness.reader, "process", lambda: None), "primary"),
+        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
+        (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
+        (
+            lambda harness: setattr(harness.cluster, "database", replace(harness.cluster.database, ready=False)),
+            "not Ready",
+        ),
+    ],
+)
+def test_database_that_is_gone_before_the_kill_is_not_killed_and_what_is_missing_is_named(
+    harness: RunHarness, lose: Any, cause: str
+) -> None:
+    harness.during_step("warmup", lambda: lose(harness), after=2.0)
+    run = harness.run("persistence")
+    assert_ended(harness, run)
+    assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
+    assert cause in run["reason"]
+
+
+@pytest.mark.parametrize(("seconds", "kills"), [(5.0, 1), (12.0, 0)])
+def test_lease_is_confirmed_within_ten_seconds_or_nothing_is_killed(
+    harness: RunHarness, seconds: float, kills: int
+) -> None:
+    harness.during_step("warmup", no_answer(harness, "renew", seconds + 2.0), after=0.5)
+    harness.configure_writers = lambda writers: setattr(writers, "interval", 0.05)
+    run = harness.run("persistence")
+    assert len(harness.cluster.kills) == kills, run["reason"]
+    assert run["verdict"] == ("pass" if kills else "inconclusive")
 
 
 # Aborts and failures

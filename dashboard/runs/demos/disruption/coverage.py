@@ -1,11 +1,10 @@
 """What of a proof such a run has seen. Pure."""
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 
-from dashboard.runs.demos.disruption.observation import ROLLS, LoadPoint, TrialObservations
+from dashboard.runs.demos.disruption.observation import ROLLS, TrialObservations, count_at
 from dashboard.runs.demos.disruption.recovery import Recovery
 from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.operation import WRITES, Operation
@@ -57,18 +56,8 @@ def _in_flight(run: TrialObservations) -> Iterator[int]:
 
 def _answered(run: TrialObservations, since: float, until: float) -> int:
     """Return about how many requests of the load were answered in this time."""
-    return round(_achieved(run.load, until) - _achieved(run.load, since))
-
-
-def _achieved(load: Sequence[LoadPoint], at: float) -> float:
-    """Return how many requests of the load were answered by this time, between two of its samples in proportion: they
-    are a second apart, and a disruption may be over in two."""
-    after = bisect_left(load, at, key=attrgetter("at"))
-    if after in (0, len(load)):
-        return load[min(after, len(load) - 1)].totals.achieved if load else 0
-    before, next_ = load[after - 1], load[after]
-    share = (at - before.at) / (next_.at - before.at)
-    return before.totals.achieved + share * (next_.totals.achieved - before.totals.achieved)
+    achieved = attrgetter("achieved")
+    return round(count_at(run.load, until, achieved) - count_at(run.load, since, achieved))
 
 
 def _seen(reads: Sequence[Operation], since: float, until: float) -> int:

@@ -3,7 +3,9 @@
 The verdict follows from these alone. All times are of one monotonic clock, in seconds.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ SOURCES = ("pods", "deployments")  # that a run needs
 ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list
 
 Json = dict[str, Any]
+Silence = tuple[float, float | None]  # from when until when MongoDB did not answer the dashboard; None: to the end
 
 
 class ServicePod(Struct, frozen=True):
@@ -59,10 +62,12 @@ class Standing(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What the Deployment's spec has of that on which a roll-out without failures rests."""
+    """What the Deployment's spec has of that on which a roll-out without failures rests, and the seconds that it gives
+    its pods for the next progress."""
 
     pre_stop: bool
     readiness: bool
+    progress_deadline: float | None = None
 
 
 class Disruption(Struct, frozen=True):
@@ -97,10 +102,22 @@ class TrialObservations(Struct, frozen=True):
     load: Sequence[LoadPoint] = ()
     read_backs: Sequence[ReadBack] = ()
     facts: Facts | None = None
+    silences: Sequence[Silence] = ()  # of MongoDB
     last_write: bool | None = None  # whether the last document was acknowledged; None if it was never written
     last_error: str | None = None  # of a write that was not acknowledged, a sentence
     unread: str | None = None  # why something could not be read back
     stopped: str | None = None  # why the run ended early
+
+
+def count_at(load: Sequence[LoadPoint], at: float, count: Callable[[LoadTotals], int]) -> float:
+    """Return a count of the load at this time, between two of its samples in proportion: they are a second apart, and a
+    disruption may be over in two."""
+    after = bisect_left(load, at, key=attrgetter("at"))
+    if after in (0, len(load)):
+        return count(load[min(after, len(load) - 1)].totals) if load else 0
+    before, next_ = load[after - 1], load[after]
+    share = (at - before.at) / (next_.at - before.at)
+    return count(before.totals) + share * (count(next_.totals) - count(before.totals))
 
 
 def observe(state: Json, deployment: str, at: float) -> Standing:

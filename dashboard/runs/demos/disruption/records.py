@@ -17,6 +17,7 @@ from dashboard.runs.demos.disruption.observation import (
     Facts,
     Kind,
     LoadPoint,
+    Silence,
     Standing,
     TrialObservations,
     observe,
@@ -56,6 +57,7 @@ class Served(Struct, frozen=True, tag=True, tag_field="type"):
     last_write: bool | None
     last_error: str | None
     unread: str | None
+    silences: tuple[Silence, ...] = ()
 
 
 DisruptionRecord = Stood | Disrupted | Loaded | Served
@@ -64,7 +66,7 @@ DisruptionRecord = Stood | Disrupted | Loaded | Served
 def records_of(run: TrialObservations) -> Iterator[tuple[float | None, Ledgered | Served]]:
     """Yield the records that are written at a run's end, each with its time by the monotonic clock; None for now."""
     yield from ledgered(run.operations, run.read_backs)
-    yield None, Served(run.facts, run.last_write, run.last_error, run.unread)
+    yield None, Served(run.facts, run.last_write, run.last_error, run.unread, tuple(run.silences))
 
 
 def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) -> Recomputed:
@@ -124,6 +126,7 @@ class _Recomputation:
             load=self._load,
             read_backs=read_backs,
             facts=self._served.facts,
+            silences=self._served.silences,
             last_write=self._served.last_write,
             last_error=self._served.last_error,
             unread=self._served.unread,

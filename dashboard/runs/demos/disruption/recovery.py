@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from dashboard.core.timeline.entry import listing, plain, span
-from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, ServicePod, Standing, TrialObservations
+from dashboard.runs.demos.disruption.observation import (
+    ROLLS,
+    Disruption,
+    Facts,
+    ServicePod,
+    Standing,
+    TrialObservations,
+)
 from dashboard.runs.words import plural
 
 EVER = float("inf")
@@ -17,7 +24,7 @@ class Recovery(Struct, frozen=True):
 
     `whole` is full strength: as many Ready pods as the Deployment asked for, or asks for now if these are fewer (an
     autoscaler may act meanwhile), none of them an old one. `gone` is when the last old pod had ended. `new` are the
-    uids of the pods that came by then, `served` those of them that requests reached.
+    uids of the pods that came by then, `served` those of them that requests reached. `due` is when it has to be whole.
     """
 
     disruption: Disruption
@@ -28,6 +35,7 @@ class Recovery(Struct, frozen=True):
     new: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
     least_ready: int = 0  # Ready pods, until it was whole
+    due: float = EVER
     overdue: str | None = None  # what was owed and did not come, as a sentence
 
     @property
@@ -40,12 +48,16 @@ def recoveries(run: TrialObservations) -> list[Recovery]:
     """Return each disruption's recovery, until the next one began."""
     ends = [*(each.at for each in run.disruptions[1:]), EVER]
     return [
-        recovery(each, run.standings, end, run.limits[each.kind])
+        recovery(each, run.standings, end, run.limits[each.kind], run.facts)
         for each, end in zip(run.disruptions, ends, strict=False)
     ]
 
 
-def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, limit: float) -> Recovery:
+def recovery(
+    disruption: Disruption, standings: Sequence[Standing], end: float, limit: float, facts: Facts | None = None
+) -> Recovery:
+    """Return how the disruption went until `end`. It has to be over after `limit` seconds, or as late as the Deployment
+    itself allows."""
     before = [each for each in standings if each.at <= disruption.at]
     after = [each for each in standings if disruption.at < each.at < end]
     ready = _uids(before[-1].ready) if before else ()
@@ -55,6 +67,7 @@ def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, 
     whole = next((each for each in after if each.has(asked) and not {*old} & {*_present(each)}), None)
     gone = next((each for each in after if not {*old} & {pod.uid for pod in each.pods}), None)
     new = tuple(uid for uid in _uids(whole.ready) if uid not in known) if whole else ()
+    due = max(limit, _allowed(disruption, old, known, after, facts))
     reached = {pod.uid for each in after for pod in each.pods if pod.requests}
     return Recovery(
         disruption,
@@ -65,16 +78,33 @@ def recovery(disruption: Disruption, standings: Sequence[Standing], end: float, 
         new=new,
         served=tuple(uid for uid in new if uid in reached),
         least_ready=min((len(each.ready) for each in after if whole is None or each.at <= whole.at), default=0),
-        overdue=None if whole else _overdue(disruption, old, after, asked, limit),
+        due=due,
+        overdue=None if whole else _overdue(disruption, old, after, asked, due),
     )
 
 
+def _allowed(
+    disruption: Disruption, old: Sequence[str], known: set[str], after: Sequence[Standing], facts: Facts | None
+) -> float:
+    """Return how many seconds after the disruption Kubernetes would call the Deployment's progress failed: a pod may
+    start for long. 0 if it has no deadline for it, or already says that it can't create pods."""
+    if facts is None or not facts.progress_deadline or (after and after[-1].failure):
+        return 0.0
+    at, most = disruption.at, 0
+    for each in after:
+        new = [pod for pod in each.pods if pod.uid not in known]
+        gone = len({*old} - {*_present(each)})
+        if (done := len(new) + sum(pod.ready for pod in new) + gone) > most:
+            at, most = each.at, done
+    return at - disruption.at + facts.progress_deadline
+
+
 def _overdue(
-    disruption: Disruption, old: Sequence[str], after: Sequence[Standing], asked: int | None, limit: float
+    disruption: Disruption, old: Sequence[str], after: Sequence[Standing], asked: int | None, due: float
 ) -> str | None:
-    """Return what was owed by `limit` seconds and did not come. Nothing is owed while the dashboard can't see it."""
+    """Return what was owed after `due` seconds and did not come. Nothing is owed while the dashboard can't see it."""
     last = after[-1] if after else None
-    if last is None or last.at - disruption.at < limit or last.away:
+    if last is None or last.at - disruption.at < due or last.away:
         return None
     failure = [f"the Deployment can't create pods: {plain(last.failure, REASON_LENGTH)}"] if last.failure else []
     unready = [
@@ -86,7 +116,7 @@ def _overdue(
     stay = [f"{plural(remaining, 'old pod')} did not go"] if remaining else []
     why = listing([*failure, *unready, *stay]) if failure or unready or stay else "no pod came"
     return (
-        f"{len(last.ready)} of {last.owed(asked)} pods are Ready {span(limit)} after {WORDS[disruption.kind]}, by when"
+        f"{len(last.ready)} of {last.owed(asked)} pods are Ready {span(due)} after {WORDS[disruption.kind]}, by when"
         f" the service is owed at full strength: {why}."
     )
 

@@ -11,16 +11,20 @@ from msgspec.structs import replace
 
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import span
+from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing
 from dashboard.runs.demos.disruption.observation import (
+    ROLLS,
     Disruption,
     Facts,
     Kind,
     LoadPoint,
+    Silence,
     Standing,
     TrialObservations,
     observe,
@@ -37,6 +41,7 @@ RATE = 50.0  # requests a second of the load
 ACKED_BEFORE, RATE_BEFORE = 300, 50.0  # of the writers, before the first disruption
 POLL_SECONDS = 0.2  # the precision of the times
 TEST_RETRY_SECONDS = 5.0
+REMOVAL_SECONDS = 60.0  # before which the autoscaler's removal of a pod is waited for; a replacement takes less
 
 
 class Overdue(RunStopped):
@@ -59,6 +64,7 @@ class Trial:
         self._loading = False
         self._failing = Failing()
         self._facts: Facts | None = None
+        self._silences: list[Silence] = []
         self._last_write: bool | None = None
 
     def cleanup(self) -> None:
@@ -74,6 +80,7 @@ class Trial:
             load=self._load,
             read_backs=self._read_backs.found,
             facts=self._facts,
+            silences=self._silences,
             last_write=self._last_write,
             last_error=self._writers.ledger.last_error,
             unread=self._read_backs.unread,
@@ -91,10 +98,8 @@ class Trial:
         if self._tools.load.running():
             raise RunStopped("A load is running already: stop it first.")
         self._wait_until_even()
-        if (self._tools.view.view()["mongo"] or {}).get("state") != "up":
-            raise RunStopped("MongoDB does not answer: the writers need it.")
         deployed = self._tools.service.read()
-        self._facts = Facts(pre_stop=deployed.pre_stop, readiness=deployed.readiness)
+        self._facts = Facts(deployed.pre_stop, deployed.readiness, deployed.progress_deadline)
         self._context.log(f"{len(self._standings[-1].ready)} pods are Ready, as many as asked for")
         return deployed
 
@@ -118,7 +123,7 @@ class Trial:
         """Disrupt the service, and wait until it is whole and its new pods serve. `act` returns fields of the
         disruption. Raise `Overdue` if it is not whole in time."""
         self._context.begin_step(kind)
-        self._wait_until_even()
+        self._wait_until_even(lasting=kind not in ROLLS)
         self._context.confirm_lease()
         self._look()
         at = self._now()
@@ -148,27 +153,36 @@ class Trial:
 
     # Waiting
 
-    def _wait_until_even(self) -> None:
-        """Wait until as many pods are Ready as are asked for, and no others start or end."""
+    def _wait_until_even(self, lasting: bool = False) -> None:
+        """Wait until as many pods are Ready as are asked for, no others start or end, and MongoDB answers. `lasting`:
+        until the autoscaler removes no pod soon, too; without that pod, no new one takes a deleted one's place."""
+        patient = self._now() + REMOVAL_SECONDS + SYNC_SECONDS
 
         def even() -> bool:
-            seen = self._look()
-            self._progress(_waits_for(seen) or "All pods are Ready")
-            return _waits_for(seen) is None
+            missing = self._missing()
+            if missing is None and lasting and self._now() < patient and self._removal_is_due():
+                missing = "The autoscaler is about to ask for fewer pods"
+            self._progress(missing or "All pods are Ready")
+            return missing is None
 
-        self._context.wait_until(even, POLL_SECONDS, self._limits["ready"], lambda: f"{_waits_for(self._look())}.")
+        self._context.wait_until(even, POLL_SECONDS, self._limits["ready"], lambda: f"{self._missing()}.")
+
+    def _missing(self) -> str | None:
+        """Return what is missing before a disruption may begin; None if nothing is."""
+        if missing := _waits_for(self._look()):
+            return missing
+        return None if self._database_answers() else "MongoDB does not answer: the writers need it"
 
     def _wait_until_whole(self, done: Disruption) -> None:
-        limit = self._run.limits[done.kind]
         while (found := self._recovery(done)).whole is None:
-            if self._now() >= done.at + limit:
+            if self._now() - done.at >= found.due:
                 self._stand(self._seen(), force=True)
-                if (found := self._recovery(done)).overdue:
-                    self._context.log(found.overdue)
-                    raise Overdue(found.overdue)
-                if found.whole is None:
-                    raise RunStopped(f"The source {self._standings[-1].away} does not answer.")
-                break
+                if overdue := self._recovery(done).overdue:
+                    self._context.log(overdue)
+                    raise Overdue(overdue)
+                if away := self._standings[-1].away:
+                    raise RunStopped(f"The source {away} does not answer.")
+                continue  # it is whole by now, or its pods have got on
             seen = self._look()
             self._progress(f"{len(seen.ready)} Ready of {seen.desired}, {span(self._now() - done.at)} since it began")
             self._context.sleep(POLL_SECONDS)
@@ -187,13 +201,15 @@ class Trial:
             self._context.sleep(POLL_SECONDS)
 
     def _recovery(self, done: Disruption) -> Recovery:
-        return recovery(done, self._standings, float("inf"), self._run.limits[done.kind])
+        return recovery(done, self._standings, float("inf"), self._run.limits[done.kind], self._facts)
 
     # Observing
 
     def _look(self) -> Standing:
-        """Look at the pods, and at the load while it runs. Raise `RunStopped` if the load has ended or fails."""
+        """Look at the pods and at MongoDB, and at the load while it runs. Raise `RunStopped` if the load has ended or
+        fails."""
         self._stand(seen := self._seen())
+        self._listen(self._database_answers())
         if self._loading:
             self._look_at_load()
         return seen
@@ -201,10 +217,30 @@ class Trial:
     def _seen(self) -> Standing:
         return observe(self._tools.view.look(self._context.clock.now()).state, self._tools.deployment, self._now())
 
+    def _removal_is_due(self) -> bool:
+        """Return whether the autoscaler is expected to ask for fewer pods while a deleted one is replaced."""
+        state = self._tools.view.view()
+        expected = (state["autoscaler"] or {}).get("evaluation") or {}
+        until, pods = expected.get("until"), expected.get("until_replicas")
+        if until is None or pods is None or pods >= ((state["deployment"] or {}).get("desired") or 0):
+            return False
+        return seconds(until) - self._context.time() < REMOVAL_SECONDS
+
+    def _database_answers(self) -> bool:
+        return (self._tools.view.view()["mongo"] or {}).get("state") == "up"
+
     def _stand(self, seen: Standing, force: bool = False) -> None:
         if force or not self._standings or replace(self._standings[-1], at=seen.at) != seen:
             self._standings.append(seen)
             self._context.record(Stood(seen))
+
+    def _listen(self, answers: bool) -> None:
+        """Note since when MongoDB does not answer, and until when it did not."""
+        silent = bool(self._silences) and self._silences[-1][1] is None
+        if silent and answers:
+            self._silences[-1] = self._silences[-1][0], self._now()
+        elif not silent and not answers:
+            self._silences.append((self._now(), None))
 
     def _look_at_load(self) -> None:
         totals = self._tools.load.totals()
@@ -261,7 +297,7 @@ def audited(context: RunContext, action: str, about: Json, mark: str, act: Calla
 
 
 def _waits_for(seen: Standing) -> str | None:
-    """Return what is missing before a disruption may begin; None if nothing is."""
+    """Return what of the pods is missing before a disruption may begin; None if nothing is."""
     if seen.away:
         return f"The source {seen.away} does not answer"
     if not seen.desired:

@@ -19,11 +19,11 @@ from dashboard.runs.demos.disruption.failures import (
     Failures,
     failures,
 )
-from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, TrialObservations
+from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, Silence, TrialObservations
 from dashboard.runs.demos.disruption.recovery import WORDS, Recovery, recoveries
 from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.judge import Judgement, judge
-from dashboard.runs.demos.persistence.traffic import Coverage
+from dashboard.runs.demos.persistence.traffic import EVER, Coverage
 from dashboard.runs.demos.persistence.verdict import counted_findings, listed_ids, losses
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 
@@ -49,6 +49,7 @@ class DisruptionFindings(Struct, frozen=True):
     read_back: bool = False  # whether there is a read-back
     coverage: Sequence[Coverage] = ()
     facts: Facts | None = None
+    silences: Sequence[Silence] = ()
     last_write: bool | None = None
     last_error: str | None = None
     unread: str | None = None
@@ -69,6 +70,7 @@ def findings(run: TrialObservations) -> DisruptionFindings:
         read_back=bool(run.read_backs),
         coverage=coverage(run, recovered),
         facts=run.facts,
+        silences=run.silences,
         last_write=run.last_write,
         last_error=run.last_error,
         unread=run.unread,
@@ -79,7 +81,9 @@ def findings(run: TrialObservations) -> DisruptionFindings:
 def judged(demo: str, found: DisruptionFindings) -> Verdict:
     """Return the verdict of a run of the demo with this id."""
     failed, unsure = list(_failed(found)), list(_unsure(found))
-    overdue = [FieldSentence("whole", each.overdue) for each in found.recoveries if each.overdue]
+    overdue = [
+        FieldSentence("whole", " ".join([each.overdue, *_silence(found)])) for each in found.recoveries if each.overdue
+    ]
     broken = [*losses(found.judgement), *overdue, *([] if unsure else failed)]
     doubts = [*_doubts(found, bool(overdue)), *([*failed, *unsure] if failed and unsure else [])]
     verdict, reason = decide(broken, doubts)
@@ -107,6 +111,20 @@ def _causes(found: DisruptionFindings) -> Iterator[str]:
         yield NO_READINESS
     if any(len(each.before) == 1 for each in found.recoveries):
         yield "There was one pod only: while it was away, nothing else could serve."
+    yield from _silence(found)
+
+
+def _silence(found: DisruptionFindings) -> Iterator[str]:
+    """Yield since when and for how long MongoDB did not answer after the first disruption: the longest time."""
+    if not found.recoveries:
+        return
+    first = found.recoveries[0].disruption
+    silences = [(since, EVER if until is None else until) for since, until in found.silences]
+    if after := [each for each in silences if each[1] > first.at]:
+        since, until = max(after, key=lambda each: each[1] - each[0])
+        lasted = "until the run ended" if until == EVER else f"for {span(until - since)}"
+        when = f"from {span(since - first.at)} after" if since > first.at else "from before"
+        yield f"MongoDB did not answer the dashboard {lasted}, {when} {WORDS[first.kind]}."
 
 
 def _unsure(found: DisruptionFindings) -> Iterator[str]:

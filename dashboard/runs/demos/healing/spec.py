@@ -5,7 +5,7 @@ from dashboard.runs.demos.disruption import fields
 from dashboard.runs.demos.disruption.records import asked, recompute
 from dashboard.runs.demos.healing.demo import Healing
 
-HEAL_SECONDS = 120.0  # that the service has to be whole within
+HEAL_SECONDS = 120.0  # that the service has to be whole within, or the Deployment's progress deadline
 RUN = asked("delete", "kill", delete=HEAL_SECONDS, kill=HEAL_SECONDS)
 CLAIM = Claim(
     "One of the service's pods was deleted, and then another one without a grace period, while an open-loop load, eight"

@@ -5,12 +5,16 @@ primary, the shutdown of the old one included. `ready` is when the pod is Ready,
 not stop this demo: its writers have to write on through the outage. Several kills alternate between the two modes.
 """
 
+from collections.abc import Callable
 from functools import partial
 
-from dashboard.core.errors import NotFound
+from msgspec import Struct
+
+from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.persistence import traffic
+from dashboard.runs.demos.persistence.backoff import back_off
 from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations
 from dashboard.runs.demos.persistence.reading import ReadBacks
 from dashboard.runs.demos.persistence.records import records_of
@@ -32,6 +36,14 @@ DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
 
 
+class Target(Struct, frozen=True):
+    """The database as it can be killed: its pod, its claim, and the id of mongod's process."""
+
+    pod: PodIdentity
+    claim: ClaimIdentity | None
+    process: str
+
+
 class Persistence:
     def __init__(self, context: RunContext, pods: Pods, reader: Reader, writers: Writers, view: View, pod: str) -> None:
         self._context = context
@@ -46,6 +58,7 @@ class Persistence:
         self._kills: list[Kill] = []
         self._read_backs = ReadBacks(context, reader, writers)
         self._last_write: bool | None = None
+        self._unread: str | None = None  # why the pod could not be read, a sentence
 
     def run(self) -> None:
         self._check()
@@ -84,32 +97,62 @@ class Persistence:
     def _check(self) -> None:
         """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
-        end = self._context.clock.monotonic() + self._limits["ready"]
-        while obstacle := self._obstacle():
-            if (left := end - self._context.clock.monotonic()) <= 0:
-                raise RunStopped(obstacle)
-            self._progress(f"{obstacle} Waiting {left:.0f} s more")
-            self._context.sleep(READY_POLL_SECONDS)
-        pod, claim = self._identify()
-        volume = f"on the volume {claim.volume}" if claim else "on no persistent volume"
-        self._context.log(f"{pod.name} is Ready, {volume}")
+        target = self._wait_for(self._found, self._limits["ready"])
+        if self._mode == "crash" and self._wait_out_back_off(target.pod):
+            target = self._wait_for(self._found, self._limits["ready"])
+        volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
+        self._context.log(f"{target.pod.name} is Ready, {volume}")
 
-    def _obstacle(self) -> str | None:
-        """Return why the run can't begin yet, as a sentence, or None."""
+    def _wait_for(self, find: Callable[[], Target | str], limit: float) -> Target:
+        """Wait for a target. Raise `RunStopped` with what is missing after `limit` seconds."""
+        end = self._context.clock.monotonic() + limit
+        while isinstance(found := find(), str):
+            if (left := end - self._context.clock.monotonic()) <= 0:
+                raise RunStopped(found)
+            self._progress(f"{found} Waiting {left:.0f} s more")
+            self._context.sleep(READY_POLL_SECONDS)
+        return found
+
+    def _wait_out_back_off(self, pod: PodIdentity) -> bool:
+        """Wait until the kubelet has forgotten mongod's earlier ends, if it would wait longer than the outage may last.
+        Return whether it was waited for. A deleted pod has no back-off."""
+        found = back_off(pod, self._context.time())
+        if found is None or found.wait <= self._limits["outage"]:
+            return False
+        end = self._context.clock.monotonic() + found.left
+        while (left := end - self._context.clock.monotonic()) > 0:
+            why = f"mongod has ended often: the kubelet would start it again after about {found.wait:.0f} s."
+            self._progress(f"{why} It forgets that in {left:.0f} s")
+            self._context.sleep(READY_POLL_SECONDS)
+        return True
+
+    def _found(self) -> Target | str:
+        """Return the database, or why the run can't begin yet, as a sentence."""
         mongo = self._view.view()["mongo"]
         if mongo is None or mongo["state"] != "up":
             return f"MongoDB does not answer. The run needs it up before the kill.{self._pod_reason()}"
+        target = self._target()
+        if isinstance(target, str):
+            return target
+        claim = target.claim
+        if claim is not None and (claim.phase != "Bound" or not claim.volume):
+            return f"The claim {target.pod.claim} is {claim.phase} and not bound to a volume."
+        return self._refusal() or target
+
+    def _target(self) -> Target | str:
+        """Return the database as it can be killed now, or why it can't, as a sentence."""
         try:
             pod, claim = self._identify()
-        except NotFound as missing:
-            return str(missing)
+        except ExternalError as error:
+            return str(error)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
-        if refusal := self._refusal():
-            return refusal
-        if claim is not None and (claim.phase != "Bound" or not claim.volume):
-            return f"The claim {pod.claim} is {claim.phase} and not bound to a volume."
-        return None if self._reader.process() is not None else "No primary answers the dashboard."
+        process = self._reader.process()
+        if process is None:
+            return "No primary answers the dashboard."
+        if primary := self._reader.primary_beside(pod.name):
+            return f"{primary} is the primary, and the run kills {pod.name} alone: let {primary} step down first."
+        return Target(pod, claim, process)
 
     def _warm_up(self) -> None:
         self._context.begin_step("warmup")
@@ -136,23 +179,21 @@ class Persistence:
             f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
         )
 
-    def _kill(self, number: int) -> str | None:
+    def _kill(self, number: int) -> str:
         """Kill the database for the given time, from 0. Return the id of the old mongod's process."""
         self._context.begin_step("kill")
-        pod, claim = self._identify()
-        process = self._reader.process()
-        if not pod.ready or pod.container is None or process is None:
-            raise RunStopped(f"The pod {pod.name} is no longer Ready.")
+        target = self._wait_for(self._target, self._limits["target"])
+        pod, claim = target.pod, target.claim
         other: Mode = "graceful" if self._mode == "crash" else "crash"
         mode = other if number % 2 else self._mode
         self._context.confirm_lease()
         self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
         kill(self._pods, pod, mode, self._context.audit)
-        what = f"container {pod.container[:12]}" if mode == "crash" else f"uid {pod.uid}"
+        what = f"container {(pod.container or '')[:12]}" if mode == "crash" else f"uid {pod.uid}"
         self._context.log(f"{'mongod killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
-        return process
+        return target.process
 
-    def _wait_for_return(self, killed: Kill, process: str | None) -> None:
+    def _wait_for_return(self, killed: Kill, process: str) -> None:
         self._context.begin_step("outage")
         limit = self._limits["outage"]
 
@@ -167,7 +208,9 @@ class Persistence:
         self._context.log(f"A new mongod answers, {self._since(killed):.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
         is_ready = partial(self._is_ready, killed)
-        self._context.wait_until(is_ready, READY_POLL_SECONDS, limit, lambda: unready + self._pod_reason())
+        self._context.wait_until(
+            is_ready, READY_POLL_SECONDS, limit, lambda: f"{unready} {self._unread or ''}".rstrip() + self._pod_reason()
+        )
         killed.ready = self._context.clock.monotonic()
         self._context.log(f"{self._pod} is Ready, {self._since(killed):.1f} s after the kill")
 
@@ -175,8 +218,10 @@ class Persistence:
         """Return whether the new pod or container is Ready, and record its identity."""
         try:
             pod, claim = self._identify()
-        except NotFound:
+        except ExternalError as error:  # the API server may be away for a moment, as the pod is
+            self._unread = str(error)
             return False
+        self._unread = None
         found, before = _identity(pod, claim), killed.before
         same = found.container == before.container if killed.mode == "crash" else found.pod == before.pod
         if not pod.ready or pod.container is None or same:

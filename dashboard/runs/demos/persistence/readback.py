@@ -45,16 +45,24 @@ class MongoReader:
         self._answered = time.monotonic()  # when the client last answered, or was made
 
     def process(self) -> str | None:
+        hello = self._hello()
+        return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
+
+    def primary_beside(self, pod: str) -> str | None:
+        return primary_beside(pod, self._hello())
+
+    def _hello(self) -> Mapping[str, Any]:
+        """Return what the primary says of itself and of its set; nothing if no primary answers in time."""
         try:
             with pymongo.timeout(HELLO_SECONDS):
-                hello = self._client.admin.command("hello")
+                hello: Mapping[str, Any] = self._client.admin.command("hello")
             self._answered = time.monotonic()
-            return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
+            return hello
         except PyMongoError as error:
             log.debug("no answer to hello: %s", error)
             if time.monotonic() - self._answered > RECONNECT_SECONDS:
                 self.close()
-            return None
+            return {}
 
     def read(self, run: str) -> Mapping[str, str]:
         options: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -98,6 +106,18 @@ class MongoReader:
                     maxPoolSize=4,
                 )
             return self._made
+
+
+def primary_beside(pod: str, hello: Mapping[str, Any]) -> str | None:
+    """Return the name of the primary, which says this, if the pod is another member of its set. A member is known by
+    the first part of its address, which is its pod's name if the set knows its members by their Services or pods."""
+    members = [_name(each) for each in (*hello.get("hosts", ()), *hello.get("passives", ()))]
+    primary = _name(hello.get("me", ""))
+    return primary if pod in members and primary in members and primary != pod else None
+
+
+def _name(address: str) -> str:
+    return address.partition(":")[0].partition(".")[0]
 
 
 def _id(value: Any) -> str:

@@ -61,8 +61,8 @@ DEMO = Demo(
         Number("kills", 1, 5, "kills, in both modes by turns", whole=True),
     ),
     limits={
-        "deadline": 900.0, "ready": 60.0, "warmup": 60.0, "outage": 120.0, "least_after": 10.0, "after": 60.0,
-        "readback": 60.0,
+        "deadline": 900.0, "ready": 60.0, "warmup": 60.0, "target": 10.0, "outage": 120.0, "least_after": 10.0,
+        "after": 60.0, "readback": 60.0,
     },
     evidence=(
         Field("mode", "How the database was ended first"),

@@ -5,7 +5,7 @@ from dashboard.runs.demos.disruption import fields
 from dashboard.runs.demos.disruption.records import asked, recompute
 from dashboard.runs.demos.rollout.demo import Rollout
 
-ROLL_SECONDS = 300.0  # that the service has to be whole within
+ROLL_SECONDS = 300.0  # that the service has to be whole within, or the Deployment's progress deadline
 RUN = asked("restart", "undo", restart=ROLL_SECONDS, undo=ROLL_SECONDS)
 CLAIM = Claim(
     "The service's pods were replaced by new ones and these by others again, while an open-loop load, eight writers and"

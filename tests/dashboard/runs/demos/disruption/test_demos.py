@@ -8,6 +8,7 @@ import pytest
 from dashboard.core.errors import ExternalError, UidMismatch
 from dashboard.core.events import SourceStatus
 from dashboard.load.options import GeneratorUnfit, LoadOptions
+from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.demos.autoscale.simulation import SimulationOptions
 from tests.dashboard.runs.harness import RunHarness
 
@@ -100,10 +101,46 @@ def test_scale_up_meanwhile_is_no_failure(demo: str) -> None:
     assert run["verdict"] == "pass", run
 
 
+def test_deletion_waits_for_a_scale_down_that_is_due_or_no_new_pod_would_come() -> None:
+    behavior = BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"stabilizationWindowSeconds": 30}}
+    options = SimulationOptions(behavior=behavior, startup=20.0, background=150.0)
+
+    def configure(harness: RunHarness) -> None:
+        options.background = 0.0
+        harness.clock.advance(30)  # half a minute before the scale-down
+
+    run = run_demo("self-healing", configure, pods=3, options=options)
+    assert run["verdict"] == "pass", run
+    assert [len(each["new"]) for each in run["evidence"]["disruptions"]] == [1, 1]
+
+
 @pytest.mark.parametrize("demo", DEMOS)
 def test_run_waits_until_all_pods_are_ready(demo: str) -> None:
     run = run_demo(demo, lambda harness: harness.autoscaler.roll_out())
     assert run["verdict"] == "pass", run
+
+
+@pytest.mark.parametrize("demo", DEMOS)
+def test_run_waits_until_mongodb_answers(demo: str) -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.autoscaler.mongo = {"state": "down"}
+        harness.clock.after(1.5, lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}))
+
+    assert run_demo(demo, configure)["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("demo", DEMOS)
+def test_run_without_mongodb_does_not_begin(demo: str) -> None:
+    run = run_demo(demo, lambda harness: setattr(harness.autoscaler, "mongo", None))
+    assert (run["verdict"], run["evidence"]["attempted"]) == ("inconclusive", 0) and "MongoDB" in run["reason"]
+
+
+def test_pods_may_start_as_long_as_kubernetes_lets_them() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.service.progress_deadline = 600
+
+    run = run_demo("self-healing", configure, options=SimulationOptions(startup=130.0))
+    assert run["verdict"] == "pass" and run["evidence"]["whole"] > 130, run
 
 
 def test_busy_generator_is_tried_again() -> None:
@@ -172,6 +209,17 @@ def test_pods_that_never_become_ready_fail_with_their_reason(demo: str, step: st
     assert [each["kind"] for each in run["evidence"]["disruptions"]] == [step]
 
 
+def test_pods_that_never_become_ready_fail_once_kubernetes_gives_them_up() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.service.progress_deadline = 150
+        harness.autoscaler.new_pods = {"ready_at": None}
+        harness.during_step("delete", lambda: not_over.append(harness.current_step()), after=149.0)
+
+    not_over: list[str | None] = []
+    assert run_demo("self-healing", configure)["verdict"] == "fail"
+    assert not_over == ["delete"]
+
+
 def test_quota_that_forbids_the_replacement_fails_with_its_name() -> None:
     configure = during("delete", lambda harness: setattr(harness.autoscaler, "quota", 1), after=0.0)
     run = run_demo("self-healing", configure)
@@ -183,6 +231,16 @@ def test_lost_documents_fail(demo: str) -> None:
     configure = during("after", lambda harness: harness.cluster.documents.pop(min(harness.cluster.documents)))
     run = run_demo(demo, configure)
     assert run["verdict"] == "fail" and run["evidence"]["lost"] == 1, run
+
+
+def test_mongodb_that_was_away_is_named_as_the_cause() -> None:
+    def go_away(harness: RunHarness) -> None:
+        harness.autoscaler.mongo = {"state": "down"}
+        harness.load.fail(40)
+        harness.clock.after(6.0, lambda: setattr(harness.autoscaler, "mongo", {"state": "up"}))
+
+    run = run_demo("rollout", during("restart", go_away))
+    assert run["verdict"] == "fail" and "MongoDB" in run["reason"], run
 
 
 # What is excused, and what is not

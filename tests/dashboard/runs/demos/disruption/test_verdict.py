@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dashboard.load.options import ANSWER_SECONDS
 from dashboard.runs.demos.disruption.failures import (
     EXCUSED_SECONDS,
-    SAMPLE_SECONDS,
+    FEW,
     WITHDRAWAL_SECONDS,
     failures,
 )
@@ -23,6 +23,7 @@ from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
 from tests.dashboard.runs.demos.disruption.histories import (
     CUT,
+    FACTS,
     GRACE,
     HEALING,
     ROLLOUT,
@@ -121,10 +122,38 @@ def test_failure_names_what_the_pods_lack(facts: Facts, named: str, unnamed: str
     assert reason and named in reason and unnamed not in reason
 
 
+@pytest.mark.parametrize(
+    ("silence", "named"), [((12.0, 24.0), True), ((12.0, None), True), ((9.0, 24.0), True), ((5.0, 9.0), False)]
+)
+def test_failure_names_mongodb_if_it_did_not_answer_meanwhile(silence: tuple[float, float | None], named: bool) -> None:
+    late = [*CUT.standings, replace(CUT.standings[-1], at=110.0)]
+    for failed in (changed(ROLLOUT, load=load(80.0, [(15.0, 2)], "timeout")), changed(CUT, standings=late)):
+        found = verdict(changed(failed, silences=(silence,)))
+        assert (found.verdict, "MongoDB" in (found.reason or "")) == ("fail", named)
+
+
+def test_silence_of_mongodb_that_fails_no_request_is_no_doubt() -> None:
+    assert verdict(changed(ROLLOUT, silences=((12.0, 24.0),))).verdict == "pass"
+
+
 def test_service_that_is_not_whole_in_time_fails() -> None:
     late = changed(CUT, standings=[*CUT.standings, replace(CUT.standings[-1], at=110.0)])
     found = verdict(late)
     assert found.verdict == "fail" and found.reason and "c is not Ready" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("deadline", "failure", "due"),
+    [(None, None, 100.0), (60, None, 100.0), (300, None, START + 300.0), (300, "It exceeds a quota.", 100.0)],
+)
+def test_service_has_to_be_whole_in_time_or_within_the_deployments_deadline_since_its_last_progress(
+    deadline: float | None, failure: str | None, due: float
+) -> None:
+    ready = standing(10 + START, *(pod(each) for each in "abc"), pod("d", ready=False))
+    late = replace(ready, at=110.0 + START, failure=failure)
+    run = changed(CUT, standings=[*CUT.standings, ready, late], facts=replace(FACTS, progress_deadline=deadline))
+    (found,) = recoveries(run)
+    assert (found.due, bool(found.overdue)) == (due, due == 100.0)
 
 
 def test_lost_document_fails() -> None:
@@ -174,10 +203,68 @@ def test_load_errors_are_excused_within_the_deadline_only() -> None:
     assert verdict(outside, "self-healing").verdict == "fail"
 
 
-def test_no_more_requests_are_excused_than_the_killed_pod_can_have_had() -> None:
-    sent = int(50 * (WITHDRAWAL_SECONDS + SAMPLE_SECONDS))
-    found = failures(changed(HEALING, load=load(80.0, [(KILLED + 8, sent + 5)])))
-    assert (found.excused.count, found.owed.count) == (sent, 5)
+def killed_pod_with(requests: float, others: int = 1) -> TrialObservations:
+    """Return the run with more pods, of which the one that is killed has so many requests a second; the others 25."""
+    more = tuple(pod(f"other-{number}") for number in range(others - 1))
+    ends = pod("b", requests=requests)
+    return changed(
+        HEALING,
+        standings=[
+            replace(each, pods=(*(ends if one.name == "b" else one for one in each.pods), *more), desired=others + 1)
+            for each in HEALING.standings
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("requests", "others", "share"), [(25.0, 1, 0.75), (25.0, 3, 0.375), (75.0, 1, 0.875), (5.0, 3, 0.375)]
+)
+def test_no_more_requests_are_excused_than_the_killed_pod_can_have_had(
+    requests: float, others: int, share: float
+) -> None:
+    most = int(50 * WITHDRAWAL_SECONDS * share + FEW)
+    run = killed_pod_with(requests, others)
+    found = failures(changed(run, load=load(80.0, [(KILLED + 8, most + 5)])))
+    assert (found.excused.count, found.owed.count) == (most, 5)
+
+
+def test_what_was_in_flight_at_a_sudden_end_is_excused_beyond_that() -> None:
+    in_flight = [
+        replace(each, totals=replace(each.totals, in_flight=40))
+        for each in load(80.0, [(KILLED + 8, int(50 * WITHDRAWAL_SECONDS * 0.75 + FEW) + 45)])
+    ]
+    assert failures(changed(HEALING, load=in_flight)).owed.count == 5
+
+
+@pytest.mark.parametrize("others", [1, 4])
+@pytest.mark.parametrize("requests", [25.0, 75.0])
+def test_sudden_end_excuses_no_failure_of_the_whole_service(requests: float, others: int) -> None:
+    run = killed_pod_with(requests, others)
+    seconds = range(1, int(WITHDRAWAL_SECONDS) + 1)
+    of_load = changed(run, load=load(80.0, [(KILLED + second, 50) for second in seconds]))
+    assert failures(of_load).owed.count > 0
+    of_writers = changed(
+        run,
+        operations=[
+            replace(each, outcome="failed" if each.seen else "unknown", seen=None)
+            if KILLED < each.began <= KILLED + WITHDRAWAL_SECONDS
+            else each
+            for each in run.operations
+        ],
+    )
+    assert failures(of_writers).owed.count > 0
+
+
+@pytest.mark.parametrize("kind", ["5xx", "other"])
+def test_errors_that_somebody_answered_are_no_sudden_end(kind: str) -> None:
+    found = failures(changed(HEALING, load=load(80.0, [(KILLED + 3, 4)], kind)))
+    assert (found.excused.count, found.owed.count) == (0, 4)
+
+
+def test_refused_write_is_no_sudden_end() -> None:
+    refused = Operation(0, "post", "f" * 24, KILLED + 1, KILLED + 2, "failed", 1, "sha")
+    found = failures(changed(HEALING, operations=[refused]))
+    assert (found.excused.count, found.owed.count) == (0, 1)
 
 
 @given(began=st.floats(0.0, 79.0), seconds=st.floats(0.01, 20.0))
@@ -271,6 +358,7 @@ def test_no_request_in_flight_is_no_proof() -> None:
         {"stopped": "Aborted."},
         {"disruptions": ROLLOUT.disruptions[:1]},
         {"disruptions": ()},
+        {"disruptions": (), "facts": Facts(False, True), "silences": ((5.0, None),)},
         {"asked": ("restart", "undo", "restart")},
     ],
 )

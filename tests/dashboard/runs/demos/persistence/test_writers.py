@@ -29,7 +29,7 @@ from dashboard.runs.demos.persistence.document import digest, document
 from dashboard.runs.demos.persistence.judge import FINDINGS, Judgement, judge
 from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Kind, Operation, ReadBack
-from dashboard.runs.demos.persistence.readback import MongoReader
+from dashboard.runs.demos.persistence.readback import MongoReader, primary_beside
 from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
 from tests.e2e.proofs import controls
@@ -558,8 +558,9 @@ class TestReadBackFromTheDatabase:
         reader = MongoReader(own_mongod.uri, DATABASE)
         first = reader.process()
         assert first and reader.process() == first
+        assert reader.primary_beside("mongodb-0") is None
         own_mongod.kill()
-        assert reader.process() is None
+        assert reader.process() is None and reader.primary_beside("mongodb-0") is None
         own_mongod.start()
         wait_until(lambda: reader.process() is not None)
         assert reader.process() != first
@@ -592,6 +593,21 @@ class TestReadBackFromTheDatabase:
         with pytest.raises(ExternalError, match=r": \w+\.$"):
             reader.read("run-1")
         reader.close()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "me", "primary"),
+    [
+        (["mongodb-0:27017", "mongodb-1:27017"], "mongodb-1:27017", "mongodb-1"),
+        (["mongodb-0.mongodb:27017", "mongodb-1.mongodb:27017"], "mongodb-1.mongodb:27017", "mongodb-1"),
+        (["mongodb-0:27017", "mongodb-1:27017"], "mongodb-0:27017", None),
+        (["mongodb-0:27017"], "mongodb-0:27017", None),
+        (["10.0.0.1:27017", "10.0.0.2:27017"], "10.0.0.2:27017", None),
+        ([], "", None),
+    ],
+)  # fmt: skip
+def test_primary_is_named_if_the_pod_is_another_member(hosts: list[str], me: str, primary: str | None) -> None:
+    assert primary_beside("mongodb-0", {"hosts": hosts, "me": me}) == primary
 
 
 @pytest.mark.parametrize("stop", [Mongod.kill, Mongod.terminate])
