@@ -41,6 +41,7 @@ const feed = new Feed(io(OPTIONS), {
   onPoints: (points) => history.append(points),
   connectError: connectErrorProbe(now),
 });
+byId("sign-out").addEventListener("submit", () => feed.close());
 const changes = new Changes(names, schedule);
 const navigation = new Navigation(
   {

@@ -25,6 +25,10 @@ class Socket extends EventEmitter {
   connect() {
     this.connects += 1;
   }
+
+  disconnect() {
+    this.receive("disconnect", "io client disconnect");
+  }
 }
 
 let socket, time, feed, reason, later;
@@ -147,6 +151,14 @@ describe("the feed", () => {
     begin();
     socket.receive("disconnect", "io server disconnect");
     assert.equal(later.length, 1);
+  });
+
+  test("does not reconnect once it is closed, even if it was about to", () => {
+    begin();
+    socket.receive("disconnect", "io server disconnect");
+    feed.close();
+    for (const [reconnect] of later) reconnect();
+    assert.equal(socket.connects, 0);
   });
 
   test("closes a connection that is silent for longer than six seconds", () => {

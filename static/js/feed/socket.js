@@ -35,6 +35,7 @@ export class Feed {
   #acknowledged = { seq: null, at: -Infinity };
   #requestedAt = -Infinity;
   #connectedAt = -Infinity;
+  #closed = false;
 
   // `now()` is a monotonic clock in milliseconds. `onChange()` is called after every message and every change of the connection,
   // `onSnapshot(epoch)` after every snapshot, `onPoints(points)` with the charts' new points. `connectError()` resolves to the
@@ -59,6 +60,12 @@ export class Feed {
   check() {
     const lastSign = Math.max(this.#connectedAt, this.lastMessageAt ?? this.#connectedAt);
     if (this.connected && this.#now() - lastSign > DEAD_AFTER_MS) this.#socket.io.engine.close();
+  }
+
+  // Ends the connection for good, before the session that it belongs to ends.
+  close() {
+    this.#closed = true;
+    this.#socket.disconnect();
   }
 
   #onConnect() {
@@ -135,7 +142,7 @@ export class Feed {
   }
 
   #reconnectLater() {
-    this.#options.later(() => this.#socket.connect(), RECONNECT_AFTER_MS);
+    this.#options.later(() => this.#closed || this.#socket.connect(), RECONNECT_AFTER_MS);
   }
 
   #now() {

@@ -47,7 +47,8 @@ def test_wide_documents_are_stored_replaced_and_read_or_refused(deployment: Depl
             ]
             statuses = Counter(answer.result().status for answer in answers)
             print(method, headers, dict(statuses))
-            assert set(statuses) <= {200, 201, 503}
+            # On a slow machine, a write may reach its deadline before MongoDB has answered: 504 says so.
+            assert set(statuses) <= {200, 201, 503} | ({504} if method != "GET" else set())
             assert statuses[200] + statuses[201] >= CLIENTS / 4
 
 

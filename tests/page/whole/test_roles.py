@@ -1,7 +1,7 @@
 """The page for viewers and for operators, and the login."""
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.page.conftest import Visit
 from tests.page.mock import TOKENS, MockProcess
@@ -28,6 +28,19 @@ def test_sign_out_and_login_link(visit: Visit, mock: MockProcess) -> None:
         page.wait_for_selector('[data-connection="live"]')
         assert token not in page.url
         expect(page.locator("#main")).to_have_attribute("data-role", role)
+
+
+def test_connection_ends_before_the_session(visit: Visit) -> None:
+    page = visit()
+
+    def answer_late(route: Route) -> None:
+        response = route.fetch(max_redirects=0)
+        page.wait_for_timeout(3000)  # longer than a page that was cut off waits before it connects again
+        route.fulfill(response=response)
+
+    page.route("**/logout", answer_late)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")  # a connection that was refused meanwhile would be an error that the page logs
 
 
 @pytest.mark.parametrize("javascript", [True, False])
