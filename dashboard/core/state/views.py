@@ -83,6 +83,7 @@ def workload(workload: Workload) -> Json:
         "replicas": workload.status.replicas,
         "failure": next((plain(message, LONGEST_MESSAGE) for message in failures), None),
         "rollout": None,
+        "progress_deadline": workload.spec.progress_deadline_seconds,
     }
 
 

@@ -296,12 +296,14 @@ def test_browsers_can_hold_the_numbers_of_huge_requests(snapshot: Snapshot) -> N
 def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
     for name in ("other", "flask"):
         snapshot.apply(
-            changed("deployments", {"metadata": {"name": name, "uid": name}, "spec": {"replicas": 3},
+            changed("deployments", {"metadata": {"name": name, "uid": name},
+                                    "spec": {"replicas": 3, "progressDeadlineSeconds": 300},
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
     assert snapshot.state(0)["deployment"] == {
         "name": "flask", "desired": 3, "ready": 1, "updated": 2, "available": 0, "replicas": 0, "failure": None,
         "rollout": {"state": "progressing", "text": "2 of 3 pods are of the newest template", "revision": None},
+        "progress_deadline": 300,
     }  # fmt: skip
     assert snapshot.state(0)["statefulset"] is None
 
