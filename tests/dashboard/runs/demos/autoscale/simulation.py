@@ -45,6 +45,7 @@ class SimulationOptions(Struct, kw_only=True):
     lag: float = 4.0  # from a sample's timestamp to its scrape
     sync: float = 15.0  # of the controller
     tolerance: float = 0.1  # of the controller, a command-line flag
+    older: bool = False  # whether the controller's policies count the changes of their own direction only
     startup: float = 5.0  # from a pod's creation until it is Ready
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
     windows: bool = True  # whether samples have a window
@@ -287,7 +288,7 @@ class AutoscalerSimulation:
             return
         desired = self._limit(proposal, now)
         if desired != self.replicas:
-            self._scale_events.append((now, desired - self.replicas))
+            self._store_scale_event(desired - self.replicas, now)
             self.status["scaled"] = rfc3339(math.floor(EPOCH + now + self.options.skew))
             self.status["desired"] = desired
             self.scale(desired, now)
@@ -347,13 +348,26 @@ class AutoscalerSimulation:
             return max(stabilized, bound, self.options.low)
         return current
 
+    def _store_scale_event(self, change: int, now: float) -> None:
+        """Store a scaling, in the place of the last of its direction that is older than the direction's periods."""
+        behavior = BEHAVIOR if self.options.behavior is None else self.options.behavior
+        rules = behavior["scaleUp" if change > 0 else "scaleDown"]
+        oldest = now - max(policy["periodSeconds"] for policy in rules["policies"])
+        outdated = [one for one in self._scale_events if one[1] * change > 0 and one[0] < oldest]
+        if outdated:
+            self._scale_events[self._scale_events.index(outdated[-1])] = now, change
+        else:
+            self._scale_events.append((now, change))
+
     def _allowed(self, rules: Json, current: int, now: float, sign: int) -> int:
         if rules.get("selectPolicy") == "Disabled":
             return current
         bounds = []
         for policy in rules["policies"]:
             start = current - sum(
-                change for at, change in self._scale_events if at > now - policy["periodSeconds"] and change * sign > 0
+                change
+                for at, change in self._scale_events
+                if at > now - policy["periodSeconds"] and (change * sign > 0 or not self.options.older)
             )
             if policy["type"] == "Pods":
                 bounds.append(start + sign * policy["value"])

@@ -142,6 +142,19 @@ def test_too_high_rate_is_lowered_until_cpu_is_steady() -> None:
     assert harness.load.rate_changes and harness.load.rate_changes[-1][1] < 25
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_autoscaler_that_removes_one_pod_in_ten_minutes_never_fails(older: bool) -> None:
+    """A policy of ten minutes for fewer pods counts the changes to more pods that the controller still remembers."""
+    policies = {seconds: [{"type": "Pods", "value": 1, "periodSeconds": seconds}] for seconds in (15, 600)}
+    behavior = {
+        "scaleUp": {"stabilizationWindowSeconds": 0, "policies": policies[15]},
+        "scaleDown": {"stabilizationWindowSeconds": 60, "policies": policies[600]},
+    }
+    harness = RunHarness(options=SimulationOptions(behavior=behavior, sync=15.25, older=older), step=STEP)
+    run = harness.run("autoscale", rate=400)
+    assert run["verdict"] != "fail", run["reason"]
+
+
 # Misconfigured deployments
 
 
