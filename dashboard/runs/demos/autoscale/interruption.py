@@ -10,6 +10,7 @@ FAILING_SHARE = 0.5
 FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
+JUMP_SECONDS = 30.0  # between two looks, of which there is one a second
 
 
 def unprovable(seen: Observation, deployment: str) -> str | None:
@@ -32,6 +33,16 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
             f" {seen.per_pod:.0f} m. Lower the target, or raise the limit."
         )
     return None
+
+
+def clock_jump(before: float, now: float) -> str | None:
+    """Return the reason to end the run if the time between two looks shows that the clock was set or that the machine
+    slept; else None. All limits are in wall-clock time, as the cluster's own times are, so that none holds then."""
+    gap = now - before
+    if abs(gap) <= JUMP_SECONDS:
+        return None
+    jump = f"{span(abs(gap))} {'forward' if gap > 0 else 'back'}"
+    return f"The dashboard's clock jumped {jump} between two looks: it was set, or the machine slept. Run it again."
 
 
 class Watchdog:

@@ -381,7 +381,7 @@ class AutoscalerSimulation:
     # The events of the dashboard's sources
 
     def _now(self) -> str:
-        return rfc3339(EPOCH + self._clock.time)
+        return self._clock.now()
 
     def _timestamp(self, at: float) -> str:
         """Return a timestamp by the cluster's clocks."""

@@ -277,6 +277,20 @@ def test_undecidable_run_is_inconclusive_with_the_cause(
     assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
 
 
+@pytest.mark.parametrize("step", ["load", "steady", "unload"])
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_clock_that_jumps_never_fails_the_autoscaler(step: str, seconds: float) -> None:
+    def configure(harness: RunHarness) -> None:
+        def jump() -> None:
+            harness.clock.ahead = seconds
+            harness.load.fail(50)
+
+        harness.during_step(step, jump, after=22)
+
+    run = run_autoscale(configure=configure)
+    assert (run["verdict"], run["evidence"]["t8"]) == ("inconclusive", None) and "clock" in run["reason"]
+
+
 def test_target_that_the_maximum_rate_does_not_reach_is_inconclusive() -> None:
     run = run_autoscale(SimulationOptions(cost=0.02))
     assert run["verdict"] == "inconclusive"

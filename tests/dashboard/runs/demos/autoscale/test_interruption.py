@@ -9,8 +9,10 @@ from dashboard.runs.demos.autoscale.interruption import (
     BLIND_SECONDS,
     FAILING_SECONDS,
     INACTIVE_SECONDS,
+    JUMP_SECONDS,
     Failing,
     Watchdog,
+    clock_jump,
     unprovable,
 )
 from dashboard.runs.demos.autoscale.observation import Observation
@@ -77,6 +79,11 @@ def test_clock_skew_does_not_make_samples_old(skew: float) -> None:
         for at in range(15, 300, 15)
     ]
     assert interruptions(*observations) == [None] * len(observations)
+
+
+def test_clock_that_jumps_either_way_ends_the_run() -> None:
+    gaps = (-JUMP_SECONDS - 1, -JUMP_SECONDS, 1.0, JUMP_SECONDS, JUMP_SECONDS + 1)
+    assert [clock_jump(T0, T0 + gap) is not None for gap in gaps] == [True, False, False, False, True]
 
 
 def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:
