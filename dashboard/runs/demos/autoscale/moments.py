@@ -58,7 +58,7 @@ class Moments:
 
     def __init__(self, start: Observation) -> None:
         self.peak = len(start.ready)
-        self.contradiction: str | None = None  # a change of the replicas that the controller's own figure contradicts
+        self.contradiction: str | None = None  # a change of the replicas that is not the controller's, a sentence
         self._start = self._last = start
         self._at: dict[str, float] = {"t0": start.at}
         self._at_stop = start.desired  # pods asked for when the load stopped
@@ -144,7 +144,15 @@ class Moments:
 
     def _look_for_contradiction(self, seen: Observation) -> None:
         before, now, figure = self._last.desired, seen.desired, seen.figure
-        if before == now or figure is None or self._last.figure is None:
+        if before == now:
+            return
+        if seen.last_scaled == self._last.last_scaled:  # its controller sets both in one update
+            self.contradiction = self.contradiction or (
+                f"The number of pods went from {before} to {now} without a scaling of the autoscaler's own (its"
+                f" lastScaleTime is still {seen.last_scaled or 'none'}): something else sets the number."
+            )
+            return
+        if figure is None or self._last.figure is None:
             return
         more = now > before
         if max(figure, self._last.figure) <= seen.target if more else min(figure, self._last.figure) >= seen.target:

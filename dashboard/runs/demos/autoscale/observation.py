@@ -60,6 +60,7 @@ class Observation(Struct, frozen=True, dict=True):
     next_change: tuple[float, int] | None = None  # (when, replicas), if CPU stays as it is
     endpoints: int | None = None  # ready addresses of the Service
     asked: int | None = None  # the Deployment's spec.replicas
+    last_scaled: str | None = None  # the controller's last scaling, by its own clock
     updated: bool = True  # no rollout is under way
     failure: str | None = None  # why the Deployment can't create pods
 
@@ -170,6 +171,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         next_change=_next_change(arithmetic),
         endpoints=(state.get("service") or {}).get("endpoints"),
         asked=workload.get("desired"),
+        last_scaled=scaler.get("last_scaled"),
         updated=workload.get("updated", 0) == workload.get("replicas", 0),
         failure=workload.get("failure"),
     )

@@ -328,6 +328,21 @@ def test_manual_scaling_does_not_fail_the_autoscaler() -> None:
     assert run["verdict"] != "fail"
 
 
+@pytest.mark.parametrize("step", ["load", "unload"])
+def test_pods_that_are_scaled_by_hand_prove_no_autoscaler(step: str) -> None:
+    def configure(harness: RunHarness) -> None:
+        def scale() -> None:
+            harness.autoscaler.scales = False
+            harness.autoscaler.scale(2 if step == "unload" else 3)
+
+        harness.during_step(step, scale, after=20)
+        harness.during_step("unload", lambda: harness.autoscaler.scale(2), after=40)
+
+    run = run_autoscale(configure=configure)
+    assert run["verdict"] == "inconclusive" and "something else" in run["reason"]
+    assert run["evidence"]["t2"] is not None and run["evidence"]["t8"] is not None
+
+
 @pytest.mark.parametrize("step", ["settle", "load", "steady", "unload"])
 @pytest.mark.parametrize(
     "change",

@@ -126,6 +126,14 @@ def test_scaling_against_the_reported_cpu_is_a_contradiction(
     assert (moments.contradiction is not None) == contradicts
 
 
+def test_scaling_without_a_last_scale_time_of_its_own_is_a_contradiction() -> None:
+    moments = Moments(observation(last_scaled="earlier"))
+    moments.see(observation(20, desired=4, figure=133, last_scaled="now"))
+    assert moments.contradiction is None
+    moments.see(observation(30, desired=5, figure=133, last_scaled="now"))
+    assert moments.contradiction is not None
+
+
 def test_resolution_is_the_median_between_two_samples_of_a_pod() -> None:
     resolution = Resolution()
     assert (resolution.seconds, resolution.assumed) == (None, 15.0)
