@@ -27,7 +27,8 @@ def owed(
         return spec.clamp(spec.current)
     strict = replace(spec, behavior=replace(spec.behavior, tolerance=spec.behavior.widest))
     numbers = [
-        _decided(spec, strict.propose(measured, percent).wanted, history, at) for percent in (reported, measured.percent)
+        _decided(spec, strict.propose(measured, percent).wanted, history, at)
+        for percent in (reported, measured.percent)
     ]
     rules = spec.behavior.up if min(numbers) > spec.current else spec.behavior.down
     if _changed_before_start(history, rules, at, last_scaled):

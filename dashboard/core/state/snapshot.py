@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dashboard.core import events, objects
 from dashboard.core.contract import SizingView
-from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
+from dashboard.core.hpa.behavior import HpaBehavior, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.proposals import ProposalReader
@@ -48,12 +48,14 @@ class Targets(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`) and the autoscaler's
-    scale-down window in seconds."""
+    """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`), and in seconds the
+    autoscaler's stabilization windows and the longest period of its policies."""
 
     state: Json
     samples: dict[str, tuple[float, float, float]]
     down_window: float
+    up_window: float = 0.0
+    period: float = 0.0
 
 
 Journal = Callable[[events.Event], None]  # takes the events, in their order; must not raise
@@ -103,7 +105,9 @@ class Snapshot:
 
     def look(self, at: str) -> Look:
         """Read the state. The caller must not change it."""
-        look = Look(self.state(0), self.samples(), self.down_window())
+        behavior = self.behavior()
+        period = max(behavior.up.period, behavior.down.period)
+        look = Look(self.state(0), self.samples(), behavior.down.window, behavior.up.window, period)
         if self._journal:
             self._journal(journal.Looked(at=at))
         return look
@@ -241,10 +245,10 @@ class Snapshot:
         others = ProposalReader().read(autoscaler, members, self._samples, seconds(at), current).others
         return evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas, others)
 
-    def down_window(self) -> float:
-        """Return the autoscaler's scale-down stabilization window, in seconds."""
+    def behavior(self) -> HpaBehavior:
+        """Return the autoscaler's behavior; the default without one."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
-        return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
+        return behavior_of(autoscaler.spec if autoscaler else objects.AutoscalerSpec())
 
     def _beginning(self, at: str) -> list[events.Event]:
         """Return what the snapshot holds of the observed deployment, as events."""

@@ -51,7 +51,7 @@ class Account:
         """Return the observation of a look; None without an autoscaler with a CPU target."""
         time = seconds(at)
         samples = self._sample_clock.corrected(look.samples, time, self.resolution.assumed)
-        seen = observe(look.state, samples, self._deployment, look.down_window, time)
+        seen = observe(look, samples, self._deployment, time)
         if seen is not None:
             self.resolution.see(seen.samples, seen.at)
             if self.loading:

@@ -2,7 +2,7 @@
 during it, everything that makes a verdict impossible."""
 
 from dashboard.core.timeline.entry import listing, span
-from dashboard.load.options import LoadTotals
+from dashboard.load.options import MOST_SECONDS, LoadTotals
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observation import Observation
 
@@ -10,6 +10,7 @@ FAILING_SHARE = 0.5
 FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
+MOST_WINDOW_SECONDS = 1200.0  # of scaling up; the load may last MOST_SECONDS, and has to be steady in them
 JUMP_SECONDS = 30.0  # between two looks, of which there is one a second
 
 
@@ -24,6 +25,12 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
         return (
             f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled): enable it to"
             " run this demo."
+        )
+    if seen.up_window > MOST_WINDOW_SECONDS:
+        return (
+            f"The autoscaler waits for {span(seen.up_window)} before it adds pods, and the load may last"
+            f" {span(MOST_SECONDS)} in all: set behavior.scaleUp.stabilizationWindowSeconds to"
+            f" {MOST_WINDOW_SECONDS:.0f} at most."
         )
     limits = [pod.limit for pod in seen.pods if pod.uid in seen.ready]
     most = max((limit or float("inf") for limit in limits), default=float("inf"))

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.core.hpa.utilization import Tolerance
+from dashboard.core.state.snapshot import Look
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.samples import Samples
@@ -53,6 +54,8 @@ class Observation(Struct, frozen=True, dict=True):
     tolerance: Tolerance = Tolerance()
     widest: Tolerance = Tolerance()  # the widest that the controller may use if the object sets none
     down_window: float = 60.0
+    up_window: float = 0.0
+    period: float = 15.0  # the longest of a policy
     away: str | None = None  # the source that does not answer now
     spec: tuple[Any, ...] = ()  # that must not change during a run
     owed: int | None = None  # pods that the controller should ask for by its own figure
@@ -63,6 +66,7 @@ class Observation(Struct, frozen=True, dict=True):
     last_scaled: str | None = None  # the controller's last scaling, by its own clock
     updated: bool = True  # no rollout is under way
     failure: str | None = None  # why the Deployment can't create pods
+    progress_deadline: int | None = None  # seconds after which Kubernetes calls the Deployment's progress failed
 
     @cached_property
     def ready(self) -> frozenset[str]:
@@ -135,8 +139,9 @@ class Observation(Struct, frozen=True, dict=True):
         return f"CPU {self.written(self.ratio)} of a {self.target} {self.unit} target"
 
 
-def observe(state: Json, samples: Samples, deployment: str, down_window: float, at: float) -> Observation | None:
-    """Return an observation of the state and the pods' newest samples; None without an autoscaler with a CPU target."""
+def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observation | None:
+    """Return an observation of a look with its samples corrected; None without an autoscaler with a CPU target."""
+    state = look.state
     scaler = state["autoscaler"]
     unit = "%" if scaler and scaler["target_percent"] else "m"
     target = scaler and (scaler["target_percent"] or scaler.get("target_millicores"))
@@ -163,7 +168,9 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         inactive=inactive or "",
         tolerance=Tolerance(**tolerance) if tolerance else Tolerance(),
         widest=Tolerance(**widest) if widest else Tolerance(),
-        down_window=down_window,
+        down_window=look.down_window,
+        up_window=look.up_window,
+        period=look.period,
         away=_away(state["sources"]),
         spec=_spec(scaler, target, unit, arithmetic),
         owed=arithmetic.get("owed"),
@@ -174,6 +181,7 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         last_scaled=scaler.get("last_scaled"),
         updated=workload.get("updated", 0) == workload.get("replicas", 0),
         failure=workload.get("failure"),
+        progress_deadline=workload.get("progress_deadline"),
     )
 
 

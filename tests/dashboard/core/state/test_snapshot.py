@@ -206,12 +206,18 @@ def test_samples_by_pod_with_their_own_timestamps(snapshot: Snapshot) -> None:
     assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
-def test_down_window_is_the_autoscalers_or_the_default(snapshot: Snapshot) -> None:
-    assert snapshot.down_window() == 300
-    behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+def test_look_has_the_autoscalers_windows_and_its_longest_period_or_the_defaults(snapshot: Snapshot) -> None:
+    look = snapshot.look(T0)
+    assert (look.down_window, look.up_window, look.period) == (300, 0, 15)
+    policies = [{"type": "Pods", "value": 1, "periodSeconds": 90}]
+    behavior = {
+        "scaleDown": {"stabilizationWindowSeconds": 60, "policies": policies},
+        "scaleUp": {"stabilizationWindowSeconds": 30},
+    }
     hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    assert snapshot.down_window() == 60
+    look = snapshot.look(T0)
+    assert (look.down_window, look.up_window, look.period) == (60, 30, 90)
 
 
 def test_unchanged_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:

@@ -46,6 +46,7 @@ class SimulationOptions(Struct, kw_only=True):
     sync: float = 15.0  # of the controller
     tolerance: float = 0.1  # of the controller, a command-line flag
     older: bool = False  # whether the controller's policies count the changes of their own direction only
+    progress_deadline: int | None = 300  # of the Deployment
     startup: float = 5.0  # from a pod's creation until it is Ready
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
     windows: bool = True  # whether samples have a window
@@ -439,7 +440,7 @@ class AutoscalerSimulation:
         }] if failed else []  # fmt: skip
         self._emit_list("deployments", [{
             "metadata": {"name": "flask", "uid": "uid-flask"},
-            "spec": {"replicas": self.replicas},
+            "spec": {"replicas": self.replicas, "progressDeadlineSeconds": self.options.progress_deadline},
             "status": {
                 "readyReplicas": sum(pod.ready(self._clock.time) for pod in active),
                 "replicas": len(active),

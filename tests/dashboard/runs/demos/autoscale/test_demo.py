@@ -155,6 +155,33 @@ def test_autoscaler_that_removes_one_pod_in_ten_minutes_never_fails(older: bool)
     assert run["verdict"] != "fail", run["reason"]
 
 
+LONG_WINDOW = BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"stabilizationWindowSeconds": 600}}
+ONE_IN_TEN_MINUTES = [{"type": "Pods", "value": 1, "periodSeconds": 600}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SimulationOptions(behavior=LONG_WINDOW),
+        SimulationOptions(behavior=BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"policies": ONE_IN_TEN_MINUTES}}),
+        SimulationOptions(behavior=BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"policies": ONE_IN_TEN_MINUTES}}),
+        SimulationOptions(startup=200),
+        SimulationOptions(startup=500, progress_deadline=600),
+    ],
+)
+def test_autoscaler_that_is_slow_by_its_own_rules_passes(options: SimulationOptions) -> None:
+    run = run_autoscale(options)
+    assert (run["verdict"], run["reason"]) == ("pass", None)
+
+
+@pytest.mark.parametrize("after", [100, 190, 210])
+def test_restarted_controller_may_wait_for_a_whole_scale_up_window_again(after: float) -> None:
+    behavior = BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"stabilizationWindowSeconds": 180}}
+    harness = RunHarness(options=SimulationOptions(behavior=behavior), step=STEP)
+    harness.during_step("load", harness.autoscaler.restart_controller, after=after)
+    assert harness.run("autoscale")["verdict"] == "pass"
+
+
 # Misconfigured deployments
 
 
@@ -328,19 +355,26 @@ def test_manual_scaling_does_not_fail_the_autoscaler() -> None:
     assert run["verdict"] != "fail"
 
 
-@pytest.mark.parametrize("step", ["load", "unload"])
-def test_pods_that_are_scaled_by_hand_prove_no_autoscaler(step: str) -> None:
+def test_pods_that_are_added_by_hand_under_load_prove_no_autoscaler() -> None:
     def configure(harness: RunHarness) -> None:
-        def scale() -> None:
-            harness.autoscaler.scales = False
-            harness.autoscaler.scale(2 if step == "unload" else 3)
-
-        harness.during_step(step, scale, after=20)
-        harness.during_step("unload", lambda: harness.autoscaler.scale(2), after=40)
+        autoscaler = harness.autoscaler
+        autoscaler.scales = False
+        harness.clock.when(lambda: (autoscaler.reported or 0) > 70, lambda: autoscaler.scale(3))
+        harness.during_step("unload", lambda: autoscaler.scale(2), after=20)
 
     run = run_autoscale(configure=configure)
     assert run["verdict"] == "inconclusive" and "something else" in run["reason"]
     assert run["evidence"]["t2"] is not None and run["evidence"]["t8"] is not None
+
+
+def test_pods_that_are_removed_by_hand_after_the_load_prove_no_autoscaler() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("unload", lambda: setattr(harness.autoscaler, "scales", False))
+        harness.during_step("unload", lambda: harness.autoscaler.scale(2), after=30)
+
+    run = run_autoscale(configure=configure)
+    assert run["verdict"] == "inconclusive" and "something else" in run["reason"]
+    assert run["evidence"]["t7"] is not None
 
 
 @pytest.mark.parametrize("step", ["settle", "load", "steady", "unload"])

@@ -29,6 +29,7 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
         ({"disabled": ("scaleUp",)}, "scaleUp"),
         ({"disabled": ("scaleDown",)}, "scaleDown"),
         ({"target": 400}, "400 %"),
+        ({"up_window": 1201.0}, "stabilizationWindowSeconds"),
     ],
 )
 def test_misconfiguration_is_named(fields: dict[str, Any], cause: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.core.state.snapshot import Look
 from dashboard.runs.demos.autoscale.observation import SOURCES, Observation, observe
 from tests.dashboard.runs.demos.autoscale.observations import STARTING, T0, observation, pod
 
@@ -35,14 +36,14 @@ def state(
 
 
 def observed(state: dict[str, Any]) -> Observation:
-    result = observe(state, {"u0": (T0, 5.0, 15.0)}, "flask", 60.0, T0)
+    result = observe(Look(state, {}, 60.0), {"u0": (T0, 5.0, 15.0)}, "flask", T0)
     assert result is not None
     return result
 
 
 def test_no_observation_without_a_cpu_target() -> None:
-    assert observe(state() | {"autoscaler": None}, {}, "flask", 60.0, T0) is None
-    assert observe(state(target_percent=None), {}, "flask", 60.0, T0) is None
+    for without in (state() | {"autoscaler": None}, state(target_percent=None)):
+        assert observe(Look(without, {}, 60.0), {}, "flask", T0) is None
 
 
 def test_target_in_millicores_has_the_unit_m() -> None:
