@@ -128,12 +128,14 @@ class Autoscaling:
             self._context.set_progress(why)
             self._context.sleep(POLL_SECONDS)
         if seen.desired >= seen.high:
-            raise RunStopped(
-                f"Existing traffic keeps the autoscaler at max, {seen.high} pods: stop that traffic, or raise max."
-            )
+            other = seen.held_by(seen.high)
+            holder = f"Existing traffic, or its metric {other}," if other else "Existing traffic"
+            remedy = "lower that" if other else "stop that traffic"
+            raise RunStopped(f"{holder} keeps the autoscaler at max, {seen.high} pods: {remedy}, or raise max.")
         self._account.settle(seen)
         self._context.record(Settled(at=self._context.clock.now()))
-        above = f", over min {seen.low} because of existing traffic" if seen.desired > seen.low else ""
+        holder = f"its metric {other}" if (other := seen.held_by(seen.desired)) else "existing traffic"
+        above = f", over min {seen.low} because of {holder}" if seen.desired > seen.low else ""
         self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
@@ -322,6 +324,8 @@ def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str
         f"Not reached after {span(passed)} and {changes} changes of the number of pods: {NAMES[moment]} ({moment})."
         f" No obligation was open. {_standing(seen)}; the autoscaler reports {figure}."
     )
+    if other := seen.held_by(seen.desired):
+        reason += f" Its metric {other} may ask for so many."
     if moment == "t4" and seen.endpoints is not None and seen.endpoints >= len(seen.ready) > len(seen.serving):
         reason += (
             " All Ready pods are endpoints of the Service: does its sessionAffinity, internalTrafficPolicy or"

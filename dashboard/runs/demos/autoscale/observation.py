@@ -1,11 +1,13 @@
 """An observation: the autoscaler, its pods and their CPU in the dashboard's state at one time."""
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
 
+from dashboard.core.hpa.metrics import CPU
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.state.snapshot import Look
 from dashboard.core.timeline.entry import plain
@@ -59,6 +61,7 @@ class Observation(Struct, frozen=True, dict=True):
     away: str | None = None  # the source that does not answer now
     spec: tuple[Any, ...] = ()  # that must not change during a run
     owed: int | None = None  # pods that the controller should ask for by its own figure
+    others: tuple[tuple[str, int | None], ...] = ()  # the metrics but CPU, and the pods that each asks for, if known
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
     next_change: tuple[float, int] | None = None  # (when, replicas), if CPU stays as it is
     endpoints: int | None = None  # ready addresses of the Service
@@ -125,6 +128,15 @@ class Observation(Struct, frozen=True, dict=True):
         ratio = demand / pods
         return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
 
+    def held_by(self, count: int) -> str | None:
+        """Return another metric than CPU by which there may be `count` pods: it asks for so many, or has no figure."""
+        return next((name for name, asked in self.others if asked is None or asked >= count), None)
+
+    def stays_at(self, demand: float) -> bool:
+        """Return whether the number of pods stays at this demand, also because another metric keeps pods that CPU does
+        not need."""
+        return self.content_at(demand) or (demand < len(self.ready) and self.held_by(self.desired) is not None)
+
     def must_act(self, demand: float) -> bool:
         """Return whether this demand is over any tolerance that the controller may use."""
         return demand > len(self.ready) * (1 + self.widest.up)
@@ -174,6 +186,7 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
         away=_away(state["sources"]),
         spec=_spec(scaler, target, unit, arithmetic),
         owed=arithmetic.get("owed"),
+        others=_others(scaler.get("metrics") or ()),
         disabled=tuple(arithmetic.get("disabled") or ()),
         next_change=_next_change(arithmetic),
         endpoints=(state.get("service") or {}).get("endpoints"),
@@ -198,6 +211,13 @@ def _pod(pod: Json, watched: bool) -> ObservedPod:
         requests=pod["requests_per_second"] if watched else None,
         errors=pod["errors_per_second"] if watched else None,
     )
+
+
+def _others(metrics: Iterable[Json]) -> tuple[tuple[str, int | None], ...]:
+    """Return the metrics' names and proposals, without the one of CPU that the run observes: the first."""
+    views = [*metrics]
+    cpu = next((view for view in views if view["name"] == CPU and view["type"].endswith("Resource")), None)
+    return tuple((view["name"], view["proposed"]) for view in views if view is not cpu)
 
 
 def _inactive(conditions: list[Json]) -> str | None:

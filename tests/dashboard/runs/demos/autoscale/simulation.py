@@ -35,6 +35,7 @@ class SimulationOptions(Struct, kw_only=True):
     value: int | None = None  # AverageValue, instead of the percentage
     request: int = 100
     limit: int = 400
+    queue: int | None = None  # the pods that a second metric asks for at first; None: there is none
     behavior: Json | None = None
     cost: float = 1.2  # CPU of a request a second, at a rate of 100 a second
     cost_exponent: float = 0.25  # a request costs less at a higher rate: cost * (rate / 100) ** -cost_exponent
@@ -103,6 +104,7 @@ class AutoscalerSimulation:
         self.exists = True  # whether there is an HPA object
         self.scale_target = "flask"  # the name in scaleTargetRef
         self.inactive: tuple[str, str] | None = None  # reason and message of ScalingActive=False
+        self.queue = self.options.queue  # the pods that the second metric asks for
         self.quota: int | None = None  # the maximum number of pods
         self.new_pods: Json = {}  # fields of the pods that are created from now on
         self.mongo: Json | None = {"state": "up"}
@@ -287,7 +289,7 @@ class AutoscalerSimulation:
         if not self.scales:
             self.status["desired"] = self.replicas
             return
-        desired = self._limit(proposal, now)
+        desired = self._limit(max(proposal, self.queue or 0), now)
         if desired != self.replicas:
             self._store_scale_event(desired - self.replicas, now)
             self.status["scaled"] = rfc3339(math.floor(EPOCH + now + self.options.skew))
@@ -458,6 +460,15 @@ class AutoscalerSimulation:
         current: Json = {"averageUtilization": self.reported}
         if options.value is not None:
             target, current = {"averageValue": f"{options.value}m"}, {"averageValue": f"{self.reported}m"}
+        metrics: list[Json] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+        seen: list[Json] = []
+        if self.reported is not None:
+            seen.append({"type": "Resource", "resource": {"name": "cpu", "current": current}})
+        if self.queue is not None:
+            waiting = {"averageValue": f"{1000 * self.queue // max(1, len(self._active_pods()))}m"}
+            queue = {"metric": {"name": "queue"}}
+            metrics.append({"type": "External", "external": queue | {"target": {"averageValue": "1"}}})
+            seen.append({"type": "External", "external": queue | {"current": waiting}})
         reason, message = self.inactive or ("ValidMetricFound", "it can scale")
         active = "False" if self.inactive else "True"
         able = "True" if self.scale_target == "flask" else "False"
@@ -467,16 +478,14 @@ class AutoscalerSimulation:
                 "scaleTargetRef": {"kind": "Deployment", "name": self.scale_target},
                 "minReplicas": options.low,
                 "maxReplicas": options.high,
-                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+                "metrics": metrics,
                 "behavior": BEHAVIOR if options.behavior is None else options.behavior,
             },
             "status": {
                 "currentReplicas": self.status["current"],
                 "desiredReplicas": self.status["desired"],
                 "lastScaleTime": self.status["scaled"],
-                "currentMetrics": [] if self.reported is None else [
-                    {"type": "Resource", "resource": {"name": "cpu", "current": current}}
-                ],
+                "currentMetrics": seen,
                 "conditions": [] if not self.synced else [
                     {"type": "AbleToScale", "status": able, "reason": "FailedGetScale" if able == "False" else "Ready"},
                     {"type": "ScalingActive", "status": active, "reason": reason, "message": message},

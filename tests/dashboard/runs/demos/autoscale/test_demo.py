@@ -155,6 +155,20 @@ def test_autoscaler_that_removes_one_pod_in_ten_minutes_never_fails(older: bool)
     assert run["verdict"] != "fail", run["reason"]
 
 
+def test_run_starts_and_ends_over_min_if_another_metric_needs_it() -> None:
+    run = run_autoscale(SimulationOptions(queue=3), pods=3)
+    assert (run["verdict"], run["evidence"]["start"], run["reason"]) == ("pass", 3, None)
+
+
+def test_another_metric_may_add_pods_once_cpu_has() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("steady", lambda: setattr(harness.autoscaler, "queue", 4), after=10)
+        harness.during_step("unload", lambda: setattr(harness.autoscaler, "queue", 0))
+
+    run = run_autoscale(SimulationOptions(queue=0), configure=configure)
+    assert (run["verdict"], run["reason"], run["evidence"]["peak"]) == ("pass", None, 4)
+
+
 LONG_WINDOW = BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"stabilizationWindowSeconds": 600}}
 ONE_IN_TEN_MINUTES = [{"type": "Pods", "value": 1, "periodSeconds": 600}]
 
@@ -341,6 +355,19 @@ def test_rate_is_not_raised_beyond_what_the_service_answers() -> None:
 def test_other_traffic_that_needs_max_is_inconclusive() -> None:
     run = run_autoscale(SimulationOptions(background=320), pods=5)
     assert run["verdict"] == "inconclusive" and "at max" in run["reason"]
+
+
+def test_pods_by_another_metric_before_those_by_cpu_are_inconclusive_with_its_name() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("load", lambda: setattr(harness.autoscaler, "queue", 3))
+
+    run = run_autoscale(SimulationOptions(queue=0), configure=configure)
+    assert run["verdict"] == "inconclusive" and "queue" in run["reason"] and "something else" not in run["reason"]
+
+
+def test_another_metric_that_needs_max_is_inconclusive() -> None:
+    run = run_autoscale(SimulationOptions(queue=5), pods=5)
+    assert run["verdict"] == "inconclusive" and "queue" in run["reason"]
 
 
 def test_manual_scaling_does_not_fail_the_autoscaler() -> None:

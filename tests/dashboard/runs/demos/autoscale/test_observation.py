@@ -69,6 +69,17 @@ def test_requests_of_pods_are_unknown_while_scraping_is_stale() -> None:
     assert [pod.requests for pod in observed(state(sources={"traffic": {"state": "stale"}})).pods] == [None, None]
 
 
+def test_metrics_but_cpu_have_their_names_and_proposals() -> None:
+    metrics = [
+        {"name": name, "type": type_, "proposed": proposed}
+        for name, type_, proposed in (("cpu", "Resource", 2), ("memory", "Resource", 4), ("cpu", "External", None))
+    ]
+    result = observed(state(metrics=metrics))
+    assert result.others == (("memory", 4), ("cpu", None))
+    assert [result.held_by(count) for count in (4, 5)] == ["memory", "cpu"]
+    assert observed(state(metrics=metrics[:2])).held_by(5) is None
+
+
 def test_new_hpa_object_desires_the_deployments_replicas() -> None:
     result = observed(state(desired=0, conditions=[]))
     assert (result.desired, result.active) == (2, False)
