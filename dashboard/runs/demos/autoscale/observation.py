@@ -164,7 +164,8 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
-    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED)
+    members = [pod for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED]
+    pods = tuple(_pod(pod, watched, look.resources.get(pod["uid"])) for pod in members)
     return Observation(
         at=at,
         low=scaler["min"],
@@ -198,16 +199,18 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
     )
 
 
-def _pod(pod: Json, watched: bool) -> ObservedPod:
-    """`watched`: whether the pods' request counts are current."""
+def _pod(pod: Json, watched: bool, measured: tuple[int | None, int | None] | None) -> ObservedPod:
+    """`watched`: whether the pods' request counts are current; `measured`: CPU of the one container that the autoscaler
+    measures (see `Look`)."""
+    request, limit = measured or (pod["cpu_request_millicores"], pod["cpu_limit_millicores"])
     return ObservedPod(
         uid=pod["uid"],
         name=pod["name"],
         phase=pod["phase"],
         ready=pod["ready"],
         reason=pod["reason"] or pod["unready"],
-        request=pod["cpu_request_millicores"] or 0,
-        limit=pod["cpu_limit_millicores"],
+        request=request or 0,
+        limit=limit,
         requests=pod["requests_per_second"] if watched else None,
         errors=pod["errors_per_second"] if watched else None,
     )

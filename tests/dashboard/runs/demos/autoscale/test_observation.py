@@ -80,6 +80,11 @@ def test_metrics_but_cpu_have_their_names_and_proposals() -> None:
     assert observed(state(metrics=metrics[:2])).held_by(5) is None
 
 
+def test_measured_container_has_the_request_and_the_limit() -> None:
+    result = observe(Look(state(), {}, 60.0, resources={"u0": (50, None)}), {}, "flask", T0)
+    assert result and [(pod.request, pod.limit) for pod in result.pods] == [(50, None), (100, 400)]
+
+
 def test_new_hpa_object_desires_the_deployments_replicas() -> None:
     result = observed(state(desired=0, conditions=[]))
     assert (result.desired, result.active) == (2, False)
