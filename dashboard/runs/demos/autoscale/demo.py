@@ -10,7 +10,7 @@ from dashboard.core.timeline.entry import span
 from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
-from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, unprovable
+from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, late_samples, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS
 from dashboard.runs.demos.autoscale.obligations import READY_SECONDS, ready_seconds
 from dashboard.runs.demos.autoscale.observation import Observation
@@ -124,9 +124,12 @@ class Autoscaling:
             passed = self._context.clock.monotonic() - began
             unable = not seen.active or seen.newest is None
             if passed >= self._limits["figures" if unable else "settle"]:
-                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
+                hint = f" Samples that can't be used: {seen.unreadable}." if seen.unreadable else HINT
+                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{hint if unable else ''}")
             self._context.set_progress(why)
             self._context.sleep(POLL_SECONDS)
+        if late := late_samples(seen, self._account.resolution.assumed):
+            raise RunStopped(late)
         if seen.desired >= seen.high:
             other = seen.held_by(seen.high)
             holder = f"Existing traffic, or its metric {other}," if other else "Existing traffic"

@@ -11,6 +11,7 @@ FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
 MOST_WINDOW_SECONDS = 1200.0  # of scaling up; the load may last MOST_SECONDS, and has to be steady in them
+LATE_SECONDS = 90.0  # of the newest sample, beyond two sample intervals
 JUMP_SECONDS = 30.0  # between two looks, of which there is one a second
 
 
@@ -40,6 +41,17 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
             f" {seen.per_pod:.0f} m. Lower the target, or raise the limit."
         )
     return None
+
+
+def late_samples(seen: Observation, resolution: float) -> str | None:
+    """Return why the newest sample is too old for a run, and what to do; None if it is not."""
+    age = 0.0 if seen.newest is None else seen.at - seen.newest
+    if age <= LATE_SECONDS + 2 * resolution:
+        return None
+    return (
+        f"The newest CPU samples are {span(age)} old by the dashboard's clock: it is ahead of the cluster's, or"
+        " metrics-server is late. Synchronize the machines' clocks (NTP)."
+    )
 
 
 def clock_jump(before: float, now: float) -> str | None:

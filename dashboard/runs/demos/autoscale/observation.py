@@ -60,6 +60,7 @@ class Observation(Struct, frozen=True, dict=True):
     period: float = 15.0  # the longest of a policy
     away: str | None = None  # the source that does not answer now
     spec: tuple[Any, ...] = ()  # that must not change during a run
+    unreadable: str | None = None  # what of the samples can't be used, in words
     owed: int | None = None  # pods that the controller should ask for by its own figure
     others: tuple[tuple[str, int | None], ...] = ()  # the metrics but CPU, and the pods that each asks for, if known
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
@@ -185,6 +186,7 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
         up_window=look.up_window,
         period=look.period,
         away=_away(state["sources"]),
+        unreadable=(state["sources"].get("metrics") or {}).get("error"),
         spec=_spec(scaler, target, unit, arithmetic),
         owed=arithmetic.get("owed"),
         others=_others(scaler.get("metrics") or ()),

@@ -318,6 +318,13 @@ def test_undecidable_run_is_inconclusive_with_the_cause(
     assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
 
 
+@pytest.mark.parametrize(("skew", "cause"), [(-250, "ahead"), (400, "from the future")])
+def test_clocks_that_are_far_apart_are_named_before_any_load(skew: float, cause: str) -> None:
+    run = run_autoscale(SimulationOptions(skew=skew))
+    assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
+    assert run["evidence"]["t0"] is None
+
+
 @pytest.mark.parametrize("step", ["load", "steady", "unload"])
 @pytest.mark.parametrize("seconds", [-300, 300])
 def test_clock_that_jumps_never_fails_the_autoscaler(step: str, seconds: float) -> None:

@@ -13,6 +13,7 @@ from dashboard.runs.demos.autoscale.interruption import (
     Failing,
     Watchdog,
     clock_jump,
+    late_samples,
     unprovable,
 )
 from dashboard.runs.demos.autoscale.observation import Observation
@@ -80,6 +81,13 @@ def test_clock_skew_does_not_make_samples_old(skew: float) -> None:
         for at in range(15, 300, 15)
     ]
     assert interruptions(*observations) == [None] * len(observations)
+
+
+def test_samples_that_are_old_by_the_dashboards_clock_are_named() -> None:
+    sampled = {"u0": (T0, 5.0, 15.0), "u1": (T0, 5.0, 15.0)}
+    reasons = [late_samples(observation(age, samples=sampled), 15.0) for age in (60, 120, 121)]
+    assert [reason is not None for reason in reasons] == [False, False, True]
+    assert late_samples(observation(samples={}), 15.0) is None
 
 
 def test_clock_that_jumps_either_way_ends_the_run() -> None:
