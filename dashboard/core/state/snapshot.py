@@ -248,7 +248,8 @@ class Snapshot:
         found = []
         for app in (self._targets.deployment, self._targets.statefulset):
             pods = [pod for pod in self._all("pods") if views.app(pod) == app]
-            newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
+            # A pod that only bears the label may stay Pending for ever.
+            newest = max(pods, key=lambda pod: (_runs(pod), pod.metadata.creation_timestamp or ""), default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
             for container in views.long_running(newest) if newest else ():
                 usage = self._usage.usage(app, container.name, seconds(at))
@@ -604,3 +605,7 @@ def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{plain(found[0].name, LONGEST_NAME) or 'an object'}{more}: {plain(found[0].error, LONGEST_ERROR)}"
+
+
+def _runs(pod: objects.Pod) -> bool:
+    return pod.status.phase == "Running"
