@@ -63,7 +63,8 @@ def test_diff_names_both_revisions_and_has_the_changed_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("7", 7), ("9" * 15, 10**15 - 1), ("9" * 16, None), ("9" * 5_000, None), ("\u0663", None), ("-1", None)]
+    ("text", "number"),
+    [("7", 7), ("9" * 15, 10**15 - 1), ("9" * 16, None), ("9" * 5_000, None), ("\u0663", None), ("-1", None)],
 )
 def test_revision_is_a_number_that_json_can_carry(text: str, number: int | None) -> None:
     assert number_of({"metadata": {"annotations": {REVISION: text}}}) == number

@@ -124,7 +124,8 @@ def test_sizing_has_amounts_after_half_an_hour(client: FlaskClient, hub: Hub) ->
 
 
 def test_sizing_is_of_a_pod_that_runs(client: FlaskClient, hub: Hub) -> None:
-    stranger = pod("s", time.time(), metadata={"labels": {"app.kubernetes.io/name": "flask"}}, phase="Pending")
+    labels = {"app.kubernetes.io/name": "flask"}
+    stranger = pod("s", time.time() + 1e9, metadata={"labels": labels}, phase="Pending")  # the newest
     stranger = replace(stranger, spec=replace(stranger.spec, containers=[objects.Container("other")]))
     hub._apply(events.ObjectChanged(at=AT, kind="pods", object=stranger))
     (one,) = sizing(client)
