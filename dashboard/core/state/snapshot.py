@@ -249,7 +249,7 @@ class Snapshot:
         for app in (self._targets.deployment, self._targets.statefulset):
             pods = [pod for pod in self._all("pods") if views.app(pod) == app]
             # A pod that only bears the label may stay Pending for ever.
-            newest = max(pods, key=lambda pod: (_runs(pod), pod.metadata.creation_timestamp or ""), default=None)
+            newest = max(pods, key=lambda pod: (_is_running(pod), pod.metadata.creation_timestamp or ""), default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
             for container in views.long_running(newest) if newest else ():
                 usage = self._usage.usage(app, container.name, seconds(at))
@@ -607,5 +607,5 @@ def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:
     return f"{plain(found[0].name, LONGEST_NAME) or 'an object'}{more}: {plain(found[0].error, LONGEST_ERROR)}"
 
 
-def _runs(pod: objects.Pod) -> bool:
+def _is_running(pod: objects.Pod) -> bool:
     return pod.status.phase == "Running"
