@@ -228,9 +228,9 @@ def _stats(collection: Any) -> tuple[int, int]:
 class Correction:
     """The error of MongoDB's figures of the collection, which are wrong from a crash of mongod on, until a `validate`.
 
-    It stays the same until the next crash, until a `validate`, or until deletions bring the figures to zero, below which
-    they do not go. So the documents are counted after each of these, until the figures before and after the count are
-    the same: then no write came between.
+    It stays the same until the next crash or `validate`, or until deletions bring the figures to zero, below which they
+    do not go. So the documents are counted after each of these, until the figures before and after the count are the
+    same: then no write came between.
     """
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ class Correction:
         self.is_due = True
 
     def check(self, validations: Callable[[], int]) -> None:
-        """Measure again if there is an error to correct, and `validations()`, those since mongod's start, has changed."""
+        """Measure again if there is an error to correct and `validations()`, since mongod's start, has changed."""
         if self._lack == (0, 0):
             return
         counted = validations()

@@ -38,7 +38,7 @@ from tests.page.parts.test_charts import ARE_DRAWN
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets
 
-pytestmark = [pytest.mark.cluster, pytest.mark.browser]
+pytestmark = [pytest.mark.cluster, pytest.mark.browser, pytest.mark.soak]
 
 READY_SECONDS = 120.0
 READY_MS = 120_000  # until pods are replaced
