@@ -87,7 +87,8 @@ class Sockets:
     def leave(self, connection: socket.socket | None) -> None:
         """Give the place among those that join back, once the socket has joined or ended."""
         with self._lock:
-            self._joining.pop(connection, None)
+            if connection in self._joining:
+                del self._joining[connection]
 
     def _require_place(self, owner: str) -> None:
         """Raise TooManyViewers if there is no place for another page, or none for one of this owner's."""

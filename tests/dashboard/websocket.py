@@ -7,7 +7,7 @@ TEXT, CONTINUATION, BINARY = 1, 0, 2
 
 
 def connect(port: int, token: str, seconds: float = 60, cookie: str = "") -> socket.socket:
-    """Return a connection to the dashboard after the handshake, by a token or a cookie. Raise ConnectionRefusedError."""
+    """Return a connection to the dashboard after the handshake, by token or cookie. Raise ConnectionRefusedError."""
     own = f"Cookie: {cookie}\r\nOrigin: http://127.0.0.1:{port}" if cookie else f"Authorization: Bearer {token}"
     connection = socket.create_connection(("127.0.0.1", port), seconds)
     connection.sendall(
