@@ -73,14 +73,18 @@ class Sockets:
         for viewer in list(self._connections):
             self.disconnect(viewer)
 
+    def require_place(self, owner: str) -> None:
+        """Raise TooManyViewers if there is no place for one more socket, or none for one more of this owner's."""
+        self._require_page(owner)
+        joining = [of for of, _ in list(self._joining.values())]
+        if len(joining) >= MOST_JOINING or joining.count(owner) >= share(MOST_JOINING):
+            raise TooManyViewers("Too many pages are opening.")
+
     def admit(self, connection: socket.socket | None, owner: str) -> None:
         """Give the owner's socket a place among those that join, until `leave`. It is disconnected unless it joins in
         time. Raise TooManyViewers."""
         with self._lock:
-            self._require_place(owner)
-            joining = [of for of, _ in self._joining.values()]
-            if len(joining) >= MOST_JOINING or joining.count(owner) >= share(MOST_JOINING):
-                raise TooManyViewers("Too many pages are opening.")
+            self.require_place(owner)
             if connection:
                 self._joining[connection] = owner, time.monotonic() + JOIN_SECONDS
 
@@ -90,12 +94,13 @@ class Sockets:
             if connection in self._joining:
                 del self._joining[connection]
 
-    def _require_place(self, owner: str) -> None:
-        """Raise TooManyViewers if there is no place for another page, or none for one of this owner's."""
+    def _require_page(self, owner: str) -> None:
+        """Raise TooManyViewers if all pages are open, or this owner's share of them."""
+        most = share(self._hub.most)
         if self._hub.full():
             raise TooManyViewers("Too many pages are open.")
-        if [of for of, _ in list(self._owners.values())].count(owner) >= share(self._hub.most):
-            raise TooManyViewers(f"You have {share(self._hub.most)} pages open, the most at once. Close another one.")
+        if [of for of, _ in list(self._owners.values())].count(owner) >= most:
+            raise TooManyViewers(f"You have {most} pages open, the most at once. Close another one.")
 
     def end_session(self, session: str) -> None:
         """Disconnect the session's viewers: it was logged out."""
@@ -165,7 +170,7 @@ class Sockets:
             self._connections[viewer] = connection
         try:
             with self._lock:
-                self._require_place(owner := viewer_id())
+                self._require_page(owner := viewer_id())
                 self._owners[viewer] = owner, session_end()
             self._hub.join(viewer)
         except TooManyViewers:  # the socket, which has not joined, is disconnected soon
@@ -228,13 +233,14 @@ class UpgradeGate:
             return problem(401, "Sign in, or send a token as Bearer.", WWW_Authenticate="Bearer")
         if bearer_token(request) is None and not same_origin(request, required=True):
             return problem(403, "The request does not come from this origin.")
-        if fault := handshake.refusal(request):
-            return fault
         try:
-            self._sockets.admit(client_socket(request.environ), viewer_id())
+            self._sockets.require_place(viewer_id())  # first: a page that can't connect asks why, without an upgrade
+            fault = handshake.refusal(request)
+            if fault is None:
+                self._sockets.admit(client_socket(request.environ), viewer_id())
         except TooManyViewers as error:
             return problem(503, str(error), Retry_After="10")
-        return None
+        return fault
 
 
 def share(places: int) -> int:

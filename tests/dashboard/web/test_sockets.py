@@ -330,6 +330,7 @@ def test_page_over_the_cap_is_503_and_does_not_block_the_probes(dashboard: Dashb
                 opened = pages.enter_context(page(dashboard, owner))
                 opened.wait(lambda: opened.of("snapshot"))  # noqa: B023 - it is called here
             assert upgrade(dashboard, **owner, **origin) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+            assert get(f"{dashboard.url}/socket.io/", **owner, **origin)[0] == 503, "so the page asks for the reason"
         assert upgrade(dashboard, **other, **origin) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
         assert get(f"{dashboard.url}/api/state", **AS_VIEWER)[0] == 200
         assert get(f"http://127.0.0.1:{dashboard.probe_port}/healthz") == (200, b"ok\n")
