@@ -263,6 +263,15 @@ def test_query_parameters_are_encoded(serve: Serve) -> None:
     assert headers["Connection"] == "close"
 
 
+def test_filter_is_no_longer_than_its_characters_make_it(serve: Serve) -> None:
+    """The service refuses a request line of more than 8,190 bytes."""
+    server = serve(lambda request: request.send_json(b"[]"))
+    for text in (":" * 3_900, "/,?" * 1_300, "ä" * 1_300):
+        Client(server.url).newest({"filter": text, "before": ID, "limit": "1000"})
+        path = server.requests[-1][0]
+        assert len(path) < 8_000 and parse_qs(urlsplit(path).query)["filter"] == [text]
+
+
 @pytest.mark.parametrize("id_", ["", "../metrics", f"{ID}/x", ID[:-1], f"{ID}\n", "é" * 24])
 def test_invalid_id_is_not_sent(serve: Serve, id_: str) -> None:
     server = serve(lambda request: request.send_json(b"{}"))
