@@ -51,7 +51,7 @@ class DashboardConfig:
     allowed_hosts: frozenset[str] = frozenset()  # more host names to answer to (docs/api.md): a.example,b.example
     trusted_proxies: forwarded.Networks = ()  # proxies whose X-Forwarded-… headers count: 10.0.0.0/8,192.0.2.7
     path_prefix: str = ""  # path under which a proxy serves the page, if it does not say so in X-Forwarded-Prefix
-    viewers: int = 40  # maximum of concurrently connected pages; each costs four threads
+    viewers: int = 40  # maximum of concurrently connected pages, half of them one session's; each costs four threads
     mock_seed: int = 7  # seed of the mock's simulation
     mock_speed: int = 1  # time factor of the mock; at 1, a cycle of its simulation lasts four minutes
     mock_pods: int = 2  # pods of the mock's service at rest
