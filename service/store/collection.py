@@ -32,7 +32,7 @@ from service.preconditions import Preconditions, tag_of
 from service.store import keys
 from service.store.codec import RAW_CODEC, canonical, decode, extended_json, joined, without_key
 from service.store.keys import Key
-from service.store.limits import LARGE_BYTES, Limits, hold, share
+from service.store.limits import LARGE_BYTES, Limits, hold
 from service.store.listeners import Attempts
 from service.store.outcomes import (
     NOT_PRIMARY,
@@ -156,7 +156,7 @@ class Collection:
         """
         if len(body) <= LARGE_BYTES:
             return contextlib.nullcontext()
-        return share(self._limits.large_bodies, len(body), self._limits.deadline)
+        return self._limits.share(len(body))
 
     def reading(self) -> Context:
         """Get a document and convert it within this context, for the same reason. Raise Unavailable."""
@@ -236,8 +236,12 @@ class Collection:
             else:
                 with self._comparing(len(record.bson) if record.has_dollar else 0, self._limits.deadline):
                     key = next((each for each in self._keys(record.identity) if write(keys.condition(each))), None)
-        return None if key is None else Stored(
-            str(key) if isinstance(key, ObjectId) else record.identity, tag_of(keys.keyed(record.bson, key))
+        return (
+            None
+            if key is None
+            else Stored(
+                str(key) if isinstance(key, ObjectId) else record.identity, tag_of(keys.keyed(record.bson, key))
+            )
         )
 
     def delete(self, identity: str, preconditions: Preconditions | None = None) -> bool:
@@ -327,8 +331,10 @@ class Collection:
         """Wait up to `seconds` for a slot to make a page. Yield the seconds that are left."""
         end = time.monotonic() + seconds
         with contextlib.ExitStack() as slots:
-            for slot in (self._limits.searches, self._limits.pages) if searching else (self._limits.pages,):
-                slots.enter_context(hold(slot, end - time.monotonic(), "Too many concurrent page requests."))
+            if searching:
+                with self._limits.patience(seconds) as patience:
+                    slots.enter_context(hold(self._limits.searches, patience, "Too many concurrent searches."))
+            slots.enter_context(hold(self._limits.pages, end - time.monotonic(), "Too many concurrent page requests."))
             yield end - time.monotonic()
 
     def _comparing(self, size: int, seconds: float) -> Context:
@@ -395,7 +401,10 @@ class Collection:
         """
         content = {"$unsetField": {"field": MARK, "input": "$$ROOT"}} if self._lifetime else "$$ROOT"
         same = {"$eq": [content, {"$literal": RawBSONDocument(found.bson, RAW_CODEC)}]}
-        return {**keys.condition(found.key), "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]}}
+        return {
+            **keys.condition(found.key),
+            "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]},
+        }
 
     def _insert_all(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
         """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less.
@@ -482,7 +491,7 @@ class Collection:
             raise Unknown(reason(error), record.identity) from error
 
     def _is_text(self, own: str) -> bool:
-        """Return whether another program has stored a document under an id's digits as text: it is read by them, too."""
+        """Return whether another program has stored a document under an id's digits as text: they name that, too."""
         texts = [each for each in keys.keys(own) if isinstance(each, str)]
         found = partial(self._collection.find_one, {"_id": {"$in": texts}}, {"_id": True})
         with _timeout(self._limits.deadline), read_errors():

@@ -9,6 +9,7 @@ import json
 import math
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -188,9 +189,27 @@ def test_post_under_a_text_id_of_24_digits_is_409(
 FOREIGN_IDS: list[Any] = [
     *("kin-text", "kin text/with?signs#", "5", "true", '{"a":1}', "~text", "", ".", "..", "a\\b", "a\r\nb", "ä%41;+&="),
     *("[1]", '"quoted"', "65f0c0ffee65f0c0ffee65f1", "65F0C0FFEE65F0C0FFEE65F1", "…", "x" * 3000, "ä" * 2000),
-    *(5, 6.5, bson.Int64(7), 2**63 - 1, True, None, {"kin": 1}, {"long": bson.Int64(1)}, {"price in $": 1}, {"a/b": "c"}),
+    *(
+        5,
+        6.5,
+        bson.Int64(7),
+        2**63 - 1,
+        True,
+        None,
+        {"kin": 1},
+        {"long": bson.Int64(1)},
+        {"price in $": 1},
+        {"a/b": "c"},
+    ),
     *(bson.Binary(b"0123456789abcdef", 4), bson.Binary(b"\xff\xfe\xfd", 0), bson.Code("x"), bson.Timestamp(1, 2)),
-    *(bson.MinKey(), math.nan, math.inf, bson.DatetimeMS(2**62), datetime.datetime(2020, 1, 1), bson.Decimal128("1.10")),
+    *(
+        bson.MinKey(),
+        math.nan,
+        math.inf,
+        bson.DatetimeMS(2**62),
+        datetime.datetime(2020, 1, 1),
+        bson.Decimal128("1.10"),
+    ),
 ]
 
 
@@ -200,7 +219,9 @@ def test_document_of_any_id_is_read_replaced_and_deleted_by_the_id_that_is_shown
     collection.insert_many([{"_id": each, "place": place} for place, each in enumerate(FOREIGN_IDS)])
     listed = client.get("/data").get_json()
     assert len({each["_id"] for each in listed}) == len(listed) == len(FOREIGN_IDS)
-    assert {"kin-text", "5", "6.5", "7", "true", "null", '{"kin":1}', "…", "x" * 3000} < {each["_id"] for each in listed}
+    assert {"kin-text", "5", "6.5", "7", "true", "null", '{"kin":1}', "…", "x" * 3000} < {
+        each["_id"] for each in listed
+    }
     for each in listed:
         path = f"/data/{quote(each['_id'], safe='')}"
         read = client.get(path)
@@ -395,7 +416,9 @@ def test_link_of_the_longest_filter_is_followed(served: ServiceProcess, letter: 
     ids = [requests.post(f"{served.url}/data", json={"long": 1}, timeout=30).json()["id"] for _ in range(3)]
     try:
         accepted = range(1, 5000)
-        longest = bisect.bisect(accepted, 0, key=lambda length: requests.get(url(length), timeout=30).status_code != 200)
+        longest = bisect.bisect(
+            accepted, 0, key=lambda length: requests.get(url(length), timeout=30).status_code != 200
+        )
         assert requests.get(url(longest + 1), timeout=30).status_code in (400, 414)
         following: str | None = url(longest)
         found = []
@@ -403,7 +426,7 @@ def test_link_of_the_longest_filter_is_followed(served: ServiceProcess, letter: 
             page = requests.get(following, timeout=30)
             assert page.status_code == 200
             found += [each["_id"] for each in page.json()]
-            following = "next" in page.links and served.url + page.links["next"]["url"] or None
+            following = ("next" in page.links and served.url + page.links["next"]["url"]) or None
         assert found == ids[::-1]
     finally:
         for each in ids:
@@ -474,6 +497,33 @@ def test_slow_search_is_cancelled_and_504(mongod: Mongod, collection: Documents)
     finally:
         app.extensions["service"].store.close()
         collection.drop()
+
+
+@pytest.mark.parametrize("kind", ["large bodies", "searches"])
+def test_what_waits_for_its_turn_leaves_half_of_the_threads_free(mongod: Mongod, kind: str) -> None:
+    """GET / stands for what waits for nobody: it needs a thread."""
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=15.0, threads=6))
+    limits = app.extensions["service"].store.limits
+    large = {"text": "x" * LARGE_BYTES}
+
+    def ask(number: int) -> int:
+        client = app.test_client()
+        if kind == "searches":
+            return client.get(f'/data?filter={{"none":{number}}}').status_code
+        return client.post("/data", json=large).status_code
+
+    with contextlib.ExitStack() as others, ThreadPoolExecutor(6) as threads:
+        limits.large_bodies.take(LARGE_BODIES_BYTES)
+        others.callback(limits.large_bodies.give_back, LARGE_BODIES_BYTES)
+        for _ in range(CONCURRENT_SEARCHES):
+            others.enter_context(limits.searches)
+        waiting = [threads.submit(ask, number) for number in range(12)]
+        assert threads.submit(lambda: app.test_client().get("/").status_code).result(5) == 200
+        assert {each.result() for each in waiting if each.done()} == {503}
+        others.close()
+        answers = [each.result(30) for each in waiting]
+        assert answers[:3] == [200 if kind == "searches" else 201] * 3 and answers.count(503) >= 7
+    app.extensions["service"].store.close()
 
 
 def test_searches_do_not_occupy_the_places_of_pages(mongod: Mongod) -> None:
