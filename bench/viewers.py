@@ -77,7 +77,7 @@ def measure(say: Say) -> ViewersResult:
         watches = _metric("dashboard_api_watches")
         say(f"{VIEWERS} viewers and a stalled one")
         slow_clients = sum(_metric("dashboard_slow_clients_total").values())
-        viewers = RecordingViewer.several(VIEWERS, dashboard, cookie)
+        viewers = RecordingViewer.several(VIEWERS, dashboard, cookie, _cookie())
         finished = threading.Event()
         stalled = _connect_stalled(cookie)
         threading.Thread(target=_send_pongs, args=(stalled, finished), daemon=True).start()

@@ -1,6 +1,7 @@
 """A viewer without a browser: it follows the dashboard's state over a WebSocket, as the page does."""
 
 import contextlib
+import itertools
 import threading
 import time
 from typing import Any, Self
@@ -25,10 +26,11 @@ class Viewer(threading.Thread):
         self._joined = threading.Event()
 
     @classmethod
-    def several(cls, count: int, dashboard: str, cookie: str) -> list[Self]:
-        """Return viewers that follow already. They join one by one: few sockets may be open that have not joined."""
+    def several(cls, count: int, dashboard: str, *cookies: str) -> list[Self]:
+        """Return viewers that follow already. They join one by one: few sockets may be open that have not joined. The
+        sessions take turns: each may have half of the pages."""
         viewers = []
-        for _ in range(count):
+        for _, cookie in zip(range(count), itertools.cycle(cookies), strict=False):
             viewers.append(viewer := cls(dashboard, cookie))
             viewer.start()
             assert viewer._joined.wait(30)

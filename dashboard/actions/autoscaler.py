@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from dashboard.core.errors import InvalidOption
+from dashboard.core.quantity import QuantityError, millicores
 
 SETTINGS = ("min", "max", "target", "behavior")
 MOST_REPLICAS = 1_000
@@ -74,9 +75,10 @@ def _target(source: Json) -> tuple[int, str] | None:
     target = source.get("target") or {}
     if target.get("type") == "Utilization":
         return target["averageUtilization"], PERCENT
-    value = str(target.get("averageValue", ""))
-    digits = value.removesuffix("m")
-    return (int(digits) * (1 if value.endswith("m") else 1_000), MILLICORES) if digits.isdecimal() else None
+    try:
+        return millicores(str(target.get("averageValue", ""))), MILLICORES
+    except QuantityError:
+        return None
 
 
 def _target_operation(autoscaler: Json, target: int) -> Json:

@@ -237,7 +237,8 @@ class RolloutView(Wire, frozen=True):
 
 
 class WorkloadView(Wire, frozen=True):
-    """`rollout` is null for a StatefulSet."""
+    """`rollout` is null for a StatefulSet, as is `progress_deadline`: the seconds without progress after which the
+    Deployment's controller calls a roll-out failed."""
 
     name: str
     desired: int
@@ -247,6 +248,7 @@ class WorkloadView(Wire, frozen=True):
     replicas: int
     failure: str | None
     rollout: RolloutView | None
+    progress_deadline: int | None
 
 
 class ClaimView(Wire, frozen=True):

@@ -122,6 +122,7 @@ class WorkloadMeta(Meta, frozen=True):
 class ReplicasSpec(Object, frozen=True):
     replicas: Count = 1
     paused: bool = False
+    progress_deadline_seconds: Count | None = None
 
 
 class ReplicasStatus(Object, frozen=True):

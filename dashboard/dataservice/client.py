@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -23,6 +23,7 @@ from dashboard.dataservice.contract import (
     DataServiceTimeout,
     DataServiceUnavailable,
     UnexpectedAnswer,
+    query,
 )
 
 CONNECT_SECONDS = 3.0
@@ -50,8 +51,8 @@ class DataServiceClient:
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
-        query = urlencode({name: parameters[name] for name in PARAMETERS if name in parameters})
-        return self._request("GET", f"{self._documents}?{query}")
+        known = {name: parameters[name] for name in PARAMETERS if name in parameters}
+        return self._request("GET", f"{self._documents}?{query(known)}")
 
     def document(self, id_: str) -> DataServiceAnswer:
         return self._request("GET", self._document(id_))

@@ -5,6 +5,7 @@ Bodies are unchanged bytes, because parsing and encoding them again could change
 
 from collections.abc import Mapping
 from typing import Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -12,6 +13,8 @@ LARGEST_ANSWER = 4 << 20  # bytes
 LARGEST_DOCUMENT = 1 << 20  # bytes of a document to store: the service's own limit
 
 PARAMETERS = ("filter", "before", "limit")  # of a page of documents
+LONGEST_FILTER = 8_000  # bytes in an address: the service's and the dashboard's request lines have 8,190
+UNRESERVED = "!$'()*,/:;?@"  # in a query (RFC 3986), but for what parts its parameters: one byte each instead of three
 
 
 class DataServiceError(Exception):
@@ -78,3 +81,8 @@ class DataService(Protocol):
 
     def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
         """Delete the document."""
+
+
+def query(parameters: Mapping[str, str]) -> str:
+    """Return the parameters as an address has them."""
+    return urlencode(parameters, safe=UNRESERVED)

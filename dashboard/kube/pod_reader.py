@@ -129,6 +129,8 @@ def _translated(error: KubeError, kind: str, container: str) -> PodReadError:
     if error.status == 400 and (starting := _STARTING.search(error.message)):
         why = (starting[1] or starting[0])[:CAUSE_LENGTH]
         return ContainerWaiting(f"The container {container} has not started: {why}.")
+    if kind == "pods/log" and error.status == 204:  # so the API server answers while the pod has no node
+        return ContainerWaiting(f"The container {container} has not started: its pod has no node yet.")
     if kind == "pods/log":
         return PodReadUnavailable(f"The log can't be had from the pod's node: {cause}")
     return PodReadUnavailable(f"The API server refuses the request: {cause}")

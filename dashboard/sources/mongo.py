@@ -157,6 +157,7 @@ class MongoSource:
             self._wrong_size.clear()
             try:
                 self._emit(self._volume())
+                self._correction.check(self._validations)
                 if self._correction.measure(self._collection):
                     self._changed.set()
             except PyMongoError as error:
@@ -203,6 +204,13 @@ class MongoSource:
         used, total = (min(int(stats[name]), MOST_BYTES) for name in ("fsUsedSize", "fsTotalSize"))
         return events.VolumeUsage(at=now(), used_bytes=used, total_bytes=total)
 
+    def _validations(self) -> int:
+        """Return how often a `validate` has run since mongod's start."""
+        admin = self._collection.database.client.admin
+        without = [name for name in LONG_SECTIONS if name != "metrics"]
+        status = admin.command("serverStatus", **dict.fromkeys(without, 0))
+        return int(status["metrics"]["commands"]["validate"]["total"])
+
     def _status(self) -> Mapping[str, Any]:
         """Return serverStatus without its long sections. Update the version: an outage may have been an upgrade."""
         admin = self._collection.database.client.admin
@@ -220,19 +228,28 @@ def _stats(collection: Any) -> tuple[int, int]:
 class Correction:
     """The error of MongoDB's figures of the collection, which are wrong from a crash of mongod on, until a `validate`.
 
-    It stays the same until the next crash, or until deletions bring the figures to zero, below which they do not go. So
-    the documents are counted after each of these, until the figures before and after the count are the same: then no
-    write came between.
+    It stays the same until the next crash or `validate`, or until deletions bring the figures to zero, below which they
+    do not go. So the documents are counted after each of these, until the figures before and after the count are the
+    same: then no write came between.
     """
 
     def __init__(self) -> None:
         self._lack = (0, 0)
+        self._validations = 0
         self.is_due = True
         self.pause = 0.0  # seconds after a count: the counts take a tenth of the time at most
 
     def reset(self) -> None:
         """Measure again: there is a new primary."""
         self.is_due = True
+
+    def check(self, validations: Callable[[], int]) -> None:
+        """Measure again if there is an error to correct and `validations()`, since mongod's start, has changed."""
+        if self._lack == (0, 0):
+            return
+        counted = validations()
+        self.is_due = self.is_due or counted != self._validations
+        self._validations = counted
 
     def applied(self, stats: tuple[int, int]) -> tuple[int, int]:
         """Return the number of documents and their bytes."""

@@ -353,7 +353,9 @@ def pause(requests: int, duration: float, error: Exception | None = None) -> flo
 def is_earlier(version: str, than: str) -> bool:
     """Return whether a resourceVersion is earlier than another. Kubernetes documents them as decimal numbers; others
     can't be compared, and the order of arrival counts."""
-    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+    if not (version.isdecimal() and than.isdecimal()):
+        return False
+    return (len(version), version) < (len(than), than)  # not as numbers: Python refuses those of over 4,300 digits
 
 
 def read_all(decoder: Any, raws: Iterable[msgspec.Raw]) -> tuple[list[Any], list[events.UnreadableObject]]:

@@ -33,7 +33,7 @@ FAILURES = 10  # wrong tokens from one address within FAILURES_SECONDS: then 429
 FAILURES_SECONDS = 60.0
 ADDRESSES = 1024  # remembered at most
 COOKIES = 8  # of dashboards at one host name; a mock has a new key, and so another cookie, after each start
-ENDED_SESSIONS = 4096  # remembered at most; only a valid session can end
+ENDED_SESSIONS = 4096  # remembered one by one; only a valid session can end
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
@@ -70,7 +70,7 @@ class Auth:
         if token is not None:
             return self._role_of(token)
         role = session.get("role")
-        if role not in self._tokens or session_id() in self._ended:
+        if role not in self._tokens or self._ended.has(session_id(), session_end()):
             return None
         return role if hmac.compare_digest(str(session.get("token", "")), self._fingerprint(role)) else None
 
@@ -79,7 +79,7 @@ class Auth:
         ended = session_id()
         if not ended:
             return
-        self._ended.add(ended)
+        self._ended.add(ended, session_end())
         session.clear()
         for listener in self._on_logout:
             listener(ended)
@@ -132,22 +132,27 @@ class AttemptLimit:
 
 
 class EndedSessions:
-    """The ids of sessions that were logged out, as long as their cookies would be valid. Lost with the process."""
+    """The sessions that were logged out, by when their cookies expire. Lost with the process.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    The first to expire is forgotten when there are too many. From then on, all that expire no later than it count as
+    ended: a logged-out cookie never becomes valid again, and who signed in before it has to sign in once more.
+    """
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._ends: dict[str, float] = {}  # by session, in seconds since 1970
+        self._forgotten = -math.inf  # the last end of those that are forgotten
 
-    def add(self, session: str) -> None:
+    def add(self, session: str, end: float) -> None:
         with self._lock:
-            now = self._clock()
-            while self._until and (next(iter(self._until.values())) <= now or len(self._until) >= ENDED_SESSIONS):
-                self._until.popitem(last=False)
-            self._until[session] = now + SESSION_HOURS * 3600
+            self._ends[session] = end
+            if len(self._ends) > ENDED_SESSIONS:
+                first = min(self._ends, key=self._ends.__getitem__)
+                self._forgotten = max(self._forgotten, self._ends[first])
+                del self._ends[first]
 
-    def __contains__(self, session: str) -> bool:
-        return session in self._until
+    def has(self, session: str, end: float) -> bool:
+        return end <= self._forgotten or session in self._ends
 
 
 class SessionCookie(SecureCookieSessionInterface):

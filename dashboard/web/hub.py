@@ -103,7 +103,7 @@ class Hub:
     def __init__(self, targets: Targets, sources: Iterable[str], *, epoch: str, viewers: int) -> None:
         self.epoch = epoch
         self.counts = Counts()
-        self._cap = viewers
+        self.most = viewers
         self._began = round(time.time(), 3)  # seconds since 1970
         self._snapshot = Snapshot(targets, sources, now())
         self._timeline = Timeline()
@@ -144,7 +144,7 @@ class Hub:
         return len(self._viewers)
 
     def full(self) -> bool:
-        return len(self._viewers) >= self._cap
+        return len(self._viewers) >= self.most
 
     def sources(self) -> dict[str, Any]:
         return dict(self._state["sources"])
@@ -228,7 +228,7 @@ class Hub:
     def join(self, viewer: str) -> None:
         """Add a viewer and send it a snapshot. The lock is held, so the next patch continues from it."""
         with self._lock:
-            if len(self._viewers) >= self._cap:
+            if len(self._viewers) >= self.most:
                 raise TooManyViewers
             joined = self._viewers[viewer] = Viewer(acked_at=time.monotonic())
             self._send_snapshot(viewer, joined)

@@ -7,6 +7,7 @@ import orjson
 from flask import abort, request
 
 SMALL = 4 << 10  # bytes, enough for every JSON body of the API
+DEEPEST = 16  # levels, too: what is passed on is copied, compared and encoded by functions that call themselves
 
 
 def whole(most: int, what: str) -> bytes:
@@ -36,7 +37,18 @@ def members(known: Collection[str]) -> dict[str, Any]:
         abort(400, "The body is not JSON.")
     if not isinstance(body, dict):
         abort(422, f"The body must be an object with the members {', '.join(known)}.")
+    if _is_deeper(body, DEEPEST):
+        abort(400, f"The body is nested deeper than {DEEPEST} levels.")
     for name in body:
         if name not in known:
             abort(422, f"Unknown member {name[:40]!r}. Allowed: {', '.join(known)}.")
     return body
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether objects and arrays are nested deeper than these levels."""
+    level = [value]
+    for _ in range(levels):
+        inner = [each for each in level if isinstance(each, dict | list)]
+        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)

@@ -6,8 +6,9 @@ A request without permission is refused with a status before the upgrade, since 
 import contextlib
 import logging
 import socket
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -15,7 +16,8 @@ from flask import Flask, Response, request
 from flask_socketio import SocketIO  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from dashboard.web.auth import bearer_token, check_host, current_role, same_origin, session_end, session_id
+from dashboard.web import handshake
+from dashboard.web.auth import bearer_token, check_host, current_role, same_origin, session_end, viewer_id
 from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
 from dashboard.web.page_socket import LONGEST_MESSAGE, PageSocket
@@ -31,10 +33,7 @@ USER_TIMEOUT_MS = 30_000
 JOIN_SECONDS = 10.0  # from the upgrade to Socket.IO's connect packet
 MOST_WAITING_BYTES = 64 << 20  # of messages for all pages: one may acknowledge what it has not read
 MOST_JOINING = 10  # sockets in between; each occupies one of the server's spare threads
-NO_UPGRADE = (
-    "The request is no WebSocket. If it was one in the browser, a proxy on the way has removed its Upgrade header:"
-    " let it pass Upgrade and Connection on."
-)
+QUERY = "EIO=4&transport=websocket"  # the only one that is answered
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +44,9 @@ class Sockets:
     def __init__(self, app: Flask, hub: Hub) -> None:
         self._hub = hub
         self._connections: dict[str, socket.socket] = {}
-        self._sessions: dict[str, tuple[str, float]] = {}  # by viewer: the session, and when it expires
-        self._joining: dict[socket.socket, float] = {}  # upgraded, and when it must have joined
+        self._owners: dict[str, tuple[str, float]] = {}  # by viewer: whose it is (`viewer_id`), and when that expires
+        self._joining: dict[socket.socket, tuple[str, float]] = {}  # upgraded: whose, and when it must have joined
+        self._lock = threading.Lock()  # a place is taken by one thread
         self._io = SocketIO(
             app,
             async_mode="threading",
@@ -73,21 +73,33 @@ class Sockets:
         for viewer in list(self._connections):
             self.disconnect(viewer)
 
-    def full(self) -> bool:
-        return self._hub.full() or len(self._joining) >= MOST_JOINING
+    def admit(self, connection: socket.socket | None, owner: str) -> None:
+        """Give the owner's socket a place among those that join, until `leave`. It is disconnected unless it joins in
+        time. Raise TooManyViewers."""
+        with self._lock:
+            self._require_place(owner)
+            joining = [of for of, _ in self._joining.values()]
+            if len(joining) >= MOST_JOINING or joining.count(owner) >= share(MOST_JOINING):
+                raise TooManyViewers("Too many pages are opening.")
+            if connection:
+                self._joining[connection] = owner, time.monotonic() + JOIN_SECONDS
 
-    @contextlib.contextmanager
-    def joining(self, connection: socket.socket) -> Iterator[None]:
-        """Disconnect the socket unless it joins in time."""
-        self._joining[connection] = time.monotonic() + JOIN_SECONDS
-        try:
-            yield
-        finally:
-            self._joining.pop(connection, None)
+    def leave(self, connection: socket.socket | None) -> None:
+        """Give the place among those that join back, once the socket has joined or ended."""
+        with self._lock:
+            if connection in self._joining:
+                del self._joining[connection]
+
+    def _require_place(self, owner: str) -> None:
+        """Raise TooManyViewers if there is no place for another page, or none for one of this owner's."""
+        if self._hub.full():
+            raise TooManyViewers("Too many pages are open.")
+        if [of for of, _ in list(self._owners.values())].count(owner) >= share(self._hub.most):
+            raise TooManyViewers(f"You have {share(self._hub.most)} pages open, the most at once. Close another one.")
 
     def end_session(self, session: str) -> None:
         """Disconnect the session's viewers: it was logged out."""
-        for viewer, (of, _) in list(self._sessions.items()):
+        for viewer, (of, _) in list(self._owners.items()):
             if of == session:
                 self.disconnect(viewer)
 
@@ -101,10 +113,10 @@ class Sockets:
 
     def tick(self, message: bytes) -> None:
         self._emit("tick", message, None)
-        for connection, deadline in list(self._joining.items()):
+        for connection, (_, deadline) in list(self._joining.items()):
             if time.monotonic() > deadline:
                 _disconnect(connection)
-        for viewer, (_, until) in list(self._sessions.items()):
+        for viewer, (_, until) in list(self._owners.items()):
             if time.time() > until:
                 self.disconnect(viewer)
         self._bound_waiting()
@@ -151,22 +163,23 @@ class Sockets:
             with contextlib.suppress(OSError):  # it is closed already, and leaves in a moment
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
             self._connections[viewer] = connection
-        self._sessions[viewer] = session_id(), session_end()
         try:
+            with self._lock:
+                self._require_place(owner := viewer_id())
+                self._owners[viewer] = owner, session_end()
             self._hub.join(viewer)
         except TooManyViewers:  # the socket, which has not joined, is disconnected soon
             self._connections.pop(viewer, None)
-            self._sessions.pop(viewer, None)
+            self._owners.pop(viewer, None)
             return False
-        if connection:
-            self._joining.pop(connection, None)
+        self.leave(connection)
         return True
 
     def _on_disconnect(self, reason: object = None) -> None:
         """Forget a viewer, and disconnect its socket, which would occupy threads of the server."""
         viewer = request.sid  # type: ignore[attr-defined]
         self.disconnect(viewer)
-        self._sessions.pop(viewer, None)
+        self._owners.pop(viewer, None)
         self._hub.leave(viewer)
 
     def _on_snapshot(self, *_: object) -> None:
@@ -189,14 +202,18 @@ class UpgradeGate:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(PATH):
+            if not environ.get("QUERY_STRING"):  # as the API server's proxy passes an upgrade on
+                environ["QUERY_STRING"] = QUERY
             with self._app.request_context(environ):
                 refusal = self._refusal()
                 if refusal is not None:
                     return self._app.process_response(refusal)(environ, start_response)
             if isinstance(channel := environ.get("gunicorn.socket"), Channel):
-                environ["gunicorn.socket"] = connection = channel.detach()
-                with self._sockets.joining(connection):  # the call lasts as long as the socket
-                    return self._inner(environ, start_response)
+                environ["gunicorn.socket"] = channel.detach()
+            try:
+                return self._inner(environ, start_response)  # the call lasts as long as the socket
+            finally:
+                self._sockets.leave(client_socket(environ))
         return self._inner(environ, start_response)
 
     def _refusal(self) -> Response | None:
@@ -211,11 +228,18 @@ class UpgradeGate:
             return problem(401, "Sign in, or send a token as Bearer.", WWW_Authenticate="Bearer")
         if bearer_token(request) is None and not same_origin(request, required=True):
             return problem(403, "The request does not come from this origin.")
-        if self._sockets.full():
-            return problem(503, "Too many pages are open.", Retry_After="10")
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return problem(426, NO_UPGRADE, Upgrade="websocket")
+        if fault := handshake.refusal(request):
+            return fault
+        try:
+            self._sockets.admit(client_socket(request.environ), viewer_id())
+        except TooManyViewers as error:
+            return problem(503, str(error), Retry_After="10")
         return None
+
+
+def share(places: int) -> int:
+    """Return how many of the places one owner may have: half, so that one session can't keep the others out."""
+    return (places + 1) // 2
 
 
 def _united(parts: Iterable[dict[int, int]]) -> dict[int, int]:

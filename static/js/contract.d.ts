@@ -534,7 +534,7 @@ export interface WhatIf {
   findings: Finding[];
 }
 
-/** `rollout` is null for a StatefulSet. */
+/** `rollout` is null for a StatefulSet, as is `progress_deadline`: the seconds without progress after which the Deployment's controller calls a roll-out failed. */
 export interface WorkloadView {
   name: string;
   desired: number;
@@ -544,4 +544,5 @@ export interface WorkloadView {
   replicas: number;
   failure: string | null;
   rollout: RolloutView | null;
+  progress_deadline: number | null;
 }

@@ -81,7 +81,7 @@ def test_page_is_heard_or_disconnected(app: Flask, messages: list[str | bytes]) 
     page._websocket_handler(adapter)
     del server.eio.sockets["sid"]
     FAILURES.check()
-    assert hub.viewers() == 0 and not sockets._sessions and not sockets._connections
+    assert hub.viewers() == 0 and not sockets._owners and not sockets._connections
     assert not server.environ and not server._binary_packet and not server.manager.rooms.get("/")
     assert client.sent[0].startswith('40{"sid"') and not client.connected
     said = [orjson.loads(message[2:]) for message in client.sent if message.startswith("42")]

@@ -35,7 +35,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[DashboardProcess]:
-    with DashboardProcess(viewers=4) as process:
+    with DashboardProcess(viewers=8) as process:
         yield process
 
 

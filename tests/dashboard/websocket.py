@@ -6,13 +6,14 @@ import struct
 TEXT, CONTINUATION, BINARY = 1, 0, 2
 
 
-def connect(port: int, token: str, seconds: float = 60) -> socket.socket:
-    """Return a connection to the dashboard after the handshake. Raise ConnectionRefusedError."""
+def connect(port: int, token: str, seconds: float = 60, cookie: str = "") -> socket.socket:
+    """Return a connection to the dashboard after the handshake, by token or cookie. Raise ConnectionRefusedError."""
+    own = f"Cookie: {cookie}\r\nOrigin: http://127.0.0.1:{port}" if cookie else f"Authorization: Bearer {token}"
     connection = socket.create_connection(("127.0.0.1", port), seconds)
     connection.sendall(
         f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{own}\r\n\r\n".encode()
     )
     answer = connection.recv(65536)
     if not answer.startswith(b"HTTP/1.1 101 "):

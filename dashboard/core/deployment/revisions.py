@@ -13,15 +13,16 @@ from dashboard.core.timeline.entry import plain
 REVISION = "deployment.kubernetes.io/revision"  # the annotation with its number
 RESTARTED = "kubectl.kubernetes.io/restartedAt"  # as `kubectl rollout restart` sets it
 CONTAINERS = {"initContainers": "init container", "containers": "container"}
+LONGEST_NUMBER = 15  # digits: a browser rounds larger numbers
 IN_WORDS = ("image", "env", "resources")  # of a container; the rest is told by its path
 
 Json = dict[str, Any]
 
 
 def number_of(object_: Json) -> int | None:
-    """Return the number of a Deployment's or a ReplicaSet's revision, None without one."""
+    """Return the number of a Deployment's or a ReplicaSet's revision, None without one that JSON can carry exactly."""
     text = (object_["metadata"].get("annotations") or {}).get(REVISION, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def words(before: Json, after: Json) -> list[str]:

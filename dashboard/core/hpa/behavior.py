@@ -36,6 +36,11 @@ class Rules(Struct, frozen=True):
     policies: tuple[Policy, ...]
     select: str = "Max"
 
+    @property
+    def period(self) -> float:
+        """The longest period of the policies, in seconds."""
+        return max((policy.period for policy in self.policies), default=0.0)
+
 
 _UP = Rules(0.0, (Policy(False, 4, 15.0), Policy(True, 100, 15.0)))
 _DOWN = Rules(DOWN_WINDOW_SECONDS, (Policy(True, 100, 15.0),))
@@ -63,8 +68,8 @@ class HpaBehavior(Struct, frozen=True):
     @property
     def memory(self) -> float:
         """The seconds for which past recommendations and changes matter."""
-        periods = (policy.period for rules in (self.up, self.down) for policy in rules.policies)
-        return min(max(self.up.window, self.down.window, *periods), MOST_MEMORY_SECONDS)
+        longest = max(self.up.window, self.down.window, self.up.period, self.down.period)
+        return min(longest, MOST_MEMORY_SECONDS)
 
 
 class Recommendation(Struct, frozen=True):

@@ -146,7 +146,7 @@ class Evaluator:
             if asked is not None:
                 last["expected"] = spec.decide(asked, history.recommended, history.changes, view.at).replicas
             history.sync(asked, view.at)
-        history.change(to - spec.current, _scaling_time(at, view.at))
+        history.change(to - spec.current, _scaling_time(at, view.at), spec.behavior)
         self._last = last
 
     def _evaluate(self, spec: HpaSpec, history: Recommendations, view: MetricsView, synced: bool) -> Json:

@@ -1,14 +1,14 @@
 """The obligation of the autoscaler's controller: the scaling that its spec and its own reported CPU value demand.
 
 In doubt there is no obligation. The dashboard's CPU value must agree with the controller's; an unstated tolerance may
-be larger than the default; and a scaling from before the dashboard's start may have used up a policy.
+be larger than the default; a scaling from before the dashboard's start may have used up a policy; and a policy counts
+the changes of its own direction alone. Those of the other direction would demand more, but the controller forgets some
+of them (`Recommendations.change`), at a time that depends on its clock, and older ones count none.
 """
-
-from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from dashboard.core.hpa.behavior import Policy
+from dashboard.core.hpa.behavior import Rules
 from dashboard.core.hpa.recommendations import Recommendations
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures
@@ -27,11 +27,11 @@ def owed(
         return spec.clamp(spec.current)
     strict = replace(spec, behavior=replace(spec.behavior, tolerance=spec.behavior.widest))
     numbers = [
-        spec.decide(strict.propose(measured, percent).wanted, history.recommended, history.changes, at).replicas
+        _decided(spec, strict.propose(measured, percent).wanted, history, at)
         for percent in (reported, measured.percent)
     ]
     rules = spec.behavior.up if min(numbers) > spec.current else spec.behavior.down
-    if _changed_before_start(history, rules.policies, at, last_scaled):
+    if _changed_before_start(history, rules, at, last_scaled):
         return None
     if min(numbers) > spec.current:
         return min(numbers)
@@ -40,9 +40,14 @@ def owed(
     return None
 
 
-def _changed_before_start(
-    history: Recommendations, policies: Iterable[Policy], at: float, last_scaled: float | None
-) -> bool:
+def _decided(spec: HpaSpec, wanted: int, history: Recommendations, at: float) -> int:
+    """Return the decision on `wanted` pods by the changes of its own direction."""
+    ups = [change for change in history.changes if change.replicas > 0]
+    downs = [change for change in history.changes if change.replicas < 0]
+    decided = spec.decide(wanted, history.recommended, ups, at).replicas
+    return decided if decided >= spec.current else spec.decide(wanted, history.recommended, downs, at).replicas
+
+
+def _changed_before_start(history: Recommendations, rules: Rules, at: float, last_scaled: float | None) -> bool:
     """Return whether a policy's period includes a scaling from before the dashboard's start."""
-    period = max((policy.period for policy in policies), default=0.0)
-    return last_scaled is not None and at - period < last_scaled < history.began - WRITTEN_SECONDS
+    return last_scaled is not None and at - rules.period < last_scaled < history.began - WRITTEN_SECONDS

@@ -75,9 +75,20 @@ class Recommendations:
         self._synced = at
         self._note(at, wanted)
 
-    def change(self, replicas: int, at: float) -> None:
-        """Record a scaling by `replicas` pods, negative for fewer."""
-        self.changes.append(Change(at, replicas))
+    def change(self, replicas: int, at: float, behavior: HpaBehavior) -> None:
+        """Record a scaling by `replicas` pods, negative for fewer.
+
+        Like the controller, put it in the place of the last one of its direction that is older than the direction's
+        periods, even if the other direction's policies still count that one.
+        """
+        up = replicas > 0
+        oldest = at - (behavior.up if up else behavior.down).period
+        same = [index for index, one in enumerate(self.changes) if (one.replicas > 0) == up]
+        outdated = [index for index in same if self.changes[index].at <= oldest]
+        if outdated:
+            self.changes[outdated[-1]] = Change(at, replicas)
+        else:
+            self.changes.append(Change(at, replicas))
 
     def next_change(self, spec: HpaSpec, wanted: int) -> tuple[float, int] | None:
         """Return the time and the replicas of the next scaling if `wanted` stays the same; None if there is none."""

@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dashboard.core.contract import Tone
-from dashboard.core.state.history import PODS, TABLES, Point
+from dashboard.core.state.history import PODS, SPARK_PODS, TABLES, Point
 from dashboard.core.timestamps import RFC3339
 
 FORMAT: Final = 1  # another number is another format, which this program does not read
 KEPT_BYTES = 900_000  # of the file: a ConfigMap holds 1 MiB, its metadata included
-READ_BYTES = 16 << 20  # of its text
+READ_BYTES = 4 << 20  # of its text
+MOST_POINTS = 6_000  # of a table, which keeps fewer (core.state.history)
+MOST_LINES = 1_000  # of the timeline, and of the audit
 GZIP = 31  # zlib's window bits for a gzip header, which has no timestamp then
 THOUSANDTHS = 1_000
 LARGEST = 2**53  # thousandths
@@ -75,7 +77,7 @@ class Kept(Struct, frozen=True):
 
 
 class _Columns(Struct, frozen=True):
-    at: list[Number]
+    at: Annotated[list[Number], Meta(max_length=MOST_POINTS)]
     values: list[list[Number | None]]  # a list for each column, in the order of history.TABLES
 
 
@@ -83,9 +85,9 @@ class _File(Struct, frozen=True):
     format: Literal[1]  # FORMAT
     by: Name
     tables: dict[Name, _Columns]
-    pods: dict[Name, _Columns]
-    timeline: list[KeptEntry]
-    audit: list[KeptLine]
+    pods: Annotated[dict[Name, _Columns], Meta(max_length=SPARK_PODS)]
+    timeline: Annotated[list[KeptEntry], Meta(max_length=MOST_LINES)]
+    audit: Annotated[list[KeptLine], Meta(max_length=MOST_LINES)]
 
 
 def entry(fields: Mapping[str, Any]) -> KeptEntry:

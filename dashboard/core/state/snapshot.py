@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from dashboard.core import events, objects
 from dashboard.core.contract import SizingView
-from dashboard.core.hpa.behavior import DOWN_WINDOW_SECONDS, behavior_of
+from dashboard.core.hpa.behavior import HpaBehavior, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.findings import Surroundings, findings
+from dashboard.core.hpa.metrics import CPU, limit_of, pod_facts, usage_sample
 from dashboard.core.hpa.proposals import ProposalReader
-from dashboard.core.hpa.spec import seen_of, target_of
+from dashboard.core.hpa.spec import cpu_metric, seen_of, target_of
 from dashboard.core.hpa.what_if import Present
 from dashboard.core.sizing.recommendation import recommend
 from dashboard.core.sizing.usage import UsageHistory
@@ -48,12 +49,19 @@ class Targets(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`) and the autoscaler's
-    scale-down window in seconds."""
+    """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`), and in seconds the
+    autoscaler's stabilization windows and the longest period of its policies.
+
+    If the autoscaler measures one container, the samples are of it, and `resources` are its (request, limit) in
+    millicores by pod uid; else they are empty.
+    """
 
     state: Json
     samples: dict[str, tuple[float, float, float]]
     down_window: float
+    up_window: float = 0.0
+    period: float = 0.0
+    resources: dict[str, tuple[int | None, int | None]] = {}
 
 
 Journal = Callable[[events.Event], None]  # takes the events, in their order; must not raise
@@ -103,7 +111,12 @@ class Snapshot:
 
     def look(self, at: str) -> Look:
         """Read the state. The caller must not change it."""
-        look = Look(self.state(0), self.samples(), self.down_window())
+        behavior = self.behavior()
+        period = max(behavior.up.period, behavior.down.period)
+        container = self._measured_container()
+        state, samples = self.state(0), self.samples(container)
+        resources = self._resources(container) if container else {}
+        look = Look(state, samples, behavior.down.window, behavior.up.window, period, resources)
         if self._journal:
             self._journal(journal.Looked(at=at))
         return look
@@ -189,16 +202,31 @@ class Snapshot:
             },
         }
 
-    def samples(self) -> dict[str, tuple[float, float, float]]:
-        """Return the newest CPU samples: pod uid → (timestamp in seconds since 1970, millicores, window in seconds)."""
+    def samples(self, container: str = "") -> dict[str, tuple[float, float, float]]:
+        """Return the newest CPU samples, of whole pods or of one container of each: pod uid → (timestamp in seconds
+        since 1970, millicores, window in seconds)."""
+        found = {}
+        for pod in self._pods.values():
+            used = pod["cpu_millicores"]
+            sample = None if used is None else self._samples[pod["name"]]
+            if sample and container and pod["app"] == self._targets.deployment:
+                parsed = usage_sample(sample, container)
+                used = parsed.used if parsed else None
+            if sample and used is not None:
+                found[pod["uid"]] = seconds(sample.timestamp), used, duration(sample.window)
+        return found
+
+    def _measured_container(self) -> str:
+        """Return the container that the autoscaler's CPU metric measures, "" for whole pods."""
+        autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
+        metric = cpu_metric(autoscaler.spec.metrics) if autoscaler else None
+        return metric.container if metric else ""
+
+    def _resources(self, container: str) -> dict[str, tuple[int | None, int | None]]:
         return {
-            pod["uid"]: (
-                seconds(self._samples[pod["name"]].timestamp),
-                pod["cpu_millicores"],
-                duration(self._samples[pod["name"]].window),
-            )
-            for pod in self._pods.values()
-            if pod["cpu_millicores"] is not None
+            pod.metadata.uid: (pod_facts(pod, container).request, limit_of(pod, container, CPU))
+            for pod in self._all("pods")
+            if views.app(pod) == self._targets.deployment
         }
 
     def present(self) -> Present | None:
@@ -220,7 +248,8 @@ class Snapshot:
         found = []
         for app in (self._targets.deployment, self._targets.statefulset):
             pods = [pod for pod in self._all("pods") if views.app(pod) == app]
-            newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
+            # A pod that only bears the label may stay Pending for ever.
+            newest = max(pods, key=lambda pod: (_is_running(pod), pod.metadata.creation_timestamp or ""), default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
             for container in views.long_running(newest) if newest else ():
                 usage = self._usage.usage(app, container.name, seconds(at))
@@ -241,10 +270,10 @@ class Snapshot:
         others = ProposalReader().read(autoscaler, members, self._samples, seconds(at), current).others
         return evaluator.evaluate(autoscaler, members, self._samples, seconds(at), replicas, others)
 
-    def down_window(self) -> float:
-        """Return the autoscaler's scale-down stabilization window, in seconds."""
+    def behavior(self) -> HpaBehavior:
+        """Return the autoscaler's behavior; the default without one."""
         autoscaler = self._find("horizontalpodautoscalers", self._targets.autoscaler)
-        return behavior_of(autoscaler.spec).down.window if autoscaler else DOWN_WINDOW_SECONDS
+        return behavior_of(autoscaler.spec if autoscaler else objects.AutoscalerSpec())
 
     def _beginning(self, at: str) -> list[events.Event]:
         """Return what the snapshot holds of the observed deployment, as events."""
@@ -576,3 +605,7 @@ def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{plain(found[0].name, LONGEST_NAME) or 'an object'}{more}: {plain(found[0].error, LONGEST_ERROR)}"
+
+
+def _is_running(pod: objects.Pod) -> bool:
+    return pod.status.phase == "Running"

@@ -35,7 +35,6 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
     """
     meta = pod.metadata
     cpu, memory = _usage(sample) if sample and sample.timestamp >= (meta.creation_timestamp or "") else (None, None)
-    running = long_running(pod)
     ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
     return {
         "name": meta.name,
@@ -49,10 +48,10 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
         "cpu_millicores": cpu,
         "memory_bytes": memory,
         **pod_traffic(rates, meta.name),
-        "cpu_request_millicores": _request(running, "cpu"),
-        "cpu_limit_millicores": _limit(running, "cpu"),
-        "memory_request_bytes": _request(running, "memory"),
-        "memory_limit_bytes": _limit(running, "memory"),
+        "cpu_request_millicores": _request(pod, "cpu"),
+        "cpu_limit_millicores": _limit(pod, "cpu"),
+        "memory_request_bytes": _request(pod, "memory"),
+        "memory_limit_bytes": _limit(pod, "memory"),
         "ip": pod.status.pod_ip,
         "reason": _reason(pod),
         "unready": None if ready or unready is None else plain(unready, LONGEST_REASON),
@@ -83,6 +82,7 @@ def workload(workload: Workload) -> Json:
         "replicas": workload.status.replicas,
         "failure": next((plain(message, LONGEST_MESSAGE) for message in failures), None),
         "rollout": None,
+        "progress_deadline": workload.spec.progress_deadline_seconds,
     }
 
 
@@ -191,15 +191,21 @@ def long_running(pod: Pod) -> Sequence[Container]:
     return [*(pod.spec.containers or ()), *sidecars]
 
 
-def _request(containers: Sequence[Container], resource: str) -> int | None:
-    """Return the sum of the requests, or None if no container has one."""
-    requests = [(one.resources.requests or {}).get(resource) for one in containers]
+def _request(pod: Pod, resource: str) -> int | None:
+    """Return the pod-level request, or else the sum of the containers' requests; None if no container has one."""
+    whole = (pod.spec.resources.requests or {}).get(resource) if pod.spec.resources else None
+    if whole:
+        return _sum(resource, [whole])
+    requests = [(one.resources.requests or {}).get(resource) for one in long_running(pod)]
     return _sum(resource, requests) if any(requests) else None
 
 
-def _limit(containers: Sequence[Container], resource: str) -> int | None:
-    """Return the sum of the limits, or None if a container has none: then the pod has no limit either."""
-    limits = [(one.resources.limits or {}).get(resource) for one in containers]
+def _limit(pod: Pod, resource: str) -> int | None:
+    """Return the pod-level limit, or else the sum of the containers' limits; None if a container has none."""
+    whole = (pod.spec.resources.limits or {}).get(resource) if pod.spec.resources else None
+    if whole:
+        return _sum(resource, [whole])
+    limits = [(one.resources.limits or {}).get(resource) for one in long_running(pod)]
     return _sum(resource, limits) if limits and all(limits) else None
 
 

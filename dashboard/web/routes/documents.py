@@ -11,13 +11,13 @@ a collection of their own.
 import contextlib
 import re
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, current_app, g, request
 
 from dashboard.config import DashboardConfig
 from dashboard.dataservice.contract import (
     LARGEST_DOCUMENT,
+    LONGEST_FILTER,
     PARAMETERS,
     AnswerTooLarge,
     DataService,
@@ -27,6 +27,7 @@ from dashboard.dataservice.contract import (
     DataServiceTimeout,
     DataServiceUnavailable,
     UnexpectedAnswer,
+    query,
 )
 from dashboard.web.audit import SHOWN, note_change
 from dashboard.web.auth import require
@@ -53,6 +54,9 @@ documents = Blueprint("documents", __name__, url_prefix="/api/documents")
 def newest() -> Response:
     """A page of documents, newest first: ?filter=&before=&limit=, and a Link to the next one."""
     given = parameters(*PARAMETERS).to_dict()
+    length = len(query({"filter": given.get("filter", "")}))
+    if length > LONGEST_FILTER:
+        abort(414, f"The filter has {length:,} bytes in an address, of which it may have {LONGEST_FILTER:,}.")
     with _problems():
         return _passed_on(_service().newest(given))
 
@@ -138,7 +142,7 @@ def _passed_on(answer: DataServiceAnswer) -> Response:
     """Return the answer, with the dashboard's addresses, which are relative, instead of the service's."""
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     if answer.next:
-        response.headers["Link"] = f'<documents?{urlencode(answer.next)}>; rel="next"'
+        response.headers["Link"] = f'<documents?{query(answer.next)}>; rel="next"'
     if answer.id:
         response.headers["Location"] = f"documents/{answer.id}"
     if answer.etag:

@@ -3,9 +3,11 @@
 Every request that changes something leaves an audit line, also if it is refused.
 """
 
+import contextlib
 import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -25,11 +27,15 @@ from dashboard.web.audit import SHOWN, note_change, shown
 from dashboard.web.auth import require, who
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
+from dashboard.web.problems import problem
 from dashboard.web.request_body import members
 from dashboard.web.run_problems import run_problems
 
 Json = dict[str, Any]
 
+REPLAY_WAIT_SECONDS = 10.0
+
+_replaying = threading.Lock()
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,62}")
 
 log = logging.getLogger(__name__)
@@ -136,11 +142,22 @@ def _replay(run: Json) -> Replay | None:
     if not run.get("evidence_file"):
         return None
     try:
-        with lookups().one():  # also while it computes
+        with lookups().one(), _one_replay():
             return replayed(reader([_manager().evidence(run["id"])]))
     except (Unkept, Unreadable, ExternalError) as error:
         log.info("the charts of run %s are made from memory: %s", run["id"], error)
         return None
+
+
+@contextlib.contextmanager
+def _one_replay() -> Iterator[None]:
+    """Wait until no other request replays a file: a line of one may need twenty times its size of memory."""
+    if not _replaying.acquire(timeout=REPLAY_WAIT_SECONDS):
+        abort(problem(503, "Other reports are being made.", Retry_After="5"))
+    try:
+        yield
+    finally:
+        _replaying.release()
 
 
 def _checked(run_id: str) -> str:

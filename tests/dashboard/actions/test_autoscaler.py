@@ -27,7 +27,9 @@ PERCENT = autoscaler({"type": "Utilization", "averageUtilization": 70})
         ({"type": "Utilization", "averageUtilization": 70}, (70, "%")),
         ({"type": "AverageValue", "averageValue": "250m"}, (250, "m")),
         ({"type": "AverageValue", "averageValue": "2"}, (2_000, "m")),
-        ({"type": "AverageValue", "averageValue": "0.5"}, (None, None)),
+        ({"type": "AverageValue", "averageValue": "0.5"}, (500, "m")),
+        ({"type": "AverageValue", "averageValue": "1k"}, (1_000_000, "m")),
+        ({"type": "AverageValue", "averageValue": "much"}, (None, None)),
     ],
 )
 def test_target_is_in_the_autoscalers_own_unit(target: Json, expected: tuple[int | None, str | None]) -> None:

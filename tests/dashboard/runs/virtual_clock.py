@@ -14,12 +14,13 @@ class VirtualClock:
 
     def __init__(self, step: float = STEP) -> None:
         self.time = 1000.0
+        self.ahead = 0.0  # of the wall clock, in seconds
         self.on_step: list[Callable[[], None]] = []  # called after each step
         self._step = step
         self._scheduled: list[tuple[float, Callable[[], None]]] = []
 
     def now(self) -> str:
-        return rfc3339(EPOCH + self.time)
+        return rfc3339(EPOCH + self.time + self.ahead)
 
     def monotonic(self) -> float:
         return self.time

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from dashboard.core import events
 from dashboard.sources import mongo
-from dashboard.sources.mongo import NEWEST_DOCUMENTS, MongoSource, plain, shown
+from dashboard.sources.mongo import NEWEST_DOCUMENTS, Correction, MongoSource, plain, shown
 from tests.dashboard.stubs import Emitted
 from tools.local.mongod import Mongod
 
@@ -231,6 +231,41 @@ def test_count_is_exact_after_a_crash(
     emitted.wait(lambda emitted: last_read(emitted).count == 1)
     collection.insert_many([{"text": "x" * 100} for _ in range(9)])
     emitted.wait(lambda emitted: last_read(emitted).count == 10)
+
+
+class Miscounted:
+    """A collection of 5 documents of 10 bytes, of which MongoDB's own figures say `figures`."""
+
+    name = "data"
+    figures = (2, 20)
+
+    @property
+    def database(self) -> "Miscounted":
+        return self
+
+    def command(self, *_: str) -> dict[str, int]:
+        return dict(zip(("count", "size"), self.figures, strict=True))
+
+    def aggregate(self, *_: Any, **__: Any) -> Iterator[dict[str, int]]:
+        yield {"count": 5, "bytes": 50}
+
+
+def test_documents_are_counted_again_after_a_validation() -> None:
+    collection, correction = Miscounted(), Correction()
+    correction.check(lambda: pytest.fail("there is nothing to correct"))
+    assert correction.measure(collection) and correction.applied((2, 20)) == (5, 50)
+    correction.check(lambda: 0)
+    assert not correction.measure(collection)
+    collection.figures = (5, 50)
+    correction.check(lambda: 1)
+    assert correction.measure(collection) and correction.applied((5, 50)) == (5, 50)
+
+
+def test_validations_are_counted(source: MongoSource, collection: Any) -> None:
+    collection.insert_one({})
+    before = source._validations()
+    collection.database.command("validate", collection.name)
+    assert source._validations() == before + 1
 
 
 LOOKALIKES: list[dict[str, Any]] = [

@@ -228,7 +228,14 @@ def test_pause_respects_retry_after_up_to_a_limit() -> None:
 
 @pytest.mark.parametrize(
     ("version", "than", "earlier"),
-    [("9", "10", True), ("10", "9", False), ("10", "10", False), ("", "10", False), ("abc", "abd", False)],
+    [
+        ("9", "10", True),
+        ("10", "9", False),
+        ("10", "10", False),
+        ("", "10", False),
+        ("abc", "abd", False),
+        ("9" * 5_000, "1" + "0" * 5_000, True),
+    ],
 )
 def test_only_numeric_versions_are_compared(version: str, than: str, earlier: bool) -> None:
     assert is_earlier(version, than) is earlier

@@ -30,7 +30,10 @@ def connected() -> Iterator[tuple[socket.socket, BoundedWebSocket]]:
 
 @pytest.mark.parametrize(
     "message",
-    ["1", "3", "40", "40{}", "41", '42["snapshot"]', '42["seen",{"seq":7}]', '42["seen"]', '42["snapshot",null]'],
+    [
+        "1", "3", "40", "40{}", "41", '42["snapshot"]', '42["seen",{"seq":7}]', '42["seen"]', '42["snapshot",null]',
+        '42["seen",' + "[" * 1000 + "]" * 1001,
+    ],
 )
 def test_message_of_a_page_is_expected(message: str) -> None:
     assert is_expected(message)

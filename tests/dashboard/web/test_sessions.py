@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from dashboard.web.auth import SESSION_HOURS, EndedSessions, is_origin_of
+from dashboard.web.auth import ENDED_SESSIONS, EndedSessions, is_origin_of
 from tests.dashboard.stubs import OPERATOR
 
 BASIC = {"Authorization": "Basic YTpi"}
@@ -45,15 +45,32 @@ def test_logout_with_a_token_does_not_affect_sessions(client: FlaskClient) -> No
     assert client.get("/api/state").status_code == 200
 
 
-def test_ended_sessions_are_kept_for_the_lifetime_of_a_cookie() -> None:
-    now = 0.0
-    ended = EndedSessions(lambda: now)
-    for number in range(5_000):
-        ended.add(str(number))
-    assert "4999" in ended and "0" not in ended
-    now = SESSION_HOURS * 3600 + 1.0
-    ended.add("new")
-    assert "new" in ended and "4999" not in ended
+def test_ended_session_stays_ended_however_many_follow() -> None:
+    ended = EndedSessions()
+    for number in range(ENDED_SESSIONS + 10):
+        ended.add(str(number), 1_000.0 + number)
+    for number in (0, 9, 10, ENDED_SESSIONS + 9):
+        assert ended.has(str(number), 1_000.0 + number)
+    assert ended.has("one that began before them", 999.0), "it can't be told from a forgotten one"
+    assert not ended.has("one that began among them", 1_010.0)
+    assert len(ended._ends) == ENDED_SESSIONS
+
+
+def test_cookie_stays_invalid_after_many_other_logouts(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.web.auth.ENDED_SESSIONS", 2)
+    headers = sign_in(client)
+    cookie = client.get_cookie(name := app.config["SESSION_COOKIE_NAME"])
+    assert cookie
+    for later in range(1, 6):
+        assert client.post("/logout", headers=headers, json={}).status_code == 204
+        headers = sign_in(client)
+        with client.session_transaction() as session:
+            session["until"] += later
+    assert client.get("/api/state").status_code == 200
+    client.set_cookie(name, cookie.value)
+    assert client.get("/api/state").status_code == 401
 
 
 @pytest.mark.parametrize(

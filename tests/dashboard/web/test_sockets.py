@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -20,7 +20,7 @@ import socketio
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.core.state.diff import patch
-from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING
+from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING, share
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_VIEWER, OPERATOR, ROOT, VIEWER, wait_until
 from tests.dashboard.websocket import connect, frame, wait_until_closed
@@ -205,8 +205,15 @@ def test_stranger_is_refused_before_the_upgrade(dashboard: DashboardProcess) -> 
 
 
 def test_sockets_that_do_not_join_are_closed_and_block_no_page(dashboard: DashboardProcess) -> None:
-    silent = [connect(dashboard.port, VIEWER, JOIN_SECONDS + 5) for _ in range(MOST_JOINING)]
+    cookies = [session_cookie(dashboard) for _ in range(3)]
+    seconds = JOIN_SECONDS + 5
+    silent = [connect(dashboard.port, VIEWER, seconds) for _ in range(share(MOST_JOINING))]
     assert upgrade(dashboard, **AS_VIEWER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+    with page(dashboard, {"Cookie": cookies[0]}) as opened:
+        opened.wait(lambda: opened.of("snapshot"))
+    silent += [connect(dashboard.port, "", seconds, cookies[1]) for _ in range(MOST_JOINING - len(silent))]
+    own = {"Cookie": cookies[2], "Origin": dashboard.url}
+    assert upgrade(dashboard, **own) == "HTTP/1.1 503 SERVICE UNAVAILABLE", "the places of all are taken"
     for connection in silent:
         wait_until_closed(connection)
         connection.close()
@@ -244,6 +251,33 @@ def test_request_without_upgrade_is_told_that_a_proxy_may_have_removed_it(
     status, body = get(f"{dashboard.url}/socket.io/?EIO=4&transport={transport}", **AS_VIEWER)
     assert status == 426 and "Upgrade" in orjson.loads(body)["detail"]
     assert upgrade(dashboard, f"EIO=4&transport={transport}", **AS_VIEWER, Upgrade="h2c").startswith("HTTP/1.1 426 ")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Connection": "keep-alive"}, 426),
+        ({"Sec-WebSocket-Version": "12"}, 426),
+        ({"Sec-WebSocket-Version": "13, 8"}, 426),
+        ({"Sec-WebSocket-Key": ""}, 400),
+        ({"Sec-WebSocket-Key": "x"}, 400),
+        ({"Sec-WebSocket-Key": "é" * 22 + "=="}, 400),
+        ({"Sec-WebSocket-Protocol": "é"}, 400),
+        ({"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits=x"}, 400),
+        ({"Connection": "Upgrade, é"}, 400),
+        ({"Host": "xn--a.svc"}, 400),
+        ({"Connection": "keep-alive, UPGRADE", "Upgrade": "WebSocket"}, 101),
+    ],
+)
+def test_handshake_is_answered_with_a_status_of_its_own(
+    dashboard: DashboardProcess, headers: dict[str, str], status: int
+) -> None:
+    assert upgrade(dashboard, **AS_VIEWER, **headers).startswith(f"HTTP/1.1 {status} ")
+
+
+def test_socket_opens_without_its_query(dashboard: DashboardProcess) -> None:
+    """So it does behind `kubectl proxy`: the API server passes an upgrade on without it."""
+    assert upgrade(dashboard, "", **AS_VIEWER).startswith("HTTP/1.1 101 ")
 
 
 def test_only_own_names_are_answered(dashboard: DashboardProcess) -> None:
@@ -287,8 +321,16 @@ def test_signed_in_browser_follows_by_its_cookie(dashboard: DashboardProcess) ->
 
 def test_page_over_the_cap_is_503_and_does_not_block_the_probes(dashboard: DashboardProcess) -> None:
     wait_until(lambda: b'"viewers":0' in get(f"{dashboard.url}/api/state", **AS_VIEWER)[1])  # other tests' pages
-    with page(dashboard), page(dashboard), page(dashboard), page(dashboard):
-        assert upgrade(dashboard, **AS_VIEWER) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+    one, other = ({"Cookie": session_cookie(dashboard)} for _ in range(2))
+    origin = {"Origin": dashboard.url}
+    with ExitStack() as pages:
+        for owner in (AS_VIEWER, one):
+            assert upgrade(dashboard, **other, **origin).startswith("HTTP/1.1 101 "), "half is left to others"
+            for _ in range(4):
+                opened = pages.enter_context(page(dashboard, owner))
+                opened.wait(lambda: opened.of("snapshot"))  # noqa: B023 - it is called here
+            assert upgrade(dashboard, **owner, **origin) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
+        assert upgrade(dashboard, **other, **origin) == "HTTP/1.1 503 SERVICE UNAVAILABLE"
         assert get(f"{dashboard.url}/api/state", **AS_VIEWER)[0] == 200
         assert get(f"http://127.0.0.1:{dashboard.probe_port}/healthz") == (200, b"ok\n")
 

@@ -13,7 +13,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from dashboard.web import sockets as sockets_module
 from dashboard.web.page_socket import PageSocket
-from dashboard.web.sockets import Sockets
+from dashboard.web.sockets import Sockets, share
 from tests.dashboard.stubs import VIEWER
 
 
@@ -28,14 +28,15 @@ class Pages:
         self.connections: list[socket.socket] = []
         self._environ = EnvironBuilder(headers={"Authorization": f"Bearer {VIEWER}"}).get_environ() | {"flask.app": app}
 
-    def join(self) -> Socket:
+    def join(self, address: str = "") -> Socket:
         client, connection = socket.socketpair(socket.AF_UNIX)
         client.settimeout(10)
         self.connections += [client, connection]
         page = Socket(self.server.eio, f"sid{len(self.connections)}")
         self.server.eio.sockets[page.sid] = page
-        self.sockets._joining[connection] = 0.0
-        self.server.eio._trigger_event("connect", page.sid, self._environ | {"gunicorn.socket": connection})
+        self.sockets._joining[connection] = "somebody", 0.0
+        own = {"gunicorn.socket": connection, "REMOTE_ADDR": address or f"192.0.2.{len(self.connections)}"}
+        self.server.eio._trigger_event("connect", page.sid, self._environ | own)
         self.server.eio._trigger_event("message", page.sid, "0")
         return page
 
@@ -76,7 +77,7 @@ def test_page_that_leaves_is_disconnected_and_removed(pages: Pages) -> None:
     assert pages.hub.viewers() == 1 and not pages.sockets._joining
     pages.send(page, "1")
     assert pages.is_disconnected(0)
-    assert pages.hub.viewers() == 0 and not pages.sockets._connections and not pages.sockets._sessions
+    assert pages.hub.viewers() == 0 and not pages.sockets._connections and not pages.sockets._owners
 
 
 def test_failed_handshake_leaves_nothing(pages: Pages) -> None:
@@ -94,6 +95,16 @@ def test_page_over_the_cap_is_removed_and_disconnected_with_the_next_tick(pages:
     for _ in range(config.viewers + 1):
         pages.join()
     assert pages.hub.viewers() == config.viewers
-    assert len(pages.sockets._connections) == len(pages.sockets._sessions) == config.viewers
+    assert len(pages.sockets._connections) == len(pages.sockets._owners) == config.viewers
     pages.sockets.tick(b"{}")
     assert pages.is_disconnected(config.viewers) and not pages.is_disconnected(0)
+
+
+def test_page_over_its_owner_s_half_is_removed_and_disconnected_with_the_next_tick(pages: Pages, config: Any) -> None:
+    for _ in range(config.viewers):
+        pages.join("192.0.2.1")
+    assert pages.hub.viewers() == len(pages.sockets._owners) == share(config.viewers) < config.viewers
+    pages.join("192.0.2.2")
+    assert pages.hub.viewers() == share(config.viewers) + 1
+    pages.sockets.tick(b"{}")
+    assert pages.is_disconnected(share(config.viewers)) and not pages.is_disconnected(0)

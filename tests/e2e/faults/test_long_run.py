@@ -30,8 +30,8 @@ class CountingViewer(Viewer):
 
 def test_long_run_has_no_failed_write_no_loss_and_no_memory_growth(deployment: Deployment) -> None:
     before = restarts(deployment)
-    cookie = sign_in(deployment)["Cookie"]
-    viewers = CountingViewer.several(VIEWERS, deployment.dashboard, cookie)
+    cookies = [sign_in(deployment)["Cookie"] for _ in range(2)]
+    viewers = CountingViewer.several(VIEWERS, deployment.dashboard, *cookies)
     memory: list[dict[str, int]] = []
     with FixedRateWriters(f"{deployment.service}/proofs") as writers:
         end = time.monotonic() + MINUTES * 60

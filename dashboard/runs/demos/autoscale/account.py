@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dashboard.core.state.snapshot import Look
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_RATE, LoadTotals
-from dashboard.runs.demos.autoscale.interruption import Watchdog
+from dashboard.runs.demos.autoscale.interruption import Watchdog, clock_jump
 from dashboard.runs.demos.autoscale.moments import NAMES, Moments, Resolution
 from dashboard.runs.demos.autoscale.obligations import Obligations
 from dashboard.runs.demos.autoscale.observation import Observation, observe
@@ -38,18 +38,20 @@ class Account:
         self.rates: LoadRates | None = None
         self.totals: LoadTotals | None = None  # once the load has ended
         self.loading = False
+        self.jumped = False  # whether the dashboard's clock jumped since the load's beginning
         self._deployment = deployment
         self._asked = asked
         self._sample_clock = SampleClock()
         self._watchdog: Watchdog | None = None
         self._obligations: Obligations | None = None
+        self._advanced_at = 0.0
         self._errors_of: dict[str, str] = {}  # uid → name, of pods that answered with errors
 
     def see(self, look: Look, at: str) -> Observation | None:
         """Return the observation of a look; None without an autoscaler with a CPU target."""
         time = seconds(at)
         samples = self._sample_clock.corrected(look.samples, time, self.resolution.assumed)
-        seen = observe(look.state, samples, self._deployment, look.down_window, time)
+        seen = observe(look, samples, self._deployment, time)
         if seen is not None:
             self.resolution.see(seen.samples, seen.at)
             if self.loading:
@@ -63,6 +65,7 @@ class Account:
         """Begin the load with the observation at its beginning."""
         self.start = seen
         self.loading = True
+        self._advanced_at = seen.at
         self.moments = Moments(seen)
         self.rates = LoadRates(seen, rate, MOST_RATE, fixed=self._asked is not None)
         self._obligations = Obligations(seen)
@@ -80,6 +83,11 @@ class Account:
         moments, rates, obligations, watchdog = self.moments, self.rates, self._obligations, self._watchdog
         if moments is None or rates is None or obligations is None or watchdog is None:
             return Advance([])
+        if reason := clock_jump(self._advanced_at, seen.at):
+            self.jumped = True
+        self._advanced_at = seen.at
+        if reason:
+            return Advance([], interrupted=reason)
         came = moments.see(seen)
         obligations.see(seen, self.resolution.assumed, loaded=self.loading)
         if obligations.unmet:
@@ -122,6 +130,7 @@ class Account:
             contradiction=moments.contradiction if moments else None,
             stopped=stopped,
             overloaded=rates is not None and rates.overloaded,
+            jumped=self.jumped,
             aborted=aborted,
         )
 

@@ -10,8 +10,9 @@ from dashboard.core.timeline.entry import span
 from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
-from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, unprovable
+from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, late_samples, unprovable
 from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS
+from dashboard.runs.demos.autoscale.obligations import READY_SECONDS, ready_seconds
 from dashboard.runs.demos.autoscale.observation import Observation
 from dashboard.runs.demos.autoscale.rates import FIRST_RATE
 from dashboard.runs.demos.autoscale.records import LoadBegan, LoadEnded, LoadSeen, RateChanged, Settled, observed
@@ -26,6 +27,7 @@ TEST_RETRY_SECONDS = 5.0
 HINT = " Run `kubectl top pods`: is metrics-server installed, and do the pods request CPU?"
 GONE_SECONDS = 3.0  # without an autoscaler: it was deleted
 LAG_SECONDS = 240.0  # the load is extended by at most this, so that a short lag weighs less
+MOST_START_SECONDS = 900.0  # that the load waits for a pod, whatever its Deployment's deadline is
 CHANGES = 4  # times the limit a step may take in all, if the number of pods keeps changing
 
 
@@ -42,10 +44,13 @@ class Patience(NamedTuple):
     def limit(self, resolution: float) -> float:
         return self.seconds + self.samples * resolution
 
+    def more(self, seconds: float) -> "Patience":
+        return Patience(self.seconds + seconds, self.samples)
+
 
 RAISING = Patience(240.0, 12.0)  # until new pods serve
 STEADYING = Patience(300.0, 10.0)  # until all is steady
-FALLING = Patience(240.0, 6.0)  # plus two stabilization windows, from each step down to the next
+FALLING = Patience(240.0, 6.0)  # from each step down to the next
 
 
 class Autoscaling:
@@ -119,16 +124,21 @@ class Autoscaling:
             passed = self._context.clock.monotonic() - began
             unable = not seen.active or seen.newest is None
             if passed >= self._limits["figures" if unable else "settle"]:
-                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{HINT if unable else ''}")
+                hint = f" Samples that can't be used: {seen.unreadable}." if seen.unreadable else HINT
+                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{hint if unable else ''}")
             self._context.set_progress(why)
             self._context.sleep(POLL_SECONDS)
+        if late := late_samples(seen, self._account.resolution.assumed):
+            raise RunStopped(late)
         if seen.desired >= seen.high:
-            raise RunStopped(
-                f"Existing traffic keeps the autoscaler at max, {seen.high} pods: stop that traffic, or raise max."
-            )
+            other = seen.held_by(seen.high)
+            holder = f"Existing traffic, or its metric {other}," if other else "Existing traffic"
+            remedy = "lower that" if other else "stop that traffic"
+            raise RunStopped(f"{holder} keeps the autoscaler at max, {seen.high} pods: {remedy}, or raise max.")
         self._account.settle(seen)
         self._context.record(Settled(at=self._context.clock.now()))
-        above = f", over min {seen.low} because of existing traffic" if seen.desired > seen.low else ""
+        holder = f"its metric {other}" if (other := seen.held_by(seen.desired)) else "existing traffic"
+        above = f", over min {seen.low} because of {holder}" if seen.desired > seen.low else ""
         self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
@@ -138,11 +148,11 @@ class Autoscaling:
         self._context.record(LoadBegan(at=self._context.clock.now(), rate=first, fixed=self._asked is not None))
         self._context.audit("autoscale load", f"started: {first:g} requests a second", mark="load")
         self._context.log(f"Load begins: {first:g} requests a second")
-        self._follow("t4", RAISING)
+        self._follow("t4", RAISING.more(self._delay_up()))
 
     def _steady(self) -> None:
         self._context.begin_step("steady")
-        self._follow("t5", STEADYING)
+        self._follow("t5", STEADYING.more(self._delay_up()))
         self._outlast_lag()
 
     def _outlast_lag(self) -> None:
@@ -161,8 +171,16 @@ class Autoscaling:
     def _fall(self) -> None:
         self._context.begin_step("unload")
         self._stop_load()
-        window = 2 * self._account.start.down_window if self._account.start else 0.0
-        self._follow("t8", Patience(FALLING.seconds + window, FALLING.samples))
+        start = self._account.start
+        self._follow("t8", FALLING.more(2 * start.down_window + start.period if start else 0.0))
+
+    def _delay_up(self) -> float:
+        """Return for how many seconds the autoscaler's own rules, and pods that start slowly, may delay new pods."""
+        start = self._account.start
+        if start is None:
+            return 0.0
+        slow = min(ready_seconds(start), MOST_START_SECONDS) - READY_SECONDS
+        return start.up_window + start.period + slow
 
     def _follow(self, moment: str, patience: Patience) -> None:
         """Observe each second until the moment has come. Raise `RunStopped` or `Unmet`."""
@@ -247,7 +265,8 @@ class Autoscaling:
             self._context.record(LoadSeen(at=self._context.clock.now(), totals=totals))
             if not self._load.running():
                 self._context.raise_if_cancelled()  # an abort stops the load, too
-                raise RunStopped(totals.failed or "The load ended too early.")
+                longest = f"The load ended after the longest time that it may last, {span(MOST_SECONDS)}."
+                raise RunStopped(totals.failed or longest)
             if self._failing.see(totals, self._context.clock.monotonic()):
                 raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
         return self._observation()
@@ -304,7 +323,15 @@ def _standing(seen: Observation) -> str:
 
 def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str:
     figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
-    return (
+    reason = (
         f"Not reached after {span(passed)} and {changes} changes of the number of pods: {NAMES[moment]} ({moment})."
         f" No obligation was open. {_standing(seen)}; the autoscaler reports {figure}."
     )
+    if other := seen.held_by(seen.desired):
+        reason += f" Its metric {other} may ask for so many."
+    if moment == "t4" and seen.endpoints is not None and seen.endpoints >= len(seen.ready) > len(seen.serving):
+        reason += (
+            " All Ready pods are endpoints of the Service: does its sessionAffinity, internalTrafficPolicy or"
+            " trafficDistribution keep one client from the new ones?"
+        )
+    return reason

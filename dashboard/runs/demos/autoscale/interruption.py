@@ -2,7 +2,7 @@
 during it, everything that makes a verdict impossible."""
 
 from dashboard.core.timeline.entry import listing, span
-from dashboard.load.options import LoadTotals
+from dashboard.load.options import MOST_SECONDS, LoadTotals
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observation import Observation
 
@@ -10,6 +10,9 @@ FAILING_SHARE = 0.5
 FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
+MOST_WINDOW_SECONDS = 1200.0  # of scaling up; the load may last MOST_SECONDS, and has to be steady in them
+LATE_SECONDS = 90.0  # of the newest sample, beyond two sample intervals
+JUMP_SECONDS = 30.0  # between two looks, of which there is one a second
 
 
 def unprovable(seen: Observation, deployment: str) -> str | None:
@@ -24,6 +27,12 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
             f"The autoscaler's behavior has {listing([*seen.disabled])} disabled (selectPolicy: Disabled): enable it to"
             " run this demo."
         )
+    if seen.up_window > MOST_WINDOW_SECONDS:
+        return (
+            f"The autoscaler waits for {span(seen.up_window)} before it adds pods, and the load may last"
+            f" {span(MOST_SECONDS)} in all: set behavior.scaleUp.stabilizationWindowSeconds to"
+            f" {MOST_WINDOW_SECONDS:.0f} at most."
+        )
     limits = [pod.limit for pod in seen.pods if pod.uid in seen.ready]
     most = max((limit or float("inf") for limit in limits), default=float("inf"))
     if seen.per_pod and most <= seen.per_pod * (1 + seen.tolerance.up):
@@ -32,6 +41,27 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
             f" {seen.per_pod:.0f} m. Lower the target, or raise the limit."
         )
     return None
+
+
+def late_samples(seen: Observation, resolution: float) -> str | None:
+    """Return why the newest sample is too old for a run, and what to do; None if it is not."""
+    age = 0.0 if seen.newest is None else seen.at - seen.newest
+    if age <= LATE_SECONDS + 2 * resolution:
+        return None
+    return (
+        f"The newest CPU samples are {span(age)} old by the dashboard's clock: it is ahead of the cluster's, or"
+        " metrics-server is late. Synchronize the machines' clocks (NTP)."
+    )
+
+
+def clock_jump(before: float, now: float) -> str | None:
+    """Return the reason to end the run if the time between two looks shows that the clock was set or that the machine
+    slept; else None. All limits are in wall-clock time, as the cluster's own times are, so that none holds then."""
+    gap = now - before
+    if abs(gap) <= JUMP_SECONDS:
+        return None
+    jump = f"{span(abs(gap))} {'forward' if gap > 0 else 'back'}"
+    return f"The dashboard's clock jumped {jump} between two looks: it was set, or the machine slept. Run it again."
 
 
 class Watchdog:

@@ -58,7 +58,7 @@ class Moments:
 
     def __init__(self, start: Observation) -> None:
         self.peak = len(start.ready)
-        self.contradiction: str | None = None  # a change of the replicas that the controller's own figure contradicts
+        self.contradiction: str | None = None  # a change of the replicas that is not the controller's, a sentence
         self._start = self._last = start
         self._at: dict[str, float] = {"t0": start.at}
         self._at_stop = start.desired  # pods asked for when the load stopped
@@ -123,7 +123,7 @@ class Moments:
         while len(self._even) > 2 and seen.at - self._even[1][0] >= STEADY_SECONDS:
             self._even.popleft()
         demands = [demand for _, demand in self._even if demand is not None]  # a new pod has no sample at first
-        if self.steady() >= STEADY_SECONDS and demands and seen.content_at(mean(demands)):
+        if self.steady() >= STEADY_SECONDS and demands and seen.stays_at(mean(demands)):
             self._find("t5", seen.at)
 
     def _find_over(self, seen: Observation) -> None:
@@ -143,15 +143,33 @@ class Moments:
             self._find("t8", seen.at)
 
     def _look_for_contradiction(self, seen: Observation) -> None:
+        if self.contradiction is None and seen.desired != self._last.desired:
+            self.contradiction = self._contradiction(seen)
+
+    def _contradiction(self, seen: Observation) -> str | None:
+        """Return why this change of the replicas is not the autoscaler's answer to its CPU, a sentence, or None."""
         before, now, figure = self._last.desired, seen.desired, seen.figure
-        if before == now or figure is None or self._last.figure is None:
-            return
-        more = now > before
-        if max(figure, self._last.figure) <= seen.target if more else min(figure, self._last.figure) >= seen.target:
-            self.contradiction = self.contradiction or (
-                f"The number of pods went from {before} to {now}, which contradicts the autoscaler's own figure of"
-                f" {figure} {seen.unit} (target {seen.target} {seen.unit}): something else sets the number."
+        change = f"The number of pods went from {before} to {now}"
+        if seen.last_scaled == self._last.last_scaled:  # its controller sets both in one update
+            return (
+                f"{change} without a scaling of the autoscaler's own (its lastScaleTime is still"
+                f" {seen.last_scaled or 'none'}): something else sets the number."
             )
+        if figure is None or self._last.figure is None:
+            return None
+        more = now > before
+        if max(figure, self._last.figure) > seen.target if more else min(figure, self._last.figure) < seen.target:
+            return None
+        other = seen.held_by(now) if more else None
+        if other and self.came("t2"):
+            return None
+        against = f"{figure} {seen.unit} (target {seen.target} {seen.unit})"
+        if other:
+            return (
+                f"{change} at a CPU of {against}, by the autoscaler's metric {other}, and this run is to show that CPU"
+                " does it: raise that metric's target, or leave the metric out during a run."
+            )
+        return f"{change}, which contradicts the autoscaler's own figure of {against}: something else sets the number."
 
     def _find(self, moment: str, at: float) -> None:
         self._at.setdefault(moment, at)

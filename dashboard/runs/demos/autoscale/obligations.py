@@ -16,7 +16,7 @@ from dashboard.core.timestamps import rfc3339
 from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
 
 SYNCS = 4  # of the controller, within which it has to act
-READY_SECONDS = 180.0  # for a new pod; its image may have to be pulled
+READY_SECONDS = 180.0  # for a new pod, at least; its image may have to be pulled
 SERVE_SECONDS = 90.0  # for a Ready pod to get a request
 REMOVE_SECONDS = 120.0  # for a surplus pod to be deleted
 
@@ -26,6 +26,12 @@ Json = dict[str, object]
 def decision_seconds(resolution: float) -> float:
     """Return the controller's time to act: SYNCS of its syncs plus two sample intervals."""
     return SYNCS * SYNC_SECONDS + 2 * resolution
+
+
+def ready_seconds(seen: Observation) -> float:
+    """Return a new pod's time to become Ready: Kubernetes' own deadline if that is longer, as for a slow start. It does
+    not help pods that can't be created."""
+    return READY_SECONDS if seen.failure else max(READY_SECONDS, seen.progress_deadline or 0.0)
 
 
 class Obligation(Struct, frozen=True):
@@ -69,11 +75,12 @@ class Obligations:
         whether the load runs."""
         decision = decision_seconds(resolution)
         able = seen.active and seen.away is None
-        self._take("scale-up", seen, _scale_up(seen) if able else None, decision)
         # After a restart of the controller a whole window has to pass again.
+        self._take("scale-up", seen, _scale_up(seen) if able else None, decision + seen.up_window)
         self._take("scale-down", seen, _scale_down(seen) if able else None, decision + seen.down_window)
         new = seen.ready - self._old
-        self._take("ready", seen, None if seen.away else _ready(seen, new, self._start.desired), READY_SECONDS)
+        waits = None if seen.away else _ready(seen, new, self._start.desired)
+        self._take("ready", seen, waits, ready_seconds(seen))
         self._served |= seen.serving
         self._take("serve", seen, _serve(seen, new - self._served) if loaded and not seen.away else None, SERVE_SECONDS)
         self._take("remove", seen, None if seen.away else _remove(seen), REMOVE_SECONDS)
@@ -129,7 +136,8 @@ def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
     if there >= asked or len(new) >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
-    return Debt(there, text, lambda later: len(later.ready) > there)  # asking for more does not extend the limit
+    # Asking for more does not extend the limit.
+    return Debt((there, seen.failure is None), text, lambda later: len(later.ready) > there)
 
 
 def _why_not_ready(seen: Observation) -> str:
@@ -146,12 +154,17 @@ def _waits(pod: ObservedPod) -> str:
     if pod.reason:
         return f"{name} is {pod.phase} ({plain(pod.reason.rstrip('.'), 100)})"
     if pod.phase == "Running":
-        return f"{name} runs, but its readiness probe fails"
+        return f"{name} runs, but its startup or readiness probe fails"
     return f"{name} is {pod.phase}"
 
 
 def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
-    """A new Ready pod that has had no request yet, and whose metrics say so."""
+    """A new Ready pod that has had no request yet, and whose metrics say so, where the Service leaves pods out.
+
+    If it has all of them, it may send one client to a few of its pods only, by sessionAffinity or traffic policies.
+    """
+    if seen.endpoints is None or seen.endpoints >= len(seen.ready):
+        return None
     idle = next((pod for pod in seen.pods if pod.uid in new and pod.requests == 0.0), None)
     if idle is None:
         return None
@@ -160,11 +173,10 @@ def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
 
 
 def _idle_text(seen: Observation, idle: ObservedPod) -> str:
-    text = f"The new pod {shorten(idle.name, 40)} is Ready and gets no request"
-    ready = len(seen.ready)
-    if seen.endpoints is not None and seen.endpoints < ready:
-        text += f": the Service has {seen.endpoints} endpoints for {ready} Ready pods, so its selector misses some"
-    return text
+    return (
+        f"The new pod {shorten(idle.name, 40)} is Ready and gets no request: the Service has {seen.endpoints} endpoints"
+        f" for {len(seen.ready)} Ready pods, so its selector misses some"
+    )
 
 
 def _remove(seen: Observation) -> Debt | None:

@@ -1,12 +1,15 @@
 """An observation: the autoscaler, its pods and their CPU in the dashboard's state at one time."""
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
 
+from dashboard.core.hpa.metrics import CPU
 from dashboard.core.hpa.utilization import Tolerance
+from dashboard.core.state.snapshot import Look
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.samples import Samples
@@ -53,15 +56,21 @@ class Observation(Struct, frozen=True, dict=True):
     tolerance: Tolerance = Tolerance()
     widest: Tolerance = Tolerance()  # the widest that the controller may use if the object sets none
     down_window: float = 60.0
+    up_window: float = 0.0
+    period: float = 15.0  # the longest of a policy
     away: str | None = None  # the source that does not answer now
     spec: tuple[Any, ...] = ()  # that must not change during a run
+    unreadable: str | None = None  # what of the samples can't be used, in words
     owed: int | None = None  # pods that the controller should ask for by its own figure
+    others: tuple[tuple[str, int | None], ...] = ()  # the metrics but CPU, and the pods that each asks for, if known
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
     next_change: tuple[float, int] | None = None  # (when, replicas), if CPU stays as it is
     endpoints: int | None = None  # ready addresses of the Service
     asked: int | None = None  # the Deployment's spec.replicas
+    last_scaled: str | None = None  # the controller's last scaling, by its own clock
     updated: bool = True  # no rollout is under way
     failure: str | None = None  # why the Deployment can't create pods
+    progress_deadline: int | None = None  # seconds after which Kubernetes calls the Deployment's progress failed
 
     @cached_property
     def ready(self) -> frozenset[str]:
@@ -120,6 +129,15 @@ class Observation(Struct, frozen=True, dict=True):
         ratio = demand / pods
         return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
 
+    def held_by(self, count: int) -> str | None:
+        """Return another metric than CPU by which there may be `count` pods: it asks for so many, or has no figure."""
+        return next((name for name, asked in self.others if asked is None or asked >= count), None)
+
+    def stays_at(self, demand: float) -> bool:
+        """Return whether the number of pods stays at this demand, also because another metric keeps pods that CPU does
+        not need."""
+        return self.content_at(demand) or (demand < len(self.ready) and self.held_by(self.desired) is not None)
+
     def must_act(self, demand: float) -> bool:
         """Return whether this demand is over any tolerance that the controller may use."""
         return demand > len(self.ready) * (1 + self.widest.up)
@@ -134,8 +152,9 @@ class Observation(Struct, frozen=True, dict=True):
         return f"CPU {self.written(self.ratio)} of a {self.target} {self.unit} target"
 
 
-def observe(state: Json, samples: Samples, deployment: str, down_window: float, at: float) -> Observation | None:
-    """Return an observation of the state and the pods' newest samples; None without an autoscaler with a CPU target."""
+def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observation | None:
+    """Return an observation of a look with its samples corrected; None without an autoscaler with a CPU target."""
+    state = look.state
     scaler = state["autoscaler"]
     unit = "%" if scaler and scaler["target_percent"] else "m"
     target = scaler and (scaler["target_percent"] or scaler.get("target_millicores"))
@@ -146,7 +165,8 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
-    pods = tuple(_pod(pod, watched) for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED)
+    members = [pod for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED]
+    pods = tuple(_pod(pod, watched, look.resources.get(pod["uid"])) for pod in members)
     return Observation(
         at=at,
         low=scaler["min"],
@@ -162,32 +182,47 @@ def observe(state: Json, samples: Samples, deployment: str, down_window: float, 
         inactive=inactive or "",
         tolerance=Tolerance(**tolerance) if tolerance else Tolerance(),
         widest=Tolerance(**widest) if widest else Tolerance(),
-        down_window=down_window,
+        down_window=look.down_window,
+        up_window=look.up_window,
+        period=look.period,
         away=_away(state["sources"]),
+        unreadable=(state["sources"].get("metrics") or {}).get("error"),
         spec=_spec(scaler, target, unit, arithmetic),
         owed=arithmetic.get("owed"),
+        others=_others(scaler.get("metrics") or ()),
         disabled=tuple(arithmetic.get("disabled") or ()),
         next_change=_next_change(arithmetic),
         endpoints=(state.get("service") or {}).get("endpoints"),
         asked=workload.get("desired"),
+        last_scaled=scaler.get("last_scaled"),
         updated=workload.get("updated", 0) == workload.get("replicas", 0),
         failure=workload.get("failure"),
+        progress_deadline=workload.get("progress_deadline"),
     )
 
 
-def _pod(pod: Json, watched: bool) -> ObservedPod:
-    """`watched`: whether the pods' request counts are current."""
+def _pod(pod: Json, watched: bool, measured: tuple[int | None, int | None] | None) -> ObservedPod:
+    """`watched`: whether the pods' request counts are current; `measured`: CPU of the one container that the autoscaler
+    measures (see `Look`)."""
+    request, limit = measured or (pod["cpu_request_millicores"], pod["cpu_limit_millicores"])
     return ObservedPod(
         uid=pod["uid"],
         name=pod["name"],
         phase=pod["phase"],
         ready=pod["ready"],
         reason=pod["reason"] or pod["unready"],
-        request=pod["cpu_request_millicores"] or 0,
-        limit=pod["cpu_limit_millicores"],
+        request=request or 0,
+        limit=limit,
         requests=pod["requests_per_second"] if watched else None,
         errors=pod["errors_per_second"] if watched else None,
     )
+
+
+def _others(metrics: Iterable[Json]) -> tuple[tuple[str, int | None], ...]:
+    """Return the metrics' names and proposals, without the one of CPU that the run observes: the first."""
+    views = [*metrics]
+    cpu = next((view for view in views if view["name"] == CPU and view["type"].endswith("Resource")), None)
+    return tuple((view["name"], view["proposed"]) for view in views if view is not cpu)
 
 
 def _inactive(conditions: list[Json]) -> str | None:

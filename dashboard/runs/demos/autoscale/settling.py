@@ -42,7 +42,7 @@ class Settling:
             return fresh
         if seen.next_change and seen.next_change[1] != seen.desired:
             return _coming(seen)
-        if seen.demand is None or not seen.content_at(seen.demand):
+        if seen.demand is None or not seen.stays_at(seen.demand):
             return f"{seen.cpu}: waiting for the autoscaler to act on it"
         return self._held_above_min(seen)
 
@@ -64,7 +64,9 @@ class Settling:
         left = self._count[1] + seen.down_window + SYNCS * SYNC_SECONDS - seen.at
         if left <= 0:
             return None
-        return f"{pods(seen.desired)}, over min {seen.low}: waiting for a scale-down, {span(left)} more"
+        other = seen.held_by(seen.desired)
+        held = f" (the metric {other} asks for them)" if other else ""
+        return f"{pods(seen.desired)}{held}, over min {seen.low}: waiting for a scale-down, {span(left)} more"
 
 
 def _uneven(seen: Observation) -> str:

@@ -44,11 +44,13 @@ class AutoscaleFindings(Struct, frozen=True):
     stopped: str | None = None  # why the run ended early
     aborted: bool = False
     overloaded: bool = False  # whether it ended because the service did not answer in time
+    jumped: bool = False  # whether it ended because the dashboard's clock jumped
 
 
 def autoscale(found: AutoscaleFindings) -> Verdict:
     flaws = list(_flaws(found))
-    excused = bool(flaws) or found.aborted or found.overloaded  # errors are excused; obligations hold under any load
+    # Errors are excused; obligations hold under any load.
+    excused = bool(flaws) or found.aborted or found.overloaded or found.jumped
     errors = list(_errors(found))
     failures = [*([FieldSentence("owed", found.unmet)] if found.unmet else []), *([] if excused else errors)]
     doubts = [*([found.stopped] if found.stopped and not found.unmet else []), *flaws, *_gaps(found)]

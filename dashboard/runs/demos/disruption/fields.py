@@ -17,8 +17,8 @@ PROVED = (
 TIMES = {
     "restart": "rolled out in",
     "undo": "rolled back in",
-    "delete": "whole after a deletion in",
-    "kill": "after one without a grace period in",
+    "delete": "all Ready after a deletion in",
+    "kill": "and after one without a grace period in",
 }
 WRONG = ("corrupt", "unexpected", "stale", "regressed", "resurrected")  # shown if there are any
 

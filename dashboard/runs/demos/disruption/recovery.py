@@ -116,8 +116,8 @@ def _overdue(
     stay = [f"{plural(remaining, 'old pod')} did not go"] if remaining else []
     why = listing([*failure, *unready, *stay]) if failure or unready or stay else "no pod came"
     return (
-        f"{len(last.ready)} of {last.owed(asked)} pods are Ready {span(due)} after {WORDS[disruption.kind]}, by when"
-        f" the service is owed at full strength: {why}."
+        f"{len(last.ready)} of {last.owed(asked)} pods were Ready {span(due)} after {WORDS[disruption.kind]}, when all"
+        f" had to be: {why}."
     )
 
 

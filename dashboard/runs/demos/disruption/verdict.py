@@ -150,7 +150,8 @@ def _doubts(found: DisruptionFindings, overdue: bool) -> Iterator[str]:
     if len(found.recoveries) < len(found.asked):
         yield "Not all disruptions took place."
     elif unseen := [each for each in found.recoveries if each.whole is None]:
-        yield FieldSentence("whole", f"It was not seen at full strength after {WORDS[unseen[0].disruption.kind]}.")
+        after = WORDS[unseen[0].disruption.kind]
+        yield FieldSentence("whole", f"The dashboard did not see all pods Ready after {after}.")
     elif missing := [each for each in found.coverage if each.required and not each.seen]:
         listed = ", ".join(f"{each.what} ({each.count:g} of {each.least:g})" for each in missing)
         yield FieldSentence("coverage", f"Not seen: {listed}.")

@@ -41,11 +41,11 @@ DEMO = Demo(
     key_figures=fields.key_figures,
     lines=fields.lines,
     compared=fields.compared,
-    comparison="whole after {}",
+    comparison="all Ready after {}",
     claims=lambda options: CLAIM,
     by_hand=ByHand(
         "kubectl -n {namespace} delete pod --wait=false $(kubectl -n {namespace} get pods -o name"
-        " -l app.kubernetes.io/name=flask | head -1)",
+        " -l app.kubernetes.io/name={deployment} | head -1)",
         "Post documents meanwhile: each is answered 201. The Deployment makes a new pod at once.",
     ),
     experiment=lambda context, tools: Healing(context, tools, RUN),

@@ -40,11 +40,11 @@ DEMO = Demo(
     key_figures=fields.key_figures,
     lines=fields.lines,
     compared=fields.compared,
-    comparison="whole after {}",
+    comparison="all Ready after {}",
     claims=lambda options: CLAIM,
     by_hand=ByHand(
-        "kubectl -n {namespace} rollout restart deployment/flask && kubectl -n {namespace} rollout status"
-        " deployment/flask && kubectl -n {namespace} rollout undo deployment/flask",
+        "kubectl -n {namespace} rollout restart deployment/{deployment} && kubectl -n {namespace} rollout status"
+        " deployment/{deployment} && kubectl -n {namespace} rollout undo deployment/{deployment}",
         "Post documents meanwhile: each is answered 201. A pod at a time starts, and an old one ends once it is Ready.",
     ),
     experiment=lambda context, tools: Rollout(context, tools, RUN),

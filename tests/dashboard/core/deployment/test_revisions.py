@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.deployment.revisions import MOST, RESTARTED, unified, words
+from dashboard.core.deployment.revisions import MOST, RESTARTED, REVISION, number_of, unified, words
 
 Json = dict[str, Any]
 
@@ -60,3 +60,11 @@ def test_diff_names_both_revisions_and_has_the_changed_lines() -> None:
     diff = unified("a: 1\nb: 2\n", "a: 1\nb: 3\n", ("revision 1", "revision 2"))
     assert diff.splitlines() == ["--- revision 1", "+++ revision 2", "@@ -1,2 +1,2 @@", " a: 1", "-b: 2", "+b: 3"]
     assert unified("a\n", "a\n", ("x", "y")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), ("9" * 15, 10**15 - 1), ("9" * 16, None), ("9" * 5_000, None), ("\u0663", None), ("-1", None)],
+)
+def test_revision_is_a_number_that_json_can_carry(text: str, number: int | None) -> None:
+    assert number_of({"metadata": {"annotations": {REVISION: text}}}) == number

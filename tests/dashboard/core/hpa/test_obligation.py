@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.hpa.behavior import Recommendation, behavior_of
+from dashboard.core.hpa.behavior import Change, Recommendation, behavior_of
 from dashboard.core.hpa.obligation import owed
 from dashboard.core.hpa.recommendations import Recommendations
 from dashboard.core.hpa.spec import HpaSpec
@@ -108,9 +108,18 @@ def test_pod_without_a_sample_counts_as_busy_when_scaling_down_and_an_unready_on
 def test_exhausted_policy_owes_nothing_until_its_period_is_over() -> None:
     spec = hpa_spec(current=3, up=rules(value=1, periodSeconds=60), high=10)
     history = empty_history()
-    history.change(1, NOW - 59)
+    history.change(1, NOW - 59, spec.behavior)
     assert owed_pods(spec, 133, history=history) is None
     assert owed(spec, measured(133, 3), 133, history, NOW + 2, None) == 4
+
+
+@pytest.mark.parametrize("ups", [[], [-195, -179, -20]])
+def test_policy_counts_no_changes_of_the_other_direction(ups: list[int]) -> None:
+    """The controller may have forgotten them: 3 pods and the 2 that went, less the policy's 3, are owed."""
+    spec = hpa_spec(current=3, down=rules(value=3, periodSeconds=600), low=1)
+    history = empty_history()
+    history.changes = [*(Change(NOW + at, 1) for at in ups), Change(NOW - 16, -2)]
+    assert owed_pods(spec, 3, history=history) == 2
 
 
 def test_scale_up_uses_the_lowest_recommendation_of_its_window_and_scale_down_the_highest() -> None:

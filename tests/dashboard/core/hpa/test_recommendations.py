@@ -38,7 +38,7 @@ def test_next_scaling_is_predicted(case: dict[str, Any], observed: str) -> None:
         if observed == "each sync" or wanted != proposal or desired != current:
             history.sync(wanted, at)
         if desired != current:
-            history.change(desired - current, at)
+            history.change(desired - current, at, hpa_spec(case["behavior"], current).behavior)
         history.recommend(wanted, at)
         current, proposal = desired, wanted
         spec = hpa_spec(case["behavior"], current, case["min"], case["max"])
@@ -64,6 +64,17 @@ def test_sync_that_is_observed_late_counts_once() -> None:
     history.sync(2, NOW + 15.3)
     assert [one.replicas for one in history.recommended] == [5, 2]
     assert history.next_sync == NOW + 30.3
+
+
+def test_change_takes_the_place_of_one_older_than_its_directions_periods() -> None:
+    """By Kubernetes' storeScaleEvent: though the longer period of the other direction still counts the older one."""
+    policies = {seconds: [{"type": "Pods", "value": 1, "periodSeconds": seconds}] for seconds in (15, 600)}
+    rules = {"scaleUp": {"policies": policies[15]}, "scaleDown": {"policies": policies[600]}}
+    behavior = behavior_of(msgspec.convert({"behavior": rules}, objects.AutoscalerSpec))
+    history = Recommendations(2, NOW)
+    for at, replicas in ((20, 1), (30, 1), (52, 1), (215, -2), (231, -1)):
+        history.change(replicas, NOW + at, behavior)
+    assert [(one.at - NOW, one.replicas) for one in history.changes] == [(20, 1), (52, 1), (215, -2), (231, -1)]
 
 
 def test_longest_windows_and_largest_policies_of_the_api_are_covered() -> None:

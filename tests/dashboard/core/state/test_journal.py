@@ -35,7 +35,7 @@ def test_snapshot_made_from_the_journal_is_the_same(seconds: int) -> None:
     made, real = replayed(records), simulation.snapshot
     for name in ("pods", "autoscaler", "deployment", "service", "load"):
         assert made.state(0)[name] == real.state(0)[name]
-    assert (made.samples(), made.down_window()) == (real.samples(), real.down_window())
+    assert (made.samples(), made.behavior()) == (real.samples(), real.behavior())
     states = [{name: each["state"] for name, each in one.state(0)["sources"].items()} for one in (made, real)]
     assert states[0] == states[1]
 

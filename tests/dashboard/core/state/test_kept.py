@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from dashboard.core.state.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, Point
 from dashboard.core.state.kept import (
     GZIP,
     KEPT_BYTES,
     LARGEST,
+    MOST_LINES,
+    MOST_POINTS,
     READ_BYTES,
     InvalidKeptFile,
     Kept,
@@ -132,6 +135,9 @@ def test_history_of_a_busy_day_is_kept_whole() -> None:
         file_with(tables={"cpu": {"at": [5, 0], "values": [[1, 1]]}}),
         file_with(tables={"cpu": {"at": [1], "values": [["1"]]}}),
         file_with(tables={"cpu": {"at": [10**30], "values": [[1]]}}),
+        file_with(tables={"cpu": {"at": [1] * (MOST_POINTS + 1), "values": [[1] * (MOST_POINTS + 1)]}}),
+        file_with(pods={f"u{pod}": {"at": [1], "values": [[1]]} for pod in range(SPARK_PODS + 1)}),
+        file_with(timeline=[to_builtins(ENTRY)] * (MOST_LINES + 1)),
         file_with(audit=[json.loads('{"at": "yesterday", "by": "", "action": "", "outcome": "", "object": null}')]),
     ],
 )

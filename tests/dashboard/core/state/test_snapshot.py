@@ -206,12 +206,45 @@ def test_samples_by_pod_with_their_own_timestamps(snapshot: Snapshot) -> None:
     assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
-def test_down_window_is_the_autoscalers_or_the_default(snapshot: Snapshot) -> None:
-    assert snapshot.down_window() == 300
-    behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+def test_look_at_an_autoscaler_of_one_container_has_its_cpu_alone(snapshot: Snapshot) -> None:
+    flask = {"name": "flask", "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "400m"}}}
+    proxy = {"name": "proxy", "resources": {"requests": {"cpu": "10m"}}}
+    meta = {"name": "flask-1", "uid": "u1", "labels": {"app": "flask"}}
+    made = msgspec.convert({"metadata": meta, "spec": {"containers": [flask, proxy]}}, objects.Pod)
+    usages = [{"name": "flask", "usage": {"cpu": "60m"}}, {"name": "proxy", "usage": {"cpu": "30m"}}]
+    used = {"metadata": {"name": "flask-1"}, "timestamp": T1, "window": "15s", "containers": usages}
+    metric = {"name": "cpu", "container": "flask", "target": {"averageUtilization": 70}}
+    spec = {"maxReplicas": 5, "metrics": [{"type": "ContainerResource", "containerResource": metric}]}
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
+    snapshot.apply(events.MetricsSampled(at=T2, samples=[msgspec.convert(used, objects.PodMetrics)]))
+    assert (snapshot.look(T2).samples, snapshot.look(T2).resources) == ({"u1": (seconds(T1), 90, 15.0)}, {})
+    snapshot.apply(changed("horizontalpodautoscalers", {"metadata": {"name": "flask", "uid": "h"}, "spec": spec}))
+    look = snapshot.look(T2)
+    assert (look.samples, look.resources) == ({"u1": (seconds(T1), 60, 15.0)}, {"u1": (100, 400)})
+
+
+def test_requests_and_limits_of_a_whole_pod_count_before_its_containers(snapshot: Snapshot) -> None:
+    container = {"name": "flask", "resources": {"requests": {"cpu": "100m"}}}
+    whole = {"requests": {"cpu": "200m"}, "limits": {"cpu": "800m"}}
+    spec = {"containers": [container], "resources": whole}
+    made = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
+    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
+    (view,) = snapshot.state(0)["pods"]
+    assert (view["cpu_request_millicores"], view["cpu_limit_millicores"]) == (200, 800)
+
+
+def test_look_has_the_autoscalers_windows_and_its_longest_period_or_the_defaults(snapshot: Snapshot) -> None:
+    look = snapshot.look(T0)
+    assert (look.down_window, look.up_window, look.period) == (300, 0, 15)
+    policies = [{"type": "Pods", "value": 1, "periodSeconds": 90}]
+    behavior = {
+        "scaleDown": {"stabilizationWindowSeconds": 60, "policies": policies},
+        "scaleUp": {"stabilizationWindowSeconds": 30},
+    }
     hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
     snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    assert snapshot.down_window() == 60
+    look = snapshot.look(T0)
+    assert (look.down_window, look.up_window, look.period) == (60, 30, 90)
 
 
 def test_unchanged_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
@@ -296,12 +329,14 @@ def test_browsers_can_hold_the_numbers_of_huge_requests(snapshot: Snapshot) -> N
 def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
     for name in ("other", "flask"):
         snapshot.apply(
-            changed("deployments", {"metadata": {"name": name, "uid": name}, "spec": {"replicas": 3},
+            changed("deployments", {"metadata": {"name": name, "uid": name},
+                                    "spec": {"replicas": 3, "progressDeadlineSeconds": 300},
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
     assert snapshot.state(0)["deployment"] == {
         "name": "flask", "desired": 3, "ready": 1, "updated": 2, "available": 0, "replicas": 0, "failure": None,
         "rollout": {"state": "progressing", "text": "2 of 3 pods are of the newest template", "revision": None},
+        "progress_deadline": 300,
     }  # fmt: skip
     assert snapshot.state(0)["statefulset"] is None
 

@@ -8,8 +8,11 @@ import pytest
 from flask import Flask
 
 from dashboard.core.errors import ExternalError
+from dashboard.core.events import ObjectChanged, ObjectsListed
+from dashboard.core.state.journal import Began
 from dashboard.runs.demos.records import reader
-from dashboard.runs.evidence.replay import replayed
+from dashboard.runs.evidence.file import Unreadable
+from dashboard.runs.evidence.replay import MOST_OBJECTS, Replay, replayed
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.report import Report
@@ -17,6 +20,12 @@ from tests.dashboard.runs.evidence.recorded import lines_of, numbers
 from tests.dashboard.runs.harness import FakeWriters, RunHarness
 
 Json = dict[str, Any]
+
+AT = "2027-01-15T08:00:00Z"
+TARGETS = {
+    "namespace": "n", "cluster": "c", "deployment": "flask", "statefulset": "mongodb", "autoscaler": "flask",
+    "service": "flask",
+}  # fmt: skip
 
 
 def test_run_says_what_its_file_is(harness: RunHarness) -> None:
@@ -132,3 +141,18 @@ def test_report_after_a_restart_has_its_charts(app: Flask, monkeypatch: pytest.M
     assert max(history["replicas"]["ready"]) == run["evidence"]["peak"]
     memory = harness.autoscaler.snapshot.history.since(0.0)["tables"]
     assert history == Report(run, memory, "flask-mongodb", "embedded", 70).as_json()["history"]
+
+
+def listed(count: int) -> ObjectsListed:
+    pods = [{"metadata": {"uid": f"u{number}"}} for number in range(count)]
+    return ObjectsListed(at=AT, kind="pods", objects=pods)
+
+
+def test_file_of_more_objects_than_a_run_can_see_is_unreadable() -> None:
+    replay = Replay()
+    replay.apply(Began(at=AT, targets=TARGETS, sources=["pods"]))
+    replay.apply(listed(MOST_OBJECTS))
+    with pytest.raises(Unreadable):
+        replay.apply(ObjectChanged(at=AT, kind="pods", object={"metadata": {"uid": "another"}}))
+    with pytest.raises(Unreadable):
+        replay.apply(listed(MOST_OBJECTS + 1))

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 
 from dashboard.core import contract, events, objects
 from dashboard.core.hpa.what_if import MOST_PODS
@@ -120,6 +121,15 @@ def test_sizing_has_amounts_after_half_an_hour(client: FlaskClient, hub: Hub) ->
         hub._apply(events.MetricsSampled(at=at, samples=metrics))
     (one,) = sizing(client)
     assert one.samples == 127 and one.cpu and (one.cpu.request, one.cpu.fit_request) == (100, 50)
+
+
+def test_sizing_is_of_a_pod_that_runs(client: FlaskClient, hub: Hub) -> None:
+    labels = {"app.kubernetes.io/name": "flask"}
+    stranger = pod("s", time.time() + 1e9, metadata={"labels": labels}, phase="Pending")  # the newest
+    stranger = replace(stranger, spec=replace(stranger.spec, containers=[objects.Container("other")]))
+    hub._apply(events.ObjectChanged(at=AT, kind="pods", object=stranger))
+    (one,) = sizing(client)
+    assert one.id == "flask/flask"
 
 
 def test_sizing_takes_no_parameters(client: FlaskClient) -> None:

@@ -26,6 +26,7 @@ from tests.dashboard.web.test_auth import ORIGIN, problem, sign_in
 
 ID = "0123456789abcdef01234567"
 JSON = "application/json"
+REQUEST_LINE = 8_190  # bytes, of the service's and the dashboard's
 
 
 class StubDataService:
@@ -79,6 +80,25 @@ def test_page_of_documents_is_passed_unchanged(client: FlaskClient, service: Stu
     following = urlsplit(link.removeprefix("<"))
     assert following.path == "documents"
     assert parse_qs(following.query) == {"limit": ["1"], "before": ["~a+b"], "filter": ['{"a":"&"}']}
+
+
+@pytest.mark.parametrize("text", [":" * 3_900, "/,?" * 1_300, "\u00e4" * 1_300])
+def test_link_of_a_long_filter_is_no_longer_than_what_is_accepted(
+    client: FlaskClient, service: StubDataService, text: str
+) -> None:
+    filter_ = orjson.dumps({"a": text}).decode()
+    service.answer = DataServiceAnswer(200, b"[]", next={"limit": "1000", "before": ID, "filter": filter_})
+    answer = client.get("/api/documents", query_string={"filter": filter_}, headers=AS_VIEWER)
+    link = answer.headers["Link"].removeprefix("<").partition(">")[0]
+    assert len(f"GET /api/{link} HTTP/1.1") <= REQUEST_LINE
+    assert client.get(f"/api/{link}", headers=AS_VIEWER).status_code == 200
+    assert service.calls[1] == {"limit": "1000", "before": ID, "filter": filter_}
+
+
+def test_filter_too_long_for_the_address_of_a_next_page_is_414(client: FlaskClient, service: StubDataService) -> None:
+    for text, status in (('"' * 2_660, 200), ('"' * 2_670, 414), ("\u00e4" * 1_340, 414)):
+        assert client.get("/api/documents", query_string={"filter": text}, headers=AS_VIEWER).status_code == status
+    assert len(service.calls) == 1, "what is refused is not sent to the service"
 
 
 def test_last_page_has_no_link(client: FlaskClient, service: StubDataService) -> None:

@@ -234,6 +234,7 @@ class TestLog:
              "ContainerCreating"),
             (400, f'container "{"m" * 63}" in pod "{"p" * 253}" is waiting to start: ErrImagePull', 409,
              "ErrImagePull"),
+            (204, "", 409, "no node"),
             (403, "forbidden", 403, "pods/log"),
             (404, 'pods "mongodb-0" not found', 404, "pod"),
             (500, "dial tcp 10.0.0.1:10250: connect: connection refused", 502, "500: dial tcp 10.0.0.1:10250"),

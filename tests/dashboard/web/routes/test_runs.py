@@ -239,6 +239,24 @@ def test_body_that_is_not_small_json_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/runs", '{"demo":"persistence","options":{"a":%s}}'),
+        ("POST", "/api/runs", '{"demo":%s}'),
+        ("PUT", "/api/load", '{"rate":%s,"duration":1}'),
+        ("POST", "/api/mongo/restart", '{"uid":%s,"mode":"graceful"}'),
+        ("POST", "/api/deployment/undo", '{"dry_run":true,"revision":%s}'),
+        ("PATCH", "/api/autoscaler", '{"dry_run":true,"behavior":{"scaleUp":%s}}'),
+    ],
+)
+def test_deeply_nested_body_is_400(client: FlaskClient, method: str, path: str, body: str) -> None:
+    headers = {"Authorization": f"Bearer {OPERATOR}"}
+    for nested in ("[" * 20 + "]" * 20, "[" * 500 + "]" * 500, '{"a":' * 500 + "1" + "}" * 500):
+        answer = client.open(path, method=method, data=body % nested, content_type="application/json", headers=headers)
+        problem(answer, 400)
+
+
+@pytest.mark.parametrize(
     ("error", "status", "members"),
     [
         (InvalidOption("mode must be graceful or crash."), 422, {}),

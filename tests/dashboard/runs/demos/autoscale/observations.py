@@ -21,6 +21,7 @@ def observation(at: float = 0.0, count: int = 2, used: float | None = 5.0, **fie
         "low": 2, "high": 5, "target": 70, "current": count, "desired": count, "asked": count, "figure": 5,
         "pods": pods, "samples": samples,
     }  # fmt: skip
+    defaults["last_scaled"] = f"to {fields.get('desired', count)}"  # another one after each scaling
     return Observation(at=T0 + at, **defaults | fields)
 
 

@@ -35,6 +35,7 @@ class SimulationOptions(Struct, kw_only=True):
     value: int | None = None  # AverageValue, instead of the percentage
     request: int = 100
     limit: int = 400
+    queue: int | None = None  # the pods that a second metric asks for at first; None: there is none
     behavior: Json | None = None
     cost: float = 1.2  # CPU of a request a second, at a rate of 100 a second
     cost_exponent: float = 0.25  # a request costs less at a higher rate: cost * (rate / 100) ** -cost_exponent
@@ -45,6 +46,8 @@ class SimulationOptions(Struct, kw_only=True):
     lag: float = 4.0  # from a sample's timestamp to its scrape
     sync: float = 15.0  # of the controller
     tolerance: float = 0.1  # of the controller, a command-line flag
+    older: bool = False  # whether the controller's policies count the changes of their own direction only
+    progress_deadline: int | None = 300  # of the Deployment
     startup: float = 5.0  # from a pod's creation until it is Ready
     skew: float = 0.0  # by which the cluster's clocks are ahead of the dashboard's
     windows: bool = True  # whether samples have a window
@@ -101,6 +104,7 @@ class AutoscalerSimulation:
         self.exists = True  # whether there is an HPA object
         self.scale_target = "flask"  # the name in scaleTargetRef
         self.inactive: tuple[str, str] | None = None  # reason and message of ScalingActive=False
+        self.queue = self.options.queue  # the pods that the second metric asks for
         self.quota: int | None = None  # the maximum number of pods
         self.new_pods: Json = {}  # fields of the pods that are created from now on
         self.mongo: Json | None = {"state": "up"}
@@ -285,9 +289,9 @@ class AutoscalerSimulation:
         if not self.scales:
             self.status["desired"] = self.replicas
             return
-        desired = self._limit(proposal, now)
+        desired = self._limit(max(proposal, self.queue or 0), now)
         if desired != self.replicas:
-            self._scale_events.append((now, desired - self.replicas))
+            self._store_scale_event(desired - self.replicas, now)
             self.status["scaled"] = rfc3339(math.floor(EPOCH + now + self.options.skew))
             self.status["desired"] = desired
             self.scale(desired, now)
@@ -347,13 +351,26 @@ class AutoscalerSimulation:
             return max(stabilized, bound, self.options.low)
         return current
 
+    def _store_scale_event(self, change: int, now: float) -> None:
+        """Store a scaling, in the place of the last of its direction that is older than the direction's periods."""
+        behavior = BEHAVIOR if self.options.behavior is None else self.options.behavior
+        rules = behavior["scaleUp" if change > 0 else "scaleDown"]
+        oldest = now - max(policy["periodSeconds"] for policy in rules["policies"])
+        outdated = [one for one in self._scale_events if one[1] * change > 0 and one[0] < oldest]
+        if outdated:
+            self._scale_events[self._scale_events.index(outdated[-1])] = now, change
+        else:
+            self._scale_events.append((now, change))
+
     def _allowed(self, rules: Json, current: int, now: float, sign: int) -> int:
         if rules.get("selectPolicy") == "Disabled":
             return current
         bounds = []
         for policy in rules["policies"]:
             start = current - sum(
-                change for at, change in self._scale_events if at > now - policy["periodSeconds"] and change * sign > 0
+                change
+                for at, change in self._scale_events
+                if at > now - policy["periodSeconds"] and (change * sign > 0 or not self.options.older)
             )
             if policy["type"] == "Pods":
                 bounds.append(start + sign * policy["value"])
@@ -367,7 +384,7 @@ class AutoscalerSimulation:
     # The events of the dashboard's sources
 
     def _now(self) -> str:
-        return rfc3339(EPOCH + self._clock.time)
+        return self._clock.now()
 
     def _timestamp(self, at: float) -> str:
         """Return a timestamp by the cluster's clocks."""
@@ -425,7 +442,7 @@ class AutoscalerSimulation:
         }] if failed else []  # fmt: skip
         self._emit_list("deployments", [{
             "metadata": {"name": "flask", "uid": "uid-flask"},
-            "spec": {"replicas": self.replicas},
+            "spec": {"replicas": self.replicas, "progressDeadlineSeconds": self.options.progress_deadline},
             "status": {
                 "readyReplicas": sum(pod.ready(self._clock.time) for pod in active),
                 "replicas": len(active),
@@ -443,6 +460,15 @@ class AutoscalerSimulation:
         current: Json = {"averageUtilization": self.reported}
         if options.value is not None:
             target, current = {"averageValue": f"{options.value}m"}, {"averageValue": f"{self.reported}m"}
+        metrics: list[Json] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+        seen: list[Json] = []
+        if self.reported is not None:
+            seen.append({"type": "Resource", "resource": {"name": "cpu", "current": current}})
+        if self.queue is not None:
+            waiting = {"averageValue": f"{1000 * self.queue // max(1, len(self._active_pods()))}m"}
+            queue = {"metric": {"name": "queue"}}
+            metrics.append({"type": "External", "external": queue | {"target": {"averageValue": "1"}}})
+            seen.append({"type": "External", "external": queue | {"current": waiting}})
         reason, message = self.inactive or ("ValidMetricFound", "it can scale")
         active = "False" if self.inactive else "True"
         able = "True" if self.scale_target == "flask" else "False"
@@ -452,16 +478,14 @@ class AutoscalerSimulation:
                 "scaleTargetRef": {"kind": "Deployment", "name": self.scale_target},
                 "minReplicas": options.low,
                 "maxReplicas": options.high,
-                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+                "metrics": metrics,
                 "behavior": BEHAVIOR if options.behavior is None else options.behavior,
             },
             "status": {
                 "currentReplicas": self.status["current"],
                 "desiredReplicas": self.status["desired"],
                 "lastScaleTime": self.status["scaled"],
-                "currentMetrics": [] if self.reported is None else [
-                    {"type": "Resource", "resource": {"name": "cpu", "current": current}}
-                ],
+                "currentMetrics": seen,
                 "conditions": [] if not self.synced else [
                     {"type": "AbleToScale", "status": able, "reason": "FailedGetScale" if able == "False" else "Ready"},
                     {"type": "ScalingActive", "status": active, "reason": reason, "message": message},

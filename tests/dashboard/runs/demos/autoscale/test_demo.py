@@ -142,6 +142,60 @@ def test_too_high_rate_is_lowered_until_cpu_is_steady() -> None:
     assert harness.load.rate_changes and harness.load.rate_changes[-1][1] < 25
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_autoscaler_that_removes_one_pod_in_ten_minutes_never_fails(older: bool) -> None:
+    """A policy of ten minutes for fewer pods counts the changes to more pods that the controller still remembers."""
+    policies = {seconds: [{"type": "Pods", "value": 1, "periodSeconds": seconds}] for seconds in (15, 600)}
+    behavior = {
+        "scaleUp": {"stabilizationWindowSeconds": 0, "policies": policies[15]},
+        "scaleDown": {"stabilizationWindowSeconds": 60, "policies": policies[600]},
+    }
+    harness = RunHarness(options=SimulationOptions(behavior=behavior, sync=15.25, older=older), step=STEP)
+    run = harness.run("autoscale", rate=400)
+    assert run["verdict"] != "fail", run["reason"]
+
+
+def test_run_starts_and_ends_over_min_if_another_metric_needs_it() -> None:
+    run = run_autoscale(SimulationOptions(queue=3), pods=3)
+    assert (run["verdict"], run["evidence"]["start"], run["reason"]) == ("pass", 3, None)
+
+
+def test_another_metric_may_add_pods_once_cpu_has() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("steady", lambda: setattr(harness.autoscaler, "queue", 4), after=10)
+        harness.during_step("unload", lambda: setattr(harness.autoscaler, "queue", 0))
+
+    run = run_autoscale(SimulationOptions(queue=0), configure=configure)
+    assert (run["verdict"], run["reason"], run["evidence"]["peak"]) == ("pass", None, 4)
+
+
+LONG_WINDOW = BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"stabilizationWindowSeconds": 600}}
+ONE_IN_TEN_MINUTES = [{"type": "Pods", "value": 1, "periodSeconds": 600}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SimulationOptions(behavior=LONG_WINDOW),
+        SimulationOptions(behavior=BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"policies": ONE_IN_TEN_MINUTES}}),
+        SimulationOptions(behavior=BEHAVIOR | {"scaleDown": BEHAVIOR["scaleDown"] | {"policies": ONE_IN_TEN_MINUTES}}),
+        SimulationOptions(startup=200),
+        SimulationOptions(startup=500, progress_deadline=600),
+    ],
+)
+def test_autoscaler_that_is_slow_by_its_own_rules_passes(options: SimulationOptions) -> None:
+    run = run_autoscale(options)
+    assert (run["verdict"], run["reason"]) == ("pass", None)
+
+
+@pytest.mark.parametrize("after", [100, 190, 210])
+def test_restarted_controller_may_wait_for_a_whole_scale_up_window_again(after: float) -> None:
+    behavior = BEHAVIOR | {"scaleUp": BEHAVIOR["scaleUp"] | {"stabilizationWindowSeconds": 180}}
+    harness = RunHarness(options=SimulationOptions(behavior=behavior), step=STEP)
+    harness.during_step("load", harness.autoscaler.restart_controller, after=after)
+    assert harness.run("autoscale")["verdict"] == "pass"
+
+
 # Misconfigured deployments
 
 
@@ -264,6 +318,27 @@ def test_undecidable_run_is_inconclusive_with_the_cause(
     assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
 
 
+@pytest.mark.parametrize(("skew", "cause"), [(-250, "ahead"), (400, "from the future")])
+def test_clocks_that_are_far_apart_are_named_before_any_load(skew: float, cause: str) -> None:
+    run = run_autoscale(SimulationOptions(skew=skew))
+    assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
+    assert run["evidence"]["t0"] is None
+
+
+@pytest.mark.parametrize("step", ["load", "steady", "unload"])
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_clock_that_jumps_never_fails_the_autoscaler(step: str, seconds: float) -> None:
+    def configure(harness: RunHarness) -> None:
+        def jump() -> None:
+            harness.clock.ahead = seconds
+            harness.load.fail(50)
+
+        harness.during_step(step, jump, after=22)
+
+    run = run_autoscale(configure=configure)
+    assert (run["verdict"], run["evidence"]["t8"]) == ("inconclusive", None) and "clock" in run["reason"]
+
+
 def test_target_that_the_maximum_rate_does_not_reach_is_inconclusive() -> None:
     run = run_autoscale(SimulationOptions(cost=0.02))
     assert run["verdict"] == "inconclusive"
@@ -289,6 +364,19 @@ def test_other_traffic_that_needs_max_is_inconclusive() -> None:
     assert run["verdict"] == "inconclusive" and "at max" in run["reason"]
 
 
+def test_pods_by_another_metric_before_those_by_cpu_are_inconclusive_with_its_name() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("load", lambda: setattr(harness.autoscaler, "queue", 3))
+
+    run = run_autoscale(SimulationOptions(queue=0), configure=configure)
+    assert run["verdict"] == "inconclusive" and "queue" in run["reason"] and "something else" not in run["reason"]
+
+
+def test_another_metric_that_needs_max_is_inconclusive() -> None:
+    run = run_autoscale(SimulationOptions(queue=5), pods=5)
+    assert run["verdict"] == "inconclusive" and "queue" in run["reason"]
+
+
 def test_manual_scaling_does_not_fail_the_autoscaler() -> None:
     def configure(harness: RunHarness) -> None:
         def scale() -> None:
@@ -299,6 +387,28 @@ def test_manual_scaling_does_not_fail_the_autoscaler() -> None:
 
     run = run_autoscale(configure=configure)
     assert run["verdict"] != "fail"
+
+
+def test_pods_that_are_added_by_hand_under_load_prove_no_autoscaler() -> None:
+    def configure(harness: RunHarness) -> None:
+        autoscaler = harness.autoscaler
+        autoscaler.scales = False
+        harness.clock.when(lambda: (autoscaler.reported or 0) > 70, lambda: autoscaler.scale(3))
+        harness.during_step("unload", lambda: autoscaler.scale(2), after=20)
+
+    run = run_autoscale(configure=configure)
+    assert run["verdict"] == "inconclusive" and "something else" in run["reason"]
+    assert run["evidence"]["t2"] is not None and run["evidence"]["t8"] is not None
+
+
+def test_pods_that_are_removed_by_hand_after_the_load_prove_no_autoscaler() -> None:
+    def configure(harness: RunHarness) -> None:
+        harness.during_step("unload", lambda: setattr(harness.autoscaler, "scales", False))
+        harness.during_step("unload", lambda: harness.autoscaler.scale(2), after=30)
+
+    run = run_autoscale(configure=configure)
+    assert run["verdict"] == "inconclusive" and "something else" in run["reason"]
+    assert run["evidence"]["t7"] is not None
 
 
 @pytest.mark.parametrize("step", ["settle", "load", "steady", "unload"])

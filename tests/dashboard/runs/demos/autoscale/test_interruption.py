@@ -9,8 +9,11 @@ from dashboard.runs.demos.autoscale.interruption import (
     BLIND_SECONDS,
     FAILING_SECONDS,
     INACTIVE_SECONDS,
+    JUMP_SECONDS,
     Failing,
     Watchdog,
+    clock_jump,
+    late_samples,
     unprovable,
 )
 from dashboard.runs.demos.autoscale.observation import Observation
@@ -27,6 +30,7 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
         ({"disabled": ("scaleUp",)}, "scaleUp"),
         ({"disabled": ("scaleDown",)}, "scaleDown"),
         ({"target": 400}, "400 %"),
+        ({"up_window": 1201.0}, "stabilizationWindowSeconds"),
     ],
 )
 def test_misconfiguration_is_named(fields: dict[str, Any], cause: str) -> None:
@@ -77,6 +81,18 @@ def test_clock_skew_does_not_make_samples_old(skew: float) -> None:
         for at in range(15, 300, 15)
     ]
     assert interruptions(*observations) == [None] * len(observations)
+
+
+def test_samples_that_are_old_by_the_dashboards_clock_are_named() -> None:
+    sampled = {"u0": (T0, 5.0, 15.0), "u1": (T0, 5.0, 15.0)}
+    reasons = [late_samples(observation(age, samples=sampled), 15.0) for age in (60, 120, 121)]
+    assert [reason is not None for reason in reasons] == [False, False, True]
+    assert late_samples(observation(samples={}), 15.0) is None
+
+
+def test_clock_that_jumps_either_way_ends_the_run() -> None:
+    gaps = (-JUMP_SECONDS - 1, -JUMP_SECONDS, 1.0, JUMP_SECONDS, JUMP_SECONDS + 1)
+    assert [clock_jump(T0, T0 + gap) is not None for gap in gaps] == [True, False, False, False, True]
 
 
 def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:

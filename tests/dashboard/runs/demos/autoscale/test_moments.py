@@ -126,6 +126,29 @@ def test_scaling_against_the_reported_cpu_is_a_contradiction(
     assert (moments.contradiction is not None) == contradicts
 
 
+@pytest.mark.parametrize(
+    ("asked", "after_t2", "contradicts"),
+    [(3, False, True), (3, True, False), (None, True, False), (2, True, True)],
+)
+def test_scaling_by_another_metric_contradicts_no_figure_once_cpu_has_scaled(
+    asked: int | None, after_t2: bool, contradicts: bool
+) -> None:
+    moments = Moments(START)
+    if after_t2:
+        moments.see(observation(20, desired=3, figure=133))
+    moments.see(observation(40, figure=60))
+    moments.see(observation(60, figure=60, desired=3, others=(("memory", asked),)))
+    assert (moments.contradiction is not None) == contradicts
+
+
+def test_scaling_without_a_last_scale_time_of_its_own_is_a_contradiction() -> None:
+    moments = Moments(observation(last_scaled="earlier"))
+    moments.see(observation(20, desired=4, figure=133, last_scaled="now"))
+    assert moments.contradiction is None
+    moments.see(observation(30, desired=5, figure=133, last_scaled="now"))
+    assert moments.contradiction is not None
+
+
 def test_resolution_is_the_median_between_two_samples_of_a_pod() -> None:
     resolution = Resolution()
     assert (resolution.seconds, resolution.assumed) == (None, 15.0)

@@ -41,9 +41,10 @@ def pod_not_ready(at: float, **fields: Any) -> Observation:
     return observation(at, pods=pods, **{"desired": 3, "asked": 3} | fields)
 
 
-def pod_without_requests(at: float, requests: float | None = 0.0) -> Observation:
-    """Return an observation of three Ready pods, the third without requests."""
-    return observation(at, pods=(pod(0), pod(1), pod(2, requests=requests)), desired=3, asked=3)
+def pod_without_requests(at: float, requests: float | None = 0.0, endpoints: int | None = 2) -> Observation:
+    """Return an observation of three Ready pods, the third without requests, and of the Service's endpoints."""
+    pods = (pod(0), pod(1), pod(2, requests=requests))
+    return observation(at, pods=pods, desired=3, asked=3, endpoints=endpoints)
 
 
 def surplus_pod(at: float, **fields: Any) -> Observation:
@@ -56,7 +57,11 @@ def surplus_pod(at: float, **fields: Any) -> Observation:
     [
         (scaling_owed, "scale-up", DECISION_SECONDS),
         (lambda at: observation(at, count=4, figure=5, owed=2), "scale-down", DECISION_SECONDS + 60),
+        (lambda at: scaling_owed(at, up_window=180.0), "scale-up", DECISION_SECONDS + 180),
         (pod_not_ready, "ready", READY_SECONDS),
+        (lambda at: pod_not_ready(at, progress_deadline=600), "ready", 600),
+        (lambda at: pod_not_ready(at, progress_deadline=60), "ready", READY_SECONDS),
+        (lambda at: pod_not_ready(at, progress_deadline=600, failure="exceeded quota"), "ready", READY_SECONDS),
         (pod_without_requests, "serve", SERVE_SECONDS),
         (surplus_pod, "remove", REMOVE_SECONDS),
     ],
@@ -127,13 +132,16 @@ def test_progress_restarts_an_obligations_limit() -> None:
         observation(0, pods=(pod(1), pod(2)), desired=2),
         observation(0, pods=(pod(1), pod(2), pod(0, **STARTING)), desired=3),
         pod_without_requests(0, None),
+        pod_without_requests(0, endpoints=3),
+        pod_without_requests(0, endpoints=None),
         surplus_pod(0, updated=False),
         surplus_pod(0, asked=3),
         observation(0, pods=(pod(0), pod(1), pod(2, phase="Terminating")), desired=2, asked=2),
     ],
     ids=[
         "no pods owed", "as many pods as owed", "autoscaler not active", "source away", "fewer replicas in the spec",
-        "old pod replaced", "old pod starting, new pods Ready", "requests unknown", "rollout",
+        "old pod replaced", "old pod starting, new pods Ready", "requests unknown",
+        "all pods are endpoints", "endpoints unknown", "rollout",
         "more replicas in the spec", "pod terminating",
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.core.state.snapshot import Look
 from dashboard.runs.demos.autoscale.observation import SOURCES, Observation, observe
 from tests.dashboard.runs.demos.autoscale.observations import STARTING, T0, observation, pod
 
@@ -35,14 +36,14 @@ def state(
 
 
 def observed(state: dict[str, Any]) -> Observation:
-    result = observe(state, {"u0": (T0, 5.0, 15.0)}, "flask", 60.0, T0)
+    result = observe(Look(state, {}, 60.0), {"u0": (T0, 5.0, 15.0)}, "flask", T0)
     assert result is not None
     return result
 
 
 def test_no_observation_without_a_cpu_target() -> None:
-    assert observe(state() | {"autoscaler": None}, {}, "flask", 60.0, T0) is None
-    assert observe(state(target_percent=None), {}, "flask", 60.0, T0) is None
+    for without in (state() | {"autoscaler": None}, state(target_percent=None)):
+        assert observe(Look(without, {}, 60.0), {}, "flask", T0) is None
 
 
 def test_target_in_millicores_has_the_unit_m() -> None:
@@ -66,6 +67,22 @@ def test_pods_of_another_app_are_ignored() -> None:
 def test_requests_of_pods_are_unknown_while_scraping_is_stale() -> None:
     assert observed(state()).serving == {"u0", "u1"}
     assert [pod.requests for pod in observed(state(sources={"traffic": {"state": "stale"}})).pods] == [None, None]
+
+
+def test_metrics_but_cpu_have_their_names_and_proposals() -> None:
+    metrics = [
+        {"name": name, "type": type_, "proposed": proposed}
+        for name, type_, proposed in (("cpu", "Resource", 2), ("memory", "Resource", 4), ("cpu", "External", None))
+    ]
+    result = observed(state(metrics=metrics))
+    assert result.others == (("memory", 4), ("cpu", None))
+    assert [result.held_by(count) for count in (4, 5)] == ["memory", "cpu"]
+    assert observed(state(metrics=metrics[:2])).held_by(5) is None
+
+
+def test_measured_container_has_the_request_and_the_limit() -> None:
+    result = observe(Look(state(), {}, 60.0, resources={"u0": (50, None)}), {}, "flask", T0)
+    assert result and [(pod.request, pod.limit) for pod in result.pods] == [(50, None), (100, 400)]
 
 
 def test_new_hpa_object_desires_the_deployments_replicas() -> None:

@@ -68,5 +68,14 @@ def test_pods_over_min_settle_after_the_stabilization_window() -> None:
     assert settling.waits_for(observation(window + SETTLED_SECONDS, **busy), 15.0) is None
 
 
+def test_idle_pods_that_another_metric_asks_for_settle() -> None:
+    settling = Settling(BEGAN)
+    window = 60.0 + SYNCS * SYNC_SECONDS
+    held: dict[str, Any] = {"count": 4, "others": (("memory", 4),)}
+    assert "memory" in (settling.waits_for(observation(0, **held), 15.0) or "")
+    settling.waits_for(observation(window, **held), 15.0)
+    assert settling.waits_for(observation(window + SETTLED_SECONDS, **held), 15.0) is None
+
+
 def test_idle_pods_over_min_do_not_settle() -> None:
     assert "waiting for the autoscaler" in reason_to_wait(observation(count=4))
