@@ -33,7 +33,7 @@ def create_app(config: ServiceConfig | None = None, draining: Callable[[], bool]
     config = config or ServiceConfig.from_environment()
     instruments = Metrics(config.version, multiprocess=config.workers > 1)
     store = Store(
-        config.mongodb_uri, config.mongodb_database, config.request_deadline, instruments, pool=config.threads + 4
+        config.mongodb_uri, config.mongodb_database, config.request_deadline, instruments, threads=config.threads
     )
     checks = Health(draining or config.drain_file.exists)
 

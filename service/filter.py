@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote_plus
 
 from service import document
 from service.document import Malformed
@@ -22,6 +23,8 @@ from service.document import Malformed
 Filter = dict[str, Any]
 
 MAX_BYTES = 4096
+MAX_ESCAPED_BYTES = 7880  # in the Link to the next page, which a request's line has to hold with a position
+UNESCAPED = "!$'()*,/:;?@"  # what a value in a URL's query may have beside letters and digits (RFC 3986)
 MAX_DEPTH = 10  # nested objects and lists, values included
 MAX_CONDITIONS = 50
 MAX_LIST = 100  # elements of one list
@@ -43,6 +46,8 @@ def parse(text: str) -> Filter:
     if len(body) > MAX_BYTES:
         raise BadFilter(f"The filter must not exceed {MAX_BYTES:,} bytes.")
     found = document.decode(body, "filter")
+    if len(quote_plus(text, UNESCAPED)) > MAX_ESCAPED_BYTES:
+        raise BadFilter(f"The filter must not exceed {MAX_ESCAPED_BYTES:,} bytes as the Link to the next page has it.")
     conditions = _filter(found, 1)
     if conditions > MAX_CONDITIONS:
         raise BadFilter(f"The filter has {conditions} conditions, and at most {MAX_CONDITIONS} are answered.")

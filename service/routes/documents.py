@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from service import document, filter, preconditions
 from service.application import JsonResponse, current_request
+from service.config import REQUEST_LINE_LIMIT
 from service.preconditions import Preconditions
 from service.routes import request_body as body
 from service.store.collection import Collection, Stored
@@ -24,7 +25,7 @@ _LIMIT = re.compile(r"[0-9]{1,4}")
 
 
 def blueprint(name: str, collection: Collection) -> Blueprint:
-    """Return GET and POST /<name>, and GET, PUT and DELETE /<name>/<id>."""
+    """Return GET and POST /<name>, and GET, PUT and DELETE /<name>/<id>, where <id> is an _id as a list shows it."""
     routes = Blueprint(name, __name__, url_prefix=f"/{name}")
 
     @routes.get("")
@@ -36,8 +37,8 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         page = collection.newest(limit, parameters.get("before"), condition)
         response = _large(page.json)
         if page.next:
-            query = urlencode({**parameters, "limit": limit, "before": page.next})
-            response.headers.add("Link", f'</{name}?{query}>; rel="next"')
+            query = urlencode({**parameters, "limit": limit, "before": page.next}, safe=filter.UNESCAPED)
+            response.headers.add("Link", f'<{_followed(f"/{name}?{query}")}>; rel="next"')
         return response
 
     @routes.post("")
@@ -57,7 +58,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         _parameters()
         demanded = _preconditions()
         with collection.reading():
-            found = collection.get(id) if document.is_id(id) else None
+            found = collection.get(id)
             if found is None:
                 raise _not_found()
             tag = found.tag
@@ -76,8 +77,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         demanded = _preconditions()
         text = body.read_json(current_request())
         with collection.storing(text):
-            record = collection.parse(text, id if document.is_id(id) else None)
-            stored = collection.replace(record, demanded) if document.is_id(id) else None
+            stored = collection.replace(collection.parse(text, id), demanded)
         if stored is None:
             raise _not_found()
         return _identity(stored)
@@ -88,7 +88,7 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
         seen, else 412."""
         _parameters()
         demanded = _preconditions()
-        if not (document.is_id(id) and collection.delete(id, demanded)):
+        if not collection.delete(id, demanded):
             raise _not_found()
         return _empty(204)
 
@@ -97,6 +97,16 @@ def blueprint(name: str, collection: Collection) -> Blueprint:
 
 def _not_found() -> NotFound:
     return NotFound("There is no document with this id.")
+
+
+def _followed(target: str) -> str:
+    """Return the target of a Link. An _id of another program can be so long that no request's line holds it."""
+    if (length := len(f"HEAD {target} HTTP/1.1")) > REQUEST_LINE_LIMIT:
+        raise BadRequest(
+            f"The next page would begin behind a long _id, and its request's line have {length:,} bytes instead of at"
+            f" most {REQUEST_LINE_LIMIT:,}. Ask for another limit, or shorten the filter."
+        )
+    return target
 
 
 def _parameters(*known: str) -> dict[str, str]:
@@ -130,7 +140,7 @@ def _limit(text: str | None) -> int:
 
 
 def _identity(stored: Stored, status: int = 200) -> Response:
-    response = JsonResponse(b'{"id":"%b"}' % stored.identity.encode(), status)
+    response = JsonResponse(document.encode({"id": stored.identity}), status)
     response.headers.add("ETag", stored.tag)  # cheaper than to set one that may be there
     return response
 

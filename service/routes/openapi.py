@@ -13,6 +13,7 @@ from flask import Blueprint, Response
 from service import config, document, errors, filter, preconditions
 from service.routes import documents
 from service.routes import request_body as body
+from service.store import keys
 from service.store.collection import MARK
 
 Json = dict[str, Any]
@@ -49,14 +50,14 @@ PROBLEMS = {
     400: "The request or its JSON is malformed, or a query parameter is unknown or out of its bounds.",
     404: "There is no document with this id.",
     408: "The request took too long to arrive.",
-    409: "Another document has this _id.",
+    409: "Another document has this _id, perhaps as text that another program has stored.",
     412: "The document is not of the version that If-Match or If-None-Match demands. Nothing was changed.",
     413: f"The body exceeds {body.LIMIT:,} bytes.",
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",
     415: "The body's Content-Type is not application/json, or its Content-Encoding not identity.",
     417: "Expect asks for something other than 100-continue.",
     421: "Host is a name that is not the service's own.",
-    422: "The _id is not 24 hexadecimal digits or not the path's, or the collection keeps one of the names for itself;"
+    422: "The _id is neither 24 hexadecimal digits nor the path's, or the collection keeps one of the names for itself;"
     " or the stored document and what replaces it have over 16 MB, too much for If-Match or If-None-Match.",
     431: f"There are over {config.HEADERS_LIMIT} headers, or one of over {config.HEADER_SIZE_LIMIT:,} bytes.",
     500: "The service's own fault, or MongoDB refused.",
@@ -90,6 +91,14 @@ _FILTERS = {"type": "array", "items": _ref("Filter"), "minItems": 1, "maxItems":
 
 SCHEMAS: Json = {
     "Id": {"type": "string", "pattern": "^[0-9a-fA-F]{24}$", "description": "An ObjectId: 24 hexadecimal digits."},
+    "Shown": {
+        "type": "string",
+        "pattern": f"^{keys.PLAIN}$",
+        "description": "The _id of a document as it is shown, and found by: an ObjectId's 24 digits; another program's"
+        " text as it is, and its other types as relaxed Extended JSON. What would not lead back to its document, as a"
+        f" text of 24 digits or with a slash, is `{keys.FOREIGN}` and its BSON in base64. Above about"
+        f" {keys.LONGEST:,} bytes in a URL it is `{keys.UNNAMEABLE}`, and the document can't be asked for.",
+    },
     "Value": {"anyOf": [*SIMPLE, {"type": "array", "items": _ref("Value")}, _object(_NO_NUL, "Value")]},
     "Document": _object(
         _NO_NUL, "Value", properties={"_id": _ref("Id")}, maxProperties=document.MAX_NAMES, description="What is sent."
@@ -103,14 +112,14 @@ SCHEMAS: Json = {
     ),
     "Stored": {
         "type": "object",
-        "properties": {"_id": {"type": "string"}},
+        "properties": {"_id": _ref("Shown")},
         "required": ["_id"],
         "description": "What is shown: the document and its _id. BSON types that JSON lacks, which others may have"
         " written, are shown as relaxed Extended JSON. A PUT stores what the JSON says, and not those types.",
     },
     "Identity": {
         "type": "object",
-        "properties": {"id": _ref("Id")},
+        "properties": {"id": _ref("Shown")},
         "required": ["id"],
         "additionalProperties": False,
     },
@@ -119,7 +128,8 @@ SCHEMAS: Json = {
         "Condition",
         properties=dict.fromkeys(sorted(filter.JOINING), _FILTERS),
         description=f"What the fields are to be, in MongoDB's form; a.b is the field b inside of a. At most"
-        f" {filter.MAX_BYTES:,} bytes, {filter.MAX_CONDITIONS} conditions and {filter.MAX_DEPTH} levels of nesting.",
+        f" {filter.MAX_BYTES:,} bytes, {filter.MAX_ESCAPED_BYTES:,} bytes in a Link,"
+        f" {filter.MAX_CONDITIONS} conditions and {filter.MAX_DEPTH} levels of nesting.",
     ),
     "Condition": {"anyOf": [_ref("Compared"), _ref("Operators")]},
     "Operators": {
@@ -143,7 +153,7 @@ SCHEMAS: Json = {
             "detail": {"type": "string"},
             "request_id": {"type": "string"},
             "outcome": {"enum": [errors.NOT_APPLIED, errors.UNKNOWN]},
-            "id": _ref("Id"),
+            "id": _ref("Shown"),
         },
         "required": ["type", "title", "status"],
         "additionalProperties": False,
@@ -213,7 +223,7 @@ PAGING = [
 def _collection(name: str, schema: str, kind: str) -> Json:
     """The paths of one collection."""
     sent = {"required": True, "content": {"application/json": {"schema": _ref(schema)}}}
-    identity = _parameter("id", "path", "The document's _id.", schema=_ref("Id"))
+    identity = _parameter("id", "path", "The document's _id, as it is shown.", schema=_ref("Shown"))
     links = {
         method: {"operationId": f"{name}.{method}", "parameters": {"id": "$response.body#/id"}}
         for method in ("one", "replace", "delete")

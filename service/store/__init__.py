@@ -4,7 +4,7 @@ programs of their own.
 client        the driver's client: connects, and begins anew        limits      time and slots that requests share
 collection    writes and reads of one collection                    listeners   what the driver tells of its commands
 codec         documents between BSON, Python and JSON               outcomes    the store's errors
-paging        positions between pages
+keys          the _id of documents, as clients see it               paging      positions between pages
 
 Writes are majority-acknowledged, journaled and retried by the driver until the request's deadline: a restart of MongoDB
 delays a writer and fails no write. Concurrent inserts share a command.

@@ -24,9 +24,9 @@ _REFUSALS = {13, 18}  # Unauthorized, AuthenticationFailed
 class Store:
     """One MongoDB client, shared by the threads of one process. Created after the fork."""
 
-    def __init__(self, uri: str, database: str, deadline: float, observer: Observer, pool: int = 32) -> None:
+    def __init__(self, uri: str, database: str, deadline: float, observer: Observer, threads: int = 16) -> None:
         self._observer = observer
-        self.limits = Limits(deadline)
+        self.limits = Limits(deadline, threads)
         self.attempts = Attempts()
         self._collections: list[Collection] = []
         self._connect = partial(
@@ -38,7 +38,7 @@ class Store:
             readConcernLevel="majority",
             retryWrites=True,
             retryReads=True,
-            maxPoolSize=pool,
+            maxPoolSize=threads + 4,
             connectTimeoutMS=CONNECT_MS,
             heartbeatFrequencyMS=HEARTBEAT_MS,
             serverSelectionTimeoutMS=int(deadline * 1000),

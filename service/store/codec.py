@@ -6,7 +6,6 @@ import contextlib
 import math
 import struct
 from base64 import b64encode
-from collections.abc import Sequence
 from typing import Any
 
 import bson
@@ -68,31 +67,9 @@ def joined(first: bytes, second: bytes) -> bytes:
     return struct.pack("<i", len(first) + len(second) - 5) + first[4:-1] + second[4:]
 
 
-def shown(found: Document) -> Document:
-    identity = found["_id"]
-    if isinstance(identity, ObjectId):
-        found["_id"] = str(identity)
-    elif not isinstance(identity, str):
-        found["_id"] = documents.encode(identity, extended_json).decode()
-    return found
-
-
-def keyed(document: bytes, key: ObjectId | str) -> bytes:
-    """Return a document that begins with an ObjectId as it is stored under this key."""
-    if isinstance(key, ObjectId):
-        return document
-    return joined(bson.encode({"_id": key}), without_key(document))
-
-
 def without_key(document: bytes) -> bytes:
     """Return a document that begins with an ObjectId without that."""
     return struct.pack("<i", len(document) - _KEY_END + 4) + document[_KEY_END:]
-
-
-def stored_as(identity: str) -> Sequence[ObjectId | str]:
-    """Return the values of _id that are shown as this id: other programs may have stored text of 24 digits, perhaps
-    in upper case."""
-    return list(dict.fromkeys((ObjectId(identity), identity, identity.lower())))
 
 
 class _Doubles(TypeDecoder):

@@ -29,18 +29,10 @@ from service import filter as filters
 from service.coalescer import Coalescer, StillExecuting, TimedOut
 from service.filter import Filter
 from service.preconditions import Preconditions, tag_of
-from service.store.codec import (
-    RAW_CODEC,
-    canonical,
-    decode,
-    extended_json,
-    joined,
-    keyed,
-    shown,
-    stored_as,
-    without_key,
-)
-from service.store.limits import LARGE_BYTES, Limits, hold, share
+from service.store import keys
+from service.store.codec import RAW_CODEC, canonical, decode, extended_json, joined, without_key
+from service.store.keys import Key
+from service.store.limits import LARGE_BYTES, Limits, hold
 from service.store.listeners import Attempts
 from service.store.outcomes import (
     NOT_PRIMARY,
@@ -57,7 +49,7 @@ from service.store.outcomes import (
     reason,
     refusal_of,
 )
-from service.store.paging import FOREIGN, cursor_after, position
+from service.store.paging import cursor_after, position
 
 LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
 PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
@@ -68,6 +60,7 @@ LARGEST_COMPARED_BYTES = (16 << 20) - (64 << 10)  # of a document and its replac
 REFUSED_SECONDS = 0.1  # until a command or a document is sent again that a former or a new primary refused
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
+_NO_KEY = ObjectId(bytes(12))  # of a replacement for a document whose _id is not an ObjectId
 _OTHER_LIFETIME = 85  # IndexOptionsConflict: the index exists with another lifetime
 
 Context = contextlib.AbstractContextManager[object]
@@ -86,12 +79,14 @@ class Page:
 class EncodedDocument:
     """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark.
 
-    `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator.
+    `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator. `own` is
+    the _id that the client gave it.
     """
 
     identity: str
     bson: bytes
     has_dollar: bool = False
+    own: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +100,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A stored document: its _id in MongoDB, and its BSON without the mark."""
+    """A stored document: its BSON without the mark."""
 
-    key: ObjectId | str
     bson: bytes
+
+    @property
+    def key(self) -> Key:
+        """Its _id in MongoDB."""
+        return keys.key_of(self.bson)
 
     @property
     def tag(self) -> str:
@@ -116,7 +115,8 @@ class Found:
         return tag_of(self.bson)
 
     def json(self) -> bytes:
-        return documents.encode(shown(*decode(self.bson)), extended_json)
+        (document,) = keys.identified(self.bson, decode(self.bson))
+        return documents.encode(document, extended_json)
 
 
 class Collection:
@@ -156,7 +156,7 @@ class Collection:
         """
         if len(body) <= LARGE_BYTES:
             return contextlib.nullcontext()
-        return share(self._limits.large_bodies, len(body), self._limits.deadline)
+        return self._limits.share(len(body))
 
     def reading(self) -> Context:
         """Get a document and convert it within this context, for the same reason. Raise Unavailable."""
@@ -173,6 +173,9 @@ class Collection:
         Raise Malformed, BadId if the document has another id than `identity`, or Reserved.
         """
         document = documents.decode(body)
+        given = document.get("_id")
+        if identity and given == identity:  # which may be one of another program
+            del document["_id"]
         own = documents.take_id(document)
         if identity and own not in (None, identity.lower()):
             raise documents.BadId(f"The document's _id is {own}, and the path's is {identity}.")
@@ -180,11 +183,16 @@ class Collection:
             raise Reserved(f"The name {MARK} is reserved here.")
         identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
         has_dollar = any(name.startswith("$") for name in document)
-        return EncodedDocument(identity, bson.encode({"_id": ObjectId(identity), **document}), has_dollar)
+        key = ObjectId(identity) if documents.is_id(identity) else _NO_KEY
+        return EncodedDocument(identity, bson.encode({"_id": key, **document}), has_dollar, given if own else None)
 
     def insert(self, record: EncodedDocument) -> Stored:
         """Store the record, unless an equal document was stored before: by a client's earlier try."""
         end = time.monotonic() + self._limits.deadline
+        if record.own and self._is_text(record.own):
+            if same := self._same(record):
+                return Stored(record.identity, same.tag)
+            raise Conflict(f"Another document has the _id {record.own}.")
         insertion = _Insertion(self._marked(record.bson))
         try:
             refusal = self._inserts.do(
@@ -227,8 +235,14 @@ class Collection:
                     key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
             else:
                 with self._comparing(len(record.bson) if record.has_dollar else 0, self._limits.deadline):
-                    key = next((each for each in stored_as(record.identity) if write({"_id": each})), None)
-        return None if key is None else Stored(str(key), tag_of(keyed(record.bson, key)))
+                    key = next((each for each in self._keys(record.identity) if write(keys.condition(each))), None)
+        return (
+            None
+            if key is None
+            else Stored(
+                str(key) if isinstance(key, ObjectId) else record.identity, tag_of(keys.keyed(record.bson, key))
+            )
+        )
 
     def delete(self, identity: str, preconditions: Preconditions | None = None) -> bool:
         """Delete the document with this id. Return False if there was none.
@@ -245,9 +259,9 @@ class Collection:
             if preconditions:
                 with self.reading():
                     return self._write_if(preconditions, identity, attempts, write) is not None or attempts.sent > 1
-            for each in stored_as(identity):
+            for each in keys.keys(identity):
                 attempts.sent = 0
-                if write({"_id": each}) or attempts.sent > 1:
+                if write(keys.condition(each)) or attempts.sent > 1:
                     return True
             return False
 
@@ -284,7 +298,7 @@ class Collection:
         if before is not None:
             # max() and not $lt: $lt would skip every _id of another type.
             query |= {"max": position(before), "hint": [("_id", 1)]}
-        foreign = before is not None and before.startswith(FOREIGN)
+        foreign = before is not None and before.startswith(keys.FOREIGN)
         with (
             self._paging(searching, seconds) as remaining,
             _timeout(remaining),
@@ -300,7 +314,7 @@ class Collection:
                 self._sizes.learn(len(reply), len(found))
                 del found[limit:]
                 following = cursor_after(reply, found) if more and found else None
-                return Page(documents.encode([shown(each) for each in found], extended_json), following)
+                return Page(documents.encode(keys.identified(reply, found), extended_json), following)
 
     def _fitting(self, query: dict[str, Any]) -> int:
         """Return how many of the query's documents make a page: at least one, and as many as asked for if all fit."""
@@ -317,8 +331,10 @@ class Collection:
         """Wait up to `seconds` for a slot to make a page. Yield the seconds that are left."""
         end = time.monotonic() + seconds
         with contextlib.ExitStack() as slots:
-            for slot in (self._limits.searches, self._limits.pages) if searching else (self._limits.pages,):
-                slots.enter_context(hold(slot, end - time.monotonic(), "Too many concurrent page requests."))
+            if searching:
+                with self._limits.patience(seconds) as patience:
+                    slots.enter_context(hold(self._limits.searches, patience, "Too many concurrent searches."))
+            slots.enter_context(hold(self._limits.pages, end - time.monotonic(), "Too many concurrent page requests."))
             yield end - time.monotonic()
 
     def _comparing(self, size: int, seconds: float) -> Context:
@@ -349,7 +365,7 @@ class Collection:
         attempts: Attempts,
         write: Callable[[Mapping[str, Any]], int],
         size: int = 0,
-    ) -> ObjectId | str | None:
+    ) -> Key | None:
         """Write the document if it meets the preconditions. Return its key, or None if there is none.
 
         Raise PreconditionFailed if it does not meet them.
@@ -385,7 +401,10 @@ class Collection:
         """
         content = {"$unsetField": {"field": MARK, "input": "$$ROOT"}} if self._lifetime else "$$ROOT"
         same = {"$eq": [content, {"$literal": RawBSONDocument(found.bson, RAW_CODEC)}]}
-        return {"_id": found.key, "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]}}
+        return {
+            **keys.condition(found.key),
+            "$expr": {"$and": [{"$eq": [{"$bsonSize": content}, len(found.bson)]}, same]},
+        }
 
     def _insert_all(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
         """Send one command. Return each document's refusal, or None if it is stored. Raise if MongoDB says less.
@@ -460,7 +479,7 @@ class Collection:
         key = ObjectId(record.identity)
         try:
             with self.reading():
-                found = Found(key, self._raw(key))
+                found = Found(self._raw(key))
                 if not found.bson:
                     return None
                 with self._converting(max(len(found.bson), len(record.bson))):
@@ -471,13 +490,27 @@ class Collection:
         except PyMongoError as error:
             raise Unknown(reason(error), record.identity) from error
 
+    def _is_text(self, own: str) -> bool:
+        """Return whether another program has stored a document under an id's digits as text: they name that, too."""
+        texts = [each for each in keys.keys(own) if isinstance(each, str)]
+        found = partial(self._collection.find_one, {"_id": {"$in": texts}}, {"_id": True})
+        with _timeout(self._limits.deadline), read_errors():
+            return self._repeated(found) is not None
+
+    def _keys(self, identity: str) -> Sequence[Key]:
+        """Return the keys that an id names. MongoDB takes equal numbers of two types for one _id: of these, the stored
+        one."""
+        if documents.is_id(identity) or not (found := self._find(identity)):
+            return keys.keys(identity)
+        return [found.key]
+
     def _find(self, identity: str) -> Found | None:
-        found = (Found(each, self._raw(each)) for each in stored_as(identity))
+        found = (Found(self._raw(each)) for each in keys.keys(identity))
         return next((each for each in found if each.bson), None)
 
-    def _raw(self, key: ObjectId | str) -> bytes:
+    def _raw(self, key: Key) -> bytes:
         """Return a document's BSON; empty if there is none."""
-        return self._repeated(partial(self._reply, filter={"_id": key}, limit=-1))[0]
+        return self._repeated(partial(self._reply, filter=keys.condition(key), limit=-1))[0]
 
     def _reply(self, **query: Any) -> tuple[bytes, bool]:
         """Return the documents of the first reply, and whether there are more."""

@@ -14,23 +14,24 @@ CONCURRENT_PAGES = 4
 CONCURRENT_SEARCHES = 2  # of those pages; a filter may scan the whole collection and must leave slots to other reads
 LARGE_BYTES = 64 << 10  # what is larger has to wait for its turn
 LARGE_BODIES_BYTES = 2 << 20  # of those that are stored at a time: one takes forty times its size meanwhile
-WAITING_LARGE_BODIES = 16  # threads: the others stay free
+IMPATIENT_SECONDS = 0.5  # half of the threads wait for others' large bodies and searches so long at most
 CONCURRENT_READS = 4  # of one document each, whose size is not known before; MongoDB's own limit is 16 MB
 CONCURRENT_COMPARISONS = 1  # of large documents in expressions, which take MongoDB thirty times their size
 CONCURRENT_CONVERSIONS = 2  # of large BSON to JSON, which takes ten times its size
 
 
 class Limits:
-    """The limits of one process. `deadline` is in seconds, of a request."""
+    """The limits of one process with so many threads. `deadline` is in seconds, of a request."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, threads: int = 16) -> None:
         self._clock = _Clock(deadline)
         self.pages = threading.BoundedSemaphore(CONCURRENT_PAGES)
         self.searches = threading.BoundedSemaphore(CONCURRENT_SEARCHES)
         self.reads = threading.BoundedSemaphore(CONCURRENT_READS)
         self.comparisons = threading.BoundedSemaphore(CONCURRENT_COMPARISONS)
         self.conversions = threading.BoundedSemaphore(CONCURRENT_CONVERSIONS)
-        self.large_bodies = Allowance(LARGE_BODIES_BYTES, WAITING_LARGE_BODIES)
+        self.large_bodies = Allowance(LARGE_BODIES_BYTES, threads)
+        self._patient = threading.BoundedSemaphore(max(threads // 2, 1))
 
     def begin(self, arrived: float) -> None:
         """Begin a request on this thread that arrived at this `time.monotonic()`: its time has run since then."""
@@ -41,16 +42,30 @@ class Limits:
         """The seconds that this thread's request may still take: above 0, which to the driver is no limit."""
         return self._clock.seconds if self._clock.end is None else max(self._clock.end - time.monotonic(), 0.001)
 
+    @contextlib.contextmanager
+    def patience(self, seconds: float) -> Iterator[float]:
+        """Yield how many of these seconds the thread may wait for others' large bodies and searches.
 
-@contextlib.contextmanager
-def share(bodies: Allowance, size: int, seconds: float) -> Iterator[None]:
-    """Hold so many bytes. Raise Unavailable if there are too few within `seconds`."""
-    if not bodies.take(size, seconds):
-        raise Unavailable("Too many large documents are being stored.")
-    try:
-        yield
-    finally:
-        bodies.give_back(size)
+        Half of the threads may wait for all of them. The rest soon refuse: they stay free for what waits for nobody.
+        """
+        is_patient = self._patient.acquire(blocking=False)
+        try:
+            yield seconds if is_patient else min(seconds, IMPATIENT_SECONDS)
+        finally:
+            if is_patient:
+                self._patient.release()
+
+    @contextlib.contextmanager
+    def share(self, size: int) -> Iterator[None]:
+        """Hold so many bytes of large bodies. Raise Unavailable if there are too few in time."""
+        with self.patience(self.deadline) as seconds:
+            is_taken = self.large_bodies.take(size, seconds)
+        if not is_taken:
+            raise Unavailable("Too many large documents are being stored.")
+        try:
+            yield
+        finally:
+            self.large_bodies.give_back(size)
 
 
 @contextlib.contextmanager

@@ -8,14 +8,16 @@ import bson
 import orjson
 import pytest
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service import document as documents
 from service import filter as filters
 from service.document import Malformed
-from service.store.codec import decode, extended_json, shown
+from service.store.codec import decode, extended_json
 from service.store.collection import Collection
+from service.store.keys import condition, element, identified, keys, shown
 from service.store.limits import Limits
 from service.store.listeners import Attempts
 from service.store.outcomes import BadCursor, Reserved
@@ -31,7 +33,7 @@ GOOD = document((b"_id", (7, OBJECT_ID)), (b"key", (2, text(b"value"))))
 @example([((7, OBJECT_ID), [(b"$ref", (5, binary(2, b"")))])])
 def test_undecodable_document_hides_no_other(stored: list[Stored]) -> None:
     batch = b"".join([GOOD, *(document((b"_id", id_), *fields) for id_, fields in stored)])
-    page = orjson.loads(documents.encode([shown(each) for each in decode(batch)], extended_json))
+    page = orjson.loads(documents.encode(identified(batch, decode(batch)), extended_json))
     assert page[0] == {"_id": OBJECT_ID.hex(), "key": "value"}
     assert len(page) == len(stored) + 1
     assert all(isinstance(each["_id"], str) for each in page)
@@ -62,6 +64,34 @@ def test_position_is_one_id_or_refused(cursor: bytes) -> None:
     except BadCursor:
         return
     assert bson.encode(found)[4:-1] == cursor
+
+
+@given(VALUES)
+def test_id_that_is_shown_leads_back_to_it(id_: Element) -> None:
+    stored = document((b"_id", id_))
+    if (identity := shown(stored)) == "~…":  # of a type that MongoDB refuses, or longer than a request's line
+        return
+    found = [element(bytes(each.raw)) for each in keys(identity) if isinstance(each, RawBSONDocument)]
+    if id_[0] == 7:
+        assert identity == id_[1].hex()
+    elif id_[0] == 18:
+        assert identity == str(*struct.unpack("<q", id_[1]))
+    else:
+        assert found == [stored[4:-1]]
+
+
+@given(st.text(max_size=40) | st.deferred(lambda: JSON))
+@example("[" * 8_000)
+@example('{"$date":{"$numberLong":"99999999999999999999"}}')
+@example('{"$numberDecimal":"x"}')
+@example('{"$binary":1}')
+@example('{"$code":1,"$scope":2}')
+@example('{"$timestamp":{}}')
+@example('{"$regularExpression":{"pattern":1,"options":2}}')
+@example('{"$dbPointer":{"$id":{}}}')
+def test_any_text_is_an_id_or_none(text: str) -> None:
+    for each in keys(text):
+        bson.encode(condition(each))
 
 
 NUMBERS = st.sampled_from([

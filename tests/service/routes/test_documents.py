@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import datetime
 import json
 import math
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import bson
 import orjson
 import pytest
+import requests
 from bson import json_util
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -22,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 
-from service import document
+from service import document, filter
 from service.app import create_app
 from service.config import ServiceConfig
 from service.store.collection import MARK
@@ -35,7 +38,7 @@ from service.store.limits import (
 )
 from tests.borders.documents import Element, binary, nested, text
 from tests.borders.documents import document as bson_document
-from tests.service.process import wait_until
+from tests.service.process import ServiceProcess, wait_until
 from tests.service.test_filter import INJECTIONS
 from tools.local.mongod import Mongod
 
@@ -161,11 +164,84 @@ def test_page_of_large_documents_ends_at_four_megabytes(client: FlaskClient, col
 def test_document_with_a_text_id_of_24_digits_is_found(client: FlaskClient, collection: Documents) -> None:
     identity = "65f0c0ffee65f0c0ffee65f0"
     collection.insert_one({"_id": identity, "key": "text"})
-    assert [row["_id"] for row in client.get("/data").get_json()] == [identity]
-    assert client.get(f"/data/{identity}").get_json() == {"_id": identity, "key": "text"}
+    [shown] = client.get("/data").get_json()
+    assert shown["_id"].startswith("~")  # the digits alone are an ObjectId's
+    assert client.get(f"/data/{identity}").get_json() == shown
     assert len(client.get("/data", query_string={"filter": f'{{"_id":"{identity}"}}'}).get_json()) == 1
     collection.insert_one({"_id": ObjectId(identity), "key": "id"})
     assert client.get(f"/data/{identity}").get_json()["key"] == "id"
+    assert client.get(f"/data/{shown['_id']}").get_json() == shown
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper])
+def test_post_under_a_text_id_of_24_digits_is_409(
+    client: FlaskClient, collection: Documents, spell: Callable[[str], str]
+) -> None:
+    identity = spell("65f0c0ffee65f0c0ffee65f0")
+    collection.insert_one({"_id": identity, "key": "text"})
+    sent = {"_id": identity, "key": "posted"}
+    assert client.post("/data", json=sent).status_code == 409
+    assert client.get(f"/data/{identity}").get_json()["key"] == "text"
+    collection.insert_one({"_id": ObjectId(identity), "key": "posted"})  # perhaps by this client, before the text
+    assert client.post("/data", json=sent).status_code == 200
+
+
+FOREIGN_IDS: list[Any] = [
+    *("kin-text", "kin text/with?signs#", "5", "true", '{"a":1}', "~text", "", ".", "..", "a\\b", "a\r\nb", "ä%41;+&="),
+    *("[1]", '"quoted"', "65f0c0ffee65f0c0ffee65f1", "65F0C0FFEE65F0C0FFEE65F1", "…", "x" * 3000, "ä" * 2000),
+    *(
+        5,
+        6.5,
+        bson.Int64(7),
+        2**63 - 1,
+        True,
+        None,
+        {"kin": 1},
+        {"long": bson.Int64(1)},
+        {"price in $": 1},
+        {"a/b": "c"},
+    ),
+    *(bson.Binary(b"0123456789abcdef", 4), bson.Binary(b"\xff\xfe\xfd", 0), bson.Code("x"), bson.Timestamp(1, 2)),
+    *(
+        bson.MinKey(),
+        math.nan,
+        math.inf,
+        bson.DatetimeMS(2**62),
+        datetime.datetime(2020, 1, 1),
+        bson.Decimal128("1.10"),
+    ),
+]
+
+
+def test_document_of_any_id_is_read_replaced_and_deleted_by_the_id_that_is_shown(
+    client: FlaskClient, collection: Documents
+) -> None:
+    collection.insert_many([{"_id": each, "place": place} for place, each in enumerate(FOREIGN_IDS)])
+    listed = client.get("/data").get_json()
+    assert len({each["_id"] for each in listed}) == len(listed) == len(FOREIGN_IDS)
+    assert {"kin-text", "5", "6.5", "7", "true", "null", '{"kin":1}', "…", "x" * 3000} < {
+        each["_id"] for each in listed
+    }
+    for each in listed:
+        path = f"/data/{quote(each['_id'], safe='')}"
+        read = client.get(path)
+        assert (read.status_code, read.get_json()) == (200, each)
+        assert client.get(path, headers={"If-None-Match": read.headers["ETag"]}).status_code == 304
+        replaced = client.put(path, json=each | {"$new": 1})
+        assert (replaced.status_code, replaced.get_json()) == (200, {"id": each["_id"]})
+        assert client.get(path).headers["ETag"] == replaced.headers["ETag"]
+        seen = {"If-Match": replaced.headers["ETag"]}
+        assert client.put(path, json={"place": each["place"]}, headers=seen).status_code == 200
+        assert client.get(path).get_json() == each
+        assert client.put(path, json={"_id": ID}).status_code == 422
+        assert [client.delete(path).status_code for _ in range(2)] == [204, 404]
+    assert collection.count_documents({}) == 0
+
+
+def test_id_that_no_request_can_hold_is_not_shown(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"_id": letter * 9000} for letter in "xy"])
+    assert [each["_id"] for each in client.get("/data").get_json()] == ["~…", "~…"]
+    assert client.get("/data/~…").status_code == 404
 
 
 def test_document_with_a_text_id_of_24_digits_is_replaced_and_deleted(
@@ -206,6 +282,8 @@ def test_paging_meets_each_document_once_whatever_its_id(client: FlaskClient, co
             url = page.headers["Link"].partition(">")[0].removeprefix("<")
         assert len(found) == len(identities) + 1
         assert [*map(str, found)] == [*map(str, client.get("/data").get_json())]
+    for each in found:
+        assert client.get(f"/data/{quote(each['_id'], safe='')}").get_json() == each
 
 
 @pytest.mark.parametrize(
@@ -327,6 +405,40 @@ def test_filter_applies_to_all_pages(client: FlaskClient, collection: Documents)
     assert len({each["_id"] for each in found}) == 13
 
 
+@pytest.mark.parametrize("letter", [":", "/,?", "ä", '\\"', " ", "&"])
+def test_link_of_the_longest_filter_is_followed(served: ServiceProcess, letter: str) -> None:
+    """Through the HTTP server, which bounds a request's line."""
+
+    def url(length: int) -> str:
+        condition = json.dumps({"long": {"$in": [1, letter * length]}}, ensure_ascii=False)
+        return f"{served.url}/data?limit=1&filter={quote(condition, safe=filter.UNESCAPED + '{}[]')}"
+
+    ids = [requests.post(f"{served.url}/data", json={"long": 1}, timeout=30).json()["id"] for _ in range(3)]
+    try:
+        accepted = range(1, 5000)
+        longest = bisect.bisect(
+            accepted, 0, key=lambda length: requests.get(url(length), timeout=30).status_code != 200
+        )
+        assert requests.get(url(longest + 1), timeout=30).status_code in (400, 414)
+        following: str | None = url(longest)
+        found = []
+        while following:
+            page = requests.get(following, timeout=30)
+            assert page.status_code == 200
+            found += [each["_id"] for each in page.json()]
+            following = ("next" in page.links and served.url + page.links["next"]["url"]) or None
+        assert found == ids[::-1]
+    finally:
+        for each in ids:
+            requests.delete(f"{served.url}/data/{each}", timeout=30)
+
+
+def test_page_whose_link_no_request_could_hold_is_400(client: FlaskClient, collection: Documents) -> None:
+    collection.insert_many([{"_id": each} for each in ("x" * 9000, "short", "a")])
+    assert client.get("/data?limit=1").status_code == 400
+    assert [len(page) for page in _pages(client, "/data?limit=2")] == [2, 1]
+
+
 def test_filter_and_before_combine(client: FlaskClient) -> None:
     ids = [client.post("/data", json={"n": number}).get_json()["id"] for number in range(4)]
     query = {"filter": json.dumps({"_id": {"$gte": ids[1]}}), "before": ids[3]}
@@ -385,6 +497,33 @@ def test_slow_search_is_cancelled_and_504(mongod: Mongod, collection: Documents)
     finally:
         app.extensions["service"].store.close()
         collection.drop()
+
+
+@pytest.mark.parametrize("kind", ["large bodies", "searches"])
+def test_what_waits_for_its_turn_leaves_half_of_the_threads_free(mongod: Mongod, kind: str) -> None:
+    """GET / stands for what waits for nobody: it needs a thread."""
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=15.0, threads=6))
+    limits = app.extensions["service"].store.limits
+    large = {"text": "x" * LARGE_BYTES}
+
+    def ask(number: int) -> int:
+        client = app.test_client()
+        if kind == "searches":
+            return client.get(f'/data?filter={{"none":{number}}}').status_code
+        return client.post("/data", json=large).status_code
+
+    with contextlib.ExitStack() as others, ThreadPoolExecutor(6) as threads:
+        limits.large_bodies.take(LARGE_BODIES_BYTES)
+        others.callback(limits.large_bodies.give_back, LARGE_BODIES_BYTES)
+        for _ in range(CONCURRENT_SEARCHES):
+            others.enter_context(limits.searches)
+        waiting = [threads.submit(ask, number) for number in range(12)]
+        assert threads.submit(lambda: app.test_client().get("/").status_code).result(5) == 200
+        assert {each.result() for each in waiting if each.done()} == {503}
+        others.close()
+        answers = [each.result(30) for each in waiting]
+        assert answers[:3] == [200 if kind == "searches" else 201] * 3 and answers.count(503) >= 7
+    app.extensions["service"].store.close()
 
 
 def test_searches_do_not_occupy_the_places_of_pages(mongod: Mongod) -> None:

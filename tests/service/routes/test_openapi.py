@@ -89,7 +89,7 @@ def test_contract_states_every_limit() -> None:
     for limit in (
         *(body.LIMIT, document.MAX_DEPTH, document.MAX_NAMES),
         *(config.REQUEST_LINE_LIMIT, config.HEADERS_LIMIT, config.HEADER_SIZE_LIMIT),
-        *(filter.MAX_BYTES, filter.MAX_CONDITIONS, filter.MAX_DEPTH),
+        *(filter.MAX_BYTES, filter.MAX_ESCAPED_BYTES, filter.MAX_CONDITIONS, filter.MAX_DEPTH),
     ):
         assert f" {limit:,} " in text
     bounds = {"type": "integer", "minimum": 1, "maximum": documents.MAX_LIMIT, "default": documents.DEFAULT_LIMIT}
