@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.check import main
+from dashboard.runs.evidence.records import VERSION
 from tests.dashboard.runs.evidence.recorded import (
     Json,
     altered,
@@ -165,7 +166,7 @@ UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
     "half": lambda file: file[: len(file) // 2],
     "with more": lambda file: file + b"x",
     "without its last line": lambda file: packed(gzip.decompress(file).splitlines()[:-1]),
-    "of another version": lambda file: altered(file, 0, '"version":1', '"version":9'),
+    "of another version": lambda file: altered(file, 0, f'"version":{VERSION}', '"version":9'),
     "of an unknown demo": lambda file: altered(file, 0, '"autoscale"', '"another"'),
     "with other names of targets": lambda file: altered(file, 1, '"deployment"', '"another"'),
     "without the journal's beginning": lambda file: without(file, 1),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 FORMAT = "run-evidence"
-VERSION = 1
+VERSION = 2  # another number is given when the same records would have another verdict or other figures
 
 Json = dict[str, Any]
 
