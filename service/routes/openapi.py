@@ -50,7 +50,7 @@ PROBLEMS = {
     400: "The request or its JSON is malformed, or a query parameter is unknown or out of its bounds.",
     404: "There is no document with this id.",
     408: "The request took too long to arrive.",
-    409: "Another document has this _id, perhaps as text that another program has stored.",
+    409: "Another document has this _id.",
     412: "The document is not of the version that If-Match or If-None-Match demands. Nothing was changed.",
     413: f"The body exceeds {body.LIMIT:,} bytes.",
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",

@@ -79,14 +79,12 @@ class Page:
 class EncodedDocument:
     """A document to store, in BSON, which takes a tenth of the memory of Python's objects. `bson` lacks the mark.
 
-    `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator. `own` is
-    the _id that the client gave it.
+    `has_dollar` says that a field's name begins with $, which in a replacement MongoDB takes for an operator.
     """
 
     identity: str
     bson: bytes
     has_dollar: bool = False
-    own: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +171,7 @@ class Collection:
         Raise Malformed, BadId if the document has another id than `identity`, or Reserved.
         """
         document = documents.decode(body)
-        given = document.get("_id")
-        if identity and given == identity:  # which may be one of another program
+        if identity and document.get("_id") == identity:  # which may be one of another program
             del document["_id"]
         own = documents.take_id(document)
         if identity and own not in (None, identity.lower()):
@@ -184,15 +181,11 @@ class Collection:
         identity = identity or own or documents.new_id(time.time_ns(), random.getrandbits(40))
         has_dollar = any(name.startswith("$") for name in document)
         key = ObjectId(identity) if documents.is_id(identity) else _NO_KEY
-        return EncodedDocument(identity, bson.encode({"_id": key, **document}), has_dollar, given if own else None)
+        return EncodedDocument(identity, bson.encode({"_id": key, **document}), has_dollar)
 
     def insert(self, record: EncodedDocument) -> Stored:
         """Store the record, unless an equal document was stored before: by a client's earlier try."""
         end = time.monotonic() + self._limits.deadline
-        if record.own and self._is_text(record.own):
-            if same := self._same(record):
-                return Stored(record.identity, same.tag)
-            raise Conflict(f"Another document has the _id {record.own}.")
         insertion = _Insertion(self._marked(record.bson))
         try:
             refusal = self._inserts.do(
@@ -489,13 +482,6 @@ class Collection:
             raise Unknown(str(error), record.identity) from error
         except PyMongoError as error:
             raise Unknown(reason(error), record.identity) from error
-
-    def _is_text(self, own: str) -> bool:
-        """Return whether another program has stored a document under an id's digits as text: they name that, too."""
-        texts = [each for each in keys.keys(own) if isinstance(each, str)]
-        found = partial(self._collection.find_one, {"_id": {"$in": texts}}, {"_id": True})
-        with _timeout(self._limits.deadline), read_errors():
-            return self._repeated(found) is not None
 
     def _keys(self, identity: str) -> Sequence[Key]:
         """Return the keys that an id names. MongoDB takes equal numbers of two types for one _id: of these, the stored

@@ -173,19 +173,6 @@ def test_document_with_a_text_id_of_24_digits_is_found(client: FlaskClient, coll
     assert client.get(f"/data/{shown['_id']}").get_json() == shown
 
 
-@pytest.mark.parametrize("spell", [str.lower, str.upper])
-def test_post_under_a_text_id_of_24_digits_is_409(
-    client: FlaskClient, collection: Documents, spell: Callable[[str], str]
-) -> None:
-    identity = spell("65f0c0ffee65f0c0ffee65f0")
-    collection.insert_one({"_id": identity, "key": "text"})
-    sent = {"_id": identity, "key": "posted"}
-    assert client.post("/data", json=sent).status_code == 409
-    assert client.get(f"/data/{identity}").get_json()["key"] == "text"
-    collection.insert_one({"_id": ObjectId(identity), "key": "posted"})  # perhaps by this client, before the text
-    assert client.post("/data", json=sent).status_code == 200
-
-
 FOREIGN_IDS: list[Any] = [
     *("kin-text", "kin text/with?signs#", "5", "true", '{"a":1}', "~text", "", ".", "..", "a\\b", "a\r\nb", "ä%41;+&="),
     *("[1]", '"quoted"', "65f0c0ffee65f0c0ffee65f1", "65F0C0FFEE65F0C0FFEE65F1", "…", "x" * 3000, "ä" * 2000),
