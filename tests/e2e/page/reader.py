@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment, wait_until
+from tests.page.operations import open_change, panel
 
 SERVICE = "app.kubernetes.io/name=flask"
 REQUESTS = 24  # to the service by new connections, of which each of two pods gets some but in one of 8 million cases
@@ -19,21 +20,6 @@ Json = dict[str, Any]
 
 
 # The page
-
-
-def panel(page: Page) -> Locator:
-    return page.locator("#actions")
-
-
-def rollout(page: Page) -> Locator:
-    return panel(page).locator("[data-rollout]")
-
-
-def open_change(page: Page, button: str, title: str) -> Locator:
-    panel(page).get_by_role("button", name=button).click()
-    dialog = page.get_by_role("dialog", name=title)
-    expect(dialog).to_be_visible()
-    return dialog
 
 
 def open_autoscaler(page: Page) -> Locator:

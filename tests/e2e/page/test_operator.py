@@ -23,17 +23,15 @@ from tests.e2e.page.reader import (
     Json,
     confirm,
     open_autoscaler,
-    open_change,
     open_logs,
     open_object,
     open_part,
     open_pod,
-    panel,
     preview,
-    rollout,
     service_pods,
 )
 from tests.page import axe
+from tests.page.operations import open_change, panel, rollout
 from tests.page.parts.test_charts import ARE_DRAWN
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets

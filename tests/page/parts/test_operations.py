@@ -4,31 +4,17 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.page import axe
 from tests.page.conftest import Visit
 from tests.page.mock import MockProcess
+from tests.page.operations import open_change, panel, rollout
 
 pytestmark = pytest.mark.browser
 
 REFUSED = "status of 4"  # the browser logs each refused request
 ROLLED_MS = 60_000  # until the mock has replaced its pods
-
-
-def panel(page: Page) -> Locator:
-    return page.locator("#actions")
-
-
-def rollout(page: Page) -> Locator:
-    return panel(page).locator("[data-rollout]")
-
-
-def open_change(page: Page, button: str, title: str) -> Locator:
-    panel(page).get_by_role("button", name=button).click()
-    dialog = page.get_by_role("dialog", name=title)
-    expect(dialog).to_be_visible()
-    return dialog
 
 
 def settings(mock: MockProcess) -> Any:
