@@ -50,7 +50,9 @@ def element(document: bytes) -> bytes:
         length = _LENGTHS[type_]
     else:
         raise ValueError(f"No _id has type {type_}.")
-    return document[4 : 9 + length]
+    if (end := 9 + length) >= len(document):  # the document's own end comes after it
+        raise ValueError("The document ends within its _id.")
+    return document[4:end]
 
 
 def shown(document: bytes) -> str:

@@ -67,6 +67,7 @@ def test_position_is_one_id_or_refused(cursor: bytes) -> None:
 
 
 @given(VALUES)
+@example((1, b"\0"))
 def test_id_that_is_shown_leads_back_to_it(id_: Element) -> None:
     stored = document((b"_id", id_))
     if (identity := shown(stored)) == "~…":  # of a type that MongoDB refuses, or longer than a request's line
