@@ -58,6 +58,7 @@ MOST_INSERTED = 500  # documents of a command
 LARGEST_INSERT_BYTES = 4 << 20  # of its documents; a larger document has a command of its own
 LARGEST_COMPARED_BYTES = (16 << 20) - (64 << 10)  # of a document and its replacement: MongoDB's limit for a command
 REFUSED_SECONDS = 0.1  # until a command or a document is sent again that a former or a new primary refused
+LEAST_SECONDS = 0.6  # left to send it again and get its answer: a refusal is certain, no answer in time is not
 MARK = "_expires_from"  # field that holds the date from which a document expires; never shown
 
 _NO_KEY = ObjectId(bytes(12))  # of a replacement for a document whose _id is not an ObjectId
@@ -408,7 +409,7 @@ class Collection:
         end = time.monotonic() + seconds
         refusals = self._repeated(lambda: self._send(insertions, end - time.monotonic()))
         while again := [place for place, each in enumerate(refusals) if each and each.code in NOT_PRIMARY]:
-            if time.monotonic() > end:
+            if end - time.monotonic() < LEAST_SECONDS:
                 break
             time.sleep(REFUSED_SECONDS)
             try:
@@ -446,7 +447,7 @@ class Collection:
         return [None] * len(insertions)
 
     def _repeated(self, call: Callable[[], Result]) -> Result:
-        """Call the driver again while MongoDB refuses and executes nothing, until the request's deadline.
+        """Call the driver again while MongoDB refuses and executes nothing, and time is left for another answer.
 
         The driver does not repeat a command that a new primary refuses, nor a document that a former one does.
         """
@@ -455,10 +456,12 @@ class Collection:
             try:
                 return call()
             except OperationFailure as error:
-                if not is_unexecuted(error) or time.monotonic() > end:
+                if not is_unexecuted(error):
                     raise
-            if self._attempts.sent == 1:
-                self._attempts.sent = 0
+                if self._attempts.sent == 1:
+                    self._attempts.sent = 0
+                if end - time.monotonic() < LEAST_SECONDS:
+                    raise
             time.sleep(REFUSED_SECONDS)
 
     def _marked(self, document: bytes) -> RawBSONDocument:

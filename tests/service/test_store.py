@@ -371,7 +371,7 @@ def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: Faili
 
 @pytest.mark.slow
 def test_mongodb_that_does_not_finish_its_start_is_not_available(starting: FailingMongod) -> None:
-    app = create_app(ServiceConfig(starting.uri, request_deadline=1.0))
+    app = create_app(ServiceConfig(starting.uri, request_deadline=1.5))
     client = app.test_client()
     starting.fail(10_000, "insert", "find", "update", "delete")
     path = f"/data/{ObjectId()}"
@@ -419,7 +419,7 @@ def test_service_goes_on_with_a_database_in_place_of_the_former_one(
     for _ in range(3):  # each start is an election
         own_mongod.kill()
         own_mongod.start()
-    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=1.0))
+    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=2.0))
     client, parts = app.test_client(), app.extensions["service"]
     parts.health.reach(parts.store)
     assert client.post("/data", json={}).status_code == 201

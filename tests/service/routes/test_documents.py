@@ -110,7 +110,7 @@ def test_undecodable_document_does_not_hide_others(client: FlaskClient, collecti
 
 
 def test_page_that_waits_too_long_for_other_pages_is_503(mongod: Mongod) -> None:
-    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=1.0))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_PAGES):
@@ -121,7 +121,7 @@ def test_page_that_waits_too_long_for_other_pages_is_503(mongod: Mongod) -> None
 
 
 def test_document_that_waits_too_long_for_other_large_ones_is_503(mongod: Mongod) -> None:
-    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=1.0))
     store, client = app.extensions["service"].store, app.test_client()
     large = {"text": "x" * LARGE_BYTES}
     identity = client.post("/data", json=large).get_json()["id"]
@@ -514,7 +514,7 @@ def test_what_waits_for_its_turn_leaves_half_of_the_threads_free(mongod: Mongod,
 
 
 def test_searches_do_not_occupy_the_places_of_pages(mongod: Mongod) -> None:
-    app = create_app(ServiceConfig(mongod.uri, request_deadline=0.2))
+    app = create_app(ServiceConfig(mongod.uri, request_deadline=1.0))
     store = app.extensions["service"].store
     with contextlib.ExitStack() as others:
         for _ in range(CONCURRENT_SEARCHES):
