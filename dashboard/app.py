@@ -38,14 +38,14 @@ from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
-from dashboard.runs.demos.persistence.document import COLLECTION as PROOFS
-from dashboard.runs.demos.persistence.readback import MongoReader
-from dashboard.runs.demos.persistence.writers import AT_ONCE as WRITES_AT_ONCE
-from dashboard.runs.demos.persistence.writers import DEADLINE_SECONDS as WRITE_SECONDS
-from dashboard.runs.demos.persistence.writers import ServiceWriters
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
+from dashboard.runs.workload.document import COLLECTION as PROOFS
+from dashboard.runs.workload.mongo_reader import MongoReader
+from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
+from dashboard.runs.workload.writers import DEADLINE_SECONDS as WRITE_SECONDS
+from dashboard.runs.workload.writers import ServiceWriters
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.rights import RightsSource, needs

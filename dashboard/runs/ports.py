@@ -9,8 +9,8 @@ from dashboard.core.state.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
-from dashboard.runs.demos.persistence.ledger import Ledger
 from dashboard.runs.records.history import SavedRuns
+from dashboard.runs.workload.ledger import Ledger
 
 Json = dict[str, Any]
 

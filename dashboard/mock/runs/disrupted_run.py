@@ -9,9 +9,9 @@ from dashboard.runs.demos.disruption.failures import Failed, Failures
 from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, Facts, Kind
 from dashboard.runs.demos.disruption.recovery import Recovery
 from dashboard.runs.demos.disruption.verdict import DisruptionFindings, judged
-from dashboard.runs.demos.persistence.judge import Judgement
-from dashboard.runs.demos.persistence.traffic import Coverage
 from dashboard.runs.verdict import Verdict
+from dashboard.runs.workload.judge import Judgement
+from dashboard.runs.workload.traffic import Coverage
 
 KINDS: dict[str, tuple[Kind, ...]] = {"rollout": ("restart", "undo"), "self-healing": ("delete", "kill")}
 SECONDS = {"preflight": 1.0, "warmup": 4.0, "restart": 9.0, "undo": 9.0, "delete": 6.0, "kill": 5.0, "after": 6.0}

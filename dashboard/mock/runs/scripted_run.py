@@ -9,11 +9,11 @@ from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.mock.runs import disrupted_run
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.demos.persistence.judge import Judgement
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode
-from dashboard.runs.demos.persistence.traffic import Coverage
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Mode
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, persistence
 from dashboard.runs.verdict import Verdict
+from dashboard.runs.workload.judge import Judgement
+from dashboard.runs.workload.traffic import Coverage
 
 OUTCOMES = {"pass": 6, "fail": 2, "inconclusive": 2}  # with their weights in the draw
 DEFAULT_RATE = 180.0  # requests per second of an autoscale run

@@ -21,8 +21,6 @@ from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.demo import Demo, Tools
-from dashboard.runs.demos.persistence.ledger import Ledger
-from dashboard.runs.demos.persistence.operation import Kind, Operation
 from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
@@ -30,6 +28,8 @@ from dashboard.runs.ports import Clock
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.records.record import is_run
 from dashboard.runs.turn import Spawn
+from dashboard.runs.workload.ledger import Ledger
+from dashboard.runs.workload.operation import Kind, Operation
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation, SimulationOptions
 from tests.dashboard.runs.virtual_clock import STEP, VirtualClock
 

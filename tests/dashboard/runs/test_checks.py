@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 from dashboard.runs.demos.disruption.verdict import findings
 from dashboard.runs.demos.disruption.verdict import judged as disrupted
-from dashboard.runs.demos.persistence.judge import Judgement
 from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import FieldSentence, Verdict, checks
+from dashboard.runs.workload.judge import Judgement
 from tests.dashboard.runs.demos.disruption.histories import HEALING, ROLLOUT
 from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL
 

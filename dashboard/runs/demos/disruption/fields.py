@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from dashboard.runs.demo import Field, Json
-from dashboard.runs.demos.persistence.judge import FINDINGS
 from dashboard.runs.words import after, count, elapsed, number, plural, present
+from dashboard.runs.workload.judge import FINDINGS
 
 LIMITS: Mapping[str, float] = {
     "deadline": 900.0, "ready": 180.0, "self-test": 180.0, "warmup": 60.0, "serve": 60.0, "after": 20.0,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from dashboard.load.options import LoadTotals
-from dashboard.runs.demos.persistence.operation import Operation, ReadBack
+from dashboard.runs.workload.operation import Operation, ReadBack
 
 Kind = Literal["restart", "undo", "delete", "kill"]
 ROLLS: frozenset[Kind] = frozenset({"restart", "undo"})  # these replace all pods, the others one

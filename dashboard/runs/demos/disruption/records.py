@@ -23,10 +23,11 @@ from dashboard.runs.demos.disruption.observation import (
     observe,
 )
 from dashboard.runs.demos.disruption.verdict import findings, judged
-from dashboard.runs.demos.persistence.records import Back, Ledgered, Ledgers, Operated, ledgered
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
+from dashboard.runs.workload import records as workload
+from dashboard.runs.workload.records import Back, Operated, WorkloadReader, WorkloadRecord
 
 MOST_DIFFERENCES = 20  # that are named
 
@@ -63,9 +64,9 @@ class Served(Struct, frozen=True, tag=True, tag_field="type"):
 DisruptionRecord = Stood | Disrupted | Loaded | Served
 
 
-def records_of(run: TrialObservations) -> Iterator[tuple[float | None, Ledgered | Served]]:
+def records_of(run: TrialObservations) -> Iterator[tuple[float | None, WorkloadRecord | Served]]:
     """Yield the records that are written at a run's end, each with its time by the monotonic clock; None for now."""
-    yield from ledgered(run.operations, run.read_backs)
+    yield from workload.records_of(run.operations, run.read_backs)
     yield None, Served(run.facts, run.last_write, run.last_error, run.unread, tuple(run.silences))
 
 
@@ -84,7 +85,7 @@ class _Recomputation:
     def __init__(self, run: TrialObservations) -> None:
         self.differences: list[str] = []
         self._run = run
-        self._ledgers = Ledgers()
+        self._workload = WorkloadReader()
         self._standings: list[Standing] = []
         self._disruptions: list[Disruption] = []
         self._load: list[LoadPoint] = []
@@ -99,7 +100,7 @@ class _Recomputation:
             case Began():
                 self._deployment = record.targets.get("deployment", "")
             case Operated() | Back():
-                self._ledgers.add(record)
+                self._workload.add(record)
             case Stood():
                 self._compare(record.standing)
                 self._standings.append(record.standing)
@@ -117,7 +118,7 @@ class _Recomputation:
     def observations(self) -> TrialObservations:
         if self._served is None:
             raise Unreadable("It has no record Served.")
-        operations, read_backs = self._ledgers.read()
+        operations, read_backs = self._workload.read()
         return replace(
             self._run,
             operations=operations,

@@ -32,10 +32,9 @@ from dashboard.runs.demos.disruption.observation import (
 from dashboard.runs.demos.disruption.records import Disrupted, Loaded, Stood, records_of
 from dashboard.runs.demos.disruption.recovery import Recovery, recovery
 from dashboard.runs.demos.disruption.verdict import findings, judged
-from dashboard.runs.demos.persistence import traffic
-from dashboard.runs.demos.persistence.reading import ReadBacks
-from dashboard.runs.demos.persistence.verdict import rate
 from dashboard.runs.verdict import Json, Verdict
+from dashboard.runs.workload import traffic
+from dashboard.runs.workload.read_backs import ReadBacks
 
 RATE = 50.0  # requests a second of the load
 ACKED_BEFORE, RATE_BEFORE = 300, 50.0  # of the writers, before the first disruption
@@ -111,7 +110,7 @@ class Trial:
         def enough() -> bool:
             self._look()
             operations = self._writers.ledger.operations()
-            acked, each_second = traffic.acknowledged(operations), rate(operations, self._now())
+            acked, each_second = traffic.acknowledged(operations), traffic.rate(operations, self._now())
             self._progress(f"{acked} writes acknowledged, {each_second:.0f} a second")
             return acked >= ACKED_BEFORE and each_second >= RATE_BEFORE
 

@@ -13,23 +13,21 @@ from msgspec import Struct
 from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
-from dashboard.runs.demos.persistence import traffic
 from dashboard.runs.demos.persistence.backoff import back_off
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations
-from dashboard.runs.demos.persistence.reading import ReadBacks
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Mode, Observations
 from dashboard.runs.demos.persistence.records import records_of
 from dashboard.runs.demos.persistence.verdict import (
     ACKED_AFTER,
     ACKED_BEFORE,
     RATE_BEFORE,
-    RATE_SECONDS,
     findings,
     persistence,
-    rate,
 )
 from dashboard.runs.kill import kill
 from dashboard.runs.ports import Pods, Reader, View, Writers
 from dashboard.runs.verdict import Verdict
+from dashboard.runs.workload import traffic
+from dashboard.runs.workload.read_backs import ReadBacks
 
 WRITE_POLL_SECONDS = 0.5
 DOWN_POLL_SECONDS = 0.1  # the precision of `down`
@@ -161,9 +159,9 @@ class Persistence:
 
         def enough() -> bool:
             now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
-            acked, each_second = traffic.acknowledged(operations), rate(operations, now)
+            acked, each_second = traffic.acknowledged(operations), traffic.rate(operations, now)
             self._progress(f"{acked} acknowledged, {each_second:.0f} a second")
-            return acked >= ACKED_BEFORE and each_second >= RATE_BEFORE and now - began >= RATE_SECONDS
+            return acked >= ACKED_BEFORE and each_second >= RATE_BEFORE and now - began >= traffic.RATE_SECONDS
 
         self._context.wait_until(enough, WRITE_POLL_SECONDS, self._limits["warmup"], self._thin)
 
@@ -174,9 +172,10 @@ class Persistence:
         slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
         refusal = self._refusal()
         why = f" {refusal}" if refusal else ""
+        acked, each_second = traffic.acknowledged(operations), traffic.rate(operations, now)
         return (
-            f"Too thin: {traffic.acknowledged(operations)} acknowledged after {self._limits['warmup']:.0f} s,"
-            f" {rate(operations, now):.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
+            f"Too thin: {acked} acknowledged after {self._limits['warmup']:.0f} s,"
+            f" {each_second:.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
         )
 
     def _kill(self, number: int) -> str:

@@ -1,64 +1,21 @@
-"""The records of a persistence run, beside the journal of the state: every operation, kill and read-back.
+"""The records of a persistence run, beside the journal of the state and those of its workload: kills, and the rest."""
 
-They are written when the run is over, so they come after what happened later. `began` and `ended` are of the same
-monotonic clock as the header's `clock`. A payload is named by the beginning of its SHA-256; where one was read, by the
-version of the document that had it when it was written, if there is one.
-"""
-
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from msgspec import Struct
 
-from dashboard.runs.demos.persistence.ledger import LARGEST
-from dashboard.runs.demos.persistence.operation import (
-    Kill,
-    Kind,
-    Mode,
-    Observations,
-    Operation,
-    Outcome,
-    ReadBack,
-)
+from dashboard.runs.demos.persistence.observation import Kill, Mode, Observations
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Stopped
-
-DIGITS = 12  # of a SHA-256
-PART = 1_000  # documents of a read-back in a record
-
-Source = Literal["database", "service"]
-Seen = int | str  # a version, or the beginning of a SHA-256
-
-
-class Operated(Struct, frozen=True, omit_defaults=True, tag=True, tag_field="type"):
-    """An operation, as the run's ledger had it. The line's `t` is when it began."""
-
-    by: int
-    kind: Kind
-    id: str | None
-    began: float
-    ended: float | None = None
-    outcome: Outcome = "open"
-    version: int | None = None
-    sha256: str | None = None
-    seen: dict[str, Seen] | None = None
+from dashboard.runs.workload import records as workload
+from dashboard.runs.workload.records import Back, Operated, WorkloadReader
 
 
 class Killed(Struct, frozen=True, tag=True, tag_field="type"):
     """A kill of the database, and its return. The line's `t` is when it was asked for."""
 
     kill: Kill
-
-
-class Back(Struct, frozen=True, tag=True, tag_field="type"):
-    """A part of what was read back. Parts with the same `began` are one read-back."""
-
-    source: Source
-    began: float
-    ended: float
-    documents: dict[str, Seen]
 
 
 class Ran(Struct, frozen=True, tag=True, tag_field="type"):
@@ -73,88 +30,23 @@ class Ran(Struct, frozen=True, tag=True, tag_field="type"):
 PersistenceRecord = Operated | Killed | Back | Ran
 
 
-Ledgered = Operated | Back  # the records of a run's ledger, which other demos have too
-
-
 def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRecord]]:
     """Yield the records, each with its time by the monotonic clock; None for now."""
-    yield from ledgered(run.operations, run.read_backs)
+    yield from workload.records_of(run.operations, run.read_backs)
     for kill in run.kills:
         yield kill.at, Killed(kill)
     yield None, Ran(run.mode, run.last_write, run.last_error, run.unread)
 
 
-def ledgered(
-    operations: Iterable[Operation], read_backs: Iterable[ReadBack]
-) -> Iterator[tuple[float, Ledgered]]:
-    """Yield the records of operations and read-backs, each with its time by the monotonic clock."""
-    operations = [*operations]
-    versions = {(each.id, each.sha256): each.version for each in operations if each.version and each.sha256}
-    for each in operations:
-        yield each.began, Operated(
-            each.by,
-            each.kind,
-            each.id,
-            each.began,
-            each.ended,
-            each.outcome,
-            each.version,
-            each.sha256 and each.sha256[:DIGITS],
-            None if each.seen is None else _shortened(each.seen, versions),
-        )
-    for back in read_backs:
-        for part in _parts(back.documents):
-            yield back.began, Back(back.source, back.began, back.ended, _shortened(part, versions))
-
-
-def _parts(documents: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield parts of the documents, one without any if there are none."""
-    left = iter(documents.items())
-    yield dict(islice(left, PART))
-    while part := dict(islice(left, PART)):
-        yield part
-
-
-def _shortened(seen: Mapping[str, str], versions: Mapping[Any, int | None]) -> dict[str, Seen]:
-    return {id_: versions.get((id_, sha)) or sha[:DIGITS] for id_, sha in seen.items()}
-
-
-class Ledgers:
-    """Collects the records of a ledger, and returns what they are of."""
-
-    def __init__(self) -> None:
-        self._operations: list[Operated] = []
-        self._backs: dict[tuple[str, float], Back] = {}
-
-    def add(self, record: Ledgered) -> None:
-        """Raise `Unreadable` if there are more than a ledger holds."""
-        if isinstance(record, Back):
-            self._backs.setdefault((record.source, record.began), record).documents.update(record.documents)
-            return
-        self._operations.append(record)
-        if len(self._operations) > LARGEST:
-            raise Unreadable(f"It has more than {LARGEST:,} operations.")
-
-    def read(self) -> tuple[list[Operation], list[ReadBack]]:
-        written = defaultdict[str, dict[int, str]](dict)
-        for each in self._operations:
-            if each.id and each.version and each.sha256:
-                written[each.id][each.version] = each.sha256
-        return (
-            [_operation(each, written) for each in self._operations],
-            [_read_back(back, written) for back in self._backs.values()],
-        )
-
-
 def observations(records: Iterable[Any]) -> Observations:
     """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run."""
-    ledgers = Ledgers()
+    reader = WorkloadReader()
     kills: list[Kill] = []
     ran = stopped = None
     for record in records:
         match record:
             case Operated() | Back():
-                ledgers.add(record)
+                reader.add(record)
             case Killed():
                 kills.append(record.kill)
             case Ran():
@@ -163,7 +55,7 @@ def observations(records: Iterable[Any]) -> Observations:
                 stopped = record.reason
     if ran is None:
         raise Unreadable("It has no record Ran.")
-    operations, read_backs = ledgers.read()
+    operations, read_backs = reader.read()
     return Observations(
         mode=ran.mode,
         operations=operations,
@@ -174,25 +66,3 @@ def observations(records: Iterable[Any]) -> Observations:
         unread=ran.unread,
         stopped=stopped,
     )
-
-
-Written = Mapping[str, Mapping[int, str]]
-
-
-def _operation(each: Operated, written: Written) -> Operation:
-    seen = None if each.seen is None else _lengthened(each.seen, written)
-    return Operation(
-        each.by, each.kind, each.id, each.began, each.ended, each.outcome, each.version, each.sha256, seen
-    )
-
-
-def _read_back(back: Back, written: Written) -> ReadBack:
-    return ReadBack(back.source, back.began, back.ended, _lengthened(back.documents, written))
-
-
-def _lengthened(seen: Mapping[str, Seen], written: Written) -> dict[str, str]:
-    """Return the digests. A version that nobody wrote has none, and is like no payload."""
-    return {
-        id_: each if isinstance(each, str) else written.get(id_, {}).get(each, f"version {each}")
-        for id_, each in seen.items()
-    }

@@ -4,9 +4,9 @@ from dashboard.kube.pod_control import CRASH, GRACEFUL
 from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Number, Recomputed, Step
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
-from dashboard.runs.demos.persistence.judge import FINDINGS
 from dashboard.runs.demos.persistence.records import observations
 from dashboard.runs.demos.persistence.verdict import findings, persistence
+from dashboard.runs.workload.judge import FINDINGS
 
 PROVED = (
     " Every write that the service had acknowledged was there when all was read back, and no read saw a state before an"

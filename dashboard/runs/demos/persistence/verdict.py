@@ -2,34 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 
-from dashboard.runs.demos.persistence import traffic
-from dashboard.runs.demos.persistence.judge import FINDINGS, Judgement, judge
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Mode, Observations, Operation
-from dashboard.runs.demos.persistence.traffic import Coverage
+from dashboard.runs.demos.persistence.coverage import coverage, in_flight
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Mode, Observations
 from dashboard.runs.demos.persistence.words import short_id
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
+from dashboard.runs.workload import traffic
+from dashboard.runs.workload.findings import counted_findings, listed_ids, losses
+from dashboard.runs.workload.judge import Judgement, judge
+from dashboard.runs.workload.traffic import Coverage
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
-RATE_SECONDS = 3.0  # over which the rate before the kill is measured
-IDS = 100  # listed at most
 
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
-# What a finding is called, of one document and of more.
-REASONS = {
-    "lost": ("was acknowledged and is lost", "were acknowledged and are lost"),
-    "corrupt": ("is not as it was written", "are not as they were written"),
-    "unexpected": ("is there though nobody wrote it", "are there though nobody wrote them"),
-    "regressed": ("went back to an older version", "went back to older versions"),
-    "resurrected": ("was there after its acknowledged deletion", "were there after their acknowledged deletion"),
-    "stale": ("was read as it was before an acknowledged write", "were read as they were before acknowledged writes"),
-}
 COUNTS = ("lost", "corrupt", "stale", "regressed", "resurrected", "recovered", "reads")  # of the line
-AT_THE_END = frozenset({"lost", "regressed", "recovered"})  # what only a read-back shows
 
 
 class PersistenceFindings(Struct, frozen=True):
@@ -69,23 +59,18 @@ def findings(run: Observations) -> PersistenceFindings:
         **traffic.counts(operations),
         acked_before=traffic.acknowledged(operations, until=killed),
         acked_after=min(after, default=0),
-        rate_before=rate(operations, killed) if kills else 0.0,
-        in_flight=traffic.in_flight(operations, kills),
+        rate_before=traffic.rate(operations, killed) if kills else 0.0,
+        in_flight=in_flight(operations, kills),
         longest_write=traffic.longest(operations),
         kills=kills,
         last_write=run.last_write,
         last_error=run.last_error,
         judgement=judge(operations, run.read_backs),
         read_back=bool(run.read_backs),
-        coverage=traffic.coverage(operations, kills),
+        coverage=coverage(operations, kills),
         unread=run.unread,
         stopped=run.stopped,
     )
-
-
-def rate(operations: Sequence[Operation], at: float) -> float:
-    """Return the writes that were acknowledged a second, just before `at`."""
-    return traffic.acknowledged(operations, at - RATE_SECONDS, at) / RATE_SECONDS
 
 
 def persistence(found: PersistenceFindings) -> Verdict:
@@ -97,24 +82,11 @@ def persistence(found: PersistenceFindings) -> Verdict:
     return Verdict(verdict, reason, evidence, _line(verdict, evidence), failures, doubts)
 
 
-def losses(found: Judgement) -> Iterator[str]:
-    """Yield a sentence about each of FINDINGS that there is."""
-    for name, (one, more) in REASONS.items():
-        yield from _listed(name, getattr(found, name), one, more)
-
-
 def _other_volume(found: PersistenceFindings) -> Iterator[str]:
     if found.judgement.lost and volume(found) == "none":
         yield FieldSentence("volume", "The database has no persistent volume.")
     if volume(found) == "changed":
         yield FieldSentence("volume", "The database came back on another volume.")
-
-
-def _listed(field: str, ids: Sequence[str], one: str, more: str) -> Iterator[str]:
-    if ids:
-        shown = ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")
-        documents = "document" if len(ids) == 1 else "documents"
-        yield FieldSentence(field, f"{len(ids)} {documents} {one if len(ids) == 1 else more}: {shown}.")
 
 
 def _doubts(found: PersistenceFindings) -> Iterator[str]:
@@ -226,25 +198,6 @@ def _evidence(found: PersistenceFindings) -> Json:
         ],
         "scope": " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in kills)])),
     } | listed_ids(found.judgement)
-
-
-def counted_findings(found: Judgement, read_back: bool) -> Json:
-    """Return the judgement's counts. What nothing was read for is None."""
-    judged = to_builtins(found)
-    nothing = not read_back and not found.reads
-    return {
-        name: value
-        if isinstance(value, int)
-        else None
-        if nothing or (name in AT_THE_END and not read_back)
-        else len(value)
-        for name, value in judged.items()
-    }
-
-
-def listed_ids(found: Judgement) -> Json:
-    """Return the ids of each of FINDINGS that there is."""
-    return {f"{name}_ids": list(getattr(found, name)[:IDS]) for name in FINDINGS if getattr(found, name)}
 
 
 def _outage(kill: Kill) -> Json:

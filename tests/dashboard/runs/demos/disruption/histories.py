@@ -14,7 +14,7 @@ from dashboard.runs.demos.disruption.observation import (
     Standing,
     TrialObservations,
 )
-from dashboard.runs.demos.persistence.operation import Operation, ReadBack
+from dashboard.runs.workload.operation import Operation, ReadBack
 
 LIMITS: dict[str, float] = dict.fromkeys(("restart", "undo", "delete", "kill"), 100.0)
 FACTS = Facts(pre_stop=True, readiness=True)

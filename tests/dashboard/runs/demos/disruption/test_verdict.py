@@ -18,9 +18,9 @@ from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
 from dashboard.runs.demos.disruption.observation import Disruption, Facts, Standing, TrialObservations
 from dashboard.runs.demos.disruption.recovery import recoveries
 from dashboard.runs.demos.disruption.verdict import findings, judged
-from dashboard.runs.demos.persistence.operation import Operation
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
+from dashboard.runs.workload.operation import Operation
 from tests.dashboard.runs.demos.disruption.histories import (
     CUT,
     FACTS,

@@ -19,7 +19,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from dashboard.runs.demos.persistence.operation import WRITES, Operation, ReadBack
+from dashboard.runs.workload.operation import WRITES, Operation, ReadBack
 
 FINDINGS = ("lost", "stale", "regressed", "resurrected", "corrupt", "unexpected")  # each makes a run FAIL
 # What a wrong state is called. An unacknowledged write that a read saw during the run is nothing to report.

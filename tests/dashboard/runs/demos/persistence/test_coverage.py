@@ -1,72 +1,26 @@
-"""The figures of a run's operations, and what they cover."""
+"""What of a proof a persistence run's operations cover."""
 
 from msgspec.structs import replace
 
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Kind, Operation, Outcome
-from dashboard.runs.demos.persistence.traffic import (
-    EVER,
-    acknowledged,
-    counts,
-    coverage,
-    in_flight,
-    longest,
-    outages,
-    pending,
-    silence,
-)
+from dashboard.runs.demos.persistence.coverage import coverage, in_flight, outages
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
+from dashboard.runs.workload.traffic import EVER
+from tests.dashboard.runs.workload.operations import acknowledgements, read, write
 
 NOBODY = DatabaseIdentity()
-
-
-def write(began: float, ended: float | None, outcome: Outcome = "acknowledged", kind: Kind = "post") -> Operation:
-    return Operation(0, kind, "a", began, ended, "open" if ended is None else outcome)
-
-
-def read(began: float, ended: float | None) -> Operation:
-    return Operation(
-        0, "get", "a", began, ended, "open" if ended is None else "seen", seen=None if ended is None else {}
-    )
-
-
-def acknowledgements(*times: float) -> list[Operation]:
-    return [write(at - 0.1, at) for at in times]
 
 
 def killed(at: float, back: float | None) -> Kill:
     return Kill("crash", at, NOBODY, back=back)
 
 
-def test_writes_count_by_their_outcome_and_pending_ones_as_unknown() -> None:
-    operations = [write(0, 1), write(0, 2, "failed"), write(0, 3, "unknown"), write(0, None), read(0, 1)]
-    assert counts(operations) == {"attempted": 4, "acked": 1, "unknown": 2, "failed": 1}
-
-
-def test_acknowledgements_are_counted_in_a_window_with_its_end() -> None:
-    operations = [*acknowledgements(1, 2, 3, 4, 5), read(2, 3)]
-    assert acknowledged(operations, 2, 4) == 2
-    assert acknowledged(operations) == 5
-
-
-def test_longest_write_may_have_any_outcome() -> None:
-    assert longest([]) is None
-    assert longest([write(0, 1), write(1, 9, "unknown"), write(2, None), read(0, 20)]) == 8
-
-
-def test_outage_is_the_longest_silence_around_the_kill() -> None:
+def test_each_kill_has_its_outage() -> None:
     operations = acknowledgements(1.0, 2.0, 3.0, 3.5, 7.0, 7.5)
-    assert silence(operations, 3.2, 6.8) == (3.5, 7.0)
-    assert silence(operations, 4.0, 6.8) == (4.0, 7.0)
     assert outages(operations, [killed(4.0, 6.8), killed(7.2, None)]) == [(4.0, 7.0), (7.5, EVER)]
 
 
-def test_outage_without_a_later_acknowledgement_has_no_end() -> None:
-    assert silence(acknowledgements(1), 2, 5) == (2, EVER)
-
-
 def test_writes_in_flight_were_pending_during_the_outage() -> None:
-    operations = [write(0, 1), write(1.9, 6), write(3, None), write(6, 7), read(3, 4)]
-    assert pending(operations, 2, 6) == [operations[1], operations[2], operations[4]]
-    assert in_flight(operations, [killed(2, 5.9)]) == 2
+    assert in_flight([write(0, 1), write(1.9, 6), write(3, None), write(6, 7), read(3, 4)], [killed(2, 5.9)]) == 2
 
 
 def test_least_of_several_outages_counts() -> None:

@@ -23,14 +23,16 @@ from dashboard.dataservice.contract import (
     UnexpectedAnswer,
 )
 from dashboard.runs import ports
-from dashboard.runs.demos.persistence import traffic
-from dashboard.runs.demos.persistence import writers as module
-from dashboard.runs.demos.persistence.document import digest, document
-from dashboard.runs.demos.persistence.judge import FINDINGS, Judgement, judge
-from dashboard.runs.demos.persistence.ledger import Ledger
-from dashboard.runs.demos.persistence.operation import DatabaseIdentity, Kill, Kind, Operation, ReadBack
-from dashboard.runs.demos.persistence.readback import MongoReader, primary_beside
-from dashboard.runs.demos.persistence.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
+from dashboard.runs.demos.persistence.coverage import coverage
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
+from dashboard.runs.workload import traffic
+from dashboard.runs.workload import writers as module
+from dashboard.runs.workload.document import digest, document
+from dashboard.runs.workload.judge import FINDINGS, Judgement, judge
+from dashboard.runs.workload.ledger import Ledger
+from dashboard.runs.workload.mongo_reader import MongoReader, primary_beside
+from dashboard.runs.workload.operation import Kind, Operation, ReadBack
+from dashboard.runs.workload.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
 from tests.e2e.proofs import controls
 from tests.service.process import ServiceProcess
@@ -572,7 +574,7 @@ class TestReadBackFromTheDatabase:
     def test_empty_database_that_replaced_another_is_read(
         self, own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.RECONNECT_SECONDS", 1.0)
+        monkeypatch.setattr("dashboard.runs.workload.mongo_reader.RECONNECT_SECONDS", 1.0)
         own_mongod.terminate()
         own_mongod.start()  # a second election
         reader = MongoReader(own_mongod.uri, DATABASE)
@@ -587,7 +589,7 @@ class TestReadBackFromTheDatabase:
 
     @pytest.mark.slow
     def test_unreachable_database_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dashboard.runs.demos.persistence.readback.READ_SECONDS", 0.5)
+        monkeypatch.setattr("dashboard.runs.workload.mongo_reader.READ_SECONDS", 0.5)
         reader = MongoReader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
         assert reader.process() is None
         with pytest.raises(ExternalError, match=r": \w+\.$"):
@@ -637,7 +639,7 @@ def test_outage_behind_the_real_service_loses_no_documents(
     assert from_service == from_database
     judgement = judged(writers, from_service, from_database)
     assert findings(judgement) == set() and judgement.reads > 20
-    covered = traffic.coverage(writers.ledger.operations(), [killed])
+    covered = coverage(writers.ledger.operations(), [killed])
     assert [each for each in covered if each.required and not each.seen] == []
     assert counts(writers.ledger)["acked"] >= 400
     assert each_seconds < CPU_SECONDS

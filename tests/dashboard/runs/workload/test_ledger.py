@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.runs.demos.persistence.ledger import Full, Ledger
+from dashboard.runs.workload.ledger import Full, Ledger
 
 
 def test_operation_is_in_the_ledger_before_its_outcome() -> None:

@@ -23,9 +23,9 @@ import msgspec
 
 from dashboard.core.errors import ExternalError
 from dashboard.dataservice.contract import DataService, DataServiceAnswer, DataServiceError
-from dashboard.runs.demos.persistence.document import digest, document
-from dashboard.runs.demos.persistence.ledger import LARGEST, Full, Ledger
-from dashboard.runs.demos.persistence.operation import Kind, Operation
+from dashboard.runs.workload.document import digest, document
+from dashboard.runs.workload.ledger import LARGEST, Full, Ledger
+from dashboard.runs.workload.operation import Kind, Operation
 
 WRITERS = 8
 PER_SECOND = 20.0  # writes of each writer, if the service is fast enough; together they need 100

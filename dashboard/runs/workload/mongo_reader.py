@@ -17,8 +17,8 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from dashboard.core.errors import ExternalError
-from dashboard.runs.demos.persistence.document import COLLECTION, digest
-from dashboard.runs.demos.persistence.ledger import LARGEST
+from dashboard.runs.workload.document import COLLECTION, digest
+from dashboard.runs.workload.ledger import LARGEST
 
 HELLO_SECONDS = 1.0  # the timeout of a `hello`
 RECONNECT_SECONDS = 5.0  # without an answer, after which the client is replaced

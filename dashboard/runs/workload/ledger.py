@@ -6,7 +6,7 @@ needed. It holds up to LARGEST operations.
 
 from collections.abc import Mapping
 
-from dashboard.runs.demos.persistence.operation import Kind, Operation, Outcome
+from dashboard.runs.workload.operation import Kind, Operation, Outcome
 
 LARGEST = 100_000  # operations, and documents of a read-back
 

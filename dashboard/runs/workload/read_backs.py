@@ -2,10 +2,10 @@
 
 from dashboard.core.errors import ExternalError
 from dashboard.runs.context import RunContext
-from dashboard.runs.demos.persistence import traffic
-from dashboard.runs.demos.persistence.judge import judge
-from dashboard.runs.demos.persistence.operation import ReadBack
 from dashboard.runs.ports import Reader, Writers
+from dashboard.runs.workload import traffic
+from dashboard.runs.workload.judge import judge
+from dashboard.runs.workload.operation import ReadBack
 
 READ_RETRY_SECONDS = 1.0
 
