@@ -31,6 +31,14 @@ class Object(msgspec.Struct, rename="camel", frozen=True, gc=False):
     """The base of all types: field names in the API's spelling, unknown fields skipped."""
 
 
+class Owner(Object, frozen=True):
+    """An OwnerReference. At most one of an object's is its controller, which made it or has adopted it."""
+
+    kind: Name = ""
+    name: Name = ""
+    controller: bool | None = None
+
+
 class Meta(Object, frozen=True):
     """An ObjectMeta."""
 
@@ -41,6 +49,7 @@ class Meta(Object, frozen=True):
     deletion_timestamp: Timestamp | None = None
     deletion_grace_period_seconds: Int64 | None = None
     labels: dict[str, Name] | None = None
+    owner_references: list[Owner] | None = None
 
 
 class Condition(Object, frozen=True):
@@ -111,7 +120,7 @@ class WorkloadAnnotations(Object, frozen=True):
     number, in text."""
 
     applied: str | None = msgspec.field(default=None, name="kubectl.kubernetes.io/last-applied-configuration")
-    revision: Name | None = msgspec.field(default=None, name="deployment.kubernetes.io/revision")
+    revision: str | None = msgspec.field(default=None, name="deployment.kubernetes.io/revision")
 
 
 class WorkloadMeta(Meta, frozen=True):

@@ -3,6 +3,9 @@
 from typing import Any
 
 from dashboard.core.objects import Workload
+from dashboard.core.timeline.entry import plain
+
+LONGEST_REVISION = 253  # characters that are shown: anybody may annotate a Deployment
 
 Json = dict[str, Any]
 
@@ -10,8 +13,9 @@ Json = dict[str, Any]
 def view(deployment: Workload) -> Json:
     """Return the roll-out's view: its state, how far it is in words, and the newest template's revision."""
     annotations = deployment.metadata.annotations
+    revision = annotations.revision if annotations else None
     state, text = _progress(deployment)
-    return {"state": state, "text": text, "revision": annotations.revision if annotations else None}
+    return {"state": state, "text": text, "revision": revision and plain(revision, LONGEST_REVISION)}
 
 
 def _progress(deployment: Workload) -> tuple[str, str]:

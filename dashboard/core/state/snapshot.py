@@ -247,9 +247,8 @@ class Snapshot:
         """Return requests and limits that fit the usage, for each container of the Deployment and the StatefulSet."""
         found = []
         for app in (self._targets.deployment, self._targets.statefulset):
-            pods = [pod for pod in self._all("pods") if views.app(pod) == app]
-            # A pod that only bears the label may stay Pending for ever.
-            newest = max(pods, key=lambda pod: (_is_running(pod), pod.metadata.creation_timestamp or ""), default=None)
+            pods = [pod for pod in self._all("pods") if self._maker(pod) == app]
+            newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
             for container in views.long_running(newest) if newest else ():
                 usage = self._usage.usage(app, container.name, seconds(at))
@@ -412,8 +411,8 @@ class Snapshot:
             if before.get(name) != self._samples.get(name):
                 self._pods[uid] = self._view(pod)
                 self._sorted = None
-                if self._pods[uid]["cpu_millicores"] is not None:
-                    self._usage.add(views.app(pod), self._samples[name])
+                if self._pods[uid]["cpu_millicores"] is not None and (maker := self._maker(pod)):
+                    self._usage.add(maker, self._samples[name])
         newest = max((sample.timestamp for sample in self._samples.values()), default=None)
         self._set_source("metrics", "live", event.at, as_of=newest)
         self._record_samples()
@@ -571,6 +570,12 @@ class Snapshot:
         """Return the views of the Deployment's pods, which the autoscaler measures."""
         return [pod for pod in self._pods.values() if pod["app"] == self._targets.deployment]
 
+    def _maker(self, pod: objects.Pod) -> str | None:
+        """Return the name of the Deployment or the StatefulSet if it made the pod. The HPA counts others of the label,
+        too."""
+        targets = (("Deployment", self._targets.deployment), ("StatefulSet", self._targets.statefulset))
+        return next((name for kind, name in targets if views.is_made_by(pod, kind, name)), None)
+
     def _all(self, kind: str) -> Iterable[Any]:
         return self._objects.get(kind, {}).values()
 
@@ -605,7 +610,3 @@ def _unreadable(found: Sequence[events.UnreadableObject]) -> str | None:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{plain(found[0].name, LONGEST_NAME) or 'an object'}{more}: {plain(found[0].error, LONGEST_ERROR)}"
-
-
-def _is_running(pod: objects.Pod) -> bool:
-    return pod.status.phase == "Running"

@@ -185,6 +185,15 @@ def _usage(sample: PodMetrics) -> tuple[int, int]:
     )
 
 
+def is_made_by(pod: Pod, kind: str, name: str) -> bool:
+    """Return whether a Deployment's ReplicaSet, or a StatefulSet, made the pod: anybody may label one of their own."""
+    owner = next((one for one in pod.metadata.owner_references or () if one.controller), None)
+    if kind == "Deployment":
+        template = (pod.metadata.labels or {}).get("pod-template-hash")
+        kind, name = "ReplicaSet", f"{name}-{template}"  # as the Deployment controller names it
+    return owner is not None and (owner.kind, owner.name) == (kind, name)
+
+
 def long_running(pod: Pod) -> Sequence[Container]:
     """Return the containers that run as long as the pod: the main ones and the sidecars, not the init containers."""
     sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]

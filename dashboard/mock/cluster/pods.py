@@ -223,6 +223,9 @@ class MockPods:
 def manifest(pod: MockPod) -> Json:
     """Return the pod as the API server has it in its stage."""
     meta = metadata(pod.name, pod.uid, pod.created, **{"app.kubernetes.io/name": pod.app})
+    meta["ownerReferences"] = [{"kind": pod.kind.owner, "name": pod.owner.name, "controller": True}]
+    if pod.kind.owner == "ReplicaSet":
+        meta["labels"]["pod-template-hash"] = pod.owner.name.rpartition("-")[2]
     if pod.deletion:
         meta |= {"deletionTimestamp": pod.deletion, "deletionGracePeriodSeconds": GRACE_SECONDS}
     started = pod.stage not in ("pending", "creating")

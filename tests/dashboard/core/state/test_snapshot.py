@@ -341,6 +341,13 @@ def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
     assert snapshot.state(0)["statefulset"] is None
 
 
+def test_revision_of_any_length_hides_no_deployment(snapshot: Snapshot) -> None:
+    annotations = {"deployment.kubernetes.io/revision": "9" * 5_000}
+    snapshot.apply(changed("deployments", {"metadata": {"name": "flask", "uid": "d", "annotations": annotations}}))
+    revision = snapshot.state(0)["deployment"]["rollout"]["revision"]
+    assert revision.startswith("999") and len(revision) == 253
+
+
 def test_claim_has_a_capacity_once_bound(snapshot: Snapshot) -> None:
     claim: dict[str, Any] = {"metadata": {"name": "data", "uid": "c"}, "spec": {}, "status": {"phase": "Pending"}}
     snapshot.apply(changed("persistentvolumeclaims", claim))

@@ -17,14 +17,17 @@ from tests.dashboard.core.hpa.test_evaluation import autoscaler, pod, samples
 from tests.dashboard.stubs import AS_VIEWER
 
 AT = "2027-01-15T08:00:00Z"
+OWN = {  # metadata of a pod that the Deployment made
+    "labels": {"app.kubernetes.io/name": "flask", "pod-template-hash": "5d9c"},
+    "ownerReferences": [{"kind": "ReplicaSet", "name": "flask-5d9c", "controller": True}],
+}
 
 
 @pytest.fixture
 def hub(app: Flask) -> Hub:
     """The hub, which knows an autoscaler of 3 pods at 120 % of a 70 % target. Its thread does not run."""
     hub: Hub = app.extensions["hub"]
-    labels = {"app.kubernetes.io/name": "flask"}
-    members = [pod(f"p{index}", metadata={"labels": labels}) for index in range(3)]
+    members = [pod(f"p{index}", metadata=OWN) for index in range(3)]
     deployment = objects.Workload(objects.WorkloadMeta(name="flask", uid="d"), objects.ReplicasSpec(3))
     for kind, found in (("pods", members), ("deployments", [deployment])):
         hub._apply(events.ObjectsListed(at=AT, kind=kind, objects=found))
@@ -113,23 +116,41 @@ def test_sizing_has_no_amounts_with_little_history(client: FlaskClient, hub: Hub
 def test_sizing_has_amounts_after_half_an_hour(client: FlaskClient, hub: Hub) -> None:
     usage = {"cpu": "40m", "memory": "64Mi"}
     start = int(time.time()) - 1_900
-    member = pod("q", start, metadata={"labels": {"app.kubernetes.io/name": "flask"}})
-    hub._apply(events.ObjectsListed(at=AT, kind="pods", objects=[member]))
+    stranger = pod("s", start, metadata={"labels": OWN["labels"]})
+    hub._apply(events.ObjectsListed(at=AT, kind="pods", objects=[pod("q", start, metadata=OWN), stranger]))
     for second in range(0, 1_900, 15):
         at = rfc3339(start + second)
-        metrics = [objects.PodMetrics(objects.Meta(name="q"), at, "15s", [objects.ContainerMetrics("flask", usage)])]
+        containers = [objects.ContainerMetrics("flask", usage)]
+        metrics = [objects.PodMetrics(objects.Meta(name=name), at, "15s", containers) for name in ("q", "s")]
         hub._apply(events.MetricsSampled(at=at, samples=metrics))
     (one,) = sizing(client)
     assert one.samples == 127 and one.cpu and (one.cpu.request, one.cpu.fit_request) == (100, 50)
 
 
-def test_sizing_is_of_a_pod_that_runs(client: FlaskClient, hub: Hub) -> None:
-    labels = {"app.kubernetes.io/name": "flask"}
-    stranger = pod("s", time.time() + 1e9, metadata={"labels": labels}, phase="Pending")  # the newest
+@pytest.mark.parametrize(
+    "owners",
+    [
+        [],
+        [{"kind": "ReplicaSet", "name": "other-5d9c", "controller": True}],
+        [{"kind": "Job", "name": "flask-5d9c", "controller": True}],
+        [{"kind": "ReplicaSet", "name": "flask-5d9c"}],
+    ],
+)
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_sizing_is_of_the_deployments_own_pods(
+    client: FlaskClient, hub: Hub, owners: list[dict[str, Any]], phase: str
+) -> None:
+    stranger = pod("s", time.time() + 1e9, metadata=OWN | {"ownerReferences": owners}, phase=phase)  # the newest
     stranger = replace(stranger, spec=replace(stranger.spec, containers=[objects.Container("other")]))
     hub._apply(events.ObjectChanged(at=AT, kind="pods", object=stranger))
     (one,) = sizing(client)
     assert one.id == "flask/flask"
+
+
+def test_sizing_is_of_the_stateful_sets_own_pods(client: FlaskClient, hub: Hub) -> None:
+    own = {"ownerReferences": [{"kind": "StatefulSet", "name": "mongodb", "controller": True}]}
+    hub._apply(events.ObjectChanged(at=AT, kind="pods", object=pod("mongodb-0", metadata=own)))
+    assert [one.id for one in sizing(client)] == ["flask/flask", "mongodb/flask"]
 
 
 def test_sizing_takes_no_parameters(client: FlaskClient) -> None:
