@@ -101,6 +101,7 @@ class EvidenceReader:
                 raise Unreadable(f"Line {line.n} is a second header.")
             self._count(line, text)
             yield line.record
+            del line  # before the next is decoded: one may need thirty times its size of memory
         if self.end is None:
             raise Unreadable("It has no last line: it is truncated.")
         if next(self._lines, None) is not None:

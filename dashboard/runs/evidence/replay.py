@@ -3,20 +3,24 @@
 from collections import defaultdict
 from typing import Any, cast
 
-from dashboard.core.events import Event, ObjectChanged, ObjectDeleted, ObjectsListed
-from dashboard.core.state.journal import Began, Looked, Recorded, event_of
+import msgspec
+
+from dashboard.core.events import Event, ObjectChanged, ObjectDeleted, ObjectsListed, ObjectUnreadable
+from dashboard.core.state.journal import Began, Looked, Recorded, Scraped, event_of
 from dashboard.core.state.snapshot import Look, Snapshot, Targets
 from dashboard.runs.evidence.file import EvidenceReader, Unreadable
 
 Json = dict[str, Any]
 
 MOST_OBJECTS = 2_000  # of a kind: a run records those of its own deployment only
+MOST_BYTES = 8 << 20  # of the JSON of a kind's objects, or of the pods' counters: in memory they take tenfold
 
 
 class Replay:
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
-        self._uids: defaultdict[str, set[str]] = defaultdict(set)  # of the objects, by kind
+        self._objects: defaultdict[str, dict[str, int]] = defaultdict(dict)  # kind → uid → bytes of its JSON
+        self._counters: dict[str, int] = {}  # by pod name: the snapshot remembers those of pods that are gone
 
     def apply(self, record: Any) -> Look | None:
         """Apply a record of the journal; ignore others. Return the look if a run looked at the state. Raise
@@ -25,6 +29,8 @@ class Replay:
             return None
         try:
             if isinstance(record, Began):
+                if len(record.sources) > MOST_OBJECTS:
+                    raise Unreadable(f"It has more than {MOST_OBJECTS} sources.")
                 self._snapshot = Snapshot(Targets(**record.targets), record.sources, record.at)
                 return None
             if isinstance(record, Looked):
@@ -36,19 +42,28 @@ class Replay:
         return None
 
     def _count(self, record: Event) -> None:
-        """Raise `Unreadable` if there are more objects than a run can have seen: a snapshot of them takes much more
-        memory than the file."""
+        """Raise `Unreadable` if there is more than a run can have seen: a snapshot of it takes much more memory than the
+        file."""
         match record:
+            case Scraped():
+                self._counters |= {name: _size(pod) for name, pod in record.pods.items()}
+                _bound(self._counters, "counters")
+                return
             case ObjectsListed():
-                self._uids[record.kind] = {one["metadata"]["uid"] for one in record.objects}
+                unreadable = {one.uid: _size(one) for one in record.unreadable}
+                self._objects[record.kind] = unreadable | {_uid(one): _size(one) for one in record.objects}
             case ObjectChanged():
-                self._uids[record.kind].add(record.object["metadata"]["uid"])
+                self._objects[record.kind][_uid(record.object)] = _size(record.object)
+            case ObjectUnreadable():
+                self._objects[record.kind].setdefault(record.object.uid, _size(record.object))
             case ObjectDeleted():
-                self._uids[record.kind].discard(record.uid)
+                self._objects[record.kind].pop(record.uid, None)
             case _:
                 return
-        if len(self._uids[record.kind]) > MOST_OBJECTS:
+        found = self._objects[record.kind]
+        if len(found) > MOST_OBJECTS:
             raise Unreadable(f"It has more than {MOST_OBJECTS} {record.kind} at once.")
+        _bound(found, record.kind)
 
     def tables(self) -> Json:
         """Return the charts' tables (core.state.history)."""
@@ -67,9 +82,24 @@ class Replay:
         return self._snapshot
 
 
+def _uid(object_: Json) -> str:
+    uid: str = object_["metadata"]["uid"]
+    return uid
+
+
+def _size(part: object) -> int:
+    return len(msgspec.json.encode(part))
+
+
+def _bound(sizes: dict[str, int], what: str) -> None:
+    if sum(sizes.values()) > MOST_BYTES:
+        raise Unreadable(f"Its {what} are longer than {MOST_BYTES >> 20} MiB at once.")
+
+
 def replayed(reader: EvidenceReader) -> Replay:
     """Return the replay of a whole file. Raise `Unreadable`."""
     replay = Replay()
     for record in reader.records():
         replay.apply(record)
+        del record  # before the next is decoded, like the reader's line
     return replay

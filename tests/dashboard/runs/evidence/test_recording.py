@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 
 from dashboard.core.errors import ExternalError
-from dashboard.core.events import ObjectChanged, ObjectsListed
-from dashboard.core.state.journal import Began
+from dashboard.core.events import ObjectChanged, ObjectsListed, ObjectUnreadable, UnreadableObject
+from dashboard.core.state.journal import Began, PodCounters, Scraped
 from dashboard.runs.demos.records import reader
 from dashboard.runs.evidence.file import Unreadable
-from dashboard.runs.evidence.replay import MOST_OBJECTS, Replay, replayed
+from dashboard.runs.evidence.replay import MOST_BYTES, MOST_OBJECTS, Replay, replayed
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.report import Report
@@ -156,3 +156,28 @@ def test_file_of_more_objects_than_a_run_can_see_is_unreadable() -> None:
         replay.apply(ObjectChanged(at=AT, kind="pods", object={"metadata": {"uid": "another"}}))
     with pytest.raises(Unreadable):
         replay.apply(listed(MOST_OBJECTS + 1))
+    with pytest.raises(Unreadable):
+        replay.apply(Began(at=AT, targets=TARGETS, sources=[str(number) for number in range(MOST_OBJECTS + 1)]))
+
+
+def test_file_of_more_unreadable_objects_than_a_run_can_see_is_unreadable() -> None:
+    replay = Replay()
+    replay.apply(Began(at=AT, targets=TARGETS, sources=["pods"]))
+    replay.apply(listed(MOST_OBJECTS))
+    replay.apply(ObjectUnreadable(at=AT, kind="pods", object=UnreadableObject("u0", "a", "Expected `int`")))
+    with pytest.raises(Unreadable):
+        replay.apply(ObjectUnreadable(at=AT, kind="pods", object=UnreadableObject("another", "a", "Expected `int`")))
+
+
+def test_file_of_larger_objects_or_counters_than_a_run_can_see_is_unreadable() -> None:
+    replay = Replay()
+    replay.apply(Began(at=AT, targets=TARGETS, sources=["pods", "traffic"]))
+    labels = {f"label-{number}": "" for number in range(20_000)}
+    with pytest.raises(Unreadable):
+        for number in range(MOST_BYTES // 300_000 + 1):
+            pod = {"metadata": {"uid": f"u{number}", "labels": labels}}
+            replay.apply(ObjectChanged(at=AT, kind="pods", object=pod))
+    buckets = ((0.0, 0.0),) * 40_000
+    with pytest.raises(Unreadable):
+        for number in range(MOST_BYTES // 300_000 + 1):
+            replay.apply(Scraped(at=AT, pods={f"p{number}": PodCounters(0.0, 0.0, buckets)}))
