@@ -42,8 +42,8 @@ class Replay:
         return None
 
     def _count(self, record: Event) -> None:
-        """Raise `Unreadable` if there is more than a run can have seen: a snapshot of it takes much more memory than the
-        file."""
+        """Raise `Unreadable` if there is more than a run can have seen: in a snapshot it takes much more memory than in
+        the file."""
         match record:
             case Scraped():
                 self._counters |= {name: _size(pod) for name, pod in record.pods.items()}
