@@ -18,6 +18,10 @@ const OFFERED = {
   failed: ["pause", "undo"],
 };
 
+function offered(/** @type {contract.RolloutView} */ { state, revision }) {
+  return OFFERED[state].filter((change) => change !== "undo" || revision !== "1"); // the first revision has none before it
+}
+
 export class Changes {
   problem = null; // why the dialog could not be loaded
   #names;
@@ -73,7 +77,7 @@ export class Changes {
     return html`<li tabindex="-1" aria-label="Roll-out" data-rollout=${word}>
       <p><strong>Roll-out</strong> <span class="text-muted">${title}${text}</span></p>
       ${word === "complete" ? nothing : html`<progress class="rollout" max=${desired} value=${Math.min(updated, available)} aria-label="New pods that are available"></progress>`}
-      ${this.allows(state, "rollout") ? html`<p class="buttons">${OFFERED[word].map((change) => this.#button(change, BUTTONS[change], disabledBy))}</p>` : nothing}
+      ${this.allows(state, "rollout") ? html`<p class="buttons">${offered(rollout).map((change) => this.#button(change, BUTTONS[change], disabledBy))}</p>` : nothing}
     </li>`;
   }
 

@@ -33,6 +33,8 @@ def pods(mock: MockProcess) -> set[str]:
 def test_restart_shows_its_dry_run_and_its_progress_and_is_undone(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     before = pods(own)
+    expect(rollout(page)).to_contain_text("revision 1")
+    expect(rollout(page).get_by_role("button")).to_have_text(["Restart service…"])  # and no "Undo…"
     dialog = open_change(page, "Restart service", "Restart flask?")
     expect(dialog).to_contain_text("It would change")
     expect(dialog).to_contain_text("restartedAt")
