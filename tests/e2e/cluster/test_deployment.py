@@ -3,10 +3,11 @@
 import json
 import subprocess
 import time
+from typing import Any
 
 import pytest
 
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import Deployment, wait_until
 from tools.deploy.rollout import has_figure
 
 pytestmark = pytest.mark.cluster
@@ -19,7 +20,7 @@ def test_workloads_are_ready_and_the_autoscaler_has_a_figure(deployment: Deploym
     while not has_figure(deployment.get("hpa", "flask")):
         assert time.monotonic() < deadline, deployment.kubectl("describe", "hpa", "flask")
         time.sleep(1)
-    assert deployment.get("deployment", "flask")["status"]["readyReplicas"] == 2
+    wait_until(lambda: deployment.get("deployment", "flask")["status"].get("readyReplicas") == 2, 120)
     assert deployment.get("statefulset", "mongodb")["status"]["readyReplicas"] == 1
     assert deployment.get("pvc", "data-mongodb-0")["status"]["phase"] == "Bound"
 
@@ -36,16 +37,25 @@ def test_usual_commands_work(deployment: Deployment) -> None:
 
 
 def test_second_up_changes_nothing(deployment: Deployment) -> None:
-    def pods() -> dict[str, list[int]]:
+    """The autoscaler may add or remove pods of the service meanwhile: the load of the test before still counts."""
+
+    def restarts(selector: str = "") -> dict[tuple[str, str], int]:
         return {
-            pod["metadata"]["uid"]: [container["restartCount"] for container in pod["status"]["containerStatuses"]]
-            for pod in deployment.get("pods")["items"]
+            (pod["metadata"]["uid"], container["name"]): container["restartCount"]
+            for pod in deployment.get("pods", "--selector", selector)["items"]
+            for container in pod["status"].get("containerStatuses", [])
         }
 
-    before = pods()
+    def template() -> Any:
+        return deployment.get("deployment", "flask")["spec"]["template"]
+
+    others = "app.kubernetes.io/name!=flask"
+    before, before_others, before_template = restarts(), restarts(others), template()
     done = deployment.deploy("up")
     assert done.returncode == 0, done.stdout
-    assert pods() == before
+    after = restarts()
+    assert all(after[one] == before[one] for one in before.keys() & after.keys())
+    assert (restarts(others), template()) == (before_others, before_template)
     addresses = done.stdout.splitlines()[-2:]
     assert addresses == [f"service {deployment.service}", f"dashboard {deployment.login_link}"]
 
