@@ -54,16 +54,17 @@ export class LogPane {
   // Removes the lines that have left the buffer and puts the new ones that match the choice in their places.
   draw({ lines }, choice, showsPod) {
     const { element } = this;
-    const heightBefore = this.following ? 0 : element.scrollHeight;
     const kept = new Set(lines.map(({ number }) => number));
+    const anchor = this.following ? null : this.#anchor(kept);
+    const before = anchor?.offsetTop;
     for (const [number, drawn] of this.#elements) {
       if (kept.has(number)) continue;
       drawn?.remove();
       this.#elements.delete(number);
     }
-    if (!this.following) element.scrollTop -= heightBefore - element.scrollHeight; // the visible lines stay where they are
     this.#insert(lines, choice, showsPod);
     if (this.following) this.scrollToEnd();
+    else if (anchor) element.scrollTop += anchor.offsetTop - before;
   }
 
   scrollToEnd() {
@@ -82,6 +83,17 @@ export class LogPane {
       chosen.scrollIntoView({ block: "center" });
     }
     return true;
+  }
+
+  // The line that stays where it is when others come and go above it: the chosen one if it is in view, else the first in view.
+  #anchor(kept) {
+    const { top, bottom } = this.element.getBoundingClientRect();
+    const inView = (line) => {
+      const box = line.getBoundingClientRect();
+      return box.bottom > top && box.top < bottom && kept.has(this.#numberOf(line));
+    };
+    const chosen = this.element.querySelector("[aria-current]");
+    return chosen && inView(chosen) ? chosen : [...this.element.children].find(inView);
   }
 
   // New lines are near the end, so this walks back from there until all are placed.

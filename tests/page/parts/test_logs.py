@@ -24,6 +24,24 @@ def pods_of(dialog: Locator) -> set[str]:
     return set(dialog.locator(".log-pod").evaluate_all("(all) => all.map(({title}) => title.split(',')[0])"))
 
 
+# Answers a request for logs with what `give` adds later.
+ANSWER_IN_PARTS = """() => {
+  const real = globalThis.fetch;
+  const start = (stream) => { globalThis.give = (text) => stream.enqueue(new TextEncoder().encode(text)); };
+  const body = new ReadableStream({start});
+  globalThis.fetch = (path, ...more) =>
+    path.includes('/api/logs?') ? Promise.resolve(new Response(body)) : real(path, ...more);
+}"""
+
+
+def give(page: Page, *records: dict[str, object]) -> None:
+    page.evaluate("(text) => give(text)", "".join(f"{json.dumps(each)}\n" for each in records))
+
+
+def top(element: Locator) -> float:
+    return float(element.evaluate("(e) => e.getBoundingClientRect().top"))
+
+
 def answer(page: Page, *records: dict[str, object]) -> None:
     """Answer the requests for logs with these records, and then stay open."""
     page.evaluate(ANSWER, "".join(f"{json.dumps(each)}\n" for each in records))
@@ -47,6 +65,8 @@ def test_all_pods_of_the_service_are_shown_with_name_and_colour(visit: Visit) ->
     page = visit()
     members = set(page.locator(".stage-pods [data-pod]").evaluate_all("(all) => all.map(({dataset}) => dataset.pod)"))
     dialog = open_logs(page)
+    for name in members:
+        expect(dialog.locator(f'.log-pod[title^="{name},"]').first).to_be_attached()
     assert pods_of(dialog) == members and len(members) > 1
     tones = set(dialog.locator(".log-pod").evaluate_all("(all) => all.map(({dataset}) => dataset.podTone)"))
     assert len(tones) == len(members)
@@ -124,6 +144,23 @@ def test_link_to_a_line_shows_that_line(visit: Visit) -> None:
     page.reload()
     expect(page.locator("#logs .log-line[aria-current]")).to_have_text(text, use_inner_text=True)
     expect(page.locator("#logs .log-line[aria-current]")).to_be_in_viewport()
+
+
+def test_line_in_view_stays_when_older_ones_come(visit: Visit) -> None:
+    """Each pod's log is read on its own: older lines of another may come last."""
+    page = visit()
+    page.evaluate(ANSWER_IN_PARTS)
+    give(page, source(0), *(line(0, f"30.{number:03}", f"first {number}") for number in range(200)))
+    dialog = open_logs(page)
+    expect(dialog.locator(".log-line")).to_have_count(200)
+    lines = dialog.locator(".log-lines")
+    lines.evaluate("(e) => { e.scrollTop = e.scrollHeight / 2; }")
+    seen = dialog.get_by_text("first 100", exact=True)
+    expect(seen).to_be_in_viewport()
+    before = top(seen)
+    give(page, source(1), *(line(1, f"20.{number:03}", f"second {number}") for number in range(200)))
+    expect(dialog.locator(".log-line")).to_have_count(400)
+    assert top(seen) == pytest.approx(before, abs=1)  # pixels
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
