@@ -23,7 +23,7 @@ TRIES = 5  # for a page that fades during a test, because its connection is slow
 # Resolves to the violations, or to null if the page has faded in the meantime.
 RUN = """async (within) => {
   const root = document.documentElement;
-  let faded = false;
+  let faded = root.classList.contains('is-stale');
   const watch = new MutationObserver(() => (faded ||= root.classList.contains('is-stale')));
   watch.observe(root, {attributeFilter: ['class']});
   const {violations} = await axe.run(within, {resultTypes: ['violations']});

@@ -163,7 +163,8 @@ def test_refused_restart_shows_the_reason_and_is_not_repeated(own: MockProcess, 
 def test_actions_are_disabled_with_a_reason_during_a_run(own: MockProcess, visit: Visit) -> None:
     page = visit(at=own)
     dialog = open_dialog(page)
-    run = own.request("POST", "/api/runs", {"demo": "persistence"})["id"]
+    options = {"mode": "crash"}  # the pod stays
+    run = own.request("POST", "/api/runs", {"demo": "persistence", "options": options})["id"]
     expect(dialog.get_by_role("alert")).to_contain_text("the persistence run by operator")
     expect(dialog.get_by_role("button")).to_have_text(["Close"])
     page.keyboard.press("Escape")
@@ -200,6 +201,7 @@ def test_load_and_dialog_are_accessible(dashboard: MockProcess, visit: Visit, sc
     expect(panel(page).get_by_role("button", name="Stop")).to_be_visible()
     assert axe.violations(page, "#actions") == []
     panel(page).get_by_role("button", name="Stop").click()
+    expect(panel(page).get_by_role("button", name="Start load")).to_be_visible()  # which moves the buttons below
     dialog = open_dialog(page)
     assert axe.violations(page, "#restart") == []
     box = dialog.bounding_box()

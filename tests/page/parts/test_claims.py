@@ -20,7 +20,7 @@ DEMOS = ("persistence", "autoscale", "rollout", "self-healing")
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs of a chosen outcome."""
-    started = MockProcess(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
+    started = MockProcess(MOCK_SPEED="4", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
 

@@ -45,7 +45,7 @@ def running(started: MockProcess) -> Iterator[MockProcess]:
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
     """A mock with short runs, the first of a chosen outcome."""
-    started = MockProcess(MOCK_QUIET="1", MOCK_SPEED="8", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
+    started = MockProcess(MOCK_QUIET="1", MOCK_SPEED="4", MOCK_SEED=seed_of(getattr(request, "param", "pass")))
     yield started
     started.stop()
 

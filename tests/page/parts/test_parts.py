@@ -96,7 +96,7 @@ def test_whole_simulation_is_shown_without_errors(visit: Visit, quick: MockProce
     expect(panel).to_have_attribute("data-desired", "5", timeout=60_000)
     found += violations(page)
     expect(page.locator(".stage-pods [data-pod]")).to_have_count(5, timeout=60_000)
-    page.wait_for_function(TERMINATING, timeout=60_000)
+    page.wait_for_function(TERMINATING, timeout=300_000)  # which a slow page misses in most rounds
     found += violations(page)
     expect(database).to_have_attribute("data-phase", "Running", timeout=60_000)
     expect(panel).to_have_attribute("data-desired", "2", timeout=60_000)

@@ -11,6 +11,13 @@ from tests.page.mock import TOKENS, MockProcess
 
 pytestmark = pytest.mark.browser
 
+# The end of a run is in the title for some seconds only.
+WATCH_TITLE = """() => {
+  globalThis.titles = [];
+  const watcher = new MutationObserver(() => titles.push(document.title));
+  watcher.observe(document.querySelector('title'), {childList: true});
+}"""
+
 
 def go(page: Page, fragment: str) -> None:
     page.evaluate("(hash) => { location.hash = hash; }", fragment)
@@ -156,8 +163,9 @@ def test_theme_is_kept_without_a_flash_and_beats_the_system(visit: Visit) -> Non
 
 def test_end_of_a_run_is_in_the_title(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own)
+    page.evaluate(WATCH_TITLE)
     own.request("POST", "/api/runs", {"demo": "persistence"})
-    expect(page).to_have_title(re.compile("^PASS: persistence"), timeout=90_000)
+    page.wait_for_function("titles.some((title) => title.startsWith('PASS: persistence'))", timeout=90_000)
     expect(page).not_to_have_title(re.compile("^PASS"))
     run = own.request("GET", "/api/state")["runs"][0]["id"]
     go(page, f"#/runs/{run}")
