@@ -124,17 +124,17 @@ def test_calls_outlive_the_earlier_deadline_of_their_leader(callers: Callers) ->
     ended = threading.Event()
 
     def execute(items: Sequence[str], seconds: float) -> list[str]:
-        if seconds > 1:
+        if seconds > 5:
             return [f"{each} alone" for each in items]
         ended.wait(SECONDS)
         raise TimeoutError
 
-    leader = callers.pool.submit(callers.shared.do, callers.key, "b", execute, 0.9)
+    leader = callers.pool.submit(callers.shared.do, callers.key, "b", execute, 4.0)
     wait_until(lambda: len(callers.key.callers) == 2, SECONDS)
     others = [callers.pool.submit(callers.shared.do, callers.key, item, execute, SECONDS) for item in "cd"]
     wait_until(lambda: len(callers.key.callers) == 4, SECONDS)
     callers.execute.release()
-    time.sleep(1)
+    time.sleep(4.1)
     ended.set()
     with pytest.raises(TimeoutError):
         leader.result(SECONDS)
@@ -155,13 +155,13 @@ def test_call_whose_time_is_over_before_its_turn_is_never_executed(callers: Call
 def test_call_whose_leader_stalls_ends_at_its_own_deadline(callers: Callers) -> None:
     first = callers.call("a")
     leader = callers.call("b")
-    member = callers.call("c", 0.5)
+    member = callers.call("c", 5.0)
     callers.execute.release()
     assert first.result(SECONDS) == "a1"
     began = time.monotonic()
     with pytest.raises(StillExecuting):
         member.result(SECONDS)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25
     assert not leader.done()
     callers.execute.release()
     assert leader.result(SECONDS) == "b2"

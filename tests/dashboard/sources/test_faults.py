@@ -119,12 +119,12 @@ def test_requests_to_a_failing_server_are_rate_limited_and_respect_retry_after(
     source.start()
     wait_until_watching(api, emitted)
     api.error = (503, {"Retry-After": "2"})
-    api.end_watches()
     failed_at = time.monotonic()
+    api.end_watches()
     emitted.wait(all_are("stale", "metrics"))
     time.sleep(max(0.0, failed_at + 4 - time.monotonic()))
     times = [at for at in api.times(PODS) if at >= failed_at]
-    assert len(times) <= 3, "one request every two seconds"
+    assert len(times) <= (time.monotonic() - failed_at) / 2 + 1, "one request every two seconds"
     api.error, recovered_at = None, time.monotonic()
     emitted.wait(all_are("live", "metrics"))
     record_duration("503 with Retry-After (stub)", time.monotonic() - recovered_at, 3)
@@ -234,9 +234,15 @@ def test_list_is_shown_while_the_watch_is_forbidden(
 ) -> None:
     api.play("watch-forbidden")
     source.start()
-    emitted.wait(lambda emitted: source_states(emitted)["pods"] == "forbidden")
-    assert pods(emitted) == [("pod-1", 0)]
-    assert 'cannot watch resource "pods"' in state(emitted)["sources"]["pods"]["error"]
+    refused = emitted.wait(
+        lambda emitted: [
+            event for event in emitted.of(events.SourceStatus) if (event.source, event.state) == ("pods", "forbidden")
+        ]
+    )
+    until_then = emitted[: emitted.index(refused[0]) + 1]  # the watch may be allowed already
+    assert pods(until_then) == [("pod-1", 0)]
+    assert source_states(until_then)["pods"] == "forbidden"
+    assert 'cannot watch resource "pods"' in state(until_then)["sources"]["pods"]["error"]
     emitted.wait(lambda emitted: source_states(emitted)["pods"] == "live" and pods(emitted) == [("pod-1", 1)])
     assert len(emitted.of(events.ObjectsListed, "pods")) == 1
 

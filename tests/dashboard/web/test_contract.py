@@ -5,12 +5,12 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-import socketio
 
 from dashboard.core import contract
 from dashboard.core.state.diff import patch
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_OPERATOR, wait_until
+from tests.dashboard.web.test_sockets import SequentialClient
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def test_runs_demos_and_audit_match_the_contract(used_dashboard: DashboardProces
 def test_messages_match_the_contract_and_build_the_state(used_dashboard: DashboardProcess) -> None:
     received: list[tuple[str, Any]] = []
     types = {"snapshot": contract.SnapshotMessage, "patch": contract.PatchMessage, "tick": contract.TickMessage}
-    client = socketio.Client()
+    client = SequentialClient()
     for name in types:
         client.on(name, lambda message, name=name: received.append((name, message)))
     client.connect(used_dashboard.url, headers=AS_OPERATOR, transports=["websocket"])

@@ -110,16 +110,24 @@ def test_event_without_a_change_publishes_nothing(hub: Hub, broadcaster: Recordi
     assert len(broadcaster.of("patch")) == 1
 
 
-def test_patches_of_each_viewer_continue_from_its_snapshot(hub: Hub, broadcaster: RecordingBroadcaster) -> None:
-    """Viewers join during many changes. Each must end with the hub's state."""
+def test_patches_of_each_viewer_continue_from_its_snapshot(
+    hub: Hub, broadcaster: RecordingBroadcaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Viewers join during many changes, and acknowledge none. Each must end with the hub's state."""
+    monkeypatch.setattr(hub_module, "UNACKED_PATCHES", 10_000)
     source = threading.Thread(target=lambda: [hub.put(pod(str(n % 7), n)) or time.sleep(0.001) for n in range(600)])
     source.start()
     for viewer in ("a", "b", "c"):
         hub.join(viewer)
         time.sleep(0.13)
     source.join()
-    wait_until(lambda: max(pod["restarts"] for pod in orjson.loads(hub.state())["pods"]) == 599)
-    final = orjson.loads(hub.state())
+
+    def final_state() -> dict[str, Any] | None:
+        state = orjson.loads(hub.state())
+        is_final = max(pod["restarts"] for pod in state["pods"]) == 599 and state["about"]["viewers"] == 3
+        return state if is_final else None
+
+    final = wait_until(final_state)
     for viewer in ("a", "b", "c"):
         (snapshot,) = broadcaster.of("snapshot", viewer)
         state, seq = snapshot["state"], snapshot["seq"]
@@ -132,10 +140,10 @@ def test_patches_of_each_viewer_continue_from_its_snapshot(hub: Hub, broadcaster
 @pytest.mark.slow
 def test_tick_each_second_has_the_time_and_the_last_seq(hub: Hub, broadcaster: RecordingBroadcaster) -> None:
     hub.put(pod("1"))
-    wait_until(lambda: len(broadcaster.of("tick")) == 2)
-    first, second = broadcaster.times("tick")
+    wait_until(lambda: [tick["seq"] for tick in broadcaster.of("tick")].count(1) >= 2)
+    first, second, *_ = broadcaster.times("tick")
     assert 0.5 < second - first < 10  # each may be late on a busy machine
-    assert broadcaster.of("tick")[0]["seq"] == 1 and broadcaster.of("tick")[0]["as_of"].endswith("Z")
+    assert all(tick["as_of"].endswith("Z") for tick in broadcaster.of("tick"))
 
 
 def test_viewer_over_the_cap_is_refused_until_another_leaves(hub: Hub) -> None:
@@ -256,7 +264,7 @@ def test_full_queue_blocks_the_source_until_the_hub_reads_it(
     source.join(0.1)
     assert source.is_alive()
     hub.start(broadcaster)
-    source.join(2)
+    source.join(60)
     assert not source.is_alive()
     wait_until(lambda: len(orjson.loads(hub.state())["pods"]) == 5)
     hub.stop()

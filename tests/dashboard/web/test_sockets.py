@@ -238,7 +238,7 @@ def test_logout_ends_the_sockets_of_its_session(dashboard: DashboardProcess) -> 
 
 
 def test_session_that_expires_ends_its_sockets(dashboard: DashboardProcess, config: DashboardConfig) -> None:
-    with page(dashboard, {"Cookie": session_that_ends(config, 2)}) as ending, page(dashboard) as staying:
+    with page(dashboard, {"Cookie": session_that_ends(config, 10)}) as ending, page(dashboard) as staying:
         staying.wait(lambda: staying.of("snapshot"))
         ending.wait(lambda: ending.of("disconnect"))
         assert ending.of("snapshot") and staying.client.connected

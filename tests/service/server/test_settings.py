@@ -243,15 +243,14 @@ def test_outage_beyond_the_deadline_is_503_and_the_pod_stays_ready(own_mongod: M
             for path in ("/healthz", "/readyz"):
                 assert requests.get(address + path, timeout=10).status_code == 200
         own_mongod.start()
-        wait_until(lambda: requests.get(f"{served.url}/data", timeout=30).status_code == 200, 30)
-        assert requests.get(f"{served.url}/data", timeout=30).json() == []
+        wait_until(lambda: requests.get(f"{served.url}/data", timeout=30).json() == [], 30)
 
 
 def test_unanswered_write_is_504_with_an_unknown_outcome(paused: Mongod, tmp_path: Path) -> None:
     assert paused.pid
-    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="4") as served:
         served.wait_ready()
-        requests.post(f"{served.url}/data", json={}, timeout=30)
+        wait_until(lambda: requests.post(f"{served.url}/data", json={}, timeout=30).status_code == 201, 60)
         suspend(paused.pid)
         response = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30)
         assert (response.status_code, response.headers["Content-Type"]) == (504, "application/problem+json")
@@ -268,7 +267,7 @@ def test_wait_for_a_thread_is_part_of_the_deadline(paused: Mongod, tmp_path: Pat
     settings = {"THREADS": "1", "REQUEST_DEADLINE_SECONDS": "3"}
     with ServiceProcess(tmp_path, paused.uri, **settings) as served, ThreadPoolExecutor() as pool:
         served.wait_ready()
-        requests.post(f"{served.url}/data", json={}, timeout=30)
+        wait_until(lambda: requests.post(f"{served.url}/data", json={}, timeout=30).status_code == 201, 60)
         suspend(paused.pid)
         began = time.monotonic()
         posts = [pool.submit(requests.post, f"{served.url}/data", json={}, timeout=60) for _ in range(4)]
@@ -276,13 +275,13 @@ def test_wait_for_a_thread_is_part_of_the_deadline(paused: Mongod, tmp_path: Pat
         lasted = time.monotonic() - began
         os.kill(paused.pid, signal.SIGCONT)
     assert statuses == [503, 503, 503, 504]
-    assert lasted < 8  # and four times the deadline if each one's began with its thread
+    assert lasted < 11  # and four times the deadline if each one's began with its thread
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_unanswered_change_is_504_and_can_be_retried(paused: Mongod, tmp_path: Path, method: str) -> None:
     assert paused.pid
-    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="1") as served:
+    with ServiceProcess(tmp_path, paused.uri, REQUEST_DEADLINE_SECONDS="4") as served:
         served.wait_ready()
         identity = requests.post(f"{served.url}/data", json={"a": 1}, timeout=30).json()["id"]
         suspend(paused.pid)

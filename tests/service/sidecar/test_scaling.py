@@ -151,7 +151,7 @@ def test_two_sidecars_that_disagree_beside_one_primary_lose_nothing(tmp_path: Pa
             prefer(stateful_set, 0)
             first = pod.sidecar
             second = pod.start_sidecar(SCALE_URL=one.url, PROBE_PORT="0")
-            time.sleep(20)
+            wait_until(lambda: pod.events().count("removed member") > 1 and pod.events().count("added member") > 2)
             second.kill()
             second.wait()
             pod.sidecar = first

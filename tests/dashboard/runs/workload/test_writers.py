@@ -303,7 +303,13 @@ class TestWriting:
         service.answering.clear()
         writers = start_writers(service)
         wait_until(lambda: len(service.inserted) == 8)
-        threading.Timer(0.3, service.answering.set).start()
+
+        def answer_after_the_stop() -> None:
+            writers._stopped.wait(60)
+            time.sleep(0.3)
+            service.answering.set()
+
+        threading.Thread(target=answer_after_the_stop).start()
         writers.stop()
         writers.stop()
         assert outcomes(writers.ledger) == {"acked": 8}

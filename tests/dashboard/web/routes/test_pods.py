@@ -319,7 +319,9 @@ class TestLogStreams:
     def test_log_that_is_not_followed_has_no_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
         monkeypatch.setattr(logs, "LONGEST_SECONDS", 0.1)
-        lines = list(LogStreams().open(lambda: StubLog([b"a\n"]), LogReader(None), follow=False).lines())
+        stream = LogStreams().open(lambda: StubLog([b"a\n"]), LogReader(None), follow=False)
+        wait_until(lambda: not stream._pieces.empty())
+        lines = list(stream.lines())
         assert lines[0] == b"a\n" and b"\n" not in lines
 
     def test_stream_ends_at_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
