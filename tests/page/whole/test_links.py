@@ -165,7 +165,7 @@ def test_end_of_a_run_is_in_the_title(visit: Visit, own: MockProcess) -> None:
     page = visit(at=own)
     page.evaluate(WATCH_TITLE)
     own.request("POST", "/api/runs", {"demo": "persistence"})
-    page.wait_for_function("titles.some((title) => title.startsWith('PASS: persistence'))", timeout=90_000)
+    page.wait_for_function("() => titles.some((title) => title.startsWith('PASS: persistence'))", timeout=90_000)
     expect(page).not_to_have_title(re.compile("^PASS"))
     run = own.request("GET", "/api/state")["runs"][0]["id"]
     go(page, f"#/runs/{run}")
