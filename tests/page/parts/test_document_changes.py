@@ -15,12 +15,12 @@ REFUSED = "status of 4"  # the browser logs each refused request
 
 
 def open_row(page: Page, id_: str) -> Locator:
-    page.locator(f'[data-document="{id_}"]').get_by_role("button").click()
+    page.locator(f'[data-document="{id_}"]').get_by_role("button").press("Enter")  # the list may move under a mouse
     return page.locator(f"#document-{id_}")
 
 
 def open_dialog(page: Page, id_: str, button: str) -> Locator:
-    open_row(page, id_).get_by_role("button", name=button).click()
+    open_row(page, id_).get_by_role("button", name=button).press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Read at")
     return dialog
@@ -167,6 +167,6 @@ def test_dialogs_are_accessible_and_fit(visit: Visit, mock: MockProcess, scheme:
     assert axe.violations(page, "#document-change") == []
     assert dialog.evaluate("element => element.scrollWidth <= element.clientWidth")
     page.keyboard.press("Escape")
-    page.locator(f"#document-{id_}").get_by_role("button", name="Delete").click()
+    page.locator(f"#document-{id_}").get_by_role("button", name="Delete").press("Enter")
     expect(dialog.locator(".document-version")).to_be_visible()
     assert axe.violations(page, "#document-change") == []

@@ -144,7 +144,7 @@ def test_open_row_stays_when_newer_documents_arrive(visit: Visit, mock: MockProc
 def test_copy_has_the_whole_document(visit: Visit, mock: MockProcess) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     posted = mock.post({"n": 2**53 + 1})
-    page.locator(f'[data-document="{posted}"]').get_by_role("button").click()
+    page.locator(f'[data-document="{posted}"]').get_by_role("button").press("Enter")
     detail = page.locator(f"#document-{posted}")
     detail.get_by_role("button", name="Copy JSON").click()
     expect(detail.get_by_role("status")).to_have_text("Copied.")
