@@ -10,6 +10,7 @@ export class LogPane {
   element = create("div", "log-lines");
   following = true; // whether the pane scrolls to new lines
   #elements = new Map(); // line number → element, of the lines that are drawn; null for one that the filter hides
+  #placed = null; // where the pane itself has scrolled to, to show a line; null once the reader has scrolled
 
   // `onFollow()` is called when scrolling changes `following`, `onSelect(line)` when the reader chooses a line.
   constructor({ onFollow, onSelect }) {
@@ -17,6 +18,8 @@ export class LogPane {
     element.tabIndex = 0;
     element.setAttribute("role", "region");
     element.addEventListener("scroll", () => {
+      if (element.scrollTop === this.#placed) return;
+      this.#placed = null;
       const isNearEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
       if (isNearEnd === this.following) return;
       this.following = isNearEnd;
@@ -51,12 +54,13 @@ export class LogPane {
     return lines.reduce((sum, { number }) => sum + (this.#elements.has(number) ? 0 : 1), 0);
   }
 
-  // Removes the lines that have left the buffer and puts the new ones that match the choice in their places.
+  // Removes the lines that have left the buffer and puts the new ones that match the choice in their places. Unless it follows the
+  // log, the pane shows the same lines as before, at the same height.
   draw({ lines }, choice, showsPod) {
     const { element } = this;
     const kept = new Set(lines.map(({ number }) => number));
     const anchor = this.following ? null : this.#anchor(kept);
-    const before = anchor?.offsetTop;
+    const topBefore = anchor?.getBoundingClientRect().top;
     for (const [number, drawn] of this.#elements) {
       if (kept.has(number)) continue;
       drawn?.remove();
@@ -64,11 +68,15 @@ export class LogPane {
     }
     this.#insert(lines, choice, showsPod);
     if (this.following) this.scrollToEnd();
-    else if (anchor) element.scrollTop += anchor.offsetTop - before;
+    const moved = anchor ? anchor.getBoundingClientRect().top - topBefore : 0;
+    if (moved === 0) return;
+    element.scrollTop += moved;
+    this.#placed = element.scrollTop;
   }
 
   scrollToEnd() {
     this.following = true;
+    this.#placed = null;
     this.element.scrollTop = this.element.scrollHeight;
   }
 
@@ -81,19 +89,27 @@ export class LogPane {
     if (scroll) {
       this.following = false;
       chosen.scrollIntoView({ block: "center" });
+      this.#placed = this.element.scrollTop;
     }
     return true;
   }
 
-  // The line that stays where it is when others come and go above it: the chosen one if it is in view, else the first in view.
+  // The line that stays where it is: the chosen one if it is in view, or the first one in view that is kept.
   #anchor(kept) {
     const { top, bottom } = this.element.getBoundingClientRect();
-    const inView = (line) => {
-      const box = line.getBoundingClientRect();
-      return box.bottom > top && box.top < bottom && kept.has(this.#numberOf(line));
-    };
     const chosen = this.element.querySelector("[aria-current]");
-    return chosen && inView(chosen) ? chosen : [...this.element.children].find(inView);
+    const box = chosen?.getBoundingClientRect();
+    if (box && box.bottom > top && box.top < bottom && kept.has(this.#numberOf(chosen))) return chosen;
+    const { children } = this.element;
+    let [first, end] = [0, children.length];
+    while (first < end) {
+      const middle = (first + end) >> 1;
+      if (children[middle].getBoundingClientRect().bottom > top) end = middle;
+      else first = middle + 1;
+    }
+    let line = children[first] ?? null;
+    while (line && !kept.has(this.#numberOf(line))) line = line.nextElementSibling;
+    return line;
   }
 
   // New lines are near the end, so this walks back from there until all are placed.

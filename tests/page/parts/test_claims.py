@@ -14,13 +14,17 @@ from tests.page.mock import MockProcess
 pytestmark = pytest.mark.browser
 
 RUN_MS = 60_000  # a run of a few seconds, on a busy machine
+HAS_ENDED = """async (id) => {
+  const runs = await (await fetch('/api/runs')).json();
+  return runs.some((run) => run.id === id && run.verdict !== 'running');
+}"""
 DEMOS = ("persistence", "autoscale", "rollout", "self-healing")
 
 
 @pytest.fixture
 def dashboard(request: pytest.FixtureRequest) -> Iterator[MockProcess]:
-    """A mock with short runs of a chosen outcome."""
-    started = MockProcess(MOCK_SPEED="4", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
+    """A mock with runs of a chosen outcome, too short to be seen in progress."""
+    started = MockProcess(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME=getattr(request, "param", "pass"))
     yield started
     started.stop()
 
@@ -39,9 +43,12 @@ def claim(page: Page, demo: str) -> Locator:
 
 def prove(page: Page, demo: str, verdict: str) -> Locator:
     found = claim(page, demo)
-    found.get_by_role("button", name="Prove").click()
-    expect(found).to_have_attribute("data-claim-verdict", "running")
-    expect(found).to_have_attribute("data-claim-verdict", verdict, timeout=RUN_MS)
+    with page.expect_response("**/api/runs") as response:
+        found.get_by_role("button", name="Prove").click()
+    page.wait_for_function(HAS_ENDED, arg=response.value.json()["id"], timeout=RUN_MS, polling=250)
+    # Not busy: the page has the run too, not only the one before.
+    expect(found.get_by_role("button", name="Prove again")).to_have_attribute("aria-busy", "false")
+    expect(found).to_have_attribute("data-claim-verdict", verdict)
     return found
 
 

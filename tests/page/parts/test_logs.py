@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import wait_until_idle
 from tests.page.axe import violations
 from tests.page.conftest import Visit
 from tests.page.parts.test_drawer import ANSWER
@@ -24,27 +25,13 @@ def pods_of(dialog: Locator) -> set[str]:
     return set(dialog.locator(".log-pod").evaluate_all("(all) => all.map(({title}) => title.split(',')[0])"))
 
 
-# Answers a request for logs with what `give` adds later.
-ANSWER_IN_PARTS = """() => {
-  const real = globalThis.fetch;
-  const start = (stream) => { globalThis.give = (text) => stream.enqueue(new TextEncoder().encode(text)); };
-  const body = new ReadableStream({start});
-  globalThis.fetch = (path, ...more) =>
-    path.includes('/api/logs?') ? Promise.resolve(new Response(body)) : real(path, ...more);
-}"""
-
-
-def give(page: Page, *records: dict[str, object]) -> None:
-    page.evaluate("(text) => give(text)", "".join(f"{json.dumps(each)}\n" for each in records))
-
-
-def top(element: Locator) -> float:
-    return float(element.evaluate("(e) => e.getBoundingClientRect().top"))
+def text_of(*records: dict[str, object]) -> str:
+    return "".join(f"{json.dumps(each)}\n" for each in records)
 
 
 def answer(page: Page, *records: dict[str, object]) -> None:
     """Answer the requests for logs with these records, and then stay open."""
-    page.evaluate(ANSWER, "".join(f"{json.dumps(each)}\n" for each in records))
+    page.evaluate(ANSWER, text_of(*records))
 
 
 def source(number: int) -> dict[str, object]:
@@ -146,21 +133,24 @@ def test_link_to_a_line_shows_that_line(visit: Visit) -> None:
     expect(page.locator("#logs .log-line[aria-current]")).to_be_in_viewport()
 
 
-def test_line_in_view_stays_when_older_ones_come(visit: Visit) -> None:
-    """Each pod's log is read on its own: older lines of another may come last."""
+@pytest.mark.parametrize("second", [15, 30, 58])
+def test_linked_line_stays_in_view_when_another_pod_is_read_later(visit: Visit, second: int) -> None:
     page = visit()
-    page.evaluate(ANSWER_IN_PARTS)
-    give(page, source(0), *(line(0, f"30.{number:03}", f"first {number}") for number in range(200)))
-    dialog = open_logs(page)
-    expect(dialog.locator(".log-line")).to_have_count(200)
-    lines = dialog.locator(".log-lines")
-    lines.evaluate("(e) => { e.scrollTop = e.scrollHeight / 2; }")
-    seen = dialog.get_by_text("first 100", exact=True)
-    expect(seen).to_be_in_viewport()
-    before = top(seen)
-    give(page, source(1), *(line(1, f"20.{number:03}", f"second {number}") for number in range(200)))
-    expect(dialog.locator(".log-line")).to_have_count(400)
-    assert top(seen) == pytest.approx(before, abs=1)  # pixels
+    answer(page, source(0), *(line(0, f"{n:02}", f"early {n}") for n in range(60)))
+    page.evaluate("(hash) => { location.hash = hash; }", f"#/logs/flask?line=2026-01-01T00:00:{second}Z")
+    dialog = page.locator("#logs")
+    chosen = dialog.locator(".log-line[aria-current]")
+    expect(chosen).to_contain_text(f"early {second}")
+    expect(chosen).to_be_in_viewport()
+    top = "(line) => line.getBoundingClientRect().top"
+    before = chosen.evaluate(top)
+    late = [line(1, f"{n // 4:02}.{n % 4}5", f"late {n}") for n in range(240)]
+    page.evaluate("(text) => sendLog(text)", text_of(source(1), *late))
+    expect(dialog.locator(".log-line")).to_have_count(300)
+    wait_until_idle(page)
+    assert abs(chosen.evaluate(top) - before) <= 1
+    dialog.get_by_role("button", name="Jump to newest").click()
+    expect(dialog.locator(".log-line").last).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

@@ -1,6 +1,7 @@
 """Changes of the deployment from the page: the roll-out, the autoscaler, a pod."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from tests.page.operations import open_change, panel, rollout
 pytestmark = pytest.mark.browser
 
 REFUSED = "status of 4"  # the browser logs each refused request
-ROLLED_MS = 60_000  # until the mock has replaced its pods
+ROLLED_MS = 120_000  # until the mock has replaced its pods
+
+
+@pytest.fixture
+def slow() -> Iterator[MockProcess]:
+    """A mock with so many pods that a roll-out takes half a minute."""
+    started = MockProcess(MOCK_QUIET="1", MOCK_PODS="6")
+    yield started
+    started.stop()
 
 
 def settings(mock: MockProcess) -> Any:
@@ -101,8 +110,8 @@ def test_accepted_change_closes_no_other_dialog(own: MockProcess, visit: Visit) 
     expect(dialog).to_be_visible()
 
 
-def test_roll_out_is_paused_and_resumed(own: MockProcess, visit: Visit) -> None:
-    page = visit(at=own)
+def test_roll_out_is_paused_and_resumed(slow: MockProcess, visit: Visit) -> None:
+    page = visit(at=slow)
     open_change(page, "Restart service", "Restart flask?").get_by_role("button", name="Restart flask").click()
     expect(rollout(page)).to_have_attribute("data-rollout", "progressing")
     dialog = open_change(page, "Pause roll-out", "Pause the roll-out of flask?")
@@ -178,6 +187,7 @@ def test_service_pod_is_deleted_from_its_drawer(own: MockProcess, visit: Visit) 
     assert pod["uid"] in pods(own)
     dialog.get_by_role("button", name=f"Delete {pod['name']}").click()
     expect(dialog).to_have_count(0)
+    # Terminating, or gone already.
     expect(page.locator(f'[data-pod="{pod["name"]}"]:not([data-phase="Terminating"])')).to_have_count(0)
     expect(page.get_by_role("button", name="Delete pod…", exact=True)).to_have_count(0)
     (line,) = own.request("GET", "/api/audit")
