@@ -151,14 +151,13 @@ def test_two_sidecars_that_disagree_beside_one_primary_lose_nothing(tmp_path: Pa
             prefer(stateful_set, 0)
             first = pod.sidecar
             second = pod.start_sidecar(SCALE_URL=one.url, PROBE_PORT="0")
-            wait_until(lambda: pod.events().count("removed member") > 1 and pod.events().count("added member") > 2)
+            wait_until(lambda: pod.events().count("removed member") > 3 and pod.events().count("added member") > 5)
             second.kill()
             second.wait()
             pod.sidecar = first
             wait_until(lambda: stateful_set.votes() == [1, 1, 1])
         events = pod.events()
         print({step: events.count(step) for step in sorted(STEPS)})
-        assert events.count("removed member") > 1 and events.count("added member") > 2
         assert not ledger.failures and not lost(ledger, stateful_set)
 
 
