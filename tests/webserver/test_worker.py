@@ -251,6 +251,8 @@ def test_incomplete_requests_are_limited_in_bytes(server: WebServerProcess) -> N
     assert b" 503 " in clients[-1].recv(4096)
     assert server.response_seconds() < PROMPT_SECONDS
     assert server.request("POST", "/", b"abc") == (200, b"abc")
+    for client in clients:
+        client.close()  # the server would wait for their rest
 
 
 @pytest.mark.parametrize("server", [{"connections": 50, "first_seconds": 60.0}], indirect=True)
