@@ -169,7 +169,7 @@ def test_second_of_two_simultaneous_starts_is_refused_and_reported(
     for page in pages:
         page.goto(deployment.login_link)
         page.wait_for_selector('[data-connection="live"]')
-        page.route("**/api/runs", held.append)
+        page.route("**/api/runs", lambda route: held.append(route), times=1)
         with page.expect_request("**/api/runs"):
             page.locator('[data-demo="persistence"] button[data-kind="primary"]').click()
     for page in pages:
