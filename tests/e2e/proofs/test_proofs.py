@@ -162,7 +162,10 @@ def test_load_above_the_generators_capacity_is_inconclusive(client: RunClient) -
 def test_second_of_two_simultaneous_starts_is_refused_and_reported(
     deployment: Deployment, browser: Browser, client: RunClient
 ) -> None:
-    before = {run["id"] for run in client.request("GET", "/runs").json()}
+    def runs() -> dict[str, Any]:
+        return {run["id"]: run for run in client.request("GET", "/runs").json()}
+
+    before = runs().keys()
     pages = [browser.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(2)]
     errors = [collect_errors(page) for page in pages]
     held: list[Route] = []
@@ -176,8 +179,8 @@ def test_second_of_two_simultaneous_starts_is_refused_and_reported(
         page.wait_for_timeout(100)  # lets the route's handler run
     for route in held:  # at the same time, so that neither page shows the other's run
         route.continue_()
-    wait_until(lambda: client.request("GET", "/runs").json()[0]["id"] not in before, 30)
-    (run,) = [run for run in client.request("GET", "/runs").json() if run["id"] not in before]
+    wait_until(lambda: runs().keys() - before, 30)
+    (run,) = [run for id_, run in runs().items() if id_ not in before]
     for page in pages:
         expect(page.locator('[data-demo="persistence"][data-verdict="running"]')).to_be_visible()
         expect(page.locator('[data-demo="autoscale"]')).to_contain_text("One run at a time")
