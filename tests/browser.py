@@ -1,10 +1,9 @@
 """Chromium for tests, the errors of a page, and ways to keep a live page still."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # These flags disable Chromium's own network traffic, such as updates.
 CHROMIUM = "/usr/bin/chromium"
@@ -15,9 +14,6 @@ CHROMIUM_FLAGS = [
 
 # The timeout of expectations. A busy machine stalls for seconds; a test that passes does not wait for the timeout.
 EXPECT_MS = 60_000
-
-# What the browser logs when the page gives up an attempt to connect, after 4 s, and asks for the reason.
-SLOW_CONNECTION = re.compile("closed before the connection is established|status of 426")
 
 # True while no request is pending and the page is not faded as stale.
 IS_IDLE = """() => !document.querySelector('html.is-stale, [aria-busy="true"]:not(.loading)')"""
@@ -55,15 +51,10 @@ def chromium() -> Iterator[Browser]:
 
 def collect_errors(page: Page) -> list[str]:
     """Return a list that gets the page's errors and warnings from now on, including violations of its security policy,
-    and dialogs, which our pages never open. A connection that is not made in time, and is tried again, is no error."""
+    and dialogs, which our pages never open."""
     errors: list[str] = []
-
-    def collect(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not SLOW_CONNECTION.search(message.text):
-            errors.append(message.text)
-
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", collect)
+    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
     page.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     return errors
 

@@ -12,7 +12,8 @@ from tests.page.mock import MockProcess
 
 pytestmark = pytest.mark.browser
 
-REFUSED = "WebSocket connection to|Failed to load resource"  # the browser logs these while the dashboard is down
+# The browser logs these while the dashboard is down or starts.
+REFUSED = "WebSocket connection to|ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|status of 426"
 
 # Playwright keeps every page visible. This hides one as a browser does: it dispatches the event and stops frames.
 HIDEABLE = """() => {
