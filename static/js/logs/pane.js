@@ -10,7 +10,7 @@ export class LogPane {
   element = create("div", "log-lines");
   following = true; // whether the pane scrolls to new lines
   #elements = new Map(); // line number → element, of the lines that are drawn; null for one that the filter hides
-  #placed = null; // where the pane itself has scrolled to, to show a line; null once the reader has scrolled
+  #top = 0; // where the pane was scrolled to, by itself or by the reader
 
   // `onFollow()` is called when scrolling changes `following`, `onSelect(line)` when the reader chooses a line.
   constructor({ onFollow, onSelect }) {
@@ -18,10 +18,12 @@ export class LogPane {
     element.tabIndex = 0;
     element.setAttribute("role", "region");
     element.addEventListener("scroll", () => {
-      if (element.scrollTop === this.#placed) return;
-      this.#placed = null;
+      const down = element.scrollTop - this.#top;
+      this.#top = element.scrollTop;
       const isNearEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
-      if (isNearEnd === this.following) return;
+      // Only a reader scrolls down to the end or up from it: what the pane does itself is 0 here, and a pane that has become higher is
+      // scrolled up by the browser, to the end.
+      if (down === 0 || isNearEnd === this.following || isNearEnd !== down > 0) return;
       this.following = isNearEnd;
       onFollow();
     });
@@ -71,27 +73,29 @@ export class LogPane {
     const moved = anchor ? anchor.getBoundingClientRect().top - topBefore : 0;
     if (moved === 0) return;
     element.scrollTop += moved;
-    this.#placed = element.scrollTop;
+    this.#top = element.scrollTop;
   }
 
   scrollToEnd() {
     this.following = true;
-    this.#placed = null;
     this.element.scrollTop = this.element.scrollHeight;
+    this.#top = this.element.scrollTop;
   }
 
-  // Marks the line with this number, or none, and brings it into view. Returns whether it is on the page.
-  select(number, { scroll = false } = {}) {
+  // Marks the line with this number, or none. Returns whether it is on the page.
+  select(number) {
     this.element.querySelector("[aria-current]")?.removeAttribute("aria-current");
     const chosen = this.#elements.get(number);
     if (!chosen) return false;
     chosen.setAttribute("aria-current", "true");
-    if (scroll) {
-      this.following = false;
-      chosen.scrollIntoView({ block: "center" });
-      this.#placed = this.element.scrollTop;
-    }
     return true;
+  }
+
+  // Brings the marked line into view.
+  scrollToSelected() {
+    this.following = false;
+    this.element.querySelector("[aria-current]").scrollIntoView({ block: "center" });
+    this.#top = this.element.scrollTop;
   }
 
   // The line that stays where it is: the chosen one if it is in view, or the first one in view that is kept.

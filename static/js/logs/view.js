@@ -126,7 +126,10 @@ export class LogView {
   // Shows the line that the address names, once it has been read.
   #seek() {
     const found = findLine(this.#session.lines.lines, this.#line);
-    if (found && this.#pane.select(found.number, { scroll: true })) this.#sought = false;
+    if (!found || !this.#pane.select(found.number)) return;
+    this.#sought = false;
+    this.#redraw(); // first, since the footer's height changes with it, and so the pane's
+    this.#pane.scrollToSelected();
   }
 
   #select(number) {

@@ -153,6 +153,27 @@ def test_linked_line_stays_in_view_when_another_pod_is_read_later(visit: Visit, 
     expect(dialog.locator(".log-line").last).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("height", [760, 1000])
+def test_linked_line_near_the_end_stays_in_view_when_the_pane_becomes_higher(visit: Visit, height: int) -> None:
+    page = visit(width=1000, height=760)
+    answer(page, source(0), *(line(0, f"{n:02}", f"early {n}") for n in range(55)))
+    page.evaluate("(hash) => { location.hash = hash; }", "#/logs/flask?line=2026-01-01T00:00:57Z")
+    dialog = page.locator("#logs")
+    expect(dialog.locator(".log-state")).to_contain_text("The linked line is not among them.")
+    page.evaluate("(text) => sendLog(text)", text_of(*(line(0, f"{n:02}", f"early {n}") for n in range(55, 60))))
+    chosen = dialog.locator(".log-line[aria-current]")
+    expect(chosen).to_contain_text("early 57")
+    page.set_viewport_size({"width": 1000, "height": height})
+    wait_until_idle(page)
+    later = [{**line(0, f"{n:02}", f"later {n}"), "at": f"2026-01-01T00:01:{n:02}Z"} for n in range(60)]
+    page.evaluate("(text) => sendLog(text)", text_of(*later))
+    expect(dialog.locator(".log-line")).to_have_count(120)
+    wait_until_idle(page)
+    expect(chosen).to_be_in_viewport()
+    dialog.get_by_role("button", name="Jump to newest").click()
+    expect(dialog.locator(".log-line").last).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_logs_are_accessible_and_do_not_scroll_sideways(visit: Visit, scheme: str, width: int) -> None:
