@@ -66,7 +66,7 @@ from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
-from dashboard.web.sockets import Sockets
+from dashboard.web.sockets.server import Sockets
 from webserver.forwarded import Forwarded
 from webserver.health_server import HealthServer
 

@@ -14,7 +14,7 @@ import socket
 import threading
 from collections import deque
 
-from webserver.framing import Framing, Limits, Part
+from webserver.framing import Framing, Part, SizeLimits
 
 ARRIVED = "webserver.arrived"  # in a request's WSGI environment: time.monotonic() at which it had arrived whole
 RECEIVE_BYTES = 64 * 1024  # at a time
@@ -59,7 +59,7 @@ class Channel:
     not be polled any more.
     """
 
-    def __init__(self, client: socket.socket, limits: Limits, sending: Allowance) -> None:
+    def __init__(self, client: socket.socket, limits: SizeLimits, sending: Allowance) -> None:
         client.setblocking(False)
         self.socket = client
         self._limits = limits

@@ -28,7 +28,7 @@ class Part(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SizeLimits:
     """In bytes, a chunked body with its framing. A larger request is passed on as soon as it is known to be larger:
     the application refuses it without the rest."""
 
@@ -41,7 +41,7 @@ class Framing:
 
     __slots__ = ("_body", "_chunk", "_limits", "_scanned", "end", "expects_continue", "is_cut", "is_malformed")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SizeLimits) -> None:
         self._limits = limits
         self._scanned = 0  # bytes in which the head does not end
         self._body = 0  # where the body begins; 0 while the head is incomplete

@@ -36,7 +36,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker 
 
 from webserver import overrides
 from webserver.channel import ARRIVED, Allowance, Channel
-from webserver.framing import Limits, Part
+from webserver.framing import Part, SizeLimits
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         bounds = self.bounds
         head = self.cfg.limit_request_line + self.cfg.limit_request_fields * (self.cfg.limit_request_field_size + 2) + 4
         self.refusals: Counter[str] = Counter()
-        self._limits = Limits(head, bounds.body)
+        self._limits = SizeLimits(head, bounds.body)
         self._sending = Allowance(bounds.sending, waiting=self.cfg.threads // 4)
         self._receiving = 0
         self._parked: dict[Connection, None] = {}  # those that wait for their clients, the longest first

@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.load.options import LoadOptions
+from dashboard.runs.activity_lock import ActivityLock, RunActive, Spawn, activity_id, run_all
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Demo, Experiment, Tools, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
@@ -20,7 +21,6 @@ from dashboard.runs.manual import ManualControl
 from dashboard.runs.ports import Audit, Clock, EvidenceFiles, History, Lease
 from dashboard.runs.records.archive import RunArchive
 from dashboard.runs.records.record import Run
-from dashboard.runs.turn import RunActive, Spawn, Turn, activity_id, run_all
 from dashboard.runs.verdict import INCONCLUSIVE, RUNNING, Verdict
 
 END_SECONDS = 10.0  # for a run to clean up when the dashboard shuts down
@@ -60,11 +60,11 @@ class RunManager:
         self._audit = audit
         self._clock = clock
         self._spawn = spawn
-        self._turn = Turn(lease, emit, clock, holder, spawn)
+        self._activity = ActivityLock(lease, emit, clock, holder, spawn)
         self._files = EvidenceStore(files)
-        self._archive = RunArchive(history, self._turn, emit, audit, clock, demos)
-        self._manual = ManualControl(tools, self._turn, audit, clock, spawn)
-        self._lock = threading.Lock()  # guards what follows; taken before the locks of the turn and the archive
+        self._archive = RunArchive(history, self._activity, emit, audit, clock, demos)
+        self._manual = ManualControl(tools, self._activity, audit, clock, spawn)
+        self._lock = threading.Lock()  # guards what follows; taken before the locks of the activity and the archive
         self._context: RunContext | None = None  # of the current run
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class RunManager:
         """Refuse everything from now on, abort what is under way, and wait until it has cleaned up. Called by
         `app.stop`."""
         with self._lock:
-            self._turn.close()
+            self._activity.close()
             context = self._context
         if context:
             context.cancel("Aborted: the dashboard is going down.")
@@ -83,7 +83,7 @@ class RunManager:
         while True:
             run_all(self._tools.load.stop)
             left = deadline - self._clock.monotonic()
-            if self._clock.wait(self._turn.idle, min(left, STOP_SECONDS)) or left <= STOP_SECONDS:
+            if self._clock.wait(self._activity.idle, min(left, STOP_SECONDS)) or left <= STOP_SECONDS:
                 return
 
     def list(self) -> Runs:
@@ -143,11 +143,11 @@ class RunManager:
         run = Run(activity_id(demo, now), found, chosen, by, now)
         context = RunContext(run, self._clock, self._lease, self._emit, self._audit)
         context.recorder = Recorder(header(run, self._clock.monotonic(), self._tools.view.view()))
-        self._turn.acquire(run.id, by, context.cancel)
+        self._activity.acquire(run.id, by, context.cancel)
         try:
             experiment = found.experiment(context, self._tools)
             with self._lock:  # either this sees that the dashboard shuts down, or `end` sees the context
-                self._turn.refuse_if_closed()
+                self._activity.refuse_if_closed()
                 self._context = context
                 self._archive.begin(run)
             self._audit(by, f"run {run.id}{''.join(f' {name}={value}' for name, value in chosen.items())}", "started")
@@ -237,4 +237,4 @@ class RunManager:
         with self._lock:
             self._context = None
             self._archive.drop()
-        self._turn.release()
+        self._activity.release()

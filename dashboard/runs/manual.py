@@ -8,10 +8,10 @@ from functools import partial
 from dashboard.core.errors import InvalidOption, NotFound, UidMismatch
 from dashboard.kube.pod_control import MODES, PodIdentity
 from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.activity_lock import ActivityLock, RunActive, Spawn, activity_id, run_all
 from dashboard.runs.demo import Tools
 from dashboard.runs.kill import kill
 from dashboard.runs.ports import Audit, Clock
-from dashboard.runs.turn import RunActive, Spawn, Turn, activity_id, run_all
 
 POLL_SECONDS = 0.05  # between two checks whether a load still runs: the page waits for its end
 UNLOAD_SECONDS = 5.0  # at most, until a load that was stopped has released its lease
@@ -28,11 +28,11 @@ class UidNotCurrent(Exception):
 
 
 class ManualControl:
-    def __init__(self, tools: Tools, turn: Turn, audit: Audit, clock: Clock, spawn: Spawn) -> None:
+    def __init__(self, tools: Tools, activity: ActivityLock, audit: Audit, clock: Clock, spawn: Spawn) -> None:
         self._pods = tools.pods
         self._load = tools.load
         self._database = tools.database
-        self._turn = turn
+        self._activity = activity
         self._audit = audit
         self._clock = clock
         self._spawn = spawn
@@ -52,25 +52,25 @@ class ManualControl:
         """See `RunManager.exclusively`. Beside a load by hand, the load's lease is the one that is held."""
         with self._restarting:
             if self._loading:
-                yield self._turn.renew
+                yield self._activity.renew
                 return
-            self._turn.acquire(activity_id(kind, self._clock.now()), by, lambda reason: None)
+            self._activity.acquire(activity_id(kind, self._clock.now()), by, lambda reason: None)
             try:
-                yield self._turn.renew
+                yield self._activity.renew
             finally:
-                self._turn.release()
+                self._activity.release()
 
     def load(self, options: LoadOptions, by: str) -> None:
         """See `RunManager.load`."""
-        if (active := self._turn.active) and active.is_load:
+        if (active := self._activity.active) and active.is_load:
             raise LoadBusy(active.by)
         id_ = activity_id("load", self._clock.now())
-        self._turn.acquire(id_, by, partial(self._lose_load, by))
+        self._activity.acquire(id_, by, partial(self._lose_load, by))
         try:
-            self._turn.refuse_if_closed()
+            self._activity.refuse_if_closed()
             self._load.start(options, by)
             self._loading = True
-            self._turn.refuse_if_closed()
+            self._activity.refuse_if_closed()
             mark = f"load {options.rate:g}/s"
             self._audit(by, f"{mark} for {options.duration:g} s", "started", None, mark)
             self._spawn(id_, self._watch_load)
@@ -82,12 +82,12 @@ class ManualControl:
 
     def unload(self, by: str) -> None:
         """See `RunManager.unload`."""
-        if (active := self._turn.active) and not active.is_load:
-            raise RunActive(self._turn.holder, active.id, active.by)
+        if (active := self._activity.active) and not active.is_load:
+            raise RunActive(self._activity.holder, active.id, active.by)
         if self._load.running():
             self._load.stop()
             self._audit(by, "load", "stopped", None, "load off")
-            self._clock.wait(self._turn.idle, UNLOAD_SECONDS)
+            self._clock.wait(self._activity.idle, UNLOAD_SECONDS)
 
     # A load
 
@@ -95,7 +95,7 @@ class ManualControl:
         """Release the lease when the load has ended, by itself or because it was stopped."""
         try:
             while self._load.running():
-                self._clock.wait(self._turn.idle, POLL_SECONDS)
+                self._clock.wait(self._activity.idle, POLL_SECONDS)
         finally:
             with self._restarting:
                 self._end_load()
@@ -105,7 +105,7 @@ class ManualControl:
 
     def _end_load(self) -> None:
         self._loading = False
-        self._turn.release()
+        self._activity.release()
 
     # A restart
 
@@ -114,7 +114,7 @@ class ManualControl:
         killed = (uid, pod.container if mode == "crash" else None)
         if killed in self._restarted:
             raise UidNotCurrent(self._database, uid, f"{self._database} is being restarted already.")
-        self._turn.renew()
+        self._activity.renew()
         try:
             kill(self._pods, pod, mode, partial(self._audit, by))
         except (UidMismatch, NotFound) as error:

@@ -1,1 +1,1 @@
-"""The HTTP and socket interface: the hub and its sockets, authentication, errors, static files, routes."""
+"""The HTTP and socket interface: the hub, the pages' sockets, authentication, errors, static files, routes."""

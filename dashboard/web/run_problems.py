@@ -8,10 +8,10 @@ from flask import abort
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.kube.lease import LeaseHeld
 from dashboard.load.options import LoadBusy
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.turn import RunActive
 from dashboard.web.problems import problem
 
 

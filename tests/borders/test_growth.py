@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.web.sockets import PING_SECONDS
+from dashboard.web.sockets.server import PING_SECONDS
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, VIEWER
 from tests.dashboard.websocket import CONTINUATION, connect, frame, send_until_closed, wait_until_closed

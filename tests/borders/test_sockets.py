@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.web.hub import UNACKED_SNAPSHOTS
-from dashboard.web.page_socket import PageSocket
+from dashboard.web.sockets.page_socket import PageSocket
 from tests.borders.page import FAILURES, read
 from tests.dashboard.stubs import OPERATOR, SESSION_KEY, VIEWER
 

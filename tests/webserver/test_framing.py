@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webserver.framing import Framing, Limits, Part
+from webserver.framing import Framing, Part, SizeLimits
 
-LIMITS = Limits(head=4096, body=1024)
+LIMITS = SizeLimits(head=4096, body=1024)
 GET = b"GET /data?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /data HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"POST /data HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def arrived(received: bytes, limits: Limits = LIMITS) -> Part:
+def arrived(received: bytes, limits: SizeLimits = LIMITS) -> Part:
     return Framing(limits).arrived(received)
 
 
@@ -87,7 +87,7 @@ def test_request_is_whole_exactly_when_h11_finds_its_end(
     headers: list[bytes], chunks: list[bytes] | None, body: bytes, pieces: list[int]
 ) -> None:
     sent = request(headers, chunks, body)
-    framing, oracle = Framing(Limits(100_000, 100_000)), h11.Connection(h11.SERVER)
+    framing, oracle = Framing(SizeLimits(100_000, 100_000)), h11.Connection(h11.SERVER)
     at, ended = 0, False
     for size in [*pieces, len(sent)]:
         piece = sent[at : at + size]
@@ -99,7 +99,7 @@ def test_request_is_whole_exactly_when_h11_finds_its_end(
             ended = ended or isinstance(event, h11.EndOfMessage)
         assert (framing.arrived(sent[:at]) is Part.WHOLE) == ended
     assert ended
-    following = Framing(Limits(100_000, 100_000))
+    following = Framing(SizeLimits(100_000, 100_000))
     assert following.arrived(sent + GET) is Part.WHOLE and following.end == framing.end == len(sent)
 
 

@@ -19,6 +19,7 @@ from dashboard.load.options import LoadOptions
 from dashboard.mock import Mock
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.scripted_run import OUTCOMES, RunEnd, ScriptedRun, ScriptedStep, load_rate, scripted_run
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.demo import Demo, checked, demo_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.evidence.recorder import Recorder, evidence_file, header
@@ -27,7 +28,6 @@ from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.ports import Audit, View
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.records.record import RUNS, Run, summary
-from dashboard.runs.turn import RunActive
 from dashboard.runs.verdict import RUNNING, Verdict
 
 UPDATE_SECONDS = 0.25  # between two updates of a step's text

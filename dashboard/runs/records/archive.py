@@ -9,10 +9,10 @@ from dashboard.core import events
 from dashboard.core.errors import ExternalError
 from dashboard.core.events import Emit
 from dashboard.kube.lease import LeaseHolder
+from dashboard.runs.activity_lock import ActivityLock
 from dashboard.runs.demo import Demo
 from dashboard.runs.ports import Audit, Clock, History
 from dashboard.runs.records.record import RUNS, Run, orphaned, started, summary, trimmed
-from dashboard.runs.turn import Turn
 from dashboard.runs.verdict import RUNNING
 
 SYNC_SECONDS = 5.0  # between two reads of what other dashboards do
@@ -32,11 +32,17 @@ class RunArchive:
     which marks it as aborted, unless somebody holds the lease for it."""
 
     def __init__(
-        self, history: History, turn: Turn, emit: Emit, audit: Audit, clock: Clock, demos: Mapping[str, Demo]
+        self,
+        history: History,
+        activity: ActivityLock,
+        emit: Emit,
+        audit: Audit,
+        clock: Clock,
+        demos: Mapping[str, Demo],
     ) -> None:
         self.foreign: LeaseHolder | None = None  # another dashboard that holds the lease
         self._history = history
-        self._turn = turn
+        self._activity = activity
         self._emit = emit
         self._audit = audit
         self._clock = clock
@@ -114,21 +120,21 @@ class RunArchive:
                 log.info("the runs of other dashboards could not be read: %s", error)
             except Exception:
                 log.exception("the runs of other dashboards could not be read")
-            if self._clock.wait(self._turn.closed, SYNC_SECONDS):
+            if self._clock.wait(self._activity.closed, SYNC_SECONDS):
                 return
 
     def sync(self) -> None:
         """Read who holds the lease, and the history if it may have changed. Does nothing while an activity is under way
         here. Raise `ExternalError` if one of them can't be read."""
-        with self._turn.paused() as idle:
+        with self._activity.paused() as idle:
             if not idle:
                 return
-            holder = self._turn.lease_holder()
+            holder = self._activity.lease_holder()
             if self._synced and holder == self.foreign and not self._unsaved:
                 return
             self._reconcile()
-            foreign = self._turn.lease_holder()
-            self._turn.publish(foreign)
+            foreign = self._activity.lease_holder()
+            self._activity.publish(foreign)
             self.publish()
             self.foreign, self._synced = foreign, True
 
@@ -141,7 +147,7 @@ class RunArchive:
         history = self._read()
         orphans: set[str] = set()
         if any(run["verdict"] == RUNNING for run in history):
-            holder = self._turn.lease_holder()
+            holder = self._activity.lease_holder()
             history = self._read()
             orphans = {run["id"] for run in history if run["verdict"] == RUNNING}
             orphans -= {holder.run if holder else "", *self._unsaved}

@@ -16,7 +16,7 @@ from dashboard.actions.autoscaler import SETTINGS
 from dashboard.actions.rollout import ACTIONS, UNDO, NotPossible
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.lease import LeaseHeld
-from dashboard.runs.turn import RunActive
+from dashboard.runs.activity_lock import RunActive
 from dashboard.web.audit import note_change
 from dashboard.web.auth import require, who
 from dashboard.web.lookups import lookups

@@ -8,10 +8,10 @@ from dashboard.kube.logs import LONGEST_TAIL, LogReader, LogStreams, TooManyLogs
 from dashboard.kube.merged_log import FollowerSlots, MergedLog, MergedRequest
 from dashboard.kube.pod_details import Json, PodReader
 from dashboard.web.auth import require, viewer_id
-from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
+from dashboard.web.sockets.client_socket import client_socket
 
 RETRY_SECONDS = "10"
 

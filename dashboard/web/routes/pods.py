@@ -27,11 +27,11 @@ from dashboard.kube.pod_details import (
     names,
 )
 from dashboard.web.auth import require, viewer_id
-from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
+from dashboard.web.sockets.client_socket import client_socket
 
 LONGEST_YAML = 512 << 10  # characters
 

@@ -13,7 +13,7 @@ from dashboard.core.errors import Denied
 from dashboard.mock import Mock
 from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.mock.simulation import SimulationOptions
-from dashboard.runs.turn import RunActive
+from dashboard.runs.activity_lock import RunActive
 from dashboard.web.lookups import Lookups
 from tests.dashboard.stubs import OPERATOR, VIEWER
 

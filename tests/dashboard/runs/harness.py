@@ -20,6 +20,7 @@ from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
+from dashboard.runs.activity_lock import Spawn
 from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
@@ -27,7 +28,6 @@ from dashboard.runs.manager import RunManager
 from dashboard.runs.ports import Clock
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.records.record import is_run
-from dashboard.runs.turn import Spawn
 from dashboard.runs.workload.ledger import Ledger
 from dashboard.runs.workload.operation import Kind, Operation
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation, SimulationOptions

@@ -16,10 +16,10 @@ from dashboard.core.state.snapshot import Look
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.turn import RunActive
 from dashboard.runs.workload import traffic
 from tests.dashboard.runs.harness import HOLDER, FakeWriters, RunHarness
 from tests.dashboard.stubs import wait_until

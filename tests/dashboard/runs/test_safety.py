@@ -17,13 +17,13 @@ from dashboard.core.state.history import MetricsTables
 from dashboard.kube.client import KubeClient
 from dashboard.kube.lease import KubeLease, LeaseHolder, LeaseLost
 from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.record import orphaned, summary, trimmed
 from dashboard.runs.records.report import Report
-from dashboard.runs.turn import RunActive
 from tests.dashboard.runs.harness import HOLDER, RunHarness
 from tests.dashboard.runs.invalid_runs import INVALID_RUNS, RUN
 
@@ -43,7 +43,7 @@ def assert_idle(harness: RunHarness) -> None:
     assert harness.cluster.lease is None
     assert not harness.load.running()
     assert not leases(harness) or leases(harness)[-1] is None
-    assert harness.manager._turn.idle.is_set()
+    assert harness.manager._activity.idle.is_set()
 
 
 # Shutdown
@@ -221,7 +221,7 @@ def test_watched_load_ends_by_a_crash_a_stop_and_a_shutdown() -> None:
     for end in (harness.load.crash, partial(manager.unload, "operator"), manager.end):
         manager.load(LOAD, "operator")
         end()
-        assert manager._turn.idle.wait(10)
+        assert manager._activity.idle.wait(10)
         assert harness.cluster.lease is None and not harness.load.running()
     with pytest.raises(RunActive):
         manager.load(LOAD, "operator")
@@ -296,7 +296,7 @@ def test_load_whose_lease_is_lost_is_stopped_and_audited(harness: RunHarness, lo
     assert line[:2] == ("operator", "load")
     assert ("another dashboard's" if loss == "acquired by another" else "No answer.") in line[2]
     assert harness.cluster.lease == (other if loss == "acquired by another" else None)
-    assert harness.manager._turn.idle.is_set()
+    assert harness.manager._activity.idle.is_set()
 
 
 def test_renewal_after_the_release_is_no_loss(harness: RunHarness) -> None:
@@ -386,7 +386,7 @@ def test_failure_at_the_end_of_a_run_does_not_block_the_next_run(harness: RunHar
     injected: list[str] = []
     harness.during_step(step, lambda: injected.append(fault) or FAULTS[fault](harness))
     harness.manager.start("persistence", {}, "operator")
-    assert injected and harness.manager._turn.idle.is_set() and harness.cluster.lease is None
+    assert injected and harness.manager._activity.idle.is_set() and harness.cluster.lease is None
     assert harness.manager.list()[0]["verdict"] in ("pass", "inconclusive")
     harness.emit, harness.audit = emit, audit
     for name in ("load", "save", "release", "renew"):

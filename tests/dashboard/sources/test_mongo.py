@@ -146,7 +146,7 @@ def test_large_documents_are_truncated(source: MongoSource, collection: Any, emi
     collection.insert_one({"key": "x" * 5000})
     collection.insert_one({"key": "x" * 100_000})
     collection.insert_one({"key": "x" * 4000})
-    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    emitted.wait(lambda emitted: len(last_read(emitted).newest) == 3)
     small, larger, large = last_read(emitted).newest
     assert (small.truncated, larger.truncated, large.truncated) == (False, True, True)
     assert large.document == {"…": "5010 bytes, too large to show"}
@@ -155,7 +155,7 @@ def test_large_documents_are_truncated(source: MongoSource, collection: Any, emi
 
 def test_large_id_does_not_hide_the_other_documents(source: MongoSource, collection: Any, emitted: Emitted) -> None:
     collection.insert_many([{"_id": "x" * 3_000_000}, {"_id": {"x": "y" * 2_000}}, {"key": "small"}])
-    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    emitted.wait(lambda emitted: len(last_read(emitted).newest) == 3)
     newest = last_read(emitted).newest
     assert [document.id for document in newest[1:]] == ['"…"', '"…" (2)']
     assert newest[0].document == {"key": "small"} and newest[2].truncated
@@ -173,7 +173,7 @@ def test_document_that_the_driver_cannot_decode_does_not_hide_the_others(
     for body in (undecodable_id, undecodable_field):
         collection.insert_one(RawBSONDocument((len(body) + 5).to_bytes(4, "little") + body + b"\x00"))
     good = collection.insert_one({"key": "good"}).inserted_id
-    emitted.wait(lambda emitted: last_read(emitted).count == 3)
+    emitted.wait(lambda emitted: len(last_read(emitted).newest) == 3)
     newest = last_read(emitted).newest
     assert newest[0].id == str(good) and newest[0].document == {"key": "good"}
     assert newest[1].document == newest[2].document == {"…": "This document can't be shown."}

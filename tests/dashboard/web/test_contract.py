@@ -10,7 +10,7 @@ from dashboard.core import contract
 from dashboard.core.state.diff import patch
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_OPERATOR, wait_until
-from tests.dashboard.web.test_sockets import SequentialClient
+from tests.dashboard.web.sockets.test_server import SequentialClient
 
 T = TypeVar("T")
 

@@ -34,7 +34,7 @@ DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
 
 
-class Target(Struct, frozen=True):
+class KillTarget(Struct, frozen=True):
     """The database as it can be killed: its pod, its claim, and the id of mongod's process."""
 
     pod: PodIdentity
@@ -101,7 +101,7 @@ class Persistence:
         volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
         self._context.log(f"{target.pod.name} is Ready, {volume}")
 
-    def _wait_for(self, find: Callable[[], Target | str], limit: float) -> Target:
+    def _wait_for(self, find: Callable[[], KillTarget | str], limit: float) -> KillTarget:
         """Wait for a target. Raise `RunStopped` with what is missing after `limit` seconds."""
         end = self._context.clock.monotonic() + limit
         while isinstance(found := find(), str):
@@ -124,7 +124,7 @@ class Persistence:
             self._context.sleep(READY_POLL_SECONDS)
         return True
 
-    def _found(self) -> Target | str:
+    def _found(self) -> KillTarget | str:
         """Return the database, or why the run can't begin yet, as a sentence."""
         mongo = self._view.view()["mongo"]
         if mongo is None or mongo["state"] != "up":
@@ -137,7 +137,7 @@ class Persistence:
             return f"The claim {target.pod.claim} is {claim.phase} and not bound to a volume."
         return self._refusal() or target
 
-    def _target(self) -> Target | str:
+    def _target(self) -> KillTarget | str:
         """Return the database as it can be killed now, or why it can't, as a sentence."""
         try:
             pod, claim = self._identify()
@@ -150,7 +150,7 @@ class Persistence:
             return "No primary answers the dashboard."
         if primary := self._reader.primary_beside(pod.name):
             return f"{primary} is the primary, and the run kills {pod.name} alone: let {primary} step down first."
-        return Target(pod, claim, process)
+        return KillTarget(pod, claim, process)
 
     def _warm_up(self) -> None:
         self._context.begin_step("warmup")

@@ -19,11 +19,11 @@ from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.runs.scripted_run import OUTCOMES
 from dashboard.mock.simulation import SimulationOptions
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.turn import RunActive
 from tests.dashboard.stubs import Emitted
 
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")

@@ -12,10 +12,10 @@ from werkzeug.test import TestResponse
 from dashboard.core.errors import ExternalError, InvalidOption
 from dashboard.core.events import ActionRecorded
 from dashboard.load.options import LoadBusy, LoadOptions
+from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.turn import RunActive
 from dashboard.web.lookups import Lookups
 from tests.dashboard.runs.finished_run import persistence_run
 from tests.dashboard.stubs import OPERATOR, VIEWER, Emitted

@@ -16,12 +16,12 @@ from flask import Flask, Response, request
 from flask_socketio import SocketIO  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from dashboard.web import handshake
 from dashboard.web.auth import bearer_token, check_host, current_role, same_origin, session_end, viewer_id
-from dashboard.web.client_socket import client_socket
 from dashboard.web.hub import Hub, TooManyViewers
-from dashboard.web.page_socket import LONGEST_MESSAGE, PageSocket
 from dashboard.web.problems import problem
+from dashboard.web.sockets import handshake
+from dashboard.web.sockets.client_socket import client_socket
+from dashboard.web.sockets.page_socket import LONGEST_MESSAGE, PageSocket
 from webserver.channel import Channel
 from webserver.forwarded import Wsgi
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.web.page_socket import LONGEST_MESSAGE, MOST_WAITING, BoundedWebSocket, PageSocket, is_expected
+from dashboard.web.sockets.page_socket import LONGEST_MESSAGE, MOST_WAITING, BoundedWebSocket, PageSocket, is_expected
 from tests.dashboard.websocket import CONTINUATION, frame, send_until_closed
 
 HANDSHAKE = {

@@ -20,7 +20,7 @@ import socketio
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.core.state.diff import patch
-from dashboard.web.sockets import JOIN_SECONDS, MOST_JOINING, share
+from dashboard.web.sockets.server import JOIN_SECONDS, MOST_JOINING, share
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_VIEWER, OPERATOR, ROOT, VIEWER, wait_until
 from tests.dashboard.websocket import connect, frame, wait_until_closed

@@ -11,9 +11,9 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder
 from wsproto.utilities import RemoteProtocolError
 
-from dashboard.web import sockets as sockets_module
-from dashboard.web.page_socket import PageSocket
-from dashboard.web.sockets import Sockets, share
+from dashboard.web.sockets import server as sockets_module
+from dashboard.web.sockets.page_socket import PageSocket
+from dashboard.web.sockets.server import Sockets, share
 from tests.dashboard.stubs import VIEWER
 
 

@@ -53,7 +53,7 @@ def activity_id(kind: str, at: str) -> str:
     return f"{kind}-{stamp}-{secrets.token_hex(2)}"
 
 
-class Turn:
+class ActivityLock:
     """`holder` is this dashboard's name. `acquire` and `release` enclose an activity; any thread may call them."""
 
     def __init__(self, lease: Lease, emit: Emit, clock: Clock, holder: str, spawn: Spawn) -> None:

@@ -1,0 +1,1 @@
+"""The pages' WebSockets: their handshake, their bounds, and Socket.IO."""
