@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,9 @@ ALLOWED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    directory = tmp_path_factory.mktemp("users")
+@contextmanager
+def guarded(directory: Path) -> Iterator[Mongod]:
+    """A MongoDB with the users of both programs."""
     secret = directory / "secret"
     secret.mkdir()
     put(secret, **SECRET)
@@ -94,6 +95,12 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
             sidecar.settle()
         with opened(mongod, "service") as service:
             service.flask_db.data.insert_one({"x": 0})
+        yield mongod
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    with guarded(tmp_path_factory.mktemp("users")) as mongod:
         yield mongod
 
 
@@ -132,9 +139,9 @@ def test_program_signs_in_whatever_characters_its_password_has(mongod: Mongod) -
         client.flask_db.data.find_one()
 
 
-def test_root_may_run_every_command(mongod: Mongod) -> None:
+def test_root_may_run_every_command(tmp_path: Path) -> None:
     harmful = {"shutdown", "stepDown", "killAllSessions", "updateUser", "dropDatabase"}
-    with opened(mongod, "admin") as admin:
+    with guarded(tmp_path) as mongod, opened(mongod, "admin") as admin:  # its own: it changes the users
         refused = {
             name
             for name, (database, command) in COMMANDS.items()
