@@ -64,7 +64,7 @@ class RunManager:
         self._files = EvidenceStore(files)
         self._archive = RunArchive(history, self._activity, emit, audit, clock, demos)
         self._manual = ManualControl(tools, self._activity, audit, clock, spawn)
-        self._lock = threading.Lock()  # guards what follows; taken before the locks of the activity and the archive
+        self._lock = threading.Lock()  # guards what follows; taken before those of the activity lock and the archive
         self._context: RunContext | None = None  # of the current run
 
     def begin(self) -> None:
