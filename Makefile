@@ -50,7 +50,7 @@ local: .venv/local ## run the service alone on 127.0.0.1:5000, without Kubernete
 	@$(PYTHON) -m tools.local
 
 .PHONY: mock
-mock: .venv/mock ## run the dashboard on a simulated cluster, for work on the page
+mock: .venv/dashboard ## run the dashboard on a simulated cluster, for work on the page
 	@DASHBOARD_SOURCE=mock $(PYTHON) -m dashboard
 
 .PHONY: bench
@@ -60,6 +60,11 @@ bench: .venv/tests $(if $(COMPARE),,up) ## run the benchmarks, into bench/RESULT
 .PHONY: prove
 prove: .venv/base ## run all demos on the running deployment, one verdict line each
 	@tools/deploy/prove
+
+.PHONY: evidence
+evidence: FILES = reports/*.evidence.jsonl.gz
+evidence: .venv/dashboard ## compute the verdicts of `make prove` again from their evidence files; FILES=… names others
+	@$(PYTHON) -m dashboard.check $(FILES)
 
 .PHONY: images
 images: .venv/tools ## build both images; REGISTRY=host/path PUSH=1 tags and pushes them
@@ -111,9 +116,9 @@ tests/js/node_modules: tests/js/package-lock.json
 .venv/base: PACKAGES = cluster
 .venv/tools: PACKAGES = cluster local
 .venv/local: PACKAGES = service local
-.venv/mock: PACKAGES = dashboard
+.venv/dashboard: PACKAGES = dashboard
 .venv/tests: PACKAGES = test
-.venv/base .venv/tools .venv/local .venv/mock .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
+.venv/base .venv/tools .venv/local .venv/dashboard .venv/tests: requirements.txt pyproject.toml tools/deploy/venv
 	@tools/deploy/venv $(BEGAN) $(PACKAGES)
 	@touch $@
 

@@ -1,5 +1,6 @@
 """Recomputes the verdicts of evidence files from their records, offline.
 
+    make evidence FILES=…       installs what it needs, and runs
     python -m dashboard.check FILE…
 
 One line a file goes to stdout: the same verdict, or what differs. Exit status: 0 all the same, 1 one differs, 2 one
@@ -15,7 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, to_builtins
+try:
+    from msgspec import Struct, to_builtins
+except ModuleNotFoundError as error:  # Python's own exit status would be 1: something differs
+    print(f"The package {error.name} is missing: run `make evidence`, which installs it.", file=sys.stderr)
+    sys.exit(2)
 
 from dashboard.prove import plain, spell_out
 from dashboard.runs.demo import Demo

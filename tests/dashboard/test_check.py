@@ -63,6 +63,13 @@ def test_recorded_run_has_the_same_verdict(check: Check, file: Callable[[], byte
     assert result["line"].startswith(f"{words} ")
 
 
+def test_missing_package_is_a_sentence_and_no_difference() -> None:
+    """As after `make up` alone, whose environment has no packages of the dashboard."""
+    done = subprocess.run([sys.executable, "-S", "-m", "dashboard.check", "x.gz"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "") and "make evidence" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_result_is_one_line_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same, bad = tmp_path / "same.gz", tmp_path / "bad.gz"
     same.write_bytes(healthy())
