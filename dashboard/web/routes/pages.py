@@ -1,6 +1,7 @@
-"""The HTML pages: the dashboard, login and logout."""
+"""The HTML pages: the dashboard, login and logout; and the static files that they name."""
 
 import functools
+import hashlib
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ pages = Blueprint("pages", __name__)
 LONGEST_TOKEN = 512
 LARGEST_LOGIN = 64 << 10  # bytes
 MAIN = "js/main.js"
+FOREVER = "public, max-age=31536000, immutable"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _IMPORT = re.compile(r'^(?:import|export)\b[^"();]*"(\.[^"]+)";', re.MULTILINE)
 REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
@@ -27,8 +29,10 @@ REFUSED = "This token is not valid. “make login” prints the link again."  # 
 
 @pages.record_once
 def _prepare(setup: BlueprintSetupState) -> None:
-    """List the JavaScript modules that the page's first one imports, as paths under static/."""
-    setup.app.extensions["modules"] = _modules(Path(str(setup.app.static_folder)).resolve())
+    """List the JavaScript modules that the page's first one imports, as paths under static/, and version the files."""
+    root = Path(str(setup.app.static_folder)).resolve()
+    setup.app.extensions["modules"] = _modules(root)
+    setup.app.extensions["static_version"] = _version(root)
 
 
 @functools.cache
@@ -47,9 +51,32 @@ def _modules(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 
+@functools.cache
+def _version(root: Path) -> str:
+    """Return a digest of all static files, with their paths."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in root.rglob("*") if each.is_file()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 @pages.context_processor
 def _addresses() -> dict[str, str]:
-    return {"root": _root()}
+    return {"root": _root(), "static": f"{_root()}static-{current_app.extensions['static_version']}/"}
+
+
+@pages.get("/static-<version>/<path:filename>")
+def static_file(version: str, filename: str) -> Response:
+    """A static file. The address names the version of them all, so a browser need not ask again whether it has changed.
+
+    A page of another version, which was open during a roll-out, gets the present file, and asks again. So does the page
+    of the mock, whose files are worked on.
+    """
+    response = current_app.send_static_file(filename)
+    config: DashboardConfig = current_app.config["DASHBOARD"]
+    if version == current_app.extensions["static_version"] and config.source != "mock":
+        response.headers["Cache-Control"] = FOREVER
+    return response
 
 
 @pages.get("/")

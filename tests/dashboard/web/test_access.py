@@ -31,6 +31,7 @@ ROUTES = {
     "POST /login": LOGIN,
     "POST /logout": LOGOUT,
     "GET /static/<path:filename>": OPEN,
+    "GET /static-<version>/<path:filename>": OPEN,
     "GET /api/state": READ,
     "GET /api/history": READ,
     "GET /api/demos": READ,
