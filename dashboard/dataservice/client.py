@@ -95,8 +95,7 @@ class DataServiceClient:
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """Read the body. Raise AnswerTooLarge or DataServiceTimeout."""
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdecimal() and int(declared) > LARGEST_ANSWER:
+    if (response.length_remaining or 0) > LARGEST_ANSWER:
         raise AnswerTooLarge(_too_large())
     body = bytearray()
     while chunk := response.read1(CHUNK):

@@ -350,6 +350,15 @@ def test_faulty_response_raises_a_data_service_error(
     assert len(server.requests) == 1, "no redirect is followed and no request retried"
 
 
+@pytest.mark.parametrize("length", ["9" * 5000, "nine"])
+def test_length_that_is_no_number_is_none(serve: Serve, length: str) -> None:
+    def respond(request: StubServiceHandler) -> None:
+        request.send_json(b"[]", Content_Length=length)
+        request.close_connection = True
+
+    assert Client(serve(respond).url).newest({}).body == b"[]"
+
+
 def test_response_of_the_largest_size_is_returned(serve: Serve) -> None:
     server = serve(lambda request: request.send_json(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
     assert len(Client(server.url).newest({}).body) == LARGEST_ANSWER
