@@ -52,6 +52,14 @@ describe("aligned columns", () => {
     assert.deepEqual(a, [undefined, 1, null, null, null, 2, undefined, undefined]);
   });
 
+  test("have a gap in the figures of that table only", () => {
+    const cpu = { columns: { at: [110, 190], percent: [1, 2] }, fill: [null, "percent"], gap: 5 };
+    const [at, target, used] = align([cpu], [70, null], SPAN);
+    assert.deepEqual(at, [100, 110, 110.001, 190, 200]);
+    assert.deepEqual(target, [70, undefined, undefined, undefined, 70]);
+    assert.deepEqual(used, [undefined, 1, null, 2, undefined]);
+  });
+
   test("have a gap around a null, from the point before to the point after", () => {
     const two = [
       { columns: { at: [110, 120, 130], a: [1, null, 2] }, fill: ["a", null] },

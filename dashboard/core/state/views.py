@@ -42,7 +42,7 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
         "app": app(pod),
         "phase": "Terminating" if meta.deletion_timestamp else pod.status.phase,
         "ready": ready,
-        "restarts": sum(status.restart_count for status in _statuses(pod)),
+        "restarts": _restarts(pod),
         "created": meta.creation_timestamp or "",
         "node": pod.spec.node_name,
         "cpu_millicores": cpu,
@@ -225,6 +225,14 @@ def _sum(resource: str, amounts: Iterable[str | None]) -> int:
 
 def _statuses(pod: Pod) -> Iterable[Any]:
     return chain(pod.status.container_statuses or (), pod.status.init_container_statuses or ())
+
+
+def _restarts(pod: Pod) -> int:
+    """Return the restarts as kubectl counts them: without those of init containers that have done their work."""
+    initialized = any(c.type == "Initialized" and c.status == "True" for c in pod.status.conditions or ())
+    init = {one.name for one in pod.spec.init_containers or () if one.restart_policy != "Always"}
+    done = init if initialized else set()
+    return sum(status.restart_count for status in _statuses(pod) if status.name not in done)
 
 
 def _reason(pod: Pod) -> str | None:

@@ -48,10 +48,10 @@ def roll(action: str) -> Response:
     g.action = f"{action} the roll-out"
     known = ("resource_version", "dry_run", *(("revision",) if action == UNDO else ()))
     body = members(known)
+    dry_run, seen = _guard(body)
     revision = body.get("revision")
     if revision is not None and (not isinstance(revision, int) or isinstance(revision, bool) or revision < 1):
         abort(422, "revision must be the number of a kept revision.")
-    dry_run, seen = _guard(body)
     with _problems():
         return _done(_actions().roll(action, revision, seen, who(), dry_run=dry_run))
 
@@ -81,11 +81,12 @@ def scale() -> Response:
 def delete_pod(uid: str) -> Response:
     """Delete a pod of the service: ?dry_run=."""
     g.action = f"delete the pod {uid[:LONGEST_VERSION]}"
-    dry_run = request.args.get("dry_run", "false")
-    if dry_run not in ("true", "false") or set(request.args) - {"dry_run"}:
+    given = request.args.get("dry_run", "false")
+    if given not in ("true", "false") or set(request.args) - {"dry_run"}:
         abort(400, "The only parameter is dry_run, true or false.")
+    g.audited = dry_run = given == "true"
     with _problems():
-        return _done(_actions().delete_pod(uid, who(), dry_run=dry_run == "true"))
+        return _done(_actions().delete_pod(uid, who(), dry_run=dry_run))
 
 
 def _guard(body: Json) -> tuple[bool, str | None]:
@@ -93,14 +94,13 @@ def _guard(body: Json) -> tuple[bool, str | None]:
     dry_run, seen = body.get("dry_run", False), body.get("resource_version")
     if not isinstance(dry_run, bool):
         abort(422, "dry_run must be true or false.")
+    g.audited = dry_run  # nothing is done, whatever the answer is: the page asks at each key
     if seen is not None and not (isinstance(seen, str) and 0 < len(seen) <= LONGEST_VERSION):
         abort(422, "resource_version must be the text that a dry run answers.")
     return dry_run, seen
 
 
 def _done(answer: Json) -> Response:
-    if answer["dry_run"]:
-        g.audited = True  # nothing was done
     return _answer(answer, 200 if answer["dry_run"] else 202)
 
 

@@ -4,8 +4,8 @@ The dashboard checks the requester; the service checks the request. The service'
 and only known parameters of a request are passed on, encoded again.
 
 A replacement and a deletion must say in If-Match which version was seen, so that none overwrites what is newer by
-mistake. Both are audited, with an Event on the database's pod. Like insertions, they are allowed during a run: runs use
-a collection of their own.
+mistake. All changes are audited, with an Event on the database's pod, and allowed during a run: runs use a collection
+of their own.
 """
 
 import contextlib
@@ -74,10 +74,14 @@ def document(id_: str) -> Response:
 @require("operator")
 def insert() -> Response:
     """Store a document."""
+    g.action = "insert a document"
     parameters()
     body = whole(LARGEST_DOCUMENT, "A document")
     with _problems(writing=True):
-        return _passed_on(_service().insert(body, request.headers.get("Content-Type", "")))
+        answer = _service().insert(body, request.headers.get("Content-Type", ""))
+    if answer.id:
+        g.action = f"insert the document {answer.id}"
+    return _passed_on(answer)
 
 
 @documents.put("/<id_>")
@@ -106,8 +110,8 @@ def delete(id_: str) -> Response:
 
 @documents.after_request
 def note(response: Response) -> Response:
-    """Audit what changes a document that is there, and what tries to."""
-    return note_change(response, _database()) if request.method in ("PUT", "DELETE") else response
+    """Audit what changes the documents, and what tries to."""
+    return note_change(response, _database())
 
 
 def _database() -> dict[str, str]:

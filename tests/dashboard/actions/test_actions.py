@@ -114,6 +114,20 @@ def test_dry_run_says_what_would_change_and_changes_nothing(client: FlaskClient,
     assert len(audited(client)) == lines
 
 
+def test_refused_dry_run_is_not_audited_and_a_refused_change_is(client: FlaskClient, mock: Mock) -> None:
+    """The page asks at each key: a maximum of 10 begins with 1."""
+    lines = len(audited(client))
+    low = {"max": 1, "resource_version": None}
+    assert request(client, "PATCH", "/api/autoscaler", low | {"dry_run": True}).status_code == 422
+    assert request(client, "DELETE", "/api/pods/none?dry_run=true").status_code == 404
+    assert len(audited(client)) == lines
+    assert request(client, "PATCH", "/api/autoscaler", low).status_code == 422
+    assert request(client, "DELETE", "/api/pods/none").status_code == 404
+    assert len(audited(client)) == lines + 2
+    assert request(client, "PATCH", "/api/autoscaler", low | {"dry_run": True}, token=VIEWER).status_code == 403
+    assert len(audited(client)) == lines + 3
+
+
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES[:2] + CHANGES[4:])
 def test_change_without_what_was_seen_is_refused(
     client: FlaskClient, mock: Mock, method: str, path: str, body: Json

@@ -40,7 +40,7 @@ function track({ columns, fill, gap = Infinity, hold = false, condense, unless }
   const raw = indexAfter(at, to - RAW_SECONDS);
   for (let first = Math.max(0, indexAfter(at, from) - 1), last = first; first < end; first = last) {
     const longest = at[first] < now - FINE_SECONDS ? Math.max(gap, COARSE_GAP_SECONDS) : gap;
-    if (rows.at.length > 0 && at[first] - at[first - 1] > longest) add(rows, at[first - 1] + INSTANT_SECONDS, () => null);
+    if (rows.at.length > 0 && at[first] - at[first - 1] > longest) add(rows, at[first - 1] + INSTANT_SECONDS, () => null, fill);
     last = first + 1;
     if (condense && grain > 0 && first < raw) last = endOfGrain(at, first, raw, grain, longest);
     add(rows, (at[first] + at[last - 1]) / 2, (figure) => fold(columns[fill[figure]], first, last, condense?.[figure]), fill);

@@ -106,6 +106,20 @@ def test_reason_of_a_pod(snapshot: Snapshot, status: dict[str, Any], reason: str
     assert only_pod(snapshot)["reason"] == reason
 
 
+@pytest.mark.parametrize(("initialized", "restarts"), [("True", 6), ("False", 7)])
+def test_restarts_are_those_that_kubectl_shows(snapshot: Snapshot, initialized: str, restarts: int) -> None:
+    """Those of an init container count until it has done its work, those of a sidecar always."""
+    init = [{"name": "once"}, {"name": "mesh", "restartPolicy": "Always"}]
+    status = {
+        "conditions": [{"type": "Initialized", "status": initialized}],
+        "initContainerStatuses": [{"name": "once", "restartCount": 1}, {"name": "mesh", "restartCount": 2}],
+        "containerStatuses": [{"name": "a", "restartCount": 4}],
+    }
+    spec = {"containers": [{"name": "a"}], "initContainers": init}
+    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(spec=spec, status=status)))
+    assert only_pod(snapshot)["restarts"] == restarts
+
+
 @pytest.mark.parametrize(
     ("status", "unready"),
     [

@@ -272,14 +272,15 @@ def test_each_change_is_audited_about_the_database(app: Flask, client: FlaskClie
     app.extensions["audit"]._record = lambda *event: recorded.append(event)
     put(client, **AS_OPERATOR, **SEEN)
     delete(client, **AS_OPERATOR, **SEEN)
+    service.answer = DataServiceAnswer(201, b"{}", id=ID)
+    assert post(client, **AS_OPERATOR).status_code == 201
     about = {"kind": "Pod", "name": "mongodb-0", "uid": ""}
-    expected = [(f"delete the document {ID}", "done", about), (f"replace the document {ID}", "done", about)]
+    expected = [(f"{action} the document {ID}", "done", about) for action in ("insert", "delete", "replace")]
     assert audited(app) == expected
     app.extensions["audit"].start()
     app.extensions["audit"].stop()
-    assert len(recorded) == 2  # one Event each
-    assert client.get(f"/api/documents/{ID}", headers=AS_VIEWER).status_code == 200
-    assert post(client, **AS_OPERATOR).status_code == 200
+    assert len(recorded) == 3  # one Event each
+    assert client.get(f"/api/documents/{ID}", headers=AS_VIEWER).status_code == 201
     assert audited(app) == expected
 
 
