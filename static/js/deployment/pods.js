@@ -189,7 +189,7 @@ function otherPods({ open }, /** @type {contract.PodView[]} */ others, now) {
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>
       <span class="other-pod-name" title=${pod.name} @click=${({ target }) => open(pod.uid, target)}>${openButton(pod.name, pod.name)}</span>
       ${status(podStatus(pod, secondsSince(pod.created, now)))}
-      <span class="text-muted">${cpu(pod.cpu_millicores)} · ${binary(pod.memory_bytes)}</span>
+      <span class="text-muted">CPU ${cpu(pod.cpu_millicores)} · mem ${binary(pod.memory_bytes)}</span>
     </li>`)}
   </ul>`;
 }

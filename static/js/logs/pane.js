@@ -39,6 +39,11 @@ export class LogPane {
     return this.element.childElementCount;
   }
 
+  // Whether all lines are in view, without scrolling.
+  get isWhole() {
+    return this.element.scrollHeight <= this.element.clientHeight;
+  }
+
   // Removes all lines, for another log.
   reset(label) {
     this.clear();

@@ -61,6 +61,11 @@ export class LogSession {
     return { word, problem: text ? { message: text, status: word === "refused" ? 403 : 404 } : undefined };
   }
 
+  // Whether no further line can come.
+  get isOver() {
+    return ["ended", "gone"].includes(this.state.word);
+  }
+
   // Shows the log of a scope. `containers` are the pod's, if it is one pod, in their present version.
   show(scope, containers = []) {
     if (scopeKey(this.scope) !== scopeKey(scope)) Object.assign(this.choice, { container: null, previous: false, ...UNFILTERED });
@@ -171,7 +176,7 @@ export function logSummary({ lines, sources, shown, pending, choice, paused, sta
   if (lines.left > 0) parts.push(`${count(lines.left)} older ones dropped`);
   if (sources.dropped > 0) parts.push(`${count(sources.dropped)} of a burst dropped`);
   if (paused && pending > 0) parts.push(`${plural(pending, "line")} held back`);
-  const problem = state.problem && state.word !== "live" ? ` · ${state.problem.message}` : "";
+  const problem = state.problem && !["live", "gone"].includes(state.word) ? ` · ${state.problem.message}` : "";
   return `${parts.join(", ")}${lines.size > 0 ? problem : ""}`;
 }
 

@@ -55,14 +55,14 @@ export class LogView {
   view() {
     const session = this.#session;
     if (session.scope.pod && session.containers.length === 0) return empty("No containers", "The pod has none.");
-    const { element, following } = this.#pane;
+    const { element } = this.#pane;
     element.toggleAttribute("data-wrap", session.choice.wrap);
     element.toggleAttribute("data-times", session.choice.times);
     return html`<div class="log">
       ${this.#controls()}
       <div class="log-frame">
         ${element} ${this.#pane.shown === 0 ? html`<div class="log-empty">${this.#empty()}</div>` : nothing}
-        ${following ? nothing : html`<button type="button" class="button log-jump" data-kind="primary" @click=${() => this.#jump()}>Jump to newest</button>`}
+        ${this.#pane.following || (session.isOver && this.#pane.isWhole) ? nothing : html`<button type="button" class="button log-jump" data-kind="primary" @click=${() => this.#jump()}>Jump to newest</button>`}
       </div>
       ${this.#footer()}
     </div>`;
@@ -85,7 +85,7 @@ export class LogView {
   }
 
   #footer() {
-    const { choice, lines, sources, paused, state } = this.#session;
+    const { choice, lines, sources, paused, state, isOver } = this.#session;
     const summary = logSummary({ lines, sources, shown: this.#pane.shown, pending: this.#pane.pending(lines), choice, paused, state });
     return html`<div class="log-state">
       <span role="status">${status(logStatus(state, paused))}</span>
@@ -93,7 +93,7 @@ export class LogView {
       <span class="log-buttons">
         ${this.#line ? html`<button type="button" class="button" @click=${({ currentTarget }) => copy(currentTarget, location.href)}>Copy link to line</button><span role="status"></span>` : nothing}
         <button type="button" class="button" @click=${() => this.#download()}>Download</button>
-        ${choice.previous ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${() => this.#togglePause()}>Pause</button>`}
+        ${choice.previous || isOver ? nothing : html`<button type="button" class="button" aria-pressed=${paused} @click=${() => this.#togglePause()}>Pause</button>`}
       </span>
     </div>`;
   }

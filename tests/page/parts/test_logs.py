@@ -153,6 +153,22 @@ def test_linked_line_stays_in_view_when_another_pod_is_read_later(visit: Visit, 
     expect(dialog.locator(".log-line").last).to_be_in_viewport()
 
 
+def test_log_that_is_over_and_in_view_offers_neither_pause_nor_jump(visit: Visit) -> None:
+    page = visit()
+    lines = [line(0, f"{n:02}", f"early {n}") for n in range(3)]
+    answer(page, source(0), *lines)
+    page.evaluate("(hash) => { location.hash = hash; }", "#/logs/flask?line=2026-01-01T00:00:01Z")
+    dialog = page.locator("#logs")
+    expect(dialog.locator(".log-line[aria-current]")).to_contain_text("early 1")
+    jump, pause = (dialog.get_by_role("button", name=name) for name in ("Jump to newest", "Pause"))
+    expect(jump).to_be_visible()
+    expect(pause).to_be_visible()
+    page.evaluate("(text) => sendLog(text)", text_of({"source": 0, "state": "ended"}))
+    expect(dialog.locator(".log-state")).to_contain_text("ended")
+    expect(jump).to_have_count(0)
+    expect(pause).to_have_count(0)
+
+
 @pytest.mark.parametrize("height", [760, 1000])
 def test_linked_line_near_the_end_stays_in_view_when_the_pane_becomes_higher(visit: Visit, height: int) -> None:
     page = visit(width=1000, height=760)

@@ -31,9 +31,11 @@ function direction({ behavior }, name, word, onInput) {
     <legend>${word}</legend>
     ${number("window, s", rules, "stabilizationWindowSeconds", 0, 3_600, onRules)}
     ${choice("of the policies", rules, "selectPolicy", SELECTIONS, onRules)}
-    ${(rules.policies ?? []).map((policy, index) => html`${number(`policy ${index + 1}`, policy, "value", 1, 1_000_000, onRules)}
-      ${choice(`of policy ${index + 1}`, policy, "type", ["Pods", "Percent"], onRules)}
-      ${number(`per, s (${index + 1})`, policy, "periodSeconds", 1, 1_800, onRules)}`)}
+    ${(rules.policies ?? []).map((policy, index) => html`<div class="change-fields">
+      ${number(`policy ${index + 1}, at most`, policy, "value", 1, 1_000_000, onRules)}
+      ${choice(`policy ${index + 1}, unit`, policy, "type", ["Pods", "Percent"], onRules)}
+      ${number(`policy ${index + 1}, per seconds`, policy, "periodSeconds", 1, 1_800, onRules)}
+    </div>`)}
   </fieldset>`;
 }
 
