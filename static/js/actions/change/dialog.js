@@ -61,6 +61,7 @@ export class ChangeDialog {
     this.#asked = asked;
     clearTimeout(this.#timer);
     this.#problem = this.#request = null;
+    const typed = this.#draft && changedSettings(this.#subject.settings, this.#draft);
     this.#render();
     let subject = this.#subject;
     try {
@@ -75,8 +76,10 @@ export class ChangeDialog {
     this.#subject = subject;
     const seen = this.#subject.resource_version ?? null;
     this.#request = new ChangeRequest(this.#address(), () => this.#render(), { seen });
-    if (change === "autoscaler") this.#draft = structuredClone(this.#subject.settings);
-    else await this.#request.try(change === "undo" ? revisionOf(former(this.#subject)) : {});
+    if (change === "autoscaler") {
+      this.#draft = { ...structuredClone(this.#subject.settings), ...typed }; // what was typed stays, and has a dry run anew
+      this.#onInput();
+    } else await this.#request.try(change === "undo" ? revisionOf(former(this.#subject)) : {});
     this.#render();
   }
 
