@@ -42,3 +42,10 @@ test("the finder finds objects by kind and name", () => {
   for (const text of ["statefulset", "persistent mongodb", "node n2"]) search(all, text)[0].go();
   assert.deepEqual(hashes, ["#/objects/statefulset/mongodb", "#/objects/persistentvolumeclaim/data-mongodb-0", "#/objects/node/n2"]);
 });
+
+test("the finder finds the panel of an action by what it does", () => {
+  const hashes = [];
+  const all = candidates(STATE, NAMES, { go: (hash) => hashes.push(hash), act: () => {} });
+  for (const text of ["restart", "undo", "prove"]) search(all, text)[0].go();
+  assert.deepEqual(hashes, ["#actions", "#actions", "#claims"]);
+});

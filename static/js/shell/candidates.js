@@ -8,11 +8,11 @@ const MOST_RESULTS = 50;
 const TEXT_LENGTH = 200; // characters of a document or an entry that are searched and shown
 
 const PARTS = [
-  ["claims", "Claims"],
+  ["claims", "Claims, and what proves them"],
   ["deployment", "Deployment"],
   ["charts", "Metrics"],
   ["autoscaler", "Autoscaler"],
-  ["actions", "Actions"],
+  ["actions", "Actions: trigger load, restart Mongo, restart the service or undo it, change the autoscaler"],
   ["documents", "Mongo contents"],
   ["timeline", "Timeline"],
   ["sources", "Sources"],
