@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 SOAK = 50_000  # examples, from which on the memory is measured
 MEASURED = 20_000  # of them, the last ones: tracing halves the speed. A leak of 60 bytes each is seen
 WARM = 2_000  # of these before the first measure
+SHOWN = 5_000  # examples between two lines of progress
 UNFROZEN = 1_000  # examples after which the cycles among older objects are collected too
 MOST_GROWN = 1 << 20  # bytes
 OURS = [tracemalloc.Filter(True, f"*/{package}/*") for package in ("dashboard", "service")]
@@ -28,6 +29,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     test = hypothesis.inner_test
     most = settings.default.max_examples if settings.default else 0
     soak, first = most >= SOAK, most - MEASURED
+    plugins: Any = pyfuncitem.config.pluginmanager
     examples = grown = 0
     warm: int | None = None
 
@@ -35,6 +37,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     def counted(*args: Any, **kwargs: Any) -> None:
         nonlocal examples, warm
         examples += 1
+        if soak and examples % SHOWN == 0:
+            line = f"{time.monotonic() - began:>7.0f} s  {examples:>7,} examples  {pyfuncitem.name}"
+            with plugins.get_plugin("capturemanager").global_and_fixture_disabled():
+                plugins.get_plugin("terminalreporter").write_line(line)
         if examples == first and soak:
             tracemalloc.start()
         if examples == first + WARM and soak:
