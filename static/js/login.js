@@ -1,6 +1,6 @@
 // Signs in with a token, from the form or from a login link. A link has the token in its fragment, which is never sent to a server.
 
-import { address } from "./lib/address.js";
+import { address } from "./api/address.js";
 
 const form = document.querySelector("form");
 /** @type {HTMLInputElement} */

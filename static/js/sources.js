@@ -1,10 +1,10 @@
 // The sources of the page's data, each with its state and age.
 
 import { html, nothing, repeat } from "./lib/vendor.js";
-import { kindName, secondsSince, timeOfDay, wholeDuration } from "./lib/format.js";
+import { kindName, secondsSince, timeOfDay, wholeDuration } from "./text/format.js";
 import { status } from "./lib/icons.js";
 import { panel } from "./lib/panel.js";
-import { sourceStatus } from "./lib/status.js";
+import { sourceStatus } from "./text/status.js";
 
 export function sources(/** @type {contract.State} */ state, now) {
   const all = Object.entries(state.sources);

@@ -1,7 +1,7 @@
 // The page's header: the deployment's name and cluster, and whether the page is up to date.
 
 import { html, nothing } from "./lib/vendor.js";
-import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./lib/format.js";
+import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./text/format.js";
 import { icon } from "./lib/icons.js";
 import { connection } from "./feed/socket.js";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { address } from "../../static/js/lib/address.js";
+import { address } from "../../static/js/api/address.js";
 import { OPTIONS } from "../../static/js/feed/socket.js";
 
 const SCRIPTS = new URL("../../static/js/", import.meta.url);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { marksNear, obligationMark } from "../../static/js/charts/model/marks.js";
-import { ago } from "../../static/js/lib/format.js";
+import { ago } from "../../static/js/text/format.js";
 import { obligationText, unmetObligation } from "../../static/js/demos/runs.js";
 import { sentence, trendOf } from "../../static/js/demos/trend.js";
 

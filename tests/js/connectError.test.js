@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
 import { connectErrorProbe } from "../../static/js/feed/connectError.js";
-import { address } from "../../static/js/lib/address.js";
+import { address } from "../../static/js/api/address.js";
 
 const CUT = { status: 426, detail: "A proxy has removed Upgrade." };
 

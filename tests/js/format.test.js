@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import * as format from "../../static/js/lib/format.js";
+import * as format from "../../static/js/text/format.js";
 
 function table(subject, rows) {
   for (const [input, expected] of rows) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { indent, parts, takeId } from "../../static/js/lib/json.js";
+import { indent, parts, takeId } from "../../static/js/text/json.js";
 
 const EXACT = '{"n":9007199254740993,"whole":1.0,"e":1e2}';
 

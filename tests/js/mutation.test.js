@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Mutation } from "../../static/js/lib/mutation.js";
-import { Problem } from "../../static/js/lib/request.js";
+import { Mutation } from "../../static/js/api/mutation.js";
+import { Problem } from "../../static/js/api/request.js";
 
 test("a second request is ignored while the first is pending", async () => {
   const requests = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { formatRoute, parseRoute } from "../../static/js/lib/route.js";
+import { formatRoute, parseRoute } from "../../static/js/text/route.js";
 import { Navigation } from "../../static/js/shell/navigation.js";
 import { RunEnd } from "../../static/js/shell/runEnd.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { objectHash, objectsOf } from "../../static/js/lib/objects.js";
+import { objectHash, objectsOf } from "../../static/js/text/objects.js";
 import { candidates, search } from "../../static/js/shell/candidates.js";
 
 const NAMES = { deployment: "flask", hpa: "flask-hpa" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { formatElapsed } from "../../static/js/lib/format.js";
+import { formatElapsed } from "../../static/js/text/format.js";
 import { blockedReason, earlier, elapsedSeconds, fileNote, latest, restartBlockedReason, stepStatus, verdictStatus } from "../../static/js/demos/runs.js";
 
 const START = "2026-11-25T12:00:00.000Z";

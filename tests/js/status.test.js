@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { conditionStatus, podStatus, serviceStatus, sourceStatus } from "../../static/js/lib/status.js";
+import { conditionStatus, podStatus, serviceStatus, sourceStatus } from "../../static/js/text/status.js";
 
 const POD = { phase: "Running", ready: true, reason: null };
 

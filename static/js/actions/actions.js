@@ -2,8 +2,8 @@
 
 import { html, nothing } from "../lib/vendor.js";
 import { keepFocus } from "../lib/focus.js";
-import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "../lib/format.js";
-import { Mutation } from "../lib/mutation.js";
+import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "../text/format.js";
+import { Mutation } from "../api/mutation.js";
 import { panel } from "../lib/panel.js";
 import { Restart } from "./restart.js";
 import { isRunning, restartBlockedReason } from "../demos/runs.js";

@@ -1,8 +1,8 @@
 // The action that restarts the database, and its dialog.
 
 import { html, nothing } from "../lib/vendor.js";
-import { shortId } from "../lib/format.js";
-import { Mutation } from "../lib/mutation.js";
+import { shortId } from "../text/format.js";
+import { Mutation } from "../api/mutation.js";
 
 const ID = "restart";
 const MODES = [

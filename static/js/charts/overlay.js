@@ -1,7 +1,7 @@
 // The layer over all charts: shaded gaps, the marks' lines and labels, and the cursor.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { timeOfDay } from "../lib/format.js";
+import { timeOfDay } from "../text/format.js";
 import { placeLabels } from "./model/marks.js";
 
 const LABEL_ROWS = 2;

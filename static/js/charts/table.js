@@ -1,7 +1,7 @@
 // The charts' figures and marks as a table.
 
 import { guard, html } from "../lib/vendor.js";
-import { timeOfDay } from "../lib/format.js";
+import { timeOfDay } from "../text/format.js";
 import { PLOTS } from "./model/plots.js";
 import { table } from "./model/summary.js";
 

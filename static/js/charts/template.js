@@ -1,7 +1,7 @@
 // The template of the metrics panel: its toolbar, the charts' frames, the layer over them, and the table. Pure.
 
 import { html, nothing, svg } from "../lib/vendor.js";
-import { timeOfDay } from "../lib/format.js";
+import { timeOfDay } from "../text/format.js";
 import { panel } from "../lib/panel.js";
 import { notes, recordedSince } from "./model/notes.js";
 import { cursorLine, markLabels, markLines, shades } from "./overlay.js";

@@ -2,7 +2,7 @@
 
 import { html, nothing, svg } from "../lib/vendor.js";
 import { keepFocus } from "../lib/focus.js";
-import { ago, formatElapsed } from "../lib/format.js";
+import { ago, formatElapsed } from "../text/format.js";
 import { icon } from "../lib/icons.js";
 import { RunControl } from "./runControl.js";
 import { blockedReason, elapsedSeconds, isRunning, latest, obligationText, unmetObligation, verdictStatus } from "./runs.js";

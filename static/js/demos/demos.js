@@ -1,11 +1,11 @@
 // The demos: each card shows a demo's run step by step, its verdict with the evidence, and the button that starts it.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { address } from "../lib/address.js";
+import { address } from "../api/address.js";
 import { keepFocus } from "../lib/focus.js";
-import { count, formatElapsed, timeOfDay } from "../lib/format.js";
+import { count, formatElapsed, timeOfDay } from "../text/format.js";
 import { icon, status } from "../lib/icons.js";
-import { formatRoute } from "../lib/route.js";
+import { formatRoute } from "../text/route.js";
 import { RunControl } from "./runControl.js";
 import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, obligationText, runById, stepStatus, unmetObligation, verdictStatus } from "./runs.js";
 

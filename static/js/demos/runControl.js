@@ -1,7 +1,7 @@
 // The buttons that start and abort a demo's run. They are on the demo's claim and on its card.
 
 import { html } from "../lib/vendor.js";
-import { Mutation } from "../lib/mutation.js";
+import { Mutation } from "../api/mutation.js";
 
 export class RunControl {
   #demo;

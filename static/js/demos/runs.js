@@ -1,6 +1,6 @@
 // The demos' runs: which run a card shows, its verdict and steps, and why nothing can be started. Pure.
 
-import { timeOfDay } from "../lib/format.js";
+import { timeOfDay } from "../text/format.js";
 
 const EARLIER = 5; // runs listed under a card
 

@@ -1,6 +1,6 @@
 // A demo's past runs as a small chart, oldest first: each run's position and its label. Pure.
 
-import { formatElapsed } from "../lib/format.js";
+import { formatElapsed } from "../text/format.js";
 import { verdictStatus } from "./runs.js";
 
 export const HEIGHT = 24;

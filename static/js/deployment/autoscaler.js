@@ -1,12 +1,12 @@
 // The autoscaler: its figures, and the calculation behind the number of pods. The calculation and its text come with the state.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { count, percent, plural, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
+import { count, percent, plural, secondsSince, timeOfDay, wholeDuration } from "../text/format.js";
 import { icon } from "../lib/icons.js";
 import { Lazy } from "../lib/lazy.js";
-import { objectHash } from "../lib/objects.js";
+import { objectHash } from "../text/objects.js";
 import { absent, panel } from "../lib/panel.js";
-import { conditionStatus } from "../lib/status.js";
+import { conditionStatus } from "../text/status.js";
 
 const KIND = "horizontalpodautoscalers";
 const NO_METRICS = "The dashboard's Role does not let it read the pods' CPU, and the autoscaler's status has no figure.";

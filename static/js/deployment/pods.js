@@ -1,12 +1,12 @@
 // The deployment as tiles: Service → pods → database → volume.
 
 import { guard, html, nothing, repeat } from "../lib/vendor.js";
-import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../lib/format.js";
+import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../text/format.js";
 import { icon, status } from "../lib/icons.js";
-import { objectHash } from "../lib/objects.js";
+import { objectHash } from "../text/objects.js";
 import { absent, panel } from "../lib/panel.js";
 import { sparkline } from "./sparkline.js";
-import { claimStatus, podStatus, serviceStatus } from "../lib/status.js";
+import { claimStatus, podStatus, serviceStatus } from "../text/status.js";
 
 const NEARLY_FULL = 0.9; // of a limit: a meter at or above it warns
 const SPARKLINE_SECONDS = 900;

@@ -1,8 +1,8 @@
 // Requests and limits that fit what the containers used in the last hour, with the reason.
 
 import { html } from "../lib/vendor.js";
-import { binary, cpu } from "../lib/format.js";
-import { request } from "../lib/request.js";
+import { binary, cpu } from "../text/format.js";
+import { request } from "../api/request.js";
 import { unbroken } from "./autoscaler.js";
 
 const MEBI = 2 ** 20;

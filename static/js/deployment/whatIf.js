@@ -1,7 +1,7 @@
 // What the autoscaler would do in another situation, or with other settings. The server computes it.
 
 import { html, nothing } from "../lib/vendor.js";
-import { request } from "../lib/request.js";
+import { request } from "../api/request.js";
 import { findings, sentence, unbroken } from "./autoscaler.js";
 
 const MOST_PODS = 10_000; // the server's limits

@@ -3,10 +3,10 @@
 
 import { html, nothing, render } from "../lib/vendor.js";
 import { copy } from "../lib/copy.js";
-import { plural, shortId, timeOfDay } from "../lib/format.js";
+import { plural, shortId, timeOfDay } from "../text/format.js";
 import { icon } from "../lib/icons.js";
-import { indent, takeId } from "../lib/json.js";
-import { ask, request } from "../lib/request.js";
+import { indent, takeId } from "../text/json.js";
+import { ask, request } from "../api/request.js";
 import { check } from "./draft.js";
 import { submitOnCtrlEnter } from "./form.js";
 import { deleteCommand, difference, replaceCommand } from "./version.js";

@@ -1,7 +1,7 @@
 // Mongo's contents: its size, the newest documents as they arrive, and pages of all others. Every document is shown as text.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { bytes, plural, rate, shortId, timeOfDay } from "../lib/format.js";
+import { bytes, plural, rate, shortId, timeOfDay } from "../text/format.js";
 import { icon } from "../lib/icons.js";
 import { empty, panel } from "../lib/panel.js";
 import { Arrivals } from "./arrivals.js";

@@ -1,6 +1,6 @@
 // The document in the form: whether the service would store it, and the command that stores it. Pure.
 
-import { bytes } from "../lib/format.js";
+import { bytes } from "../text/format.js";
 
 export const LARGEST_BYTES = 1_048_576; // the service's limit for a body
 const SHOWN_IN_COMMAND = 2_000; // characters; the command reads a longer document from a file

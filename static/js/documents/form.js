@@ -3,7 +3,7 @@
 import { guard, html, nothing } from "../lib/vendor.js";
 import { copy } from "../lib/copy.js";
 import { icon } from "../lib/icons.js";
-import { request } from "../lib/request.js";
+import { request } from "../api/request.js";
 import { check, command } from "./draft.js";
 
 const ID = "document-form";

@@ -1,8 +1,8 @@
 // The rows that the reader has opened, and the whole documents that they show.
 
-import { jsonLine } from "../lib/format.js";
-import { parts } from "../lib/json.js";
-import { ask } from "../lib/request.js";
+import { jsonLine } from "../text/format.js";
+import { parts } from "../text/json.js";
+import { ask } from "../api/request.js";
 
 // A row's identity. A live row is {id, document, inserted, truncated, text} and is identified by its id; a page's row has a key.
 export function keyOf(row) {

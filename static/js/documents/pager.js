@@ -1,7 +1,7 @@
 // A page of documents, filtered or older, which replaces the live table.
 
-import { parts, takeId } from "../lib/json.js";
-import { ask } from "../lib/request.js";
+import { parts, takeId } from "../text/json.js";
+import { ask } from "../api/request.js";
 import { isObjectId } from "./openRows.js";
 
 const PAGE_SIZE = 20;

@@ -2,10 +2,10 @@
 
 import { guard, html, nothing } from "../lib/vendor.js";
 import { copy } from "../lib/copy.js";
-import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../lib/format.js";
+import { bytes, count, duration, jsonLine, secondsSince, shortId, timeOfDay, wholeDuration } from "../text/format.js";
 import { icon } from "../lib/icons.js";
-import { indent } from "../lib/json.js";
-import { formatRoute } from "../lib/route.js";
+import { indent } from "../text/json.js";
+import { formatRoute } from "../text/route.js";
 import { isObjectId, keyOf } from "./openRows.js";
 
 const LINE_LENGTH = 400; // characters; no screen fits more on a line

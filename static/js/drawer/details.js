@@ -1,12 +1,12 @@
 // The drawer's tabs Overview and Events. Pure.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
-import { count, plural, rate, secondsSince, timeOfDay, wholeDuration } from "../lib/format.js";
+import { count, plural, rate, secondsSince, timeOfDay, wholeDuration } from "../text/format.js";
 import { status } from "../lib/icons.js";
-import { objectHash } from "../lib/objects.js";
+import { objectHash } from "../text/objects.js";
 import { empty } from "../lib/panel.js";
 import { CPU, MEMORY, usage } from "../deployment/pods.js";
-import { containerStatus, podConditionStatus } from "../lib/status.js";
+import { containerStatus, podConditionStatus } from "../text/status.js";
 
 const KINDS = { init: "init", sidecar: "sidecar", debug: "debug" };
 

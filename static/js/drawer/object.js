@@ -2,10 +2,10 @@
 
 import { html, nothing, render, repeat } from "../lib/vendor.js";
 import { icon } from "../lib/icons.js";
-import { objectHash, objectsOf } from "../lib/objects.js";
+import { objectHash, objectsOf } from "../text/objects.js";
 import { empty } from "../lib/panel.js";
-import { request } from "../lib/request.js";
-import { conditionStatus, podConditionStatus } from "../lib/status.js";
+import { request } from "../api/request.js";
+import { conditionStatus, podConditionStatus } from "../text/status.js";
 import { conditions, events, fact, since } from "./details.js";
 import { PodDetails } from "./pod.js";
 import { failure, loading, nextTab, tabButton, yaml } from "./template.js";

@@ -1,6 +1,6 @@
 // The drawer's pod: followed in the state, and its details from the API. No DOM here.
 
-import { request } from "../lib/request.js";
+import { request } from "../api/request.js";
 
 const EVERY_MS = 5_000;
 const SOON_MS = 300; // after a change of the pod

@@ -2,10 +2,10 @@
 
 import { html, nothing } from "../lib/vendor.js";
 import { copy } from "../lib/copy.js";
-import { secondsSince, timeOfDay } from "../lib/format.js";
+import { secondsSince, timeOfDay } from "../text/format.js";
 import { icon, status } from "../lib/icons.js";
 import { empty } from "../lib/panel.js";
-import { podStatus } from "../lib/status.js";
+import { podStatus } from "../text/status.js";
 import { events, overview } from "./details.js";
 
 export const TABS = [

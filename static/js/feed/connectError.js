@@ -1,7 +1,7 @@
 // The reason why the server refuses the WebSocket. A browser does not tell a page the status of a failed WebSocket handshake, so a
 // plain request goes to the same address. It is a POST: only then does the browser send the Origin header, which the server checks.
 
-import { address } from "../lib/address.js";
+import { address } from "../api/address.js";
 
 const ASK_EVERY_MS = 5_000;
 const SAME_FAILURE_MS = 15_000; // between two answers

@@ -1,7 +1,7 @@
 // The charts' points, past and new: loaded with a retry, and extended by each tick.
 
 import { PointStore } from "./pointStore.js";
-import { request } from "../lib/request.js";
+import { request } from "../api/request.js";
 
 const LATE_SECONDS = 120; // a sample may arrive so long after its own time
 const RETRY_MS = 1_000;

@@ -1,6 +1,6 @@
 // The connection to the dashboard: a snapshot, then patches in sequence, and each second a tick that reveals a lost patch.
 
-import { address } from "../lib/address.js";
+import { address } from "../api/address.js";
 import { patch } from "./state.js";
 
 const LIVE_FOR_MS = 3_000; // without a message for longer, the page is stale

@@ -1,9 +1,9 @@
 // A panel: its title, a line beside it, and a warning when one of its sources is not live.
 
 import { html, nothing } from "./vendor.js";
-import { kindName, timeOfDay } from "./format.js";
+import { kindName, timeOfDay } from "../text/format.js";
 import { icon } from "./icons.js";
-import { sourceStatus } from "./status.js";
+import { sourceStatus } from "../text/status.js";
 
 // `kinds` are the panel's sources, by their names in state.sources.
 export function panel({ id, title, aside, state, kinds = [], body }) {

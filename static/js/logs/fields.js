@@ -1,6 +1,6 @@
 // What a log line says about itself: its fields if it is JSON, its level and its HTTP status. Pure.
 
-import { parts } from "../lib/json.js";
+import { parts } from "../text/json.js";
 
 export const LEVELS = ["debug", "info", "warning", "error"]; // in order
 export const STATUSES = ["2xx", "3xx", "4xx", "5xx"];

@@ -1,7 +1,7 @@
 // The log's lines on the page. They are made without templates, since thousands of them come and go, and always as text: nothing in
 // a log is read as markup. The pane is no live region, because a screen reader would announce every line.
 
-import { podSuffix, timeOfDay } from "../lib/format.js";
+import { podSuffix, timeOfDay } from "../text/format.js";
 import { matches } from "./fields.js";
 
 const NEAR_END_PX = 24; // a reader who has scrolled this close to the end follows the log

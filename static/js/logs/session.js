@@ -1,7 +1,7 @@
 // The state of the log view, and its texts: what is read, the reader's choices, the open log and its lines. No DOM here.
 
-import { count, plural } from "../lib/format.js";
-import { ask } from "../lib/request.js";
+import { count, plural } from "../text/format.js";
+import { ask } from "../api/request.js";
 import { LineBuffer, Sources, readLog } from "./log.js";
 
 const STATES = {

@@ -1,8 +1,8 @@
 // What the finder can find, and the search in it. Pure.
 
-import { jsonLine, timeOfDay } from "../lib/format.js";
-import { objectHash, objectsOf } from "../lib/objects.js";
-import { formatRoute } from "../lib/route.js";
+import { jsonLine, timeOfDay } from "../text/format.js";
+import { objectHash, objectsOf } from "../text/objects.js";
+import { formatRoute } from "../text/route.js";
 
 const MOST_RESULTS = 50;
 const TEXT_LENGTH = 200; // characters of a document or an entry that are searched and shown

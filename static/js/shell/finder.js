@@ -1,7 +1,7 @@
 // Finds anything on the page by its name: a dialog with a field and a list, which loads when it opens.
 
 import { html, nothing, render, repeat } from "../lib/vendor.js";
-import { plural } from "../lib/format.js";
+import { plural } from "../text/format.js";
 import { candidates, search } from "./candidates.js";
 
 export class Finder {

@@ -1,6 +1,6 @@
 // Keeps the address and what the page shows alike: back and forward, and links from elsewhere. No DOM but the address itself.
 
-import { formatRoute, parseRoute } from "../lib/route.js";
+import { formatRoute, parseRoute } from "../text/route.js";
 
 export class Navigation {
   #places;

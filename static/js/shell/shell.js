@@ -1,8 +1,8 @@
 // What surrounds the panels: the header's buttons, keyboard shortcuts, the tab's title, notifications, and the notice about a link.
 // What it opens loads when it opens.
 
-import { percent } from "../lib/format.js";
-import { formatRoute } from "../lib/route.js";
+import { percent } from "../text/format.js";
+import { formatRoute } from "../text/route.js";
 import { remembered } from "../lib/storage.js";
 import { loadStyle } from "../lib/style.js";
 import { LatePart } from "./latePart.js";

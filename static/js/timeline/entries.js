@@ -1,6 +1,6 @@
 // The timeline's filters, and its times in the reader's time zone. Pure.
 
-import { timeOfDay } from "../lib/format.js";
+import { timeOfDay } from "../text/format.js";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });

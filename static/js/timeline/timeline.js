@@ -2,7 +2,7 @@
 
 import { guard, html, nothing, repeat } from "../lib/vendor.js";
 import { day, filters, fullTime, select, shortTime } from "./entries.js";
-import { count } from "../lib/format.js";
+import { count } from "../text/format.js";
 import { icon } from "../lib/icons.js";
 import { absent, empty, panel } from "../lib/panel.js";
 

@@ -1,7 +1,7 @@
 // The dialog of a change: what it concerns, what a dry run says that it would do, the same for a shell.
 
 import { html, nothing, render } from "../../lib/vendor.js";
-import { request } from "../../lib/request.js";
+import { request } from "../../api/request.js";
 import { settingsForm } from "./autoscalerForm.js";
 import { ChangeRequest, changedSettings } from "./request.js";
 

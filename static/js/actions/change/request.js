@@ -1,6 +1,6 @@
 // One change of the deployment: its dry run, then the change itself. No DOM here.
 
-import { request } from "../../lib/request.js";
+import { request } from "../../api/request.js";
 
 // `what` is {method, path, query}: with `query`, there is no body, and a dry run is asked for in the address.
 export class ChangeRequest {

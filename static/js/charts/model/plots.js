@@ -1,7 +1,7 @@
 // The three charts: their figures, where the figures come from, and how they are written. Pure. Colours and dashes are in css/charts.css.
 
 import { align } from "./align.js";
-import { percent, rate } from "../../lib/format.js";
+import { percent, rate } from "../../text/format.js";
 
 const SECONDS_GAP = 5; // between points that are measured each second
 const SAMPLES_GAP = 100; // between CPU samples, which some clusters take once a minute

@@ -1,6 +1,6 @@
 // The charts as text: the figures at a time, a sentence for each chart, and a table of all. Pure.
 
-import { timeOfDay } from "../../lib/format.js";
+import { timeOfDay } from "../../text/format.js";
 import { extent, rowAt } from "./align.js";
 
 const ROWS = 60;
