@@ -64,6 +64,7 @@ prove: .venv/base ## run all demos on the running deployment, one verdict line e
 .PHONY: evidence
 evidence: FILES = reports/*.evidence.jsonl.gz
 evidence: .venv/dashboard ## compute the verdicts of `make prove` again from their evidence files; FILES=… names others
+	@ls $(FILES) >/dev/null 2>&1 || { echo "No such evidence file: run make prove first, or name files with FILES=." >&2; exit 2; }
 	@$(PYTHON) -m dashboard.check $(FILES)
 
 .PHONY: images

@@ -65,6 +65,7 @@ def app() -> Iterator[Flask]:
 @example(messages=['42["connect",{}]'] * 3)
 @example(messages=['42["disconnect"]'])
 @example(messages=["41", "40"])
+@example(messages=["1", "40"])
 @example(messages=["x"])
 @example(messages=[""])
 @example(messages=['451-["seen",{"_placeholder":true,"num":0}]', b"x"])

@@ -38,12 +38,15 @@ class PageSocket:
             ended.queue.queue.clear()
 
     def wait(self) -> str | None:
-        """Return the next message. None, after which Engine.IO closes the socket, at the end or for another one."""
+        """Return the next message. None, after which Engine.IO closes the socket, at the end or for another one.
+
+        What comes after a close is not taken: Socket.IO would join a page that it has already forgotten, for ever.
+        """
         try:
             message = self._socket.receive()
         except simple_websocket.ConnectionClosed:
             return None
-        return message if is_expected(message) else None
+        return message if is_expected(message) and not self._handler.__self__.closed else None
 
     def send(self, message: str) -> None:
         try:

@@ -51,14 +51,34 @@ def test_any_other_message_is_unexpected(message: Any) -> None:
     assert not is_expected(message)
 
 
+class Engine:
+    """Engine.IO's socket, as far as the adapter knows it."""
+
+    closed = False
+
+    def _websocket_handler(self, page: PageSocket) -> None:
+        pass
+
+
 def test_messages_are_received_in_order_until_an_unexpected_one(
     connected: tuple[socket.socket, BoundedWebSocket]
 ) -> None:
     client, page = connected
-    adapter = PageSocket(lambda _: None, None)
+    adapter = PageSocket(Engine()._websocket_handler, None)
     adapter._socket = page
     client.sendall(frame(b"3") + frame(b"40") + frame(b'42["connect",{}]') + frame(b"3"))
     assert [adapter.wait(), adapter.wait(), adapter.wait()] == ["3", "40", None]
+
+
+def test_nothing_is_received_after_a_close(connected: tuple[socket.socket, BoundedWebSocket]) -> None:
+    client, page = connected
+    engine = Engine()
+    adapter = PageSocket(engine._websocket_handler, None)
+    adapter._socket = page
+    client.sendall(frame(b"1") + frame(b"40"))
+    assert adapter.wait() == "1"
+    engine.closed = True  # as Engine.IO does it
+    assert adapter.wait() is None
 
 
 def test_message_without_an_end_ends_the_connection(connected: tuple[socket.socket, BoundedWebSocket]) -> None:
