@@ -62,9 +62,8 @@ prove: .venv/base ## run all demos on the running deployment, one verdict line e
 	@tools/deploy/prove
 
 .PHONY: evidence
-evidence: FILES = reports/*.evidence.jsonl.gz
+evidence: FILES = $(or $(wildcard reports/*.evidence.jsonl.gz),$(error reports/ has no evidence file: run make prove, or name files with FILES=))
 evidence: .venv/dashboard ## compute the verdicts of `make prove` again from their evidence files; FILES=… names others
-	@ls $(FILES) >/dev/null 2>&1 || { echo "No such evidence file: run make prove first, or name files with FILES=." >&2; exit 2; }
 	@$(PYTHON) -m dashboard.check $(FILES)
 
 .PHONY: images

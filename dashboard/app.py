@@ -66,6 +66,7 @@ from dashboard.web.routes.pages import pages
 from dashboard.web.routes.pods import pods
 from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
+from dashboard.web.routes.static_files import static_files
 from dashboard.web.sockets.server import Sockets
 from webserver.forwarded import Forwarded
 from webserver.health_server import HealthServer
@@ -93,6 +94,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
     app.register_blueprint(pages)
+    app.register_blueprint(static_files)
     app.register_blueprint(api)
     app.register_blueprint(advice)
     app.register_blueprint(pods)

@@ -111,6 +111,12 @@ class Pod(Object, frozen=True):
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
+    @property
+    def long_running(self) -> list[Container]:
+        """The containers that run as long as the pod: the main ones and the sidecars, not the init containers."""
+        sidecars = [one for one in self.spec.init_containers or () if one.restart_policy == "Always"]
+        return [*(self.spec.containers or ()), *sidecars]
+
 
 # Deployments and StatefulSets
 

@@ -14,7 +14,7 @@ LEVEL = 6
 SMALLEST_BYTES = 300  # compressing less gains nothing
 TYPES = ("text/", "application/javascript", "application/json", "image/svg+xml")
 COMMENT_LINES = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)  # tests/js/comments.test.js: no other line begins like that
-ENDPOINTS = ("static", "pages.static_file", "pages.index")
+ENDPOINTS = ("static", "static_files.file", "pages.index")
 
 
 def install(app: Flask) -> None:

@@ -142,8 +142,7 @@ def limit_of(pod: Pod, container: str, resource: str) -> int | None:
 
 def _running(pod: Pod, container: str) -> list[Container]:
     """Return the containers that run as long as the pod, or the one of that name."""
-    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
-    return [one for one in (*(pod.spec.containers or ()), *sidecars) if container in ("", one.name)]
+    return [one for one in pod.long_running if container in ("", one.name)]
 
 
 def _amount(resource: str, quantities: Iterable[str]) -> int:

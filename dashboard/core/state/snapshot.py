@@ -250,7 +250,7 @@ class Snapshot:
             pods = [pod for pod in self._all("pods") if self._maker(pod) == app]
             newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
-            for container in views.long_running(newest) if newest else ():
+            for container in newest.long_running if newest else ():
                 usage = self._usage.usage(app, container.name, seconds(at))
                 found.append(recommend(app, container, usage, target))
         return found

@@ -1,6 +1,6 @@
 """Views: Kubernetes objects as JSON for the state. Numbers are in the units of their names."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -9,7 +9,6 @@ from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import (
     Autoscaler,
-    Container,
     EndpointSlice,
     PersistentVolumeClaim,
     Pod,
@@ -194,18 +193,12 @@ def is_made_by(pod: Pod, kind: str, name: str) -> bool:
     return owner is not None and (owner.kind, owner.name) == (kind, name)
 
 
-def long_running(pod: Pod) -> Sequence[Container]:
-    """Return the containers that run as long as the pod: the main ones and the sidecars, not the init containers."""
-    sidecars = [one for one in pod.spec.init_containers or () if one.restart_policy == "Always"]
-    return [*(pod.spec.containers or ()), *sidecars]
-
-
 def _request(pod: Pod, resource: str) -> int | None:
     """Return the pod-level request, or else the sum of the containers' requests; None if no container has one."""
     whole = (pod.spec.resources.requests or {}).get(resource) if pod.spec.resources else None
     if whole:
         return _sum(resource, [whole])
-    requests = [(one.resources.requests or {}).get(resource) for one in long_running(pod)]
+    requests = [(one.resources.requests or {}).get(resource) for one in pod.long_running]
     return _sum(resource, requests) if any(requests) else None
 
 
@@ -214,7 +207,7 @@ def _limit(pod: Pod, resource: str) -> int | None:
     whole = (pod.spec.resources.limits or {}).get(resource) if pod.spec.resources else None
     if whole:
         return _sum(resource, [whole])
-    limits = [(one.resources.limits or {}).get(resource) for one in long_running(pod)]
+    limits = [(one.resources.limits or {}).get(resource) for one in pod.long_running]
     return _sum(resource, limits) if limits and all(limits) else None
 
 
@@ -230,9 +223,8 @@ def _statuses(pod: Pod) -> Iterable[Any]:
 def _restarts(pod: Pod) -> int:
     """Return the restarts as kubectl counts them: without those of init containers that have done their work."""
     initialized = any(c.type == "Initialized" and c.status == "True" for c in pod.status.conditions or ())
-    init = {one.name for one in pod.spec.init_containers or () if one.restart_policy != "Always"}
-    done = init if initialized else set()
-    return sum(status.restart_count for status in _statuses(pod) if status.name not in done)
+    lasting = {one.name for one in pod.long_running}
+    return sum(one.restart_count for one in _statuses(pod) if not initialized or one.name in lasting)
 
 
 def _reason(pod: Pod) -> str | None:

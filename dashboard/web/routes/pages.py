@@ -1,13 +1,7 @@
-"""The HTML pages: the dashboard, login and logout; and the static files that they name."""
-
-import functools
-import hashlib
-import re
-from pathlib import Path
+"""The HTML pages: the dashboard, login and logout."""
 
 import orjson
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request
-from flask.blueprints import BlueprintSetupState
 from werkzeug import Response as WerkzeugResponse
 from werkzeug.exceptions import HTTPException
 
@@ -15,68 +9,20 @@ from dashboard.config import DashboardConfig
 from dashboard.web.auth import Auth, csrf_token, current_role, forget_old_cookies, require
 from dashboard.web.request_body import whole
 from dashboard.web.routes.runs import demos_of
+from dashboard.web.routes.static_files import current_version, page_modules
 
 pages = Blueprint("pages", __name__)
 
 LONGEST_TOKEN = 512
 LARGEST_LOGIN = 64 << 10  # bytes
-MAIN = "js/main.js"
-FOREVER = "public, max-age=31536000, immutable"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-_IMPORT = re.compile(r'^(?:import|export)\b[^"();]*"(\.[^"]+)";', re.MULTILINE)
 REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
-
-
-@pages.record_once
-def _prepare(setup: BlueprintSetupState) -> None:
-    """List the JavaScript modules that the page's first one imports, as paths under static/, and version the files."""
-    root = Path(str(setup.app.static_folder)).resolve()
-    setup.app.extensions["modules"] = _modules(root)
-    setup.app.extensions["static_version"] = _version(root)
-
-
-@functools.cache
-def _modules(root: Path) -> list[str]:
-    """Return MAIN and all that it imports from the start, without the libraries. What it imports by `import()` opens
-    later, and loads then."""
-    main = root / MAIN
-    found, left = {main}, [main]
-    while left:
-        importing = left.pop()
-        for name in _IMPORT.findall(importing.read_text()):
-            path = (importing.parent / name).resolve()
-            if path not in found and "vendor" not in path.parts:
-                found.add(path)
-                left.append(path)
-    return sorted(path.relative_to(root).as_posix() for path in found)
-
-
-@functools.cache
-def _version(root: Path) -> str:
-    """Return a digest of all static files, with their paths."""
-    digest = hashlib.sha256()
-    for path in sorted(each for each in root.rglob("*") if each.is_file()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @pages.context_processor
 def _addresses() -> dict[str, str]:
-    return {"root": _root(), "static": f"{_root()}static-{current_app.extensions['static_version']}/"}
-
-
-@pages.get("/static-<version>/<path:filename>")
-def static_file(version: str, filename: str) -> Response:
-    """A static file. The address names the version of them all, so a browser need not ask again whether it has changed.
-
-    A page of another version, which was open during a roll-out, gets the present file, and asks again. So does the page
-    of the mock, whose files are worked on.
-    """
-    response = current_app.send_static_file(filename)
-    config: DashboardConfig = current_app.config["DASHBOARD"]
-    if version == current_app.extensions["static_version"] and config.source != "mock":
-        response.headers["Cache-Control"] = FOREVER
-    return response
+    root = _root()
+    return {"root": root, "static": f"{root}static-{current_version()}/"}
 
 
 @pages.get("/")
@@ -102,7 +48,7 @@ def index() -> Response:
         "role": role,
         "csrf_token": csrf_token(),
         "about": about,
-        "modules": current_app.extensions["modules"],
+        "modules": page_modules(),
     }
     return make_response(render_template("index.html", **shown))
 
