@@ -23,6 +23,7 @@ CPU_STEP, LEAST_CPU = 5, 10  # millicores
 MEBI = 2**20
 MEMORY_STEP, LEAST_MEMORY = 4 * MEBI, 16 * MEBI
 NEAR_LIMIT = 0.95
+IDLE = 0.5  # of the request: a peak under it shows no busy hour
 LONGEST_NAME = 253
 
 
@@ -64,6 +65,8 @@ def _cpu(usage: Usage, request: int | None, limit: int | None, target: int | Non
     ]
     if limit is not None and peak >= NEAR_LIMIT * limit:
         reason.append("It came up to its limit, so it may have needed more.")
+    if request and peak < IDLE * request:
+        reason.append("That is under half of the request, so it was a quiet time: look again after a busy one.")
     if target is not None and request:
         before, after = request * target // 100, fit * target // 100
         reason.append(f"The autoscaler's {target} % is of the request: it moves from {before} m to {after} m a pod.")

@@ -51,6 +51,13 @@ def test_usage_at_the_limit_is_said() -> None:
     assert "its limit, so it may" in throttled.cpu.reason and "its limit, so it may" not in free.cpu.reason
 
 
+def test_quiet_time_is_said() -> None:
+    quiet = recommend("flask", container(), usage([49.0] * 100))
+    busy = recommend("flask", container(), usage([*[10.0] * 99, 50.0]))
+    assert quiet.cpu and busy.cpu
+    assert "a quiet time" in quiet.cpu.reason and "a quiet time" not in busy.cpu.reason
+
+
 def test_container_without_requests_and_limits_gets_both() -> None:
     found = recommend("flask", container(None, None), usage([40.0] * 100), 70)
     assert found.cpu and (found.cpu.request, found.cpu.limit, found.cpu.fit_request) == (None, None, 50)
