@@ -26,6 +26,7 @@ MAX_BYTES = 4096
 MAX_ESCAPED_BYTES = 7880  # in the Link to the next page, which a request's line has to hold with a position
 UNESCAPED = "!$'()*,/:;?@"  # what a value in a URL's query may have beside letters and digits (RFC 3986)
 MAX_DEPTH = 10  # nested objects and lists, values included
+MAX_PARTS = document.MAX_DEPTH  # of a field's name: no document is nested deeper, and MongoDB refuses 185
 MAX_CONDITIONS = 50
 MAX_LIST = 100  # elements of one list
 
@@ -184,7 +185,10 @@ def _value(value: Any, depth: int) -> None:
 def _field(name: str) -> None:
     if name.startswith("$"):
         raise _unknown(name)
-    for part in name.split("."):
+    parts = name.split(".")
+    if len(parts) > MAX_PARTS:
+        raise BadFilter(f"The field's name {_quoted(name)} has {len(parts)} parts, and at most {MAX_PARTS} are answered.")
+    for part in parts:
         if part.startswith("$"):
             raise BadFilter(f"No part of a field's name may start with $: {_quoted(name)}.")
 

@@ -124,12 +124,12 @@ SCHEMAS: Json = {
         "additionalProperties": False,
     },
     "Filter": _object(
-        rf"{_PART}(?:\.{_PART})*",
+        rf"{_PART}(?:\.{_PART}){{0,{filter.MAX_PARTS - 1}}}",
         "Condition",
         properties=dict.fromkeys(sorted(filter.JOINING), _FILTERS),
         description=f"What the fields are to be, in MongoDB's form; a.b is the field b inside of a. At most"
         f" {filter.MAX_BYTES:,} bytes, {filter.MAX_ESCAPED_BYTES:,} bytes in a Link,"
-        f" {filter.MAX_CONDITIONS} conditions and {filter.MAX_DEPTH} levels of nesting.",
+        f" {filter.MAX_CONDITIONS} conditions, {filter.MAX_DEPTH} levels of nesting, {filter.MAX_PARTS} parts of a name.",
     ),
     "Condition": {"anyOf": [_ref("Compared"), _ref("Operators")]},
     "Operators": {

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import bson
 import pymongo
+from bson.errors import BSONError
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
@@ -42,6 +43,7 @@ from service.store.outcomes import (
     TooLarge,
     Unavailable,
     Unknown,
+    is_malformed,
     is_rejection,
     is_unexecuted,
     outcome,
@@ -229,7 +231,7 @@ class Collection:
                     key = self._write_if(preconditions, record.identity, attempts, write, len(record.bson))
             else:
                 with self._comparing(len(record.bson) if record.has_dollar else 0, self._limits.deadline):
-                    key = next((each for each in self._keys(record.identity) if write(keys.condition(each))), None)
+                    key = next((each for each in self._keys(record.identity) if _with_key(each, write, 0)), None)
         return (
             None
             if key is None
@@ -255,7 +257,7 @@ class Collection:
                     return self._write_if(preconditions, identity, attempts, write) is not None or attempts.sent > 1
             for each in keys.keys(identity):
                 attempts.sent = 0
-                if write(keys.condition(each)) or attempts.sent > 1:
+                if _with_key(each, write, 0) or attempts.sent > 1:
                     return True
             return False
 
@@ -499,7 +501,11 @@ class Collection:
 
     def _raw(self, key: Key) -> bytes:
         """Return a document's BSON; empty if there is none."""
-        return self._repeated(partial(self._reply, filter=keys.condition(key), limit=-1))[0]
+
+        def read(condition: Mapping[str, Any]) -> bytes:
+            return self._repeated(partial(self._reply, filter=condition, limit=-1))[0]
+
+        return _with_key(key, read, b"")
 
     def _reply(self, **query: Any) -> tuple[bytes, bool]:
         """Return the documents of the first reply, and whether there are more."""
@@ -519,6 +525,17 @@ class DocumentSizes:
     def learn(self, size: int, count: int) -> None:
         mean = size / max(count, 1)
         self._mean = max(mean, (self._mean + mean) / 2)
+
+
+def _with_key(key: Key, call: Callable[[Mapping[str, Any]], Result], absent: Result) -> Result:
+    """Call with the filter that finds a key's document. Return `absent` if MongoDB takes no such key: an id that a client
+    made up can be malformed within, or nested too deep."""
+    try:
+        return call(keys.condition(key))
+    except (BSONError, OperationFailure) as error:
+        if isinstance(key, RawBSONDocument) and is_malformed(error):
+            return absent
+        raise
 
 
 @contextlib.contextmanager

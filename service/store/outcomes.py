@@ -22,6 +22,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bson.errors import BSONError
 from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
@@ -41,6 +42,7 @@ NOT_PRIMARY = {10107, 13435, 189}
 _KEY_NOT_FOUND = 211  # a MongoDB that has just started can't verify the driver's cluster time yet, and executes nothing
 _TRANSIENT = {18, 91, 262, 279, 290, 11600, 11601, 11602, _KEY_NOT_FOUND, *NOT_PRIMARY}
 _DUPLICATE_KEY = 11000
+_MALFORMED = {22, 15}  # InvalidBSON; Overflow, also of nested levels
 
 
 class StoreError(Exception):
@@ -109,6 +111,10 @@ def read_errors(searching: bool = False, foreign: bool = False) -> Iterator[None
     """Convert the driver's errors. MongoDB refuses a `foreign` position that it did not make."""
     try:
         yield
+    except BSONError as error:
+        if foreign:
+            raise BadCursor() from error
+        raise
     except PyMongoError as error:
         if foreign and is_rejection(error):
             raise BadCursor() from error
@@ -141,6 +147,11 @@ def is_rejection(error: PyMongoError | TimedOut) -> bool:
         and not error.has_error_label("RetryableWriteError")
         and error.code not in _TRANSIENT
     )
+
+
+def is_malformed(error: BSONError | OperationFailure) -> bool:
+    """Return whether what was sent is no BSON that MongoDB takes. It quotes that, and the driver may fail to decode it."""
+    return isinstance(error, BSONError) or error.code in _MALFORMED
 
 
 def is_unexecuted(error: OperationFailure) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import bson
 from bson.objectid import ObjectId
+from bson.raw_bson import RawBSONDocument
 
 from service import document as documents
 from service.document import Document
@@ -30,5 +31,13 @@ def position(cursor: str) -> Mapping[str, Any]:
     if documents.is_id(cursor):
         return {"_id": ObjectId(cursor)}
     if cursor.startswith(keys.FOREIGN) and (found := keys.at(cursor)) is not None:
-        return found
+        return Position(found.raw, RAW_CODEC)
     raise BadCursor()
+
+
+class Position(RawBSONDocument):
+    """A document that has only an _id. The driver asks whether it is empty, and would decode it for that: MongoDB stores
+    some _ids that the driver can't decode."""
+
+    def __len__(self) -> int:
+        return 1

@@ -1,6 +1,7 @@
 """Counts a border's examples and seconds, and what they leave in memory, for one line each at the end of a soak."""
 
 import gc
+import logging
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     finally:
         hypothesis.inner_test = test
         tracemalloc.stop()
+        logging.disable(logging.NOTSET)
         gc.unfreeze()
     if soak:
         line = f"{examples:>9,} examples {time.monotonic() - began:>7.0f} s {grown:>+9,} bytes  {pyfuncitem.name}"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service import filter
 from service.document import Malformed
-from service.filter import MAX_BYTES, MAX_CONDITIONS, MAX_DEPTH, MAX_LIST, BadFilter
+from service.filter import MAX_BYTES, MAX_CONDITIONS, MAX_DEPTH, MAX_LIST, MAX_PARTS, BadFilter
 
 ID = "0123456789abcdef01234567"
 MANY = MAX_LIST + 1
@@ -123,6 +123,7 @@ def test_valid_filter_is_parsed_unchanged(text: str) -> None:
         (json.dumps({"$or": [{"a": {"$gt": 1, "$lt": 2}}] * (MAX_CONDITIONS // 2)}), "51 conditions"),
         ('{"$and":[' * MAX_DEPTH + "{}" + "]}" * MAX_DEPTH, "deeper"),
         ('{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}", "deeper"),
+        ('{"' + "a." * MAX_PARTS + 'a":1}', "101 parts, and at most 100"),
         ('{"a":' + '{"$not":' * MAX_DEPTH + '{"$gt":1}' + "}" * MAX_DEPTH + "}", "deeper"),
         ('{"a":' + "[" * 2000, "deeper"),
         ('{"a":' * 500 + "1" + "}" * 500, "deeper"),

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import json
 import math
+import struct
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ from werkzeug.test import TestResponse
 from service import document, filter
 from service.app import create_app
 from service.config import ServiceConfig
+from service.store import keys
 from service.store.collection import MARK
 from service.store.limits import (
     CONCURRENT_PAGES,
@@ -398,6 +400,51 @@ def test_filter_applies_to_all_pages(client: FlaskClient, collection: Documents)
     found = [each for page in pages for each in page]
     assert [each.get("number") for each in found] == [*range(18, -1, -2), None, None, None]
     assert len({each["_id"] for each in found}) == 13
+
+
+@pytest.mark.parametrize("condition", [1, {"$exists": False}, {"$in": [1, 2]}])
+def test_field_of_the_most_parts_is_searched(client: FlaskClient, condition: object) -> None:
+    name = ".".join("a" * filter.MAX_PARTS)
+    for found in ({name: condition}, {"$or": [{name: condition}]}):
+        assert client.get("/data", query_string={"filter": json.dumps(found)}).status_code == 200
+
+
+def _forged() -> dict[str, str]:
+    """Ids that no document can have, by what is wrong with them."""
+    elements = {
+        "a boolean of 2": (8, b"\x02"),
+        "a text without an end": (2, struct.pack("<i", 4) + b"\x01\x02\x05a"),
+        "no text's end in an object": (3, struct.pack("<i", 12) + b"\x00\xff\xc2\xff\x00\x00\x05\x05"),
+        "an object that ends beyond its end": (3, struct.pack("<i", 8) + b"\x00\xff\x01\x02"),
+        "a code without an end": (13, struct.pack("<i", 4) + b"\xff\x05\x05a"),
+        "a symbol without an end": (14, struct.pack("<i", 1) + b"\xff"),
+        "a scope that is none": (15, struct.pack("<i", 16) + b"\x00\x00\x02a\xff\x00\x05\x02\x00\x01a\x02"),
+        "a pointer without an end": (12, struct.pack("<i", 5) + b"\x00\x05\x05\x02\x01" + bytes(12)),
+        "lists in 750 levels": (3, nested(740)),
+    }
+    named = {what: keys.position_of(bson_document((b"_id", each))[4:-1]) for what, each in elements.items()}
+    levels = {f"lists in {levels} levels": f'{{"a":{"[" * levels}{"]" * levels}}}' for levels in (197, 198, 400)}
+    return named | levels
+
+
+@pytest.mark.parametrize("identity", _forged().values(), ids=_forged())
+def test_forged_id_is_nobodys(client: FlaskClient, identity: str) -> None:
+    path = f"/data/{quote(identity)}"
+    conditional = {"If-Match": '"0123456789abcdef0123456789abcdef"'}
+    assert client.get(path).status_code == 404
+    for headers in ({}, conditional):
+        assert client.delete(path, headers=headers).status_code == 404
+        assert client.put(path, json={"a": 1}, headers=headers).status_code == 404
+        assert client.put(path, json={"$a": 1}, headers=headers).status_code == 404
+    assert client.get("/data", query_string={"before": identity}).status_code == 400
+
+
+def test_pages_go_on_behind_an_id_that_the_driver_cannot_decode(client: FlaskClient, collection: Documents) -> None:
+    odd = bson_document((b"_id", (5, binary(2, b"\x63\0\0\0abc"))))  # MongoDB stores it
+    collection.insert_many([{"_id": 1}, RawBSONDocument(odd), {"_id": ObjectId()}])
+    pages = _pages(client, "/data?limit=1")
+    assert [len(page) for page in pages] == [1, 1, 1]
+    assert [page[0]["_id"] for page in pages][2] == "1"
 
 
 @pytest.mark.parametrize("letter", [":", "/,?", "ä", '\\"', " ", "&"])
