@@ -187,7 +187,7 @@ def _field(name: str) -> None:
         raise _unknown(name)
     parts = name.split(".")
     if len(parts) > MAX_PARTS:
-        raise BadFilter(f"The field's name {_quoted(name)} has {len(parts)} parts, and at most {MAX_PARTS} are answered.")
+        raise BadFilter(f"The field {_quoted(name)} has {len(parts)} parts, and at most {MAX_PARTS} are answered.")
     for part in parts:
         if part.startswith("$"):
             raise BadFilter(f"No part of a field's name may start with $: {_quoted(name)}.")

@@ -17,6 +17,7 @@ _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,16})[ \t]*(?:;[^\r\n]*)?", re.IGNORECASE)
 _LONGEST_CHUNK_LINE = 256  # bytes
 _LONGEST_LENGTH = 18  # digits
+MOST_CHUNKS = 10_000  # of a body
 
 
 class Part(Enum):
@@ -29,23 +30,35 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
-    """In bytes, a chunked body with its framing. A larger request is passed on as soon as it is known to be larger:
-    the application refuses it without the rest."""
+    """In bytes, a chunked body with its framing; and in chunks, each of which costs as much as hundreds of bytes. A
+    larger request is passed on as soon as it is known to be larger: the application refuses it without the rest."""
 
     head: int
     body: int
+    chunks: int
 
 
 class Framing:
     """The state of one request. Call `arrived` with all its bytes, each time that there are more."""
 
-    __slots__ = ("_body", "_chunk", "_limits", "_scanned", "end", "expects_continue", "is_cut", "is_malformed")
+    __slots__ = (
+        "_body",
+        "_chunk",
+        "_chunks",
+        "_limits",
+        "_scanned",
+        "end",
+        "expects_continue",
+        "is_cut",
+        "is_malformed",
+    )
 
     def __init__(self, limits: SizeLimits) -> None:
         self._limits = limits
-        self._scanned = 0  # bytes in which the head does not end
+        self._scanned = 0  # bytes in which the head, or the trailers, do not end
         self._body = 0  # where the body begins; 0 while the head is incomplete
         self._chunk = 0  # where the next chunk begins; 0 if the body is not chunked
+        self._chunks = 0  # that have arrived
         self.end = 0  # where the request ends, once that is known
         self.expects_continue = False  # the client waits for 100 Continue before it sends the body
         self.is_cut = False  # the request is passed on without its end, since its body is too large
@@ -90,7 +103,7 @@ class Framing:
         )
 
     def _find_last_chunk(self, received: bytes | bytearray) -> None:
-        """Set `end` once the last chunk is there, or a malformed one, or more than the limit."""
+        """Set `end` once the last chunk is there, or a malformed one, or more than the limits."""
         while True:
             line_end = received.find(b"\r\n", self._chunk, self._chunk + _LONGEST_CHUNK_LINE)
             if line_end < 0:
@@ -103,7 +116,8 @@ class Framing:
                 self._refuse(received)
                 return
             if int(size[1], 16) == 0:  # an empty line follows, after trailers if there are any
-                trailers_end = received.find(_HEAD_END, line_end)
+                trailers_end = received.find(_HEAD_END, max(line_end, self._scanned))
+                self._scanned = max(len(received) - len(_HEAD_END) + 1, 0)
                 self.end = trailers_end + len(_HEAD_END) if trailers_end >= 0 else 0
                 self._cut_if_longer(received, len(received))
                 return
@@ -114,6 +128,10 @@ class Framing:
                 self._refuse(received)
                 return
             self._chunk = following
+            self._chunks += 1
+            if self._chunks > self._limits.chunks:
+                self.is_cut, self.end = True, len(received)
+                return
 
     def _refuse(self, received: bytes | bytearray) -> None:
         self.is_malformed, self.end = True, len(received)

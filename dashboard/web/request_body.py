@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from flask import abort, request
 
+from webserver.framing import MOST_CHUNKS
+
 SMALL = 4 << 10  # bytes, enough for every JSON body of the API
 DEEPEST = 16  # levels, too: what is passed on is copied, compared and encoded by functions that call themselves
 
@@ -21,7 +23,7 @@ def whole(most: int, what: str) -> bytes:
     length = request.content_length or 0
     body = request.get_data(cache=False) if length <= most else b""
     if max(length, len(body)) > most or (channel and channel.framing.is_cut):
-        abort(413, f"{what} must not exceed {most:,} bytes.")
+        abort(413, f"{what} must not exceed {most:,} bytes, nor {MOST_CHUNKS:,} chunks.")
     if len(body) < length:
         abort(400, "The body is shorter than its Content-Length.")
     return body

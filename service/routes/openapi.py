@@ -15,6 +15,7 @@ from service.routes import documents
 from service.routes import request_body as body
 from service.store import keys
 from service.store.collection import MARK
+from webserver.framing import MOST_CHUNKS
 
 Json = dict[str, Any]
 
@@ -52,7 +53,7 @@ PROBLEMS = {
     408: "The request took too long to arrive.",
     409: "Another document has this _id.",
     412: "The document is not of the version that If-Match or If-None-Match demands. Nothing was changed.",
-    413: f"The body exceeds {body.LIMIT:,} bytes.",
+    413: f"The body exceeds {body.LIMIT:,} bytes, or {MOST_CHUNKS:,} chunks.",
     414: f"The request's line exceeds {config.REQUEST_LINE_LIMIT:,} bytes.",
     415: "The body's Content-Type is not application/json, or its Content-Encoding not identity.",
     417: "Expect asks for something other than 100-continue.",
@@ -129,7 +130,7 @@ SCHEMAS: Json = {
         properties=dict.fromkeys(sorted(filter.JOINING), _FILTERS),
         description=f"What the fields are to be, in MongoDB's form; a.b is the field b inside of a. At most"
         f" {filter.MAX_BYTES:,} bytes, {filter.MAX_ESCAPED_BYTES:,} bytes in a Link,"
-        f" {filter.MAX_CONDITIONS} conditions, {filter.MAX_DEPTH} levels of nesting, {filter.MAX_PARTS} parts of a name.",
+        f" {filter.MAX_CONDITIONS} conditions, {filter.MAX_DEPTH} levels of nesting, {filter.MAX_PARTS} parts a name.",
     ),
     "Condition": {"anyOf": [_ref("Compared"), _ref("Operators")]},
     "Operators": {

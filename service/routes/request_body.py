@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from webserver.framing import MOST_CHUNKS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -33,5 +35,5 @@ def _read(environ: WSGIEnvironment, length: int) -> bytes:
     too_large = length > LIMIT or (channel and channel.framing.is_cut)
     body: bytes = b"" if too_large else environ["wsgi.input"].read(length or LIMIT + 1)
     if too_large or len(body) > LIMIT:
-        raise RequestEntityTooLarge(f"The body must not exceed {LIMIT:,} bytes.")
+        raise RequestEntityTooLarge(f"The body must not exceed {LIMIT:,} bytes, nor {MOST_CHUNKS:,} chunks.")
     return body

@@ -528,8 +528,8 @@ class DocumentSizes:
 
 
 def _with_key(key: Key, call: Callable[[Mapping[str, Any]], Result], absent: Result) -> Result:
-    """Call with the filter that finds a key's document. Return `absent` if MongoDB takes no such key: an id that a client
-    made up can be malformed within, or nested too deep."""
+    """Call with the filter that finds a key's document. Return `absent` if MongoDB takes no such key: an id that a
+    client made up can be malformed within, or nested too deep."""
     try:
         return call(keys.condition(key))
     except (BSONError, OperationFailure) as error:

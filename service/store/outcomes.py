@@ -150,7 +150,8 @@ def is_rejection(error: PyMongoError | TimedOut) -> bool:
 
 
 def is_malformed(error: BSONError | OperationFailure) -> bool:
-    """Return whether what was sent is no BSON that MongoDB takes. It quotes that, and the driver may fail to decode it."""
+    """Return whether what was sent is no BSON that MongoDB takes. Its error quotes that, which the driver may fail to
+    decode."""
     return isinstance(error, BSONError) or error.code in _MALFORMED
 
 

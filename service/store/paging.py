@@ -36,7 +36,7 @@ def position(cursor: str) -> Mapping[str, Any]:
 
 
 class Position(RawBSONDocument):
-    """A document that has only an _id. The driver asks whether it is empty, and would decode it for that: MongoDB stores
+    """A document that has only an _id. The driver asks whether it is empty, and would decode it for that: MongoDB has
     some _ids that the driver can't decode."""
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Hashable
 
+import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from flask.blueprints import BlueprintSetupState
 
@@ -55,8 +56,8 @@ def _cached(key: Hashable, make: Callable[[], bytes]) -> Response:
 
 def _since(text: str) -> float:
     try:
-        since = float(text)
-    except ValueError:
+        since = msgspec.json.decode(text, type=float)
+    except msgspec.MsgspecError:
         since = math.nan
     if not math.isfinite(since):
         abort(400, "since must be a number of seconds since 1970.")

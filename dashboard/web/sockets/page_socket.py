@@ -5,13 +5,17 @@ is no page: its connection ends before Socket.IO takes the message. Otherwise a 
 events, or leave binary attachments, endless fragments and messages faster than they are handled in the memory.
 """
 
+import contextlib
 from typing import Any, NoReturn
 
 import orjson
 import simple_websocket  # type: ignore[import-untyped]
+from wsproto.utilities import LocalProtocolError
 
 LONGEST_MESSAGE = 4096  # bytes; a page's messages are a name and a number
 MOST_WAITING = 64  # messages of one page that wait to be handled
+
+_ENDED = (simple_websocket.ConnectionClosed, LocalProtocolError)
 
 
 class PageSocket:
@@ -51,11 +55,11 @@ class PageSocket:
     def send(self, message: str) -> None:
         try:
             self._socket.send(message)
-        except simple_websocket.ConnectionClosed:
+        except _ENDED:
             raise OSError from None
 
     def close(self) -> None:
-        if self._socket.connected:
+        with contextlib.suppress(OSError, *_ENDED):  # the client may end it at the same time
             self._socket.close()
 
 

@@ -24,6 +24,7 @@ from pymongo import MongoClient
 from tests.service.interceptor import Interceptor
 from tests.service.process import ROOT, ServiceProcess, wait_until
 from tools.local.mongod import Mongod, free_port
+from webserver.framing import MOST_CHUNKS
 
 # Longer than mongod's start on a busy machine.
 PATIENT = {"REQUEST_DEADLINE_SECONDS": "60"}
@@ -109,6 +110,17 @@ def test_too_large_body_is_read_and_refused_with_413(served: ServiceProcess, chu
             )
             assert (response.status_code, response.headers["Content-Type"]) == (413, "application/problem+json")
         assert session.get(f"{served.url}/data?limit=1", timeout=30).status_code == 200
+
+
+def test_body_of_too_many_chunks_is_refused_with_413(served: ServiceProcess) -> None:
+    head = b"POST /data HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
+    document = b'{"a":"' + b"x" * (MOST_CHUNKS - 8) + b'"}'
+    for length, status in ((MOST_CHUNKS, b" 201 "), (MOST_CHUNKS + 1, b" 413 ")):
+        sent = document.replace(b"x", b"xx", length - MOST_CHUNKS)
+        with socket.create_connection(("127.0.0.1", served.port), 10) as client:
+            client.sendall(head + b"".join(b"1\r\n%c\r\n" % byte for byte in sent) + b"0\r\n\r\n")
+            assert status in client.recv(100)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_new_point_is_in_the_next_response(client: FlaskClient, record: Any) -> 
         assert len(history(request(client))["tables"]["traffic"]["at"]) == seconds - 2
 
 
-@pytest.mark.parametrize("since", ["", "yesterday", "nan", "inf", "-inf", "1e999", "0x10", "1,5"])
+@pytest.mark.parametrize("since", ["", "yesterday", "nan", "inf", "-inf", "1e999", "0x10", "1,5", "1_000", "\u0661"])
 def test_invalid_since_is_400(client: FlaskClient, since: str) -> None:
     answer = request(client, f"?since={since}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from wsproto.events import CloseConnection
 
 from dashboard.web.sockets.page_socket import LONGEST_MESSAGE, MOST_WAITING, BoundedWebSocket, PageSocket, is_expected
 from tests.dashboard.websocket import CONTINUATION, frame, send_until_closed
@@ -79,6 +80,27 @@ def test_nothing_is_received_after_a_close(connected: tuple[socket.socket, Bound
     assert adapter.wait() == "1"
     engine.closed = True  # as Engine.IO does it
     assert adapter.wait() is None
+
+
+@pytest.mark.parametrize("ended", ["by both", "by its client", "by its server"])
+def test_socket_that_ends_meanwhile_is_closed_quietly(
+    connected: tuple[socket.socket, BoundedWebSocket], ended: str
+) -> None:
+    client, page = connected
+    adapter = PageSocket(Engine()._websocket_handler, None)
+    adapter._socket = page
+    if ended == "by its server":
+        page.sock.close()
+    elif ended == "by both":
+        page.ws.send(CloseConnection(1000))  # its answer to the client's, which the other thread has not handled yet
+    else:
+        client.close()
+        page.thread.join(10)
+    with pytest.raises(OSError):
+        adapter.send("2")
+        adapter.send("2")  # the kernel takes the first one
+    adapter.close()
+    adapter.close()
 
 
 def test_message_without_an_end_ends_the_connection(connected: tuple[socket.socket, BoundedWebSocket]) -> None:
