@@ -1,4 +1,4 @@
-// Connects the parts of the page: one feed, at most one drawing a frame, each part in its own element.
+// Connects the parts of the page: one feed, and each part in its own element, drawn over one or more frames.
 
 import { io, render } from "./lib/vendor.js";
 import { actions } from "./actions/actions.js";
@@ -22,7 +22,7 @@ import { banner, pills, where } from "./statusBar.js";
 import { timeline } from "./timeline/timeline.js";
 
 const HEADER_EVERY_MS = 250; // between two updates of the last message's age
-
+const FRAME_MS = 8; // of drawing: with the layout and the paint behind it, a frame's task stays far under 50 ms
 const MOST_ANIMATED_PODS = 60; // measuring the places of more tiles takes too long
 
 const now = () => performance.now();
@@ -59,7 +59,7 @@ const drawer = new PodDrawer(byId("drawer"), navigation, {
   canDelete: (state, { app, phase }) => app === names.deployment && phase !== "Terminating" && changes.allows(state, "pods"),
   onDelete: (pod) => changes.open("pod", pod),
 });
-const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, from));
+const deployment = deploymentOf(names, history, (uid, from) => drawer.open(uid, from), schedule);
 const charts = new ChartsPanel(byId("charts"), history, schedule, navigation);
 const documents = new DocumentsView(names, schedule, navigation);
 const linkedRun = { id: null }; // the run that the address names
@@ -72,10 +72,20 @@ const views = {
   timeline: timeline(schedule),
   sources,
 };
+const parts = [
+  drawTiles,
+  ...Object.entries(views).map(([id, view]) => (state, serverTime) => paint(byId(id), view(state, serverTime))),
+  (state, serverTime) => charts.draw(state, serverTime),
+  (state, serverTime) => drawer.draw(state, serverTime),
+  (state) => shell.draw(state),
+  startNavigation,
+];
 const drawn = new Set(); // the elements that have been drawn
 let drawnTiles = "";
 let hasStarted = false;
-let scheduled = false;
+let isDue = false; // something has changed since the last drawing began
+let undrawn = []; // the parts of this drawing that are left for the next frames
+let isScheduled = false;
 
 setInterval(() => {
   feed.check();
@@ -83,26 +93,37 @@ setInterval(() => {
 }, HEADER_EVERY_MS);
 drawHeader();
 
-// Draws at most once a frame, however many messages arrive. A hidden tab gets no frames: it draws once when it is shown again.
+// However many messages arrive, there is one drawing at a time, and the next one has what came meanwhile. A hidden tab gets no
+// frames: it draws once when it is shown again.
 function schedule() {
-  if (scheduled) return;
-  scheduled = true;
+  isDue = true;
+  nextFrame();
+}
+
+function nextFrame() {
+  if (isScheduled) return;
+  isScheduled = true;
   requestAnimationFrame(() => {
-    scheduled = false;
+    isScheduled = false;
     draw();
   });
 }
 
 function draw() {
-  drawHeader();
-  const { state } = feed;
-  if (state === null) return;
-  const serverTime = feed.serverTime();
-  isolate(() => drawTiles(state, serverTime));
-  for (const [id, view] of Object.entries(views)) isolate(() => paint(byId(id), view(state, serverTime)));
-  isolate(() => charts.draw(state, serverTime));
-  isolate(() => drawer.draw(state, serverTime));
-  isolate(() => shell.draw(state));
+  const end = now() + FRAME_MS;
+  if (undrawn.length === 0) {
+    isDue = false;
+    drawHeader();
+    undrawn = feed.state === null ? [] : [...parts];
+  }
+  while (undrawn.length > 0 && now() < end) {
+    const drawPart = undrawn.shift();
+    isolate(() => drawPart(feed.state, feed.serverTime()));
+  }
+  if (undrawn.length > 0 || isDue) nextFrame();
+}
+
+function startNavigation() {
   if (!hasStarted) navigation.start(); // what an address names is looked up in the state
   hasStarted = true;
 }

@@ -5,6 +5,7 @@ import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, whole
 import { icon, status } from "../lib/icons.js";
 import { objectHash } from "../text/objects.js";
 import { absent, panel } from "../lib/panel.js";
+import { Crowd } from "./crowd.js";
 import { sparkline } from "./sparkline.js";
 import { claimStatus, podStatus, serviceStatus } from "../text/status.js";
 
@@ -16,9 +17,10 @@ export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }
 export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // a container is killed at its memory limit
 
 // `names` are the names of the Deployment and the StatefulSet; `history` has the pods' sparklines; `open(uid, from)` opens a pod's
-// drawer, where `from` is the element that gets the focus back.
-export function deployment(names, history, open) {
-  return (state, now) => view({ names, history, open }, state, now);
+// drawer, where `from` is the element that gets the focus back; `redraw()` asks for another drawing.
+export function deployment(names, history, open, redraw) {
+  const crowd = new Crowd(redraw);
+  return (state, now) => view({ names, history, open, crowd }, state, now);
 }
 
 // The identities of all tiles in order. When they change, tiles enter, leave or move.
@@ -92,7 +94,7 @@ function pods(page, /** @type {contract.State} */ state, /** @type {contract.Pod
   const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACEHOLDERS));
   const crowded = places > CROWDED;
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
-    ${repeat(members, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.deployment, hasSparkline: !crowded }))}
+    ${repeat(crowded ? page.crowd.next(members) : members, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.deployment, hasSparkline: !crowded }))}
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
