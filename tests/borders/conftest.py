@@ -43,6 +43,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
             with plugins.get_plugin("capturemanager").global_and_fixture_disabled():
                 plugins.get_plugin("terminalreporter").write_line(line)
         if examples == first and soak:
+            logging.disable(logging.WARNING)  # pytest keeps what is logged, with the programs' own strings
             tracemalloc.start()
         if examples == first + WARM and soak:
             warm = held()
