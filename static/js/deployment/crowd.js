@@ -1,7 +1,7 @@
 // The pods of a crowded deployment, as their tiles show them: when very many change at once, some change in this drawing, and
 // the others in the next ones. The layout of a tile takes longer than its script, and a long task makes the page stutter.
 
-const MOST_CHANGED = 20; // tiles that a drawing changes
+const MOST_CHANGED = 10; // tiles that a drawing changes
 
 export class Crowd {
   #shown = new Map(); // uid → pod
