@@ -17,7 +17,7 @@ _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,16})[ \t]*(?:;[^\r\n]*)?", re.IGNORECASE)
 _LONGEST_CHUNK_LINE = 256  # bytes
 _LONGEST_LENGTH = 18  # digits
-MOST_CHUNKS = 10_000  # of a body
+MOST_CHUNKS = 10_000  # of a body, which is too large with more: each costs as much as hundreds of bytes
 
 
 class Part(Enum):
@@ -30,12 +30,11 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
-    """In bytes, a chunked body with its framing; and in chunks, each of which costs as much as hundreds of bytes. A
-    larger request is passed on as soon as it is known to be larger: the application refuses it without the rest."""
+    """In bytes, a chunked body with its framing. A larger request is passed on as soon as it is known to be larger:
+    the application refuses it without the rest."""
 
     head: int
     body: int
-    chunks: int
 
 
 class Framing:
@@ -129,7 +128,7 @@ class Framing:
                 return
             self._chunk = following
             self._chunks += 1
-            if self._chunks > self._limits.chunks:
+            if self._chunks > MOST_CHUNKS:
                 self.is_cut, self.end = True, len(received)
                 return
 

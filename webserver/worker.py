@@ -36,7 +36,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker 
 
 from webserver import overrides
 from webserver.channel import ARRIVED, Allowance, Channel
-from webserver.framing import MOST_CHUNKS, Part, SizeLimits
+from webserver.framing import Part, SizeLimits
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class Bounds:
     queue_seconds: float = 20.0  # a request waits so long for a thread
     linger_seconds: float = 5.0
     body: int = 2 << 20  # bytes of a request's body, with the framing of chunks
-    chunks: int = MOST_CHUNKS  # of a body
     receiving: int = 32 << 20  # bytes of all requests that are not whole or not served yet
     sending: int = 48 << 20  # bytes of all answers that wait for their clients
     small: int = 4 << 10  # bytes of a request that are always received
@@ -118,7 +117,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         bounds = self.bounds
         head = self.cfg.limit_request_line + self.cfg.limit_request_fields * (self.cfg.limit_request_field_size + 2) + 4
         self.refusals: Counter[str] = Counter()
-        self._limits = SizeLimits(head, bounds.body, bounds.chunks)
+        self._limits = SizeLimits(head, bounds.body)
         self._sending = Allowance(bounds.sending, waiting=self.cfg.threads // 4)
         self._receiving = 0
         self._parked: dict[Connection, None] = {}  # those that wait for their clients, the longest first

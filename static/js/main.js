@@ -22,7 +22,7 @@ import { banner, pills, where } from "./statusBar.js";
 import { timeline } from "./timeline/timeline.js";
 
 const HEADER_EVERY_MS = 250; // between two updates of the last message's age
-const FRAME_MS = 4; // of drawing: with the layout and the paint behind it, a frame's task stays far under 50 ms
+const FRAME_MS = 4; // of drawing: the layout and the paint behind it take longer, and a task of over 50 ms makes the page stutter
 const MOST_ANIMATED_PODS = 60; // measuring the places of more tiles takes too long
 
 const now = () => performance.now();

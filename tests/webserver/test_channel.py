@@ -21,7 +21,7 @@ def ends() -> Iterator[tuple[Channel, socket.socket]]:
     """A channel and its client."""
     server, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # keeps the packets apart
     client.settimeout(10)
-    channel = Channel(server, SizeLimits(1000, 1000, 100), Allowance(1 << 20))
+    channel = Channel(server, SizeLimits(1000, 1000), Allowance(1 << 20))
     yield channel, client
     channel.close()
     client.close()
