@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -124,9 +125,9 @@ class OrdinaryRequests:
             try:
                 status = http.request(method, url, **options).status
                 if status != expected:
-                    self.errors.append(f"{name}: {status}")
+                    self.errors.append(f"{moment()} {name}: {status}")
             except urllib3.exceptions.HTTPError as error:
-                self.errors.append(f"{name}: {error}")
+                self.errors.append(f"{moment()} {name}: {error}")
             self.seconds.setdefault(name, []).append(time.monotonic() - began)
 
     def p99(self) -> dict[str, float]:
@@ -159,6 +160,11 @@ def test_ordinary_requests_are_fast(deployment: Deployment) -> None:
     assert restarts(deployment) == before
     assert not [app for app in first if last[app] > first[app] * MOST_GROWTH]
     assert max(ordinary.p99().values()) < PROMISED
+
+
+def moment() -> str:
+    """Return the present time as the cluster's logs and events have it."""
+    return datetime.now(UTC).strftime("%H:%M:%S")
 
 
 def restarts(deployment: Deployment) -> dict[str, int]:
