@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
+from types import FrameType
 from typing import Any
 
 import gunicorn  # type: ignore[import-untyped]
@@ -54,11 +55,13 @@ class Bounds:
     receiving: int = 32 << 20  # bytes of all requests that are not whole or not served yet
     sending: int = 48 << 20  # bytes of all answers that wait for their clients
     small: int = 4 << 10  # bytes of a request that are always received
+    late_seconds: float = 0.0  # a worker that was told to end accepts clients for at most so long, while any come
 
 
 BOUNDS = Bounds()
 ACCEPTED_AT_ONCE = 64
 SWEEP_SECONDS = 0.5
+QUIET_SECONDS = 1.0  # no client has come for so long: none is late any more
 FULL_SECONDS = 0.01  # before the next try to accept, without a file descriptor
 WORKER_ENDED = 1  # exit status
 IDLE_MS = 2  # a thread waits so long for its connection's next request
@@ -102,6 +105,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """`refusals` counts the connections that a bound ended, by bound, and those whose client ended within a request."""
 
     bounds = BOUNDS
+    alive: bool
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -122,6 +126,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._receiving = 0
         self._parked: dict[Connection, None] = {}  # those that wait for their clients, the longest first
         self._next_sweep = 0.0
+        self._accepted = 0.0  # when a client came last
+        self._late_until = 0.0  # once the worker was told to end
         self.worker_connections = bounds.connections + self.cfg.threads
 
     # Reading
@@ -138,6 +144,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     time.sleep(FULL_SECONDS)
                 return
             self.nr_conns += 1
+            self._accepted = time.monotonic()
             if self.nr_conns > self.bounds.connections:
                 self._evict()
             channel = Channel(client, self._limits, self._sending)
@@ -192,7 +199,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         while True:
             kept = super().handle(conn)
             channel.send_head()
-            if kept is not True or not self.alive or channel.unsent_bytes or self.nr_conns > self.cfg.threads:
+            if kept is not True or self.is_ending or channel.unsent_bytes or self.nr_conns > self.cfg.threads:
                 return kept
             channel.next_request()
             if not channel.received and not _is_readable(channel):
@@ -204,7 +211,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: overrides.Request, conn: Connection) -> bool:
         """Answer a request. Return whether the connection is kept."""
         framing = conn.sock.framing
-        if framing.is_cut or not self.alive:
+        if framing.is_cut or self.is_ending:
             req.force_close()
         sent = BytesIO() if framing.is_cut else req.chunked_body(is_malformed=framing.is_malformed) or req.body
         self.cfg.pre_request(self, req)
@@ -261,7 +268,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _answered(self, connection: Connection) -> None:
         if connection.keep_alive:
-            self._read(connection, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+            self._read(connection, STOP_KEEPALIVE_LINGER if self.is_ending else self.cfg.keepalive)
         else:
             self._linger(connection)
 
@@ -339,8 +346,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self.poller.unregister(connection.sock)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """End the connections whose deadline has passed. gunicorn calls this after each round of its loop."""
+        """End what has passed its deadline, the worker too. gunicorn calls this after each round of its loop."""
         now = time.monotonic()
+        if self._late_until and self.alive and now > min(self._late_until, self._accepted + QUIET_SECONDS):
+            self.alive = False
         if now < self._next_sweep and not force:
             return
         self._next_sweep = now + SWEEP_SECONDS
@@ -354,6 +363,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if connection.phase is Phase.SENDING:
             self.refusals["answer"] += 1
         self._drop(connection)
+
+    # Ending
+
+    @property
+    def is_ending(self) -> bool:
+        return bool(self._late_until) or not self.alive
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: end once no more clients come. On a busy node a Service may send some here for seconds after it was
+        told not to, and they would be reset."""
+        if not self._late_until:
+            self._accepted = time.monotonic()
+            self._late_until = self._accepted + self.bounds.late_seconds
+            self.method_queue.defer(lambda: None)  # the loop looks at once
 
     def _cap_keepalive(self, deadline: float) -> None:
         """At the worker's end: idle connections have until `deadline`."""

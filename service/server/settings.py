@@ -6,7 +6,8 @@ The lower-case names below are gunicorn's settings and hooks. Each worker also s
 and the health server. The processes write only to the temporary directory and to /dev/shm.
 
 Shutdown of a pod: preStop creates the marker file (`touch /tmp/draining; sleep 5`). Readiness fails, and responses say
-Connection: close while the endpoints are withdrawn. Then SIGTERM: requests in flight have graceful_timeout to finish.
+Connection: close while the endpoints are withdrawn. Then SIGTERM: clients that still come are served until none has
+come for a second, and requests in flight have graceful_timeout to finish.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import os
 import shutil
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from service.config import HEADER_SIZE_LIMIT, HEADERS_LIMIT, REQUEST_LINE_LIMIT, ServiceConfig
 from webserver.environment import ConfigError
-from webserver.worker import end_with_worker
+from webserver.worker import BOUNDS, Worker, end_with_worker
 
 MMAP_THRESHOLD = 256 * 1024  # bytes; larger allocations get a mapping of their own
 ARENAS = 2
@@ -35,9 +37,14 @@ _drain_file = str(_config.drain_file)
 _metrics_directory = tempfile.mkdtemp(prefix="metrics-") if _config.workers > 1 else None
 _shared_memory = Path("/dev/shm")  # noqa: S108 - the worker's heartbeat file must not wait for a disk
 
+
+class ServiceWorker(Worker):
+    bounds = replace(BOUNDS, late_seconds=10.0)  # half of graceful_timeout
+
+
 wsgi_app = "service.app:create_app()"
 bind = f"{_config.host}:{_config.port}"
-worker_class = "webserver.worker.Worker"
+worker_class = ServiceWorker
 workers = _config.workers
 threads = _config.threads
 keepalive = 75  # seconds; longer than clients keep idle connections, so that the client closes first
@@ -79,7 +86,7 @@ def post_worker_init(worker: Any) -> None:
     from webserver.health_server import HealthServer
 
     parts = worker.wsgi.extensions["service"]
-    parts.health.stop_when(lambda: not worker.alive)
+    parts.health.stop_when(lambda: worker.is_ending)
     threading.Thread(target=_follow_mongodb, args=[parts], name="mongodb", daemon=True).start()
     if _config.probe_port:
         paths = answers(parts.health, parts.metrics.exposition)

@@ -43,6 +43,17 @@ def canonical(document: bytes) -> bytes:
     return documents.canonical(decoded, extended_json)
 
 
+def beginning(batch: bytes, size: int) -> bytes:
+    """Return the documents at the beginning of a batch that fit in so many bytes: at least the first one."""
+    end = 0
+    while end < len(batch):
+        (length,) = struct.unpack_from("<i", batch, end)
+        if end and end + length > size:
+            break
+        end += length
+    return batch[:end]
+
+
 def _decoded(raw: RawBSONDocument) -> Document:
     """Decode a document. One that can't be, since another program wrote it, must not hide the others: it is shown with
     its BSON. MongoDB stores its _id first."""

@@ -19,6 +19,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
     BulkWriteError,
     DuplicateKeyError,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
@@ -31,7 +32,7 @@ from service.coalescer import Coalescer, StillExecuting, TimedOut
 from service.filter import Filter
 from service.preconditions import Preconditions, tag_of
 from service.store import keys
-from service.store.codec import RAW_CODEC, canonical, decode, extended_json, joined, without_key
+from service.store.codec import RAW_CODEC, beginning, canonical, decode, extended_json, joined, without_key
 from service.store.keys import Key
 from service.store.limits import LARGE_BYTES, Limits, hold
 from service.store.listeners import Attempts
@@ -53,7 +54,7 @@ from service.store.outcomes import (
 )
 from service.store.paging import cursor_after, position
 
-LARGEST_PAGE_BYTES = 4 << 20  # aimed at; a page takes three times its BSON while it is converted to JSON
+LARGEST_PAGE_BYTES = 4 << 20  # of BSON; a page takes three times its BSON while it is converted to JSON
 PAGE_PATIENCE_SECONDS = 0.5  # a reader waits so long for another's page, which may hang on a vanished member
 INSERT_PATIENCE_SECONDS = 0.002  # a document waits so long at most to share a command: MongoDB may be far away
 MOST_INSERTED = 500  # documents of a command
@@ -206,6 +207,8 @@ class Collection:
             if same := self._same(record):
                 # If it was sent twice, the stored document may come from the first attempt.
                 return Stored(record.identity, same.tag, is_new=insertion.sent > 1)
+        if insertion.unanswered:  # it may be stored, and replaced since then
+            raise Unknown("Another document has this _id, and an earlier try had no answer.", record.identity)
         raise Conflict(f"Another document has the _id {record.identity}.")
 
     def replace(self, record: EncodedDocument, preconditions: Preconditions | None = None) -> Stored | None:
@@ -269,8 +272,9 @@ class Collection:
     def newest(self, limit: int, before: str | None, condition: Filter | None = None) -> Page:
         """Return up to `limit` documents by descending _id, only those below `before` that meet the condition.
 
-        One command and one reply: a page of large documents ends early, at about LARGEST_PAGE_BYTES, and never exceeds
-        MongoDB's own 16 MB. MongoDB ends the command at the deadline (maxTimeMS), so no abandoned search goes on.
+        One command and one reply: a page of large documents ends early, at LARGEST_PAGE_BYTES of BSON. Only a single
+        document may have more, up to MongoDB's own 16 MB. MongoDB ends the command at the deadline (maxTimeMS), so no
+        abandoned search goes on.
         """
         if condition:
             return self._newest(limit, before, condition, self._limits.deadline)
@@ -304,6 +308,9 @@ class Collection:
             if self._sizes.may_exceed(LARGEST_PAGE_BYTES, limit):
                 fitting = self._repeated(partial(self._fitting, query))
             reply, more = self._repeated(partial(self._reply, **query | {"limit": fitting}))
+            if len(reply) > LARGEST_PAGE_BYTES:  # the estimate was wrong, or they have grown since
+                first = beginning(reply, LARGEST_PAGE_BYTES)
+                reply, more = first, more or len(first) < len(reply)
             with self._converting(len(reply)):
                 found = decode(reply)
                 more = more or len(found) > limit or len(found) == fitting
@@ -416,8 +423,10 @@ class Collection:
             time.sleep(REFUSED_SECONDS)
             try:
                 repeated = self._send([insertions[place] for place in again], end - time.monotonic())
-            except PyMongoError:
-                break
+            except PyMongoError as error:
+                if is_rejection(error):
+                    break
+                continue  # MongoDB stores a document once, by its _id
             for place, refusal in zip(again, repeated, strict=True):
                 refusals[place] = refusal
         return refusals
@@ -425,6 +434,7 @@ class Collection:
     def _send(self, insertions: Sequence[_Insertion], seconds: float) -> list[WriteError | None]:
         attempts = self._attempts
         attempts.sent = 0
+        answered = True
         try:
             with _timeout(seconds):
                 if len(insertions) == 1:  # in the driver, this costs less than a list of one
@@ -432,31 +442,41 @@ class Collection:
                 else:
                     self._collection.insert_many([each.document for each in insertions], ordered=False)
         except WriteError as error:
+            answered = attempts.sent < 2 or error.code not in NOT_PRIMARY  # the driver repeats what had no answer
             return [error]
         except BulkWriteError as error:
             if concerns := error.details["writeConcernErrors"]:
+                answered = False
                 raise WriteConcernError(concerns[-1]["errmsg"], concerns[-1]["code"]) from error
             refusals = {each["index"]: refusal_of(each) for each in error.details["writeErrors"]}
             return [refusals.get(place) for place in range(len(insertions))]
-        except OperationFailure as error:
-            again = is_unexecuted(error) or (len(insertions) > 1 and is_rejection(error))  # then each goes alone
+        except PyMongoError as error:
+            answered = False
+            again = isinstance(error, OperationFailure) and (
+                is_unexecuted(error) or (len(insertions) > 1 and is_rejection(error))  # then each goes alone
+            )
             if again and attempts.sent == 1:
                 attempts.sent = 0  # none of them is applied
             raise
         finally:
             for each in insertions:
                 each.sent += attempts.sent
+                each.unanswered = each.unanswered or (attempts.sent > 0 and not answered)
         return [None] * len(insertions)
 
     def _repeated(self, call: Callable[[], Result]) -> Result:
         """Call the driver again while MongoDB refuses and executes nothing, and time is left for another answer.
 
-        The driver does not repeat a command that a new primary refuses, nor a document that a former one does.
+        The driver does not repeat a command that a new primary refuses, nor a document that a former one does, nor a
+        write for which it had to open a connection to a primary that is shutting down.
         """
         end = time.monotonic() + self._limits.deadline
         while True:
             try:
                 return call()
+            except NotPrimaryError:
+                if end - time.monotonic() < LEAST_SECONDS:
+                    raise
             except OperationFailure as error:
                 if not is_unexecuted(error):
                     raise
@@ -547,7 +567,9 @@ def _timeout(seconds: float) -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Insertion:
-    """A document to insert, and how often it was sent, perhaps together with others."""
+    """A document to insert, and how often it was sent, perhaps together with others; and whether one of these commands
+    had no answer, so that it may be stored."""
 
     document: RawBSONDocument
     sent: int = 0
+    unanswered: bool = False

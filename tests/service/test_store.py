@@ -22,6 +22,7 @@ from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
     DocumentTooLarge,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
@@ -309,6 +310,126 @@ def test_single_writes_that_a_former_primary_refuses_are_sent_again(together: To
     try:
         for write, status in ((client.post, 201), (client.put, 200), (client.delete, 204)):
             together.collection._collection = SteppingDown(together.store, real, times=2)
+            path = "/data" if status == 201 else f"/data/{identity}"
+            response = write(path, json=None if status == 204 else {"_id": identity})
+            assert response.status_code == status
+    finally:
+        together.collection._collection = real
+
+
+class Interrupting:
+    """The driver's collection, whose first insertions of one document end in these errors. `stores`: those that are no
+    refusals are stored nevertheless."""
+
+    def __init__(self, store: Any, real: Any, *errors: PyMongoError, stores: bool = False) -> None:
+        self._store = store
+        self._real = real
+        self._errors = [*errors]
+        self._stores = stores
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def insert_one(self, document: Any) -> Any:
+        if not self._errors:
+            return self._real.insert_one(document)
+        error = self._errors.pop(0)
+        if self._stores and not isinstance(error, WriteError):
+            self._real.insert_one(document)
+        else:
+            self._store.attempts.sent += 1
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("errors", "stores"),
+    [
+        ([WriteError(NOT_PRIMARY["errmsg"], 10107), OperationFailure("Cache Reader No keys found", 211)], False),
+        ([WriteError(NOT_PRIMARY["errmsg"], 10107), WriteConcernError("interrupted", 11602)], False),
+        ([WriteError(NOT_PRIMARY["errmsg"], 10107), *[AutoReconnect("connection closed")] * 2], False),
+        ([WriteError(NOT_PRIMARY["errmsg"], 10107), WriteConcernError("Replication is being shut down", 91)], True),
+    ],
+)
+def test_document_that_a_change_of_the_primary_interrupts_is_stored_once(
+    together: Together, client: FlaskClient, collection: Documents, errors: list[PyMongoError], stores: bool
+) -> None:
+    real: Any = together.collection._collection
+    together._held.set()
+    together.collection._collection = Interrupting(together.store, real, *errors, stores=stores)
+    try:
+        response = client.post("/data", json={"interrupted": len(errors)})
+    finally:
+        together.collection._collection = real
+    assert response.status_code == 201
+    assert collection.count_documents({"interrupted": len(errors)}) == 1
+
+
+def test_document_that_is_rejected_after_a_refusal_is_not_sent_again(together: Together, client: FlaskClient) -> None:
+    real: Any = together.collection._collection
+    together._held.set()
+    errors = [WriteError(NOT_PRIMARY["errmsg"], 10107), OperationFailure("not authorized", 13)]
+    together.collection._collection = Interrupting(together.store, real, *errors)
+    try:
+        response = client.post("/data", json={})
+    finally:
+        together.collection._collection = real
+    assert response.status_code == 504 and response.get_json()["outcome"] == "unknown"
+
+
+def test_document_that_was_replaced_after_a_try_without_an_answer_is_no_conflict(
+    together: Together, client: FlaskClient, collection: Documents
+) -> None:
+    real: Any = together.collection._collection
+    together._held.set()
+    key = ObjectId()
+    refused, lost = WriteError(NOT_PRIMARY["errmsg"], 10107), AutoReconnect("connection closed")
+
+    class Replaced(Interrupting):
+        def insert_one(self, document: Any) -> Any:
+            try:
+                return super().insert_one(document)
+            finally:
+                if self._errors == []:  # the last try was stored
+                    self._real.replace_one({"_id": key}, {"n": 2})
+
+    together.collection._collection = Replaced(together.store, real, refused, lost, stores=True)
+    try:
+        response = client.post("/data", json={"_id": str(key), "n": 1})
+    finally:
+        together.collection._collection = real
+    assert response.status_code == 504 and response.get_json()["outcome"] == "unknown"
+    assert collection.find_one({"_id": key}) == {"_id": key, "n": 2}
+
+
+QUIESCE = NotPrimaryError("The server is in quiesce mode and will shut down", {"code": 91, "ok": 0})
+
+
+class ShuttingDown:
+    """The driver's collection, which can't open a connection to the primary for a while, and so sends nothing."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self._real = real
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        write = getattr(self._real, name)
+
+        def refuse(*arguments: Any, **options: Any) -> Any:
+            if self._times == 0:
+                return write(*arguments, **options)
+            self._times -= 1
+            raise QUIESCE
+
+        return refuse if name in ("insert_one", "replace_one", "delete_one") else write
+
+
+def test_writes_are_sent_again_while_the_primary_shuts_down(together: Together, client: FlaskClient) -> None:
+    real: Any = together.collection._collection
+    together._held.set()
+    identity = str(ObjectId())
+    try:
+        for write, status in ((client.post, 201), (client.put, 200), (client.delete, 204)):
+            together.collection._collection = ShuttingDown(real, times=2)
             path = "/data" if status == 201 else f"/data/{identity}"
             response = write(path, json=None if status == 204 else {"_id": identity})
             assert response.status_code == status

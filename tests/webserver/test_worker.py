@@ -289,6 +289,27 @@ def test_stopping_worker_finishes_its_requests(server: WebServerProcess) -> None
     assert responses == [(200, b"xx")] and closed(idle)
 
 
+@pytest.mark.parametrize("server", [{"late_seconds": 20.0}], indirect=True)
+def test_stopping_worker_serves_late_clients(server: WebServerProcess) -> None:
+    idle = server.connect()
+    server.process.send_signal(signal.SIGTERM)
+    for _ in range(15):
+        assert server.request(path="/?2") == (200, b"xx")
+        time.sleep(0.2)
+    assert server.process.poll() is None
+    assert server.process.wait(10) == 0 and closed(idle)
+
+
+@pytest.mark.parametrize("server", [{"late_seconds": 2.0}], indirect=True)
+def test_late_clients_hold_a_worker_only_for_a_while(server: WebServerProcess) -> None:
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(OSError):
+        for _ in range(LONG_SECONDS * 5):
+            server.request(path="/?2")
+            time.sleep(0.2)
+    assert server.process.wait(10) == 0
+
+
 def test_closing_a_detached_socket_affects_no_other_connection(server: WebServerProcess) -> None:
     for number in range(40):
         with server.connect() as client:

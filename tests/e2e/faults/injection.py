@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.deployment import Deployment, wait_until
+from tests.e2e.deployment import DASHBOARD, Deployment, wait_until
 from tools.cluster import lifecycle, programs
 from tools.cluster.instance import NODE_ADDRESS, Instance
 
@@ -115,6 +115,7 @@ class Faults:
         """The StatefulSet has no replica, then one again. Ends once that is Ready."""
         kubectl = self._deployment.kubectl
         kubectl("scale", "statefulset", "mongodb", "--replicas=0")
+        kubectl("wait", "--for=delete", "pod/mongodb-0", "--timeout=60s")  # else its files are copied while it writes
         try:
             yield
         finally:
@@ -199,7 +200,7 @@ class Faults:
         return counts
 
     def _dashboard(self) -> Any:
-        (pod,) = self._deployment.get("pods", "--selector", "app.kubernetes.io/name=dashboard")["items"]
+        (pod,) = self._deployment.get("pods", "--selector", DASHBOARD)["items"]
         return pod
 
     def _replace(self, role: Any) -> None:

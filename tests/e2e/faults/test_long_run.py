@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.cluster.test_rolling import FixedRateWriters
 from tests.e2e.cluster.test_rotation import sign_in
 from tests.e2e.deployment import Deployment
-from tests.e2e.faults.test_slow_clients import MOST_GROWTH, memory_by_app, restarts
+from tests.e2e.faults.test_slow_clients import MOST_GROWTH, memory_by_app, restarted_pods, restarts
 from tests.e2e.proofs.test_persistence import stored_proofs
 from tests.viewer import Viewer
 
@@ -60,5 +60,5 @@ def test_long_run_has_no_failed_write_no_loss_and_no_memory_growth(deployment: D
     stored = Counter(document["rolling"] for document in stored_proofs(deployment) if "rolling" in document)
     assert not {payload for _, payload in writers.responses} - stored.keys()
     assert connected == VIEWERS
-    assert not [pod for pod, count in restarts(deployment).items() if count > before.get(pod, 0)]
+    assert not restarted_pods(deployment, before)
     assert not [app for app in first if last[app] > first[app] * MOST_GROWTH and app != "mongodb"]

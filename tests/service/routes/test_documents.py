@@ -156,6 +156,12 @@ def test_full_last_page_has_no_next_link(client: FlaskClient, collection: Docume
     assert [len(page) for page in _pages(client, "/data?limit=3")] == [3]
 
 
+def test_first_page_of_large_documents_ends_at_four_megabytes(client: FlaskClient, collection: Documents) -> None:
+    """The service can't know their size before."""
+    collection.insert_many([{"text": "x" * 1_000_000} for _ in range(10)])
+    assert [len(page) for page in _pages(client, "/data?limit=6")] == [4, 4, 2]
+
+
 def test_page_over_16_megabytes_ends_early_with_a_next_link(client: FlaskClient, collection: Documents) -> None:
     for _ in range(3):
         collection.insert_one({"text": "x" * 9_000_000})
