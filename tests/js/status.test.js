@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { conditionStatus, podStatus, serviceStatus, sourceStatus } from "../../static/js/text/status.js";
+import { conditionStatus, podStatus, serviceStatus, sourceStatus, sourceWarning } from "../../static/js/text/status.js";
 
 const POD = { phase: "Running", ready: true, reason: null };
 
@@ -22,6 +22,22 @@ describe("a pod's status is", () => {
       assert.deepEqual([status.word, status.tone], [word, tone]);
     });
   }
+});
+
+describe("a panel's warning", () => {
+  const live = { state: "live", since: "2026-01-01T10:00:00Z", error: null };
+  const bad = { ...live, error: "flask (and 2 more): Expected `int` <= 9 - at `$.spec`" };
+  const stale = { ...live, state: "stale", error: "the API server does not answer" };
+
+  test("is none while all of its sources are live", () => assert.equal(sourceWarning({ pods: live, events: stale }, ["pods", "metrics"]), null));
+  test("names an object that can't be read", () => {
+    const { text, title } = sourceWarning({ pods: live, horizontalpodautoscalers: bad }, ["pods", "horizontalpodautoscalers"]);
+    assert.equal(text, "autoscalers: flask (and 2 more) can’t be read; what is shown of it may be old");
+    assert.equal(title, bad.error);
+  });
+  test("is first of a source that is not live", () => {
+    assert.match(sourceWarning({ pods: bad, metrics: stale }, ["pods", "metrics"]).text, /^metrics stale since /);
+  });
 });
 
 describe("other states", () => {

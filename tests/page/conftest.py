@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import EXPECT_MS, collect_errors, wait_until_idle
+from tests.browser import EXPECT_MS, collect_errors, until_live, wait_until_idle
 from tests.page.mock import TOKENS, MockProcess
 
 Visit = Callable[..., Page]
 
 # Fixtures whose mock must end after the test's pages, because a page logs errors once its mock has ended.
-MOCK_FIXTURES = {"own", "dashboard", "slow"}
+MOCK_FIXTURES = {"own", "dashboard", "limited", "members", "slow"}
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +65,10 @@ def visit(browser: Browser, mock: MockProcess, request: pytest.FixtureRequest) -
         context.set_default_timeout(EXPECT_MS)
         context.request.post(f"{at.url}/login", data={"token": TOKENS[role]})
         page = context.new_page()
-        visited.append((context, collect_errors(page), allowed_errors))
-        page.goto(at.url)
-        page.wait_for_selector('[data-connection="live"]')
+        errors = collect_errors(page)
+        visited.append((context, errors, allowed_errors))
+        with until_live(page, errors):
+            page.goto(at.url)
         page.wait_for_selector("[data-pod]")
         wait_until_idle(page)
         return page

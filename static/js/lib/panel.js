@@ -1,16 +1,16 @@
-// A panel: its title, a line beside it, and a warning when one of its sources is not live.
+// A panel: its title, a line beside it, and a warning when one of its sources is not live, or has an object that can't be read.
 
 import { html, nothing } from "./vendor.js";
-import { kindName, timeOfDay } from "../text/format.js";
+import { kindName } from "../text/format.js";
 import { icon } from "./icons.js";
-import { sourceStatus } from "../text/status.js";
+import { sourceWarning } from "../text/status.js";
 
 // `kinds` are the panel's sources, by their names in state.sources.
 export function panel({ id, title, aside, state, kinds = [], body }) {
   return html`<header class="panel-head">
       <h2 id="${id}-title">${title}</h2>
       <p class="panel-aside">${aside}</p>
-      ${sourceWarning(state.sources, kinds)}
+      ${mark(sourceWarning(state.sources, kinds))}
     </header>
     ${body}`;
 }
@@ -27,11 +27,7 @@ export function absent(/** @type {contract.State} */ { sources }, kind, title, t
   return empty(title, text, name);
 }
 
-function sourceWarning(sources, kinds) {
-  const kind = kinds.find((name) => sources[name] && sources[name].state !== "live");
-  if (!kind) return nothing;
-  const { word, tone, icon: name } = sourceStatus(sources[kind]);
-  return html`<p class="panel-mark" data-tone=${tone} title=${sources[kind].error ?? nothing}>
-    ${icon(name)}${kindName(kind)} ${word} since ${timeOfDay(sources[kind].since)}
-  </p>`;
+function mark(warning) {
+  if (!warning) return nothing;
+  return html`<p class="panel-mark" data-tone=${warning.tone} title=${warning.title ?? nothing}>${icon(warning.icon)}${warning.text}</p>`;
 }

@@ -1,5 +1,7 @@
 // The states of Kubernetes objects as the page shows them: {icon, word, tone}; `tone` is good, busy, warn, bad or off. Pure.
 
+import { kindName, timeOfDay } from "./format.js";
+
 const STARTING_FOR_S = 60; // a running pod that is not ready is starting while it is younger, and has a problem later
 const PROBLEM = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
@@ -31,6 +33,21 @@ export function sourceStatus(/** @type {contract.SourceView} */ { state }) {
   if (state === "connecting") return { icon: "half", word: "connecting", tone: "busy" };
   if (state === "forbidden") return { icon: "cross", word: "not allowed", tone: "bad" };
   return { icon: "warning", word: state, tone: "warn" };
+}
+
+// What a panel says of its sources, by `kinds`: the first that is not live, else the first with an object that can't be read, whose
+// former version is shown: {icon, tone, text, title}. Null if all is well.
+export function sourceWarning(/** @type {contract.State["sources"]} */ sources, kinds) {
+  const known = kinds.filter((kind) => sources[kind]);
+  const away = known.find((kind) => sources[kind].state !== "live");
+  if (away) {
+    const { word, tone, icon } = sourceStatus(sources[away]);
+    return { icon, tone, text: `${kindName(away)} ${word} since ${timeOfDay(sources[away].since)}`, title: sources[away].error };
+  }
+  const partly = known.find((kind) => sources[kind].error);
+  if (!partly) return null;
+  const { error } = sources[partly]; // "<name>: <reason>"
+  return { icon: "warning", tone: "warn", text: `${kindName(partly)}: ${error.split(": ", 1)[0]} can’t be read; what is shown of it may be old`, title: error };
 }
 
 // The autoscaler's condition. ScalingLimited is the only one that is good when it is False.

@@ -37,6 +37,14 @@ def slow() -> Iterator[MockProcess]:
     started.stop()
 
 
+@pytest.fixture
+def members() -> Iterator[MockProcess]:
+    """A mock whose MongoDB has three members."""
+    started = MockProcess(MOCK_SPEED="8", MOCK_QUIET="1", MOCK_OUTCOME="pass", MONGODB_MEMBERS="3")
+    yield started
+    started.stop()
+
+
 def claim(page: Page, demo: str) -> Locator:
     return page.locator(f'[data-claim="{demo}"]')
 
@@ -83,7 +91,7 @@ def test_second_run_makes_a_labelled_trend(dashboard: MockProcess, visit: Visit)
         "aria-label", re.compile(r"last 2 runs, oldest first: PASS, down 2\.9\ss; PASS, down 3\.3\ss")
     )
     expect(trend.locator("[data-tone=good]")).to_have_count(2)
-    together = "2 of 2 passed: with 95 % confidence fewer than 78 % of such runs fail."
+    together = "2 of 2 passed: too few to tell how often such a run fails."
     expect(claim(page, "persistence").get_by_text(together)).to_be_visible()
     expect(claim(page, "autoscale").locator(".claim-confidence")).to_have_count(0)
 
@@ -157,6 +165,17 @@ def test_failed_claims_are_accessible(dashboard: MockProcess, visit: Visit, sche
         assert page.evaluate("document.documentElement.scrollWidth") == width
         expect(page.locator('[data-connection="live"]')).to_be_visible()
         assert violations(page, "#claims") == []
+
+
+def test_failover_takes_the_place_of_persistence_where_there_are_three_members(
+    members: MockProcess, visit: Visit
+) -> None:
+    page = visit(at=members)
+    expect(page.locator("[data-demo]")).to_have_count(len(DEMOS))
+    expect(claim(page, "persistence")).to_have_count(0)
+    found = prove(page, "failover", "pass")
+    expect(found).to_contain_text("0 of 5,400 lost")
+    expect(found).to_contain_text(re.compile(r"a new primary after 3\.\d\ss"))
 
 
 def test_figures_of_a_run_are_in_no_live_region(dashboard: MockProcess, visit: Visit) -> None:

@@ -39,6 +39,7 @@ def test_filter_pauses_the_live_table_and_shows_matches(visit: Visit, mock: Mock
     expect(position(page)).to_contain_text("2 documents")
     expect(position(page)).to_contain_text("live view is paused")
     rows = page.locator("[data-document]")
+    expect(rows).to_have_count(2)
     assert [row.get_attribute("data-document") for row in rows.all()] == [ids[2], ids[1]]
     later = mock.post({"shelf": "filtered", "n": 4})
     page.get_by_role("button", name="Newest").click()
@@ -69,6 +70,7 @@ def test_keyboard_changes_pages(visit: Visit) -> None:
         last = page.locator("[data-document]").last.get_attribute("data-document")
         page.get_by_role("button", name="Older").press("Enter")
     expect(position(page)).to_contain_text("20 documents before")
+    expect(page.locator(f'[data-document="{last}"]')).to_have_count(0)
     ids = [str(row.get_attribute("data-document")) for row in page.locator("[data-document]").all()]
     assert len(ids) == 20 and last not in ids and ids == sorted(ids, reverse=True)
     page.get_by_role("button", name="Older").press("Enter")

@@ -5,15 +5,20 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
+from tests.browser import EXPECT_MS, until_live
 from tests.page.conftest import Visit
-from tests.page.mock import MockProcess
+from tests.page.mock import TOKENS, MockProcess
 
 pytestmark = pytest.mark.browser
 
 # The browser logs these while the dashboard is down or starts.
 REFUSED = "WebSocket connection to|ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|status of 426"
+
+# It logs these if a handshake takes longer than the page waits.
+GAVE_UP = "WebSocket connection to 'ws://127.0.0.1/' failed: WebSocket is closed before the connection is established."
+ASKED = "Failed to load resource: the server responded with a status of 426 (UPGRADE REQUIRED)"
 
 # Playwright keeps every page visible. This hides one as a browser does: it dispatches the event and stops frames.
 HIDEABLE = """() => {
@@ -49,6 +54,18 @@ def connection(page: Page) -> Any:
 
 def history(page: Page, since: float) -> Any:
     return page.evaluate("async (since) => (await fetch(`/api/history?since=${since}`)).json()", since)
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0.0, ["another"]), (EXPECT_MS, [GAVE_UP, ASKED, "another"])])
+def test_what_a_handshake_that_was_given_up_logs_is_no_error_if_it_took_long(
+    browser: Browser, mock: MockProcess, monkeypatch: pytest.MonkeyPatch, seconds: float, left: list[str]
+) -> None:
+    monkeypatch.setattr("tests.browser.HANDSHAKE_SECONDS", seconds)
+    with contextlib.closing(browser.new_page()) as page:
+        errors = [GAVE_UP, ASKED, "another"]
+        with until_live(page, errors):
+            page.goto(f"{mock.url}/login#{TOKENS['viewer']}")
+    assert errors == left
 
 
 def test_page_reconnects_to_a_restarted_dashboard(visit: Visit, own: MockProcess) -> None:

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.browser
 WIDTHS = [360, 768, 1440, 2560]
 
 
+IS_ANIMATED = "() => document.getAnimations().some(({effect}) => effect.getComputedTiming().activeDuration > 1)"
+
 # The elements that are animated in the next two seconds. Animations without a duration do not count.
 ANIMATED = """async () => {
   const moved = new Set();
@@ -81,7 +83,7 @@ def test_colours_follow_the_system(page: Page) -> None:
 
 
 def test_reduced_motion_stops_animations(visit: Visit, quick: MockProcess) -> None:
-    assert visit(at=quick).evaluate(ANIMATED) != []
+    visit(at=quick).wait_for_function(IS_ANIMATED)
     assert visit(at=quick, reduced_motion="reduce").evaluate(ANIMATED) == []
 
 

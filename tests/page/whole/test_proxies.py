@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import EXPECT_MS, collect_errors
+from tests.browser import EXPECT_MS, collect_errors, until_live
 from tests.page.mock import TOKENS, MockProcess
 from tests.page.proxy import Change, drop_upgrade, proxy, rewrite_host, strip_prefix
 
@@ -18,12 +18,12 @@ def test_page_is_live_under_a_prefix(browser: Browser, mock: MockProcess, change
         page.goto(f"{url}/")
         page.wait_for_url(f"{url}/login")
         page.get_by_label("Token").fill(TOKENS["operator"])
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_selector('[data-connection="live"]')
+        with until_live(page, logged):
+            page.get_by_role("button", name="Sign in").click()
         page.wait_for_selector("[data-pod]")
         page.locator("#charts .uplot").first.wait_for()
-        page.reload()
-        page.wait_for_selector('[data-connection="live"]')
+        with until_live(page, logged):
+            page.reload()
         assert page.url == f"{url}/" and not logged
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url(f"{url}/login")
