@@ -38,6 +38,7 @@ from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
+from dashboard.runs.demos.registry import offered
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
@@ -214,7 +215,7 @@ def _object_reader(config: DashboardConfig, hub: Hub, sources: list[Source]) -> 
 
 def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
-    pod = f"{config.statefulset}-0"
+    pod, demos = f"{config.statefulset}-0", offered(config.mongodb_members)
     if config.source == "mock":
         mock = next(source for source in sources if isinstance(source, Mock))
         return MockRunManager(
@@ -228,6 +229,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
             outcome=config.mock_outcome,
             holder=config.name,
             pod=pod,
+            demos=demos,
         )
     api = partial(KubeClient, connection(config.kubeconfig))
     crash = CrashClient(config.crash_port, config.crash_token) if config.crash_port else None
@@ -252,6 +254,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         audit,
         SystemClock(),
         holder=config.name,
+        demos=demos,
     )
 
 

@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from json import JSONDecoder
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import urllib3
+from msgspec import structs
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from dashboard.dataservice.contract import (
@@ -30,6 +33,7 @@ CONNECT_SECONDS = 3.0
 DEADLINE_SECONDS = 25.0  # for one response: longer than the service's own deadline, whose error says more
 AT_ONCE = 4  # concurrent reads, and as many writes: a service that hangs must not block all of the web server's threads
 CHUNK = 64 << 10  # bytes
+PAGE_BEGINS = b'[{"_id":'
 NO_CONTENT = 204
 JSON = frozenset({"application/json", "application/problem+json"})
 
@@ -52,7 +56,10 @@ class DataServiceClient:
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         known = {name: parameters[name] for name in PARAMETERS if name in parameters}
-        return self._request("GET", f"{self._documents}?{query(known)}")
+        try:
+            return self._page(known)
+        except AnswerTooLarge:
+            return self._page_of_one(known)
 
     def document(self, id_: str) -> DataServiceAnswer:
         return self._request("GET", self._document(id_))
@@ -65,6 +72,24 @@ class DataServiceClient:
 
     def delete(self, id_: str, if_match: str = "") -> DataServiceAnswer:
         return self._request("DELETE", self._document(id_), If_Match=if_match)
+
+    def _page_of_one(self, known: Mapping[str, str]) -> DataServiceAnswer:
+        """Return the first document of a page that is too large; of a document that is too large itself, its id."""
+        try:
+            answer = self._page({**known, "limit": "1"})
+        except AnswerTooLarge as error:
+            if error.beginning is None or (id_ := _first_id(error.beginning.body)) is None:
+                raise
+            page = [{"_id": id_, "$tooLarge": str(error)}]
+            answer = structs.replace(error.beginning, body=msgspec.json.encode(page))
+        if answer.next is None:
+            return answer
+        following = {name: value for name, value in answer.next.items() if name != "limit"}
+        limit = {"limit": known["limit"]} if "limit" in known else {}  # the next page is as long as this one should be
+        return structs.replace(answer, next=following | limit)
+
+    def _page(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
+        return self._request("GET", f"{self._documents}?{query(parameters)}")
 
     def _document(self, id_: str) -> str:
         if not _ID.fullmatch(id_):
@@ -84,7 +109,11 @@ class DataServiceClient:
                     method, url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
                 with closing(response):
-                    return _answer(response, _read(response, deadline))
+                    body, is_whole = _read(response, deadline)
+                    answer = _answer(response, body)
+                    if not is_whole:
+                        raise AnswerTooLarge(_too_large(), answer)
+                    return answer
         except (NewConnectionError, ConnectTimeoutError):
             raise DataServiceUnavailable("The service does not answer: there is nothing at its address.") from None
         except (HTTPError, OSError):
@@ -93,18 +122,18 @@ class DataServiceClient:
             slot.release()
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """Read the body. Raise AnswerTooLarge or DataServiceTimeout."""
-    if (response.length_remaining or 0) > LARGEST_ANSWER:
-        raise AnswerTooLarge(_too_large())
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
+    """Return the body and whether that is all of it: of one that is too large, the beginning. Raise
+    DataServiceTimeout."""
+    length = response.length_remaining or 0
     body = bytearray()
     while chunk := response.read1(CHUNK):
         body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise AnswerTooLarge(_too_large())
+        if len(body) > LARGEST_ANSWER or (length > LARGEST_ANSWER and len(body) >= CHUNK):
+            return bytes(body), False
         if time.monotonic() > deadline:
             raise DataServiceTimeout("The service did not complete its response in time.")
-    return bytes(body)
+    return bytes(body), True
 
 
 def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
@@ -148,8 +177,17 @@ def _entity_tag(etag: str) -> str | None:
     return etag if _ETAG.fullmatch(etag) else None
 
 
+def _first_id(page: bytes) -> object | None:
+    """Return the id of a page's first document, where it begins as the service's pages do."""
+    if not page.startswith(PAGE_BEGINS):
+        return None
+    try:
+        id_: object = JSONDecoder().raw_decode(page.decode(errors="ignore"), len(PAGE_BEGINS))[0]
+    except (ValueError, RecursionError):
+        return None
+    return id_
+
+
 def _too_large() -> str:
-    return (
-        f"The service's response exceeds {LARGEST_ANSWER >> 20} MiB, the most that the dashboard takes. Use a smaller"
-        " limit, or ask the service itself."
-    )
+    most = f"{LARGEST_ANSWER >> 20} MiB, the most that the dashboard takes"
+    return f"The service's answer exceeds {most}: ask the service itself."

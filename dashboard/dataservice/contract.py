@@ -42,7 +42,11 @@ class DataServiceTimeout(DataServiceError):
 
 
 class AnswerTooLarge(DataServiceError):
-    pass
+    """`beginning` is the answer with the beginning of its body."""
+
+    def __init__(self, message: str, beginning: "DataServiceAnswer | None" = None) -> None:
+        super().__init__(message)
+        self.beginning = beginning
 
 
 class UnexpectedAnswer(DataServiceError):

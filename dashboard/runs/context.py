@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -17,6 +18,8 @@ from dashboard.runs.records.record import Json, Run
 PUBLISH_SECONDS = 0.2  # at least, between two updates of a run
 CONFIRM_SECONDS = 10.0  # for the lease to be confirmed: an API server that restarts answers no earlier
 CONFIRM_RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class RunStopped(Exception):
@@ -104,6 +107,17 @@ class RunContext:
             if self.clock.monotonic() >= end:
                 raise RunStopped(late if isinstance(late, str) else late())
             self.sleep(poll)
+
+    def wait_for(self, find: Callable[[], T | str], poll: float, limit: float) -> T:
+        """Call `find` every `poll` seconds until it returns something else than what is missing, a sentence. Raise
+        `RunStopped` with that after `limit` seconds."""
+        end = self.clock.monotonic() + limit
+        while isinstance(found := find(), str):
+            if (left := end - self.clock.monotonic()) <= 0:
+                raise RunStopped(found)
+            self.set_progress(f"{found} Waiting {left:.0f} s more")
+            self.sleep(poll)
+        return found
 
     def raise_if_cancelled(self) -> None:
         """Raise `RunStopped` if the run was cancelled or is over its deadline."""

@@ -105,7 +105,8 @@ class Demo(Struct, frozen=True):
     Three functions turn a run's evidence into text: `key_figures` returns the short parts for the claim, `lines` the
     rows of a card, `compared` the seconds by which runs are compared; `comparison` is the text for those, with {} for
     the number. `claims` returns what a run with the given options proves. `recompute` returns the verdict that follows
-    from the records of an evidence file, between its header and its end; None if the demo records nothing.
+    from the records of an evidence file, between its header and its end; None if the demo records nothing. There
+    is no such demo where MongoDB has fewer members or more.
     """
 
     id: str
@@ -125,6 +126,8 @@ class Demo(Struct, frozen=True):
     by_hand: ByHand
     experiment: Callable[[RunContext, Tools], Experiment]
     recompute: Callable[[Header, Iterable[Any]], Recomputed] | None = None
+    least_members: int = 1
+    most_members: int = 50  # MongoDB's own
 
     def to_json(self, names: Mapping[str, str]) -> Json:
         """Return the demo for the API and the page. `names` (namespace, database, service) go into the command."""

@@ -62,7 +62,7 @@ class RunManager:
         self._spawn = spawn
         self._activity = ActivityLock(lease, emit, clock, holder, spawn)
         self._files = EvidenceStore(files)
-        self._archive = RunArchive(history, self._activity, emit, audit, clock, demos)
+        self._archive = RunArchive(history, self._activity, emit, audit, clock, {**DEMOS, **demos})
         self._manual = ManualControl(tools, self._activity, audit, clock, spawn)
         self._lock = threading.Lock()  # guards what follows; taken before those of the activity lock and the archive
         self._context: RunContext | None = None  # of the current run
@@ -95,10 +95,11 @@ class RunManager:
         return self._archive.get(id_)
 
     def evidence(self, id_: str) -> bytes:
-        """Return an ended run's evidence file. Raise `UnknownRun`, `Unkept`, or `ExternalError`."""
-        if not self.get(id_).get("evidence_file"):
+        """Return an ended run's evidence file. Raise `UnknownRun`, `Unkept`, `Altered`, or `ExternalError`."""
+        recorded = self.get(id_).get("evidence_file")
+        if not recorded:
             raise Unkept("This run has no evidence file: it is not over, or its dashboard recorded none.")
-        return self._files.load(id_)
+        return self._files.load(id_, recorded["sha256"])
 
     def abort(self, id_: str, by: str) -> None:
         """Abort a run and return at once; do nothing if it has ended. Raise `UnknownRun`, or `RunActive` if it is

@@ -11,6 +11,7 @@ from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.workload.ledger import Ledger
+from dashboard.runs.workload.primary import Primary
 
 Json = dict[str, Any]
 
@@ -153,13 +154,8 @@ class Writers(Protocol):
 class Reader(Protocol):
     """The dashboard's own connection to MongoDB, which bypasses the service."""
 
-    def process(self) -> str | None:
-        """Return the id of the primary's process (`hello`'s topologyVersion.processId), which is new after each start
-        of mongod; None if no primary answers within a second. Never raises."""
-
-    def primary_beside(self, pod: str) -> str | None:
-        """Return the name of the set's primary if the pod is another member; None if it is none, or if that is unknown.
-        Never raises."""
+    def primary(self) -> Primary | None:
+        """Return the set's primary; None if none answers within a second. Never raises."""
 
     def read(self, run: str) -> Mapping[str, str]:
         """Read the run's documents in `proofs` from the primary with majority read concern: id → sha256, computed from

@@ -1,6 +1,6 @@
 """Formats a run's figures for the page. Values from the history may have any type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 TENTHS_BELOW, WHOLE_BELOW = 9.95, 100.0  # seconds
@@ -13,6 +13,24 @@ def number(value: object) -> float | None:
 
 def count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def counted(evidence: Mapping[str, object], name: str, least: float = 0) -> str:
+    """Return "lost 3"; "" if the figure is unknown or less than `least`."""
+    found = number(evidence.get(name))
+    return "" if found is None or found < least else f"{name} {count(found)}"
+
+
+def acknowledged(evidence: Mapping[str, object]) -> str:
+    """Return "acknowledged 3,300 of 3,304"; "" without both figures."""
+    acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
+    return "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}"
+
+
+def lost(evidence: Mapping[str, object]) -> str:
+    """Return "0 of 3,300 lost"; "" without both figures."""
+    acked, missing = number(evidence.get("acked")), number(evidence.get("lost"))
+    return "" if acked is None or missing is None else f"{count(missing)} of {count(acked)} lost"
 
 
 def plural(value: float, one: str) -> str:

@@ -13,11 +13,14 @@ DEEPEST = 16  # levels, too: what is passed on is copied, compared and encoded b
 
 
 def whole(most: int, what: str) -> bytes:
-    """Return the complete body. Abort with 413 if it is larger than `most` bytes, 400 if it is incomplete.
+    """Return the complete body. Abort with 413 if it is larger than `most` bytes, 415 if it is compressed, 400 if it is
+    incomplete.
 
     The framework returns the beginning of a chunked body that is too large, and of one that broke off. The server
     passes on nothing of one that is too large for it.
     """
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        abort(415, "The Content-Encoding must be identity.")
     channel = request.environ.get("gunicorn.socket")
     request.max_content_length = most + 1
     length = request.content_length or 0

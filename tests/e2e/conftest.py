@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import collect_errors
+from tests.browser import collect_errors, until_live
 from tests.conftest import STATE_AT_FAILURE
 from tests.e2e.deployment import Deployment
 
@@ -25,14 +25,27 @@ def deployment() -> Iterator[Deployment]:
         made.remove()
 
 
+@pytest.fixture(scope="module")
+def ha() -> Iterator[Deployment]:
+    """A deployment with three members of MongoDB, and with backups."""
+    made = Deployment("ha")
+    made.remove()
+    try:
+        done = made.deploy("up", COMPONENTS="ha backup")
+        assert done.returncode == 0, done.stdout
+        yield made
+    finally:
+        made.remove()
+
+
 @pytest.fixture
 def page(browser: Browser, deployment: Deployment) -> Iterator[Page]:
     """The dashboard's page, signed in and live. An error that the page logs fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     errors = collect_errors(page)
-    page.goto(deployment.login_link)
-    page.wait_for_selector('[data-connection="live"]')
+    with until_live(page, errors):
+        page.goto(deployment.login_link)
     yield page
     context.close()
     assert not errors

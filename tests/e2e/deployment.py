@@ -16,6 +16,7 @@ from tools.cluster.instance import CHECKOUT
 from tools.deploy import secrets
 from tools.local.mongod import free_ports
 
+DASHBOARD = "app.kubernetes.io/name=dashboard"  # the label of its pods
 AGAIN = urllib3.Retry(6, backoff_factor=0.2)  # 12 s in all
 CONTAINERS = (  # whose logs tell of a failure
     ("mongodb-0", "sidecar"),

@@ -6,6 +6,7 @@ from typing import Any
 
 CONFIDENCE = 0.95
 PRECISION = 1e-9  # of the bound
+HIGHEST_PERCENT = 50  # a higher bound says nothing, and reads as if runs were likely to fail
 
 Json = Mapping[str, Any]
 
@@ -52,4 +53,6 @@ def _sentence(verdicts: list[str]) -> str:
     if not passed:
         return f"{counted}."
     percent = math.ceil(100 * upper_bound(passed + failed, failed))  # up: rounding down would claim more than is shown
+    if percent > HIGHEST_PERCENT:
+        return f"{counted}: too few to tell how often such a run fails."
     return f"{counted}: with {100 * CONFIDENCE:.0f} % confidence fewer than {percent} % of such runs fail."

@@ -6,11 +6,12 @@ from typing import Any, Literal, NamedTuple
 from msgspec.structs import replace
 
 from dashboard.core.timestamps import rfc3339, seconds
-from dashboard.mock.runs import disrupted_run
+from dashboard.mock.runs import disrupted_run, failover_run
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Mode
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, persistence
+from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.judge import Judgement
 from dashboard.runs.workload.traffic import Coverage
@@ -71,6 +72,8 @@ def scripted_run(demo: Demo, options: Json, outcome: str, database: Json, index:
         return _autoscale(load_rate(options), outcome, variation)
     if demo.id in disrupted_run.KINDS:
         return _disrupted(demo, outcome, variation)
+    if demo.id == "failover":
+        return _failover(demo, options, outcome, variation)
     return _other(demo, outcome)
 
 
@@ -81,6 +84,12 @@ def _disrupted(demo: Demo, outcome: str, variation: float) -> ScriptedRun:
         for each in demo.steps
     )
     return ScriptedRun(steps, lambda end: disrupted_run.verdict_of(demo, outcome, end.stopped, variation))
+
+
+def _failover(demo: Demo, options: Json, outcome: str, variation: float) -> ScriptedRun:
+    steps = tuple(ScriptedStep(each.id, failover_run.seconds_of(each.id), _constant(each.title)) for each in demo.steps)
+    mode: Mode = "crash" if options["mode"] == "crash" else "graceful"
+    return ScriptedRun(steps, lambda end: failover_run.verdict_of(mode, outcome, end.stopped, variation))
 
 
 def _other(demo: Demo, outcome: str) -> ScriptedRun:
@@ -119,7 +128,7 @@ def _kills(mode: Mode, number: int, before: Json, end: RunEnd, variation: float)
     kills: list[Kill] = []
     old = DatabaseIdentity(before["uid"], CONTAINERS[0], "node", CLAIM, VOLUME)
     for turn in range(number):
-        now: Mode = mode if turn % 2 == 0 else "graceful" if mode == "crash" else "crash"
+        now = by_turns(mode, turn)
         uid = old.pod if now == "crash" else end.database["uid"] if turn == 0 else f"{turn}{end.database['uid'][1:]}"
         new = replace(old, pod=uid, container=f"{turn}{CONTAINERS[1][1:]}" if turn else CONTAINERS[1])
         at = 20.0 * turn
@@ -133,7 +142,10 @@ def _persistence_verdict(
 ) -> Verdict:
     if end.stopped:
         acked = 3 * rate
-        return persistence(PersistenceFindings(mode, acked, acked, rate_before=float(rate), stopped=end.stopped))
+        stopped = PersistenceFindings(
+            mode=mode, attempted=acked, acked=acked, rate_before=float(rate), stopped=end.stopped
+        )
+        return persistence(stopped)
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
     findings = PersistenceFindings(
         mode=mode,

@@ -7,11 +7,12 @@ from msgspec import Struct
 from dashboard.core.state.journal import Recorded
 from dashboard.runs.demos.autoscale.records import AutoscaleRecord
 from dashboard.runs.demos.disruption.records import DisruptionRecord
+from dashboard.runs.demos.failover.records import FailoverRecord
 from dashboard.runs.demos.persistence.records import PersistenceRecord
 from dashboard.runs.evidence.file import EvidenceReader
 from dashboard.runs.evidence.records import End, Header, Stopped
 
-AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | DisruptionRecord | Stopped | End
+AnyRecord = Header | Recorded | AutoscaleRecord | PersistenceRecord | DisruptionRecord | FailoverRecord | Stopped | End
 
 
 class EvidenceLine(Struct, frozen=True):

@@ -4,8 +4,14 @@ from collections.abc import Mapping
 
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.spec import DEMO as AUTOSCALE
+from dashboard.runs.demos.failover.spec import DEMO as FAILOVER
 from dashboard.runs.demos.healing.spec import DEMO as HEALING
 from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
 from dashboard.runs.demos.rollout.spec import DEMO as ROLLOUT
 
-DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING)}
+DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING, FAILOVER)}
+
+
+def offered(members: int) -> Mapping[str, Demo]:
+    """Return the demos of a deployment whose MongoDB has so many members."""
+    return {id_: demo for id_, demo in DEMOS.items() if demo.least_members <= members <= demo.most_members}

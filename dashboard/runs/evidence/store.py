@@ -1,5 +1,6 @@
 """Where evidence files are: those of the newest runs in the ring, those that it can't keep in this process' memory."""
 
+import hashlib
 import threading
 
 from dashboard.core.errors import ExternalError
@@ -10,6 +11,10 @@ HELD = 2  # files at most that are in memory only: each has up to 8 MiB
 
 class Unkept(Exception):
     """There is no file of this run, or none any more. The message is the reason, a sentence."""
+
+
+class Altered(ExternalError):
+    """The file is not the one that the run's dashboard wrote. The message says so in a sentence."""
 
 
 class EvidenceStore:
@@ -30,8 +35,9 @@ class EvidenceStore:
             return str(error)
         return None
 
-    def load(self, run: str) -> bytes:
-        """Raise `Unkept`, or `ExternalError` if the ring can't be read."""
+    def load(self, run: str, sha256: str) -> bytes:
+        """Return a run's file, which has this digest. Raise `Unkept`, `Altered`, or another `ExternalError` if the ring
+        can't be read."""
         with self._lock:
             held = self._held.get(run)
         file = held if held is not None else self._ring.load(run)
@@ -40,4 +46,6 @@ class EvidenceStore:
                 "The evidence file of this run is not kept: the files of the newest runs are, up to a size, and others"
                 " until the dashboard restarts."
             )
+        if hashlib.sha256(file).hexdigest() != sha256:
+            raise Altered("The evidence file of this run was altered: it has another SHA-256 than the run recorded.")
         return file

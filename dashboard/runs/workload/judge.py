@@ -13,9 +13,10 @@ ids, and nothing at all if it has no document of the run: those of other users f
 The model is Jepsen's `set-full`, with replacements and deletions.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from dashboard.runs.workload.operation import WRITES, Operation, ReadBack
 FINDINGS = ("lost", "stale", "regressed", "resurrected", "corrupt", "unexpected")  # each makes a run FAIL
 # What a wrong state is called. An unacknowledged write that a read saw during the run is nothing to report.
 DURING = {"absent": "stale", "older": "stale", "revived": "resurrected"}
+OUTDATED = {"absent": "stale", "older": "stale", "revived": "stale"}  # where another primary may be behind for a moment
 AT_THE_END = {"absent": "lost", "older": "regressed", "revived": "resurrected", "recovered": "recovered"}
 ALWAYS = {"corrupt": "corrupt", "unexpected": "unexpected"}
 
@@ -43,8 +45,11 @@ class Judgement(Struct, frozen=True):
     never_read: int = 0  # acknowledged documents that no read of the run showed or asked for
 
 
-def judge(operations: Iterable[Operation], read_backs: Sequence[ReadBack] = ()) -> Judgement:
-    """Judge every read of the run and the read-backs. A document is lost if it is in one read-back of two."""
+def judge(
+    operations: Iterable[Operation], read_backs: Sequence[ReadBack] = (), during: Mapping[str, str] = DURING
+) -> Judgement:
+    """Judge every read of the run and the read-backs. A document is lost if it is in one read-back of two. `during` is
+    what a wrong state is called that a read of the run saw."""
     writes, reads = defaultdict[str, list[Operation]](list), list[Operation]()
     for each in operations:
         if each.kind not in WRITES:
@@ -53,24 +58,35 @@ def judge(operations: Iterable[Operation], read_backs: Sequence[ReadBack] = ()) 
             writes[each.id].append(each)
     found = _Found(writes)
     read = set[str]()
+    index = _Index(writes)
     answered = [each for each in reads if each.seen is not None and each.ended is not None]
-    ids = sorted(writes)
     for each in answered:
-        about = _subjects(each, writes, ids)
+        about = index.subjects(each)
         read |= {*(each.seen or ()), *filter(None, [each.id])}
-        found.add(about, each.seen or {}, each.began, each.ended or each.began, DURING | ALWAYS)
+        found.add(about, each.seen or {}, each.began, each.ended or each.began, {**during, **ALWAYS})
     for back in read_backs:
-        found.add({*ids, *back.documents}, back.documents, back.began, back.ended, AT_THE_END | ALWAYS)
+        found.add({*writes, *back.documents}, back.documents, back.began, back.ended, AT_THE_END | ALWAYS)
     return found.judgement(len(answered), read)
 
 
-def _subjects(read: Operation, writes: Container[str], ids: Sequence[str]) -> set[str]:
-    """Return the ids that a read says something about. `ids` are all that were written, sorted."""
-    if read.id is not None:
-        return {read.id}
-    seen = read.seen or {}
-    last = min((id_ for id_ in seen if id_ in writes), default=None)
-    return {*seen} if last is None else {*seen, *ids[bisect_left(ids, last) :]}
+class _Index:
+    """The ids that were written, sorted; and for each, when it or any later id was first sent: that never decreases."""
+
+    def __init__(self, writes: Mapping[str, Sequence[Operation]]) -> None:
+        self._writes = writes
+        self._ids = sorted(writes)
+        began = (writes[id_][0].began for id_ in reversed(self._ids))
+        self._began = [*accumulate(began, min)][::-1]
+
+    def subjects(self, read: Operation) -> set[str]:
+        """Return the ids that a read says something about: of those that were sent later it says nothing."""
+        if read.id is not None:
+            return {read.id}
+        seen = read.seen or {}
+        last = min((id_ for id_ in seen if id_ in self._writes), default=None)
+        if last is None:
+            return {*seen}
+        return {*seen, *self._ids[bisect_left(self._ids, last) : bisect_right(self._began, read.ended or read.began)]}
 
 
 class _Found:

@@ -19,6 +19,7 @@ from pymongo.read_concern import ReadConcern
 from dashboard.core.errors import ExternalError
 from dashboard.runs.workload.document import COLLECTION, digest
 from dashboard.runs.workload.ledger import LARGEST
+from dashboard.runs.workload.primary import Primary, primary_of
 
 HELLO_SECONDS = 1.0  # the timeout of a `hello`
 RECONNECT_SECONDS = 5.0  # without an answer, after which the client is replaced
@@ -44,12 +45,8 @@ class MongoReader:
         self._lock = threading.Lock()
         self._answered = time.monotonic()  # when the client last answered, or was made
 
-    def process(self) -> str | None:
-        hello = self._hello()
-        return str(hello["topologyVersion"]["processId"]) if hello.get("isWritablePrimary") else None
-
-    def primary_beside(self, pod: str) -> str | None:
-        return primary_beside(pod, self._hello())
+    def primary(self) -> Primary | None:
+        return primary_of(self._hello())
 
     def _hello(self) -> Mapping[str, Any]:
         """Return what the primary says of itself and of its set; nothing if no primary answers in time."""
@@ -106,18 +103,6 @@ class MongoReader:
                     maxPoolSize=4,
                 )
             return self._made
-
-
-def primary_beside(pod: str, hello: Mapping[str, Any]) -> str | None:
-    """Return the name of the primary, which says this, if the pod is another member of its set. A member is known by
-    the first part of its address, which is its pod's name if the set knows its members by their Services or pods."""
-    members = [_name(each) for each in (*hello.get("hosts", ()), *hello.get("passives", ()))]
-    primary = _name(hello.get("me", ""))
-    return primary if pod in members and primary in members and primary != pod else None
-
-
-def _name(address: str) -> str:
-    return address.partition(":")[0].partition(".")[0]
 
 
 def _id(value: Any) -> str:

@@ -8,9 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
 
 from dashboard.dataservice import client as client_module
+from dashboard.dataservice.client import CHUNK
 from dashboard.dataservice.client import DataServiceClient as Client
 from dashboard.dataservice.contract import (
     LARGEST_ANSWER,
@@ -332,7 +334,10 @@ FAULTS: dict[str, tuple[Respond, type[DataServiceError]]] = {
     "body cut off": (send_part, DataServiceTimeout),
     "not HTTP": (lambda request: request.wfile.write(b"nonsense\r\n\r\n"), DataServiceTimeout),
     "endless body": (send_forever, AnswerTooLarge),
-    "large length": (lambda request: request.send_json(b"", Content_Length=str(LARGEST_ANSWER + 1)), AnswerTooLarge),
+    "large length": (
+        lambda request: request.send_json(b" " * CHUNK, Content_Length=str(LARGEST_ANSWER + 1)),
+        AnswerTooLarge,
+    ),
     "HTML": (lambda request: request.send_json(b"<script>", Content_Type="text/html"), UnexpectedAnswer),
     "no Content-Type": (lambda request: request.send_json(b"x", Content_Type=""), UnexpectedAnswer),
     "redirect": (lambda request: request.send_json(b"{}", 302, Location="http://127.0.0.1:1/"), UnexpectedAnswer),
@@ -345,7 +350,7 @@ def test_faulty_response_raises_a_data_service_error(
 ) -> None:
     server = serve(respond)
     with pytest.raises(error, match=r"\.$"):
-        Client(server.url, deadline=0.5 if error is DataServiceTimeout else 30).newest({})
+        Client(server.url, deadline=0.5 if error is DataServiceTimeout else 30).document(ID)
     wait_until(lambda: server.requests)
     assert len(server.requests) == 1, "no redirect is followed and no request retried"
 
@@ -362,6 +367,51 @@ def test_length_that_is_no_number_is_none(serve: Serve, length: str) -> None:
 def test_response_of_the_largest_size_is_returned(serve: Serve) -> None:
     server = serve(lambda request: request.send_json(b"[%b]" % (b" " * (LARGEST_ANSWER - 2))))
     assert len(Client(server.url).newest({}).body) == LARGEST_ANSWER
+
+
+def pages(service: DataService, **parameters: str) -> Iterator[list[Any]]:
+    following: Any = parameters
+    while following is not None:
+        answer = service.newest(following)
+        yield orjson.loads(answer.body)
+        following = answer.next
+
+
+@pytest.mark.mongod
+def test_document_that_is_too_large_hides_no_other(real_service: ServiceProcess, mongod: Mongod) -> None:
+    service, ids = Client(real_service.url), [ObjectId() for _ in range(6)]
+    sizes = [5_000_000, 1, 15_000_000, 5_000_000, 1, 1]
+    with MongoClient[dict[str, Any]](mongod.uri) as mongo:
+        documents = mongo[DATABASE]["data"]
+        documents.delete_many({})
+        documents.insert_many([{"_id": id_, "text": "x" * size} for id_, size in zip(ids, sizes, strict=True)])
+        found = list(pages(service, limit="20"))
+        assert [each["_id"] for page in found for each in page] == [str(id_) for id_ in reversed(ids)]
+        assert [len(page) for page in found] == [2, 1, 1, 1, 1]
+        large = [each for page in found for each in page if "$tooLarge" in each]
+        assert len(large) == 3 and all("4 MiB" in each["$tooLarge"] for each in large)
+        assert [len(page) for page in pages(service, limit="1")] == [1] * 6
+        with pytest.raises(AnswerTooLarge):
+            service.document(str(ids[2]))
+        documents.delete_many({})
+
+
+@pytest.mark.mongod
+def test_page_whose_json_is_too_large_has_its_first_document_only(real_service: ServiceProcess, mongod: Mongod) -> None:
+    with MongoClient[dict[str, Any]](mongod.uri) as mongo:
+        documents = mongo[DATABASE]["data"]
+        documents.delete_many({})
+        documents.insert_many([{"numbers": [1 / 3] * 50_000} for _ in range(5)])  # 12 bytes of BSON each, 19 of JSON
+        found = list(pages(Client(real_service.url)))
+        assert [len(page) for page in found] == [1, 4] and all(each["numbers"] for page in found for each in page)
+        documents.delete_many({})
+
+
+@pytest.mark.parametrize("page", [b"", b"{", b'[{"key":1,', b'[{"_id":', b'[{"_id":"65f0', b'[{"_id":' + b"[" * 90_000])
+def test_page_that_does_not_begin_as_the_services_is_too_large(serve: Serve, page: bytes) -> None:
+    server = serve(lambda request: request.send_json(page + b" " * (LARGEST_ANSWER + 1)))
+    with pytest.raises(AnswerTooLarge):
+        Client(server.url).newest({"limit": "20"})
 
 
 def test_unreachable_service_is_unavailable() -> None:

@@ -30,6 +30,7 @@ from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.records.record import is_run
 from dashboard.runs.workload.ledger import Ledger
 from dashboard.runs.workload.operation import Kind, Operation
+from dashboard.runs.workload.primary import Primary
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation, SimulationOptions
 from tests.dashboard.runs.virtual_clock import STEP, VirtualClock
 
@@ -212,13 +213,12 @@ class FakeReader:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.error: ExternalError | None = None
-        self.primary: str | None = None  # another member
+        self.beside: str | None = None  # another member, which is the primary
 
-    def process(self) -> str | None:
-        return self.cluster.process
-
-    def primary_beside(self, pod: str) -> str | None:
-        return self.primary
+    def primary(self) -> Primary | None:
+        if self.cluster.process is None:
+            return None
+        return Primary(self.cluster.process, self.beside or "mongodb-0", ("mongodb-0", self.beside or "mongodb-1"))
 
     def read(self, run: str) -> Mapping[str, str]:
         if self.error:

@@ -6,11 +6,13 @@ from msgspec.structs import replace
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 from dashboard.runs.demos.disruption.verdict import findings
 from dashboard.runs.demos.disruption.verdict import judged as disrupted
+from dashboard.runs.demos.failover.verdict import failover
 from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import FieldSentence, Verdict, checks
 from dashboard.runs.workload.judge import Judgement
 from tests.dashboard.runs.demos.disruption.histories import HEALING, ROLLOUT
+from tests.dashboard.runs.demos.failover.test_verdict import FAILED_OVER
 from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL
 
 CLAIMS = (("lost", "Nothing is lost"), ("volume", "The volume is the same"))
@@ -38,6 +40,7 @@ JUDGED = {
     "autoscale": scaled,
     "rollout": lambda: disrupted("rollout", findings(ROLLOUT)),
     "self-healing": lambda: disrupted("self-healing", findings(HEALING)),
+    "failover": lambda: failover(FAILED_OVER),
 }
 
 

@@ -21,6 +21,7 @@ from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
 from dashboard.runs.workload import traffic
+from dashboard.runs.workload.primary import Primary
 from tests.dashboard.runs.harness import HOLDER, FakeWriters, RunHarness
 from tests.dashboard.stubs import wait_until
 
@@ -154,7 +155,7 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
         (lambda harness: setattr(harness.autoscaler, "mongo", None), "MongoDB"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (lambda harness: setattr(harness.cluster, "process", None), "primary"),
-        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
+        (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],
 )
@@ -415,15 +416,15 @@ def test_pod_that_cannot_be_read_after_the_kill_is_the_reason(harness: RunHarnes
 
 
 def test_hello_that_takes_too_long_once_before_the_second_kill_is_tried_again(harness: RunHarness) -> None:
-    process, missed = harness.reader.process, []
+    primary, missed = harness.reader.primary, []
 
-    def miss_once() -> str | None:
+    def miss_once() -> Primary | None:
         if harness.current_step() == "kill" and len(harness.cluster.kills) == 1 and not missed:
             missed.append(True)
             return None
-        return process()
+        return primary()
 
-    harness.reader.process = miss_once  # type: ignore[method-assign]
+    harness.reader.primary = miss_once  # type: ignore[method-assign]
     assert harness.run("persistence", kills=2)["verdict"] == "pass"
     assert missed
 
@@ -431,8 +432,8 @@ def test_hello_that_takes_too_long_once_before_the_second_kill_is_tried_again(ha
 @pytest.mark.parametrize(
     ("lose", "cause"),
     [
-        (lambda harness: setattr(harness.reader, "process", lambda: None), "primary"),
-        (lambda harness: setattr(harness.reader, "primary", "mongodb-1"), "mongodb-1"),
+        (lambda harness: setattr(harness.reader, "primary", lambda: None), "primary"),
+        (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (
             lambda harness: setattr(harness.cluster, "database", replace(harness.cluster.database, ready=False)),
@@ -516,14 +517,14 @@ def test_lost_lease_ends_the_run(harness: RunHarness, step: str) -> None:
 
 
 def test_lease_that_was_lost_since_its_renewal_prevents_the_kill(harness: RunHarness) -> None:
-    process = harness.reader.process
+    primary = harness.reader.primary
 
-    def lose_lease() -> str | None:
+    def lose_lease() -> Primary | None:
         if harness.writers and traffic.acknowledged(harness.writers[-1].ledger.operations()) >= 500:
             harness.cluster.lease = LeaseHolder("other", "their-run", "")
-        return process()
+        return primary()
 
-    harness.reader.process = lose_lease  # type: ignore[method-assign]
+    harness.reader.primary = lose_lease  # type: ignore[method-assign]
     run = harness.run("persistence")
     assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
     assert states(run)["kill"] == "failed"

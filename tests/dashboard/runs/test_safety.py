@@ -59,7 +59,7 @@ class ShutdownAfterCall:
             self._count_call(cluster, name)
         for name in ("emit", "audit", "spawn", "new_writers"):
             self._count_call(harness, name)
-        self._count_call(harness.reader, "process")
+        self._count_call(harness.reader, "primary")
         for object_, name in ((cluster, "kill"), (harness.load, "start")):
             self._count_action(object_, name)
 

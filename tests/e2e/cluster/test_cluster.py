@@ -68,6 +68,7 @@ def test_taken_port_fails_the_start_at_once(deployment: Deployment) -> None:
     other = Deployment("taken")
     other.service_port = deployment.service_port
     done = other.deploy("up")
+    other.remove()
     assert done.returncode == 1
     assert done.stdout.startswith(f"Port {deployment.service_port} of 127.0.0.1 is taken (Address already in use): ")
     assert "SERVICE_PORT=" in done.stdout

@@ -174,7 +174,7 @@ def test_account_deletes_pods_of_the_service_and_the_database_and_no_other(
     assert {*strangers} < {*may} and "mongodb-0" in may and sum(may.values()) >= 3
     refused = {name: refusal(deployment, name) for name in may}
     assert {name: not reason for name, reason in refused.items()} == may
-    assert all("pods of the service and mongodb-0 only" in reason for reason in refused.values() if reason)
+    assert all("only pods of the service and the members of MongoDB" in reason for reason in refused.values() if reason)
 
 
 def test_policy_concerns_the_dashboards_account_only(deployment: Deployment, strangers: list[str]) -> None:

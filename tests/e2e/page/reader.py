@@ -10,9 +10,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment, wait_until
 from tests.page.operations import open_change, panel
+from tools.deploy import secrets
 
 SERVICE = "app.kubernetes.io/name=flask"
 REQUESTS = 24  # to the service by new connections, of which each of two pods gets some but in one of 8 million cases
+READY_SECONDS = 120.0  # until pods are replaced
+READY_MS = READY_SECONDS * 1000
 LOAD_SECONDS = 120.0  # until a busy machine carries a load
 MARK = "operator-test"  # an annotation of the pods' template, which the service does not read
 
@@ -83,6 +86,18 @@ def restart_database(page: Page, mode: str) -> None:
     expect(dialog).to_have_count(0)
 
 
+def card(page: Page, demo: str = "persistence") -> Locator:
+    return page.locator(f'[data-demo="{demo}"]')
+
+
+def start_run(page: Page, demo: str = "persistence") -> str:
+    """Start a run by its button. Return its id."""
+    with page.expect_response("**/api/runs") as answered:
+        card(page, demo).get_by_role("button", name="Run").click()
+    expect(card(page, demo)).to_have_attribute("data-verdict", "running")
+    return str(answered.value.json()["id"])
+
+
 def instants(times: Locator) -> list[tuple[str, str]]:
     """Return the times of <time> elements, so that they can be compared to the nanosecond."""
     texts: list[str] = times.evaluate_all("(all) => all.map(({dateTime}) => dateTime)")
@@ -91,6 +106,17 @@ def instants(times: Locator) -> list[tuple[str, str]]:
 
 
 # The cluster
+
+
+def is_at_rest(state: Json) -> bool:
+    pods = [pod for pod in state["pods"] if pod["app"] in ("flask", "mongodb")]
+    is_rolled_out = state["deployment"]["rollout"]["state"] == "complete"
+    return is_rolled_out and not state["lease"] and all(pod["ready"] or pod["phase"] == "Terminating" for pod in pods)
+
+
+def viewer_token(deployment: Deployment) -> str:
+    lines = (deployment.manifests / secrets.AUTH).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)["viewer-token"]
 
 
 def service_pods(deployment: Deployment) -> dict[str, str]:
@@ -107,13 +133,12 @@ def settings(deployment: Deployment) -> Json:
 
 @contextmanager
 def same_settings(deployment: Deployment) -> Iterator[Json]:
-    """Yield the autoscaler's spec, and put back its bounds."""
+    """Yield the autoscaler's spec, and put it back."""
     before = settings(deployment)
     try:
         yield before
     finally:
-        bounds = {name: before[name] for name in ("minReplicas", "maxReplicas")}
-        deployment.kubectl("patch", "hpa", "flask", "--type=merge", "--patch", json.dumps({"spec": bounds}))
+        deployment.kubectl("patch", "hpa", "flask", "--type=merge", "--patch", json.dumps({"spec": before}))
         assert settings(deployment) == before
 
 
@@ -191,3 +216,9 @@ def containers(deployment: Deployment, pod: str) -> dict[str, Json]:
     """Return the statuses of a pod's main containers by name; none if the pod is gone."""
     items = deployment.get("pods", "--field-selector", f"metadata.name={pod}")["items"]
     return {each["name"]: each for item in items for each in item["status"].get("containerStatuses", [])}
+
+
+def is_restarted(deployment: Deployment, pod: str, container: str, before: Json) -> bool:
+    """Return whether a container of a pod of this name runs that is not the one before, and is ready."""
+    now = containers(deployment, pod).get(container, before)
+    return bool(now["ready"] and now["containerID"] != before["containerID"])

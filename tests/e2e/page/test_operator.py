@@ -7,21 +7,23 @@ import shlex
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
-from tests.browser import collect_errors
 from tests.e2e.deployment import Deployment, wait_until
 from tests.e2e.page import reader
+from tests.e2e.page.conftest import Visit
 from tests.e2e.page.reader import (
+    READY_MS,
+    READY_SECONDS,
     Json,
+    card,
     confirm,
+    is_restarted,
     open_autoscaler,
     open_logs,
     open_object,
@@ -29,17 +31,15 @@ from tests.e2e.page.reader import (
     open_pod,
     preview,
     service_pods,
+    start_run,
 )
-from tests.page import axe
+from tests.page import axe, keyboard
 from tests.page.operations import open_change, panel, rollout
 from tests.page.parts.test_charts import ARE_DRAWN
 from tools.cluster.instance import CHECKOUT
-from tools.deploy import secrets
 
-pytestmark = [pytest.mark.cluster, pytest.mark.browser, pytest.mark.soak]
+pytestmark = [pytest.mark.cluster, pytest.mark.browser, pytest.mark.soak, pytest.mark.usefixtures("at_rest")]
 
-READY_SECONDS = 120.0
-READY_MS = 120_000  # until pods are replaced
 SAMPLED_MS = 150_000  # until a new pod's CPU has been measured
 RUN_MS = 180_000  # a run of 40 s, and a wait for MongoDB before it
 CONFLICT = "status of 409"  # Chromium logs each refused request
@@ -73,60 +73,6 @@ globalThis.leave = (away) => {
 };
 """
 NOTIFIED = "() => notifications.map(({title, tag}) => [title, tag])"
-
-
-class Visit(Protocol):
-    def __call__(
-        self, role: str = "operator", place: str = "", allowed_errors: str = "", script: str = "", **options: Any
-    ) -> Page: ...
-
-
-@pytest.fixture
-def visit(browser: Browser, deployment: Deployment) -> Iterator[Visit]:
-    """Return a function that opens a live page with a session of its own, at a place of it.
-
-    Errors that the page logs fail the test, unless they match the pattern `allowed_errors`.
-    """
-    contexts: list[BrowserContext] = []
-    logged: list[tuple[list[str], str]] = []
-
-    def open_page(
-        role: str = "operator", place: str = "", allowed_errors: str = "", script: str = "", **options: Any
-    ) -> Page:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | options))
-        page = contexts[-1].new_page()
-        if script:
-            page.add_init_script(script)
-        logged.append((collect_errors(page), allowed_errors))
-        token = deployment.operator_token if role == "operator" else viewer_token(deployment)
-        page.goto(f"{deployment.dashboard}/login#{token}")
-        page.wait_for_selector('[data-connection="live"]')
-        if place:
-            page.goto("about:blank")  # a change of the fragment alone loads no page
-            page.goto(f"{deployment.dashboard}/{place}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not [one for errors, allowed in logged for one in errors if not (allowed and re.search(allowed, one))]
-
-
-@pytest.fixture(autouse=True)
-def at_rest(deployment: Deployment) -> None:
-    """Begin with nothing under way: what an earlier test has put back may still be rolled out."""
-    wait_until(lambda: is_at_rest(deployment.state()), READY_SECONDS)
-
-
-def is_at_rest(state: Json) -> bool:
-    pods = [pod for pod in state["pods"] if pod["app"] in ("flask", "mongodb")]
-    is_rolled_out = state["deployment"]["rollout"]["state"] == "complete"
-    return is_rolled_out and not state["lease"] and all(pod["ready"] or pod["phase"] == "Terminating" for pod in pods)
-
-
-def viewer_token(deployment: Deployment) -> str:
-    lines = (deployment.manifests / secrets.AUTH).read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines)["viewer-token"]
 
 
 def text_of(state: str) -> re.Pattern[str]:
@@ -289,12 +235,6 @@ def test_previous_log_of_a_killed_mongod_can_be_read(visit: Visit, deployment: D
     assert before["state"]["running"]["startedAt"] <= f"{newest}Z" <= ended["finishedAt"]
 
 
-def is_restarted(deployment: Deployment, pod: str, container: str, before: Json) -> bool:
-    """Return whether a pod's container runs again, and is ready."""
-    now = reader.containers(deployment, pod).get(container, before)
-    return bool(now["containerID"] != before["containerID"] and now["ready"])
-
-
 def test_merged_log_has_all_pods_in_order_of_time(page: Page, deployment: Deployment) -> None:
     dialog = open_logs(page, deployment)
     path = reader.request_unknown(deployment)
@@ -396,6 +336,23 @@ def test_autoscaler_form_tells_what_it_would_do_and_then_does_it(page: Page, dep
         confirm(dialog, "Change flask")
         assert reader.settings(deployment) == before | {"maxReplicas": 6}
         expect(page.locator("#autoscaler")).to_contain_text("max 6")
+
+
+def test_target_and_window_of_the_autoscaler_are_changed(page: Page, deployment: Deployment) -> None:
+    with reader.same_settings(deployment) as before:
+        dialog = open_autoscaler(page)
+        dialog.get_by_label("CPU target").fill("60")
+        dialog.get_by_text("Behavior").click()
+        dialog.get_by_label("window, s").last.fill("90")
+        changes = preview(dialog)
+        expect(changes.filter(has_text="averageUtilization: 70 → 60")).to_have_count(1)
+        expect(changes.filter(has_text="stabilizationWindowSeconds: 60 → 90")).to_have_count(1)
+        confirm(dialog, "Change flask")
+        after = reader.settings(deployment)
+        assert after["metrics"][0]["resource"]["target"]["averageUtilization"] == 60
+        down = before["behavior"]["scaleDown"] | {"stabilizationWindowSeconds": 90}
+        assert after["behavior"] == before["behavior"] | {"scaleDown": down}
+        expect(panel(page)).to_contain_text("target 60 %")
 
 
 def is_dry_run(response: Response) -> bool:
@@ -620,18 +577,6 @@ def test_evidence_of_a_run_gives_the_same_verdict_offline(page: Page, deployment
     assert (found["run"], found["sha256"]) == (newest["id"], newest["evidence_file"]["sha256"])
 
 
-def card(page: Page) -> Locator:
-    return page.locator('[data-demo="persistence"]')
-
-
-def start_run(page: Page) -> str:
-    """Start a persistence run by its button. Return its id."""
-    with page.expect_response("**/api/runs") as answered:
-        card(page).get_by_role("button", name="Run").click()
-    expect(card(page)).to_have_attribute("data-verdict", "running")
-    return str(answered.value.json()["id"])
-
-
 # What is kept, and how it is found
 
 
@@ -672,6 +617,26 @@ def test_address_has_the_pod_and_its_tab_and_back_and_forward_follow(page: Page,
     expect(other.get_by_role("tab", name="Events")).to_have_attribute("aria-selected", "true")
 
 
+def test_address_has_the_filter_of_the_documents_and_the_range_of_the_charts(
+    page: Page, visit: Visit, deployment: Deployment
+) -> None:
+    shelf = uuid.uuid4().hex
+    id_ = reader.post(deployment, {"shelf": shelf})
+    search = page.get_by_role("searchbox", name="Filter, a JSON object")
+    search.fill(json.dumps({"shelf": shelf}))
+    search.press("Enter")
+    expect(page).to_have_url(re.compile(r"#/documents\?filter="))
+    other = visit("viewer", place=f"#{urlsplit(page.url).fragment}")
+    rows = other.locator(".documents [data-document]")
+    expect(rows).to_have_count(1)
+    expect(rows).to_have_attribute("data-document", id_)
+    page.locator("#charts").get_by_role("group", name="Range").get_by_role("button", name="1 h").click()
+    expect(page).to_have_url(re.compile(r"#/metrics\?range=3600$"))
+    other = visit("viewer", place="#/metrics?range=3600")
+    chosen = other.locator("#charts").get_by_role("group", name="Range").locator('[aria-pressed="true"]')
+    expect(chosen).to_have_text("1 h")
+
+
 def test_slash_finds_a_pod_without_a_mouse(page: Page, deployment: Deployment) -> None:
     name = next(iter(service_pods(deployment).values()))
     page.keyboard.press("/")
@@ -691,11 +656,52 @@ def test_single_keys_open_the_logs_and_the_settings(page: Page, deployment: Depl
     expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
 
 
+def test_tab_reaches_every_control(visit: Visit) -> None:
+    page = visit(reduced_motion="reduce")
+    assert keyboard.unreached(page) == []
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_page_is_accessible(visit: Visit, width: int) -> None:
     page = visit(viewport={"width": width, "height": 900}, bypass_csp=True, reduced_motion="reduce")
     assert axe.violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_dialogs_are_accessible(visit: Visit, deployment: Deployment, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 900}, bypass_csp=True, reduced_motion="reduce")
+    for button, title in (
+        ("Restart service", "Restart flask?"),
+        ("Change autoscaler", "Change the autoscaler flask"),
+        ("Restart Mongo", "Restart mongodb-0?"),
+    ):
+        open_change(page, button, title)
+        leave(page, "dialog[open]", width)
+    pod = next(iter(service_pods(deployment).values()))
+    for tab in ("Overview", "Events", "Logs", "YAML"):
+        open_pod(page, pod, tab)
+        leave(page, "#drawer", width)
+    open_object(page, "horizontalpodautoscaler", "flask")
+    leave(page, "#object", width)
+    open_logs(page, deployment)
+    leave(page, "#logs", width)
+    page.get_by_role("button", name="Insert a document").click()
+    leave(page, "dialog[open]", width)
+    for key in ("?", "/"):
+        page.keyboard.press(key)
+        leave(page, "dialog[open]", width)
+
+
+def leave(page: Page, dialog: str, width: int) -> None:
+    """Expect the open dialog to be accessible and on the page, and close it."""
+    expect(page.locator(dialog)).to_be_visible()
+    expect(page.locator(dialog).locator(".loading")).to_have_count(0)
+    assert axe.violations(page, dialog) == []
+    box = page.locator(dialog).bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= width
+    page.keyboard.press("Escape")
+    expect(page.locator(dialog)).not_to_be_visible()
 
 
 def test_viewer_sees_everything_and_no_button_that_acts(visit: Visit, deployment: Deployment) -> None:

@@ -127,6 +127,17 @@ Collection.replace = revert
     + _SERVE
 )
 
+# It accepts no client once it was told to end, like most servers.
+ENDS_AT_ONCE = (
+    """
+from service.server.settings import ServiceWorker
+from webserver.worker import BOUNDS
+
+ServiceWorker.bounds = BOUNDS
+"""
+    + _SERVE
+)
+
 Json = dict[str, Any]
 
 
@@ -234,11 +245,13 @@ def service_program(deployment: Deployment, program: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def service_without(deployment: Deployment, *fields: str) -> Iterator[None]:
-    """The service's pods lack fields of their container: a hook, or probes."""
+def service_without(deployment: Deployment, *fields: str, program: str | None = None) -> Iterator[None]:
+    """The service's pods lack fields of their container: a hook, or probes. They may run a program with a defect."""
     path = "/spec/template/spec/containers/0"
     before = deployment.get("deployment", "flask")["spec"]["template"]["spec"]["containers"][0]
     changed = {name: value for name, value in before.items() if name not in fields}
+    if program:
+        changed["command"] = ["python", "-c", program]
 
     def replace(container: Json) -> None:
         patch = [{"op": "replace", "path": path, "value": container}]

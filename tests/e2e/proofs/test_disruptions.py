@@ -5,7 +5,7 @@ import pytest
 
 from dashboard.check import main as check
 from tests.e2e.deployment import Deployment
-from tests.e2e.proofs.controls import Json, RunClient, one_replica, service_without
+from tests.e2e.proofs.controls import ENDS_AT_ONCE, Json, RunClient, one_replica, service_without
 
 pytestmark = pytest.mark.cluster
 
@@ -54,7 +54,7 @@ def test_disrupted_service_passes(
 
 
 def test_pods_without_a_pre_stop_hook_are_refuted_with_that_cause(client: RunClient, deployment: Deployment) -> None:
-    with service_without(deployment, "lifecycle"):
+    with service_without(deployment, "lifecycle", program=ENDS_AT_ONCE):  # the service itself serves late clients
         run = refuted(client, "rollout")
     assert run["verdict"] == "fail" and run["evidence"]["failed"] > 0, run["line"]
     assert "no preStop hook" in run["reason"]

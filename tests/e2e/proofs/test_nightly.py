@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dashboard.runs.demos.registry import DEMOS
+from dashboard.runs.demos.registry import offered
 from tests.e2e.deployment import Deployment, wait_until
 from tests.k8s.manifests import parse, render
 
@@ -33,7 +33,7 @@ def demos(request: pytest.FixtureRequest, deployment: Deployment, tmp_path: Path
     container["command"][3] = request.param
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     deployment.kubectl("apply", "--filename", "-", input=manifest)
-    yield [*DEMOS] if request.param == "all" else [request.param]
+    yield [*offered(1)] if request.param == "all" else [request.param]
     deployment.kubectl(*IN_NAMESPACE, "delete", "--filename", "-", input=manifest, check=False)
 
 

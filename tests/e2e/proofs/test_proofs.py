@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from dashboard.check import main as check
-from tests.browser import collect_errors
-from tests.e2e.deployment import Deployment, wait_until
+from tests.browser import collect_errors, until_live
+from tests.e2e.deployment import DASHBOARD, Deployment, wait_until
 from tests.e2e.proofs import controls
 from tests.e2e.proofs.controls import RunClient, database_without_volume, no_service, service_program
 from tools.cluster.instance import CHECKOUT
@@ -28,7 +28,6 @@ UP, DOWN = 60.0, 150.0  # seconds from the load's start to more desired pods, an
 OUTAGE = 10.0  # seconds without a database, the 95th percentile
 LEASE = 20.0  # seconds until a dead dashboard's lease expires
 
-DASHBOARD = "app.kubernetes.io/name=dashboard"
 
 RecordDuration = Callable[[str, float, float], None]
 
@@ -50,12 +49,12 @@ def is_replaced(deployment: Deployment, uid: str) -> bool:
     return [pod["metadata"]["uid"] == uid for pod in pods] == [False] and ready == ["True"]
 
 
-def test_prove_runs_all_demos_to_pass(deployment: Deployment, record_duration: RecordDuration) -> None:
+def test_prove_runs_all_demos_to_pass(deployment: Deployment, tmp_path: Path, record_duration: RecordDuration) -> None:
     settings = {"DASHBOARD_PORT": str(deployment.dashboard_port), "MANIFESTS": str(deployment.manifests)}
     began = time.monotonic()
     done = subprocess.run(
-        ["tools/deploy/prove"], cwd=CHECKOUT, capture_output=True, text=True,
-        env=os.environ | settings,
+        ["tools/deploy/prove", "--reports", tmp_path, "--junit", tmp_path / "junit.xml"],
+        cwd=CHECKOUT, capture_output=True, text=True, env=os.environ | settings,
     )  # fmt: skip
     record_duration("all demos", time.monotonic() - began, ALL)
     persistence, autoscale, *disrupted = done.stdout.splitlines()
@@ -67,7 +66,7 @@ def test_prove_runs_all_demos_to_pass(deployment: Deployment, record_duration: R
     record_duration("load → more pods desired", moments["t2"], UP)
     record_duration("no load → back at the minimum", moments["t8"] - moments["t6"], DOWN)
     assert {figures(persistence)[name] for name in ("lost", "failed", "unknown", "corrupt")} == {"0"}
-    files = sorted((CHECKOUT / "reports").glob("*.evidence.jsonl.gz"))[-4:]
+    files = list(tmp_path.glob("*.evidence.jsonl.gz"))
     assert len(files) == 4 and check([str(file) for file in files]) == 0
 
 
@@ -169,9 +168,9 @@ def test_second_of_two_simultaneous_starts_is_refused_and_reported(
     pages = [browser.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(2)]
     errors = [collect_errors(page) for page in pages]
     held: list[Route] = []
-    for page in pages:
-        page.goto(deployment.login_link)
-        page.wait_for_selector('[data-connection="live"]')
+    for page, logged in zip(pages, errors, strict=True):
+        with until_live(page, logged):
+            page.goto(deployment.login_link)
         page.route("**/api/runs", lambda route: held.append(route), times=1)
         with page.expect_request("**/api/runs"):
             page.locator('[data-demo="persistence"] button[data-kind="primary"]').click()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from dashboard.runs.demo import Field, Json
-from dashboard.runs.words import after, count, elapsed, number, plural, present
-from dashboard.runs.workload.judge import FINDINGS
+from dashboard.runs.demos.judged import JUDGED, WRONG
+from dashboard.runs.words import acknowledged, after, count, counted, elapsed, number, plural, present
 
 LIMITS: Mapping[str, float] = {
     "deadline": 900.0, "ready": 180.0, "self-test": 180.0, "warmup": 60.0, "serve": 60.0, "after": 20.0,
@@ -20,7 +20,6 @@ TIMES = {
     "delete": "all Ready after a deletion in",
     "kill": "and after one without a grace period in",
 }
-WRONG = ("corrupt", "unexpected", "stale", "regressed", "resurrected")  # shown if there are any
 
 
 def fields(times: Sequence[Field]) -> tuple[Field, ...]:
@@ -42,20 +41,7 @@ def fields(times: Sequence[Field]) -> tuple[Field, ...]:
         Field("attempted", "Writes sent"),
         Field("acked", "of them acknowledged", kept=True),
         Field("unknown", "of them with an outcome that is not known"),
-        Field("lost", "Acknowledged, and not there afterwards", kept=True, claim="No acknowledged document is lost"),
-        Field(
-            "stale", "Read as they were before an acknowledged write", claim="No read misses an acknowledged write"
-        ),
-        Field("regressed", "There in an older version", claim="No acknowledged replacement goes back"),
-        Field("resurrected", "There after their acknowledged deletion", claim="No deleted document returns"),
-        Field("corrupt", "There with another content", claim="Every document has the content that was written"),
-        Field("unexpected", "There, and never sent", claim="No document is there that nobody wrote"),
-        Field("recovered", "Changed by a write that was never acknowledged"),
-        *(Field(f"{name}_ids", f"Those that are {name}") for name in FINDINGS),
-        Field("reads", "Reads answered during the run"),
-        Field("stable", "Documents that these showed, always rightly"),
-        Field("never_read", "Acknowledged documents that only the read-back read"),
-        Field("coverage", "What the run has seen", claim="The run has seen what a proof needs"),
+        *JUDGED,
         Field("spec", "What the pods' spec has", claim="The pods have a preStop hook and a readiness probe"),
         Field("scope", "What it says nothing about"),
     )  # fmt: skip
@@ -69,11 +55,10 @@ def key_figures(evidence: Json) -> list[str]:
 
 def lines(evidence: Json) -> list[list[str]]:
     pods, replaced = number(evidence.get("pods")), number(evidence.get("replaced"))
-    acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
     counts = [
-        *(_counted(evidence, name) for name in ("failed", "lost")),
-        *(_counted(evidence, name, least=1) for name in ("excused", *WRONG)),
-        "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}",
+        *(counted(evidence, name) for name in ("failed", "lost")),
+        *(counted(evidence, name, least=1) for name in ("excused", *WRONG)),
+        acknowledged(evidence),
     ]
     times = [
         "" if pods is None else plural(pods, "pod"),
@@ -86,8 +71,3 @@ def lines(evidence: Json) -> list[list[str]]:
 
 def compared(evidence: Json) -> float | None:
     return number(evidence.get("whole"))
-
-
-def _counted(evidence: Json, name: str, least: float = 0) -> str:
-    found = number(evidence.get(name))
-    return "" if found is None or found < least else f"{name} {count(found)}"

@@ -33,6 +33,7 @@ from dashboard.runs.demos.disruption.records import Disrupted, Loaded, Stood, re
 from dashboard.runs.demos.disruption.recovery import Recovery, recovery
 from dashboard.runs.demos.disruption.verdict import findings, judged
 from dashboard.runs.verdict import Json, Verdict
+from dashboard.runs.words import plural
 from dashboard.runs.workload import traffic
 from dashboard.runs.workload.read_backs import ReadBacks
 
@@ -185,7 +186,7 @@ class Trial:
             seen = self._look()
             self._progress(f"{len(seen.ready)} Ready of {seen.desired}, {span(self._now() - done.at)} since it began")
             self._context.sleep(POLL_SECONDS)
-        self._context.log(f"At full strength again after {found.whole:.1f} s, with {len(found.new)} new pods")
+        self._context.log(f"At full strength again after {found.whole:.1f} s, with {plural(len(found.new), 'new pod')}")
 
     def _wait_until_served(self, done: Disruption) -> None:
         """Wait until the old pods are gone and requests have reached the new ones; the verdict says if they did not."""

@@ -5,31 +5,24 @@ primary, the shutdown of the old one included. `ready` is when the pod is Ready,
 not stop this demo: its writers have to write on through the outage. Several kills alternate between the two modes.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
 from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
-from dashboard.runs.context import RunContext, RunStopped
+from dashboard.runs.context import RunContext
 from dashboard.runs.demos.persistence.backoff import back_off
-from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Mode, Observations
+from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
 from dashboard.runs.demos.persistence.records import records_of
-from dashboard.runs.demos.persistence.verdict import (
-    ACKED_AFTER,
-    ACKED_BEFORE,
-    RATE_BEFORE,
-    findings,
-    persistence,
-)
+from dashboard.runs.demos.persistence.verdict import findings, persistence
 from dashboard.runs.kill import kill
+from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.ports import Pods, Reader, View, Writers
 from dashboard.runs.verdict import Verdict
-from dashboard.runs.workload import traffic
 from dashboard.runs.workload.read_backs import ReadBacks
+from dashboard.runs.workload.writing import Writing
 
-WRITE_POLL_SECONDS = 0.5
 DOWN_POLL_SECONDS = 0.1  # the precision of `down`
 READY_POLL_SECONDS = 0.5
 
@@ -54,18 +47,20 @@ class Persistence:
         self._asked = int(context.run.options.get("kills", 1))
         self._limits = context.run.demo.limits
         self._kills: list[Kill] = []
+        self._writing = Writing(context, writers, view, {"mode": self._mode})
         self._read_backs = ReadBacks(context, reader, writers)
-        self._last_write: bool | None = None
         self._unread: str | None = None  # why the pod could not be read, a sentence
 
     def run(self) -> None:
         self._check()
-        self._warm_up()
+        self._writing.warm_up(self._limits["warmup"])
         for number in range(self._asked):
             process = self._kill(number)
             self._wait_for_return(self._kills[-1], process)
-            self._write_on(self._kills[-1])
-        self._write_last()
+            last = len(self._kills) == self._asked
+            least = self._limits["least_after"] if last else 0.0
+            self._writing.write_on(self._kills[-1].back or 0.0, least, self._limits["after"])
+        self._writing.write_last()
         self._read_back()
         self._context.finish()
 
@@ -84,7 +79,7 @@ class Persistence:
             operations=self._writers.ledger.operations(),
             kills=self._kills,
             read_backs=self._read_backs.found,
-            last_write=self._last_write,
+            last_write=self._writing.last_write,
             last_error=self._writers.ledger.last_error,
             unread=self._read_backs.unread,
             stopped=stopped,
@@ -95,21 +90,11 @@ class Persistence:
     def _check(self) -> None:
         """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
-        target = self._wait_for(self._found, self._limits["ready"])
+        target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         if self._mode == "crash" and self._wait_out_back_off(target.pod):
-            target = self._wait_for(self._found, self._limits["ready"])
+            target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
         self._context.log(f"{target.pod.name} is Ready, {volume}")
-
-    def _wait_for(self, find: Callable[[], KillTarget | str], limit: float) -> KillTarget:
-        """Wait for a target. Raise `RunStopped` with what is missing after `limit` seconds."""
-        end = self._context.clock.monotonic() + limit
-        while isinstance(found := find(), str):
-            if (left := end - self._context.clock.monotonic()) <= 0:
-                raise RunStopped(found)
-            self._progress(f"{found} Waiting {left:.0f} s more")
-            self._context.sleep(READY_POLL_SECONDS)
-        return found
 
     def _wait_out_back_off(self, pod: PodIdentity) -> bool:
         """Wait until the kubelet has forgotten mongod's earlier ends, if it would wait longer than the outage may last.
@@ -120,7 +105,7 @@ class Persistence:
         end = self._context.clock.monotonic() + found.left
         while (left := end - self._context.clock.monotonic()) > 0:
             why = f"mongod has ended often: the kubelet would start it again after about {found.wait:.0f} s."
-            self._progress(f"{why} It forgets that in {left:.0f} s")
+            self._writing.progress(f"{why} It forgets that in {left:.0f} s")
             self._context.sleep(READY_POLL_SECONDS)
         return True
 
@@ -135,7 +120,7 @@ class Persistence:
         claim = target.claim
         if claim is not None and (claim.phase != "Bound" or not claim.volume):
             return f"The claim {target.pod.claim} is {claim.phase} and not bound to a volume."
-        return self._refusal() or target
+        return self._writing.refusal() or target
 
     def _target(self) -> KillTarget | str:
         """Return the database as it can be killed now, or why it can't, as a sentence."""
@@ -145,46 +130,19 @@ class Persistence:
             return str(error)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
-        process = self._reader.process()
-        if process is None:
+        primary = self._reader.primary()
+        if primary is None:
             return "No primary answers the dashboard."
-        if primary := self._reader.primary_beside(pod.name):
-            return f"{primary} is the primary, and the run kills {pod.name} alone: let {primary} step down first."
-        return KillTarget(pod, claim, process)
-
-    def _warm_up(self) -> None:
-        self._context.begin_step("warmup")
-        self._writers.start()
-        began = self._context.clock.monotonic()
-
-        def enough() -> bool:
-            now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
-            acked, each_second = traffic.acknowledged(operations), traffic.rate(operations, now)
-            self._progress(f"{acked} acknowledged, {each_second:.0f} a second")
-            return acked >= ACKED_BEFORE and each_second >= RATE_BEFORE and now - began >= traffic.RATE_SECONDS
-
-        self._context.wait_until(enough, WRITE_POLL_SECONDS, self._limits["warmup"], self._thin)
-
-    def _thin(self) -> str:
-        """Return why the warm-up timed out, with the figures."""
-        now, operations = self._context.clock.monotonic(), self._writers.ledger.operations()
-        slowest = traffic.longest(operations)
-        slow = f" The slowest write took {slowest:.1f} s." if slowest is not None else ""
-        refusal = self._refusal()
-        why = f" {refusal}" if refusal else ""
-        acked, each_second = traffic.acknowledged(operations), traffic.rate(operations, now)
-        return (
-            f"Too thin: {acked} acknowledged after {self._limits['warmup']:.0f} s,"
-            f" {each_second:.0f} a second, where {ACKED_BEFORE} and {RATE_BEFORE:.0f} are needed.{slow}{why}"
-        )
+        if other := primary.beside(pod.name):
+            return f"{other} is the primary, and the run kills {pod.name} alone: let {other} step down first."
+        return KillTarget(pod, claim, primary.process)
 
     def _kill(self, number: int) -> str:
         """Kill the database for the given time, from 0. Return the id of the old mongod's process."""
         self._context.begin_step("kill")
-        target = self._wait_for(self._target, self._limits["target"])
+        target = self._context.wait_for(self._target, READY_POLL_SECONDS, self._limits["target"])
         pod, claim = target.pod, target.claim
-        other: Mode = "graceful" if self._mode == "crash" else "crash"
-        mode = other if number % 2 else self._mode
+        mode = by_turns(self._mode, number)
         self._context.confirm_lease()
         self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
         kill(self._pods, pod, mode, self._context.audit)
@@ -197,9 +155,9 @@ class Persistence:
         limit = self._limits["outage"]
 
         def answers() -> bool:
-            self._progress(f"{self._since(killed):.0f} s since the kill")
-            found = self._reader.process()
-            return found is not None and found != process
+            self._writing.progress(f"{self._since(killed):.0f} s since the kill")
+            found = self._reader.primary()
+            return found is not None and found.process != process
 
         away = f"No new mongod answered within {limit:.0f} s."
         self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._pod_reason())
@@ -228,24 +186,6 @@ class Persistence:
         killed.after = found
         return True
 
-    def _write_on(self, killed: Kill) -> None:
-        """Write on until enough is acknowledged or the limit has passed; the verdict then says that it is too thin."""
-        self._context.begin_step("after")
-        back = killed.back or 0.0
-        until = back + self._limits["after"]
-        least = back + (self._limits["least_after"] if len(self._kills) == self._asked else 0.0)
-        while (now := self._context.clock.monotonic()) < until:
-            acked = traffic.acknowledged(self._writers.ledger.operations(), since=back)
-            self._progress(f"{acked} acknowledged since it is back")
-            if now >= least and acked >= ACKED_AFTER:
-                break
-            self._context.sleep(WRITE_POLL_SECONDS)
-
-    def _write_last(self) -> None:
-        self._writers.stop()
-        self._last_write = self._writers.write()
-        self._context.log("The last write was acknowledged" if self._last_write else "The last write failed")
-
     def _read_back(self) -> None:
         self._context.begin_step("readback")
         self._read_backs.read(self._limits["readback"])
@@ -266,23 +206,8 @@ class Persistence:
                 return f" {self._pod}: {', '.join(filter(None, words))}." if any(words) else ""
         return ""
 
-    def _refusal(self) -> str | None:
-        """Return that no pod of the service is Ready, with the first one's reason, or None."""
-        view = self._view.view()
-        app = (view["deployment"] or {}).get("name")
-        pods = [pod for pod in view["pods"] if pod.get("app") == app]
-        if not pods or any(pod["ready"] for pod in pods):
-            return None
-        words = ((pod["name"], pod["reason"] or pod["unready"]) for pod in pods)
-        why = next((f" {name}: {text.rstrip('.')}." for name, text in words if text), "")
-        return f"No pod of the service is Ready, so nothing takes the writes.{why}"
-
     def _since(self, killed: Kill) -> float:
         return self._context.clock.monotonic() - killed.at
-
-    def _progress(self, text: str) -> None:
-        evidence = {"mode": self._mode, **traffic.counts(self._writers.ledger.operations())}
-        self._context.set_progress(text, evidence)
 
 
 def _identity(pod: PodIdentity, claim: ClaimIdentity | None) -> DatabaseIdentity:

@@ -4,13 +4,12 @@ All timestamps are of one monotonic clock, in seconds.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from msgspec import Struct
 
-from dashboard.runs.workload.operation import Operation, ReadBack
-
-Mode = Literal["graceful", "crash"]
+from dashboard.runs.mode import Mode
+from dashboard.runs.workload.coverage import Gone
+from dashboard.runs.workload.figures import WorkloadObservations
 
 
 class DatabaseIdentity(Struct, frozen=True):
@@ -34,14 +33,13 @@ class Kill(Struct):
     after: DatabaseIdentity | None = None
 
 
-class Observations(Struct, frozen=True):
+class Observations(WorkloadObservations, frozen=True, kw_only=True):
     """Everything that a persistence run observed."""
 
     mode: Mode  # of the first kill
-    operations: Sequence[Operation] = ()
     kills: Sequence[Kill] = ()
-    read_backs: Sequence[ReadBack] = ()
-    last_write: bool | None = None  # whether the last document was acknowledged; None if it was never written
-    last_error: str | None = None  # of a write that was not acknowledged, a sentence
-    unread: str | None = None  # why something could not be read back
-    stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
+
+    @property
+    def gone(self) -> list[Gone]:
+        """The outages."""
+        return [(kill.at, kill.back) for kill in self.kills]

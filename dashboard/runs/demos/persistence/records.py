@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from dashboard.runs.demos.persistence.observation import Kill, Mode, Observations
+from dashboard.runs.demos.persistence.observation import Kill, Observations
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Stopped
+from dashboard.runs.mode import Mode
 from dashboard.runs.workload import records as workload
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader
 

@@ -1,12 +1,13 @@
 """The persistence demo as data."""
 
 from dashboard.kube.pod_control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Choice, Claim, Demo, Field, Json, Number, Recomputed, Step
+from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demos.endings import OPTIONS
+from dashboard.runs.demos.judged import JUDGED
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.records import observations
 from dashboard.runs.demos.persistence.verdict import findings, persistence
-from dashboard.runs.workload.judge import FINDINGS
 
 PROVED = (
     " Every write that the service had acknowledged was there when all was read back, and no read saw a state before an"
@@ -56,10 +57,7 @@ DEMO = Demo(
         Step("after", "Write 10 s more, and a last document"),
         Step("readback", "Read every document back"),
     ),
-    options=(
-        Choice("mode", {GRACEFUL: "delete the pod", CRASH: "SIGKILL mongod"}, GRACEFUL),
-        Number("kills", 1, 5, "kills, in both modes by turns", whole=True),
-    ),
+    options=OPTIONS,
     limits={
         "deadline": 900.0, "ready": 60.0, "warmup": 60.0, "target": 10.0, "outage": 120.0, "least_after": 10.0,
         "after": 60.0, "readback": 60.0,
@@ -73,20 +71,7 @@ DEMO = Demo(
         Field("acked", "of them acknowledged", kept=True),
         Field("unknown", "of them with an outcome that is not known"),
         Field("failed", "of them refused"),
-        Field("lost", "Acknowledged, and not there afterwards", kept=True, claim="No acknowledged document is lost"),
-        Field(
-            "stale", "Read as they were before an acknowledged write", claim="No read misses an acknowledged write"
-        ),
-        Field("regressed", "There in an older version", claim="No acknowledged replacement goes back"),
-        Field("resurrected", "There after their acknowledged deletion", claim="No deleted document returns"),
-        Field("corrupt", "There with another content", claim="Every document has the content that was written"),
-        Field("unexpected", "There, and never sent", claim="No document is there that nobody wrote"),
-        Field("recovered", "Changed by a write that was never acknowledged"),
-        *(Field(f"{name}_ids", f"Those that are {name}") for name in FINDINGS),
-        Field("reads", "Reads answered during the run"),
-        Field("stable", "Documents that these showed, always rightly"),
-        Field("never_read", "Acknowledged documents that only the read-back read"),
-        Field("coverage", "What the run has seen", claim="The run has seen what a proof needs"),
+        *JUDGED,
         Field("acked_before", "Acknowledged before the database was ended", claim="Enough was written before the kill"),
         Field("acked_after", "Acknowledged once it was back, at least", claim="Writes go on after it"),
         Field("rate_before", "Acknowledged, just before it was ended", "a second"),
@@ -115,4 +100,5 @@ DEMO = Demo(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
     ),
     recompute=lambda header, records: Recomputed(persistence(findings(observations(records))), []),
+    most_members=1,  # of several, another one takes over: the failover demo is about that
 )  # fmt: skip

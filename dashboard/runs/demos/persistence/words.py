@@ -1,25 +1,22 @@
 """A persistence run's evidence as text, for its card and its claim."""
 
+from dashboard.runs.demos.judged import WRONG
 from dashboard.runs.verdict import Json
-from dashboard.runs.words import after, count, elapsed, number, plural, present
+from dashboard.runs.words import acknowledged, after, counted, elapsed, lost, number, plural, present
 
 VOLUMES = {"same": "same volume", "changed": "another volume", "none": "no volume"}
-WRONG = ("corrupt", "unexpected", "stale", "regressed", "resurrected")  # shown if there are any
 
 
 def key_figures(evidence: Json) -> list[str]:
-    acked, lost, down = (number(evidence.get(name)) for name in ("acked", "lost", "down"))
-    losses = f"{count(lost)} of {count(acked)} lost" if acked is not None and lost is not None else ""
-    return present([losses, f"down {elapsed(down)}" if down is not None else ""])
+    down = number(evidence.get("down"))
+    return present([lost(evidence), f"down {elapsed(down)}" if down is not None else ""])
 
 
 def lines(evidence: Json) -> list[list[str]]:
-    acked, attempted = number(evidence.get("acked")), number(evidence.get("attempted"))
-    acknowledged = "" if acked is None or attempted is None else f"acknowledged {count(acked)} of {count(attempted)}"
-    counts = [acknowledged, _counted(evidence, "lost")]
-    counts += [_counted(evidence, name, least=1) for name in WRONG]
-    counts += [_counted(evidence, name) for name in ("failed", "unknown")]
-    counts += [_counted(evidence, name, least=1) for name in ("recovered", "reads")]
+    counts = [acknowledged(evidence), counted(evidence, "lost")]
+    counts += [counted(evidence, name, least=1) for name in WRONG]
+    counts += [counted(evidence, name) for name in ("failed", "unknown")]
+    counts += [counted(evidence, name, least=1) for name in ("recovered", "reads")]
     what = "container" if evidence.get("mode") == "crash" else "pod"
     times = [_kills(number(evidence.get("kills")) or 0), _replaced(what, evidence.get(what))]
     times += [VOLUMES.get(str(evidence.get("volume")), "")]
@@ -29,11 +26,6 @@ def lines(evidence: Json) -> list[list[str]]:
 
 def compared(evidence: Json) -> float | None:
     return number(evidence.get("down"))
-
-
-def _counted(evidence: Json, name: str, least: float = 0) -> str:
-    found = number(evidence.get(name))
-    return "" if found is None or found < least else f"{name} {count(found)}"
 
 
 def _kills(found: float) -> str:

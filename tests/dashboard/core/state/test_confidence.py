@@ -42,6 +42,8 @@ def test_impossible_counts_are_refused(runs: int, failed: int, confidence: float
     [
         ({"pass": 17}, "17 of 17 passed:", "17 %"),  # 16.2, rounded up
         ({"pass": 9, "fail": 1, "inconclusive": 2}, "9 of 10 passed, 2 inconclusive:", "40 %"),
+        ({"pass": 5}, "5 of 5 passed:", "46 %"),
+        ({"pass": 4}, "4 of 4 passed: too few to tell how often such a run fails.", None),
         ({"fail": 2}, "0 of 2 passed.", None),
         ({"inconclusive": 3, "running": 1}, "0 of 0 passed, 3 inconclusive.", None),
     ],

@@ -47,7 +47,7 @@ def test_third_demo_has_a_report_with_its_claim_and_evidence(app: Flask) -> None
 def test_api_page_and_mock_have_the_third_demo(app: Flask, client: FlaskClient) -> None:
     app.extensions["manager"].demos = ALL
     listed = {demo["id"]: demo for demo in client.get("/api/demos", headers=AS_OPERATOR).json}
-    assert list(listed) == ["persistence", "autoscale", "rollout", "self-healing", "sleep"]
+    assert list(listed) == ["persistence", "autoscale", "rollout", "self-healing", "failover", "sleep"]
     assert listed["sleep"]["options"] == [{"name": "seconds", "min": 1.0, "max": 60.0, "unit": "seconds"}]
     assert listed["persistence"]["by_hand"]["command"] == "kubectl -n flask-mongodb delete pod mongodb-0"
     assert listed["sleep"]["by_hand"]["command"] == "kubectl -n flask-mongodb exec deployment/flask -- sleep 1"

@@ -1,5 +1,6 @@
 """The ring of ConfigMaps, against a stub of the Kubernetes API."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from dashboard.core.errors import ExternalError
 from dashboard.kube.client import KubeClient
 from dashboard.runs.evidence.ring import FILE, KEPT_BYTES, RUN, EvidenceRing, NotKept
-from dashboard.runs.evidence.store import HELD, EvidenceStore, Unkept
+from dashboard.runs.evidence.store import HELD, Altered, EvidenceStore, Unkept
 from dashboard.runs.records.record import RUNS
 from tests.dashboard.kube.manifests import SPACE, evidence_config_maps, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, Json, ObjectApi
@@ -22,6 +23,10 @@ def path(number: int) -> str:
 
 def started(number: int) -> str:
     return f"2026-11-25T00:{number:02}:00.000Z"
+
+
+def digest(file: bytes) -> str:
+    return hashlib.sha256(file).hexdigest()
 
 
 def save(ring: EvidenceRing, number: int, file: bytes | None = None) -> None:
@@ -131,12 +136,20 @@ def test_missing_config_map_is_an_error_with_what_to_do(ring: EvidenceRing, obje
 def test_file_that_the_ring_can_not_keep_is_held_in_memory() -> None:
     files = FakeFiles()
     store = EvidenceStore(files)
-    assert store.keep("run-0", started(0), b"kept") is None and store.load("run-0") == b"kept"
+    assert store.keep("run-0", started(0), b"kept") is None and store.load("run-0", digest(b"kept")) == b"kept"
     files.error = ExternalError("It is too large.")
     for number in range(1, HELD + 2):
         assert store.keep(f"run-{number}", started(number), b"held") == "It is too large."
-    assert store.load(f"run-{HELD + 1}") == b"held"
+    assert store.load(f"run-{HELD + 1}", digest(b"held")) == b"held"
     with pytest.raises(Unkept):
-        store.load("run-1")
+        store.load("run-1", digest(b"held"))
     with pytest.raises(Unkept):
-        EvidenceStore(files).load(f"run-{HELD + 1}")
+        EvidenceStore(files).load(f"run-{HELD + 1}", digest(b"held"))
+
+
+@pytest.mark.parametrize("file", [b"", b"another one", b"kep"])
+def test_altered_file_is_not_given_as_the_runs_own(file: bytes) -> None:
+    files = FakeFiles()
+    EvidenceStore(files).keep("run-0", started(0), file)
+    with pytest.raises(Altered, match="altered"):
+        EvidenceStore(files).load("run-0", digest(b"kept"))

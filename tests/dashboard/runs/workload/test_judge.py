@@ -295,3 +295,12 @@ def test_read_back_of_posts_matches_jepsens_set_checker(attempted: set[str], ack
     assert set(judgement.unexpected) == read - attempted
     assert set(judgement.recovered) == (read & attempted) - acked
     assert judgement.corrupt == ()
+
+
+def test_list_says_nothing_of_later_documents_but_of_those_whose_ids_are_out_of_order() -> None:
+    early, late = post("c", 0, 1), post("b", 5, 6)  # the id that was sent later is the lower one
+    shown = [post("a", 0, 1), early, late]
+    assert findings(judge([*shown, page(2, 3, "a1", "c1")])) == {}
+    assert findings(judge([*shown, page(7, 8, "a1", "c1")])) == {"stale": ("b",)}
+    assert findings(judge([*shown, page(2, 3, "a1")])) == {"stale": ("c",)}
+    assert findings(judge([*shown, page(2, 3, "a1", "b1", "c1")])) == {"unexpected": ("b",)}

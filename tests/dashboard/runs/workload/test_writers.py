@@ -23,15 +23,15 @@ from dashboard.dataservice.contract import (
     UnexpectedAnswer,
 )
 from dashboard.runs import ports
-from dashboard.runs.demos.persistence.coverage import coverage
-from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
 from dashboard.runs.workload import traffic
 from dashboard.runs.workload import writers as module
+from dashboard.runs.workload.coverage import coverage
 from dashboard.runs.workload.document import digest, document
 from dashboard.runs.workload.judge import FINDINGS, Judgement, judge
 from dashboard.runs.workload.ledger import Ledger
-from dashboard.runs.workload.mongo_reader import MongoReader, primary_beside
+from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.operation import Kind, Operation, ReadBack
+from dashboard.runs.workload.primary import primary_of
 from dashboard.runs.workload.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
 from tests.dashboard.stubs import wait_until
 from tests.e2e.proofs import controls
@@ -564,14 +564,14 @@ class TestReadBackFromTheDatabase:
 
     def test_process_changes_with_each_start_of_mongod_and_is_none_while_it_is_down(self, own_mongod: Mongod) -> None:
         reader = MongoReader(own_mongod.uri, DATABASE)
-        first = reader.process()
-        assert first and reader.process() == first
-        assert reader.primary_beside("mongodb-0") is None
+        first = reader.primary()
+        assert first and reader.primary() == first
+        assert first.beside("mongodb-0") is None
         own_mongod.kill()
-        assert reader.process() is None and reader.primary_beside("mongodb-0") is None
+        assert reader.primary() is None
         own_mongod.start()
-        wait_until(lambda: reader.process() is not None)
-        assert reader.process() != first
+        wait_until(lambda: reader.primary() is not None)
+        assert reader.primary() != first
         own_mongod.terminate()
         own_mongod.start()
         reader.close()
@@ -584,12 +584,12 @@ class TestReadBackFromTheDatabase:
         own_mongod.terminate()
         own_mongod.start()  # a second election
         reader = MongoReader(own_mongod.uri, DATABASE)
-        first = reader.process()
+        first = reader.primary()
         assert first
         own_mongod.kill()
         shutil.rmtree(own_mongod.directory)
         own_mongod.start()
-        wait_until(lambda: reader.process() not in (None, first))
+        wait_until(lambda: reader.primary() not in (None, first))
         assert reader.read("run-1") == {}
         reader.close()
 
@@ -597,7 +597,7 @@ class TestReadBackFromTheDatabase:
     def test_unreachable_database_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dashboard.runs.workload.mongo_reader.READ_SECONDS", 0.5)
         reader = MongoReader(f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0", DATABASE)
-        assert reader.process() is None
+        assert reader.primary() is None
         with pytest.raises(ExternalError, match=r": \w+\.$"):
             reader.read("run-1")
         reader.close()
@@ -615,7 +615,10 @@ class TestReadBackFromTheDatabase:
     ],
 )  # fmt: skip
 def test_primary_is_named_if_the_pod_is_another_member(hosts: list[str], me: str, primary: str | None) -> None:
-    assert primary_beside("mongodb-0", {"hosts": hosts, "me": me}) == primary
+    hello = {"isWritablePrimary": True, "topologyVersion": {"processId": 1}, "hosts": hosts, "me": me}
+    found = primary_of(hello)
+    assert found and found.beside("mongodb-0") == primary
+    assert primary_of({**hello, "isWritablePrimary": False}) is None
 
 
 @pytest.mark.parametrize("stop", [Mongod.kill, Mongod.terminate])
@@ -632,12 +635,12 @@ def test_outage_behind_the_real_service_loses_no_documents(
         writers = start_writers(client, run)
         wait_until(lambda: counts(writers.ledger)["acked"] >= 200)
         each_seconds = (time.process_time() - before) / len(writers.ledger.operations())
-        killed = Kill("crash", time.monotonic(), DatabaseIdentity())
+        killed = time.monotonic()
         stop(own_mongod)
         time.sleep(1)
         own_mongod.start()
-        killed.back = time.monotonic()
-        wait_until(lambda: traffic.acknowledged(writers.ledger.operations(), since=killed.back or 0.0) >= 200)
+        back = time.monotonic()
+        wait_until(lambda: traffic.acknowledged(writers.ledger.operations(), since=back) >= 200)
         writers.stop()
         assert writers.write()
         from_service, from_database = writers.read(threading.Event()), reader.read(run)
@@ -645,7 +648,7 @@ def test_outage_behind_the_real_service_loses_no_documents(
     assert from_service == from_database
     judgement = judged(writers, from_service, from_database)
     assert findings(judgement) == set() and judgement.reads > 20
-    covered = coverage(writers.ledger.operations(), [killed])
+    covered = coverage(writers.ledger.operations(), [(killed, back)])
     assert [each for each in covered if each.required and not each.seen] == []
     assert counts(writers.ledger)["acked"] >= 400
     assert each_seconds < CPU_SECONDS

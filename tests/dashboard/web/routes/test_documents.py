@@ -145,6 +145,12 @@ def test_inserted_document_and_its_response_are_passed_unchanged(client: FlaskCl
     assert service.calls == [(body, kind)]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
+def test_compressed_document_is_415(client: FlaskClient, service: StubDataService, coding: str) -> None:
+    assert problem(post(client, **AS_OPERATOR, Content_Encoding=coding)) == 415
+    assert service.calls == []
+
+
 def test_only_an_operator_with_a_token_or_csrf_token_inserts(client: FlaskClient, service: StubDataService) -> None:
     assert problem(post(client)) == 401
     assert problem(post(client, **AS_VIEWER)) == 403

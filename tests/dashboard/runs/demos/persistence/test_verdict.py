@@ -242,8 +242,12 @@ def run_of(per_second: int, *, changed: str = "") -> Observations:
     back = replace(KILL, at=4.0, back=5.9, ready=6.5)
     documents = {id_: sha256 for id_, sha256 in left.items() if id_ and id_ != changed}
     return Observations(
-        "graceful", operations, (back,), (ReadBack("database", 20, 21, documents),), last_write=True
-    )  # fmt: skip
+            mode="graceful",
+            operations=operations,
+            kills=(back,),
+            read_backs=(ReadBack("database", 20, 21, documents),),
+            last_write=True,
+        )
 
 
 def test_verdict_follows_from_the_observations_alone() -> None:

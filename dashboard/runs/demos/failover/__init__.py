@@ -1,0 +1,1 @@
+"""The failover demo: another member takes over from a primary that was ended."""
