@@ -77,7 +77,7 @@ class SidecarConfig:
     users: Path  # directory of the mounted Secret with the users' names and passwords
     key_file: Path  # mongod's key file
     scale_url: str = ""  # the StatefulSet's scale in the Kubernetes API: it says how many of the members are wanted
-    probe_port: int = 0  # port of /readyz and /leave, for the kubelet; 0 for none
+    probe_port: int = 0  # port of /readyz and /leave, for the kubelet, and of /metrics; 0 for none
     hostname: str = "localhost"  # the pod's own name, which leads to its mongod without a Service (Kubernetes sets it)
 
     @classmethod

@@ -1,7 +1,8 @@
-"""The probes of a member that may come and go, on a port of the sidecar's.
+"""The probes of a member that may come and go, and its metrics, on a port of the sidecar's.
 
     GET /readyz    200 if mongod is PRIMARY or SECONDARY of the set, else 503
     GET /leave     before the pod ends: answers once the set has removed the member, or at once if the member stays
+    GET /metrics   mongod's figures (figures.py)
 
 A thread for each request, a few at once, since /leave waits.
 """
@@ -16,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import orjson
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service import logs
 from service.sidecar.bounded_server import BoundedServer
@@ -27,7 +29,10 @@ LEAVE_SECONDS = 90.0  # the pod's grace period must be longer by a shutdown of m
 UNKNOWN_SECONDS = 10.0  # without knowing whether the member is to go
 POLL_SECONDS = 0.5
 
+JSON = "application/json"
+
 Hello = Callable[[], dict[str, Any] | None]  # mongod's answer; None if there is none
+Exposition = Callable[[], bytes]  # the metrics in Prometheus's text format
 
 
 class SidecarProbes:
@@ -64,8 +69,9 @@ class SidecarProbes:
 
 
 class ProbeServer(BoundedServer):
-    def __init__(self, port: int, probes: SidecarProbes) -> None:
+    def __init__(self, port: int, probes: SidecarProbes, metrics: Exposition) -> None:
         self.routes = {"/readyz": probes.ready, "/leave": probes.leave}
+        self.metrics = metrics
         super().__init__(("", port), ProbeHandler, AT_ONCE)
 
     def start(self) -> None:
@@ -78,13 +84,19 @@ class ProbeHandler(BaseHTTPRequestHandler):
     server: ProbeServer
 
     def do_GET(self) -> None:
-        route = self.server.routes.get(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, self.server.metrics())
+            return
+        route = self.server.routes.get(path)
         status, word = route() if route else (HTTPStatus.NOT_FOUND, "unknown path")
-        if self.path == "/leave":
+        if path == "/leave":
             logs.write("leave", outcome=word)
-        body = orjson.dumps({"status": word})
+        self._answer(status, JSON, orjson.dumps({"status": word}))
+
+    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

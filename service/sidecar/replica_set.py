@@ -31,6 +31,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from service import logs
 from service.config import SidecarConfig
 from service.sidecar import membership
+from service.sidecar.figures import exposition
 from service.sidecar.membership import MOST_MEMBERS, Reconfiguration, StepDown, Waiting
 from service.sidecar.probes import ProbeServer, SidecarProbes
 from service.sidecar.scale import Replicas, Scale, ScaleUnknown
@@ -99,6 +100,13 @@ class Sidecar:
         try:
             return self._anyone.admin.command("hello")
         except PyMongoError:
+            return None
+
+    def ask(self, command: str) -> dict[str, Any] | None:
+        """Return mongod's answer to a command, as the member itself; None if there is none."""
+        try:
+            return self._observer.admin.command(command)
+        except (PyMongoError, OSError):  # without its key file yet, too
             return None
 
     def replicas(self) -> Replicas:
@@ -241,6 +249,11 @@ class Sidecar:
         """The connection to mongod as the member itself."""
         return self._member()
 
+    @functools.cached_property
+    def _observer(self) -> Client:
+        """The same for the metrics, which must not wait for what the loop does."""
+        return self._member()
+
     def _member(self) -> Client:
         """Return a connection with the members' own identity, whose password is the key file."""
         return self._connect(
@@ -302,5 +315,6 @@ def main() -> None:
         raise SystemExit(f"sidecar: {error}") from None
     sidecar = Sidecar(config)
     if config.probe_port:
-        ProbeServer(config.probe_port, SidecarProbes(sidecar.hello, sidecar.replicas, config.ordinal)).start()
+        probes = SidecarProbes(sidecar.hello, sidecar.replicas, config.ordinal)
+        ProbeServer(config.probe_port, probes, functools.partial(exposition, sidecar.ask)).start()
     sidecar.run()

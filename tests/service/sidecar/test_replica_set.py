@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from tests.service.exposition import figures
 from tests.service.interceptor import Interceptor
 from tools.local.mongod import Mongod, free_port
 
@@ -290,3 +292,25 @@ def _wait(condition: Callable[[], bool]) -> None:
                 return
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_sidecar_serves_its_mongods_figures(tmp_path: Path, guarded_mongod: Mongod, secret: Path) -> None:
+    port = free_port()
+    with RunningSidecar(guarded_mongod, tmp_path / "log", secret, PROBE_PORT=str(port)) as sidecar:
+        sidecar.settle()
+        found = scrape(port)
+        assert found["mongodb_member_up"] == found["mongodb_member_state"] == found["mongodb_set_members"] == 1
+        assert found["mongodb_member_lag_seconds"] == 0
+        assert found["mongodb_volume_size_bytes"] > found["mongodb_volume_used_bytes"] > 0
+        assert found["mongodb_connections current"] > 0 < found["mongodb_resident_bytes"]
+        assert scrape(port)["mongodb_operations_total command"] > found["mongodb_operations_total command"]
+        guarded_mongod.kill()
+        assert scrape(port) == {"mongodb_member_up": 0}
+
+
+def scrape(port: int) -> dict[str, float]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return figures(answer.read())
