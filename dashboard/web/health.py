@@ -25,6 +25,7 @@ class Probes:
         self._hub = hub
         self._registry = CollectorRegistry()
         self._registry.register(HubCollector(hub))
+        self._registry.register(AutoscalerCollector(hub))
         self._registry.register(VerdictCollector(hub, demos))
         if requests:
             self._registry.register(RequestsCollector(requests))
@@ -81,6 +82,32 @@ class HubCollector(Collector):
         if contents and contents["count"] is not None:
             yield GaugeMetricFamily("dashboard_mongodb_documents", "Documents in the collection.", contents["count"])
             yield GaugeMetricFamily("dashboard_mongodb_size_bytes", "Their size.", contents["size_bytes"])
+
+
+class AutoscalerCollector(Collector):
+    """Exports the service's autoscaler as Kubernetes reports it; nothing where there is none."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        if (scaler := self._hub.view()["autoscaler"]) is None:
+            return
+        replicas = GaugeMetricFamily(
+            "dashboard_autoscaler_replicas", "Replicas: the bounds, what it asks for, what there are.", labels=["of"]
+        )
+        for of in ("min", "max", "desired", "current"):
+            replicas.add_metric([of], scaler[of])
+        yield replicas
+        if scaler["cpu_percent"] is not None:
+            cpu = scaler["cpu_percent"] / 100
+            yield GaugeMetricFamily("dashboard_autoscaler_cpu_ratio", "CPU in use, of what the pods request.", cpu)
+        conditions = GaugeMetricFamily(
+            "dashboard_autoscaler_condition", "1 while a condition is True, else 0.", labels=["condition"]
+        )
+        for condition in scaler["conditions"]:
+            conditions.add_metric([condition["type"]], condition["status"] == "True")
+        yield conditions
 
 
 class VerdictCollector(Collector):

@@ -50,12 +50,12 @@ class ForeignCluster:
     def start(self) -> None:
         command = ("-m", "tools.cluster", "--name", NAME, "--api-port", str(self.instance.api_port), "up")
         subprocess.run((sys.executable, *command), cwd=CHECKOUT, check=True)
-        images.build([*images.own(), images.mongo()], print)
+        images.build([*images.own(), images.MONGOD.wanted()], print)
         for image in images.own():
             lifecycle.load(self.instance, image.archive)
             for name in (f"{REGISTRY}/{image.reference}", f"docker.io/library/{image.name}:{images.VERSION}"):
                 self._tag(f"docker.io/library/{image.reference}", name)
-        mongo = images.mongo()
+        mongo = images.MONGOD.wanted()
         lifecycle.load(self.instance, mongo.archive)
         self._tag(mongo.reference, OFFICIAL_MONGO)
 

@@ -19,6 +19,10 @@ AS_VIEWER = {"Authorization": f"Bearer {VIEWER}"}
 ROOT = Path(__file__).parents[2]
 STREAMS = ROOT / "tests" / "streams"
 TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
+AUTOSCALER = {  # of the state, without what the metrics leave out
+    "min": 2, "max": 5, "desired": 3, "current": 2, "cpu_percent": 84,
+    "conditions": [{"type": "ScalingActive", "status": "True"}, {"type": "ScalingLimited", "status": "False"}],
+}  # fmt: skip
 
 RecordDuration = Callable[[str, float, float], None]  # the fixture `record_duration`: name, seconds, promised seconds
 

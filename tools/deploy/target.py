@@ -20,6 +20,7 @@ from tools.deploy.images import Image
 from tools.deploy.secrets import MANIFESTS
 
 EXTERNAL = ("minikube", "kind", "current")
+MONITORING = "components/monitoring"  # its image comes from this machine, where no registry answers
 
 Say = Callable[[str], None]
 
@@ -115,7 +116,8 @@ class Embedded:
         host.install([*packages, *host.missing_tools(host.TOOLS)], say)
 
     def images(self) -> list[Image]:
-        return [*images.own(), images.mongo()]
+        more = [images.PROMETHEUS.wanted()] if MONITORING in components() else []
+        return [*images.own(), images.MONGOD.wanted(), *more]
 
     def up(self, say: Say) -> None:
         lifecycle.up(self.instance, say)

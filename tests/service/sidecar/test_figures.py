@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from service.sidecar.figures import exposition
-from tests.service.exposition import figures
-
-NOON = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
+from tests.service.exposition import NOON, figures
 
 Json = dict[str, Any]
 
