@@ -47,6 +47,7 @@ from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.workload.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.workload.writers import ServiceWriters
+from dashboard.sources.alerts import AlertsSource
 from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.rights import RightsSource, needs
@@ -90,7 +91,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     config = config or read()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
-    hub = Hub(_targets(config), SOURCES, epoch=secrets.token_hex(8), viewers=config.viewers)
+    hub = Hub(_targets(config), _source_names(config), epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
     auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
@@ -173,14 +174,20 @@ def _targets(config: DashboardConfig) -> Targets:
     )
 
 
+def _source_names(config: DashboardConfig) -> tuple[str, ...]:
+    return (*SOURCES, *(AlertsSource.sources if config.prometheus_url else ()))
+
+
 def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
+    alerts = [AlertsSource(config.prometheus_url, hub.put)] if config.prometheus_url else []
     return [
         ClusterSource(connection(config.kubeconfig), config.namespace, hub.put),
         MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
         Scraper(hub.pods, config.deployment, config.metrics_port, hub.put),
         RightsSource(_control(config).allowed, needs(config.deployment, config.autoscaler), hub.put),
+        *alerts,
     ]
 
 
@@ -196,6 +203,7 @@ def _mock(config: DashboardConfig, hub: Hub) -> Mock:
             quiet=bool(config.mock_quiet),
             autoscaler=config.mock_autoscaler,
             actions=tuple(filter(None, config.mock_actions.split(","))),
+            alerts=bool(config.prometheus_url),
         ),
     )
 

@@ -37,6 +37,7 @@ class DashboardConfig:
     service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
+    prometheus_url: str = ""  # address of a Prometheus whose firing alerts the page shows; empty: none is asked
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
     mongodb_collection: str = "data"  # collection whose changes the page shows
@@ -92,6 +93,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         service_address=environ.get("SERVICE_ADDRESS", DashboardConfig.service_address).rstrip("/"),
         service_url=environ.get("SERVICE_URL", DashboardConfig.service_url),
         metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
+        prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
         mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
@@ -141,6 +143,13 @@ def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     if filled.get("DASHBOARD_PORT", "").isdecimal():
         filled.setdefault("PORT", filled["DASHBOARD_PORT"])
     return filled
+
+
+def _http_url(text: str) -> str:
+    """Return an http or https URL, or "". Raise ValueError."""
+    if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
+        raise ValueError("it must be an address as http://prometheus:9090.")
+    return text
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str:

@@ -450,9 +450,20 @@ class TimelineEntry(Wire, frozen=True):
     mark: str | None
 
 
+class AlertView(Wire, frozen=True):
+    """An alert that fires. `severity` is the rule's own: critical, warning or another word."""
+
+    id: str
+    name: str
+    severity: str
+    summary: str
+    since: str
+
+
 class State(Wire, frozen=True):
     """All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches.
-    `confidence` says of each demo what its kept runs show together."""
+    `confidence` says of each demo what its kept runs show together. `alerts` is null where no Prometheus is asked, and
+    before its first answer."""
 
     epoch: str
     seq: int
@@ -469,6 +480,7 @@ class State(Wire, frozen=True):
     run: RunView | None
     runs: list[RunRow]
     confidence: dict[str, str]
+    alerts: list[AlertView] | None
     lease: LeaseView | None
     sources: dict[str, SourceView]
     about: About

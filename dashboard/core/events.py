@@ -151,6 +151,21 @@ class ActionRecorded(Event, frozen=True):
     mark: str | None = None
 
 
+class FiringAlert(msgspec.Struct, frozen=True, gc=False):
+    """An alert of Prometheus. `since` is when its cause was first seen, RFC 3339."""
+
+    name: str
+    severity: str  # of the rule's label: critical or warning, or another one
+    summary: str
+    since: str
+
+
+class AlertsRead(Event, frozen=True):
+    """All alerts that fire."""
+
+    alerts: list[FiringAlert]
+
+
 class ActionsAllowed(Event, frozen=True):
     """The actions that the cluster lets the dashboard take: of "rollout", "autoscaler" and "pods"."""
 

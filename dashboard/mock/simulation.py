@@ -47,6 +47,7 @@ class SimulationOptions:
     quiet: bool = False  # true: the schedule ends with the past
     autoscaler: str = ""  # of autoscaler_variants
     actions: tuple[str, ...] = ("rollout", "autoscaler", "pods")  # that the account may take
+    alerts: bool = False  # true: there is a Prometheus
 
 
 DEFAULT = SimulationOptions()
@@ -67,6 +68,7 @@ class Simulation:
         self._events: list[events.Event] = []
         self._uids = 0
         self._scrape_at = BEFORE
+        self._down_since: str | None = None
         self._clock = clock = SimulationClock(BEFORE)
         self._kubernetes_events = KubernetesEvents(clock, self._emit, self._uid)
         self._pods = MockPods(targets.namespace, clock, random_, self._kubernetes_events, self._emit, self._uid)
@@ -102,6 +104,7 @@ class Simulation:
             self._collection.contents(),
             self._collection.volume(),
             self._database.operations(),
+            *self._alerts(),
         ]
 
     def step(self, now: datetime) -> list[events.Event]:
@@ -188,6 +191,8 @@ class Simulation:
         """Emit samples every POLL_SECONDS of simulated time, counters and operations each real second."""
         if self._clock.simulated % POLL_SECONDS == 0:
             self._emit(self._metrics.sampled(self._pods))
+            for event in self._alerts():
+                self._emit(event)
         if self._clock.now < self._scrape_at:
             return
         self._scrape_at = max(self._scrape_at + SECOND, self._clock.now - SECOND)
@@ -197,6 +202,18 @@ class Simulation:
         self._emit(events.CountersScraped(at=self._clock.timestamp, pods=counters, unready=unready))
         if self._database.up:
             self._emit(self._database.operations())
+
+    def _alerts(self) -> list[events.Event]:
+        """Return what Prometheus says: MongoDown while the database is down, at once. Without one, nothing."""
+        if not self._options.alerts:
+            return []
+        self._down_since = None if self._database.up else self._down_since or self._clock.timestamp
+        firing = [
+            events.FiringAlert("MongoDown", "critical", "mongod of mongodb-0 has not answered for a minute.", since)
+            for since in (self._down_since,)
+            if since
+        ]
+        return [events.AlertsRead(at=self._clock.timestamp, alerts=firing)]
 
     def _listed(self, *kinds: str) -> list[events.ObjectsListed]:
         return [listed for kind in kinds if (listed := self._deployment.listed(kind))]

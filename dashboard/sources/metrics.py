@@ -20,14 +20,13 @@ from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.events import Counters, Emit
 from dashboard.core.quantity import LARGEST_SAFE_INTEGER
+from dashboard.sources.body import read_text
 
 SCRAPE_SECONDS = 1.0
 SOCKET_SECONDS = 0.4  # to connect, and for each read
 ANSWER_SECONDS = 0.8  # for a whole response
 MOST_PODS = 20
 THREADS = 8
-LARGEST_ANSWER = 1 << 20  # bytes
-READ_BYTES = 1 << 16
 PROBE_ROUTES = ("/metrics", "/healthz", "/readyz")  # scrapes and probes are not traffic
 
 # A line of the two metrics that are read, and a label in it. prometheus_client's parser takes 25 ms for each response,
@@ -108,7 +107,7 @@ class Scraper:
         try:
             response = self._http.request("GET", f"http://{host}:{self._port}{path}", preload_content=False)
             with response:
-                return parse(_body(response, deadline)) if response.status == status else None
+                return parse(read_text(response, deadline)) if response.status == status else None
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
             return None
 
@@ -148,16 +147,6 @@ def _count(number: str) -> float:
     if not 0 <= value <= LARGEST_SAFE_INTEGER:  # larger ones do not count by ones
         raise ValueError(f"a counter of {number[:40]}")
     return value
-
-
-def _body(response: urllib3.BaseHTTPResponse, deadline: float) -> str:
-    """Read the whole body, so that the connection can be reused. Raise ValueError if it is too large or too slow."""
-    body = bytearray()
-    while data := response.read1(READ_BYTES):
-        body += data
-        if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
-            raise ValueError("the response is too large or too slow")
-    return body.decode("utf-8", "replace")
 
 
 # What is read of a pod: by path, the status of the answer that is read, and how.

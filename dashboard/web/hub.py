@@ -407,6 +407,8 @@ def source_of(event: events.Event) -> str:
             return "mongo"
         case events.CountersScraped():
             return "traffic"
+        case events.AlertsRead():
+            return "alerts"
         case (
             events.LoadUpdated()
             | events.RunUpdated()

@@ -21,6 +21,15 @@ export interface ActionView {
   object: ObjectRef | null;
 }
 
+/** An alert that fires. `severity` is the rule's own: critical, warning or another word. */
+export interface AlertView {
+  id: string;
+  name: string;
+  severity: string;
+  summary: string;
+  since: string;
+}
+
 /** A container's CPU in millicores, or memory in bytes: its request and limit, None if it has none; those that fit the usage; and the usage: nine of ten samples are at or under `typical`, and none is over `peak`. */
 export interface AmountView {
   request: number | null;
@@ -452,7 +461,7 @@ export interface SourceView {
   error: string | null;
 }
 
-/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. `confidence` says of each demo what its kept runs show together. */
+/** All that the page shows. `epoch` is another one after each start of the dashboard, `seq` counts patches. `confidence` says of each demo what its kept runs show together. `alerts` is null where no Prometheus is asked, and before its first answer. */
 export interface State {
   epoch: string;
   seq: number;
@@ -469,6 +478,7 @@ export interface State {
   run: RunView | null;
   runs: RunRow[];
   confidence: Record<string, string>;
+  alerts: AlertView[] | null;
   lease: LeaseView | null;
   sources: Record<string, SourceView>;
   about: About;

@@ -1,6 +1,7 @@
 // Connects the parts of the page: one feed, and each part in its own element, drawn over one or more frames.
 
 import { io, render } from "./lib/vendor.js";
+import { alerts } from "./alerts.js";
 import { actions } from "./actions/actions.js";
 import { Changes } from "./actions/changes.js";
 import { autoscaler } from "./deployment/autoscaler.js";
@@ -64,6 +65,7 @@ const charts = new ChartsPanel(byId("charts"), history, schedule, navigation);
 const documents = new DocumentsView(names, schedule, navigation);
 const linkedRun = { id: null }; // the run that the address names
 const views = {
+  alerts,
   claims: claims(specs, names, schedule),
   autoscaler: autoscaler(schedule, names.hpa),
   demos: demos(specs, names, schedule, linkedRun),

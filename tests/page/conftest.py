@@ -16,7 +16,7 @@ from tests.page.mock import TOKENS, MockProcess
 Visit = Callable[..., Page]
 
 # Fixtures whose mock must end after the test's pages, because a page logs errors once its mock has ended.
-MOCK_FIXTURES = {"own", "dashboard", "limited", "members", "slow"}
+MOCK_FIXTURES = {"own", "dashboard", "limited", "members", "monitored", "slow"}
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ class Snapshot:
         self._proposals = ProposalReader()
         self._unevaluated: str | None = None  # time of a change of pods that is not evaluated yet
         self._autoscaler: Json | None = None
+        self._alerts: list[Json] | None = None
         self._usage = UsageHistory()
         self._mongo: Json | None = None
         self._load: Json | None = None
@@ -166,6 +167,9 @@ class Snapshot:
                 self._lease = event.lease
             case events.MongoUnavailable():
                 self._mongo_down(event)
+            case events.AlertsRead():
+                self._alerts = views.alerts(event.alerts)
+                self._set_source("alerts", "live", event.at)
             case events.ActionsAllowed():
                 self._actions = event.actions
             case events.ClusterVersion():
@@ -190,6 +194,7 @@ class Snapshot:
             "run": self._run,
             "runs": self._runs,
             "confidence": self._confidence,
+            "alerts": self._alerts,
             "lease": self._lease,
             "sources": dict(self._sources),
             "about": {

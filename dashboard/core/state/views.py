@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 
 from dashboard.core.deployment import rollout
+from dashboard.core.events import FiringAlert
 from dashboard.core.hpa.metrics import MILLICORES, PERCENT
 from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import (
@@ -55,6 +56,20 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
         "reason": _reason(pod),
         "unready": None if ready or unready is None else plain(unready, LONGEST_REASON),
     }
+
+
+def alerts(firing: Iterable[FiringAlert]) -> list[Json]:
+    """Return the views of alerts, each with an id: several may have one name."""
+    return [
+        {
+            "id": f"{number} {plain(alert.name, LONGEST_REASON)}",
+            "name": plain(alert.name, LONGEST_REASON),
+            "severity": plain(alert.severity, LONGEST_REASON),
+            "summary": plain(alert.summary, LONGEST_MESSAGE),
+            "since": alert.since,
+        }
+        for number, alert in enumerate(firing)
+    ]
 
 
 def pod_traffic(rates: TrafficRates | None, name: str) -> Json:

@@ -44,7 +44,8 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
 def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
     assert snapshot.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
-        "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "confidence": {}, "lease": None,
+        "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "confidence": {}, "alerts": None,
+            "lease": None,
         "sources": {kind: {"state": "connecting", "as_of": None, "since": T0, "error": None} for kind in KINDS},
         "about": {
             "namespace": "flask-mongodb", "cluster": "embedded", "kubernetes_version": None, "crash": False,
@@ -433,3 +434,15 @@ def test_crash_mode_depends_on_the_database_pods_containers(snapshot: Snapshot) 
     assert snapshot.state(0)["about"]["crash"], "the pod is being replaced"
     snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))
     assert not snapshot.state(0)["about"]["crash"]
+
+
+def test_alerts_are_those_of_the_last_answer_and_stay_while_prometheus_is_away() -> None:
+    snapshot = Snapshot(TARGETS, ("alerts",), T0)
+    alert = events.FiringAlert("MongoDown", "critical", "mongod\nis down.", T0)
+    snapshot.apply(events.AlertsRead(at=T1, alerts=[alert, alert]))
+    shown = {"name": "MongoDown", "severity": "critical", "summary": "mongod is down.", "since": T0}
+    assert snapshot.state(0)["alerts"] == [{"id": "0 MongoDown", **shown}, {"id": "1 MongoDown", **shown}]
+    snapshot.apply(events.SourceStatus(at=T1, source="alerts", state="stale", error="Prometheus does not answer"))
+    assert len(snapshot.state(0)["alerts"]) == 2
+    snapshot.apply(events.AlertsRead(at=T1, alerts=[]))
+    assert snapshot.state(0)["alerts"] == [] and snapshot.state(0)["sources"]["alerts"]["state"] == "live"
