@@ -130,7 +130,9 @@ def start(app: Flask) -> None:
     config: DashboardConfig = app.config["DASHBOARD"]
     sources: list[Source] = app.extensions["sources"]
     requests = next((source.requests for source in sources if isinstance(source, ClusterSource)), None)
-    health = app.extensions["health"] = Probes(app.extensions["hub"], requests, app.extensions["manager"].demos)
+    health = app.extensions["health"] = Probes(
+        app.extensions["hub"], requests, app.extensions["manager"].demos, config.proof_hours * 3600
+    )
     server = app.extensions["health_server"] = HealthServer(config.host, config.probe_port, health.answers())
     if saver := app.extensions["history"]:
         saver.start()  # first, so that no page sees the state without what is kept

@@ -42,6 +42,7 @@ class DashboardConfig:
     mongodb_database: str = "flask_db"  # database of the data service
     mongodb_collection: str = "data"  # collection whose changes the page shows
     mongodb_members: int = 1  # members of its replica set, by the manifests: the demos are those for so many
+    proof_hours: int = 0  # hours within which something proves each claim anew, for the alert rules; 0: nothing does
     crash_port: int = 0  # port of the container that kills mongod, on the database's pod; 0 where there is none
     crash_token: str = field(default="", repr=False)  # that container's token; required where CRASH_PORT is set
     cluster_name: str = "embedded"  # name of the cluster, as the page shows it
@@ -98,6 +99,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
         mongodb_members=integer(environ, "MONGODB_MEMBERS", DashboardConfig.mongodb_members, 1, 50),
+        proof_hours=integer(environ, "PROOF_HOURS", DashboardConfig.proof_hours, 0, 10_000),
         crash_port=crash_port,
         crash_token=_secret(environ, "CRASH_TOKEN") if crash_port else "",
         cluster_name=environ.get("CLUSTER_NAME", DashboardConfig.cluster_name),

@@ -18,15 +18,20 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class Probes:
-    """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, not shutting down. `demos` are ids."""
+    """The probes' answers. Alive: the hub's loop runs. Ready: alive, started, not shutting down.
 
-    def __init__(self, hub: Hub, requests: RequestCounter | None = None, demos: Iterable[str] = ()) -> None:
+    `demos` are ids. `proof_seconds` is the promised time from verdict to verdict, 0 for none.
+    """
+
+    def __init__(
+        self, hub: Hub, requests: RequestCounter | None = None, demos: Iterable[str] = (), proof_seconds: int = 0
+    ) -> None:
         self.ready = True
         self._hub = hub
         self._registry = CollectorRegistry()
         self._registry.register(HubCollector(hub))
         self._registry.register(AutoscalerCollector(hub))
-        self._registry.register(VerdictCollector(hub, demos))
+        self._registry.register(VerdictCollector(hub, demos, proof_seconds))
         if requests:
             self._registry.register(RequestsCollector(requests))
         ProcessCollector(registry=self._registry)
@@ -85,13 +90,15 @@ class HubCollector(Collector):
 
 
 class AutoscalerCollector(Collector):
-    """Exports the service's autoscaler as Kubernetes reports it; nothing where there is none."""
+    """Exports the service's autoscaler as Kubernetes reports it; nothing where there is none, or only an old report."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
     def collect(self) -> Iterator[Metric]:
-        if (scaler := self._hub.view()["autoscaler"]) is None:
+        state = self._hub.view()
+        scaler, source = state["autoscaler"], state["sources"].get("horizontalpodautoscalers", {})
+        if scaler is None or source.get("state") != "live":
             return
         replicas = GaugeMetricFamily(
             "dashboard_autoscaler_replicas", "Replicas: the bounds, what it asks for, what there are.", labels=["of"]
@@ -116,9 +123,10 @@ class VerdictCollector(Collector):
     The verdict is a set of states, one series each: the one that holds is 1. All are 0 before a demo's first verdict.
     """
 
-    def __init__(self, hub: Hub, demos: Iterable[str]) -> None:
+    def __init__(self, hub: Hub, demos: Iterable[str], proof_seconds: int) -> None:
         self._hub = hub
         self._demos = tuple(demos)
+        self._proof_seconds = proof_seconds
 
     def collect(self) -> Iterator[Metric]:
         verdict = GaugeMetricFamily(
@@ -135,6 +143,10 @@ class VerdictCollector(Collector):
             if run:
                 at.add_metric([demo], seconds(run["ended"] or run["started"]))
         yield from (verdict, at)
+        if self._proof_seconds:
+            yield GaugeMetricFamily(
+                "dashboard_verdict_within_seconds", "The promised time from verdict to verdict.", self._proof_seconds
+            )
 
 
 class RequestsCollector(Collector):

@@ -36,8 +36,9 @@ class MemberCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         server = self._ask("serverStatus")
         yield GaugeMetricFamily("mongodb_member_up", "1 while mongod answers its sidecar.", server is not None)
-        if server is not None:
-            yield from _server(server)
+        if server is None:
+            return  # the others would wait, too
+        yield from _server(server)
         if (status := self._ask("replSetGetStatus")) is not None:
             yield from _replication(status)
         if (stats := self._ask("dbStats")) is not None:

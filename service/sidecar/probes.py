@@ -72,6 +72,7 @@ class ProbeServer(BoundedServer):
     def __init__(self, port: int, probes: SidecarProbes, metrics: Exposition) -> None:
         self.routes = {"/readyz": probes.ready, "/leave": probes.leave}
         self.metrics = metrics
+        self.scrape = threading.Lock()
         super().__init__(("", port), ProbeHandler, AT_ONCE)
 
     def start(self) -> None:
@@ -86,13 +87,23 @@ class ProbeHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
-            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, self.server.metrics())
+            self._answer_metrics()
             return
         route = self.server.routes.get(path)
         status, word = route() if route else (HTTPStatus.NOT_FOUND, "unknown path")
         if path == "/leave":
             logs.write("leave", outcome=word)
         self._answer(status, JSON, orjson.dumps({"status": word}))
+
+    def _answer_metrics(self) -> None:
+        """One at a time: mongod may be slow, and the probes must find a free thread."""
+        if not self.server.scrape.acquire(blocking=False):
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, JSON, orjson.dumps({"status": "another scrape goes on"}))
+            return
+        try:
+            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, self.server.metrics())
+        finally:
+            self.server.scrape.release()
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

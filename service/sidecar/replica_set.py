@@ -25,6 +25,7 @@ import signal
 import time
 from typing import Any, NoReturn
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -43,6 +44,7 @@ Client = MongoClient[dict[str, Any]]
 BUSY_SECONDS = 0.5  # between turns while something is left to do
 IDLE_SECONDS = 3.0
 TIMEOUT_MS = 1000  # to connect; mongod is in the same pod
+SCRAPE_SECONDS = 2.5  # for a command of the metrics: three of them, within Prometheus' 10 s
 ANSWER_MS = 10_000  # initiation and new users wait for the disk
 COMMIT_MS = 8000  # for a majority to have a new configuration; below ANSWER_MS
 CATCH_UP_SECONDS = 5  # for a successor to have the primary's last writes; below ANSWER_MS
@@ -103,9 +105,10 @@ class Sidecar:
             return None
 
     def ask(self, command: str) -> dict[str, Any] | None:
-        """Return mongod's answer to a command, as the member itself; None if there is none."""
+        """Return mongod's answer to a command, as the member itself; None if there is none within SCRAPE_SECONDS."""
         try:
-            return self._observer.admin.command(command)
+            with pymongo.timeout(SCRAPE_SECONDS):
+                return self._observer.admin.command(command)
         except (PyMongoError, OSError):  # without its key file yet, too
             return None
 

@@ -23,7 +23,9 @@ from tests.dashboard.stubs import AUTOSCALER, TARGETS
 from tests.service.exposition import MEMBER
 from tools.docs.alerts import RULES, TARGET, groups, render
 
+KIND = "horizontalpodautoscalers"
 CLAIM = 'namespace="n",demo="persistence"'
+DASHBOARD = 'namespace="n",pod="dashboard-1",job="dashboard"'
 POD = 'namespace="n",pod="flask-1",job="flask"'
 MEMBERS = tuple(f'namespace="n",pod="mongodb-{number}",job="mongodb"' for number in range(3))
 
@@ -44,13 +46,15 @@ def test_operators_rules_are_up_to_date() -> None:
 
 
 def exported_names() -> set[str]:
-    hub = Hub(TARGETS, (), epoch="e", viewers=1)
+    hub = Hub(TARGETS, (KIND,), epoch="e", viewers=1)
+    hub.view()["sources"][KIND]["state"] = "live"
     run = {"demo": "persistence", "verdict": "pass", "started": "2026-11-27T02:00:00Z", "ended": None}
     hub.view()["runs"].append(run)
     hub.view()["autoscaler"] = AUTOSCALER
     service = Metrics("0", multiprocess=False)
     service.answered("GET", "/data", 200, 0.1)
-    texts = (Probes(hub, demos=DEMOS).answers()["/metrics"]()[2], service.exposition(), exposition(MEMBER.get))
+    dashboard = Probes(hub, demos=DEMOS, proof_seconds=1).answers()["/metrics"]()[2]
+    texts = (dashboard, service.exposition(), exposition(MEMBER.get))
     families = (family for text in texts for family in text_string_to_metric_families(text.decode()))
     return {sample.name for family in families for sample in family.samples}
 
@@ -74,12 +78,14 @@ def series(name: str, values: str) -> Json:
     return {"series": name, "values": values}
 
 
-def verdicts(verdict: str | None, at: str | None) -> Series:
+def verdicts(verdict: str | None, at: str | None, nightly: bool = True) -> Series:
     """Return one demo's series for three days: its last verdict, and the values of that one's time."""
     found = [
         series(f'dashboard_verdict{{{CLAIM},verdict="{word}"}}', f"{int(word == verdict)}x5000") for word in VERDICTS
     ]
-    return [*found, series(f"dashboard_verdict_timestamp_seconds{{{CLAIM}}}", at)] if at else found
+    promise = series('dashboard_verdict_within_seconds{namespace="n"}', f"{36 * 3600}x5000")
+    time = [series(f"dashboard_verdict_timestamp_seconds{{{CLAIM}}}", at)] if at else []
+    return [*found, *time, *([promise] if nightly else [])]
 
 
 def requests(good: str, failed: str, slow: str = "0x500") -> Series:
@@ -120,10 +126,12 @@ NOW, ONCE = "0+60x5000", "0x5000"  # a verdict each minute; one at the beginning
 GOOD, NONE = "0+600x500", "0x500"  # 10 requests a second
 BURST = "0x60 0+60x10 600x430"  # 10 minutes of 60 failures a minute, an hour after the start
 TRICKLE = "0+6x400 2400x100"  # 1 % of all
-WELL = [series(f"up{{{POD}}}", "1x6000"), series(f"up{{{MEMBERS[0]}}}", "1x6000")]
+WELL = [series(f"up{{{each}}}", "1x6000") for each in (POD, MEMBERS[0], DASHBOARD)]
 PRIMARY = member(0, "1x6000", up="1x6000")
+GONE = series(f"mongodb_member_state{{{MEMBERS[0]}}}", "_x10")
 THREE = series(f"mongodb_set_members{{{MEMBERS[0]}}}", "3x500")
 
+LEAST = series('dashboard_autoscaler_replicas{namespace="n",of="min"}', "5x500")
 SLOW = {"ServiceSlowFast", "ServiceSlowSlowly"}
 
 # (minutes, series, the alerts that fire then)
@@ -136,8 +144,10 @@ CASES: dict[str, tuple[int, Series, set[str]]] = {
     "a PASS each minute": (37 * 60, verdicts("pass", NOW), set()),
     "never a verdict, after 35 hours": (35 * 60, verdicts(None, None), set()),
     "never a verdict, after 37 hours": (37 * 60, verdicts(None, None), {"ClaimNeverTried"}),
-    "a dashboard that is not scraped, after 35 hours": (35 * 60, [], set()),
-    "a dashboard that is not scraped, after 37 hours": (37 * 60, [], {"ClaimNeverTried"}),
+    "never a verdict, and nothing tries": (37 * 60, verdicts(None, None, nightly=False), set()),
+    "an old verdict, and nothing tries": (37 * 60, verdicts("pass", ONCE, nightly=False), set()),
+    "a dashboard that does not answer": (4, [series(f"up{{{DASHBOARD}}}", "0x10")], {"PodUnreachable"}),
+    "no dashboard is there": (9, [series(f"up{{{DASHBOARD}}}", "1 stale")], {"DashboardGone"}),
     "requests without a failure": (120, requests(GOOD, NONE), set()),
     "a burst of failures": (72, requests(GOOD, BURST), {"ServiceFailsFast", "ServiceFailsSlowly"}),
     "a burst, half an hour ago": (105, requests(GOOD, BURST), set()),
@@ -154,6 +164,10 @@ CASES: dict[str, tuple[int, Series, set[str]]] = {
     "mongod does not answer": (5, member(0, "_x10", up="0x10"), {"MongoDown"}),
     "mongod answers again": (9, member(0, "_x5 1x5", up="0x5 1x5"), set()),
     "the sidecar is gone": (5, member(0, "1 stale", up="1 stale"), {"MongoDown"}),
+    "mongod is in no set": (5, [series(f"mongodb_member_up{{{MEMBERS[0]}}}", "1x10"), GONE], {"MongoWithoutPrimary"}),
+    "a member recovers": (9, [*PRIMARY, *member(1, "2x500"), *member(2, "3x500"), THREE], {"MongoMemberMissing"}),
+    "a member sees no primary": (9, [*PRIMARY, *member(1, "2x500", sees_primary="0x500")], {"MongoMemberCutOff"}),
+    "another program's pod does not answer": (9, [series('up{job="node-exporter"}', "0x10")], set()),
     "no member is primary": (5, [*member(0, "2x10"), *member(1, "2x10")], {"MongoWithoutPrimary"}),
     "another member took over": (5, [*member(0, "1 2x10"), *member(1, "2 2 1x10")], set()),
     "one of three members is missing": (9, [*PRIMARY, *member(1, "2x500"), THREE], {"MongoMemberMissing"}),
@@ -165,6 +179,7 @@ CASES: dict[str, tuple[int, Series, set[str]]] = {
     "a volume that stays": (500, volume("60x1000"), set()),
     "the autoscaler at its maximum": (20, replicas("5x500"), {"AutoscalerAtMax"}),
     "the autoscaler at its maximum for 10 minutes": (20, replicas("2x10 5x10 2x500"), set()),
+    "an autoscaler of one size": (20, [*replicas("5x500"), LEAST], set()),
     "the autoscaler without a figure": (10, active("0x500"), {"AutoscalerBlind"}),
     "the autoscaler has a figure again": (10, active("0x7 1x500"), set()),
 }

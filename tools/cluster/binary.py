@@ -31,6 +31,7 @@ class GoBuild:
     sources: Path  # the directory that has go.mod
     packages: dict[str, str]
     variables: dict[str, str] = field(default_factory=dict)  # Go variables that the linker sets
+    tags: tuple[str, ...] = ()  # build tags
 
     @property
     def module(self) -> str:
@@ -71,8 +72,8 @@ def ensure(build: GoBuild, log: Path, say: Say) -> Path:
 
 
 def sources_hash(build: GoBuild) -> str:
-    """Return a hash of the version and of every source file."""
-    digest = hashlib.sha256(build.version.encode())
+    """Return a hash of the version, of the tags and of every source file."""
+    digest = hashlib.sha256("".join([build.version, *build.tags]).encode())
     for path in sorted(p for p in build.sources.rglob("*") if p.is_file()):
         digest.update(path.relative_to(build.sources).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -112,9 +113,11 @@ def _make(build: GoBuild, log: Path, say: Say) -> Path:
 
 def _compile(build: GoBuild, log: Path, package: str, target: Path, say: Say) -> None:
     """Run `go build -v`, and report the number of packages that it has printed."""
-    packages = len(_run_go(build, log, "list", "-deps", package).splitlines())
+    tags = f"-tags={','.join(build.tags)}"
+    packages = len(_run_go(build, log, "list", "-deps", tags, package).splitlines())
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in build.variables.items())])
-    command = (_go(), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package)
+    options = ("-v", "-trimpath", "-buildvcs=false", tags, "-ldflags", flags, "-o", str(target))
+    command = (_go(), "build", *options, package)
     compiled, reported = 0, time.monotonic()
     with log.open("a") as output, _process(build, command) as process:
         for line in process.stderr or ():

@@ -116,7 +116,7 @@ def load(instance: Instance, archive: Path) -> None:
 def loaded(instance: Instance) -> set[str]:
     """Return the names of the node's images, without the prefix that containerd adds."""
     names = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet").stdout.decode().split()
-    return {name.removeprefix("docker.io/library/") for name in names}
+    return {name.removeprefix("docker.io/").removeprefix("library/") for name in names}
 
 
 def running_pid(instance: Instance) -> int | None:

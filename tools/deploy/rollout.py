@@ -71,7 +71,7 @@ def apply(
 
 def refusal(kubectl: tuple[str, ...], errors: str) -> str:
     """Return the API server's refusal of the manifests, and what to do if it is about a StatefulSet's volumes. Pure."""
-    if "updates to statefulset spec" not in errors:
+    if "updates to statefulset spec" not in errors or '"mongodb"' not in errors:
         return f"The API server refuses the manifests:\n{errors.strip()}"
     return (
         "The manifest of a StatefulSet that exists can't change its volumes. To give MongoDB a larger one, where its "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tools.cluster import binary
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
+from tools.deploy import images
 from tools.vulnerabilities.judges import JUDGES
 
 REQUIREMENTS = ("requirements.txt", "tests/k8s/requirements-checkov.txt", "bench/requirements-peers.txt")
@@ -126,7 +127,7 @@ def _questions() -> Iterator[Question]:
         govulncheck = str(binary.ensure(JUDGES, cache_directory() / "judges.log", print) / "govulncheck")
     except ClusterError as error:
         print(error)  # the answer to each question is that it is not installed
-    for build in (binary.KUBERNETES, binary.KUBE_ROUTER, JUDGES):
+    for build in (binary.KUBERNETES, binary.KUBE_ROUTER, images.PROMETHEUS_BUILD, JUDGES):
         # Only packages that are compiled in count. Which functions are called is not asked: for Kubernetes, that takes
         # more memory than most machines have.
         command = (govulncheck, "-C", str(build.sources), "-scan", "package", *build.packages.values())

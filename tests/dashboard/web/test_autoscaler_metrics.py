@@ -1,10 +1,14 @@
 """The metrics of the service's autoscaler."""
 
+from typing import Any
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from dashboard.web.health import Probes
 from dashboard.web.hub import Hub
 from tests.dashboard.stubs import AUTOSCALER, TARGETS
+
+KIND = "horizontalpodautoscalers"
 
 
 def exported(hub: Hub) -> dict[str, float]:
@@ -16,9 +20,15 @@ def exported(hub: Hub) -> dict[str, float]:
     return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 
 
+def hub_with(autoscaler: dict[str, Any] | None, source: str = "live") -> Hub:
+    hub = Hub(TARGETS, (KIND,), epoch="e", viewers=1)
+    hub.view()["autoscaler"] = autoscaler
+    hub.view()["sources"][KIND]["state"] = source
+    return hub
+
+
 def test_autoscaler_is_exported_as_kubernetes_reports_it() -> None:
-    hub = Hub(TARGETS, (), epoch="e", viewers=1)
-    hub.view()["autoscaler"] = AUTOSCALER
+    hub = hub_with(AUTOSCALER)
     assert exported(hub) == {
         "replicas min": 2, "replicas max": 5, "replicas desired": 3, "replicas current": 2, "cpu_ratio": 0.84,
         "condition ScalingActive": 1, "condition ScalingLimited": 0,
@@ -26,7 +36,10 @@ def test_autoscaler_is_exported_as_kubernetes_reports_it() -> None:
 
 
 def test_figure_that_is_unknown_is_left_out() -> None:
-    hub = Hub(TARGETS, (), epoch="e", viewers=1)
-    assert exported(hub) == {}
-    hub.view()["autoscaler"] = AUTOSCALER | {"cpu_percent": None}
-    assert "cpu_ratio" not in exported(hub)
+    assert exported(hub_with(None)) == {}
+    found = exported(hub_with(AUTOSCALER | {"cpu_percent": None}))
+    assert found and "cpu_ratio" not in found
+
+
+def test_old_report_is_left_out() -> None:
+    assert exported(hub_with(AUTOSCALER, "stale")) == {}

@@ -35,9 +35,9 @@ def row(verdict: str, started: str = T0, ended: str | None = T1, demo: str = "pe
     return {"id": started, "demo": demo, "verdict": verdict, "started": started, "ended": ended}
 
 
-def samples(hub: Hub, name: str) -> dict[tuple[str, ...], float]:
+def samples(hub: Hub, name: str, proof_seconds: int = 0) -> dict[tuple[str, ...], float]:
     """Return the values of a metric's series by their labels."""
-    text = Probes(hub, demos=DEMOS).answers()["/metrics"]()[2].decode()
+    text = Probes(hub, demos=DEMOS, proof_seconds=proof_seconds).answers()["/metrics"]()[2].decode()
     found = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {tuple(sample.labels.values()): sample.value for sample in found if sample.name == name}
 
@@ -83,3 +83,8 @@ def test_verdict_outlives_a_restart_of_the_dashboard(hub: Hub) -> None:
     show(hub, *harness.events(RunHistoryUpdated)[-1].runs)
     assert verdict(hub) == NO_VERDICT | {run["verdict"]: 1}
     assert timestamps(hub) == {"persistence": seconds(run["ended"])}
+
+
+def test_promised_time_from_verdict_to_verdict_is_exported_where_there_is_one(hub: Hub) -> None:
+    assert samples(hub, "dashboard_verdict_within_seconds") == {}
+    assert samples(hub, "dashboard_verdict_within_seconds", proof_seconds=3600) == {(): 3600}
