@@ -13,9 +13,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from tests.k8s.manifests import COMPONENTS, OVERLAYS, Json, parse, render
+from tests.k8s.manifests import COMPONENTS, OVERLAYS, Json, containers, parse, render
 from tests.k8s.test_manifests import FOREIGN
 from tools.cluster.binary import KUBERNETES
+from tools.deploy.target import Embedded
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.slow]
 
@@ -28,11 +29,12 @@ class Kustomizer:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._rendered = 0
 
     @functools.cache  # noqa: B019 - the session has one
     def objects(self, kustomization: str, *components: str) -> dict[Key, Json]:
-        name = "-".join([kustomization, *components]).replace("/", "-")
-        found = parse(render(kustomization, self._directory / name, components))
+        self._rendered += 1
+        found = parse(render(kustomization, self._directory / str(self._rendered), components))
         assert len({(each["kind"], each["metadata"]["name"]) for each in found}) == len(found)
         return {(each["kind"], each["metadata"]["name"]): each for each in found if each["kind"] != "Secret"}
 
@@ -87,3 +89,10 @@ def test_base_has_one_member_and_no_right_for_it(kustomizer: Kustomizer) -> None
     assert spec["replicas"] == 1
     assert "serviceAccountName" not in spec["template"]["spec"]
     assert ("Role", "mongodb") not in base
+
+
+def test_embedded_cluster_is_given_every_image(kustomizer: Kustomizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPONENTS", " ".join(each.removeprefix("components/") for each in COMPONENTS))
+    given = {image.name for image in Embedded("test").images()}
+    objects = kustomizer.objects("overlays/embedded", *COMPONENTS)
+    assert {container["image"].rpartition(":")[0] for _, container in containers([*objects.values()])} == given
