@@ -1,8 +1,11 @@
 """The HTTP server of the programs beside mongod: a few connections at once."""
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from service import logs
 
 
 class BoundedServer(ThreadingHTTPServer):
@@ -27,4 +30,7 @@ class BoundedServer(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is nobody's error."""
+        """Log what is not a client that hung up: that is nobody's error."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            logs.write("failed", error=f"{type(error).__name__}: {error}")
