@@ -19,16 +19,16 @@ from dashboard.core.state.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
 from dashboard.kube.client import KubeClient, connection
-from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
-from dashboard.kube.logs import LogStreams
-from dashboard.kube.merged_log import FollowerSlots
-from dashboard.kube.object_control import ObjectControl
-from dashboard.kube.object_reader import KubeObjectReader, ObjectReader
-from dashboard.kube.pod_control import PodControl
-from dashboard.kube.pod_details import PodReader
-from dashboard.kube.pod_reader import KubePodReader
+from dashboard.kube.objects.control import ObjectControl
+from dashboard.kube.objects.reader import KubeObjectReader, ObjectReader
+from dashboard.kube.pods.control import PodControl
+from dashboard.kube.pods.crash import CrashClient
+from dashboard.kube.pods.details import PodReader
+from dashboard.kube.pods.logs import LogStreams
+from dashboard.kube.pods.merged_log import FollowerSlots
+from dashboard.kube.pods.reader import KubePodReader
 from dashboard.load.supervisor import LoadSupervisor
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_reader import MockObjectReader
@@ -183,7 +183,7 @@ def _source_names(config: DashboardConfig) -> tuple[str, ...]:
 def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
-    alerts = [AlertsSource(config.prometheus_url, hub.put)] if config.prometheus_url else []
+    alerts = [AlertsSource(config.prometheus_url, config.namespace, hub.put)] if config.prometheus_url else []
     return [
         ClusterSource(connection(config.kubeconfig), config.namespace, hub.put),
         MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),

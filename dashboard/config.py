@@ -37,7 +37,7 @@ class DashboardConfig:
     service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
-    prometheus_url: str = ""  # address of a Prometheus whose firing alerts the page shows; empty: none is asked
+    prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
     mongodb_collection: str = "data"  # collection whose changes the page shows
@@ -149,7 +149,8 @@ def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def _http_url(text: str) -> str:
     """Return an http or https URL, or "". Raise ValueError."""
-    if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):  # raises for others
         raise ValueError("it must be an address as http://prometheus:9090.")
     return text
 

@@ -20,7 +20,7 @@ from dashboard.actions import rollout
 from dashboard.core import objects
 from dashboard.core.deployment.differences import changed_by, differences
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
-from dashboard.kube.object_control import ChangeTarget, VersionConflict, autoscaler, deployment
+from dashboard.kube.objects.control import ChangeTarget, VersionConflict, autoscaler, deployment
 from dashboard.runs.ports import Audit
 
 TRIES = 5  # of a patch, while only the object's status changes
@@ -32,7 +32,7 @@ Plan = Callable[[Json], list[Json]]  # the patch of an object
 
 
 class Control(Protocol):
-    """Access to the objects (kube.object_control.ObjectControl)."""
+    """Access to the objects (kube.objects.control.ObjectControl)."""
 
     def read(self, target: ChangeTarget) -> Json: ...
     def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...

@@ -10,14 +10,14 @@ from typing import Protocol
 from dashboard.actions import rollout
 from dashboard.core.deployment.deployed import Deployed, Json, deployed
 from dashboard.core.errors import ExternalError
-from dashboard.kube import object_control
-from dashboard.kube.object_control import ChangeTarget, VersionConflict
+from dashboard.kube.objects import control as object_control
+from dashboard.kube.objects.control import ChangeTarget, VersionConflict
 
 TRIES = 5  # of a patch: the Deployment's status changes all the time, and with it the resourceVersion
 
 
 class ServiceObjects(Protocol):
-    """The methods that the demos use of kube.object_control.ObjectControl."""
+    """The methods that the demos use of kube.objects.control.ObjectControl."""
 
     def read(self, target: ChangeTarget) -> Json: ...
     def patch(self, target: ChangeTarget, seen: Json, operations: list[Json], *, dry_run: bool) -> Json: ...

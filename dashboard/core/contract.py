@@ -252,8 +252,11 @@ class WorkloadView(Wire, frozen=True):
 
 
 class ClaimView(Wire, frozen=True):
+    """`of_database`: whether MongoDB's data are on it."""
+
     name: str
     uid: str
+    of_database: bool
     phase: str
     capacity_bytes: int | None
     volume: str | None

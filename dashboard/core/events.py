@@ -152,8 +152,9 @@ class ActionRecorded(Event, frozen=True):
 
 
 class FiringAlert(msgspec.Struct, frozen=True, gc=False):
-    """An alert of Prometheus. `since` is when its cause was first seen, RFC 3339."""
+    """An alert of Prometheus. `id` stays while it fires; `since` is when its cause was first seen, RFC 3339."""
 
+    id: str
     name: str
     severity: str  # of the rule's label: critical or warning, or another one
     summary: str

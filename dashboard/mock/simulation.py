@@ -13,7 +13,7 @@ from typing import Any
 
 from dashboard.core import events
 from dashboard.core.state.snapshot import Targets
-from dashboard.kube.pod_control import GRACEFUL
+from dashboard.kube.pods.control import GRACEFUL
 from dashboard.mock.clock import STEP_SECONDS, SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.deployment import MockDeployment
@@ -209,7 +209,7 @@ class Simulation:
             return []
         self._down_since = None if self._database.up else self._down_since or self._clock.timestamp
         firing = [
-            events.FiringAlert("MongoDown", "critical", "mongod of mongodb-0 has not answered for a minute.", since)
+            events.FiringAlert("1", "MongoDown", "critical", "mongod of mongodb-0 does not answer.", since)
             for since in (self._down_since,)
             if since
         ]

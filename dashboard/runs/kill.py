@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
-from dashboard.kube.pod_control import PodIdentity
+from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.ports import Pods
 
 

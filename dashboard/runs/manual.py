@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from dashboard.core.errors import InvalidOption, NotFound, UidMismatch
-from dashboard.kube.pod_control import MODES, PodIdentity
+from dashboard.kube.pods.control import MODES, PodIdentity
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.runs.activity_lock import ActivityLock, RunActive, Spawn, activity_id, run_all
 from dashboard.runs.demo import Tools

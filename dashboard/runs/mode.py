@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Mode = Literal["graceful", "crash"]  # its pod is deleted, or its mongod killed (kube.pod_control.MODES)
+Mode = Literal["graceful", "crash"]  # its pod is deleted, or its mongod killed (kube.pods.control.MODES)
 
 
 def by_turns(first: Mode, number: int) -> Mode:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.state.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
-from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.workload.ledger import Ledger
@@ -42,7 +42,7 @@ class View(Protocol):
 
 
 class Pods(Protocol):
-    """Access to the database's pod (kube.pod_control.PodControl). Each call has a deadline of its own."""
+    """Access to the database's pod (kube.pods.control.PodControl). Each call has a deadline of its own."""
 
     def pod(self, name: str) -> PodIdentity:
         """Read the pod from the API server, not from the watch. Raise `NotFound` if there is none."""

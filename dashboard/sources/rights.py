@@ -15,7 +15,7 @@ REVIEW_SECONDS = 15.0
 RETRY_SECONDS = 5.0  # after a failure
 
 Right = tuple[str, str, str, str]  # verb, API group and version, resource, name
-Ask = Callable[..., bool]  # kube.object_control.ObjectControl.allowed
+Ask = Callable[..., bool]  # kube.objects.control.ObjectControl.allowed
 
 log = logging.getLogger(__name__)
 

@@ -86,9 +86,11 @@ export interface CheckView {
   reason: string | null;
 }
 
+/** `of_database`: whether MongoDB's data are on it. */
 export interface ClaimView {
   name: string;
   uid: string;
+  of_database: boolean;
   phase: string;
   capacity_bytes: number | null;
   volume: string | null;

@@ -1,7 +1,7 @@
 // Connects the parts of the page: one feed, and each part in its own element, drawn over one or more frames.
 
 import { io, render } from "./lib/vendor.js";
-import { alerts } from "./alerts.js";
+import { alerts, announcement } from "./alerts.js";
 import { actions } from "./actions/actions.js";
 import { Changes } from "./actions/changes.js";
 import { autoscaler } from "./deployment/autoscaler.js";
@@ -66,6 +66,7 @@ const documents = new DocumentsView(names, schedule, navigation);
 const linkedRun = { id: null }; // the run that the address names
 const views = {
   alerts,
+  "alerts-announcement": announcement,
   claims: claims(specs, names, schedule),
   autoscaler: autoscaler(schedule, names.hpa),
   demos: demos(specs, names, schedule, linkedRun),

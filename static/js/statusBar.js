@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./lib/vendor.js";
 import { duration, kindName, plural, secondsSince, timeOfDay, wholeDuration } from "./text/format.js";
+import { pill as alertPill } from "./alerts.js";
 import { icon } from "./lib/icons.js";
 import { connection } from "./feed/socket.js";
 
@@ -21,7 +22,7 @@ export function pills(feed, now) {
   return html`<p class="pill" data-connection=${word} data-tone=${tone} title="The age of the server's last message">
       ${icon(sign)}<span>${connectionText(feed, word, age)}</span>
     </p>
-    ${feed.state?.alerts?.length ? html`<a class="pill" href="#alerts" data-tone="bad">${icon("warning")}<span>${plural(feed.state.alerts.length, "alert")}</span></a>` : nothing}
+    ${feed.state ? alertPill(feed.state) : nothing}
     ${feed.state ? sourcesPill(feed.state, feed.serverTime(now)) : nothing}
     ${feed.state?.about.viewers ? html`<p class="pill">${plural(feed.state.about.viewers, "viewer")}</p>` : nothing}`;
 }

@@ -176,28 +176,21 @@ def runtime() -> Path:
 def _unpack_runtime(directory: Path) -> None:
     partial = cache_directory() / "runtime.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    unpack(RUNTIME, partial)
+    partial.mkdir(parents=True)
+    # Download as root: apt's sandbox user cannot write into a private directory.
+    command = ("apt-get", "-o", "APT::Sandbox::User=root", "download", *RUNTIME)
+    done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
+    if done.returncode != 0:
+        apt_update()
+        done = subprocess.run(command, cwd=partial, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise HostError(f"apt-get could not download {' '.join(RUNTIME)}: {_last_line(done.stderr)}")
+    for package in partial.glob("*.deb"):
+        subprocess.run(("dpkg", "-x", str(package), str(partial)), check=True)
+        package.unlink()
     (partial / "complete").touch()
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
-
-
-def unpack(packages: Iterable[str], directory: Path) -> None:
-    """Download Debian packages and unpack them into a new directory: nothing is installed. Raise HostError."""
-    if not shutil.which("apt-get"):
-        raise HostError(f"{' '.join(packages)} can't be fetched without apt-get: use a Debian or an Ubuntu.")
-    directory.mkdir(parents=True)
-    # Download as root: apt's sandbox user cannot write into a private directory.
-    command = ("apt-get", "-o", "APT::Sandbox::User=root", "download", *packages)
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-    if done.returncode != 0:
-        apt_update()
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise HostError(f"apt-get could not download {' '.join(packages)}: {_last_line(done.stderr)}")
-    for package in directory.glob("*.deb"):
-        subprocess.run(("dpkg", "-x", str(package), str(directory)), check=True)
-        package.unlink()
 
 
 def adopt_defaults() -> None:

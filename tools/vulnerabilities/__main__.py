@@ -128,9 +128,10 @@ def _questions() -> Iterator[Question]:
     except ClusterError as error:
         print(error)  # the answer to each question is that it is not installed
     for build in (binary.KUBERNETES, binary.KUBE_ROUTER, images.PROMETHEUS_BUILD, JUDGES):
+        tags = (f"-tags={','.join(build.tags)}",) if build.tags else ()
         # Only packages that are compiled in count. Which functions are called is not asked: for Kubernetes, that takes
         # more memory than most machines have.
-        command = (govulncheck, "-C", str(build.sources), "-scan", "package", *build.packages.values())
+        command = (govulncheck, "-C", str(build.sources), "-scan", "package", *tags, *build.packages.values())
         yield Question(f"Go modules of {build.name}", command, read_govulncheck, environment)
 
 

@@ -186,7 +186,7 @@ class Snapshot:
             "autoscaler": self._autoscaler,
             "deployment": self._named("deployments", self._targets.deployment, views.deployment),
             "statefulset": self._named("statefulsets", self._targets.statefulset, views.workload),
-            "claims": sorted(map(views.claim, self._all("persistentvolumeclaims")), key=lambda claim: claim["name"]),
+            "claims": self._claims(),
             "service": self._service(),
             "traffic": views.traffic(self._rates),
             "mongo": self._mongo,
@@ -495,6 +495,10 @@ class Snapshot:
         if deployment:
             desired = autoscaler.status.desired_replicas if autoscaler else deployment.spec.replicas
             self.history.add_step("replicas", seconds(at), desired, deployment.status.ready_replicas)
+
+    def _claims(self) -> list[Json]:
+        claims = (views.claim(each, self._targets.statefulset) for each in self._all("persistentvolumeclaims"))
+        return sorted(claims, key=lambda claim: str(claim["name"]))
 
     def _around(self) -> Surroundings:
         """Return what the autoscaler's settings are judged by."""

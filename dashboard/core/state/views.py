@@ -59,16 +59,16 @@ def pod(pod: Pod, sample: PodMetrics | None, rates: TrafficRates | None = None, 
 
 
 def alerts(firing: Iterable[FiringAlert]) -> list[Json]:
-    """Return the views of alerts, each with an id: several may have one name."""
+    """Return the views of alerts."""
     return [
         {
-            "id": f"{number} {plain(alert.name, LONGEST_REASON)}",
+            "id": alert.id,
             "name": plain(alert.name, LONGEST_REASON),
             "severity": plain(alert.severity, LONGEST_REASON),
             "summary": plain(alert.summary, LONGEST_MESSAGE),
             "since": alert.since,
         }
-        for number, alert in enumerate(firing)
+        for alert in firing
     ]
 
 
@@ -159,12 +159,13 @@ def traffic(rates: TrafficRates | None) -> Json | None:
     }
 
 
-def claim(claim: PersistentVolumeClaim) -> Json:
-    """Return the view of a PersistentVolumeClaim with its volume."""
+def claim(claim: PersistentVolumeClaim, statefulset: str) -> Json:
+    """Return the view of a PersistentVolumeClaim with its volume. `statefulset` is MongoDB's."""
     storage = (claim.status.capacity or {}).get("storage")
     return {
         "name": claim.metadata.name,
         "uid": claim.metadata.uid,
+        "of_database": f"-{statefulset}-" in claim.metadata.name,
         "phase": claim.status.phase,
         "capacity_bytes": whole_bytes(storage) if storage else None,
         "volume": claim.spec.volume_name or None,

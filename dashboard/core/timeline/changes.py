@@ -222,7 +222,8 @@ def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[Entry]:
 
     for uid, claim in old.items():
         if uid not in new:
-            yield entry("warn", claim, "deleted: Mongo has lost the data on it", "claim gone")
+            lost = ("deleted: Mongo has lost the data on it", "claim gone") if claim["of_database"] else ("deleted",)
+            yield entry("warn", claim, *lost)
     for uid, claim in new.items():
         was = old.get(uid)
         if was is None:

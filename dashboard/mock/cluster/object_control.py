@@ -1,4 +1,4 @@
-"""Control of the simulated objects: has the interface of `kube.object_control.ObjectControl`."""
+"""Control of the simulated objects: has the interface of `kube.objects.control.ObjectControl`."""
 
 import copy
 import threading
@@ -8,7 +8,7 @@ import msgspec
 
 from dashboard.core import objects
 from dashboard.core.errors import ExternalError, InvalidOption, UidMismatch
-from dashboard.kube.object_control import ChangeTarget, VersionConflict
+from dashboard.kube.objects.control import ChangeTarget, VersionConflict
 from dashboard.mock.cluster.deployment import MockDeployment
 from dashboard.mock.cluster.manifests import Json
 from dashboard.mock.cluster.pods import MockPods

@@ -1,10 +1,10 @@
-"""Objects of the simulated cluster as its API would have them: a `kube.object_reader.ObjectReader`."""
+"""Objects of the simulated cluster as its API would have them: a `kube.objects.reader.ObjectReader`."""
 
 from collections.abc import Callable
 
 from dashboard.core.state.snapshot import Targets
-from dashboard.kube import object_control
-from dashboard.kube.pod_details import Json
+from dashboard.kube.objects import control as object_control
+from dashboard.kube.pods.details import Json
 from dashboard.mock.cluster.manifests import NODE
 from dashboard.mock.cluster.object_control import MockObjectControl
 

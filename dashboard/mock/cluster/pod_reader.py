@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dashboard.core.state.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
-from dashboard.kube.pod_details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
+from dashboard.kube.pods.details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 
 LINE_SECONDS = 0.4  # between two lines of a log
@@ -23,7 +23,7 @@ ROUTES = ("GET /data", "POST /data", "GET /data/67439b2e8f0c4a5d9e3ba1f0", "GET 
 
 
 class MockPodReader:
-    """A `kube.pod_details.PodReader`. `clock` returns seconds since 1970."""
+    """A `kube.pods.details.PodReader`. `clock` returns seconds since 1970."""
 
     def __init__(self, targets: Targets, clock: Callable[[], float]) -> None:
         self._targets = targets

@@ -10,8 +10,8 @@ from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, Facts
 from dashboard.runs.demos.disruption.recovery import Recovery
 from dashboard.runs.demos.disruption.verdict import DisruptionFindings, judged
 from dashboard.runs.verdict import Verdict
-from dashboard.runs.workload.judge import Judgement
-from dashboard.runs.workload.traffic import Coverage
+from dashboard.runs.workload.judgement.judge import Judgement
+from dashboard.runs.workload.judgement.traffic import Coverage
 
 KINDS: dict[str, tuple[Kind, ...]] = {"rollout": ("restart", "undo"), "self-healing": ("delete", "kill")}
 SECONDS = {"preflight": 1.0, "warmup": 4.0, "restart": 9.0, "undo": 9.0, "delete": 6.0, "kill": 5.0, "after": 6.0}

@@ -5,8 +5,8 @@ from dashboard.runs.demos.failover.observation import Loss
 from dashboard.runs.demos.failover.verdict import FailoverFindings, failover
 from dashboard.runs.mode import Mode
 from dashboard.runs.verdict import Verdict
-from dashboard.runs.workload.judge import Judgement
-from dashboard.runs.workload.traffic import Coverage
+from dashboard.runs.workload.judgement.judge import Judgement
+from dashboard.runs.workload.judgement.traffic import Coverage
 
 SECONDS = {"warmup": 4.0, "takeover": 3.0, "ready": 6.0, "after": 5.0}
 WRITES = 5_400

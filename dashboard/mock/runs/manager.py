@@ -14,7 +14,7 @@ from typing import Any
 from dashboard.clock import now
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import Emit, LeaseChanged, RunHistoryUpdated, RunUpdated
-from dashboard.kube.pod_control import MODES
+from dashboard.kube.pods.control import MODES
 from dashboard.load.options import LoadOptions
 from dashboard.mock import Mock
 from dashboard.mock.runs.load_generator import MockLoad

@@ -13,8 +13,8 @@ from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, persistence
 from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.verdict import Verdict
-from dashboard.runs.workload.judge import Judgement
-from dashboard.runs.workload.traffic import Coverage
+from dashboard.runs.workload.judgement.judge import Judgement
+from dashboard.runs.workload.judgement.traffic import Coverage
 
 OUTCOMES = {"pass": 6, "fail": 2, "inconclusive": 2}  # with their weights in the draw
 DEFAULT_RATE = 180.0  # requests per second of an autoscale run

@@ -1,6 +1,6 @@
 """The options of the demos that end the database."""
 
-from dashboard.kube.pod_control import CRASH, GRACEFUL
+from dashboard.kube.pods.control import CRASH, GRACEFUL
 from dashboard.runs.demo import Choice, Number
 
 OPTIONS = (

@@ -1,7 +1,7 @@
 """The fields of the evidence about documents, which all demos with writers have alike."""
 
 from dashboard.runs.demo import Field
-from dashboard.runs.workload.judge import FINDINGS
+from dashboard.runs.workload.judgement.judge import FINDINGS
 
 JUDGED = (
     Field("lost", "Acknowledged, and not there afterwards", kept=True, claim="No acknowledged document is lost"),

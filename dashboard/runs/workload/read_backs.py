@@ -3,8 +3,8 @@
 from dashboard.core.errors import ExternalError
 from dashboard.runs.context import RunContext
 from dashboard.runs.ports import Reader, Writers
-from dashboard.runs.workload import traffic
-from dashboard.runs.workload.judge import judge
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.judge import judge
 from dashboard.runs.workload.operation import ReadBack
 
 READ_RETRY_SECONDS = 1.0

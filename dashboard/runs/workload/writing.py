@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from dashboard.runs.context import RunContext
 from dashboard.runs.ports import View, Writers
-from dashboard.runs.workload import traffic
-from dashboard.runs.workload.figures import ACKED_AFTER, ACKED_BEFORE, RATE_BEFORE
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.figures import ACKED_AFTER, ACKED_BEFORE, RATE_BEFORE
 
 POLL_SECONDS = 0.5
 

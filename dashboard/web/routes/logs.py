@@ -4,9 +4,9 @@ from functools import partial
 
 from flask import Blueprint, Response, abort, current_app, request
 
-from dashboard.kube.logs import LONGEST_TAIL, LogReader, LogStreams, TooManyLogs
-from dashboard.kube.merged_log import FollowerSlots, MergedLog, MergedRequest
-from dashboard.kube.pod_details import Json, PodReader
+from dashboard.kube.pods.details import Json, PodReader
+from dashboard.kube.pods.logs import LONGEST_TAIL, LogReader, LogStreams, TooManyLogs
+from dashboard.kube.pods.merged_log import FollowerSlots, MergedLog, MergedRequest
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.hub import Hub
 from dashboard.web.problems import problem
@@ -21,7 +21,7 @@ logs = Blueprint("logs", __name__, url_prefix="/api/logs")
 @logs.get("")
 @require("viewer")
 def merged() -> Response:
-    """The logs as JSON lines: ?app=&pod=&container=&previous=&tail=&follow=. See kube.merged_log for the records.
+    """The logs as JSON lines: ?app=&pod=&container=&previous=&tail=&follow=. See kube.pods.merged_log for the records.
 
     `app` takes the pods of that name, `pod` the one with that uid; without both it is all pods of the namespace.
     """

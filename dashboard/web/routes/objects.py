@@ -17,9 +17,9 @@ from dashboard.core.contract import (
     RevisionDiff,
 )
 from dashboard.core.deployment.revisions import number_of, unified, words
-from dashboard.kube.object_details import KINDS, facts, names, related_to
-from dashboard.kube.object_reader import ObjectReader
-from dashboard.kube.pod_details import Json, PodReadError, condition, newest
+from dashboard.kube.objects.details import KINDS, facts, names, related_to
+from dashboard.kube.objects.reader import ObjectReader
+from dashboard.kube.pods.details import Json, PodReadError, condition, newest
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups

@@ -13,8 +13,7 @@ import yaml
 from flask import Blueprint, Response, abort, current_app, request
 from msgspec import structs
 
-from dashboard.kube.logs import LONGEST_TAIL, LogReader, LogStreams, TextLog, TooManyLogs
-from dashboard.kube.pod_details import (
+from dashboard.kube.pods.details import (
     ContainerWaiting,
     Json,
     LogRequest,
@@ -26,6 +25,7 @@ from dashboard.kube.pod_details import (
     details,
     names,
 )
+from dashboard.kube.pods.logs import LONGEST_TAIL, LogReader, LogStreams, TextLog, TooManyLogs
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
@@ -48,7 +48,7 @@ pods = Blueprint("pods", __name__, url_prefix="/api/pods")
 @pods.get("/<uid>")
 @require("viewer")
 def pod(uid: str) -> Response:
-    """The pod: see kube.pod_details.details; and `yaml`."""
+    """The pod: see kube.pods.details.details; and `yaml`."""
     parameters()
     view, reader = _known(uid), _pod_reader()
     with lookups().one(), pod_problems():

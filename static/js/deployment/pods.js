@@ -41,7 +41,7 @@ function view(page, state, now) {
         ${stage("service", "Service", service(state))} ${arrow()}
         ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, now))} ${arrow()}
         ${stage("database", "Database", databaseTiles(page, state, database, now))} ${arrow()}
-        ${stage("volumes", state.claims.length === 1 ? "Volume" : "Volumes", claims(state))}
+        ${stage("volumes", ours(state).length === 1 ? "Volume" : "Volumes", claims(state))}
       </div>
       ${others.length ? otherPods(page, others, now) : nothing}`,
   });
@@ -157,12 +157,17 @@ function databaseFacts(/** @type {contract.MongoView} */ mongo) {
   </dl>`;
 }
 
+// The volume claims of the database; others' are found by their names.
+function ours(/** @type {contract.State} */ { claims }) {
+  return claims.filter((claim) => claim.of_database);
+}
+
 function claims(/** @type {contract.State} */ state) {
-  if (state.claims.length === 0) {
+  if (ours(state).length === 0) {
     return absent(state, "persistentvolumeclaims", "No volume claim", "Mongo's data is lost with its pod.", "warning");
   }
   return html`<div class="stack">
-    ${repeat(state.claims, ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>
+    ${repeat(ours(state), ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>
       <header class="tile-head"><h3 title=${claim.name}>${objectLink("PersistentVolumeClaim", claim.name)}</h3></header>
       <div class="tile-line">${status(claimStatus(claim))}</div>
       <dl class="facts">

@@ -8,7 +8,7 @@ from dashboard.actions.rollout import RESTARTED
 from dashboard.actions.service_control import ServiceControl
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.kube.client import KubeClient
-from dashboard.kube.object_control import ObjectControl
+from dashboard.kube.objects.control import ObjectControl
 from dashboard.runs import ports
 from tests.dashboard.kube.manifests import POD, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, ObjectApi

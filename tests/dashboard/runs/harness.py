@@ -17,7 +17,7 @@ from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Event, RunUpdated
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
-from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.activity_lock import Spawn

@@ -10,7 +10,7 @@ from dashboard.runs.demos.failover.verdict import failover
 from dashboard.runs.demos.persistence.verdict import persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import FieldSentence, Verdict, checks
-from dashboard.runs.workload.judge import Judgement
+from dashboard.runs.workload.judgement.judge import Judgement
 from tests.dashboard.runs.demos.disruption.histories import HEALING, ROLLOUT
 from tests.dashboard.runs.demos.failover.test_verdict import FAILED_OVER
 from tests.dashboard.runs.demos.persistence.test_verdict import GRACEFUL, KILL

@@ -20,7 +20,7 @@ from dashboard.runs.activity_lock import RunActive
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.workload import traffic
+from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.primary import Primary
 from tests.dashboard.runs.harness import HOLDER, FakeWriters, RunHarness
 from tests.dashboard.stubs import wait_until

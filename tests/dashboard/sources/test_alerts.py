@@ -28,24 +28,53 @@ def answer(*alerts: dict[str, Any]) -> str:
     return json.dumps({"status": "success", "data": {"alerts": [*alerts]}})
 
 
-def test_alerts_that_fire_are_read_the_oldest_first() -> None:
+def names(text: str) -> list[str]:
+    return [each.name for each in firing(text, "flask-mongodb")]
+
+
+def test_alert_has_what_the_page_shows() -> None:
+    (found,) = firing(answer(alert("MongoDown", severity="critical", pod="mongodb-0")), "flask-mongodb")
+    assert (found.name, found.severity, found.summary) == ("MongoDown", "critical", "MongoDown.")
+    assert found.since == "2026-11-30T05:00:00.123Z"
+
+
+def test_critical_alerts_come_first_and_then_the_oldest() -> None:
     text = answer(
-        alert("New", at="2026-11-30T06:00:00Z"), alert("Old", severity="critical"), alert("Pending", "pending")
-    )
-    assert firing(text) == [
-        events.FiringAlert("Old", "critical", "Old.", "2026-11-30T05:00:00.123Z"),
-        events.FiringAlert("New", "", "New.", "2026-11-30T06:00:00.000Z"),
-    ]
+        alert("New", at="2026-11-30T06:00:00Z"), alert("Old"), alert("Pending", "pending"),
+        alert("Bad", at="2026-11-30T07:00:00+01:00", severity="critical"),
+    )  # fmt: skip
+    assert names(text) == ["Bad", "Old", "New"]
+
+
+def test_alerts_of_one_rule_are_told_apart_in_whatever_order_they_come() -> None:
+    some = [alert("MongoDown", pod=f"mongodb-{number}") for number in range(3)]
+    orders = [firing(answer(*order), "flask-mongodb") for order in (some, some[::-1])]
+    assert orders[0] == orders[1] and len({each.id for each in orders[0]}) == 3
+
+
+def test_other_namespaces_and_what_always_fires_are_left_out() -> None:
+    text = answer(
+        alert("Theirs", namespace="other"), alert("Ours", namespace="flask-mongodb"), alert("Nobodys"),
+        alert("Watchdog", severity="none"),
+    )  # fmt: skip
+    assert sorted(names(text)) == ["Nobodys", "Ours"]
 
 
 def test_only_so_many_alerts_are_kept() -> None:
-    assert len(firing(answer(*(alert(f"A{number}") for number in range(MOST_ALERTS + 10))))) == MOST_ALERTS
+    assert len(names(answer(*(alert(f"A{number}") for number in range(MOST_ALERTS + 10))))) == MOST_ALERTS
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": {"alerts": [{}]}}', answer(alert("A", at="yesterday"))])
-def test_answer_that_is_not_prometheus_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError):
-        firing(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"data": {"alerts": [{}]}}', answer(alert("A", at="yesterday")),
+        answer(alert("A", at="2026-11-30T05:00:00")), answer(alert("A", at="0001-01-01T00:00:00+14:00")),
+        answer(alert("A", at="9999-12-31T23:59:59-14:00")),
+    ],
+)  # fmt: skip
+def test_answer_that_is_not_prometheus_is_an_error(text: str) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        firing(text, "flask-mongodb")
 
 
 class StubPrometheus(StubServer):
@@ -76,7 +105,7 @@ def prometheus(emitted: Emitted, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
     monkeypatch.setattr(alerts, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(alerts, "ANSWER_SECONDS", 0.4)
     with StubPrometheus() as server:
-        source = AlertsSource(server.url, emitted)
+        source = AlertsSource(server.url, "flask-mongodb", emitted)
         source.start()
         yield server
         source.stop()
@@ -96,6 +125,7 @@ def test_what_fires_is_emitted_at_each_poll(prometheus: StubPrometheus, emitted:
         ({"body": "<html>"}, "Prometheus' answer can't be read"),
         ({"body": " " * (2 << 20)}, "Prometheus' answer can't be read"),
         ({"slow": True}, "Prometheus' answer can't be read"),
+        ({"body": answer(alert("A", at="0001-01-01T00:00:00+14:00"))}, "Prometheus' answer can't be read"),
     ],
 )
 def test_fault_is_said_and_ends_with_the_next_answer(
@@ -109,7 +139,7 @@ def test_fault_is_said_and_ends_with_the_next_answer(
 
 
 def test_prometheus_that_is_gone_is_stale(emitted: Emitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = AlertsSource("http://127.0.0.1:9", emitted)
+    source = AlertsSource("http://127.0.0.1:9", "flask-mongodb", emitted)
     source.start()
     status = emitted.wait(lambda emitted: emitted.of(events.SourceStatus))[0]
     assert (status.source, status.state, status.error) == ("alerts", "stale", "Prometheus does not answer")

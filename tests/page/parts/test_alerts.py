@@ -30,8 +30,10 @@ def test_alert_is_shown_while_it_fires(monitored: MockProcess, visit: Visit, the
     pod = next(each for each in monitored.request("GET", "/api/state")["pods"] if each["name"] == "mongodb-0")
     monitored.request("POST", "/api/mongo/restart", {"uid": pod["uid"], "mode": "graceful"})
     alert = page.locator('#alerts li[data-alert="MongoDown"]')
-    expect(alert).to_contain_text("mongod of mongodb-0 has not answered", timeout=20_000)
+    expect(alert).to_contain_text("mongod of mongodb-0 does not answer", timeout=20_000)
+    expect(alert).to_contain_text("critical")
     expect(alert).to_contain_text(re.compile(r"for \d+ s"))
+    expect(page.locator("#alerts-announcement")).to_have_text("1 alert: MongoDown")
     expect(page.get_by_role("link", name="1 alert")).to_have_attribute("href", "#alerts")
     assert axe.violations(page) == []
     expect(alert).to_have_count(0, timeout=60_000)

@@ -9,11 +9,11 @@ from dashboard.core.state.snapshot import Look
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_RATE, LoadTotals
 from dashboard.runs.demos.autoscale.interruption import Watchdog, clock_jump
-from dashboard.runs.demos.autoscale.moments import NAMES, Moments, Resolution
 from dashboard.runs.demos.autoscale.obligations import Obligations
-from dashboard.runs.demos.autoscale.observation import Observation, observe
+from dashboard.runs.demos.autoscale.observed.moments import NAMES, Moments, Resolution
+from dashboard.runs.demos.autoscale.observed.observation import Observation, observe
+from dashboard.runs.demos.autoscale.observed.samples import SampleClock
 from dashboard.runs.demos.autoscale.rates import LoadRates
-from dashboard.runs.demos.autoscale.samples import SampleClock
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings
 from dashboard.runs.verdict import Json
 

@@ -11,12 +11,12 @@ from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, Lo
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
 from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, late_samples, unprovable
-from dashboard.runs.demos.autoscale.moments import NAMES, STEADY_SECONDS
 from dashboard.runs.demos.autoscale.obligations import READY_SECONDS, ready_seconds
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.moments import NAMES, STEADY_SECONDS
+from dashboard.runs.demos.autoscale.observed.observation import Observation
+from dashboard.runs.demos.autoscale.observed.settling import Settling
 from dashboard.runs.demos.autoscale.rates import FIRST_RATE
 from dashboard.runs.demos.autoscale.records import LoadBegan, LoadEnded, LoadSeen, RateChanged, Settled, observed
-from dashboard.runs.demos.autoscale.settling import Settling
 from dashboard.runs.demos.autoscale.verdict import autoscale
 from dashboard.runs.ports import Load, View
 from dashboard.runs.verdict import Json, Verdict

@@ -4,7 +4,7 @@ during it, everything that makes a verdict impossible."""
 from dashboard.core.timeline.entry import listing, span
 from dashboard.load.options import MOST_SECONDS, LoadTotals
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 
 FAILING_SHARE = 0.5
 FAILING_SECONDS = 10.0

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.timeline.entry import listing, plain, shorten
 from dashboard.core.timestamps import rfc3339
-from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
+from dashboard.runs.demos.autoscale.observed.observation import Observation, ObservedPod
 
 SYNCS = 4  # of the controller, within which it has to act
 READY_SECONDS = 180.0  # for a new pod, at least; its image may have to be pulled

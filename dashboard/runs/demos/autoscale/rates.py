@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 
 from dashboard.load.schedule import Schedule
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 
 FIRST_RATE = 25.0  # requests a second: low enough for a slow service
 LARGEST_STEP = 5.0  # the largest factor of a change

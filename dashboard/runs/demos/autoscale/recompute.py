@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from dashboard.core.state.journal import Began
 from dashboard.runs.demo import Recomputed
 from dashboard.runs.demos.autoscale.account import Account
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.records import (
     LoadBegan,
     LoadEnded,

@@ -1,7 +1,7 @@
 """The records of an autoscale run, beside the journal of the state: what the run did, and what it saw."""
 
 from dashboard.load.options import LoadTotals
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.evidence.records import Record
 
 

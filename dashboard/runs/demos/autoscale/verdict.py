@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from dashboard.load.options import MOST_CPU_PERCENT, MOST_LAG_MS
-from dashboard.runs.demos.autoscale.moments import NAMES
+from dashboard.runs.demos.autoscale.observed.moments import NAMES
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 
 ERRORS = 0.001  # of all requests, allowed

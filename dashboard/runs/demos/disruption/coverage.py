@@ -6,9 +6,9 @@ from operator import attrgetter
 
 from dashboard.runs.demos.disruption.observation import ROLLS, TrialObservations, count_at
 from dashboard.runs.demos.disruption.recovery import Recovery
-from dashboard.runs.workload import traffic
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.traffic import EVER, Coverage
 from dashboard.runs.workload.operation import WRITES, Operation
-from dashboard.runs.workload.traffic import EVER, Coverage
 
 PODS = 2  # Ready before a disruption: with one, nothing else could serve
 MEANWHILE = 20  # answered requests during a disruption, of the load and of the writers: the shortest takes two seconds

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from dashboard.load.options import ANSWER_SECONDS, LoadTotals
 from dashboard.runs.demos.disruption.observation import Disruption, LoadPoint, TrialObservations, count_at
+from dashboard.runs.workload.judgement.traffic import EVER
 from dashboard.runs.workload.operation import WRITES, Operation
-from dashboard.runs.workload.traffic import EVER
 
 WITHDRAWAL_SECONDS = 5.0  # for the address of a pod that ended at once to leave every endpoint; preStop waits as long
 SAMPLE_SECONDS = 2.0  # by which a count of the load may come late

@@ -34,7 +34,7 @@ from dashboard.runs.demos.disruption.recovery import Recovery, recovery
 from dashboard.runs.demos.disruption.verdict import findings, judged
 from dashboard.runs.verdict import Json, Verdict
 from dashboard.runs.words import plural
-from dashboard.runs.workload import traffic
+from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.read_backs import ReadBacks
 
 RATE = 50.0  # requests a second of the load

@@ -22,10 +22,10 @@ from dashboard.runs.demos.disruption.failures import (
 from dashboard.runs.demos.disruption.observation import ROLLS, Facts, Kind, Silence, TrialObservations
 from dashboard.runs.demos.disruption.recovery import WORDS, Recovery, recoveries
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
-from dashboard.runs.workload import traffic
-from dashboard.runs.workload.findings import counted_findings, listed_ids, losses
-from dashboard.runs.workload.judge import Judgement, judge
-from dashboard.runs.workload.traffic import EVER, Coverage
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.findings import counted_findings, listed_ids, losses
+from dashboard.runs.workload.judgement.judge import Judgement, judge
+from dashboard.runs.workload.judgement.traffic import EVER, Coverage
 
 SENT = 0.99  # of the load's due requests, required
 NO_PRE_STOP = "The pods have no preStop hook: they end before their address is withdrawn."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
-from dashboard.kube.pod_control import PodIdentity
+from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.failover.observation import FailoverObservations, Loss, PrimaryChange
 from dashboard.runs.demos.failover.records import records_of

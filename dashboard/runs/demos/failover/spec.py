@@ -1,6 +1,6 @@
 """The failover demo as data."""
 
-from dashboard.kube.pod_control import CRASH, GRACEFUL
+from dashboard.kube.pods.control import CRASH, GRACEFUL
 from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.failover import words

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from dashboard.runs.demos.failover.observation import FailoverObservations, Loss, PrimaryChange
 from dashboard.runs.mode import Mode
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
-from dashboard.runs.workload import figures, traffic
-from dashboard.runs.workload.coverage import coverage, outages
-from dashboard.runs.workload.figures import WorkloadFigures
-from dashboard.runs.workload.findings import counted_findings, listed_ids, losses
-from dashboard.runs.workload.judge import OUTDATED, Judgement, judge
+from dashboard.runs.workload.judgement import figures, traffic
+from dashboard.runs.workload.judgement.coverage import coverage, outages
+from dashboard.runs.workload.judgement.figures import WorkloadFigures
+from dashboard.runs.workload.judgement.findings import counted_findings, listed_ids, losses
+from dashboard.runs.workload.judgement.judge import OUTDATED, Judgement, judge
+from dashboard.runs.workload.judgement.traffic import EVER
 from dashboard.runs.workload.operation import WRITES, Operation
-from dashboard.runs.workload.traffic import EVER
 
 SCOPES = {
     "graceful": "The primary's pod was deleted: its mongod was told to end, and could step down first.",

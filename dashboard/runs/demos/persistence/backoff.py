@@ -8,7 +8,7 @@ container's end to this one's start.
 from msgspec import Struct
 
 from dashboard.core.timestamps import seconds
-from dashboard.kube.pod_control import PodIdentity
+from dashboard.kube.pods.control import PodIdentity
 
 MOST_SECONDS = 300.0
 LATE_SECONDS = 60.0  # by which a container may start later; what is longer was no back-off

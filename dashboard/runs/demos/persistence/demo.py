@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
-from dashboard.kube.pod_control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
 from dashboard.runs.context import RunContext
 from dashboard.runs.demos.persistence.backoff import back_off
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dashboard.runs.mode import Mode
-from dashboard.runs.workload.coverage import Gone
-from dashboard.runs.workload.figures import WorkloadObservations
+from dashboard.runs.workload.judgement.coverage import Gone
+from dashboard.runs.workload.judgement.figures import WorkloadObservations
 
 
 class DatabaseIdentity(Struct, frozen=True):

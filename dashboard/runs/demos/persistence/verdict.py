@@ -6,10 +6,10 @@ from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill,
 from dashboard.runs.demos.persistence.words import short_id
 from dashboard.runs.mode import Mode
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
-from dashboard.runs.workload import figures
-from dashboard.runs.workload.coverage import coverage
-from dashboard.runs.workload.figures import WorkloadFigures
-from dashboard.runs.workload.findings import counted_findings, listed_ids, losses
+from dashboard.runs.workload.judgement import figures
+from dashboard.runs.workload.judgement.coverage import coverage
+from dashboard.runs.workload.judgement.figures import WorkloadFigures
+from dashboard.runs.workload.judgement.findings import counted_findings, listed_ids, losses
 
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",

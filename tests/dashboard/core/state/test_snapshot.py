@@ -364,14 +364,17 @@ def test_revision_of_any_length_hides_no_deployment(snapshot: Snapshot) -> None:
 
 
 def test_claim_has_a_capacity_once_bound(snapshot: Snapshot) -> None:
-    claim: dict[str, Any] = {"metadata": {"name": "data", "uid": "c"}, "spec": {}, "status": {"phase": "Pending"}}
+    metadata = {"name": "data-mongodb-0", "uid": "c"}
+    claim: dict[str, Any] = {"metadata": metadata, "spec": {}, "status": {"phase": "Pending"}}
     snapshot.apply(changed("persistentvolumeclaims", claim))
     claim["spec"], claim["status"] = {"volumeName": "pvc-1"}, {"phase": "Bound", "capacity": {"storage": "1Gi"}}
     before = snapshot.state(0)["claims"]
     snapshot.apply(changed("persistentvolumeclaims", claim))
-    assert before == [{"name": "data", "uid": "c", "phase": "Pending", "capacity_bytes": None, "volume": None}]
-    bound = {"name": "data", "uid": "c", "phase": "Bound", "capacity_bytes": 2**30, "volume": "pvc-1"}
-    assert snapshot.state(0)["claims"] == [bound]
+    of_database = {"name": "data-mongodb-0", "uid": "c", "of_database": True}
+    assert before == [{**of_database, "phase": "Pending", "capacity_bytes": None, "volume": None}]
+    assert snapshot.state(0)["claims"] == [
+        {**of_database, "phase": "Bound", "capacity_bytes": 2**30, "volume": "pvc-1"}
+    ]
 
 
 def test_ready_endpoints_of_the_service_are_counted(snapshot: Snapshot) -> None:
@@ -438,11 +441,11 @@ def test_crash_mode_depends_on_the_database_pods_containers(snapshot: Snapshot) 
 
 def test_alerts_are_those_of_the_last_answer_and_stay_while_prometheus_is_away() -> None:
     snapshot = Snapshot(TARGETS, ("alerts",), T0)
-    alert = events.FiringAlert("MongoDown", "critical", "mongod\nis down.", T0)
-    snapshot.apply(events.AlertsRead(at=T1, alerts=[alert, alert]))
-    shown = {"name": "MongoDown", "severity": "critical", "summary": "mongod is down.", "since": T0}
-    assert snapshot.state(0)["alerts"] == [{"id": "0 MongoDown", **shown}, {"id": "1 MongoDown", **shown}]
+    alert = events.FiringAlert("a", "MongoDown", "critical", "mongod\nis down.", T0)
+    snapshot.apply(events.AlertsRead(at=T1, alerts=[alert]))
+    shown = {"id": "a", "name": "MongoDown", "severity": "critical", "summary": "mongod is down.", "since": T0}
+    assert snapshot.state(0)["alerts"] == [shown]
     snapshot.apply(events.SourceStatus(at=T1, source="alerts", state="stale", error="Prometheus does not answer"))
-    assert len(snapshot.state(0)["alerts"]) == 2
+    assert snapshot.state(0)["alerts"] == [shown]
     snapshot.apply(events.AlertsRead(at=T1, alerts=[]))
     assert snapshot.state(0)["alerts"] == [] and snapshot.state(0)["sources"]["alerts"]["state"] == "live"

@@ -315,6 +315,15 @@ def test_mongo_answers_for_the_first_time(timeline: PublishedTimeline) -> None:
     assert timeline.new_texts() == ["Mongo answers after 5.0 s"]
 
 
+def test_deletion_of_another_programs_claim_is_no_loss_of_mongos(healthy: PublishedTimeline) -> None:
+    other = claim(uid="c9")
+    other["metadata"]["name"] = "data-prometheus-0"
+    healthy.publish(20, changed("persistentvolumeclaims", other))
+    healthy.publish(30, deleted("persistentvolumeclaims", "c9"))
+    texts = [entry["text"] for entry in healthy.new_entries()]
+    assert texts == ["Volume claim data-prometheus-0 created", "Volume claim data-prometheus-0 deleted"]
+
+
 def test_claim_changes(healthy: PublishedTimeline) -> None:
     healthy.publish(20, changed("persistentvolumeclaims", claim("Lost")))
     healthy.publish(30, deleted("persistentvolumeclaims", "c1"))

@@ -23,11 +23,11 @@ from dashboard.dataservice.contract import (
     UnexpectedAnswer,
 )
 from dashboard.runs import ports
-from dashboard.runs.workload import traffic
 from dashboard.runs.workload import writers as module
-from dashboard.runs.workload.coverage import coverage
 from dashboard.runs.workload.document import digest, document
-from dashboard.runs.workload.judge import FINDINGS, Judgement, judge
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.coverage import coverage
+from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement, judge
 from dashboard.runs.workload.ledger import Ledger
 from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.operation import Kind, Operation, ReadBack

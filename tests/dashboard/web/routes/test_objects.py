@@ -11,7 +11,7 @@ from kubernetes.client import Configuration
 
 from dashboard.core.contract import ObjectDetails
 from dashboard.kube.client import KubeClient
-from dashboard.kube.object_reader import APIS, KubeObjectReader
+from dashboard.kube.objects.reader import APIS, KubeObjectReader
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_reader import MockObjectReader
 from dashboard.mock.schedule import CYCLE_SECONDS

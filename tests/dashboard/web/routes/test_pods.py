@@ -19,11 +19,11 @@ from flask.testing import FlaskClient
 from kubernetes.client import Configuration
 from werkzeug.test import TestResponse
 
-from dashboard.kube import logs
 from dashboard.kube.client import KubeClient
-from dashboard.kube.logs import LogReader, LogStreams, whole_lines
-from dashboard.kube.pod_details import LogRequest, PodReadUnavailable, details, names, newest
-from dashboard.kube.pod_reader import KubePodReader
+from dashboard.kube.pods import logs
+from dashboard.kube.pods.details import LogRequest, PodReadUnavailable, details, names, newest
+from dashboard.kube.pods.logs import LogReader, LogStreams, whole_lines
+from dashboard.kube.pods.reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.web.lookups import Lookups
 from dashboard.web.routes.pods import as_yaml

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dashboard.runs.demos.autoscale.observation import Observation, ObservedPod
+from dashboard.runs.demos.autoscale.observed.observation import Observation, ObservedPod
 
 T0 = 1_800_000_000.0
 

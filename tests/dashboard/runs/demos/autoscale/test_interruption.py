@@ -16,7 +16,7 @@ from dashboard.runs.demos.autoscale.interruption import (
     late_samples,
     unprovable,
 )
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from tests.dashboard.runs.demos.autoscale.observations import START, T0, observation, pod
 
 SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplicas", 5))

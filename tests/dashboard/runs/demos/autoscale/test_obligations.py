@@ -11,7 +11,7 @@ from dashboard.runs.demos.autoscale.obligations import (
     Obligation,
     Obligations,
 )
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from tests.dashboard.runs.demos.autoscale.observations import START, STARTING, T0, observation, pod
 
 RESOLUTION = 15.0

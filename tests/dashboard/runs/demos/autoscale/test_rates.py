@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.rates import CORRECTION, FIRST_RATE, LARGEST_STEP, LEAST_STEP, LoadRates
 from tests.dashboard.runs.demos.autoscale.observations import START, T0, observation
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dashboard.runs.demos.autoscale.moments import NAMES
+from dashboard.runs.demos.autoscale.observed.moments import NAMES
 from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
 
 MOMENTS: dict[str, float | None] = {

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from dashboard.core.errors import NotFound, UidMismatch
-from dashboard.kube.pod_control import PodIdentity
+from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.workload.primary import Primary
 from tests.dashboard.runs.harness import RunHarness
 

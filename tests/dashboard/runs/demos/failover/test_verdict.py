@@ -10,9 +10,9 @@ from dashboard.runs.demos.failover.spec import DEMO
 from dashboard.runs.demos.failover.verdict import FailoverFindings, failover, findings
 from dashboard.runs.demos.failover.words import compared, key_figures, lines
 from dashboard.runs.verdict import checks
-from dashboard.runs.workload.judge import FINDINGS, Judgement
+from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
+from dashboard.runs.workload.judgement.traffic import Coverage
 from dashboard.runs.workload.operation import Outcome
-from dashboard.runs.workload.traffic import Coverage
 from tests.dashboard.runs.workload.operations import read, write
 
 LOSS = Loss("crash", 100.0, "mongodb-0", "uid-0", "container-0", back=103.4, successor="mongodb-2", ready=118.0)

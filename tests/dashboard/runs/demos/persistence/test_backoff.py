@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard.core.timestamps import rfc3339
-from dashboard.kube.pod_control import PodIdentity
+from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.demos.persistence.backoff import BackOff, back_off
 
 NOW = 1_800_000_000.0

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, findings, persistence
-from dashboard.runs.workload.findings import IDS
-from dashboard.runs.workload.judge import FINDINGS, Judgement
+from dashboard.runs.workload.judgement.findings import IDS
+from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
+from dashboard.runs.workload.judgement.traffic import Coverage
 from dashboard.runs.workload.operation import Operation, ReadBack
-from dashboard.runs.workload.traffic import Coverage
 
 OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 REPLACED = DatabaseIdentity("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")

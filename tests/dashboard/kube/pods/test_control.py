@@ -8,10 +8,10 @@ import pytest
 
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.kube.client import Configuration, KubeClient
-from dashboard.kube.crash import CrashClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
-from dashboard.kube.pod_control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
+from dashboard.kube.pods.control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
+from dashboard.kube.pods.crash import CrashClient
 from dashboard.runs import ports
 from dashboard.runs.records.history import ConfigMapHistory
 from tests.dashboard.kube.manifests import CLAIM, POD, claim, pod

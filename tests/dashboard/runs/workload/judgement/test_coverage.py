@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from dashboard.runs.workload.coverage import coverage, in_flight, outages
-from dashboard.runs.workload.traffic import EVER
+from dashboard.runs.workload.judgement.coverage import coverage, in_flight, outages
+from dashboard.runs.workload.judgement.traffic import EVER
 from tests.dashboard.runs.workload.operations import acknowledgements, read, write
 
 

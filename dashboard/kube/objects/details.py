@@ -5,7 +5,7 @@ from typing import Any
 
 from dashboard.core.contract import RelatedObject
 from dashboard.core.deployment.revisions import REVISION
-from dashboard.kube.pod_details import Json
+from dashboard.kube.pods.details import Json
 
 KINDS = {
     kind.lower(): kind

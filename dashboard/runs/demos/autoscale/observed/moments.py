@@ -6,8 +6,8 @@ Timestamps are seconds since 1970 by the dashboard's clock.
 from collections import deque
 from statistics import mean, median
 
-from dashboard.runs.demos.autoscale.observation import Observation
-from dashboard.runs.demos.autoscale.samples import Samples
+from dashboard.runs.demos.autoscale.observed.observation import Observation
+from dashboard.runs.demos.autoscale.observed.samples import Samples
 
 STEADY_SECONDS = 60.0
 LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, for limits while it is unknown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.runs.demos.autoscale.samples import SampleClock
+from dashboard.runs.demos.autoscale.observed.samples import SampleClock
 
 NOW = 1_800_000_000.0
 

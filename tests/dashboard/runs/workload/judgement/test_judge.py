@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.runs.workload.judge import FINDINGS, Judgement, judge
+from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement, judge
 from dashboard.runs.workload.operation import Kind, Operation, Outcome, ReadBack
 
 LATE = 10_000.0  # after every write of a simulation

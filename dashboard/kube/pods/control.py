@@ -14,7 +14,7 @@ from msgspec import Struct
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.objects import Condition, Meta, Object, Timestamp
 from dashboard.kube.client import KubeClient, KubeStatusError, object_path
-from dashboard.kube.crash import CrashClient
+from dashboard.kube.pods.crash import CrashClient
 from dashboard.kube.update import READ_SECONDS, translate_errors
 
 DATABASE = "mongod"  # the container's name

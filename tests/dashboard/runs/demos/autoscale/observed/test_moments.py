@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.runs.demos.autoscale.moments import STEADY_SECONDS, Moments, Resolution
-from dashboard.runs.demos.autoscale.observation import Observation
+from dashboard.runs.demos.autoscale.observed.moments import STEADY_SECONDS, Moments, Resolution
+from dashboard.runs.demos.autoscale.observed.observation import Observation
 from tests.dashboard.runs.demos.autoscale.observations import START, STARTING, T0, observation, pod
 
 

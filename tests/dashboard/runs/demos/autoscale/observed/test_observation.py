@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashboard.core.state.snapshot import Look
-from dashboard.runs.demos.autoscale.observation import SOURCES, Observation, observe
+from dashboard.runs.demos.autoscale.observed.observation import SOURCES, Observation, observe
 from tests.dashboard.runs.demos.autoscale.observations import STARTING, T0, observation, pod
 
 LIVE = {name: {"state": "live"} for name in (*SOURCES, "traffic")}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from dashboard.runs.workload import traffic
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.traffic import EVER, Coverage
 from dashboard.runs.workload.operation import WRITES, Operation
-from dashboard.runs.workload.traffic import EVER, Coverage
 
 Gone = tuple[float, float | None]  # when the database was killed, and when it answered again; None if it has not
 

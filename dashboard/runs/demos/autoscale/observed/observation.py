@@ -12,7 +12,7 @@ from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.state.snapshot import Look
 from dashboard.core.timeline.entry import plain
 from dashboard.core.timestamps import seconds
-from dashboard.runs.demos.autoscale.samples import Samples
+from dashboard.runs.demos.autoscale.observed.samples import Samples
 
 SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run needs
 ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list

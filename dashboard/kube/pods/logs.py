@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from dashboard.kube.pod_details import LogSource, PodReadError
+from dashboard.kube.pods.details import LogSource, PodReadError
 
 MOST = 8  # concurrent streams; each takes a thread here and one of the server's
 MOST_OF_A_VIEWER = 4  # of these, so that one viewer leaves some to the others

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from dashboard.kube.client import DECODE_ERRORS, Forbidden, KubeClient, KubeError, KubeStatusError
-from dashboard.kube.pod_details import (
+from dashboard.kube.pods.details import (
     ContainerWaiting,
     Json,
     LogRequest,

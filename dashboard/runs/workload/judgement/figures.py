@@ -6,11 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from dashboard.runs.verdict import FieldSentence, Json, rounded
-from dashboard.runs.workload import traffic
-from dashboard.runs.workload.coverage import Gone, in_flight
-from dashboard.runs.workload.judge import DURING, Judgement, judge
+from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.coverage import Gone, in_flight
+from dashboard.runs.workload.judgement.judge import DURING, Judgement, judge
+from dashboard.runs.workload.judgement.traffic import Coverage
 from dashboard.runs.workload.operation import Operation, ReadBack
-from dashboard.runs.workload.traffic import Coverage
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
 
@@ -120,7 +120,7 @@ def longest(durations: Sequence[float | None]) -> float | None:
 
 
 def evidence(found: WorkloadFigures) -> Json:
-    """Return the figures for the evidence, without those of the judgement (workload.findings)."""
+    """Return the figures for the evidence, without those of the judgement (workload.judgement.findings)."""
     return {
         "attempted": found.attempted,
         "acked": found.acked,

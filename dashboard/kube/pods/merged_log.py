@@ -21,8 +21,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.kube.logs import LONGEST_TAIL, POLL_SECONDS, whole_lines
-from dashboard.kube.pod_details import (
+from dashboard.kube.pods.details import (
     ContainerWaiting,
     Json,
     LogRequest,
@@ -33,6 +32,7 @@ from dashboard.kube.pod_details import (
     PodReadForbidden,
     details,
 )
+from dashboard.kube.pods.logs import LONGEST_TAIL, POLL_SECONDS, whole_lines
 
 MOST_FOLLOWERS = 24  # containers of one stream
 MOST_FOLLOWERS_IN_ALL = 64  # each takes a thread and a connection to the API server

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from dashboard.kube.client import KubeClient
-from dashboard.kube.pod_details import Json, PodNotFound, PodReadUnavailable
-from dashboard.kube.pod_reader import EVENTS, READ_SECONDS, translate_errors
+from dashboard.kube.pods.details import Json, PodNotFound, PodReadUnavailable
+from dashboard.kube.pods.reader import EVENTS, READ_SECONDS, translate_errors
 
 APIS = {  # by kind: the API's path and the resource
     "Deployment": ("apis/apps/v1", "deployments"),

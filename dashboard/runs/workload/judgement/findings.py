@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import to_builtins
 
 from dashboard.runs.verdict import FieldSentence, Json
-from dashboard.runs.workload.judge import FINDINGS, Judgement
+from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
 
 IDS = 100  # listed at most
 

@@ -1,6 +1,6 @@
 """The figures of a run's operations."""
 
-from dashboard.runs.workload.traffic import EVER, acknowledged, counts, longest, pending, rate, silence
+from dashboard.runs.workload.judgement.traffic import EVER, acknowledged, counts, longest, pending, rate, silence
 from tests.dashboard.runs.workload.operations import acknowledgements, read, write
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.core.errors import Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.client import KubeClient
-from dashboard.kube.object_control import ObjectControl, VersionConflict, autoscaler, deployment
+from dashboard.kube.objects.control import ObjectControl, VersionConflict, autoscaler, deployment
 from dashboard.sources.rights import RightsSource, needs
 from tests.dashboard.kube.manifests import POD, manifest
 from tests.dashboard.kube.stubs import NAMESPACE, ObjectApi

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.kube import merged_log
-from dashboard.kube.logs import LONGEST_TAIL
-from dashboard.kube.merged_log import LINES_A_SECOND, Budget, FollowerSlots, MergedLog, MergedRequest
-from dashboard.kube.pod_details import ContainerWaiting, LogRequest, PodNotFound, PodReadError, PodReadUnavailable
+from dashboard.kube.pods import merged_log
+from dashboard.kube.pods.details import ContainerWaiting, LogRequest, PodNotFound, PodReadError, PodReadUnavailable
+from dashboard.kube.pods.logs import LONGEST_TAIL
+from dashboard.kube.pods.merged_log import LINES_A_SECOND, Budget, FollowerSlots, MergedLog, MergedRequest
 from tests.dashboard.stubs import wait_until
 
 Json = dict[str, Any]

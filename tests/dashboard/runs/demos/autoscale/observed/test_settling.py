@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.runs.demos.autoscale.observation import Observation
-from dashboard.runs.demos.autoscale.settling import SETTLED_SECONDS, SYNCS, Settling
+from dashboard.runs.demos.autoscale.observed.observation import Observation
+from dashboard.runs.demos.autoscale.observed.settling import SETTLED_SECONDS, SYNCS, Settling
 from tests.dashboard.runs.demos.autoscale.observations import STARTING, T0, observation, pod
 
 BEGAN = T0 - 100

@@ -1,0 +1,1 @@
+"""Objects of any kind: how they are read, shown and changed."""

@@ -1,0 +1,1 @@
+"""Pods: how they are read, ended, and followed in their logs."""

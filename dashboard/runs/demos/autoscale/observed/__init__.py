@@ -1,0 +1,1 @@
+"""What an autoscale run sees, one look a second, and what it tells of the run. Pure."""
