@@ -26,7 +26,9 @@ INT64 = range(-(2**63), 2**63)
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 # What orjson could round: integers from 19 digits, decimals from 16 on, and numbers close to zero. Numbers that are too
 # large it refuses itself. A digit before an e is no sign of a number: ids in hexadecimal have both.
-_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}|[eE]-[0-9]{3}")
+_LONG_NUMBER = b"0" * 16
+_AS_ZEROS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in range(256))
+_TINY_NUMBERS = (re.compile(rb"e-[0-9]{3}"), re.compile(rb"E-[0-9]{3}"))
 
 
 class Malformed(Exception):
@@ -48,9 +50,18 @@ def decode(body: bytes, called: str = "body") -> Document:
     names = _check(value)
     # orjson silently rounds long numbers and keeps the last of duplicate names. Only bodies that may hold either are
     # parsed a second time, by the slower parser, which reports both.
-    if _LONG_NUMBER.search(body) or body.count(b":") != names:
+    if _may_be_rounded(body) or body.count(b":") != names:
         json.loads(body, parse_int=_int64, parse_float=_double, object_pairs_hook=_distinct)
     return value
+
+
+def _may_be_rounded(body: bytes) -> bool:
+    """Return whether the text has what looks like such a number.
+
+    One expression for all takes a millisecond for 50 KB. This takes 60 µs: a translation, and expressions that begin
+    with a fixed text.
+    """
+    return _LONG_NUMBER in body.translate(_AS_ZEROS) or any(tiny.search(body) for tiny in _TINY_NUMBERS)
 
 
 def take_id(document: Document) -> str | None:
