@@ -54,7 +54,7 @@ def test_restart_changes_the_template_and_undo_brings_it_back(service: ports.Ser
 
 def test_restart_is_made_again_after_a_conflict(service: ports.Service, object_api: ObjectApi) -> None:
     object_api.meanwhile = lambda: object_api.put(FLASK, object_api.objects[FLASK]) and None
-    assert service.restart(AT)[1].template["metadata"]["annotations"] == {RESTARTED: AT}
+    assert service.restart(AT)[1].template["metadata"]["annotations"][RESTARTED] == AT
 
 
 def test_undo_of_a_template_that_somebody_changed_is_refused(service: ports.Service, object_api: ObjectApi) -> None:
