@@ -27,6 +27,8 @@ class Writing:
         self._view = view
         self._shown = shown
         self._look = look
+        self._counts: Mapping[str, int] = {}
+        self._counted = -traffic.EVER
 
     def warm_up(self, limit: float) -> None:
         """Begin to write, until enough is acknowledged. Raise `RunStopped` after `limit` seconds."""
@@ -85,4 +87,9 @@ class Writing:
         return f"No pod of the service is Ready, so nothing takes the writes.{why}"
 
     def progress(self, text: str) -> None:
-        self._context.set_progress(text, {**self._shown, **traffic.counts(self._writers.ledger.operations())})
+        """Show the text and the counts, which are made anew every POLL_SECONDS at most: they look at every operation,
+        and a run may poll ten times a second."""
+        now = self._context.clock.monotonic()
+        if now >= self._counted + POLL_SECONDS:
+            self._counted, self._counts = now, traffic.counts(self._writers.ledger.operations())
+        self._context.set_progress(text, {**self._shown, **self._counts})

@@ -13,6 +13,8 @@ from tests.dashboard.runs.harness import FakeWriters, RunHarness
 
 Json = dict[str, Any]
 
+SLOW_SECONDS = 1.0  # between the writes of a run that waits for minutes
+
 
 @pytest.fixture
 def members(harness: RunHarness) -> ReplicaSet:
@@ -75,8 +77,14 @@ def test_primary_that_takes_its_time_to_hand_over_is_waited_for(harness: RunHarn
     assert done["verdict"] == "pass" and done["evidence"]["takeover"] == pytest.approx(1.5, abs=0.2)
 
 
+def slow_down(harness: RunHarness, step: str) -> None:
+    """Let the writers write less often from a step on, in which the run waits for minutes."""
+    harness.during_step(step, lambda: setattr(harness.writers[-1], "interval", SLOW_SECONDS))
+
+
 def test_primary_that_never_hands_over_proves_nothing(harness: RunHarness, members: ReplicaSet) -> None:
     members.handover_seconds = 200.0
+    slow_down(harness, "kill")
     done = run(harness)
     assert (done["verdict"], done["reason"]) == (
         "inconclusive", "mongodb-0 was still the primary after 150 s, though told to end.",
@@ -135,6 +143,7 @@ def test_former_primary_that_is_primary_again_proves_nothing(harness: RunHarness
 
 def test_former_primary_that_stays_away_is_in_doubt(harness: RunHarness, members: ReplicaSet) -> None:
     members.ready_seconds = None
+    slow_down(harness, "ready")
     done = run(harness)
     assert done["verdict"] == "inconclusive" and "mongodb-0 was not Ready again within 180 s." in done["reason"]
 
@@ -145,7 +154,11 @@ def test_pod_that_cannot_be_read_meanwhile_is_the_reason(harness: RunHarness, me
     def fail(name: str) -> Any:
         raise error
 
-    harness.during_step("ready", lambda: setattr(harness.cluster, "pod", fail))
+    def begin() -> None:
+        harness.cluster.pod = fail  # type: ignore[method-assign]
+        harness.writers[-1].interval = SLOW_SECONDS
+
+    harness.during_step("ready", begin)
     assert "The API server does not answer." in run(harness)["reason"]
 
 
