@@ -118,6 +118,7 @@ def test_what_fires_is_emitted_at_each_poll(prometheus: StubPrometheus, emitted:
     emitted.wait(lambda emitted: [each.name for each in emitted.of(events.AlertsRead)[-1].alerts] == ["A"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "error"),
     [

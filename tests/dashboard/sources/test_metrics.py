@@ -179,6 +179,7 @@ def test_source_is_stale_only_if_no_ready_pod_answers(
     emitted.wait(lambda emitted: emitted[-1] == events.CountersScraped(at=emitted[-1].at, pods={}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "unready"),
     [

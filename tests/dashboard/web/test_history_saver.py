@@ -93,6 +93,7 @@ def test_next_dashboard_has_what_the_last_one_kept(dashboard_of: DashboardOf, ob
     assert not any(tick.get("points") for tick in second.broadcaster.of("tick")), "they are no new points"
 
 
+@pytest.mark.slow
 def test_roll_outs_new_dashboard_adopts_what_the_old_one_kept_last(dashboard_of: DashboardOf) -> None:
     old = dashboard_of("a")
     old.start()

@@ -139,6 +139,7 @@ def test_program_signs_in_whatever_characters_its_password_has(mongod: Mongod) -
         client.flask_db.data.find_one()
 
 
+@pytest.mark.mongod
 def test_root_may_run_every_command(tmp_path: Path) -> None:
     harmful = {"shutdown", "stepDown", "killAllSessions", "updateUser", "dropDatabase"}
     with guarded(tmp_path) as mongod, opened(mongod, "admin") as admin:  # its own: it changes the users

@@ -95,6 +95,7 @@ def largest(figure: Any, text: Any) -> Kept:
     return Kept("a", tables, pods, timeline, audit)
 
 
+@pytest.mark.slow
 def test_largest_possible_history_is_kept_within_a_config_map() -> None:
     random_ = random.Random(7)  # noqa: S311 - no secret
     letters = [chr(code) for code in range(0x4E00, 0x9FFF)]

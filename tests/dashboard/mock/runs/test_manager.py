@@ -104,6 +104,7 @@ def test_rate_of_a_load_changes(slow: Managed) -> None:
     assert slow.load.totals().due == slow.load.totals().offered >= 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("demo", DEMOS)
 def test_run_ends_with_its_outcome(emitted: Emitted, demo: str, outcome: str) -> None:
@@ -120,6 +121,7 @@ def test_run_ends_with_its_outcome(emitted: Emitted, demo: str, outcome: str) ->
     assert managed.manager.get(run["id"]) == run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_configured_outcome_is_that_of_each_run(emitted: Emitted, outcome: str) -> None:
     managed = Managed(emitted, outcome=outcome)

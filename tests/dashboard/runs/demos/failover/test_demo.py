@@ -71,6 +71,7 @@ def test_write_that_the_new_primary_lacks_fails(harness: RunHarness, members: Re
     assert "acknowledged and is lost" in done["reason"]
 
 
+@pytest.mark.slow
 def test_primary_that_takes_its_time_to_hand_over_is_waited_for(harness: RunHarness, members: ReplicaSet) -> None:
     members.handover_seconds = 50.0
     done = run(harness)
@@ -82,6 +83,7 @@ def slow_down(harness: RunHarness, step: str) -> None:
     harness.during_step(step, lambda: setattr(harness.writers[-1], "interval", SLOW_SECONDS))
 
 
+@pytest.mark.slow
 def test_primary_that_never_hands_over_proves_nothing(harness: RunHarness, members: ReplicaSet) -> None:
     members.handover_seconds = 200.0
     slow_down(harness, "kill")
