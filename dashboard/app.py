@@ -18,6 +18,7 @@ from dashboard.config import DashboardConfig, read
 from dashboard.core.state.snapshot import Targets
 from dashboard.dataservice.client import DataServiceClient
 from dashboard.dataservice.contract import DataService
+from dashboard.dataservice.http_client import HttpClient
 from dashboard.kube.client import KubeClient, connection
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
@@ -42,7 +43,6 @@ from dashboard.runs.demos.registry import offered
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
-from dashboard.runs.workload.document import COLLECTION as PROOFS
 from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.workload.writers import DEADLINE_SECONDS as WRITE_SECONDS
@@ -52,6 +52,8 @@ from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.rights import RightsSource, needs
 from dashboard.sources.watches import ClusterSource
+from dashboard.target.client import ServiceClient
+from dashboard.target.own import own
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
 from dashboard.web.history_saver import HistorySaver
@@ -249,7 +251,7 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
             load=LoadSupervisor(config.service_url, hub.put),
             writers=partial(
                 ServiceWriters,
-                DataServiceClient(config.service_url, WRITE_SECONDS, collection=PROOFS, at_once=WRITES_AT_ONCE),
+                ServiceClient(own(), HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), config.service_url, {}),
             ),
             reader=MongoReader(config.mongodb_uri, config.mongodb_database),
             view=hub,

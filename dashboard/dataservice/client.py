@@ -1,40 +1,19 @@
-"""The HTTP client of the data service, at the configured address.
-
-Each request has its own connection. Keep-alive would tie the dashboard to one pod, and a write on a connection that the
-pod has just closed would have an unknown outcome.
-"""
+"""The client of the data service's documents, at the configured address."""
 
 import re
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import closing
 from json import JSONDecoder
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-import urllib3
 from msgspec import structs
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from dashboard.dataservice.contract import (
-    LARGEST_ANSWER,
-    PARAMETERS,
-    AnswerTooLarge,
-    DataServiceAnswer,
-    DataServiceBusy,
-    DataServiceTimeout,
-    DataServiceUnavailable,
-    UnexpectedAnswer,
-    query,
-)
+from dashboard.dataservice.contract import LARGEST_ANSWER, PARAMETERS, AnswerTooLarge, DataServiceAnswer, query
+from dashboard.dataservice.http_client import HttpAnswer, HttpClient, expect_own
 
-CONNECT_SECONDS = 3.0
 DEADLINE_SECONDS = 25.0  # for one response: longer than the service's own deadline, whose error says more
 AT_ONCE = 4  # concurrent reads, and as many writes: a service that hangs must not block all of the web server's threads
-CHUNK = 64 << 10  # bytes
 PAGE_BEGINS = b'[{"_id":'
-NO_CONTENT = 204
 JSON = frozenset({"application/json", "application/problem+json"})
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -50,9 +29,7 @@ class DataServiceClient:
     ) -> None:
         """`deadline`: seconds for one response; `at_once`: concurrent reads, and writes, AT_ONCE if 0."""
         self._documents = f"{url.rstrip('/')}/{collection}"
-        self._deadline = deadline
-        self._reads, self._writes = (threading.BoundedSemaphore(at_once or AT_ONCE) for _ in range(2))
-        self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, deadline), read=deadline)
+        self._http = HttpClient(deadline, at_once or AT_ONCE)
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         known = {name: parameters[name] for name in PARAMETERS if name in parameters}
@@ -97,62 +74,26 @@ class DataServiceClient:
         return f"{self._documents}/{id_}"
 
     def _request(self, method: str, url: str, body: bytes | None = None, **given: str) -> DataServiceAnswer:
-        slot = self._reads if method == "GET" else self._writes
-        if not slot.acquire(blocking=False):
-            raise DataServiceBusy("The service is slow, and too many requests wait for it.")
-        headers = {"Accept": "application/json", "Connection": "close"}
+        headers = {"Accept": "application/json"}
         headers |= {name.replace("_", "-"): value for name, value in given.items() if value}
-        deadline = time.monotonic() + self._deadline
-        try:
-            with urllib3.PoolManager(retries=False, timeout=self._timeout) as http:
-                response = http.request(
-                    method, url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=False
-                )
-                with closing(response):
-                    body, is_whole = _read(response, deadline)
-                    answer = _answer(response, body)
-                    if not is_whole:
-                        raise AnswerTooLarge(_too_large(), answer)
-                    return answer
-        except (NewConnectionError, ConnectTimeoutError):
-            raise DataServiceUnavailable("The service does not answer: there is nothing at its address.") from None
-        except (HTTPError, OSError):
-            raise DataServiceTimeout("The service did not answer in time, or closed the connection early.") from None
-        finally:
-            slot.release()
+        response = self._http.request(method, url, headers, body)
+        answer = _answer(response)
+        if not response.is_whole:
+            raise AnswerTooLarge(_too_large(), answer)
+        return answer
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, bool]:
-    """Return the body and whether that is all of it: of one that is too large, the beginning. Raise
-    DataServiceTimeout."""
-    length = response.length_remaining or 0
-    body = bytearray()
-    while chunk := response.read1(CHUNK):
-        body += chunk
-        if len(body) > LARGEST_ANSWER or (length > LARGEST_ANSWER and len(body) >= CHUNK):
-            return bytes(body), False
-        if time.monotonic() > deadline:
-            raise DataServiceTimeout("The service did not complete its response in time.")
-    return bytes(body), True
-
-
-def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> DataServiceAnswer:
-    """Return the answer. Raise UnexpectedAnswer if it is a redirect, or neither JSON nor without content (204).
-
-    A browser would run the scripts of an HTML answer in the dashboard's origin.
-    """
-    content_type = response.headers.get("Content-Type", "")
-    media_type = content_type.partition(";")[0].strip().lower()
-    if (media_type not in JSON and response.status != NO_CONTENT) or 300 <= response.status < 400:
-        raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")
+def _answer(response: HttpAnswer) -> DataServiceAnswer:
+    """Return the answer. Raise UnexpectedAnswer for HTML: a browser would run its scripts in the dashboard's origin."""
+    expect_own(response, JSON)
     return DataServiceAnswer(
         status=response.status,
-        body=body,
-        content_type=content_type,
-        next=_next(response.headers.get("Link", "")),
-        id=_document_id(response.headers.get("Location", "")),
-        retry_after=_seconds(response.headers.get("Retry-After", "")),
-        etag=_entity_tag(response.headers.get("ETag", "")),
+        body=response.body,
+        content_type=response.headers.get("content-type", ""),
+        next=_next(response.headers.get("link", "")),
+        id=_document_id(response.headers.get("location", "")),
+        retry_after=_seconds(response.headers.get("retry-after", "")),
+        etag=_entity_tag(response.headers.get("etag", "")),
     )
 
 

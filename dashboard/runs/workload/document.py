@@ -3,17 +3,19 @@
 from hashlib import sha256
 from typing import Any
 
-COLLECTION = "proofs"  # the service serves it at /proofs; its documents expire after an hour
+from dashboard.target.template import Value
+
+COLLECTION = "proofs"  # of the deployment's own service, which serves it at /proofs; documents expire after an hour
 
 
-def document(id_: str, run: str, writer: int, number: int, payload: str, version: int = 1) -> dict[str, Any]:
-    """Return a document. The writer makes `id_` (24 hexadecimal digits), so the ledger has it before the request. Each
-    replacement has the next version and a payload of its own."""
+def document(id_: str, run: str, writer: int, number: int, payload: str, version: int = 1) -> dict[str, Value]:
+    """Return a document's values, for the templates of the service's contract. The writer makes `id_`, so the ledger
+    has it before the request. Each replacement has the next version and a payload of its own."""
     return {
-        "_id": id_,
+        "id": id_,
         "run": run,
         "writer": writer,
-        "seq": number,
+        "number": number,
         "version": version,
         "payload": payload,
         "sha256": digest(payload),

@@ -7,25 +7,23 @@ acknowledged is not changed again. Every third posted document may be replaced o
 that some from before an outage are changed after it; the others stay as they were posted.
 """
 
-import json
 import logging
-import os
 import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from sys import intern
 from threading import Event
 
-import msgspec
-
-from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import DataService, DataServiceAnswer, DataServiceError
+from dashboard.dataservice.contract import DataServiceError
 from dashboard.runs.workload.document import digest, document
-from dashboard.runs.workload.ledger import LARGEST, Full, Ledger
+from dashboard.runs.workload.ledger import Full, Ledger
 from dashboard.runs.workload.operation import Kind, Operation
+from dashboard.runs.workload.service_reader import ServiceReader
+from dashboard.target.ids import ids
+from dashboard.target.service import Found, Service, WriteRoute
 
 WRITERS = 8
 PER_SECOND = 20.0  # writes of each writer, if the service is fast enough; together they need 100
@@ -34,45 +32,22 @@ CHANGEABLE = (0, 4)  # the posts of a cycle whose documents are replaced or dele
 AGAIN = 3  # each third change is of a document that was replaced before
 GETS_PER_SECOND = 10.0  # with the lists 7 % of all requests: the writes must not fall
 LISTS_PER_SECOND = 1.0
-LISTED = 200  # documents of a list: nearly all that are posted between two lists
 DEADLINE_SECONDS = 30.0  # for one request; the service's own deadline is 20, which is longer than a restart of MongoDB
 AT_ONCE = WRITERS + 1  # concurrent writes, and reads: the last document may overlap with another one
 PAYLOAD_BYTES = 48  # random
-PAGE = 1000  # documents, the service's maximum
-PAGE_SECONDS = 30.0  # for all tries of one page
-RETRY_SECONDS = 0.5
-JSON = "application/json"
-DETAIL_LENGTH = 200  # characters of the service's error
 
-SUCCESS: Mapping[Kind, Sequence[int]] = {"post": (200, 201), "put": (200,), "delete": (204,)}
-NOT_FOUND = 404
-NOT_APPLIED = "not-applied"  # the service's `outcome`
-PROBLEM = "application/problem+json"
-REQUEST_TIMEOUT = 408  # the only 4xx that a proxy may send for a request that it has passed on
+ROUTES: Mapping[Kind, WriteRoute] = {"post": "write", "put": "replace", "delete": "delete"}
 
 log = logging.getLogger(__name__)
 
 
-class StoredDocument(msgspec.Struct):
-    """The fields that are read of a document. A corrupt payload may have any type."""
-
-    id: str = msgspec.field(name="_id")
-    run: object = None
-    payload: object = None
-
-
-class WriteProblem(msgspec.Struct):
-    outcome: str = ""
-    detail: str = ""
-
-
 class ServiceWriters:
-    """One run's writers and readers. `service` is a client of the proofs collection with DEADLINE_SECONDS and AT_ONCE
-    requests."""
+    """One run's writers and readers. `service` is a client with DEADLINE_SECONDS and AT_ONCE requests. Without a
+    replacement, a deletion or a list in its contract there is none in the run."""
 
     def __init__(
         self,
-        service: DataService,
+        service: Service,
         run: str,
         *,
         writers: int = WRITERS,
@@ -83,20 +58,21 @@ class ServiceWriters:
         self._service = service
         self._run = run
         self._clock = clock
-        self._ids = Ids()
+        self._kinds = {kind for kind, route in ROUTES.items() if route in service.contract.routes()}
+        self._ids = ids(service.contract.id)
         self._numbers = count()
         self._stopped = threading.Event()
         self._last = writers  # the number of the writer of the last document
         self._posted: list[str] = []  # acknowledged documents
+        self._written = set[str]()  # the ids of all documents
         self._newest: str | None = None  # the document of the newest acknowledged write
         pause = 1 / per_second
         self._threads = [
             self._thread(f"writer {each}", self._writer(each), pause, pause * each / writers) for each in range(writers)
         ]
-        self._threads += [
-            self._thread("reader 0", self._getter(0), 1 / GETS_PER_SECOND),
-            self._thread("reader 1", lambda: self._list(1), 1 / LISTS_PER_SECOND),
-        ]
+        self._threads.append(self._thread("reader 0", self._getter(0), 1 / GETS_PER_SECOND))
+        if service.contract.list:
+            self._threads.append(self._thread("reader 1", lambda: self._list(1), 1 / LISTS_PER_SECOND))
 
     def start(self) -> None:
         for thread in self._threads:
@@ -115,18 +91,8 @@ class ServiceWriters:
             return False
 
     def read(self, cancelled: Event) -> Mapping[str, str]:
-        parameters: Mapping[str, str] | None = {"filter": json.dumps({"run": self._run}), "limit": str(PAGE)}
-        read: dict[str, str] = {}
-        while parameters:
-            page = self._page(parameters, cancelled)
-            before = len(read)
-            read |= {each.id: digest(each.payload) for each in _decoded(page)}
-            if len(read) > LARGEST:
-                raise ExternalError(f"The service has more than {LARGEST:,} documents of this run.")
-            if page.next and len(read) == before:
-                raise ExternalError("The service's pages do not end: one brought no new documents and has a next one.")
-            parameters = page.next
-        return read
+        posts = (each.id for each in self.ledger.operations() if each.kind == "post" and each.id)
+        return ServiceReader(self._service, cancelled, self._clock).read(self._run, posts)
 
     def _thread(self, name: str, act: Callable[[], object], pause: float, offset: float = 0.0) -> threading.Thread:
         return threading.Thread(target=self._repeat, args=(name, act, pause, offset), name=name, daemon=True)
@@ -155,7 +121,7 @@ class ServiceWriters:
         def act() -> None:
             turn = next(turns) % len(CYCLE)
             kind = CYCLE[turn]
-            if kind == "post" or not posted:
+            if kind not in self._kinds or kind == "post" or not posted:
                 id_ = self._ids.new()
                 if self._write(number, "post", id_, 1) and turn in CHANGEABLE:
                     posted.append((id_, 1))
@@ -168,28 +134,18 @@ class ServiceWriters:
 
     def _write(self, writer: int, kind: Kind, id_: str, version: int) -> bool:
         """Do one write. Return whether it was acknowledged."""
-        made = document(id_, self._run, writer, next(self._numbers), secrets.token_hex(PAYLOAD_BYTES), version)
-        stored = (None, None) if kind == "delete" else (version, intern(made["sha256"]))
+        values = document(id_, self._run, writer, next(self._numbers), secrets.token_hex(PAYLOAD_BYTES), version)
+        stored = (None, None) if kind == "delete" else (version, intern(str(values["sha256"])))
         operation = self.ledger.begin(writer, kind, id_, self._clock(), *stored)
-        try:
-            answer = self._send(kind, id_, json.dumps(made).encode())
-        except DataServiceError as error:
-            self.ledger.end(operation, self._clock(), "unknown", str(error))
+        self._written.add(id_)
+        written = self._service.write(ROUTES[kind], values)
+        self.ledger.end(operation, self._clock(), written.outcome, written.error)
+        if written.outcome != "acknowledged":
             return False
-        at = self._clock()
-        if answer.status not in SUCCESS[kind]:
-            self.ledger.end(operation, at, "failed" if _not_applied(kind, answer) else "unknown", _error(answer))
-            return False
-        self.ledger.end(operation, at, "acknowledged")
         self._newest = id_
         if kind == "post":
             self._posted.append(id_)
         return True
-
-    def _send(self, kind: Kind, id_: str, body: bytes) -> DataServiceAnswer:
-        if kind == "post":
-            return self._service.insert(body, JSON)
-        return self._service.replace(id_, body, JSON) if kind == "put" else self._service.delete(id_)
 
     # Reading
 
@@ -204,94 +160,26 @@ class ServiceWriters:
             if id_ is None:
                 return
             read = self.ledger.begin(number, "get", id_, self._clock())
-            self._see(read, lambda: self._service.document(id_))
+            self._see(read, lambda: filter(None, [self._service.read(id_)]))
 
         return act
 
     def _list(self, number: int) -> None:
-        """Read the newest documents, of all users, as a user does."""
+        """Read the newest documents, of all users, as a user does, and keep the run's."""
         read = self.ledger.begin(number, "list", None, self._clock())
-        self._see(read, lambda: self._service.newest({"limit": str(LISTED)}))
+        self._see(read, lambda: filter(self._is_own, self._service.newest().documents))
 
-    def _see(self, read: Operation, ask: Callable[[], DataServiceAnswer]) -> None:
-        """Do one read. Only the service's own answers count as seen."""
+    def _is_own(self, found: Found) -> bool:
+        """Return whether a document is of this run: by its run, or where the contract does not say where that is, by
+        its id."""
+        return found.run == self._run if found.run is not None else found.id in self._written
+
+    def _see(self, read: Operation, ask: Callable[[], Iterable[Found]]) -> None:
+        """Do one read. Only the service's own answers count as seen. Each text is kept once."""
         try:
-            answer = ask()
+            found = ask()
             at = self._clock()
-            seen = self._seen(read, answer)
-        except (DataServiceError, ExternalError):
-            at, seen = self._clock(), None
-        if seen is None:
-            self.ledger.end(read, at, "failed")
-        else:
-            self.ledger.see(read, at, seen)
-
-    def _seen(self, read: Operation, answer: DataServiceAnswer) -> dict[str, str] | None:
-        """Return the run's documents in the answer; None if it has none of the service's."""
-        if answer.status == 200:
-            found = _decoded(answer) if read.kind == "list" else [_decoded_one(answer)]
-            mine = [each for each in found if each.run == self._run or each.id == read.id]
-            return {intern(each.id): intern(digest(each.payload)) for each in mine}  # so that each text is kept once
-        absent = answer.status == NOT_FOUND and answer.content_type.partition(";")[0].strip().lower() == PROBLEM
-        return {} if absent and read.kind == "get" else None
-
-    def _page(self, parameters: Mapping[str, str], cancelled: Event) -> DataServiceAnswer:
-        """Read one page, with retries for PAGE_SECONDS."""
-        until = self._clock() + PAGE_SECONDS
-        while not cancelled.is_set():
-            try:
-                answer = self._service.newest(parameters)
-                if answer.status == 200:
-                    return answer
-                reason = f"it answers {answer.status}"
-            except DataServiceError as error:
-                reason = str(error)
-            if self._clock() > until:
-                raise ExternalError(f"The documents could not be read from the service: {reason}")
-            cancelled.wait(RETRY_SECONDS)
-        raise ExternalError("Reading the documents was cancelled.")
-
-
-class Ids:
-    """Makes ids like MongoDB's ObjectId: the time in seconds, a random part for this instance, and a counter."""
-
-    def __init__(self) -> None:
-        self._random = os.urandom(5).hex()
-        self._numbers = count(secrets.randbelow(1 << 24))
-
-    def new(self) -> str:
-        return intern(f"{int(time.time()):08x}{self._random}{next(self._numbers) % (1 << 24):06x}")
-
-
-def _not_applied(kind: Kind, answer: DataServiceAnswer) -> bool:
-    """Return whether the answer says for certain that nothing was applied. A 404 may follow on a deletion that was
-    applied, if a proxy sent it twice."""
-    if 400 <= answer.status < 500:
-        return answer.status != REQUEST_TIMEOUT and (kind, answer.status) != ("delete", NOT_FOUND)
-    return _problem(answer).outcome == NOT_APPLIED
-
-
-def _error(answer: DataServiceAnswer) -> str:
-    return f"The service answered {answer.status}: {_problem(answer).detail[:DETAIL_LENGTH]}".rstrip(": ")
-
-
-def _problem(answer: DataServiceAnswer) -> WriteProblem:
-    """Decode an error's body; an empty WriteProblem if it is none."""
-    try:
-        return msgspec.json.decode(answer.body, type=WriteProblem)
-    except (msgspec.DecodeError, RecursionError):
-        return WriteProblem()
-
-
-def _decoded(page: DataServiceAnswer) -> list[StoredDocument]:
-    try:
-        return msgspec.json.decode(page.body, type=list[StoredDocument])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ExternalError("The service's answer is not a list of documents.") from error
-
-
-def _decoded_one(answer: DataServiceAnswer) -> StoredDocument:
-    try:
-        return msgspec.json.decode(answer.body, type=StoredDocument)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ExternalError("The service's answer is not a document.") from error
+        except DataServiceError:
+            self.ledger.end(read, self._clock(), "failed")
+            return
+        self.ledger.see(read, at, {intern(each.id): intern(digest(each.payload)) for each in found})

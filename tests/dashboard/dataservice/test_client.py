@@ -12,7 +12,6 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from dashboard.dataservice import client as client_module
-from dashboard.dataservice.client import CHUNK
 from dashboard.dataservice.client import DataServiceClient as Client
 from dashboard.dataservice.contract import (
     LARGEST_ANSWER,
@@ -25,6 +24,7 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
+from dashboard.dataservice.http_client import CHUNK
 from dashboard.mock.database.data_service import MockDataService
 from tests.dashboard.stubs import StubHandler, StubServer, wait_until
 from tests.service.process import ServiceProcess

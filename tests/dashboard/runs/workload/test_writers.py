@@ -1,7 +1,6 @@
 """The writers and both read-backs, against a scripted service and against the real one during an outage."""
 
 import contextlib
-import json
 import shutil
 import threading
 import time
@@ -11,18 +10,14 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from msgspec.structs import replace
 from pymongo import MongoClient
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.client import DataServiceClient as Client
-from dashboard.dataservice.contract import (
-    DataService,
-    DataServiceAnswer,
-    DataServiceTimeout,
-    DataServiceUnavailable,
-    UnexpectedAnswer,
-)
+from dashboard.dataservice.contract import DataServiceTimeout, DataServiceUnavailable
+from dashboard.dataservice.http_client import HttpClient
 from dashboard.runs import ports
+from dashboard.runs.workload import service_reader
 from dashboard.runs.workload import writers as module
 from dashboard.runs.workload.document import digest, document
 from dashboard.runs.workload.judgement import traffic
@@ -32,7 +27,13 @@ from dashboard.runs.workload.ledger import Ledger
 from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.operation import Kind, Operation, ReadBack
 from dashboard.runs.workload.primary import primary_of
-from dashboard.runs.workload.writers import AT_ONCE, DEADLINE_SECONDS, Ids, ServiceWriters
+from dashboard.runs.workload.writers import AT_ONCE, DEADLINE_SECONDS, ServiceWriters
+from dashboard.target import template
+from dashboard.target.client import ServiceClient
+from dashboard.target.contract import Contract
+from dashboard.target.own import own
+from dashboard.target.service import Found, Page, Service, WriteRoute, Written
+from dashboard.target.template import Value
 from tests.dashboard.stubs import wait_until
 from tests.e2e.proofs import controls
 from tests.service.process import ServiceProcess
@@ -40,43 +41,34 @@ from tests.trust.faults import service as faults
 from tools.local.mongod import Mongod, free_port
 
 DATABASE = "read_back_tests"
-STORED = DataServiceAnswer(201, b'{"id":"0123456789abcdef01234567"}')
-ABSENT = DataServiceAnswer(404, b"{}", "application/problem+json")
+STORED = Written("acknowledged")
 ID = "0123456789abcdef01234567"
 CPU_SECONDS = 0.006  # of this process for an operation, at most; 0.001 were measured, at 170 a second a sixth of a core
 
 
-class ScriptedService(DataService):
-    """A data service with scripted answers. The last one is repeated. Writes block while `answering` is cleared."""
+class ScriptedService(Service):
+    """A service with scripted answers, of writes and reads. The last one is repeated."""
 
-    def __init__(self, *answers: DataServiceAnswer | Exception) -> None:
+    def __init__(self, *answers: Written | Found | Page | Exception | None) -> None:
+        self.contract = own()
         self.answers = list(answers) or [STORED]
-        self.inserted: list[dict[str, Any]] = []
-        self.pages: list[Mapping[str, str]] = []
-        self.answering = threading.Event()
-        self.answering.set()
+        self.pages: list[tuple[str, str | None]] = []
         self._lock = threading.Lock()
 
-    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        with self._lock:
-            self.inserted.append(json.loads(body))
-        assert self.answering.wait(60)
+    def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Any:
         return self._next_answer()
 
-    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
-        self.pages.append(dict(parameters))
+    def read(self, id_: str) -> Any:
         return self._next_answer()
 
-    def document(self, id_: str) -> DataServiceAnswer:
+    def newest(self) -> Any:
         return self._next_answer()
 
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
+    def search(self, run: str, path: str | None = None) -> Any:
+        self.pages.append((run, path))
         return self._next_answer()
 
-    def delete(self, id_: str) -> DataServiceAnswer:
-        return self._next_answer()
-
-    def _next_answer(self) -> DataServiceAnswer:
+    def _next_answer(self) -> object:
         with self._lock:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -84,70 +76,75 @@ class ScriptedService(DataService):
         return answer
 
 
-class FakeService(DataService):
-    """A data service that keeps its documents in memory. Writes block while `answering` is cleared. Subclasses have a
-    defect each."""
+class FakeService(Service):
+    """A service that keeps its documents in memory. Writes block while `answering` is cleared. Subclasses have a defect
+    each."""
 
-    def __init__(self) -> None:
-        self.documents: dict[str, bytes] = {}
-        self.inserted: list[dict[str, Any]] = []
+    def __init__(self, contract: Contract | None = None) -> None:
+        self.contract = contract or own()
+        self.documents: dict[str, Mapping[str, Value]] = {}
+        self.inserted: list[Mapping[str, Value]] = []
         self.answering = threading.Event()
         self.answering.set()
 
-    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        made = json.loads(body)
-        self.inserted.append(made)
+    def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Written:
+        if route == "write":
+            self.inserted.append(values)
         assert self.answering.wait(60)
-        self.documents[made["_id"]] = body
+        return {"write": self.insert, "replace": self.replace, "delete": self.delete}[route](values)
+
+    def insert(self, values: Mapping[str, Value]) -> Written:
+        self.documents[str(values["id"])] = values
         return STORED
 
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
-        assert self.answering.wait(60) and id_ in self.documents
-        self.documents[id_] = body
-        return DataServiceAnswer(200, b"{}")
+    def replace(self, values: Mapping[str, Value]) -> Written:
+        assert values["id"] in self.documents
+        return FakeService.insert(self, values)
 
-    def delete(self, id_: str) -> DataServiceAnswer:
-        assert self.answering.wait(60)
-        del self.documents[id_]
-        return DataServiceAnswer(204, b"", "")
+    def delete(self, values: Mapping[str, Value]) -> Written:
+        del self.documents[str(values["id"])]
+        return STORED
 
-    def document(self, id_: str) -> DataServiceAnswer:
-        body = self.documents.get(id_)
-        return ABSENT if body is None else DataServiceAnswer(200, body)
+    def read(self, id_: str) -> Found | None:
+        return found(self.documents[id_]) if id_ in self.documents else None
 
-    def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
-        newest = sorted(self.documents.copy().items(), reverse=True)[: int(parameters["limit"])]
-        return DataServiceAnswer(200, b"[%b]" % b",".join(body for _, body in newest))
+    def newest(self) -> Page:
+        newest = sorted(self.documents.copy().items(), reverse=True)[:200]
+        return Page([found(values) for _, values in newest])
+
+    def search(self, run: str, path: str | None = None) -> Page:
+        return Page([found(values) for values in self.documents.copy().values() if values["run"] == run])
+
+
+def found(values: Mapping[str, Value]) -> Found:
+    return Found(str(values["id"]), values["payload"], values["run"])
 
 
 class ForgetfulService(FakeService):
     """Every 40th document that it acknowledges is not stored."""
 
-    def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-        answer = super().insert(body, content_type)
-        if len(self.inserted) % 40 == 1:
-            del self.documents[json.loads(body)["_id"]]
-        return answer
+    def insert(self, values: Mapping[str, Value]) -> Written:
+        return STORED if len(self.inserted) % 40 == 1 else super().insert(values)
 
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
-        return super().replace(id_, body, content_type) if id_ in self.documents else ABSENT
+    def replace(self, values: Mapping[str, Value]) -> Written:
+        return super().replace(values) if values["id"] in self.documents else Written("failed", "404")
 
-    def delete(self, id_: str) -> DataServiceAnswer:
-        return super().delete(id_) if id_ in self.documents else ABSENT
+    def delete(self, values: Mapping[str, Value]) -> Written:
+        return super().delete(values) if values["id"] in self.documents else Written("unknown", "404")
 
 
 class CachingService(FakeService):
     """It answers reads from a copy of the documents that is half a second old."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._copies: list[tuple[float, dict[str, bytes]]] = []
+    def __init__(self, contract: Contract | None = None) -> None:
+        super().__init__(contract)
+        self._copies: list[tuple[float, dict[str, Mapping[str, Value]]]] = []
 
-    def document(self, id_: str) -> DataServiceAnswer:
-        body = self._cached().get(id_)
-        return ABSENT if body is None else DataServiceAnswer(200, body)
+    def read(self, id_: str) -> Found | None:
+        values = self._cached().get(id_)
+        return found(values) if values else None
 
-    def _cached(self) -> dict[str, bytes]:
+    def _cached(self) -> dict[str, Mapping[str, Value]]:
         now = time.monotonic()
         self._copies.append((now, self.documents.copy()))
         return next(copy for at, copy in reversed(self._copies) if at < now - 0.5 or at == self._copies[0][0])
@@ -156,27 +153,23 @@ class CachingService(FakeService):
 class RevivingService(FakeService):
     """What it deletes is back after a moment."""
 
-    def delete(self, id_: str) -> DataServiceAnswer:
-        body = self.documents[id_]
-        threading.Timer(0.1, self.documents.setdefault, (id_, body)).start()
-        return super().delete(id_)
+    def delete(self, values: Mapping[str, Value]) -> Written:
+        id_ = str(values["id"])
+        threading.Timer(0.1, self.documents.setdefault, (id_, self.documents[id_])).start()
+        return super().delete(values)
 
 
 class RevertingService(FakeService):
     """What it replaces is as before after a moment."""
 
-    def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
-        before = self.documents[id_]
-        threading.Timer(0.1, self._revert, (id_, before)).start()
-        return super().replace(id_, body, content_type)
+    def replace(self, values: Mapping[str, Value]) -> Written:
+        before = self.documents[str(values["id"])]
+        threading.Timer(0.1, self._revert, (before,)).start()
+        return super().replace(values)
 
-    def _revert(self, id_: str, before: bytes) -> None:
-        if id_ in self.documents:
-            self.documents[id_] = before
-
-
-def page(*documents: dict[str, Any], next_: dict[str, str] | None = None) -> DataServiceAnswer:
-    return DataServiceAnswer(200, json.dumps(documents).encode(), next=next_)
+    def _revert(self, before: Mapping[str, Value]) -> None:
+        if before["id"] in self.documents:
+            self.documents[str(before["id"])] = before
 
 
 def outcomes(ledger: Ledger) -> dict[str, int]:
@@ -207,7 +200,7 @@ def start_writers() -> Iterator[Callable[..., ServiceWriters]]:
     """A function that starts writers. They are stopped after the test."""
     with contextlib.ExitStack() as stops:
 
-        def start(service: DataService, run: str = "run-1", **options: Any) -> ServiceWriters:
+        def start(service: Service, run: str = "run-1", **options: Any) -> ServiceWriters:
             writers = ServiceWriters(service, run, **options)
             writers.start()
             stops.callback(writers.stop)
@@ -230,13 +223,13 @@ class TestWriting:
         wait_until(lambda: len(service.inserted) >= 100)
         writers.stop()
         assert {inserted["writer"] for inserted in service.inserted} == set(range(8))
-        for name in ("_id", "seq", "payload", "sha256"):
+        for name in ("id", "number", "payload", "sha256"):
             assert len({inserted[name] for inserted in service.inserted}) == len(service.inserted)
         assert {inserted["run"] for inserted in service.inserted} == {"run-1"}
         assert all(digest(inserted["payload"]) == inserted["sha256"] for inserted in service.inserted)
-        assert all(ObjectId.is_valid(inserted["_id"]) for inserted in service.inserted)
+        assert all(ObjectId.is_valid(inserted["id"]) for inserted in service.inserted)
         posts = of_kind(writers.ledger, "post")
-        assert {each.id for each in posts} == {inserted["_id"] for inserted in service.inserted}
+        assert {each.id for each in posts} == {inserted["id"] for inserted in service.inserted}
         assert {each.outcome for each in posts} == {"acknowledged"}
 
     @pytest.mark.slow
@@ -254,15 +247,15 @@ class TestWriting:
         assert {each.version for each in puts} >= {2, 3}
         assert len(service.documents) == len(posts) - len(deletes)
         assert len({each.id for each in (*puts, *deletes)}) < len(posts) / 2
-        versions = {id_: json.loads(body)["version"] for id_, body in service.documents.items()}
-        assert all(versions.get(each.id or "", each.version) >= (each.version or 0) for each in puts)
+        versions = {id_: int(values["version"]) for id_, values in service.documents.items()}
+        assert all(versions.get(each.id or "", each.version or 0) >= (each.version or 0) for each in puts)
 
     def test_document_whose_last_write_was_not_acknowledged_is_not_changed_again(
         self, start_writers: Callable[..., ServiceWriters]
     ) -> None:
         class Unsure(FakeService):
-            def replace(self, id_: str, body: bytes, content_type: str) -> DataServiceAnswer:
-                raise DataServiceTimeout("…")
+            def replace(self, values: Mapping[str, Value]) -> Written:
+                return Written("unknown", "…")
 
         writers = start_writers(Unsure(), per_second=60.0)
         wait_until(lambda: len(of_kind(writers.ledger, "put")) >= 20)
@@ -331,91 +324,26 @@ class TestWriting:
         assert len(writers.ledger.operations()) == 20
         assert not writers.write()
 
-    @pytest.mark.parametrize(
-        ("answer", "expected"),
-        [
-            (DataServiceAnswer(201, b"{}"), "acked"),
-            (DataServiceAnswer(200, b"{}"), "acked"),
-            (DataServiceAnswer(400, b"{}"), "failed"),
-            (DataServiceAnswer(404, b"{}"), "failed"),
-            (DataServiceAnswer(409, b"{}"), "failed"),
-            (DataServiceAnswer(422, b"{}"), "failed"),
-            (DataServiceAnswer(429, b"{}"), "failed"),
-            (DataServiceAnswer(503, b'{"outcome":"not-applied"}'), "failed"),
-            (DataServiceAnswer(500, b'{"outcome":"not-applied"}'), "failed"),
-            (DataServiceAnswer(503, b'{"outcome":"unknown"}'), "unknown"),
-            (DataServiceAnswer(503, b"{}"), "unknown"),
-            (DataServiceAnswer(503, b"<html>"), "unknown"),
-            (DataServiceAnswer(503, b'["not-applied"]'), "unknown"),
-            (DataServiceAnswer(504, b'{"outcome":"unknown"}'), "unknown"),
-            (DataServiceAnswer(502, b""), "unknown"),
-            (DataServiceAnswer(500, b"{}"), "unknown"),
-            (DataServiceAnswer(408, b"{}"), "unknown"),
-            (DataServiceAnswer(302, b"{}"), "unknown"),
-            (DataServiceAnswer(204, b""), "unknown"),
-            (DataServiceTimeout("…"), "unknown"),
-            (UnexpectedAnswer("…"), "unknown"),
-            (DataServiceUnavailable("…"), "unknown"),
-        ],
-    )
-    def test_outcome_follows_from_the_answer_and_is_unknown_in_doubt(
-        self, answer: DataServiceAnswer | Exception, expected: str
-    ) -> None:
-        writers = ServiceWriters(ScriptedService(answer), "run-1")
-        assert writers.write() is (expected == "acked")
-        assert outcomes(writers.ledger) == {expected: 1}
-
-    @pytest.mark.parametrize(
-        ("answer", "error"),
-        [
-            (DataServiceAnswer(500, b'{"detail":"not authorized"}'), "The service answered 500: not authorized"),
-            (DataServiceAnswer(502, b"<html>"), "The service answered 502"),
-            (DataServiceUnavailable("Nothing is there."), "Nothing is there."),
-            (STORED, None),
-        ],
-    )
-    def test_ledger_keeps_the_last_error(self, answer: DataServiceAnswer | Exception, error: str | None) -> None:
-        writers = ServiceWriters(ScriptedService(answer), "run-1")
-        writers.write()
-        assert writers.ledger.last_error == error
+    def test_ledger_has_each_writes_outcome_and_the_last_error(self) -> None:
+        answers = (Written("unknown", "The service answered 502"), Written("failed", "It is full."), STORED)
+        writers = ServiceWriters(ScriptedService(*answers), "run-1")
+        assert [writers.write() for _ in answers] == [False, False, True]
+        assert outcomes(writers.ledger) == {"acked": 1, "unknown": 1, "failed": 1}
+        assert writers.ledger.last_error == "It is full."
 
     def test_bug_makes_the_write_unknown_and_does_not_end_writing(
         self, start_writers: Callable[..., ServiceWriters]
     ) -> None:
         class Buggy(FakeService):
-            def insert(self, body: bytes, content_type: str) -> DataServiceAnswer:
-                answer = super().insert(body, content_type)
+            def insert(self, values: Mapping[str, Value]) -> Written:
                 if len(self.inserted) == 1:
                     raise RuntimeError("a bug")
-                return answer
+                return super().insert(values)
 
         writers = start_writers(Buggy())
         wait_until(lambda: counts(writers.ledger)["acked"] >= 20)
         writers.stop()
         assert counts(writers.ledger)["unknown"] == 1
-
-    def test_ids_are_unique_object_ids_of_the_current_time(self) -> None:
-        generators = (Ids(), Ids())
-        new = [ids.new() for _ in range(1000) for ids in generators]
-        assert len(set(new)) == 2000
-        assert all(ObjectId.is_valid(id_) and abs(int(id_[:8], 16) - time.time()) < 60 for id_ in new)
-
-    @pytest.mark.parametrize(
-        ("kind", "status", "expected"),
-        [
-            ("put", 200, "acknowledged"),
-            ("put", 201, "unknown"),
-            ("put", 404, "failed"),
-            ("delete", 204, "acknowledged"),
-            ("delete", 404, "unknown"),
-            ("delete", 503, "unknown"),
-            ("delete", 409, "failed"),
-        ],
-    )
-    def test_outcome_of_a_change_is_unknown_in_doubt(self, kind: Kind, status: int, expected: str) -> None:
-        writers = ServiceWriters(ScriptedService(DataServiceAnswer(status, b"{}")), "run-1")
-        assert writers._write(0, kind, ID, 2) is (expected == "acknowledged")
-        assert writers.ledger.operations()[0].outcome == expected
 
 
 class TestReading:
@@ -432,16 +360,14 @@ class TestReading:
     @pytest.mark.parametrize(
         ("answer", "seen"),
         [
-            (DataServiceAnswer(200, json.dumps({"_id": ID, "payload": "p"}).encode()), {ID: digest("p")}),
-            (ABSENT, {}),
-            (DataServiceAnswer(404, b"{}"), None),
-            (DataServiceAnswer(503, b"{}", "application/problem+json"), None),
-            (DataServiceAnswer(200, b"[]"), None),
+            (Found(ID, "p"), {ID: digest("p")}),
+            (Found(ID, None), {ID: digest(None)}),
+            (None, {}),
             (DataServiceTimeout("…"), None),
         ],
     )
-    def test_only_the_services_own_answer_counts_as_seen(
-        self, answer: DataServiceAnswer | Exception, seen: dict[str, str] | None
+    def test_read_without_an_answer_has_seen_nothing(
+        self, answer: Found | Exception | None, seen: dict[str, str] | None
     ) -> None:
         writers = ServiceWriters(ScriptedService(STORED, answer), "run-1")
         writers._write(0, "post", ID, 1)
@@ -449,23 +375,23 @@ class TestReading:
         (read,) = of_kind(writers.ledger, "get")
         assert (read.id, read.seen, read.outcome) == (ID, seen, "failed" if seen is None else "seen")
 
-    @pytest.mark.parametrize("answer", [ABSENT, DataServiceAnswer(503, b"{}"), DataServiceAnswer(200, b"{}")])
-    def test_list_without_an_answer_has_seen_nothing(self, answer: DataServiceAnswer) -> None:
-        writers = ServiceWriters(ScriptedService(answer), "run-1")
+    def test_list_without_an_answer_has_seen_nothing(self) -> None:
+        writers = ServiceWriters(ScriptedService(DataServiceTimeout("…")), "run-1")
         writers._list(1)
         assert [(each.seen, each.outcome) for each in writers.ledger.operations()] == [(None, "failed")]
 
-    def test_list_keeps_the_runs_documents_only(self) -> None:
-        mine, other = document(ID, "run-1", 0, 0, "p"), document("f" * 24, "run-2", 0, 0, "q")
-        service = ScriptedService(page(other, {"_id": "text"}, mine))
+    @pytest.mark.parametrize("run", ["run-1", None])
+    def test_list_keeps_the_runs_documents_only(self, run: str | None) -> None:
+        other = Found("f" * 24, "q", run and "run-2")
+        service = ScriptedService(STORED, Page([other, Found(ID, "p", run)]))
         writers = ServiceWriters(service, "run-1")
+        writers._write(0, "post", ID, 1)
         writers._list(1)
-        assert writers.ledger.operations()[0].seen == {ID: digest("p")}
-        assert service.pages == [{"limit": "200"}]
+        assert of_kind(writers.ledger, "list")[0].seen == {ID: digest("p")}
 
     def test_reader_survives_a_bug(self, start_writers: Callable[..., ServiceWriters]) -> None:
         class Buggy(FakeService):
-            def document(self, id_: str) -> DataServiceAnswer:
+            def read(self, id_: str) -> Found | None:
                 raise RuntimeError("a bug")
 
         writers = start_writers(Buggy())
@@ -498,49 +424,68 @@ def test_each_defect_of_a_service_has_its_finding(
     assert expected <= findings(judged(writers, writers.read(threading.Event()))) <= expected | besides
 
 
+def two_routes() -> Contract:
+    return replace(own(), replace=None, delete=None, list=None, search=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [(FakeService, set()), (ForgetfulService, {"lost", "stale"}), (CachingService, {"lost", "stale"})],
+)
+def test_two_routes_are_enough_for_the_findings_that_they_can_show(
+    service: type[FakeService], expected: set[str], start_writers: Callable[..., ServiceWriters]
+) -> None:
+    writers = start_writers(service(two_routes()))
+    wait_until(lambda: len(of_kind(writers.ledger, "post")) >= 400)
+    writers.stop()
+    assert not of_kind(writers.ledger, "put", "delete", "list")
+    found = findings(judged(writers, writers.read(threading.Event())))
+    assert found <= expected and bool(found) == bool(expected)
+
+
 class TestReadBackThroughTheService:
     def test_pages_are_followed_and_hashes_computed_from_the_payloads(self) -> None:
-        intact, changed = (document(f"{n:024x}", "run-1", 0, n, f"payload {n}") for n in range(2))
-        changed["payload"] = "something else"
-        invalid = {"_id": "2" * 24, "payload": None, "sha256": digest("x")}
-        next_page = {"before": "1", "limit": "1000"}
-        service = ScriptedService(page(intact, next_=next_page), page(changed, invalid))
+        intact, none = Found("0" * 24, "payload 0"), Found("2" * 24, None)
+        service = ScriptedService(Page([intact], "/next"), Page([Found("1" * 24, "something else"), none]))
+        read = ServiceWriters(service, "run-1").read(threading.Event())
+        assert service.pages == [("run-1", None), ("run-1", "/next")]
+        assert read == {"0" * 24: digest("payload 0"), "1" * 24: digest("something else"), "2" * 24: digest(None)}
+
+    def test_each_document_is_read_by_its_id_where_there_is_no_search(self) -> None:
+        service = FakeService(two_routes())
         writers = ServiceWriters(service, "run-1")
+        assert all([writers.write() for _ in range(20)])
+        written = [*service.documents]
+        del service.documents[written[3]]
         read = writers.read(threading.Event())
-        assert service.pages == [{"filter": '{"run": "run-1"}', "limit": "1000"}, next_page]
-        assert read[intact["_id"]] == intact["sha256"]
-        assert read[changed["_id"]] == digest("something else") != changed["sha256"]
-        assert read["2" * 24] != digest("x")
+        assert read.keys() == {*written} - {written[3]}
+        assert read[written[0]] == service.documents[written[0]]["sha256"]
 
     def test_failed_page_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-        service = ScriptedService(
-            DataServiceTimeout("…"),
-            DataServiceAnswer(503, b"{}"),
-            DataServiceUnavailable("…"),
-            page({"_id": "1" * 24, "payload": "p"}),
-        )
-        assert ServiceWriters(service, "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
+        monkeypatch.setattr(service_reader, "RETRY_SECONDS", 0.01)
+        answers = (DataServiceTimeout("…"), DataServiceUnavailable("…"), Page([Found("1" * 24, "p")]))
+        assert ServiceWriters(ScriptedService(*answers), "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
 
-    def test_retries_end_with_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-        monkeypatch.setattr(module, "PAGE_SECONDS", 0.1)
-        with pytest.raises(ExternalError, match="503"):
-            ServiceWriters(ScriptedService(DataServiceAnswer(503, b"{}")), "run-1").read(threading.Event())
+    @pytest.mark.parametrize("contract", [own, two_routes])
+    def test_retries_end_with_an_error(self, contract: Callable[[], Contract], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service_reader, "RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(service_reader, "TRY_SECONDS", 0.1)
+        service = ScriptedService(STORED, DataServiceTimeout("no answer"))
+        service.contract = contract()
+        writers = ServiceWriters(service, "run-1")
+        assert writers.write()
+        with pytest.raises(ExternalError, match="no answer"):
+            writers.read(threading.Event())
 
     def test_cancelled_read_raises(self) -> None:
         cancelled = threading.Event()
         cancelled.set()
         with pytest.raises(ExternalError, match="cancelled"):
-            ServiceWriters(ScriptedService(page()), "run-1").read(cancelled)
-
-    @pytest.mark.parametrize("body", [b"{}", b"[1]", b"", b'[{"_id": 1}]', b"[" * 9000])
-    def test_answer_that_is_not_a_list_of_documents_raises(self, body: bytes) -> None:
-        with pytest.raises(ExternalError, match="list of documents"):
-            ServiceWriters(ScriptedService(DataServiceAnswer(200, body)), "run-1").read(threading.Event())
+            ServiceWriters(ScriptedService(Page(())), "run-1").read(cancelled)
 
     def test_endless_pages_raise(self) -> None:
-        service = ScriptedService(page({"_id": "1" * 24, "payload": "p"}, next_={"before": "1"}))
+        service = ScriptedService(Page([Found("1" * 24, "p")], "/next"))
         with pytest.raises(ExternalError, match="do not end"):
             ServiceWriters(service, "run-1").read(threading.Event())
 
@@ -551,7 +496,8 @@ class TestReadBackFromTheDatabase:
         with MongoClient[dict[str, Any]](mongod.uri) as client:
             proofs = client[DATABASE]["proofs"]
             proofs.delete_many({})
-            documents = [document(f"{n:024x}", f"run-{n % 2}", 0, n, f"payload {n}") for n in range(6)]
+            values = [document(f"{n:024x}", f"run-{n % 2}", 0, n, f"payload {n}") for n in range(6)]
+            documents: list[dict[str, Any]] = [template.body(own().write.body, each) for each in values]
             proofs.insert_many([each | {"_id": ObjectId(each["_id"])} for each in documents])
             proofs.update_one({"_id": ObjectId(documents[1]["_id"])}, {"$set": {"payload": b"\xff"}})
             proofs.insert_one({"_id": "no ObjectId", "run": "run-1"})
@@ -629,7 +575,7 @@ def test_outage_behind_the_real_service_loses_no_documents(
     options = {"MONGODB_DATABASE": DATABASE, "REQUEST_DEADLINE_SECONDS": "20"}
     with ServiceProcess(tmp_path, own_mongod.uri, **options) as service:
         service.wait_ready()
-        client = Client(service.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
+        client = ServiceClient(own(), HttpClient(DEADLINE_SECONDS, AT_ONCE), service.url, {})
         run = str(ObjectId())
         before = time.process_time()
         writers = start_writers(client, run)
@@ -669,7 +615,7 @@ def test_defect_of_the_real_service_has_its_finding(
     """The negative controls of the tests on a cluster."""
     with ServiceProcess(tmp_path, mongod.uri, program, MONGODB_DATABASE=DATABASE) as service:
         service.wait_ready()
-        client = Client(service.url, DEADLINE_SECONDS, collection="proofs", at_once=AT_ONCE)
+        client = ServiceClient(own(), HttpClient(DEADLINE_SECONDS, AT_ONCE), service.url, {})
         writers = start_writers(client, str(ObjectId()))
         wait_until(lambda: len(of_kind(writers.ledger, "delete")) >= 40 and len(of_kind(writers.ledger, "list")) >= 4)
         if finding == "stale":  # a slow machine needs longer to read at the wrong moment

@@ -1,0 +1,137 @@
+"""A client of a service under proof, which keeps to its contract."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import msgspec
+import orjson
+
+from dashboard.dataservice.contract import AnswerTooLarge, DataServiceError, UnexpectedAnswer
+from dashboard.dataservice.http_client import HttpAnswer, HttpClient, expect_own
+from dashboard.target import template
+from dashboard.target.contract import Contract, Delete, List, Write, includes, matches
+from dashboard.target.pointer import MISSING, find
+from dashboard.target.service import Found, Page, WriteRoute, Written
+from dashboard.target.template import Value
+
+DETAIL_LENGTH = 200  # characters of the service's error
+OK = 200
+
+_NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
+
+
+class ServiceClient:
+    """A client of one service (implements Service). It is thread-safe."""
+
+    def __init__(self, contract: Contract, http: HttpClient, url: str, secrets: Mapping[str, str]) -> None:
+        """`url` is the service's address; raise KeyError with the name of a secret that is missing."""
+        self.contract = contract
+        self._http = http
+        self._url = url.rstrip("/")
+        self._media_types = frozenset(contract.media_types)
+        self._headers = {
+            name: {
+                each.lower(): template.header(value, secrets)
+                for each, value in (*contract.headers.items(), *route.headers.items())
+            }
+            for name, route in contract.routes().items()
+        }
+
+    def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Written:
+        wanted: Write | Delete | None = getattr(self.contract, route)
+        if wanted is None:
+            raise ValueError(route)
+        content = orjson.dumps(template.body(wanted.body, values)) if isinstance(wanted, Write) else None
+        try:
+            answer = self._request(route, wanted.method, template.path(wanted.path, values), content)
+        except DataServiceError as error:
+            return Written("unknown", str(error))
+        if includes(wanted.acknowledged, answer.status):
+            return Written("acknowledged")
+        body = _json(answer)
+        failed = any(matches(rule, answer.status, answer.media_type, body) for rule in wanted.not_applied)
+        return Written("failed" if failed else "unknown", _error(answer.status, body))
+
+    def read(self, id_: str) -> Found | None:
+        route = self.contract.read
+        answer = self._request("read", "GET", template.path(route.path, {"id": id_}))
+        body = _json(answer)
+        if matches(route.absent, answer.status, answer.media_type, body):
+            return None
+        if answer.status != OK:
+            raise UnexpectedAnswer(_error(answer.status, body))
+        if not isinstance(body, dict):
+            raise UnexpectedAnswer("The answer is not a document.")
+        return Found(id_, _value(route.payload, body))
+
+    def newest(self) -> Page:
+        return self._page("list", template.path(self.contract.routes()["list"].path, {}))
+
+    def search(self, run: str, path: str | None = None) -> Page:
+        return self._page("search", path or template.path(self.contract.routes()["search"].path, {"run": run}))
+
+    def _page(self, name: Literal["list", "search"], path: str) -> Page:
+        route: List = getattr(self.contract, name)
+        answer = self._request(name, "GET", path)
+        body = _json(answer)
+        if answer.status != OK:
+            raise UnexpectedAnswer(_error(answer.status, body))
+        items = find(route.items, body)
+        if not isinstance(items, list):
+            raise UnexpectedAnswer(f"The answer has no list at {route.items or 'its top'}.")
+        return Page([_document(route, each) for each in items], self._next(answer, path) if route.next else None)
+
+    def _next(self, answer: HttpAnswer, path: str) -> str | None:
+        """Return the next page's path. Raise UnexpectedAnswer for another server's: it would get the headers."""
+        link = _NEXT.search(answer.headers.get("link", ""))
+        if not link:
+            return None
+        address: SplitResult = urlsplit(urljoin(self._url + path, link[1]))
+        here = urlsplit(self._url)
+        if (address.scheme, address.netloc) != (here.scheme, here.netloc) or not address.path.startswith(
+            f"{here.path}/"
+        ):
+            raise UnexpectedAnswer("The next page is at another address than the service's.")
+        query = f"?{address.query}" if address.query else ""
+        return address.path.removeprefix(here.path) + query
+
+    def _request(self, name: str, method: str, path: str, body: bytes | None = None) -> HttpAnswer:
+        """Return the service's own answer. Raise a DataServiceError."""
+        content_type = {"content-type": "application/json"} if body is not None else {}
+        headers = {"accept": ", ".join(self.contract.media_types), **content_type, **self._headers[name]}
+        answer = self._http.request(method, self._url + path, headers, body)
+        expect_own(answer, self._media_types)
+        if not answer.is_whole:
+            raise AnswerTooLarge("The service's answer is too large.")
+        return answer
+
+
+def _document(route: List, item: Any) -> Found:
+    """Return an item of a list. Raise UnexpectedAnswer if it has no id."""
+    id_ = find(route.id, item)
+    if not isinstance(id_, str | int):
+        raise UnexpectedAnswer(f"The answer has an item without an id at {route.id}.")
+    return Found(str(id_), _value(route.payload, item), None if route.run is None else _value(route.run, item))
+
+
+def _value(at: str, document: Any) -> Any:
+    """Return the value at the pointer, None if there is none."""
+    value = find(at, document)
+    return None if value is MISSING else value
+
+
+def _json(answer: HttpAnswer) -> Any:
+    """Return the answer's JSON, MISSING if it has none. Numbers are as Python has them: nothing is compared with them
+    but what a contract names."""
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError):
+        return MISSING
+
+
+def _error(status: int, body: Any) -> str:
+    detail = find("/detail", body)
+    shown = detail[:DETAIL_LENGTH] if isinstance(detail, str) else ""
+    return f"The service answered {status}: {shown}".rstrip(": ")

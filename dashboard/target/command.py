@@ -1,0 +1,72 @@
+"""python -m dashboard.prove contract FILE --url http://…: does the service keep to its contract?
+
+Exit status: 0 if everything holds, 1 if something does not, 2 if the file or its secrets are not valid.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dashboard.dataservice.http_client import HttpClient
+from dashboard.target.client import ServiceClient
+from dashboard.target.contract import ContractError, parse
+from dashboard.target.trial import Trial
+
+DEADLINE_SECONDS = 30.0  # for one answer, as in a run
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return the exit status."""
+    options = _parse(arguments)
+    try:
+        contract = parse(options.file.read_text(encoding="utf-8"))
+        secrets = _secrets(options.secrets, contract.secrets())
+    except (ContractError, OSError, UnicodeDecodeError) as error:
+        print(f"{options.file}: {error}", file=sys.stderr)
+        return 2
+    service = ServiceClient(contract, HttpClient(DEADLINE_SECONDS, 1), options.url, secrets)
+    broken = False
+    began = time.monotonic()
+    for checked in Trial(service).checks():
+        seconds, began = time.monotonic() - began, time.monotonic()
+        broken = broken or checked.problem is not None
+        print(f"{'no ' if checked.problem else 'yes'} {seconds:6.3f} s  {checked.claim}", flush=True)
+        if checked.problem:
+            print(f"              {checked.problem}", flush=True)
+    print("The contract does not hold: no demo would prove anything." if broken else "The contract holds.")
+    return int(broken)
+
+
+def _secrets(directory: Path | None, names: set[str]) -> dict[str, str]:
+    """Read the secrets from the files of these names. Raise ContractError for one that is missing."""
+    found = {}
+    for name in sorted(names):
+        path = directory / name if directory else None
+        if path is None or name in (".", "..") or not path.is_file():
+            raise ContractError(f"the secret {name} is missing: give --secrets, a directory with a file of this name.")
+        found[name] = path.read_text(encoding="utf-8").strip()
+        if not found[name].isascii() or not found[name].isprintable():
+            raise ContractError(f"the secret {name} has characters that cannot be sent in a header.")
+    return found
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboard.prove contract",
+        description="Tries a service's contract (docs/contract.md) on the running service, before any fault.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", type=Path, help="the contract, in YAML or JSON")
+    parser.add_argument("--url", type=_address, required=True, help="the service's address")
+    parser.add_argument("--secrets", type=Path, help="a directory with a file for each {secret:NAME} in the contract")
+    return parser.parse_args(arguments)
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("an address begins with http:// or https://, and has no query")
+    return text

@@ -1,0 +1,52 @@
+"""The protocol of a service under proof, and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from dashboard.target.contract import Contract
+from dashboard.target.template import Value
+
+Outcome = Literal["acknowledged", "failed", "unknown"]
+WriteRoute = Literal["write", "replace", "delete"]
+
+
+class Written(Struct, frozen=True):
+    """What became of a write: `failed` if nothing was applied, `unknown` if it may be applied, now or later. `error` is
+    a sentence, unless it was acknowledged."""
+
+    outcome: Outcome
+    error: str | None = None
+
+
+class Found(Struct, frozen=True):
+    """A document in an answer. A corrupt payload may have any type, None if there is none. `run` is None if the
+    contract does not say where it is."""
+
+    id: str
+    payload: Any
+    run: Any = None
+
+
+class Page(Struct, frozen=True):
+    documents: Sequence[Found]
+    next: str | None = None  # the path of the next page
+
+
+class Service(Protocol):
+    """Each read may raise a DataServiceError. What the contract does not have must not be asked for."""
+
+    contract: Contract
+
+    def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Written:
+        """Send one write, once. `values` are those of contract.VALUES; a deletion needs the id alone."""
+
+    def read(self, id_: str) -> Found | None:
+        """Return the document; None if the service says that it is not there."""
+
+    def newest(self) -> Page:
+        """Return the list's page: the newest documents, of all users."""
+
+    def search(self, run: str, path: str | None = None) -> Page:
+        """Return the first page of a run's documents, or the one at a page's `next`."""

@@ -1,0 +1,143 @@
+"""Tries a contract on the running service, before any fault: what it says must hold, or a verdict would mean nothing.
+
+It writes two documents, and deletes the second one where the contract has a deletion.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from dashboard.dataservice.contract import DataServiceError
+from dashboard.target.ids import ids
+from dashboard.target.service import Found, Page, Service, Written
+from dashboard.target.template import Value
+
+PAYLOAD_BYTES = 48  # random
+PAGES = 100  # of a search, at most
+
+
+class Checked(Struct, frozen=True):
+    """One sentence about the service, and why it does not hold; None if it does."""
+
+    claim: str
+    problem: str | None
+
+
+class Trial:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._contract = service.contract
+        made = ids(service.contract.id)
+        self._run, self._first, self._second, self._absent = (made.new() for _ in range(4))
+        self._written: dict[str, dict[str, Value]] = {}  # id → the values of its last write
+
+    def checks(self) -> Iterator[Checked]:
+        """Check each claim in turn; without a write that can be read there are no more."""
+        for claim, check in (
+            ("A document that nobody wrote is absent.", lambda: self._absence(self._absent)),
+            ("A write is acknowledged.", lambda: self._write("write", self._first, 1)),
+            ("What was written is read.", lambda: self._reading(self._first)),
+        ):
+            checked = _checked(claim, check)
+            yield checked
+            if checked.problem:
+                return
+        for claim, check in self._more():
+            yield _checked(claim, check)
+
+    def _more(self) -> Iterator[tuple[str, Callable[[], str | None]]]:
+        yield "The same write again is acknowledged, and changes nothing.", lambda: self._repeat("write", self._first)
+        yield "Another document's write leaves it alone.", self._another
+        if self._contract.replace:
+            yield "A replacement is read.", lambda: self._write("replace", self._first, 2) or self._reading(self._first)
+            yield "The same replacement again changes nothing.", lambda: self._repeat("replace", self._first)
+        if self._contract.list:
+            yield "The list has the newest documents, the newest id first, each once.", self._listing
+        if self._contract.delete:
+            yield "A deleted document is absent.", self._deletion
+        if self._contract.search:
+            yield "The search has all documents of the run, each once, and no others.", self._search
+
+    # Each returns why its claim does not hold, as a sentence, or None. It may raise a DataServiceError
+
+    def _absence(self, id_: str) -> str | None:
+        found = self._service.read(id_)
+        return f"The read of {id_} answered with the payload {_short(found.payload)}." if found else None
+
+    def _write(self, route: Literal["write", "replace"], id_: str, version: int) -> str | None:
+        payload = secrets.token_hex(PAYLOAD_BYTES)
+        self._written[id_] = {
+            "id": id_, "payload": payload, "run": self._run, "writer": 0, "number": len(self._written),
+            "version": version, "sha256": sha256(payload.encode()).hexdigest(),
+        }  # fmt: skip
+        return _unacknowledged(self._service.write(route, self._written[id_]))
+
+    def _reading(self, id_: str) -> str | None:
+        found, payload = self._service.read(id_), self._written[id_]["payload"]
+        if found is None:
+            return f"The read of {id_} says that it is absent."
+        if found.payload != payload:
+            return f"The read has {_short(found.payload)}, where {_short(payload)} was written."
+        return None
+
+    def _repeat(self, route: Literal["write", "replace"], id_: str) -> str | None:
+        return _unacknowledged(self._service.write(route, self._written[id_])) or self._reading(id_)
+
+    def _another(self) -> str | None:
+        return self._write("write", self._second, 1) or self._reading(self._second) or self._reading(self._first)
+
+    def _listing(self) -> str | None:
+        found = self._service.newest().documents
+        listed = [each.id for each in found]
+        if listed != sorted(listed, reverse=True):
+            return "Its ids do not fall from the first to the last."
+        return self._has_each(found, (self._first, self._second))
+
+    def _deletion(self) -> str | None:
+        problem = _unacknowledged(self._service.write("delete", {"id": self._second}))
+        return problem or self._absence(self._second) or self._reading(self._first)
+
+    def _search(self) -> str | None:
+        found, page = list[Found](), Page((), None)
+        for _ in range(PAGES):
+            page = self._service.search(self._run, page.next)
+            found += page.documents
+            if page.next is None:
+                break
+        else:
+            return f"Its pages do not end: {PAGES} have a next one."
+        left = (self._first,) if self._contract.delete else (self._first, self._second)
+        if others := {each.id for each in found} - {*left}:
+            return f"It has {min(others)} too, which is no document of this run, or was deleted."
+        return self._has_each(found, left)
+
+    def _has_each(self, found: list[Found] | Any, ids: tuple[str, ...]) -> str | None:
+        """Return what is wrong with how the documents are in an answer."""
+        for id_ in ids:
+            same = [each for each in found if each.id == id_]
+            if len(same) != 1:
+                return f"It has {id_} {len(same)} times."
+            if same[0].payload != self._written[id_]["payload"]:
+                return f"It has {_short(same[0].payload)} under {id_}, which is not what was written."
+            if same[0].run not in (None, self._run):
+                return f"It has the run {_short(same[0].run)} under {id_}, where {self._run} was written."
+        return None
+
+
+def _checked(claim: str, check: Callable[[], str | None]) -> Checked:
+    try:
+        return Checked(claim, check())
+    except DataServiceError as error:
+        return Checked(claim, str(error))
+
+
+def _unacknowledged(written: Written) -> str | None:
+    return None if written.outcome == "acknowledged" else f"The write's outcome is {written.outcome}. {written.error}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

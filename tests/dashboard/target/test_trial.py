@@ -1,0 +1,120 @@
+"""The trial of a contract: it finds what a service breaks, and nothing on services that keep to theirs."""
+
+from pathlib import Path
+
+import pytest
+
+from dashboard import prove
+from dashboard.dataservice.http_client import HttpClient
+from dashboard.target.client import ServiceClient
+from dashboard.target.contract import Contract, parse
+from dashboard.target.own import own
+from dashboard.target.trial import Checked, Trial
+from tests.dashboard.stubs import StubServer
+from tests.dashboard.target import notes
+from tests.dashboard.target.notes import CONTRACT, SECRETS, Notes
+from tests.service.process import ServiceProcess
+from tools.local.mongod import Mongod, free_port
+
+
+def tried(contract: Contract, url: str, secrets: dict[str, str] | None = None) -> list[Checked]:
+    service = ServiceClient(contract, HttpClient(10.0, 1), url, SECRETS if secrets is None else secrets)
+    return [*Trial(service).checks()]
+
+
+def of(handler: type[Notes], contract: str = CONTRACT) -> list[Checked]:
+    """Try the contract on a service of this kind, without notes."""
+    with StubServer(type(handler.__name__, (handler,), {"notes": {}})) as server:
+        return tried(parse(contract), server.url)
+
+
+def broken(checks: list[Checked]) -> list[str]:
+    """Return the first words of the claims that do not hold."""
+    return [" ".join(each.claim.split()[:3]) for each in checks if each.problem]
+
+
+def test_service_that_keeps_to_its_contract_has_ten_claims() -> None:
+    checks = of(Notes)
+    assert [each.problem for each in checks] == [None] * 10
+
+
+def test_two_routes_are_enough() -> None:
+    two = "\n".join(
+        line for line in CONTRACT.splitlines() if line.split(":")[0] not in ("replace", "delete", "list", "search")
+    )
+    checks = of(Notes, two.replace("&write ", ""))
+    assert [each.problem for each in checks] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("handler", "claims"),
+    [
+        (notes.AnswersForAll, ["A document that"]),
+        (notes.IsAnsweredByAProxy, ["A document that"]),
+        (notes.Redirects, ["A write is"]),
+        (notes.StoresNothing, ["What was written"]),
+        (notes.MakesItsOwnKeys, ["What was written"]),
+        (notes.RefusesReads, ["What was written"]),
+        (notes.HasNoText, ["What was written"]),
+        (
+            notes.RefusesRepeats,
+            ["The same write", "A replacement is", "The same replacement", "The list has", "The search has"],
+        ),
+        (notes.Appends, ["The same write", "Another document's write", "A replacement is", "The same replacement"]),
+        (notes.Duplicates, ["The list has"]),
+        (notes.StoresOne, ["Another document's write"]),
+        (notes.KeepsTheFirst, ["A replacement is", "The same replacement"]),
+        (notes.ListsTheOldestFirst, ["The list has"]),
+        (notes.ListsWithoutTheNewest, ["The list has"]),
+        (notes.DeletesNothing, ["A deleted document", "The search has"]),
+        (notes.DeletesAll, ["A deleted document", "The search has"]),
+        (notes.SearchesAll, ["The search has"]),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_each_breach_is_found(handler: type[Notes], claims: list[str]) -> None:
+    found = broken(of(handler))
+    assert found[0] == claims[0] and set(claims) <= set(found), "what stands first is its cause"
+
+
+def test_wrong_secret_is_a_write_that_failed() -> None:
+    with StubServer(type("Own", (Notes,), {"notes": {}})) as server:
+        (write,) = [each for each in tried(parse(CONTRACT), server.url, {"token": "wrong"}) if each.problem]
+    assert write.claim == "A write is acknowledged." and write.problem and "401" in write.problem
+
+
+def test_service_that_is_not_there_is_said_by_the_first_claim() -> None:
+    (only,) = tried(own(), f"http://127.0.0.1:{free_port()}")
+    assert only.problem == "The service does not answer: there is nothing at its address."
+
+
+@pytest.mark.mongod
+def test_own_service_keeps_to_its_contract(mongod: Mongod, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, mongod.uri, MONGODB_DATABASE="contract_tests") as service:
+        service.wait_ready()
+        checks = tried(own(), service.url)
+    assert [each.problem for each in checks] == [None] * 10
+
+
+class TestCommand:
+    def test_exit_status_says_whether_it_holds(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = tmp_path / "contract.yaml"
+        file.write_text(CONTRACT)
+        (tmp_path / "token").write_text(f"{SECRETS['token']}\n")
+        for handler, status in ((Notes, 0), (notes.KeepsTheFirst, 1)):
+            with StubServer(type("Own", (handler,), {"notes": {}})) as server:
+                assert prove.main(["contract", str(file), "--url", server.url, "--secrets", str(tmp_path)]) == status
+            answers = {line[:3].strip() for line in capsys.readouterr().out.splitlines()}
+            assert {"yes", "no"} & answers == ({"yes", "no"} if status else {"yes"})
+
+    @pytest.mark.parametrize("text", ["", "write: 1", CONTRACT])
+    def test_invalid_file_and_missing_secret_are_status_2(
+        self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "contract.yaml"
+        file.write_text(text)
+        assert prove.main(["contract", str(file), "--url", "http://127.0.0.1:1"]) == 2
+        assert str(file) in capsys.readouterr().err
+
+    def test_missing_file_is_status_2(self, tmp_path: Path) -> None:
+        assert prove.main(["contract", str(tmp_path / "none"), "--url", "http://127.0.0.1:1"]) == 2
