@@ -5,6 +5,7 @@
 
 import secrets
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -39,11 +40,12 @@ from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
 from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
-from dashboard.runs.demos.registry import offered
+from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.runs.workload.mongo_reader import MongoReader
+from dashboard.runs.workload.unread_database import UnreadDatabase
 from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.workload.writers import DEADLINE_SECONDS as WRITE_SECONDS
 from dashboard.runs.workload.writers import ServiceWriters
@@ -52,8 +54,12 @@ from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.rights import RightsSource, needs
 from dashboard.sources.watches import ClusterSource
+from dashboard.target import secret_files
 from dashboard.target.client import ServiceClient
+from dashboard.target.contract import ContractError
 from dashboard.target.own import own
+from dashboard.target.target import DatabaseTarget, Target
+from dashboard.target.target import read as read_target
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
 from dashboard.web.history_saver import HistorySaver
@@ -72,10 +78,12 @@ from dashboard.web.routes.runs import runs
 from dashboard.web.routes.state import api
 from dashboard.web.routes.static_files import static_files
 from dashboard.web.sockets.server import Sockets
+from webserver.environment import ConfigError
 from webserver.forwarded import Forwarded
 from webserver.health_server import HealthServer
 
 ROOT = Path(__file__).parent.parent  # holds templates/ and static/
+LOAD_PATH = "/data?limit=20"  # of our own service, which a load requests
 
 
 Manager = RunManager | MockRunManager
@@ -90,10 +98,10 @@ class Source(Protocol):
 
 def create_app(config: DashboardConfig | None = None) -> Flask:
     """Build the application from the configuration, by default the environment's. Raise `ConfigError`."""
-    config = config or read()
+    config, target = _with_target(config or read())
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
-    hub = Hub(_targets(config), _source_names(config), epoch=secrets.token_hex(8), viewers=config.viewers)
+    hub = Hub(_targets(config), _source_names(config, target), epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
     auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
@@ -112,7 +120,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["hub"] = hub
     app.extensions["sockets"] = Sockets(app, hub)
     app.extensions["auth"].on_logout(app.extensions["sockets"].end_session)
-    app.extensions["sources"] = sources = _sources(config, hub)
+    app.extensions["sources"] = sources = _sources(config, target, hub)
     app.extensions["pod_reader"] = _pod_reader(config)
     app.extensions["object_reader"] = _object_reader(config, hub, sources)
     app.extensions["data_service"] = _service(config, sources)
@@ -121,7 +129,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))
     app.extensions["history"] = _saver(config, hub, audit)
-    app.extensions["manager"] = manager = _manager(config, hub, sources, audit)
+    app.extensions["manager"] = manager = _manager(config, target, hub, sources, audit)
     app.extensions["actions"] = _actions(config, hub, sources, audit, manager)
     app.wsgi_app = Forwarded(app.wsgi_app, config.trusted_proxies, config.path_prefix)  # type: ignore[method-assign]
     return app
@@ -164,7 +172,25 @@ def stop(app: Flask) -> None:
     app.extensions["health_server"].stop()
 
 
-SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)
+def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, Target | None]:
+    """Return the configuration with the names of the application to prove, and that target; None if it is our own."""
+    if not config.target_file or config.source == "mock":
+        return config, None
+    try:
+        target = read_target(config.target_file)
+        secret_files.read(config.target_secrets, target.contract.secrets() if target.contract else ())
+    except ContractError as error:
+        raise ConfigError(f"TARGET_FILE is {config.target_file!r}: {error}") from error
+    service, database = target.service, target.database
+    named = replace(
+        config,
+        deployment=service.deployment,
+        autoscaler=service.autoscaler,
+        service_url=service.url,
+        metrics_port=service.metrics_port,
+        statefulset=database.statefulset if database else "",
+    )
+    return named, target
 
 
 def _targets(config: DashboardConfig) -> Targets:
@@ -178,21 +204,30 @@ def _targets(config: DashboardConfig) -> Targets:
     )
 
 
-def _source_names(config: DashboardConfig) -> tuple[str, ...]:
-    return (*SOURCES, *(AlertsSource.sources if config.prometheus_url else ()))
+def _source_names(config: DashboardConfig, target: Target | None) -> tuple[str, ...]:
+    """Return the sources, in the page's order."""
+    return (
+        *ClusterSource.sources,
+        *(() if target else MongoSource.sources),
+        *(Scraper.sources if config.metrics_port else ()),
+        *(AlertsSource.sources if config.prometheus_url else ()),
+    )
 
 
-def _sources(config: DashboardConfig, hub: Hub) -> list[Source]:
+def _sources(config: DashboardConfig, target: Target | None, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
-    alerts = [AlertsSource(config.prometheus_url, config.namespace, hub.put)] if config.prometheus_url else []
-    return [
+    found: list[Source] = [
         ClusterSource(connection(config.kubeconfig), config.namespace, hub.put),
-        MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put),
-        Scraper(hub.pods, config.deployment, config.metrics_port, hub.put),
         RightsSource(_control(config).allowed, needs(config.deployment, config.autoscaler), hub.put),
-        *alerts,
     ]
+    if not target:
+        found.append(MongoSource(config.mongodb_uri, config.mongodb_database, config.mongodb_collection, hub.put))
+    if config.metrics_port:
+        found.append(Scraper(hub.pods, config.deployment, config.metrics_port, hub.put))
+    if config.prometheus_url:
+        found.append(AlertsSource(config.prometheus_url, config.namespace, hub.put))
+    return found
 
 
 def _mock(config: DashboardConfig, hub: Hub) -> Mock:
@@ -225,9 +260,11 @@ def _object_reader(config: DashboardConfig, hub: Hub, sources: list[Source]) -> 
     return KubeObjectReader(partial(KubeClient, connection(config.kubeconfig)), config.namespace)
 
 
-def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog) -> Manager:
+def _manager(
+    config: DashboardConfig, target: Target | None, hub: Hub, sources: list[Source], audit: AuditLog
+) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
-    pod, demos = f"{config.statefulset}-0", offered(config.mongodb_members)
+    pod, demos = f"{config.statefulset}-0", offered_for(target) if target else offered(config.mongodb_members)
     if config.source == "mock":
         mock = next(source for source in sources if isinstance(source, Mock))
         return MockRunManager(
@@ -244,16 +281,17 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
             demos=demos,
         )
     api = partial(KubeClient, connection(config.kubeconfig))
-    crash = CrashClient(config.crash_port, config.crash_token) if config.crash_port else None
+    pods = _pod_control(config, target)
+    contract = (target.contract if target else None) or own()
+    secret_values = secret_files.read(config.target_secrets, contract.secrets())
+    service = ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), config.service_url, secret_values)
+    path = target.service.load if target else LOAD_PATH
     return RunManager(
         Tools(
-            pods=PodControl(api, config.namespace, crash),
-            load=LoadSupervisor(config.service_url, hub.put),
-            writers=partial(
-                ServiceWriters,
-                ServiceClient(own(), HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), config.service_url, {}),
-            ),
-            reader=MongoReader(config.mongodb_uri, config.mongodb_database),
+            pods=pods,
+            load=LoadSupervisor(f"{config.service_url.rstrip('/')}{path}", hub.put),
+            writers=partial(ServiceWriters, service),
+            reader=UnreadDatabase(pods, pod) if target else MongoReader(config.mongodb_uri, config.mongodb_database),
             view=hub,
             database=pod,
             deployment=config.deployment,
@@ -268,6 +306,15 @@ def _manager(config: DashboardConfig, hub: Hub, sources: list[Source], audit: Au
         holder=config.name,
         demos=demos,
     )
+
+
+def _pod_control(config: DashboardConfig, target: Target | None) -> PodControl:
+    api = partial(KubeClient, connection(config.kubeconfig))
+    if target:
+        database = target.database or DatabaseTarget("", "", "/")
+        return PodControl(api, config.namespace, container=database.container, data=database.data)
+    crash = CrashClient(config.crash_port, config.crash_token) if config.crash_port else None
+    return PodControl(api, config.namespace, crash)
 
 
 def _actions(config: DashboardConfig, hub: Hub, sources: list[Source], audit: AuditLog, manager: Manager) -> Actions:

@@ -37,6 +37,8 @@ class DashboardConfig:
     service_address: str = "http://localhost:5000"  # address of the data service for users, in the page's commands
     service_url: str = "http://flask:5000"  # address of the data service; the host's first label names the Service
     metrics_port: int = 9090  # port of /metrics on the service's pods
+    target_file: str = ""  # path of a file that names another application to prove (docs/contract.md); empty: our own
+    target_secrets: str = ""  # directory with a file for each secret of that file
     prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
@@ -75,7 +77,8 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
     source = environ.get("DASHBOARD_SOURCE", "cluster")
     if source not in ("cluster", "mock"):
         raise ConfigError(f"DASHBOARD_SOURCE is {source!r}: it must be 'cluster' or 'mock'.")
-    if source == "cluster" and not environ.get("MONGODB_URI"):
+    target_file = environ.get("TARGET_FILE", DashboardConfig.target_file)
+    if source == "cluster" and not target_file and not environ.get("MONGODB_URI"):
         raise ConfigError("MONGODB_URI is empty: set it to the database's address, mongodb://….")
     operator = _secret(environ, "OPERATOR_TOKEN")
     viewer = _secret(environ, "VIEWER_TOKEN")
@@ -94,6 +97,8 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         service_address=environ.get("SERVICE_ADDRESS", DashboardConfig.service_address).rstrip("/"),
         service_url=environ.get("SERVICE_URL", DashboardConfig.service_url),
         metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
+        target_file=target_file,
+        target_secrets=environ.get("TARGET_SECRETS", DashboardConfig.target_secrets),
         prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
         mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),

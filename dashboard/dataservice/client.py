@@ -22,14 +22,12 @@ _NEXT = re.compile(r'<([^<>]*)>; rel="next"')
 
 
 class DataServiceClient:
-    """A client of one of the service's collections (implements DataService). It is thread-safe."""
+    """A client of the service (implements DataService). It is thread-safe."""
 
-    def __init__(
-        self, url: str, deadline: float = DEADLINE_SECONDS, *, collection: str = "data", at_once: int = 0
-    ) -> None:
-        """`deadline`: seconds for one response; `at_once`: concurrent reads, and writes, AT_ONCE if 0."""
-        self._documents = f"{url.rstrip('/')}/{collection}"
-        self._http = HttpClient(deadline, at_once or AT_ONCE)
+    def __init__(self, url: str, deadline: float = DEADLINE_SECONDS) -> None:
+        """`deadline`: seconds for one response."""
+        self._documents = f"{url.rstrip('/')}/data"
+        self._http = HttpClient(deadline, AT_ONCE)
 
     def newest(self, parameters: Mapping[str, str]) -> DataServiceAnswer:
         known = {name: parameters[name] for name in PARAMETERS if name in parameters}

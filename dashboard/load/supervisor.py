@@ -1,6 +1,6 @@
 """The supervisor of the load generator: runs one load at a time, each after a self-test.
 
-All requests go to the configured URL: a user who starts a load cannot choose another.
+All requests go to one configured URL: a user who starts a load cannot choose another.
 """
 
 import threading
@@ -15,7 +15,6 @@ from dashboard.load.options import GeneratorUnfit, LoadBusy, LoadOptions, LoadTo
 from dashboard.load.process import GeneratorProcess
 from dashboard.load.progress import LoadProgress
 
-PATH = "/data?limit=20"
 TEST_SECONDS = 2.0
 LEAST_SPAN_SECONDS = 0.5  # a final sample over a shorter span is not reported: its rates mean nothing
 
@@ -24,10 +23,10 @@ class LoadSupervisor:
     """One load at a time (implements runs.ports.Load). Emits LoadUpdated each second and at a load's end."""
 
     def __init__(
-        self, service_url: str, emit: Emit, clock: Callable[[], str] = now, test_seconds: float = TEST_SECONDS
+        self, url: str, emit: Emit, clock: Callable[[], str] = now, test_seconds: float = TEST_SECONDS
     ) -> None:
-        """`test_seconds` is the length of the self-test before each load; 0 skips it."""
-        self._url = f"{service_url.rstrip('/')}{PATH}"
+        """`url` is what a load requests; `test_seconds` is the length of the self-test before each, and 0 skips it."""
+        self._url = url
         self._emit = emit
         self._clock = clock
         self._test_seconds = test_seconds

@@ -152,14 +152,17 @@ class Writers(Protocol):
 
 
 class Reader(Protocol):
-    """The dashboard's own connection to MongoDB, which bypasses the service."""
+    """An adapter of the database, which bypasses the service. `reads`: whether it can read documents."""
+
+    reads: bool
 
     def primary(self) -> Primary | None:
-        """Return the set's primary; None if none answers within a second. Never raises."""
+        """Return the primary, the database's only process if it has no others; None if none answers within a second.
+        Never raises."""
 
     def read(self, run: str) -> Mapping[str, str]:
-        """Read the run's documents in `proofs` from the primary with majority read concern: id → sha256, computed from
-        the stored payload. Raise `ExternalError`."""
+        """Read the run's documents as the database has them durably (from MongoDB's primary with majority read
+        concern): id → sha256, computed from the stored payload. Raise `ExternalError`."""
 
 
 class Audit(Protocol):

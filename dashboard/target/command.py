@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.dataservice.http_client import HttpClient
+from dashboard.target import secret_files
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import ContractError, parse
 from dashboard.target.trial import Trial
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     try:
         contract = parse(options.file.read_text(encoding="utf-8"))
-        secrets = _secrets(options.secrets, contract.secrets())
+        secrets = secret_files.read(options.secrets, contract.secrets())
     except (ContractError, OSError, UnicodeDecodeError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 2
@@ -40,19 +41,6 @@ def main(arguments: Sequence[str]) -> int:
     return int(broken)
 
 
-def _secrets(directory: Path | None, names: set[str]) -> dict[str, str]:
-    """Read the secrets from the files of these names. Raise ContractError for one that is missing."""
-    found = {}
-    for name in sorted(names):
-        path = directory / name if directory else None
-        if path is None or name in (".", "..") or not path.is_file():
-            raise ContractError(f"the secret {name} is missing: give --secrets, a directory with a file of this name.")
-        found[name] = path.read_text(encoding="utf-8").strip()
-        if not found[name].isascii() or not found[name].isprintable():
-            raise ContractError(f"the secret {name} has characters that cannot be sent in a header.")
-    return found
-
-
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dashboard.prove contract",
@@ -61,7 +49,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("file", type=Path, help="the contract, in YAML or JSON")
     parser.add_argument("--url", type=_address, required=True, help="the service's address")
-    parser.add_argument("--secrets", type=Path, help="a directory with a file for each {secret:NAME} in the contract")
+    parser.add_argument("--secrets", default="", help="a directory with a file for each {secret:NAME} in the contract")
     return parser.parse_args(arguments)
 
 

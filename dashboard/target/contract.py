@@ -6,7 +6,7 @@ a read of it. With a replacement, a deletion and a list a proof sees more. What 
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -31,6 +31,8 @@ OWN_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encod
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CLASS = re.compile(r"[1-5]xx")
 _SPAN = re.compile(r"([1-5][0-9]{2})-([1-5][0-9]{2})")
+
+T = TypeVar("T")
 
 Status = int | str  # 404, "4xx", "409-499"
 
@@ -113,22 +115,31 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def parse(text: str) -> Contract:
-    """Return the contract in a YAML or JSON file. Raise ContractError."""
+    """Return the contract in a YAML or JSON text. Raise ContractError with the first mistake."""
+    contract = convert(loaded(text), Contract)
+    for problem in problems(contract):
+        raise ContractError(problem)
+    return contract
+
+
+def loaded(text: str) -> Any:
+    """Return what a YAML or JSON text holds. Raise ContractError."""
     if len(text.encode()) > LARGEST:
-        raise ContractError(f"The contract is larger than {LARGEST >> 10} KiB.")
+        raise ContractError(f"The file is larger than {LARGEST >> 10} KiB.")
     try:
-        found = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise ContractError(f"The contract is not YAML{line}.") from error
+        raise ContractError(f"The file is not YAML{line}.") from error
+
+
+def convert(found: Any, type_: type[T]) -> T:
+    """Return it as this type. Raise ContractError."""
     try:
-        contract = msgspec.convert(found, Contract)
+        return msgspec.convert(found, type_)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise ContractError(f"The contract is not valid: {error}.") from error
-    for problem in _problems(contract):
-        raise ContractError(problem)
-    return contract
+        raise ContractError(f"The file is not valid: {error}.") from error
 
 
 def matches(rule: Rule, status: int, media_type: str, body: Any) -> bool:
@@ -163,7 +174,7 @@ def _equal(found: Any, wanted: Any) -> bool:
     return type(found) is type(wanted) and found == wanted  # 1 is not true
 
 
-def _problems(contract: Contract) -> Iterator[str]:
+def problems(contract: Contract) -> Iterator[str]:
     """Yield what is wrong with a contract, as sentences."""
     yield from _header_problems("headers", contract.headers)
     if not contract.media_types:

@@ -100,11 +100,11 @@ PERSISTENCE_BROKEN = [
         database.read_only_user,
     ),
     _broken(
-        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new mongod.*(CrashLoop|Error|restarted)",
+        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new process of the database.*(CrashLoop|Error|restarted)",
         database.mongod_never_returns,
     ),
     _broken(
-        PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "MongoDB|mongodb-0",
+        PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "the database does not answer|mongodb-0",
         database.scaled_to_zero,
     ),
     _broken(

@@ -187,8 +187,14 @@ def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
 
 
 def app(pod: Pod) -> str:
-    """Return the name in the pod's labels."""
+    """Return the name of the Deployment or StatefulSet that made the pod; of other pods, the name in their labels."""
     labels = pod.metadata.labels or {}
+    owner = next((one for one in pod.metadata.owner_references or () if one.controller), None)
+    if owner and owner.kind == "StatefulSet":
+        return owner.name
+    template = labels.get("pod-template-hash")
+    if owner and owner.kind == "ReplicaSet" and template and owner.name.endswith(f"-{template}"):
+        return owner.name.removesuffix(f"-{template}")  # as the Deployment controller names it
     return labels.get("app.kubernetes.io/name") or labels.get("app") or ""
 
 

@@ -1,4 +1,4 @@
-"""Control of the database's pod: read it, delete it, kill its mongod.
+"""Control of the database's pod: read it, delete it, kill its mongod, or whatever process its container has.
 
 RBAC: get on pods and persistentvolumeclaims, delete on the database's pod by name. No request is sent twice, and a pod
 with another uid than the given one is never touched.
@@ -17,7 +17,7 @@ from dashboard.kube.client import KubeClient, KubeStatusError, object_path
 from dashboard.kube.pods.crash import CrashClient
 from dashboard.kube.update import READ_SECONDS, translate_errors
 
-DATABASE = "mongod"  # the container's name
+DATABASE = "mongod"  # the container's name in this project's own StatefulSet
 DATA_PATH = "/data/db"  # mongod's default
 GRACEFUL, CRASH = MODES = ("graceful", "crash")
 
@@ -56,16 +56,27 @@ class PodControl:
     `api` makes a client with a read timeout in seconds; each call uses its own.
     """
 
-    def __init__(self, api: Callable[[float], KubeClient], namespace: str, crash: CrashClient | None = None) -> None:
+    def __init__(
+        self,
+        api: Callable[[float], KubeClient],
+        namespace: str,
+        crash: CrashClient | None = None,
+        *,
+        container: str = DATABASE,
+        data: str = DATA_PATH,
+    ) -> None:
+        """`container` is the database's container, `data` the directory of its data."""
         self._api = api
         self._namespace = namespace
         self._crash = crash
+        self._container = container
+        self._data = data
 
     def pod(self, name: str) -> PodIdentity:
         """Return the pod as the API server has it now, not from the watch. Raise NotFound if there is none."""
         pod = self._read("pods", name, f"the pod {name}", MongodPod)
         ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
-        mongod = _status(pod)
+        mongod = _status(pod, self._container)
         running, former = mongod.state.running, mongod.last_state.terminated
         return PodIdentity(
             name=name,
@@ -73,7 +84,7 @@ class PodControl:
             container=mongod.container_id.rpartition("://")[2] or None,
             node=pod.spec.node_name,
             ready=ready and not pod.metadata.deletion_timestamp,
-            claim=_claim(pod),
+            claim=_claim(pod, self._container, self._data),
             started=running.started_at if running else None,
             ended=former.finished_at if former else None,
         )
@@ -208,28 +219,29 @@ class DataClaim(Object, frozen=True):
     status: DataClaimStatus = DataClaimStatus()
 
 
-def _status(pod: MongodPod) -> MongodContainerStatus:
-    """Return mongod's container status, an empty one if there is none yet."""
-    found = (each for each in pod.status.container_statuses or [] if each.name == DATABASE)
-    return next(found, MongodContainerStatus(DATABASE))
+def _status(pod: MongodPod, container: str) -> MongodContainerStatus:
+    """Return the container's status, an empty one if there is none yet."""
+    found = (each for each in pod.status.container_statuses or [] if each.name == container)
+    return next(found, MongodContainerStatus(container))
 
 
-def _claim(pod: MongodPod) -> str | None:
-    """Return the claim of the volume that holds mongod's data directory: the one mounted closest above it."""
-    mongod = next((each for each in pod.spec.containers or [] if each.name == DATABASE), None)
-    if mongod is None:
+def _claim(pod: MongodPod, container: str, data: str) -> str | None:
+    """Return the claim of the volume that holds the data directory: the one mounted closest above it."""
+    database = next((each for each in pod.spec.containers or [] if each.name == container), None)
+    if database is None:
         return None
-    path = f"{_data_path(mongod)}/"
-    mounts = [each for each in mongod.volume_mounts or [] if path.startswith(f"{each.mount_path.rstrip('/')}/")]
+    path = f"{_data_path(database, data)}/"
+    mounts = [each for each in database.volume_mounts or [] if path.startswith(f"{each.mount_path.rstrip('/')}/")]
     closest = max(mounts, key=lambda mount: len(mount.mount_path.rstrip("/")), default=None)
     volumes = {each.name: each.persistent_volume_claim for each in pod.spec.volumes or []}
     source = volumes.get(closest.name) if closest else None
     return source.claim_name if source else None
 
 
-def _data_path(mongod: MongodContainer) -> str:
-    words = [*(mongod.command or []), *(mongod.args or [])]
+def _data_path(database: MongodContainer, data: str) -> str:
+    """Return the data directory: mongod's own option says it, where there is one."""
+    words = [*(database.command or []), *(database.args or [])]
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == "--dbpath" or word.startswith("--dbpath="):
             return (word.partition("=")[2] or following).rstrip("/")
-    return DATA_PATH
+    return data.rstrip("/")

@@ -78,7 +78,7 @@ def details(pod: Json, events: Iterable[Json]) -> Json:
         "uid": meta.get("uid", ""),
         "node": spec.get("nodeName"),
         "ip": status.get("podIP"),
-        "app": _app(_map(meta, "labels")),
+        "app": _app(meta),
         "qos": status.get("qosClass"),
         "service_account": spec.get("serviceAccountName"),
         "created": meta.get("creationTimestamp"),
@@ -210,7 +210,15 @@ def _braced(path: str | None) -> str | None:
     return path.partition("{")[2].removesuffix("}") or None if path else None
 
 
-def _app(labels: Json) -> str:
+def _app(meta: Json) -> str:
+    """Return the pod's app, as core.state.views.app does."""
+    labels = _map(meta, "labels")
+    owner = next((owner for owner in _list(meta, "ownerReferences") if owner.get("controller")), {})
+    name, template = str(owner.get("name")), f"-{labels.get('pod-template-hash')}"
+    if owner.get("kind") == "StatefulSet":
+        return name
+    if owner.get("kind") == "ReplicaSet" and name.endswith(template):
+        return name.removesuffix(template)
     return str(labels.get("app.kubernetes.io/name") or labels.get("app") or "")
 
 

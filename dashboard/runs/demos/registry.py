@@ -8,6 +8,7 @@ from dashboard.runs.demos.failover.spec import DEMO as FAILOVER
 from dashboard.runs.demos.healing.spec import DEMO as HEALING
 from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
 from dashboard.runs.demos.rollout.spec import DEMO as ROLLOUT
+from dashboard.target.target import Target
 
 DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING, FAILOVER)}
 
@@ -15,3 +16,9 @@ DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, 
 def offered(members: int) -> Mapping[str, Demo]:
     """Return the demos of a deployment whose MongoDB has so many members."""
     return {id_: demo for id_, demo in DEMOS.items() if demo.least_members <= members <= demo.most_members}
+
+
+def offered_for(target: Target) -> Mapping[str, Demo]:
+    """Return the demos of somebody else's application: those that ask of it no more than its target says."""
+    parts = {PERSISTENCE.id: target.database is not None, AUTOSCALE.id: bool(target.service.autoscaler)}
+    return {id_: DEMOS[id_] for id_, has in parts.items() if has}

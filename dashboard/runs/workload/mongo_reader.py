@@ -38,6 +38,8 @@ class MongoReader:
     that the loss would not be found. So a client without answers is replaced.
     """
 
+    reads = True
+
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri
         self._database = database

@@ -21,7 +21,15 @@ class ReadBacks:
         self._writers = writers
 
     def read(self, limit: float) -> None:
-        """Read twice; try the database for `limit` seconds. Raise `RunStopped` if the run is cancelled."""
+        """Read from the database, which is tried for `limit` seconds, if there is an adapter for it; then through the
+        service. Raise `RunStopped` if the run is cancelled."""
+        if self._reader.reads:
+            self._read_database(limit)
+        else:
+            self._context.log("The database itself is not read: the dashboard has no adapter for it")
+        self._read_service()
+
+    def _read_database(self, limit: float) -> None:
         end = self._context.clock.monotonic() + limit
         while True:
             began = self._context.clock.monotonic()
@@ -35,6 +43,8 @@ class ReadBacks:
                     break
                 self._context.set_progress(str(error))
             self._context.sleep(READ_RETRY_SECONDS)
+
+    def _read_service(self) -> None:
         self._context.raise_if_cancelled()
         began = self._context.clock.monotonic()
         try:
@@ -47,7 +57,7 @@ class ReadBacks:
     def _keep(self, back: ReadBack) -> None:
         self.found.append(back)
         found = judge(traffic.writes(self._writers.ledger.operations()), [back])
-        where = "From the database" if back.source == "database" else "Through GET /proofs"
+        where = "From the database" if back.source == "database" else "Through the service"
         self._context.log(
             f"{where}: {len(found.lost)} lost, {len(found.corrupt)} corrupt, {len(found.unexpected)} unexpected,"
             f" {len(found.regressed)} regressed, {len(found.resurrected)} resurrected, {len(found.recovered)} recovered"

@@ -101,7 +101,7 @@ def server() -> Iterator[TargetServer]:
 @pytest.fixture
 def load(server: TargetServer, emitted: Emitted) -> Iterator[LoadSupervisor]:
     """A supervisor without the self-test, which may fail on a busy machine."""
-    supervisor = LoadSupervisor(server.url, emitted, test_seconds=0)
+    supervisor = LoadSupervisor(server.url + PATH, emitted, test_seconds=0)
     yield supervisor
     supervisor.stop()
 
@@ -529,7 +529,7 @@ def test_generator_checks_the_bounds_of_its_options(server: TargetServer, option
 
 
 def test_self_test_sends_no_requests_to_the_service(server: TargetServer, emitted: Emitted) -> None:
-    load = LoadSupervisor(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url + PATH, emitted, test_seconds=1)
     try:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     except GeneratorUnfit as error:  # the machine may be too busy
@@ -544,7 +544,7 @@ def test_failed_self_test_prevents_the_load(
     server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = LoadSupervisor(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url + PATH, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="10 requests a second") as error:
         load.start(LoadOptions(rate=10, duration=1), "Anna")
     assert load.totals().failed == str(error.value)
@@ -553,7 +553,7 @@ def test_failed_self_test_prevents_the_load(
 
 def test_self_test_uses_test_rate(server: TargetServer, emitted: Emitted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.load.options.MOST_LAG_MS", -1.0)
-    load = LoadSupervisor(server.url, emitted, test_seconds=1)
+    load = LoadSupervisor(server.url + PATH, emitted, test_seconds=1)
     with pytest.raises(GeneratorUnfit, match="20 requests a second"):
         load.start(LoadOptions(rate=10, duration=1), "Anna", test_rate=20)
     with pytest.raises(InvalidOption):
@@ -562,7 +562,7 @@ def test_self_test_uses_test_rate(server: TargetServer, emitted: Emitted, monkey
 
 
 def test_stop_during_the_self_test_prevents_the_load(server: TargetServer, emitted: Emitted) -> None:
-    load = LoadSupervisor(server.url, emitted, test_seconds=60)
+    load = LoadSupervisor(server.url + PATH, emitted, test_seconds=60)
     errors: list[ExternalError] = []
 
     def start() -> None:

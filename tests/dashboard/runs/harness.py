@@ -211,6 +211,8 @@ class FakeService:
 class FakeReader:
     """Implements `runs.ports.Reader` on the cluster's documents."""
 
+    reads = True
+
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.error: ExternalError | None = None

@@ -142,6 +142,14 @@ def test_failed_read_back_is_inconclusive(harness: RunHarness, source: str) -> N
     assert run["evidence"]["lost"] == 0
 
 
+def test_database_without_an_adapter_is_not_read_and_the_run_says_so(harness: RunHarness) -> None:
+    harness.reader.reads = False
+    harness.reader.error = ExternalError("It must not be asked.")
+    run = harness.run_and_recompute("persistence")
+    assert run["verdict"] == "pass"
+    assert any("no adapter" in entry["text"] for entry in run["timeline"])
+
+
 def test_failed_read_back_is_retried(harness: RunHarness) -> None:
     harness.reader.error = ExternalError("No primary.")
     harness.during_step("readback", lambda: setattr(harness.reader, "error", None), after=10)
@@ -151,10 +159,8 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
 @pytest.mark.parametrize(
     ("inject", "cause"),
     [
-        (lambda harness: setattr(harness.autoscaler, "mongo", {"state": "down"}), "MongoDB"),
-        (lambda harness: setattr(harness.autoscaler, "mongo", None), "MongoDB"),
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
-        (lambda harness: setattr(harness.cluster, "process", None), "primary"),
+        (lambda harness: setattr(harness.cluster, "process", None), "The database does not answer."),
         (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],

@@ -1,6 +1,6 @@
 """The persistence demo: kill the database while writers write, then read every document back.
 
-`down` is the outage as a client sees it: from just before the kill request until a new mongod answers the dashboard as
+`down` is the outage as a client sees it: from just before the kill request until a new process answers the dashboard as
 primary, the shutdown of the old one included. `ready` is when the pod is Ready, up to a probe period later. Errors do
 not stop this demo: its writers have to write on through the outage. Several kills alternate between the two modes.
 """
@@ -28,7 +28,7 @@ READY_POLL_SECONDS = 0.5
 
 
 class KillTarget(Struct, frozen=True):
-    """The database as it can be killed: its pod, its claim, and the id of mongod's process."""
+    """The database as it can be killed: its pod, its claim, and the id of its process."""
 
     pod: PodIdentity
     claim: ClaimIdentity | None
@@ -88,7 +88,7 @@ class Persistence:
     # The steps
 
     def _check(self) -> None:
-        """Wait until the run can begin: a restart of MongoDB or of the dashboard may have just ended."""
+        """Wait until the run can begin: a restart of the database or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
         target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         if self._mode == "crash" and self._wait_out_back_off(target.pod):
@@ -97,23 +97,22 @@ class Persistence:
         self._context.log(f"{target.pod.name} is Ready, {volume}")
 
     def _wait_out_back_off(self, pod: PodIdentity) -> bool:
-        """Wait until the kubelet has forgotten mongod's earlier ends, if it would wait longer than the outage may last.
-        Return whether it was waited for. A deleted pod has no back-off."""
+        """Wait until the kubelet has forgotten the database's earlier ends, if it would wait longer than an outage may
+        last. Return whether it was waited for. A deleted pod has no back-off."""
         found = back_off(pod, self._context.time())
         if found is None or found.wait <= self._limits["outage"]:
             return False
         end = self._context.clock.monotonic() + found.left
         while (left := end - self._context.clock.monotonic()) > 0:
-            why = f"mongod has ended often: the kubelet would start it again after about {found.wait:.0f} s."
+            why = f"The database has ended often: the kubelet would start it again after about {found.wait:.0f} s."
             self._writing.progress(f"{why} It forgets that in {left:.0f} s")
             self._context.sleep(READY_POLL_SECONDS)
         return True
 
     def _found(self) -> KillTarget | str:
         """Return the database, or why the run can't begin yet, as a sentence."""
-        mongo = self._view.view()["mongo"]
-        if mongo is None or mongo["state"] != "up":
-            return f"MongoDB does not answer. The run needs it up before the kill.{self._pod_reason()}"
+        if self._reader.primary() is None:
+            return f"The database does not answer. The run needs it up before the kill.{self._pod_reason()}"
         target = self._target()
         if isinstance(target, str):
             return target
@@ -138,7 +137,7 @@ class Persistence:
         return KillTarget(pod, claim, primary.process)
 
     def _kill(self, number: int) -> str:
-        """Kill the database for the given time, from 0. Return the id of the old mongod's process."""
+        """Kill the database for the given time, from 0. Return the id of the old process."""
         self._context.begin_step("kill")
         target = self._context.wait_for(self._target, READY_POLL_SECONDS, self._limits["target"])
         pod, claim = target.pod, target.claim
@@ -147,7 +146,7 @@ class Persistence:
         self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
         kill(self._pods, pod, mode, self._context.audit)
         what = f"container {(pod.container or '')[:12]}" if mode == "crash" else f"uid {pod.uid}"
-        self._context.log(f"{'mongod killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
+        self._context.log(f"{'Process killed' if mode == 'crash' else 'Deleted'}: {pod.name}, {what}")
         return target.process
 
     def _wait_for_return(self, killed: Kill, process: str) -> None:
@@ -159,10 +158,10 @@ class Persistence:
             found = self._reader.primary()
             return found is not None and found.process != process
 
-        away = f"No new mongod answered within {limit:.0f} s."
+        away = f"No new process of the database answered within {limit:.0f} s."
         self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._pod_reason())
         killed.back = self._context.clock.monotonic()
-        self._context.log(f"A new mongod answers, {self._since(killed):.1f} s after the kill")
+        self._context.log(f"The database answers again, {self._since(killed):.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
         is_ready = partial(self._is_ready, killed)
         self._context.wait_until(

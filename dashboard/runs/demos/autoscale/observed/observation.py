@@ -71,6 +71,7 @@ class Observation(Struct, frozen=True, dict=True):
     updated: bool = True  # no rollout is under way
     failure: str | None = None  # why the Deployment can't create pods
     progress_deadline: int | None = None  # seconds after which Kubernetes calls the Deployment's progress failed
+    counted: bool = True  # whether the pods' requests are counted
 
     @cached_property
     def ready(self) -> frozenset[str]:
@@ -78,6 +79,9 @@ class Observation(Struct, frozen=True, dict=True):
 
     @cached_property
     def serving(self) -> frozenset[str]:
+        """The pods that get requests. Where none are counted: those that are Ready, if the Service has all of them."""
+        if not self.counted:
+            return self.ready if (self.endpoints or 0) >= len(self.ready) else frozenset()
         return frozenset(pod.uid for pod in self.pods if pod.requests) & self.ready
 
     @cached_property
@@ -198,6 +202,7 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
         updated=workload.get("updated", 0) == workload.get("replicas", 0),
         failure=workload.get("failure"),
         progress_deadline=workload.get("progress_deadline"),
+        counted="traffic" in state["sources"],
     )
 
 

@@ -1,0 +1,21 @@
+"""The secrets of a contract's headers: a directory with a file for each, as Kubernetes mounts a Secret."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dashboard.target.contract import ContractError
+
+
+def read(directory: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the secrets by name. Raise ContractError for one that is missing or cannot be sent."""
+    return {name: _secret(directory, name) for name in sorted(names)}
+
+
+def _secret(directory: str, name: str) -> str:
+    path = Path(directory, name)
+    if not directory or name in (".", "..") or not path.is_file():
+        raise ContractError(f"The secret {name} is missing: give a directory with a file of this name.")
+    text = path.read_text(encoding="utf-8").strip()
+    if not text.isascii() or not text.isprintable():
+        raise ContractError(f"The secret {name} has characters that cannot be sent in a header.")
+    return text

@@ -1,0 +1,92 @@
+"""What is under proof, as a file says it (docs/contract.md): a service, its contract, perhaps its database. Pure but
+for `read`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from dashboard.target.contract import Contract, ContractError, convert, loaded
+from dashboard.target.contract import problems as contract_problems
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+class ServiceTarget(Struct, frozen=True, forbid_unknown_fields=True):
+    """The service in its namespace. `load` is the path and query that a load requests. Without an `autoscaler` there is
+    no autoscale demo; with a `metrics_port`, the pods' /metrics there is shown."""
+
+    url: str
+    deployment: str
+    load: str
+    autoscaler: str = ""
+    metrics_port: int = 0
+
+
+class DatabaseTarget(Struct, frozen=True, forbid_unknown_fields=True):
+    """The StatefulSet of one pod that holds the service's data: the container in it that is the database, and the
+    directory in which it keeps them."""
+
+    statefulset: str
+    container: str
+    data: str
+
+
+class Target(Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a `contract` there is only the autoscale demo, and without a `database` no persistence demo."""
+
+    service: ServiceTarget
+    database: DatabaseTarget | None = None
+    contract: Contract | None = None
+
+
+def read(path: str | Path) -> Target:
+    """Return the target in a YAML or JSON file. Raise ContractError."""
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"The target {path} cannot be read: {error}.") from error
+
+
+def parse(text: str) -> Target:
+    """Return the target. Raise ContractError with the first mistake."""
+    target = convert(loaded(text), Target)
+    for problem in _problems(target):
+        raise ContractError(problem)
+    return target
+
+
+def _problems(target: Target) -> Iterator[str]:
+    service, database = target.service, target.database
+    names: dict[str, Any] = {
+        "service.deployment": service.deployment,
+        "service.autoscaler": service.autoscaler or "none",
+    }
+    if database:
+        names |= {"database.statefulset": database.statefulset, "database.container": database.container}
+        if not database.data.startswith("/"):
+            yield f"database.data is the directory of its data, and begins with a slash: {database.data!r}."
+        if not target.contract:
+            yield "The database is given without a contract, by which documents are written: give both, or neither."
+    for place, name in names.items():
+        if not _NAME.fullmatch(name) or len(name) > 253:
+            yield f"{place} is no name of an object: {name!r}."
+    if not _is_address(service.url):
+        yield f"service.url must be an address such as http://notes:8000: {service.url!r}."
+    if not service.load.startswith("/") or service.load.startswith("//") or not service.load.isprintable():
+        yield f"service.load must be a path such as /notes?limit=20: {service.load!r}."
+    if not 0 <= service.metrics_port <= 65535:
+        yield f"service.metrics_port is no port: {service.metrics_port}."
+    if target.contract:
+        yield from (f"contract: {problem}" for problem in contract_problems(target.contract))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""The file that names another application, and the dashboard that is made for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.app import create_app
+from dashboard.config import read
+from dashboard.core.errors import NotFound
+from dashboard.kube.pods.control import PodIdentity
+from dashboard.runs.demos.registry import offered_for
+from dashboard.runs.workload.unread_database import UnreadDatabase
+from dashboard.target.contract import ContractError
+from dashboard.target.target import parse
+from tests.dashboard.test_config import VALID
+from webserver.environment import ConfigError
+
+SERVICE = {"url": "http://notes:8000", "deployment": "notes", "load": "/notes", "autoscaler": "notes"}
+DATABASE = {"statefulset": "notes-db", "container": "postgres", "data": "/var/lib/postgresql"}
+TWO_ROUTES = {
+    "write": {"path": "/notes/{id}", "body": {"text": "{payload}"}},
+    "read": {"path": "/notes/{id}", "payload": "/text"},
+}
+WHOLE: dict[str, Any] = {"service": SERVICE, "database": DATABASE, "contract": TWO_ROUTES}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "demos"),
+    [((), ["persistence", "autoscale"]), (("database",), ["autoscale"]), (("database", "contract"), ["autoscale"])],
+)
+def test_demos_are_those_that_the_target_has_parts_for(left_out: tuple[str, ...], demos: list[str]) -> None:
+    target = parse(json.dumps({name: part for name, part in WHOLE.items() if name not in left_out}))
+    assert [*offered_for(target)] == demos
+
+
+def test_without_an_autoscaler_there_is_no_autoscale_demo() -> None:
+    target = parse(json.dumps({**WHOLE, "service": {**SERVICE, "autoscaler": ""}}))
+    assert [*offered_for(target)] == ["persistence"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"service": None}, "service"),
+        ({"service": {**SERVICE, "deployment": "Notes"}}, "service.deployment"),
+        ({"service": {**SERVICE, "autoscaler": "notes/x"}}, "service.autoscaler"),
+        ({"service": {**SERVICE, "url": "notes:8000"}}, "service.url"),
+        ({"service": {**SERVICE, "url": "http://notes:0"}}, "service.url"),
+        ({"service": {**SERVICE, "load": "notes"}}, "service.load"),
+        ({"service": {**SERVICE, "metrics_port": 70000}}, "service.metrics_port"),
+        ({"service": {**SERVICE, "colour": "blue"}}, "colour"),
+        ({"database": {**DATABASE, "statefulset": ""}}, "database.statefulset"),
+        ({"database": {**DATABASE, "data": "data"}}, "database.data"),
+        ({"contract": None}, "contract"),
+        ({"contract": {**TWO_ROUTES, "read": {"path": "/notes", "payload": "/text"}}}, "contract: read"),
+    ],
+)
+def test_mistake_is_named_with_its_place(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        parse(json.dumps({**WHOLE, **changes}))
+    assert place in str(caught.value)
+
+
+class FakePods:
+    """Implements the part of `runs.ports.Pods` that is used here."""
+
+    def __init__(self, found: PodIdentity | None) -> None:
+        self.found = found
+
+    def pod(self, name: str) -> PodIdentity:
+        if self.found is None:
+            raise NotFound("There is no such pod.")
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "process"),
+    [
+        (PodIdentity("notes-db-0", "u", "c", "n", True), "c"),
+        (PodIdentity("notes-db-0", "u", "c", "n", False), None),
+        (PodIdentity("notes-db-0", "u", None, "n", True), None),
+        (None, None),
+    ],
+)
+def test_database_without_an_adapter_is_there_while_its_pod_is_ready(
+    found: PodIdentity | None, process: str | None
+) -> None:
+    database = UnreadDatabase(FakePods(found), "notes-db-0")  # type: ignore[arg-type]
+    primary = database.primary()
+    assert (primary and primary.process) == process and not database.reads
+
+
+class TestApp:
+    @pytest.fixture
+    def environ(self, tmp_path: Path) -> dict[str, str]:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(
+            "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
+            " clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {}}]}"
+        )
+        file = tmp_path / "target.yaml"
+        file.write_text(json.dumps(WHOLE))
+        without = {name: value for name, value in VALID.items() if name != "MONGODB_URI"}
+        return {**without, "TARGET_FILE": str(file), "KUBECONFIG": str(kubeconfig)}
+
+    def test_names_are_the_targets_and_mongodb_is_no_source(self, environ: dict[str, str]) -> None:
+        app = create_app(read(environ))
+        config = app.config["DASHBOARD"]
+        assert (config.deployment, config.autoscaler, config.statefulset) == ("notes", "notes", "notes-db")
+        assert (config.service, config.service_url) == ("notes", "http://notes:8000")
+        assert not {"mongo", "traffic"} & app.extensions["hub"].sources().keys()
+        assert [*app.extensions["manager"].demos] == ["persistence", "autoscale"]
+
+    def test_invalid_file_and_missing_secret_are_config_errors(self, environ: dict[str, str], tmp_path: Path) -> None:
+        for text in ("{}", json.dumps({**WHOLE, "contract": {**TWO_ROUTES, "headers": {"X": "{secret:token}"}}})):
+            Path(environ["TARGET_FILE"]).write_text(text)
+            with pytest.raises(ConfigError, match="TARGET_FILE"):
+                create_app(read(environ))
+        (tmp_path / "token").write_text("t")
+        create_app(read({**environ, "TARGET_SECRETS": str(tmp_path)}))
