@@ -53,6 +53,7 @@ export class DocumentsView {
   }
 
   draw(state, now) {
+    if (!state.sources.mongo) return nothing; // another application, whose database has no contents to show
     const { mongo } = state;
     this.#now = now;
     const newIds = mongo ? this.#arrivals.update(mongo.newest ?? [], now) : new Set();

@@ -1,0 +1,138 @@
+"""Prints the manifests of a dashboard beside somebody else's application (docs/your-app.md).
+
+    python -m dashboard.manifests --for target.yaml --namespace shop | kubectl apply -f -
+
+They are this project's own, from k8s/base, with the names of the target: its Role may delete the database's pod, and
+may change nothing else of the application. It runs in a checkout. Exit status: 0, or 2 if the target is not valid.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from dashboard.target.contract import ContractError
+from dashboard.target.target import Target, parse
+
+BASE = Path(__file__).parents[1] / "k8s" / "base"
+FILES = (
+    "dashboard-serviceaccount.yaml", "dashboard-role.yaml", "dashboard-rolebinding.yaml", "dashboard-lease.yaml",
+    "dashboard-runs-configmap.yaml", "dashboard-history-configmap.yaml", "dashboard-evidence-configmaps.yaml",
+    "dashboard-networkpolicy.yaml", "dashboard-service.yaml", "dashboard-deployment.yaml",
+)  # fmt: skip
+FILE = "target.yaml"
+TARGET = "dashboard-target"  # the ConfigMap with the file; and the Secret with the contract's secrets, if it has any
+TARGET_PATH, SECRETS_PATH = "/target", "/target-secrets"
+TOKENS = ("operator-token", "viewer-token", "session-key")
+OURS = ("MONGODB_", "DEPLOYMENT", "HPA", "STATEFULSET", "SERVICE_URL")  # settings that a target file takes the place of
+
+Json = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit status."""
+    options = _parse(arguments)
+    if options.secret:
+        print(json.dumps(secret(options.namespace, secrets.token_hex), indent=2))
+        return 0
+    try:
+        text = Path(options.file).read_text(encoding="utf-8")
+        target = parse(text)
+    except (ContractError, OSError, UnicodeDecodeError) as error:
+        print(f"{options.file}: {error}", file=sys.stderr)
+        return 2
+    made = manifests(target, text, options.namespace, options.image)
+    print(yaml.safe_dump_all(made, sort_keys=False), end="")
+    return 0
+
+
+def secret(namespace: str, token: Callable[[int], str]) -> Json:
+    """Return the Secret with new tokens. `kubectl create` makes it once, and refuses to replace it."""
+    meta = {"name": "dashboard-auth", "namespace": namespace}
+    values = {name: token(24) for name in TOKENS}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": values}
+
+
+def manifests(target: Target, text: str, namespace: str, image: str) -> list[Json]:
+    """Return the objects. `text` is the target's file."""
+    edits: dict[str, Callable[[Json], object]] = {
+        "Role": lambda role: _name(role, target),
+        "Deployment": lambda deployment: _configure(deployment, target, image),
+        "NetworkPolicy": lambda policy: _open(policy),
+        "RoleBinding": lambda binding: _bind(binding, namespace),
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TARGET}, "data": {FILE: text}}
+    made = [*_base(), config]
+    for each in made:
+        each["metadata"]["namespace"] = namespace
+        if edit := edits.get(each["kind"]):
+            edit(each)
+    return made
+
+
+def _base() -> Iterator[Json]:
+    for name in FILES:
+        yield from yaml.safe_load_all((BASE / name).read_text(encoding="utf-8"))
+
+
+def _name(role: Json, target: Target) -> None:
+    """Put the target's names into the Role, in the place of our own."""
+    service = (urlsplit(target.service.url).hostname or "").split(".")[0]
+    names = {"flask": service, "mongodb-0": f"{target.database.statefulset}-0" if target.database else None}
+    for rule in role["rules"]:
+        if named := rule.get("resourceNames"):
+            rule["resourceNames"] = [found for each in named if (found := names.get(each, each))]
+    role["rules"] = [rule for rule in role["rules"] if rule.get("resourceNames") != []]
+
+
+def _bind(binding: Json, namespace: str) -> None:
+    for subject in binding["subjects"]:
+        subject["namespace"] = namespace  # which kustomize adds to our own
+
+
+def _configure(deployment: Json, target: Target, image: str) -> None:
+    """Give the dashboard the target's file instead of our own names."""
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    container["image"] = image
+    mounts = {TARGET: TARGET_PATH}
+    given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}]
+    sources: dict[str, Json] = {TARGET: {"configMap": {"name": TARGET}}}
+    if target.contract and target.contract.secrets():
+        mounts[f"{TARGET}-secrets"] = SECRETS_PATH
+        sources[f"{TARGET}-secrets"] = {"secret": {"secretName": TARGET}}
+        given.append({"name": "TARGET_SECRETS", "value": SECRETS_PATH})
+    container["env"] = [each for each in container["env"] if not each["name"].startswith(OURS)] + given
+    container["volumeMounts"] += [{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()]
+    spec["volumes"] += [{"name": name, **source} for name, source in sources.items()]
+
+
+def _open(policy: Json) -> None:
+    """Let the dashboard reach DNS, the API server, and every pod of its namespace: a target does not say its pods'
+    labels and ports."""
+    if policy["spec"]["policyTypes"] == ["Egress"]:
+        api = next(each for each in policy["spec"]["egress"] if "to" not in each)
+        dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+        policy["spec"]["egress"] = [dns, api, {"to": [{"podSelector": {}}]}]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboard.manifests", description="Prints the manifests of a dashboard for an application."
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--for", dest="file", metavar="FILE", help="the target's file")
+    what.add_argument("--secret", action="store_true", help="print the Secret with new tokens, for kubectl create")
+    parser.add_argument("--namespace", required=True, help="the application's namespace")
+    parser.add_argument("--image", default="flask-mongodb-dashboard:0.1.0", help="the dashboard's image")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The manifests of a dashboard beside somebody else's application."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dashboard import manifests
+from dashboard.manifests import BASE
+from dashboard.target.target import parse
+from tests.dashboard.target.test_target import DATABASE, SERVICE, TWO_ROUTES, WHOLE
+
+Json = dict[str, Any]
+
+
+def made(**parts: Any) -> list[Json]:
+    text = json.dumps(parts or WHOLE)
+    return manifests.manifests(parse(text), text, "shop", "dashboard:1")
+
+
+def of(objects: list[Json], kind: str) -> list[Json]:
+    return [each for each in objects if each["kind"] == kind]
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(each)
+
+
+def test_all_objects_are_in_the_applications_namespace() -> None:
+    assert {each["metadata"]["namespace"] for each in made()} == {"shop"}
+    (binding,) = of(made(), "RoleBinding")
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "dashboard", "namespace": "shop"}]
+
+
+def test_nothing_names_our_own_application() -> None:
+    names = {"flask", "mongodb", "mongodb-0", "flask-mongodb"}
+    assert not names & {*texts(made())}
+    assert not [text for text in texts(made()) if text.startswith("MONGODB_")]
+
+
+def test_role_may_delete_the_databases_pod_and_change_nothing_else_of_the_application() -> None:
+    (role,) = of(made(), "Role")
+    changing = {"create", "update", "patch", "delete", "deletecollection"}
+    rules = [rule for rule in role["rules"] if changing & {*rule["verbs"]}]
+    assert [(rule["resources"], rule.get("resourceNames")) for rule in rules if "delete" in rule["verbs"]] == [
+        (["pods"], ["notes-db-0"])
+    ]
+    others = {name for rule in rules for name in rule.get("resourceNames", ())} - {"notes-db-0"}
+    assert all(name.startswith("dashboard-") for name in others)
+    assert [rule["resources"] for rule in rules if "resourceNames" not in rule] == [["events"]]
+
+
+def test_without_a_database_no_pod_may_be_deleted() -> None:
+    (role,) = of(made(service=SERVICE), "Role")
+    assert not [rule for rule in role["rules"] if "delete" in rule["verbs"]]
+
+
+def test_rights_are_those_of_our_own_role_under_other_names() -> None:
+    (role,) = of(made(), "Role")
+    own = yaml.safe_load((BASE / "dashboard-role.yaml").read_text())
+    names = {"notes": "flask", "notes-db-0": "mongodb-0"}
+    for rule in role["rules"]:
+        if "resourceNames" in rule:
+            rule["resourceNames"] = [names.get(each, each) for each in rule["resourceNames"]]
+    assert role["rules"] == own["rules"]
+
+
+def test_deployment_reads_the_target_and_its_secrets() -> None:
+    contract = {**TWO_ROUTES, "headers": {"Authorization": "Bearer {secret:token}"}}
+    objects = made(service=SERVICE, database=DATABASE, contract=contract)
+    (deployment,) = of(objects, "Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    environ = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+    assert (environ["TARGET_FILE"], environ["TARGET_SECRETS"]) == ("/target/target.yaml", "/target-secrets")
+    assert not {"DEPLOYMENT", "HPA", "STATEFULSET", "SERVICE_URL", "MONGODB_URI"} & environ.keys()
+    mounts = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
+    assert {each["name"] for each in spec["volumes"]} == mounts.keys()
+    config = next(each for each in of(objects, "ConfigMap") if each["metadata"]["name"] == "dashboard-target")
+    assert parse(config["data"]["target.yaml"]) == parse(json.dumps(
+        {"service": SERVICE, "database": DATABASE, "contract": contract}
+    ))  # fmt: skip
+    (plain,) = of(made(), "Deployment")
+    assert "TARGET_SECRETS" not in {each["name"] for each in plain["spec"]["template"]["spec"]["containers"][0]["env"]}
+
+
+class TestCommand:
+    def test_output_is_yaml_that_kubectl_takes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = tmp_path / "target.yaml"
+        file.write_text(json.dumps(WHOLE))
+        assert manifests.main(["--for", str(file), "--namespace", "shop", "--image", "dashboard:1"]) == 0
+        printed = [*yaml.safe_load_all(capsys.readouterr().out)]
+        assert printed == made()
+
+    @pytest.mark.parametrize("text", ["", "{}", json.dumps({**WHOLE, "contract": None})])
+    def test_invalid_target_is_status_2(self, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = tmp_path / "target.yaml"
+        file.write_text(text)
+        assert manifests.main(["--for", str(file), "--namespace", "shop"]) == 2
+        printed = capsys.readouterr()
+        assert str(file) in printed.err and not printed.out
+
+    def test_secret_has_new_tokens_each_time(self, capsys: pytest.CaptureFixture[str]) -> None:
+        found = []
+        for _ in range(2):
+            assert manifests.main(["--secret", "--namespace", "shop"]) == 0
+            found.append(json.loads(capsys.readouterr().out)["stringData"])
+        values = {value for each in found for value in each.values()}
+        assert len(values) == 6 and {len(value) for value in values} == {48}
+
+
+def test_example_is_a_target() -> None:
+    example = BASE.parents[1] / "examples" / "notes"
+    target = parse((example / "target.yaml").read_text())
+    objects = {
+        (each["kind"], each["metadata"]["name"]): each
+        for each in yaml.safe_load_all((example / "notes.yaml").read_text())
+    }
+    assert target.database and target.contract
+    assert ("HorizontalPodAutoscaler", target.service.autoscaler) in objects
+    assert ("Deployment", target.service.deployment) in objects
+    (database,) = objects["StatefulSet", target.database.statefulset]["spec"]["template"]["spec"]["containers"]
+    assert database["name"] == target.database.container
+    assert [mount["mountPath"] for mount in database["volumeMounts"]] == [target.database.data]
