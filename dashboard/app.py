@@ -44,6 +44,7 @@ from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.history import ConfigMapHistory
+from dashboard.runs.records.memory import MemoryFiles, MemoryHistory, MemoryLease
 from dashboard.runs.workload.mongo_reader import MongoReader
 from dashboard.runs.workload.unread_database import UnreadDatabase
 from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
@@ -284,12 +285,13 @@ def _manager(
     pods = _pod_control(config, target)
     contract = (target.contract if target else None) or own()
     secret_values = secret_files.read(config.target_secrets, contract.secrets())
-    service = ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), config.service_url, secret_values)
-    path = target.service.load if target else LOAD_PATH
+    url = (config.target_url or config.service_url).rstrip("/")
+    service = ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, secret_values)
+    is_kept = config.records == "cluster"
     return RunManager(
         Tools(
             pods=pods,
-            load=LoadSupervisor(f"{config.service_url.rstrip('/')}{path}", hub.put),
+            load=LoadSupervisor(url + (target.service.load if target else LOAD_PATH), hub.put),
             writers=partial(ServiceWriters, service),
             reader=UnreadDatabase(pods, pod) if target else MongoReader(config.mongodb_uri, config.mongodb_database),
             view=hub,
@@ -297,9 +299,9 @@ def _manager(
             deployment=config.deployment,
             service=ServiceControl(_control(config), config.deployment),
         ),
-        KubeLease(api, config.namespace, config.name),
-        ConfigMapHistory(api, config.namespace),
-        EvidenceRing(api, config.namespace),
+        KubeLease(api, config.namespace, config.name) if is_kept else MemoryLease(config.name),
+        ConfigMapHistory(api, config.namespace) if is_kept else MemoryHistory(),
+        EvidenceRing(api, config.namespace) if is_kept else MemoryFiles(),
         hub.put,
         audit,
         SystemClock(),
@@ -328,15 +330,15 @@ def _control(config: DashboardConfig) -> ObjectControl:
 
 
 def _recorder(config: DashboardConfig) -> Record | None:
-    """Return a writer of Kubernetes Events; None for the mock, which has no cluster."""
-    if config.source == "mock":
+    """Return a writer of Kubernetes Events; None where there is no cluster, or nothing is kept in it."""
+    if config.source == "mock" or config.records == "memory":
         return None
     return EventRecorder(partial(KubeClient, connection(config.kubeconfig)), config.namespace, config.name).record
 
 
 def _saver(config: DashboardConfig, hub: Hub, audit: AuditLog) -> HistorySaver | None:
-    """Return the saver of the history; None for the mock, which makes its past up."""
-    if config.source == "mock":
+    """Return the saver of the history; None for the mock, which makes its past up, and where nothing is kept."""
+    if config.source == "mock" or config.records == "memory":
         return None
     api = partial(KubeClient, connection(config.kubeconfig))
     return HistorySaver(hub, audit, api, config.namespace, f"{config.name}/{hub.epoch}")

@@ -39,6 +39,8 @@ class DashboardConfig:
     metrics_port: int = 9090  # port of /metrics on the service's pods
     target_file: str = ""  # path of a file that names another application to prove (docs/contract.md); empty: our own
     target_secrets: str = ""  # directory with a file for each secret of that file
+    target_url: str = ""  # address by which the service is reached, where that is another than the file's
+    records: str = "cluster"  # cluster or memory: where runs are kept
     prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
@@ -99,6 +101,8 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         metrics_port=integer(environ, "METRICS_PORT", DashboardConfig.metrics_port, 1, 65535),
         target_file=target_file,
         target_secrets=environ.get("TARGET_SECRETS", DashboardConfig.target_secrets),
+        target_url=parsed(environ, "TARGET_URL", _http_url),
+        records=_word(environ, "RECORDS", ("cluster", "memory")),
         prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
         mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),

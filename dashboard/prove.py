@@ -80,7 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
             from dashboard.target.command import main as try_contract  # only this needs more than the standard library
 
             return try_contract(given[1:])
-        return prove(_parse(given))
+        options = _parse(given)
+        with _dashboard(options) as (options.url, options.token):
+            return prove(options)
     except ProveError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
@@ -124,6 +126,23 @@ def prove(options: argparse.Namespace) -> int:
         outcomes.append(Outcome({"id": options.demo}, None, _printed(error)))
         _write(outcomes, options, log)
     return max((STATUSES[each.verdict] for each in outcomes), key=RANKING.index)
+
+
+@contextlib.contextmanager
+def _dashboard(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield the address and the token of the dashboard: the given one, or with a target one of our own. Raise
+    ProveError."""
+    if not options.target:
+        yield options.url, options.token
+        return
+    from dashboard import outside  # this file alone can run a demo on an installed dashboard
+
+    target = (options.target, options.namespace, options.kubeconfig, options.service, options.secrets)
+    try:
+        with outside.dashboard(*target) as found:
+            yield found
+    except outside.StartError as error:
+        raise ProveError(str(error)) from None
 
 
 def _chosen(dashboard: Dashboard, options: argparse.Namespace) -> Iterator[tuple[Json, Json]]:
@@ -548,7 +567,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dashboard.prove",
         usage="%(prog)s DEMO|all [--OPTION VALUE …] [--url URL] [--token TOKEN] [--limit SECONDS]"
-        " [--reports DIRECTORY] [--junit FILE] [--summary FILE]",
+        " [--reports DIRECTORY] [--junit FILE] [--summary FILE]"
+        " [--target FILE --namespace NAME --service URL [--kubeconfig FILE] [--secrets DIRECTORY]]",
         description="Runs a demo and ends with its verdict. A demo's own options are given by name: --mode crash.",
         allow_abbrev=False,
     )
@@ -564,8 +584,19 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--reports", default="reports", help="the directory for the reports and the evidence file")
     parser.add_argument("--junit", help="a file to write with each claim's verdict, as JUnit XML")
     parser.add_argument("--summary", help="a file to append a summary to, in Markdown: $GITHUB_STEP_SUMMARY")
+    outside = parser.add_argument_group("without an installed dashboard, with the caller's own rights")
+    outside.add_argument("--target", help="the file of the application to prove (docs/your-app.md)")
+    outside.add_argument("--namespace", help="its namespace")
+    outside.add_argument("--service", type=_address, help="the address by which its service is reached from here")
+    outside.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")))
+    outside.add_argument("--secrets", default="", help="a directory with a file for each secret of its contract")
     options, more = parser.parse_known_args(arguments)
     options.given = _given(parser, more)
+    if options.target:
+        if not options.namespace or not options.service:
+            parser.error("--target needs --namespace and --service")
+        options.service = options.service.rstrip("#")
+        return options
     address, _, token = options.url.partition("#")
     options.url, options.token = address, options.token or token
     if not options.token:

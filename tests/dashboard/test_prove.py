@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dashboard import prove as module
 from dashboard.prove import Dashboard, Progress, ProveError, follow
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, StubHandler, StubServer
@@ -509,3 +510,20 @@ def test_errors_of_the_mock_are_reported(
         process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (2, "") and text in err, err
+
+
+@pytest.mark.parametrize("left_out", ["--namespace", "--service"])
+def test_target_needs_its_namespace_and_service(left_out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"--target": "target.yaml", "--namespace": "shop", "--service": "http://127.0.0.1:1"}
+    words = [word for name, value in given.items() if name != left_out for word in (name, value)]
+    with pytest.raises(SystemExit):
+        module.main(["persistence", *words])
+    assert "--namespace and --service" in capsys.readouterr().err
+
+
+def test_dashboard_that_does_not_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "target.yaml"
+    target.write_text("{}")
+    words = ["--target", str(target), "--namespace", "shop", "--service", "http://127.0.0.1:1"]
+    assert module.main(["persistence", *words, "--kubeconfig", str(tmp_path / "none")]) == 2
+    assert "TARGET_FILE" in capsys.readouterr().err

@@ -100,8 +100,8 @@ PERSISTENCE_BROKEN = [
         database.read_only_user,
     ),
     _broken(
-        PERSISTENCE, "mongod never returns", [INCONCLUSIVE], "no new process of the database.*(CrashLoop|Error|restarted)",
-        database.mongod_never_returns,
+        PERSISTENCE, "mongod never returns", [INCONCLUSIVE],
+        "no new process of the database.*(CrashLoop|Error|restarted)", database.mongod_never_returns,
     ),
     _broken(
         PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "the database does not answer|mongodb-0",
