@@ -1,6 +1,6 @@
 """Protocols for everything a run uses. The real objects, the mock and the tests implement them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Event
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.workload.ledger import Ledger
+from dashboard.runs.workload.operation import Kind
 from dashboard.runs.workload.primary import Primary
 
 Json = dict[str, Any]
@@ -133,9 +134,10 @@ class Load(Protocol):
 
 class Writers(Protocol):
     """Eight concurrent writers that write through the service, each one write at a time; two readers that read through
-    it meanwhile; and the read-back."""
+    it meanwhile; and the read-back. `kinds` are the writes that the service takes."""
 
     ledger: Ledger
+    kinds: Collection[Kind]
 
     def start(self) -> None: ...
 

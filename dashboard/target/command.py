@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.dataservice.http_client import HttpClient
-from dashboard.target import secret_files
+from dashboard.target import secret_files, target
 from dashboard.target.client import ServiceClient
-from dashboard.target.contract import ContractError, parse
+from dashboard.target.contract import Contract, ContractError, loaded, parse
 from dashboard.target.trial import Trial
 
 DEADLINE_SECONDS = 30.0  # for one answer, as in a run
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     options = _parse(arguments)
     try:
-        contract = parse(options.file.read_text(encoding="utf-8"))
+        contract = _contract(options.file.read_text(encoding="utf-8"))
         secrets = secret_files.read(options.secrets, contract.secrets())
     except (ContractError, OSError, UnicodeDecodeError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
@@ -41,13 +41,23 @@ def main(arguments: Sequence[str]) -> int:
     return int(broken)
 
 
+def _contract(text: str) -> Contract:
+    """Return the contract in a target's file, or in a file of its own. Raise ContractError."""
+    found = loaded(text)
+    if not isinstance(found, dict) or "service" not in found:
+        return parse(text)
+    if contract := target.parse(text).contract:
+        return contract
+    raise ContractError("the target has no contract.")
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dashboard.prove contract",
-        description="Tries a service's contract (docs/contract.md) on the running service, before any fault.",
+        description="Tries the contract in a target's file on the running service, before any fault.",
         allow_abbrev=False,
     )
-    parser.add_argument("file", type=Path, help="the contract, in YAML or JSON")
+    parser.add_argument("file", type=Path, help="a target's file, or a contract alone")
     parser.add_argument("--url", type=_address, required=True, help="the service's address")
     parser.add_argument("--secrets", default="", help="a directory with a file for each {secret:NAME} in the contract")
     return parser.parse_args(arguments)

@@ -6,6 +6,7 @@ with another uid than the given one is never touched.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
 import msgspec
@@ -241,7 +242,7 @@ def _claim(pod: MongodPod, container: str, data: str) -> str | None:
 def _data_path(database: MongodContainer, data: str) -> str:
     """Return the data directory: mongod's own option says it, where there is one."""
     words = [*(database.command or []), *(database.args or [])]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word == "--dbpath" or word.startswith("--dbpath="):
             return (word.partition("=")[2] or following).rstrip("/")
     return data.rstrip("/")

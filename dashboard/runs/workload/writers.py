@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from sys import intern
 from threading import Event
@@ -58,7 +58,7 @@ class ServiceWriters:
         self._service = service
         self._run = run
         self._clock = clock
-        self._kinds = {kind for kind, route in ROUTES.items() if route in service.contract.routes()}
+        self.kinds: Collection[Kind] = {kind for kind, route in ROUTES.items() if route in service.contract.routes()}
         self._ids = ids(service.contract.id)
         self._numbers = count()
         self._stopped = threading.Event()
@@ -121,7 +121,7 @@ class ServiceWriters:
         def act() -> None:
             turn = next(turns) % len(CYCLE)
             kind = CYCLE[turn]
-            if kind not in self._kinds or kind == "post" or not posted:
+            if kind not in self.kinds or kind == "post" or not posted:
                 id_ = self._ids.new()
                 if self._write(number, "post", id_, 1) and turn in CHANGEABLE:
                     posted.append((id_, 1))

@@ -6,7 +6,7 @@ The fakes' attributes are the faults that tests set, and what tests check.
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from heapq import nlargest
 from itertools import islice
@@ -30,7 +30,7 @@ from dashboard.runs.ports import Clock
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.records.record import is_run
 from dashboard.runs.workload.ledger import Ledger
-from dashboard.runs.workload.operation import Kind, Operation
+from dashboard.runs.workload.operation import WRITES, Kind, Operation
 from dashboard.runs.workload.primary import Primary
 from tests.dashboard.runs.demos.autoscale.simulation import AutoscalerSimulation, SimulationOptions
 from tests.dashboard.runs.virtual_clock import STEP, VirtualClock
@@ -232,6 +232,8 @@ class FakeReader:
 class FakeWriters:
     """Implements `runs.ports.Writers`: eight writes at once every `interval` seconds, of which one is a replacement and
     one a deletion, and a read of each kind. They are answered while mongod answers, and pending otherwise."""
+
+    kinds: Collection[Kind] = WRITES
 
     def __init__(self, cluster: FakeCluster, run: str) -> None:
         self.ledger = Ledger()

@@ -150,6 +150,21 @@ def test_database_without_an_adapter_is_not_read_and_the_run_says_so(harness: Ru
     assert any("no adapter" in entry["text"] for entry in run["timeline"])
 
 
+def test_replacements_and_deletions_are_required_only_of_a_service_that_has_them(harness: RunHarness) -> None:
+    def post_only(writers: FakeWriters) -> None:
+        writers.changes = False
+
+    harness.configure_writers = post_only
+    run = harness.run_and_recompute("persistence")
+    assert run["verdict"] == "inconclusive" and "replacements" in run["reason"]
+
+    def of_two_routes(writers: FakeWriters) -> None:
+        writers.changes, writers.kinds = False, {"post"}
+
+    harness.configure_writers = of_two_routes
+    assert harness.run_and_recompute("persistence")["verdict"] == "pass"
+
+
 def test_failed_read_back_is_retried(harness: RunHarness) -> None:
     harness.reader.error = ExternalError("No primary.")
     harness.during_step("readback", lambda: setattr(harness.reader, "error", None), after=10)

@@ -1,5 +1,6 @@
 """The trial of a contract: it finds what a service breaks, and nothing on services that keep to theirs."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,17 @@ from dashboard.target.trial import Checked, Trial
 from tests.dashboard.stubs import StubServer
 from tests.dashboard.target import notes
 from tests.dashboard.target.notes import CONTRACT, SECRETS, Notes
+from tests.dashboard.target.test_target import SERVICE, TWO_ROUTES, WHOLE
 from tests.service.process import ServiceProcess
 from tools.local.mongod import Mongod, free_port
+
+
+class WithoutTokens(Notes):
+    """It asks nobody for a token."""
+
+    def do_PUT(self) -> None:
+        self.headers.add_header("Authorization", f"Bearer {SECRETS['token']}")
+        super().do_PUT()
 
 
 def tried(contract: Contract, url: str, secrets: dict[str, str] | None = None) -> list[Checked]:
@@ -106,6 +116,15 @@ class TestCommand:
                 assert prove.main(["contract", str(file), "--url", server.url, "--secrets", str(tmp_path)]) == status
             answers = {line[:3].strip() for line in capsys.readouterr().out.splitlines()}
             assert {"yes", "no"} & answers == ({"yes", "no"} if status else {"yes"})
+
+    def test_contract_may_stand_in_a_targets_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "target.yaml"
+        whole = {**WHOLE, "contract": {**TWO_ROUTES, "media_types": ["application/json"]}}
+        with StubServer(type("Own", (WithoutTokens,), {"notes": {}})) as server:
+            file.write_text(json.dumps(whole))
+            assert prove.main(["contract", str(file), "--url", server.url]) == 0
+        file.write_text(json.dumps({"service": SERVICE}))
+        assert prove.main(["contract", str(file), "--url", "http://127.0.0.1:1"]) == 2
 
     @pytest.mark.parametrize("text", ["", "write: 1", CONTRACT])
     def test_invalid_file_and_missing_secret_are_status_2(

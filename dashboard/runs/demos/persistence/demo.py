@@ -83,6 +83,7 @@ class Persistence:
             last_error=self._writers.ledger.last_error,
             unread=self._read_backs.unread,
             stopped=stopped,
+            kinds=self._writers.kinds,
         )
 
     # The steps

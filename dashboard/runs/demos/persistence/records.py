@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from dashboard.runs.demos.persistence.observation import Kill, Observations
@@ -10,6 +11,7 @@ from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Stopped
 from dashboard.runs.mode import Mode
 from dashboard.runs.workload import records as workload
+from dashboard.runs.workload.operation import WRITES, Kind
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader
 
 
@@ -20,12 +22,13 @@ class Killed(Struct, frozen=True, tag=True, tag_field="type"):
 
 
 class Ran(Struct, frozen=True, tag=True, tag_field="type"):
-    """What else the run observed."""
+    """What else the run observed. `kinds` are the writes that the service takes."""
 
     mode: Mode
     last_write: bool | None
     last_error: str | None
     unread: str | None
+    kinds: list[Kind] = msgspec.field(default_factory=lambda: [*sorted(WRITES)])
 
 
 PersistenceRecord = Operated | Killed | Back | Ran
@@ -36,7 +39,7 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
     yield from workload.records_of(run.operations, run.read_backs)
     for kill in run.kills:
         yield kill.at, Killed(kill)
-    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread)
+    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds))
 
 
 def observations(records: Iterable[Any]) -> Observations:
@@ -66,4 +69,5 @@ def observations(records: Iterable[Any]) -> Observations:
         last_error=ran.last_error,
         unread=ran.unread,
         stopped=stopped,
+        kinds=ran.kinds,
     )

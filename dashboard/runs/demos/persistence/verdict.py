@@ -30,7 +30,7 @@ def findings(run: Observations) -> PersistenceFindings:
     return PersistenceFindings(
         mode=run.mode,
         kills=run.kills,
-        coverage=coverage(run.operations, run.gone),
+        coverage=coverage(run.operations, run.gone, kinds=run.kinds),
         **figures.of_run(run, run.gone),
     )
 

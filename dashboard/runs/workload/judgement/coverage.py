@@ -1,13 +1,14 @@
 """What of a proof the operations of a run that ends its database cover. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.judgement.traffic import EVER, Coverage
-from dashboard.runs.workload.operation import WRITES, Operation
+from dashboard.runs.workload.operation import WRITES, Kind, Operation
 
 Gone = tuple[float, float | None]  # when the database was killed, and when it answered again; None if it has not
 
+CHANGES: Mapping[Kind, str] = {"put": "replacements", "delete": "deletions"}
 OUTAGE_SECONDS = 1.0  # of an outage that is long enough to be noticed by every writer
 
 
@@ -22,9 +23,11 @@ def in_flight(operations: Sequence[Operation], gone: Sequence[Gone]) -> int:
     return min((len(traffic.pending(sent, *outage)) for outage in outages(operations, gone)), default=0)
 
 
-def coverage(operations: Sequence[Operation], gone: Sequence[Gone], short: bool = False) -> tuple[Coverage, ...]:
+def coverage(
+    operations: Sequence[Operation], gone: Sequence[Gone], short: bool = False, kinds: Collection[Kind] = WRITES
+) -> tuple[Coverage, ...]:
     """Return what a PASS must have seen, and what makes it worth more. After several kills, the least of each. `short`:
-    an outage may be over before anything is read."""
+    an outage may be over before anything is read. `kinds` are the writes that the service takes."""
     ended = [(at, back) for at, back in gone if back is not None]
     if not ended or len(ended) < len(gone):
         return ()
@@ -44,7 +47,8 @@ def coverage(operations: Sequence[Operation], gone: Sequence[Gone], short: bool 
         Coverage("reads answered after the outage", _answered(reads, last, EVER), True),
         *(
             Coverage(f"{words} {when}", traffic.acknowledged([each for each in sent if each.kind == kind], *span), True)
-            for kind, words in (("put", "replacements"), ("delete", "deletions"))
+            for kind, words in CHANGES.items()
+            if kind in kinds
             for when, span in (("before the kill", (-EVER, first)), ("after the outage", (last, EVER)))
         ),
         Coverage("writes in flight as the database went", min(map(len, at_the_kill)), False),

@@ -1,6 +1,6 @@
 """The figures of a run's requests while its database was ended and came back. Pure: verdicts rest on them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.judgement.coverage import Gone, in_flight
 from dashboard.runs.workload.judgement.judge import DURING, Judgement, judge
 from dashboard.runs.workload.judgement.traffic import Coverage
-from dashboard.runs.workload.operation import Operation, ReadBack
+from dashboard.runs.workload.operation import WRITES, Kind, Operation, ReadBack
 
 ACKED_BEFORE, RATE_BEFORE, ACKED_AFTER = 500, 100.0, 100  # with less traffic a run proves nothing
 
@@ -24,6 +24,7 @@ class WorkloadObservations(Struct, frozen=True, kw_only=True):
     last_error: str | None = None  # of a write that was not acknowledged, a sentence
     unread: str | None = None  # why something could not be read back
     stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
+    kinds: Collection[Kind] = WRITES  # the writes that the service takes
 
 
 class WorkloadFigures(Struct, frozen=True, kw_only=True):

@@ -80,6 +80,7 @@ def test_volume_without_a_claim(object_api: ObjectApi, pods: PodControl) -> None
         (["mongod", "--dbpath", "/srv/mongo/"], {"a": "/data/db", "b": "/srv/mongo"}, "claim-b"),
         (["mongod", "--dbpath"], {"a": "/"}, "claim-a"),
         (["mongod"], {}, None),
+        ([], {"a": "/data/db"}, "claim-a"),  # the image's own command
     ],
 )
 def test_claim_of_mongods_data_directory(
@@ -93,6 +94,20 @@ def test_claim_of_mongods_data_directory(
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}"}} for name in mounts]
     object_api.put(POD, pod(containers=[{"name": "other"}, mongod], volumes=volumes))
     assert pods.pod("mongodb-0").claim == expected
+
+
+def test_another_database_has_its_own_container_and_directory(
+    object_api: ObjectApi, clients: Callable[[float], KubeClient]
+) -> None:
+    container = {"name": "postgres", "volumeMounts": [{"name": "data", "mountPath": "/var/lib/postgresql"}]}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "claim"}}]
+    statuses = [{"name": "mongod", "containerID": "x://1"}, {"name": "postgres", "containerID": "x://2"}]
+    made = pod(containers=[{"name": "mongod"}, container], volumes=volumes)
+    made["status"]["containerStatuses"] = statuses
+    object_api.put(POD, made)
+    control = PodControl(clients, NAMESPACE, container="postgres", data="/var/lib/postgresql/data")
+    found = control.pod("mongodb-0")
+    assert (found.container, found.claim) == ("2", "claim")
 
 
 def test_new_pod_has_no_container_and_no_node(object_api: ObjectApi, pods: PodControl) -> None:
