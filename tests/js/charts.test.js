@@ -329,7 +329,8 @@ describe("a chart without lines", () => {
 
   test("names a source that is forbidden or unreachable", () => {
     assert.match(notesOf({}, { sources: { metrics: { state: "forbidden" } } })[1], /does not let it read metrics/);
-    assert.match(notesOf({}, { sources: {} })[0], /could not be reached/);
+    assert.match(notesOf({}, { sources: { traffic: { state: "connecting" } } })[0], /could not be reached/);
+    assert.match(notesOf({}, { sources: {} })[0], /not counted/);
   });
 
   test("says that the window is empty if there are older points", () => {

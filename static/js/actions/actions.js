@@ -5,7 +5,7 @@ import { keepFocus } from "../lib/focus.js";
 import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "../text/format.js";
 import { Mutation } from "../api/mutation.js";
 import { panel } from "../lib/panel.js";
-import { Restart } from "./restart.js";
+import { Restart, restartTitle } from "./restart.js";
 import { isRunning, restartBlockedReason } from "../demos/runs.js";
 
 const MOST_RATE = 2_000; // the server's limits
@@ -23,7 +23,7 @@ export function actions(names, redraw, changes) {
     const reason = restartBlockedReason(state); // not blocked by a load: the panel then offers to stop it instead of starting one
     const body = html`<ul class="actions">
         <li tabindex="-1" aria-label="Trigger load">${load.row(state, now, reason)}</li>
-        <li tabindex="-1" aria-label="Restart Mongo">${restart.row(state, isOperator, reason && BLOCKED)}</li>
+        ${names.statefulset ? html`<li tabindex="-1" aria-label=${restartTitle(state)}>${restart.row(state, isOperator, reason && BLOCKED)}</li>` : nothing}
         ${changes.rows(state, reason && BLOCKED)}
       </ul>
       <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "Starting a load, a restart or a change needs the operator's token."}</p>
@@ -105,11 +105,13 @@ function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: s
   return `${count(perSecond)} a second for ${formatElapsed(seconds, true)}, by ${by} at ${timeOfDay(started)}`;
 }
 
-function commands({ statefulset, serviceAddress }, /** @type {contract.State} */ { about }) {
+function commands({ statefulset, serviceAddress }, /** @type {contract.State} */ state) {
+  const post = `curl -H "Content-Type: application/json" -d '{"key":"value"}' ${serviceAddress}/data`;
   const all = [
-    ["Restart Mongo", "the new pod takes the same volume", `kubectl -n ${about.namespace} delete pod ${statefulset}-0`],
-    ["Post a document", "it appears below at once", `curl -H "Content-Type: application/json" -d '{"key":"value"}' ${serviceAddress}/data`],
+    ...(statefulset ? [[restartTitle(state), "the new pod takes the same volume", `kubectl -n ${state.about.namespace} delete pod ${statefulset}-0`]] : []),
+    ...(state.sources.mongo ? [["Post a document", "it appears below at once", post]] : []),
   ];
+  if (all.length === 0) return nothing;
   return html`<details class="by-hand">
     <summary>By kubectl and curl</summary>
     ${all.map(([name, effect, command]) => html`<p><strong>${name}</strong> <span class="text-muted">${effect}</span></p>

@@ -10,6 +10,11 @@ const MODES = [
   ["crash", "mongod is killed (SIGKILL) and starts again in the same pod. This is a crashed process, not a power failure."],
 ];
 
+// The action's name: with MongoDB's contents, or of another application's database.
+export function restartTitle(/** @type {contract.State} */ { sources }) {
+  return sources.mongo ? "Restart Mongo" : "Restart database";
+}
+
 export class Restart {
   #name;
   #redraw;
@@ -25,7 +30,7 @@ export class Restart {
   row(state, isOperator, disabledBy) {
     const pod = this.#request.current(state);
     const { last } = this.#request;
-    return html`<p><strong>Restart Mongo</strong> <span class="text-muted">${pod ? html`${this.#name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${this.#name} now.`}</span></p>
+    return html`<p><strong>${restartTitle(state)}</strong> <span class="text-muted">${pod ? html`${this.#name} · uid <span class="mono">${shortId(pod.uid)}</span>` : `There is no pod ${this.#name} now.`}</span></p>
       ${isOperator && pod ? html`<button
         type="button"
         class="button"
@@ -36,7 +41,7 @@ export class Restart {
         aria-describedby=${disabledBy || nothing}
         @click=${() => disabledBy || this.#open(pod)}
       >
-        Restart Mongo…
+        ${restartTitle(state)}…
       </button>` : nothing}
       <p role="status">${last ? `Requested: ${last.mode} restart of ${this.#name}, uid ${last.uid}.` : nothing}</p>`;
   }

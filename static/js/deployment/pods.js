@@ -164,7 +164,7 @@ function ours(/** @type {contract.State} */ { claims }) {
 
 function claims(/** @type {contract.State} */ state) {
   if (ours(state).length === 0) {
-    return absent(state, "persistentvolumeclaims", "No volume claim", "Mongo's data is lost with its pod.", "warning");
+    return absent(state, "persistentvolumeclaims", "No volume claim", "The database's data is lost with its pod.", "warning");
   }
   return html`<div class="stack">
     ${repeat(ours(state), ({ uid }) => uid, (claim) => html`<article class="tile" data-moves>

@@ -19,7 +19,8 @@ export function recordedSince(history) {
 const NOTES = {
   load: (history, { sources }, rangeText) => {
     if (has(history, "traffic") || has(history, "load")) return `No requests in the last ${rangeText}.`;
-    return sources.traffic?.state === "live"
+    if (!sources.traffic) return "The pods' requests are not counted. A load's are.";
+    return sources.traffic.state === "live"
       ? "No requests measured yet. The first figures come a second or two after the first scrape."
       : "No requests measured yet: the service's pods could not be reached.";
   },
