@@ -184,6 +184,7 @@ CASES: dict[str, tuple[int, Series, set[str]]] = {
     "the autoscaler has a figure again": (10, active("0x7 1x500"), set()),
 }
 
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_alerts_fire_when_they_should(case: str, tmp_path: Path) -> None:

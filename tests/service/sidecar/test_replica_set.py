@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from tests.service.exposition import figures
 from tests.service.interceptor import Interceptor
+from tests.tls import Certificates
 from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +127,24 @@ def test_new_mongod_becomes_a_replica_set_with_its_three_users(
         pytest.raises(OperationFailure),
     ):
         anyone.flask_db.data.find_one()
+
+
+@pytest.mark.mongod
+def test_new_mongod_with_tls_becomes_a_replica_set_with_its_users(
+    certificates: Certificates, tmp_path: Path, secret: Path
+) -> None:
+    authority = str(certificates.authority)
+    with (
+        Mongod(tmp_path / "guarded", auth=True, tls=certificates.pair) as mongod,
+        RunningSidecar(mongod, tmp_path / "log", secret, MONGODB_CA_FILE=authority) as sidecar,
+    ):
+        events = sidecar.settle()
+        assert events == ["initiated", *["created role"] * 2, *["created user"] * 3, "settled"]
+        with MongoClient[dict[str, Any]](
+            "localhost", mongod.port, replicaSet="rs0", username="service", password=SECRET["service-password"],
+            tls=True, tlsCAFile=authority,
+        ) as service:  # fmt: skip
+            service.flask_db.data.insert_one({})
 
 
 def test_only_differing_users_are_updated(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
