@@ -1,6 +1,7 @@
 """The values that programs take from their environment."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
@@ -41,15 +42,15 @@ def test_connection_string_that_names_a_user_or_lacks_one_stays_as_it_is() -> No
     "uri", [URI, "mongodb://127.0.0.1", "mongodb://127.0.0.1/", "mongodb://me:p%40@one:27017,two:27017/data?w=1"]
 )
 def test_driver_verifies_by_the_authority_in_all_forms_of_a_connection_string(
-    uri: str, certificates: Certificates
+    uri: str, certificates: Certificates, tmp_path: Path
 ) -> None:
-    client: MongoClient[object] = MongoClient(with_tls(uri, certificates.authority), connect=False)
-    options = client.options.pool_options
-    assert options._ssl_context is not None and not options.tls_allow_invalid_hostnames  # noqa: SLF001
-    options_of_before = {**parse_uri(uri)["options"]}
-    assert parse_uri(with_tls(uri, Path("/a b&c")))["options"].items() >= {
-        **options_of_before, "tls": True, "tlsCAFile": "/a b&c"
-    }.items()  # fmt: skip
+    path = tmp_path / "a b&c,d.crt"
+    path.write_bytes(certificates.authority.read_bytes())
+    expected = {**parse_uri(uri)["options"], "tls": True, "tlsCAFile": str(path)}
+    assert parse_uri(with_tls(uri, path))["options"].items() >= expected.items()
+    with MongoClient[dict[str, Any]](with_tls(uri, path), connect=False) as client:
+        options = client.options.pool_options
+        assert options._ssl_context is not None and not options.tls_allow_invalid_hostnames
 
 
 def test_without_an_authority_a_connection_string_stays_as_it_is(certificates: Certificates) -> None:

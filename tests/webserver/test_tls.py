@@ -73,7 +73,10 @@ def source(environment: Environment, _: Path) -> bool:
 
 
 def sidecar(environment: Environment, _: Path) -> bool:
-    return Sidecar(SidecarConfig.from_environment(environment)).hello() is not None
+    made = Sidecar(SidecarConfig.from_environment(environment))
+    found = made.hello()
+    made._anyone.close()
+    return found is not None
 
 
 PROGRAMS = (service, backup, reader, source, sidecar)
