@@ -217,10 +217,13 @@ def test_rotation_neither_begins_nor_ends_the_use_of_tls(
 @pytest.mark.parametrize(
     ("members", "components", "tls", "steps"),
     [
-        (1, "tls", "", ["preferTLS"]), (1, "", "requireTLS", ["allowTLS"]), (3, "ha tls", "", ["allowTLS", "preferTLS"]),
-        (1, "tls", "requireTLS", []), (1, "", "", []),
+        (1, "tls", "", ["preferTLS"]),
+        (1, "", "requireTLS", ["allowTLS"]),
+        (3, "ha tls", "", ["allowTLS", "preferTLS"]),
+        (1, "tls", "requireTLS", []),
+        (1, "", "", []),
     ],
-)  # fmt: skip
+)
 def test_tls_comes_and_goes_in_steps_which_all_have_the_component(
     members: int, components: str, tls: str, steps: list[str], running: Callable[..., Running],
     monkeypatch: pytest.MonkeyPatch,
