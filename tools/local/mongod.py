@@ -85,6 +85,7 @@ class Mongod:
         self.port = port or free_port()
         self.auth = auth
         self.tls = tls
+        self.tls_mode = "requireTLS"  # where there is `tls`
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -163,7 +164,7 @@ class Mongod:
         ]
         if self.tls:
             certificate, authority = map(str, self.tls)
-            command += ["--tlsMode", "requireTLS", "--tlsAllowConnectionsWithoutCertificates"]
+            command += ["--tlsMode", self.tls_mode, "--tlsAllowConnectionsWithoutCertificates"]
             command += ["--tlsCertificateKeyFile", certificate, "--tlsCAFile", authority]
         return [*command, "--keyFile", str(self._key_file())] if self.auth else command
 

@@ -1,0 +1,70 @@
+"""A replica set of three on its way to TLS and back, by the steps of `make up`, while writers write.
+
+Each step replaces the members one after another, as the StatefulSet's controller does, and then the clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import ServerSelectionTimeoutError
+
+from tests.service.sidecar.stateful_set import Ledger, StatefulSet, lost, scaled, wait_until
+from tests.tls import Certificates
+from tools.deploy.mongodb_tls import MODES, steps
+
+pytestmark = [pytest.mark.slow, pytest.mark.mongod]
+
+OFF, REQUIRE = MODES[0], MODES[-1]
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[StatefulSet]:
+    with scaled(tmp_path / "set", 3) as made:
+        yield made
+
+
+def uses_tls(mode: str) -> bool:
+    return mode in MODES[2:]
+
+
+def roll_out(three: StatefulSet, mode: str, certificates: Certificates) -> None:
+    """Replace each pod by one in this mode, the last first, once the former one is Ready."""
+    authority = str(certificates.authority) if uses_tls(mode) else ""
+    for pod in reversed(three.pods):
+        pod.kill_sidecar()
+        pod.mongod.terminate()
+        pod.mongod.tls, pod.mongod.tls_mode = (None if mode == OFF else certificates.pair), mode
+        pod.mongod.start()
+        pod.start_sidecar(MONGODB_CA_FILE=authority)
+        wait_until(pod.is_ready)
+
+
+def test_three_members_go_to_tls_and_back_without_a_failed_write(
+    three: StatefulSet, certificates: Certificates
+) -> None:
+    ledgers = [Ledger(three)]
+    with ExitStack() as writers:
+        writers.enter_context(ledgers[0])
+        for now, then in ((OFF, REQUIRE), (REQUIRE, OFF)):
+            for mode in [*steps(now, then, 3), then]:
+                roll_out(three, mode, certificates)
+                three.tls = {"tls": True, "tlsCAFile": str(certificates.authority)} if uses_tls(mode) else {}
+                ledgers.append(Ledger(three, f"{len(ledgers)}-{mode}-"))
+                with writers.pop_all():  # the former clients end once the next ones write
+                    writers.enter_context(ledgers[-1])
+                if mode == REQUIRE:
+                    with plain(three) as client, pytest.raises(ServerSelectionTimeoutError):
+                        client.admin.command("hello")
+    assert len(ledgers) == 7
+    for ledger in ledgers:
+        assert not ledger.failures and not lost(ledger, three)
+
+
+def plain(three: StatefulSet) -> MongoClient[dict[str, Any]]:
+    return MongoClient(three.hosts[0], directConnection=True, serverSelectionTimeoutMS=2000)
