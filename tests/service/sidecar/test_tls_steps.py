@@ -14,7 +14,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import ServerSelectionTimeoutError
 
-from tests.service.sidecar.stateful_set import Ledger, StatefulSet, lost, scaled, wait_until
+from tests.service.sidecar.stateful_set import SECONDS, Ledger, StatefulSet, lost, scaled, wait_until
 from tests.tls import Certificates
 from tools.deploy.mongodb_tls import MODES, steps
 
@@ -24,7 +24,8 @@ OFF, REQUIRE = MODES[0], MODES[-1]
 
 
 @pytest.fixture
-def three(tmp_path: Path) -> Iterator[StatefulSet]:
+def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StatefulSet]:
+    monkeypatch.setattr("tools.local.mongod.START_SECONDS", SECONDS)  # three beside writers, on a busy machine
     with scaled(tmp_path / "set", 3) as made:
         yield made
 
