@@ -197,7 +197,8 @@ def wait_until_ready(
     `check` is called before each try, and raises MongodError if the mongod has ended. With `authority` it has TLS.
     """
     # A test's certificate may be for another name.
-    tls = {"tls": True, "tlsCAFile": str(authority), "tlsAllowInvalidHostnames": True} if authority else {}
+    checked = {"tls": True, "tlsCAFile": str(authority), "tlsAllowInvalidHostnames": True}
+    tls: dict[str, Any] = checked if authority else {}
     with MongoClient[dict[str, Any]](
         "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000, **tls
     ) as client:
