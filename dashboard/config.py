@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from webserver import forwarded, hosts
-from webserver.environment import ConfigError, integer, parsed, with_credentials
+from webserver.environment import ConfigError, authority, integer, parsed, with_credentials, with_tls
 
 SHORTEST_SECRET = 16  # characters
 FEWEST_CHARACTERS = 6  # different ones in a secret: "aaaaaaaaaaaaaaaa" is long, too
@@ -138,7 +138,8 @@ def _mongodb_uri(environ: Mapping[str, str]) -> str:
     uri = environ.get("MONGODB_URI") or ""
     user = environ.get("MONGODB_USER") or ""  # user to sign in as, if the connection string names none
     password = environ.get("MONGODB_PASSWORD") or ""  # that user's password, any characters
-    return with_credentials(uri, user, password)
+    ca_file = authority(environ, "MONGODB_CA_FILE")  # file of MongoDB's certificate authority, for TLS
+    return with_tls(with_credentials(uri, user, password), ca_file)
 
 
 def mock(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from webserver import forwarded, hosts
-from webserver.environment import ConfigError, integer, parsed, with_credentials
+from webserver.environment import ConfigError, authority, integer, parsed, with_credentials, with_tls
 
 VERSION = "0.1.0"
 RESOLVER = Path("/etc/resolv.conf")
@@ -76,6 +76,7 @@ class SidecarConfig:
     database: str  # database that the service may write and the dashboard may read
     users: Path  # directory of the mounted Secret with the users' names and passwords
     key_file: Path  # mongod's key file
+    ca_file: Path | None = None  # file of MongoDB's certificate authority, for TLS
     scale_url: str = ""  # the StatefulSet's scale in the Kubernetes API: it says how many of the members are wanted
     probe_port: int = 0  # port of /readyz and /leave, for the kubelet, and of /metrics; 0 for none
     hostname: str = "localhost"  # the pod's own name, which leads to its mongod without a Service (Kubernetes sets it)
@@ -93,6 +94,7 @@ class SidecarConfig:
             database=environ.get("MONGODB_DATABASE") or ServiceConfig.mongodb_database,
             users=Path(environ.get("USERS") or "/users"),
             key_file=Path(environ.get("KEY_FILE") or "/keys/key-file"),
+            ca_file=authority(environ, "MONGODB_CA_FILE"),
             scale_url=environ.get("SCALE_URL") or cls.scale_url,
             probe_port=integer(environ, "PROBE_PORT", cls.probe_port, 0, 65535),
             hostname=environ.get("HOSTNAME") or cls.hostname,
@@ -145,7 +147,8 @@ def _mongodb_uri(environ: Mapping[str, str]) -> str:
         raise ConfigError("MONGODB_URI must start with mongodb:// or mongodb+srv://.")
     user = environ.get("MONGODB_USER") or ""  # user to sign in as, if the connection string names none
     password = environ.get("MONGODB_PASSWORD") or ""  # that user's password, any characters
-    return with_credentials(uri, user, password)
+    ca_file = authority(environ, "MONGODB_CA_FILE")  # file of MongoDB's certificate authority, for TLS
+    return with_tls(with_credentials(uri, user, password), ca_file)
 
 
 def _members(environ: Mapping[str, str], port: int) -> tuple[str, ...]:

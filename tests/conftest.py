@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import chromium
 from tests.k8s.manifests import kubectl
+from tests.tls import Certificates, made
 from tools.local.mongod import Mongod
 
 # Hypothesis' first draw takes a second for Unicode tables, and a shared machine stalls: neither is a failure.
@@ -25,7 +26,7 @@ settings.load_profile("project")
 
 ON_REQUEST = ("soak", "clusters")  # markers of tests that run only where -m names them
 STATE_AT_FAILURE = "the deployment when it failed"  # a section of a report
-FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod"}
+FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod", "tls_mongod"}
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,18 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
     """A running one-member replica set that the test may stop and kill."""
     yield from _running(Mongod(tmp_path / "mongod"))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """MongoDB's certificate and its authority, for this machine's loopback."""
+    return made(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def tls_mongod(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Mongod]:
+    """A running one-member replica set that takes connections by TLS only."""
+    yield from _running(Mongod(tmp_path_factory.mktemp("tls_mongod"), tls=certificates.pair))
 
 
 @pytest.fixture(scope="session")

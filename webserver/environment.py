@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -28,6 +30,28 @@ def parsed(environ: Mapping[str, str], name: str, parse: Callable[[str], Value])
         return parse(text)
     except ValueError as error:
         raise ConfigError(f"{name} is {text!r}: {error}") from None
+
+
+def authority(environ: Mapping[str, str], name: str) -> Path | None:
+    """Return the file with certificate authorities that a variable names, or None. Raise ConfigError."""
+    if not (text := environ.get(name)):
+        return None
+    try:
+        ssl.create_default_context(cafile=text)
+    except OSError as error:
+        reason = error.strerror if error.errno else "it has no certificate in PEM"
+        raise ConfigError(f"{name} is {text!r}, which can't be read: {reason}.") from None
+    return Path(text)
+
+
+def with_tls(uri: str, authority: Path | None) -> str:
+    """Return a MongoDB connection string by which MongoDB must show a certificate, for the host's name, that this
+    authority has signed. Without an authority it stays as it is. Pure.
+    """
+    if not uri or authority is None:
+        return uri
+    before = "&" if "?" in uri else "?" if "/" in uri.partition("://")[2] else "/?"
+    return f"{uri}{before}tls=true&tlsCAFile={quote(str(authority), safe='')}"
 
 
 def with_credentials(uri: str, user: str, password: str) -> str:

@@ -7,6 +7,7 @@ A scrape asks mongod for serverStatus, replSetGetStatus and dbStats. What it doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -57,6 +58,9 @@ def _server(status: Answer) -> Iterator[Metric]:
     yield from (connections, operations)
     yield GaugeMetricFamily("mongodb_uptime_seconds", "Since mongod started.", status["uptimeMillis"] / 1000)
     yield GaugeMetricFamily("mongodb_resident_bytes", "mongod's memory.", status["mem"]["resident"] * MIB)
+    if ends := status.get("security", {}).get("SSLServerCertificateExpirationDate"):  # with TLS
+        stamp = ends.replace(tzinfo=UTC).timestamp()
+        yield GaugeMetricFamily("mongodb_certificate_expiry_timestamp_seconds", "When its certificate ends.", stamp)
 
 
 def _replication(status: Answer) -> Iterator[Metric]:

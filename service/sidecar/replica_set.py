@@ -59,6 +59,7 @@ class Sidecar:
 
     def __init__(self, config: SidecarConfig) -> None:
         self._config = config
+        self._tls: dict[str, Any] = {"tls": True, "tlsCAFile": str(config.ca_file)} if config.ca_file else {}
         self._anyone = self._connect()
         self._scale = Scale(config.scale_url) if config.scale_url else None
         self._settled: object = None  # the state in which nothing was left to do
@@ -285,6 +286,7 @@ class Sidecar:
             connectTimeoutMS=TIMEOUT_MS,
             socketTimeoutMS=ANSWER_MS,
             maxPoolSize=1,
+            **self._tls,
             **credentials,
         )
 

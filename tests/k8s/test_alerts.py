@@ -113,6 +113,11 @@ def volume(used: str) -> Series:
     ]
 
 
+def certificate(days: float) -> Series:
+    """Return when a certificate ends: so many days after the start, which is at 0."""
+    return [series(f"mongodb_certificate_expiry_timestamp_seconds{{{MEMBERS[0]}}}", f"{days * 86400:.0f}x500")]
+
+
 def replicas(desired: str) -> Series:
     most = series('dashboard_autoscaler_replicas{namespace="n",of="max"}', "5x500")
     return [most, series('dashboard_autoscaler_replicas{namespace="n",of="desired"}', desired)]
@@ -177,12 +182,15 @@ CASES: dict[str, tuple[int, Series, set[str]]] = {
     "a volume with 5 % left": (5, volume("95x500"), {"MongoVolumeNearlyFull"}),
     "a volume that fills in two days": (500, volume("51+0.017x1000"), {"MongoVolumeFilling"}),
     "a volume that stays": (500, volume("60x1000"), set()),
+    "a certificate for 13 days more": (5, certificate(13), {"MongoCertificateEnds"}),
+    "a certificate for 15 days more": (5, certificate(15), set()),
     "the autoscaler at its maximum": (20, replicas("5x500"), {"AutoscalerAtMax"}),
     "the autoscaler at its maximum for 10 minutes": (20, replicas("2x10 5x10 2x500"), set()),
     "an autoscaler of one size": (20, [*replicas("5x500"), LEAST], set()),
     "the autoscaler without a figure": (10, active("0x500"), {"AutoscalerBlind"}),
     "the autoscaler has a figure again": (10, active("0x7 1x500"), set()),
 }
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)

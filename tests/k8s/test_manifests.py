@@ -121,8 +121,30 @@ def test_members_have_a_service_each_and_as_many_seeds_as_there_are(objects: lis
         (uri,) = (variable["value"] for variable in env[name] if variable["name"] == "MONGODB_URI")
         user = "$(MONGODB_USER):$(MONGODB_PASSWORD)"
         assert uri.startswith(f"mongodb://{user}@{seeds}/?replicaSet=rs0&authSource=admin"), uri
-        order = [variable["name"] for variable in env[name] if variable["name"].startswith("MONGODB_")]
-        assert order[:3] == ["MONGODB_USER", "MONGODB_PASSWORD", "MONGODB_URI"]  # $(…) knows what stands before it
+        wanted = ["MONGODB_USER", "MONGODB_PASSWORD", "MONGODB_URI"]  # $(…) knows what stands before it
+        assert [variable["name"] for variable in env[name] if variable["name"] in wanted] == wanted
+
+
+def test_clients_of_mongodb_verify_it_by_the_authority_that_they_mount(
+    objects: list[Json], request: pytest.FixtureRequest
+) -> None:
+    """A pod with the certificate's key is MongoDB's own."""
+    verify, hold = set(), set()
+    for name, pod in pods(objects):
+        sources = {volume["name"]: volume for volume in pod["volumes"]}
+        hold |= {name for each in sources.values() if each.get("secret", {}).get("secretName") == "mongodb-certificate"}
+        for container in pod["containers"]:
+            file = next((each for each in container.get("env", []) if each["name"] == "MONGODB_CA_FILE"), {})
+            if file.get("value") == "/ca/ca.crt":
+                (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == "/ca")
+                assert sources[mount["name"]]["configMap"] == {"name": "mongodb-ca"}
+                verify.add(f"{name}/{container['name']}")
+    used = request.node.callspec.params["rendered"] == "components/tls"
+    assert hold == ({"StatefulSet/mongodb"} if used else set())
+    clients = {"Deployment/flask/flask", "Deployment/dashboard/dashboard", "StatefulSet/mongodb/sidecar"}
+    assert verify == (clients if used else set())
+    text = str([each.get("data") for each in of_kind(objects, "Secret")])
+    assert ("certificate.pem" in text) is used and "ca.key" not in text
 
 
 def test_members_that_come_and_go_may_take_their_time_to_leave(objects: list[Json]) -> None:

@@ -20,6 +20,7 @@ MEMBER: dict[str, dict[str, Any]] = {
     "serverStatus": {
         "connections": {"current": 9, "available": 800}, "opcounters": OPERATIONS,
         "uptimeMillis": 60_000, "mem": {"resident": 120},
+        "security": {"SSLServerCertificateExpirationDate": NOON.replace(tzinfo=None)},  # as the driver gives it
     },
     "replSetGetStatus": {"myState": 1, "members": [{"stateStr": "PRIMARY", "optimeDate": NOON, "self": True}]},
     "dbStats": {"fsTotalSize": 2 << 30, "fsUsedSize": 1 << 30},

@@ -260,9 +260,7 @@ class Recorder:
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(), st.lists(st.sampled_from((0.0, 0.002, 0.01, 5.0)), min_size=30, max_size=60))
-def test_no_item_is_executed_after_its_caller_was_told_that_it_is_not(
-    seed: int, deadlines: list[float]
-) -> None:
+def test_no_item_is_executed_after_its_caller_was_told_that_it_is_not(seed: int, deadlines: list[float]) -> None:
     shared: Coalescer[str, str] = Coalescer(0.005, 5)
     execute = Recorder(seed)
 

@@ -2,22 +2,17 @@
 
 import base64
 import datetime as dt
-import ipaddress
 import json
 import os
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tools.cluster import certificates
+from tools.cluster.certificates import CLIENT, SERVER, Issued
 from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
-
-DAY = dt.timedelta(days=1)
-LIFETIME = 365 * DAY
-RENEW_BEFORE = 30 * DAY
-CLOCK_SKEW = DAY
 
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
@@ -122,92 +117,29 @@ def write_private(path: Path, content: bytes) -> None:
 def _stays_valid(path: Path, now: dt.datetime) -> bool:
     if not path.exists() or not path.with_suffix(".key").exists():
         return False
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc - RENEW_BEFORE
+    return certificates.stays_valid(x509.load_pem_x509_certificate(path.read_bytes()), now)
 
 
 def _issue_authority(directory: Path, name: str, now: dt.datetime) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"embedded {name}")])
-    certificate = (
-        _builder(subject, subject, key.public_key(), now, 10 * LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    _save(directory, name, key, certificate)
+    _save(directory, name, certificates.authority(f"embedded {name}", now))
 
 
 def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
     authority, common_name, organization, serves = CERTIFICATES[name]
-    ca = x509.load_pem_x509_certificate((directory / f"{authority}.crt").read_bytes())
-    ca_key = serialization.load_pem_private_key((directory / f"{authority}.key").read_bytes(), None)
-    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - _issue_authority makes no other
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if organization:
-        subject.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    signer = certificates.load(*((directory / f"{authority}.{kind}").read_bytes() for kind in ("crt", "key")))
     # etcd uses its certificate as a server, and as a client of its peers.
-    usages = [ExtendedKeyUsageOID.SERVER_AUTH] if serves else [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if name == "etcd":
-        usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
-    builder = (
-        _builder(x509.Name(subject), ca.subject, key.public_key(), now, LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        # Python 3.13 and newer reject a chain without these two.
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-    )
-    if serves:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(n) for n in serves]), critical=False)
-    _save(directory, name, key, builder.sign(ca_key, hashes.SHA256()))
+    usages = [SERVER, CLIENT] if name == "etcd" else [SERVER] if serves else [CLIENT]
+    _save(directory, name, certificates.signed(signer, common_name, usages, now, serves, organization))
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime, lifetime: dt.timedelta
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + lifetime)
-    )
-
-
-def _key_usage(signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True, key_cert_sign=signs_certificates, crl_sign=signs_certificates, content_commitment=False,
-        key_encipherment=not signs_certificates, data_encipherment=False, key_agreement=False, encipher_only=False,
-        decipher_only=False,
-    )  # fmt: skip
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _save(directory: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    write_private(directory / f"{name}.key", _pem(key))
-    write_private(directory / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+def _save(directory: Path, name: str, issued: Issued) -> None:
+    key, certificate = issued
+    write_private(directory / f"{name}.key", certificates.key_pem(key))
+    write_private(directory / f"{name}.crt", certificates.pem(certificate))
 
 
 def _issue_service_account_key(directory: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (directory / "service-account.pub").write_bytes(public)
-    write_private(directory / "service-account.key", _pem(key))
-
-
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    write_private(directory / "service-account.key", certificates.key_pem(key))

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cluster import host
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT, cache_directory
-from tools.deploy import images, links, rollout, rotation, secrets, target
+from tools.deploy import images, links, mongodb_tls, rollout, rotation, secrets, target
 
 
 def main() -> int:
@@ -40,7 +41,7 @@ def up(options: argparse.Namespace) -> None:
     where = target.named(options.cluster, options.name)
     target.components()  # a mistake in them is found first
     where.check()
-    secrets.ensure()
+    secrets.ensure(namespace=rollout.namespace())
     # All packages first: the two builds run in parallel, and apt takes one process at a time.
     where.install(images.tools() if images.missing(where.images()) else [], say)
     with _ParallelCommand("images", options) as building:
@@ -48,9 +49,12 @@ def up(options: argparse.Namespace) -> None:
         if not (first := not rollout.deployed(where.kubectl())):
             rollout.require_members(where.kubectl(), target.components())
         building.wait()
-    _apply(where, say)
+    _change_tls(where, say)
+    _apply(where, say, target.components())
     rollout.raise_to_minimum(where.kubectl())
     rollout.wait(where.kubectl(), say)
+    if mongodb_tls.COMPONENT not in target.components():
+        mongodb_tls.delete_objects(where.kubectl())
     say("all Ready")
     where.enforce_network_policies(say)
     if first:
@@ -77,6 +81,8 @@ def rotate(options: argparse.Namespace) -> None:
         raise ClusterError("Nothing is deployed, so there is nothing to rotate: run `make up` first.")
     components = target.components()
     rollout.require_members(where.kubectl(), components)
+    if mongodb_tls.mode(rollout.mongodb(where.kubectl())) != mongodb_tls.wanted(components):
+        raise ClusterError("MongoDB's TLS would change: give the COMPONENTS of the last `make up`, or run that first.")
     if secrets.is_rotating():
         say("continuing the rotation that was begun before")
     else:
@@ -86,7 +92,7 @@ def rotate(options: argparse.Namespace) -> None:
             say("the key that the MongoDB members share is kept: they are replaced one after another")
     up(options)
     secrets.end_rotation()
-    _apply(where, say)
+    _apply(where, say, components)
     rotation.wait_until_dropped(where.kubectl(), secrets.retired_users(), say)
     say("all is new, and what was replaced is invalid")
 
@@ -137,7 +143,7 @@ def clean(options: argparse.Namespace) -> None:
 
 
 def make_secrets(_options: argparse.Namespace) -> None:
-    secrets.ensure()
+    secrets.ensure(namespace=rollout.namespace())
     places = " and ".join(str((secrets.MANIFESTS / each).relative_to(CHECKOUT)) for each in secrets.PLACES)
     print(f"secrets are in {places}")
 
@@ -168,13 +174,26 @@ def dashboard_url() -> str:
     return f"http://127.0.0.1:{target.dashboard_port()}"
 
 
-def _apply(where: target.Target, say: target.Say) -> None:
+def _change_tls(where: target.Target, say: target.Say) -> None:
+    """Roll a running MongoDB out in each mode between the present one and that of the components."""
+    components = target.components()
+    kubectl = where.kubectl()
+    now, then = mongodb_tls.mode(rollout.mongodb(kubectl)), mongodb_tls.wanted(components)
+    for step in mongodb_tls.steps(now, then, rollout.members(kubectl)):
+        say(f"MongoDB's TLS, on the way from {now} to {then}: {step}")
+        with_tls = [*dict.fromkeys([*components, mongodb_tls.COMPONENT])]
+        _apply(where, say, with_tls, mongodb_tls.patches(step))
+        rollout.wait(kubectl, say)
+
+
+def _apply(where: target.Target, say: target.Say, components: list[str], more: Sequence[rollout.Patch] = ()) -> None:
     references = where.load(where.images(), say)
     say("applying the manifests")
-    patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in secrets.checksums().items()]
-    patches.append(rollout.address_patch(service_url()))
+    checksums = secrets.checksums(tls=mongodb_tls.COMPONENT in components)
+    patches = [rollout.secrets_patch(workload, checksum) for workload, checksum in checksums.items()]
+    patches += [rollout.address_patch(service_url()), *more]
     directory = where.directory / "manifests"
-    rollout.apply(where.kubectl(), where.overlay, target.components(), references, patches, directory)
+    rollout.apply(where.kubectl(), where.overlay, components, references, patches, directory)
 
 
 class _ParallelCommand:

@@ -82,16 +82,17 @@ def refusal(kubectl: tuple[str, ...], errors: str) -> str:
 
 def secrets_patch(workload: str, checksum: str) -> Patch:
     """Return a patch after which a workload is rolled out whenever the checksum of its secrets changes."""
-    return _template_patch(workload, {"metadata": {"annotations": {"checksum/secrets": checksum}}})
+    return template_patch(workload, {"metadata": {"annotations": {"checksum/secrets": checksum}}})
 
 
 def address_patch(address: str) -> Patch:
     """Return a patch that tells the page where its readers reach the service."""
     container = {"name": "dashboard", "env": [{"name": "SERVICE_ADDRESS", "value": address}]}
-    return _template_patch("dashboard", {"spec": {"containers": [container]}})
+    return template_patch("dashboard", {"spec": {"containers": [container]}})
 
 
-def _template_patch(workload: str, template: dict[str, Any]) -> Patch:
+def template_patch(workload: str, template: dict[str, Any]) -> Patch:
+    """Return a patch of a workload's pods."""
     kind = "StatefulSet" if workload == "mongodb" else "Deployment"
     patch = {
         "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": workload, "namespace": NAMESPACE},
@@ -107,8 +108,13 @@ def deployed(kubectl: tuple[str, ...]) -> bool:
 
 def members(kubectl: tuple[str, ...]) -> int:
     """Return how many pods MongoDB has or is to have, whichever is more: 0 where there is none. Raise ClusterError."""
-    found = [item for item in _get(kubectl, "statefulsets") if item["metadata"]["name"] == "mongodb"]
-    return max((max(item["spec"]["replicas"], item["status"].get("replicas", 0)) for item in found), default=0)
+    found = mongodb(kubectl)
+    return max(found["spec"]["replicas"], found["status"].get("replicas", 0)) if found else 0
+
+
+def mongodb(kubectl: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return MongoDB's StatefulSet, or None where there is none. Raise ClusterError."""
+    return next((item for item in _get(kubectl, "statefulsets") if item["metadata"]["name"] == "mongodb"), None)
 
 
 def require_members(kubectl: tuple[str, ...], components: list[str]) -> None:

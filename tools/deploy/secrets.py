@@ -1,6 +1,7 @@
 """The deployment's secrets: random, in files that git ignores and kustomize reads. They change only by a rotation."""
 
 import base64
+import datetime as dt
 import hashlib
 import os
 import secrets
@@ -11,11 +12,12 @@ from service.sidecar import users
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 from tools.cluster.pki import write_private
+from tools.deploy import mongodb_certificates
 
 MANIFESTS = Path(os.environ.get("MANIFESTS") or CHECKOUT / "k8s")  # a copy has secrets of its own
 BASE = Path("base/secrets")
 EMBEDDED = Path("overlays/embedded/secrets")  # kustomize reads only files below the kustomization
-PLACES = (BASE, EMBEDDED)
+PLACES = (BASE, EMBEDDED, mongodb_certificates.PLACE)
 
 USERS = BASE / "mongodb-users.env"
 KEY_FILE = BASE / "mongodb-key-file"
@@ -30,8 +32,11 @@ PAIRS = {f"{role}-user": names for role, names in users.PAIRS.items()}
 PREVIOUS = users.PREVIOUS
 
 
-def ensure(manifests: Path = MANIFESTS) -> None:
-    """Make what is missing. Existing values never change: a database keeps its first passwords."""
+def ensure(manifests: Path = MANIFESTS, namespace: str = "flask-mongodb") -> None:
+    """Make what is missing. Existing values never change: a database keeps its first passwords.
+
+    MongoDB's certificate is the exception: it is for the names in this namespace, and ends after a year.
+    """
     for place, keys in RANDOM.items():
         values = {key: secrets.token_hex(24) for key in keys}  # hexadecimal needs no escaping in a URI
         if place == USERS:
@@ -40,6 +45,8 @@ def ensure(manifests: Path = MANIFESTS) -> None:
         _write(manifests / place, values | known)
     if not (manifests / KEY_FILE).exists():
         write_private(manifests / KEY_FILE, _new_key_file())
+    domain = os.environ.get("CLUSTER_DOMAIN") or "cluster.local"
+    mongodb_certificates.ensure(manifests, namespace, domain, dt.datetime.now(dt.UTC))
 
 
 def is_rotating(manifests: Path = MANIFESTS) -> bool:
@@ -50,10 +57,12 @@ def is_rotating(manifests: Path = MANIFESTS) -> bool:
 def begin_rotation(manifests: Path = MANIFESTS, *, key_file: bool = True) -> None:
     """Replace every value, and remember the previous MongoDB users, which stay valid until `end_rotation`.
 
+    `ensure` makes MongoDB's new certificate. Its authority stays, so that those of before and after are both valid.
     Without `key_file` the MongoDB members' key stays: members that are replaced one after another must share it.
 
     An interrupted call can be repeated: the file of the users, which shows that it was completed, comes last.
     """
+    mongodb_certificates.discard(manifests)
     if key_file:
         write_private(manifests / KEY_FILE, _new_key_file())
     for place, keys in RANDOM.items():
@@ -77,19 +86,27 @@ def retired_users(manifests: Path = MANIFESTS) -> set[str]:
     return {name for key, names in PAIRS.items() for name in names if name != values[key]}
 
 
-def checksums(manifests: Path = MANIFESTS) -> dict[str, str]:
+def checksums(manifests: Path = MANIFESTS, *, tls: bool = False) -> dict[str, str]:
     """Return {workload: checksum of the secrets that its pods read only when they start}."""
     users = _read(manifests / USERS)
+    authority = [(manifests / mongodb_certificates.AUTHORITY).read_text()] if tls else []
+    certificate = [(manifests / mongodb_certificates.CERTIFICATE).read_text()] if tls else []
     read = {
-        "flask": [users["service-user"], users["service-password"]],
+        "flask": [users["service-user"], users["service-password"], *authority],
         "dashboard": [
             users["dashboard-user"],
             users["dashboard-password"],
             *_read(manifests / AUTH).values(),
             *_read(manifests / CRASH).values(),
+            *authority,
         ],
         # The sidecar reads the users again and again.
-        "mongodb": [(manifests / KEY_FILE).read_text(), *_read(manifests / CRASH).values()],
+        "mongodb": [
+            (manifests / KEY_FILE).read_text(),
+            *_read(manifests / CRASH).values(),
+            *authority,
+            *certificate,
+        ],
     }
     return {name: hashlib.sha256("\0".join(values).encode()).hexdigest()[:16] for name, values in read.items()}
 

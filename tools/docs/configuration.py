@@ -134,8 +134,8 @@ class _Source:
                 kind = "secret" if secret else "path" if "Path" in ast.unparse(field.annotation) else "text"
                 yield self._setting(call, field, kind, self._default(default, secret), "")
             elif arguments and _is_environment(arguments[0]):
-                kind = TYPES.get(called, "secret" if secret else "text")
-                optional = called in (*TYPES, "parsed") or isinstance(value, ast.IfExp)
+                kind = "path" if called == "authority" else TYPES.get(called, "secret" if secret else "text")
+                optional = called in (*TYPES, "parsed", "authority") or isinstance(value, ast.IfExp)
                 shown = self._default(arguments[2], secret) if called in TYPES else "" if optional else "required"
                 yield self._setting(call, field, kind, shown, self._bounds(called, arguments))
 

@@ -120,9 +120,7 @@ def _start_service(uri: str, port: int, drain_file: Path, log: Path) -> subproce
     }
     command = [*dies_with_parent(), sys.executable, "-m", "gunicorn", "--config", "python:service.server.settings"]
     with log.open("wb") as output:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, process_group=0
-        )
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, process_group=0)
 
 
 def _wait_ready(service: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -68,15 +68,24 @@ def listens(port: int) -> bool:
 class Mongod:
     """A mongod with its data in `directory`, which stay when it stops.
 
-    With `auth` it has a key file, as in the cluster, and no replica set and no users yet, as in a new pod.
+    With `auth` it has a key file, as in the cluster, and no replica set and no users yet, as in a new pod. With `tls`,
+    a certificate with its key and the file of its authority, it requires TLS.
     """
 
     def __init__(
-        self, directory: Path, port: int | None = None, binary: Path | None = None, *, auth: bool = False
+        self,
+        directory: Path,
+        port: int | None = None,
+        binary: Path | None = None,
+        *,
+        auth: bool = False,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         self.directory = directory
         self.port = port or free_port()
         self.auth = auth
+        self.tls = tls
+        self.tls_mode = "requireTLS"  # where there is `tls`
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -115,7 +124,7 @@ class Mongod:
             process_group=0,  # Ctrl-C must not reach it: its owner stops it
         )
         try:
-            wait_until_ready(self.port, self._check, initiate=not self.auth)
+            wait_until_ready(self.port, self._check, initiate=not self.auth, authority=self.tls and self.tls[1])
         except BaseException:
             self.kill()
             raise
@@ -153,6 +162,10 @@ class Mongod:
             *("--replSet", REPLICA_SET, "--oplogSize", str(OPLOG_MB), "--wiredTigerCacheSizeGB", str(CACHE_GB)),
             *("--logpath", str(self.log), "--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
+        if self.tls:
+            certificate, authority = map(str, self.tls)
+            command += ["--tlsMode", self.tls_mode, "--tlsAllowConnectionsWithoutCertificates"]
+            command += ["--tlsCertificateKeyFile", certificate, "--tlsCAFile", authority]
         return [*command, "--keyFile", str(self._key_file())] if self.auth else command
 
     def _key_file(self) -> Path:
@@ -176,13 +189,18 @@ class Mongod:
         return "The end of its log:\n" + "\n".join(lines[-5:])
 
 
-def wait_until_ready(port: int, check: Callable[[], None], initiate: bool = True) -> None:
+def wait_until_ready(
+    port: int, check: Callable[[], None], initiate: bool = True, authority: Path | None = None
+) -> None:
     """Wait until a mongod on 127.0.0.1 answers, initiate its replica set, and wait until it accepts writes.
 
-    `check` is called before each try, and raises MongodError if the mongod has ended.
+    `check` is called before each try, and raises MongodError if the mongod has ended. With `authority` it has TLS.
     """
+    # A test's certificate may be for another name.
+    checked = {"tls": True, "tlsCAFile": str(authority), "tlsAllowInvalidHostnames": True}
+    tls: dict[str, Any] = checked if authority else {}
     with MongoClient[dict[str, Any]](
-        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000
+        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=100, connectTimeoutMS=1000, **tls
     ) as client:
         _wait(client, check, lambda hello: True)
         if initiate:

@@ -146,6 +146,7 @@ class StatefulSet:
             for ordinal in range(3)
         ]
         self.running = 0
+        self.tls: dict[str, Any] = {}  # the clients' options
 
     def __enter__(self) -> Self:
         return self
@@ -192,14 +193,14 @@ class StatefulSet:
         return MongoClient(
             [host.replace("localhost", "127.0.0.1") for host in self.hosts], replicaSet="rs0", username=user,
             password=SECRET[f"{user}-password"], w="majority", readConcernLevel="majority", retryWrites=True,
-            connectTimeoutMS=2000, heartbeatFrequencyMS=3000, serverSelectionTimeoutMS=60_000, **options,
+            connectTimeoutMS=2000, heartbeatFrequencyMS=3000, serverSelectionTimeoutMS=60_000, **self.tls, **options,
         )  # fmt: skip
 
     def at(self, pod: Pod) -> MongoClient[dict[str, Any]]:
         """Return a client of this member alone."""
         return MongoClient(
             "127.0.0.1", pod.mongod.port, directConnection=True, username="admin",
-            password=SECRET["admin-password"], serverSelectionTimeoutMS=3000,
+            password=SECRET["admin-password"], serverSelectionTimeoutMS=3000, **self.tls,
         )  # fmt: skip
 
     def config(self) -> dict[str, tuple[int, float]]:
@@ -223,9 +224,10 @@ class StatefulSet:
 
 
 class Ledger:
-    """Writers, and what MongoDB acknowledged to them."""
+    """Writers, and what MongoDB acknowledged to them. Of several at once each needs a name."""
 
-    def __init__(self, stateful_set: StatefulSet) -> None:
+    def __init__(self, stateful_set: StatefulSet, name: str = "") -> None:
+        self._name = name
         self.acknowledged: list[str] = []
         self.failures: list[str] = []
         self.longest = 0.0  # seconds
@@ -254,7 +256,7 @@ class Ledger:
         collection = self._client.flask_db.data
         count = 0
         while not self._stop.wait(PAUSE):
-            name, began = f"{number}-{count}", time.monotonic()
+            name, began = f"{self._name}{number}-{count}", time.monotonic()
             while True:
                 try:
                     collection.insert_one({"_id": name})

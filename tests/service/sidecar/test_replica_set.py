@@ -21,9 +21,11 @@ from pymongo.write_concern import WriteConcern
 
 from tests.service.exposition import figures
 from tests.service.interceptor import Interceptor
+from tests.tls import Certificates
 from tools.local.mongod import Mongod, free_port
 
 ROOT = Path(__file__).parents[3]
+CERTIFICATE_ENDS = "mongodb_certificate_expiry_timestamp_seconds"
 SECRET = {f"{name}-password": f"{name}-@:/%-0123456789" for name in ("admin", "service", "dashboard")}
 
 
@@ -126,6 +128,26 @@ def test_new_mongod_becomes_a_replica_set_with_its_three_users(
         pytest.raises(OperationFailure),
     ):
         anyone.flask_db.data.find_one()
+
+
+@pytest.mark.mongod
+def test_new_mongod_with_tls_becomes_a_replica_set_with_its_users(
+    certificates: Certificates, tmp_path: Path, secret: Path
+) -> None:
+    authority, port = str(certificates.authority), free_port()
+    variables = {"MONGODB_CA_FILE": authority, "PROBE_PORT": str(port)}
+    with (
+        Mongod(tmp_path / "guarded", auth=True, tls=certificates.pair) as mongod,
+        RunningSidecar(mongod, tmp_path / "log", secret, **variables) as sidecar,
+    ):
+        events = sidecar.settle()
+        assert scrape(port)[CERTIFICATE_ENDS] == pytest.approx(time.time() + 365 * 86400, abs=3600)
+        assert events == ["initiated", *["created role"] * 2, *["created user"] * 3, "settled"]
+        with MongoClient[dict[str, Any]](
+            "localhost", mongod.port, replicaSet="rs0", username="service", password=SECRET["service-password"],
+            tls=True, tlsCAFile=authority,
+        ) as service:  # fmt: skip
+            service.flask_db.data.insert_one({})
 
 
 def test_only_differing_users_are_updated(guarded_mongod: Mongod, tmp_path: Path, secret: Path) -> None:
@@ -302,6 +324,7 @@ def test_sidecar_serves_its_mongods_figures(tmp_path: Path, guarded_mongod: Mong
         assert found["mongodb_member_up"] == found["mongodb_member_state"] == found["mongodb_set_members"] == 1
         assert found["mongodb_member_lag_seconds"] == 0
         assert found["mongodb_volume_size_bytes"] > found["mongodb_volume_used_bytes"] > 0
+        assert CERTIFICATE_ENDS not in found
         assert found["mongodb_connections current"] > 0 < found["mongodb_resident_bytes"]
         assert scrape(port)["mongodb_operations_total command"] > found["mongodb_operations_total command"]
         guarded_mongod.kill()

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.instance import CHECKOUT
 from tools.deploy import __main__, images, rollout, secrets, target
+from tools.deploy.mongodb_tls import MODES
 
 
 def deploy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -104,9 +105,11 @@ def test_without_a_proxy_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 class Running:
     """A target on which MongoDB has these replicas. It notes what would change something."""
 
-    def __init__(self, directory: Path, wanted: int, existing: int) -> None:
+    def __init__(self, directory: Path, wanted: int, existing: int, tls: str = "") -> None:
         self.directory = directory
-        sets = [{"metadata": {"name": "mongodb"}, "spec": {"replicas": wanted}, "status": {"replicas": existing}}]
+        pod = {"containers": [{"name": "mongod", "env": [{"name": "TLS_MODE", "value": tls}] if tls else []}]}
+        spec = {"replicas": wanted, "template": {"spec": pod}}
+        sets = [{"metadata": {"name": "mongodb"}, "spec": spec, "status": {"replicas": existing}}]
         (directory / "statefulsets").write_text(json.dumps({"items": sets}))
         program = directory / "kubectl"
         program.write_text(f'#!/bin/sh\n[ "$4" = hpa ] || cat {directory}/statefulsets\n')
@@ -133,8 +136,8 @@ class Running:
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Running]:
     """Make the target, and let the commands end where they begin to change something."""
 
-    def run(wanted: int, existing: int, components: str = "") -> Running:
-        made = Running(tmp_path, wanted, existing)
+    def run(wanted: int, existing: int, components: str = "", tls: str = "") -> Running:
+        made = Running(tmp_path, wanted, existing, tls)
 
         def begins(*_: object, key_file: bool = False) -> None:
             made.began.append(key_file)
@@ -142,7 +145,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ru
 
         monkeypatch.setenv("COMPONENTS", components)
         monkeypatch.setattr(target, "named", lambda *_: made)
-        monkeypatch.setattr(secrets, "ensure", lambda: None)
+        monkeypatch.setattr(secrets, "ensure", lambda **_: None)
         monkeypatch.setattr(secrets, "is_rotating", lambda: False)
         monkeypatch.setattr(secrets, "begin_rotation", begins)
         monkeypatch.setattr(__main__, "_apply", begins)
@@ -199,6 +202,43 @@ def test_rotation_keeps_the_key_of_members_that_share_it(
     with pytest.raises(Began):
         __main__.rotate(OPTIONS)
     assert made.began == [new]
+
+
+@pytest.mark.parametrize(("tls", "components"), [("requireTLS", "ha"), ("preferTLS", "tls"), ("", "tls ha")])
+def test_rotation_neither_begins_nor_ends_the_use_of_tls(
+    tls: str, components: str, running: Callable[..., Running]
+) -> None:
+    made = running(1, 1, components, tls)
+    with pytest.raises(ClusterError, match=r"^MongoDB's TLS would change: [^\n]*COMPONENTS[^\n]*$"):
+        __main__.rotate(OPTIONS)
+    assert not made.began
+
+
+@pytest.mark.parametrize(
+    ("members", "components", "tls", "steps"),
+    [
+        (1, "tls", "", ["preferTLS"]),
+        (1, "", "requireTLS", ["allowTLS"]),
+        (3, "ha tls", "", ["allowTLS", "preferTLS"]),
+        (1, "tls", "requireTLS", []),
+        (1, "", "", []),
+    ],
+)
+def test_tls_comes_and_goes_in_steps_which_all_have_the_component(
+    members: int, components: str, tls: str, steps: list[str], running: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    applied: list[tuple[list[str], str]] = []
+
+    def apply(_: object, say: object, parts: list[str], more: list[dict[str, str]]) -> None:
+        assert parts.count("components/tls") == 1
+        applied.append((parts, more[0]["patch"]))
+
+    made = running(members, members, components, tls)
+    monkeypatch.setattr(__main__, "_apply", apply)
+    monkeypatch.setattr(rollout, "wait", lambda *_: None)
+    __main__._change_tls(cast(target.Target, made), lambda _: None)
+    assert [next(mode for mode in MODES if mode in patch) for _, patch in applied] == steps
 
 
 def test_members_of_a_cluster_without_mongodb_are_none(tmp_path: Path) -> None:

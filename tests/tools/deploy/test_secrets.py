@@ -7,7 +7,8 @@ import pytest
 
 from tools.deploy import secrets
 
-FILES = {"mongodb-users.env", "mongodb-key-file", "dashboard-auth.env", "mongodb-crash.env"}
+FILES = {"mongodb-users.env", "mongodb-key-file", "dashboard-auth.env", "mongodb-crash.env",
+         "ca.key", "ca.crt", "certificate.pem"}  # fmt: skip
 
 
 @pytest.fixture
@@ -108,6 +109,28 @@ def test_checksum_changes_only_when_pods_must_restart(manifests: Path) -> None:
     assert not [name for name in before if during[name] == before[name]]
     secrets.end_rotation(manifests)
     assert secrets.checksums(manifests) == during  # the end of the rotation restarts no pod
+
+
+def test_only_where_tls_is_used_pods_restart_for_its_certificates(manifests: Path) -> None:
+    secrets.ensure(manifests)
+    before = {tls: secrets.checksums(manifests, tls=tls) for tls in (False, True)}
+    assert not [name for name in before[True] if before[True][name] == before[False][name]]
+    files(manifests)["certificate.pem"].unlink()
+    secrets.ensure(manifests)
+    assert secrets.checksums(manifests) == before[False]
+    after = secrets.checksums(manifests, tls=True)
+    assert {name for name in after if after[name] != before[True][name]} == {"mongodb"}
+
+
+def test_rotation_replaces_mongodbs_certificate_and_keeps_its_authority(manifests: Path) -> None:
+    secrets.ensure(manifests)
+    before = {name: path.read_bytes() for name, path in files(manifests).items()}
+    secrets.begin_rotation(manifests)
+    secrets.ensure(manifests)
+    after = {name: path.read_bytes() for name, path in files(manifests).items()}
+    assert {name for name in ("ca.key", "ca.crt", "certificate.pem") if after[name] != before[name]} == {
+        "certificate.pem"
+    }
 
 
 def test_secrets_are_distinct_and_private(tmp_path: Path) -> None:
