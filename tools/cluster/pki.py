@@ -5,6 +5,7 @@ import datetime as dt
 import ipaddress
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_STATE, NodeSpec
 
 DAY = dt.timedelta(days=1)
 LIFETIME = 365 * DAY
@@ -21,8 +22,24 @@ CLOCK_SKEW = DAY
 
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
-# name: (authority, common name, organization, names and addresses it serves under; none: a client certificate)
-CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+# (authority, common name, organization, names and addresses it serves under; none: a client certificate)
+Certificate = tuple[str, str, str, tuple[str, ...]]
+
+
+def node_certificates(node: NodeSpec) -> dict[str, Certificate]:
+    """Return {name: certificate} of the programs that each node has."""
+    kubelet = f"system:node:{node.name}"
+    return {
+        "kubelet-serving": ("ca", kubelet, "system:nodes", (node.name, node.address)),
+        "kubelet": ("ca", kubelet, "system:nodes", ()),
+        "kube-proxy": ("ca", "system:kube-proxy", "", ()),
+        "provisioner": ("ca", "system:provisioner", "", ()),
+        "kube-router": ("ca", "system:kube-router", "", ()),
+    }
+
+
+# Those of the first node.
+CERTIFICATES: dict[str, Certificate] = {
     "apiserver": (
         "ca",
         "kube-apiserver",
@@ -42,37 +59,31 @@ CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "apiserver-etcd-client": ("etcd-ca", "kube-apiserver-etcd-client", "", ()),
     "front-proxy-client": ("front-proxy-ca", "front-proxy-client", "", ()),
     "etcd": ("etcd-ca", "etcd", "", ("localhost", "127.0.0.1")),
-    "kubelet-serving": ("ca", f"system:node:{NODE_NAME}", "system:nodes", (NODE_NAME, NODE_ADDRESS)),
     "metrics-server-serving": ("ca", "metrics-server", "", ("metrics-server.kube-system.svc", NODE_ADDRESS)),
     "admin": ("ca", "admin", "system:masters", ()),
-    "kubelet": ("ca", f"system:node:{NODE_NAME}", "system:nodes", ()),
     "kube-controller-manager": ("ca", "system:kube-controller-manager", "", ()),
     "kube-scheduler": ("ca", "system:kube-scheduler", "", ()),
-    "kube-proxy": ("ca", "system:kube-proxy", "", ()),
     "coredns": ("ca", "system:coredns", "", ()),
     "metrics-server": ("ca", "system:metrics-server", "", ()),
-    "provisioner": ("ca", "system:provisioner", "", ()),
-    "kube-router": ("ca", "system:kube-router", "", ()),
+    **node_certificates(NodeSpec()),
 }
 
-# The clients of the API server.
+# The clients of the API server: those of each node, and those of the first one.
+NODE_KUBECONFIGS = ("kubelet", "kube-proxy", "provisioner", "kube-router")
 KUBECONFIGS = (
     "admin",
-    "kubelet",
     "kube-controller-manager",
     "kube-scheduler",
-    "kube-proxy",
     "coredns",
     "metrics-server",
-    "provisioner",
-    "kube-router",
+    *NODE_KUBECONFIGS,
 )
 
 
 def issue(directory: Path, now: dt.datetime) -> None:
     """Issue what is missing or expires soon: authorities, certificates, kubeconfigs, the service account key.
 
-    A renewed authority renews all certificates that it signed.
+    These are the first node's. A renewed authority renews all certificates that it signed.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for authority in AUTHORITIES:
@@ -81,12 +92,28 @@ def issue(directory: Path, now: dt.datetime) -> None:
             for name, (signer, *_rest) in CERTIFICATES.items():
                 if signer == authority:
                     (directory / f"{name}.crt").unlink(missing_ok=True)
-    for name in CERTIFICATES:
+    for name, certificate in CERTIFICATES.items():
         if not _stays_valid(directory / f"{name}.crt", now):
-            _issue_certificate(directory, name, now)
+            _issue_certificate(directory, name, certificate, directory, now)
     if not (directory / "service-account.key").exists():
         _issue_service_account_key(directory)
-    for name in KUBECONFIGS:
+    _write_kubeconfigs(directory, KUBECONFIGS)
+
+
+def issue_node(directory: Path, authorities: Path, node: NodeSpec, now: dt.datetime) -> None:
+    """Issue what is missing or expires soon for a further node. It gets no authority's key, and no administrator's."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority, copy = (authorities / "ca.crt").read_bytes(), directory / "ca.crt"
+    renewed = not copy.exists() or copy.read_bytes() != authority
+    for name, certificate in node_certificates(node).items():
+        if renewed or not _stays_valid(directory / f"{name}.crt", now):
+            _issue_certificate(directory, name, certificate, authorities, now)
+    write_private(copy, authority)  # last: an interrupted issue is repeated
+    _write_kubeconfigs(directory, NODE_KUBECONFIGS)
+
+
+def _write_kubeconfigs(directory: Path, names: Iterable[str]) -> None:
+    for name in names:
         # On the node the API server has this port, whichever port of the host is forwarded.
         text = kubeconfig(directory, name, f"https://{NODE_ADDRESS}:{API_PORT}", NODE_STATE / "pki")
         write_private(directory / f"{name}.kubeconfig", text.encode())
@@ -139,10 +166,12 @@ def _issue_authority(directory: Path, name: str, now: dt.datetime) -> None:
     _save(directory, name, key, certificate)
 
 
-def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
-    authority, common_name, organization, serves = CERTIFICATES[name]
-    ca = x509.load_pem_x509_certificate((directory / f"{authority}.crt").read_bytes())
-    ca_key = serialization.load_pem_private_key((directory / f"{authority}.key").read_bytes(), None)
+def _issue_certificate(
+    directory: Path, name: str, certificate: Certificate, authorities: Path, now: dt.datetime
+) -> None:
+    authority, common_name, organization, serves = certificate
+    ca = x509.load_pem_x509_certificate((authorities / f"{authority}.crt").read_bytes())
+    ca_key = serialization.load_pem_private_key((authorities / f"{authority}.key").read_bytes(), None)
     assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - _issue_authority makes no other
     key = ec.generate_private_key(ec.SECP256R1())
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
