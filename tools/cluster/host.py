@@ -23,7 +23,7 @@ MEMORY = 4 * GIB
 MEMORY_FOR_NODE = GIB // 2  # each beyond the first
 ROOT_USER = 0
 INOTIFY_INSTANCES = 32  # used by the programs of a node with its pods: 28
-INOTIFY_FOR_NODE = 24  # each beyond the first
+INOTIFY_FOR_NODE = 10  # each beyond the first: 7
 
 # Installed on the host: {command: Debian package}
 TOOLS = {
