@@ -138,7 +138,7 @@ def test_lost_node_loses_no_document_and_its_pods_move(three: Deployment) -> Non
         wait_until(lambda: roles(three) == ["PRIMARY", "SECONDARY", "SECONDARY"], 120)
         whole = time.monotonic()
         writers.wait_for(200)
-    late = max((sent for sent in writers.failed_at), default=began) - began
+    late = max(writers.failed_at, default=began) - began
     print(f"NotReady after {withdrawn - began:.0f} s, moved after {moved - began:.0f} s")
     print(f"the member is back {whole - back:.0f} s after its node")
     print(f"{len(writers.responses)} answered, {len(writers.failures)} failed, the last sent after {late:.1f} s")

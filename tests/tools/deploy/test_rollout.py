@@ -139,8 +139,6 @@ def test_single_member_that_does_not_know_of_others_is_replaced_although_it_is_r
     controller["spec"] |= {"selector": {"matchLabels": {"app": "mongodb"}}, "template": {"spec": follows}}
     assert blocking([controller, member("old", ready="True") | {"spec": alone}]) == ["mongodb-0"]
     assert blocking([controller, member("old", ready="True") | {"spec": follows}]) == []
-
-
 class Kubectl:
     """A kubectl that prints the same objects each time, and fails as it does where a kind may not be listed."""
 
