@@ -75,12 +75,10 @@ def _execute(command: str, instance: Instance, options: argparse.Namespace) -> i
     elif command == "down":
         print("stopped; its data are kept" if lifecycle.down(instance) else "nothing was running")
     elif command == "node":
-        act = {"stop": lifecycle.stop_node, "start": _start_node}[options.action]
-        done = {"stop": "stopped", "start": "Ready"}[options.action]
-        print(f"{done}" if act(instance, options.number) else "nothing to do")
+        print(_change_node(instance, options.action, options.number))
     elif command == "load":
         for archive in options.archives:
-            for place in nodes.running(instance):
+            for place in nodes.running(instance) or [instance.place()]:
                 lifecycle.load(instance, archive, place.node.number)
     elif command == "kubeconfig":
         print(instance.kubeconfig)
@@ -94,8 +92,11 @@ def _execute(command: str, instance: Instance, options: argparse.Namespace) -> i
     return 0
 
 
-def _start_node(instance: Instance, number: int) -> bool:
-    return lifecycle.start_node(instance, number, _timed())
+def _change_node(instance: Instance, action: str, number: int) -> str:
+    """Stop or start a node. Return what came of it."""
+    if action == "stop":
+        return "stopped" if lifecycle.stop_node(instance, number) else "it was stopped already"
+    return "Ready" if lifecycle.start_node(instance, number, _timed()) else "it runs already"
 
 
 def _timed() -> lifecycle.Say:
