@@ -171,7 +171,7 @@ def test_down_ends_all_nodes_and_leaves_nothing_behind(three: Deployment) -> Non
     assert str(three.directory) not in Path("/proc/mounts").read_text()
 
 
-def test_volume_of_one_node_stays_there_when_there_are_two_and_one_again(three: Deployment) -> None:
+def test_volume_of_one_node_stays_there_when_there_are_two_and_one_again() -> None:
     one = Deployment("one")
     one.remove()
     try:
