@@ -9,7 +9,7 @@ DEPLOY := $(PYTHON) -m tools.deploy --since $(BEGAN)
 
 .PHONY: up
 up: export PREFLIGHT := tools.deploy.preflight
-up: .venv/tools ## deploy to a cluster, from a fresh machine on, and print the addresses
+up: .venv/tools ## deploy to a cluster, from a fresh machine on, and print the addresses; NODES=3 for several nodes
 	@$(DEPLOY) up
 
 .PHONY: test

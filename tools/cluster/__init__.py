@@ -1,1 +1,1 @@
-"""The embedded cluster: upstream Kubernetes on one node, in Linux namespaces of its own, without Docker."""
+"""The embedded cluster: upstream Kubernetes on one node or several, in Linux namespaces, without Docker."""

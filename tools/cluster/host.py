@@ -18,9 +18,12 @@ from tools.cluster.instance import CHECKOUT, cache_directory, exclusively
 GIB = 1 << 30
 DISK_FOR_BUILD = 10 * GIB
 DISK_FOR_RUN = 2 * GIB
+DISK_FOR_NODE = 1 * GIB  # each beyond the first: images
 MEMORY = 4 * GIB
+MEMORY_FOR_NODE = GIB // 2  # each beyond the first
 ROOT_USER = 0
 INOTIFY_INSTANCES = 32  # used by the programs of a node with its pods: 28
+INOTIFY_FOR_NODE = 10  # each beyond the first: 7
 
 # Installed on the host: {command: Debian package}
 TOOLS = {
@@ -69,14 +72,17 @@ def require_cgroups(root: Path = cgroups.ROOT) -> None:
         raise HostError(f"{root} cannot be written: in a container, run it with --privileged.")
 
 
-def require_inotify(setting: Path = Path("/proc/sys/fs/inotify/max_user_instances"), used: int | None = None) -> None:
+def require_inotify(
+    setting: Path = Path("/proc/sys/fs/inotify/max_user_instances"), used: int | None = None, nodes: int = 1
+) -> None:
     """Raise HostError if root has too few inotify instances left: the kubelet would fail with "too many open files"."""
     most = int(setting.read_text())
     used = inotify_instances() if used is None else used
-    if most - used < INOTIFY_INSTANCES:
+    needed = INOTIFY_INSTANCES + INOTIFY_FOR_NODE * (nodes - 1)
+    if most - used < needed:
         raise HostError(
-            f"{used} of {most} inotify instances are in use and {INOTIFY_INSTANCES} more are needed: "
-            f"run `sysctl fs.inotify.max_user_instances={2 * most + INOTIFY_INSTANCES}`."
+            f"{used} of {most} inotify instances are in use and {needed} more are needed: "
+            f"run `sysctl fs.inotify.max_user_instances={2 * most + needed}`."
         )
 
 
@@ -90,9 +96,9 @@ def inotify_instances(proc: Path = Path("/proc")) -> int:
     return count
 
 
-def require_room(directory: Path, building: bool) -> None:
+def require_room(directory: Path, building: bool, nodes: int = 1) -> None:
     """Raise HostError unless disk and memory suffice."""
-    wanted = DISK_FOR_BUILD if building else DISK_FOR_RUN
+    wanted = (DISK_FOR_BUILD if building else DISK_FOR_RUN) + DISK_FOR_NODE * (nodes - 1)
     for place in (directory, cache_directory()):
         place.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(place).free) < wanted:
@@ -100,9 +106,10 @@ def require_room(directory: Path, building: bool) -> None:
                 f"{place} has {free / GIB:.1f} GB free and {wanted / GIB:.0f} GB are needed: free some, "
                 "or put the checkout (for the cache, XDG_CACHE_HOME) on a larger disk."
             )
-    if (memory := memory_total()) < MEMORY * 0.95:
+    needed = MEMORY + MEMORY_FOR_NODE * (nodes - 1)
+    if (memory := memory_total()) < needed * 0.95:
         raise HostError(
-            f"The machine has {memory / GIB:.1f} GB of memory and {MEMORY / GIB:.0f} GB are needed: use a larger one."
+            f"The machine has {memory / GIB:.1f} GB of memory and {needed / GIB:.3g} GB are needed: use a larger one."
         )
 
 

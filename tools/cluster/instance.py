@@ -1,4 +1,4 @@
-"""An instance of the embedded cluster: its name, ports and directories; the cache that instances share; file locks."""
+"""An instance of the embedded cluster: its name, ports, nodes and directories; the shared cache; file locks."""
 
 import contextlib
 import fcntl
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.cluster.errors import HostError
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-NODE_NAME = "embedded"
-NODE_ADDRESS = "172.31.0.2"
-POD_NETWORK = "10.244.0.0/24"
+MOST_NODES = 5
 SERVICE_NETWORK = "10.96.0.0/16"
 API_ADDRESS = "10.96.0.1"
 DNS_ADDRESS = "10.96.0.10"
@@ -26,13 +26,36 @@ NODE_STATE = Path("/run/node")
 
 
 @dataclass(frozen=True)
-class Instance:
-    """One embedded cluster; several can run side by side. `forwards` has (port of 127.0.0.1, host:port inside)."""
+class NodeSpec:
+    """One node of a cluster. Number 1 has the control plane, and the others join it."""
 
-    name: str
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        return "embedded" if self.number == 1 else f"embedded-{self.number}"
+
+    @property
+    def address(self) -> str:
+        return f"172.31.0.{self.number + 1}"
+
+    @property
+    def pod_network(self) -> str:
+        return f"10.244.{self.number - 1}.0/24"
+
+
+# The first node's, where the API server, DNS and metrics-server listen.
+NODE_NAME = NodeSpec().name
+NODE_ADDRESS = NodeSpec().address
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node of an instance has its files, and its group in the host's cgroup tree."""
+
+    node: NodeSpec
     directory: Path
-    api_port: int
-    forwards: tuple[tuple[int, str], ...] = ()
+    cgroup: str
 
     @property
     def state(self) -> Path:
@@ -40,8 +63,48 @@ class Instance:
         return self.directory / "state"
 
     @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+    @property
     def logs(self) -> Path:
         return self.directory / "logs"
+
+    @property
+    def record(self) -> Path:
+        """The file with the running node's process. It exists while the node runs."""
+        return self.directory / "node.json"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One embedded cluster; several can run side by side. `forwards` has (port of 127.0.0.1, host:port inside)."""
+
+    name: str
+    directory: Path
+    api_port: int
+    forwards: tuple[tuple[int, str], ...] = ()
+    nodes: int = 1
+
+    @property
+    def state(self) -> Path:
+        return self.place().state
+
+    @property
+    def logs(self) -> Path:
+        return self.place().logs
+
+    def place(self, number: int = 1) -> Place:
+        """Return the place of a node, whether there is one of this number or not."""
+        node = NodeSpec(number)
+        if number == 1:
+            return Place(node, self.directory, self.cgroup)
+        # Not below the first node's pods and programs, whose kubelet watches all groups there.
+        return Place(node, self.directory / "nodes" / str(number), f"{self.cgroup}/{node.name}")
+
+    @property
+    def places(self) -> list[Place]:
+        return [self.place(number) for number in range(1, self.nodes + 1)]
 
     @property
     def kubeconfig(self) -> Path:
@@ -50,11 +113,6 @@ class Instance:
     @property
     def kubectl(self) -> Path:
         return self.directory / "bin" / "kubectl"
-
-    @property
-    def record(self) -> Path:
-        """The file with the running node's process. It exists while the node runs."""
-        return self.directory / "node.json"
 
     @property
     def cgroup(self) -> str:
@@ -66,6 +124,14 @@ class Instance:
     def listeners(self) -> tuple[tuple[int, str], ...]:
         """Every (port of 127.0.0.1, host:port inside), the API server's first."""
         return ((self.api_port, f"{NODE_ADDRESS}:{API_PORT}"), *self.forwards)
+
+
+def wanted_nodes() -> int:
+    """Return NODES of the environment, by default 1. Raise HostError if it is no number from 1 to MOST_NODES."""
+    text = os.environ.get("NODES") or "1"
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_NODES:
+        raise HostError(f"NODES={text} is no number of nodes: give one from 1 to {MOST_NODES}.")
+    return int(text)
 
 
 def cache_directory() -> Path:

@@ -1,48 +1,49 @@
-"""Start and stop of an embedded cluster, and what is done to a running one: image import, kubectl."""
+"""Start and stop of an embedded cluster, and what is done to a running one: image import, kubectl, loss of a node."""
 
-import contextlib
 import datetime as dt
+import functools
 import hashlib
-import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
 
-from tools.cluster import binary, cgroups, host, images, pki, programs
+from tools.cluster import binary, holder, host, images, nodes, pki, programs
 from tools.cluster.errors import ClusterError, StartError
-from tools.cluster.instance import CHECKOUT, Instance, exclusively
+from tools.cluster.holder import start_time as start_time
+from tools.cluster.instance import Instance, Place, exclusively
 from tools.cluster.patience import patient
 
-NAMESPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
-STOP_LIMIT = 25.0  # seconds; over the node's own STOP_LIMIT for its programs, 12 s
 POLICY_LIMIT = 60.0  # seconds until the network policies are enforced
-LOG_TAIL = 12  # lines
 
 Say = Callable[[str], None]
 
 
 def up(instance: Instance, say: Say) -> None:
-    """Start the cluster and wait until its node is Ready. Install and build what is missing first.
+    """Start the cluster and wait until its nodes are Ready. Install and build what is missing first.
 
-    Do nothing if it runs from the same sources, and replace it if it runs from others. Raise ClusterError.
+    Start only the nodes that were stopped if it runs from the same sources, and replace it if it runs from others.
+    Raise ClusterError.
     """
     host.require_root()
     with exclusively(instance.directory / "lock"):
+        nodes.require_no_lost_volumes(instance)
         if _is_up_to_date(instance):
-            say("the cluster is up already")
+            if missing := nodes.stopped(instance):
+                nodes.start(instance, missing, say)
+            else:
+                say("the cluster is up already")
             return
         if running_pid(instance):
             say("the running cluster is unhealthy or has another configuration: stopping it")
-            _stop(instance)
-        _clear(instance)
-        host.require_room(instance.directory, building=binary.cached(binary.KUBERNETES) is None)
+        _stop(instance)
+        building = binary.cached(binary.KUBERNETES) is None
+        host.require_room(instance.directory, building, instance.nodes)
         # Bind first, so that a taken port fails at once and not after the build.
         listeners = _listen(instance)
         try:
@@ -54,27 +55,33 @@ def up(instance: Instance, say: Say) -> None:
 
 
 def check(instance: Instance) -> None:
-    """Raise HostError if a port is taken that `up` needs."""
+    """Raise ClusterError if a port is taken that `up` needs, or if a node with volumes would go."""
+    nodes.require_no_lost_volumes(instance)
     if running_pid(instance) is None:
         for listener in _listen(instance).values():
             listener.close()
 
 
 def prepare(instance: Instance, say: Say) -> None:
-    """Make everything that the node needs: packages, binaries, certificates, configuration."""
+    """Make everything that the nodes need: packages, binaries, certificates, configuration."""
     host.install(host.missing_tools(host.TOOLS), say)
     host.load_modules()
     runtime = host.runtime()
     instance.logs.mkdir(parents=True, exist_ok=True)
     built = binary.ensure(binary.KUBERNETES, instance.logs / "build.log", say)
-    _lay_out(instance, built, runtime)
-    pki.issue(instance.state / "pki", dt.datetime.now(dt.UTC))
+    for place in instance.places:
+        _lay_out(place, built, runtime)
+    _place(built / "kube", instance.kubectl)
+    now = dt.datetime.now(dt.UTC)
+    pki.issue(instance.state / "pki", now)
+    for place in instance.places[1:]:
+        pki.issue_node(place.state / "pki", instance.state / "pki", place.node, now)
     text = pki.kubeconfig(instance.state / "pki", "admin", f"https://127.0.0.1:{instance.api_port}")
     pki.write_private(instance.kubeconfig, text.encode())
 
 
 def enforce_network_policies(instance: Instance, say: Say) -> None:
-    """Start kube-router on a running node, built first if missing, and wait until it enforces the NetworkPolicies.
+    """Start kube-router on each running node, built first if missing, and wait until it enforces the NetworkPolicies.
 
     This comes last in `make up`, so that the deployment does not wait for the build. Raise ClusterError.
     """
@@ -82,62 +89,75 @@ def enforce_network_policies(instance: Instance, say: Say) -> None:
         if binary.cached(binary.KUBE_ROUTER) is None:
             say("building kube-router, which enforces the network policies (2 minutes, once; the deployment is up)")
         built = binary.ensure(binary.KUBE_ROUTER, instance.logs / "build.log", say)
-        _place(built / "kube-router", instance.state / "bin" / "kube-router")  # the node starts it
+        running = nodes.running(instance)
+        for place in running:
+            _place(built / "kube-router", place.state / "bin" / "kube-router")  # the node starts it
         deadline = time.monotonic() + patient(POLICY_LIMIT)
-        while not _enforces_policies(instance):
-            if time.monotonic() > deadline:
-                raise StartError(f"The network policies are not enforced.\n{_tail(instance.logs, 'kube-router')}")
-            time.sleep(0.2)
+        for place in running:
+            while not _enforces_policies(place):
+                if time.monotonic() > deadline:
+                    log = holder.tail(place.logs, "kube-router")
+                    raise StartError(f"{place.node.name}: the network policies are not enforced.\n{log}")
+                time.sleep(0.2)
 
 
 def down(instance: Instance) -> bool:
-    """Stop the node with everything in it and keep its state. Return whether it ran."""
+    """Stop the nodes with everything in them and keep their state. Return whether any ran."""
     host.require_root()
     with exclusively(instance.directory / "lock"):
-        ran = running_pid(instance) is not None
+        ran = bool(nodes.running(instance))
         _stop(instance)
-        _clear(instance)
         return ran
 
 
-def load(instance: Instance, archive: Path) -> None:
-    """Import an image archive into the node. Raise ClusterError if the node is stopped or refuses the archive."""
+def stop_node(instance: Instance, number: int) -> bool:
+    """End a further node as a power cut does. Return whether it ran. Raise ClusterError if there is no such node."""
+    host.require_root()
+    with exclusively(instance.directory / "lock"):
+        return nodes.lose(_as_it_runs(instance, number), number)
+
+
+def start_node(instance: Instance, number: int, say: Say) -> bool:
+    """Start a further node that was stopped. Return whether it did not run. Raise ClusterError."""
+    host.require_root()
+    with exclusively(instance.directory / "lock"):
+        instance = _as_it_runs(instance, number)
+        if holder.running_pid(place := instance.place(number)):
+            return False
+        nodes.start(instance, [place], say)
+        return True
+
+
+def load(instance: Instance, archive: Path, number: int = 1) -> None:
+    """Import an image archive into a node. Raise ClusterError if the node is stopped or refuses the archive."""
     host.require_root()
     if not archive.exists():
         raise ClusterError(f"{archive} is missing: a source may have changed during the build. Retry.")
+    place = instance.place(number)
+    _require_running(place)
+    ctr = (str(programs.BIN / "ctr"), "--namespace", "k8s.io")
     with archive.open("rb") as content:
-        done = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "import", "-", stdin=content)
+        done = holder.run(place, *ctr, "images", "import", "-", stdin=content)
     if done.returncode != 0:
         raise ClusterError(f"{archive} could not be imported: {(done.stderr or done.stdout).decode().strip()}")
     # The layers are unpacked now, and containerd would keep a second copy of each.
-    _on_node(instance, "ctr", "--namespace", "k8s.io", "content", "rm", *images.layers(archive))
+    holder.run(place, *ctr, "content", "rm", *images.layers(archive))
 
 
-def loaded(instance: Instance) -> set[str]:
-    """Return the names of the node's images, without the prefix that containerd adds."""
-    names = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet").stdout.decode().split()
-    return {name.removeprefix("docker.io/").removeprefix("library/") for name in names}
+def loaded(instance: Instance, number: int = 1) -> set[str]:
+    """Return the names of a node's images, without the prefix that containerd adds."""
+    names = _on_node(instance, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet", number=number)
+    return {name.removeprefix("docker.io/").removeprefix("library/") for name in names.stdout.decode().split()}
 
 
 def running_pid(instance: Instance) -> int | None:
-    """Return the host's pid of the process that holds the node's namespaces, or None if it has ended."""
-    try:
-        record = json.loads(instance.record.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    # The kernel may have given the pid to another process: its start time identifies it.
-    return record["pid"] if start_time(record["pid"]) == record["started"] else None
+    """Return the host's pid of the process that holds the first node's namespaces, or None if it has ended."""
+    return holder.running_pid(instance.place())
 
 
 def node_pid(instance: Instance) -> int | None:
-    """Return the host's pid of the node's PID 1, or None if it has ended."""
-    if not (pid := running_pid(instance)):
-        return None
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return None  # the process has just ended
-    return int(children[0]) if children else None
+    """Return the host's pid of the first node's PID 1, or None if it has ended."""
+    return holder.node_pid(instance.place())
 
 
 def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -146,20 +166,33 @@ def kubectl(instance: Instance, *arguments: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def _on_node(
-    instance: Instance, program: str, *arguments: str, stdin: IO[bytes] | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a program of the node in the node's namespaces. Raise ClusterError if the node is stopped."""
-    if not (pid := node_pid(instance)):
-        raise ClusterError("The cluster is not running: start it with `make up`.")
-    enter = ("nsenter", "--target", str(pid), "--mount", "--net", "--pid", "--")
-    command = (*enter, str(programs.BIN / program), *arguments)
-    return subprocess.run(command, stdin=stdin, capture_output=True)
+def _on_node(instance: Instance, program: str, *arguments: str, number: int = 1) -> subprocess.CompletedProcess[bytes]:
+    """Run a program of a node in its namespaces. Raise ClusterError if the node is stopped."""
+    _require_running(instance.place(number))
+    return holder.run(instance.place(number), str(programs.BIN / program), *arguments)
 
 
-def _enforces_policies(instance: Instance) -> bool:
+def _require_running(place: Place) -> None:
+    if not holder.node_pid(place):
+        what = "The cluster" if place.node.number == 1 else f"The node {place.node.name}"
+        raise ClusterError(f"{what} is not running: start it with `make up`.")
+
+
+def _as_it_runs(instance: Instance, number: int) -> Instance:
+    """Return the instance with as many nodes as it runs with. Raise ClusterError unless `number` is a further one's."""
+    _require_running(instance.place())
+    count = holder.read_record(instance.place()).get("nodes", 1)
+    if not 2 <= number <= count:
+        have = f"2 to {count}" if count > 1 else "none: start the cluster with NODES=2 or more"
+        raise ClusterError(
+            f"Node {number} can't be stopped or started: the first has the control plane, others are {have}."
+        )
+    return replace(instance, nodes=count)
+
+
+def _enforces_policies(place: Place) -> bool:
     health = f"http://127.0.0.1:{programs.KUBE_ROUTER_HEALTH_PORT}/healthz"
-    enter = ("nsenter", "--target", str(node_pid(instance)), "--net", "--")
+    enter = ("nsenter", "--target", str(holder.node_pid(place)), "--net", "--")
     return subprocess.run((*enter, sys.executable, "-c", direct_request(health)), capture_output=True).returncode == 0
 
 
@@ -170,90 +203,35 @@ def direct_request(url: str) -> str:
 
 
 def _start(instance: Instance, listeners: dict[str, socket.socket], say: Say) -> None:
-    wanted = _wanted(instance)
-    cgroups.make(instance.cgroup)
-    read_end, write_end = os.pipe()
+    place = instance.place()
+    record = {"wanted": _wanted(instance), "nodes": instance.nodes, "ready": False}
     pairs = [f"{listener.fileno()}={target}" for target, listener in listeners.items()]
-    command = (
-        "unshare", *NAMESPACES, "--fork", "--mount-proc", "--kill-child=SIGKILL",
-        sys.executable, "-m", "tools.cluster.node", str(instance.state), str(instance.logs), str(write_end), *pairs,
-    )  # fmt: skip
-    with (instance.logs / "node.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            pass_fds=(write_end, *(listener.fileno() for listener in listeners.values())),
-            preexec_fn=lambda: cgroups.enter(instance.cgroup, os.getpid()),
-        )  # fmt: skip
     try:
-        os.close(write_end)
-        record = {"pid": process.pid, "started": start_time(process.pid), "wanted": wanted, "ready": False}
-        _write_record(instance, record)
-        with os.fdopen(read_end) as progress:
-            _follow(instance, progress, say)
+        descriptors = [listener.fileno() for listener in listeners.values()]
+        with os.fdopen(holder.start(place, instance.nodes, pairs, descriptors, record)) as progress:
+            holder.follow(place, progress, say)
+        ask = functools.partial(kubectl, instance)
+        nodes.forget(instance, ask)
+        if instance.nodes > 1:
+            nodes.pin_volumes(ask)
+            nodes.start(instance, instance.places[1:], say)
     except BaseException:
         _stop(instance)
-        _clear(instance)
         raise
-    _write_record(instance, record | {"ready": True})
-
-
-def _write_record(instance: Instance, record: dict[str, Any]) -> None:
-    """Write the record atomically: without it nothing finds the node again."""
-    pki.write_private(instance.record, json.dumps(record).encode())
-
-
-def _follow(instance: Instance, progress: Iterator[str], say: Say) -> None:
-    """Relay the node's progress until it is ready. Raise StartError with the end of the failed program's log."""
-    for line in progress:
-        word, _, rest = line.strip().partition(" ")
-        if word == "ready":
-            return
-        if word == "failed":
-            program, _, _ = rest.partition(":")
-            raise StartError(f"{rest}\n{_tail(instance.logs, program)}")
-        say(rest)
-    raise StartError(f"The node ended before it was ready.\n{_tail(instance.logs, 'node')}")
-
-
-def _tail(logs: Path, program: str) -> str:
-    log = logs / f"{program}.log"
-    if not log.exists():
-        log = logs / "node.log"
-    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if log.exists() else []
-    return f"The end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
+    holder.write_record(place, holder.read_record(place) | {"ready": True})
 
 
 def _stop(instance: Instance) -> None:
-    holder = running_pid(instance)
-    if not holder:
-        return
-    deadline = time.monotonic() + STOP_LIMIT
-    while running_pid(instance) and time.monotonic() < deadline:
-        # Repeat the signal: a node that has just started may not have its handler yet.
-        if node := node_pid(instance):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(node, signal.SIGTERM)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(holder, os.WNOHANG)  # after a failed start it is our child, and stays a zombie until reaped
-        time.sleep(0.05)
-    if running_pid(instance):
-        os.kill(holder, signal.SIGKILL)
-        while running_pid(instance):
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(holder, os.WNOHANG)
-            time.sleep(0.05)
-
-
-def _clear(instance: Instance) -> None:
-    """Remove what a node leaves outside its namespaces: its cgroups and its record."""
-    cgroups.remove(instance.cgroup)
-    instance.record.unlink(missing_ok=True)
+    places = nodes.possible(instance)
+    holder.stop(places)
+    for place in places:
+        holder.clear(place)
 
 
 def _is_up_to_date(instance: Instance) -> bool:
     if not running_pid(instance):
         return False
-    record = json.loads(instance.record.read_text())
+    record = holder.read_record(instance.place())
     if not record["ready"] or record["wanted"] != _wanted(instance):
         return False
     return kubectl(instance, "get", "--raw", "/readyz", "--request-timeout=5s").returncode == 0
@@ -262,10 +240,13 @@ def _is_up_to_date(instance: Instance) -> bool:
 def _wanted(instance: Instance) -> str:
     """Return a hash of everything that the node is started from. If it differs, `up` replaces the node."""
     parts = [binary.sources_hash(build) for build in (binary.KUBERNETES, binary.KUBE_ROUTER)]
-    parts += map(repr, (instance.listeners, programs.control_plane(), programs.workers(), programs.kube_router()))
+    parts += map(repr, (instance.listeners, programs.control_plane(), programs.workers(instance.nodes)))
     here = Path(__file__).parent
-    parts += [path.read_text() for path in (here / "node.py", here / "pki.py", *sorted(here.glob("manifests/*.yaml")))]
-    parts += programs.configuration(instance.cgroup, Path("cni")).values()
+    sources = (*(here / name for name in ("node.py", "network.py", "pki.py")), *sorted(here.glob("manifests/*.yaml")))
+    parts += [path.read_text() for path in sources]
+    for place in instance.places:
+        parts += map(repr, (programs.agents(place.node), programs.kube_router(place.node)))
+        parts += programs.configuration(place.cgroup, Path("cni"), place.node).values()
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -284,11 +265,11 @@ def _listen(instance: Instance) -> dict[str, socket.socket]:
     return listeners
 
 
-def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
-    """Put programs and configuration into the node's state directory."""
-    state = instance.state
+def _lay_out(place: Place, built: Path, runtime: Path) -> None:
+    """Put programs and configuration into a node's state directory."""
+    state = place.state
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (state / "volumes").mkdir(mode=0o711, exist_ok=True)
+    place.volumes.mkdir(mode=0o711, exist_ok=True)
     for directory, names in (
         (built, ("kube", "pause")),
         (runtime / "usr/bin", ("containerd", "containerd-shim-runc-v2", "ctr")),
@@ -298,11 +279,10 @@ def _lay_out(instance: Instance, built: Path, runtime: Path) -> None:
             _place(directory / name, state / "bin" / name)
     for plugin in ("bridge", "host-local", "loopback"):
         _place(runtime / "usr/lib/cni" / plugin, state / "bin" / "cni" / plugin)
-    _place(built / "kube", instance.kubectl)
     (state / "bin" / "kube-router").unlink(missing_ok=True)  # perhaps of an earlier version
     if policies := binary.cached(binary.KUBE_ROUTER):
         _place(policies / "kube-router", state / "bin" / "kube-router")
-    for name, text in programs.configuration(instance.cgroup, programs.BIN / "cni").items():
+    for name, text in programs.configuration(place.cgroup, programs.BIN / "cni", place.node).items():
         path = state / "config" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -318,12 +298,3 @@ def _place(source: Path, target: Path) -> None:
     except OSError:
         shutil.copy2(source, partial)
     partial.replace(target)
-
-
-def start_time(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since boot, or None if it has ended or is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else fields[19]

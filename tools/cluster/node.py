@@ -1,15 +1,16 @@
-"""PID 1 of the node's namespaces: mounts and network, start of the programs in order, restarts, shutdown.
+"""PID 1 of a node's namespaces: mounts and network, start of the programs in order, restarts, shutdown.
 
-`lifecycle.up` starts it with unshare. It writes its progress to a pipe: "step <text>" lines, then "ready" or
-"failed <program>: <text>". When it ends, the kernel kills everything in its namespaces.
+`holder.start` starts it with unshare. It writes its progress to a pipe: "step <text>" lines, "attach" when a further
+node waits for its network, then "ready" or "failed <program>: <text>". When it ends, the kernel kills everything in its
+namespaces. A further node ends with the first one.
 """
 
 import base64
 import contextlib
 import http.client
 import os
+import select
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from string import Template
 from types import FrameType
 from typing import NamedTuple
 
-from tools.cluster import programs
+from tools.cluster import network, programs
 from tools.cluster.errors import StartError
 from tools.cluster.images import pause_image
-from tools.cluster.instance import API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+from tools.cluster.instance import API_PORT, NODE_ADDRESS, NODE_STATE, NodeSpec
 from tools.cluster.patience import patient
 from tools.cluster.programs import BIN, PKI, Program
 
@@ -36,10 +37,13 @@ RESTART_DELAY = 1.0  # seconds before a program that ended is started again
 
 
 def main() -> int:
-    """Run the node. Arguments: state directory, log directory, progress pipe, <listening descriptor>=<host:port>…"""
-    state, logs, progress, *pairs = sys.argv[1:]
-    listeners = {int(pair.split("=")[0]): pair.split("=")[1] for pair in pairs}
-    node = Node(Path(logs), int(progress), listeners)
+    """Run the node. Arguments: its number, how many there are, state directory, log directory, progress pipe; then the
+    first node's <listening descriptor>=<host:port>…, and a further node's <descriptor of the first node's process>.
+    """
+    number, nodes, state, logs, progress, *rest = sys.argv[1:]
+    listeners = {int(pair.split("=")[0]): pair.split("=")[1] for pair in rest if "=" in pair}
+    first = next((int(text) for text in rest if "=" not in text), None)
+    node = Node(Path(logs), int(progress), listeners, NodeSpec(int(number)), int(nodes), first)
     try:
         node.run(Path(state))
     except (StartError, OSError, subprocess.CalledProcessError) as error:
@@ -51,12 +55,23 @@ def main() -> int:
 
 
 class Node:
-    """Supervisor of the node's programs."""
+    """Supervisor of the node's programs. A further node has `first`, a descriptor of the first node's process."""
 
-    def __init__(self, logs: Path, progress: int, listeners: dict[int, str]) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        progress: int,
+        listeners: dict[int, str],
+        spec: NodeSpec = programs.FIRST,
+        nodes: int = 1,
+        first: int | None = None,
+    ) -> None:
         self.logs = logs
         self.progress = progress
         self.listeners = listeners
+        self.spec = spec
+        self.nodes = nodes
+        self.first = first
         self.running: dict[int, Program] = {}
         self.ends: Counter[str] = Counter()  # of programs, during the start
         self.stopping = False
@@ -66,22 +81,40 @@ class Node:
         signal.signal(signal.SIGTERM, self._stop_requested)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _mount(state)
-        _network()
+        if self.first is None:
+            self._start_cluster()
+        else:
+            self._join()
+        self.say("ready")
+        os.close(self.progress)
+        self.supervise()
+
+    def _start_cluster(self) -> None:
+        network.plug(self.spec, self.nodes)
+        network.configure(self.spec, self.nodes)
         for program in programs.control_plane():
             self.start(program)
         self.say("step starting etcd, containerd and the API server")
         self.wait_for("kube-apiserver", _api_is_ready)
         self.say("step applying the cluster's roles and services")
-        self.wait_for("kube-apiserver", _apply_manifests)
-        for program in programs.workers():
+        self.wait_for("kube-apiserver", lambda: _apply_manifests(self.nodes))
+        for program in programs.workers(self.nodes):
             self.start(program)
         self.start(self._forwarder())
         self.say("step waiting for the node")
         self.wait_for("containerd", _import_pause)
-        self.wait_for("kubelet", _node_ready)
-        self.say("ready")
-        os.close(self.progress)
-        self.supervise()
+        self.wait_for("kubelet", lambda: _node_ready(self.spec, "admin"))
+
+    def _join(self) -> None:
+        self.say("attach")
+        self.wait_for("network", network.is_attached)
+        network.configure(self.spec, self.nodes)
+        self.start(programs.containerd())
+        self.wait_for("containerd", _import_pause)
+        for program in programs.agents(self.spec):
+            self.start(program)
+        # The Node object may be Ready from before.
+        self.wait_for("kubelet", lambda: _kubelet_answers() and _node_ready(self.spec, "kubelet"))
 
     def start(self, program: Program) -> None:
         log = self.logs / f"{program.name}.log"
@@ -109,17 +142,18 @@ class Node:
                     raise StartError(f"{program.name}: it ended {START_TRIES} times during the start")
                 time.sleep(RESTART_DELAY)
                 self.start(program)
-            if self.stopping:
+            if self.stopping or self._is_orphaned():
                 raise StartError(f"{name}: stopped during the start")
             if time.monotonic() > deadline:
                 raise StartError(f"{name}: not ready after {limit:.0f} s")
             time.sleep(0.1)
 
     def supervise(self) -> None:
-        """Restart programs that end, and start the one that is built later, until SIGTERM."""
-        while not self.stopping:
-            if (BIN / "kube-router").exists() and programs.kube_router() not in self.running.values():
-                self.start(programs.kube_router())
+        """Restart programs that end, and start the one that is built later, until SIGTERM or the first node's end."""
+        policies = programs.kube_router(self.spec)
+        while not self.stopping and not self._is_orphaned():
+            if (BIN / "kube-router").exists() and policies not in self.running.values():
+                self.start(policies)
             for program in self.reap():
                 time.sleep(RESTART_DELAY)
                 self.start(program)
@@ -165,6 +199,10 @@ class Node:
         pairs = (f"{descriptor}={target}" for descriptor, target in self.listeners.items())
         return Program("forward", (str(BIN / "kube"), "forward", f"{NODE_ADDRESS}:53", *pairs))
 
+    def _is_orphaned(self) -> bool:
+        """Return whether this is a further node and the first one has ended."""
+        return self.first is not None and bool(select.select([self.first], [], [], 0)[0])
+
     def _stop_requested(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
@@ -180,21 +218,6 @@ def _mount(state: Path) -> None:
         if Path(hidden).is_dir():
             _run("mount", "-t", "tmpfs", "-o", "mode=755", "node", hidden)
     _run("mount", "--make-rshared", "/")
-
-
-def _network() -> None:
-    """Set up eth0 with an address and a default route. Both ends of the veth pair are inside the node."""
-    socket.sethostname(NODE_NAME)
-    _run("ip", "link", "set", "lo", "up")
-    _run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0-peer")
-    _run("ip", "link", "set", "eth0-peer", "up")
-    _run("ip", "link", "set", "eth0", "up")
-    _run("ip", "address", "add", f"{NODE_ADDRESS}/24", "dev", "eth0")
-    _run("ip", "route", "add", "default", "dev", "eth0", "src", NODE_ADDRESS)
-    for setting in ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"):
-        path = Path("/proc/sys") / setting
-        if path.exists():
-            path.write_text("1")
 
 
 class Process(NamedTuple):
@@ -248,10 +271,18 @@ def _api_is_ready() -> bool:
         connection.close()
 
 
-def _apply_manifests() -> bool:
-    values = {"NODE_ADDRESS": NODE_ADDRESS, "CA_BUNDLE": _one_line_base64((PKI / "ca.crt").read_bytes())}
+def _apply_manifests(nodes: int) -> bool:
+    values = {
+        "NODE_ADDRESS": NODE_ADDRESS,
+        "CA_BUNDLE": _one_line_base64((PKI / "ca.crt").read_bytes()),
+        "BINDING_MODE": programs.binding_mode(nodes),
+    }
     text = "\n---\n".join(Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml")))
-    return _kubectl("apply", "--filename", "-", input=text)
+    if _kubectl("apply", "--filename", "-", input=text):
+        return True
+    # A class can't change its binding mode, and no volume needs its class. The next attempt makes it anew.
+    _kubectl("delete", "storageclass", "standard", "--ignore-not-found")
+    return False
 
 
 def _import_pause() -> bool:
@@ -261,12 +292,23 @@ def _import_pause() -> bool:
     return _succeeds(str(BIN / "ctr"), "--namespace", "k8s.io", "images", "import", str(archive))
 
 
-def _node_ready() -> bool:
-    return _kubectl("wait", "--for=condition=Ready", f"node/{NODE_NAME}", "--timeout=1s")
+def _kubelet_answers() -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", programs.KUBELET_HEALTH_PORT, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
-def _kubectl(*arguments: str, input: str = "") -> bool:
-    options = ("--kubeconfig", str(PKI / "admin.kubeconfig"), "--cache-dir", "/run/kubectl")
+def _node_ready(node: NodeSpec, user: str) -> bool:
+    return _kubectl("wait", "--for=condition=Ready", f"node/{node.name}", "--timeout=1s", user=user)
+
+
+def _kubectl(*arguments: str, input: str = "", user: str = "admin") -> bool:
+    options = ("--kubeconfig", str(PKI / f"{user}.kubeconfig"), "--cache-dir", "/run/kubectl")
     return _succeeds(str(BIN / "kube"), "kubectl", *options, *arguments, input=input)
 
 

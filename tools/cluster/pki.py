@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -12,12 +13,28 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tools.cluster import certificates
 from tools.cluster.certificates import CLIENT, SERVER, Issued
-from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_NAME, NODE_STATE
+from tools.cluster.instance import API_ADDRESS, API_PORT, NODE_ADDRESS, NODE_STATE, NodeSpec
 
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
-# name: (authority, common name, organization, names and addresses it serves under; none: a client certificate)
-CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+# (authority, common name, organization, names and addresses it serves under; none: a client certificate)
+Certificate = tuple[str, str, str, tuple[str, ...]]
+
+
+def node_certificates(node: NodeSpec) -> dict[str, Certificate]:
+    """Return {name: certificate} of the programs that each node has."""
+    kubelet = f"system:node:{node.name}"
+    return {
+        "kubelet-serving": ("ca", kubelet, "system:nodes", (node.name, node.address)),
+        "kubelet": ("ca", kubelet, "system:nodes", ()),
+        "kube-proxy": ("ca", "system:kube-proxy", "", ()),
+        "provisioner": ("ca", "system:provisioner", "", ()),
+        "kube-router": ("ca", "system:kube-router", "", ()),
+    }
+
+
+# Those of the first node.
+CERTIFICATES: dict[str, Certificate] = {
     "apiserver": (
         "ca",
         "kube-apiserver",
@@ -37,37 +54,31 @@ CERTIFICATES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "apiserver-etcd-client": ("etcd-ca", "kube-apiserver-etcd-client", "", ()),
     "front-proxy-client": ("front-proxy-ca", "front-proxy-client", "", ()),
     "etcd": ("etcd-ca", "etcd", "", ("localhost", "127.0.0.1")),
-    "kubelet-serving": ("ca", f"system:node:{NODE_NAME}", "system:nodes", (NODE_NAME, NODE_ADDRESS)),
     "metrics-server-serving": ("ca", "metrics-server", "", ("metrics-server.kube-system.svc", NODE_ADDRESS)),
     "admin": ("ca", "admin", "system:masters", ()),
-    "kubelet": ("ca", f"system:node:{NODE_NAME}", "system:nodes", ()),
     "kube-controller-manager": ("ca", "system:kube-controller-manager", "", ()),
     "kube-scheduler": ("ca", "system:kube-scheduler", "", ()),
-    "kube-proxy": ("ca", "system:kube-proxy", "", ()),
     "coredns": ("ca", "system:coredns", "", ()),
     "metrics-server": ("ca", "system:metrics-server", "", ()),
-    "provisioner": ("ca", "system:provisioner", "", ()),
-    "kube-router": ("ca", "system:kube-router", "", ()),
+    **node_certificates(NodeSpec()),
 }
 
-# The clients of the API server.
+# The clients of the API server: those of each node, and those of the first one.
+NODE_KUBECONFIGS = ("kubelet", "kube-proxy", "provisioner", "kube-router")
 KUBECONFIGS = (
     "admin",
-    "kubelet",
     "kube-controller-manager",
     "kube-scheduler",
-    "kube-proxy",
     "coredns",
     "metrics-server",
-    "provisioner",
-    "kube-router",
+    *NODE_KUBECONFIGS,
 )
 
 
 def issue(directory: Path, now: dt.datetime) -> None:
     """Issue what is missing or expires soon: authorities, certificates, kubeconfigs, the service account key.
 
-    A renewed authority renews all certificates that it signed.
+    These are the first node's. A renewed authority renews all certificates that it signed.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for authority in AUTHORITIES:
@@ -76,12 +87,28 @@ def issue(directory: Path, now: dt.datetime) -> None:
             for name, (signer, *_rest) in CERTIFICATES.items():
                 if signer == authority:
                     (directory / f"{name}.crt").unlink(missing_ok=True)
-    for name in CERTIFICATES:
+    for name, certificate in CERTIFICATES.items():
         if not _stays_valid(directory / f"{name}.crt", now):
-            _issue_certificate(directory, name, now)
+            _issue_certificate(directory, name, certificate, directory, now)
     if not (directory / "service-account.key").exists():
         _issue_service_account_key(directory)
-    for name in KUBECONFIGS:
+    _write_kubeconfigs(directory, KUBECONFIGS)
+
+
+def issue_node(directory: Path, authorities: Path, node: NodeSpec, now: dt.datetime) -> None:
+    """Issue what is missing or expires soon for a further node. It gets no authority's key, and no administrator's."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority, copy = (authorities / "ca.crt").read_bytes(), directory / "ca.crt"
+    renewed = not copy.exists() or copy.read_bytes() != authority
+    for name, certificate in node_certificates(node).items():
+        if renewed or not _stays_valid(directory / f"{name}.crt", now):
+            _issue_certificate(directory, name, certificate, authorities, now)
+    write_private(copy, authority)  # last: an interrupted issue is repeated
+    _write_kubeconfigs(directory, NODE_KUBECONFIGS)
+
+
+def _write_kubeconfigs(directory: Path, names: Iterable[str]) -> None:
+    for name in names:
         # On the node the API server has this port, whichever port of the host is forwarded.
         text = kubeconfig(directory, name, f"https://{NODE_ADDRESS}:{API_PORT}", NODE_STATE / "pki")
         write_private(directory / f"{name}.kubeconfig", text.encode())
@@ -124,9 +151,11 @@ def _issue_authority(directory: Path, name: str, now: dt.datetime) -> None:
     _save(directory, name, certificates.authority(f"embedded {name}", now))
 
 
-def _issue_certificate(directory: Path, name: str, now: dt.datetime) -> None:
-    authority, common_name, organization, serves = CERTIFICATES[name]
-    signer = certificates.load(*((directory / f"{authority}.{kind}").read_bytes() for kind in ("crt", "key")))
+def _issue_certificate(
+    directory: Path, name: str, certificate: Certificate, authorities: Path, now: dt.datetime
+) -> None:
+    authority, common_name, organization, serves = certificate
+    signer = certificates.load(*((authorities / f"{authority}.{kind}").read_bytes() for kind in ("crt", "key")))
     # etcd uses its certificate as a server, and as a client of its peers.
     usages = [SERVER, CLIENT] if name == "etcd" else [SERVER] if serves else [CLIENT]
     _save(directory, name, certificates.signed(signer, common_name, usages, now, serves, organization))

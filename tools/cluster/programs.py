@@ -1,4 +1,4 @@
-"""Command lines and configuration of the node's programs. Pure."""
+"""Command lines and configuration of a node's programs. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from tools.cluster.instance import (
     NODE_ADDRESS,
     NODE_NAME,
     NODE_STATE,
-    POD_NETWORK,
     SERVICE_NETWORK,
+    NodeSpec,
 )
 
 PKI = NODE_STATE / "pki"
@@ -20,7 +20,12 @@ CONFIG = NODE_STATE / "config"
 BIN = NODE_STATE / "bin"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "localhost/pause:1"
+KUBELET_HEALTH_PORT = 10248
 KUBE_ROUTER_HEALTH_PORT = 20244
+# A node without a sign of life for this long is lost: a kubelet gives one each 5 s. Upstream's 50 s allow for a network
+# between the nodes.
+MONITOR_GRACE_PERIOD = "20s"
+FIRST = NodeSpec()
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,13 @@ class Program:
 
 
 def control_plane() -> list[Program]:
-    """Return the programs that must be ready before the others start."""
-    return [_containerd(), _etcd(), _apiserver()]
+    """Return the first node's programs that must be ready before the others start."""
+    return [containerd(), _etcd(), _apiserver()]
 
 
-def workers() -> list[Program]:
-    """Return the programs that need only the API server. They start together."""
+def workers(nodes: int = 1) -> list[Program]:
+    """Return the first node's programs that need only the API server. They start together."""
+    patience = {"node-monitor-grace-period": MONITOR_GRACE_PERIOD} if nodes > 1 else {}
     return [
         _program("kube-controller-manager", {
             "kubeconfig": PKI / "kube-controller-manager.kubeconfig",
@@ -49,7 +55,7 @@ def workers() -> list[Program]:
             "service-account-private-key-file": PKI / "service-account.key",
             "root-ca-file": PKI / "ca.crt",
             "profiling": "false",
-        }),
+        } | patience),
         _program("kube-scheduler", {
             "kubeconfig": PKI / "kube-scheduler.kubeconfig",
             "authentication-kubeconfig": PKI / "kube-scheduler.kubeconfig",
@@ -58,21 +64,7 @@ def workers() -> list[Program]:
             "leader-elect": "false",
             "profiling": "false",
         }),
-        _program("kubelet", {
-            "kubeconfig": PKI / "kubelet.kubeconfig",
-            "config": CONFIG / "kubelet.json",
-            "root-dir": NODE_STATE / "kubelet",
-            "hostname-override": NODE_NAME,
-            "node-ip": NODE_ADDRESS,
-        }),
-        _program("kube-proxy", {
-            "kubeconfig": PKI / "kube-proxy.kubeconfig",
-            "hostname-override": NODE_NAME,
-            "proxy-mode": "nftables",
-            "conntrack-max-per-core": "0",  # 0 leaves the host's limit as it is
-            "healthz-bind-address": "127.0.0.1",
-            "metrics-bind-address": "127.0.0.1",
-        }),
+        *agents(FIRST),
         Program("coredns", (str(BIN / "kube"), "coredns", "-conf", str(CONFIG / "Corefile"))),
         _program("metrics-server", {
             "kubeconfig": PKI / "metrics-server.kubeconfig",
@@ -86,15 +78,40 @@ def workers() -> list[Program]:
             "kubelet-preferred-address-types": "InternalIP",
             "metric-resolution": "15s",  # as in upstream's manifest
         }),
-        _program("provisioner", {"kubeconfig": PKI / "provisioner.kubeconfig", "root": NODE_STATE / "volumes"}),
     ]  # fmt: skip
 
 
-def kube_router() -> Program:
+def agents(node: NodeSpec) -> list[Program]:
+    """Return the programs that each node has, beside containerd and kube-router. They need the API server."""
+    return [
+        _program("kubelet", {
+            "kubeconfig": PKI / "kubelet.kubeconfig",
+            "config": CONFIG / "kubelet.json",
+            "root-dir": NODE_STATE / "kubelet",
+            "hostname-override": node.name,
+            "node-ip": node.address,
+        }),
+        _program("kube-proxy", {
+            "kubeconfig": PKI / "kube-proxy.kubeconfig",
+            "hostname-override": node.name,
+            "proxy-mode": "nftables",
+            "conntrack-max-per-core": "0",  # 0 leaves the host's limit as it is
+            "healthz-bind-address": "127.0.0.1",
+            "metrics-bind-address": "127.0.0.1",
+        }),
+        _program("provisioner", {
+            "kubeconfig": PKI / "provisioner.kubeconfig",
+            "root": NODE_STATE / "volumes",
+            "node": node.name,
+        }),
+    ]  # fmt: skip
+
+
+def kube_router(node: NodeSpec = FIRST) -> Program:
     """Return the program that enforces NetworkPolicies, and only that. It starts once it has been built."""
     flags = {
         "kubeconfig": PKI / "kube-router.kubeconfig",
-        "hostname-override": NODE_NAME,
+        "hostname-override": node.name,
         "run-firewall": "true",
         "run-router": "false",
         "run-service-proxy": "false",
@@ -104,12 +121,17 @@ def kube_router() -> Program:
     return Program("kube-router", (str(BIN / "kube-router"), *(f"--{key}={value}" for key, value in flags.items())))
 
 
-def configuration(cgroup: str, cni: Path) -> dict[str, str]:
-    """Return the configuration files as {name: text}."""
+def binding_mode(nodes: int) -> str:
+    """Return when a claim gets its volume: with several nodes, once its first pod's node is known."""
+    return "Immediate" if nodes == 1 else "WaitForFirstConsumer"
+
+
+def configuration(cgroup: str, cni: Path, node: NodeSpec = FIRST) -> dict[str, str]:
+    """Return a node's configuration files as {name: text}."""
     return {
-        "kubelet.json": json.dumps(_kubelet(cgroup), indent=1),
+        "kubelet.json": json.dumps(_kubelet(cgroup, node), indent=1),
         "containerd.toml": _containerd_toml(cni),
-        "cni/10-bridge.conflist": json.dumps(_bridge(), indent=1),
+        "cni/10-bridge.conflist": json.dumps(_bridge(node), indent=1),
         "Corefile": _corefile(),
         "resolv.conf": "",  # the node resolves no names outside the cluster
     }
@@ -119,7 +141,7 @@ def _program(name: str, flags: dict[str, Any]) -> Program:
     return Program(name, (str(BIN / "kube"), name, *(f"--{key}={value}" for key, value in flags.items())))
 
 
-def _containerd() -> Program:
+def containerd() -> Program:
     return Program("containerd", (str(BIN / "containerd"), "--config", str(CONFIG / "containerd.toml")))
 
 
@@ -173,11 +195,11 @@ def _apiserver() -> Program:
     })  # fmt: skip
 
 
-def _kubelet(cgroup: str) -> dict[str, Any]:
+def _kubelet(cgroup: str, node: NodeSpec) -> dict[str, Any]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": NODE_ADDRESS,
+        "address": node.address,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
@@ -237,7 +259,7 @@ conf_dir = "{CONFIG}/cni"
 """
 
 
-def _bridge() -> dict[str, Any]:
+def _bridge(node: NodeSpec) -> dict[str, Any]:
     return {
         "cniVersion": "1.0.0",
         "name": "pods",
@@ -251,7 +273,7 @@ def _bridge() -> dict[str, Any]:
                 "ipam": {
                     "type": "host-local",
                     "dataDir": "/run/cni",
-                    "ranges": [[{"subnet": POD_NETWORK}]],
+                    "ranges": [[{"subnet": node.pod_network}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             }

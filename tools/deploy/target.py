@@ -12,7 +12,7 @@ from typing import Protocol
 
 from tools.cluster import host, lifecycle
 from tools.cluster.errors import ClusterError
-from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance
+from tools.cluster.instance import CHECKOUT, DASHBOARD, FLASK, Instance, wanted_nodes
 from tools.deploy import images, preflight, rollout
 from tools.deploy.command import succeeds
 from tools.deploy.forwards import Forwards
@@ -104,12 +104,13 @@ class Embedded:
         directory = CHECKOUT / (".cluster" if instance_name == "main" else f".cluster-{instance_name}")
         forwards = ((service_port(), FLASK), (dashboard_port(), DASHBOARD))
         self.directory = directory
-        self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards)
+        self.instance = Instance(instance_name, directory, port("API_PORT", 6443), forwards, wanted_nodes())
 
     def check(self) -> None:
         if rollout.namespace() != rollout.NAMESPACE:
             raise ClusterError(f"The embedded cluster has the namespace {rollout.NAMESPACE} only: unset NAMESPACE.")
-        preflight.check(self.directory)
+        running = lifecycle.running_pid(self.instance) is not None
+        preflight.check(self.directory, self.instance.nodes, running)
         lifecycle.check(self.instance)
 
     def install(self, packages: list[str], say: Say) -> None:
@@ -123,11 +124,13 @@ class Embedded:
         lifecycle.up(self.instance, say)
 
     def load(self, archives: list[Image], say: Say) -> dict[str, str]:
-        loaded = lifecycle.loaded(self.instance)
-        for image in archives:
-            if image.reference not in loaded:
-                say(f"loading {image.reference}")
-                lifecycle.load(self.instance, image.archive)
+        for place in self.instance.places:
+            loaded = lifecycle.loaded(self.instance, place.node.number)
+            where = f" into {place.node.name}" if self.instance.nodes > 1 else ""
+            for image in archives:
+                if image.reference not in loaded:
+                    say(f"loading {image.reference}{where}")
+                    lifecycle.load(self.instance, image.archive, place.node.number)
         return {image.name: image.reference for image in archives}
 
     def kubectl(self) -> tuple[str, ...]:
@@ -153,6 +156,10 @@ class External:
         self.forwards = Forwards(self.directory / "forwards.json")
 
     def check(self) -> None:
+        if wanted_nodes() > 1:
+            raise ClusterError(
+                f"NODES is for the embedded cluster, and CLUSTER={self.name} has its own nodes: unset it."
+            )
         for command in ("kubectl", *({"minikube": ("minikube",), "kind": ("kind",)}.get(self.name, ()))):
             if not shutil.which(command):
                 raise ClusterError(

@@ -26,6 +26,7 @@ class FixedRateWriters:
     def __init__(self, url: str, rate: float = RATE) -> None:
         self.responses: list[tuple[int, str]] = []  # status and payload
         self.failures: list[str] = []
+        self.failed_at: list[float] = []  # when these were sent, on the monotonic clock
         self.longest = 0.0  # seconds, of a write
         self._url = url
         self._period = WRITERS / rate
@@ -60,6 +61,7 @@ class FixedRateWriters:
                 self.responses.append((response.status, payload))
             except urllib3.exceptions.HTTPError as error:
                 self.failures.append(f"{payload}: {error}")
+                self.failed_at.append(sent)
             self.longest = max(self.longest, time.monotonic() - sent)
             count += 1
             due += self._period

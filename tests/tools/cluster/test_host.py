@@ -51,6 +51,18 @@ def test_too_little_memory_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
         host.require_room(tmp_path, building=False)
 
 
+def test_each_further_node_needs_more_disk_and_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 3 * host.GIB))
+    monkeypatch.setattr(host, "memory_total", lambda: 4 * host.GIB)
+    host.require_room(tmp_path, building=False)
+    with pytest.raises(HostError, match=r"3\.0 GB.*4 GB"):
+        host.require_room(tmp_path, building=False, nodes=3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 100 * host.GIB))
+    with pytest.raises(HostError, match=r"4\.0 GB.*4\.5 GB"):
+        host.require_room(tmp_path, building=False, nodes=2)
+
+
 def test_memory_total_is_in_bytes(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal:       16384 kB\nMemFree:         1 kB\n")
     assert host.memory_total(tmp_path / "meminfo") == 16384 * 1024
@@ -89,6 +101,8 @@ def test_too_few_inotify_instances_error_gives_the_command_that_raises_them(tmp_
     host.require_inotify(tmp_path / "setting", used=96)
     with pytest.raises(HostError, match=r"97 of 128 .*sysctl fs\.inotify\.max_user_instances=288"):
         host.require_inotify(tmp_path / "setting", used=97)
+    with pytest.raises(HostError, match="52 more"):
+        host.require_inotify(tmp_path / "setting", used=96, nodes=3)
 
 
 def test_open_inotify_instances_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

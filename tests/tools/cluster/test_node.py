@@ -1,6 +1,7 @@
 """The supervisor of the node's programs, with programs of its own."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tools.cluster import node
 from tools.cluster.errors import StartError
+from tools.cluster.instance import NodeSpec
 from tools.cluster.programs import Program
 
 
@@ -43,3 +45,17 @@ def test_start_that_lasts_too_long_fails(tmp_path: Path, monkeypatch: pytest.Mon
     for pid in supervisor.running:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+
+
+def test_further_node_ends_with_the_first(tmp_path: Path) -> None:
+    with subprocess.Popen(("sleep", "60")) as first:
+        descriptor = os.pidfd_open(first.pid)
+        supervisor = node.Node(tmp_path, 1, {}, NodeSpec(2), 2, descriptor)
+        assert not supervisor._is_orphaned()
+        first.kill()
+        first.wait()
+        assert supervisor._is_orphaned()
+        supervisor.supervise()
+        with pytest.raises(StartError, match="stopped during the start"):
+            supervisor.wait_for("kubelet", lambda: False)
+        os.close(descriptor)

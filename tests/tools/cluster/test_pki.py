@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from tools.cluster import pki
+from tools.cluster.instance import NodeSpec
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 
@@ -90,3 +91,43 @@ def test_admin_kubeconfig_embeds_its_certificates(directory: Path) -> None:
     user = config["users"][0]["user"]
     assert base64.b64decode(user["client-certificate-data"]) == (directory / "admin.crt").read_bytes()
     assert not [key for key in user if not key.endswith("-data")]
+
+
+@pytest.fixture
+def further(directory: Path, tmp_path: Path) -> Path:
+    """The directory of a further node, whose authorities are in `directory`."""
+    pki.issue_node(tmp_path / "further", directory, NodeSpec(2), NOW)
+    return tmp_path / "further"
+
+
+def test_further_node_has_its_own_identity_and_address(directory: Path, further: Path) -> None:
+    client, server = certificate(further, "kubelet"), certificate(further, "kubelet-serving")
+    (name,) = client.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert name.value == "system:node:embedded-2"  # NodeRestriction keeps it to its own Node and pods
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["embedded-2"]
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["172.31.0.3"]
+    for each in (client, server):
+        each.verify_directly_issued_by(certificate(directory, "ca"))
+
+
+def test_further_node_has_no_key_of_an_authority_or_an_administrator(directory: Path, further: Path) -> None:
+    assert {path.stem for path in further.glob("*.key")} == set(pki.node_certificates(NodeSpec(2)))
+    assert {path.stem for path in further.glob("*.kubeconfig")} == set(pki.NODE_KUBECONFIGS)
+    shared = {path.read_bytes() for path in directory.glob("*.key")} & {
+        path.read_bytes() for path in further.glob("*.key")
+    }
+    assert not shared
+
+
+def test_further_node_gets_new_certificates_from_a_new_authority_only(tmp_path: Path) -> None:
+    first, further = tmp_path / "first", tmp_path / "further"
+    pki.issue(first, NOW)
+    pki.issue_node(further, first, NodeSpec(2), NOW)
+    before = certificate(further, "kubelet")
+    pki.issue_node(further, first, NodeSpec(2), NOW)
+    assert certificate(further, "kubelet") == before
+    (first / "ca.crt").unlink()
+    pki.issue(first, NOW)
+    pki.issue_node(further, first, NodeSpec(2), NOW)
+    certificate(further, "kubelet").verify_directly_issued_by(certificate(first, "ca"))

@@ -51,6 +51,22 @@ def test_invalid_port_is_an_error(port: str) -> None:
     assert done.stderr.startswith(f"SERVICE_PORT={port} ") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("number", ["0", "6", "three"])
+def test_invalid_number_of_nodes_is_an_error(number: str) -> None:
+    done = deploy("up", NODES=number)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"NODES={number} ") and done.stderr.count("\n") == 1
+
+
+def test_another_cluster_has_its_own_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda command: f"/usr/bin/{command}")
+    monkeypatch.setenv("NODES", "1")
+    target.named("minikube").check()
+    monkeypatch.setenv("NODES", "3")
+    with pytest.raises(ClusterError, match=r"^NODES .*CLUSTER=minikube"):
+        target.named("minikube").check()
+
+
 @pytest.mark.parametrize("name", ["My-Space", "-x", "a.b", "x" * 64])
 def test_invalid_namespace_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAMESPACE", name)
