@@ -59,7 +59,7 @@ from dashboard.target import secret_files
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import ContractError
 from dashboard.target.own import own
-from dashboard.target.target import DatabaseTarget, Target
+from dashboard.target.target import DatabaseTarget, ProofTarget
 from dashboard.target.target import read as read_target
 from dashboard.web import auth, problems, static_gzip
 from dashboard.web.health import Probes
@@ -173,7 +173,10 @@ def stop(app: Flask) -> None:
     app.extensions["health_server"].stop()
 
 
-def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, Target | None]:
+SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)  # of our own deployment
+
+
+def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, ProofTarget | None]:
     """Return the configuration with the names of the application to prove, and that target; None if it is our own."""
     if not config.target_file or config.source == "mock":
         return config, None
@@ -205,7 +208,7 @@ def _targets(config: DashboardConfig) -> Targets:
     )
 
 
-def _source_names(config: DashboardConfig, target: Target | None) -> tuple[str, ...]:
+def _source_names(config: DashboardConfig, target: ProofTarget | None) -> tuple[str, ...]:
     """Return the sources, in the page's order."""
     return (
         *ClusterSource.sources,
@@ -215,7 +218,7 @@ def _source_names(config: DashboardConfig, target: Target | None) -> tuple[str, 
     )
 
 
-def _sources(config: DashboardConfig, target: Target | None, hub: Hub) -> list[Source]:
+def _sources(config: DashboardConfig, target: ProofTarget | None, hub: Hub) -> list[Source]:
     if config.source == "mock":
         return [_mock(config, hub)]
     found: list[Source] = [
@@ -262,7 +265,7 @@ def _object_reader(config: DashboardConfig, hub: Hub, sources: list[Source]) -> 
 
 
 def _manager(
-    config: DashboardConfig, target: Target | None, hub: Hub, sources: list[Source], audit: AuditLog
+    config: DashboardConfig, target: ProofTarget | None, hub: Hub, sources: list[Source], audit: AuditLog
 ) -> Manager:
     """Return the run manager; the mock's one only simulates kills, loads and verdicts."""
     pod, demos = f"{config.statefulset}-0", offered_for(target) if target else offered(config.mongodb_members)
@@ -310,7 +313,7 @@ def _manager(
     )
 
 
-def _pod_control(config: DashboardConfig, target: Target | None) -> PodControl:
+def _pod_control(config: DashboardConfig, target: ProofTarget | None) -> PodControl:
     api = partial(KubeClient, connection(config.kubeconfig))
     if target:
         database = target.database or DatabaseTarget("", "", "/")

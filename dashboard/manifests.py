@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from dashboard.target.contract import ContractError
-from dashboard.target.target import Target, parse
+from dashboard.target.target import ProofTarget, parse
 
 BASE = Path(__file__).parents[1] / "k8s" / "base"
 FILES = (
@@ -59,7 +59,7 @@ def secret(namespace: str, token: Callable[[int], str]) -> Json:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": values}
 
 
-def manifests(target: Target, text: str, namespace: str, image: str) -> list[Json]:
+def manifests(target: ProofTarget, text: str, namespace: str, image: str) -> list[Json]:
     """Return the objects. `text` is the target's file."""
     edits: dict[str, Callable[[Json], object]] = {
         "Role": lambda role: _name(role, target),
@@ -81,7 +81,7 @@ def _base() -> Iterator[Json]:
         yield from yaml.safe_load_all((BASE / name).read_text(encoding="utf-8"))
 
 
-def _name(role: Json, target: Target) -> None:
+def _name(role: Json, target: ProofTarget) -> None:
     """Put the target's names into the Role, in the place of our own."""
     service = (urlsplit(target.service.url).hostname or "").split(".")[0]
     names = {"flask": service, "mongodb-0": f"{target.database.statefulset}-0" if target.database else None}
@@ -96,7 +96,7 @@ def _bind(binding: Json, namespace: str) -> None:
         subject["namespace"] = namespace  # which kustomize adds to our own
 
 
-def _configure(deployment: Json, target: Target, image: str) -> None:
+def _configure(deployment: Json, target: ProofTarget, image: str) -> None:
     """Give the dashboard the target's file instead of our own names."""
     spec = deployment["spec"]["template"]["spec"]
     (container,) = spec["containers"]

@@ -4,6 +4,7 @@ afterwards. It needs the standard library only, as prove does; the dashboard its
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
 import signal
@@ -23,9 +24,12 @@ END_SECONDS = 20.0  # for a run that is aborted to clean up
 POLL_SECONDS = 0.2
 ROOT = Path(__file__).parents[1]
 LINES = 5  # of its log, that are shown if it ends
+# What the dashboard gets of the caller's environment. Everything else could change what it does, or make a verdict up.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-class StartError(Exception):
+class DashboardStartError(Exception):
     """It does not start. The message says why."""
 
 
@@ -34,19 +38,19 @@ def dashboard(
     target: str, namespace: str, kubeconfig: str, url: str, secrets_directory: str
 ) -> Iterator[tuple[str, str]]:
     """Yield its address and the operator's token, until the block ends. `url` is the service's address from here. Raise
-    StartError."""
+    DashboardStartError."""
     port, probe_port = _free_ports()
     token = secrets.token_hex(24)
     settings = {
         "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RECORDS": "memory",
         "TARGET_SECRETS": str(Path(secrets_directory).resolve()) if secrets_directory else "",
         "KUBECONFIG": str(Path(kubeconfig).resolve()), "OPERATOR_TOKEN": token, "VIEWER_TOKEN": secrets.token_hex(24),
-        "SESSION_KEY": secrets.token_hex(24), "HOST": "127.0.0.1", "PORT": str(port), "PROBE_PORT": str(probe_port),
+        "SESSION_KEY": secrets.token_hex(24), "DASHBOARD_SOURCE": "cluster", "HOST": "127.0.0.1", "PORT": str(port), "PROBE_PORT": str(probe_port),
     }  # fmt: skip
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            (sys.executable, "-m", "dashboard"), cwd=ROOT, env=os.environ | settings, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            (sys.executable, "-m", "dashboard"), cwd=ROOT, env=_environment() | settings, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_end_with_parent,
         )  # fmt: skip
         try:
             _wait(process, f"http://127.0.0.1:{probe_port}/healthz", output)
@@ -62,22 +66,40 @@ def _wait(process: subprocess.Popen[bytes], url: str, output: IO[bytes]) -> None
         with contextlib.suppress(URLError, OSError), opener.open(url, timeout=POLL_SECONDS * 5):
             return
         time.sleep(POLL_SECONDS)
-    raise StartError(f"The dashboard did not start: {_tail(output)}")
+    raise DashboardStartError(f"The dashboard did not start: {_tail(output)}")
 
 
 def _tail(output: IO[bytes]) -> str:
     output.seek(0)
     lines = output.read().decode(errors="replace").splitlines()
-    shown = [line for line in lines if "/login#" not in line]  # it has the token
+    shown = [
+        line for line in lines if line and "/login#" not in line and not line.startswith("[")
+    ]  # the link is secret
     return " / ".join(shown[-LINES:]) or "it says nothing."
 
 
+def _environment() -> dict[str, str]:
+    """Return what the dashboard gets of the caller's environment. Its own settings are given explicitly."""
+    kept = (*KEPT, *(name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "AZURE_", "CLOUDSDK_"))))
+    return {name: os.environ[name] for name in kept if name in os.environ}  # a kubeconfig may call a cloud's program
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the dashboard if this program is killed: it has the caller's rights, and would go on to its kill."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
+    """End it, with the time that a run needs to clean up; at once if this is interrupted again."""
     try:
+        process.send_signal(signal.SIGTERM)
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its session: the server and its worker
         process.wait()
 
 

@@ -72,7 +72,8 @@ class DashboardRefused(ProveError):
 
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI cancels with SIGTERM; treat it like Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # CI cancels with SIGTERM, a terminal that closes with SIGHUP
+        signal.signal(number, signal.default_int_handler)
     spell_out()
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -141,7 +142,7 @@ def _dashboard(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     try:
         with outside.dashboard(*target) as found:
             yield found
-    except outside.StartError as error:
+    except outside.DashboardStartError as error:
         raise ProveError(str(error)) from None
 
 
@@ -588,7 +589,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     outside.add_argument("--target", help="the file of the application to prove (docs/your-app.md)")
     outside.add_argument("--namespace", help="its namespace")
     outside.add_argument("--service", type=_address, help="the address by which its service is reached from here")
-    outside.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")))
+    usual = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    outside.add_argument("--kubeconfig", default=usual.split(os.pathsep)[0])
     outside.add_argument("--secrets", default="", help="a directory with a file for each secret of its contract")
     options, more = parser.parse_known_args(arguments)
     options.given = _given(parser, more)

@@ -13,7 +13,7 @@ from dashboard.dataservice.http_client import HttpAnswer, HttpClient, expect_own
 from dashboard.target import template
 from dashboard.target.contract import Contract, Delete, List, Write, includes, matches
 from dashboard.target.pointer import MISSING, find
-from dashboard.target.service import Found, Page, WriteRoute, Written
+from dashboard.target.service import DocumentPage, FoundDocument, WriteRoute, Written
 from dashboard.target.template import Value
 
 DETAIL_LENGTH = 200  # characters of the service's error
@@ -23,7 +23,7 @@ _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 
 
 class ServiceClient:
-    """A client of one service (implements Service). It is thread-safe."""
+    """A client of one service (implements DocumentService). It is thread-safe."""
 
     def __init__(self, contract: Contract, http: HttpClient, url: str, secrets: Mapping[str, str]) -> None:
         """`url` is the service's address; raise KeyError with the name of a secret that is missing."""
@@ -54,7 +54,7 @@ class ServiceClient:
         failed = any(matches(rule, answer.status, answer.media_type, body) for rule in wanted.not_applied)
         return Written("failed" if failed else "unknown", _error(answer.status, body))
 
-    def read(self, id_: str) -> Found | None:
+    def read(self, id_: str) -> FoundDocument | None:
         route = self.contract.read
         answer = self._request("read", "GET", template.path(route.path, {"id": id_}))
         body = _json(answer)
@@ -64,15 +64,15 @@ class ServiceClient:
             raise UnexpectedAnswer(_error(answer.status, body))
         if not isinstance(body, dict):
             raise UnexpectedAnswer("The answer is not a document.")
-        return Found(id_, _value(route.payload, body))
+        return FoundDocument(id_, _value(route.payload, body))
 
-    def newest(self) -> Page:
+    def newest(self) -> DocumentPage:
         return self._page("list", template.path(self.contract.routes()["list"].path, {}))
 
-    def search(self, run: str, path: str | None = None) -> Page:
+    def search(self, run: str, path: str | None = None) -> DocumentPage:
         return self._page("search", path or template.path(self.contract.routes()["search"].path, {"run": run}))
 
-    def _page(self, name: Literal["list", "search"], path: str) -> Page:
+    def _page(self, name: Literal["list", "search"], path: str) -> DocumentPage:
         route: List = getattr(self.contract, name)
         answer = self._request(name, "GET", path)
         body = _json(answer)
@@ -81,7 +81,9 @@ class ServiceClient:
         items = find(route.items, body)
         if not isinstance(items, list):
             raise UnexpectedAnswer(f"The answer has no list at {route.items or 'its top'}.")
-        return Page([_document(route, each) for each in items], self._next(answer, path) if route.next else None)
+        return DocumentPage(
+            [_document(route, each) for each in items], self._next(answer, path) if route.next else None
+        )
 
     def _next(self, answer: HttpAnswer, path: str) -> str | None:
         """Return the next page's path. Raise UnexpectedAnswer for another server's: it would get the headers."""
@@ -108,12 +110,12 @@ class ServiceClient:
         return answer
 
 
-def _document(route: List, item: Any) -> Found:
+def _document(route: List, item: Any) -> FoundDocument:
     """Return an item of a list. Raise UnexpectedAnswer if it has no id."""
     id_ = find(route.id, item)
     if not isinstance(id_, str | int):
         raise UnexpectedAnswer(f"The answer has an item without an id at {route.id}.")
-    return Found(str(id_), _value(route.payload, item), None if route.run is None else _value(route.run, item))
+    return FoundDocument(str(id_), _value(route.payload, item), None if route.run is None else _value(route.run, item))
 
 
 def _value(at: str, document: Any) -> Any:

@@ -14,7 +14,7 @@ from dashboard.dataservice.http_client import HttpClient
 from dashboard.target import secret_files, target
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import Contract, ContractError, loaded, parse
-from dashboard.target.trial import Trial
+from dashboard.target.trial import ContractTrial
 
 DEADLINE_SECONDS = 30.0  # for one answer, as in a run
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     service = ServiceClient(contract, HttpClient(DEADLINE_SECONDS, 1), options.url, secrets)
     broken = False
     began = time.monotonic()
-    for checked in Trial(service).checks():
+    for checked in ContractTrial(service).checks():
         seconds, began = time.monotonic() - began, time.monotonic()
         broken = broken or checked.problem is not None
         print(f"{'no ' if checked.problem else 'yes'} {seconds:6.3f} s  {checked.claim}", flush=True)

@@ -41,7 +41,7 @@ class ContractError(ValueError):
     """The file is not a contract. The message is a sentence that names the place."""
 
 
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+class AnswerRule(Struct, frozen=True, forbid_unknown_fields=True):
     """Some of the answers: those with one of these statuses, this media type, and this value in their body. What is
     not given may be anything."""
 
@@ -62,20 +62,22 @@ class Write(Route, frozen=True, kw_only=True, forbid_unknown_fields=True):
     method: Literal["POST", "PUT", "PATCH"] = "PUT"
     body: Any = None
     acknowledged: tuple[Status, ...] = (200, 201, 204)
-    not_applied: tuple[Rule, ...] = (Rule(status=("400-407", "409-499")),)  # a proxy may send 408 for what it passed on
+    not_applied: tuple[AnswerRule, ...] = (
+        AnswerRule(status=("400-407", "409-499")),
+    )  # a proxy may send 408 for what it passed on
 
 
 class Delete(Route, frozen=True, kw_only=True, forbid_unknown_fields=True):
     method: Literal["DELETE", "POST"] = "DELETE"
     acknowledged: tuple[Status, ...] = (200, 204)
-    not_applied: tuple[Rule, ...] = (
-        Rule(status=("400-403", "405-407", "409-499")),
+    not_applied: tuple[AnswerRule, ...] = (
+        AnswerRule(status=("400-403", "405-407", "409-499")),
     )  # 404 may follow on the same request
 
 
 class Read(Route, frozen=True, kw_only=True, forbid_unknown_fields=True):
     payload: str
-    absent: Rule = Rule(status=(404,))
+    absent: AnswerRule = AnswerRule(status=(404,))
 
 
 class List(Route, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +144,7 @@ def convert(found: Any, type_: type[T]) -> T:
         raise ContractError(f"The file is not valid: {error}.") from error
 
 
-def matches(rule: Rule, status: int, media_type: str, body: Any) -> bool:
+def matches(rule: AnswerRule, status: int, media_type: str, body: Any) -> bool:
     """Return whether a rule holds for an answer. `body` is its JSON, `pointer.MISSING` if it has none."""
     return (
         (not rule.status or includes(rule.status, status))
@@ -238,7 +240,7 @@ def _status_problems(name: str, route: Write | Delete) -> Iterator[str]:
         yield from _rule_problems(f"{name}.not_applied[{number}]", rule)
 
 
-def _rule_problems(place: str, rule: Rule) -> Iterator[str]:
+def _rule_problems(place: str, rule: AnswerRule) -> Iterator[str]:
     yield from _span_problems(f"{place}.status", rule.status)
     yield from _pointer_problems(f"{place}.pointer", rule.pointer)
     if not rule.status and rule.pointer is None:

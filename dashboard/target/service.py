@@ -20,7 +20,7 @@ class Written(Struct, frozen=True):
     error: str | None = None
 
 
-class Found(Struct, frozen=True):
+class FoundDocument(Struct, frozen=True):
     """A document in an answer. A corrupt payload may have any type, None if there is none. `run` is None if the
     contract does not say where it is."""
 
@@ -29,12 +29,12 @@ class Found(Struct, frozen=True):
     run: Any = None
 
 
-class Page(Struct, frozen=True):
-    documents: Sequence[Found]
+class DocumentPage(Struct, frozen=True):
+    documents: Sequence[FoundDocument]
     next: str | None = None  # the path of the next page
 
 
-class Service(Protocol):
+class DocumentService(Protocol):
     """Each read may raise a DataServiceError. What the contract does not have must not be asked for."""
 
     contract: Contract
@@ -42,11 +42,11 @@ class Service(Protocol):
     def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Written:
         """Send one write, once. `values` are those of contract.VALUES; a deletion needs the id alone."""
 
-    def read(self, id_: str) -> Found | None:
+    def read(self, id_: str) -> FoundDocument | None:
         """Return the document; None if the service says that it is not there."""
 
-    def newest(self) -> Page:
+    def newest(self) -> DocumentPage:
         """Return the list's page: the newest documents, of all users."""
 
-    def search(self, run: str, path: str | None = None) -> Page:
+    def search(self, run: str, path: str | None = None) -> DocumentPage:
         """Return the first page of a run's documents, or the one at a page's `next`."""

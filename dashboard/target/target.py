@@ -35,7 +35,7 @@ class DatabaseTarget(Struct, frozen=True, forbid_unknown_fields=True):
     data: str
 
 
-class Target(Struct, frozen=True, forbid_unknown_fields=True):
+class ProofTarget(Struct, frozen=True, forbid_unknown_fields=True):
     """Without a `contract` there is only the autoscale demo, and without a `database` no persistence demo."""
 
     service: ServiceTarget
@@ -43,7 +43,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     contract: Contract | None = None
 
 
-def read(path: str | Path) -> Target:
+def read(path: str | Path) -> ProofTarget:
     """Return the target in a YAML or JSON file. Raise ContractError."""
     try:
         return parse(Path(path).read_text(encoding="utf-8"))
@@ -51,15 +51,15 @@ def read(path: str | Path) -> Target:
         raise ContractError(f"The target {path} cannot be read: {error}.") from error
 
 
-def parse(text: str) -> Target:
+def parse(text: str) -> ProofTarget:
     """Return the target. Raise ContractError with the first mistake."""
-    target = convert(loaded(text), Target)
+    target = convert(loaded(text), ProofTarget)
     for problem in _problems(target):
         raise ContractError(problem)
     return target
 
 
-def _problems(target: Target) -> Iterator[str]:
+def _problems(target: ProofTarget) -> Iterator[str]:
     service, database = target.service, target.database
     names: dict[str, Any] = {
         "service.deployment": service.deployment,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dashboard.dataservice.contract import DataServiceError
 from dashboard.target.ids import ids
-from dashboard.target.service import Found, Page, Service, Written
+from dashboard.target.service import DocumentPage, DocumentService, FoundDocument, Written
 from dashboard.target.template import Value
 
 PAYLOAD_BYTES = 48  # random
@@ -26,8 +26,8 @@ class Checked(Struct, frozen=True):
     problem: str | None
 
 
-class Trial:
-    def __init__(self, service: Service) -> None:
+class ContractTrial:
+    def __init__(self, service: DocumentService) -> None:
         self._service = service
         self._contract = service.contract
         made = ids(service.contract.id)
@@ -101,7 +101,7 @@ class Trial:
         return problem or self._absence(self._second) or self._reading(self._first)
 
     def _search(self) -> str | None:
-        found, page = list[Found](), Page((), None)
+        found, page = list[FoundDocument](), DocumentPage((), None)
         for _ in range(PAGES):
             page = self._service.search(self._run, page.next)
             found += page.documents
@@ -114,7 +114,7 @@ class Trial:
             return f"It has {min(others)} too, which is no document of this run, or was deleted."
         return self._has_each(found, left)
 
-    def _has_each(self, found: list[Found] | Any, ids: tuple[str, ...]) -> str | None:
+    def _has_each(self, found: list[FoundDocument] | Any, ids: tuple[str, ...]) -> str | None:
         """Return what is wrong with how the documents are in an answer."""
         for id_ in ids:
             same = [each for each in found if each.id == id_]

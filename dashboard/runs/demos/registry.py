@@ -8,7 +8,7 @@ from dashboard.runs.demos.failover.spec import DEMO as FAILOVER
 from dashboard.runs.demos.healing.spec import DEMO as HEALING
 from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
 from dashboard.runs.demos.rollout.spec import DEMO as ROLLOUT
-from dashboard.target.target import Target
+from dashboard.target.target import ProofTarget
 
 DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING, FAILOVER)}
 
@@ -18,7 +18,7 @@ def offered(members: int) -> Mapping[str, Demo]:
     return {id_: demo for id_, demo in DEMOS.items() if demo.least_members <= members <= demo.most_members}
 
 
-def offered_for(target: Target) -> Mapping[str, Demo]:
+def offered_for(target: ProofTarget) -> Mapping[str, Demo]:
     """Return the demos of somebody else's application: those that ask of it no more than its target says."""
     parts = {PERSISTENCE.id: target.database is not None, AUTOSCALE.id: bool(target.service.autoscaler)}
     return {id_: DEMOS[id_] for id_, has in parts.items() if has}

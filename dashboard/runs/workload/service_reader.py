@@ -10,7 +10,7 @@ from dashboard.core.errors import ExternalError
 from dashboard.dataservice.contract import DataServiceError
 from dashboard.runs.workload.document import digest
 from dashboard.runs.workload.ledger import LARGEST
-from dashboard.target.service import Found, Page, Service
+from dashboard.target.service import DocumentPage, DocumentService, FoundDocument
 
 READERS = 8  # concurrent reads by id
 TRY_SECONDS = 30.0  # for all tries of one read
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class ServiceReader:
     """Each read is tried again for TRY_SECONDS. `cancelled` ends the reading, with an `ExternalError`."""
 
-    def __init__(self, service: Service, cancelled: Event, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, service: DocumentService, cancelled: Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._service = service
         self._cancelled = cancelled
         self._clock = clock
@@ -33,7 +33,7 @@ class ServiceReader:
         found = self._search(run) if self._service.contract.search else self._each(written)
         return {each.id: digest(each.payload) for each in found}
 
-    def _search(self, run: str) -> Iterator[Found]:
+    def _search(self, run: str) -> Iterator[FoundDocument]:
         ids, path = set[str](), None
         while True:
             page = self._page(run, path)
@@ -48,10 +48,10 @@ class ServiceReader:
                 raise ExternalError("The service's pages do not end: one brought no new documents and has a next one.")
             path = page.next
 
-    def _page(self, run: str, path: str | None) -> Page:
+    def _page(self, run: str, path: str | None) -> DocumentPage:
         return self._tried(lambda: self._service.search(run, path))
 
-    def _each(self, written: Iterable[str]) -> Iterator[Found]:
+    def _each(self, written: Iterable[str]) -> Iterator[FoundDocument]:
         with ThreadPoolExecutor(READERS) as pool:
             found = pool.map(lambda id_: self._tried(lambda: self._service.read(id_)), written)
             yield from filter(None, found)

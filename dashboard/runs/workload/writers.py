@@ -23,7 +23,7 @@ from dashboard.runs.workload.ledger import Full, Ledger
 from dashboard.runs.workload.operation import Kind, Operation
 from dashboard.runs.workload.service_reader import ServiceReader
 from dashboard.target.ids import ids
-from dashboard.target.service import Found, Service, WriteRoute
+from dashboard.target.service import DocumentService, FoundDocument, WriteRoute
 
 WRITERS = 8
 PER_SECOND = 20.0  # writes of each writer, if the service is fast enough; together they need 100
@@ -47,7 +47,7 @@ class ServiceWriters:
 
     def __init__(
         self,
-        service: Service,
+        service: DocumentService,
         run: str,
         *,
         writers: int = WRITERS,
@@ -169,12 +169,12 @@ class ServiceWriters:
         read = self.ledger.begin(number, "list", None, self._clock())
         self._see(read, lambda: filter(self._is_own, self._service.newest().documents))
 
-    def _is_own(self, found: Found) -> bool:
+    def _is_own(self, found: FoundDocument) -> bool:
         """Return whether a document is of this run: by its run, or where the contract does not say where that is, by
         its id."""
         return found.run == self._run if found.run is not None else found.id in self._written
 
-    def _see(self, read: Operation, ask: Callable[[], Iterable[Found]]) -> None:
+    def _see(self, read: Operation, ask: Callable[[], Iterable[FoundDocument]]) -> None:
         """Do one read. Only the service's own answers count as seen. Each text is kept once."""
         try:
             found = ask()

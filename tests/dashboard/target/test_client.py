@@ -14,7 +14,7 @@ from dashboard.dataservice.contract import (
 from dashboard.dataservice.http_client import HttpAnswer, HttpClient
 from dashboard.target.client import ServiceClient
 from dashboard.target.own import own
-from dashboard.target.service import Found, Page, WriteRoute, Written
+from dashboard.target.service import DocumentPage, FoundDocument, WriteRoute, Written
 from dashboard.target.template import Value
 
 JSON, PROBLEM = "application/json", "application/problem+json; charset=utf-8"
@@ -123,13 +123,13 @@ class TestReads:
     @pytest.mark.parametrize(
         ("given", "found"),
         [
-            (answer(200, {"_id": ID, "payload": "p"}), Found(ID, "p")),
-            (answer(200, {"_id": ID, "payload": ["p"]}), Found(ID, ["p"])),
-            (answer(200, {"_id": ID}), Found(ID, None)),
+            (answer(200, {"_id": ID, "payload": "p"}), FoundDocument(ID, "p")),
+            (answer(200, {"_id": ID, "payload": ["p"]}), FoundDocument(ID, ["p"])),
+            (answer(200, {"_id": ID}), FoundDocument(ID, None)),
             (answer(404, {}, PROBLEM), None),
         ],
     )
-    def test_only_the_services_own_answer_counts(self, given: HttpAnswer, found: Found | None) -> None:
+    def test_only_the_services_own_answer_counts(self, given: HttpAnswer, found: FoundDocument | None) -> None:
         assert client(given).read(ID) == found
 
     @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ class TestReads:
             200, [{"_id": ID, "payload": "p", "run": "r"}, {"_id": 7}], link='</proofs?before=1>; rel="next"'
         )
         page = client(given).search("r")
-        assert page == Page([Found(ID, "p", "r"), Found("7", None, None)], "/proofs?before=1")
+        assert page == DocumentPage([FoundDocument(ID, "p", "r"), FoundDocument("7", None, None)], "/proofs?before=1")
 
     @pytest.mark.parametrize(
         ("link", "path"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.target import pointer, template
-from dashboard.target.contract import LARGEST, ContractError, Rule, includes, matches, parse
+from dashboard.target.contract import LARGEST, AnswerRule, ContractError, includes, matches, parse
 from dashboard.target.ids import ids
 from dashboard.target.own import own
 
@@ -140,20 +140,20 @@ class TestRules:
     @pytest.mark.parametrize(
         ("rule", "status", "media_type", "body", "holds"),
         [
-            (Rule(status=(404,)), 404, "", pointer.MISSING, True),
-            (Rule(status=(404,)), 410, "", pointer.MISSING, False),
-            (Rule(status=("4xx",)), 499, "", pointer.MISSING, True),
-            (Rule(status=("400-403", 409)), 404, "", pointer.MISSING, False),
-            (Rule(status=(404,), media_type="application/json"), 404, "text/html", {}, False),
-            (Rule(pointer="/outcome", equals="no"), 500, "", {"outcome": "no"}, True),
-            (Rule(pointer="/outcome", equals="no"), 500, "", {"outcome": "yes"}, False),
-            (Rule(pointer="/outcome", equals="no"), 500, "", pointer.MISSING, False),
-            (Rule(pointer="/outcome", equals=None), 500, "", {}, False),
-            (Rule(pointer="/applied", equals=0), 500, "", {"applied": False}, False),
+            (AnswerRule(status=(404,)), 404, "", pointer.MISSING, True),
+            (AnswerRule(status=(404,)), 410, "", pointer.MISSING, False),
+            (AnswerRule(status=("4xx",)), 499, "", pointer.MISSING, True),
+            (AnswerRule(status=("400-403", 409)), 404, "", pointer.MISSING, False),
+            (AnswerRule(status=(404,), media_type="application/json"), 404, "text/html", {}, False),
+            (AnswerRule(pointer="/outcome", equals="no"), 500, "", {"outcome": "no"}, True),
+            (AnswerRule(pointer="/outcome", equals="no"), 500, "", {"outcome": "yes"}, False),
+            (AnswerRule(pointer="/outcome", equals="no"), 500, "", pointer.MISSING, False),
+            (AnswerRule(pointer="/outcome", equals=None), 500, "", {}, False),
+            (AnswerRule(pointer="/applied", equals=0), 500, "", {"applied": False}, False),
         ],
     )
     def test_all_that_is_given_must_hold(
-        self, rule: Rule, status: int, media_type: str, body: object, holds: bool
+        self, rule: AnswerRule, status: int, media_type: str, body: object, holds: bool
     ) -> None:
         assert matches(rule, status, media_type, body) is holds
 

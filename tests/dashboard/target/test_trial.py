@@ -10,7 +10,7 @@ from dashboard.dataservice.http_client import HttpClient
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import Contract, parse
 from dashboard.target.own import own
-from dashboard.target.trial import Checked, Trial
+from dashboard.target.trial import Checked, ContractTrial
 from tests.dashboard.stubs import StubServer
 from tests.dashboard.target import notes
 from tests.dashboard.target.notes import CONTRACT, SECRETS, Notes
@@ -29,7 +29,7 @@ class WithoutTokens(Notes):
 
 def tried(contract: Contract, url: str, secrets: dict[str, str] | None = None) -> list[Checked]:
     service = ServiceClient(contract, HttpClient(10.0, 1), url, SECRETS if secrets is None else secrets)
-    return [*Trial(service).checks()]
+    return [*ContractTrial(service).checks()]
 
 
 def of(handler: type[Notes], contract: str = CONTRACT) -> list[Checked]:

@@ -32,7 +32,7 @@ from dashboard.target import template
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import Contract
 from dashboard.target.own import own
-from dashboard.target.service import Found, Page, Service, WriteRoute, Written
+from dashboard.target.service import DocumentPage, DocumentService, FoundDocument, WriteRoute, Written
 from dashboard.target.template import Value
 from tests.dashboard.stubs import wait_until
 from tests.e2e.proofs import controls
@@ -46,10 +46,10 @@ ID = "0123456789abcdef01234567"
 CPU_SECONDS = 0.006  # of this process for an operation, at most; 0.001 were measured, at 170 a second a sixth of a core
 
 
-class ScriptedService(Service):
+class ScriptedService(DocumentService):
     """A service with scripted answers, of writes and reads. The last one is repeated."""
 
-    def __init__(self, *answers: Written | Found | Page | Exception | None) -> None:
+    def __init__(self, *answers: Written | FoundDocument | DocumentPage | Exception | None) -> None:
         self.contract = own()
         self.answers = list(answers) or [STORED]
         self.pages: list[tuple[str, str | None]] = []
@@ -76,7 +76,7 @@ class ScriptedService(Service):
         return answer
 
 
-class FakeService(Service):
+class FakeService(DocumentService):
     """A service that keeps its documents in memory. Writes block while `answering` is cleared. Subclasses have a defect
     each."""
 
@@ -105,19 +105,19 @@ class FakeService(Service):
         del self.documents[str(values["id"])]
         return STORED
 
-    def read(self, id_: str) -> Found | None:
+    def read(self, id_: str) -> FoundDocument | None:
         return found(self.documents[id_]) if id_ in self.documents else None
 
-    def newest(self) -> Page:
+    def newest(self) -> DocumentPage:
         newest = sorted(self.documents.copy().items(), reverse=True)[:200]
-        return Page([found(values) for _, values in newest])
+        return DocumentPage([found(values) for _, values in newest])
 
-    def search(self, run: str, path: str | None = None) -> Page:
-        return Page([found(values) for values in self.documents.copy().values() if values["run"] == run])
+    def search(self, run: str, path: str | None = None) -> DocumentPage:
+        return DocumentPage([found(values) for values in self.documents.copy().values() if values["run"] == run])
 
 
-def found(values: Mapping[str, Value]) -> Found:
-    return Found(str(values["id"]), values["payload"], values["run"])
+def found(values: Mapping[str, Value]) -> FoundDocument:
+    return FoundDocument(str(values["id"]), values["payload"], values["run"])
 
 
 class ForgetfulService(FakeService):
@@ -140,7 +140,7 @@ class CachingService(FakeService):
         super().__init__(contract)
         self._copies: list[tuple[float, dict[str, Mapping[str, Value]]]] = []
 
-    def read(self, id_: str) -> Found | None:
+    def read(self, id_: str) -> FoundDocument | None:
         values = self._cached().get(id_)
         return found(values) if values else None
 
@@ -200,7 +200,7 @@ def start_writers() -> Iterator[Callable[..., ServiceWriters]]:
     """A function that starts writers. They are stopped after the test."""
     with contextlib.ExitStack() as stops:
 
-        def start(service: Service, run: str = "run-1", **options: Any) -> ServiceWriters:
+        def start(service: DocumentService, run: str = "run-1", **options: Any) -> ServiceWriters:
             writers = ServiceWriters(service, run, **options)
             writers.start()
             stops.callback(writers.stop)
@@ -360,14 +360,14 @@ class TestReading:
     @pytest.mark.parametrize(
         ("answer", "seen"),
         [
-            (Found(ID, "p"), {ID: digest("p")}),
-            (Found(ID, None), {ID: digest(None)}),
+            (FoundDocument(ID, "p"), {ID: digest("p")}),
+            (FoundDocument(ID, None), {ID: digest(None)}),
             (None, {}),
             (DataServiceTimeout("…"), None),
         ],
     )
     def test_read_without_an_answer_has_seen_nothing(
-        self, answer: Found | Exception | None, seen: dict[str, str] | None
+        self, answer: FoundDocument | Exception | None, seen: dict[str, str] | None
     ) -> None:
         writers = ServiceWriters(ScriptedService(STORED, answer), "run-1")
         writers._write(0, "post", ID, 1)
@@ -382,8 +382,8 @@ class TestReading:
 
     @pytest.mark.parametrize("run", ["run-1", None])
     def test_list_keeps_the_runs_documents_only(self, run: str | None) -> None:
-        other = Found("f" * 24, "q", run and "run-2")
-        service = ScriptedService(STORED, Page([other, Found(ID, "p", run)]))
+        other = FoundDocument("f" * 24, "q", run and "run-2")
+        service = ScriptedService(STORED, DocumentPage([other, FoundDocument(ID, "p", run)]))
         writers = ServiceWriters(service, "run-1")
         writers._write(0, "post", ID, 1)
         writers._list(1)
@@ -391,7 +391,7 @@ class TestReading:
 
     def test_reader_survives_a_bug(self, start_writers: Callable[..., ServiceWriters]) -> None:
         class Buggy(FakeService):
-            def read(self, id_: str) -> Found | None:
+            def read(self, id_: str) -> FoundDocument | None:
                 raise RuntimeError("a bug")
 
         writers = start_writers(Buggy())
@@ -446,8 +446,10 @@ def test_two_routes_are_enough_for_the_findings_that_they_can_show(
 
 class TestReadBackThroughTheService:
     def test_pages_are_followed_and_hashes_computed_from_the_payloads(self) -> None:
-        intact, none = Found("0" * 24, "payload 0"), Found("2" * 24, None)
-        service = ScriptedService(Page([intact], "/next"), Page([Found("1" * 24, "something else"), none]))
+        intact, none = FoundDocument("0" * 24, "payload 0"), FoundDocument("2" * 24, None)
+        service = ScriptedService(
+            DocumentPage([intact], "/next"), DocumentPage([FoundDocument("1" * 24, "something else"), none])
+        )
         read = ServiceWriters(service, "run-1").read(threading.Event())
         assert service.pages == [("run-1", None), ("run-1", "/next")]
         assert read == {"0" * 24: digest("payload 0"), "1" * 24: digest("something else"), "2" * 24: digest(None)}
@@ -464,7 +466,7 @@ class TestReadBackThroughTheService:
 
     def test_failed_page_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service_reader, "RETRY_SECONDS", 0.01)
-        answers = (DataServiceTimeout("…"), DataServiceUnavailable("…"), Page([Found("1" * 24, "p")]))
+        answers = (DataServiceTimeout("…"), DataServiceUnavailable("…"), DocumentPage([FoundDocument("1" * 24, "p")]))
         assert ServiceWriters(ScriptedService(*answers), "run-1").read(threading.Event()) == {"1" * 24: digest("p")}
 
     @pytest.mark.parametrize("contract", [own, two_routes])
@@ -482,10 +484,10 @@ class TestReadBackThroughTheService:
         cancelled = threading.Event()
         cancelled.set()
         with pytest.raises(ExternalError, match="cancelled"):
-            ServiceWriters(ScriptedService(Page(())), "run-1").read(cancelled)
+            ServiceWriters(ScriptedService(DocumentPage(())), "run-1").read(cancelled)
 
     def test_endless_pages_raise(self) -> None:
-        service = ScriptedService(Page([Found("1" * 24, "p")], "/next"))
+        service = ScriptedService(DocumentPage([FoundDocument("1" * 24, "p")], "/next"))
         with pytest.raises(ExternalError, match="do not end"):
             ServiceWriters(service, "run-1").read(threading.Event())
 
