@@ -11,6 +11,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +64,7 @@ def manifests(target: ProofTarget, text: str, namespace: str, image: str) -> lis
     """Return the objects. `text` is the target's file."""
     edits: dict[str, Callable[[Json], object]] = {
         "Role": lambda role: _name(role, target),
-        "Deployment": lambda deployment: _configure(deployment, target, image),
+        "Deployment": lambda deployment: _configure(deployment, target, text, image),
         "NetworkPolicy": lambda policy: _open(policy),
         "RoleBinding": lambda binding: _bind(binding, namespace),
     }
@@ -96,9 +97,11 @@ def _bind(binding: Json, namespace: str) -> None:
         subject["namespace"] = namespace  # which kustomize adds to our own
 
 
-def _configure(deployment: Json, target: ProofTarget, image: str) -> None:
-    """Give the dashboard the target's file instead of our own names."""
+def _configure(deployment: Json, target: ProofTarget, text: str, image: str) -> None:
+    """Give the dashboard the target's file instead of our own names. It reads the file at its start, so another one
+    rolls it out."""
     spec = deployment["spec"]["template"]["spec"]
+    deployment["spec"]["template"]["metadata"]["annotations"]["checksum/target"] = sha256(text.encode()).hexdigest()
     (container,) = spec["containers"]
     container["image"] = image
     mounts = {TARGET: TARGET_PATH}

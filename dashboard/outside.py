@@ -45,7 +45,8 @@ def dashboard(
         "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RECORDS": "memory",
         "TARGET_SECRETS": str(Path(secrets_directory).resolve()) if secrets_directory else "",
         "KUBECONFIG": str(Path(kubeconfig).resolve()), "OPERATOR_TOKEN": token, "VIEWER_TOKEN": secrets.token_hex(24),
-        "SESSION_KEY": secrets.token_hex(24), "DASHBOARD_SOURCE": "cluster", "HOST": "127.0.0.1", "PORT": str(port), "PROBE_PORT": str(probe_port),
+        "SESSION_KEY": secrets.token_hex(24), "DASHBOARD_SOURCE": "cluster",
+        "HOST": "127.0.0.1", "PORT": str(port), "PROBE_PORT": str(probe_port),
     }  # fmt: skip
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -85,7 +86,7 @@ def _environment() -> dict[str, str]:
 
 
 def _end_with_parent() -> None:
-    """Have Linux end the dashboard if this program is killed: it has the caller's rights, and would go on to its kill."""
+    """Have Linux end the dashboard if this program is killed: it has the caller's rights, and would go on."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import msgspec
 import orjson
@@ -19,7 +19,11 @@ from dashboard.target.template import Value
 DETAIL_LENGTH = 200  # characters of the service's error
 OK = 200
 
-_NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
+# A Link header's values (RFC 8288): each an address with parameters, such as rel="next".
+_PARAMETER = r"""\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]+))?"""
+_LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
+_REL = re.compile(r""";\s*rel\s*=\s*("[^"]*"|[^\s",;]+)""", re.IGNORECASE)
+_PORTS = {"http": 80, "https": 443}
 
 
 class ServiceClient:
@@ -62,9 +66,9 @@ class ServiceClient:
             return None
         if answer.status != OK:
             raise UnexpectedAnswer(_error(answer.status, body))
-        if not isinstance(body, dict):
+        if body is MISSING:
             raise UnexpectedAnswer("The answer is not a document.")
-        return FoundDocument(id_, _value(route.payload, body))
+        return FoundDocument(id_ if route.id is None else _id(route.id, body), _value(route.payload, body))
 
     def newest(self) -> DocumentPage:
         return self._page("list", template.path(self.contract.routes()["list"].path, {}))
@@ -87,14 +91,13 @@ class ServiceClient:
 
     def _next(self, answer: HttpAnswer, path: str) -> str | None:
         """Return the next page's path. Raise UnexpectedAnswer for another server's: it would get the headers."""
-        link = _NEXT.search(answer.headers.get("link", ""))
-        if not link:
+        link = _next_of(answer.headers.get("link", ""))
+        if link is None:
             return None
-        address: SplitResult = urlsplit(urljoin(self._url + path, link[1]))
+        address: SplitResult = urlsplit(urljoin(self._url + path, link))
         here = urlsplit(self._url)
-        if (address.scheme, address.netloc) != (here.scheme, here.netloc) or not address.path.startswith(
-            f"{here.path}/"
-        ):
+        leaves = {".", ".."} & {*unquote(address.path).split("/")}
+        if leaves or _origin(address) != _origin(here) or not address.path.startswith(f"{here.path}/"):
             raise UnexpectedAnswer("The next page is at another address than the service's.")
         query = f"?{address.query}" if address.query else ""
         return address.path.removeprefix(here.path) + query
@@ -110,12 +113,30 @@ class ServiceClient:
         return answer
 
 
+def _next_of(header: str) -> str | None:
+    """Return the address of the next page in a Link header."""
+    for address, parameters in _LINK.findall(header):
+        rel = _REL.search(parameters)
+        if rel and "next" in rel[1].strip('"').lower().split():
+            return str(address)
+    return None
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
+    return address.scheme, address.hostname, address.port or _PORTS.get(address.scheme)
+
+
 def _document(route: List, item: Any) -> FoundDocument:
     """Return an item of a list. Raise UnexpectedAnswer if it has no id."""
-    id_ = find(route.id, item)
-    if not isinstance(id_, str | int):
-        raise UnexpectedAnswer(f"The answer has an item without an id at {route.id}.")
-    return FoundDocument(str(id_), _value(route.payload, item), None if route.run is None else _value(route.run, item))
+    run = None if route.run is None else str(_value(route.run, item))
+    return FoundDocument(_id(route.id, item), _value(route.payload, item), run)
+
+
+def _id(at: str, document: Any) -> str:
+    found = find(at, document)
+    if not isinstance(found, str | int):
+        raise UnexpectedAnswer(f"The answer has a document without an id at {at}.")
+    return str(found)
 
 
 def _value(at: str, document: Any) -> Any:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from dashboard.dataservice.http_client import HttpClient
 from dashboard.target import secret_files, target
 from dashboard.target.client import ServiceClient
-from dashboard.target.contract import Contract, ContractError, loaded, parse
+from dashboard.target.contract import Contract, ContractError, loaded
 from dashboard.target.trial import ContractTrial
+from dashboard.target.validation import parse
 
 DEADLINE_SECONDS = 30.0  # for one answer, as in a run
 

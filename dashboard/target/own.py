@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from dashboard.target.contract import Contract, parse
+from dashboard.target.contract import Contract
+from dashboard.target.validation import parse
 
 
 def own() -> Contract:

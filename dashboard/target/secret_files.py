@@ -15,7 +15,10 @@ def _secret(directory: str, name: str) -> str:
     path = Path(directory, name)
     if not directory or name in (".", "..") or not path.is_file():
         raise ContractError(f"The secret {name} is missing: give a directory with a file of this name.")
-    text = path.read_text(encoding="utf-8").strip()
-    if not text.isascii() or not text.isprintable():
-        raise ContractError(f"The secret {name} has characters that cannot be sent in a header.")
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"The secret {name} cannot be read: {type(error).__name__}.") from error
+    if not text or not text.isascii() or not text.isprintable():
+        raise ContractError(f"The secret {name} is empty, or has characters that cannot be sent in a header.")
     return text

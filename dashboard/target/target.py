@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from dashboard.target.contract import Contract, ContractError, convert, loaded
-from dashboard.target.contract import problems as contract_problems
+from dashboard.target.validation import problems as contract_problems
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 class ServiceTarget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +88,9 @@ def _problems(target: ProofTarget) -> Iterator[str]:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+        is_plain = not (parts.query or parts.fragment or parts.username or parts.password is not None)
+        host = (parts.hostname or "").split(".")[0]
+        # The host's first label is the Service's name, so it can be no address.
+        return parts.scheme in ("http", "https") and parts.port != 0 and is_plain and bool(_SERVICE.fullmatch(host))
     except ValueError:
         return False

@@ -31,7 +31,8 @@ class ContractTrial:
         self._service = service
         self._contract = service.contract
         made = ids(service.contract.id)
-        self._run, self._first, self._second, self._absent = (made.new() for _ in range(4))
+        # The greater id is written first: a list that is sorted by the time of creation has another order.
+        self._run, self._absent, self._second, self._first = (made.new() for _ in range(4))
         self._written: dict[str, dict[str, Value]] = {}  # id → the values of its last write
 
     def checks(self) -> Iterator[Checked]:
@@ -122,7 +123,7 @@ class ContractTrial:
                 return f"It has {id_} {len(same)} times."
             if same[0].payload != self._written[id_]["payload"]:
                 return f"It has {_short(same[0].payload)} under {id_}, which is not what was written."
-            if same[0].run not in (None, self._run):
+            if same[0].run not in (None, self._run):  # None: the contract does not say where it is
                 return f"It has the run {_short(same[0].run)} under {id_}, where {self._run} was written."
         return None
 

@@ -14,10 +14,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dashboard import outside
 from dashboard import prove as module
 from dashboard.prove import Dashboard, Progress, ProveError, follow
 from tests.dashboard.process import DashboardProcess
-from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, StubHandler, StubServer
+from tests.dashboard.stubs import OPERATOR, ROOT, VIEWER, StubHandler, StubServer, wait_until
 from tools.local.mongod import free_port
 
 pytestmark = pytest.mark.slow  # starts processes
@@ -519,6 +520,31 @@ def test_target_needs_its_namespace_and_service(left_out: str, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         module.main(["persistence", *words])
     assert "--namespace and --service" in capsys.readouterr().err
+
+
+def test_callers_environment_does_not_change_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_SOURCE", "mock")
+    monkeypatch.setenv("MOCK_OUTCOME", "pass")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers=9")
+    assert not {"DASHBOARD_SOURCE", "MOCK_OUTCOME", "GUNICORN_CMD_ARGS"} & outside._environment().keys()
+    assert "PATH" in outside._environment()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_dashboard_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "from dashboard import outside\n"
+        "sleeps = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "made = subprocess.Popen(sleeps, preexec_fn=outside._end_with_parent)\n"
+        "print(made.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT) as program:
+        assert program.stdout
+        child = int(program.stdout.readline())
+        program.kill()
+    wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
 
 
 def test_dashboard_that_does_not_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,17 @@ class ServiceReader:
     def read(self, run: str, written: Iterable[str]) -> Mapping[str, str]:
         """Return the documents: id → sha256, computed from the received payload. `written` are the ids that the run has
         written. Raise `ExternalError`."""
-        found = self._search(run) if self._service.contract.search else self._each(written)
-        return {each.id: digest(each.payload) for each in found}
+        if not self._service.contract.search:
+            return _digests(self._each(written))
+        found = _digests(self._search(run))
+        self._confirm(set(written) - found.keys())
+        return found
+
+    def _confirm(self, lacking: Iterable[str]) -> None:
+        """Raise `ExternalError` if a document that the search lacks can be read: then the search is not complete, or
+        its pages were not followed, and nothing is lost."""
+        if there := next(self._each(lacking), None):
+            raise ExternalError(f"The search of the service lacks the document {there.id}, which can be read.")
 
     def _search(self, run: str) -> Iterator[FoundDocument]:
         ids, path = set[str](), None
@@ -54,7 +63,7 @@ class ServiceReader:
     def _each(self, written: Iterable[str]) -> Iterator[FoundDocument]:
         with ThreadPoolExecutor(READERS) as pool:
             found = pool.map(lambda id_: self._tried(lambda: self._service.read(id_)), written)
-            yield from filter(None, found)
+            yield from (each for each in found if each)
 
     def _tried(self, ask: Callable[[], T]) -> T:
         until = self._clock() + TRY_SECONDS
@@ -66,3 +75,7 @@ class ServiceReader:
                     raise ExternalError(f"The documents could not be read from the service: {error}") from error
             self._cancelled.wait(RETRY_SECONDS)
         raise ExternalError("Reading the documents was cancelled.")
+
+
+def _digests(found: Iterable[FoundDocument]) -> dict[str, str]:
+    return {each.id: digest(each.payload) for each in found}

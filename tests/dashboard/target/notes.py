@@ -169,6 +169,14 @@ class ListsTheOldestFirst(Notes):
         return notes[::-1]
 
 
+class ListsByTimeOfCreation(Notes):
+    """The newest written first, whatever its id."""
+
+    def listed(self, notes: list[Note]) -> list[Note]:
+        order = [*self.notes]
+        return sorted(notes, key=lambda note: order.index(str(note["key"])), reverse=True)
+
+
 class ListsWithoutTheNewest(Notes):
     def listed(self, notes: list[Note]) -> list[Note]:
         return notes[1:]

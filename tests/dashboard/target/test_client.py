@@ -126,6 +126,7 @@ class TestReads:
             (answer(200, {"_id": ID, "payload": "p"}), FoundDocument(ID, "p")),
             (answer(200, {"_id": ID, "payload": ["p"]}), FoundDocument(ID, ["p"])),
             (answer(200, {"_id": ID}), FoundDocument(ID, None)),
+            (answer(200, {"_id": "another", "payload": "p"}), FoundDocument("another", "p")),
             (answer(404, {}, PROBLEM), None),
         ],
     )
@@ -139,6 +140,8 @@ class TestReads:
             answer(404, {}, "text/html"),
             answer(503, {}, PROBLEM),
             answer(200, []),
+            answer(200, {}),
+            answer(200, {"payload": "p"}),
             answer(200, b"{"),
             answer(206, {"payload": "p"}),
             DataServiceTimeout("…"),
@@ -153,13 +156,17 @@ class TestReads:
             200, [{"_id": ID, "payload": "p", "run": "r"}, {"_id": 7}], link='</proofs?before=1>; rel="next"'
         )
         page = client(given).search("r")
-        assert page == DocumentPage([FoundDocument(ID, "p", "r"), FoundDocument("7", None, None)], "/proofs?before=1")
+        assert page == DocumentPage([FoundDocument(ID, "p", "r"), FoundDocument("7", None, "None")], "/proofs?before=1")
 
     @pytest.mark.parametrize(
         ("link", "path"),
         [
             ('</base/proofs?before=1>; rel="next"', "/proofs?before=1"),
             ("<?before=1>; rel=next", "/proofs?before=1"),
+            ('<?before=1>; title="a, b"; REL="prev NEXT"', "/proofs?before=1"),
+            ('<?a=1>; rel=first, <?before=1>; rel=next; type="x"', "/proofs?before=1"),
+            ("<http://SERVICE:5000/base/proofs?before=1>; rel=next", "/proofs?before=1"),
+            ("<?before=1>; rel=nextpage", None),
             ('<http://service:5000/base/proofs?before=1>; rel="next"', "/proofs?before=1"),
             ('</base/proofs>; rel="prev"', None),
             ("", None),
@@ -169,8 +176,12 @@ class TestReads:
         assert client(answer(200, [], link=link), "http://service:5000/base").search("r").next == path
 
     @pytest.mark.parametrize(
-        "link", ["<http://other/base/proofs>", "<//other/base/proofs>", "</elsewhere>", "</based>"]
-    )
+        "link",
+        [
+            "<http://other/base/proofs>", "<//other/base/proofs>", "</elsewhere>", "</based>", "<http://service/base/x>",
+            "<http://service:5000/base/../admin>", "<http://service:5000/base/%2e%2e/admin>",
+        ],
+    )  # fmt: skip
     def test_next_page_elsewhere_is_refused(self, link: str) -> None:
         with pytest.raises(UnexpectedAnswer):
             client(answer(200, [], link=f"{link}; rel=next"), "http://service:5000/base").search("r")

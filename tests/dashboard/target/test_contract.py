@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.target import pointer, template
-from dashboard.target.contract import LARGEST, AnswerRule, ContractError, includes, matches, parse
+from dashboard.target.contract import LARGEST, AnswerRule, ContractError, includes, matches
 from dashboard.target.ids import ids
 from dashboard.target.own import own
+from dashboard.target.validation import parse
 
 SMALLEST: dict[str, Any] = {
     "write": {"path": "/notes/{id}", "body": {"text": "{payload}"}},
@@ -78,6 +79,27 @@ def test_secrets_are_those_of_all_headers() -> None:
         (with_(headers={"a b": ""}), "'a b'"),
         (with_(headers={"X-Text": "a\nb"}), "X-Text"),
         (with_(media_types=[]), "media_types"),
+        (with_(media_types=["Application/JSON"]), "media_types"),
+        (with_(media_types=["application/json; charset=utf-8"]), "media_types"),
+        (with_(headers={"X-Id": "{id}"}), "X-Id"),
+        (with_(write={"path": "/notes/{id}?key={secret:key}"}), "write.path"),
+        (with_(write={"acknowledged": ["200-503"]}), "write.acknowledged"),
+        (with_(write={"not_applied": [{"pointer": "/outcome"}]}), "write.not_applied[0]"),
+        (with_(read={"path": "/notes/{id}?of={run}"}), "{run}"),
+        (with_(list={"path": "/notes?of={run}", "id": "/id", "payload": "/text"}), "{run}"),
+        (with_(write={"body": {"text": "{payload}", "big": 1 << 70}}), "write.body"),
+        ('write: {path: "/{id}", body: {on: "{payload}"}}\nread: {path: "/{id}", payload: ""}', "write.body"),
+        ("d: 2026-02-30", "not YAML"),
+        ("a: &a [*a]", "refers to itself"),
+        (
+            "\n".join(
+                [
+                    "a: &a [0, 0, 0, 0, 0, 0, 0, 0]",
+                    *(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 8)}]" for n in range(6)),
+                ]
+            ),
+            "values",
+        ),
     ],
 )
 def test_mistake_is_named_with_its_place(text: str, place: str) -> None:

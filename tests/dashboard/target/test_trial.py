@@ -8,9 +8,10 @@ import pytest
 from dashboard import prove
 from dashboard.dataservice.http_client import HttpClient
 from dashboard.target.client import ServiceClient
-from dashboard.target.contract import Contract, parse
+from dashboard.target.contract import Contract
 from dashboard.target.own import own
 from dashboard.target.trial import Checked, ContractTrial
+from dashboard.target.validation import parse
 from tests.dashboard.stubs import StubServer
 from tests.dashboard.target import notes
 from tests.dashboard.target.notes import CONTRACT, SECRETS, Notes
@@ -75,6 +76,7 @@ def test_two_routes_are_enough() -> None:
         (notes.StoresOne, ["Another document's write"]),
         (notes.KeepsTheFirst, ["A replacement is", "The same replacement"]),
         (notes.ListsTheOldestFirst, ["The list has"]),
+        (notes.ListsByTimeOfCreation, ["The list has"]),
         (notes.ListsWithoutTheNewest, ["The list has"]),
         (notes.DeletesNothing, ["A deleted document", "The search has"]),
         (notes.DeletesAll, ["A deleted document", "The search has"]),

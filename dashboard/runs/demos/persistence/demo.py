@@ -84,6 +84,7 @@ class Persistence:
             unread=self._read_backs.unread,
             stopped=stopped,
             kinds=self._writers.kinds,
+            adapter=self._reader.reads,
         )
 
     # The steps

@@ -22,13 +22,15 @@ class Killed(Struct, frozen=True, tag=True, tag_field="type"):
 
 
 class Ran(Struct, frozen=True, tag=True, tag_field="type"):
-    """What else the run observed. `kinds` are the writes that the service takes."""
+    """What else the run observed. `kinds` are the writes that the service takes; `adapter`: whether the database itself
+    could be asked."""
 
     mode: Mode
     last_write: bool | None
     last_error: str | None
     unread: str | None
     kinds: list[Kind] = msgspec.field(default_factory=lambda: [*sorted(WRITES)])
+    adapter: bool = True
 
 
 PersistenceRecord = Operated | Killed | Back | Ran
@@ -39,7 +41,7 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
     yield from workload.records_of(run.operations, run.read_backs)
     for kill in run.kills:
         yield kill.at, Killed(kill)
-    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds))
+    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds), run.adapter)
 
 
 def observations(records: Iterable[Any]) -> Observations:
@@ -70,4 +72,5 @@ def observations(records: Iterable[Any]) -> Observations:
         unread=ran.unread,
         stopped=stopped,
         kinds=ran.kinds,
+        adapter=ran.adapter,
     )

@@ -9,28 +9,30 @@ from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.records import observations
 from dashboard.runs.demos.persistence.verdict import findings, persistence
 
+WROTE = (
+    "Eight writers posted documents without a pause, and replaced and deleted some where the service has that, and"
+    " others read them,"
+)
 PROVED = (
     " Every write that the service had acknowledged was there when all was read back, and no read saw a state before an"
     " acknowledged write."
 )
 CLAIMS = {
     GRACEFUL: Claim(
-        "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while the"
-        f" database's pod was deleted and replaced.{PROVED} The new pod mounted the same volume.",
+        f"{WROTE} while the database's pod was deleted and replaced.{PROVED} The new pod mounted the same volume.",
         "Nothing of a crash: the database was told to end and had time for it. Nothing of the loss of the node, of its"
         " disk or of its power.",
     ),
     CRASH: Claim(
-        "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while mongod"
-        f" was killed with SIGKILL.{PROVED} mongod could write nothing after the kill: whatever was acknowledged had"
-        " left its process before.",
+        f"{WROTE} while mongod was killed with SIGKILL.{PROVED} mongod could write nothing after the kill: whatever was"
+        " acknowledged had left its process before.",
         "Nothing of a power cut: writes that the process had handed to the kernel survived it. Nothing of the loss of"
         " the node or of its disk.",
     ),
 }
 BY_TURNS = Claim(
-    "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while by turns"
-    f" the database's pod was deleted and mongod was killed with SIGKILL.{PROVED} The volume stayed the same.",
+    f"{WROTE} while by turns the database's pod was deleted and mongod was killed with SIGKILL.{PROVED} The volume"
+    " stayed the same.",
     "Nothing of a power cut, nor of the loss of the node or of its disk.",
 )
 

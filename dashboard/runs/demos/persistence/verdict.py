@@ -7,14 +7,20 @@ from dashboard.runs.demos.persistence.words import short_id
 from dashboard.runs.mode import Mode
 from dashboard.runs.verdict import FieldSentence, Json, Verdict, as_seconds, as_text, decide, rounded
 from dashboard.runs.workload.judgement import figures
-from dashboard.runs.workload.judgement.coverage import coverage
+from dashboard.runs.workload.judgement.coverage import coverage, outages
 from dashboard.runs.workload.judgement.figures import WorkloadFigures
 from dashboard.runs.workload.judgement.findings import counted_findings, listed_ids, losses
+from dashboard.runs.workload.judgement.traffic import Coverage
 
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
+UNREAD_SCOPE = (
+    "The pod was deleted and replaced: the database was told to end, and had time for it. It was not read itself: the"
+    " documents were read back through the service."
+)
+SILENT_SECONDS = 1.0  # of an outage that the service has noticed
 COUNTS = ("lost", "corrupt", "stale", "regressed", "resurrected", "recovered", "reads")  # of the line
 
 
@@ -23,6 +29,7 @@ class PersistenceFindings(WorkloadFigures, frozen=True, kw_only=True):
 
     mode: Mode  # of the first kill
     kills: Sequence[Kill] = ()
+    adapter: bool = True  # whether the database itself could be asked
 
 
 def findings(run: Observations) -> PersistenceFindings:
@@ -30,9 +37,21 @@ def findings(run: Observations) -> PersistenceFindings:
     return PersistenceFindings(
         mode=run.mode,
         kills=run.kills,
-        coverage=coverage(run.operations, run.gone, kinds=run.kinds),
+        adapter=run.adapter,
+        coverage=(*coverage(run.operations, run.gone, kinds=run.kinds), *([] if run.adapter else noticed(run))),
         **figures.of_run(run, run.gone),
     )
+
+
+def noticed(run: Observations) -> Iterator[Coverage]:
+    """Yield for how long no write was acknowledged: where nobody asks the database itself, only this shows that the
+    service's documents are in the database that was killed."""
+    ended = [(at, back) for at, back in run.gone if back is not None]
+    if ended and len(ended) == len(run.gone):
+        silent = min(end - begin for begin, end in outages(run.operations, ended))
+        down = min(back - at for at, back in ended)
+        least = min(SILENT_SECONDS, down / 2)
+        yield Coverage("seconds without an acknowledged write during the outage", silent, True, least)
 
 
 def persistence(found: PersistenceFindings) -> Verdict:
@@ -121,8 +140,14 @@ def _evidence(found: PersistenceFindings) -> Json:
         "rto": down,
         "rpo": None if None in undone else sum(filter(None, undone)),
         "outages": [_outage(kill) for kill in kills],
-        "scope": " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in kills)])),
+        "scope": _scope(found),
     } | listed_ids(found.judgement)
+
+
+def _scope(found: PersistenceFindings) -> str:
+    if not found.adapter:
+        return UNREAD_SCOPE
+    return " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in found.kills)]))
 
 
 def _outage(kill: Kill) -> Json:

@@ -25,6 +25,7 @@ class WorkloadObservations(Struct, frozen=True, kw_only=True):
     unread: str | None = None  # why something could not be read back
     stopped: str | None = None  # why the run ended early: an abort, a lost lease, a limit
     kinds: Collection[Kind] = WRITES  # the writes that the service takes
+    adapter: bool = True  # whether the database itself could be asked
 
 
 class WorkloadFigures(Struct, frozen=True, kw_only=True):

@@ -464,6 +464,22 @@ class TestReadBackThroughTheService:
         assert read.keys() == {*written} - {written[3]}
         assert read[written[0]] == service.documents[written[0]]["sha256"]
 
+    def test_document_that_only_the_search_lacks_is_not_lost(self) -> None:
+        class Capped(FakeService):
+            """Its search has the first ten documents, and no next page."""
+
+            def search(self, run: str, path: str | None = None) -> DocumentPage:
+                return DocumentPage(super().search(run, path).documents[:10])
+
+        service = Capped()
+        writers = ServiceWriters(service, "run-1")
+        assert all([writers.write() for _ in range(20)])
+        with pytest.raises(ExternalError, match="which can be read"):
+            writers.read(threading.Event())
+        for id_ in [*service.documents][10:]:
+            del service.documents[id_]
+        assert len(writers.read(threading.Event())) == 10
+
     def test_failed_page_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service_reader, "RETRY_SECONDS", 0.01)
         answers = (DataServiceTimeout("…"), DataServiceUnavailable("…"), DocumentPage([FoundDocument("1" * 24, "p")]))

@@ -11,6 +11,7 @@ from dashboard.runs.workload.judgement.findings import IDS
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
 from dashboard.runs.workload.judgement.traffic import Coverage
 from dashboard.runs.workload.operation import Operation, ReadBack
+from tests.dashboard.runs.workload.operations import acknowledgements
 
 OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
 REPLACED = DatabaseIdentity("bbbbbbbb-2", "b1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
@@ -64,6 +65,17 @@ def test_evidence_has_counts_and_identities() -> None:
     assert evidence["container"] == {"before": "a1b2c3d4e5f6", "after": "c3d4e5f6a7b8"}
     assert evidence["pod"] == {"before": "aaaaaaaa-1", "after": "aaaaaaaa-1"}
     assert evidence["volume"] == "same"
+
+
+@pytest.mark.parametrize(("gap", "adapter", "seen"), [(2.5, False, True), (0.3, False, False), (0.3, True, None)])
+def test_service_that_does_not_notice_the_outage_proves_nothing_where_the_database_is_not_read(
+    gap: float, adapter: bool, seen: bool | None
+) -> None:
+    times = [*(number / 10 for number in range(1000)), *(100 + gap + number / 10 for number in range(100))]
+    run = Observations(mode="graceful", operations=acknowledgements(*times), kills=(KILL,), adapter=adapter)
+    found = [each for each in findings(run).coverage if "without an acknowledged write" in each.what]
+    assert [each.seen for each in found] == ([] if seen is None else [seen])
+    assert all(each.required for each in found)
 
 
 def test_scope_of_a_crash_excludes_power_cuts() -> None:
@@ -242,12 +254,12 @@ def run_of(per_second: int, *, changed: str = "") -> Observations:
     back = replace(KILL, at=4.0, back=5.9, ready=6.5)
     documents = {id_: sha256 for id_, sha256 in left.items() if id_ and id_ != changed}
     return Observations(
-            mode="graceful",
-            operations=operations,
-            kills=(back,),
-            read_backs=(ReadBack("database", 20, 21, documents),),
-            last_write=True,
-        )
+        mode="graceful",
+        operations=operations,
+        kills=(back,),
+        read_backs=(ReadBack("database", 20, 21, documents),),
+        last_write=True,
+    )
 
 
 def test_verdict_follows_from_the_observations_alone() -> None:
