@@ -412,7 +412,7 @@ def test_generator_ends_with_the_dashboard(server: TargetServer) -> None:
             "supervisor = LoadSupervisor(sys.argv[1], lambda event: None, test_seconds=0)\n"
             "supervisor.start(LoadOptions(rate=10, duration=60), 'Anna')\n"
             "time.sleep(60)\n",
-            server.url,
+            server.url + PATH,
         ],
         cwd=ROOT,
     )
