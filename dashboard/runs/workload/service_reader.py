@@ -1,7 +1,7 @@
 """Reads a run's documents back through the service: by its search, or each by its id where there is none."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
@@ -27,13 +27,13 @@ class ServiceReader:
         self._cancelled = cancelled
         self._clock = clock
 
-    def read(self, run: str, written: Iterable[str]) -> Mapping[str, str]:
+    def read(self, run: str, written: Iterable[str], deleted: Collection[str]) -> Mapping[str, str]:
         """Return the documents: id → sha256, computed from the received payload. `written` are the ids that the run has
-        written. Raise `ExternalError`."""
+        written, `deleted` those of them that it may have deleted. Raise `ExternalError`."""
         if not self._service.contract.search:
             return _digests(self._each(written))
         found = _digests(self._search(run))
-        self._confirm(set(written) - found.keys())
+        self._confirm(set(written) - {*deleted} - found.keys())
         return found
 
     def _confirm(self, lacking: Iterable[str]) -> None:

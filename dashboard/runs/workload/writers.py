@@ -91,8 +91,11 @@ class ServiceWriters:
             return False
 
     def read(self, cancelled: Event) -> Mapping[str, str]:
-        posts = (each.id for each in self.ledger.operations() if each.kind == "post" and each.id)
-        return ServiceReader(self._service, cancelled, self._clock).read(self._run, posts)
+        operations = self.ledger.operations()
+        posted, deleted = (
+            [each.id for each in operations if each.kind == kind and each.id] for kind in ("post", "delete")
+        )
+        return ServiceReader(self._service, cancelled, self._clock).read(self._run, posted, deleted)
 
     def _thread(self, name: str, act: Callable[[], object], pause: float, offset: float = 0.0) -> threading.Thread:
         return threading.Thread(target=self._repeat, args=(name, act, pause, offset), name=name, daemon=True)
