@@ -3,6 +3,7 @@
 import struct
 
 import orjson
+import pytest
 from bson.raw_bson import RawBSONDocument
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ def row(id_: Element, root: bytes | None) -> RawBSONDocument:
     return RawBSONDocument(document((b"_id", id_), (b"size", (16, size)), (b"root", whole)), RAW)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(VALUES, st.none() | FIELDS), min_size=1, max_size=3))
 @example([((5, binary(2, b"\x63\x00\x00\x00abc")), [])])
 @example([((7, OBJECT_ID), [(b"key", (5, binary(2, b"\x63\x00\x00\x00abc")))])])

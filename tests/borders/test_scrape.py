@@ -1,5 +1,6 @@
 """The counters that a service pod answers with, from its text to the page."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ NEGATIVE = '# TYPE x\nhttp_request_duration_seconds_bucket{le="-Inf"} 1'
 TEXTS = st.lists(LINES | st.text(max_size=10), max_size=5).map(lambda lines: "\n".join(["# TYPE x counter", *lines]))
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, min_size=2, max_size=4))
 @example([INFINITE, INFINITE])
 @example([NEGATIVE, NEGATIVE + "0"])

@@ -28,6 +28,7 @@ Stored = tuple[Element, list[tuple[bytes, Element]]]
 GOOD = document((b"_id", (7, OBJECT_ID)), (b"key", (2, text(b"value"))))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(VALUES, FIELDS), min_size=1, max_size=3))
 @example([((5, binary(2, b"\x63\x00\x00\x00abc")), [])])
 @example([((7, OBJECT_ID), [(b"$ref", (5, binary(2, b"")))])])

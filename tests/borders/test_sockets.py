@@ -61,6 +61,7 @@ def app() -> Iterator[Flask]:
     yield app
 
 
+@pytest.mark.slow
 @given(messages=MESSAGES)
 @example(messages=['42["connect",{}]'] * 3)
 @example(messages=['42["disconnect"]'])

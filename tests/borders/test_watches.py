@@ -106,6 +106,7 @@ def test_spoiled_object_is_one_spoiled_object(stream: tuple[str, list[str], list
     page.check()
 
 
+@pytest.mark.slow
 @given(cut(st.lists(spoiled(SAMPLE), max_size=3).map(lambda items: page_of(items).decode())))
 @example(page_of([edited(SAMPLE, "timestamp", "9999-12-31T23:59:59Z")]))
 @example(page_of([edited(SAMPLE, "timestamp", "0000-01-01T00:00:00Z")]))

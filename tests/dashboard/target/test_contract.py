@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.target import pointer, template
@@ -142,6 +142,7 @@ class TestPointers:
         assert pointer.is_valid(at)
         assert pointer.find(at, self.DOCUMENT) is value
 
+    @settings(max_examples=40)
     @given(
         st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
         st.text(),

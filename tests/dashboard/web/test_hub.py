@@ -110,6 +110,7 @@ def test_event_without_a_change_publishes_nothing(hub: Hub, broadcaster: Recordi
     assert len(broadcaster.of("patch")) == 1
 
 
+@pytest.mark.slow
 def test_patches_of_each_viewer_continue_from_its_snapshot(
     hub: Hub, broadcaster: RecordingBroadcaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ def test_bound_without_failures_is_close_to_the_rule_of_three(runs: int) -> None
     assert 0.92 * 3 / runs < upper_bound(runs) < 3 / runs
 
 
+@pytest.mark.slow
 @given(st.integers(1, 200), st.data())
 def test_bound_is_over_the_observed_share_and_grows_with_failures(runs: int, data: st.DataObject) -> None:
     failed = data.draw(st.integers(0, runs - 1))

@@ -45,6 +45,7 @@ def test_patch_of_the_diff_gives_the_new_state(old: Any, new: Any) -> None:
     assert is_same_json(old, before), "the old state was changed in place"
 
 
+@pytest.mark.slow
 @given(STATES)
 def test_copy_has_no_diff(state: Any) -> None:
     assert diff(state, copy.deepcopy(state)) == []

@@ -59,6 +59,7 @@ def test_file_is_read_as_it_was_written() -> None:
     assert decode(encode(kept)) == kept
 
 
+@pytest.mark.slow
 @given(TIMES, st.data())
 def test_figures_are_kept_within_their_resolution(times: list[int], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(TABLES)))
@@ -108,6 +109,7 @@ def test_largest_possible_history_is_kept_within_a_config_map() -> None:
     assert read.timeline == kept.timeline[-len(read.timeline) :] and read.audit == kept.audit[-len(read.audit) :]
 
 
+@pytest.mark.slow
 def test_history_of_a_busy_day_is_kept_whole() -> None:
     random_ = random.Random(7)  # noqa: S311 - no secret
     kept = largest(lambda: round(random_.uniform(0, 300), 1), lambda length: "flask-7c87d5-kt769 Ready "[:length])

@@ -169,6 +169,7 @@ def test_file_of_more_unreadable_objects_than_a_run_can_see_is_unreadable() -> N
         replay.apply(ObjectUnreadable(at=AT, kind="pods", object=UnreadableObject("another", "a", "Expected `int`")))
 
 
+@pytest.mark.slow
 def test_file_of_larger_objects_or_counters_than_a_run_can_see_is_unreadable() -> None:
     replay = Replay()
     replay.apply(Began(at=AT, targets=TARGETS, sources=["pods", "traffic"]))

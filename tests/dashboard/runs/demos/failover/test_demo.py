@@ -39,6 +39,7 @@ def test_another_member_takes_over(mode: str, harness: RunHarness, members: Repl
     assert " members=3 " in done["line"] and " primary=mongodb-0→mongodb-1 " in done["line"]
 
 
+@pytest.mark.slow
 def test_several_losses_alternate_between_the_modes(harness: RunHarness, members: ReplicaSet) -> None:
     done = run(harness, mode="crash", kills=3)
     assert done["verdict"] == "pass"

@@ -240,11 +240,13 @@ def state(points: Sequence[Point], at: float) -> str | None:
 FEWER = settings(max_examples=40)
 
 
+@pytest.mark.slow
 @given(simulations("post") | simulations("put") | simulations("delete"))
 def test_correct_service_is_without_a_finding(simulated: Simulation) -> None:
     assert simulated.findings() == {}
 
 
+@pytest.mark.slow
 @FEWER
 @given(simulations("post") | simulations("put"))
 def test_dropped_document_is_lost(simulated: Simulation) -> None:
