@@ -18,7 +18,7 @@ export function autoscaler(redraw, name) {
   const whatIf = new Lazy(async () => new (await import("./whatIf.js")).WhatIf(redraw), redraw);
   const sizing = new Lazy(async () => new (await import("./sizing.js")).Sizing(redraw), redraw);
   return (/** @type {contract.State} */ state, now) => {
-    if (!name) return nothing; // another application, without an autoscaler
+    if (name === "") return nothing; // another application, without an autoscaler
     const { autoscaler: hpa } = state;
     const sizes = details("Requests and limits that fit", sizing, () => sizing.open(), (part) => part.template(state));
     return panel({
