@@ -182,7 +182,6 @@ def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, ProofTarget 
         return config, None
     try:
         target = read_target(config.target_file)
-        secret_files.read(config.target_secrets, target.contract.secrets() if target.contract else ())
     except ContractError as error:
         raise ConfigError(f"TARGET_FILE is {config.target_file!r}: {error}") from error
     service, database = target.service, target.database
@@ -286,10 +285,8 @@ def _manager(
         )
     api = partial(KubeClient, connection(config.kubeconfig))
     pods = _pod_control(config, target)
-    contract = (target.contract if target else None) or own()
-    secret_values = secret_files.read(config.target_secrets, contract.secrets())
     url = (config.target_url or config.service_url).rstrip("/")
-    service = ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, secret_values)
+    service = _proved_service(config, target, url)
     is_kept = config.records == "cluster"
     return RunManager(
         Tools(
@@ -311,6 +308,16 @@ def _manager(
         holder=config.name,
         demos=demos,
     )
+
+
+def _proved_service(config: DashboardConfig, target: ProofTarget | None, url: str) -> ServiceClient:
+    """Return the client by which the demos write and read. Raise ConfigError without its secrets."""
+    contract = (target.contract if target else None) or own()
+    try:
+        values = secret_files.read(config.target_secrets, contract.secrets())
+    except ContractError as error:
+        raise ConfigError(f"TARGET_FILE is {config.target_file!r}: {error}") from error
+    return ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, values)
 
 
 def _pod_control(config: DashboardConfig, target: ProofTarget | None) -> PodControl:

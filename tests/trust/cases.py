@@ -104,7 +104,7 @@ PERSISTENCE_BROKEN = [
         "no new process of the database.*(CrashLoop|Error|restarted)", database.mongod_never_returns,
     ),
     _broken(
-        PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "the database does not answer|mongodb-0",
+        PERSISTENCE, "MongoDB is down from the start", [INCONCLUSIVE], "MongoDB|mongodb-0",
         database.scaled_to_zero,
     ),
     _broken(

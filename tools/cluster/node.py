@@ -261,14 +261,7 @@ def _terminate(pid: int) -> None:
 def _api_is_ready() -> bool:
     context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
     context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
-    connection = http.client.HTTPSConnection(NODE_ADDRESS, API_PORT, timeout=2, context=context)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    return _is_well(http.client.HTTPSConnection(NODE_ADDRESS, API_PORT, timeout=2, context=context), "/readyz")
 
 
 def _apply_manifests(nodes: int) -> bool:
@@ -293,9 +286,12 @@ def _import_pause() -> bool:
 
 
 def _kubelet_answers() -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", programs.KUBELET_HEALTH_PORT, timeout=2)
+    return _is_well(http.client.HTTPConnection("127.0.0.1", programs.KUBELET_HEALTH_PORT, timeout=2), "/healthz")
+
+
+def _is_well(connection: http.client.HTTPConnection, path: str) -> bool:
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except OSError:
         return False

@@ -11,6 +11,7 @@ from dashboard.core.hpa.spec import seen_of, target_of
 from dashboard.core.objects import (
     Autoscaler,
     EndpointSlice,
+    Owner,
     PersistentVolumeClaim,
     Pod,
     PodMetrics,
@@ -189,7 +190,7 @@ def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
 def app(pod: Pod) -> str:
     """Return the name of the Deployment or StatefulSet that made the pod; of other pods, the name in their labels."""
     labels = pod.metadata.labels or {}
-    owner = next((one for one in pod.metadata.owner_references or () if one.controller), None)
+    owner = _controller(pod)
     if owner and owner.kind == "StatefulSet":
         return owner.name
     template = labels.get("pod-template-hash")
@@ -208,11 +209,15 @@ def _usage(sample: PodMetrics) -> tuple[int, int]:
 
 def is_made_by(pod: Pod, kind: str, name: str) -> bool:
     """Return whether a Deployment's ReplicaSet, or a StatefulSet, made the pod: anybody may label one of their own."""
-    owner = next((one for one in pod.metadata.owner_references or () if one.controller), None)
+    owner = _controller(pod)
     if kind == "Deployment":
         template = (pod.metadata.labels or {}).get("pod-template-hash")
         kind, name = "ReplicaSet", f"{name}-{template}"  # as the Deployment controller names it
     return owner is not None and (owner.kind, owner.name) == (kind, name)
+
+
+def _controller(pod: Pod) -> Owner | None:
+    return next((one for one in pod.metadata.owner_references or () if one.controller), None)
 
 
 def _request(pod: Pod, resource: str) -> int | None:

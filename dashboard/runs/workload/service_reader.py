@@ -27,13 +27,13 @@ class ServiceReader:
         self._cancelled = cancelled
         self._clock = clock
 
-    def read(self, run: str, written: Iterable[str], deleted: Collection[str]) -> Mapping[str, str]:
+    def read(self, run: str, written: Iterable[str], expected: Collection[str]) -> Mapping[str, str]:
         """Return the documents: id → sha256, computed from the received payload. `written` are the ids that the run has
-        written, `deleted` those of them that it may have deleted. Raise `ExternalError`."""
+        written, `expected` those of them that were acknowledged and not deleted. Raise `ExternalError`."""
         if not self._service.contract.search:
             return _digests(self._each(written))
         found = _digests(self._search(run))
-        self._confirm(set(written) - {*deleted} - found.keys())
+        self._confirm({*expected} - found.keys())
         return found
 
     def _confirm(self, lacking: Iterable[str]) -> None:

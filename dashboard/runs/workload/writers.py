@@ -92,10 +92,9 @@ class ServiceWriters:
 
     def read(self, cancelled: Event) -> Mapping[str, str]:
         operations = self.ledger.operations()
-        posted, deleted = (
-            [each.id for each in operations if each.kind == kind and each.id] for kind in ("post", "delete")
-        )
-        return ServiceReader(self._service, cancelled, self._clock).read(self._run, posted, deleted)
+        written = [each.id for each in operations if each.kind == "post" and each.id]
+        expected = {*self._posted} - {each.id for each in operations if each.kind == "delete"}
+        return ServiceReader(self._service, cancelled, self._clock).read(self._run, written, expected)
 
     def _thread(self, name: str, act: Callable[[], object], pause: float, offset: float = 0.0) -> threading.Thread:
         return threading.Thread(target=self._repeat, args=(name, act, pause, offset), name=name, daemon=True)

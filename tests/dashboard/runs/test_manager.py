@@ -175,7 +175,7 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
     ("inject", "cause"),
     [
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
-        (lambda harness: setattr(harness.cluster, "process", None), "The database does not answer."),
+        (lambda harness: setattr(harness.cluster, "process", None), "primary"),
         (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
     ],

@@ -113,8 +113,6 @@ class Persistence:
 
     def _found(self) -> KillTarget | str:
         """Return the database, or why the run can't begin yet, as a sentence."""
-        if self._reader.primary() is None:
-            return f"The database does not answer. The run needs it up before the kill.{self._pod_reason()}"
         target = self._target()
         if isinstance(target, str):
             return target
@@ -133,7 +131,7 @@ class Persistence:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
         primary = self._reader.primary()
         if primary is None:
-            return "No primary answers the dashboard."
+            return f"No primary of the database answers the dashboard.{self._pod_reason()}"
         if other := primary.beside(pod.name):
             return f"{other} is the primary, and the run kills {pod.name} alone: let {other} step down first."
         return KillTarget(pod, claim, primary.process)

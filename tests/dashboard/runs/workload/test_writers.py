@@ -480,6 +480,21 @@ class TestReadBackThroughTheService:
             del service.documents[id_]
         assert len(writers.read(threading.Event())) == 10
 
+    def test_write_that_was_not_acknowledged_may_be_applied_after_the_search(self) -> None:
+        class Late(FakeService):
+            """It answers nothing for certain, and its search is older than its reads."""
+
+            def insert(self, values: Mapping[str, Value]) -> Written:
+                super().insert(values)
+                return Written("unknown", "no answer")
+
+            def search(self, run: str, path: str | None = None) -> DocumentPage:
+                return DocumentPage(())
+
+        writers = ServiceWriters(Late(), "run-1")
+        assert not writers.write()
+        assert writers.read(threading.Event()) == {}
+
     def test_failed_page_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service_reader, "RETRY_SECONDS", 0.01)
         answers = (DataServiceTimeout("…"), DataServiceUnavailable("…"), DocumentPage([FoundDocument("1" * 24, "p")]))
