@@ -19,8 +19,9 @@ export function actions(names, redraw, changes) {
 
   return (state, now) => {
     keepFocus("#actions li");
-    changes.draw(state, restartBlockedReason(state));
     const reason = restartBlockedReason(state); // not blocked by a load: the panel then offers to stop it instead of starting one
+    changes.draw(state, reason);
+    restart.draw(state, reason);
     const body = html`<ul class="actions">
         <li tabindex="-1" aria-label="Trigger load">${load.row(state, now, reason)}</li>
         ${names.statefulset ? html`<li tabindex="-1" aria-label=${restartTitle(state)}>${restart.row(state, isOperator, reason && BLOCKED)}</li>` : nothing}
@@ -28,8 +29,7 @@ export function actions(names, redraw, changes) {
       </ul>
       <p class="text-muted" id=${BLOCKED}>${isOperator ? reason : "Starting a load, a restart or a change needs the operator's token."}</p>
       ${commands(names, state)}`;
-    return html`${panel({ id: "actions", title: "Actions", aside: "changes to the deployment", state, body })}
-    ${isOperator ? restart.dialog(state, reason) : nothing}`;
+    return panel({ id: "actions", title: "Actions", aside: "changes to the deployment", state, body });
   };
 }
 

@@ -1,10 +1,9 @@
 // The action that restarts the database, and its dialog.
 
-import { html, nothing } from "../lib/vendor.js";
+import { html, nothing, render } from "../lib/vendor.js";
 import { shortId } from "../text/format.js";
 import { Mutation } from "../api/mutation.js";
 
-const ID = "restart";
 const MODES = [
   ["graceful", "The pod is deleted; mongod closes its files and exits. A new pod of the same name takes its volume."],
   ["crash", "mongod is killed (SIGKILL) and starts again in the same pod. This is a crashed process, not a power failure."],
@@ -19,11 +18,26 @@ export class Restart {
   #name;
   #redraw;
   #request;
+  #element = document.createElement("dialog");
+  #state = null;
+  #blocked = null;
 
   constructor({ statefulset }, redraw) {
     this.#name = `${statefulset}-0`;
     this.#redraw = redraw;
     this.#request = new RestartRequest(this.#name, redraw);
+    this.#element.id = "restart";
+    this.#element.className = "document-form action-dialog";
+    this.#element.setAttribute("aria-labelledby", "restart-title");
+    this.#element.addEventListener("close", () => this.#onClose());
+    document.body.append(this.#element);
+  }
+
+  // To be called with each new state. `blocked` is the reason why nothing can be restarted now, or null.
+  draw(state, blocked) {
+    this.#state = state;
+    this.#blocked = blocked;
+    this.#render();
   }
 
   // The entry in the list of actions. `disabledBy` is the id of the text that says why it is disabled, or null.
@@ -46,24 +60,21 @@ export class Restart {
       <p role="status">${last ? `Requested: ${last.mode} restart of ${this.#name}, uid ${last.uid}.` : nothing}</p>`;
   }
 
-  // The dialog, to be drawn once on the page. `blocked` is the reason why nothing can be restarted now, or null.
-  dialog(state, blocked) {
-    return html`<dialog id=${ID} class="document-form action-dialog" aria-labelledby="restart-title" @close=${() => this.#onClose()}>
-      ${this.#request.uid ? this.#content(state, blocked) : nothing}
-    </dialog>`;
+  #render() {
+    render(this.#request.uid ? this.#template() : nothing, this.#element);
   }
 
-  #content(state, blocked) {
+  #template() {
     const { uid, mode, sent, problem } = this.#request;
-    const obstacle = sent ? null : (this.#request.replacedReason(state) ?? blocked);
+    const obstacle = sent ? null : (this.#request.replacedReason(this.#state) ?? this.#blocked);
     return html`<h2 id="restart-title">Restart ${this.#name}?</h2>
       <p>Only the pod <strong class="mono">${this.#name}</strong> with the uid <span class="mono restart-uid">${uid}</span> is restarted. Requests wait for some seconds meanwhile.</p>
-      ${state.about.crash ? this.#modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
+      ${this.#state.about.crash ? this.#modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
       <p class="text-muted" id="restart-command">The same from a shell, without the check of the uid:</p>
-      <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(mode, this.#name, state.about.namespace)}</code></pre>
+      <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(mode, this.#name, this.#state.about.namespace)}</code></pre>
       <p class="problem" role="alert">${obstacle ?? problem ?? nothing}</p>
       <p class="buttons">
-        <button type="button" class="button" autofocus @click=${close}>${obstacle || problem ? "Close" : "Cancel"}</button>
+        <button type="button" class="button" autofocus @click=${() => this.#element.close()}>${obstacle || problem ? "Close" : "Cancel"}</button>
         ${obstacle ? nothing : this.#confirmButton()}
       </p>`;
   }
@@ -88,11 +99,13 @@ export class Restart {
 
   #open(pod) {
     this.#request.open(pod);
+    this.#render(); // at once: the page is drawn in parts, over several frames, and the focus goes to what the dialog has when it opens
+    this.#element.showModal();
     this.#redraw();
-    requestAnimationFrame(() => dialog().showModal()); // after it is drawn
   }
 
   #onClose() {
+    if (this.#element.open) return; // it was opened again, before the browser dispatched "close"
     this.#request.close();
     this.#redraw();
   }
@@ -103,13 +116,8 @@ export class Restart {
   }
 
   async #confirm() {
-    if (await this.#request.send()) dialog().close();
+    if (await this.#request.send()) this.#element.close();
   }
-}
-
-/** @returns {HTMLDialogElement} */
-function dialog() {
-  return document.querySelector(`dialog#${ID}`);
 }
 
 // One request to restart the database. It names the uid of the pod for which the dialog was opened, so that a pod that has replaced it
@@ -172,10 +180,6 @@ export class RestartRequest {
       ? `${this.#pod} was replaced while this was open: its uid is ${pod.uid} now. Close this and open it again to restart the new pod.`
       : `${this.#pod} is terminating or gone: there is nothing to restart now.`;
   }
-}
-
-function close({ target }) {
-  target.closest("dialog").close();
 }
 
 function command(mode, pod, namespace) {

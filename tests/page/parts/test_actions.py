@@ -111,6 +111,12 @@ def test_dialog_shows_pod_uid_and_command(dashboard: MockProcess, visit: Visit) 
     expect(panel(page).get_by_role("button", name="Restart Mongo")).to_be_focused()
 
 
+def test_dialog_has_the_focus_on_a_page_that_takes_several_frames_to_draw(dashboard: MockProcess, visit: Visit) -> None:
+    page = visit(at=dashboard)
+    page.evaluate("() => { let time = performance.now(); performance.now = () => (time += 3); }")  # a part a frame
+    expect(open_dialog(page).get_by_role("button", name="Cancel")).to_be_focused()
+
+
 @pytest.mark.parametrize("mode", ["graceful", "crash"])
 def test_double_click_restarts_once(own: MockProcess, visit: Visit, mode: str) -> None:
     page = visit(at=own)
