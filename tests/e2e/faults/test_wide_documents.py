@@ -10,7 +10,7 @@ import urllib3
 
 from tests.e2e.deployment import Deployment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 Json = dict[str, Any]
 

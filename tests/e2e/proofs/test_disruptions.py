@@ -68,7 +68,8 @@ def test_pods_without_readiness_are_refuted_with_that_cause(client: RunClient, d
     assert "no readiness probe" in run["reason"]
 
 
-@pytest.mark.parametrize("demo", [pytest.param("rollout", marks=pytest.mark.soak), "self-healing"])
+@pytest.mark.soak
+@pytest.mark.parametrize("demo", ["rollout", "self-healing"])
 def test_one_replica_never_passes(client: RunClient, deployment: Deployment, demo: str) -> None:
     with one_replica(deployment):
         run = client.run(demo)

@@ -101,6 +101,7 @@ def test_database_without_a_volume_fails(client: RunClient, deployment: Deployme
     assert run["evidence"]["lost"] > 0 and run["evidence"]["volume"] == "none" and run["evidence"]["lost_ids"]
 
 
+@pytest.mark.soak
 def test_service_without_acknowledgements_fails(client: RunClient, deployment: Deployment) -> None:
     """Documents in flight to a killed mongod are lost: about a dozen in each try so far. Reads may miss some, too."""
     with service_program(deployment, controls.UNACKNOWLEDGED):
@@ -110,12 +111,13 @@ def test_service_without_acknowledgements_fails(client: RunClient, deployment: D
     assert runs[-1]["verdict"] == "fail" and runs[-1]["evidence"]["lost"] > 0, [run["line"] for run in runs]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("program", "finding"),
     [
         (controls.REVERTS_REPLACEMENTS, "regressed"),
-        pytest.param(controls.STALE_PAGES, "stale", marks=pytest.mark.soak),
-        pytest.param(controls.REVIVES_DOCUMENTS, "resurrected", marks=pytest.mark.soak),
+        (controls.STALE_PAGES, "stale"),
+        (controls.REVIVES_DOCUMENTS, "resurrected"),
     ],
 )
 def test_service_that_reads_deletes_or_replaces_wrongly_fails(
@@ -127,6 +129,7 @@ def test_service_that_reads_deletes_or_replaces_wrongly_fails(
     assert run["evidence"][f"{finding}_ids"] and run["evidence"]["lost"] == 0
 
 
+@pytest.mark.soak
 def test_run_with_three_kills_passes(client: RunClient) -> None:
     run = client.run("persistence", mode="crash", kills=3)
     assert run["verdict"] == "pass", run
@@ -135,6 +138,7 @@ def test_run_with_three_kills_passes(client: RunClient) -> None:
     assert evidence["rto"] == max(each["down"] for each in evidence["outages"]) and evidence["rpo"] == 0
 
 
+@pytest.mark.soak
 def test_run_without_traffic_is_inconclusive(client: RunClient, deployment: Deployment) -> None:
     pod = deployment.get("pod", "mongodb-0")["metadata"]["uid"]
     with no_service(deployment):
@@ -233,6 +237,7 @@ def test_double_click_on_restart_replaces_one_pod(deployment: Deployment, client
     assert any("restart" in each["message"] for each in events)
 
 
+@pytest.mark.soak
 def test_killed_dashboard_ends_its_load_and_its_run_is_inconclusive(deployment: Deployment, client: RunClient) -> None:
     run_id = client.start("autoscale", rate=100)
     client.wait_for_step(run_id, "load")

@@ -18,7 +18,7 @@ from tests.service.sidecar.stateful_set import SECONDS, Ledger, StatefulSet, los
 from tests.tls import Certificates
 from tools.deploy.mongodb_tls import MODES, steps
 
-pytestmark = [pytest.mark.slow, pytest.mark.mongod]
+pytestmark = [pytest.mark.slow, pytest.mark.mongod, pytest.mark.soak]
 
 OFF, REQUIRE = MODES[0], MODES[-1]
 # On a busy machine a heartbeat takes over 2 s, and the driver gives up what it has sent. The service repeats that.
