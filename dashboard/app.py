@@ -287,7 +287,7 @@ def _manager(
     pods = _pod_control(config, target)
     url = (config.target_url or config.service_url).rstrip("/")
     service = _proved_service(config, target, url)
-    is_kept = config.records == "cluster"
+    is_kept, runs = config.records == "cluster", f"{config.objects}-runs"
     return RunManager(
         Tools(
             pods=pods,
@@ -299,9 +299,9 @@ def _manager(
             deployment=config.deployment,
             service=ServiceControl(_control(config), config.deployment),
         ),
-        KubeLease(api, config.namespace, config.name) if is_kept else MemoryLease(config.name),
-        ConfigMapHistory(api, config.namespace) if is_kept else MemoryHistory(),
-        EvidenceRing(api, config.namespace) if is_kept else MemoryFiles(),
+        KubeLease(api, config.namespace, config.name, name=runs) if is_kept else MemoryLease(config.name),
+        ConfigMapHistory(api, config.namespace, runs) if is_kept else MemoryHistory(),
+        EvidenceRing(api, config.namespace, f"{config.objects}-evidence") if is_kept else MemoryFiles(),
         hub.put,
         audit,
         SystemClock(),
@@ -351,7 +351,8 @@ def _saver(config: DashboardConfig, hub: Hub, audit: AuditLog) -> HistorySaver |
     if config.source == "mock" or config.records == "memory":
         return None
     api = partial(KubeClient, connection(config.kubeconfig))
-    return HistorySaver(hub, audit, api, config.namespace, f"{config.name}/{hub.epoch}")
+    name = f"{config.name}/{hub.epoch}"
+    return HistorySaver(hub, audit, api, config.namespace, name, f"{config.objects}-history")
 
 
 def _service(config: DashboardConfig, sources: list[Source]) -> DataService:

@@ -41,6 +41,7 @@ class DashboardConfig:
     target_secrets: str = ""  # directory with a file for each secret of that file
     target_url: str = ""  # address by which the service is reached, where that is another than the file's
     records: str = "cluster"  # cluster or memory: where runs are kept
+    objects: str = "dashboard"  # what the names of its Lease and ConfigMaps begin with
     prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
@@ -103,6 +104,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         target_secrets=environ.get("TARGET_SECRETS", DashboardConfig.target_secrets),
         target_url=parsed(environ, "TARGET_URL", _http_url),
         records=_word(environ, "RECORDS", ("cluster", "memory")),
+        objects=environ.get("OBJECTS") or DashboardConfig.objects,
         prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
         mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),

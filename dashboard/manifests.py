@@ -8,6 +8,7 @@ may change nothing else of the application. It runs in a checkout. Exit status: 
 
 import argparse
 import json
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,10 @@ FILES = (
     "dashboard-networkpolicy.yaml", "dashboard-service.yaml", "dashboard-deployment.yaml",
 )  # fmt: skip
 FILE = "target.yaml"
-TARGET = "dashboard-target"  # the ConfigMap with the file; and the Secret with the contract's secrets, if it has any
+NAME = "dashboard"  # what our own objects' names begin with
+TARGET = "target"  # after the name: the ConfigMap with the file; and the Secret with the contract's secrets, if any
+_NAMED = re.compile(rf"^{NAME}(?=[-.]|$)")
+_VALID = re.compile("[a-z]([-a-z0-9]{0,38}[a-z0-9])?")  # a Service's name, with room for what is added to it
 TARGET_PATH, SECRETS_PATH = "/target", "/target-secrets"
 TOKENS = ("operator-token", "viewer-token", "session-key")
 OURS = ("MONGODB_", "DEPLOYMENT", "HPA", "STATEFULSET", "SERVICE_URL")  # settings that a target file takes the place of
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status."""
     options = _parse(arguments)
     if options.secret:
-        print(json.dumps(secret(options.namespace, secrets.token_hex), indent=2))
+        print(json.dumps(secret(options.namespace, secrets.token_hex, options.name), indent=2))
         return 0
     try:
         text = Path(options.file).read_text(encoding="utf-8")
@@ -48,28 +52,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ContractError, OSError, UnicodeDecodeError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 2
-    made = manifests(target, text, options.namespace, options.image)
+    made = manifests(target, text, options.namespace, options.image, options.name)
     print(yaml.safe_dump_all(made, sort_keys=False), end="")
     return 0
 
 
-def secret(namespace: str, token: Callable[[int], str]) -> Json:
+def secret(namespace: str, token: Callable[[int], str], name: str = NAME) -> Json:
     """Return the Secret with new tokens. `kubectl create` makes it once, and refuses to replace it."""
-    meta = {"name": "dashboard-auth", "namespace": namespace}
-    values = {name: token(24) for name in TOKENS}
+    meta = {"name": f"{name}-auth", "namespace": namespace}
+    values = {key: token(24) for key in TOKENS}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": values}
 
 
-def manifests(target: ProofTarget, text: str, namespace: str, image: str) -> list[Json]:
-    """Return the objects. `text` is the target's file."""
+def manifests(target: ProofTarget, text: str, namespace: str, image: str, name: str = NAME) -> list[Json]:
+    """Return the objects. `text` is the target's file; the objects' names begin with `name`."""
     edits: dict[str, Callable[[Json], object]] = {
         "Role": lambda role: _name(role, target),
-        "Deployment": lambda deployment: _configure(deployment, target, text, image),
+        "Deployment": lambda deployment: _configure(deployment, target, text, image, name),
         "NetworkPolicy": lambda policy: _open(policy),
         "RoleBinding": lambda binding: _bind(binding, namespace),
     }
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TARGET}, "data": {FILE: text}}
-    made = [*_base(), config]
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-{TARGET}"}, "data": {FILE: text}}
+    made = [*(_renamed(each, name) for each in _base()), config]
     for each in made:
         each["metadata"]["namespace"] = namespace
         if edit := edits.get(each["kind"]):
@@ -80,6 +84,15 @@ def manifests(target: ProofTarget, text: str, namespace: str, image: str) -> lis
 def _base() -> Iterator[Json]:
     for name in FILES:
         yield from yaml.safe_load_all((BASE / name).read_text(encoding="utf-8"))
+
+
+def _renamed(value: Any, name: str) -> Any:
+    """Put `name` in the place of our own name, in all texts of a JSON value that begin with it."""
+    if isinstance(value, dict):
+        return {key: _renamed(each, name) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, name) for each in value]
+    return _NAMED.sub(name, value) if isinstance(value, str) else value
 
 
 def _name(role: Json, target: ProofTarget) -> None:
@@ -97,7 +110,7 @@ def _bind(binding: Json, namespace: str) -> None:
         subject["namespace"] = namespace  # which kustomize adds to our own
 
 
-def _configure(deployment: Json, target: ProofTarget, text: str, image: str) -> None:
+def _configure(deployment: Json, target: ProofTarget, text: str, image: str, name: str) -> None:
     """Give the dashboard the target's file instead of our own names. It reads the file at its start, so another one
     rolls it out."""
     spec = deployment["spec"]["template"]["spec"]
@@ -105,15 +118,15 @@ def _configure(deployment: Json, target: ProofTarget, text: str, image: str) -> 
     (container,) = spec["containers"]
     container["image"] = image
     mounts = {TARGET: TARGET_PATH}
-    given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}]
-    sources: dict[str, Json] = {TARGET: {"configMap": {"name": TARGET}}}
+    given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}, {"name": "OBJECTS", "value": name}]
+    sources: dict[str, Json] = {TARGET: {"configMap": {"name": f"{name}-{TARGET}"}}}
     if target.contract and target.contract.secrets():
         mounts[f"{TARGET}-secrets"] = SECRETS_PATH
-        sources[f"{TARGET}-secrets"] = {"secret": {"secretName": TARGET}}
+        sources[f"{TARGET}-secrets"] = {"secret": {"secretName": f"{name}-{TARGET}"}}
         given.append({"name": "TARGET_SECRETS", "value": SECRETS_PATH})
     container["env"] = [each for each in container["env"] if not each["name"].startswith(OURS)] + given
-    container["volumeMounts"] += [{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()]
-    spec["volumes"] += [{"name": name, **source} for name, source in sources.items()]
+    container["volumeMounts"] += [{"name": key, "mountPath": path, "readOnly": True} for key, path in mounts.items()]
+    spec["volumes"] += [{"name": key, **source} for key, source in sources.items()]
 
 
 def _open(policy: Json) -> None:
@@ -134,7 +147,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     what.add_argument("--secret", action="store_true", help="print the Secret with new tokens, for kubectl create")
     parser.add_argument("--namespace", required=True, help="the application's namespace")
     parser.add_argument("--image", default="flask-mongodb-dashboard:0.1.0", help="the dashboard's image")
+    parser.add_argument("--name", type=_valid, default=NAME, help="what its objects' names begin with")
     return parser.parse_args(arguments)
+
+
+def _valid(name: str) -> str:
+    if not _VALID.fullmatch(name):
+        raise argparse.ArgumentTypeError("a name has up to 40 small letters, digits and -, and begins with a letter")
+    return name
 
 
 if __name__ == "__main__":

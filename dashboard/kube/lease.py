@@ -25,7 +25,7 @@ from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject
 
-NAME = "dashboard-runs"  # the Lease's name in the manifests
+NAME = "dashboard-runs"  # as our own manifests name it
 MOST_TRANSITIONS = 2**31 - 1  # an int32 for the API server
 LONGEST_NAME = 253  # of a holder and of its run: holderIdentity has no limit
 
@@ -74,9 +74,10 @@ class KubeLease:
         holder: str,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        name: str = NAME,
     ) -> None:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases/{NAME}"
-        self._object = SharedObject(api, path, f"the Lease {NAME}")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases/{name}"
+        self._object = SharedObject(api, path, f"the Lease {name}")
         self._holder = holder
         self._now = now
         self._monotonic = monotonic

@@ -20,7 +20,7 @@ from dashboard.kube.update import Json, SharedObject
 from dashboard.runs.audit import AuditLog
 from dashboard.web.hub import Hub
 
-CONFIG_MAP = "dashboard-history"  # as the manifests name it
+CONFIG_MAP = "dashboard-history"  # as our own manifests name it
 FILE = "history.json.gz"  # the key
 FIRST_SECONDS = 15.0  # after the start: the dashboard that a roll-out replaces has ended by then
 SAVE_SECONDS = 60.0
@@ -33,13 +33,19 @@ class HistorySaver:
     """`api` makes a client with the given timeout in seconds; `name` is another one for each process."""
 
     def __init__(
-        self, hub: Hub, audit: AuditLog, api: Callable[[float], KubeClient], namespace: str, name: str
+        self,
+        hub: Hub,
+        audit: AuditLog,
+        api: Callable[[float], KubeClient],
+        namespace: str,
+        name: str,
+        config_map: str = CONFIG_MAP,
     ) -> None:
         self._hub = hub
         self._audit = audit
         self._name = name
-        path = object_path(namespace, "configmaps", CONFIG_MAP)
-        self._config_map = SharedObject(api, path, f"the ConfigMap {CONFIG_MAP}")
+        path = object_path(namespace, "configmaps", config_map)
+        self._config_map = SharedObject(api, path, f"the ConfigMap {config_map}")
         self._damage: str | None = None  # the last that was audited
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)

@@ -90,6 +90,20 @@ def test_deployment_reads_the_target_and_its_secrets() -> None:
     assert "TARGET_SECRETS" not in {each["name"] for each in plain["spec"]["template"]["spec"]["containers"][0]["env"]}
 
 
+def test_another_name_makes_a_dashboard_that_shares_no_object_with_the_first() -> None:
+    text = json.dumps(WHOLE)
+    first, second = (
+        manifests.manifests(parse(text), text, "shop", "image:1", name) for name in ("dashboard", "another")
+    )
+    objects = [{(each["kind"], each["metadata"]["name"]) for each in made} for made in (first, second)]
+    assert len(objects[0]) == len(objects[1]) and not objects[0] & objects[1]
+    assert not [each for each in texts(second) if each.startswith("dashboard")]
+    assert json.loads(json.dumps(second).replace("another", "dashboard")) == first
+    (deployment,) = of(second, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "OBJECTS", "value": "another"} in container["env"]
+
+
 class TestCommand:
     def test_output_is_yaml_that_kubectl_takes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         file = tmp_path / "target.yaml"
@@ -113,6 +127,15 @@ class TestCommand:
             found.append(json.loads(capsys.readouterr().out)["stringData"])
         values = {value for each in found for value in each.values()}
         assert len(values) == 6 and {len(value) for value in values} == {48}
+
+    def test_secret_and_objects_take_a_name(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert manifests.main(["--secret", "--namespace", "shop", "--name", "another"]) == 0
+        assert json.loads(capsys.readouterr().out)["metadata"]["name"] == "another-auth"
+
+    @pytest.mark.parametrize("name", ["", "Notes", "-notes", "notes-", "1notes", "n" * 41, "notes.d"])
+    def test_invalid_name_is_refused(self, name: str) -> None:
+        with pytest.raises(SystemExit):
+            manifests.main(["--secret", "--namespace", "shop", "--name", name])
 
 
 def test_example_is_a_target() -> None:

@@ -15,7 +15,7 @@ from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import Json, SharedObject
 from dashboard.runs.records.record import RUNS
 
-NAME = "dashboard-evidence"  # with a number, from 0 on, as the manifests name them
+NAME = "dashboard-evidence"  # with a number, from 0 on, as our own manifests name them
 FILE = "evidence.jsonl.gz"  # the key
 RUN, STARTED = "dashboard/run", "dashboard/started"  # annotations
 KEPT_BYTES = 900_000  # of a file: a ConfigMap holds 1 MiB, its metadata included
@@ -41,8 +41,8 @@ class NotKept(ExternalError):
 class EvidenceRing:
     """Implements `runs.ports.EvidenceFiles`. `api` makes a client with the given timeout in seconds."""
 
-    def __init__(self, api: Callable[[float], KubeClient], namespace: str, size: int = RUNS) -> None:
-        names = [f"{NAME}-{number}" for number in range(size)]
+    def __init__(self, api: Callable[[float], KubeClient], namespace: str, name: str = NAME, size: int = RUNS) -> None:
+        names = [f"{name}-{number}" for number in range(size)]
         self._config_maps = [
             SharedObject(api, object_path(namespace, "configmaps", name), f"the ConfigMap {name}") for name in names
         ]

@@ -10,7 +10,7 @@ from dashboard.kube.client import DECODE_ERRORS, KubeClient, object_path
 from dashboard.kube.update import SharedObject
 from dashboard.runs.records.record import HISTORY_BYTES, is_run, started
 
-CONFIG_MAP = "dashboard-runs"  # as the manifests name it
+CONFIG_MAP = "dashboard-runs"  # as our own manifests name it
 HISTORY = "runs.json"  # its key
 UNREADABLE = "unreadable-runs.txt"  # the key of entries that can't be read as runs
 UNREADABLE_BYTES = 256_000  # a ConfigMap holds 1 MiB, of which the history may take half
@@ -28,9 +28,9 @@ class SavedRuns(Struct, frozen=True):
 class ConfigMapHistory:
     """`api` makes a client with the given timeout in seconds."""
 
-    def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
-        path = object_path(namespace, "configmaps", CONFIG_MAP)
-        self._config_map = SharedObject(api, path, f"the ConfigMap {CONFIG_MAP}")
+    def __init__(self, api: Callable[[float], KubeClient], namespace: str, name: str = CONFIG_MAP) -> None:
+        path = object_path(namespace, "configmaps", name)
+        self._config_map = SharedObject(api, path, f"the ConfigMap {name}")
         self._known: set[str] = set()  # ids of the runs that this dashboard last read or wrote
 
     def load(self) -> SavedRuns:
