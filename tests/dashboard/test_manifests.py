@@ -113,18 +113,3 @@ class TestCommand:
             found.append(json.loads(capsys.readouterr().out)["stringData"])
         values = {value for each in found for value in each.values()}
         assert len(values) == 6 and {len(value) for value in values} == {48}
-
-
-def test_example_is_a_target() -> None:
-    example = BASE.parents[1] / "examples" / "notes"
-    target = parse((example / "target.yaml").read_text())
-    objects = {
-        (each["kind"], each["metadata"]["name"]): each
-        for each in yaml.safe_load_all((example / "notes.yaml").read_text())
-    }
-    assert target.database and target.contract
-    assert ("HorizontalPodAutoscaler", target.service.autoscaler) in objects
-    assert ("Deployment", target.service.deployment) in objects
-    (database,) = objects["StatefulSet", target.database.statefulset]["spec"]["template"]["spec"]["containers"]
-    assert database["name"] == target.database.container
-    assert [mount["mountPath"] for mount in database["volumeMounts"]] == [target.database.data]
