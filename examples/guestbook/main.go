@@ -56,14 +56,15 @@ func main() {
 	routes.HandleFunc("GET /pictures/{name}", picture)
 	routes.Handle("GET /healthz", answer(func(*http.Request) (int, any) { return http.StatusOK, struct{}{} }))
 	routes.Handle("GET /readyz", answer(g.ready))
-	server := &http.Server{Addr: cmp.Or(os.Getenv("ADDRESS"), ":8000"), Handler: routes, ReadTimeout: deadline, IdleTimeout: time.Minute}
+	address := cmp.Or(os.Getenv("ADDRESS"), ":8000")
+	server := &http.Server{Addr: address, Handler: routes, ReadTimeout: deadline, IdleTimeout: time.Minute}
 
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	ended := make(chan error)
 	go func() {
 		<-told.Done()
-		ended <- server.Shutdown(context.Background()) // once the last request is answered
+		ended <- server.Shutdown(context.Background()) // when the last request is answered
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)

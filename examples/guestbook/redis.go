@@ -19,7 +19,7 @@ const (
 	connections = 16                     // at most
 )
 
-// redis is a client that keeps up to so many connections.
+// redis is a client of one Redis, with a bounded number of connections.
 type redis struct {
 	address, password string
 	places            chan *connection // nil: a place without a connection

@@ -46,6 +46,7 @@ def ensure() -> dict[str, Image]:
     images = {
         name: Image(name, reference, archives / f"test-{name}@{sources}.tar") for name, reference in REFERENCES.items()
     }
+    archives.mkdir(parents=True, exist_ok=True)
     with exclusively(cache_directory() / "images.lock"):
         if missing := [image for image in images.values() if not image.archive.exists()]:
             _build(missing)

@@ -15,6 +15,7 @@ import requests
 from dashboard import prove
 from tests.dashboard.stubs import wait_until
 from tests.e2e.example_images import EXAMPLES, SAVES, SAVES_LATER, guestbook, write_early
+from tests.examples.test_manifests import redis
 from tools.local.mongod import dies_with_parent, free_ports, listens
 
 PASSWORD = "0a1b2c3d4e5f"
@@ -42,10 +43,10 @@ class GuestBook:
         wait_until(lambda: listens(self._port))
 
     def start_redis(self) -> None:
-        """Start Redis with the options of the manifest."""
-        options = ("--bind", "127.0.0.1", "--port", str(self._redis_port), "--dir", str(self._directory))
-        options += ("--requirepass", PASSWORD, "--save", "", "--appendonly", self._append_only)
-        command = [*dies_with_parent(), "redis-server", *options, "--appendfsync", "always"]
+        """Start Redis by the command in the manifest, on 127.0.0.1."""
+        values = {"$(REDIS_PASSWORD)": PASSWORD, "$(APPENDONLY)": self._append_only, "/data": str(self._directory)}
+        arguments = [values.get(each, each) for each in redis()["args"]]
+        command = [*dies_with_parent(), *arguments, "--bind", "127.0.0.1", "--port", str(self._redis_port)]
         self._redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(lambda: listens(self._redis_port))
 
