@@ -136,18 +136,3 @@ class TestCommand:
     def test_invalid_name_is_refused(self, name: str) -> None:
         with pytest.raises(SystemExit):
             manifests.main(["--secret", "--namespace", "shop", "--name", name])
-
-
-def test_example_is_a_target() -> None:
-    example = BASE.parents[1] / "examples" / "notes"
-    target = parse((example / "target.yaml").read_text())
-    objects = {
-        (each["kind"], each["metadata"]["name"]): each
-        for each in yaml.safe_load_all((example / "notes.yaml").read_text())
-    }
-    assert target.database and target.contract
-    assert ("HorizontalPodAutoscaler", target.service.autoscaler) in objects
-    assert ("Deployment", target.service.deployment) in objects
-    (database,) = objects["StatefulSet", target.database.statefulset]["spec"]["template"]["spec"]["containers"]
-    assert database["name"] == target.database.container
-    assert [mount["mountPath"] for mount in database["volumeMounts"]] == [target.database.data]

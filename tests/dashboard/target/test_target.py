@@ -116,6 +116,14 @@ class TestApp:
         assert not {"mongo", "traffic"} & app.extensions["hub"].sources().keys()
         assert [*app.extensions["manager"].demos] == ["persistence", "autoscale"]
 
+    def test_service_alone_is_enough(self, environ: dict[str, str]) -> None:
+        Path(environ["TARGET_FILE"]).write_text(json.dumps({"service": SERVICE}))
+        app = create_app(read(environ))
+        config = app.config["DASHBOARD"]
+        assert (config.deployment, config.autoscaler, config.statefulset) == ("notes", "notes", "")
+        assert [*app.extensions["manager"].demos] == ["autoscale"]
+        assert app.extensions["hub"].view()["statefulset"] is None
+
     def test_invalid_file_and_missing_secret_are_config_errors(self, environ: dict[str, str], tmp_path: Path) -> None:
         for text in ("{}", json.dumps({**WHOLE, "contract": {**TWO_ROUTES, "headers": {"X": "{secret:token}"}}})):
             Path(environ["TARGET_FILE"]).write_text(text)

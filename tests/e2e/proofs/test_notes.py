@@ -1,0 +1,82 @@
+"""The demos on an application that knows nothing of the dashboard: examples/notes, from an empty namespace, by the
+commands of docs/your-app.md; and on the same with a fault."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from dashboard.check import main as check
+from tests.e2e.examples import NOTES, Application, InstalledDashboard, evidence, program
+
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
+
+EXAMPLE = NOTES
+
+
+def test_contract_holds(application: Application) -> None:
+    with application.forwarded("notes", 8000) as url:
+        done = program("dashboard.prove", "contract", str(EXAMPLE.target), "--url", url)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("demo", ["persistence", "autoscale"])
+def test_demo_passes_and_its_evidence_is_recomputed(dashboard: InstalledDashboard, demo: str, tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = dashboard.prove(demo, tmp_path)
+    print(f"{time.monotonic() - began:.0f} s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = tmp_path.glob("*.evidence.jsonl.gz")
+    assert check([str(file)]) == 0
+
+
+def test_demo_passes_without_an_installed_dashboard(application: Application, tmp_path: Path) -> None:
+    kubeconfig = ("--kubeconfig", str(application.deployment.directory / "kubeconfig"))
+    with application.forwarded("notes", 8000) as url:
+        target = ("--target", str(EXAMPLE.target), "--namespace", EXAMPLE.name, "--service", url, *kubeconfig)
+        done = program("dashboard.prove", "persistence", *target, "--reports", str(tmp_path))
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "allowed"),
+    [
+        ("delete", "pods/notes-db-0", True),
+        ("delete", "pods/notes-other", False),
+        ("delete", "pods", False),
+        ("patch", "deployments/notes", False),
+        ("patch", "horizontalpodautoscalers/notes", False),
+        ("update", "statefulsets/notes-db", False),
+        ("get", "secrets/notes-db", False),
+        ("create", "pods/exec", False),
+        ("update", "leases/dashboard-runs", True),
+        ("update", "configmaps/dashboard-target", False),
+        ("list", "pods", True),
+    ],
+)
+def test_role_is_for_exactly_the_targets_names(
+    application: Application, dashboard: InstalledDashboard, verb: str, what: str, allowed: bool
+) -> None:
+    assert application.dashboard_may(verb, what) is allowed
+
+
+def test_database_without_a_volume_fails_with_the_lost_ids(
+    application: Application, dashboard: InstalledDashboard, tmp_path: Path
+) -> None:
+    """The negative control: the same application, whose database keeps its data in the pod."""
+    whole = application.get("statefulset", "notes-db")
+    del whole["spec"]["volumeClaimTemplates"], whole["status"]
+    whole["metadata"] = {"name": "notes-db"}
+    whole["spec"]["template"]["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+    application.kubectl("delete", "statefulset", "notes-db", "--wait=true")
+    application.kubectl("create", "--filename", "-", input=json.dumps(whole))
+    application.wait_ready("statefulset/notes-db")
+    application.kubectl("rollout", "restart", "deployment/notes")  # which makes its table
+    application.wait_rolled_out("deployment/notes")
+    done = dashboard.prove("persistence", tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = evidence(tmp_path)
+    assert found["lost"] > 0 and found["lost_ids"] and found["volume"] == "none"
