@@ -104,13 +104,12 @@ class Application:
             str(directory / "bin" / "kubectl"), "--kubeconfig", str(directory / "kubeconfig"),
             "--namespace", self.example.name, "port-forward", f"service/{name}", f"{local}:{port}",
         )  # fmt: skip
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout and "Forwarding" in process.stdout.readline()
-            yield f"http://127.0.0.1:{local}"
-        finally:
-            process.terminate()
-            process.wait()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout and "Forwarding" in process.stdout.readline()
+                yield f"http://127.0.0.1:{local}"
+            finally:
+                process.terminate()
 
     @contextlib.contextmanager
     def dashboard(self) -> Iterator["InstalledDashboard"]:
