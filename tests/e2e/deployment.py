@@ -93,6 +93,8 @@ class Deployment:
 
     def describe(self) -> str:
         """Return its pods, late events, the ends of the logs without what is routine, and the sources not live."""
+        if not (self.directory / "kubeconfig").exists():
+            return "It is gone."
         events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()
         parts = [self.kubectl("get", "pods,endpointslices", "--output", "wide", check=False), *events[-15:]]
         for pod, container in CONTAINERS:
