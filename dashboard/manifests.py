@@ -28,7 +28,7 @@ FILES = (
     "dashboard-networkpolicy.yaml", "dashboard-service.yaml", "dashboard-deployment.yaml",
 )  # fmt: skip
 FILE = "target.yaml"
-TARGET = "dashboard-target"  # the ConfigMap with the file; and the Secret with the contract's secrets, if it has any
+TARGET = "dashboard-target"  # the ConfigMap with the file; and the Secret with what it names secrets, if it does
 TARGET_PATH, SECRETS_PATH = "/target", "/target-secrets"
 TOKENS = ("operator-token", "viewer-token", "session-key")
 OURS = ("MONGODB_", "DEPLOYMENT", "HPA", "STATEFULSET", "SERVICE_URL")  # settings that a target file takes the place of
@@ -107,7 +107,7 @@ def _configure(deployment: Json, target: ProofTarget, text: str, image: str) -> 
     mounts = {TARGET: TARGET_PATH}
     given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}]
     sources: dict[str, Json] = {TARGET: {"configMap": {"name": TARGET}}}
-    if target.contract and target.contract.secrets():
+    if target.secrets():
         mounts[f"{TARGET}-secrets"] = SECRETS_PATH
         sources[f"{TARGET}-secrets"] = {"secret": {"secretName": TARGET}}
         given.append({"name": "TARGET_SECRETS", "value": SECRETS_PATH})

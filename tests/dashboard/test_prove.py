@@ -547,6 +547,12 @@ def test_dashboard_ends_with_the_program_that_started_it(tmp_path: Path) -> None
     wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
 
 
+def test_databases_address_is_given_to_the_dashboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--target", str(tmp_path / "none"), "--namespace", "shop", "--service", "http://127.0.0.1:1"]
+    assert module.main(["persistence", *words, "--database", "127.0.0.1"]) == 2
+    assert "TARGET_DATABASE" in capsys.readouterr().err
+
+
 def test_dashboard_that_does_not_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "target.yaml"
     target.write_text("{}")
