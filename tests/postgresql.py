@@ -8,14 +8,17 @@ import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pg8000.native
 
+from dashboard.runs.workload.postgres_reader import close
 from tools.cluster.instance import cache_directory, exclusively
 from tools.local.mongod import dies_with_parent, free_port
 
@@ -93,8 +96,18 @@ class Postgres:
         with self.connected(database) as connection:
             return connection.run(statement, **values)
 
-    def connected(self, database: str = DATABASE) -> pg8000.native.Connection:
-        return pg8000.native.Connection(USER, "127.0.0.1", database, self.port, self.password, ssl_context=False)
+    @contextlib.contextmanager
+    def connected(self, database: str = DATABASE) -> Iterator[pg8000.native.Connection]:
+        """Yield a connection of the superuser."""
+        with socket.create_connection(("127.0.0.1", self.port), START_SECONDS) as link:
+            try:
+                connection = pg8000.native.Connection(
+                    USER, sock=link, database=database, password=self.password, ssl_context=False
+                )
+                yield connection
+                connection.close()
+            finally:
+                close(link)
 
     def _make(self) -> None:
         file = self.root / "password"

@@ -10,6 +10,7 @@ import yaml
 
 from dashboard import manifests
 from dashboard.manifests import BASE
+from dashboard.target.postgresql import address
 from dashboard.target.target import parse
 from tests.dashboard.target.test_target import DATABASE, SERVICE, TWO_ROUTES, WHOLE, whole
 
@@ -138,3 +139,11 @@ def test_example_is_a_target() -> None:
     (database,) = objects["StatefulSet", target.database.statefulset]["spec"]["template"]["spec"]["containers"]
     assert database["name"] == target.database.container
     assert [mount["mountPath"] for mount in database["volumeMounts"]] == [target.database.data]
+    read = target.database.postgresql
+    assert read
+    at = address(read.url)
+    assert [each["port"] for each in objects["Service", at.host]["spec"]["ports"]] == [at.port]
+    assert {"name": "POSTGRES_DB", "value": at.database} in database["env"]
+    app = (example / "app.py").read_text()
+    assert f"TABLE IF NOT EXISTS {read.table} ({read.id} uuid PRIMARY KEY, {read.payload} text" in app
+    assert target.secrets() == {"database"}

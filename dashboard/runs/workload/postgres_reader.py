@@ -6,6 +6,7 @@ the application has turned `synchronous_commit` off: then the rows that a kill c
 
 import contextlib
 import logging
+import os
 import socket
 import threading
 import time
@@ -121,7 +122,8 @@ class PostgresReader:
                         connection.close()
             finally:
                 cut.cancel()
-                _cut(link)  # the driver's file keeps a socket open that is only closed
+                cut.join()
+                close(link)
 
     def _reason(self, error: Exception) -> str:
         """Return why it can't be read and what to do, as a sentence."""
@@ -170,3 +172,9 @@ def _state(error: Exception) -> str:
 def _cut(link: socket.socket) -> None:
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_RDWR)
+
+
+def close(link: socket.socket) -> None:
+    """Close the connection now. A socket's own `close` waits for the driver's file of it, which an error may hold."""
+    if (descriptor := link.detach()) >= 0:  # else the driver has closed it
+        os.close(descriptor)

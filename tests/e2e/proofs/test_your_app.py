@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from tools.local.mongod import free_port
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 READY_SECONDS = 180.0
+PASSWORD = "0a1b2c3d4e5f60718293"
 TARGET = EXAMPLE / "target.yaml"
 
 
@@ -31,7 +33,7 @@ def notes(deployment: Deployment) -> Iterator[Deployment]:
     """The example in its own namespace, Ready."""
     load_images(deployment)
     deployment.kubectl("create", "namespace", NAMESPACE)
-    kubectl(deployment, "create", "secret", "generic", "notes-db", "--from-literal=password=0a1b2c3d4e5f60718293")
+    kubectl(deployment, "create", "secret", "generic", "notes-db", f"--from-literal=password={PASSWORD}")
     kubectl(deployment, "apply", "--filename", str(EXAMPLE / "notes.yaml"))
     wait_until(
         lambda: ready(deployment, "statefulset/notes-db") and ready(deployment, "deployment/notes"), READY_SECONDS
@@ -49,15 +51,43 @@ def ready(deployment: Deployment, name: str) -> bool:
     return bool(status.get("readyReplicas")) and status["readyReplicas"] == status["replicas"]
 
 
+def port_forward(deployment: Deployment, name: str, local: int, port: int) -> tuple[str, ...]:
+    """Return the command that forwards a port of this machine to a Service's pod, while that pod lasts."""
+    return (
+        str(deployment.directory / "bin" / "kubectl"), "--kubeconfig", str(deployment.directory / "kubeconfig"),
+        "--namespace", NAMESPACE, "port-forward", f"service/{name}", f"{local}:{port}",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def forwarded_again(deployment: Deployment, name: str, port: int) -> Iterator[str]:
+    """Forward a port to a Service's pod, and to the next one when that is gone. Yield host and port."""
+    local, ended = free_port(), threading.Event()
+
+    def forward() -> None:
+        while not ended.wait(0.2):
+            process = subprocess.Popen(
+                port_forward(deployment, name, local, port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while process.poll() is None and not ended.wait(0.1):
+                pass
+            process.terminate()
+            process.wait()
+
+    thread = threading.Thread(target=forward)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{local}"
+    finally:
+        ended.set()
+        thread.join()
+
+
 @contextlib.contextmanager
 def forwarded(deployment: Deployment, name: str, port: int) -> Iterator[str]:
     """Forward a port of this machine to a Service's pod. Yield the address."""
     local = free_port()
-    command = (
-        str(deployment.directory / "bin" / "kubectl"), "--kubeconfig", str(deployment.directory / "kubeconfig"),
-        "--namespace", NAMESPACE, "port-forward", f"service/{name}", f"{local}:{port}",
-    )  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(port_forward(deployment, name, local, port), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout and "Forwarding" in process.stdout.readline()
         yield f"http://127.0.0.1:{local}"
@@ -79,6 +109,7 @@ def dashboard(notes: Deployment) -> Iterator[tuple[str, str]]:
     image = notes.get("deployment", "dashboard")["spec"]["template"]["spec"]["containers"][0]["image"]
     secret = program("dashboard.manifests", "--secret", "--namespace", NAMESPACE).stdout
     kubectl(notes, "create", "--filename", "-", input=secret)
+    kubectl(notes, "create", "secret", "generic", "dashboard-target", f"--from-literal=database={PASSWORD}")
     made = program("dashboard.manifests", "--for", str(TARGET), "--namespace", NAMESPACE, "--image", image).stdout
     kubectl(notes, "apply", "--filename", "-", input=made)
     wait_until(lambda: ready(notes, "deployment/dashboard"), READY_SECONDS)
@@ -103,15 +134,31 @@ def test_demo_passes_and_its_evidence_is_recomputed(dashboard: tuple[str, str], 
     assert done.returncode == 0, done.stdout + done.stderr
     (evidence,) = tmp_path.glob("*.evidence.jsonl.gz")
     assert check([str(evidence)]) == 0
+    if demo == "persistence":
+        assert "From the database: 0 lost, 0 corrupt" in texts(tmp_path)
 
 
-def test_demo_passes_without_an_installed_dashboard(notes: Deployment, tmp_path: Path) -> None:
+def texts(reports: Path) -> str:
+    """Return the timeline of the only run."""
+    (report,) = reports.glob("*.json")
+    return "\n".join(entry["text"] for entry in json.loads(report.read_text())["timeline"])
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_demo_passes_without_an_installed_dashboard(notes: Deployment, reads: bool, tmp_path: Path) -> None:
     kubeconfig = str(notes.directory / "kubeconfig")
-    with forwarded(notes, "notes", 8000) as url:
-        target = ("--target", str(TARGET), "--namespace", NAMESPACE, "--service", url, "--kubeconfig", kubeconfig)
-        done = program("dashboard.prove", "persistence", *target, "--reports", str(tmp_path))
+    (tmp_path / "database").write_text(PASSWORD)
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(forwarded(notes, "notes", 8000))
+        target = ["--target", str(TARGET), "--namespace", NAMESPACE, "--service", url, "--kubeconfig", kubeconfig]
+        if reads:
+            target += ["--database", stack.enter_context(forwarded_again(notes, "notes-db", 5432))]
+            target += ["--secrets", str(tmp_path)]
+        done = program("dashboard.prove", "persistence", *target, "--reports", str(tmp_path / "reports"))
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+    found = texts(tmp_path / "reports")
+    assert ("From the database: 0 lost" in found, "The database itself is not read" in found) == (reads, not reads)
 
 
 @pytest.mark.parametrize(

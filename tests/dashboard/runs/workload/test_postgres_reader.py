@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import pg8000
 import pytest
 
 from dashboard.core.errors import ExternalError
+from dashboard.dataservice.contract import DataServiceUnavailable
 from dashboard.runs.ports import Reader
 from dashboard.runs.workload import postgres_reader
 from dashboard.runs.workload.document import digest
+from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.judgement.judge import FINDINGS, judge
 from dashboard.runs.workload.operation import Operation, ReadBack
 from dashboard.runs.workload.postgres_reader import PostgresReader
@@ -74,11 +77,17 @@ class Notes:
         self._server = server
 
     def write(self, route: WriteRoute, values: Mapping[str, Value]) -> Written:
-        self._server.run(STORE, id=values["id"], text=values["payload"], run=values["run"])
+        try:
+            self._server.run(STORE, id=values["id"], text=values["payload"], run=values["run"])
+        except (pg8000.Error, OSError) as error:
+            return Written("unknown", str(error))
         return Written("acknowledged")
 
     def read(self, id_: str) -> FoundDocument | None:
-        rows = self._server.run("SELECT text FROM notes WHERE id = :id", id=id_)
+        try:
+            rows = self._server.run("SELECT text FROM notes WHERE id = :id", id=id_)
+        except (pg8000.Error, OSError) as error:
+            raise DataServiceUnavailable(str(error)) from error
         return FoundDocument(id_, rows[0][0]) if rows else None
 
     def newest(self) -> DocumentPage:
@@ -245,6 +254,31 @@ class TestFindings:
         assert files and journal.found(reader) == {"corrupt": (id_,)}
 
 
+@pytest.mark.parametrize("end", [Postgres.kill, Postgres.stop])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_was_acknowledged_before_an_outage_is_lost_only_if_it_is(
+    is_kept: bool, end: Callable[[Postgres], None], notes: Postgres, reader: PostgresReader
+) -> None:
+    """The negative control: rows that are gone when the server is back."""
+    writers = ServiceWriters(Notes(notes), RUN)
+    before = reader.primary()
+    writers.start()
+    wait_until(lambda: traffic.acknowledged(writers.ledger.operations()) >= 100)
+    end(notes)
+    wait_until(lambda: any(each.outcome == "unknown" for each in writers.ledger.operations()))
+    notes.start()
+    if not is_kept:
+        notes.run("TRUNCATE notes")
+    wait_until(lambda: reader.primary() not in (None, before))
+    back = time.monotonic()
+    wait_until(lambda: traffic.acknowledged(writers.ledger.operations(), since=back) >= 50)
+    writers.stop()
+    operations = writers.ledger.operations()
+    judgement = judge(operations, [ReadBack("database", time.monotonic(), time.monotonic(), reader.read(RUN))])
+    assert bool(judgement.lost) == (not is_kept)
+    assert not is_kept or not [name for name in FINDINGS if getattr(judgement, name)]
+
+
 class TestProcess:
     def test_is_another_after_each_start_and_none_while_it_is_down(
         self, notes: Postgres, reader: PostgresReader
@@ -285,8 +319,8 @@ class TestProcess:
             other.run("LOCK TABLE notes")
             with taking(1.0), pytest.raises(ExternalError):
                 reader.read(RUN)
-        left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dashboard%'"
-        wait_until(lambda: notes.run(left) == [[0]])
+            left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dashboard%'"
+            wait_until(lambda: notes.run(left) == [[0]], 10)  # while the lock is held
 
     def test_standby_is_no_primary_and_is_not_read(self, notes: Postgres, reader: PostgresReader) -> None:
         notes.stop()
