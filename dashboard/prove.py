@@ -138,11 +138,10 @@ def _dashboard(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         return
     from dashboard import outside  # this file alone can run a demo on an installed dashboard
 
-    reached = (options.service, options.database)
+    addresses = options.service, options.database
+    target = (options.target, options.namespace, options.kubeconfig, *addresses, options.secrets)
     try:
-        with outside.dashboard(
-            options.target, options.namespace, options.kubeconfig, *reached, options.secrets
-        ) as found:
+        with outside.dashboard(*target) as found:
             yield found
     except outside.DashboardStartError as error:
         raise ProveError(str(error)) from None
