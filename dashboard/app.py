@@ -43,9 +43,11 @@ from dashboard.runs.demo import Tools
 from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
+from dashboard.runs.ports import Reader
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.runs.records.memory import MemoryFiles, MemoryHistory, MemoryLease
 from dashboard.runs.workload.mongo_reader import MongoReader
+from dashboard.runs.workload.postgres_reader import PostgresReader
 from dashboard.runs.workload.unread_database import UnreadDatabase
 from dashboard.runs.workload.writers import AT_ONCE as WRITES_AT_ONCE
 from dashboard.runs.workload.writers import DEADLINE_SECONDS as WRITE_SECONDS
@@ -55,7 +57,7 @@ from dashboard.sources.metrics import Scraper
 from dashboard.sources.mongo import MongoSource
 from dashboard.sources.rights import RightsSource, needs
 from dashboard.sources.watches import ClusterSource
-from dashboard.target import secret_files
+from dashboard.target import postgresql, secret_files
 from dashboard.target.client import ServiceClient
 from dashboard.target.contract import ContractError
 from dashboard.target.own import own
@@ -293,7 +295,7 @@ def _manager(
             pods=pods,
             load=LoadSupervisor(url + (target.service.load if target else LOAD_PATH), hub.put),
             writers=partial(ServiceWriters, service),
-            reader=UnreadDatabase(pods, pod) if target else MongoReader(config.mongodb_uri, config.mongodb_database),
+            reader=_reader(config, target, pods, pod),
             view=hub,
             database=pod,
             deployment=config.deployment,
@@ -313,11 +315,33 @@ def _manager(
 def _proved_service(config: DashboardConfig, target: ProofTarget | None, url: str) -> ServiceClient:
     """Return the client by which the demos write and read. Raise ConfigError without its secrets."""
     contract = (target.contract if target else None) or own()
+    values = _secrets(config, contract.secrets())
+    return ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, values)
+
+
+def _reader(config: DashboardConfig, target: ProofTarget | None, pods: PodControl, pod: str) -> Reader:
+    """Return what reads the database itself: an adapter, or none where there is none or it has no way there. Raise
+    ConfigError without its password."""
+    if target is None:
+        return MongoReader(config.mongodb_uri, config.mongodb_database)
+    given = target.database.postgresql if target.database else None
+    if given is None and config.target_database:
+        raise ConfigError(f"TARGET_DATABASE is set, and {config.target_file!r} has no {postgresql.PLACE}.")
+    if given is None:
+        return UnreadDatabase(pods, pod)
+    if config.target_url and not config.target_database:  # this dashboard is not in the cluster
+        address = postgresql.address(given.url)
+        return UnreadDatabase(pods, pod, f"--database must say by which address {address.host} is reached from here")
+    name = postgresql.secret(given.password)
+    password = _secrets(config, {name})[name] if name else ""
+    return PostgresReader(given, password, config.target_database)
+
+
+def _secrets(config: DashboardConfig, names: set[str]) -> dict[str, str]:
     try:
-        values = secret_files.read(config.target_secrets, contract.secrets())
+        return secret_files.read(config.target_secrets, names)
     except ContractError as error:
         raise ConfigError(f"TARGET_FILE is {config.target_file!r}: {error}") from error
-    return ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, values)
 
 
 def _pod_control(config: DashboardConfig, target: ProofTarget | None) -> PodControl:

@@ -40,6 +40,7 @@ class DashboardConfig:
     target_file: str = ""  # path of a file that names another application to prove (docs/contract.md); empty: our own
     target_secrets: str = ""  # directory with a file for each secret of that file
     target_url: str = ""  # address by which the service is reached, where that is another than the file's
+    target_database: tuple[str, int] | None = None  # host:port by which its database is reached, likewise
     records: str = "cluster"  # cluster or memory: where runs are kept
     objects: str = "dashboard"  # what the names of its Lease and ConfigMaps begin with
     prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
@@ -103,6 +104,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         target_file=target_file,
         target_secrets=environ.get("TARGET_SECRETS", DashboardConfig.target_secrets),
         target_url=parsed(environ, "TARGET_URL", _http_url),
+        target_database=parsed(environ, "TARGET_DATABASE", _host_and_port),
         records=_word(environ, "RECORDS", ("cluster", "memory")),
         objects=environ.get("OBJECTS") or DashboardConfig.objects,
         prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
@@ -165,6 +167,16 @@ def _http_url(text: str) -> str:
     if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):  # raises for others
         raise ValueError("it must be an address as http://prometheus:9090.")
     return text
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    """Return what host:port says, None for "". Raise ValueError."""
+    parts = urlsplit(f"//{text}")
+    if not text:
+        return None
+    if not parts.hostname or not parts.port or parts.netloc != text or "@" in text:  # raises for others
+        raise ValueError("it must be an address as 127.0.0.1:5432.")
+    return parts.hostname, parts.port
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str:

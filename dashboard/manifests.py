@@ -30,7 +30,7 @@ FILES = (
 )  # fmt: skip
 FILE = "target.yaml"
 NAME = "dashboard"  # what our own objects' names begin with
-TARGET = "target"  # after the name: the ConfigMap with the file; and the Secret with the contract's secrets, if any
+TARGET = "target"  # after the name: the ConfigMap with the file; and the Secret with what it names secrets, if it does
 _NAMED = re.compile(rf"^{NAME}(?=[-.]|$)")
 _VALID = re.compile("[a-z]([-a-z0-9]{0,38}[a-z0-9])?")  # a Service's name, with room for what is added to it
 TARGET_PATH, SECRETS_PATH = "/target", "/target-secrets"
@@ -120,7 +120,7 @@ def _configure(deployment: Json, target: ProofTarget, text: str, image: str, nam
     mounts = {TARGET: TARGET_PATH}
     given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}, {"name": "OBJECTS", "value": name}]
     sources: dict[str, Json] = {TARGET: {"configMap": {"name": f"{name}-{TARGET}"}}}
-    if target.contract and target.contract.secrets():
+    if target.secrets():
         mounts[f"{TARGET}-secrets"] = SECRETS_PATH
         sources[f"{TARGET}-secrets"] = {"secret": {"secretName": f"{name}-{TARGET}"}}
         given.append({"name": "TARGET_SECRETS", "value": SECRETS_PATH})

@@ -35,14 +35,15 @@ class DashboardStartError(Exception):
 
 @contextlib.contextmanager
 def dashboard(
-    target: str, namespace: str, kubeconfig: str, url: str, secrets_directory: str
+    target: str, namespace: str, kubeconfig: str, url: str, database: str, secrets_directory: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield its address and the operator's token, until the block ends. `url` is the service's address from here. Raise
-    DashboardStartError."""
+    """Yield its address and the operator's token, until the block ends. `url` is the service's address from here,
+    `database` its database's, or "": then that is not read. Raise DashboardStartError."""
     port, probe_port = _free_ports()
     token = secrets.token_hex(24)
     settings = {
         "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RECORDS": "memory",
+        "TARGET_DATABASE": database,
         "TARGET_SECRETS": str(Path(secrets_directory).resolve()) if secrets_directory else "",
         "KUBECONFIG": str(Path(kubeconfig).resolve()), "OPERATOR_TOKEN": token, "VIEWER_TOKEN": secrets.token_hex(24),
         "SESSION_KEY": secrets.token_hex(24), "DASHBOARD_SOURCE": "cluster",

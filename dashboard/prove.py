@@ -138,7 +138,8 @@ def _dashboard(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         return
     from dashboard import outside  # this file alone can run a demo on an installed dashboard
 
-    target = (options.target, options.namespace, options.kubeconfig, options.service, options.secrets)
+    addresses = options.service, options.database
+    target = (options.target, options.namespace, options.kubeconfig, *addresses, options.secrets)
     try:
         with outside.dashboard(*target) as found:
             yield found
@@ -569,7 +570,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m dashboard.prove",
         usage="%(prog)s DEMO|all [--OPTION VALUE …] [--url URL] [--token TOKEN] [--limit SECONDS]"
         " [--reports DIRECTORY] [--junit FILE] [--summary FILE]"
-        " [--target FILE --namespace NAME --service URL [--kubeconfig FILE] [--secrets DIRECTORY]]",
+        " [--target FILE --namespace NAME --service URL [--database HOST:PORT] [--kubeconfig FILE]"
+        " [--secrets DIRECTORY]]",
         description="Runs a demo and ends with its verdict. A demo's own options are given by name: --mode crash.",
         allow_abbrev=False,
     )
@@ -589,9 +591,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     outside.add_argument("--target", help="the file of the application to prove (docs/your-app.md)")
     outside.add_argument("--namespace", help="its namespace")
     outside.add_argument("--service", type=_address, help="the address by which its service is reached from here")
+    outside.add_argument("--database", default="", help="the same of its database, HOST:PORT; else that is not read")
     usual = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     outside.add_argument("--kubeconfig", default=usual.split(os.pathsep)[0])
-    outside.add_argument("--secrets", default="", help="a directory with a file for each secret of its contract")
+    outside.add_argument("--secrets", default="", help="a directory with a file for each secret of the target")
     options, more = parser.parse_known_args(arguments)
     options.given = _given(parser, more)
     if options.target:

@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 
 from tests.browser import chromium
 from tests.k8s.manifests import kubectl
+from tests.postgresql import Postgres, PostgresError
 from tests.tls import Certificates, made
 from tools.local.mongod import Mongod
 
@@ -27,7 +28,10 @@ settings.load_profile("project")
 
 ON_REQUEST = ("soak", "clusters")  # markers of tests that run only where -m names them
 STATE_AT_FAILURE = "the deployment when it failed"  # a section of a report
-FIXTURES_WITH_MONGOD = {"mongod", "own_mongod", "guarded_mongod", "tls_mongod"}
+FIXTURES_WITH = {
+    "mongod": {"mongod", "own_mongod", "guarded_mongod", "tls_mongod"},
+    "postgresql": {"postgresql"},
+}  # by the marker that they set
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,6 +68,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def tls_mongod(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Mongod]:
     """A running one-member replica set that takes connections by TLS only."""
     yield from _running(Mongod(tmp_path_factory.mktemp("tls_mongod"), tls=certificates.pair))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """A running PostgreSQL. A test that stops it starts it again."""
+    try:
+        made = Postgres()
+    except PostgresError as error:
+        pytest.skip(str(error))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="session")
@@ -128,14 +146,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that use a mongod, for `make check` to deselect. Deselect those that -m must ask for."""
+    """Mark the tests that use a database, for `make check` to deselect. Deselect those that -m must ask for."""
     for marker in ON_REQUEST:
         if marker not in config.getoption("markexpr"):
             config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
             items[:] = [item for item in items if not item.get_closest_marker(marker)]
     for item in items:
-        if FIXTURES_WITH_MONGOD & set(getattr(item, "fixturenames", ())):
-            item.add_marker("mongod")
+        for marker, fixtures in FIXTURES_WITH.items():
+            if fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(marker)
     if (seed := config.getoption("shuffle")) is not None:
         _shuffle(items, seed)
 

@@ -154,17 +154,23 @@ class Writers(Protocol):
 
 
 class Reader(Protocol):
-    """An adapter of the database, which bypasses the service. `reads`: whether it can read documents."""
+    """An adapter of the database, which bypasses the service. `reads`: whether it can read documents. `database` is
+    "mongodb", "postgresql", or "" for one that it knows nothing of. `place` is where somebody's file says that the
+    documents are, a noun; None where nobody can be wrong about that. `note` is what a run says of it at its start."""
 
     reads: bool
+    database: str
+    place: str | None
+    note: str | None
 
     def primary(self) -> Primary | None:
         """Return the primary, the database's only process if it has no others; None if none answers within a second.
-        Never raises."""
+        Raise `ExternalError` if one answers and lets nobody of this name in, which MongoReader never does."""
 
     def read(self, run: str) -> Mapping[str, str]:
         """Read the run's documents as the database has them durably (from MongoDB's primary with majority read
-        concern): id → sha256, computed from the stored payload. Raise `ExternalError`."""
+        concern; committed rows from PostgreSQL's): id → sha256, computed from the stored payload. Raise
+        `ExternalError`."""
 
 
 class Audit(Protocol):

@@ -13,10 +13,14 @@ def is_valid(pointer: str) -> bool:
     return VALID.fullmatch(pointer) is not None
 
 
+def keys(pointer: str) -> list[str]:
+    """Return the keys of a valid pointer, in the order in which they lead to the value."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
 def find(pointer: str, document: Any) -> Any:
     """Return the value at a valid pointer, MISSING if there is none."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in keys(pointer):
         if isinstance(document, dict) and key in document:
             document = document[key]
         elif isinstance(document, list) and INDEX.fullmatch(key) and int(key) < len(document):

@@ -1,4 +1,5 @@
-"""The secrets of a contract's headers: a directory with a file for each, as Kubernetes mounts a Secret."""
+"""The secrets of a target, for its headers and its database: a directory with a file for each, as Kubernetes mounts a
+Secret."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,5 +21,5 @@ def _secret(directory: str, name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"The secret {name} cannot be read: {type(error).__name__}.") from error
     if not text or not text.isascii() or not text.isprintable():
-        raise ContractError(f"The secret {name} is empty, or has characters that cannot be sent in a header.")
+        raise ContractError(f"The secret {name} is empty, or has characters that are not printable ASCII.")
     return text

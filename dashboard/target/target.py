@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from dashboard.target import postgresql
 from dashboard.target.contract import Contract, ContractError, convert, loaded
+from dashboard.target.postgresql import PostgresTarget
 from dashboard.target.validation import problems as contract_problems
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -29,11 +31,12 @@ class ServiceTarget(Struct, frozen=True, forbid_unknown_fields=True):
 
 class DatabaseTarget(Struct, frozen=True, forbid_unknown_fields=True):
     """The StatefulSet of one pod that holds the service's data: the container in it that is the database, and the
-    directory in which it keeps them."""
+    directory in which it keeps them. Without `postgresql` the database itself is not read."""
 
     statefulset: str
     container: str
     data: str
+    postgresql: PostgresTarget | None = None
 
 
 class ProofTarget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +45,12 @@ class ProofTarget(Struct, frozen=True, forbid_unknown_fields=True):
     service: ServiceTarget
     database: DatabaseTarget | None = None
     contract: Contract | None = None
+
+    def secrets(self) -> set[str]:
+        """Return the names of all secrets, of which each is a file."""
+        given = self.database.postgresql if self.database else None
+        database = postgresql.secret(given.password) if given else None
+        return (self.contract.secrets() if self.contract else set()) | {*filter(None, [database])}
 
 
 def read(path: str | Path) -> ProofTarget:
@@ -72,6 +81,8 @@ def _problems(target: ProofTarget) -> Iterator[str]:
             yield f"database.data is the directory of its data, and begins with a slash: {database.data!r}."
         if not target.contract:
             yield "The database is given without a contract, by which documents are written: give both, or neither."
+        if database.postgresql:
+            yield from postgresql.problems(database.postgresql, target.contract)
     for place, name in names.items():
         if not _NAME.fullmatch(name) or len(name) > 253:
             yield f"{place} is no name of an object: {name!r}."

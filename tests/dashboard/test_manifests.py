@@ -11,7 +11,7 @@ import yaml
 from dashboard import manifests
 from dashboard.manifests import BASE
 from dashboard.target.target import parse
-from tests.dashboard.target.test_target import DATABASE, SERVICE, TWO_ROUTES, WHOLE
+from tests.dashboard.target.test_target import DATABASE, SERVICE, TWO_ROUTES, WHOLE, whole
 
 Json = dict[str, Any]
 
@@ -102,6 +102,16 @@ def test_another_name_makes_a_dashboard_that_shares_no_object_with_the_first() -
     (deployment,) = of(second, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "OBJECTS", "value": "another"} in container["env"]
+
+
+def test_databases_password_is_mounted_and_its_port_is_reached() -> None:
+    text = json.dumps(whole())
+    objects = manifests.manifests(parse(text), text, "shop", "dashboard:1")
+    (deployment,) = of(objects, "Deployment")
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "target-secrets", "secret": {"secretName": "dashboard-target"}} in volumes
+    (egress,) = [each["spec"] for each in of(objects, "NetworkPolicy") if each["spec"]["policyTypes"] == ["Egress"]]
+    assert {"to": [{"podSelector": {}}]} in egress["egress"]  # to each port, whatever it is called
 
 
 class TestCommand:

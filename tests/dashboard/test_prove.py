@@ -411,9 +411,7 @@ def test_refusal_ends_the_client_at_once(prove: Prove, dashboard: StubDashboard)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_aborts_the_run_and_waits_for_its_end(
-    start: Start, dashboard: StubDashboard, number: int
-) -> None:
+def test_signal_aborts_the_run_and_waits_for_its_end(start: Start, dashboard: StubDashboard, number: int) -> None:
     requested = threading.Event()
     dashboard.script_run(run())
     dashboard.on_request["GET /api/runs/r1"] = requested.set
@@ -435,9 +433,7 @@ def test_run_over_the_time_limit_is_aborted(prove: Prove, dashboard: StubDashboa
     assert (status, out) == (2, "persistence INCONCLUSIVE reason=It was aborted.\n")
 
 
-def test_login_link_is_accepted_as_url_and_token(
-    start: Start, dashboard: StubDashboard
-) -> None:
+def test_login_link_is_accepted_as_url_and_token(start: Start, dashboard: StubDashboard) -> None:
     dashboard.script_run(run("pass", line=LINE))
     process = start("--url", f"{dashboard.url}/login#{OPERATOR}", PROVE_TOKEN="")
     process.communicate(timeout=60)
@@ -449,9 +445,7 @@ def test_login_link_is_accepted_as_url_and_token(
     "arguments",
     [["--url", "127.0.0.1:8080"], ["--url", "file:///etc/passwd"], ["--mode"], ["gentle"]],
 )
-def test_invalid_arguments_are_refused(
-    start: Start, arguments: list[str]
-) -> None:
+def test_invalid_arguments_are_refused(start: Start, arguments: list[str]) -> None:
     process = start(*arguments)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "") and "usage:" in err
@@ -499,9 +493,7 @@ def test_run_on_the_mock_has_a_line_and_reports(
 
 
 @pytest.mark.slow
-def test_errors_of_the_mock_are_reported(
-    start: Start, mock: DashboardProcess
-) -> None:
+def test_errors_of_the_mock_are_reported(start: Start, mock: DashboardProcess) -> None:
     for arguments, token, text in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
         (("--mode", "crash"), OPERATOR, "takes no other option"),
@@ -545,6 +537,12 @@ def test_dashboard_ends_with_the_program_that_started_it(tmp_path: Path) -> None
         child = int(program.stdout.readline())
         program.kill()
     wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
+
+
+def test_databases_address_is_given_to_the_dashboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--target", str(tmp_path / "none"), "--namespace", "shop", "--service", "http://127.0.0.1:1"]
+    assert module.main(["persistence", *words, "--database", "127.0.0.1"]) == 2
+    assert "TARGET_DATABASE" in capsys.readouterr().err
 
 
 def test_dashboard_that_does_not_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboard.target.target import read as target
 from tests.e2e import example_images
 from tests.e2e.deployment import Deployment, wait_until
 from tests.e2e.example_images import EXAMPLES
@@ -19,6 +21,7 @@ from tools.cluster.instance import CHECKOUT, Instance
 from tools.local.mongod import free_port
 
 READY_SECONDS = 180.0
+PASSWORD = "0a1b2c3d4e5f60718293"  # of each example's database
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Application:
         name, database = self.example.name, self.example.database
         self.deployment.kubectl("create", "namespace", name)
         if database:
-            self.kubectl("create", "secret", "generic", database, "--from-literal=password=0a1b2c3d4e5f60718293")
+            self.kubectl("create", "secret", "generic", database, f"--from-literal=password={PASSWORD}")
         self.kubectl("apply", "--filename", str(self.example.manifest))
         for each in (f"statefulset/{database}", f"deployment/{name}") if database else (f"deployment/{name}",):
             self.wait_ready(each)
@@ -99,17 +102,33 @@ class Application:
     @contextlib.contextmanager
     def forwarded(self, name: str, port: int) -> Iterator[str]:
         """Forward a port of this machine to a Service's pod. Yield the address."""
-        local, directory = free_port(), self.deployment.directory
-        command = (
-            str(directory / "bin" / "kubectl"), "--kubeconfig", str(directory / "kubeconfig"),
-            "--namespace", self.example.name, "port-forward", f"service/{name}", f"{local}:{port}",
-        )  # fmt: skip
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        local = free_port()
+        with subprocess.Popen(self._port_forward(name, local, port), stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout and "Forwarding" in process.stdout.readline()
                 yield f"http://127.0.0.1:{local}"
             finally:
                 process.terminate()
+
+    @contextlib.contextmanager
+    def forwarded_again(self, name: str, port: int) -> Iterator[str]:
+        """Forward a port to a Service's pod, and to the next one when that is gone. Yield host and port."""
+        local, ended, null = free_port(), threading.Event(), subprocess.DEVNULL
+
+        def forward() -> None:
+            while not ended.wait(0.2):
+                with subprocess.Popen(self._port_forward(name, local, port), stdout=null, stderr=null) as process:
+                    while process.poll() is None and not ended.wait(0.1):
+                        pass
+                    process.terminate()
+
+        thread = threading.Thread(target=forward)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{local}"
+        finally:
+            ended.set()
+            thread.join()
 
     @contextlib.contextmanager
     def dashboard(self) -> Iterator["InstalledDashboard"]:
@@ -118,12 +137,22 @@ class Application:
         where = ("--namespace", self.example.name)
         secret = program("dashboard.manifests", "--secret", *where).stdout
         self.kubectl("create", "--filename", "-", input=secret)
+        if names := target(self.example.target).secrets():
+            values = (f"--from-literal={name}={PASSWORD}" for name in names)
+            self.kubectl("create", "secret", "generic", "dashboard-target", *values)
         made = program("dashboard.manifests", "--for", str(self.example.target), *where, "--image", image).stdout
         self.kubectl("apply", "--filename", "-", input=made)
         self.wait_ready("deployment/dashboard")
         token = self.get("secret", "dashboard-auth")["data"]["operator-token"]
         with self.forwarded("dashboard", 8080) as url:
             yield InstalledDashboard(url, base64.b64decode(token).decode())
+
+    def _port_forward(self, name: str, local: int, port: int) -> tuple[str, ...]:
+        directory = self.deployment.directory
+        return (
+            str(directory / "bin" / "kubectl"), "--kubeconfig", str(directory / "kubeconfig"),
+            "--namespace", self.example.name, "port-forward", f"service/{name}", f"{local}:{port}",
+        )  # fmt: skip
 
     def _load_images(self) -> None:
         deployment, images = self.deployment, example_images.ensure()
@@ -156,5 +185,14 @@ def program(module: str, *arguments: str, **environment: str) -> subprocess.Comp
 
 def evidence(reports: Path) -> Any:
     """Return the evidence in the only run's report."""
+    return _report(reports)["evidence"]
+
+
+def timeline(reports: Path) -> str:
+    """Return the texts of the only run's timeline, a line each."""
+    return "\n".join(entry["text"] for entry in _report(reports)["timeline"])
+
+
+def _report(reports: Path) -> Any:
     (report,) = reports.glob("*.json")
-    return json.loads(report.read_text())["evidence"]
+    return json.loads(report.read_text())

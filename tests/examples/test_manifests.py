@@ -9,6 +9,7 @@ import pytest
 import requests
 import yaml
 
+from dashboard.target.postgresql import address
 from dashboard.target.target import ProofTarget, parse
 from tests.dashboard.stubs import wait_until
 from tests.e2e.example_images import REFERENCES
@@ -98,6 +99,19 @@ def test_pods_are_restricted_and_have_probes_requests_and_limits(example: Exampl
         assert {"readinessProbe", "livenessProbe"} <= container.keys(), name
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
+
+
+def test_notes_are_read_where_the_application_writes_them() -> None:
+    database = target(NOTES).database
+    assert database and database.postgresql
+    place = database.postgresql
+    at = address(place.url)
+    assert [each["port"] for each in named(NOTES, "Service", at.host)["spec"]["ports"]] == [at.port]
+    (container,) = named(NOTES, "StatefulSet", database.statefulset)["spec"]["template"]["spec"]["containers"]
+    assert {"name": "POSTGRES_DB", "value": at.database} in container["env"]
+    program = (NOTES.manifest.parent / "app.py").read_text()
+    assert f"TABLE IF NOT EXISTS {place.table} ({place.id} uuid PRIMARY KEY, {place.payload} text" in program
+    assert target(NOTES).secrets() == {"database"}
 
 
 def test_redis_writes_each_change_to_the_disk_before_it_answers() -> None:

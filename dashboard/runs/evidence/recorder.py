@@ -59,7 +59,7 @@ class Recorder:
             )
 
 
-PACKAGES = ("flask", "kubernetes", "msgspec", "pymongo")  # whose versions a file names
+PACKAGES = ("flask", "kubernetes", "msgspec", "pg8000", "pymongo")  # whose versions a file names
 
 
 def header(run: Run, clock: float, state: Json, source: Literal["cluster", "mock"] = "cluster") -> Header:

@@ -39,10 +39,13 @@ class MongoReader:
     """
 
     reads = True
+    database = "mongodb"
+    place: str | None = None
+    note: str | None = None
 
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri
-        self._database = database
+        self._name = database
         self._made: MongoClient[dict[str, Any]] | None = None
         self._lock = threading.Lock()
         self._answered = time.monotonic()  # when the client last answered, or was made
@@ -68,7 +71,7 @@ class MongoReader:
             unicode_decode_error_handler="replace",  # so that a corrupt payload is counted
             datetime_conversion=DatetimeConversion.DATETIME_AUTO,
         )
-        database = self._client.get_database(self._database, codec_options=options)
+        database = self._client.get_database(self._name, codec_options=options)
         proofs = database.get_collection(
             COLLECTION, read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
         )

@@ -25,9 +25,29 @@ class ReadBacks:
         service. Raise `RunStopped` if the run is cancelled."""
         if self._reader.reads:
             self._read_database(limit)
-        else:
-            self._context.log("The database itself is not read: the dashboard has no adapter for it")
         self._read_service()
+
+    def rehearse(self, limit: float) -> None:
+        """Look for the run's documents in the database before anything is killed, where a file says where they are: by
+        a mistake in it, all would seem lost. Raise `RunStopped` if none is found within `limit` seconds."""
+        if self._reader.place:
+            found = self._context.wait_for(self._found, READ_RETRY_SECONDS, limit)
+            self._context.log(f"From the database: {found:,} documents so far")
+
+    def _found(self) -> int | str:
+        """Return how many documents the database has of this run, or why none is one that was acknowledged."""
+        written = traffic.writes(self._writers.ledger.operations())
+        acknowledged = {(each.id, each.sha256) for each in written if each.sha256 and each.outcome == "acknowledged"}
+        try:
+            found = self._reader.read(self._context.run.id)
+        except ExternalError as error:
+            return str(error)
+        if acknowledged & {*found.items()}:
+            return len(found)
+        return (
+            f"None of {len(acknowledged):,} acknowledged documents is in {self._reader.place}, which has"
+            f" {len(found):,} of this run: name there what the service writes to."
+        )
 
     def _read_database(self, limit: float) -> None:
         end = self._context.clock.monotonic() + limit

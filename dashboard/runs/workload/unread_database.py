@@ -1,4 +1,4 @@
-"""A database that the dashboard has no adapter for: its process is known by its pod, and nothing is read from it."""
+"""A database that the dashboard does not read: its process is known by its pod."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,19 @@ from dashboard.core.errors import ExternalError
 from dashboard.runs.ports import Pods
 from dashboard.runs.workload.primary import Primary
 
+NO_ADAPTER = "the target's file names no adapter for it"
+
 
 class UnreadDatabase:
     """Implements `runs.ports.Reader`. The database answers if its pod is Ready: up to a probe's period later than it
     does."""
 
     reads = False
+    database = ""
+    place: str | None = None
 
-    def __init__(self, pods: Pods, pod: str) -> None:
+    def __init__(self, pods: Pods, pod: str, why: str = NO_ADAPTER) -> None:
+        self.note: str | None = f"The database itself is not read: {why}"
         self._pods = pods
         self._pod = pod
 

@@ -212,15 +212,21 @@ class FakeReader:
     """Implements `runs.ports.Reader` on the cluster's documents."""
 
     reads = True
+    database = "mongodb"
 
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
+        self.place: str | None = None
+        self.note: str | None = None
+        self.refusal: ExternalError | None = None  # while it answers
         self.error: ExternalError | None = None
         self.beside: str | None = None  # another member, which is the primary
 
     def primary(self) -> Primary | None:
         if self.cluster.process is None:
             return None
+        if self.refusal:
+            raise self.refusal
         return Primary(self.cluster.process, self.beside or "mongodb-0", ("mongodb-0", self.beside or "mongodb-1"))
 
     def read(self, run: str) -> Mapping[str, str]:

@@ -142,12 +142,71 @@ def test_failed_read_back_is_inconclusive(harness: RunHarness, source: str) -> N
     assert run["evidence"]["lost"] == 0
 
 
-def test_database_without_an_adapter_is_not_read_and_the_run_says_so(harness: RunHarness) -> None:
-    harness.reader.reads = False
+def texts(run: Json) -> list[str]:
+    return [entry["text"] for entry in run["timeline"]]
+
+
+def test_database_without_an_adapter_is_not_read_and_the_run_says_so_at_its_start(harness: RunHarness) -> None:
+    harness.reader.reads, harness.reader.database = False, ""
+    harness.reader.note = "The database itself is not read: it has no adapter"
     harness.reader.error = ExternalError("It must not be asked.")
     run = harness.run_and_recompute("persistence")
     assert run["verdict"] == "pass"
-    assert any("no adapter" in entry["text"] for entry in run["timeline"])
+    assert texts(run).index(str(harness.reader.note)) < texts(run).index("mongodb-0 is Ready, on the volume pv-1")
+    assert not any(text.startswith("From the database") for text in texts(run))
+    assert "not read itself" in run["evidence"]["scope"]
+
+
+class TestPlaceThatAFileNames:
+    @pytest.fixture(autouse=True)
+    def place(self, harness: RunHarness) -> None:
+        harness.reader.database, harness.reader.place = "postgresql", "the table notes"
+
+    def test_it_is_read_before_the_kill(self, harness: RunHarness) -> None:
+        run = harness.run_and_recompute("persistence")
+        assert run["verdict"] == "pass" and "mongod" not in run["evidence"]["scope"]
+        (rehearsed,) = [text for text in texts(run) if text.endswith("documents so far")]
+        assert texts(run).index(rehearsed) < texts(run).index("Kill the database")
+
+    def test_another_table_than_the_services_accuses_nobody(
+        self, harness: RunHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(harness.reader, "read", lambda run: {"1" * 24: "of another"})
+        run = harness.run_and_recompute("persistence")
+        assert_ended(harness, run)
+        assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
+        assert "the table notes, which has 1 of this run" in run["reason"]
+
+    def test_database_that_cannot_be_read_is_not_killed(self, harness: RunHarness) -> None:
+        harness.reader.error = ExternalError("GRANT SELECT ON notes TO reader.")
+        run = harness.run_and_recompute("persistence")
+        assert (run["verdict"], run["reason"]) == ("inconclusive", str(harness.reader.error))
+        assert harness.cluster.kills == []
+
+    def test_loss_after_the_kill_is_a_loss(self, harness: RunHarness) -> None:
+        harness.cluster.on_exit = harness.cluster.documents.clear
+        assert harness.run_and_recompute("persistence")["verdict"] == "fail"
+
+
+def test_database_that_refuses_the_dashboard_is_not_killed(harness: RunHarness) -> None:
+    harness.reader.refusal = ExternalError("Give the password.")
+    run = harness.run_and_recompute("persistence")
+    assert (run["verdict"], run["reason"]) == ("inconclusive", "Give the password.")
+    assert harness.cluster.kills == []
+
+
+def test_process_that_refuses_the_dashboard_after_the_kill_is_another_one(harness: RunHarness) -> None:
+    """An empty database in the place of the old one has lost the dashboard's user, too: the service shows the loss."""
+
+    def lose_all() -> None:
+        harness.cluster.documents.clear()
+        harness.reader.refusal = harness.reader.error = ExternalError("There is no such user.")
+
+    harness.cluster.on_exit = lose_all
+    run = harness.run_and_recompute("persistence")
+    assert_ended(harness, run)
+    assert run["verdict"] == "fail" and run["evidence"]["lost"] > 300
+    assert run["evidence"]["down"] == pytest.approx(3, abs=0.2)
 
 
 def test_replacements_and_deletions_are_required_only_of_a_service_that_has_them(harness: RunHarness) -> None:

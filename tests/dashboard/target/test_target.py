@@ -11,6 +11,7 @@ from dashboard.config import read
 from dashboard.core.errors import NotFound
 from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.demos.registry import offered_for
+from dashboard.runs.workload.postgres_reader import PostgresReader
 from dashboard.runs.workload.unread_database import UnreadDatabase
 from dashboard.target.contract import ContractError
 from dashboard.target.target import parse
@@ -24,6 +25,23 @@ TWO_ROUTES = {
     "read": {"path": "/notes/{id}", "payload": "/text"},
 }
 WHOLE: dict[str, Any] = {"service": SERVICE, "database": DATABASE, "contract": TWO_ROUTES}
+POSTGRESQL = {
+    "url": "postgresql://reader@notes-db:5432/notes",
+    "password": "{secret:database}",
+    "table": "notes",
+    "id": "id",
+    "payload": "text",
+    "run": "run",
+}
+WITH_RUN: dict[str, Any] = {
+    **TWO_ROUTES,
+    "write": {"path": "/notes/{id}", "body": {"text": "{payload}", "run": "{run}"}},
+}
+
+
+def whole(contract: Any = WITH_RUN, **changes: Any) -> dict[str, Any]:
+    """Return a target whose database is read, with changes of how."""
+    return {"service": SERVICE, "database": {**DATABASE, "postgresql": {**POSTGRESQL, **changes}}, "contract": contract}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +141,38 @@ class TestApp:
         assert (config.deployment, config.autoscaler, config.statefulset) == ("notes", "notes", "")
         assert [*app.extensions["manager"].demos] == ["autoscale"]
         assert app.extensions["hub"].view()["statefulset"] is None
+
+    @pytest.mark.parametrize(
+        ("settings", "reader", "note"),
+        [
+            ({}, PostgresReader, "the table notes (database.postgresql in the target's file), at notes-db:5432"),
+            ({"TARGET_URL": "http://127.0.0.1:8000"}, UnreadDatabase, "--database must say"),
+            (
+                {"TARGET_URL": "http://127.0.0.1:8000", "TARGET_DATABASE": "127.0.0.1:6000"},
+                PostgresReader,
+                "at 127.0.0.1:6000",
+            ),
+        ],
+    )
+    def test_database_is_read_where_it_is_reached(
+        self, settings: dict[str, str], reader: type, note: str, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "database").write_text("t0p-s3cret\n")
+        Path(environ["TARGET_FILE"]).write_text(json.dumps(whole()))
+        app = create_app(read({**environ, **settings, "TARGET_SECRETS": str(tmp_path)}))
+        found = app.extensions["manager"]._tools.reader
+        assert type(found) is reader and note in found.note and "t0p-s3cret" not in found.note
+
+    def test_database_that_cannot_be_read_as_it_is_asked_for_is_a_config_error(self, environ: dict[str, str]) -> None:
+        with pytest.raises(ConfigError, match=r"TARGET_DATABASE.*database\.postgresql"):
+            create_app(read({**environ, "TARGET_DATABASE": "127.0.0.1:6000"}))
+        Path(environ["TARGET_FILE"]).write_text(json.dumps(whole()))
+        with pytest.raises(ConfigError, match="The secret database is missing"):
+            create_app(read(environ))
+
+    def test_password_is_not_needed_where_the_database_is_not_read(self, environ: dict[str, str]) -> None:
+        Path(environ["TARGET_FILE"]).write_text(json.dumps(whole()))
+        create_app(read({**environ, "TARGET_URL": "http://127.0.0.1:8000"}))
 
     def test_invalid_file_and_missing_secret_are_config_errors(self, environ: dict[str, str], tmp_path: Path) -> None:
         for text in ("{}", json.dumps({**WHOLE, "contract": {**TWO_ROUTES, "headers": {"X": "{secret:token}"}}})):

@@ -1,6 +1,7 @@
 """The demos on an application that knows nothing of the dashboard: examples/notes, from an empty namespace, by the
 commands of docs/your-app.md; and on the same with a fault."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.check import main as check
-from tests.e2e.examples import NOTES, Application, InstalledDashboard, evidence, program
+from tests.e2e.examples import NOTES, PASSWORD, Application, InstalledDashboard, evidence, program, timeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
@@ -30,15 +31,25 @@ def test_demo_passes_and_its_evidence_is_recomputed(dashboard: InstalledDashboar
     assert done.returncode == 0, done.stdout + done.stderr
     (file,) = tmp_path.glob("*.evidence.jsonl.gz")
     assert check([str(file)]) == 0
+    if demo == "persistence":
+        assert "From the database: 0 lost, 0 corrupt" in timeline(tmp_path)
 
 
-def test_demo_passes_without_an_installed_dashboard(application: Application, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", [False, True])
+def test_demo_passes_without_an_installed_dashboard(application: Application, reads: bool, tmp_path: Path) -> None:
     kubeconfig = ("--kubeconfig", str(application.deployment.directory / "kubeconfig"))
-    with application.forwarded("notes", 8000) as url:
-        target = ("--target", str(EXAMPLE.target), "--namespace", EXAMPLE.name, "--service", url, *kubeconfig)
-        done = program("dashboard.prove", "persistence", *target, "--reports", str(tmp_path))
+    (tmp_path / "database").write_text(PASSWORD)
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(application.forwarded("notes", 8000))
+        target = ["--target", str(EXAMPLE.target), "--namespace", EXAMPLE.name, "--service", url, *kubeconfig]
+        if reads:
+            target += ["--database", stack.enter_context(application.forwarded_again("notes-db", 5432))]
+            target += ["--secrets", str(tmp_path)]
+        done = program("dashboard.prove", "persistence", *target, "--reports", str(tmp_path / "reports"))
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+    found = timeline(tmp_path / "reports")
+    assert ("From the database: 0 lost" in found, "The database itself is not read" in found) == (reads, not reads)
 
 
 @pytest.mark.parametrize(

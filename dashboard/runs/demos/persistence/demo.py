@@ -54,6 +54,7 @@ class Persistence:
     def run(self) -> None:
         self._check()
         self._writing.warm_up(self._limits["warmup"])
+        self._read_backs.rehearse(self._limits["target"])
         for number in range(self._asked):
             process = self._kill(number)
             self._wait_for_return(self._kills[-1], process)
@@ -85,6 +86,7 @@ class Persistence:
             stopped=stopped,
             kinds=self._writers.kinds,
             adapter=self._reader.reads,
+            database=self._reader.database,
         )
 
     # The steps
@@ -92,6 +94,8 @@ class Persistence:
     def _check(self) -> None:
         """Wait until the run can begin: a restart of the database or of the dashboard may have just ended."""
         self._context.begin_step("preflight")
+        if self._reader.note:
+            self._context.log(self._reader.note)
         target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         if self._mode == "crash" and self._wait_out_back_off(target.pod):
             target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
@@ -129,7 +133,10 @@ class Persistence:
             return str(error)
         if not pod.ready or pod.container is None:
             return f"The pod {pod.name} is not Ready.{self._pod_reason()}"
-        primary = self._reader.primary()
+        try:
+            primary = self._reader.primary()
+        except ExternalError as error:
+            return str(error)
         if primary is None:
             return f"No primary of the database answers the dashboard.{self._pod_reason()}"
         if other := primary.beside(pod.name):
@@ -155,7 +162,11 @@ class Persistence:
 
         def answers() -> bool:
             self._writing.progress(f"{self._since(killed):.0f} s since the kill")
-            found = self._reader.primary()
+            try:
+                found = self._reader.primary()
+            except ExternalError as error:  # the process that was killed had let the dashboard in: this is another one
+                self._context.log(str(error))
+                return True
             return found is not None and found.process != process
 
         away = f"No new process of the database answered within {limit:.0f} s."

@@ -38,6 +38,7 @@ class Observations(WorkloadObservations, frozen=True, kw_only=True):
 
     mode: Mode  # of the first kill
     kills: Sequence[Kill] = ()
+    database: str = "mongodb"  # "postgresql"; "" if nothing is known of it
 
     @property
     def gone(self) -> list[Gone]:

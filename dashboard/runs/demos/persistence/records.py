@@ -23,7 +23,8 @@ class Killed(Struct, frozen=True, tag=True, tag_field="type"):
 
 class Ran(Struct, frozen=True, tag=True, tag_field="type"):
     """What else the run observed. `kinds` are the writes that the service takes; `adapter`: whether the database itself
-    could be asked."""
+    could be asked; `database`: "mongodb", "postgresql", or "" if nothing is known of it. Files of before the last have
+    MongoDB's words."""
 
     mode: Mode
     last_write: bool | None
@@ -31,6 +32,7 @@ class Ran(Struct, frozen=True, tag=True, tag_field="type"):
     unread: str | None
     kinds: list[Kind] = msgspec.field(default_factory=lambda: [*sorted(WRITES)])
     adapter: bool = True
+    database: str = "mongodb"
 
 
 PersistenceRecord = Operated | Killed | Back | Ran
@@ -41,7 +43,7 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
     yield from workload.records_of(run.operations, run.read_backs)
     for kill in run.kills:
         yield kill.at, Killed(kill)
-    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds), run.adapter)
+    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds), run.adapter, run.database)
 
 
 def observations(records: Iterable[Any]) -> Observations:
@@ -73,4 +75,5 @@ def observations(records: Iterable[Any]) -> Observations:
         stopped=stopped,
         kinds=ran.kinds,
         adapter=ran.adapter,
+        database=ran.database,
     )

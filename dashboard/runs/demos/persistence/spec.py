@@ -84,7 +84,7 @@ DEMO = Demo(
         Field("longest_write", "Longest write", "s", kept=True),
         Field("volume", "The database's volume", claim="It comes back on the same volume"),
         Field("pod", "The database's pod, by uid"),
-        Field("container", "mongod's container"),
+        Field("container", "The database's container"),
         Field("node", "The pod's node"),
         Field("claim", "The PersistentVolumeClaim, by uid"),
         Field("scope", "What was survived"),

@@ -12,14 +12,13 @@ from dashboard.runs.workload.judgement.figures import WorkloadFigures
 from dashboard.runs.workload.judgement.findings import counted_findings, listed_ids, losses
 from dashboard.runs.workload.judgement.traffic import Coverage
 
+PROCESSES = {"mongodb": "mongod", "postgresql": "PostgreSQL"}  # as the words call them; a crash is mongod's alone
 SCOPES = {
     "graceful": "The pod was deleted and replaced: mongod was told to end, and closed its files itself.",
     "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
-UNREAD_SCOPE = (
-    "The pod was deleted and replaced: the database was told to end, and had time for it. It was not read itself: the"
-    " documents were read back through the service."
-)
+TARGET_SCOPE = "The pod was deleted and replaced: the database was told to end, and had time for it."
+UNREAD_SCOPE = f"{TARGET_SCOPE} It was not read itself: the documents were read back through the service."
 SILENT_SECONDS = 1.0  # of an outage that the service has noticed
 COUNTS = ("lost", "corrupt", "stale", "regressed", "resurrected", "recovered", "reads")  # of the line
 
@@ -30,6 +29,7 @@ class PersistenceFindings(WorkloadFigures, frozen=True, kw_only=True):
     mode: Mode  # of the first kill
     kills: Sequence[Kill] = ()
     adapter: bool = True  # whether the database itself could be asked
+    database: str = "mongodb"
 
 
 def findings(run: Observations) -> PersistenceFindings:
@@ -38,6 +38,7 @@ def findings(run: Observations) -> PersistenceFindings:
         mode=run.mode,
         kills=run.kills,
         adapter=run.adapter,
+        database=run.database,
         coverage=(*coverage(run.operations, run.gone, kinds=run.kinds), *([] if run.adapter else noticed(run))),
         **figures.of_run(run, run.gone),
     )
@@ -85,7 +86,8 @@ def _doubts(found: PersistenceFindings) -> Iterator[str]:
         yield FieldSentence("volume", "It is unknown whether the volume is the same.")
     yield from figures.thin(found)
     if _down(found) is None:
-        yield FieldSentence("down", "The new mongod was not seen to answer.")
+        process = PROCESSES.get(found.database, "process of the database")
+        yield FieldSentence("down", f"The new {process} was not seen to answer.")
     else:
         yield from figures.unseen(found)
     yield from figures.unfinished(found)
@@ -147,6 +149,8 @@ def _evidence(found: PersistenceFindings) -> Json:
 def _scope(found: PersistenceFindings) -> str:
     if not found.adapter:
         return UNREAD_SCOPE
+    if found.database != "mongodb":
+        return TARGET_SCOPE
     return " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in found.kills)]))
 
 

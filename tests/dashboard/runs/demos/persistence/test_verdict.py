@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
+from dashboard.runs.demos.persistence.records import Ran, observations
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, findings, persistence
 from dashboard.runs.workload.judgement.findings import IDS
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
@@ -81,6 +83,24 @@ def test_service_that_does_not_notice_the_outage_proves_nothing_where_the_databa
 def test_scope_of_a_crash_excludes_power_cuts() -> None:
     assert "power cut" in persistence(CRASH).evidence["scope"]
     assert "power cut" not in persistence(GRACEFUL).evidence["scope"]
+
+
+@pytest.mark.parametrize(
+    ("database", "process"),
+    [("mongodb", "mongod"), ("postgresql", "PostgreSQL"), ("", "process of the database")],
+)
+def test_words_are_those_of_the_database(database: str, process: str) -> None:
+    found = killed(replace(GRACEFUL, database=database, adapter=bool(database)), back=None)
+    verdict = persistence(found)
+    assert (verdict.verdict, verdict.reason) == ("inconclusive", f"The new {process} was not seen to answer.")
+    assert ("mongod" in f"{verdict.evidence}") == (database == "mongodb")
+
+
+def test_records_of_before_the_databases_name_have_mongodbs_words() -> None:
+    old = {"type": "Ran", "mode": "graceful", "last_write": True, "last_error": None, "unread": None, "adapter": False}
+    run = observations([msgspec.convert(old, Ran)])
+    assert (run.adapter, run.database) == (False, "mongodb")
+    assert "The new mongod was not seen to answer." in (persistence(findings(run)).reason or "")
 
 
 @pytest.mark.parametrize(
