@@ -120,13 +120,19 @@ def _configure(deployment: Json, target: ProofTarget, text: str, image: str, nam
     mounts = {TARGET: TARGET_PATH}
     given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}, {"name": "OBJECTS", "value": name}]
     sources: dict[str, Json] = {TARGET: {"configMap": {"name": f"{name}-{TARGET}"}}}
-    if target.secrets():
+    if names := sorted(target.secrets()):
         mounts[f"{TARGET}-secrets"] = SECRETS_PATH
-        sources[f"{TARGET}-secrets"] = {"secret": {"secretName": f"{name}-{TARGET}"}}
+        sources[f"{TARGET}-secrets"] = {"projected": {"sources": [_source(each, name) for each in names]}}
         given.append({"name": "TARGET_SECRETS", "value": SECRETS_PATH})
     container["env"] = [each for each in container["env"] if not each["name"].startswith(OURS)] + given
     container["volumeMounts"] += [{"name": key, "mountPath": path, "readOnly": True} for key, path in mounts.items()]
     spec["volumes"] += [{"name": key, **source} for key, source in sources.items()]
+
+
+def _source(secret: str, name: str) -> Json:
+    """Return the source of a secret's file: KEY is of the target's own Secret, NAME/KEY of another one."""
+    other, _, key = secret.rpartition("/")
+    return {"secret": {"name": other or f"{name}-{TARGET}", "items": [{"key": key, "path": secret}]}}
 
 
 def _open(policy: Json) -> None:

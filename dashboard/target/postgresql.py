@@ -89,7 +89,7 @@ def problems(target: PostgresTarget, contract: Contract | None) -> Iterator[str]
     elif not _holds(address, target.url):
         yield f"{PLACE}.url must be an address such as postgresql://reader@notes-db:5432/notes: {target.url!r}."
     if not _holds(secret, target.password):
-        yield f"{PLACE}.password must be the name of a secret, such as '{{secret:database-password}}', and no more."
+        yield f"{PLACE}.password must be the name of a secret, such as '{{secret:notes-db/password}}', and no more."
     if not _holds(identifiers, target.table):
         yield f"{PLACE}.table must be a table such as notes or public.notes: {target.table!r}."
     for name in ("id", "payload", "run"):

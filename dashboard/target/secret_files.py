@@ -1,5 +1,5 @@
-"""The secrets of a target, for its headers and its database: a directory with a file for each, as Kubernetes mounts a
-Secret."""
+"""The secrets of a target, for its headers and its database: a directory with a file for each, as Kubernetes mounts
+Secrets. `NAME/KEY` is a file in a directory of it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ def read(directory: str, names: Iterable[str]) -> dict[str, str]:
 
 def _secret(directory: str, name: str) -> str:
     path = Path(directory, name)
-    if not directory or name in (".", "..") or not path.is_file():
+    if not directory or {".", ".."} & {*name.split("/")} or not path.is_file():
         raise ContractError(f"The secret {name} is missing: give a directory with a file of this name.")
     try:
         text = path.read_text(encoding="utf-8").strip()

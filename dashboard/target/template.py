@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-SECRET = re.compile(r"\{secret:([A-Za-z0-9._-]+)\}")
+SECRET = re.compile(r"\{secret:((?:[A-Za-z0-9._-]+/)?[A-Za-z0-9._-]+)\}")  # a key of our own Secret, or of another one
 LEGAL = "!$%&'()*+,-./:;=?@_~"  # in an address' path and query (RFC 3986); other characters are percent-encoded
 
 Value = str | int

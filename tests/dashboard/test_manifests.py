@@ -104,12 +104,25 @@ def test_another_name_makes_a_dashboard_that_shares_no_object_with_the_first() -
     assert {"name": "OBJECTS", "value": "another"} in container["env"]
 
 
+def secrets_of(deployment: Json) -> list[tuple[str, str, str]]:
+    """Return (Secret, key, file) of each secret of the target that is mounted."""
+    volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+    sources = [each["secret"] for each in volumes["target-secrets"]["projected"]["sources"]]
+    return [(each["name"], item["key"], item["path"]) for each in sources for item in each["items"]]
+
+
+def test_only_the_keys_that_the_file_names_are_mounted_of_the_applications_own_secrets() -> None:
+    contract = {**TWO_ROUTES, "headers": {"Authorization": "Bearer {secret:token}", "X-Key": "{secret:notes-api/key}"}}
+    text = json.dumps({"service": SERVICE, "database": DATABASE, "contract": contract})
+    (deployment,) = of(manifests.manifests(parse(text), text, "shop", "image:1", "another"), "Deployment")
+    assert secrets_of(deployment) == [("notes-api", "key", "notes-api/key"), ("another-target", "token", "token")]
+
+
 def test_databases_password_is_mounted_and_its_port_is_reached() -> None:
     text = json.dumps(whole())
     objects = manifests.manifests(parse(text), text, "shop", "dashboard:1")
     (deployment,) = of(objects, "Deployment")
-    volumes = deployment["spec"]["template"]["spec"]["volumes"]
-    assert {"name": "target-secrets", "secret": {"secretName": "dashboard-target"}} in volumes
+    assert secrets_of(deployment) == [("dashboard-target", "database", "database")]
     (egress,) = [each["spec"] for each in of(objects, "NetworkPolicy") if each["spec"]["policyTypes"] == ["Egress"]]
     assert {"to": [{"podSelector": {}}]} in egress["egress"]  # to each port, whatever it is called
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboard.target.target import read as target
 from tests.e2e import example_images
 from tests.e2e.deployment import Deployment, wait_until
 from tests.e2e.example_images import EXAMPLES
@@ -137,9 +136,6 @@ class Application:
         where = ("--namespace", self.example.name)
         secret = program("dashboard.manifests", "--secret", *where).stdout
         self.kubectl("create", "--filename", "-", input=secret)
-        if names := target(self.example.target).secrets():
-            values = (f"--from-literal={name}={PASSWORD}" for name in names)
-            self.kubectl("create", "secret", "generic", "dashboard-target", *values)
         made = program("dashboard.manifests", "--for", str(self.example.target), *where, "--image", image).stdout
         self.kubectl("apply", "--filename", "-", input=made)
         self.wait_ready("deployment/dashboard")

@@ -111,7 +111,7 @@ def test_notes_are_read_where_the_application_writes_them() -> None:
     assert {"name": "POSTGRES_DB", "value": at.database} in container["env"]
     program = (NOTES.manifest.parent / "app.py").read_text()
     assert f"TABLE IF NOT EXISTS {place.table} ({place.id} uuid PRIMARY KEY, {place.payload} text" in program
-    assert target(NOTES).secrets() == {"database"}
+    assert target(NOTES).secrets() == {f"{NOTES.database}/password"}
 
 
 def test_redis_writes_each_change_to_the_disk_before_it_answers() -> None:

@@ -38,7 +38,8 @@ def test_demo_passes_and_its_evidence_is_recomputed(dashboard: InstalledDashboar
 @pytest.mark.parametrize("reads", [False, True])
 def test_demo_passes_without_an_installed_dashboard(application: Application, reads: bool, tmp_path: Path) -> None:
     kubeconfig = ("--kubeconfig", str(application.deployment.directory / "kubeconfig"))
-    (tmp_path / "database").write_text(PASSWORD)
+    (tmp_path / "notes-db").mkdir()
+    (tmp_path / "notes-db" / "password").write_text(PASSWORD)
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(application.forwarded("notes", 8000))
         target = ["--target", str(EXAMPLE.target), "--namespace", EXAMPLE.name, "--service", url, *kubeconfig]
