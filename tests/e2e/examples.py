@@ -91,9 +91,9 @@ class Application:
             self.kubectl("apply", "--filename", str(self.example.manifest))
             self.wait_rolled_out(name)
 
-    def dashboard_may(self, verb: str, what: str) -> bool:
-        """Return whether the installed dashboard's account may do this."""
-        account = f"system:serviceaccount:{self.example.name}:dashboard"
+    def dashboard_may(self, verb: str, what: str, name: str = "dashboard") -> bool:
+        """Return whether the account of the installed dashboard of this name may do this."""
+        account = f"system:serviceaccount:{self.example.name}:{name}"
         answer = self.kubectl("auth", "can-i", verb, what, "--as", account, check=False).strip()
         assert answer.endswith(("yes", "no")), answer
         return answer.endswith("yes")
@@ -130,17 +130,17 @@ class Application:
             thread.join()
 
     @contextlib.contextmanager
-    def dashboard(self) -> Iterator["InstalledDashboard"]:
-        """A dashboard in its namespace, by docs/your-app.md's commands."""
+    def dashboard(self, name: str = "dashboard") -> Iterator["InstalledDashboard"]:
+        """A dashboard in its namespace, by docs/your-app.md's commands; with another name, one beside the first."""
         image = self.deployment.get("deployment", "dashboard")["spec"]["template"]["spec"]["containers"][0]["image"]
-        where = ("--namespace", self.example.name)
+        where = ("--namespace", self.example.name, "--name", name)
         secret = program("dashboard.manifests", "--secret", *where).stdout
         self.kubectl("create", "--filename", "-", input=secret)
         made = program("dashboard.manifests", "--for", str(self.example.target), *where, "--image", image).stdout
         self.kubectl("apply", "--filename", "-", input=made)
-        self.wait_ready("deployment/dashboard")
-        token = self.get("secret", "dashboard-auth")["data"]["operator-token"]
-        with self.forwarded("dashboard", 8080) as url:
+        self.wait_ready(f"deployment/{name}")
+        token = self.get("secret", f"{name}-auth")["data"]["operator-token"]
+        with self.forwarded(name, 8080) as url:
             yield InstalledDashboard(url, base64.b64decode(token).decode())
 
     def _port_forward(self, name: str, local: int, port: int) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.check import main as check
+from dashboard.runs.records.history import HISTORY
 from tests.e2e.examples import NOTES, PASSWORD, Application, InstalledDashboard, evidence, program, timeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
@@ -73,6 +74,19 @@ def test_role_is_for_exactly_the_targets_names(
     application: Application, dashboard: InstalledDashboard, verb: str, what: str, allowed: bool
 ) -> None:
     assert application.dashboard_may(verb, what) is allowed
+
+
+def test_second_dashboard_of_another_name_has_its_own_rights_runs_and_tokens(
+    application: Application, dashboard: InstalledDashboard, tmp_path: Path
+) -> None:
+    with application.dashboard("another") as second:
+        done = second.prove("persistence", tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert second.token != dashboard.token
+    (run,) = json.loads(application.get("configmap", "another-runs")["data"][HISTORY])
+    assert run["demo"] == "persistence"
+    assert application.dashboard_may("update", "leases/another-runs", "another")
+    assert not application.dashboard_may("update", "leases/dashboard-runs", "another")
 
 
 def test_database_without_a_volume_fails_with_the_lost_ids(
