@@ -17,9 +17,10 @@ from tests.e2e.deployment import Deployment, wait_until
 from tests.e2e.example_images import EXAMPLES
 from tools.cluster import lifecycle
 from tools.cluster.instance import CHECKOUT, Instance
-from tools.local.mongod import free_port
+from tools.local.mongod import free_port, listens
 
 READY_SECONDS = 180.0
+FORWARD_SECONDS = 10.0
 PASSWORD = "0a1b2c3d4e5f60718293"  # of each example's database
 
 
@@ -102,9 +103,10 @@ class Application:
     def forwarded(self, name: str, port: int) -> Iterator[str]:
         """Forward a port of this machine to a Service's pod. Yield the address."""
         local = free_port()
-        with subprocess.Popen(self._port_forward(name, local, port), stdout=subprocess.PIPE, text=True) as process:
+        # It prints a line for each connection: nobody reads them, so a pipe would be full after two thousand.
+        with subprocess.Popen(self._port_forward(name, local, port), stdout=subprocess.DEVNULL) as process:
             try:
-                assert process.stdout and "Forwarding" in process.stdout.readline()
+                wait_until(lambda: listens(local), FORWARD_SECONDS)
                 yield f"http://127.0.0.1:{local}"
             finally:
                 process.terminate()
