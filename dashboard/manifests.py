@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ContractError, OSError, UnicodeDecodeError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 2
+    if options.name in (taken := _taken(target)):
+        what = f"the application's own {taken[options.name]}"
+        print(f"--name {options.name} is {what}: give another one.", file=sys.stderr)
+        return 2
     made = manifests(target, text, options.namespace, options.image, options.name)
     print(yaml.safe_dump_all(made, sort_keys=False), end="")
     return 0
@@ -79,6 +83,15 @@ def manifests(target: ProofTarget, text: str, namespace: str, image: str, name: 
         if edit := edits.get(each["kind"]):
             edit(each)
     return made
+
+
+def _taken(target: ProofTarget) -> dict[str, str]:
+    """Return the application's names that an object of the dashboard may not have, with what they are."""
+    database = target.database
+    hosts = [target.service.url, database.postgresql.url if database and database.postgresql else ""]
+    services = {(urlsplit(url).hostname or "").split(".")[0]: "Service" for url in hosts}
+    members = {database.statefulset: "StatefulSet"} if database else {}  # whose Service mostly has its name
+    return members | services | {target.service.deployment: "Deployment"}
 
 
 def _base() -> Iterator[Json]:

@@ -39,6 +39,7 @@ RANKING = (0, 2, 1)  # exit statuses, the worst last
 INTERRUPTED = "Interrupted."
 SPELLED = {"→": "->", "…": "...", "\N{EN DASH}": "-"}  # where the terminal lacks them
 
+URL = "http://127.0.0.1:8080"  # where `make up` leads to
 ANSWER_SECONDS = 10.0
 AWAY_SECONDS = 90.0  # for a dashboard that is replaced meanwhile to be back
 LEAVING_SECONDS = 4.0  # for the run before, which has its verdict, to release the lease
@@ -577,7 +578,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("demo", help="one of those that GET /api/demos lists: persistence, autoscale …; or all")
     parser.add_argument(
-        "--url", type=_address, default="http://127.0.0.1:8080", help="the dashboard's address or login link"
+        "--url", type=_address, default=URL, help="the dashboard's address or login link"
     )
     parser.add_argument(
         "--token", default=os.environ.get("PROVE_TOKEN", ""), help="the operator's; better as PROVE_TOKEN"
@@ -600,8 +601,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.target:
         if not options.namespace or not options.service:
             parser.error("--target needs --namespace and --service")
+        if options.url != URL:
+            parser.error("--url is of an installed dashboard, and --target makes one here: give one of them")
         options.service = options.service.rstrip("#")
         return options
+    if options.service or options.database or options.secrets or options.namespace:
+        parser.error("--namespace, --service, --database and --secrets are for --target")
     address, _, token = options.url.partition("#")
     options.url, options.token = address, options.token or token
     if not options.token:

@@ -156,12 +156,14 @@ class Writers(Protocol):
 class Reader(Protocol):
     """An adapter of the database, which bypasses the service. `reads`: whether it can read documents. `database` is
     "mongodb", "postgresql", or "" for one that it knows nothing of. `place` is where somebody's file says that the
-    documents are, a noun; None where nobody can be wrong about that. `note` is what a run says of it at its start."""
+    documents are, a noun; None where nobody can be wrong about that. `note` is what a run says of it at its start,
+    `problem` why `primary` found none last, a sentence, or "" where that is not known."""
 
     reads: bool
     database: str
     place: str | None
     note: str | None
+    problem: str
 
     def primary(self) -> Primary | None:
         """Return the primary, the database's only process if it has no others; None if none answers within a second.

@@ -87,7 +87,7 @@ def problems(target: PostgresTarget, contract: Contract | None) -> Iterator[str]
     if ":" in target.url.partition("://")[2].rpartition("@")[0]:
         yield f"{PLACE}.url has a password, which would stand in a ConfigMap: name its secret in {PLACE}.password."
     elif not _holds(address, target.url):
-        yield f"{PLACE}.url must be an address such as postgresql://reader@notes-db:5432/notes: {target.url!r}."
+        yield f"{PLACE}.url must be an address such as postgresql://reader@notes-db:5432/notes, and no more."
     if not _holds(secret, target.password):
         yield f"{PLACE}.password must be the name of a secret, such as '{{secret:notes-db/password}}', and no more."
     if not _holds(identifiers, target.table):

@@ -83,11 +83,14 @@ def _problems(target: ProofTarget) -> Iterator[str]:
             yield "The database is given without a contract, by which documents are written: give both, or neither."
         if database.postgresql:
             yield from postgresql.problems(database.postgresql, target.contract)
+    mounted = target.secrets()
+    if both := sorted(name for name in mounted if any(each.startswith(f"{name}/") for each in mounted)):
+        yield f"{{secret:{both[0]}}} would be a file, and the directory of {{secret:{both[0]}/…}}: rename the key."
     for place, name in names.items():
         if not _NAME.fullmatch(name) or len(name) > 253:
             yield f"{place} is no name of an object: {name!r}."
     if not _is_address(service.url):
-        yield f"service.url must be an address such as http://notes:8000: {service.url!r}."
+        yield "service.url must be an address such as http://notes:8000, without a user and a query."
     if not service.load.startswith("/") or service.load.startswith("//") or not service.load.isprintable():
         yield f"service.load must be a path such as /notes?limit=20: {service.load!r}."
     if not 0 <= service.metrics_port <= 65535:

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-SECRET = re.compile(r"\{secret:((?:[A-Za-z0-9._-]+/)?[A-Za-z0-9._-]+)\}")  # a key of our own Secret, or of another one
+# A key of our own Secret, or of another one, by Kubernetes' names for them.
+SECRET = re.compile(r"\{secret:((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9_-][A-Za-z0-9._-]*)\}")
 LEGAL = "!$%&'()*+,-./:;=?@_~"  # in an address' path and query (RFC 3986); other characters are percent-encoded
 
 Value = str | int
@@ -37,15 +38,21 @@ def header(template: str, secrets: Mapping[str, str]) -> str:
 
 def placeholders(template: Any) -> Iterator[str]:
     """Yield the names of all placeholders."""
+    for text in texts(template):
+        yield from PLACEHOLDER.findall(text)
+
+
+def texts(template: Any) -> Iterator[str]:
+    """Yield all texts but the names of a JSON object's members."""
     match template:
         case str():
-            yield from PLACEHOLDER.findall(template)
+            yield template
         case dict():
             for each in template.values():
-                yield from placeholders(each)
+                yield from texts(each)
         case list():
             for each in template:
-                yield from placeholders(each)
+                yield from texts(each)
 
 
 def secrets(template: str) -> list[str]:

@@ -23,6 +23,7 @@ from dashboard.target.contract import (
     span,
 )
 
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 OWN_HEADERS = frozenset({"accept", "connection", "content-length", "host", "transfer-encoding"})
 ADDRESSED = {"read": {"id"}, "delete": {"id"}, "list": set[str](), "search": {"run"}}  # what their paths may name
 SAMPLE: Mapping[str, template.Value] = {name: 1 if name in ("writer", "number", "version") else "0" for name in VALUES}
@@ -77,6 +78,8 @@ def _header_problems(place: str, headers: Mapping[str, str]) -> Iterator[str]:
             yield f"{place} has a value that cannot be sent, under {name}."
         elif "{" in template.SECRET.sub("", value):
             yield f"{place} has something in braces that is no {{secret:NAME}}, under {name}."
+        elif name.lower() in SECRET_HEADERS and not template.secrets(value):
+            yield f"{place}.{name} would stand in a ConfigMap: put {{secret:NAME}} in the place of what is secret."
 
 
 def _media_type_problems(place: str, types: Collection[str]) -> Iterator[str]:
@@ -96,6 +99,8 @@ def _path_problems(name: str, route: Route) -> Iterator[str]:
 
 def _body_problems(name: str, route: Write) -> Iterator[str]:
     yield from _placeholder_problems(f"{name}.body", route.body, VALUES.keys())
+    if any(map(template.secrets, template.texts(route.body))):
+        yield f"{name}.body has a secret: only headers have them, since documents stay."
     if "payload" not in {*template.placeholders(route.body)}:
         yield f"{name}.body has no content: put {{payload}} into it."
     if "id" not in _named(route):

@@ -108,13 +108,19 @@ func (g *guestbook) save(ctx context.Context, stored entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.redis.do(ctx,
+	done, err := g.redis.do(ctx,
 		[]string{"MULTI"},
 		[]string{"SET", "entry:" + stored.ID, string(content)},
 		[]string{"ZADD", "ids", "0", stored.ID}, // all have the same score: sorted by id
 		[]string{"EXEC"},
 	)
-	return err
+	if err != nil {
+		return err
+	}
+	if answers, is := done.([]any); !is || len(answers) != 2 || answers[0] != "OK" {
+		return errors.New("it did not store the entry")
+	}
+	return nil
 }
 
 func (g *guestbook) get(r *http.Request) (int, any) {
@@ -152,7 +158,9 @@ func (g *guestbook) newest(r *http.Request) (int, any) {
 		return unavailable(err)
 	}
 	for _, each := range found.([]any) {
-		entries = append(entries, json.RawMessage(each.(string)))
+		if content, is := each.(string); is {
+			entries = append(entries, json.RawMessage(content))
+		}
 	}
 	return http.StatusOK, entries
 }

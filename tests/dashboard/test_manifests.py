@@ -151,6 +151,17 @@ class TestCommand:
         values = {value for each in found for value in each.values()}
         assert len(values) == 6 and {len(value) for value in values} == {48}
 
+    @pytest.mark.parametrize("name", ["notes", "notes-db"])
+    def test_name_of_the_applications_own_is_refused(
+        self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Applied, it would replace the application's Service or Deployment."""
+        file = tmp_path / "target.yaml"
+        file.write_text(json.dumps(whole()))
+        assert manifests.main(["--for", str(file), "--namespace", "shop", "--name", name]) == 2
+        printed = capsys.readouterr()
+        assert f"--name {name} is the application's own" in printed.err and not printed.out
+
     def test_secret_and_objects_take_a_name(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert manifests.main(["--secret", "--namespace", "shop", "--name", "another"]) == 0
         assert json.loads(capsys.readouterr().out)["metadata"]["name"] == "another-auth"

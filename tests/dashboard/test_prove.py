@@ -514,6 +514,25 @@ def test_target_needs_its_namespace_and_service(left_out: str, capsys: pytest.Ca
     assert "--namespace and --service" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--database", "127.0.0.1:5432"), ("--service", "http://127.0.0.1:1"), ("--secrets", "."), ("--namespace", "a")],
+)
+def test_options_of_a_target_without_one_are_refused(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        module.main(["persistence", option, value, "--token", OPERATOR])
+    assert "--target" in capsys.readouterr().err
+
+
+def test_installed_dashboard_and_a_target_are_not_given_together(capsys: pytest.CaptureFixture[str]) -> None:
+    here = ("--target", "target.yaml", "--namespace", "shop", "--service", "http://127.0.0.1:1")
+    with pytest.raises(SystemExit):
+        module.main(["persistence", *here, "--url", "http://127.0.0.1:8081"])
+    assert "give one of them" in capsys.readouterr().err
+
+
 def test_callers_environment_does_not_change_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHBOARD_SOURCE", "mock")
     monkeypatch.setenv("MOCK_OUTCOME", "pass")

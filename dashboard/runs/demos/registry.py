@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from dashboard.runs.demo import Demo
 from dashboard.runs.demos.autoscale.spec import DEMO as AUTOSCALE
+from dashboard.runs.demos.endings import WITHOUT_CRASH
 from dashboard.runs.demos.failover.spec import DEMO as FAILOVER
 from dashboard.runs.demos.healing.spec import DEMO as HEALING
 from dashboard.runs.demos.persistence.spec import DEMO as PERSISTENCE
@@ -20,5 +23,6 @@ def offered(members: int) -> Mapping[str, Demo]:
 
 def offered_for(target: ProofTarget) -> Mapping[str, Demo]:
     """Return the demos of somebody else's application: those that ask of it no more than its target says."""
-    parts = {PERSISTENCE.id: target.database is not None, AUTOSCALE.id: bool(target.service.autoscaler)}
-    return {id_: DEMOS[id_] for id_, has in parts.items() if has}
+    persistence = replace(PERSISTENCE, options=WITHOUT_CRASH)
+    parts = (persistence, target.database is not None), (AUTOSCALE, bool(target.service.autoscaler))
+    return {demo.id: demo for demo, has in parts if has}

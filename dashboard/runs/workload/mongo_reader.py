@@ -42,6 +42,7 @@ class MongoReader:
     database = "mongodb"
     place: str | None = None
     note: str | None = None
+    problem = ""
 
     def __init__(self, uri: str, database: str) -> None:
         self._uri = uri

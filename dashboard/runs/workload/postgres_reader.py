@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 
 from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
@@ -22,6 +21,7 @@ from dashboard.target.postgresql import PLACE, PostgresTarget, address, column, 
 
 ANSWER_SECONDS = 1.0  # for the server to say who it is, the connection included
 READ_SECONDS = 30.0  # for all documents of a run
+STATEMENT_SECONDS = 25.0  # for a statement: the server then says so, which it can't once the connection is cut off
 PAGE = 1000  # rows
 LONGEST = 200  # bytes of an id or a payload that are read: the run's own have 96 at most, and any longer one differs
 DETAIL_LENGTH = 200  # characters of the server's error
@@ -32,7 +32,7 @@ REFUSALS = ("28", "3D", "42")  # beginnings of SQLSTATEs: the server is there, a
 ADVICE = {  # by the beginning of an SQLSTATE: what to do about it
     "28": "let the user of {place}.url in, with the password in the secret of {place}.password",
     "3D": "name the service's own database in {place}.url",
-    "42501": "GRANT SELECT ON {table} TO {user}",
+    "42501": "GRANT SELECT ON {table} TO {user}, and USAGE on its schema",
     "42703": "name the columns of {table} in {place}",
     "42883": "a place within a column needs one of the type json or jsonb: see {place}",
     "57014": "make an index on the run's column of {table}",
@@ -56,6 +56,7 @@ class PostgresReader:
         self._table = target.table
         self._query, self._keys = _query(target)
         self.place: str | None = f"the table {target.table} ({PLACE} in the target's file)"
+        self.problem = ""
         self.note: str | None = f"The database itself is read, too: {self.place}, at {self._at[0]}:{self._at[1]}"
 
     def primary(self) -> Primary | None:
@@ -66,7 +67,9 @@ class PostgresReader:
             if _state(error).startswith(REFUSALS):
                 raise ExternalError(self._reason(error)) from error
             log.debug("no answer of PostgreSQL: %s", error)
+            self.problem = self._reason(error)
             return None
+        self.problem = f"PostgreSQL at {self._at[0]}:{self._at[1]} is a standby." if is_standby else ""
         return None if is_standby else Primary(str(started), self._at[0])
 
     def read(self, run: str) -> Mapping[str, str]:
@@ -83,7 +86,7 @@ class PostgresReader:
     def _documents(self, connection: Connection, run: str) -> dict[str, str]:
         """Read by a cursor, of which a page is in memory at a time: a page of one snapshot."""
         connection.run("START TRANSACTION READ ONLY")
-        connection.run(f"SET LOCAL statement_timeout = {READ_SECONDS * 1000:.0f}")
+        connection.run(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000:.0f}")
         if connection.run("SELECT pg_is_in_recovery()") != [[False]]:
             raise ExternalError(f"This PostgreSQL is a standby: let {PLACE}.url lead to the primary.")
         connection.run(f"DECLARE documents NO SCROLL CURSOR FOR {self._query}", run=run, **self._keys)
@@ -91,7 +94,7 @@ class PostgresReader:
         while rows := connection.run(f"FETCH {PAGE} FROM documents"):
             for id_, payload in rows:
                 if (key := str(_text(id_))) in found:
-                    raise ExternalError(f"The table {self._table} has the id {key} twice: {PLACE}.id must be unique.")
+                    raise ExternalError(f"{self._table} has the id {key} in two rows: {PLACE}.id must be its key.")
                 found[key] = digest(_text(payload))
             if len(found) > LARGEST:
                 raise ExternalError(f"The database has more than {LARGEST:,} documents of this run.")
@@ -100,9 +103,8 @@ class PostgresReader:
     @contextlib.contextmanager
     def _connected(self, seconds: float) -> Iterator[Connection]:
         """Yield a connection that is cut off after `seconds`: a socket's own timeout holds for one read each."""
-        end = time.monotonic() + seconds
         with socket.create_connection(self._at, seconds) as link:
-            cut = threading.Timer(end - time.monotonic(), _cut, [link])
+            cut = threading.Timer(seconds, _cut, [link])
             cut.daemon = True
             cut.start()
             try:

@@ -3,7 +3,9 @@
 from dashboard.core.errors import ExternalError
 from dashboard.runs.context import RunContext
 from dashboard.runs.ports import Reader, Writers
+from dashboard.runs.words import plural
 from dashboard.runs.workload.judgement import traffic
+from dashboard.runs.workload.judgement.findings import losses
 from dashboard.runs.workload.judgement.judge import judge
 from dashboard.runs.workload.operation import ReadBack
 
@@ -28,25 +30,27 @@ class ReadBacks:
         self._read_service()
 
     def rehearse(self, limit: float) -> None:
-        """Look for the run's documents in the database before anything is killed, where a file says where they are: by
-        a mistake in it, all would seem lost. Raise `RunStopped` if none is found within `limit` seconds."""
+        """Judge the run's documents in the database before anything is killed, where a file says where they are: by a
+        mistake in it, some would seem lost. Raise `RunStopped` if they are not as they were acknowledged within `limit`
+        seconds."""
         if self._reader.place:
             found = self._context.wait_for(self._found, READ_RETRY_SECONDS, limit)
             self._context.log(f"From the database: {found:,} documents so far")
 
     def _found(self) -> int | str:
-        """Return how many documents the database has of this run, or why none is one that was acknowledged."""
-        written = traffic.writes(self._writers.ledger.operations())
-        acknowledged = {(each.id, each.sha256) for each in written if each.sha256 and each.outcome == "acknowledged"}
+        """Return how many documents the database has of this run, or what they lack, as a sentence."""
+        began = self._context.clock.monotonic()
         try:
             found = self._reader.read(self._context.run.id)
         except ExternalError as error:
             return str(error)
-        if acknowledged & {*found.items()}:
+        back = ReadBack("database", began, self._context.clock.monotonic(), found)
+        written = traffic.writes(self._writers.ledger.operations())
+        if not (differs := " ".join(losses(judge(written, [back])))):
             return len(found)
         return (
-            f"None of {len(acknowledged):,} acknowledged documents is in {self._reader.place}, which has"
-            f" {len(found):,} of this run: name there what the service writes to."
+            f"Before anything was killed, {self._reader.place} was not what the service writes to, with"
+            f" {plural(len(found), 'document')} of this run: {differs}"
         )
 
     def _read_database(self, limit: float) -> None:

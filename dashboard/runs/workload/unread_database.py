@@ -16,6 +16,7 @@ class UnreadDatabase:
     reads = False
     database = ""
     place: str | None = None
+    problem = ""
 
     def __init__(self, pods: Pods, pod: str, why: str = NO_ADAPTER) -> None:
         self.note: str | None = f"The database itself is not read: {why}"

@@ -218,6 +218,7 @@ class FakeReader:
         self.cluster = cluster
         self.place: str | None = None
         self.note: str | None = None
+        self.problem = ""
         self.refusal: ExternalError | None = None  # while it answers
         self.error: ExternalError | None = None
         self.beside: str | None = None  # another member, which is the primary

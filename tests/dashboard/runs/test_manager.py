@@ -175,7 +175,24 @@ class TestPlaceThatAFileNames:
         run = harness.run_and_recompute("persistence")
         assert_ended(harness, run)
         assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
-        assert "the table notes, which has 1 of this run" in run["reason"]
+        assert "the table notes was not what the service writes to, with 1 document of this run" in run["reason"]
+
+    @pytest.mark.parametrize("spoil", ["a part of a table", "deleted rows that stay"])
+    def test_table_that_has_some_of_it_accuses_nobody(
+        self, spoil: str, harness: RunHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        documents, ever = harness.cluster.documents, dict[str, str]()
+        harness.clock.on_step.append(lambda: ever.update({id_: sha256 for id_, (_, sha256) in documents.items()}))
+
+        def read(run: str) -> dict[str, str]:
+            if spoil == "deleted rows that stay":
+                return dict(ever)
+            return {id_: sha256 for id_, (_, sha256) in documents.items() if not id_.endswith("0")}
+
+        monkeypatch.setattr(harness.reader, "read", read)
+        run = harness.run_and_recompute("persistence")
+        assert (run["verdict"], harness.cluster.kills) == ("inconclusive", [])
+        assert ("lost" if spoil == "a part of a table" else "deletion") in run["reason"]
 
     def test_database_that_cannot_be_read_is_not_killed(self, harness: RunHarness) -> None:
         harness.reader.error = ExternalError("GRANT SELECT ON notes TO reader.")
@@ -186,6 +203,12 @@ class TestPlaceThatAFileNames:
     def test_loss_after_the_kill_is_a_loss(self, harness: RunHarness) -> None:
         harness.cluster.on_exit = harness.cluster.documents.clear
         assert harness.run_and_recompute("persistence")["verdict"] == "fail"
+
+
+def test_reason_why_no_primary_answers_is_told(harness: RunHarness) -> None:
+    harness.cluster.process, harness.reader.problem = None, "PostgreSQL does not answer at notes-db:5433."
+    run = harness.run("persistence")
+    assert run["verdict"] == "inconclusive" and "at notes-db:5433." in run["reason"]
 
 
 def test_database_that_refuses_the_dashboard_is_not_killed(harness: RunHarness) -> None:

@@ -75,13 +75,17 @@ def test_without_an_autoscaler_there_is_no_autoscale_demo() -> None:
         ({"database": {**DATABASE, "statefulset": ""}}, "database.statefulset"),
         ({"database": {**DATABASE, "data": "data"}}, "database.data"),
         ({"contract": None}, "contract"),
+        (
+            {"contract": {**TWO_ROUTES, "headers": {"X-A": "{secret:notes-db}", "X-B": "{secret:notes-db/key}"}}},
+            "{secret:notes-db}",
+        ),
         ({"contract": {**TWO_ROUTES, "read": {"path": "/notes", "payload": "/text"}}}, "contract: read"),
     ],
 )
 def test_mistake_is_named_with_its_place(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(ContractError) as caught:
         parse(json.dumps({**WHOLE, **changes}))
-    assert place in str(caught.value)
+    assert place in str(caught.value) and "user:password" not in str(caught.value)
 
 
 class FakePods:

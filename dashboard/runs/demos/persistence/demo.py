@@ -138,7 +138,7 @@ class Persistence:
         except ExternalError as error:
             return str(error)
         if primary is None:
-            return f"No primary of the database answers the dashboard.{self._pod_reason()}"
+            return f"No primary of the database answers the dashboard.{self._silence()}"
         if other := primary.beside(pod.name):
             return f"{other} is the primary, and the run kills {pod.name} alone: let {other} step down first."
         return KillTarget(pod, claim, primary.process)
@@ -170,7 +170,7 @@ class Persistence:
             return found is not None and found.process != process
 
         away = f"No new process of the database answered within {limit:.0f} s."
-        self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._pod_reason())
+        self._context.wait_until(answers, DOWN_POLL_SECONDS, limit, lambda: away + self._silence())
         killed.back = self._context.clock.monotonic()
         self._context.log(f"The database answers again, {self._since(killed):.1f} s after the kill")
         unready = f"{self._pod} was not Ready within {limit:.0f} s."
@@ -205,6 +205,10 @@ class Persistence:
     def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
         pod = self._pods.pod(self._pod)
         return pod, self._pods.claim(pod.claim) if pod.claim else None
+
+    def _silence(self) -> str:
+        """Return why no primary answers, as sentences to append, or ""."""
+        return (f" {self._reader.problem}" if self._reader.problem else "") + self._pod_reason()
 
     def _pod_reason(self) -> str:
         """Return the cluster's reason for the pod's state as a sentence to append, or "". Restarts are part of it: a

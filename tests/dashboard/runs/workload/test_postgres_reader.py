@@ -174,7 +174,7 @@ class TestReading:
 
     def test_same_id_twice_is_refused(self, notes: Postgres) -> None:
         notes.run("INSERT INTO notes VALUES (gen_random_uuid(), 'a', 'run-1'), (gen_random_uuid(), 'a', 'run-1')")
-        with pytest.raises(ExternalError, match="twice"):
+        with pytest.raises(ExternalError, match="in two rows"):
             reader_of(notes.url, notes.password, id="text").read(RUN)
 
     def test_database_of_another_encoding_is_read_as_text(self, notes: Postgres) -> None:
@@ -313,11 +313,11 @@ class TestProcess:
     def test_statement_that_waits_for_a_lock_ends_at_the_deadline(
         self, notes: Postgres, reader: PostgresReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(postgres_reader, "READ_SECONDS", 1.0)
+        monkeypatch.setattr(postgres_reader, "STATEMENT_SECONDS", 1.0)
         with notes.connected() as other:
             other.run("BEGIN")
             other.run("LOCK TABLE notes")
-            with taking(1.0), pytest.raises(ExternalError):
+            with taking(1.0), pytest.raises(ExternalError, match=r"statement timeout.*: make an index"):
                 reader.read(RUN)
             left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dashboard%'"
             wait_until(lambda: notes.run(left) == [[0]], 10)  # while the lock is held
