@@ -577,9 +577,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("demo", help="one of those that GET /api/demos lists: persistence, autoscale …; or all")
-    parser.add_argument(
-        "--url", type=_address, default=URL, help="the dashboard's address or login link"
-    )
+    parser.add_argument("--url", type=_address, help=f"the dashboard's address or login link, {URL} if it is not given")
     parser.add_argument(
         "--token", default=os.environ.get("PROVE_TOKEN", ""), help="the operator's; better as PROVE_TOKEN"
     )
@@ -601,13 +599,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.target:
         if not options.namespace or not options.service:
             parser.error("--target needs --namespace and --service")
-        if options.url != URL:
+        if options.url:
             parser.error("--url is of an installed dashboard, and --target makes one here: give one of them")
         options.service = options.service.rstrip("#")
         return options
     if options.service or options.database or options.secrets or options.namespace:
         parser.error("--namespace, --service, --database and --secrets are for --target")
-    address, _, token = options.url.partition("#")
+    address, _, token = (options.url or URL).partition("#")
     options.url, options.token = address, options.token or token
     if not options.token:
         parser.error("there is no token: give the operator's as PROVE_TOKEN")
