@@ -192,6 +192,7 @@ def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, ProofTarget 
         deployment=service.deployment,
         autoscaler=service.autoscaler,
         service_url=service.url,
+        service_address=service.url,
         metrics_port=service.metrics_port,
         statefulset=database.statefulset if database else "",
     )

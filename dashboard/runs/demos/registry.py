@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from dashboard.runs.demo import Demo
+from dashboard.runs.demo import ByHand, Demo
 from dashboard.runs.demos.autoscale.spec import DEMO as AUTOSCALE
 from dashboard.runs.demos.endings import WITHOUT_CRASH
 from dashboard.runs.demos.failover.spec import DEMO as FAILOVER
@@ -23,6 +23,14 @@ def offered(members: int) -> Mapping[str, Demo]:
 
 def offered_for(target: ProofTarget) -> Mapping[str, Demo]:
     """Return the demos of somebody else's application: those that ask of it no more than its target says."""
-    persistence = replace(PERSISTENCE, options=WITHOUT_CRASH)
-    parts = (persistence, target.database is not None), (AUTOSCALE, bool(target.service.autoscaler))
+    load = target.service.load.replace("{", "{{").replace("}", "}}")
+    persistence = replace(
+        PERSISTENCE,
+        options=WITHOUT_CRASH,
+        by_hand=ByHand(PERSISTENCE.by_hand.command, "Write documents meanwhile: each is acknowledged, a little late."),
+    )
+    autoscale = replace(
+        AUTOSCALE, by_hand=ByHand(f"ab -t 90 -n 1000000 -c 100 '{{service}}{load}'", AUTOSCALE.by_hand.watch)
+    )
+    parts = (persistence, target.database is not None), (autoscale, bool(target.service.autoscaler))
     return {demo.id: demo for demo, has in parts if has}

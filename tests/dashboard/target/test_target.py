@@ -53,6 +53,18 @@ def test_demos_are_those_that_the_target_has_parts_for(left_out: tuple[str, ...]
     assert [*offered_for(target)] == demos
 
 
+def test_demos_by_hand_are_in_the_targets_words() -> None:
+    target = parse(json.dumps({**WHOLE, "service": {**SERVICE, "load": "/notes?filter={}"}}))
+    names = {"namespace": "shop", "deployment": "notes", "database": "notes-db-0", "service": target.service.url}
+    persistence, autoscale = (demo.to_json(names) for demo in offered_for(target).values())
+    assert persistence["by_hand"]["command"] == "kubectl -n shop delete pod notes-db-0"
+    assert "201" not in persistence["by_hand"]["watch"] and "arrives" not in persistence["by_hand"]["watch"]
+    assert autoscale["by_hand"]["command"].endswith(" 'http://notes:8000/notes?filter={}'")
+    assert persistence["options"] == [
+        {"name": "mode", "choices": [("graceful", "delete the pod")], "default": "graceful"}
+    ]
+
+
 def test_without_an_autoscaler_there_is_no_autoscale_demo() -> None:
     target = parse(json.dumps({**WHOLE, "service": {**SERVICE, "autoscaler": ""}}))
     assert [*offered_for(target)] == ["persistence"]
