@@ -1,6 +1,7 @@
 // The action that restarts the database, and its dialog.
 
 import { html, nothing, render } from "../lib/vendor.js";
+import { dialogElement } from "../lib/dialog.js";
 import { shortId } from "../text/format.js";
 import { Mutation } from "../api/mutation.js";
 
@@ -18,7 +19,7 @@ export class Restart {
   #name;
   #redraw;
   #request;
-  #element = document.createElement("dialog");
+  #element;
   #state = null;
   #blocked = null;
 
@@ -26,11 +27,7 @@ export class Restart {
     this.#name = `${statefulset}-0`;
     this.#redraw = redraw;
     this.#request = new RestartRequest(this.#name, redraw);
-    this.#element.id = "restart";
-    this.#element.className = "document-form action-dialog";
-    this.#element.setAttribute("aria-labelledby", "restart-title");
-    this.#element.addEventListener("close", () => this.#onClose());
-    document.body.append(this.#element);
+    this.#element = dialogElement("restart", () => this.#onClose());
   }
 
   // To be called with each new state. `blocked` is the reason why nothing can be restarted now, or null.
@@ -105,7 +102,6 @@ export class Restart {
   }
 
   #onClose() {
-    if (this.#element.open) return; // it was opened again, before the browser dispatched "close"
     this.#request.close();
     this.#redraw();
   }

@@ -1,6 +1,7 @@
 // The dialog of a change: what it concerns, what a dry run says that it would do, the same for a shell.
 
 import { html, nothing, render } from "../../lib/vendor.js";
+import { dialogElement } from "../../lib/dialog.js";
 import { request } from "../../api/request.js";
 import { settingsForm } from "./autoscalerForm.js";
 import { ChangeRequest, changedSettings } from "./request.js";
@@ -19,7 +20,7 @@ const CHANGES = {
 
 export class ChangeDialog {
   #names;
-  #element = document.createElement("dialog");
+  #element;
   #state = null;
   #blocked = null;
   #change = null; // a key of CHANGES; null while the dialog is closed
@@ -32,11 +33,7 @@ export class ChangeDialog {
 
   constructor(names) {
     this.#names = names;
-    this.#element.id = "change";
-    this.#element.className = "document-form action-dialog";
-    this.#element.setAttribute("aria-labelledby", "change-title");
-    this.#element.addEventListener("close", () => this.#onClose());
-    document.body.append(this.#element);
+    this.#element = dialogElement("change", () => this.#onClose());
   }
 
   // To be called with each new state.
@@ -177,7 +174,6 @@ export class ChangeDialog {
   }
 
   #onClose() {
-    if (this.#element.open) return; // it was opened again, before the browser dispatched "close"
     clearTimeout(this.#timer);
     this.#change = null;
     this.#subject = this.#draft = this.#request = this.#problem = this.#asked = null;
