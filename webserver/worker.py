@@ -19,6 +19,7 @@ import functools
 import select
 import selectors
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker 
 
 from webserver import overrides
 from webserver.channel import ARRIVED, Allowance, Channel
+from webserver.environment import ConfigError
 from webserver.framing import Part, SizeLimits
 
 
@@ -129,6 +131,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._accepted = 0.0  # when a client came last
         self._late_until = 0.0  # once the worker was told to end
         self.worker_connections = bounds.connections + self.cfg.threads
+
+    def load_wsgi(self) -> None:
+        """Make the application; end with the sentence of a setting that it can't use, without a traceback."""
+        try:
+            super().load_wsgi()
+        except ConfigError as error:
+            sys.exit(str(error))
 
     # Reading
 

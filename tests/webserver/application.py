@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from webserver import worker
+from webserver.environment import ConfigError
 from webserver.worker import BOUNDS, Worker, end_with_worker
 
 bounds = replace(BOUNDS, **json.loads(os.environ["BOUNDS"]))
@@ -30,6 +31,10 @@ logger_class = worker.Log
 
 def child_exit(server: Any, worker: Any) -> None:
     end_with_worker(server)
+
+
+def misconfigured() -> Callable[..., Iterable[bytes]]:
+    raise ConfigError("NAME is empty: set it.")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -31,11 +31,11 @@ LONG_SECONDS = 30  # for anything
 class WebServerProcess:
     """gunicorn with `application`, on a free port."""
 
-    def __init__(self, path: Path, **bounds: float) -> None:
+    def __init__(self, path: Path, application: str = "application", **bounds: float) -> None:
         command = [sys.executable, "-m", "gunicorn", "--config", "tests/webserver/application.py"]
         environment = os.environ | {"BOUNDS": json.dumps(SHORT | bounds)}
         with path.open("w") as output:
-            command.append("tests.webserver.application:application")
+            command.append(f"tests.webserver.application:{application}")
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=output)
         self._path = path
         self._clients: list[socket.socket] = []
@@ -323,3 +323,9 @@ def test_server_ends_with_its_worker(tmp_path: Path) -> None:
     (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
     assert server.end() == 1
+
+
+def test_application_with_an_invalid_setting_ends_with_its_sentence(tmp_path: Path) -> None:
+    server = WebServerProcess(tmp_path / "log", "misconfigured()")
+    assert server.end() == 1
+    assert "NAME is empty: set it." in server.log() and "Traceback" not in server.log()

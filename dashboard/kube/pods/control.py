@@ -141,7 +141,9 @@ class PodControl:
             except KubeStatusError as error:
                 if error.status != 404:
                     raise
-                raise NotFound(f"There is no {what.removeprefix('the ')} now.") from error
+                raise NotFound(
+                    f"There is no {what.removeprefix('the ')} now in the namespace {self._namespace}."
+                ) from error
 
 
 # Fields of a pod and of a claim that core.objects does not have.

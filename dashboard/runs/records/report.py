@@ -33,7 +33,12 @@ class Report:
     `target` is the CPU target in percent of the pods' requests, if known."""
 
     def __init__(
-        self, run: Json, tables: Tables, namespace: str, cluster: str, target: float | None,
+        self,
+        run: Json,
+        tables: Tables,
+        namespace: str,
+        cluster: str,
+        target: float | None,
         demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
         missing: Json = {"ended": None, "by": "", "options": {}, "evidence": {}, "evidence_file": None}
@@ -175,7 +180,7 @@ def _evidence(evidence: Json, demo: Demo | None) -> Iterable[tuple[str, str, str
     """Yield (key, label, value, list items) of each field that is not a pair of identities."""
     fields = {field.name: field for field in demo.evidence} if demo else {}
     for key, value in evidence.items():
-        if _is_pair(value) or value == [] or key == "scope":  # the claims say the scope at more length
+        if _is_pair(value) or value == []:
             continue
         field = fields.get(key) or Field(key, key.replace("_", " "))
         words, unit = field.words, field.unit

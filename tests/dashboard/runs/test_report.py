@@ -10,6 +10,7 @@ from flask import Flask
 from markupsafe import escape
 from playwright.sync_api import Browser
 
+from dashboard.runs.demos.persistence.verdict import UNREAD_SCOPE
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.records.report import Report
 from tests.dashboard.runs.finished_run import T0, Json, metrics, persistence_run, timestamp
@@ -102,6 +103,10 @@ def test_persistence_report_has_rto_rpo_each_kill_and_what_was_seen(app: Flask) 
         "seen, as it must be: deletions before the kill, 60", "not seen: seconds without a database, 0.6",
     ):  # fmt: skip
         assert words in text
+
+
+def test_report_says_whether_the_database_itself_was_read(app: Flask) -> None:
+    assert "It was not read itself" in html(app, persistence_run(evidence={"scope": UNREAD_SCOPE}))
 
 
 def test_report_has_the_obligations_and_the_rates(app: Flask) -> None:

@@ -18,6 +18,7 @@ SCOPES = {
     "crash": "mongod was killed (SIGKILL): the data survived the end of a process, which says nothing of a power cut.",
 }
 TARGET_SCOPE = "The pod was deleted and replaced: the database was told to end, and had time for it."
+READ_SCOPE = f"{TARGET_SCOPE} The documents were read back from it, and through the service."
 UNREAD_SCOPE = f"{TARGET_SCOPE} It was not read itself: the documents were read back through the service."
 SILENT_SECONDS = 1.0  # of an outage that the service has noticed
 COUNTS = ("lost", "corrupt", "stale", "regressed", "resurrected", "recovered", "reads")  # of the line
@@ -150,7 +151,7 @@ def _scope(found: PersistenceFindings) -> str:
     if not found.adapter:
         return UNREAD_SCOPE
     if found.database != "mongodb":
-        return TARGET_SCOPE
+        return READ_SCOPE if found.read_back and not found.unread else TARGET_SCOPE
     return " ".join(SCOPES[mode] for mode in dict.fromkeys([found.mode, *(kill.mode for kill in found.kills)]))
 
 

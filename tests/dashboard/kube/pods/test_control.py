@@ -130,7 +130,7 @@ def test_identity_of_a_claim(object_api: ObjectApi, pods: PodControl) -> None:
 
 
 def test_missing_objects_raise_not_found(pods: PodControl) -> None:
-    with pytest.raises(NotFound, match="mongodb-1"):
+    with pytest.raises(NotFound, match=f"mongodb-1 .* {NAMESPACE}"):
         pods.pod("mongodb-1")
     with pytest.raises(NotFound, match="data-mongodb-1"):
         pods.claim("data-mongodb-1")
