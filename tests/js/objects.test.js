@@ -12,6 +12,7 @@ const STATE = /** @type {any} */ ({
   autoscaler: {},
   claims: [{ name: "data-mongodb-0" }],
   service: { name: "flask" },
+  sources: { mongo: {}, traffic: {} },
 });
 
 test("the objects of a state are each named once", () => {
@@ -48,4 +49,9 @@ test("the finder finds the panel of an action by what it does", () => {
   const all = candidates(STATE, NAMES, { go: (hash) => hashes.push(hash), act: () => {} });
   for (const text of ["restart", "undo", "prove"]) search(all, text)[0].go();
   assert.deepEqual(hashes, ["#actions", "#actions", "#claims"]);
+});
+
+test("the finder names no part that another application lacks", () => {
+  const parts = (state, names) => candidates(/** @type {any} */ (state), names, { go: () => {}, act: () => {} }).filter(({ kind }) => kind === "part").length;
+  assert.equal(parts(STATE, NAMES) - parts({ ...STATE, sources: {} }, { ...NAMES, hpa: "" }), 2);
 });

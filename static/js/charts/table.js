@@ -2,13 +2,14 @@
 
 import { guard, html } from "../lib/vendor.js";
 import { timeOfDay } from "../text/format.js";
-import { PLOTS } from "./model/plots.js";
+import { isMeasured, PLOTS } from "./model/plots.js";
 import { table } from "./model/summary.js";
 
 const COLUMNS = PLOTS.flatMap((plot, place) => plot.figures.flatMap((figure, index) => (figure.fixed ? [] : [{ ...figure, place, index }])));
 
 // Drawn again only when there is a new row or mark, so that the figures stay still while someone reads them.
-export function figuresTable({ all, marks, span }) {
+export function figuresTable({ all, marks, span }, state) {
+  const columns = COLUMNS.filter((figure) => isMeasured(figure, state));
   const { rows, step } = table(all, marks, span);
   const key = [rows[0]?.at, rows.length, step, marks.length, marks.at(-1)?.id];
   return html`<div id="charts-table" class="charts-table" role="region" aria-label="Figures of the charts" tabindex="0">
@@ -17,14 +18,14 @@ export function figuresTable({ all, marks, span }) {
       <thead>
         <tr>
           <th scope="col">from</th>
-          ${COLUMNS.map(({ column, name }) => html`<th scope="col">${column ?? name}</th>`)}
+          ${columns.map(({ column, name }) => html`<th scope="col">${column ?? name}</th>`)}
           <th scope="col">events</th>
         </tr>
       </thead>
       <tbody>
         ${rows.map((row) => html`<tr>
           <th scope="row">${timeOfDay(row.at * 1_000)}</th>
-          ${COLUMNS.map(({ place, index, format }) => html`<td>${format(row.values[place][index])}</td>`)}
+          ${columns.map(({ place, index, format }) => html`<td>${format(row.values[place][index])}</td>`)}
           <td>${row.marks.map(mark)}</td>
         </tr>`)}
       </tbody>

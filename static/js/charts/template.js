@@ -5,7 +5,7 @@ import { timeOfDay } from "../text/format.js";
 import { panel } from "../lib/panel.js";
 import { notes, recordedSince } from "./model/notes.js";
 import { cursorLine, markLabels, markLines, shades } from "./overlay.js";
-import { PLOTS } from "./model/plots.js";
+import { isMeasured, PLOTS } from "./model/plots.js";
 import { RANGES } from "./selection.js";
 import { figuresTable } from "./table.js";
 
@@ -19,7 +19,7 @@ export function chartsTemplate(props) {
     aside: `the last ${selection.range.text}`,
     state,
     kinds: ["traffic", "metrics"],
-    body: html`${toolbar(props)} ${stack(props)} ${selection.showsTable ? figuresTable(view) : nothing}`,
+    body: html`${toolbar(props)} ${stack(props)} ${selection.showsTable ? figuresTable(view, state) : nothing}`,
   });
 }
 
@@ -51,7 +51,7 @@ function stack(props) {
   const values = view.values(selection.time(view));
   const chartNotes = notes(history, state, view, selection.range.text, failed);
   return html`<div class="charts-stack" .style=${layout ? `--left: ${layout.left}px; --right: ${layout.right}px` : ""}>
-    ${PLOTS.map((plot, index) => chartFrame(plot, values[index], view.sentences[index], chartNotes[index]))}
+    ${PLOTS.map((plot, index) => chartFrame(plot, state, values[index], view.sentences[index], chartNotes[index]))}
     ${overlay(props, values)}
     <div class="charts-labels">${layout ? markLabels(view, layout, ruler, onTime) : nothing}</div>
   </div>`;
@@ -84,19 +84,20 @@ function overlay({ history, view, selection, painter, onPointer, onTime, onLeave
 
 // A chart's title and legend, and the element that uPlot draws into. `values` are the legend's figures, `sentence` is the chart's text
 // for screen readers, `note` replaces missing lines.
-function chartFrame(plot, values, sentence, note) {
+function chartFrame(plot, state, values, sentence, note) {
   return html`<figure class="chart" data-plot=${plot.id}>
     <figcaption class="chart-legend">
       <b>${plot.name}</b>
-      ${plot.figures.map((figure, index) => legendEntry(figure, values[index]))}
+      ${plot.figures.map((figure, index) => legendEntry(figure, values[index], isMeasured(figure, state)))}
     </figcaption>
     <div class="chart-canvas" role="img" aria-label=${sentence}></div>
     ${note ? html`<p class="chart-note"><span>${note}</span></p>` : nothing}
   </figure>`;
 }
 
-function legendEntry({ id, name, format, run }, found) {
-  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""}>
+// The painter takes each figure's look from its entry, so that one without a source is hidden and not left out.
+function legendEntry({ id, name, format, run }, found, measured) {
+  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""} ?hidden=${!measured}>
     ${swatch(id)}<span>${name}</span> <span class="legend-value">${format(found?.value ?? null)}</span>
   </span>`;
 }

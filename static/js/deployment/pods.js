@@ -13,6 +13,7 @@ const NEARLY_FULL = 0.9; // of a limit: a meter at or above it warns
 const SPARKLINE_SECONDS = 900;
 const MOST_PLACEHOLDERS = 100; // an autoscaler's max may be any number
 const CROWDED = 40; // pods: with more, the tiles are small and scroll in a frame of their own
+const UNANSWERED = { state: "unknown", version: null, ops_per_second: null };
 export const CPU = { name: "CPU", word: "CPU", format: cpu, against: "request" }; // the autoscaler relates CPU to the request
 export const MEMORY = { name: html`mem<span class="usage-name-end">ory</span>`, word: "memory", format: binary, against: "limit" }; // a container is killed at its memory limit
 
@@ -39,12 +40,16 @@ function view(page, state, now) {
     kinds: ["pods", "deployments", "statefulsets", "endpointslices", "persistentvolumeclaims"],
     body: html`<div class="flow">
         ${stage("service", "Service", service(state))} ${arrow()}
-        ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, now))} ${arrow()}
-        ${stage("database", "Database", databaseTiles(page, state, database, now))} ${arrow()}
-        ${stage("volumes", ours(state).length === 1 ? "Volume" : "Volumes", claims(state))}
+        ${stage("pods", `Pods of ${names.deployment}`, pods(page, state, members, now))}
+        ${names.statefulset ? databaseStages(page, state, database, now) : nothing}
       </div>
       ${others.length ? otherPods(page, others, now) : nothing}`,
   });
+}
+
+function databaseStages(page, state, database, now) {
+  return html`${arrow()} ${stage("database", "Database", databaseTiles(page, state, database, now))} ${arrow()}
+    ${stage("volumes", ours(state).length === 1 ? "Volume" : "Volumes", claims(state))}`;
 }
 
 function groupPods(names, { pods: all }) {
@@ -75,17 +80,26 @@ function arrow() {
 }
 
 function service(/** @type {contract.State} */ state) {
-  const { service: found, traffic } = state;
+  const { service: found } = state;
   if (!found) return absent(state, "endpointslices", "No Service", "Nothing routes requests to the pods.", "cross");
   return html`<article class="tile">
     <header class="tile-head"><h3 title=${found.name}>${objectLink("Service", found.name)}</h3></header>
     <div class="tile-line">${status(serviceStatus(found))}</div>
-    <dl class="facts">
-      ${fact("requests", rate(traffic?.requests_per_second))}
-      ${fact("p50", milliseconds(traffic?.p50_ms))} ${fact("p99", milliseconds(traffic?.p99_ms))}
-      ${fact("errors", traffic?.errors_per_second ? html`<strong data-tone="bad">${rate(traffic.errors_per_second)}</strong>` : traffic ? "none" : "—")}
-    </dl>
+    ${isCounted(state) ? serviceTraffic(state) : nothing}
   </article>`;
+}
+
+// Whether the pods' requests are counted: another application may have no such counters.
+function isCounted(/** @type {contract.State} */ { sources }) {
+  return sources.traffic !== undefined;
+}
+
+function serviceTraffic(/** @type {contract.State} */ { traffic }) {
+  return html`<dl class="facts">
+    ${fact("requests", rate(traffic?.requests_per_second))}
+    ${fact("p50", milliseconds(traffic?.p50_ms))} ${fact("p99", milliseconds(traffic?.p99_ms))}
+    ${fact("errors", traffic?.errors_per_second ? html`<strong data-tone="bad">${rate(traffic.errors_per_second)}</strong>` : traffic ? "none" : "—")}
+  </dl>`;
 }
 
 // A tile for each pod, and a placeholder for each pod that the autoscaler may still add.
@@ -94,7 +108,7 @@ function pods(page, /** @type {contract.State} */ state, /** @type {contract.Pod
   const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACEHOLDERS));
   const crowded = places > CROWDED;
   return html`<div class="pods" .style=${`--places: ${places}`} data-crowded=${crowded ? "" : nothing} tabindex=${crowded ? 0 : nothing}>
-    ${repeat(crowded ? page.crowd.next(members) : members, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.deployment, hasSparkline: !crowded }))}
+    ${repeat(crowded ? page.crowd.next(members) : members, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.deployment, hasSparkline: !crowded, isCounted: isCounted(state) }))}
     ${repeat(
       Array.from({ length: places - members.length }, (_, index) => index),
       (index) => index,
@@ -107,14 +121,14 @@ function databaseTiles(page, /** @type {contract.State} */ state, /** @type {con
   if (database.length === 0) {
     return absent(state, "pods", "No database pod", state.statefulset?.desired ? "The next one is starting." : "The StatefulSet is scaled to zero.", "warning");
   }
-  const { mongo } = state;
+  const mongo = state.sources.mongo ? (state.mongo ?? UNANSWERED) : null; // another application's database is not asked
   return html`<div class="stack">
     ${repeat(database, ({ uid }) => uid, (pod) => podTile(page, pod, now, { owner: page.names.statefulset, hasSparkline: true, mongo }))}
   </div>`;
 }
 
 // A click anywhere on the tile opens the pod's drawer; for the keyboard, its name is a button.
-function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { owner, hasSparkline, mongo = null }) {
+function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { owner, hasSparkline, isCounted = false, mongo = null }) {
   const seconds = secondsSince(pod.created, now);
   const age = wholeDuration(seconds);
   const state = podStatus(pod, seconds);
@@ -139,7 +153,7 @@ function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { 
     </div>
     ${usage(CPU, pod.cpu_millicores, pod.cpu_request_millicores, pod.cpu_limit_millicores, points && sparkline(points, { now, seconds: SPARKLINE_SECONDS }))}
     ${usage(MEMORY, pod.memory_bytes, pod.memory_request_bytes, pod.memory_limit_bytes)}
-    ${mongo ? databaseFacts(mongo) : traffic(pod)}
+    ${mongo ? databaseFacts(mongo) : nothing} ${isCounted ? traffic(pod) : nothing}
   </article>`);
 }
 
@@ -151,7 +165,7 @@ function traffic(/** @type {contract.PodView} */ { requests_per_second: requests
   return html`<dl class="facts">${fact("requests", rate(requests))}</dl>`;
 }
 
-function databaseFacts(/** @type {contract.MongoView} */ mongo) {
+function databaseFacts(/** @type {Pick<contract.MongoView, "state" | "version" | "ops_per_second">} */ mongo) {
   return html`<dl class="facts">
     ${mongo.state === "down" ? fact("mongod", "no answer") : fact(`v${mongo.version ?? "?"}`, rate(mongo.ops_per_second, "ops"))}
   </dl>`;

@@ -12,7 +12,7 @@ const PARTS = [
   ["deployment", "Deployment"],
   ["charts", "Metrics"],
   ["autoscaler", "Autoscaler"],
-  ["actions", "Actions: trigger load, restart Mongo, restart the service or undo it, change the autoscaler"],
+  ["actions", "Actions: trigger load, restart the database, restart the service or undo it, change the autoscaler"],
   ["documents", "Mongo contents"],
   ["timeline", "Timeline"],
   ["sources", "Sources"],
@@ -23,7 +23,7 @@ const PARTS = [
 export function candidates(/** @type {contract.State} */ state, names, { go, act }) {
   const link = (kind, text, hash) => ({ id: `${kind} ${hash} ${text}`, kind, text, go: () => go(hash) });
   return [
-    ...PARTS.map(([id, title]) => link("part", title, `#${id}`)),
+    ...PARTS.filter(([id]) => isThere(id, state, names)).map(([id, title]) => link("part", title, `#${id}`)),
     link("logs", `Logs of all pods of ${names.deployment}`, formatRoute("logs", [names.deployment])),
     link("logs", "Logs of all pods", formatRoute("logs", ["all"])),
     { id: "settings", kind: "settings", text: "Settings: colours, notifications, keyboard shortcuts", go: () => act("settings") },
@@ -33,6 +33,11 @@ export function candidates(/** @type {contract.State} */ state, names, { go, act
     ...(state.mongo?.newest ?? []).map((row) => link("document", `${row.id} ${jsonLine(row)}`.slice(0, TEXT_LENGTH), formatRoute("documents", [row.id]))),
     ...(state.timeline ?? []).map(({ text, at }) => link("timeline", `${timeOfDay(at)} ${text}`.slice(0, TEXT_LENGTH), formatRoute("metrics", [], { at }))),
   ];
+}
+
+// Another application may have no autoscaler, and a database whose contents are not shown.
+function isThere(part, /** @type {contract.State} */ { sources }, names) {
+  return part === "documents" ? sources.mongo !== undefined : part !== "autoscaler" || names.hpa !== "";
 }
 
 // Returns those that contain all words of a text, in any case.

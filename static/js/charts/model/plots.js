@@ -17,16 +17,19 @@ function ms(value) {
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)}\u00a0ms`;
 }
 
+// Tells whether there can be such a figure: of an application whose requests nobody counts, none are "served".
+export const isMeasured = ({ source }, /** @type {contract.State} */ { sources }) => source === undefined || sources[source] !== undefined;
+
 // A figure is {id, name, scale, format, within, fold, …}. A point within `within` seconds of a time is the figure at that time; `fold`
 // says how a row of the table is made from several points. `steps`: it holds until the next point. `fixed`: it is the same
-// throughout. `points`: each sample has a mark. `run`: it exists only during a load. `column`: its name in the table. `least(state)`
-// returns the least maximum of each scale.
+// throughout. `points`: each sample has a mark. `run`: it exists only during a load. `source`: it exists only with that source of the
+// state. `column`: its name in the table. `least(state)` returns the least maximum of each scale.
 export const PLOTS = [
   {
     id: "load",
     name: "Load",
     figures: [
-      { id: "served", name: "served", scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
+      { id: "served", name: "served", source: "traffic", scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
       { id: "offered", name: "offered", run: true, scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
       { id: "achieved", name: "achieved", run: true, scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
       { id: "errors", name: "errors", scale: "rate", format: rate, within: SECONDS_GAP, fold: "mean" },
