@@ -4,6 +4,7 @@ It writes two documents, and deletes the second one where the contract has a del
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from dashboard.target.template import Value
 
 PAYLOAD_BYTES = 48  # random
 PAGES = 100  # of a search, at most
+LATE_SECONDS = 2.0  # a write that is applied after its answer is waited for
+POLL_SECONDS = 0.1
 
 
 class Checked(Struct, frozen=True):
@@ -48,6 +51,29 @@ class ContractTrial:
                 return
         for claim, check in self._more():
             yield _checked(claim, check)
+
+    def repetition(self) -> str | None:
+        """Return why a write may not be sent twice, as a sentence, or None. What is wrong after the first write already
+        is no matter of that, and left to a run to judge. Writes one document."""
+        try:
+            if self._write("write", self._first, 1) or self._late_reading():
+                return None
+            again = self._service.write("write", self._written[self._first])
+            if again.outcome == "unknown":
+                return None
+            wrong = _unacknowledged(again) or self._late_reading()
+        except DataServiceError:
+            return None
+        return (
+            wrong
+            and f"The service does not keep to its contract: the same write twice is not the same as once. {wrong}"
+        )
+
+    def _late_reading(self) -> str | None:
+        end = time.monotonic() + LATE_SECONDS
+        while (wrong := self._reading(self._first)) and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        return wrong
 
     def _more(self) -> Iterator[tuple[str, Callable[[], str | None]]]:
         yield "The same write again is acknowledged, and changes nothing.", lambda: self._repeat("write", self._first)
@@ -81,7 +107,7 @@ class ContractTrial:
         if found is None:
             return f"The read of {id_} says that it is absent."
         if found.payload != payload:
-            return f"The read has {_short(found.payload)}, where {_short(payload)} was written."
+            return f"The read has {_short(found.payload)}, where {_short(payload)} was written{_lengths(found.payload, payload)}."
         return None
 
     def _repeat(self, route: Literal["write", "replace"], id_: str) -> str | None:
@@ -137,6 +163,12 @@ def _checked(claim: str, check: Callable[[], str | None]) -> Checked:
 
 def _unacknowledged(written: Written) -> str | None:
     return None if written.outcome == "acknowledged" else f"The write's outcome is {written.outcome}. {written.error}"
+
+
+def _lengths(found: Any, written: Value) -> str:
+    """Return the lengths of two texts with the same beginning, which alone is shown."""
+    alike = isinstance(found, str) and isinstance(written, str) and _short(found) == _short(written)
+    return f": {len(found)} characters instead of {len(str(written))}" if alike else ""
 
 
 def _short(value: Any) -> str:

@@ -24,6 +24,7 @@ from dashboard.runs.workload.operation import Kind, Operation
 from dashboard.runs.workload.service_reader import ServiceReader
 from dashboard.target.ids import ids
 from dashboard.target.service import DocumentService, FoundDocument, WriteRoute
+from dashboard.target.trial import ContractTrial
 
 WRITERS = 8
 PER_SECOND = 20.0  # writes of each writer, if the service is fast enough; together they need 100
@@ -73,6 +74,9 @@ class ServiceWriters:
         self._threads.append(self._thread("reader 0", self._getter(0), 1 / GETS_PER_SECOND))
         if service.contract.list:
             self._threads.append(self._thread("reader 1", lambda: self._list(1), 1 / LISTS_PER_SECOND))
+
+    def breach(self) -> str | None:
+        return ContractTrial(self._service).repetition()
 
     def start(self) -> None:
         for thread in self._threads:

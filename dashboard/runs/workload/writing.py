@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dashboard.runs.context import RunContext
+from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.ports import View, Writers
 from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.judgement.figures import ACKED_AFTER, ACKED_BEFORE, RATE_BEFORE
@@ -29,6 +29,11 @@ class Writing:
         self._look = look
         self._counts: Mapping[str, int] = {}
         self._counted = -traffic.EVER
+
+    def try_contract(self) -> None:
+        """Raise `RunStopped` if the service does not keep to its contract: a verdict would be about that."""
+        if breach := self._writers.breach():
+            raise RunStopped(f"{breach} `prove contract` tries it all.")
 
     def warm_up(self, limit: float) -> None:
         """Begin to write, until enough is acknowledged. Raise `RunStopped` after `limit` seconds."""

@@ -2,6 +2,7 @@
 
 import json
 from itertools import count
+from threading import Timer
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -120,6 +121,13 @@ class MakesItsOwnKeys(Notes):
 class StoresNothing(Notes):
     def store(self, key: str, note: Note) -> None:
         pass
+
+
+class StoresLate(Notes):
+    """A write is acknowledged before it is made."""
+
+    def store(self, key: str, note: Note) -> None:
+        Timer(0.3, super().store, (key, note)).start()
 
 
 class StoresOne(Notes):

@@ -28,9 +28,12 @@ class WithoutTokens(Notes):
         super().do_PUT()
 
 
+def trial(contract: Contract, url: str, secrets: dict[str, str] | None = None) -> ContractTrial:
+    return ContractTrial(ServiceClient(contract, HttpClient(10.0, 1), url, SECRETS if secrets is None else secrets))
+
+
 def tried(contract: Contract, url: str, secrets: dict[str, str] | None = None) -> list[Checked]:
-    service = ServiceClient(contract, HttpClient(10.0, 1), url, SECRETS if secrets is None else secrets)
-    return [*ContractTrial(service).checks()]
+    return [*trial(contract, url, secrets).checks()]
 
 
 def of(handler: type[Notes], contract: str = CONTRACT) -> list[Checked]:
@@ -87,6 +90,20 @@ def test_two_routes_are_enough() -> None:
 def test_each_breach_is_found(handler: type[Notes], claims: list[str]) -> None:
     found = broken(of(handler))
     assert found[0] == claims[0] and set(claims) <= set(found), "what stands first is its cause"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("handler", "problem"),
+    [
+        (Notes, None), (notes.Appends, "192 characters instead of 96"), (notes.RefusesRepeats, "failed"),
+        (notes.StoresNothing, None), (notes.AnswersForAll, None), (notes.StoresLate, None),
+    ],
+)  # fmt: skip
+def test_only_a_repetition_that_changes_something_is_a_runs_matter(handler: type[Notes], problem: str | None) -> None:
+    with StubServer(type("Own", (handler,), {"notes": {}})) as server:
+        found = trial(parse(CONTRACT), server.url).repetition()
+    assert found is None if problem is None else problem in str(found)
 
 
 def test_wrong_secret_is_a_write_that_failed() -> None:

@@ -101,6 +101,7 @@ class Persistence:
             target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
         self._context.log(f"{target.pod.name} is Ready, {volume}")
+        self._writing.try_contract()
 
     def _wait_out_back_off(self, pod: PodIdentity) -> bool:
         """Wait until the kubelet has forgotten the database's earlier ends, if it would wait longer than an outage may
