@@ -64,10 +64,7 @@ class ContractTrial:
             wrong = _unacknowledged(again) or self._late_reading()
         except DataServiceError:
             return None
-        return (
-            wrong
-            and f"The service does not keep to its contract: the same write twice is not the same as once. {wrong}"
-        )
+        return wrong and f"The service breaks its contract: the same write twice is not the same as once. {wrong}"
 
     def _late_reading(self) -> str | None:
         end = time.monotonic() + LATE_SECONDS
@@ -107,7 +104,8 @@ class ContractTrial:
         if found is None:
             return f"The read of {id_} says that it is absent."
         if found.payload != payload:
-            return f"The read has {_short(found.payload)}, where {_short(payload)} was written{_lengths(found.payload, payload)}."
+            lengths = _lengths(found.payload, payload)
+            return f"The read has {_short(found.payload)}, where {_short(payload)} was written{lengths}."
         return None
 
     def _repeat(self, route: Literal["write", "replace"], id_: str) -> str | None:
