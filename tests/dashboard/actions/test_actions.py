@@ -26,6 +26,8 @@ CHANGES = [
     ("PATCH", "/api/autoscaler", {"max": 8}),
 ]
 
+idle = pytest.mark.parametrize("past", [CYCLE_SECONDS])
+
 
 def mock_of(app: Flask) -> Mock:
     (mock,) = app.extensions["sources"]
@@ -34,9 +36,15 @@ def mock_of(app: Flask) -> Mock:
 
 
 @pytest.fixture
-def mock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Mock:
+def past() -> float:
+    """Seconds of the mock's past. Each takes a millisecond, and idle traffic needs a whole cycle."""
+    return 20
+
+
+@pytest.fixture
+def mock(app: Flask, past: float, monkeypatch: pytest.MonkeyPatch) -> Mock:
     """The app's mock after its opening, with the hub's state of it. No thread runs."""
-    monkeypatch.setattr("dashboard.mock.simulation.PAST_SECONDS", CYCLE_SECONDS)
+    monkeypatch.setattr("dashboard.mock.simulation.PAST_SECONDS", past)
     mock = mock_of(app)
     mock._simulation._options = SimulationOptions(quiet=True)
     for event in mock._simulation.opening(datetime.now(UTC)):
@@ -135,6 +143,7 @@ def test_change_without_what_was_seen_is_refused(
     assert request(client, method, path, body).status_code == 422
 
 
+@idle
 def test_restart_replaces_every_pod_and_undo_brings_the_template_back(
     app: Flask, client: FlaskClient, mock: Mock
 ) -> None:
@@ -163,6 +172,7 @@ def test_restart_replaces_every_pod_and_undo_brings_the_template_back(
     assert line["object"]["kind"] == "Deployment"
 
 
+@idle
 def test_paused_roll_out_stands_still_and_goes_on(app: Flask, client: FlaskClient, mock: Mock) -> None:
     act(client, "POST", "/api/deployment/restart")
     step(app, mock, 2)
@@ -211,6 +221,7 @@ def test_dry_run_of_the_autoscaler_has_the_arithmetic_of_the_new_spec(client: Fl
     assert state(client)["autoscaler"]["evaluation"] == now, "nothing of the state changed"
 
 
+@idle
 def test_autoscaler_works_by_its_new_settings(app: Flask, client: FlaskClient, mock: Mock) -> None:
     behavior = {"scaleDown": {"selectPolicy": "Disabled"}}
     act(client, "PATCH", "/api/autoscaler", {"min": 3, "max": 6, "behavior": behavior})
@@ -238,6 +249,7 @@ def test_undo_without_a_former_revision_is_refused(client: FlaskClient, mock: Mo
     assert request(client, "POST", "/api/deployment/undo", {"dry_run": True}).status_code == 409
 
 
+@idle
 def test_service_pod_is_deleted_and_replaced(app: Flask, client: FlaskClient, mock: Mock) -> None:
     pod = next(pod for pod in state(client)["pods"] if pod["app"] == "flask")
     tried = request(client, "DELETE", f"/api/pods/{pod['uid']}?dry_run=true")

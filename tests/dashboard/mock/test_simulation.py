@@ -19,6 +19,8 @@ from dashboard.mock.simulation import PAST_SECONDS, Simulation, SimulationOption
 from dashboard.sources.watches import PATHS
 from tests.dashboard.stubs import STREAMS
 
+pytestmark = pytest.mark.slow  # more than an hour is simulated
+
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 STEP = timedelta(seconds=STEP_SECONDS)
@@ -55,7 +57,6 @@ def recording() -> Recording:
     return Recording(2 * CYCLE_SECONDS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("autoscaler", "metrics", "asks", "findings"),
     [
@@ -169,7 +170,6 @@ def test_pod_names_and_uids_are_unique(recording: Recording) -> None:
         assert len({pod["uid"] for pod in state["pods"]}) == len({pod["name"] for pod in state["pods"]})
 
 
-@pytest.mark.slow
 def test_many_pods_change() -> None:
     many = Recording(10, pods=200, churn=20)
     assert len([pod for pod in many.states[0]["pods"] if pod["app"] == "flask"]) == 200
@@ -195,7 +195,6 @@ def test_events_are_of_the_types_and_kinds_of_the_real_sources(recording: Record
     assert {type(event) for event in recording.events} == real
 
 
-@pytest.mark.slow
 def test_quiet_simulation_ends_its_schedule_with_the_past() -> None:
     quiet = Recording(CYCLE_SECONDS, quiet=True)
     assert max(quiet.history["replicas"]["desired"]) == 5
@@ -240,7 +239,6 @@ def set_fields(objects: list[Any]) -> set[str]:
     return {path for each in objects for path in walk(msgspec.to_builtins(each), "")}
 
 
-@pytest.mark.slow
 def test_equal_seeds_give_equal_events() -> None:
     def emitted(seed: int) -> list[events.Event]:
         simulation = Simulation(TARGETS, SimulationOptions(seed=seed))

@@ -14,7 +14,6 @@ from dashboard.kube.client import KubeClient
 from dashboard.kube.objects.reader import APIS, KubeObjectReader
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_reader import MockObjectReader
-from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.web.lookups import Lookups
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
 from tests.dashboard.stubs import AS_VIEWER
@@ -28,7 +27,7 @@ OBJECTS = [
 @pytest.fixture
 def mock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> MockObjectReader:
     """The mock's reader; the hub has the simulation's first state, after a short past. No thread runs."""
-    monkeypatch.setattr("dashboard.mock.simulation.PAST_SECONDS", CYCLE_SECONDS)
+    monkeypatch.setattr("dashboard.mock.simulation.PAST_SECONDS", 20)
     hub = app.extensions["hub"]
     source = next(one for one in app.extensions["sources"] if isinstance(one, Mock))
     source._emit = hub._apply
