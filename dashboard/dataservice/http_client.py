@@ -24,6 +24,7 @@ from dashboard.dataservice.contract import (
 CONNECT_SECONDS = 3.0
 CHUNK = 64 << 10  # bytes
 NO_CONTENT = 204
+WITHOUT_BODY = "none"  # stands among media types for answers without one
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -87,6 +88,12 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, b
 
 def expect_own(answer: HttpAnswer, media_types: frozenset[str]) -> None:
     """Raise UnexpectedAnswer if the answer is a redirect, or neither of these media types nor without content (204)."""
-    of_type = answer.media_type in media_types or answer.status == NO_CONTENT
-    if not of_type or 300 <= answer.status < 400:
-        raise UnexpectedAnswer("The response is not the service's: it is not JSON, or a redirect.")
+    is_empty = answer.status == NO_CONTENT or (
+        WITHOUT_BODY in media_types and not answer.media_type and not answer.body
+    )
+    if 300 <= answer.status < 400:
+        raise UnexpectedAnswer(f"The response is not the service's: it is a redirect ({answer.status}).")
+    if answer.media_type not in media_types and not is_empty:
+        type_ = f"of the type {answer.media_type[:80]}" if answer.media_type else "without a type"
+        known = " or ".join(sorted(media_types))
+        raise UnexpectedAnswer(f"The response ({answer.status}) is not the service's: it is {type_}, and not {known}.")

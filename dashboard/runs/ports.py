@@ -139,8 +139,9 @@ class Writers(Protocol):
     ledger: Ledger
     kinds: Collection[Kind]
 
-    def breach(self) -> str | None:
-        """Try whether a write may be sent twice, as the contract says. Return why not, as a sentence, or None."""
+    def obstacle(self, cancelled: Event) -> str | None:
+        """Try with one document whether a run can judge the service by its contract. Return why not, as a sentence, or
+        None."""
 
     def start(self) -> None: ...
 

@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from dashboard.dataservice.contract import AnswerTooLarge, DataServiceError, UnexpectedAnswer
-from dashboard.dataservice.http_client import HttpAnswer, HttpClient, expect_own
+from dashboard.dataservice.http_client import WITHOUT_BODY, HttpAnswer, HttpClient, expect_own
 from dashboard.target import template
 from dashboard.target.contract import Contract, Delete, List, Write, includes, matches
 from dashboard.target.pointer import MISSING, find
@@ -23,7 +23,6 @@ OK = 200
 _PARAMETER = r"""\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]+))?"""
 _LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
 _REL = re.compile(r""";\s*rel\s*=\s*("[^"]*"|[^\s",;]+)""", re.IGNORECASE)
-_PORTS = {"http": 80, "https": 443}
 
 
 class ServiceClient:
@@ -52,11 +51,12 @@ class ServiceClient:
             answer = self._request(route, wanted.method, template.path(wanted.path, values), content)
         except DataServiceError as error:
             return Written("unknown", str(error))
-        if includes(wanted.acknowledged, answer.status):
-            return Written("acknowledged")
-        body = _json(answer)
-        failed = any(matches(rule, answer.status, answer.media_type, body) for rule in wanted.not_applied)
-        return Written("failed" if failed else "unknown", _error(answer.status, body))
+        status, body = answer.status, _json(answer)
+        if any(matches(rule, status, answer.media_type, body) for rule in wanted.not_applied):
+            return Written("failed", _error(status, body), status)
+        if includes(wanted.acknowledged, status):
+            return Written("acknowledged", status=status)
+        return Written("unknown", _error(status, body), status)
 
     def read(self, id_: str) -> FoundDocument | None:
         route = self.contract.read
@@ -90,14 +90,15 @@ class ServiceClient:
         )
 
     def _next(self, answer: HttpAnswer, path: str) -> str | None:
-        """Return the next page's path. Raise UnexpectedAnswer for another server's: it would get the headers."""
+        """Return the next page's path. It is asked for at the service's own address, which a service behind a proxy may
+        not know. Raise UnexpectedAnswer for a path outside of that."""
         link = _next_of(answer.headers.get("link", ""))
         if link is None:
             return None
         address: SplitResult = urlsplit(urljoin(self._url + path, link))
         here = urlsplit(self._url)
         leaves = {".", ".."} & {*unquote(address.path).split("/")}
-        if leaves or _origin(address) != _origin(here) or not address.path.startswith(f"{here.path}/"):
+        if leaves or address.scheme not in ("http", "https") or not address.path.startswith(f"{here.path}/"):
             raise UnexpectedAnswer("The next page is at another address than the service's.")
         query = f"?{address.query}" if address.query else ""
         return address.path.removeprefix(here.path) + query
@@ -105,7 +106,11 @@ class ServiceClient:
     def _request(self, name: str, method: str, path: str, body: bytes | None = None) -> HttpAnswer:
         """Return the service's own answer. Raise a DataServiceError."""
         content_type = {"content-type": "application/json"} if body is not None else {}
-        headers = {"accept": ", ".join(self.contract.media_types), **content_type, **self._headers[name]}
+        headers = {
+            "accept": ", ".join(each for each in self.contract.media_types if each != WITHOUT_BODY),
+            **content_type,
+            **self._headers[name],
+        }
         answer = self._http.request(method, self._url + path, headers, body)
         expect_own(answer, self._media_types)
         if not answer.is_whole:
@@ -120,10 +125,6 @@ def _next_of(header: str) -> str | None:
         if rel and "next" in rel[1].strip('"').lower().split():
             return str(address)
     return None
-
-
-def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
-    return address.scheme, address.hostname, address.port or _PORTS.get(address.scheme)
 
 
 def _document(route: List, item: Any) -> FoundDocument:
@@ -150,7 +151,7 @@ def _json(answer: HttpAnswer) -> Any:
     but what a contract names."""
     try:
         return msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return MISSING
 
 

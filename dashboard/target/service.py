@@ -14,10 +14,11 @@ WriteRoute = Literal["write", "replace", "delete"]
 
 class Written(Struct, frozen=True):
     """What became of a write: `failed` if nothing was applied, `unknown` if it may be applied, now or later. `error` is
-    a sentence, unless it was acknowledged."""
+    a sentence, unless it was acknowledged; `status` the answer's, 0 without one."""
 
     outcome: Outcome
     error: str | None = None
+    status: int = 0
 
 
 class FoundDocument(Struct, frozen=True):

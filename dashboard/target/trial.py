@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from threading import Event
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from dashboard.target.template import Value
 PAYLOAD_BYTES = 48  # random
 PAGES = 100  # of a search, at most
 LATE_SECONDS = 2.0  # a write that is applied after its answer is waited for
+PASSING = frozenset({401, 403, 408, 423, 425, 429})  # refusals that may have another reason than the repetition
 POLL_SECONDS = 0.1
 
 
@@ -27,6 +29,10 @@ class Checked(Struct, frozen=True):
 
     claim: str
     problem: str | None
+
+
+class Skipped(Exception):
+    """The service's state does not let this be tried now."""
 
 
 class ContractTrial:
@@ -41,7 +47,7 @@ class ContractTrial:
     def checks(self) -> Iterator[Checked]:
         """Check each claim in turn; without a write that can be read there are no more."""
         for claim, check in (
-            ("A document that nobody wrote is absent.", lambda: self._absence(self._absent)),
+            ("A document that nobody wrote is absent.", self._absences),
             ("A write is acknowledged.", lambda: self._write("write", self._first, 1)),
             ("What was written is read.", lambda: self._reading(self._first)),
         ):
@@ -52,40 +58,79 @@ class ContractTrial:
         for claim, check in self._more():
             yield _checked(claim, check)
 
-    def repetition(self) -> str | None:
-        """Return why a write may not be sent twice, as a sentence, or None. What is wrong after the first write already
-        is no matter of that, and left to a run to judge. Writes one document."""
+    def obstacle(self, cancelled: Event) -> str | None:
+        """Return why a run can't judge the service by this contract, as a sentence, or None: the documents stand
+        elsewhere than it says, or a write may not be sent twice. Whatever else is wrong is for a run to judge. Writes
+        one document; `cancelled` ends the waiting."""
         try:
-            if self._write("write", self._first, 1) or self._late_reading():
-                return None
-            again = self._service.write("write", self._written[self._first])
-            if again.outcome == "unknown":
-                return None
-            wrong = _unacknowledged(again) or self._late_reading()
-        except DataServiceError:
+            return self._misplaced(cancelled) or self._repeated(cancelled)
+        except (DataServiceError, Skipped):
             return None
-        return wrong and f"The service breaks its contract: the same write twice is not the same as once. {wrong}"
 
-    def _late_reading(self) -> str | None:
+    def _misplaced(self, cancelled: Event) -> str | None:
+        """Write a document and read it. Return what is not where the contract says. Raise Skipped without it."""
+        if self._write("write", self._first, 1):
+            raise Skipped
+        found = self._settled(cancelled)
+        if found.payload is None:
+            return (
+                f"A document is there and has nothing at read.payload: correct {self._contract.read.payload} in the"
+                " contract."
+            )
+        if problem := _other_id(found, self._first):
+            return f"{problem} Correct read.id in the contract, or leave it out."
+        if found.payload != self._written[self._first]["payload"]:
+            raise Skipped
+        return None
+
+    def _repeated(self, cancelled: Event) -> str | None:
+        """Send the write again. Return what that has changed. Raise Skipped if the service does not take it now."""
+        again = self._service.write("write", self._written[self._first])
+        if again.outcome == "failed" and 400 <= again.status < 500 and again.status not in PASSING:
+            wrong = str(again.error)
+        elif again.outcome == "acknowledged":
+            found, payload = self._settled(cancelled), self._written[self._first]["payload"]
+            wrong = _difference(found.payload, payload) if found.payload != payload else ""
+        else:
+            raise Skipped
+        broken = "The service breaks its contract: the same write twice is not the same as once."
+        return f"{broken} {wrong}" if wrong else None
+
+    def _settled(self, cancelled: Event) -> FoundDocument:
+        """Return the first document once it is as it was written, or as it is after LATE_SECONDS. Raise Skipped if it
+        is absent."""
         end = time.monotonic() + LATE_SECONDS
-        while (wrong := self._reading(self._first)) and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
-        return wrong
+        while not cancelled.is_set():
+            found = self._service.read(self._first)
+            if found and (found.payload == self._written[self._first]["payload"] or time.monotonic() >= end):
+                return found
+            if time.monotonic() >= end:
+                break
+            cancelled.wait(POLL_SECONDS)
+        raise Skipped
 
     def _more(self) -> Iterator[tuple[str, Callable[[], str | None]]]:
         yield "The same write again is acknowledged, and changes nothing.", lambda: self._repeat("write", self._first)
         yield "Another document's write leaves it alone.", self._another
+        if self._contract.list:
+            yield "The list has the newest documents, the newest id first, each once.", self._listing
         if self._contract.replace:
             yield "A replacement is read.", lambda: self._write("replace", self._first, 2) or self._reading(self._first)
             yield "The same replacement again changes nothing.", lambda: self._repeat("replace", self._first)
-        if self._contract.list:
-            yield "The list has the newest documents, the newest id first, each once.", self._listing
+        if self._contract.list and self._contract.replace:
+            yield "The list has the replacement, in the same order.", self._listing
         if self._contract.delete:
             yield "A deleted document is absent.", self._deletion
         if self._contract.search:
             yield "The search has all documents of the run, each once, and no others.", self._search
 
     # Each returns why its claim does not hold, as a sentence, or None. It may raise a DataServiceError
+
+    def _absences(self) -> str | None:
+        """Read what nobody has written, the list too: a cache of it then shows later."""
+        if self._contract.list:
+            self._service.newest()
+        return self._absence(self._absent)
 
     def _absence(self, id_: str) -> str | None:
         found = self._service.read(id_)
@@ -104,9 +149,8 @@ class ContractTrial:
         if found is None:
             return f"The read of {id_} says that it is absent."
         if found.payload != payload:
-            lengths = _lengths(found.payload, payload)
-            return f"The read has {_short(found.payload)}, where {_short(payload)} was written{lengths}."
-        return None
+            return _difference(found.payload, payload)
+        return _other_id(found, id_)
 
     def _repeat(self, route: Literal["write", "replace"], id_: str) -> str | None:
         return _unacknowledged(self._service.write(route, self._written[id_])) or self._reading(id_)
@@ -163,10 +207,15 @@ def _unacknowledged(written: Written) -> str | None:
     return None if written.outcome == "acknowledged" else f"The write's outcome is {written.outcome}. {written.error}"
 
 
-def _lengths(found: Any, written: Value) -> str:
-    """Return the lengths of two texts with the same beginning, which alone is shown."""
+def _difference(found: Any, written: Value) -> str:
+    """Return how a payload differs from what was written. Of two with the same beginning, that is their lengths."""
     alike = isinstance(found, str) and isinstance(written, str) and _short(found) == _short(written)
-    return f": {len(found)} characters instead of {len(str(written))}" if alike else ""
+    lengths = f": {len(found)} characters instead of {len(str(written))}" if alike else ""
+    return f"The read has {_short(found)}, where {_short(written)} was written{lengths}."
+
+
+def _other_id(found: FoundDocument, id_: str) -> str | None:
+    return None if found.id == id_ else f"The read of {id_} has the id {_short(found.id)}."
 
 
 def _short(value: Any) -> str:

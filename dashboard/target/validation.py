@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from msgspec import UNSET
 
+from dashboard.dataservice.http_client import WITHOUT_BODY
 from dashboard.target import pointer, template
 from dashboard.target.contract import (
     VALUES,
@@ -28,6 +29,8 @@ OWN_HEADERS = frozenset({"accept", "connection", "content-length", "host", "tran
 ADDRESSED = {"read": {"id"}, "delete": {"id"}, "list": set[str](), "search": {"run"}}  # what their paths may name
 SAMPLE: Mapping[str, template.Value] = {name: 1 if name in ("writer", "number", "version") else "0" for name in VALUES}
 
+FAULTS = (408, 429, *range(500, 600))  # statuses
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
@@ -43,9 +46,9 @@ def parse(text: str) -> Contract:
 def problems(contract: Contract) -> Iterator[str]:
     """Yield what is wrong with a contract, as sentences."""
     yield from _header_problems("headers", contract.headers)
-    if not contract.media_types:
-        yield "media_types is empty: name at least one."
-    yield from _media_type_problems("media_types", contract.media_types)
+    if not (types := [each for each in contract.media_types if each != WITHOUT_BODY]):
+        yield "media_types has no type: name at least one."
+    yield from _media_type_problems("media_types", types)
     for name, route in contract.routes().items():
         yield from _header_problems(f"{name}.headers", route.headers)
         yield from _path_problems(name, route)
@@ -57,6 +60,7 @@ def problems(contract: Contract) -> Iterator[str]:
             yield from _body_problems(name, route)
         if isinstance(route, Read):
             yield from _rule_problems(f"{name}.absent", route.absent)
+            yield from _fault_problems(f"{name}.absent", route.absent)
     for name in ("read", "replace", "delete"):
         named = contract.routes().get(name)
         if named and "id" not in _named(named):
@@ -140,6 +144,13 @@ def _rule_problems(place: str, rule: AnswerRule) -> Iterator[str]:
         yield f"{place} has a pointer without the value that it equals, or the value without a pointer."
     if not rule.status and rule.pointer is None:
         yield f"{place} is about every answer: give its status, or a pointer and what it equals."
+
+
+def _fault_problems(place: str, rule: AnswerRule) -> Iterator[str]:
+    """A fault of the service says nothing of a document."""
+    spans = [*_spans(rule.status)]
+    if rule.pointer is None and any(low <= fault <= high for low, high in spans for fault in FAULTS):
+        yield f"{place} would take a fault for an absent document: leave 408, 429 and 5xx out, or give a pointer too."
 
 
 def _span_problems(place: str, statuses: tuple[Status, ...]) -> Iterator[str]:

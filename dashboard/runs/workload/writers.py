@@ -75,8 +75,8 @@ class ServiceWriters:
         if service.contract.list:
             self._threads.append(self._thread("reader 1", lambda: self._list(1), 1 / LISTS_PER_SECOND))
 
-    def breach(self) -> str | None:
-        return ContractTrial(self._service).repetition()
+    def obstacle(self, cancelled: Event) -> str | None:
+        return ContractTrial(self._service).obstacle(cancelled)
 
     def start(self) -> None:
         for thread in self._threads:

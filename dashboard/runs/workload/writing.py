@@ -31,9 +31,11 @@ class Writing:
         self._counted = -traffic.EVER
 
     def try_contract(self) -> None:
-        """Raise `RunStopped` if the service does not keep to its contract: a verdict would be about that."""
-        if breach := self._writers.breach():
-            raise RunStopped(f"{breach} `prove contract` tries it all.")
+        """Raise `RunStopped` if the service can't be judged by its contract: a verdict would be about that."""
+        obstacle = self._writers.obstacle(self._context.cancelled)
+        self._context.raise_if_cancelled()
+        if obstacle:
+            raise RunStopped(f"{obstacle} `prove contract` tries it all.")
 
     def warm_up(self, limit: float) -> None:
         """Begin to write, until enough is acknowledged. Raise `RunStopped` after `limit` seconds."""

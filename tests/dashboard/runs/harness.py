@@ -249,7 +249,7 @@ class FakeWriters:
         self.interval = 0.05
         self.error: ExternalError | None = None
         self.fails_last_write = False
-        self.contract_breach: str | None = None
+        self.contract_obstacle: str | None = None
         self.changes = True  # whether documents are replaced and deleted
         self.reads = True
         self.writing = False
@@ -258,8 +258,8 @@ class FakeWriters:
         self._attempts = 0
         self._changeable: list[str] = []
 
-    def breach(self) -> str | None:
-        return self.contract_breach
+    def obstacle(self, cancelled: threading.Event) -> str | None:
+        return self.contract_obstacle
 
     def start(self) -> None:
         self.writing = True

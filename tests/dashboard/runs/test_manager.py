@@ -254,8 +254,8 @@ def test_failed_read_back_is_retried(harness: RunHarness) -> None:
     assert harness.run("persistence")["verdict"] == "pass"
 
 
-def breached(writers: FakeWriters) -> None:
-    writers.contract_breach = "The same write twice is not the same as once."
+def unjudgeable(writers: FakeWriters) -> None:
+    writers.contract_obstacle = "The same write twice is not the same as once."
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def breached(writers: FakeWriters) -> None:
         (lambda harness: setattr(harness.cluster, "process", None), "primary"),
         (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
         (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
-        (lambda harness: setattr(harness, "configure_writers", breached), "twice"),
+        (lambda harness: setattr(harness, "configure_writers", unjudgeable), "twice"),
     ],
 )
 def test_failed_preflight_check_ends_the_run_before_any_write(harness: RunHarness, inject: Any, cause: str) -> None:

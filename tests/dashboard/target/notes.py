@@ -89,6 +89,42 @@ class RefusesRepeats(Notes):
         super().do_PUT()
 
 
+class LimitsRepeats(Notes):
+    """It is asked too often."""
+
+    def do_PUT(self) -> None:
+        if self.path.removeprefix("/notes/") in self.notes:
+            self.body()
+            return self.answer(429, {"detail": "Slowly."})
+        super().do_PUT()
+
+
+class RefusesWith200(Notes):
+    def do_PUT(self) -> None:
+        self.body()
+        self.answer(200, {"ok": False})
+
+
+class AnswersBriefly(Notes):
+    """What is absent, and what was written, it says by the status alone."""
+
+    def answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        if status == 200 and self.command == "GET":
+            return super().answer(status, body, headers)
+        self.respond(status, b"")
+
+
+class AnswersInLatin1(Notes):
+    def answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        self.respond(status, b'{"text": "\xe3"}', {"Content-Type": "application/json"})
+
+
+class ShowsIdsInUpperCase(Notes):
+    def find(self, key: str) -> Note | None:
+        found = super().find(key)
+        return found and found | {"key": key.upper()}
+
+
 class Appends(Notes):
     """A write again appends to what is there."""
 
@@ -183,6 +219,28 @@ class ListsByTimeOfCreation(Notes):
     def listed(self, notes: list[Note]) -> list[Note]:
         order = [*self.notes]
         return sorted(notes, key=lambda note: order.index(str(note["key"])), reverse=True)
+
+
+class ListsByTimeOfChange(Notes):
+    """The one that was written or replaced last comes first."""
+
+    def store(self, key: str, note: Note) -> None:
+        self.notes.pop(key, None)
+        super().store(key, note)
+
+    def listed(self, notes: list[Note]) -> list[Note]:
+        order = [*self.notes]
+        return sorted(notes, key=lambda note: order.index(str(note["key"])), reverse=True)
+
+
+class CachesItsList(Notes):
+    """It answers with the list as it was when somebody asked first."""
+
+    cached: ClassVar[list[list[Note]]] = []
+
+    def listed(self, notes: list[Note]) -> list[Note]:
+        self.cached.append(notes)
+        return self.cached[0]
 
 
 class ListsWithoutTheNewest(Notes):

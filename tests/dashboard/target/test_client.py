@@ -110,9 +110,12 @@ def test_error_says_what_the_service_says(given: HttpAnswer | DataServiceError, 
     assert client(given).write("write", VALUES).error == error
 
 
+ACKNOWLEDGED = Written("acknowledged", status=201)
+
+
 def test_write_sends_the_contracts_body() -> None:
     http = ScriptedHttp(answer(201, {}))
-    assert ServiceClient(own(), http, "http://service:5000/base/", {}).write("write", VALUES) == Written("acknowledged")
+    assert ServiceClient(own(), http, "http://service:5000/base/", {}).write("write", VALUES) == ACKNOWLEDGED
     ((method, url, body),) = http.requests
     assert (method, url) == ("POST", "http://service:5000/base/proofs")
     expected = {"_id": ID, "run": "r", "writer": 0, "seq": 1, "version": 1, "payload": "p", "sha256": "s"}
@@ -168,6 +171,8 @@ class TestReads:
             ("<http://SERVICE:5000/base/proofs?before=1>; rel=next", "/proofs?before=1"),
             ("<?before=1>; rel=nextpage", None),
             ('<http://service:5000/base/proofs?before=1>; rel="next"', "/proofs?before=1"),
+            ('<http://inside:80/base/proofs?a=1>; rel="next"', "/proofs?a=1"),
+            ('<//other/base/proofs>; rel="next"', "/proofs"),
             ('</base/proofs>; rel="prev"', None),
             ("", None),
         ],
@@ -178,7 +183,7 @@ class TestReads:
     @pytest.mark.parametrize(
         "link",
         [
-            "<http://other/base/proofs>", "<//other/base/proofs>", "</elsewhere>", "</based>", "<http://service/base/x>",
+            "</elsewhere>", "</based>", "<http://other/elsewhere>", "<ftp://service/base/x>",
             "<http://service:5000/base/../admin>", "<http://service:5000/base/%2e%2e/admin>",
         ],
     )  # fmt: skip

@@ -73,6 +73,8 @@ def test_secrets_are_those_of_all_headers() -> None:
         (with_(read={"payload": "text"}), "read.payload"),
         (with_(read={"payload": "/a~2"}), "read.payload"),
         (with_(read={"absent": {"media_type": "text/html"}}), "read.absent"),
+        (with_(read={"absent": {"status": [404, "5xx"]}}), "read.absent"),
+        (with_(media_types=["none"]), "media_types"),
         (with_(delete={"path": "/notes"}), "delete"),
         (with_(search={"path": "/notes", "id": "/id", "payload": "/text"}), "{run}"),
         (with_(headers={"Host": "elsewhere"}), "'Host'"),

@@ -1,7 +1,9 @@
 """The trial of a contract: it finds what a service breaks, and nothing on services that keep to theirs."""
 
 import json
+import time
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 
@@ -47,9 +49,9 @@ def broken(checks: list[Checked]) -> list[str]:
     return [" ".join(each.claim.split()[:3]) for each in checks if each.problem]
 
 
-def test_service_that_keeps_to_its_contract_has_ten_claims() -> None:
+def test_service_that_keeps_to_its_contract_has_eleven_claims() -> None:
     checks = of(Notes)
-    assert [each.problem for each in checks] == [None] * 10
+    assert [each.problem for each in checks] == [None] * 11
 
 
 def test_two_routes_are_enough() -> None:
@@ -80,6 +82,8 @@ def test_two_routes_are_enough() -> None:
         (notes.KeepsTheFirst, ["A replacement is", "The same replacement"]),
         (notes.ListsTheOldestFirst, ["The list has"]),
         (notes.ListsByTimeOfCreation, ["The list has"]),
+        (notes.ListsByTimeOfChange, ["The list has"]),
+        (notes.CachesItsList, ["The list has"]),
         (notes.ListsWithoutTheNewest, ["The list has"]),
         (notes.DeletesNothing, ["A deleted document", "The search has"]),
         (notes.DeletesAll, ["A deleted document", "The search has"]),
@@ -96,14 +100,52 @@ def test_each_breach_is_found(handler: type[Notes], claims: list[str]) -> None:
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
-        (Notes, None), (notes.Appends, "192 characters instead of 96"), (notes.RefusesRepeats, "failed"),
-        (notes.StoresNothing, None), (notes.AnswersForAll, None), (notes.StoresLate, None),
+        (Notes, None),
+        (notes.Appends, "192 characters instead of 96"),
+        (notes.RefusesRepeats, "409"),
+        (notes.LimitsRepeats, None),
+        (notes.HasNoText, "read.payload"),
+        (notes.StoresNothing, None),
+        (notes.AnswersForAll, None),
+        (notes.StoresLate, None),
+        (notes.IsAnsweredByAProxy, None),
+        (notes.AnswersInLatin1, None),
     ],
-)  # fmt: skip
-def test_only_a_repetition_that_changes_something_is_a_runs_matter(handler: type[Notes], problem: str | None) -> None:
+)
+def test_run_is_refused_only_where_it_could_judge_nothing(handler: type[Notes], problem: str | None) -> None:
     with StubServer(type("Own", (handler,), {"notes": {}})) as server:
-        found = trial(parse(CONTRACT), server.url).repetition()
+        found = trial(parse(CONTRACT), server.url).obstacle(Event())
     assert found is None if problem is None else problem in str(found)
+
+
+def test_run_is_refused_by_a_service_with_ids_in_another_form() -> None:
+    contract = CONTRACT.replace("payload: /text}", "payload: /text, id: /key}", 1)
+    with StubServer(type("Own", (notes.ShowsIdsInUpperCase,), {"notes": {}})) as server:
+        assert broken(tried(parse(contract), server.url))[0] == "What was written"
+        assert "read.id" in str(trial(parse(contract), server.url).obstacle(Event()))
+
+
+@pytest.mark.slow
+def test_abort_ends_the_waiting_for_a_late_write() -> None:
+    cancelled = Event()
+    Timer(0.1, cancelled.set).start()
+    began = time.monotonic()
+    with StubServer(type("Own", (notes.StoresNothing,), {"notes": {}})) as server:
+        assert trial(parse(CONTRACT), server.url).obstacle(cancelled) is None
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(("types", "holds"), [("[application/json]", False), ("[application/json, none]", True)])
+def test_answers_without_a_body_are_the_services_if_the_contract_says_so(types: str, holds: bool) -> None:
+    contract = CONTRACT.replace("[application/json]", types)
+    assert ([each.problem for each in of(notes.AnswersBriefly, contract)] == [None] * 11) is holds
+
+
+def test_refusal_with_an_acknowledged_status_is_none_that_acknowledges() -> None:
+    refused = "not_applied: [{status: [200], pointer: /ok, equals: false}]"
+    contract = CONTRACT.replace("write: &write {", f"write: &write {{{refused}, ")
+    (write,) = [each for each in of(notes.RefusesWith200, contract) if each.problem]
+    assert write.claim == "A write is acknowledged." and "200" in str(write.problem)
 
 
 def test_wrong_secret_is_a_write_that_failed() -> None:
@@ -122,7 +164,7 @@ def test_own_service_keeps_to_its_contract(mongod: Mongod, tmp_path: Path) -> No
     with ServiceProcess(tmp_path, mongod.uri, MONGODB_DATABASE="contract_tests") as service:
         service.wait_ready()
         checks = tried(own(), service.url)
-    assert [each.problem for each in checks] == [None] * 10
+    assert [each.problem for each in checks] == [None] * 11
 
 
 class TestCommand:
