@@ -26,7 +26,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -37,6 +37,7 @@ CONTRACT = "contract"  # in place of a demo's id, to try a service's contract
 STATUSES = {"pass": 0, "fail": 1, "inconclusive": 2}
 RANKING = (0, 2, 1)  # exit statuses, the worst last
 INTERRUPTED = "Interrupted."
+UNDER_WAY = "See the dashboard's page for whether a run is still under way."
 SPELLED = {"→": "->", "…": "...", "\N{EN DASH}": "-"}  # where the terminal lacks them
 
 URL = "http://127.0.0.1:8080"  # where `make up` leads to
@@ -45,6 +46,7 @@ AWAY_SECONDS = 90.0  # for a dashboard that is replaced meanwhile to be back
 LEAVING_SECONDS = 4.0  # for the run before, which has its verdict, to release the lease
 QUIET_SECONDS = 10.0  # without a new entry, after which the step's progress is printed
 ABORT_SECONDS = 60.0  # for an aborted run to clean up
+MOST_SECONDS = 1e6  # of an option
 LARGEST_ANSWER = 16 << 20  # bytes
 NOT_FOUND = 404
 
@@ -74,23 +76,24 @@ class DashboardRefused(ProveError):
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # CI cancels with SIGTERM, a terminal that closes with SIGHUP
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     spell_out()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] == [CONTRACT]:
             from dashboard.target.command import main as try_contract  # only this needs more than the standard library
 
-            return try_contract(given[1:])
+            return try_contract(given[1:], say)
         options = _parse(given)
         with _dashboard(options) as (options.url, options.token):
             return prove(options)
     except ProveError as error:
-        print(error, file=sys.stderr)
+        say(str(error), "stderr")
     except KeyboardInterrupt:
-        print("Interrupted. See the dashboard's page for whether a run is still under way.", file=sys.stderr)
+        say(INTERRUPTED if given[:1] == [CONTRACT] else f"{INTERRUPTED} {UNDER_WAY}", "stderr")
     except Exception:  # a defect, which must not look like a FAIL: Python's own exit status is 1
-        traceback.print_exc()
+        say(traceback.format_exc(), "stderr")
     return 2
 
 
@@ -167,7 +170,7 @@ def _outcome(dashboard: Dashboard, demo: Json, options: argparse.Namespace, log:
     except ProveError as error:
         return Outcome(demo, None, _printed(error))
     except KeyboardInterrupt:
-        print(f"{INTERRUPTED} See the dashboard's page for whether a run is still under way.", file=sys.stderr)
+        say(f"{INTERRUPTED} {UNDER_WAY}", "stderr")
         return Outcome(demo, None, INTERRUPTED)
     versions: dict[str, str] = {}
     if options.junit or options.summary:
@@ -196,7 +199,7 @@ def run_demo(dashboard: Dashboard, options: argparse.Namespace, log: Log) -> tup
     with contextlib.suppress(KeyboardInterrupt):
         save_reports(dashboard, run_id, options, log)
     line = run.get("line") or f"{options.demo} {run['verdict'].upper()} reason={run.get('reason')}"
-    print(plain(line), flush=True)
+    say(line)
     return run, interrupted
 
 
@@ -527,7 +530,18 @@ def _abort(dashboard: Dashboard, run_id: str, progress: Progress, every: float, 
 
 def _timed_log() -> Log:
     began = time.monotonic()
-    return lambda text: print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
+    return lambda text: say(f"{time.monotonic() - began:6.1f} s  {text}", "stderr")
+
+
+def say(text: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+    """Print lines. Where nobody reads them any more, or the disk is full, they are left out: that changes neither the
+    run nor its verdict."""
+    file = getattr(sys, stream)
+    try:
+        print("\n".join(map(plain, text.split("\n"))), file=file, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):  # else Python tries it again at its end, and exits with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def spell_out() -> None:
@@ -552,7 +566,7 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 
 
 def _printed(error: ProveError) -> str:
-    print(error, file=sys.stderr)
+    say(str(error), "stderr")
     return str(error)
 
 
@@ -581,8 +595,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--token", default=os.environ.get("PROVE_TOKEN", ""), help="the operator's; better as PROVE_TOKEN"
     )
-    parser.add_argument("--limit", type=float, default=6000.0, help="seconds after which the run is aborted")
-    parser.add_argument("--every", type=float, default=1.0, help="seconds between two requests for the run")
+    parser.add_argument("--limit", type=_seconds_of, default=6000.0, help="seconds after which the run is aborted")
+    parser.add_argument("--every", type=_seconds_of, default=1.0, help="seconds between two requests for the run")
     parser.add_argument("--reports", default="reports", help="the directory for the reports and the evidence file")
     parser.add_argument("--junit", help="a file to write with each claim's verdict, as JUnit XML")
     parser.add_argument("--summary", help="a file to append a summary to, in Markdown: $GITHUB_STEP_SUMMARY")
@@ -591,7 +605,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     outside.add_argument("--namespace", help="its namespace")
     outside.add_argument("--service", type=_address, help="the address by which its service is reached from here")
     outside.add_argument("--database", default="", help="the same of its database, HOST:PORT; else that is not read")
-    usual = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    usual = os.environ.get("KUBECONFIG") or os.path.join(os.environ.get("HOME", ""), ".kube", "config")
     outside.add_argument("--kubeconfig", default=usual.split(os.pathsep)[0])
     outside.add_argument("--secrets", default="", help="a directory with a file for each secret of the target")
     options, more = parser.parse_known_args(arguments)
@@ -633,11 +647,25 @@ def _number_or_text(text: str) -> float | str:
         return text
 
 
+def _seconds_of(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError("give seconds, more than 0")
+    return seconds
+
+
 def _address(text: str) -> str:
     """Return the dashboard's base URL, with a login link's token after a #."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError("an address begins with http:// or https://")
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+    except ValueError:  # of the host or the port
+        is_address = False
+    if not is_address or " " in text:
+        raise argparse.ArgumentTypeError("an address is such as http://127.0.0.1:8080")
     base = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/login').rstrip('/')}"
     return f"{base}#{parts.fragment}"
 

@@ -6,7 +6,7 @@ Exit status: 0 if everything holds, 1 if something does not, 2 if the file or it
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,8 +20,8 @@ from dashboard.target.validation import parse
 DEADLINE_SECONDS = 30.0  # for one answer, as in a run
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Return the exit status."""
+def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
+    """Return the exit status. `say` prints a line."""
     options = _parse(arguments)
     try:
         contract = _contract(options.file.read_text(encoding="utf-8"))
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str]) -> int:
     for checked in ContractTrial(service).checks():
         seconds, began = time.monotonic() - began, time.monotonic()
         broken = broken or checked.problem is not None
-        print(f"{'no ' if checked.problem else 'yes'} {seconds:6.3f} s  {checked.claim}", flush=True)
+        say(f"{'no ' if checked.problem else 'yes'} {seconds:6.3f} s  {checked.claim}")
         if checked.problem:
-            print(f"              {checked.problem}", flush=True)
-    print("The contract does not hold: no demo would prove anything." if broken else "The contract holds.")
+            say(f"              {' '.join(checked.problem.split())}")
+    say("The contract does not hold: no demo would prove anything." if broken else "The contract holds.")
     return int(broken)
 
 
@@ -65,7 +65,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise argparse.ArgumentTypeError("an address begins with http:// or https://, and has no query")
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+    except ValueError:  # of the host or the port
+        is_address = False
+    if not is_address or " " in text or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("an address is such as http://127.0.0.1:8000, and has no query")
     return text

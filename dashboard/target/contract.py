@@ -124,7 +124,7 @@ def loaded(text: str) -> Any:
         raise ContractError(f"The file is larger than {LARGEST >> 10} KiB.")
     try:
         found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError) as error:  # of a value's own tag
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         raise ContractError(f"The file is not YAML{line}.") from error

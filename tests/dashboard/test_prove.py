@@ -493,6 +493,18 @@ def test_run_on_the_mock_has_a_line_and_reports(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_output_that_nobody_reads_changes_neither_the_run_nor_its_verdict(
+    start: Start, mock: DashboardProcess, tmp_path: Path, stream: str
+) -> None:
+    with start("--url", mock.url, "--every", "0.1") as process:
+        getattr(process, stream).close()
+        assert process.wait(60) in (0, 1, 2)
+    (file,) = (tmp_path / "reports").glob("*.json")
+    assert json.loads(file.read_text())["verdict"] == ("pass", "fail", "inconclusive")[process.returncode]
+
+
+@pytest.mark.slow
 def test_errors_of_the_mock_are_reported(start: Start, mock: DashboardProcess) -> None:
     for arguments, token, text in (
         (("--rate", "-1"), OPERATOR, "rate must be"),
@@ -503,6 +515,19 @@ def test_errors_of_the_mock_are_reported(start: Start, mock: DashboardProcess) -
         process = start("--url", mock.url, *arguments, demo="autoscale", PROVE_TOKEN=token)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (2, "") and text in err, err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--every", "-1"), ("--every", "0"), ("--every", "nan"), ("--limit", "soon"),
+        ("--url", "http://a b"), ("--url", "http://a:99999"), ("--url", "http://[::1"), ("--url", "a:8080"),
+    ],
+)  # fmt: skip
+def test_invalid_value_is_refused_before_a_run(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        module.main(["persistence", f"{option}={value}", "--token", OPERATOR])
+    assert option in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("left_out", ["--namespace", "--service"])
