@@ -20,7 +20,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject

@@ -12,7 +12,7 @@ from dashboard.core.hpa.metrics import CPU, limit_of, pod_facts
 from dashboard.core.hpa.proposals import UTILIZATION, MetricTarget, target_of_metric
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.objects import Autoscaler, Metric, Pod, Workload
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 LONGEST_NAMES = 500
 

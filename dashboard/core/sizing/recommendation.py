@@ -12,7 +12,7 @@ from dashboard.core.hpa.explanation import pods, span
 from dashboard.core.objects import Container
 from dashboard.core.quantity import millicores, whole_bytes
 from dashboard.core.sizing.usage import Usage
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 LEAST_SECONDS = 1_800.0  # of history: less is no typical time
 LEAST_SAMPLES = 60

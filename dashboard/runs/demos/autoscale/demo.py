@@ -6,7 +6,7 @@ The run and its load stop at once if more than half of the requests fail for ten
 
 from typing import NamedTuple
 
-from dashboard.core.timeline.entry import span
+from dashboard.core.text import span
 from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
