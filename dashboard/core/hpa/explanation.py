@@ -93,9 +93,10 @@ def condition(spec: HpaSpec) -> str:
     wanted = math.ceil(highest / spec.target * current)
     count = min(current - spec.clamp(wanted), -spec.allowed(wanted, [], 0.0))
     go = "one goes" if count == 1 else f"{count} go"
+    low = f"at or under {highest} {spec.unit}"
     if not down.window:
-        return f"From {pods(current)}, {go} once CPU is at or under {highest} {spec.unit}."
-    return f"From {pods(current)}, {go} once CPU has stayed at or under {highest} {spec.unit} for {span(down.window)}."
+        return f"From {pods(current)}, {go} once CPU is {low}."
+    return f"From {pods(current)}, {go} once CPU has stayed {low} for {window(down.window)}."
 
 
 def change_of(current: int, then: int) -> str:
@@ -108,12 +109,12 @@ def change_of(current: int, then: int) -> str:
 def rules(behavior: HpaBehavior) -> Json:
     """Return the behavior's windows and policies in words, for each direction."""
     if not behavior.given:
-        later = f"after {span(behavior.down.window)} of less, by any number"
+        later = f"after {window(behavior.down.window)} of less, by any number"
         return {"up": "at once, to double or to 4 pods at most", "down": later}
     up, down = behavior.up.window, behavior.down.window
     return {
-        "up": _rule(behavior.up, f"after {span(up)} of more" if up else "at once", "+"),
-        "down": _rule(behavior.down, f"after {span(down)} of less" if down else "at once", MINUS),
+        "up": _rule(behavior.up, f"after {window(up)} of more" if up else "at once", "+"),
+        "down": _rule(behavior.down, f"after {window(down)} of less" if down else "at once", MINUS),
     }
 
 
@@ -121,7 +122,8 @@ def pods(count: int) -> str:
     return f"{count} pod" if count == 1 else f"{count} pods"
 
 
-def span(seconds: float) -> str:
+def window(seconds: float) -> str:
+    """Format a window of the spec, exactly: "90 s", "5 min"."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:g} min" if minutes > 1 and not rest else f"{seconds:g} s"
 
@@ -173,8 +175,8 @@ def _next(standing: EvaluationFacts) -> str:
         return f"Its behavior allows no scale-{'up' if wanted > spec.current else 'down'}."
     if standing.decision.stabilized == spec.current:
         up = then > spec.current
-        window = spec.behavior.up.window if up else spec.behavior.down.window
-        return f"The {'lowest' if up else 'highest'} recommendation of the last {span(window)} counts, so it waits."
+        last = window(spec.behavior.up.window if up else spec.behavior.down.window)
+        return f"The {'lowest' if up else 'highest'} recommendation of the last {last} counts, so it waits."
     if standing.outvoted:
         return "The largest proposal of all metrics counts."
     each = round(standing.figures.measured * standing.proposal.percent / then) if then else 0
@@ -219,10 +221,10 @@ def _rule(given: Rules, when: str, sign: str) -> str:
     if given.select == "Disabled":
         return "never"
     periods = {policy.period for policy in given.policies}
-    common = f" in {span(periods.pop())}" if len(periods) == 1 else ""
+    common = f" in {window(periods.pop())}" if len(periods) == 1 else ""
     parts = [
         f"{sign}{policy.value}{' %' if policy.percent else ' pod' if policy.value == 1 else ' pods'}"
-        + ("" if common else f" in {span(policy.period)}")
+        + ("" if common else f" in {window(policy.period)}")
         for policy in given.policies
     ]
     which = f", whichever is {'less' if given.select == 'Min' else 'more'}" if len(parts) > 1 else ""
