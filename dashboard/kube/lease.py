@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from dashboard.core.activity import kind_of
 from dashboard.core.errors import ExternalError
 from dashboard.core.text import plain
 from dashboard.core.timestamps import rfc3339
@@ -46,19 +47,13 @@ class LeaseHeld(ExternalError):
     """Another dashboard or run holds the lease."""
 
     def __init__(self, holder: str, run: str = "") -> None:
-        super().__init__(f"{holder} has {activity(run)} in progress.")
+        super().__init__(f"{holder} has a {kind_of(run)} in progress.")
         self.holder = holder
         self.run = run
 
 
 class LeaseLost(ExternalError):
     """This dashboard no longer holds the lease."""
-
-
-def activity(id_: str) -> str:
-    """Return the activity that an id stands for: "a run", "a load", "a restart" or "a change"."""
-    kind = id_.partition("-")[0]
-    return f"a {kind}" if kind in ("load", "restart", "change") else "a run"
 
 
 class KubeLease:
