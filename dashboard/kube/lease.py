@@ -1,9 +1,9 @@
-"""The lease for runs: a Kubernetes Lease that lets one dashboard of the namespace run one demo at a time.
+"""The lease: one activity at a time among the dashboards of a namespace.
 
-Updates use optimistic concurrency. The holderIdentity is "<dashboard>/<id>", the id of a run, a restart or a load. A
-lease has expired once *this process* has observed it unchanged for its duration on its own monotonic clock, as in
-client-go's leader election; the times in the Lease are of another clock and only informative. A Lease without a
-duration, which a person may have written, never expires.
+It is a Kubernetes Lease. Updates use optimistic concurrency. The holderIdentity is "<dashboard>/<id>", the id of a run,
+a load, a restart or a change of the deployment. A lease has expired once *this process* has observed it unchanged for
+its duration on its own monotonic clock, as in client-go's leader election; the times in the Lease are of another clock
+and only informative. A Lease without a duration, which a person may have written, never expires.
 
 A dashboard's name is its pod's, so one process has it at a time. A lease in our own name that this process does not
 hold is free: it is from before a restart, or the response to its release was lost.
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 
 
 class LeaseHolder(Struct, frozen=True):
-    """The holder of the lease: the dashboard's name, the id of its run, restart or load, and the time (RFC 3339)."""
+    """The holder of the lease: the dashboard's name, the id of its run, load, restart or change of the deployment, and
+    the time (RFC 3339)."""
 
     holder: str
     run: str

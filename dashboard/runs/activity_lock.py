@@ -1,4 +1,5 @@
-"""One activity at a time, in this dashboard and in all others: a run, a restart or a load by hand.
+"""One activity at a time, in this dashboard and in all others: a run, a load by hand, a restart or a change of the
+deployment.
 
 An activity holds the lease from before its first step until after its last, and a thread renews it meanwhile.
 """
