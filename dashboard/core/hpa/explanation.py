@@ -36,20 +36,20 @@ class EvaluationFacts(Struct, frozen=True):
         return self.asked != self.proposal.wanted
 
 
-def explain(standing: EvaluationFacts) -> Json:
+def explain(facts: EvaluationFacts) -> Json:
     """Return the texts for the page.
 
     The page puts a countdown between `then` and `provided`: "2 pods go", "if CPU stays at or under 28 %".
     """
-    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+    spec, given, proposal = facts.spec, facts.figures, facts.proposal
     calculation = formula(spec, given, proposal)
     return {
         "formula": calculation,
-        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {_verdict(standing)}",
-        "next": _next(standing),
-        "notes": _notes(standing),
-        "then": None if standing.then is None else change_of(spec.current, standing.then),
-        "provided": _provided(standing),
+        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {_verdict(facts)}",
+        "next": _next(facts),
+        "notes": _notes(facts),
+        "then": None if facts.then is None else change_of(spec.current, facts.then),
+        "provided": _provided(facts),
     }
 
 
@@ -147,46 +147,46 @@ def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
     return f"({total}) / {proposal.counted} = {proposal.adjusted}"
 
 
-def _verdict(standing: EvaluationFacts) -> str:
-    spec, wanted = standing.spec, standing.asked
-    lead = f"but another metric asks for {wanted}: " if standing.outvoted else ""
-    if standing.proposal.why == "tolerated" and not lead:
+def _verdict(facts: EvaluationFacts) -> str:
+    spec, wanted = facts.spec, facts.asked
+    lead = f"but another metric asks for {wanted}: " if facts.outvoted else ""
+    if facts.proposal.why == "tolerated" and not lead:
         return "within the tolerance"
     if wanted == spec.current:
         return f"{lead}nothing changes" if lead else "so nothing changes"
     if spec.clamp(wanted) == spec.current:
         return f"{lead}{spec.current} {_are(spec.current)} the {'maximum' if wanted > spec.current else 'minimum'}"
-    return f"{lead}{signed(standing.allowed)} allowed now" if standing.allowed else f"{lead}none allowed now"
+    return f"{lead}{signed(facts.allowed)} allowed now" if facts.allowed else f"{lead}none allowed now"
 
 
-def _next(standing: EvaluationFacts) -> str:
+def _next(facts: EvaluationFacts) -> str:
     """Return the consequence in words, without its time."""
-    spec, wanted, then = standing.spec, standing.asked, standing.then
-    if standing.outvoted and wanted == spec.current:
+    spec, wanted, then = facts.spec, facts.asked, facts.then
+    if facts.outvoted and wanted == spec.current:
         return "The largest proposal of all metrics counts."
-    if standing.proposal.why == "tolerated" and not standing.outvoted:
+    if facts.proposal.why == "tolerated" and not facts.outvoted:
         low, high = spec.band
         return f"Nothing changes from {low} to {high} {spec.unit}."
-    if standing.proposal.why != "scale" and not standing.outvoted:
+    if facts.proposal.why != "scale" and not facts.outvoted:
         return "Pods without a sample never reverse the direction."
     if then is None:
         if spec.clamp(wanted) == spec.current:
             return "That is the current number." if wanted == spec.current else "Nothing changes."
         return f"Its behavior allows no scale-{'up' if wanted > spec.current else 'down'}."
-    if standing.decision.stabilized == spec.current:
+    if facts.decision.stabilized == spec.current:
         up = then > spec.current
         last = window(spec.behavior.up.window if up else spec.behavior.down.window)
         return f"The {'lowest' if up else 'highest'} recommendation of the last {last} counts, so it waits."
-    if standing.outvoted:
+    if facts.outvoted:
         return "The largest proposal of all metrics counts."
-    each = round(standing.figures.measured * standing.proposal.percent / then) if then else 0
+    each = round(facts.figures.measured * facts.proposal.percent / then) if then else 0
     if spec.unit == PERCENT:
         return f"The same work is about {each} % of {pods(then)}."
     return f"The same work is about {each} m for {'each of ' if then > 1 else ''}{pods(then)}."
 
 
-def _notes(standing: EvaluationFacts) -> list[str]:
-    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+def _notes(facts: EvaluationFacts) -> list[str]:
+    spec, given, proposal = facts.spec, facts.figures, facts.proposal
     unit = spec.unit
     counted = proposal.adjusted is not None
     rising = proposal.percent > spec.target
@@ -202,9 +202,9 @@ def _notes(standing: EvaluationFacts) -> list[str]:
     return notes
 
 
-def _provided(standing: EvaluationFacts) -> str | None:
+def _provided(facts: EvaluationFacts) -> str | None:
     """Return the condition for the next scaling."""
-    spec, then = standing.spec, standing.then
+    spec, then = facts.spec, facts.then
     if then is None:
         return None
     if spec.others:
@@ -212,7 +212,7 @@ def _provided(standing: EvaluationFacts) -> str | None:
     if then > spec.current:
         return "if CPU stays this high"
     highest = None
-    if standing.proposal.adjusted is None and standing.figures.measured == spec.current:
+    if facts.proposal.adjusted is None and facts.figures.measured == spec.current:
         highest = ceiling(spec.current, then, spec.target, spec.behavior.tolerance)
     return "if CPU stays this low" if highest is None else f"if CPU stays at or under {highest} {spec.unit}"
 
