@@ -407,7 +407,8 @@ class RunRow(Wire, frozen=True):
 
 
 class LeaseView(Wire, frozen=True):
-    """`run` is the id of what holds the lease: a run, a load ("load-…") or a restart ("restart-…")."""
+    """`run` is the id of what holds the lease: a run, a load ("load-…"), a restart ("restart-…") or a change of the
+    deployment ("change-…")."""
 
     holder: str
     run: str

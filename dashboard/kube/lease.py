@@ -1,9 +1,9 @@
-"""The lease for runs: a Kubernetes Lease that lets one dashboard of the namespace run one demo at a time.
+"""The lease: one activity at a time among the dashboards of a namespace.
 
-Updates use optimistic concurrency. The holderIdentity is "<dashboard>/<id>", the id of a run, a restart or a load. A
-lease has expired once *this process* has observed it unchanged for its duration on its own monotonic clock, as in
-client-go's leader election; the times in the Lease are of another clock and only informative. A Lease without a
-duration, which a person may have written, never expires.
+It is a Kubernetes Lease. Updates use optimistic concurrency. The holderIdentity is "<dashboard>/<id>", the id of a run,
+a load, a restart or a change of the deployment. A lease has expired once *this process* has observed it unchanged for
+its duration on its own monotonic clock, as in client-go's leader election; the times in the Lease are of another clock
+and only informative. A Lease without a duration, which a person may have written, never expires.
 
 A dashboard's name is its pod's, so one process has it at a time. A lease in our own name that this process does not
 hold is free: it is from before a restart, or the response to its release was lost.
@@ -19,8 +19,9 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from dashboard.core.activity import kind_of
 from dashboard.core.errors import ExternalError
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
 from dashboard.kube.update import SharedObject
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 
 
 class LeaseHolder(Struct, frozen=True):
-    """The holder of the lease: the dashboard's name, the id of its run, restart or load, and the time (RFC 3339)."""
+    """The holder of the lease: the dashboard's name, the id of its run, load, restart or change of the deployment, and
+    the time (RFC 3339)."""
 
     holder: str
     run: str
@@ -46,19 +48,13 @@ class LeaseHeld(ExternalError):
     """Another dashboard or run holds the lease."""
 
     def __init__(self, holder: str, run: str = "") -> None:
-        super().__init__(f"{holder} has {activity(run)} in progress.")
+        super().__init__(f"{holder} has a {kind_of(run)} in progress.")
         self.holder = holder
         self.run = run
 
 
 class LeaseLost(ExternalError):
     """This dashboard no longer holds the lease."""
-
-
-def activity(id_: str) -> str:
-    """Return the activity that an id stands for: "a run", "a load", "a restart" or "a change"."""
-    kind = id_.partition("-")[0]
-    return f"a {kind}" if kind in ("load", "restart", "change") else "a run"
 
 
 class KubeLease:

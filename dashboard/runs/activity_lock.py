@@ -1,4 +1,5 @@
-"""One activity at a time, in this dashboard and in all others: a run, a restart or a load by hand.
+"""One activity at a time, in this dashboard and in all others: a run, a load by hand, a restart or a change of the
+deployment.
 
 An activity holds the lease from before its first step until after its last, and a thread renews it meanwhile.
 """
@@ -13,8 +14,9 @@ from functools import partial
 from msgspec import Struct
 
 from dashboard.core import events
+from dashboard.core.activity import kind_of
 from dashboard.core.events import Emit
-from dashboard.kube.lease import LeaseHeld, LeaseHolder, activity
+from dashboard.kube.lease import LeaseHeld, LeaseHolder
 from dashboard.runs.lease_renewer import TTL_SECONDS, LeaseRenewer
 from dashboard.runs.ports import Clock, Lease
 
@@ -30,7 +32,7 @@ class RunActive(Exception):
     """
 
     def __init__(self, holder: str, run: str = "", by: str = "", reason: str = "") -> None:
-        what = f"{activity(run)}{f' by {by}' if by else ''}{f' ({run})' if run else ''}"
+        what = f"a {kind_of(run)}{f' by {by}' if by else ''}{f' ({run})' if run else ''}"
         super().__init__(reason or f"One at a time: {holder} has {what} under way.")
         self.holder = holder
         self.run = run
@@ -44,7 +46,7 @@ class Activity(Struct, frozen=True):
 
     @property
     def is_load(self) -> bool:
-        return activity(self.id) == "a load"
+        return kind_of(self.id) == "load"
 
 
 def activity_id(kind: str, at: str) -> str:

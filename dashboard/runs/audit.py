@@ -21,7 +21,7 @@ from flask import g, has_request_context
 from dashboard.clock import now
 from dashboard.core.events import ActionRecorded, Emit
 from dashboard.core.state.kept import KeptLine
-from dashboard.core.timeline.entry import plain, shorten
+from dashboard.core.text import plain, shorten
 
 KEPT = 500  # lines
 KEPT_DENIED = 100

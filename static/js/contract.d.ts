@@ -195,7 +195,7 @@ export interface LastChange {
   expected: number | null;
 }
 
-/** `run` is the id of what holds the lease: a run, a load ("load-…") or a restart ("restart-…"). */
+/** `run` is the id of what holds the lease: a run, a load ("load-…"), a restart ("restart-…") or a change of the deployment ("change-…"). */
 export interface LeaseView {
   holder: string;
   run: string;

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 MOST = 20  # sentences
 LONGEST = 80  # characters of a value

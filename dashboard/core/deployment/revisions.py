@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dashboard.core.deployment.differences import LONGEST, MOST, differences
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 REVISION = "deployment.kubernetes.io/revision"  # the annotation with its number
 RESTARTED = "kubectl.kubernetes.io/restartedAt"  # as `kubectl rollout restart` sets it

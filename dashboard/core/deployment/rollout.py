@@ -3,7 +3,7 @@
 from typing import Any
 
 from dashboard.core.objects import Workload
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 LONGEST_REVISION = 253  # characters that are shown: anybody may annotate a Deployment
 

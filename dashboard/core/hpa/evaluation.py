@@ -209,14 +209,14 @@ class Evaluator:
         decision = spec.decide(asked, history.recommended, history.changes, at)
         allowed = spec.allowed(spec.clamp(asked), history.changes, at)
         until, then = history.next_change(spec, asked) or (None, None)
-        standing = EvaluationFacts(spec, measurement.figures, proposal, asked, decision, allowed, then)
+        facts = EvaluationFacts(spec, measurement.figures, proposal, asked, decision, allowed, then)
         return {
             "allowed_now": allowed,
             "recommended": decision.replicas,
             "limited_by": _limit(spec, asked, decision),
             "until": None if until is None else rfc3339(round(until)),
             "until_replicas": then,
-        } | explanation.explain(standing)
+        } | explanation.explain(facts)
 
 
 def _scaling(before: AutoscalerStatus, now: AutoscalerStatus) -> tuple[int, int] | None:

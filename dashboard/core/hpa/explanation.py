@@ -36,20 +36,20 @@ class EvaluationFacts(Struct, frozen=True):
         return self.asked != self.proposal.wanted
 
 
-def explain(standing: EvaluationFacts) -> Json:
+def explain(facts: EvaluationFacts) -> Json:
     """Return the texts for the page.
 
     The page puts a countdown between `then` and `provided`: "2 pods go", "if CPU stays at or under 28 %".
     """
-    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+    spec, given, proposal = facts.spec, facts.figures, facts.proposal
     calculation = formula(spec, given, proposal)
     return {
         "formula": calculation,
-        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {_verdict(standing)}",
-        "next": _next(standing),
-        "notes": _notes(standing),
-        "then": None if standing.then is None else change_of(spec.current, standing.then),
-        "provided": _provided(standing),
+        "sentence": f"{_measure(spec, given, proposal)} → {calculation}, {_verdict(facts)}",
+        "next": _next(facts),
+        "notes": _notes(facts),
+        "then": None if facts.then is None else change_of(spec.current, facts.then),
+        "provided": _provided(facts),
     }
 
 
@@ -93,9 +93,10 @@ def condition(spec: HpaSpec) -> str:
     wanted = math.ceil(highest / spec.target * current)
     count = min(current - spec.clamp(wanted), -spec.allowed(wanted, [], 0.0))
     go = "one goes" if count == 1 else f"{count} go"
+    low = f"at or under {highest} {spec.unit}"
     if not down.window:
-        return f"From {pods(current)}, {go} once CPU is at or under {highest} {spec.unit}."
-    return f"From {pods(current)}, {go} once CPU has stayed at or under {highest} {spec.unit} for {span(down.window)}."
+        return f"From {pods(current)}, {go} once CPU is {low}."
+    return f"From {pods(current)}, {go} once CPU has stayed {low} for {window(down.window)}."
 
 
 def change_of(current: int, then: int) -> str:
@@ -108,12 +109,12 @@ def change_of(current: int, then: int) -> str:
 def rules(behavior: HpaBehavior) -> Json:
     """Return the behavior's windows and policies in words, for each direction."""
     if not behavior.given:
-        later = f"after {span(behavior.down.window)} of less, by any number"
+        later = f"after {window(behavior.down.window)} of less, by any number"
         return {"up": "at once, to double or to 4 pods at most", "down": later}
     up, down = behavior.up.window, behavior.down.window
     return {
-        "up": _rule(behavior.up, f"after {span(up)} of more" if up else "at once", "+"),
-        "down": _rule(behavior.down, f"after {span(down)} of less" if down else "at once", MINUS),
+        "up": _rule(behavior.up, f"after {window(up)} of more" if up else "at once", "+"),
+        "down": _rule(behavior.down, f"after {window(down)} of less" if down else "at once", MINUS),
     }
 
 
@@ -121,7 +122,8 @@ def pods(count: int) -> str:
     return f"{count} pod" if count == 1 else f"{count} pods"
 
 
-def span(seconds: float) -> str:
+def window(seconds: float) -> str:
+    """Format a window of the spec, exactly: "90 s", "5 min"."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:g} min" if minutes > 1 and not rest else f"{seconds:g} s"
 
@@ -145,46 +147,46 @@ def _mean(given: Figures, proposal: Proposal, spec: HpaSpec) -> str:
     return f"({total}) / {proposal.counted} = {proposal.adjusted}"
 
 
-def _verdict(standing: EvaluationFacts) -> str:
-    spec, wanted = standing.spec, standing.asked
-    lead = f"but another metric asks for {wanted}: " if standing.outvoted else ""
-    if standing.proposal.why == "tolerated" and not lead:
+def _verdict(facts: EvaluationFacts) -> str:
+    spec, wanted = facts.spec, facts.asked
+    lead = f"but another metric asks for {wanted}: " if facts.outvoted else ""
+    if facts.proposal.why == "tolerated" and not lead:
         return "within the tolerance"
     if wanted == spec.current:
         return f"{lead}nothing changes" if lead else "so nothing changes"
     if spec.clamp(wanted) == spec.current:
         return f"{lead}{spec.current} {_are(spec.current)} the {'maximum' if wanted > spec.current else 'minimum'}"
-    return f"{lead}{signed(standing.allowed)} allowed now" if standing.allowed else f"{lead}none allowed now"
+    return f"{lead}{signed(facts.allowed)} allowed now" if facts.allowed else f"{lead}none allowed now"
 
 
-def _next(standing: EvaluationFacts) -> str:
+def _next(facts: EvaluationFacts) -> str:
     """Return the consequence in words, without its time."""
-    spec, wanted, then = standing.spec, standing.asked, standing.then
-    if standing.outvoted and wanted == spec.current:
+    spec, wanted, then = facts.spec, facts.asked, facts.then
+    if facts.outvoted and wanted == spec.current:
         return "The largest proposal of all metrics counts."
-    if standing.proposal.why == "tolerated" and not standing.outvoted:
+    if facts.proposal.why == "tolerated" and not facts.outvoted:
         low, high = spec.band
         return f"Nothing changes from {low} to {high} {spec.unit}."
-    if standing.proposal.why != "scale" and not standing.outvoted:
+    if facts.proposal.why != "scale" and not facts.outvoted:
         return "Pods without a sample never reverse the direction."
     if then is None:
         if spec.clamp(wanted) == spec.current:
             return "That is the current number." if wanted == spec.current else "Nothing changes."
         return f"Its behavior allows no scale-{'up' if wanted > spec.current else 'down'}."
-    if standing.decision.stabilized == spec.current:
+    if facts.decision.stabilized == spec.current:
         up = then > spec.current
-        window = spec.behavior.up.window if up else spec.behavior.down.window
-        return f"The {'lowest' if up else 'highest'} recommendation of the last {span(window)} counts, so it waits."
-    if standing.outvoted:
+        last = window(spec.behavior.up.window if up else spec.behavior.down.window)
+        return f"The {'lowest' if up else 'highest'} recommendation of the last {last} counts, so it waits."
+    if facts.outvoted:
         return "The largest proposal of all metrics counts."
-    each = round(standing.figures.measured * standing.proposal.percent / then) if then else 0
+    each = round(facts.figures.measured * facts.proposal.percent / then) if then else 0
     if spec.unit == PERCENT:
         return f"The same work is about {each} % of {pods(then)}."
     return f"The same work is about {each} m for {'each of ' if then > 1 else ''}{pods(then)}."
 
 
-def _notes(standing: EvaluationFacts) -> list[str]:
-    spec, given, proposal = standing.spec, standing.figures, standing.proposal
+def _notes(facts: EvaluationFacts) -> list[str]:
+    spec, given, proposal = facts.spec, facts.figures, facts.proposal
     unit = spec.unit
     counted = proposal.adjusted is not None
     rising = proposal.percent > spec.target
@@ -200,9 +202,9 @@ def _notes(standing: EvaluationFacts) -> list[str]:
     return notes
 
 
-def _provided(standing: EvaluationFacts) -> str | None:
+def _provided(facts: EvaluationFacts) -> str | None:
     """Return the condition for the next scaling."""
-    spec, then = standing.spec, standing.then
+    spec, then = facts.spec, facts.then
     if then is None:
         return None
     if spec.others:
@@ -210,7 +212,7 @@ def _provided(standing: EvaluationFacts) -> str | None:
     if then > spec.current:
         return "if CPU stays this high"
     highest = None
-    if standing.proposal.adjusted is None and standing.figures.measured == spec.current:
+    if facts.proposal.adjusted is None and facts.figures.measured == spec.current:
         highest = ceiling(spec.current, then, spec.target, spec.behavior.tolerance)
     return "if CPU stays this low" if highest is None else f"if CPU stays at or under {highest} {spec.unit}"
 
@@ -219,10 +221,10 @@ def _rule(given: Rules, when: str, sign: str) -> str:
     if given.select == "Disabled":
         return "never"
     periods = {policy.period for policy in given.policies}
-    common = f" in {span(periods.pop())}" if len(periods) == 1 else ""
+    common = f" in {window(periods.pop())}" if len(periods) == 1 else ""
     parts = [
         f"{sign}{policy.value}{' %' if policy.percent else ' pod' if policy.value == 1 else ' pods'}"
-        + ("" if common else f" in {span(policy.period)}")
+        + ("" if common else f" in {window(policy.period)}")
         for policy in given.policies
     ]
     which = f", whichever is {'less' if given.select == 'Min' else 'more'}" if len(parts) > 1 else ""

@@ -7,12 +7,12 @@ from msgspec import DecodeError, Struct, json
 from dashboard.core.contract import Finding
 from dashboard.core.hpa.behavior import Rules, behavior_of
 from dashboard.core.hpa.explanation import pods as pods_of
-from dashboard.core.hpa.explanation import span
+from dashboard.core.hpa.explanation import window
 from dashboard.core.hpa.metrics import CPU, limit_of, pod_facts
 from dashboard.core.hpa.proposals import UTILIZATION, MetricTarget, target_of_metric
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.objects import Autoscaler, Metric, Pod, Workload
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 LONGEST_NAMES = 500
 
@@ -132,7 +132,8 @@ def _of_behavior(autoscaler: Autoscaler, load_seconds: float | None) -> Iterator
 def _window(up: Rules, load_seconds: float | None) -> Iterator[Finding]:
     if load_seconds and up.select != "Disabled" and up.window >= load_seconds:
         text = (
-            f"It adds pods after {span(up.window)} of more, and the load lasts {span(load_seconds)}: none comes by it."
+            f"It adds pods after {window(up.window)} of more,"
+            f" and the load lasts {window(load_seconds)}: none comes by it."
         )
         yield Finding("WindowOverLoad", "warn", text)
 

@@ -36,7 +36,7 @@ from dashboard.core.hpa.utilization import (
 )
 from dashboard.core.objects import Autoscaler, CustomMetric, Metric, MetricValue, Pod, PodMetrics, ResourceMetric
 from dashboard.core.quantity import milli
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 UTILIZATION, PER_POD, IN_ALL = "Utilization", "AverageValue", "Value"  # the types of a target
 MOST_METRICS = 20

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dashboard.core.contract import Scaling, WhatIf
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import Change, Recommendation
-from dashboard.core.hpa.explanation import EvaluationFacts, pods, span
+from dashboard.core.hpa.explanation import EvaluationFacts, pods, window
 from dashboard.core.hpa.findings import Surroundings, findings
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.hpa.spec import HpaSpec, cpu_metric, spec_of
@@ -195,4 +195,4 @@ def _summary(spec: HpaSpec, scalings: list[Scaling], last: int, percent: int, se
 
 
 def _when(after: float) -> str:
-    return f"after {span(after)}" if after else "at the next sync"
+    return f"after {window(after)}" if after else "at the next sync"

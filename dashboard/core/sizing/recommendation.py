@@ -8,11 +8,11 @@ import math
 from collections.abc import Sequence
 
 from dashboard.core.contract import AmountView, SizingView
-from dashboard.core.hpa.explanation import pods, span
+from dashboard.core.hpa.explanation import pods, window
 from dashboard.core.objects import Container
 from dashboard.core.quantity import millicores, whole_bytes
 from dashboard.core.sizing.usage import Usage
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 LEAST_SECONDS = 1_800.0  # of history: less is no typical time
 LEAST_SAMPLES = 60
@@ -92,12 +92,10 @@ def _up(amount: float, headroom: int, step: int, least: int) -> int:
 
 
 def _samples(usage: Usage) -> str:
-    return f"{len(usage.cpu)} samples of {pods(usage.pods)} in {span(round(usage.seconds / 60) * 60)}"
+    return f"{len(usage.cpu)} samples of {pods(usage.pods)} in {window(round(usage.seconds / 60) * 60)}"
 
 
 def _too_little(usage: Usage) -> str:
     if not usage.cpu:
         return "There is no sample of it in the last hour."
-    return (
-        f"There are only {_samples(usage)}: it takes {LEAST_SAMPLES} samples and {span(LEAST_SECONDS)} of history."
-    )
+    return f"There are only {_samples(usage)}: it takes {LEAST_SAMPLES} samples and {window(LEAST_SECONDS)} of history."

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dashboard.core.objects import PodMetrics
 from dashboard.core.quantity import millicores, whole_bytes
-from dashboard.core.state.history import Ring
+from dashboard.core.ring import Ring
 from dashboard.core.timestamps import seconds
 
 KEPT_SECONDS = 3_600.0

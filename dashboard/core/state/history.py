@@ -6,10 +6,11 @@ mean; a table of steps keeps the last point of each minute, since a Deployment n
 """
 
 import math
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from dashboard.core.ring import Point, Ring
 
 FINE_POINTS = 3_700  # a little over an hour, at one point a second
 COARSE_POINTS = 720
@@ -28,44 +29,7 @@ STEPS = frozenset({"replicas"})  # tables whose values hold until the next point
 PODS = ("cpu_millicores",)
 
 Json = dict[str, Any]
-Point = tuple[float, ...]  # the timestamp, then the values, NaN for none
 Values = tuple[float | None, ...]
-
-
-class Ring:
-    """A ring of at least the newest `points` points. Old ones are removed in blocks, which is cheap."""
-
-    def __init__(self, columns: Iterable[str], points: int) -> None:
-        self._points = points
-        self._columns = {"at": array("d"), **{name: array("d") for name in columns}}
-
-    def __len__(self) -> int:
-        return len(self._columns["at"])
-
-    @property
-    def last(self) -> float:
-        return self._columns["at"][-1] if len(self) else -math.inf
-
-    def add(self, at: float, values: Iterable[float | None]) -> list[Point]:
-        """Append a point. Return the points that were removed."""
-        point = (at, *(math.nan if value is None else value for value in values))
-        for column, value in zip(self._columns.values(), point, strict=True):
-            column.append(value)
-        if len(self) < self._points + self._points // 8 + 1:
-            return []
-        excess = len(self) - self._points
-        removed = list(zip(*(column[:excess] for column in self._columns.values()), strict=True))
-        for column in self._columns.values():
-            del column[:excess]
-        return removed
-
-    def points(self) -> list[Point]:
-        return list(zip(*self._columns.values(), strict=True))
-
-    def since(self, at: float) -> Json:
-        """Return the columns of the points after `at`, with None for NaN."""
-        first = bisect_right(self._columns["at"], at)
-        return {name: _plain(column[first:]) for name, column in self._columns.items()}
 
 
 class Table:
@@ -243,10 +207,3 @@ def _last(points: list[Point]) -> tuple[float, Values]:
     """Downsample to the last point."""
     at, *values = points[-1]
     return at, tuple(None if math.isnan(value) else value for value in values)
-
-
-def _plain(values: "array[float]") -> list[float | None]:
-    """Return the values with None for NaN. Most columns have no NaN; their sum is a cheap test for that."""
-    if math.isnan(sum(values)):
-        return [None if math.isnan(value) else value for value in values]
-    return list(values)

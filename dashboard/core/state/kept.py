@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dashboard.core.contract import Tone
-from dashboard.core.state.history import PODS, SPARK_PODS, TABLES, Point
+from dashboard.core.ring import Point
+from dashboard.core.state.history import PODS, SPARK_PODS, TABLES
 from dashboard.core.timestamps import RFC3339
 
 FORMAT: Final = 1  # another number is another format, which this program does not read

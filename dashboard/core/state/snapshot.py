@@ -24,7 +24,7 @@ from dashboard.core.sizing.usage import UsageHistory
 from dashboard.core.state import confidence, journal, views
 from dashboard.core.state.history import STEPS, MetricsTables
 from dashboard.core.state.traffic import Traffic, TrafficRates
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 from dashboard.core.timestamps import duration, seconds
 
 Json = dict[str, Any]

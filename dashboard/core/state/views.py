@@ -19,7 +19,7 @@ from dashboard.core.objects import (
 )
 from dashboard.core.quantity import MOST_BYTES, millicores, whole_bytes
 from dashboard.core.state.traffic import TrafficRates
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 
 Json = dict[str, Any]
 

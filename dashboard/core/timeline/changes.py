@@ -7,7 +7,8 @@ are the same object in both states, so comparing them costs next to nothing.
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.core.timeline.entry import Entry, Json, listing, plain, shorten, span
+from dashboard.core.text import listing, plain, shorten, span
+from dashboard.core.timeline.entry import Entry, Json
 from dashboard.core.timestamps import seconds
 
 SETTLED_SECONDS = 2.0  # a source's state change counts once it has lasted this long

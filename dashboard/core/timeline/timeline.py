@@ -10,8 +10,9 @@ import msgspec
 from dashboard.core import events
 from dashboard.core.objects import KubernetesEvent, Regarding
 from dashboard.core.state.kept import KeptEntry
+from dashboard.core.text import plain, shorten
 from dashboard.core.timeline.changes import ChangeDetector
-from dashboard.core.timeline.entry import Entry, plain, shorten
+from dashboard.core.timeline.entry import Entry
 from dashboard.core.timestamps import rfc3339, seconds
 
 ENTRIES = 200

@@ -6,7 +6,7 @@ The run and its load stop at once if more than half of the requests fail for ten
 
 from typing import NamedTuple
 
-from dashboard.core.timeline.entry import span
+from dashboard.core.text import span
 from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
@@ -208,7 +208,7 @@ class Autoscaling:
         before = rates.rate
         advance = self._account.advance(seen, self._in_flight)
         for each in advance.moments:
-            self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_standing(seen)}")
+            self._context.log(f"{each}: {NAMES[each]}, after {moments.seconds[each]:.1f} s; {_pods_text(seen)}")
         if advance.unmet:
             self._context.log(advance.unmet)
             raise Unmet(advance.unmet)
@@ -222,7 +222,7 @@ class Autoscaling:
         self._load.change_rate(rate)
         self._context.record(RateChanged(at=self._context.clock.now(), rate=rate))
         word = "raised" if rate > before else "lowered"
-        self._context.log(f"Load {word} from {before:g} to {rate:g} requests a second; {_standing(seen)}")
+        self._context.log(f"Load {word} from {before:g} to {rate:g} requests a second; {_pods_text(seen)}")
 
     # The load
 
@@ -291,7 +291,7 @@ class Autoscaling:
     def _progress(self, seen: Observation) -> str:
         moments, rates = self._account.moments, self._account.rates
         steady = moments.steady() if moments else 0.0
-        parts = [_standing(seen)]
+        parts = [_pods_text(seen)]
         if self._loading and rates:
             parts.insert(0, f"{rates.rate:g} requests a second")
         if steady:
@@ -317,7 +317,7 @@ class Autoscaling:
         } | (moments.seconds if moments else {})
 
 
-def _standing(seen: Observation) -> str:
+def _pods_text(seen: Observation) -> str:
     return f"{len(seen.ready)} Ready of {seen.desired} asked for, {seen.cpu}"
 
 
@@ -325,7 +325,7 @@ def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str
     figure = "unknown" if seen.figure is None else f"{seen.figure} {seen.unit}"
     reason = (
         f"Not reached after {span(passed)} and {changes} changes of the number of pods: {NAMES[moment]} ({moment})."
-        f" No obligation was open. {_standing(seen)}; the autoscaler reports {figure}."
+        f" No obligation was open. {_pods_text(seen)}; the autoscaler reports {figure}."
     )
     if other := seen.held_by(seen.desired):
         reason += f" Its metric {other} may ask for so many."

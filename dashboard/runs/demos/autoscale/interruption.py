@@ -1,7 +1,7 @@
 """The conditions that end an autoscale run without a finding: before it begins, a set-up that a person has to correct;
 during it, everything that makes a verdict impossible."""
 
-from dashboard.core.timeline.entry import listing, span
+from dashboard.core.text import listing, span
 from dashboard.load.options import MOST_SECONDS, LoadTotals
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observed.observation import Observation

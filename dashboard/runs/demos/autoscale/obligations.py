@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.core.timeline.entry import listing, plain, shorten
+from dashboard.core.text import listing, plain, shorten
 from dashboard.core.timestamps import rfc3339
 from dashboard.runs.demos.autoscale.observed.observation import Observation, ObservedPod
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from dashboard.core.timeline.entry import listing, plain, span
+from dashboard.core.text import listing, plain, span
 from dashboard.runs.demos.disruption.observation import (
     ROLLS,
     Disruption,

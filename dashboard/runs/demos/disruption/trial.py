@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.core.timeline.entry import span
+from dashboard.core.text import span
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_SECONDS, GeneratorUnfit, LoadOptions
 from dashboard.runs.context import RunContext, RunStopped

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from dashboard.core.timeline.entry import span
+from dashboard.core.text import span
 from dashboard.load.options import LoadTotals, unfit
 from dashboard.runs.demos.disruption.coverage import coverage, longest_gap
 from dashboard.runs.demos.disruption.failures import (

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from dashboard.core.state.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES, Point
+from dashboard.core.ring import Point
+from dashboard.core.state.history import COARSE_POINTS, FINE_POINTS, SPARK_PODS, SPARK_POINTS, TABLES
 from dashboard.core.state.kept import (
     GZIP,
     KEPT_BYTES,

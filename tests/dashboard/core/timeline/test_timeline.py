@@ -10,7 +10,8 @@ from dashboard.core import events, objects
 from dashboard.core.state.diff import identity
 from dashboard.core.state.kept import KeptEntry
 from dashboard.core.state.kept import entry as kept_entry
-from dashboard.core.timeline.entry import Entry, listing, plain, shorten, span
+from dashboard.core.text import listing, plain, shorten, span
+from dashboard.core.timeline.entry import Entry
 from dashboard.core.timeline.timeline import ASSURED, ENTRIES, Timeline
 from dashboard.core.timestamps import rfc3339, seconds
 from tests.dashboard.core.decoding import Json, decoded

@@ -10,7 +10,7 @@ from msgspec import Struct
 from dashboard.core.hpa.metrics import CPU
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.state.snapshot import Look
-from dashboard.core.timeline.entry import plain
+from dashboard.core.text import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.observed.samples import Samples
 

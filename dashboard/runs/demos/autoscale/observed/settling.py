@@ -2,7 +2,7 @@
 
 from dashboard.core.hpa.explanation import pods
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
-from dashboard.core.timeline.entry import plain, span
+from dashboard.core.text import plain, span
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 
 SETTLED_SECONDS = 3.0  # for which every condition has to hold
