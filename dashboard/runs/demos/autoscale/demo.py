@@ -17,7 +17,7 @@ from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.observed.settling import Settling
 from dashboard.runs.demos.autoscale.rates import FIRST_RATE
 from dashboard.runs.demos.autoscale.records import LoadBegan, LoadEnded, LoadSeen, RateChanged, Settled, observed
-from dashboard.runs.demos.autoscale.verdict import autoscale
+from dashboard.runs.demos.autoscale.verdict import verdict_of
 from dashboard.runs.ports import Load, View
 from dashboard.runs.run_load import RunLoad
 from dashboard.runs.verdict import Json, Verdict
@@ -80,7 +80,7 @@ class Autoscaling:
         self._stop_load()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        return autoscale(self._account.findings(stopped, aborted=self._context.cancelled.is_set()))
+        return verdict_of(self._account.findings(stopped, aborted=self._context.cancelled.is_set()))
 
     # The steps
 

@@ -22,7 +22,7 @@ from dashboard.runs.demos.disruption.observation import (
     TrialObservations,
     observe,
 )
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
@@ -76,7 +76,7 @@ def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) ->
     play = _Recomputation(run)
     for record in records:
         play.apply(record)
-    return Recomputed(judged(header.demo, findings(play.observations())), play.differences)
+    return Recomputed(verdict_of(header.demo, findings(play.observations())), play.differences)
 
 
 class _Recomputation:

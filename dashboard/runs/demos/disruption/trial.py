@@ -30,7 +30,7 @@ from dashboard.runs.demos.disruption.observation import (
 )
 from dashboard.runs.demos.disruption.records import Disrupted, Loaded, Stood, records_of
 from dashboard.runs.demos.disruption.recovery import Recovery, recovery
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.run_load import RunLoad
 from dashboard.runs.verdict import Json, Verdict
 from dashboard.runs.words import plural
@@ -86,7 +86,7 @@ class Trial:
         )
         for at, record in records_of(run):
             self._context.record(record, at)
-        return judged(self._context.run.demo.id, findings(run))
+        return verdict_of(self._context.run.demo.id, findings(run))
 
     # The steps
 

@@ -78,7 +78,7 @@ def findings(run: TrialObservations) -> DisruptionFindings:
     )
 
 
-def judged(demo: str, found: DisruptionFindings) -> Verdict:
+def verdict_of(demo: str, found: DisruptionFindings) -> Verdict:
     """Return the verdict of a run of the demo with this id."""
     failed, unsure = list(_failed(found)), list(_unsure(found))
     overdue = [

@@ -2,12 +2,12 @@
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
 from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.failover import words
 from dashboard.runs.demos.failover.demo import MEMBERS, Failover
 from dashboard.runs.demos.failover.records import observations
-from dashboard.runs.demos.failover.verdict import failover, findings
-from dashboard.runs.demos.judged import JUDGED
+from dashboard.runs.demos.failover.verdict import findings, verdict_of
 
 PROVED = (
     " Another member took over, no request failed, and every write that the service had acknowledged was there when all"
@@ -61,7 +61,7 @@ DEMO = Demo(
         Field("failed", "Failed requests", kept=True, claim="No request fails"),
         Field("failed_by_kind", "of them by kind"),
         Field("failed_before", "Failed requests before the primary was ended"),
-        *(each for each in JUDGED if each.name != "stale"),
+        *(each for each in DOCUMENT_FIELDS if each.name != "stale"),
         Field("stale", "Read as they were before an acknowledged write, also as the primary changed"),
         Field("stale_later", "of them later", claim="No read misses an acknowledged write under a settled primary"),
         Field("acked_before", "Acknowledged before the primary was ended", claim="Enough was written before the kill"),
@@ -92,6 +92,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Failover(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view
     ),
-    recompute=lambda header, records: Recomputed(failover(findings(observations(records))), []),
+    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
     least_members=MEMBERS,
 )  # fmt: skip

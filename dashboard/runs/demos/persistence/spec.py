@@ -2,12 +2,12 @@
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
 from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
-from dashboard.runs.demos.judged import JUDGED
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.records import observations
-from dashboard.runs.demos.persistence.verdict import findings, persistence
+from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 
 WROTE = (
     "Eight writers posted documents without a pause, and replaced and deleted some where the service has that, and"
@@ -73,7 +73,7 @@ DEMO = Demo(
         Field("acked", "of them acknowledged", kept=True),
         Field("unknown", "of them with an outcome that is not known"),
         Field("failed", "of them refused"),
-        *JUDGED,
+        *DOCUMENT_FIELDS,
         Field("acked_before", "Acknowledged before the database was ended", claim="Enough was written before the kill"),
         Field("acked_after", "Acknowledged once it was back, at least", claim="Writes go on after it"),
         Field("rate_before", "Acknowledged, just before it was ended", "a second"),
@@ -101,6 +101,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Persistence(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
     ),
-    recompute=lambda header, records: Recomputed(persistence(findings(observations(records))), []),
+    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
     most_members=1,  # of several, another one takes over: the failover demo is about that
 )  # fmt: skip

@@ -17,7 +17,7 @@ from dashboard.runs.demos.disruption.failures import (
 from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
 from dashboard.runs.demos.disruption.observation import Disruption, Facts, Standing, TrialObservations
 from dashboard.runs.demos.disruption.recovery import recoveries
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
 from dashboard.runs.workload.operation import Operation
@@ -40,7 +40,7 @@ KILLED = HEALING.disruptions[1].at
 
 
 def verdict(run: TrialObservations, demo: str = "rollout") -> Verdict:
-    return judged(demo, findings(run))
+    return verdict_of(demo, findings(run))
 
 
 def changed(run: TrialObservations, **changes: Any) -> TrialObservations:
