@@ -1,7 +1,7 @@
 """The failover demo as data."""
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Recomputed, Step
 from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.failover import words
@@ -23,11 +23,11 @@ ENDED = {
 BY_TURNS = "by turns the primary's pod was deleted and its mongod was killed with SIGKILL"
 
 
-def _claim(options: Json) -> Claim:
+def _conclusion(options: Json) -> Conclusion:
     kills = options.get("kills")
     several = isinstance(kills, int | float) and kills > 1
     ended = BY_TURNS if several else ENDED.get(str(options.get("mode")), ENDED[GRACEFUL])
-    return Claim(f"{WRITERS} {ended}.{PROVED}", NOT_PROVED)
+    return Conclusion(f"{WRITERS} {ended}.{PROVED}", NOT_PROVED)
 
 
 DEMO = Demo(
@@ -84,7 +84,7 @@ DEMO = Demo(
     lines=words.lines,
     compared=words.compared,
     comparison="a new primary after {}",
-    claims=_claim,
+    conclusion=_conclusion,
     by_hand=ByHand(
         "kubectl -n {namespace} delete pod {database}",
         "If that was the primary, another member is within seconds. Post documents meanwhile: each is answered 201.",
