@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
-from dashboard.runs.demos.persistence.records import Ran, observations
+from dashboard.runs.demos.persistence.records import PersistenceObserved, observations
 from dashboard.runs.demos.persistence.verdict import PersistenceFindings, findings, verdict_of
 from dashboard.runs.workload.judgement.findings import IDS
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
@@ -98,7 +98,7 @@ def test_words_are_those_of_the_database(database: str, process: str) -> None:
 
 def test_records_of_before_the_databases_name_have_mongodbs_words() -> None:
     old = {"type": "Ran", "mode": "graceful", "last_write": True, "last_error": None, "unread": None, "adapter": False}
-    run = observations([msgspec.convert(old, Ran)])
+    run = observations([msgspec.convert(old, PersistenceObserved)])
     assert (run.adapter, run.database) == (False, "mongodb")
     assert "The new mongod was not seen to answer." in (verdict_of(findings(run)).reason or "")
 
