@@ -73,10 +73,10 @@ def records_of(run: TrialObservations) -> Iterator[tuple[float | None, WorkloadR
 def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) -> Recomputed:
     """Return the verdict that follows from the records; `run` has what the demo itself declares. Raise `Unreadable` if
     they are not those of such a run."""
-    play = _Recomputation(run)
+    recomputation = _Recomputation(run)
     for record in records:
-        play.apply(record)
-    return Recomputed(verdict_of(header.demo, findings(play.observations())), play.differences)
+        recomputation.apply(record)
+    return Recomputed(verdict_of(header.demo, findings(recomputation.observations())), recomputation.differences)
 
 
 class _Recomputation:
