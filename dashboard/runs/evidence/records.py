@@ -23,8 +23,7 @@ class Record(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
 
 class Header(Record, frozen=True, kw_only=True):
     """The first record. `at` is the run's start, from which `t` counts, and `clock` the same by the monotonic clock;
-    `source` is "mock" if the cluster was simulated
-    and the verdict made up; `software` are versions by name."""
+    `source` is "mock" if the cluster was simulated and the verdict made up; `software` are versions by name."""
 
     format: str = FORMAT
     version: int = VERSION

@@ -16,7 +16,7 @@ PROVED = (
 )
 WRITERS = "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while"
 NOT_PROVED = "Nothing of the loss of a node, of the network between members, or of two members at once."
-ENDED = {
+HOW_ENDED = {
     GRACEFUL: "the primary's pod was deleted and replaced",
     CRASH: "the primary's mongod was killed with SIGKILL",
 }
@@ -26,7 +26,7 @@ BY_TURNS = "by turns the primary's pod was deleted and its mongod was killed wit
 def _conclusion(options: Json) -> Conclusion:
     kills = options.get("kills")
     several = isinstance(kills, int | float) and kills > 1
-    ended = BY_TURNS if several else ENDED.get(str(options.get("mode")), ENDED[GRACEFUL])
+    ended = BY_TURNS if several else HOW_ENDED.get(str(options.get("mode")), HOW_ENDED[GRACEFUL])
     return Conclusion(f"{WRITERS} {ended}.{PROVED}", NOT_PROVED)
 
 
