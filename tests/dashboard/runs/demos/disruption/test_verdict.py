@@ -146,7 +146,7 @@ def test_service_that_is_not_whole_in_time_fails() -> None:
     ("deadline", "failure", "due"),
     [(None, None, 100.0), (60, None, 100.0), (300, None, START + 300.0), (300, "It exceeds a quota.", 100.0)],
 )
-def test_service_has_to_be_whole_in_time_or_within_the_deployments_deadline_since_its_last_progress(
+def test_service_is_whole_in_time_or_by_the_deployments_deadline(
     deadline: float | None, failure: str | None, due: float
 ) -> None:
     ready = standing(10 + START, *(pod(each) for each in "abc"), pod("d", ready=False))

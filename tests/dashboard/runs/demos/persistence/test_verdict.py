@@ -70,9 +70,7 @@ def test_evidence_has_counts_and_identities() -> None:
 
 
 @pytest.mark.parametrize(("gap", "adapter", "seen"), [(2.5, False, True), (0.3, False, False), (0.3, True, None)])
-def test_service_that_does_not_notice_the_outage_proves_nothing_where_the_database_is_not_read(
-    gap: float, adapter: bool, seen: bool | None
-) -> None:
+def test_unnoticed_outage_of_an_unread_database_proves_nothing(gap: float, adapter: bool, seen: bool | None) -> None:
     times = [*(number / 10 for number in range(1000)), *(100 + gap + number / 10 for number in range(100))]
     run = Observations(mode="graceful", operations=acknowledgements(*times), kills=(KILL,), adapter=adapter)
     found = [each for each in findings(run).coverage if "without an acknowledged write" in each.what]
